@@ -1,0 +1,40 @@
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+
+
+STRIPE_API = "https://api.stripe.com"
+
+
+@dataclass(frozen=True, slots=True)
+class BillingSettings:
+    """How we talk to Stripe, and what follows from what it says. Durations are timedeltas."""
+
+    stripe_secret_key: str = field(default="", repr=False)
+    stripe_webhook_secrets: tuple[str, ...] = field(default=(), repr=False)
+    stripe_api_base: str = STRIPE_API
+    stripe_timeout: float = 10.0
+    grace_period: timedelta = timedelta(days=3)
+    sync_lease: timedelta = timedelta(seconds=15)
+    sync_attempts: int = 5
+    sync_batch: int = 100
+
+    @classmethod
+    def from_env(cls, env: Any) -> "BillingSettings":
+        secrets = (part.strip() for part in env.str("STRIPE_WEBHOOK_SECRETS", default="").split(","))
+        return cls(
+            stripe_secret_key=env.str("STRIPE_SECRET_KEY", default="").strip(),
+            stripe_webhook_secrets=tuple(secret for secret in secrets if secret),
+            stripe_api_base=env.str("STRIPE_API_BASE", default=STRIPE_API).rstrip("/"),
+        )
+
+    def check(self) -> None:
+        """Refuse a configuration that could take money wrongly or believe a forged event."""
+        if not self.stripe_secret_key.startswith(("sk_", "rk_")):
+            raise ImproperlyConfigured("STRIPE_SECRET_KEY must be a secret or restricted key.")
+        if not all(secret.startswith("whsec_") for secret in self.stripe_webhook_secrets):
+            raise ImproperlyConfigured("Every entry of STRIPE_WEBHOOK_SECRETS starts with whsec_.")
+        if not self.stripe_api_base.startswith("https://"):
+            raise ImproperlyConfigured("STRIPE_API_BASE must use https.")

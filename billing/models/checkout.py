@@ -1,0 +1,94 @@
+from django.db import models
+
+from billing.models.mirror import Mirror, mirror_key
+from common.ids import PublicIdField
+from common.models import ProjectOwned, tenant_key, tenant_links
+
+
+class CheckoutType(models.TextChoices):
+    SUBSCRIPTION = "subscription", "Subscription"
+    ITEM = "item", "One-time item"
+
+
+class CheckoutStatus(models.TextChoices):
+    """Stripe's words; ``opening`` is ours, for the moment before Stripe has answered."""
+
+    OPENING = "opening", "Opening"
+    OPEN = "open", "Open"
+    COMPLETE = "complete", "Complete"
+    EXPIRED = "expired", "Expired"
+
+
+PAID = frozenset({"paid", "no_payment_required"})
+
+
+class Checkout(Mirror):
+    """A hosted checkout page: who buys what, and how it ended."""
+
+    id = PublicIdField(prefix="chk")
+    customer = models.ForeignKey(
+        "projects.Customer", on_delete=models.PROTECT, related_name="+", db_constraint=False
+    )
+    type = models.CharField(max_length=12, choices=CheckoutType.choices)
+    status = models.CharField(
+        max_length=16, choices=CheckoutStatus.choices, default=CheckoutStatus.OPENING
+    )
+    payment_status = models.CharField(max_length=24, blank=True)
+    url = models.TextField(blank=True)
+    success_url = models.TextField()
+    cancel_url = models.TextField(blank=True)
+    currency = models.CharField(max_length=3)
+    amount_total = models.BigIntegerField(null=True, help_text="Minor units, as Stripe totals it.")
+    trial_period_days = models.PositiveSmallIntegerField(null=True)
+    allow_promotion_codes = models.BooleanField(default=False)
+    payment_stripe_id = models.CharField(max_length=255, blank=True)
+    subscription_stripe_id = models.CharField(max_length=255, blank=True)
+    metadata = models.JSONField(default=dict, blank=True)
+    expires_at = models.DateTimeField(null=True)
+    completed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            tenant_key("billing_checkout"),
+            mirror_key("billing_checkout"),
+            *tenant_links("billing_checkout", [("customer", "projects.Customer")]),
+        ]
+        indexes = [
+            models.Index(fields=["account", "stripe_id"], name="owner_by_session"),
+            models.Index(fields=["project", "customer", "-id"], name="checkout_by_customer"),
+            models.Index(fields=["project", "payment_stripe_id"], name="checkout_by_payment"),
+        ]
+
+    def __str__(self) -> str:
+        return self.pk
+
+    @property
+    def is_fulfilled(self) -> bool:
+        """Whether the buyer has what was bought: complete, and paid or nothing to pay."""
+        return self.status == CheckoutStatus.COMPLETE and self.payment_status in PAID
+
+
+class CheckoutLine(ProjectOwned):
+    """One price and how many of it."""
+
+    id = PublicIdField(prefix="chkl")
+    checkout = models.ForeignKey(
+        Checkout, on_delete=models.CASCADE, related_name="lines", db_constraint=False
+    )
+    price = models.ForeignKey(
+        "billing.Price", on_delete=models.PROTECT, related_name="+", db_constraint=False
+    )
+    quantity = models.PositiveIntegerField(default=1)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            tenant_key("billing_checkoutline"),
+            *tenant_links(
+                "billing_checkoutline",
+                [("checkout", "billing.Checkout"), ("price", "billing.Price")],
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.quantity} x {self.price_id}"

@@ -1,0 +1,99 @@
+from django.db import models
+
+from billing.models.mirror import Mirror, mirror_key
+from common.ids import PublicIdField
+from common.models import ProjectOwned, tenant_key, tenant_links
+from common.money import Money
+
+
+class Invoice(Mirror):
+    """A bill, as Stripe wrote it. ``status`` in Stripe's words; amounts in minor units."""
+
+    id = PublicIdField(prefix="inv")
+    customer = models.ForeignKey(
+        "projects.Customer", on_delete=models.PROTECT, related_name="+", db_constraint=False
+    )
+    subscription = models.ForeignKey(
+        "billing.Subscription",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="invoices",
+        db_constraint=False,
+    )
+    subscription_stripe_id = models.CharField(max_length=255, blank=True)
+    number = models.CharField(max_length=64, blank=True)
+    status = models.CharField(max_length=20)
+    billing_reason = models.CharField(max_length=40, blank=True)
+    currency = models.CharField(max_length=3)
+    subtotal = models.BigIntegerField()
+    tax = models.BigIntegerField(default=0)
+    total = models.BigIntegerField()
+    amount_due = models.BigIntegerField()
+    amount_paid = models.BigIntegerField()
+    attempt_count = models.PositiveIntegerField(default=0)
+    next_attempt_at = models.DateTimeField(null=True, blank=True)
+    hosted_url = models.TextField(blank=True)
+    pdf_url = models.TextField(blank=True)
+    issued_at = models.DateTimeField()
+    paid_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            tenant_key("billing_invoice"),
+            mirror_key("billing_invoice"),
+            *tenant_links(
+                "billing_invoice",
+                [("customer", "projects.Customer"), ("subscription", "billing.Subscription")],
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["project", "customer", "-id"], name="invoice_by_customer"),
+            models.Index(
+                fields=["project", "subscription_stripe_id"], name="invoice_by_subscription"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.number or self.pk
+
+    @property
+    def money(self) -> Money:
+        return Money(self.total, self.currency)
+
+
+class InvoiceLine(ProjectOwned):
+    """One line of an invoice."""
+
+    id = PublicIdField(prefix="il")
+    invoice = models.ForeignKey(
+        Invoice, on_delete=models.CASCADE, related_name="lines", db_constraint=False
+    )
+    stripe_id = models.CharField(max_length=255)
+    description = models.TextField(blank=True)
+    price = models.ForeignKey(
+        "billing.Price", on_delete=models.PROTECT, null=True, related_name="+", db_constraint=False
+    )
+    quantity = models.PositiveIntegerField(null=True)
+    amount = models.BigIntegerField(help_text="Minor units.")
+    currency = models.CharField(max_length=3)
+    is_proration = models.BooleanField(default=False)
+    period_start = models.DateTimeField()
+    period_end = models.DateTimeField()
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            tenant_key("billing_invoiceline"),
+            models.UniqueConstraint(
+                fields=["project", "invoice", "stripe_id"],
+                name="billing_invoiceline_stripe_id_key",
+            ),
+            *tenant_links(
+                "billing_invoiceline",
+                [("invoice", "billing.Invoice"), ("price", "billing.Price")],
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.description or self.stripe_id

@@ -1,0 +1,26 @@
+from django.db import models
+
+from common.models import ProjectOwned
+
+
+class Mirror(ProjectOwned):
+    """A row whose truth is at Stripe. Only ``billing.services.apply`` writes what Stripe owns.
+
+    ``stripe_id`` is empty until Stripe has made the object that our row asked for.
+    """
+
+    account = models.ForeignKey("billing.StripeAccount", on_delete=models.PROTECT, related_name="+")
+    stripe_id = models.CharField(max_length=255, null=True, blank=True)  # noqa: DJ001  # unique
+    synced_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        abstract = True
+
+
+def mirror_key(table: str) -> models.UniqueConstraint:
+    """One row per Stripe object and project."""
+    return models.UniqueConstraint(
+        fields=["project", "account", "stripe_id"], name=f"{table}_stripe_id_key"
+    )

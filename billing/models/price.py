@@ -1,0 +1,68 @@
+import pgtrigger
+from django.db import models
+
+from billing.models.mirror import Mirror, mirror_key
+from common.ids import PublicIdField
+from common.models import tenant_key, tenant_links
+from common.money import Money
+
+
+class PriceType(models.TextChoices):
+    ONE_TIME = "one_time", "One-time"
+    RECURRING = "recurring", "Recurring"
+
+
+class Interval(models.TextChoices):
+    DAY = "day", "Day"
+    WEEK = "week", "Week"
+    MONTH = "month", "Month"
+    YEAR = "year", "Year"
+
+
+class Price(Mirror):
+    """What a product costs. Immutable in what it costs: a change is a new price."""
+
+    id = PublicIdField(prefix="price")
+    product = models.ForeignKey(
+        "billing.Product", on_delete=models.PROTECT, related_name="prices", db_constraint=False
+    )
+    nickname = models.CharField(max_length=250, blank=True)
+    type = models.CharField(max_length=12, choices=PriceType.choices)
+    currency = models.CharField(max_length=3)
+    unit_amount = models.BigIntegerField(help_text="Minor units.")
+    interval = models.CharField(max_length=8, choices=Interval.choices, blank=True)
+    interval_count = models.PositiveSmallIntegerField(default=1)
+    active = models.BooleanField(default=True)
+    metadata = models.JSONField(default=dict, blank=True)
+
+    class Meta:
+        constraints = [
+            tenant_key("billing_price"),
+            mirror_key("billing_price"),
+            models.CheckConstraint(
+                condition=models.Q(unit_amount__gte=0), name="billing_price_not_negative"
+            ),
+            *tenant_links("billing_price", [("product", "billing.Product")]),
+        ]
+        indexes = [models.Index(fields=["account", "stripe_id"], name="owner_by_price")]
+        triggers = [
+            pgtrigger.Protect(
+                name="price_is_immutable",
+                operation=pgtrigger.Update,
+                condition=pgtrigger.AnyChange(
+                    "product", "type", "currency", "unit_amount", "interval", "interval_count"
+                ),
+            )
+        ]
+
+    def __str__(self) -> str:
+        every = f" / {self.interval}" if self.interval else ""
+        return f"{self.money}{every}"
+
+    @property
+    def money(self) -> Money:
+        return Money(self.unit_amount, self.currency)
+
+    @property
+    def is_recurring(self) -> bool:
+        return self.type == PriceType.RECURRING

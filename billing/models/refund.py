@@ -1,0 +1,30 @@
+from django.db import models
+
+from billing.models.mirror import Mirror, mirror_key
+from common.ids import PublicIdField
+from common.models import tenant_key, tenant_links
+from common.money import Money
+
+
+class Refund(Mirror):
+    """Money going back, part of a payment. ``status`` in Stripe's words."""
+
+    id = PublicIdField(prefix="ref")
+    payment = models.ForeignKey(
+        "billing.Payment", on_delete=models.PROTECT, related_name="refunds", db_constraint=False
+    )
+    status = models.CharField(max_length=20)
+    currency = models.CharField(max_length=3)
+    amount = models.BigIntegerField(help_text="Minor units.")
+    reason = models.CharField(max_length=40, blank=True)
+    refunded_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            tenant_key("billing_refund"),
+            mirror_key("billing_refund"),
+            *tenant_links("billing_refund", [("payment", "billing.Payment")]),
+        ]
+
+    def __str__(self) -> str:
+        return f"{Money(self.amount, self.currency)} ({self.status})"

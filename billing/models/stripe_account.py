@@ -1,0 +1,74 @@
+from django.db import models
+
+from common.ids import PublicIdField
+
+
+class StripeAccount(models.Model):
+    """A Stripe account in one mode: the platform's shared one, or a project's own.
+
+    The platform's own keys live in the environment (``project`` and ``secret_key`` are empty);
+    a project's own secret key is stored encrypted and never shown again.
+    """
+
+    id = PublicIdField(prefix="acc")
+    project = models.OneToOneField(
+        "projects.Project",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="own_stripe_account",
+    )
+    name = models.CharField(max_length=120)
+    livemode = models.BooleanField()
+    stripe_id = models.CharField(max_length=64, blank=True, help_text="acct_…, as Stripe says.")
+    secret_key = models.TextField(blank=True, editable=False)
+    secret_key_last_four = models.CharField(max_length=4, blank=True, editable=False)
+    events_seen_until = models.DateTimeField(
+        null=True, blank=True, help_text="How far the list of events has been read."
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["livemode"],
+                condition=models.Q(project__isnull=True),
+                name="one_platform_account_per_mode",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether several projects sell through it."""
+        return self.project_id is None
+
+    @property
+    def key_context(self) -> str:
+        """What the encrypted secret key is bound to."""
+        return f"stripe_account:{self.pk}:secret_key"
+
+
+class StripeEndpoint(models.Model):
+    """Where Stripe sends an account's events: a token in the URL, one or two live secrets.
+
+    ``secrets`` holds encrypted signing secrets, newest first; while Stripe rolls a secret both
+    verify. The endpoint of the platform's account reads its secrets from the environment.
+    """
+
+    id = PublicIdField(prefix="whk")
+    account = models.ForeignKey(StripeAccount, on_delete=models.PROTECT, related_name="endpoints")
+    token = models.CharField(max_length=64, unique=True, editable=False)
+    secrets = models.JSONField(default=list, blank=True, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+    disabled_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.account} {self.pk}"
+
+    @property
+    def secret_context(self) -> str:
+        return f"stripe_endpoint:{self.pk}:secret"

@@ -1,0 +1,36 @@
+from django.db import models
+
+from billing.models.mirror import Mirror, mirror_key
+from common.ids import PublicIdField
+from common.models import tenant_key, tenant_links
+
+
+class StripeCustomer(Mirror):
+    """A customer as one Stripe account knows it. This row decides who owns what hangs off it."""
+
+    id = PublicIdField(prefix="scus")
+    customer = models.ForeignKey(
+        "projects.Customer", on_delete=models.PROTECT, related_name="+", db_constraint=False
+    )
+    email = models.CharField(max_length=512, blank=True)
+    name = models.CharField(max_length=512, blank=True)
+    currency = models.CharField(max_length=3, blank=True)
+    balance = models.BigIntegerField(default=0, help_text="Minor units; negative is a credit.")
+    delinquent = models.BooleanField(default=False)
+    deleted_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            tenant_key("billing_stripecustomer"),
+            mirror_key("billing_stripecustomer"),
+            models.UniqueConstraint(
+                fields=["project", "account", "customer"],
+                condition=models.Q(deleted_at__isnull=True),
+                name="billing_stripecustomer_customer_key",
+            ),
+            *tenant_links("billing_stripecustomer", [("customer", "projects.Customer")]),
+        ]
+        indexes = [models.Index(fields=["account", "stripe_id"], name="owner_by_stripe_customer")]
+
+    def __str__(self) -> str:
+        return self.stripe_id or self.pk

@@ -1,0 +1,113 @@
+from django.db import models
+
+from billing.models.mirror import Mirror, mirror_key
+from common.ids import PublicIdField
+from common.models import ProjectOwned, tenant_key, tenant_links
+
+
+class SubscriptionStatus(models.TextChoices):
+    """Stripe's own words. A word that is not here is kept as it came and entitles to nothing."""
+
+    INCOMPLETE = "incomplete", "Incomplete"
+    INCOMPLETE_EXPIRED = "incomplete_expired", "Incomplete, expired"
+    TRIALING = "trialing", "Trialing"
+    ACTIVE = "active", "Active"
+    PAST_DUE = "past_due", "Past due"
+    UNPAID = "unpaid", "Unpaid"
+    PAUSED = "paused", "Paused"
+    CANCELED = "canceled", "Canceled"
+
+
+ENTITLING = frozenset({SubscriptionStatus.TRIALING, SubscriptionStatus.ACTIVE})
+"""Gives access without reserve; ``past_due`` does only within the grace period."""
+ENDED = frozenset({SubscriptionStatus.CANCELED, SubscriptionStatus.INCOMPLETE_EXPIRED})
+"""Will never change again."""
+LIVE = frozenset(set(SubscriptionStatus) - ENDED - {SubscriptionStatus.INCOMPLETE})
+"""Stands in the way of a second subscription to the same product."""
+
+
+class Subscription(Mirror):
+    """A customer's running agreement, as Stripe has it."""
+
+    id = PublicIdField(prefix="sub")
+    customer = models.ForeignKey(
+        "projects.Customer", on_delete=models.PROTECT, related_name="+", db_constraint=False
+    )
+    status = models.CharField(max_length=24)
+    started_at = models.DateTimeField()
+    trial_ends_at = models.DateTimeField(null=True, blank=True)
+    cancel_at = models.DateTimeField(null=True, blank=True)
+    canceled_at = models.DateTimeField(null=True, blank=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
+    latest_invoice_stripe_id = models.CharField(max_length=255, blank=True)
+    metadata = models.JSONField(default=dict, blank=True)
+
+    class Meta:
+        constraints = [
+            tenant_key("billing_subscription"),
+            mirror_key("billing_subscription"),
+            *tenant_links("billing_subscription", [("customer", "projects.Customer")]),
+        ]
+        indexes = [
+            models.Index(fields=["project", "customer", "-id"], name="subscription_by_customer"),
+            models.Index(fields=["project", "status"], name="subscription_by_status"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.pk} ({self.status})"
+
+    @property
+    def is_entitling(self) -> bool:
+        return self.status in ENTITLING
+
+    @property
+    def is_live(self) -> bool:
+        return self.status in LIVE
+
+    @property
+    def has_ended(self) -> bool:
+        return self.status in ENDED
+
+
+class SubscriptionItem(ProjectOwned):
+    """One price of a subscription, how many of it, and the period that is running.
+
+    ``price`` is empty when the price is not in our catalog; then nothing follows from the item.
+    """
+
+    id = PublicIdField(prefix="si")
+    subscription = models.ForeignKey(
+        Subscription, on_delete=models.CASCADE, related_name="items", db_constraint=False
+    )
+    stripe_id = models.CharField(max_length=255)
+    price = models.ForeignKey(
+        "billing.Price",
+        on_delete=models.PROTECT,
+        null=True,
+        related_name="+",
+        db_constraint=False,
+    )
+    price_stripe_id = models.CharField(max_length=255)
+    quantity = models.PositiveIntegerField(default=1)
+    period_start = models.DateTimeField()
+    period_end = models.DateTimeField()
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            tenant_key("billing_subscriptionitem"),
+            models.UniqueConstraint(
+                fields=["project", "subscription", "stripe_id"],
+                name="billing_subscriptionitem_stripe_id_key",
+            ),
+            *tenant_links(
+                "billing_subscriptionitem",
+                [("subscription", "billing.Subscription"), ("price", "billing.Price")],
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["project", "price_stripe_id"], name="item_by_stripe_price")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.quantity} x {self.price_stripe_id}"

@@ -1,0 +1,70 @@
+from django.db import models
+
+
+class Kind(models.TextChoices):
+    """The Stripe objects that we mirror, each with everything that hangs below it."""
+
+    CUSTOMER = "customer", "Customer"
+    PRODUCT = "product", "Product"
+    PRICE = "price", "Price"
+    CHECKOUT_SESSION = "checkout_session", "Checkout session"
+    PAYMENT_INTENT = "payment_intent", "Payment, with its refunds"
+    SUBSCRIPTION = "subscription", "Subscription, with its items"
+    INVOICE = "invoice", "Invoice, with its lines"
+
+
+class SyncObject(models.Model):
+    """The dirty row of one Stripe object: the whole queue of record for reading it again.
+
+    ``requested`` counts the reasons to read it, ``applied`` the last reason that an applied read
+    covers; it is due while ``applied < requested``. ``epoch`` is the fence: it grows with each
+    claim, and a write under an older epoch is refused. RULES R3 gives the proof.
+    """
+
+    account = models.ForeignKey("billing.StripeAccount", on_delete=models.PROTECT)
+    kind = models.CharField(max_length=20, choices=Kind.choices)
+    stripe_id = models.CharField(max_length=255)
+    project = models.ForeignKey(
+        "projects.Project", on_delete=models.PROTECT, null=True, related_name="+"
+    )
+    requested = models.BigIntegerField(default=0)
+    applied = models.BigIntegerField(default=0)
+    epoch = models.BigIntegerField(default=0)
+    leased_until = models.DateTimeField(null=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    next_try_at = models.DateTimeField(null=True)
+    parked_at = models.DateTimeField(null=True)
+    foreign_at = models.DateTimeField(null=True, help_text="When no project was found to own it.")
+    last_error = models.TextField(blank=True)
+    applied_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account", "kind", "stripe_id"], name="billing_syncobject_key"
+            )
+        ]
+        indexes = [
+            models.Index(
+                fields=["next_try_at"],
+                condition=models.Q(applied__lt=models.F("requested"), parked_at__isnull=True),
+                name="sync_due",
+            ),
+            models.Index(
+                fields=["parked_at"],
+                condition=models.Q(parked_at__isnull=False),
+                name="sync_parked",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.stripe_id}"
+
+    @property
+    def state(self) -> str:
+        """``parked``, ``waiting``, ``foreign`` or ``applied``."""
+        if self.parked_at is not None:
+            return "parked"
+        if self.applied < self.requested:
+            return "waiting"
+        return "foreign" if self.foreign_at is not None else "applied"

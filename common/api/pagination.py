@@ -1,0 +1,81 @@
+"""Cursor pages: ``{"data": […], "next": "…", "has_more": true}``.
+
+The cursor is the id of the last row shown (ids sort by time), newest first. It is looked up
+within the project, so a cursor of another tenant is simply not valid.
+"""
+
+from typing import Any
+
+from django.db import models
+from rest_framework import serializers
+from rest_framework.pagination import BasePagination
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.utils.urls import replace_query_param
+
+MAX_LIMIT = 100
+DEFAULT_LIMIT = 20
+
+
+class CursorPagination(BasePagination):
+    """Newest first, by id; ``limit`` ≤ 100, ``cursor`` from the previous page's ``next``."""
+
+    def paginate_queryset(
+        self, queryset: models.QuerySet[Any], request: Request, view: Any = None
+    ) -> list[Any]:
+        self.request = request
+        limit = self._limit(request)
+        if cursor := request.query_params.get("cursor", ""):
+            if len(cursor) > 64 or not queryset.filter(pk=cursor).exists():
+                raise serializers.ValidationError(
+                    {"cursor": ["This cursor is not valid. Start again without one."]}
+                )
+            queryset = queryset.filter(pk__lt=cursor)
+        rows = list(queryset.order_by("-pk")[: limit + 1])
+        self.has_more, self.page = len(rows) > limit, rows[:limit]
+        return self.page
+
+    def _limit(self, request: Request) -> int:
+        raw = request.query_params.get("limit", str(DEFAULT_LIMIT))
+        if not (raw.isascii() and raw.isdigit() and 1 <= int(raw[:10]) <= MAX_LIMIT):
+            raise serializers.ValidationError({"limit": ["A whole number from 1 to 100."]})
+        return int(raw)
+
+    def get_paginated_response(self, data: Any) -> Response:
+        following = None
+        if self.has_more:
+            url = self.request.get_full_path()
+            following = replace_query_param(url, "cursor", self.page[-1].pk)
+        return Response({"data": data, "next": following, "has_more": self.has_more})
+
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "type": "object",
+            "required": ["data", "next", "has_more"],
+            "properties": {
+                "data": schema,
+                "next": {
+                    "type": ["string", "null"],
+                    "description": "Path and query of the next page.",
+                },
+                "has_more": {"type": "boolean"},
+            },
+        }
+
+    def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
+        return [
+            {
+                "name": "limit",
+                "in": "query",
+                "required": False,
+                "schema": {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT},
+                "description": "Rows per page (20 when absent).",
+            },
+            {
+                "name": "cursor",
+                "in": "query",
+                "required": False,
+                "schema": {"type": "string", "maxLength": 64},
+                "description": "The last id of the previous page, from its `next`.",
+            },
+        ]

@@ -1,0 +1,39 @@
+"""Secrets at rest: AES-256-GCM with a key ring.
+
+A token is ``<key id>.<base64 of nonce + ciphertext>``. The *context* (``model:pk:field``) is
+authenticated with it, so a ciphertext moved to another row does not decrypt. The first key of
+``ENCRYPTION_KEYS`` encrypts, every key decrypts: rotate by putting a new one in front.
+"""
+
+import base64
+import os
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from django.conf import settings
+
+_NONCE = 12
+
+
+class CannotDecrypt(ValueError):
+    """The token was made with a key that is gone, for another row, or was altered."""
+
+
+def encrypt(plaintext: str, *, context: str) -> str:
+    key_id, key = next(iter(settings.ENCRYPTION_KEYS.items()))
+    nonce = os.urandom(_NONCE)
+    sealed = AESGCM(key).encrypt(nonce, plaintext.encode(), context.encode())
+    return f"{key_id}.{base64.urlsafe_b64encode(nonce + sealed).decode()}"
+
+
+def decrypt(token: str, *, context: str) -> str:
+    """The plaintext; raises :class:`CannotDecrypt`."""
+    key_id, _, body = token.partition(".")
+    key = settings.ENCRYPTION_KEYS.get(key_id)
+    if key is None:
+        raise CannotDecrypt(f"No encryption key {key_id!r} in ENCRYPTION_KEYS.")
+    try:
+        sealed = base64.urlsafe_b64decode(body)
+        return AESGCM(key).decrypt(sealed[:_NONCE], sealed[_NONCE:], context.encode()).decode()
+    except (InvalidTag, ValueError) as error:
+        raise CannotDecrypt("The stored secret does not belong to this row.") from error

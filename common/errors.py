@@ -1,0 +1,60 @@
+"""Outcomes that are not success, each with a status, a stable code and a title.
+
+A :class:`DomainError` leaves the service as an RFC 9457 problem document; ``docs/errors.md`` is
+generated from these classes. Raise one with a ``detail`` that says what to do next; keyword
+arguments become members of the document and must be safe to show to the caller.
+"""
+
+from typing import Any, ClassVar
+
+
+class DomainError(Exception):
+    """An expected outcome of a use case that is not success."""
+
+    status: ClassVar[int] = 400
+    code: ClassVar[str] = "bad-request"
+    title: ClassVar[str] = "The request could not be carried out."
+
+    def __init__(self, detail: str = "", *, retry_after: int | None = None, **extra: Any) -> None:
+        super().__init__(detail or self.title)
+        self.detail = detail
+        self.retry_after = retry_after
+        self.extra = extra
+
+
+class NotFound(DomainError):
+    """Not there, or another project's: the two are never told apart."""
+
+    status, code, title = 404, "not-found", "There is no such resource."
+
+
+class Conflict(DomainError):
+    """Well-formed, but not now."""
+
+    status, code, title = 409, "conflict", "The resource is not in a state that allows this."
+
+
+class Invalid(DomainError):
+    """Malformed, or breaks a rule that the caller can see. ``errors`` names the fields."""
+
+    status, code, title = 422, "invalid", "The request is not valid."
+
+    def __init__(self, detail: str = "", *, field: str | None = None, **extra: Any) -> None:
+        if field is not None:
+            extra["errors"] = [{"pointer": f"#/{field}", "code": self.code, "detail": detail}]
+        super().__init__(detail, **extra)
+
+
+class PaymentRequired(DomainError):
+    """The card said no."""
+
+    status, code, title = 402, "card-declined", "The payment was declined."
+
+
+class Unavailable(DomainError):
+    """Something that we depend on is away; the caller should come back."""
+
+    status, code, title = 503, "unavailable", "A service that is needed for this is away."
+
+    def __init__(self, detail: str = "", *, retry_after: int = 5, **extra: Any) -> None:
+        super().__init__(detail, retry_after=retry_after, **extra)

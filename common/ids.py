@@ -1,0 +1,51 @@
+"""Public ids: one id in the database, the API, the logs and the console.
+
+An id is a prefix that names the kind of thing and 26 characters of Crockford base 32:
+48 bits of milliseconds since 1970, then 80 random bits (the ULID layout). Ids of one kind
+therefore sort by time of creation, and cannot be guessed or enumerated.
+"""
+
+import secrets
+import time
+from typing import Any
+
+from django.db import models
+
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_LENGTH = 26
+
+
+def new_id(prefix: str) -> str:
+    """A fresh id such as ``sub_01j9zc3k5v8e4w2t7x6y5q4r3s``."""
+    number = (time.time_ns() // 1_000_000) << 80 | secrets.randbits(80)
+    body = "".join(_ALPHABET[(number >> shift) & 31] for shift in range((_LENGTH - 1) * 5, -1, -5))
+    return f"{prefix}_{body}"
+
+
+def is_id(value: object, prefix: str) -> bool:
+    """Whether ``value`` has the shape of an id of this kind; says nothing about existence."""
+    if not isinstance(value, str) or not value.startswith(f"{prefix}_"):
+        return False
+    body = value[len(prefix) + 1 :]
+    return len(body) == _LENGTH and all(character in _ALPHABET for character in body)
+
+
+class PublicIdField(models.CharField):
+    """A primary key that makes its own prefixed id."""
+
+    def __init__(self, *, prefix: str, **kwargs: Any) -> None:
+        self.prefix = prefix
+        kwargs.setdefault("primary_key", True)
+        kwargs.setdefault("max_length", len(prefix) + 1 + _LENGTH)
+        kwargs.setdefault("editable", False)
+        super().__init__(**kwargs)
+
+    def has_default(self) -> bool:
+        return True
+
+    def get_default(self) -> str:
+        return new_id(self.prefix)
+
+    def deconstruct(self) -> Any:
+        name, path, args, kwargs = super().deconstruct()
+        return name, path, args, {**kwargs, "prefix": self.prefix}

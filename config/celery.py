@@ -1,0 +1,11 @@
+"""The Celery app: a doorbell for work that is recorded in PostgreSQL (see common/queue.py)."""
+
+import os
+
+from celery import Celery
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.development")
+
+app = Celery("tollgate")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()

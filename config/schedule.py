@@ -1,0 +1,16 @@
+"""Everything that happens by the clock, on one page. Seconds between runs; all safe to repeat."""
+
+from typing import Any
+
+
+def _every(seconds: float, task: str) -> dict[str, Any]:
+    return {"task": task, "schedule": seconds, "options": {"expires": seconds}}
+
+
+SCHEDULE: dict[str, dict[str, Any]] = {
+    "sync what is due": _every(5, "billing.sync"),
+    "expire manual grants": _every(30, "entitlements.expire_grants"),
+    "look for events that never arrived": _every(600, "webhooks.catch_up"),
+    "compare with Stripe": _every(86_400, "billing.reconcile"),
+    "beat is alive": _every(10, "config.heartbeat"),
+}

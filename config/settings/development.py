@@ -1,0 +1,24 @@
+"""On a developer's machine: embedded servers unless told otherwise, and secrets made on the spot."""
+
+from config import embedded
+from config.env import database, encryption_keys, env
+from config.settings.base import *  # noqa: F403
+from config.settings.base import BASE_DIR
+
+DEBUG = env.bool("DEBUG", default=False)
+ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]"]
+
+_secrets = embedded.development_secrets(BASE_DIR / "var")
+SECRET_KEY = env.str("SECRET_KEY", default=_secrets["SECRET_KEY"])
+ENCRYPTION_KEYS = encryption_keys(
+    env.str("ENCRYPTION_KEYS", default=_secrets["ENCRYPTION_KEYS"])
+)
+
+_database_url, _redis_url = embedded.urls(
+    database_url=env.str("DATABASE_URL", default=""), redis_url=env.str("REDIS_URL", default="")
+)
+DATABASES = {"default": database(_database_url)}
+REDIS_URL = _redis_url
+CELERY_BROKER_URL = REDIS_URL
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = True

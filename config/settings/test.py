@@ -1,0 +1,21 @@
+"""For the test suite: the plugin ``tests.services`` sets the two addresses before this loads."""
+
+import os
+
+from config.env import database, encryption_keys, required
+from config.settings.base import *  # noqa: F403
+
+DEBUG = False
+ALLOWED_HOSTS = ["*"]
+SECRET_KEY = "tests-only-" + "x" * 40
+ENCRYPTION_KEYS = encryption_keys("t1:" + "A" * 43 + "=")
+DATABASES = {"default": database(required("DATABASE_URL"))}
+DATABASES["default"]["OPTIONS"].pop("pool")
+if template := os.environ.get("TEST_TEMPLATE"):
+    DATABASES["default"]["TEST"] = {"TEMPLATE": template, "MIGRATE": False}
+REDIS_URL = required("REDIS_URL")
+CELERY_BROKER_URL = REDIS_URL
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+AXES_ENABLED = False
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = True

@@ -1,0 +1,5 @@
+from entitlements.models.fact import Fact
+from entitlements.models.feature import Feature
+from entitlements.models.grant import Grant
+
+__all__ = ["Fact", "Feature", "Grant"]

@@ -1,0 +1,40 @@
+import pgtrigger
+from django.db import models
+
+from common.ids import PublicIdField
+
+
+class AuditEntry(models.Model):
+    """What somebody did by hand: who, what, to which row, why, and what changed. Append-only.
+
+    The project is empty for acts on the platform itself (a shared Stripe account, an event that
+    nobody owns), so this is the one log that does not belong to a tenant.
+    """
+
+    id = PublicIdField(prefix="aud")
+    project = models.ForeignKey(
+        "projects.Project", on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    actor = models.CharField(max_length=120, help_text="operator:<username>, key:<id>, command")
+    action = models.CharField(max_length=64, help_text="noun.verb, such as grant.revoke")
+    subject = models.CharField(max_length=64, help_text="The id of the row acted on.")
+    reason = models.TextField(blank=True)
+    before = models.JSONField(default=dict)
+    after = models.JSONField(default=dict)
+    request_id = models.CharField(max_length=64, blank=True)
+    recorded_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name_plural = "audit entries"
+        indexes = [
+            models.Index(fields=["subject", "-id"], name="audit_by_subject"),
+            models.Index(fields=["project", "-id"], name="audit_by_project"),
+        ]
+        triggers = [
+            pgtrigger.Protect(
+                name="append_only", operation=pgtrigger.Update | pgtrigger.Delete
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.action} {self.subject}"

@@ -1,0 +1,7 @@
+from projects.models.api_key import ApiKey, PlatformKey
+from projects.models.app import App
+from projects.models.customer import Customer
+from projects.models.idempotency_key import IdempotencyKey
+from projects.models.project import Project
+
+__all__ = ["ApiKey", "App", "Customer", "IdempotencyKey", "PlatformKey", "Project"]

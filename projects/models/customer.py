@@ -1,0 +1,34 @@
+from django.db import models
+
+from common.ids import PublicIdField
+from common.models import ProjectOwned, tenant_key
+
+
+class Customer(ProjectOwned):
+    """A user of the tenant, under the tenant's own ``user_id``; made on first use.
+
+    ``version`` grows with every change of what the customer has or may do. Whoever changes that
+    takes this row's lock first (``projects.selectors.customers.lock``).
+    """
+
+    id = PublicIdField(prefix="cus")
+    user_id = models.CharField(max_length=255)
+    email = models.EmailField(max_length=254, blank=True)
+    name = models.CharField(max_length=255, blank=True)
+    metadata = models.JSONField(default=dict, blank=True)
+    version = models.BigIntegerField(default=0, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+    deleted_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            tenant_key("projects_customer"),
+            models.UniqueConstraint(
+                fields=["project", "user_id"], name="projects_customer_user_id_key"
+            ),
+        ]
+        indexes = [models.Index(fields=["project", "email"], name="customer_by_email")]
+
+    def __str__(self) -> str:
+        return self.user_id

@@ -1,0 +1,51 @@
+from django.contrib.postgres.fields import ArrayField
+from django.core.validators import RegexValidator
+from django.db import models
+
+from common.ids import PublicIdField
+
+
+class Sells(models.TextChoices):
+    """What a project takes money for."""
+
+    SUBSCRIPTION = "subscription", "Subscriptions"
+    ITEM = "item", "One-time items"
+    CART = "cart", "Carts"
+
+
+class Project(models.Model):
+    """A tenant. It is either test or live for ever: staging and production are two projects.
+
+    So a test key, a test price or a test event can never meet live money: they are different
+    tenants (``docs/decisions/0003-test-and-live-are-two-projects.md``).
+    """
+
+    id = PublicIdField(prefix="prj")
+    name = models.CharField(max_length=120)
+    slug = models.CharField(
+        max_length=50,
+        unique=True,
+        validators=[RegexValidator(r"^[a-z0-9](?:[a-z0-9\-]*[a-z0-9])?\Z")],
+    )
+    livemode = models.BooleanField(default=False)
+    sells = ArrayField(models.CharField(max_length=20, choices=Sells.choices), default=list)
+    default_currency = models.CharField(max_length=3, blank=True)
+    return_origins = ArrayField(
+        models.CharField(max_length=255),
+        default=list,
+        blank=True,
+        help_text="Origins that a buyer may be sent back to, such as https://app.example.com.",
+    )
+    suspended_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def mode(self) -> str:
+        return "live" if self.livemode else "test"

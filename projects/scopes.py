@@ -1,0 +1,29 @@
+"""What a key may do: a closed list of scopes, ``noun:verb``."""
+
+from django.db import models
+
+
+class Scope(models.TextChoices):
+    PROJECT_READ = "project:read"
+    PROJECT_WRITE = "project:write"
+    KEYS_READ = "keys:read"
+    KEYS_WRITE = "keys:write"
+    CUSTOMERS_READ = "customers:read"
+    CUSTOMERS_WRITE = "customers:write"
+    CATALOG_READ = "catalog:read"
+    CATALOG_WRITE = "catalog:write"
+    CHECKOUT_READ = "checkout:read"
+    CHECKOUT_WRITE = "checkout:write"
+    PAYMENTS_READ = "payments:read"
+    PAYMENTS_WRITE = "payments:write"
+    SUBSCRIPTIONS_READ = "subscriptions:read"
+    SUBSCRIPTIONS_WRITE = "subscriptions:write"
+    INVOICES_READ = "invoices:read"
+    ENTITLEMENTS_READ = "entitlements:read"
+    ADMIN_READ = "admin:read"
+    ADMIN_GRANT = "admin:grant"
+
+
+ALL: list[str] = sorted(Scope.values)
+PLATFORM = "platform"
+"""What a platform key may do beside every project's settings; never given to a project's key."""

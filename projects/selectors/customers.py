@@ -1,0 +1,37 @@
+"""Find the tenants' users; ``lock`` before changing what one has or may do."""
+
+from django.db.models import F
+
+from common.errors import NotFound
+from common.ids import is_id
+from projects.models import Customer, Project
+
+
+def find(*, project: Project | str, user_id: str) -> Customer | None:
+    """The customer with this user_id (or ``cus_…`` id), or None."""
+    customers = Customer.objects.for_project(project)
+    if is_id(user_id, "cus"):
+        return customers.filter(pk=user_id).first()
+    return customers.filter(user_id=user_id).first()
+
+
+def get(*, project: Project | str, user_id: str) -> Customer:
+    """As :func:`find`; raises NotFound."""
+    customer = find(project=project, user_id=user_id)
+    if customer is None:
+        raise NotFound("No customer with this user_id. It is made with the first checkout.")
+    return customer
+
+
+def lock(*, project_id: str, customer_id: str) -> Customer:
+    """The customer's row, locked until the transaction ends: taken before any other lock."""
+    return Customer.objects.for_project(project_id).select_for_update().get(pk=customer_id)
+
+
+def bump(customer: Customer) -> int:
+    """Count one more change of a locked customer; the new version."""
+    Customer.objects.for_project(customer.project_id).filter(pk=customer.pk).update(
+        version=F("version") + 1
+    )
+    customer.version += 1
+    return customer.version

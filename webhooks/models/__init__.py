@@ -1,0 +1,3 @@
+from webhooks.models.inbound_event import InboundEvent
+
+__all__ = ["InboundEvent"]

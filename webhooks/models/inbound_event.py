@@ -1,0 +1,55 @@
+from django.db import models
+
+from common.ids import PublicIdField
+
+
+class InboundEvent(models.Model):
+    """Something that Stripe told us, kept as the very bytes that were signed.
+
+    It is a hint that ``sync`` must read an object again: the event is done once that object's
+    ``applied`` has reached ``request_number``. An event of a type that we do not mirror has no
+    ``sync`` and is *ignored*; one whose signed body cannot be used is *quarantined*.
+    """
+
+    id = PublicIdField(prefix="iev")
+    endpoint = models.ForeignKey(
+        "billing.StripeEndpoint", on_delete=models.PROTECT, related_name="+"
+    )
+    event_id = models.CharField(max_length=255)
+    type = models.CharField(max_length=120, blank=True)
+    stripe_object_id = models.CharField(max_length=255, blank=True)
+    body = models.BinaryField()
+    sync = models.ForeignKey(
+        "billing.SyncObject", on_delete=models.PROTECT, null=True, related_name="events"
+    )
+    request_number = models.BigIntegerField(null=True)
+    quarantined = models.CharField(max_length=200, blank=True, help_text="Why, if it is.")
+    deliveries = models.PositiveIntegerField(default=1)
+    received_at = models.DateTimeField()
+    last_received_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["endpoint", "event_id"], name="webhooks_inboundevent_key"
+            )
+        ]
+        indexes = [
+            models.Index(fields=["-received_at"], name="inbound_by_time"),
+            models.Index(fields=["stripe_object_id"], name="inbound_by_object"),
+            models.Index(fields=["type", "-received_at"], name="inbound_by_type"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.event_id}"
+
+    @property
+    def status(self) -> str:
+        """``quarantined``, ``ignored``, ``parked``, ``waiting``, ``foreign`` or ``processed``."""
+        if self.quarantined:
+            return "quarantined"
+        if self.sync is None or self.request_number is None:
+            return "ignored"
+        if self.sync.applied >= self.request_number:
+            return "foreign" if self.sync.foreign_at is not None else "processed"
+        return "parked" if self.sync.parked_at is not None else "waiting"
