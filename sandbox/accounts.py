@@ -1,0 +1,76 @@
+"""Stripe accounts and their secret keys. Each account sees only its own objects."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sandbox.errors import StripeFailure, unauthorized
+from sandbox.objects import Object
+from sandbox.resources import account as account_resource
+
+if TYPE_CHECKING:
+    from sandbox.world import World
+
+SYSTEM = "_system"
+
+
+def open_account(world: World, *, id: str, secret_key: str) -> None:
+    """Make the account if it is new, and let the key into it."""
+    key: Object = {"object": "_secret_key", "id": secret_key, "account": id, "revoked": False}
+    with world.lock:
+        world.store.write([((SYSTEM, "_secret_key", secret_key), key)])
+        if world.store.get((id, "account", id)) is None:
+            body = account_resource.build(id, created=world.clock.now())
+            world.store.write([((id, "account", id), body)])
+
+
+def revoke_key(world: World, secret_key: str) -> None:
+    """The key answers 401 ``api_key_expired`` from now on."""
+    key = (SYSTEM, "_secret_key", secret_key)
+    with world.lock:
+        stored = world.store.get(key)
+        if stored is None:
+            raise KeyError("That secret key was never given to an account.")
+        world.store.write([(key, {**stored, "revoked": True})])
+
+
+def ids(world: World) -> list[str]:
+    """Every account, oldest first."""
+    keys = world.store.kind(SYSTEM, "_secret_key").values()
+    return list(dict.fromkeys(key["account"] for key in keys))
+
+
+def authenticate(world: World, authorization: str | None, stripe_account: str | None) -> str:
+    """The account that a request speaks for. Raises 401 or 403 in Stripe's words."""
+    secret_key = _bearer(authorization)
+    stored = world.store.get((SYSTEM, "_secret_key", secret_key))
+    if stored is None:
+        raise unauthorized(f"Invalid API Key provided: {mask(secret_key)}")
+    if stored["revoked"]:
+        raise unauthorized(f"Expired API Key provided: {mask(secret_key)}", code="api_key_expired")
+    account: str = stored["account"]
+    if stripe_account not in (None, account):
+        raise StripeFailure(
+            f"The provided key '{mask(secret_key)}' does not have access to account "
+            f"'{stripe_account}' (or that account does not exist). "
+            "Application access may have been revoked.",
+            status=403,
+            code="account_invalid",
+        )
+    return account
+
+
+def mask(secret_key: str) -> str:
+    """A key as Stripe shows it: the start, stars, the last four."""
+    return f"{secret_key[:8]}{'*' * max(len(secret_key) - 12, 4)}{secret_key[-4:]}"
+
+
+def _bearer(authorization: str | None) -> str:
+    scheme, _, token = (authorization or "").partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise unauthorized(
+            "You did not provide an API key. You need to provide your API key in the "
+            "Authorization header, using Bearer auth (e.g. 'Authorization: Bearer "
+            "YOUR_SECRET_KEY'). See https://docs.stripe.com/authentication for details."
+        )
+    return token.strip()

@@ -1,0 +1,209 @@
+"""The Stripe API: from an authenticated form to an answer, with faults and idempotency between.
+
+``StripeAPI.answer`` is the whole of ``/v1`` without a socket; ``app`` puts it behind WSGI and
+``inprocess`` behind the SDK's HTTP client.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from sandbox import API_VERSION, accounts, faults, forms, idempotency
+from sandbox.errors import StripeFailure, internal, invalid
+from sandbox.expand import expand
+from sandbox.faults import Fault, FaultKind
+from sandbox.objects import Params
+from sandbox.resources import RESOURCES
+from sandbox.routing import Route, Router
+from sandbox.transaction import Cause, Transaction
+from sandbox.validation import validate
+
+if TYPE_CHECKING:
+    from sandbox.world import World
+
+ROUTER = Router(RESOURCES)
+INCLUDABLES = {key: make for each in RESOURCES for key, make in each.includables.items()}
+
+
+@dataclass(frozen=True)
+class Request:
+    method: str
+    path: str
+    form: str
+    """The query string of a GET or DELETE, the body of a POST."""
+    headers: Mapping[str, str]
+    """Looked up in lower case."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    body: str
+    headers: dict[str, str] = field(default_factory=dict)
+    disconnect: Fault | None = None
+    """Set when the caller must not see this answer: the fault that swallowed it."""
+
+
+@dataclass(frozen=True)
+class _Call:
+    request: Request
+    request_id: str
+    account: str
+    route: Route
+    ids: list[str]
+    params: Params
+    key: str | None
+    fault: Fault | None
+
+
+class StripeAPI:
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    def answer(self, request: Request) -> Answer:
+        """Never raises for anything a client can send."""
+        request_id = self.world.ids.new("req")
+        try:
+            answer = self._answer(request, request_id)
+        except StripeFailure as failure:
+            answer = _refuse(failure, request_id)
+        return replace(answer, headers=_headers(request, request_id) | answer.headers)
+
+    def _answer(self, request: Request, request_id: str) -> Answer:
+        account = accounts.authenticate(
+            self.world,
+            request.headers.get("authorization"),
+            request.headers.get("stripe-account"),
+        )
+        _check_version(request.headers.get("stripe-version"))
+        matched = ROUTER.match(request.method, request.path)
+        if matched is None:
+            raise _unrecognized(request)
+        route, ids = matched
+        params = forms.decode(request.form)
+        fault = self.world.faults.take(request.method, request.path)
+        if fault and fault.kind.disconnects and not fault.kind.after_effect:
+            return Answer(500, "", disconnect=fault)
+        key = request.headers.get("idempotency-key") if request.method == "POST" else None
+        call = _Call(request, request_id, account, route, ids, params, key, fault)
+        return self._once(call)
+
+    def _once(self, call: _Call) -> Answer:
+        if call.fault and call.fault.kind in (
+            FaultKind.RATE_LIMIT,
+            FaultKind.LOCK_TIMEOUT,
+            FaultKind.KEY_IN_USE,
+        ):
+            raise faults.refusal(call.fault) or internal()
+        if call.key is None:
+            return self._execute(call)
+        idempotency.check_key(call.key)
+        with idempotency.hold(self.world, call.account, call.key):
+            return self._execute(call)
+
+    def _execute(self, call: _Call) -> Answer:
+        if call.fault and call.fault.kind is FaultKind.SLOW:
+            time.sleep(call.fault.seconds)
+        cause = Cause(call.request_id, call.key)
+        try:
+            with self.world.transaction(call.account, cause=cause) as tx:
+                replayed = self._recall(tx, call)
+                if replayed:
+                    return replayed
+                params = validate(call.params, call.route.params)
+                return self._perform(tx, call, params)
+        except _RolledBack as refused:
+            with self.world.transaction(call.account) as tx:
+                return self._remember(tx, call, _refuse(refused.failure, call.request_id))
+
+    def _perform(self, tx: Transaction, call: _Call, params: Params) -> Answer:
+        kind = call.fault.kind if call.fault else None
+        if kind is FaultKind.ERROR_BEFORE:
+            raise _RolledBack(internal())
+        if kind is FaultKind.STALE_LIST and call.fault:
+            tx.hides_since = tx.now - int(call.fault.seconds)
+        try:
+            paths = params.pop("expand", [])
+            body = call.route.handler(tx, params, *call.ids)
+            answer = Answer(200, json.dumps(expand(tx, body, paths, INCLUDABLES)))
+        except StripeFailure as failure:
+            if not failure.keep_effects:
+                raise _RolledBack(failure) from None
+            answer = _refuse(failure, call.request_id)
+        if kind is FaultKind.ERROR_AFTER:
+            answer = _refuse(internal(), call.request_id)
+        disconnect = call.fault if kind and kind.disconnects else None
+        return replace(self._remember(tx, call, answer), disconnect=disconnect)
+
+    def _recall(self, tx: Transaction, call: _Call) -> Answer | None:
+        if call.key is None:
+            return None
+        path = call.request.path
+        record = idempotency.recall(tx, call.key, path=path, params=call.params)
+        if record is None:
+            return None
+        disconnect = call.fault if call.fault and call.fault.kind.disconnects else None
+        headers = {"Idempotent-Replayed": "true", "Original-Request": record["request_id"]}
+        return Answer(record["status"], record["body"], headers, disconnect)
+
+    def _remember(self, tx: Transaction, call: _Call, answer: Answer) -> Answer:
+        """Keep the answer under the key; a kept 500 is not worth a retry, and says so."""
+        if call.key is None:
+            return answer
+        idempotency.remember(
+            tx,
+            call.key,
+            path=call.request.path,
+            params=call.params,
+            status=answer.status,
+            body=answer.body,
+            request_id=call.request_id,
+        )
+        if answer.status >= 500:
+            return replace(answer, headers={**answer.headers, "Stripe-Should-Retry": "false"})
+        return answer
+
+
+class _RolledBack(Exception):
+    """An execution that failed and whose effects are dropped."""
+
+    def __init__(self, failure: StripeFailure) -> None:
+        super().__init__(failure.message)
+        self.failure = failure
+
+
+def _refuse(failure: StripeFailure, request_id: str) -> Answer:
+    headers = {}
+    if failure.should_retry is not None:
+        headers["Stripe-Should-Retry"] = str(failure.should_retry).lower()
+    return Answer(failure.status, json.dumps(failure.body(request_id)), headers)
+
+
+def _headers(request: Request, request_id: str) -> dict[str, str]:
+    headers = {
+        "Content-Type": "application/json",
+        "Request-Id": request_id,
+        "Stripe-Version": request.headers.get("stripe-version") or API_VERSION,
+    }
+    if key := request.headers.get("idempotency-key"):
+        headers["Idempotency-Key"] = key
+    return headers
+
+
+def _check_version(version: str | None) -> None:
+    if version not in (None, API_VERSION):
+        raise invalid(
+            f"Invalid Stripe API version: {version}. This sandbox speaks {API_VERSION} only."
+        )
+
+
+def _unrecognized(request: Request) -> StripeFailure:
+    return StripeFailure(
+        f"Unrecognized request URL ({request.method}: {request.path}). Please see "
+        "https://stripe.com/docs or we can help at https://support.stripe.com/.",
+        status=404,
+    )

@@ -1,0 +1,79 @@
+"""Stripe's error bodies. Raise a ``StripeFailure`` anywhere below a route."""
+
+from __future__ import annotations
+
+from typing import Any
+
+DOCS = "https://docs.stripe.com/error-codes#"
+DASHBOARD_LOGS = "https://dashboard.stripe.com/test/logs/"
+
+
+class StripeFailure(Exception):
+    """An answer other than 200, in the shape Stripe gives it.
+
+    ``keep_effects`` says that what the request changed before it failed stays changed:
+    a declined card leaves its payment intent and its failed charge behind.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int = 400,
+        type: str = "invalid_request_error",
+        code: str | None = None,
+        param: str | None = None,
+        keep_effects: bool = False,
+        should_retry: bool | None = None,
+        **details: Any,
+    ) -> None:
+        super().__init__(message)
+        self.message, self.status, self.type = message, status, type
+        self.code, self.param, self.details = code, param, details
+        self.keep_effects, self.should_retry = keep_effects, should_retry
+
+    def body(self, request_id: str) -> dict[str, Any]:
+        error: dict[str, Any] = {"message": self.message, "type": self.type}
+        if self.code:
+            error |= {"code": self.code, "doc_url": DOCS + self.code.replace("_", "-")}
+        if self.param:
+            error["param"] = self.param
+        error |= {key: value for key, value in self.details.items() if value is not None}
+        error["request_log_url"] = DASHBOARD_LOGS + request_id
+        return {"error": error}
+
+
+def invalid(message: str, *, param: str | None = None, code: str | None = None) -> StripeFailure:
+    """400: the request makes no sense as sent."""
+    return StripeFailure(message, param=param, code=code)
+
+
+def missing_param(param: str) -> StripeFailure:
+    return invalid(f"Missing required param: {param}.", param=param, code="parameter_missing")
+
+
+def unknown_param(param: str) -> StripeFailure:
+    return invalid(f"Received unknown parameter: {param}", param=param, code="parameter_unknown")
+
+
+def no_such(noun: str, id: str, *, param: str = "id", in_path: bool = False) -> StripeFailure:
+    """``No such price: 'price_x'``: 404 for the object in the URL, 400 for one in a parameter."""
+    return StripeFailure(
+        f"No such {noun}: '{id}'",
+        status=404 if in_path else 400,
+        code="resource_missing",
+        param=param,
+    )
+
+
+def unauthorized(message: str, *, code: str | None = None) -> StripeFailure:
+    return StripeFailure(message, status=401, code=code)
+
+
+def internal() -> StripeFailure:
+    return StripeFailure(
+        "An unknown error occurred. Contact us via https://support.stripe.com/contact/ "
+        "with any questions.",
+        status=500,
+        type="api_error",
+    )

@@ -1,0 +1,40 @@
+"""Events: every change is recorded with the object frozen as it was, and queued for delivery."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sandbox import API_VERSION, deliveries
+from sandbox.objects import Object, copy
+
+if TYPE_CHECKING:
+    from sandbox.transaction import Transaction
+
+
+def record(tx: Transaction, type: str, body: Object, *, previous: Object | None = None) -> Object:
+    """Store the event and one delivery for each endpoint that wants its type."""
+    data: Object = {"object": copy(body)}
+    if previous is not None:
+        data["previous_attributes"] = previous
+    event: Object = {
+        "id": tx.new_id("evt"),
+        "object": "event",
+        "api_version": API_VERSION,
+        "created": tx.now,
+        "data": data,
+        "livemode": False,
+        "pending_webhooks": 0,
+        "request": {"id": tx.cause.request_id, "idempotency_key": tx.cause.idempotency_key},
+        "type": type,
+    }
+    tx.insert(event)
+    for endpoint in tx.all("webhook_endpoint", lambda each: wants(each, type)):
+        deliveries.queue(tx, event, endpoint)
+        event["pending_webhooks"] += 1
+    return event
+
+
+def wants(endpoint: Object, type: str) -> bool:
+    if endpoint.get("deleted") or endpoint["status"] != "enabled":
+        return False
+    return "*" in endpoint["enabled_events"] or type in endpoint["enabled_events"]

@@ -1,0 +1,117 @@
+"""``expand``: replaces ids by the objects they name, and adds what is absent unless expanded.
+
+Which fields can be expanded is read from the SDK's own annotations.
+"""
+
+from __future__ import annotations
+
+import functools
+import typing
+from importlib import import_module
+from typing import Any
+
+from stripe import StripeObject
+from stripe._object_classes import OBJECT_CLASSES
+
+from sandbox.errors import invalid
+from sandbox.objects import Object, copy
+from sandbox.routing import Include
+from sandbox.transaction import Transaction
+
+MAX_DEPTH = 4
+Includables = dict[tuple[str, str], Include]
+
+
+def expand(tx: Transaction, body: Object, paths: list[str], includables: Includables) -> Object:
+    """A copy of the answer with each path expanded. Raises 400 for a path that cannot be."""
+    answer: Object = copy(body)
+    for path in sorted(paths, key=len):
+        names = path.split(".")
+        depth = len(names) - (names[0] == "data")
+        if depth > MAX_DEPTH:
+            raise invalid(
+                f"You cannot expand more than {MAX_DEPTH} levels of a property. Property: {path}",
+                param="expand",
+            )
+        _Expansion(tx, path, includables).visit(answer, names, cls=_class_of(answer))
+    return answer
+
+
+class _Expansion:
+    def __init__(self, tx: Transaction, path: str, includables: Includables) -> None:
+        self.tx, self.path, self.includables = tx, path, includables
+
+    def visit(self, body: Object, names: list[str], *, cls: type | None) -> None:
+        name, rest = names[0], names[1:]
+        if body.get("object") == "list" and name == "data":
+            for item in body["data"] if rest else ():
+                self.visit(item, rest, cls=_class_of(item))
+            return
+        body_key = (body.get("object", ""), name)
+        if body_key in self.includables and not isinstance(body.get(name), dict):
+            body[name] = copy(self.includables[body_key](self.tx, body))
+        elif name in body and _is_expandable(cls, name):
+            body[name] = self._resolve(body[name])
+        elif not (rest and name in body):
+            raise self._refusal()
+        if rest:
+            self._descend(body[name], rest, _field_class(cls, name))
+
+    def _descend(self, value: Any, names: list[str], cls: type | None) -> None:
+        for item in value if isinstance(value, list) else [value]:
+            if isinstance(item, dict):
+                self.visit(item, names, cls=_class_of(item) or cls)
+            elif item is not None:
+                raise self._refusal()
+
+    def _resolve(self, value: Any) -> Any:
+        if isinstance(value, list):
+            return [self._resolve(item) for item in value]
+        if not isinstance(value, str):
+            return value
+        return copy(self.tx.find(value)) or value
+
+    def _refusal(self) -> Exception:
+        return invalid(
+            f"This property cannot be expanded ({self.path}). You may want to try expanding "
+            "another property. See https://docs.stripe.com/expand for details.",
+            param="expand",
+        )
+
+
+def _class_of(body: Object) -> type | None:
+    return _named_class(body.get("object", ""))
+
+
+@functools.cache
+def _named_class(name: str) -> type | None:
+    if name not in OBJECT_CLASSES:
+        return None
+    module, attribute = OBJECT_CLASSES[name]
+    found: type = getattr(import_module(module), attribute)
+    return found
+
+
+@functools.cache
+def _is_expandable(cls: type | None, field: str) -> bool:
+    """Whether the SDK declares the field as ``ExpandableField``: an id or the whole object."""
+    return _has_expandable(cls.__annotations__.get(field)) if cls else False
+
+
+def _has_expandable(annotation: Any) -> bool:
+    arguments = typing.get_args(annotation)
+    if typing.get_origin(annotation) is list:
+        return _has_expandable(arguments[0])
+    return str in arguments and any(isinstance(each, typing.ForwardRef) for each in arguments)
+
+
+@functools.cache
+def _field_class(cls: type | None, field: str) -> type | None:
+    """The SDK's class of a nested hash such as ``invoice_settings``."""
+    return _nested(cls.__annotations__.get(field)) if cls else None
+
+
+def _nested(annotation: Any) -> type | None:
+    if isinstance(annotation, type) and issubclass(annotation, StripeObject):
+        return annotation
+    return next((found for each in typing.get_args(annotation) if (found := _nested(each))), None)

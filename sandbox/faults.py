@@ -1,0 +1,152 @@
+"""Faults on demand: the next matching requests fail in the way that was asked for."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from fnmatch import fnmatchcase
+from typing import Any
+
+from sandbox.errors import StripeFailure, internal
+
+
+class FaultKind(StrEnum):
+    RATE_LIMIT = "rate_limit"
+    LOCK_TIMEOUT = "lock_timeout"
+    KEY_IN_USE = "key_in_use"
+    ERROR_BEFORE = "error_before"
+    """500, nothing happened; saved under the idempotency key."""
+    ERROR_AFTER = "error_after"
+    """500 although it happened; saved under the idempotency key."""
+    TIMEOUT_BEFORE = "timeout_before"
+    TIMEOUT_AFTER = "timeout_after"
+    RESET_BEFORE = "reset_before"
+    RESET_AFTER = "reset_after"
+    SLOW = "slow"
+    """The true answer, ``seconds`` late."""
+    STALE_LIST = "stale_list"
+    """A list that does not yet know what was made in the last ``seconds``."""
+
+    @property
+    def after_effect(self) -> bool:
+        return self in (self.ERROR_AFTER, self.TIMEOUT_AFTER, self.RESET_AFTER)
+
+    @property
+    def disconnects(self) -> bool:
+        return self.is_timeout or self in (self.RESET_BEFORE, self.RESET_AFTER)
+
+    @property
+    def is_timeout(self) -> bool:
+        return self in (self.TIMEOUT_BEFORE, self.TIMEOUT_AFTER)
+
+
+DEFAULT_SECONDS = {FaultKind.STALE_LIST: 60.0, FaultKind.SLOW: 2.0}
+HOLD_SECONDS = 60.0
+"""How long a timeout holds a connection over HTTP unless told otherwise."""
+
+
+@dataclass
+class Fault:
+    kind: FaultKind
+    method: str = "*"
+    path: str = "*"
+    times: int = 1
+    skip: int = 0
+    seconds: float = HOLD_SECONDS
+
+    def matches(self, method: str, path: str) -> bool:
+        return (
+            self.times > 0
+            and fnmatchcase(method, self.method.upper())
+            and fnmatchcase(path, self.path)
+        )
+
+
+class Faults:
+    """The plan. Faults are tried in the order they were added; the first match is used up."""
+
+    def __init__(self) -> None:
+        self._plan: list[Fault] = []
+        self._lock = threading.Lock()
+
+    def add(
+        self,
+        kind: str,
+        *,
+        method: str = "*",
+        path: str = "*",
+        times: int = 1,
+        skip: int = 0,
+        seconds: float | None = None,
+    ) -> Fault:
+        """Fail the next ``times`` requests that match, after letting ``skip`` of them pass.
+
+        ``method`` and ``path`` are shell patterns (``POST``, ``/v1/customers/*``).
+        Raises ``ValueError`` for an unknown kind.
+        """
+        wanted = FaultKind(kind)
+        wait = DEFAULT_SECONDS.get(wanted, HOLD_SECONDS) if seconds is None else seconds
+        fault = Fault(wanted, method, path, times, skip, wait)
+        with self._lock:
+            self._plan.append(fault)
+        return fault
+
+    def take(self, method: str, path: str) -> Fault | None:
+        """The fault for this request, if any; counts it as used."""
+        with self._lock:
+            for fault in self._plan:
+                if not fault.matches(method, path):
+                    continue
+                if fault.skip:
+                    fault.skip -= 1
+                    continue
+                fault.times -= 1
+                self._plan = [planned for planned in self._plan if planned.times > 0]
+                return fault
+        return None
+
+    def clear(self) -> None:
+        with self._lock:
+            self._plan.clear()
+
+    def describe(self) -> list[dict[str, Any]]:
+        with self._lock:
+            return [asdict(fault) for fault in self._plan]
+
+
+def refusal(fault: Fault) -> StripeFailure | None:
+    """The error body of a fault that answers instead of the resource; None if it does not."""
+    match fault.kind:
+        case FaultKind.RATE_LIMIT:
+            return StripeFailure(
+                "Too many requests hit the API too quickly. We recommend an exponential backoff "
+                "of your requests.",
+                status=429,
+                code="rate_limit",
+            )
+        case FaultKind.LOCK_TIMEOUT:
+            return StripeFailure(
+                "This object cannot be accessed right now because another API request or Stripe "
+                "process is currently accessing it. If you see this error intermittently, retry "
+                "the request.",
+                status=429,
+                code="lock_timeout",
+                should_retry=True,
+            )
+        case FaultKind.KEY_IN_USE:
+            return key_in_use()
+        case FaultKind.ERROR_BEFORE | FaultKind.ERROR_AFTER:
+            return internal()
+    return None
+
+
+def key_in_use() -> StripeFailure:
+    return StripeFailure(
+        "There is currently another in-progress request using this Idempotent Key (that probably "
+        "means you submitted twice, and the other request is still going through). Please try "
+        "again later.",
+        status=409,
+        type="idempotency_error",
+        code="idempotency_key_in_use",
+    )

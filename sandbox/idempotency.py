@@ -1,0 +1,97 @@
+"""Stripe's idempotency keys: the first execution's answer is kept for 24 hours, errors included.
+
+What never began is not kept: requests that fail validation, or that lost a race for their key.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from sandbox.errors import StripeFailure, invalid
+from sandbox.faults import key_in_use
+from sandbox.objects import Object, Params
+from sandbox.transaction import Transaction
+
+if TYPE_CHECKING:
+    from sandbox.world import World
+
+KIND = "_idempotency"
+LIFETIME = 24 * 3600
+MAX_KEY = 255
+
+
+def check_key(key: str) -> None:
+    if len(key) > MAX_KEY:
+        raise invalid(f"Idempotency keys can be at most {MAX_KEY} characters long.")
+
+
+@contextmanager
+def hold(world: World, account: str, key: str) -> Iterator[None]:
+    """Claim the key while its request runs. Raises 409 when another request has it."""
+    claim = (account, key)
+    with world.lock:
+        if claim in world.in_flight:
+            raise key_in_use()
+        world.in_flight.add(claim)
+    try:
+        yield
+    finally:
+        with world.lock:
+            world.in_flight.discard(claim)
+
+
+def recall(tx: Transaction, key: str, *, path: str, params: Params) -> Object | None:
+    """The answer given before. Raises 400 when the key belongs to another request."""
+    _prune(tx)
+    record = tx.get(KIND, key)
+    if record is None:
+        return None
+    if record["path"] != path:
+        raise _reused(
+            "Keys for idempotent requests can only be used for the same endpoint they were first "
+            f"used for ('{path}' vs '{record['path']}'). Try using a key other than '{key}' if "
+            "you meant to execute a different request."
+        )
+    if record["digest"] != _digest(params):
+        raise _reused(
+            "Keys for idempotent requests can only be used with the same parameters they were "
+            f"first used with. Try using a key other than '{key}' if you meant to execute a "
+            "different request."
+        )
+    return record
+
+
+def remember(
+    tx: Transaction, key: str, *, path: str, params: Params, status: int, body: str, request_id: str
+) -> None:
+    """Keep an answer under its key, in the same transaction as what it did."""
+    tx.insert(
+        {
+            "object": KIND,
+            "id": key,
+            "path": path,
+            "digest": _digest(params),
+            "status": status,
+            "body": body,
+            "request_id": request_id,
+            "created": tx.now,
+        }
+    )
+
+
+def _prune(tx: Transaction) -> None:
+    expired = tx.now - LIFETIME
+    for record in tx.all(KIND, lambda record: record["created"] <= expired):
+        tx.forget(record)
+
+
+def _digest(params: Params) -> str:
+    return hashlib.sha256(json.dumps(params, sort_keys=True).encode()).hexdigest()
+
+
+def _reused(message: str) -> StripeFailure:
+    return StripeFailure(message, type="idempotency_error")

@@ -1,0 +1,22 @@
+"""Identifiers with Stripe's prefixes. A seed makes a world's ids repeatable."""
+
+from __future__ import annotations
+
+import random
+import string
+
+ALPHABET = string.ascii_letters + string.digits
+SHORT = {"cus", "prod", "si", "req"}
+
+
+class Ids:
+    def __init__(self, seed: int | None = None) -> None:
+        self._random = random.Random(seed) if seed is not None else random.SystemRandom()
+
+    def new(self, prefix: str) -> str:
+        """``cus_`` plus 14 characters, ``pi_`` plus 24, ``cs_test_`` plus 58."""
+        length = 14 if prefix in SHORT else 58 if prefix.startswith("cs_") else 24
+        return f"{prefix}_{self.token(length)}"
+
+    def token(self, length: int) -> str:
+        return "".join(self._random.choices(ALPHABET, k=length))

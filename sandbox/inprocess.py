@@ -1,0 +1,60 @@
+"""The sandbox as the SDK's HTTP client: the whole SDK runs, no socket is opened.
+
+client = StripeClient("sk_test_sandbox", http_client=SandboxHTTPClient(world))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+import stripe
+from requests.structures import CaseInsensitiveDict
+
+from sandbox.api import Request, StripeAPI
+from sandbox.world import World
+
+
+class SandboxHTTPClient(stripe.HTTPClient):
+    name = "sandbox"
+
+    def __init__(self, world: World) -> None:
+        super().__init__()
+        self.world = world
+        self._api = StripeAPI(world)
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str] | None,
+        post_data: Any = None,
+        *,
+        _usage: list[str] | None = None,
+    ) -> tuple[str, int, Mapping[str, str]]:
+        """Raises ``stripe.APIConnectionError`` where a fault breaks the connection."""
+        parts = urlsplit(url)
+        sent = {name.lower(): str(value) for name, value in (headers or {}).items()}
+        answer = self._api.answer(
+            Request(method.upper(), parts.path, _form(post_data, parts.query), sent)
+        )
+        if answer.disconnect:
+            raise stripe.APIConnectionError(
+                f"Unexpected error communicating with Stripe: {answer.disconnect.kind}.",
+                should_retry=True,
+            )
+        return answer.body, answer.status, CaseInsensitiveDict(answer.headers)
+
+    def _sleep_time_seconds(self, num_retries: int) -> float:
+        """The SDK's own retries need no pause here."""
+        return 0.0
+
+    def close(self) -> None:
+        pass
+
+
+def _form(post_data: Any, query: str) -> str:
+    if isinstance(post_data, bytes):
+        return post_data.decode()
+    return post_data or query

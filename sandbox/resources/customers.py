@@ -1,0 +1,157 @@
+"""Customers: who pays. Deleting one leaves a stub behind."""
+
+from __future__ import annotations
+
+from stripe.params import (
+    CustomerCreateParams,
+    CustomerDeleteParams,
+    CustomerListParams,
+    CustomerRetrieveParams,
+    CustomerUpdateParams,
+)
+
+from sandbox.errors import invalid
+from sandbox.objects import Object, Params, assign, merge_metadata
+from sandbox.pagination import page
+from sandbox.routing import Routes
+from sandbox.transaction import Transaction
+
+routes = Routes()
+
+PLAIN = (
+    "balance",
+    "description",
+    "email",
+    "invoice_prefix",
+    "name",
+    "next_invoice_sequence",
+    "phone",
+    "preferred_locales",
+    "tax_exempt",
+)
+ADDRESS = ("city", "country", "line1", "line2", "postal_code", "state")
+
+
+@routes.post("/v1/customers", CustomerCreateParams)
+def create(tx: Transaction, params: Params) -> Object:
+    customer = build(tx.new_id("cus"), now=tx.now, invoice_prefix=tx.world.ids.token(8).upper())
+    _apply(tx, customer, params)
+    tx.insert(customer)
+    tx.emit("customer.created", customer)
+    return customer
+
+
+@routes.get("/v1/customers/<id>", CustomerRetrieveParams)
+def retrieve(tx: Transaction, params: Params, id: str) -> Object:
+    """A deleted customer answers with its stub."""
+    return tx.get("customer", id) or tx.path_object("customer", id)
+
+
+@routes.post("/v1/customers/<id>", CustomerUpdateParams)
+def update(tx: Transaction, params: Params, id: str) -> Object:
+    customer = tx.path_object("customer", id)
+    with tx.updating(customer, "customer.updated"):
+        _apply(tx, customer, params)
+    return customer
+
+
+@routes.get("/v1/customers", CustomerListParams)
+def list_(tx: Transaction, params: Params) -> Object:
+    def wanted(customer: Object) -> bool:
+        return bool(
+            customer["email"] == params.get("email", customer["email"])
+            and customer["test_clock"] == params.get("test_clock", customer["test_clock"])
+        )
+
+    return page(tx, "customer", params, url="/v1/customers", where=wanted)
+
+
+@routes.delete("/v1/customers/<id>", CustomerDeleteParams)
+def delete(tx: Transaction, params: Params, id: str) -> Object:
+    customer = tx.path_object("customer", id)
+    tx.emit("customer.deleted", customer)
+    return tx.delete(customer)
+
+
+def _apply(tx: Transaction, customer: Object, params: Params) -> None:
+    for unsupported in ("source", "cash_balance", "test_clock", "tax_id_data", "default_source"):
+        if unsupported in params:
+            raise invalid(f"This sandbox does not support `{unsupported}`.", param=unsupported)
+    assign(customer, params, *PLAIN)
+    if "address" in params:
+        customer["address"] = address(params["address"])
+    if "shipping" in params:
+        customer["shipping"] = _shipping(params["shipping"])
+    if settings := params.get("invoice_settings"):
+        _apply_invoice_settings(tx, customer, settings)
+    merge_metadata(customer, params.get("metadata"))
+
+
+def _apply_invoice_settings(tx: Transaction, customer: Object, settings: Params) -> None:
+    method_id = settings.get("default_payment_method")
+    if method_id:
+        param = "invoice_settings[default_payment_method]"
+        method = tx.param_object("payment_method", method_id, param=param)
+        if method["customer"] != customer["id"]:
+            raise invalid(
+                "The customer does not have a payment method with the ID "
+                f"{method_id}. The payment method must be attached to the customer.",
+                param=param,
+                code="resource_missing",
+            )
+    assign(
+        customer["invoice_settings"],
+        settings,
+        "custom_fields",
+        "default_payment_method",
+        "footer",
+        "rendering_options",
+    )
+
+
+def address(params: Params | str | None) -> Object | None:
+    """A whole address from the parts that were sent; an empty string unsets it."""
+    return {part: params.get(part) for part in ADDRESS} if isinstance(params, dict) else None
+
+
+def _shipping(params: Params | str) -> Object | None:
+    if not isinstance(params, dict):
+        return None
+    return {
+        "address": address(params["address"]),
+        "name": params["name"],
+        "phone": params.get("phone"),
+    }
+
+
+def build(id: str, *, now: int, invoice_prefix: str) -> Object:
+    return {
+        "id": id,
+        "object": "customer",
+        "address": None,
+        "balance": 0,
+        "created": now,
+        "currency": None,
+        "customer_account": None,
+        "default_source": None,
+        "delinquent": False,
+        "description": None,
+        "discount": None,
+        "email": None,
+        "invoice_prefix": invoice_prefix,
+        "invoice_settings": {
+            "custom_fields": None,
+            "default_payment_method": None,
+            "footer": None,
+            "rendering_options": None,
+        },
+        "livemode": False,
+        "metadata": {},
+        "name": None,
+        "next_invoice_sequence": 1,
+        "phone": None,
+        "preferred_locales": [],
+        "shipping": None,
+        "tax_exempt": "none",
+        "test_clock": None,
+    }

@@ -1,0 +1,98 @@
+"""All state of a world: JSON objects by account and kind, in the order they were made.
+
+Requests never touch it directly; they work in a ``Transaction`` that is written here whole
+or not at all. With a file it survives a restart: SQLite, one transaction per request.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from sandbox.objects import Object
+
+Key = tuple[str, str, str]
+"""Account id, kind (the object's ``object`` field; a leading ``_`` marks our own records), id."""
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS objects (
+    position INTEGER PRIMARY KEY AUTOINCREMENT,
+    account TEXT NOT NULL, kind TEXT NOT NULL, id TEXT NOT NULL, body TEXT NOT NULL,
+    UNIQUE (account, kind, id)
+);
+"""
+
+
+class Store:
+    def __init__(self, path: Path | None = None) -> None:
+        self._kinds: dict[tuple[str, str], dict[str, Object]] = {}
+        self._database = _open(path) if path else None
+        if self._database:
+            rows = self._database.execute(
+                "SELECT account, kind, id, body FROM objects ORDER BY position"
+            )
+            for account, kind, id, body in rows:
+                self._kinds.setdefault((account, kind), {})[id] = json.loads(body)
+
+    def get(self, key: Key) -> Object | None:
+        """The stored object itself: look, don't touch."""
+        account, kind, id = key
+        return self._kinds.get((account, kind), {}).get(id)
+
+    def kind(self, account: str, kind: str) -> dict[str, Object]:
+        """The stored objects of one kind by id, oldest first: look, don't touch."""
+        return self._kinds.get((account, kind), {})
+
+    def kinds(self, account: str) -> Iterator[tuple[str, int]]:
+        """Each kind an account has, with its count."""
+        for (owner, kind), objects in self._kinds.items():
+            if owner == account and objects:
+                yield kind, len(objects)
+
+    def write(self, changes: Iterable[tuple[Key, Object | None]]) -> None:
+        """Keep the changes, all or none. ``None`` forgets an object."""
+        changes = list(changes)
+        if self._database and changes:
+            with self._database:
+                for key, body in changes:
+                    self._write_row(key, body)
+        for (account, kind, id), body in changes:
+            objects = self._kinds.setdefault((account, kind), {})
+            if body is None:
+                objects.pop(id, None)
+            else:
+                objects[id] = body
+
+    def clear(self) -> None:
+        self._kinds.clear()
+        if self._database:
+            with self._database:
+                self._database.execute("DELETE FROM objects")
+
+    def close(self) -> None:
+        if self._database:
+            self._database.close()
+
+    def _write_row(self, key: Key, body: Object | None) -> None:
+        assert self._database
+        if body is None:
+            self._database.execute(
+                "DELETE FROM objects WHERE account = ? AND kind = ? AND id = ?", key
+            )
+            return
+        self._database.execute(
+            "INSERT INTO objects (account, kind, id, body) VALUES (?, ?, ?, ?) "
+            "ON CONFLICT (account, kind, id) DO UPDATE SET body = excluded.body",
+            (*key, json.dumps(body, separators=(",", ":"))),
+        )
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    database = sqlite3.connect(path, check_same_thread=False)  # the world's lock serialises use
+    database.execute("PRAGMA journal_mode = WAL")
+    database.execute("PRAGMA synchronous = NORMAL")
+    database.executescript(SCHEMA)
+    return database

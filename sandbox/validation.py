@@ -1,0 +1,199 @@
+"""Every request is checked against the SDK's own parameter types, more strictly than they are.
+
+Unknown parameters are refused, and so are values outside an enum although the SDK's enums are
+open. Text from the form becomes integers, booleans and lists on the way.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+import sys
+import typing
+from decimal import Decimal
+from typing import Annotated, Any, Literal, Union
+
+from pydantic import BeforeValidator, ConfigDict, TypeAdapter, ValidationError
+from stripe._request_options import RequestOptions
+from stripe._stripe_object import UntypedStripeObject
+from typing_extensions import NotRequired, Required, TypedDict, is_typeddict
+
+from sandbox import limits
+from sandbox.errors import StripeFailure, invalid, missing_param, unknown_param
+from sandbox.objects import Params
+
+INTEGER = re.compile(r"-?\d{1,18}")
+
+
+class ExpandOnly(TypedDict):
+    """What a call without parameters of its own accepts."""
+
+    expand: NotRequired[list[str]]
+
+
+def validate(params: Params, declared: type | None) -> Params:
+    """The parameters with their types. Raises 400 in Stripe's words, naming the parameter."""
+    limits.check(params)
+    try:
+        result: Params = _adapter(declared or ExpandOnly).validate_python(params)
+    except ValidationError as error:
+        raise _refusal(error, params) from None
+    return result
+
+
+@functools.cache
+def _adapter(declared: type) -> TypeAdapter[Any]:
+    return TypeAdapter(_strict_hash(declared))
+
+
+@functools.cache
+def _strict_hash(declared: type) -> Any:
+    """The TypedDict without the SDK's request options, its members strict, nothing else allowed."""
+    own = {
+        name: annotation
+        for name, annotation in declared.__annotations__.items()
+        if name not in RequestOptions.__annotations__
+    }
+    holder = type(declared.__name__, (), {"__annotations__": own})
+    module = vars(sys.modules[declared.__module__])
+    hints = typing.get_type_hints(holder, globalns=module, include_extras=True)
+    strict = TypedDict(  # type: ignore[operator]  # built from data: mypy wants a literal
+        declared.__name__, {name: _strict(hint) for name, hint in hints.items()}
+    )
+    strict.__pydantic_config__ = ConfigDict(extra="forbid")
+    return strict
+
+
+def _strict(hint: Any) -> Any:
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (NotRequired, Required, typing.NotRequired, typing.Required):
+        return origin[_strict(arguments[0])]
+    if is_typeddict(hint):
+        return _strict_hash(hint)
+    if origin is list:
+        return Annotated[list[_strict(arguments[0])], BeforeValidator(_as_list)]  # type: ignore[misc]
+    if origin is dict:
+        return dict[arguments[0], _strict(arguments[1])]  # type: ignore[valid-type, misc]
+    if origin is Union or type(hint).__name__ == "UnionType":
+        return Union[tuple(_strict(each) for each in _closed(arguments))]
+    return SCALARS.get(hint, hint)
+
+
+def _closed(arguments: tuple[Any, ...]) -> list[Any]:
+    """An enum without the SDK's ``| str``; ``Literal['']`` alone is no enum, it means unset."""
+    kept = [each for each in arguments if typing.get_origin(each) is not UntypedStripeObject]
+    enums = [each for each in kept if typing.get_origin(each) is Literal]
+    if any(typing.get_args(each) != ("",) for each in enums):
+        kept = [each for each in kept if each is not str]
+    return kept
+
+
+def _as_list(value: Any) -> Any:
+    """``{"0": a, "1": b}`` from the form is the list ``[a, b]``."""
+    if isinstance(value, dict) and value and all(key.isdecimal() for key in value):
+        return [value[key] for key in sorted(value, key=int)]
+    return value
+
+
+def _as_integer(value: Any) -> int:
+    if isinstance(value, str) and INTEGER.fullmatch(value):
+        return int(value)
+    raise ValueError("integer")
+
+
+def _as_boolean(value: Any) -> bool:
+    if value in ("true", "false"):
+        return bool(value == "true")
+    raise ValueError("boolean")
+
+
+def _as_decimal(value: Any) -> Decimal:
+    if isinstance(value, str) and re.fullmatch(r"-?\d{1,18}(\.\d{1,12})?", value):
+        return Decimal(value)
+    raise ValueError("decimal")
+
+
+SCALARS: dict[Any, Any] = {
+    int: Annotated[int, BeforeValidator(_as_integer)],
+    bool: Annotated[bool, BeforeValidator(_as_boolean)],
+    Decimal: Annotated[Decimal, BeforeValidator(_as_decimal)],
+}
+
+
+def _refusal(error: ValidationError, params: Params) -> StripeFailure:
+    """The error that lies deepest in what was sent is the one meant."""
+    found = [(_path(problem["loc"], params), problem) for problem in error.errors()]
+    keys, problem = max(found, key=lambda each: (len(each[0]), RANK.get(each[1]["type"], 0)))
+    name = bracketed(keys)
+    if problem["type"] == "extra_forbidden":
+        return REMOVED.get(name, unknown_param(name))
+    if problem["type"] == "missing":
+        return missing_param(name)
+    same = [each for path, each in found if path == keys]
+    return _invalid_value(name, problem["input"], same)
+
+
+RANK = {"extra_forbidden": 3, "missing": 2}
+REMOVED = {
+    "payment_method_types": invalid(
+        "The `payment_method_types` parameter is no longer supported. Payment methods are now "
+        "managed from your Dashboard settings.",
+        param="payment_method_types",
+        code="payment_method_types_no_longer_supported",
+    )
+}
+
+
+def _invalid_value(name: str, value: Any, problems: list[Any]) -> StripeFailure:
+    expected = [each["ctx"]["expected"] for each in problems if each["type"] == "literal_error"]
+    members = [member for each in expected for member in re.findall(r"'([^']*)'", each) if member]
+    if members:
+        return invalid(f"Invalid {name}: must be one of {_listed(members)}", param=name)
+    for problem in problems:
+        kind = problem["type"]
+        if kind == "value_error":
+            noun = str(problem["ctx"]["error"])
+            code = "parameter_invalid_integer" if noun == "integer" else None
+            return invalid(f"Invalid {noun}: {str(value)[:100]}", param=name, code=code)
+        if kind in KIND_NOUNS:
+            return invalid(f"Invalid {KIND_NOUNS[kind]}", param=name)
+    return invalid(f"Invalid value: {str(value)[:100]}", param=name)
+
+
+KIND_NOUNS = {
+    "dict_type": "object",
+    "model_type": "object",
+    "typed_dict_type": "object",
+    "list_type": "array",
+    "string_type": "string",
+}
+
+
+def _listed(members: list[str]) -> str:
+    unique = list(dict.fromkeys(members))
+    if len(unique) == 1:
+        return unique[0]
+    return f"{', '.join(unique[:-1])}, or {unique[-1]}"
+
+
+def _path(loc: tuple[int | str, ...], params: Params) -> list[int | str]:
+    """The error's place among the parameters, without pydantic's names of union members."""
+    keys: list[int | str] = []
+    value: Any = params
+    for position, step in enumerate(loc):
+        value = _as_list(value)
+        is_last = position == len(loc) - 1
+        if isinstance(value, list) and isinstance(step, int) and step < len(value):
+            keys.append(step)
+            value = value[step]
+        elif isinstance(value, dict) and step in value:
+            keys.append(step)
+            value = value[step]
+        elif is_last and isinstance(value, dict) and isinstance(step, str) and step.isidentifier():
+            keys.append(step)
+    return keys
+
+
+def bracketed(keys: list[int | str]) -> str:
+    """``["items", 0, "price"]`` as ``items[0][price]``."""
+    return "".join(str(key) if place == 0 else f"[{key}]" for place, key in enumerate(keys))

@@ -1,0 +1,93 @@
+"""A world is one sandbox: its store, clock, faults and deliveries. Several can live in a process."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sandbox import accounts
+from sandbox.clock import Clock
+from sandbox.errors import StripeFailure
+from sandbox.faults import Faults
+from sandbox.ids import Ids
+from sandbox.store import Store
+from sandbox.transaction import Cause, Transaction
+
+DEFAULT_ACCOUNT = "acct_1SandboxDefault00"
+DEFAULT_SECRET_KEY = "sk_test_sandbox"
+SYSTEM = "_system"
+"""The pseudo-account that holds what belongs to no Stripe account: the clock, the keys."""
+
+
+class World:
+    """``World(frozen_at=…)`` for tests; ``World(path=…)`` for a process that survives restarts."""
+
+    def __init__(
+        self,
+        *,
+        path: Path | None = None,
+        frozen_at: int | None = None,
+        seed: int | None = None,
+        secret_key: str = DEFAULT_SECRET_KEY,
+        base_url: str = "http://127.0.0.1:12111",
+    ) -> None:
+        self.lock = threading.RLock()
+        self.store = Store(path)
+        self.clock = Clock(frozen_at=frozen_at)
+        self.ids = Ids(seed)
+        self.faults = Faults()
+        self.in_flight: set[tuple[str, str]] = set()
+        self.base_url = base_url
+        self._restore_clock()
+        accounts.open_account(self, id=DEFAULT_ACCOUNT, secret_key=secret_key)
+
+    @contextmanager
+    def transaction(
+        self, account: str = DEFAULT_ACCOUNT, *, cause: Cause | None = None
+    ) -> Iterator[Transaction]:
+        """Work on one account alone; what the block did is kept unless it raises.
+
+        A ``StripeFailure`` with ``keep_effects`` (a declined card) keeps them and is raised on.
+        """
+        with self.lock:
+            transaction = Transaction(self, account, cause or Cause())
+            try:
+                yield transaction
+            except StripeFailure as failure:
+                if failure.keep_effects:
+                    self._commit(transaction)
+                raise
+            self._commit(transaction)
+
+    def _commit(self, transaction: Transaction) -> None:
+        self.store.write(transaction.changes())
+
+    def move_clock(self, moment: int) -> None:
+        """Set the time, and only that; ``sandbox.engine.advance`` makes things happen on the way."""
+        with self.lock:
+            self.clock.move_to(moment)
+            self.save_clock()
+
+    def save_clock(self) -> None:
+        record = {"object": "_clock", "id": "clock", **self.clock.dump()}
+        self.store.write([((SYSTEM, "_clock", "clock"), record)])
+
+    def _restore_clock(self) -> None:
+        saved = self.store.get((SYSTEM, "_clock", "clock"))
+        if saved:
+            self.clock.load(saved)
+
+    def reset(self) -> None:
+        """Forget everything but the accounts' secret keys and the time."""
+        with self.lock:
+            keys = list(self.store.kind(SYSTEM, "_secret_key").values())
+            self.store.clear()
+            self.faults.clear()
+            self.save_clock()
+            for key in keys:
+                accounts.open_account(self, id=key["account"], secret_key=key["id"])
+
+    def close(self) -> None:
+        self.store.close()
