@@ -1,0 +1,126 @@
+"""A pytest plugin that runs the suite on a real PostgreSQL and a real Valkey.
+
+They start once, before Django reads its settings, in the process that was asked to run the tests;
+xdist's workers inherit the addresses. A template database is migrated once and each worker copies
+it. `DATABASE_URL` or `REDIS_URL` from outside is used as it is. `TOLLGATE_TEST_SERVICES=0` starts
+nothing, and so does a run of the sandbox's tests alone, which need neither.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from config.embedded.place import can_reach
+from config.embedded.servers import Servers
+
+ROOT = Path(__file__).resolve().parent.parent
+PREFIX = "tollgate-test-"
+TEMPLATE = "template_tollgate"
+WITHOUT_SERVICES = (ROOT / "tests" / "sandbox",)
+
+_header = pytest.StashKey[str]()
+_servers = pytest.StashKey[Servers]()
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> Iterator[None]:
+    if _wants_services(early_config):
+        os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings.test"
+        _start(early_config)
+    yield
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    return config.stash.get(_header, None)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes(specs: list[object]) -> None:
+    """Give each worker its own Redis database: 1, 2, … (0 is for a run without workers)."""
+    base = os.environ.get("REDIS_URL", "").rpartition("/")[0]
+    for number, spec in enumerate(specs, start=1):
+        if base:
+            spec.env["REDIS_URL"] = f"{base}/{number}"  # type: ignore[attr-defined]  # execnet is untyped
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    servers = config.stash.get(_servers, None)
+    if servers is not None:
+        servers.leave()
+        servers.discard()
+
+
+def _wants_services(config: pytest.Config) -> bool:
+    options = config.known_args_namespace
+    if os.environ.get("TOLLGATE_TEST_SERVICES") == "0" or options.help or options.version:
+        return False
+    if not (ROOT / "config" / "settings" / "test.py").exists():
+        return False
+    paths = [Path(argument.partition("::")[0]).resolve() for argument in options.file_or_dir]
+    return not paths or any(not _is_serviceless(path) for path in paths)
+
+
+def _is_serviceless(path: Path) -> bool:
+    return any(path.is_relative_to(place) for place in WITHOUT_SERVICES)
+
+
+def _start(config: pytest.Config) -> None:
+    needs_database = "DATABASE_URL" not in os.environ
+    needs_redis = "REDIS_URL" not in os.environ
+    if not (needs_database or needs_redis):
+        return
+    started = time.perf_counter()
+    sweep()
+    servers = Servers(new_home(), durable=False)
+    config.stash[_servers] = servers
+    config.add_cleanup(servers.leave)
+    servers.join()
+    database_url, redis_url = servers.urls()
+    if needs_redis:
+        os.environ["REDIS_URL"] = redis_url
+    if needs_database:
+        os.environ["DATABASE_URL"] = database_url
+        _migrate_template(servers)
+    seconds = time.perf_counter() - started
+    config.stash[_header] = f"services: PostgreSQL and Valkey, migrated in {seconds:.1f} s"
+
+
+def new_home() -> Path:
+    """A fresh directory that PostgreSQL's account can reach, wherever TMPDIR points."""
+    parent = Path(tempfile.gettempdir())
+    home = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent if can_reach(parent) else "/tmp"))
+    home.chmod(0o755)
+    return home
+
+
+def sweep() -> None:
+    """Stop the servers of runs that were killed, and delete what they left."""
+    for parent in {tempfile.gettempdir(), "/tmp"}:
+        for home in Path(parent).glob(f"{PREFIX}*"):
+            if not os.access(home, os.W_OK):
+                continue
+            abandoned = Servers(home, durable=False)
+            if abandoned.are_abandoned():
+                abandoned.discard()
+
+
+def _migrate_template(servers: Servers) -> None:
+    servers.postgres.create(TEMPLATE)
+    run = subprocess.run(
+        [sys.executable, "manage.py", "migrate", "--verbosity=0"],
+        cwd=ROOT,
+        env={**os.environ, "DATABASE_URL": servers.postgres.url(TEMPLATE)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if run.returncode != 0:
+        raise pytest.UsageError(f"manage.py migrate failed:\n{run.stdout}{run.stderr}")
+    os.environ["TEST_TEMPLATE"] = TEMPLATE
