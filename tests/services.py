@@ -71,8 +71,8 @@ def _is_serviceless(path: Path) -> bool:
 
 
 def _start(config: pytest.Config) -> None:
-    needs_database = "DATABASE_URL" not in os.environ
-    needs_redis = "REDIS_URL" not in os.environ
+    needs_database = not os.environ.get("DATABASE_URL")
+    needs_redis = not os.environ.get("REDIS_URL")
     if not (needs_database or needs_redis):
         return
     started = time.perf_counter()
