@@ -66,6 +66,13 @@ def no_such(noun: str, id: str, *, param: str = "id", in_path: bool = False) -> 
     )
 
 
+def refuse_unsupported(params: dict[str, Any], *names: str) -> None:
+    """Raises 400 for what Stripe accepts and this sandbox does not do: better than ignoring it."""
+    for name in names:
+        if name in params:
+            raise invalid(f"The sandbox does not support `{name}` here.", param=name)
+
+
 def unauthorized(message: str, *, code: str | None = None) -> StripeFailure:
     return StripeFailure(message, status=401, code=code)
 

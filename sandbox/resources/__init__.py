@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
-from sandbox.resources import account, customers, prices, products
+from sandbox.resources import (
+    account,
+    balance_transactions,
+    charges,
+    customers,
+    payment_intents,
+    payment_methods,
+    prices,
+    products,
+    refunds,
+    setup_intents,
+)
 from sandbox.routing import Routes
 
 RESOURCES: list[Routes] = [
     account.routes,
+    balance_transactions.routes,
+    charges.routes,
     customers.routes,
+    payment_intents.routes,
+    payment_methods.routes,
     prices.routes,
     products.routes,
+    refunds.routes,
+    setup_intents.routes,
 ]

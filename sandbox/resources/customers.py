@@ -10,7 +10,7 @@ from stripe.params import (
     CustomerUpdateParams,
 )
 
-from sandbox.errors import invalid
+from sandbox.errors import invalid, refuse_unsupported
 from sandbox.objects import Object, Params, assign, merge_metadata
 from sandbox.pagination import page
 from sandbox.routing import Routes
@@ -29,6 +29,7 @@ PLAIN = (
     "preferred_locales",
     "tax_exempt",
 )
+UNSUPPORTED = ("cash_balance", "default_source", "source", "tax", "tax_id_data", "test_clock")
 ADDRESS = ("city", "country", "line1", "line2", "postal_code", "state")
 
 
@@ -74,9 +75,7 @@ def delete(tx: Transaction, params: Params, id: str) -> Object:
 
 
 def _apply(tx: Transaction, customer: Object, params: Params) -> None:
-    for unsupported in ("source", "cash_balance", "test_clock", "tax_id_data", "default_source"):
-        if unsupported in params:
-            raise invalid(f"This sandbox does not support `{unsupported}`.", param=unsupported)
+    refuse_unsupported(params, *UNSUPPORTED)
     assign(customer, params, *PLAIN)
     if "address" in params:
         customer["address"] = address(params["address"])

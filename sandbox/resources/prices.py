@@ -11,7 +11,7 @@ from stripe.params import (
     PriceUpdateParams,
 )
 
-from sandbox.errors import invalid, missing_param
+from sandbox.errors import invalid, missing_param, refuse_unsupported
 from sandbox.objects import Object, Params, assign, merge_metadata
 from sandbox.pagination import page
 from sandbox.resources import products
@@ -117,11 +117,7 @@ def build(id: str, params: Params, *, product: str, now: int) -> Object:
 
 
 def _check_amount(params: Params) -> None:
-    if "currency_options" in params:
-        raise invalid(
-            "This sandbox keeps one currency per price: create a price per currency.",
-            param="currency_options",
-        )
+    refuse_unsupported(params, "currency_options")
     if params.get("billing_scheme") == "tiered":
         if not params.get("tiers"):
             raise missing_param("tiers")

@@ -1,0 +1,83 @@
+"""The payment intent as data: what a new one looks like, and which object it pays for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sandbox.objects import Object
+from sandbox.transaction import Transaction
+
+OWNER = "_payment_owner"
+
+
+def own(tx: Transaction, intent: Object, owner: tuple[str, str]) -> None:
+    """Note that the intent pays for ``("invoice", id)`` or ``("checkout.session", id)``."""
+    tx.insert({"object": OWNER, "id": intent["id"], "kind": owner[0], "owner": owner[1]})
+
+
+def owner_of(tx: Transaction, intent: Object) -> tuple[str, str] | None:
+    """The invoice or checkout session that an intent pays for."""
+    record = tx.get(OWNER, intent["id"])
+    return (record["kind"], record["owner"]) if record else None
+
+
+def build(
+    tx: Transaction, *, amount: int, currency: str, customer: str | None = None, **fields: Any
+) -> Object:
+    """An intent without a payment method; ``fields`` replace what it starts with."""
+    id = tx.new_id("pi")
+    return {
+        "id": id,
+        "object": "payment_intent",
+        "allowed_payment_method_types": None,
+        "amount": amount,
+        "amount_capturable": 0,
+        "amount_details": {"tip": {}},
+        "amount_received": 0,
+        "application": None,
+        "application_fee_amount": None,
+        "automatic_payment_methods": None,
+        "canceled_at": None,
+        "cancellation_reason": None,
+        "capture_method": "automatic",
+        "client_secret": f"{id}_secret_{tx.world.ids.token(25)}",
+        "confirmation_method": "automatic",
+        "created": tx.now,
+        "currency": currency,
+        "customer": customer,
+        "customer_account": None,
+        "description": None,
+        "excluded_payment_method_types": None,
+        "last_payment_error": None,
+        "latest_charge": None,
+        "livemode": False,
+        "managed_payments": {"enabled": False},
+        "metadata": {},
+        "next_action": None,
+        "on_behalf_of": None,
+        "payment_method": None,
+        "payment_method_configuration_details": None,
+        "payment_method_options": {"card": _card_options()},
+        "payment_method_types": ["card"],
+        "processing": None,
+        "receipt_email": None,
+        "review": None,
+        "setup_future_usage": None,
+        "shipping": None,
+        "source": None,
+        "statement_descriptor": None,
+        "statement_descriptor_suffix": None,
+        "status": "requires_payment_method",
+        "transfer_data": None,
+        "transfer_group": None,
+        **fields,
+    }
+
+
+def _card_options() -> Object:
+    return {
+        "installments": None,
+        "mandate_options": None,
+        "network": None,
+        "request_three_d_secure": "automatic",
+    }

@@ -1,0 +1,224 @@
+"""How money is taken, whoever asks: the payment intent API, an invoice, a checkout session.
+
+``charge`` makes an intent and tries it once. A declined card is not an exception here: the
+intent comes back as ``requires_payment_method`` with ``last_payment_error``. API calls that must
+answer 402 raise ``refusal(intent)``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from sandbox import cards, intents
+from sandbox.cards import Authentication, Card, Decline
+from sandbox.errors import DOCS, StripeFailure, invalid
+from sandbox.objects import Object, copy
+from sandbox.payment_behaviour import forced_decline
+from sandbox.resources import charges, payment_methods
+from sandbox.transaction import Transaction
+
+Follower = Callable[[Transaction, Object, str], None]
+FOLLOWERS: dict[str, Follower] = {}
+"""By kind of owner: called with (tx, intent, owner's id) after each attempt and authentication."""
+
+ABANDONED = Decline(
+    "payment_intent_authentication_failure",
+    None,
+    "The provided PaymentMethod has failed authentication. You can provide payment_method_data or "
+    "a new PaymentMethod to attempt to fulfill this PaymentIntent again.",
+    None,
+)
+
+
+def charge(
+    tx: Transaction,
+    *,
+    amount: int,
+    currency: str,
+    payment_method: str,
+    customer: str | None = None,
+    off_session: bool = False,
+    owner: tuple[str, str] | None = None,
+    return_url: str | None = None,
+    **fields: Any,
+) -> Object:
+    """Make a payment intent and try it once with the payment method.
+
+    ``owner`` is ``("invoice", id)`` or ``("checkout.session", id)``: its follower hears of every
+    outcome, now and after 3-D Secure. ``fields`` are further fields of the intent: ``metadata``,
+    ``description``, ``setup_future_usage``, ``capture_method`` (``automatic`` unless given).
+    Returns the intent: ``succeeded``, ``requires_capture``, ``requires_action`` (send the payer to
+    ``next_action.redirect_to_url.url``) or ``requires_payment_method``.
+    """
+    intent = intents.build(tx, amount=amount, currency=currency, customer=customer, **fields)
+    intent["payment_method"] = payment_method
+    intent["status"] = "requires_confirmation"
+    tx.insert(intent)
+    if owner:
+        intents.own(tx, intent, owner)
+    tx.emit("payment_intent.created", intent)
+    attempt(tx, intent, off_session=off_session, return_url=return_url)
+    return intent
+
+
+def attempt(
+    tx: Transaction, intent: Object, *, off_session: bool, return_url: str | None = None
+) -> None:
+    """Try the intent with the payment method it has. Raises 400 if that method is not usable."""
+    method = _usable_method(tx, intent)
+    card = payment_methods.card_of(tx, method)
+    intent["last_payment_error"] = intent["next_action"] = None
+    if not _must_authenticate(tx, card, method, off_session=off_session):
+        _ask_bank(tx, intent, method, card.decline)
+    elif off_session:
+        _ask_bank(tx, intent, method, cards.DECLINES["authentication_required"])
+    else:
+        intent["status"] = "requires_action"
+        intent["next_action"] = redirect(tx, intent["id"], return_url)
+        tx.emit("payment_intent.requires_action", intent)
+    _tell_owner(tx, intent)
+
+
+def authenticate(tx: Transaction, intent: Object, *, succeeds: bool) -> None:
+    """The payer went through 3-D Secure, or gave up. Raises 400 if nobody had asked."""
+    if intent["status"] != "requires_action":
+        raise invalid(f"PaymentIntent {intent['id']} does not wait for authentication.")
+    method = _usable_method(tx, intent)
+    intent["next_action"] = None
+    if succeeds:
+        if intent["setup_future_usage"]:
+            payment_methods.mark(tx, method, set_up=True)
+        _ask_bank(tx, intent, method, payment_methods.card_of(tx, method).decline)
+    else:
+        _fail(tx, intent, method, ABANDONED, charge=None)
+    _tell_owner(tx, intent)
+
+
+def capture(tx: Transaction, intent: Object, amount: int) -> None:
+    """Take the authorised money, or part of it; the rest is let go."""
+    taken = charges.by_id(tx, intent["latest_charge"])
+    taken |= {"captured": True, "amount_captured": amount}
+    charges.settle(tx, taken)
+    intent |= {"status": "succeeded", "amount_capturable": 0, "amount_received": amount}
+    tx.emit("charge.captured", taken)
+    tx.emit("payment_intent.succeeded", intent)
+    _tell_owner(tx, intent)
+
+
+def cancel(tx: Transaction, intent: Object, reason: str | None) -> None:
+    """End the intent; authorised money is let go."""
+    if intent["status"] == "requires_capture":
+        held = charges.by_id(tx, intent["latest_charge"])
+        held |= {"refunded": True, "amount_refunded": held["amount"]}
+        tx.emit("charge.refunded", held)
+    intent |= {
+        "status": "canceled",
+        "amount_capturable": 0,
+        "canceled_at": tx.now,
+        "cancellation_reason": reason,
+        "next_action": None,
+    }
+    tx.emit("payment_intent.canceled", intent)
+
+
+def refusal(intent: Object) -> StripeFailure:
+    """The 402 for an intent whose last attempt failed; what it left behind stays."""
+    error = {key: value for key, value in intent["last_payment_error"].items() if key != "doc_url"}
+    return StripeFailure(status=402, keep_effects=True, payment_intent=copy(intent), **error)
+
+
+def redirect(tx: Transaction, id: str, return_url: str | None) -> Object:
+    """``next_action`` that sends the payer to the sandbox's own 3-D Secure page."""
+    return {
+        "redirect_to_url": {
+            "return_url": return_url,
+            "url": f"{tx.world.base_url}/pages/3ds/{id}",
+        },
+        "type": "redirect_to_url",
+    }
+
+
+def _usable_method(tx: Transaction, intent: Object) -> Object:
+    method = tx.param_object("payment_method", intent["payment_method"], param="payment_method")
+    payment_methods.check_usable(tx, method)
+    if method["customer"] not in (None, intent["customer"]):
+        raise invalid(
+            "The provided PaymentMethod cannot be used: it belongs to a Customer. Please include "
+            "that Customer in the `customer` parameter on the PaymentIntent.",
+            param="payment_method",
+        )
+    return method
+
+
+def _must_authenticate(tx: Transaction, card: Card, method: Object, *, off_session: bool) -> bool:
+    match card.authentication:
+        case Authentication.ALWAYS:
+            return True
+        case Authentication.ON_SESSION_ONLY:
+            return not off_session
+        case Authentication.UNLESS_SET_UP:
+            return not payment_methods.is_set_up(tx, method)
+    return False
+
+
+def _ask_bank(tx: Transaction, intent: Object, method: Object, decline: Decline | None) -> None:
+    decline = forced_decline(tx, intent["customer"]) or decline
+    captured = intent["capture_method"] != "manual"
+    made = charges.insert(tx, intent, method, decline=decline, captured=captured)
+    intent["latest_charge"] = made["id"]
+    if decline:
+        tx.emit("charge.failed", made)
+        _fail(tx, intent, method, decline, charge=made["id"])
+    else:
+        _succeed(tx, intent, method, made)
+
+
+def _fail(
+    tx: Transaction, intent: Object, method: Object, decline: Decline, *, charge: str | None
+) -> None:
+    intent["status"] = "requires_payment_method"
+    intent["payment_method"] = None
+    intent["last_payment_error"] = last_error(decline, method, charge=charge)
+    tx.emit("payment_intent.payment_failed", intent)
+
+
+def last_error(decline: Decline, method: Object, *, charge: str | None = None) -> Object:
+    """``last_payment_error`` and ``last_setup_error``: what went wrong, and with which card."""
+    error: Object = {
+        "advice_code": decline.advice_code,
+        "charge": charge,
+        "code": decline.code,
+        "decline_code": decline.decline_code,
+        "doc_url": DOCS + decline.code.replace("_", "-"),
+        "message": decline.message,
+        "payment_method": copy(method),
+        "type": "card_error" if charge or decline.decline_code else "invalid_request_error",
+    }
+    return {key: value for key, value in error.items() if value is not None}
+
+
+def _succeed(tx: Transaction, intent: Object, method: Object, made: Object) -> None:
+    """With ``automatic_async`` the balance follows later, in ``charge.updated``."""
+    if intent["setup_future_usage"] and intent["customer"]:
+        payment_methods.attach_to(tx, method, intent["customer"])
+    payment_methods.mark(tx, method, spent=True)
+    if intent["capture_method"] == "manual":
+        intent |= {"status": "requires_capture", "amount_capturable": intent["amount"]}
+        tx.emit("charge.succeeded", made)
+        tx.emit("payment_intent.amount_capturable_updated", intent)
+        return
+    intent |= {"status": "succeeded", "amount_received": intent["amount"]}
+    if intent["capture_method"] == "automatic":
+        charges.settle(tx, made)
+    tx.emit("charge.succeeded", made)
+    tx.emit("payment_intent.succeeded", intent)
+    if made["balance_transaction"] is None:
+        with tx.updating(made, "charge.updated"):
+            charges.settle(tx, made)
+
+
+def _tell_owner(tx: Transaction, intent: Object) -> None:
+    owner = intents.owner_of(tx, intent)
+    if owner and owner[0] in FOLLOWERS:
+        FOLLOWERS[owner[0]](tx, intent, owner[1])

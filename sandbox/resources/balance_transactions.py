@@ -1,0 +1,82 @@
+"""Balance transactions: what a charge or refund does to the account's balance, fees included."""
+
+from __future__ import annotations
+
+from stripe.params import BalanceTransactionListParams, BalanceTransactionRetrieveParams
+
+from sandbox.objects import Object, Params
+from sandbox.pagination import page
+from sandbox.routing import Routes
+from sandbox.transaction import Transaction
+
+routes = Routes()
+
+SETTLES_AFTER = 2 * 86400
+
+
+@routes.get("/v1/balance_transactions/<id>", BalanceTransactionRetrieveParams)
+def retrieve(tx: Transaction, params: Params, id: str) -> Object:
+    return _as_of_now(tx, tx.path_object("balance_transaction", id))
+
+
+@routes.get("/v1/balance_transactions", BalanceTransactionListParams)
+def list_(tx: Transaction, params: Params) -> Object:
+    def wanted(entry: Object) -> bool:
+        return all(
+            entry[name] == params.get(name, entry[name]) for name in ("currency", "source", "type")
+        )
+
+    found = page(tx, "balance_transaction", params, url="/v1/balance_transactions", where=wanted)
+    for entry in found["data"]:
+        _as_of_now(tx, entry)
+    return found
+
+
+def for_charge(tx: Transaction, charge: Object) -> Object:
+    """2.9 % and 30 minor units go to Stripe."""
+    fee = round(charge["amount_captured"] * 29 / 1000) + 30
+    return _insert(tx, charge, charge["amount_captured"], fee, "charge")
+
+
+def for_refund(tx: Transaction, refund: Object) -> Object:
+    """Stripe keeps the fee of the charge."""
+    return _insert(tx, refund, -refund["amount"], 0, "refund")
+
+
+def for_failed_refund(tx: Transaction, refund: Object) -> Object:
+    return _insert(tx, refund, refund["amount"], 0, "refund_failure")
+
+
+def _insert(tx: Transaction, source: Object, amount: int, fee: int, type: str) -> Object:
+    detail = {
+        "amount": fee,
+        "application": None,
+        "currency": source["currency"],
+        "description": "Stripe processing fees",
+        "type": "stripe_fee",
+    }
+    return tx.insert(
+        {
+            "id": tx.new_id("txn"),
+            "object": "balance_transaction",
+            "amount": amount,
+            "available_on": tx.now + SETTLES_AFTER,
+            "balance_type": "payments",
+            "created": tx.now,
+            "currency": source["currency"],
+            "description": source.get("description"),
+            "exchange_rate": None,
+            "fee": fee,
+            "fee_details": [detail] if fee else [],
+            "net": amount - fee,
+            "reporting_category": type,
+            "source": source["id"],
+            "status": "pending",
+            "type": type,
+        }
+    )
+
+
+def _as_of_now(tx: Transaction, entry: Object) -> Object:
+    entry["status"] = "available" if entry["available_on"] <= tx.now else "pending"
+    return entry

@@ -1,0 +1,169 @@
+"""Charges: one attempt to take money. Payments make them; the API only reads and annotates them."""
+
+from __future__ import annotations
+
+from stripe.params import ChargeListParams, ChargeRetrieveParams, ChargeUpdateParams
+
+from sandbox.cards import Decline
+from sandbox.objects import Object, Params, assign, copy, merge_metadata
+from sandbox.pagination import embed, page
+from sandbox.resources import balance_transactions
+from sandbox.routing import Routes
+from sandbox.transaction import Transaction
+
+routes = Routes()
+
+
+@routes.get("/v1/charges/<id>", ChargeRetrieveParams)
+def retrieve(tx: Transaction, params: Params, id: str) -> Object:
+    return tx.path_object("charge", id)
+
+
+@routes.post("/v1/charges/<id>", ChargeUpdateParams)
+def update(tx: Transaction, params: Params, id: str) -> Object:
+    charge = tx.path_object("charge", id)
+    with tx.updating(charge, "charge.updated"):
+        assign(charge, params, "description", "fraud_details", "receipt_email", "transfer_group")
+        merge_metadata(charge, params.get("metadata"))
+    return charge
+
+
+@routes.get("/v1/charges", ChargeListParams)
+def list_(tx: Transaction, params: Params) -> Object:
+    def wanted(charge: Object) -> bool:
+        return all(
+            charge[name] == params.get(name, charge[name])
+            for name in ("customer", "payment_intent", "transfer_group")
+        )
+
+    return page(tx, "charge", params, url="/v1/charges", where=wanted)
+
+
+@routes.includable("charge", "refunds")
+def refunds(tx: Transaction, charge: Object) -> Object:
+    made = tx.all("refund", lambda refund: refund["charge"] == charge["id"])
+    return embed(made[::-1], url=f"/v1/charges/{charge['id']}/refunds")
+
+
+def insert(
+    tx: Transaction, intent: Object, method: Object, *, decline: Decline | None, captured: bool
+) -> Object:
+    """A charge for the intent's amount, as the bank answered it."""
+    charge = _build(tx, intent, method)
+    if decline:
+        charge |= {
+            "failure_code": decline.code,
+            "failure_message": decline.message,
+            "outcome": _refused(decline),
+            "paid": False,
+            "status": "failed",
+        }
+    elif captured:
+        charge |= {"captured": True, "amount_captured": intent["amount"]}
+    return tx.insert(charge)
+
+
+def _build(tx: Transaction, intent: Object, method: Object) -> Object:
+    return {
+        "id": tx.new_id("ch"),
+        "object": "charge",
+        "amount": intent["amount"],
+        "amount_captured": 0,
+        "amount_refunded": 0,
+        "application": None,
+        "application_fee": None,
+        "application_fee_amount": None,
+        "balance_transaction": None,
+        "billing_details": copy(method["billing_details"]),
+        "calculated_statement_descriptor": "SANDBOX",
+        "captured": False,
+        "created": tx.now,
+        "currency": intent["currency"],
+        "customer": intent["customer"],
+        "description": intent["description"],
+        "disputed": False,
+        "failure_balance_transaction": None,
+        "failure_code": None,
+        "failure_message": None,
+        "fraud_details": {},
+        "livemode": False,
+        "metadata": copy(intent["metadata"]),
+        "on_behalf_of": None,
+        "outcome": _approved(),
+        "paid": True,
+        "payment_intent": intent["id"],
+        "payment_method": method["id"],
+        "payment_method_details": _method_details(method, intent["amount"]),
+        "receipt_email": intent["receipt_email"],
+        "receipt_number": None,
+        "receipt_url": None,
+        "refunded": False,
+        "review": None,
+        "shipping": copy(intent["shipping"]),
+        "source": None,
+        "source_transfer": None,
+        "statement_descriptor": intent["statement_descriptor"],
+        "statement_descriptor_suffix": intent["statement_descriptor_suffix"],
+        "status": "succeeded",
+        "transfer_data": None,
+        "transfer_group": None,
+    }
+
+
+def _approved() -> Object:
+    return {
+        "advice_code": None,
+        "network_advice_code": None,
+        "network_decline_code": None,
+        "network_status": "approved_by_network",
+        "reason": None,
+        "risk_level": "normal",
+        "risk_score": 20,
+        "seller_message": "Payment complete.",
+        "type": "authorized",
+    }
+
+
+def _refused(decline: Decline) -> Object:
+    return {
+        **_approved(),
+        "advice_code": decline.advice_code,
+        "network_status": "declined_by_network",
+        "reason": decline.decline_code or decline.code,
+        "seller_message": "The bank did not return any further details with this decline.",
+        "type": "issuer_declined",
+    }
+
+
+def _method_details(method: Object, amount: int) -> Object:
+    card = method["card"]
+    same = ("brand", "checks", "country", "exp_month", "exp_year", "fingerprint", "funding")
+    return {
+        "card": {
+            **{name: copy(card[name]) for name in (*same, "last4", "regulated_status", "wallet")},
+            "amount_authorized": amount,
+            "authorization_code": None,
+            "extended_authorization": {"status": "disabled"},
+            "incremental_authorization": {"status": "unavailable"},
+            "installments": None,
+            "mandate": None,
+            "multicapture": {"status": "unavailable"},
+            "network": card["brand"],
+            "network_token": {"used": False},
+            "network_transaction_id": None,
+            "overcapture": {"maximum_amount_capturable": amount, "status": "unavailable"},
+            "three_d_secure": None,
+            "transaction_link_id": None,
+        },
+        "type": "card",
+    }
+
+
+def by_id(tx: Transaction, id: str) -> Object:
+    return tx.param_object("charge", id, param="charge")
+
+
+def settle(tx: Transaction, charge: Object) -> None:
+    """Book the captured money; the caller announces the change."""
+    entry = balance_transactions.for_charge(tx, charge)
+    charge["balance_transaction"] = entry["id"]

@@ -1,0 +1,276 @@
+"""Payment intents: the API over ``payments``, with Stripe's rules for what may happen when."""
+
+from __future__ import annotations
+
+from stripe.params import (
+    PaymentIntentCancelParams,
+    PaymentIntentCaptureParams,
+    PaymentIntentConfirmParams,
+    PaymentIntentCreateParams,
+    PaymentIntentListParams,
+    PaymentIntentRetrieveParams,
+    PaymentIntentUpdateParams,
+)
+
+from sandbox import intents, payments
+from sandbox.currencies import MAXIMUM_AMOUNT, MINIMUM_CHARGE
+from sandbox.errors import StripeFailure, invalid, refuse_unsupported
+from sandbox.objects import Object, Params, assign, copy, merge_metadata
+from sandbox.pagination import page
+from sandbox.resources import payment_methods
+from sandbox.routing import Routes
+from sandbox.transaction import Transaction
+
+routes = Routes()
+
+PLAIN = (
+    "description",
+    "receipt_email",
+    "setup_future_usage",
+    "shipping",
+    "statement_descriptor",
+    "statement_descriptor_suffix",
+)
+UNSUPPORTED = (
+    "amount_details",
+    "application_fee_amount",
+    "confirmation_token",
+    "customer_account",
+    "error_on_requires_action",
+    "hooks",
+    "mandate",
+    "mandate_data",
+    "on_behalf_of",
+    "payment_details",
+    "payment_method_configuration",
+    "transfer_data",
+    "transfer_group",
+)
+CHANGEABLE = ("requires_payment_method", "requires_confirmation", "requires_action")
+CANCELABLE = ("requires_payment_method", "requires_capture", "requires_confirmation",
+              "requires_action", "processing")  # fmt: skip
+
+
+@routes.post("/v1/payment_intents", PaymentIntentCreateParams)
+def create(tx: Transaction, params: Params) -> Object:
+    refuse_unsupported(params, *UNSUPPORTED)
+    check_amount(params["amount"], params["currency"].lower())
+    if not params.get("confirm"):
+        for name in ("off_session", "return_url"):
+            if name in params:
+                raise invalid(f"You cannot pass `{name}` when `confirm` is not true.", param=name)
+    if "customer" in params:
+        tx.param_object("customer", params["customer"], param="customer")
+    intent = tx.insert(_from_params(tx, params))
+    _choose_method(tx, intent, params)
+    tx.emit("payment_intent.created", intent)
+    return _confirm(tx, intent, params) if params.get("confirm") else intent
+
+
+@routes.get("/v1/payment_intents/<id>", PaymentIntentRetrieveParams)
+def retrieve(tx: Transaction, params: Params, id: str) -> Object:
+    intent = tx.path_object("payment_intent", id)
+    if params.get("client_secret", intent["client_secret"]) != intent["client_secret"]:
+        raise invalid(
+            "The client_secret provided does not match the client_secret associated with the "
+            "PaymentIntent.",
+            param="client_secret",
+            code="payment_intent_invalid_parameter",
+        )
+    return intent
+
+
+@routes.post("/v1/payment_intents/<id>", PaymentIntentUpdateParams)
+def update(tx: Transaction, params: Params, id: str) -> Object:
+    refuse_unsupported(params, *UNSUPPORTED)
+    intent = tx.path_object("payment_intent", id)
+    frozen = [name for name in params if name not in ("metadata", "description", "receipt_email")]
+    if frozen and intent["status"] not in CHANGEABLE:
+        raise unexpected_state(
+            intent,
+            f"This PaymentIntent's {frozen[0]} could not be updated because it has a status of "
+            f"{intent['status']}. You may only update the {frozen[0]} of a PaymentIntent with one "
+            f"of the following statuses: {', '.join(CHANGEABLE)}.",
+            param=frozen[0],
+        )
+    if "amount" in params or "currency" in params:
+        intent["currency"] = params.get("currency", intent["currency"]).lower()
+        intent["amount"] = params.get("amount", intent["amount"])
+        check_amount(intent["amount"], intent["currency"])
+    if "customer" in params:
+        tx.param_object("customer", params["customer"], param="customer")
+        intent["customer"] = params["customer"]
+    assign(intent, params, *PLAIN, "capture_method")
+    merge_metadata(intent, params.get("metadata"))
+    _choose_method(tx, intent, params)
+    return intent
+
+
+@routes.post("/v1/payment_intents/<id>/confirm", PaymentIntentConfirmParams)
+def confirm(tx: Transaction, params: Params, id: str) -> Object:
+    refuse_unsupported(params, *UNSUPPORTED)
+    intent = tx.path_object("payment_intent", id)
+    _refuse_if_of_a_session(tx, intent, "confirm")
+    if intent["status"] not in CHANGEABLE:
+        already = "it has already succeeded after being previously confirmed"
+        raise unexpected_state(
+            intent,
+            "You cannot confirm this PaymentIntent because "
+            + (already if intent["status"] == "succeeded" else f"it is {intent['status']}")
+            + ".",
+        )
+    assign(intent, params, *PLAIN, "capture_method")
+    _choose_method(tx, intent, params)
+    return _confirm(tx, intent, params)
+
+
+@routes.post("/v1/payment_intents/<id>/capture", PaymentIntentCaptureParams)
+def capture(tx: Transaction, params: Params, id: str) -> Object:
+    refuse_unsupported(params, *UNSUPPORTED, "final_capture")
+    intent = tx.path_object("payment_intent", id)
+    if intent["status"] != "requires_capture":
+        raise unexpected_state(
+            intent,
+            "This PaymentIntent could not be captured because it has a status of "
+            f"{intent['status']}. Only a PaymentIntent with one of the following statuses may be "
+            "captured: requires_capture.",
+        )
+    amount = params.get("amount_to_capture", intent["amount_capturable"])
+    if not 1 <= amount <= intent["amount_capturable"]:
+        raise invalid(
+            f"The amount_to_capture must be between 1 and {intent['amount_capturable']}.",
+            param="amount_to_capture",
+            code="amount_too_large" if amount > 0 else "parameter_invalid_integer",
+        )
+    merge_metadata(intent, params.get("metadata"))
+    payments.capture(tx, intent, amount)
+    return intent
+
+
+@routes.post("/v1/payment_intents/<id>/cancel", PaymentIntentCancelParams)
+def cancel(tx: Transaction, params: Params, id: str) -> Object:
+    intent = tx.path_object("payment_intent", id)
+    _refuse_if_of_a_session(tx, intent, "cancel")
+    if intent["status"] not in CANCELABLE:
+        raise unexpected_state(
+            intent,
+            "You cannot cancel this PaymentIntent because it has a status of "
+            f"{intent['status']}. Only a PaymentIntent with one of the following statuses may be "
+            f"canceled: {', '.join(CANCELABLE)}.",
+        )
+    payments.cancel(tx, intent, params.get("cancellation_reason"))
+    return intent
+
+
+@routes.get("/v1/payment_intents", PaymentIntentListParams)
+def list_(tx: Transaction, params: Params) -> Object:
+    def wanted(intent: Object) -> bool:
+        return bool(intent["customer"] == params.get("customer", intent["customer"]))
+
+    return page(tx, "payment_intent", params, url="/v1/payment_intents", where=wanted)
+
+
+def unexpected_state(intent: Object, message: str, *, param: str | None = None) -> StripeFailure:
+    return StripeFailure(
+        message, code="payment_intent_unexpected_state", param=param, payment_intent=copy(intent)
+    )
+
+
+def check_amount(amount: int, currency: str) -> None:
+    """Raises 400 outside of what Stripe charges in this currency."""
+    if amount < 1:
+        raise invalid(
+            "This value must be greater than or equal to 1.",
+            param="amount",
+            code="parameter_invalid_integer",
+        )
+    if amount < MINIMUM_CHARGE.get(currency, 1):
+        raise invalid(
+            f"Amount must convert to at least {MINIMUM_CHARGE[currency]} {currency} in minor "
+            "units.",
+            param="amount",
+            code="amount_too_small",
+        )
+    if amount > MAXIMUM_AMOUNT:
+        raise invalid(
+            f"Amount must be no more than {MAXIMUM_AMOUNT} {currency} in minor units.",
+            param="amount",
+            code="amount_too_large",
+        )
+
+
+def _from_params(tx: Transaction, params: Params) -> Object:
+    intent = intents.build(
+        tx,
+        amount=params["amount"],
+        currency=params["currency"].lower(),
+        customer=params.get("customer"),
+        capture_method=params.get("capture_method", "automatic_async"),
+        confirmation_method=params.get("confirmation_method", "automatic"),
+        automatic_payment_methods=_automatic(params),
+    )
+    assign(intent, params, *PLAIN, "allowed_payment_method_types", "excluded_payment_method_types")
+    merge_metadata(intent, params.get("metadata"))
+    return intent
+
+
+def _automatic(params: Params) -> Object | None:
+    """Dynamic payment methods are the default since endive."""
+    if "allowed_payment_method_types" in params:
+        return None
+    return {"allow_redirects": "always", "enabled": True} | params.get(
+        "automatic_payment_methods", {}
+    )
+
+
+def _choose_method(tx: Transaction, intent: Object, params: Params) -> None:
+    """Take a payment method that was sent; one that waits for confirmation then."""
+    if "payment_method_data" in params:
+        method = payment_methods.create(tx, params["payment_method_data"])
+    elif "payment_method" in params:
+        method = payment_methods.resolve(tx, params["payment_method"], param="payment_method")
+    else:
+        return
+    intent["payment_method"] = method["id"]
+    intent["next_action"] = None
+    intent["status"] = "requires_confirmation"
+
+
+def _confirm(tx: Transaction, intent: Object, params: Params) -> Object:
+    if intent["payment_method"] is None:
+        raise unexpected_state(
+            intent,
+            "You cannot confirm this PaymentIntent because it's missing a payment method. You can "
+            "either update the PaymentIntent with a payment method and then confirm it again, or "
+            "confirm it again directly with a payment method or ConfirmationToken.",
+        )
+    off_session = bool(params.get("off_session"))
+    _require_return_url(intent, params, off_session=off_session)
+    payments.attempt(tx, intent, off_session=off_session, return_url=params.get("return_url"))
+    if intent["last_payment_error"]:
+        raise payments.refusal(intent)
+    return intent
+
+
+def _require_return_url(intent: Object, params: Params, *, off_session: bool) -> None:
+    automatic = intent["automatic_payment_methods"] or {}
+    may_redirect = automatic.get("enabled") and automatic.get("allow_redirects") != "never"
+    if may_redirect and not off_session and "return_url" not in params:
+        raise invalid(
+            "This PaymentIntent is configured to accept payment methods enabled in your Dashboard. "
+            "Because some of these payment methods might redirect your customer off of your page, "
+            "you must provide a `return_url`. If you don't want to accept redirect-based payment "
+            "methods, set `automatic_payment_methods[enabled]` to `true` and "
+            "`automatic_payment_methods[allow_redirects]` to `never` when creating Setup Intents "
+            "and Payment Intents."
+        )
+
+
+def _refuse_if_of_a_session(tx: Transaction, intent: Object, verb: str) -> None:
+    owner = intents.owner_of(tx, intent)
+    if owner and owner[0] == "checkout.session":
+        raise unexpected_state(
+            intent,
+            f"You cannot {verb} this PaymentIntent because it was created by a Checkout Session. "
+            "Expire the session instead.",
+        )

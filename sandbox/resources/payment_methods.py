@@ -1,0 +1,321 @@
+"""Payment methods: cards, from Stripe's test tokens or test numbers, attached to a customer or not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from stripe.params import (
+    CustomerPaymentMethodListParams,
+    PaymentMethodAttachParams,
+    PaymentMethodCreateParams,
+    PaymentMethodDetachParams,
+    PaymentMethodListParams,
+    PaymentMethodRetrieveParams,
+    PaymentMethodUpdateParams,
+)
+
+from sandbox import cards
+from sandbox.cards import Card, Decline
+from sandbox.errors import StripeFailure, invalid, missing_param
+from sandbox.objects import Object, Params, assign, merge_metadata
+from sandbox.pagination import page
+from sandbox.resources.customers import address
+from sandbox.routing import Routes
+from sandbox.transaction import Transaction
+
+routes = Routes()
+
+CARD = "_card"
+"""The number behind a payment method, and whether it was set up or spent."""
+
+
+@routes.post("/v1/payment_methods", PaymentMethodCreateParams)
+def create(tx: Transaction, params: Params) -> Object:
+    if params.get("type") != "card":
+        if "type" not in params:
+            raise missing_param("type")
+        raise invalid("This sandbox supports payment methods of type `card`.", param="type")
+    if "card" not in params:
+        raise missing_param("card")
+    method = from_card(tx, _card(params["card"], year=_year(tx)), params["card"])
+    _apply(method, params)
+    return method
+
+
+@routes.get("/v1/payment_methods/<id>", PaymentMethodRetrieveParams)
+def retrieve(tx: Transaction, params: Params, id: str) -> Object:
+    return tx.path_object("payment_method", id)
+
+
+@routes.post("/v1/payment_methods/<id>", PaymentMethodUpdateParams)
+def update(tx: Transaction, params: Params, id: str) -> Object:
+    method = tx.path_object("payment_method", id)
+    if method["customer"] is None:
+        raise invalid(
+            "You must save this PaymentMethod to a customer before you can update it.",
+            param="payment_method",
+        )
+    with tx.updating(method, "payment_method.updated"):
+        _apply(method, params)
+        assign(method["card"], params.get("card", {}), "exp_month", "exp_year")
+    return method
+
+
+@routes.get("/v1/payment_methods", PaymentMethodListParams)
+def list_(tx: Transaction, params: Params) -> Object:
+    return _page(tx, params, "/v1/payment_methods", params.get("customer"))
+
+
+@routes.get("/v1/customers/<id>/payment_methods", CustomerPaymentMethodListParams)
+def list_of_customer(tx: Transaction, params: Params, id: str) -> Object:
+    tx.path_object("customer", id)
+    return _page(tx, params, f"/v1/customers/{id}/payment_methods", id)
+
+
+@routes.get("/v1/customers/<customer>/payment_methods/<id>")
+def retrieve_of_customer(tx: Transaction, params: Params, customer: str, id: str) -> Object:
+    tx.path_object("customer", customer)
+    method = tx.path_object("payment_method", id)
+    if method["customer"] != customer:
+        raise StripeFailure(
+            f"No such payment_method: '{id}'", status=404, code="resource_missing", param="id"
+        )
+    return method
+
+
+@routes.post("/v1/payment_methods/<id>/attach", PaymentMethodAttachParams)
+def attach(tx: Transaction, params: Params, id: str) -> Object:
+    if "customer" not in params:
+        raise missing_param("customer")
+    customer = tx.param_object("customer", params["customer"], param="customer")
+    method = resolve(tx, id, param="payment_method", in_path=True)
+    card = card_of(tx, method)
+    if card.decline and not card.attachable:
+        raise declined(card.decline, payment_method=None)
+    attach_to(tx, method, customer["id"])
+    return method
+
+
+@routes.post("/v1/payment_methods/<id>/detach", PaymentMethodDetachParams)
+def detach(tx: Transaction, params: Params, id: str) -> Object:
+    method = tx.path_object("payment_method", id)
+    if method["customer"] is None:
+        raise invalid(
+            "The payment method you provided is not attached to a customer so detachment is "
+            "impossible.",
+            param="payment_method",
+        )
+    customer = tx.get("customer", method["customer"])
+    with tx.updating(method, "payment_method.detached"):
+        method["customer"] = None
+    mark(tx, method, spent=True)
+    if customer and not customer.get("deleted"):
+        with tx.updating(customer, "customer.updated"):
+            settings = customer["invoice_settings"]
+            if settings["default_payment_method"] == id:
+                settings["default_payment_method"] = None
+    return method
+
+
+def resolve(tx: Transaction, id: str, *, param: str, in_path: bool = False) -> Object:
+    """The payment method, or a new one when a test token such as ``pm_card_visa`` is given."""
+    card = cards.by_token(id)
+    if card:
+        return from_card(tx, card, {"cvc": "123"})
+    if in_path:
+        return tx.path_object("payment_method", id)
+    return tx.param_object("payment_method", id, param=param)
+
+
+def attach_to(tx: Transaction, method: Object, customer: str) -> None:
+    """Save the method to the customer; does nothing if it is there already."""
+    if method["customer"] == customer:
+        return
+    check_usable(tx, method)
+    if method["customer"] is not None:
+        raise invalid(
+            "The payment method you provided has already been attached to a customer.",
+            param="payment_method",
+        )
+    method["customer"] = customer
+    tx.emit("payment_method.attached", method)
+
+
+def check_usable(tx: Transaction, method: Object) -> None:
+    """Raises 400 for a method that was used once without a customer, or was detached."""
+    record = tx.get(CARD, method["id"])
+    if record and record["spent"] and method["customer"] is None:
+        raise invalid(
+            "This PaymentMethod was previously used with a PaymentIntent without Customer "
+            "attachment, shared with a connected account without Customer attachment, or was "
+            "detached from a Customer. It may not be used again. To use a PaymentMethod multiple "
+            "times, you must attach it to a Customer first.",
+            param="payment_method",
+        )
+
+
+def card_of(tx: Transaction, method: Object) -> Card:
+    """The test card behind the method."""
+    record = tx.get(CARD, method["id"])
+    assert record, "a payment method is made together with its card"
+    return cards.BY_NUMBER[record["number"]]
+
+
+def is_set_up(tx: Transaction, method: Object) -> bool:
+    """Whether the customer authenticated this card for later off-session use."""
+    record = tx.get(CARD, method["id"])
+    return bool(record and record["set_up"])
+
+
+def mark(tx: Transaction, method: Object, *, set_up: bool = False, spent: bool = False) -> None:
+    record = tx.get(CARD, method["id"])
+    if record:
+        record["set_up"] |= set_up
+        record["spent"] |= spent
+
+
+def declined(decline: Decline, **details: object) -> StripeFailure:
+    """402 in the words of the card's bank. What happened before it stays."""
+    return StripeFailure(
+        decline.message,
+        status=402,
+        type="card_error",
+        code=decline.code,
+        keep_effects=True,
+        decline_code=decline.decline_code,
+        advice_code=decline.advice_code,
+        **details,
+    )
+
+
+def from_card(tx: Transaction, card: Card, details: Params) -> Object:
+    method = build(tx, card, details)
+    record = {"object": CARD, "id": method["id"], "number": card.number}
+    tx.insert({**record, "set_up": False, "spent": False})
+    return tx.insert(method)
+
+
+def build(tx: Transaction, card: Card, details: Params) -> Object:
+    return {
+        "id": tx.new_id("pm"),
+        "object": "payment_method",
+        "allow_redisplay": "unspecified",
+        "billing_details": no_billing_details(),
+        "card": {
+            "brand": card.brand,
+            "checks": {
+                "address_line1_check": None,
+                "address_postal_code_check": None,
+                "cvc_check": "pass" if details.get("cvc") else None,
+            },
+            "country": "US",
+            "display_brand": card.brand,
+            "exp_month": details.get("exp_month", 12),
+            "exp_year": details.get("exp_year", _year(tx) + 3),
+            "fingerprint": card.fingerprint,
+            "funding": card.funding,
+            "generated_from": None,
+            "last4": card.last4,
+            "networks": {"available": [card.brand], "preferred": None},
+            "regulated_status": "unregulated",
+            "three_d_secure_usage": {"supported": True},
+            "wallet": None,
+        },
+        "created": tx.now,
+        "customer": None,
+        "customer_account": None,
+        "livemode": False,
+        "metadata": {},
+        "type": "card",
+    }
+
+
+def no_billing_details() -> Object:
+    return {"address": address({}), "email": None, "name": None, "phone": None, "tax_id": None}
+
+
+def _apply(method: Object, params: Params) -> None:
+    assign(method, params, "allow_redisplay")
+    billing = params.get("billing_details", {})
+    assign(method["billing_details"], billing, "email", "name", "phone", "tax_id")
+    if "address" in billing:
+        method["billing_details"]["address"] = address(billing["address"] or {})
+    merge_metadata(method, params.get("metadata"))
+
+
+def _page(tx: Transaction, params: Params, url: str, customer: str | None) -> Object:
+    def wanted(method: Object) -> bool:
+        if customer is None or method["customer"] != customer:
+            return False
+        return all(
+            method[name] == params.get(name, method[name]) for name in ("allow_redisplay", "type")
+        )
+
+    return page(tx, "payment_method", params, url=url, where=wanted)
+
+
+def _year(tx: Transaction) -> int:
+    return 1970 + tx.now // 31_556_952
+
+
+def _card(details: Params, *, year: int) -> Card:
+    """The test card that was typed in. Raises 402 for a wrong number, date or code."""
+    if token := details.get("token"):
+        card = cards.by_token(token)
+        if card is None:
+            raise invalid(f"No such token: '{token}'", param="card[token]")
+        return card
+    for name in ("number", "exp_month", "exp_year"):
+        if name not in details:
+            raise missing_param(f"card[{name}]")
+    _check_typed(details, year=year)
+    card = cards.BY_NUMBER.get(details["number"].replace(" ", ""))
+    if card is None:
+        raise StripeFailure(
+            "Your card was declined. Your request was in test mode, but used a non test (live) "
+            "card. For a list of valid test cards, visit: https://stripe.com/docs/testing.",
+            status=402,
+            type="card_error",
+            code="card_declined",
+            decline_code="test_mode_live_card",
+        )
+    return card
+
+
+def _check_typed(details: Params, *, year: int) -> None:
+    """What Stripe notices before it asks the bank."""
+    for is_wrong, field, code, message in TYPING_CHECKS:
+        if is_wrong(details, year):
+            raise StripeFailure(
+                message, status=402, type="card_error", code=code, param=f"card[{field}]"
+            )
+
+
+TYPING_CHECKS: tuple[tuple[Callable[[Params, int], bool], str, str, str], ...] = (
+    (
+        lambda card, _: not cards.is_well_formed(card["number"].replace(" ", "")),
+        "number",
+        "incorrect_number",
+        "Your card number is incorrect.",
+    ),
+    (
+        lambda card, _: not 1 <= card["exp_month"] <= 12,
+        "exp_month",
+        "invalid_expiry_month",
+        "Your card's expiration month is invalid.",
+    ),
+    (
+        lambda card, year: not year <= card["exp_year"] <= year + 50,
+        "exp_year",
+        "invalid_expiry_year",
+        "Your card's expiration year is invalid.",
+    ),
+    (
+        lambda card, _: (
+            "cvc" in card and not (card["cvc"].isdecimal() and len(card["cvc"]) in (3, 4))
+        ),
+        "cvc",
+        "invalid_cvc",
+        "Your card's security code is invalid.",
+    ),
+)

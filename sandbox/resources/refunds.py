@@ -1,0 +1,205 @@
+"""Refunds: whole or in part, never more than was captured; some test cards decide later."""
+
+from __future__ import annotations
+
+from stripe.params import (
+    RefundCreateParams,
+    RefundListParams,
+    RefundRetrieveParams,
+    RefundUpdateParams,
+)
+
+from sandbox.cards import RefundOutcome
+from sandbox.errors import invalid, missing_param, refuse_unsupported
+from sandbox.objects import Object, Params, assign, merge_metadata
+from sandbox.pagination import page
+from sandbox.resources import balance_transactions, charges, payment_methods
+from sandbox.routing import Routes
+from sandbox.transaction import Transaction
+
+routes = Routes()
+
+PLAN = "_refund_plan"
+"""What becomes of a refund later, and when."""
+DECIDED_AFTER = 3600
+UNSUPPORTED = (
+    "currency",
+    "customer",
+    "instructions_email",
+    "origin",
+    "refund_application_fee",
+    "reverse_transfer",
+)
+
+
+@routes.post("/v1/refunds", RefundCreateParams)
+def create(tx: Transaction, params: Params) -> Object:
+    refuse_unsupported(params, *UNSUPPORTED)
+    charge = _charge(tx, params)
+    amount = _amount(charge, params)
+    outcome = _outcome(tx, charge)
+    refund = _build(tx, charge, amount)
+    assign(refund, params, "reason")
+    merge_metadata(refund, params.get("metadata"))
+    if outcome is RefundOutcome.SUCCEEDS_LATER:
+        refund["status"] = "pending"
+    else:
+        refund["balance_transaction"] = balance_transactions.for_refund(tx, refund)["id"]
+    if outcome is not RefundOutcome.SUCCEEDS:
+        plan = {"object": PLAN, "id": refund["id"], "outcome": outcome.value}
+        tx.insert({**plan, "due": tx.now + DECIDED_AFTER})
+    tx.insert(refund)
+    _count(charge, amount)
+    tx.emit("refund.created", refund)
+    tx.emit("charge.refunded", charge, previous=_before(charge, amount))
+    if refund["status"] == "succeeded":
+        _announce_receipt(tx, refund)
+    return refund
+
+
+@routes.get("/v1/refunds/<id>", RefundRetrieveParams)
+def retrieve(tx: Transaction, params: Params, id: str) -> Object:
+    return tx.path_object("refund", id)
+
+
+@routes.post("/v1/refunds/<id>", RefundUpdateParams)
+def update(tx: Transaction, params: Params, id: str) -> Object:
+    refund = tx.path_object("refund", id)
+    with tx.updating(refund, "refund.updated", "charge.refund.updated"):
+        merge_metadata(refund, params.get("metadata"))
+    return refund
+
+
+@routes.get("/v1/refunds", RefundListParams)
+def list_(tx: Transaction, params: Params) -> Object:
+    def wanted(refund: Object) -> bool:
+        return all(
+            refund[name] == params.get(name, refund[name]) for name in ("charge", "payment_intent")
+        )
+
+    return page(tx, "refund", params, url="/v1/refunds", where=wanted)
+
+
+def decide_due(tx: Transaction) -> None:
+    """Finish the refunds whose bank has answered by now."""
+    for plan in tx.all(PLAN, lambda plan: plan["due"] <= tx.now):
+        refund = tx.param_object("refund", plan["id"], param="refund")
+        if plan["outcome"] == RefundOutcome.SUCCEEDS_LATER:
+            _succeed_late(tx, refund)
+        else:
+            _fail_late(tx, refund)
+        tx.forget(plan)
+
+
+def next_due(tx: Transaction) -> int | None:
+    """When the next refund will be decided."""
+    return min((plan["due"] for plan in tx.all(PLAN)), default=None)
+
+
+def _succeed_late(tx: Transaction, refund: Object) -> None:
+    with tx.updating(refund, "refund.updated", "charge.refund.updated"):
+        refund["status"] = "succeeded"
+        refund["balance_transaction"] = balance_transactions.for_refund(tx, refund)["id"]
+
+
+def _fail_late(tx: Transaction, refund: Object) -> None:
+    """The money comes back to the account: the charge counts it as not refunded."""
+    entry = balance_transactions.for_failed_refund(tx, refund)
+    with tx.updating(refund, "refund.updated", "refund.failed", "charge.refund.updated"):
+        refund |= {
+            "status": "failed",
+            "failure_reason": "unknown",
+            "failure_balance_transaction": entry["id"],
+        }
+    charge = charges.by_id(tx, refund["charge"])
+    with tx.updating(charge, "charge.updated"):
+        _count(charge, -refund["amount"])
+
+
+def _charge(tx: Transaction, params: Params) -> Object:
+    if "charge" in params:
+        return tx.param_object("charge", params["charge"], param="charge")
+    if "payment_intent" not in params:
+        raise missing_param("payment_intent")
+    id = params["payment_intent"]
+    intent = tx.param_object("payment_intent", id, param="payment_intent")
+    if intent["status"] != "succeeded":
+        raise invalid(
+            f"This PaymentIntent ({id}) does not have a successful charge to refund.",
+            param="payment_intent",
+        )
+    return charges.by_id(tx, intent["latest_charge"])
+
+
+def _amount(charge: Object, params: Params) -> int:
+    left = charge["amount_captured"] - charge["amount_refunded"]
+    if not charge["captured"]:
+        raise invalid(f"Charge {charge['id']} has not been captured.", param="charge")
+    if left <= 0:
+        raise invalid(
+            f"Charge {charge['id']} has already been refunded.", code="charge_already_refunded"
+        )
+    amount: int = params.get("amount", left)
+    if amount < 1:
+        raise invalid("Invalid positive integer", param="amount", code="parameter_invalid_integer")
+    if amount > left:
+        raise invalid(
+            f"Refund amount ({amount} {charge['currency']}) is greater than unrefunded amount on "
+            f"charge ({left} {charge['currency']}).",
+            param="amount",
+        )
+    return amount
+
+
+def _outcome(tx: Transaction, charge: Object) -> RefundOutcome:
+    method = tx.param_object("payment_method", charge["payment_method"], param="charge")
+    return payment_methods.card_of(tx, method).refund
+
+
+def _count(charge: Object, amount: int) -> None:
+    charge["amount_refunded"] += amount
+    charge["refunded"] = charge["amount_refunded"] >= charge["amount_captured"]
+
+
+def _before(charge: Object, amount: int) -> Object:
+    before: Object = {"amount_refunded": charge["amount_refunded"] - amount}
+    return before | ({"refunded": False} if charge["refunded"] else {})
+
+
+def _announce_receipt(tx: Transaction, refund: Object) -> None:
+    with tx.updating(refund, "refund.updated", "charge.refund.updated"):
+        refund["destination_details"] = {
+            "card": {
+                "reference": tx.world.ids.token(16),
+                "reference_status": "available",
+                "reference_type": "acquirer_reference_number",
+                "type": "refund",
+            },
+            "type": "card",
+        }
+
+
+def _build(tx: Transaction, charge: Object, amount: int) -> Object:
+    return {
+        "id": tx.new_id("re"),
+        "object": "refund",
+        "amount": amount,
+        "balance_transaction": None,
+        "charge": charge["id"],
+        "created": tx.now,
+        "currency": charge["currency"],
+        "customer": charge["customer"],
+        "customer_account": None,
+        "destination_details": {
+            "card": {"reference_status": "pending", "type": "refund"},
+            "type": "card",
+        },
+        "metadata": {},
+        "payment_intent": charge["payment_intent"],
+        "payment_method": charge["payment_method"],
+        "reason": None,
+        "receipt_number": None,
+        "source_transfer_reversal": None,
+        "status": "succeeded",
+        "transfer_reversal": None,
+    }
