@@ -1,0 +1,83 @@
+"""What the sources say now: for each source its highest version, in one query."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+
+from django.db.models import F, Max, OuterRef, QuerySet, Subquery
+
+from entitlements.models import Fact
+from entitlements.models.fact import Effect
+from entitlements.resolution import Fact as Known
+from entitlements.resolution import Reason, Source
+from projects.models import Customer, Project
+
+
+def current(*, customer: Customer, as_of: int | None = None) -> list[Fact]:
+    """The rows that count, with their features; ``as_of`` an earlier version of the customer."""
+    rows = _current(customer.project_id, [customer.pk], as_of)
+    return list(rows.select_related("feature"))
+
+
+def current_of_many(
+    *, project: Project | str, customer_ids: Collection[str]
+) -> dict[str, list[Fact]]:
+    """As :func:`current` for several customers at once; those without facts are absent.
+
+    Each row carries ``customer_version`` from the same snapshot of the database, so an answer
+    made from these rows can be labelled with exactly the version that it belongs to.
+    """
+    rows = _current(project, customer_ids, None)
+    found: dict[str, list[Fact]] = defaultdict(list)
+    for row in rows.select_related("feature").annotate(customer_version=F("customer__version")):
+        found[row.customer_id].append(row)
+    return found
+
+
+def _current(
+    project: Project | str, customer_ids: Collection[str], as_of: int | None
+) -> QuerySet[Fact]:
+    facts = Fact.objects.for_project(project)
+    if as_of is not None:
+        facts = facts.filter(version__lte=as_of)
+    same_source = facts.filter(
+        customer_id=OuterRef("customer_id"),
+        source_type=OuterRef("source_type"),
+        source_id=OuterRef("source_id"),
+    )
+    newest = same_source.values("source_id").annotate(newest=Max("version")).values("newest")
+    return facts.filter(customer_id__in=customer_ids, version=Subquery(newest))
+
+
+def latest_version(*, customer: Customer, source: Source) -> int:
+    """The customer's version at which the source last said something; 0 when it never did."""
+    said = Fact.objects.for_project(customer.project_id).filter(
+        customer_id=customer.pk, source_type=source.type, source_id=source.id
+    )
+    return said.aggregate(latest=Max("version"))["latest"] or 0
+
+
+def source_of(row: Fact) -> Source:
+    return Source(row.source_type, row.source_id)
+
+
+def known(rows: Iterable[Fact]) -> list[Known]:
+    """The rows as the resolution reads them; a source's silence is no fact."""
+    return [
+        Known(
+            source_type=row.source_type,
+            source_id=row.source_id,
+            effect=row.effect,
+            feature=row.feature.code,
+            value=row.value,
+            reason=Reason(row.reason),
+            starts_at=row.starts_at,
+            ends_at=row.ends_at,
+        )
+        for row in rows
+        if row.effect != Effect.NONE and row.feature is not None
+    ]
+
+
+def kinds(rows: Iterable[Fact]) -> dict[str, str]:
+    """Code to kind, of the features that the rows speak about."""
+    return {row.feature.code: row.feature.kind for row in rows if row.feature is not None}

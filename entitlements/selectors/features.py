@@ -1,0 +1,32 @@
+"""The features that a project has defined."""
+
+from collections.abc import Collection
+
+from common.errors import NotFound
+from entitlements.models import Feature
+from projects.models import Project
+
+
+def get(*, project: Project | str, code: str) -> Feature:
+    """The feature with this code, archived or not; raises NotFound."""
+    feature = Feature.objects.for_project(project).filter(code=code).first()
+    if feature is None:
+        raise NotFound("No feature with this code. GET /features lists them.")
+    return feature
+
+
+def lock(*, project_id: str, feature_id: str) -> Feature:
+    """The feature's row, locked until the transaction ends."""
+    return Feature.objects.for_project(project_id).select_for_update().get(pk=feature_id)
+
+
+def kinds(*, project: Project | str, codes: Collection[str]) -> dict[str, str]:
+    """Code to kind, of those codes that exist. Archived features still answer."""
+    found = Feature.objects.for_project(project).filter(code__in=codes)
+    return dict(found.values_list("code", "kind"))
+
+
+def live_kinds(*, project: Project | str) -> dict[str, str]:
+    """Code to kind, of every feature that is not archived."""
+    found = Feature.objects.for_project(project).filter(archived_at__isnull=True)
+    return dict(found.values_list("code", "kind"))
