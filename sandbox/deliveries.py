@@ -1,29 +1,159 @@
-"""Webhook deliveries: queued with their event, attempted later, retried with growing pauses."""
+"""Webhook deliveries: queued with their event, attempted later, retried with growing pauses.
+
+A delivery waits as ``PENDING`` and ends as ``DONE``: delivered, failed (after three days of
+retries), dropped (lost on purpose) or canceled (its endpoint went away).
+"""
 
 from __future__ import annotations
 
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sandbox.objects import Object
+from sandbox import accounts, signing
+from sandbox.events import PENDING, queue
+from sandbox.objects import Object, copy
+from sandbox.resources import webhook_endpoints
 
 if TYPE_CHECKING:
     from sandbox.transaction import Transaction
+    from sandbox.world import World
 
-KIND = "_delivery"
+DONE = "_delivery_done"
+RETRY_AFTER = (5, 60, 300, 1800, 7200, 18000, 36000, 43200, 43200, 43200, 43200)
+"""Seconds of sandbox time before the next attempt; after the last one it is given up."""
+
+Sink = Callable[[str, bytes, dict[str, str]], int]
+"""``sink(url, body, headers) -> HTTP status``; raises ``OSError`` when nobody answers."""
 
 
-def queue(tx: Transaction, event: Object, endpoint: Object) -> Object:
-    """A delivery that is due at once."""
-    return tx.insert(
-        {
-            "object": KIND,
-            "id": tx.new_id("dlv"),
-            "event": event["id"],
-            "type": event["type"],
-            "endpoint": endpoint["id"],
-            "status": "pending",
-            "due": tx.now,
-            "attempts": [],
-            "created": tx.now,
-        }
-    )
+@dataclass(frozen=True)
+class Attempt:
+    """One POST to an endpoint. ``status`` is None when the connection failed."""
+
+    delivery: str
+    event: str
+    type: str
+    url: str
+    status: int | None
+
+    @property
+    def succeeded(self) -> bool:
+        return self.status is not None and 200 <= self.status < 300
+
+
+@dataclass(frozen=True)
+class Mode:
+    """How deliveries travel. ``duplicates`` and ``drop`` are shares between 0 and 1."""
+
+    shuffled: bool = False
+    seed: int = 0
+    duplicates: float = 0.0
+    drop: float = 0.0
+    hold: bool = False
+
+
+def redeliver(tx: Transaction, event_id: str) -> int:
+    """Send an event once more to every enabled endpoint; returns to how many."""
+    event = tx.path_object("event", event_id)
+    enabled = tx.all("webhook_endpoint", lambda endpoint: endpoint.get("status") == "enabled")
+    for endpoint in enabled:
+        queue(tx, event, endpoint)
+    return len(enabled)
+
+
+def due(world: World) -> list[Object]:
+    """Copies of the deliveries whose time has come, in the order of their events."""
+    with world.lock:
+        now = world.clock.now()
+        return [
+            copy(delivery)
+            for account in accounts.ids(world)
+            for delivery in world.store.kind(account, PENDING).values()
+            if delivery["due"] <= now
+        ]
+
+
+def deliver(world: World, sink: Sink, mode: Mode, *, limit: int | None = None) -> list[Attempt]:
+    """Attempt what is due now, once; what the sink causes is due next time.
+
+    Never holds the world's lock while the sink works. The same seed and the same deliveries
+    give the same order, duplicates and drops.
+    """
+    if mode.hold:
+        return []
+    chance = random.Random(mode.seed)  # noqa: S311  # repeatable chaos, not a secret
+    waiting = due(world)[:limit]
+    if mode.shuffled:
+        chance.shuffle(waiting)
+    dropped = [each for each in waiting if chance.random() < mode.drop]
+    for delivery in dropped:
+        with world.transaction(delivery["account"]) as tx:
+            _finish(tx, delivery["id"], "dropped")
+    journeys = [each for each in waiting if each not in dropped]
+    for delivery in [each for each in journeys if chance.random() < mode.duplicates]:
+        first = journeys.index(delivery)
+        place = chance.randint(first + 1, len(journeys)) if mode.shuffled else first + 1
+        journeys.insert(place, delivery)
+    done = [attempt(world, delivery, sink) for delivery in journeys]
+    return [each for each in done if each]
+
+
+def attempt(world: World, delivery: Object, sink: Sink) -> Attempt | None:
+    """POST one delivery and note the outcome. None if its endpoint or event is gone."""
+    account = delivery["account"]
+    with world.transaction(account) as tx:
+        event = tx.get("event", delivery["event"])
+        endpoint = tx.get("webhook_endpoint", delivery["endpoint"])
+        if not event or not endpoint or endpoint.get("status") != "enabled":
+            _finish(tx, delivery["id"], "canceled")
+            return None
+        body = signing.payload(event, endpoint)
+        secrets = webhook_endpoints.live_secrets(tx, endpoint["id"])
+        url: str = endpoint["url"]
+    status, error = _post(sink, url, body, signing.headers(body, secrets))
+    outcome = Attempt(delivery["id"], event["id"], event["type"], url, status)
+    with world.transaction(account) as tx:
+        _note(tx, outcome, endpoint["id"], error)
+    return outcome
+
+
+def _post(
+    sink: Sink, url: str, body: bytes, headers: dict[str, str]
+) -> tuple[int | None, str | None]:
+    try:
+        return sink(url, body, headers), None
+    except OSError as error:
+        return None, f"{type(error).__name__}: {error}"
+
+
+def _note(tx: Transaction, outcome: Attempt, endpoint: str, error: str | None) -> None:
+    if outcome.succeeded:
+        _mark_received(tx, outcome.event, endpoint)
+    delivery = tx.get(PENDING, outcome.delivery)
+    if delivery is None:
+        return  # a duplicate of one that has ended
+    delivery["attempts"].append({"at": tx.now, "status": outcome.status, "error": error})
+    if outcome.succeeded:
+        _finish(tx, outcome.delivery, "delivered")
+    elif len(delivery["attempts"]) > len(RETRY_AFTER):
+        _finish(tx, outcome.delivery, "failed")
+    else:
+        delivery["due"] = tx.now + RETRY_AFTER[len(delivery["attempts"]) - 1]
+
+
+def _mark_received(tx: Transaction, event_id: str, endpoint: str) -> None:
+    """``pending_webhooks`` counts the endpoints that have not answered 2xx yet."""
+    already = tx.get("_received", f"{event_id}:{endpoint}")
+    event = tx.get("event", event_id)
+    if already is None and event is not None:
+        tx.insert({"object": "_received", "id": f"{event_id}:{endpoint}"})
+        event["pending_webhooks"] = max(event["pending_webhooks"] - 1, 0)
+
+
+def _finish(tx: Transaction, id: str, status: str) -> None:
+    delivery = tx.get(PENDING, id)
+    if delivery:
+        tx.forget(delivery)
+        tx.insert({**delivery, "object": DONE, "status": status})

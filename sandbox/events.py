@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sandbox import API_VERSION, deliveries
+from sandbox import API_VERSION
 from sandbox.objects import Object, copy
 
 if TYPE_CHECKING:
     from sandbox.transaction import Transaction
+
+PENDING = "_delivery"
 
 
 def record(tx: Transaction, type: str, body: Object, *, previous: Object | None = None) -> Object:
@@ -16,6 +18,7 @@ def record(tx: Transaction, type: str, body: Object, *, previous: Object | None 
     data: Object = {"object": copy(body)}
     if previous is not None:
         data["previous_attributes"] = previous
+    endpoints = tx.all("webhook_endpoint", lambda endpoint: _wants(endpoint, type))
     event: Object = {
         "id": tx.new_id("evt"),
         "object": "event",
@@ -23,18 +26,35 @@ def record(tx: Transaction, type: str, body: Object, *, previous: Object | None 
         "created": tx.now,
         "data": data,
         "livemode": False,
-        "pending_webhooks": 0,
+        "pending_webhooks": len(endpoints),
         "request": {"id": tx.cause.request_id, "idempotency_key": tx.cause.idempotency_key},
         "type": type,
     }
     tx.insert(event)
-    for endpoint in tx.all("webhook_endpoint", lambda each: wants(each, type)):
-        deliveries.queue(tx, event, endpoint)
-        event["pending_webhooks"] += 1
+    for endpoint in endpoints:
+        queue(tx, event, endpoint)
     return event
 
 
-def wants(endpoint: Object, type: str) -> bool:
+def queue(tx: Transaction, event: Object, endpoint: Object) -> Object:
+    """A delivery that is due at once."""
+    return tx.insert(
+        {
+            "object": PENDING,
+            "id": tx.new_id("dlv"),
+            "account": tx.account,
+            "event": event["id"],
+            "type": event["type"],
+            "endpoint": endpoint["id"],
+            "status": "pending",
+            "due": tx.now,
+            "attempts": [],
+            "created": tx.now,
+        }
+    )
+
+
+def _wants(endpoint: Object, type: str) -> bool:
     if endpoint.get("deleted") or endpoint["status"] != "enabled":
         return False
     return "*" in endpoint["enabled_events"] or type in endpoint["enabled_events"]

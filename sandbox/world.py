@@ -5,11 +5,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
+from typing import Literal
 
-from sandbox import accounts
+from sandbox import accounts, deliveries
 from sandbox.clock import Clock
+from sandbox.deliveries import Attempt, Mode, Sink
 from sandbox.errors import StripeFailure
+from sandbox.events import PENDING
 from sandbox.faults import Faults
 from sandbox.ids import Ids
 from sandbox.store import Store
@@ -39,6 +43,8 @@ class World:
         self.ids = Ids(seed)
         self.faults = Faults()
         self.in_flight: set[tuple[str, str]] = set()
+        self.news = threading.Event()
+        """Set when something may be due for delivery."""
         self.base_url = base_url
         self._restore_clock()
         accounts.open_account(self, id=DEFAULT_ACCOUNT, secret_key=secret_key)
@@ -62,13 +68,47 @@ class World:
             self._commit(transaction)
 
     def _commit(self, transaction: Transaction) -> None:
-        self.store.write(transaction.changes())
+        changes = list(transaction.changes())
+        self.store.write(changes)
+        if any(kind == PENDING for (_, kind, _), _ in changes):
+            self.news.set()
+
+    def deliver(
+        self,
+        sink: Sink,
+        *,
+        order: Literal["in_order", "shuffled"] = "in_order",
+        seed: int = 0,
+        duplicates: float = 0.0,
+        drop: float = 0.0,
+        limit: int | None = None,
+    ) -> list[Attempt]:
+        """Hand the webhooks that are due to ``sink``, in this process.
+
+        ``duplicates`` and ``drop`` are shares between 0 and 1; a seed repeats the same accidents.
+        Returns the attempts made; none means that nothing is due.
+        """
+        mode = Mode(order == "shuffled", seed, duplicates, drop)
+        return deliveries.deliver(self, sink, mode, limit=limit)
+
+    @property
+    def delivery_mode(self) -> Mode:
+        """How the courier of a running process delivers."""
+        saved = self.store.get((SYSTEM, "_delivery_mode", "mode"))
+        return Mode(**saved["mode"]) if saved else Mode()
+
+    def set_delivery_mode(self, mode: Mode) -> None:
+        record = {"object": "_delivery_mode", "id": "mode", "mode": asdict(mode)}
+        with self.lock:
+            self.store.write([((SYSTEM, "_delivery_mode", "mode"), record)])
+        self.news.set()
 
     def move_clock(self, moment: int) -> None:
         """Set the time, and only that; ``sandbox.engine.advance`` makes things happen on the way."""
         with self.lock:
             self.clock.move_to(moment)
             self.save_clock()
+        self.news.set()
 
     def save_clock(self) -> None:
         record = {"object": "_clock", "id": "clock", **self.clock.dump()}

@@ -7,12 +7,14 @@ from sandbox.resources import (
     balance_transactions,
     charges,
     customers,
+    events,
     payment_intents,
     payment_methods,
     prices,
     products,
     refunds,
     setup_intents,
+    webhook_endpoints,
 )
 from sandbox.routing import Routes
 
@@ -21,10 +23,12 @@ RESOURCES: list[Routes] = [
     balance_transactions.routes,
     charges.routes,
     customers.routes,
+    events.routes,
     payment_intents.routes,
     payment_methods.routes,
     prices.routes,
     products.routes,
     refunds.routes,
     setup_intents.routes,
+    webhook_endpoints.routes,
 ]

@@ -1,0 +1,118 @@
+"""Webhook endpoints: where events go, and the secrets that sign them (shown once)."""
+
+from __future__ import annotations
+
+from stripe.params import (
+    WebhookEndpointCreateParams,
+    WebhookEndpointDeleteParams,
+    WebhookEndpointListParams,
+    WebhookEndpointRetrieveParams,
+    WebhookEndpointUpdateParams,
+)
+
+from sandbox.errors import invalid, refuse_unsupported
+from sandbox.objects import Object, Params, assign, merge_metadata
+from sandbox.pagination import page
+from sandbox.routing import Routes
+from sandbox.transaction import Transaction
+
+routes = Routes()
+
+SECRETS = "_signing_secrets"
+MAX_ENDPOINTS = 16
+ROLL_OVERLAP = 24 * 3600
+
+
+@routes.post("/v1/webhook_endpoints", WebhookEndpointCreateParams)
+def create(tx: Transaction, params: Params) -> Object:
+    refuse_unsupported(params, "connect")
+    live = tx.ids("webhook_endpoint", lambda endpoint: not endpoint.get("deleted"))
+    if len(live) >= MAX_ENDPOINTS:
+        raise invalid(f"You have reached the maximum of {MAX_ENDPOINTS} test webhook endpoints.")
+    secret = f"whsec_{tx.world.ids.token(32)}"
+    return {**_insert(tx, params, secret), "secret": secret}
+
+
+@routes.get("/v1/webhook_endpoints/<id>", WebhookEndpointRetrieveParams)
+def retrieve(tx: Transaction, params: Params, id: str) -> Object:
+    return tx.path_object("webhook_endpoint", id)
+
+
+@routes.post("/v1/webhook_endpoints/<id>", WebhookEndpointUpdateParams)
+def update(tx: Transaction, params: Params, id: str) -> Object:
+    endpoint = tx.path_object("webhook_endpoint", id)
+    _check_events(params)
+    assign(endpoint, params, "description", "enabled_events", "url")
+    if "disabled" in params:
+        endpoint["status"] = "disabled" if params["disabled"] else "enabled"
+    merge_metadata(endpoint, params.get("metadata"))
+    return endpoint
+
+
+@routes.get("/v1/webhook_endpoints", WebhookEndpointListParams)
+def list_(tx: Transaction, params: Params) -> Object:
+    return page(tx, "webhook_endpoint", params, url="/v1/webhook_endpoints")
+
+
+@routes.delete("/v1/webhook_endpoints/<id>", WebhookEndpointDeleteParams)
+def delete(tx: Transaction, params: Params, id: str) -> Object:
+    return tx.delete(tx.path_object("webhook_endpoint", id))
+
+
+def register(tx: Transaction, *, url: str, secret: str) -> Object:
+    """An endpoint for all events with a secret of the caller's choice; the one there is, if any."""
+    for endpoint in tx.all("webhook_endpoint", lambda each: each.get("url") == url):
+        tx.insert(_secrets(endpoint["id"], [{"secret": secret, "expires": None}]))
+        return endpoint
+    return _insert(tx, {"url": url, "enabled_events": ["*"]}, secret)
+
+
+def roll(tx: Transaction, id: str, *, overlap: int = ROLL_OVERLAP) -> str:
+    """A new secret; the old one signs as well for ``overlap`` seconds. Returns the new one."""
+    tx.path_object("webhook_endpoint", id)
+    secret = f"whsec_{tx.world.ids.token(32)}"
+    old = [{"secret": each, "expires": tx.now + overlap} for each in live_secrets(tx, id)]
+    kept = old if overlap > 0 else []
+    tx.insert(_secrets(id, [{"secret": secret, "expires": None}, *kept]))
+    return secret
+
+
+def live_secrets(tx: Transaction, id: str) -> list[str]:
+    """The secrets that sign now, the newest first."""
+    record = tx.get(SECRETS, id)
+    secrets = record["secrets"] if record else []
+    return [
+        each["secret"] for each in secrets if each["expires"] is None or each["expires"] > tx.now
+    ]
+
+
+def _insert(tx: Transaction, params: Params, secret: str) -> Object:
+    _check_events(params)
+    endpoint: Object = {
+        "id": tx.new_id("we"),
+        "object": "webhook_endpoint",
+        "api_version": params.get("api_version"),
+        "application": None,
+        "created": tx.now,
+        "description": None,
+        "enabled_events": params["enabled_events"],
+        "livemode": False,
+        "metadata": {},
+        "status": "enabled",
+        "url": params["url"],
+    }
+    assign(endpoint, params, "description")
+    merge_metadata(endpoint, params.get("metadata"))
+    tx.insert(_secrets(endpoint["id"], [{"secret": secret, "expires": None}]))
+    return tx.insert(endpoint)
+
+
+def _secrets(endpoint: str, secrets: list[Object]) -> Object:
+    return {"object": SECRETS, "id": endpoint, "secrets": secrets}
+
+
+def _check_events(params: Params) -> None:
+    if "enabled_events" in params and not params["enabled_events"]:
+        raise invalid("You must subscribe to at least one event.", param="enabled_events")
+    if "*" in params.get("enabled_events", []) and len(params["enabled_events"]) > 1:
+        raise invalid("`*` stands for all events: list it alone.", param="enabled_events")

@@ -1,0 +1,34 @@
+"""What a webhook looks like on the wire: the body, and its signature under every live secret."""
+
+from __future__ import annotations
+
+import json
+import secrets as randomness
+import time
+
+from stripe import WebhookSignature
+
+from sandbox.objects import Object
+
+
+def payload(event: Object, endpoint: Object) -> bytes:
+    """The event in the endpoint's API version, as Stripe prints it."""
+    version = endpoint["api_version"] or event["api_version"]
+    return json.dumps({**event, "api_version": version}, indent=2).encode()
+
+
+def headers(body: bytes, secrets: list[str]) -> dict[str, str]:
+    """Signed at the receiver's time, which is the real one, whatever the sandbox clock shows.
+
+    Test mode adds a ``v0`` that means nothing.
+    """
+    now = int(time.time())
+    signed = [
+        WebhookSignature.generate_signature_header(body.decode(), secret, now).split(",", 1)[1]
+        for secret in secrets
+    ]
+    return {
+        "Content-Type": "application/json; charset=utf-8",
+        "Stripe-Signature": ",".join([f"t={now}", *signed, f"v0={randomness.token_hex(32)}"]),
+        "User-Agent": "Stripe/1.0 (+https://stripe.com/docs/webhooks)",
+    }
