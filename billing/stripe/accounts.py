@@ -1,0 +1,21 @@
+"""The Stripe account that a secret key opens."""
+
+from stripe import StripeClient
+
+from billing.stripe.errors import translate
+from billing.stripe.fields import plain, text
+from billing.stripe.snapshots import AccountSnapshot
+
+
+def current(client: StripeClient) -> AccountSnapshot:
+    """Whose key the client holds. Raises StripeCredentialsRefused when it opens nothing."""
+    with translate():
+        fields = plain(client.v1.accounts.retrieve_current())
+    profile = fields.get("business_profile") or {}
+    dashboard = (fields.get("settings") or {}).get("dashboard") or {}
+    return AccountSnapshot(
+        stripe_id=fields["id"],
+        name=text(profile.get("name") or dashboard.get("display_name")),
+        country=text(fields.get("country")),
+        charges_enabled=bool(fields.get("charges_enabled")),
+    )

@@ -1,0 +1,71 @@
+"""One SDK client per Stripe account, made on demand; there is no process-wide key.
+
+The API version is pinned here, so a new SDK does not change what we send and read by itself.
+"""
+
+from typing import TYPE_CHECKING
+
+import stripe
+from django.conf import settings
+from stripe import HTTPClient, RequestsClient, StripeClient
+
+from billing.stripe.errors import StripeCredentialsRefused
+from common import crypto
+
+if TYPE_CHECKING:
+    from billing.models import StripeAccount
+
+API_VERSION = "2026-10-28.endive"
+RETRIES = 2
+"""How often the SDK itself sends again, with the same idempotency key."""
+CONNECT_TIMEOUT = 3.0
+"""Seconds; the time to wait for an answer is ``settings.BILLING.stripe_timeout``."""
+
+stripe.enable_telemetry = False
+
+_transport: HTTPClient | None = None
+_pooled: RequestsClient | None = None
+
+
+def client_for(account: "StripeAccount") -> StripeClient:
+    """A client that speaks for this account. Raises StripeCredentialsRefused without a key."""
+    return client_with(_secret_key(account))
+
+
+def client_with(secret_key: str) -> StripeClient:
+    """A client for a key that belongs to no stored account yet."""
+    base = settings.BILLING.stripe_api_base
+    return StripeClient(
+        secret_key,
+        stripe_version=API_VERSION,
+        base_addresses={"api": base, "connect": base, "files": base, "meter_events": base},
+        max_network_retries=RETRIES,
+        http_client=_transport or _requests_client(),
+    )
+
+
+def use_transport(transport: HTTPClient | None) -> None:
+    """Send every request through this HTTP client instead; None goes back to the network."""
+    global _transport
+    _transport = transport
+
+
+def _requests_client() -> RequestsClient:
+    """The process's own; it keeps one connection pool per thread."""
+    global _pooled
+    if _pooled is None:
+        _pooled = RequestsClient(timeout=(CONNECT_TIMEOUT, settings.BILLING.stripe_timeout))
+    return _pooled
+
+
+def _secret_key(account: "StripeAccount") -> str:
+    if account.secret_key:
+        try:
+            return crypto.decrypt(account.secret_key, context=account.key_context)
+        except crypto.CannotDecrypt as error:
+            raise StripeCredentialsRefused(
+                "The stored secret key cannot be read any more: connect the account again."
+            ) from error
+    if account.is_shared and settings.BILLING.stripe_secret_key:
+        return str(settings.BILLING.stripe_secret_key)
+    raise StripeCredentialsRefused("No secret key is set for this Stripe account.")

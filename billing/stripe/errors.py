@@ -1,0 +1,128 @@
+"""What can go wrong with Stripe, sorted by what the caller should do.
+
+Wait (:class:`StripeUnavailable`), take it as gone (:class:`StripeObjectMissing`), tell someone
+(:class:`StripeRefused`), or tell the buyer (:class:`CardDeclined`).
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import stripe
+import structlog
+
+from common.errors import Conflict, DomainError, NotFound, PaymentRequired, Unavailable
+
+log = structlog.get_logger(__name__)
+
+BUSY = frozenset({"lock_timeout", "rate_limit", "idempotency_key_in_use"})
+"""Error codes that mean "not now", whatever HTTP status they come with."""
+LONGEST_WAIT = 60
+"""Seconds; a longer Retry-After from Stripe is not passed on."""
+SHORTEST_WAIT = 2
+
+
+class StripeUnavailable(Unavailable):
+    """Stripe did not answer, or asked us to come back. Whether it acted is not known."""
+
+    code, title = "stripe-unavailable", "Stripe is away or busy."
+
+
+class StripeObjectMissing(NotFound):
+    """Stripe has no such object in this account and mode."""
+
+    code, title = "stripe-object-missing", "Stripe has no such object."
+
+
+class StripeRefused(Conflict):
+    """Stripe understood and said no. Asking again in the same way changes nothing."""
+
+    code, title = "stripe-refused", "Stripe refused this."
+
+
+class StripeCredentialsRefused(StripeRefused):
+    """The account's secret key does not open what was asked for."""
+
+    code, title = "stripe-key-refused", "Stripe did not accept the account's secret key."
+
+
+class IdempotencyMismatch(StripeRefused):
+    """A key of ours was sent with other parameters than the first time: a defect, never a retry."""
+
+    code, title = "stripe-idempotency-mismatch", "A retry did not match its first attempt."
+
+
+class CardDeclined(PaymentRequired):
+    """The bank said no. ``decline_code`` is Stripe's."""
+
+
+@contextmanager
+def translate() -> Iterator[None]:
+    """Turn what the SDK raises into one of the errors above."""
+    try:
+        yield
+    except stripe.StripeError as error:
+        found = _sort(error)
+        log.warning(
+            "stripe_error",
+            outcome=found.code,
+            error=type(error).__name__,
+            stripe_code=_code(error),
+            status=error.http_status,
+            stripe_request_id=error.request_id,
+        )
+        raise found from error
+
+
+def _code(error: stripe.StripeError) -> str:
+    """``error.code`` is empty for some classes; the body's own is not."""
+    body = getattr(error, "error", None)
+    return str(getattr(body, "code", None) or error.code or "")
+
+
+def _sort(error: stripe.StripeError) -> DomainError:
+    code, status = _code(error), error.http_status or 0
+    if code in BUSY or status in (409, 429) or status >= 500:  # HTTP
+        return _unavailable(error)
+    match error:
+        case stripe.APIConnectionError():
+            return _unavailable(error)
+        case stripe.CardError():
+            return _declined(error)
+        case stripe.AuthenticationError() | stripe.PermissionError():
+            return StripeCredentialsRefused(
+                "Check the secret key of this Stripe account: an operator has to replace it, or "
+                "give it the permissions that are missing."
+            )
+        case stripe.IdempotencyError():
+            return IdempotencyMismatch("Nothing was changed. Tell the operators.")
+        case stripe.InvalidRequestError() if code == "resource_missing" or status == 404:  # HTTP
+            return StripeObjectMissing(_said(error))
+        case stripe.InvalidRequestError():
+            return StripeRefused(_said(error), stripe_code=code or None)
+    return _unavailable(error)
+
+
+def _unavailable(error: stripe.StripeError) -> StripeUnavailable:
+    return StripeUnavailable(
+        "Nothing is lost. Send the same request again, with the same Idempotency-Key.",
+        retry_after=_wait(error),
+    )
+
+
+def _wait(error: stripe.StripeError) -> int:
+    """Stripe's Retry-After within bounds; the shortest wait when it says nothing usable."""
+    said = str((error.headers or {}).get("retry-after", ""))
+    seconds = int(said[:6]) if said.isascii() and said.isdigit() else 0
+    return min(max(seconds, SHORTEST_WAIT), LONGEST_WAIT)
+
+
+def _declined(error: stripe.CardError) -> CardDeclined:
+    body = getattr(error, "error", None)
+    return CardDeclined(
+        error.user_message or "",
+        decline_code=getattr(body, "decline_code", None) or _code(error) or None,
+    )
+
+
+def _said(error: stripe.StripeError) -> str:
+    return f"Stripe says: {error.user_message}" if error.user_message else ""

@@ -1,0 +1,104 @@
+"""PaymentIntents at Stripe, each with its latest charge and that charge's refunds.
+
+One read brings all three, so a payment never says that it was refunded without the refund.
+"""
+
+from collections.abc import Iterator
+
+from stripe import StripeClient
+from stripe.params import RefundCreateParams
+
+from billing.stripe.errors import translate
+from billing.stripe.fields import (
+    Fields,
+    common,
+    instant,
+    labelled,
+    our_id,
+    plain,
+    reference,
+    text,
+)
+from billing.stripe.snapshots import PaymentSnapshot, RefundSnapshot
+
+PAGE = 100
+EXPAND = "latest_charge.refunds"
+
+
+def snapshot(fields: Fields, refunds: list[Fields]) -> PaymentSnapshot:
+    charge = fields.get("latest_charge")
+    charge = charge if isinstance(charge, dict) else {}
+    failure = fields.get("last_payment_error") or {}
+    return PaymentSnapshot(
+        **common(fields),
+        customer_stripe_id=reference(fields.get("customer")),
+        status=text(fields.get("status")),
+        currency=text(fields.get("currency")),
+        amount=fields["amount"],
+        amount_received=fields.get("amount_received") or 0,
+        failure_code=text(failure.get("decline_code") or failure.get("code")),
+        failure_message=text(failure.get("message")),
+        paid_at=instant(charge["created"]) if charge.get("paid") else None,
+        refunds=tuple(refund_snapshot(refund) for refund in refunds),
+    )
+
+
+def refund_snapshot(fields: Fields) -> RefundSnapshot:
+    return RefundSnapshot(
+        stripe_id=fields["id"],
+        our_id=our_id(fields),
+        status=text(fields.get("status")),
+        currency=text(fields.get("currency")),
+        amount=fields["amount"],
+        reason=text(fields.get("reason")),
+        refunded_at=instant(fields["created"]),
+    )
+
+
+def retrieve(client: StripeClient, stripe_id: str) -> PaymentSnapshot:
+    """What Stripe says now. Raises StripeObjectMissing."""
+    with translate():
+        intent = client.v1.payment_intents.retrieve(stripe_id, {"expand": [EXPAND]})
+        return _complete(client, plain(intent))
+
+
+def iterate(client: StripeClient) -> Iterator[PaymentSnapshot]:
+    """Every payment of the account, newest first."""
+    with translate():
+        page = client.v1.payment_intents.list({"limit": PAGE, "expand": [f"data.{EXPAND}"]})
+        for intent in page.auto_paging_iter():
+            yield _complete(client, plain(intent))
+
+
+def refund(
+    client: StripeClient,
+    stripe_id: str,
+    *,
+    amount: int,
+    reason: str,
+    our_id: str,
+    metadata: dict[str, str],
+    idempotency_key: str,
+) -> RefundSnapshot:
+    """Give ``amount`` minor units of the payment back. Raises StripeRefused above what is left."""
+    params: RefundCreateParams = {
+        "payment_intent": stripe_id,
+        "amount": amount,
+        "metadata": labelled(our_id, metadata),
+    }
+    if reason:
+        params["reason"] = reason
+    with translate():
+        made = client.v1.refunds.create(params, {"idempotency_key": idempotency_key})
+        return refund_snapshot(plain(made))
+
+
+def _complete(client: StripeClient, fields: Fields) -> PaymentSnapshot:
+    """With every refund: the ten that came along, or all of them when there are more."""
+    charge = fields.get("latest_charge")
+    listed = (charge.get("refunds") if isinstance(charge, dict) else None) or {}
+    refunds = listed.get("data") or []
+    if listed.get("has_more"):
+        every = client.v1.refunds.list({"payment_intent": fields["id"], "limit": PAGE})
+        refunds = [plain(each) for each in every.auto_paging_iter()]
+    return snapshot(fields, refunds)

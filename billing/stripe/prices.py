@@ -1,0 +1,92 @@
+"""Prices at Stripe: immutable in what they cost."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from stripe import StripeClient
+from stripe.params import PriceCreateParams, PriceListParams, PriceUpdateParams
+
+from billing.stripe.errors import translate
+from billing.stripe.fields import Fields, common, labelled, plain, reference, text
+from billing.stripe.snapshots import PriceSnapshot
+
+PAGE = 100
+
+
+def snapshot(fields: Fields) -> PriceSnapshot:
+    if fields.get("deleted"):
+        return PriceSnapshot(stripe_id=fields["id"], deleted=True)
+    recurring = fields.get("recurring") or {}
+    return PriceSnapshot(
+        **common(fields),
+        product_stripe_id=reference(fields.get("product")) or "",
+        nickname=text(fields.get("nickname")),
+        type=text(fields.get("type")),
+        currency=text(fields.get("currency")),
+        unit_amount=fields.get("unit_amount"),
+        interval=text(recurring.get("interval")),
+        interval_count=recurring.get("interval_count") or 1,
+        usage_type=text(recurring.get("usage_type")),
+        active=bool(fields.get("active")),
+    )
+
+
+def retrieve(client: StripeClient, stripe_id: str) -> PriceSnapshot:
+    """What Stripe says now. Raises StripeObjectMissing."""
+    with translate():
+        return snapshot(plain(client.v1.prices.retrieve(stripe_id)))
+
+
+def iterate(
+    client: StripeClient, *, created_since: datetime | None = None
+) -> Iterator[PriceSnapshot]:
+    """Every price of the account, archived ones too, newest first."""
+    params: PriceListParams = {"limit": PAGE}
+    if created_since is not None:
+        params["created"] = {"gte": int(created_since.timestamp())}
+    with translate():
+        for price in client.v1.prices.list(params).auto_paging_iter():
+            yield snapshot(plain(price))
+
+
+def create(
+    client: StripeClient,
+    *,
+    our_id: str,
+    product_stripe_id: str,
+    currency: str,
+    unit_amount: int,
+    interval: str,
+    interval_count: int,
+    nickname: str,
+    metadata: dict[str, str],
+    idempotency_key: str,
+) -> PriceSnapshot:
+    """Make a price that names our row; without an interval it is a one-time price."""
+    params: PriceCreateParams = {
+        "product": product_stripe_id,
+        "currency": currency,
+        "unit_amount": unit_amount,
+        "metadata": labelled(our_id, metadata),
+    }
+    if interval:
+        params["recurring"] = {"interval": interval, "interval_count": interval_count}
+    if nickname:
+        params["nickname"] = nickname
+    with translate():
+        made = client.v1.prices.create(params, {"idempotency_key": idempotency_key})
+        return snapshot(plain(made))
+
+
+def update(
+    client: StripeClient,
+    stripe_id: str,
+    *,
+    idempotency_key: str,
+    active: bool,
+) -> PriceSnapshot:
+    """Put the price on sale, or take it off."""
+    params: PriceUpdateParams = {"active": active}
+    with translate():
+        changed = client.v1.prices.update(stripe_id, params, {"idempotency_key": idempotency_key})
+        return snapshot(plain(changed))

@@ -1,0 +1,191 @@
+"""What Stripe says about an object, in our words: frozen, complete, and free of the SDK.
+
+Amounts are minor units, times are aware and in UTC, ``metadata`` is the tenant's own. ``our_id``
+is the id of the row of ours that asked for the object, as its metadata claims; a claim, no proof.
+A status that Stripe adds tomorrow arrives here as the string that it is.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+REFUND_GONE = frozenset({"failed", "canceled"})
+"""A refund in one of these states gave nothing back; any other counts in full."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """One object at Stripe. ``deleted`` objects carry nothing but their id."""
+
+    stripe_id: str
+    our_id: str | None = None
+    metadata: dict[str, str] = field(default_factory=dict)
+    deleted: bool = False
+    created_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CustomerSnapshot(Snapshot):
+    """``balance`` in minor units of ``currency``; negative is a credit."""
+
+    email: str = ""
+    name: str = ""
+    currency: str = ""
+    balance: int = 0
+    delinquent: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProductSnapshot(Snapshot):
+    name: str = ""
+    description: str = ""
+    active: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriceSnapshot(Snapshot):
+    """``unit_amount`` is None for a price without one whole amount: tiers, or parts of a cent."""
+
+    product_stripe_id: str = ""
+    nickname: str = ""
+    type: str = ""
+    currency: str = ""
+    unit_amount: int | None = None
+    interval: str = ""
+    interval_count: int = 1
+    usage_type: str = ""
+    active: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckoutSnapshot(Snapshot):
+    customer_stripe_id: str | None
+    mode: str
+    status: str
+    payment_status: str
+    url: str
+    currency: str
+    amount_total: int | None
+    payment_stripe_id: str | None
+    subscription_stripe_id: str | None
+    invoice_stripe_id: str | None
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefundSnapshot:
+    stripe_id: str
+    our_id: str | None
+    status: str
+    currency: str
+    amount: int
+    reason: str
+    refunded_at: datetime
+
+    @property
+    def counts(self) -> bool:
+        """Whether the money goes, or has gone, back."""
+        return self.status not in REFUND_GONE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentSnapshot(Snapshot):
+    """A PaymentIntent with its latest charge and that charge's refunds, read at one moment."""
+
+    customer_stripe_id: str | None
+    status: str
+    currency: str
+    amount: int
+    amount_received: int
+    failure_code: str
+    failure_message: str
+    paid_at: datetime | None
+    refunds: tuple[RefundSnapshot, ...]
+
+    @property
+    def amount_refunded(self) -> int:
+        """The sum of the refunds that count."""
+        return sum(refund.amount for refund in self.refunds if refund.counts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubscriptionItemSnapshot:
+    stripe_id: str
+    price_stripe_id: str
+    product_stripe_id: str
+    quantity: int
+    period_start: datetime
+    period_end: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubscriptionSnapshot(Snapshot):
+    """``cancel_at`` is when it will end, however the cancellation was asked for."""
+
+    customer_stripe_id: str
+    status: str
+    currency: str
+    started_at: datetime
+    trial_ends_at: datetime | None
+    cancel_at: datetime | None
+    canceled_at: datetime | None
+    ended_at: datetime | None
+    latest_invoice_stripe_id: str | None
+    items: tuple[SubscriptionItemSnapshot, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvoiceLineSnapshot:
+    stripe_id: str
+    description: str
+    price_stripe_id: str | None
+    quantity: int | None
+    amount: int
+    currency: str
+    is_proration: bool
+    period_start: datetime
+    period_end: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvoiceSnapshot(Snapshot):
+    """``issued_at`` is when it took effect, or for a draft when it was made."""
+
+    customer_stripe_id: str | None = None
+    subscription_stripe_id: str | None = None
+    number: str = ""
+    status: str = ""
+    billing_reason: str = ""
+    currency: str = ""
+    subtotal: int = 0
+    tax: int = 0
+    total: int = 0
+    amount_due: int = 0
+    amount_paid: int = 0
+    attempt_count: int = 0
+    next_attempt_at: datetime | None = None
+    hosted_url: str = ""
+    pdf_url: str = ""
+    issued_at: datetime | None = None
+    paid_at: datetime | None = None
+    payment_stripe_ids: tuple[str, ...] = ()
+    lines: tuple[InvoiceLineSnapshot, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventSnapshot:
+    """One entry of Stripe's list of events; ``payload`` is the whole event as plain data."""
+
+    stripe_id: str
+    type: str
+    created_at: datetime
+    payload: dict[str, object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountSnapshot:
+    """The account behind a secret key."""
+
+    stripe_id: str
+    name: str
+    country: str
+    charges_enabled: bool

@@ -1,0 +1,95 @@
+"""Subscriptions at Stripe, with their items. The running period stands on the items."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from stripe import StripeClient
+
+from billing.stripe.errors import translate
+from billing.stripe.fields import Fields, common, instant, moment, plain, reference, text
+from billing.stripe.snapshots import SubscriptionItemSnapshot, SubscriptionSnapshot
+
+PAGE = 100
+
+
+def snapshot(fields: Fields, items: list[Fields]) -> SubscriptionSnapshot:
+    periods = tuple(_item(item) for item in items)
+    return SubscriptionSnapshot(
+        **common(fields),
+        customer_stripe_id=reference(fields["customer"]) or "",
+        status=text(fields.get("status")),
+        currency=text(fields.get("currency")),
+        started_at=instant(fields["start_date"]),
+        trial_ends_at=moment(fields.get("trial_end")),
+        cancel_at=_cancel_at(fields, periods),
+        canceled_at=moment(fields.get("canceled_at")),
+        ended_at=moment(fields.get("ended_at")),
+        latest_invoice_stripe_id=reference(fields.get("latest_invoice")),
+        items=periods,
+    )
+
+
+def retrieve(client: StripeClient, stripe_id: str) -> SubscriptionSnapshot:
+    """What Stripe says now. Raises StripeObjectMissing."""
+    with translate():
+        return _complete(client, plain(client.v1.subscriptions.retrieve(stripe_id)))
+
+
+def iterate(client: StripeClient) -> Iterator[SubscriptionSnapshot]:
+    """Every subscription of the account, ended ones too, newest first."""
+    with translate():
+        page = client.v1.subscriptions.list({"limit": PAGE, "status": "all"})
+        for subscription in page.auto_paging_iter():
+            yield _complete(client, plain(subscription))
+
+
+def cancel_now(
+    client: StripeClient, stripe_id: str, *, idempotency_key: str
+) -> SubscriptionSnapshot:
+    """End it at once, without a final invoice and without giving money back."""
+    with translate():
+        ended = client.v1.subscriptions.cancel(stripe_id, {}, {"idempotency_key": idempotency_key})
+        return _complete(client, plain(ended))
+
+
+def cancel_at_period_end(
+    client: StripeClient, stripe_id: str, *, cancel: bool, idempotency_key: str
+) -> SubscriptionSnapshot:
+    """Let it end with the running period, or take that back."""
+    with translate():
+        changed = client.v1.subscriptions.update(
+            stripe_id,
+            {"cancel_at_period_end": True} if cancel else {"cancel_at": ""},
+            {"idempotency_key": idempotency_key},
+        )
+        return _complete(client, plain(changed))
+
+
+def _item(fields: Fields) -> SubscriptionItemSnapshot:
+    price = fields["price"]
+    return SubscriptionItemSnapshot(
+        stripe_id=fields["id"],
+        price_stripe_id=reference(price) or "",
+        product_stripe_id=reference(price.get("product")) or "",
+        quantity=1 if fields.get("quantity") is None else fields["quantity"],
+        period_start=instant(fields["current_period_start"]),
+        period_end=instant(fields["current_period_end"]),
+    )
+
+
+def _cancel_at(fields: Fields, items: tuple[SubscriptionItemSnapshot, ...]) -> datetime | None:
+    """``cancel_at``; older objects only say that it ends with the period of their items."""
+    if fields.get("cancel_at") is not None:
+        return instant(fields["cancel_at"])
+    if fields.get("cancel_at_period_end") and items:
+        return max(item.period_end for item in items)
+    return None
+
+
+def _complete(client: StripeClient, fields: Fields) -> SubscriptionSnapshot:
+    """With every item: the page that came along, or all of them when there are more."""
+    items = fields["items"]["data"]
+    if fields["items"].get("has_more"):
+        every = client.v1.subscription_items.list({"subscription": fields["id"], "limit": PAGE})
+        items = [plain(item) for item in every.auto_paging_iter()]
+    return snapshot(fields, items)
