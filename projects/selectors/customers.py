@@ -1,8 +1,6 @@
 """Find the tenants' users; ``lock`` before changing what one has or may do."""
 
-from collections.abc import Collection
-
-from django.db.models import F, Q
+from django.db.models import F
 
 from common.errors import NotFound
 from common.ids import is_id
@@ -10,20 +8,11 @@ from projects.models import Customer, Project
 
 
 def find(*, project: Project | str, user_id: str) -> Customer | None:
-    """The customer with this user_id (or ``cus_…`` id), or None."""
+    """The customer with this user_id, else with this ``cus_…`` id, else None."""
     customers = Customer.objects.for_project(project)
-    if is_id(user_id, "cus"):
+    found = customers.filter(user_id=user_id).first()
+    if found is None and is_id(user_id, "cus"):
         return customers.filter(pk=user_id).first()
-    return customers.filter(user_id=user_id).first()
-
-
-def find_many(*, project: Project | str, user_ids: Collection[str]) -> dict[str, Customer]:
-    """As :func:`find` for many at once, by what was asked for; the unknown are absent."""
-    ids = {asked for asked in user_ids if is_id(asked, "cus")}
-    is_asked = Q(pk__in=ids) | Q(user_id__in=set(user_ids) - ids)
-    found: dict[str, Customer] = {}
-    for customer in Customer.objects.for_project(project).filter(is_asked):
-        found |= {name: customer for name in (customer.pk, customer.user_id) if name in user_ids}
     return found
 
 

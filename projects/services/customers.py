@@ -1,0 +1,98 @@
+"""The tenants' users: made on first use, described by the tenant."""
+
+from datetime import datetime
+from typing import Any
+
+from django.db import IntegrityError, transaction
+
+from common.errors import Conflict
+from events.catalog import EventType
+from events.services import outbox
+from projects import representation
+from projects.models import Customer, Project
+from projects.selectors import customers
+
+
+class CustomerExists(Conflict):
+    code, title = "customer-exists", "There already is a customer with this user_id."
+
+
+def create(
+    *,
+    project: Project,
+    user_id: str,
+    at: datetime,
+    email: str = "",
+    name: str = "",
+    metadata: dict[str, str] | None = None,
+) -> Customer:
+    """A new customer. Raises CustomerExists when the project already has this user_id."""
+    try:
+        with transaction.atomic():
+            customer = Customer.objects.create(
+                project=project, user_id=user_id, email=email, name=name, metadata=metadata or {}
+            )
+            _tell(EventType.CUSTOMER_CREATED, customer, at=at)
+    except IntegrityError as error:
+        raise CustomerExists("Change it with PATCH instead.") from error
+    return customer
+
+
+def ensure(
+    *,
+    project: Project,
+    user_id: str,
+    at: datetime,
+    email: str | None = None,
+    name: str | None = None,
+) -> Customer:
+    """The customer with this user_id, made now if need be; safe under any concurrency.
+
+    ``email`` and ``name`` fill what is still empty; they never replace what the tenant has said.
+    """
+    customer = customers.find(project=project, user_id=user_id)
+    if customer is None:
+        try:
+            return create(
+                project=project, user_id=user_id, at=at, email=email or "", name=name or ""
+            )
+        except CustomerExists:
+            customer = customers.get(project=project, user_id=user_id)
+    missing = {
+        field: value
+        for field, value in (("email", email), ("name", name))
+        if value and not getattr(customer, field)
+    }
+    return update(customer=customer, changes=missing, at=at) if missing else customer
+
+
+def update(*, customer: Customer, changes: dict[str, Any], at: datetime) -> Customer:
+    """The customer with these fields replaced; nothing is told when nothing is different."""
+    with transaction.atomic():
+        customer = customers.lock(project_id=customer.project_id, customer_id=customer.pk)
+        previous = {
+            field: getattr(customer, field)
+            for field, value in changes.items()
+            if getattr(customer, field) != value
+        }
+        if previous:
+            for field in previous:
+                setattr(customer, field, changes[field])
+            customer.save(update_fields=[*previous, "updated_at"])
+            _tell(EventType.CUSTOMER_UPDATED, customer, at=at, previous=previous)
+    return customer
+
+
+def _tell(
+    type_: EventType, customer: Customer, *, at: datetime, previous: dict[str, Any] | None = None
+) -> None:
+    outbox.record(
+        project_id=customer.project_id,
+        type=type_,
+        subject=customer.pk,
+        customer_id=customer.pk,
+        version=customer.version,
+        data=representation.customer(customer),
+        previous=previous,
+        at=at,
+    )

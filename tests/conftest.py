@@ -1,0 +1,35 @@
+"""Fixtures that every part of the suite shares."""
+
+import pytest
+
+from projects.models import Project
+from tests.api_client import ApiClient
+from tests.factories.projects import ProjectFactory, key_of, platform_key
+
+
+@pytest.fixture
+def project(db: None) -> Project:
+    return ProjectFactory.create(name="Acme", slug="acme")
+
+
+@pytest.fixture
+def other_project(db: None) -> Project:
+    """A neighbour that must never notice anything."""
+    return ProjectFactory.create(name="Borealis", slug="borealis")
+
+
+@pytest.fixture
+def api(project: Project) -> ApiClient:
+    """The project's back end, with a key of every scope."""
+    return ApiClient(key_of(project))
+
+
+@pytest.fixture
+def other_api(other_project: Project) -> ApiClient:
+    return ApiClient(key_of(other_project))
+
+
+@pytest.fixture
+def platform_api(db: None) -> ApiClient:
+    """The platform's own automation."""
+    return ApiClient(platform_key())

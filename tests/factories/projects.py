@@ -1,0 +1,60 @@
+"""Tenants, their users and their keys."""
+
+from datetime import timedelta
+from typing import Any
+
+import factory
+from django.utils import timezone
+
+from projects.models import App, Customer, PlatformKey, Project
+from projects.scopes import ALL
+from projects.services import api_keys
+
+
+class ProjectFactory(factory.django.DjangoModelFactory[Project]):
+    class Meta:
+        model = Project
+
+    name = factory.Sequence(lambda number: f"Project {number}")
+    slug = factory.Sequence(lambda number: f"project-{number}")
+    sells = ["subscription", "item"]
+    default_currency = "usd"
+    return_origins = ["https://app.example.com"]
+
+
+class CustomerFactory(factory.django.DjangoModelFactory[Customer]):
+    class Meta:
+        model = Customer
+
+    project = factory.SubFactory(ProjectFactory)
+    user_id = factory.Sequence(lambda number: f"user-{number}")
+    email = factory.LazyAttribute(lambda row: f"{row.user_id}@example.com")
+
+
+class AppFactory(factory.django.DjangoModelFactory[App]):
+    class Meta:
+        model = App
+
+    project = factory.SubFactory(ProjectFactory)
+    name = factory.Sequence(lambda number: f"App {number}")
+    slug = factory.Sequence(lambda number: f"app-{number}")
+
+
+def key_of(project: Project, *, scopes: list[str] | None = None, **kwargs: Any) -> str:
+    """The secret of a new live key of the project; with every scope unless told otherwise."""
+    return api_keys.issue(
+        project=project,
+        name="test",
+        scopes=ALL if scopes is None else scopes,
+        actor="command",
+        at=timezone.now() - timedelta(seconds=1),
+        **kwargs,
+    )[1]
+
+
+def platform_key() -> str:
+    """The secret of a new platform key."""
+    key: tuple[PlatformKey, str] = api_keys.issue_platform(
+        name="test", actor="command", at=timezone.now()
+    )
+    return key[1]

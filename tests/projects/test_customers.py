@@ -1,0 +1,73 @@
+import threading
+from datetime import UTC, datetime
+
+import pytest
+from django.db import connection
+
+from events.models import OutboxEvent
+from projects.models import Customer, Project
+from projects.services import customers
+
+NOW = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
+
+
+def test_first_use_makes_the_customer_and_tells(project: Project) -> None:
+    customer = customers.ensure(project=project, user_id="u1", at=NOW, email="ada@example.com")
+
+    assert (customer.user_id, customer.email, customer.version) == ("u1", "ada@example.com", 0)
+    event = OutboxEvent.objects.for_project(project).get()
+    assert (event.type, event.subject, event.customer_id) == (
+        "customer.created",
+        customer.pk,
+        customer.pk,
+    )
+    assert event.data["email"] == "ada@example.com"
+
+
+def test_second_use_finds_it_and_says_nothing(project: Project) -> None:
+    first = customers.ensure(project=project, user_id="u1", at=NOW)
+    again = customers.ensure(project=project, user_id="u1", at=NOW)
+
+    assert again == first
+    assert OutboxEvent.objects.for_project(project).count() == 1
+
+
+def test_what_is_empty_is_filled_and_what_was_said_stays(project: Project) -> None:
+    customers.ensure(project=project, user_id="u1", at=NOW, name="Ada")
+    filled = customers.ensure(
+        project=project, user_id="u1", at=NOW, email="ada@example.com", name="Someone else"
+    )
+
+    assert (filled.email, filled.name) == ("ada@example.com", "Ada")
+    update = OutboxEvent.objects.for_project(project).latest("id")
+    assert (update.type, update.previous) == ("customer.updated", {"email": ""})
+
+
+def test_neighbours_have_users_of_the_same_name(project: Project, other_project: Project) -> None:
+    mine = customers.ensure(project=project, user_id="u1", at=NOW)
+    theirs = customers.ensure(project=other_project, user_id="u1", at=NOW)
+
+    assert mine.pk != theirs.pk
+
+
+@pytest.mark.django_db(transaction=True)
+def test_eight_at_once_make_one_customer_and_one_event(project: Project) -> None:
+    start = threading.Barrier(8)
+    made: list[str] = []
+
+    def use() -> None:
+        try:
+            start.wait(timeout=5)
+            made.append(customers.ensure(project=project, user_id="u1", at=NOW).pk)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=use) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=10)
+
+    assert len(made) == 8
+    assert set(made) == {Customer.objects.for_project(project).get().pk}
+    assert OutboxEvent.objects.for_project(project).count() == 1
