@@ -129,7 +129,7 @@ class StripeAPI:
         try:
             paths = params.pop("expand", [])
             body = call.route.handler(tx, params, *call.ids)
-            answer = Answer(200, json.dumps(expand(tx, body, paths, INCLUDABLES)))
+            answer = Answer(200, dump(expand(tx, body, paths, INCLUDABLES)))
         except StripeFailure as failure:
             if not failure.keep_effects:
                 raise _RolledBack(failure) from None
@@ -180,7 +180,7 @@ def _refuse(failure: StripeFailure, request_id: str) -> Answer:
     headers = {}
     if failure.should_retry is not None:
         headers["Stripe-Should-Retry"] = str(failure.should_retry).lower()
-    return Answer(failure.status, json.dumps(failure.body(request_id)), headers)
+    return Answer(failure.status, dump(failure.body(request_id)), headers)
 
 
 def _headers(request: Request, request_id: str) -> dict[str, str]:
@@ -207,3 +207,7 @@ def _unrecognized(request: Request) -> StripeFailure:
         "https://stripe.com/docs or we can help at https://support.stripe.com/.",
         status=404,
     )
+
+
+def dump(value: object) -> str:
+    return json.dumps(value, separators=(",", ":"))

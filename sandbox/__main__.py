@@ -1,0 +1,92 @@
+"""``python -m sandbox``: the sandbox as a process of its own."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from types import FrameType
+
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+from sandbox.app import Application
+from sandbox.courier import Courier
+from sandbox.resources import webhook_endpoints
+from sandbox.world import DEFAULT_SECRET_KEY, World
+
+
+class QuietHandler(WSGIRequestHandler):
+    """Keeps connections open between requests and logs none of them."""
+
+    protocol_version = "HTTP/1.1"
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        pass
+
+    def log(self, type: str, message: str, *args: object) -> None:
+        logging.getLogger("sandbox").debug(message, *args)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Serve until SIGTERM or SIGINT; the state is on disk after every request."""
+    options = _parse(arguments)
+    logging.basicConfig(level=logging.WARNING, format="sandbox: %(levelname)s %(message)s")
+    world = World(
+        path=options.state,
+        frozen_at=int(time.time()) if options.frozen else None,
+        secret_key=options.secret_key,
+        base_url=options.public_url or f"http://{options.host}:{options.port}",
+    )
+    if options.webhook_url:
+        with world.transaction() as tx:
+            secret = options.webhook_secret
+            webhook_endpoints.register(tx, url=options.webhook_url, secret=secret)
+    _serve(world, options.host, options.port)
+    world.close()
+    return 0
+
+
+def _serve(world: World, host: str, port: int) -> None:
+    server = make_server(
+        host, port, Application(world), threaded=True, request_handler=QuietHandler
+    )
+    server.daemon_threads = True
+
+    def stop(signum: int, frame: FrameType | None) -> None:
+        threading.Thread(target=server.shutdown, daemon=True).start()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    courier = Courier(world)
+    courier.start()
+    sys.stdout.write(f"Stripe sandbox listening on http://{host}:{server.port}\n")
+    sys.stdout.flush()
+    server.serve_forever(poll_interval=0.1)
+    courier.stop()
+    server.server_close()
+
+
+def _parse(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m sandbox", description="A local Stripe that remembers."
+    )
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=12111)
+    parser.add_argument("--state", type=Path, help="SQLite file; without it nothing is kept")
+    parser.add_argument("--public-url", help="where browsers reach this process")
+    parser.add_argument("--webhook-url", help="register this endpoint for all events")
+    parser.add_argument("--webhook-secret", help="the endpoint's signing secret (whsec_…)")
+    parser.add_argument("--secret-key", default=DEFAULT_SECRET_KEY)
+    parser.add_argument("--frozen", action="store_true", help="time moves only when told")
+    options = parser.parse_args(arguments)
+    if bool(options.webhook_url) != bool(options.webhook_secret):
+        parser.error("--webhook-url and --webhook-secret go together")
+    return options
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,81 @@
+"""The WSGI application: Stripe's API under ``/v1``, the controls, the hosted pages, the home page."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from werkzeug.exceptions import HTTPException, NotFound, RequestEntityTooLarge
+from werkzeug.wrappers import Request, Response
+
+from sandbox import api, control, home
+from sandbox.api import StripeAPI
+from sandbox.errors import internal
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+    from sandbox.world import World
+
+logger = logging.getLogger(__name__)
+
+MAX_BODY = 1024 * 1024
+
+
+class Application:
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self._api = StripeAPI(world)
+        self._controls = control.Controls(world)
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        request = Request(environ)
+        request.max_content_length = MAX_BODY
+        try:
+            response = self._respond(request)
+        except HTTPException as refused:
+            return refused(environ, start_response)
+        return response(environ, start_response)
+
+    def _respond(self, request: Request) -> Response:
+        if request.path.startswith("/v1/"):
+            return self._stripe(request)
+        if request.path.startswith("/_sandbox/"):
+            return self._controls.respond(request)
+        if request.path.startswith("/pages/"):
+            return import_module("sandbox.pages").respond(self.world, request)
+        if request.path == "/":
+            return home.respond(self.world, request)
+        raise NotFound
+
+    def _stripe(self, request: Request) -> Response:
+        """Raises ``ConnectionError``, which closes the connection, where a fault says so."""
+        try:
+            answer = self._api.answer(_api_request(request))
+        except RequestEntityTooLarge:
+            raise
+        except Exception:
+            logger.exception("%s %s", request.method, request.path)
+            body = internal().body(self.world.ids.new("req"))
+            return _json(500, api.dump(body), {})
+        if answer.disconnect:
+            if answer.disconnect.kind.is_timeout:
+                time.sleep(answer.disconnect.seconds)
+            raise ConnectionResetError(str(answer.disconnect.kind))
+        return _json(answer.status, answer.body, answer.headers)
+
+
+def _api_request(request: Request) -> api.Request:
+    if request.method in ("GET", "DELETE"):
+        form = request.query_string.decode("utf-8", "replace")
+    else:
+        form = request.get_data().decode("utf-8", "replace")
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    return api.Request(request.method, request.path, form, headers)
+
+
+def _json(status: int, body: str, headers: dict[str, Any]) -> Response:
+    return Response(body, status=status, headers=headers, content_type="application/json")

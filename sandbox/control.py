@@ -1,0 +1,241 @@
+"""The controls under ``/_sandbox/``: JSON (or a form, from the home page) in, JSON out.
+
+They are for the person or test that runs the sandbox; nothing here exists at Stripe.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from werkzeug.exceptions import BadRequest, Forbidden, NotFound
+from werkzeug.routing import Map, Rule
+from werkzeug.utils import redirect
+from werkzeug.wrappers import Request, Response
+
+from sandbox import accounts, api, deliveries, overview, payment_behaviour
+from sandbox.errors import StripeFailure
+from sandbox.resources import webhook_endpoints
+
+if TYPE_CHECKING:
+    from sandbox.world import World
+
+Data = dict[str, Any]
+Control = Callable[..., Any]
+CONTROLS: list[Rule] = []
+
+
+def control(method: str, path: str) -> Callable[[Control], Control]:
+    def register(function: Control) -> Control:
+        CONTROLS.append(Rule(f"/_sandbox{path}", methods=[method], endpoint=function))
+        return function
+
+    return register
+
+
+class Controls:
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._adapter = Map([rule.empty() for rule in CONTROLS]).bind("sandbox")
+
+    def respond(self, request: Request) -> Response:
+        _refuse_other_sites(request)
+        function, ids = self._adapter.match(request.path, method=request.method)
+        try:
+            result = function(self._world, _data(request), **ids)
+        except (ValueError, KeyError, TypeError) as error:
+            message = error.args[0] if error.args else type(error).__name__
+            raise BadRequest(response=_json({"error": str(message)}, 400)) from error
+        except StripeFailure as failure:
+            body = {"error": failure.message}
+            raise BadRequest(response=_json(body, failure.status)) from failure
+        if request.mimetype == "application/x-www-form-urlencoded":
+            return redirect("/", 303)
+        return _json(result if result is not None else {"ok": True}, 200)
+
+
+@control("GET", "/state")
+def state(world: World, data: Data) -> Any:
+    return overview.summary(world)
+
+
+@control("GET", "/clock")
+def clock(world: World, data: Data) -> Any:
+    return {"now": world.clock.now(), "frozen": world.clock.frozen}
+
+
+@control("POST", "/clock")
+def set_clock(world: World, data: Data) -> Any:
+    """``{"frozen": true}`` stops the clock where it is; false lets it follow real time."""
+    with world.lock:
+        if _flag(data["frozen"]):
+            world.clock.freeze()
+        else:
+            world.clock.run()
+        world.save_clock()
+    return clock(world, data)
+
+
+@control("POST", "/clock/advance")
+def advance(world: World, data: Data) -> Any:
+    """``{"seconds": 86400}`` or ``{"to": 1800000000}``; everything due on the way happens."""
+    to = int(data["to"]) if data.get("to") else world.clock.now() + int(data["seconds"])
+    if to < world.clock.now():
+        raise ValueError(f"The clock stands at {world.clock.now()} and cannot go back to {to}.")
+    import_module("sandbox.engine").advance(world, to)
+    return clock(world, data)
+
+
+@control("GET", "/faults")
+def faults(world: World, data: Data) -> Any:
+    return world.faults.describe()
+
+
+@control("POST", "/faults")
+def add_fault(world: World, data: Data) -> Any:
+    """``{"kind": "rate_limit", "method": "POST", "path": "/v1/customers", "times": 2}``."""
+    numbers = {name: int(data[name]) for name in ("times", "skip") if data.get(name)}
+    patterns = {name: str(data[name]) for name in ("method", "path") if data.get(name)}
+    seconds = float(data["seconds"]) if data.get("seconds") else None
+    fault = world.faults.add(data["kind"], seconds=seconds, **numbers, **patterns)
+    return dataclasses.asdict(fault)
+
+
+@control("DELETE", "/faults")
+@control("POST", "/faults/clear")
+def clear_faults(world: World, data: Data) -> None:
+    world.faults.clear()
+
+
+@control("GET", "/deliveries")
+def list_deliveries(world: World, data: Data) -> Any:
+    """The newest first; ``?status=pending`` or another status, ``?limit=``."""
+    found = overview.deliveries(world, status=data.get("status"))
+    return {"data": found[: int(data.get("limit", 100))], "count": len(found)}
+
+
+@control("GET", "/delivery-mode")
+def delivery_mode(world: World, data: Data) -> Any:
+    return dataclasses.asdict(world.delivery_mode)
+
+
+@control("POST", "/delivery-mode")
+def set_delivery_mode(world: World, data: Data) -> Any:
+    """Any of ``shuffled``, ``seed``, ``duplicates``, ``drop``, ``hold``; the rest as it was."""
+    readers = {"shuffled": _flag, "hold": _flag, "seed": int, "duplicates": _share, "drop": _share}
+    wanted = {name: readers[name](value) for name, value in data.items()}
+    world.set_delivery_mode(dataclasses.replace(world.delivery_mode, **wanted))
+    return delivery_mode(world, data)
+
+
+@control("POST", "/events/<id>/redeliver")
+def redeliver(world: World, data: Data, id: str) -> Any:
+    with world.transaction(_owner(world, "event", id)) as tx:
+        return {"queued": deliveries.redeliver(tx, id)}
+
+
+@control("POST", "/endpoints")
+def register_endpoint(world: World, data: Data) -> Any:
+    """``{"url": …, "secret": "whsec_…"}``: the endpoint with that secret, made once."""
+    with world.transaction(_account(world, data)) as tx:
+        return webhook_endpoints.register(tx, url=data["url"], secret=data["secret"])
+
+
+@control("POST", "/endpoints/<id>/roll")
+def roll_secret(world: World, data: Data, id: str) -> Any:
+    """A new signing secret; the old one signs as well for ``overlap`` seconds (24 h)."""
+    overlap = int(data.get("overlap", webhook_endpoints.ROLL_OVERLAP))
+    with world.transaction(_owner(world, "webhook_endpoint", id)) as tx:
+        return {"secret": webhook_endpoints.roll(tx, id, overlap=overlap)}
+
+
+@control("POST", "/accounts")
+def open_account(world: World, data: Data) -> Any:
+    """Another account, or another key for one: ``{"id": "acct_…", "secret_key": "sk_test_…"}``."""
+    id = data.get("id") or world.ids.new("acct")
+    secret_key = data.get("secret_key") or f"sk_test_{world.ids.token(24)}"
+    accounts.open_account(world, id=id, secret_key=secret_key)
+    return {"id": id, "secret_key": secret_key}
+
+
+@control("POST", "/keys/revoke")
+def revoke_key(world: World, data: Data) -> None:
+    accounts.revoke_key(world, data["secret_key"])
+
+
+@control("POST", "/customers/<id>/decline-payments")
+def decline_payments(world: World, data: Data, id: str) -> None:
+    """``{"times": 1, "reason": "insufficient_funds"}``; without ``times``: until accepted."""
+    with world.transaction(_owner(world, "customer", id)) as tx:
+        payment_behaviour.decline_payments(
+            tx,
+            id,
+            reason=data.get("reason") or "generic_decline",
+            times=int(data["times"]) if data.get("times") else None,
+        )
+
+
+@control("POST", "/customers/<id>/accept-payments")
+def accept_payments(world: World, data: Data, id: str) -> None:
+    with world.transaction(_owner(world, "customer", id)) as tx:
+        payment_behaviour.accept_payments(tx, id)
+
+
+@control("POST", "/reset")
+def reset(world: World, data: Data) -> None:
+    world.reset()
+
+
+def _owner(world: World, kind: str, id: str) -> str:
+    for account in accounts.ids(world):
+        if world.store.get((account, kind, id)):
+            return account
+    raise NotFound(response=_json({"error": f"No such {kind}: '{id}'"}, 404))
+
+
+def _account(world: World, data: Data) -> str:
+    known = accounts.ids(world)
+    account: str = data.get("account") or known[0]
+    if account not in known:
+        raise ValueError(f"There is no account {account!r}.")
+    return account
+
+
+def _data(request: Request) -> Data:
+    if request.method == "GET":
+        return request.args.to_dict()
+    if request.is_json:
+        data = request.get_json()
+        if not isinstance(data, dict):
+            raise ValueError("Send a JSON object.")
+        return data
+    return request.form.to_dict()
+
+
+def _flag(value: Any) -> bool:
+    if value in (True, "true", "on", "1"):
+        return True
+    if value in (False, "false", "", "0"):
+        return False
+    raise ValueError(f"{value!r} is neither true nor false.")
+
+
+def _share(value: Any) -> float:
+    share = float(value)
+    if not 0 <= share <= 1:
+        raise ValueError(f"{share} is no share between 0 and 1.")
+    return share
+
+
+def _refuse_other_sites(request: Request) -> None:
+    """A page that the developer happens to visit must not reset the sandbox."""
+    origin = request.headers.get("Origin")
+    if request.method != "GET" and origin and urlsplit(origin).netloc != request.host:
+        raise Forbidden(response=_json({"error": "The controls answer their own pages only."}, 403))
+
+
+def _json(value: Any, status: int) -> Response:
+    return Response(api.dump(value), status=status, content_type="application/json")
