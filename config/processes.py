@@ -5,6 +5,7 @@ import random
 import signal
 import socket
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 
 import psutil
@@ -53,21 +54,23 @@ def free_port() -> int:
     raise OSError("No free port between 20000 and 32767 on 127.0.0.1.")
 
 
-def end(process: psutil.Process, *, ask: int = signal.SIGTERM, patience: float = 10) -> None:
-    """Ask the process to stop, kill it after `patience` seconds, and return when it is gone."""
-    try:
-        process.send_signal(ask)
-        if not _has_ended(process, within=patience):
-            process.kill()
-            if not _has_ended(process, within=10):
-                raise TimeoutError(f"Process {process.pid} does not end, not even by SIGKILL.")
-    except psutil.NoSuchProcess:
-        return
+def end(*processes: psutil.Process, ask: int = signal.SIGTERM, patience: float = 10) -> None:
+    """Ask the processes to stop, kill who lives on after `patience` seconds, see all of them gone.
+
+    Raises TimeoutError for one that not even SIGKILL ends.
+    """
+    for number, seconds in ((ask, patience), (signal.SIGKILL, 10)):
+        for process in processes:
+            with suppress(psutil.NoSuchProcess):
+                process.send_signal(number)
+        deadline = time.monotonic() + seconds
+        processes = tuple(one for one in processes if not _has_ended(one, by=deadline))
+    if processes:
+        raise TimeoutError(f"Not even SIGKILL ends {', '.join(map(str, processes))}.")
 
 
-def _has_ended(process: psutil.Process, *, within: float) -> bool:
-    deadline = time.monotonic() + within
-    while not (gone := _is_gone(process)) and time.monotonic() < deadline:
+def _has_ended(process: psutil.Process, *, by: float) -> bool:
+    while not (gone := _is_gone(process)) and time.monotonic() < by:
         time.sleep(0.01)
     return gone
 
@@ -77,5 +80,6 @@ def _is_gone(process: psutil.Process) -> bool:
     try:
         process.wait(0)
     except psutil.TimeoutExpired:
-        return process.ppid() != os.getpid() and process.status() == psutil.STATUS_ZOMBIE
+        with suppress(psutil.NoSuchProcess):
+            return process.ppid() != os.getpid() and process.status() == psutil.STATUS_ZOMBIE
     return True

@@ -19,7 +19,7 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 @functools.cache
 def servers() -> Servers:
     """This checkout's durable servers, running and in use by this process until it exits."""
-    mine = Servers(home_of(CHECKOUT), durable=True)
+    mine = Servers(home_of(CHECKOUT / "var"), durable=True)
     mine.join()
     atexit.register(mine.leave)
     return mine

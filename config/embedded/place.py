@@ -45,24 +45,25 @@ def lets_everybody_in(path: Path) -> bool:
     return all(step.stat().st_mode & stat.S_IXOTH for step in steps)
 
 
-def home_of(checkout: Path) -> Path:
-    """The directory for a checkout's servers: `var/embedded`, or one outside (see above)."""
-    if not can_reach(checkout):
-        return home_outside(checkout)
-    home = checkout / "var" / "embedded"
-    home.mkdir(parents=True, exist_ok=True)
+def home_of(var: Path) -> Path:
+    """The directory for the servers of a `var` directory: inside it, or outside (see above)."""
+    home = var / "embedded"
+    home.parent.mkdir(parents=True, exist_ok=True)
+    if not can_reach(home.parent):
+        return home_outside(var)
+    home.mkdir(exist_ok=True)
     return home
 
 
-def home_outside(checkout: Path, *, elsewhere: Path = ELSEWHERE) -> Path:
-    """A directory of one's own, always the same for a checkout. Raises PermissionError."""
-    digest = hashlib.sha256(str(checkout).encode()).hexdigest()[:12]
+def home_outside(var: Path, *, elsewhere: Path = ELSEWHERE) -> Path:
+    """A directory of one's own, always the same for a `var`. Raises PermissionError."""
+    digest = hashlib.sha256(str(var).encode()).hexdigest()[:12]
     home = elsewhere / f"tollgate-{digest}"
     if not home.exists():
         logger.warning(
             "Only root may enter %s, and PostgreSQL does not run as root:"
             " its data and Valkey's are kept in %s instead.",
-            checkout,
+            var,
             home,
         )
     home.mkdir(mode=0o755, parents=True, exist_ok=True)

@@ -1,0 +1,76 @@
+"""`python -m config.stack up | down`: what `make up` and `make down` run."""
+
+import sys
+import time
+from pathlib import Path
+
+from config.embedded import CHECKOUT, Servers
+from config.embedded.place import home_of
+from config.processes import end
+from config.stack import AlreadyRunning, ProgramFailed, Stack
+from config.stack.lock import holder
+from config.stack.mark import sweep
+
+VAR = CHECKOUT / "var"
+WEB_PORT, SANDBOX_PORT = 8000, 8010
+
+
+def main(arguments: list[str]) -> int:
+    match arguments:
+        case ["up"]:
+            return up(VAR)
+        case ["down"]:
+            return down(VAR)
+    return say("Usage: python -m config.stack up | down", code=2)
+
+
+def up(var: Path) -> int:
+    """Run the stack until Ctrl-C, or until one of its programs ends."""
+    say("Starting PostgreSQL, Valkey, web, worker, beat and the Stripe sandbox …")
+    try:
+        with Stack(var, web_port=WEB_PORT, sandbox_port=SANDBOX_PORT) as stack:
+            seeded = stack.manage("seed_demo")
+            say(welcome(stack, seeded))
+            while True:
+                stack.check()
+                time.sleep(0.5)
+    except KeyboardInterrupt:
+        return say("Stopped. The data is kept in var/; make up continues with it.")
+    except (AlreadyRunning, ProgramFailed) as error:
+        return say(str(error), code=1)
+
+
+def down(var: Path) -> int:
+    """Stop the stack wherever it runs, and what a killed one left."""
+    running = holder(var)
+    process = running.process() if running else None
+    if process is not None:
+        end(process, patience=30)
+    sweep(var, patience=10)
+    servers = Servers(home_of(var), durable=True)
+    if servers.are_abandoned():
+        servers.stop()
+    return say("Stopped.")
+
+
+def welcome(stack: Stack, seeded: str) -> str:
+    return f"""
+Tollgate is running. Ctrl-C stops it.
+
+  API docs        {stack.web_url}/api/docs
+  Console         {stack.web_url}/admin/
+  Stripe sandbox  {stack.sandbox_url}
+  Logs            {stack.var / "log"}
+
+{seeded.strip()}
+"""
+
+
+def say(text: str, *, code: int = 0) -> int:
+    """Print to the person at the terminal; the exit code to end with."""
+    print(text, file=sys.stderr if code else sys.stdout, flush=True)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,71 @@
+"""The programs of the stack and how each is started."""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from config.stack.program import Program
+from config.stack.readiness import responds, serves, takes_tasks
+
+WEB_WORKERS, WEB_THREADS = 2, 8
+WORKER_PROCESSES = 2
+
+
+def programs(
+    *, var: Path, web_port: int, sandbox_port: int, environment: Mapping[str, str]
+) -> list[Program]:
+    """The Stripe sandbox, the web server, the Celery worker and its clock, in starting order."""
+    log = var / "log"
+    return [
+        Program(
+            "sandbox",
+            _sandbox(var, web_port, sandbox_port, environment),
+            log / "sandbox.log",
+            lambda: responds(sandbox_port),
+        ),
+        Program("web", _web(web_port), log / "web.log", lambda: serves(web_port, "/ready")),
+        Program(
+            "worker", _worker(), log / "worker.log", lambda: takes_tasks(environment["REDIS_URL"])
+        ),
+        Program("beat", _beat(var), log / "beat.log", lambda: True),
+    ]
+
+
+def _sandbox(var: Path, web_port: int, port: int, environment: Mapping[str, str]) -> list[str]:
+    return [
+        *_module("sandbox"),
+        *("--port", str(port)),
+        *("--state", str(var / "sandbox.sqlite3")),
+        *("--webhook-url", f"http://127.0.0.1:{web_port}/webhooks/stripe"),
+        *("--webhook-secret", environment["STRIPE_WEBHOOK_SECRETS"]),
+        *("--secret-key", environment["STRIPE_SECRET_KEY"]),
+    ]
+
+
+def _web(port: int) -> list[str]:
+    return [
+        *_module("granian"),
+        *("--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port)),
+        *("--workers", str(WEB_WORKERS), "--blocking-threads", str(WEB_THREADS)),
+        *("--log-level", "warning", "config.wsgi:application"),
+    ]
+
+
+def _worker() -> list[str]:
+    return [
+        *_module("celery"),
+        *("-A", "config", "worker", "--pool", "prefork", "--concurrency", str(WORKER_PROCESSES)),
+        *("--without-gossip", "--without-mingle", "--loglevel", "INFO"),
+    ]
+
+
+def _beat(var: Path) -> list[str]:
+    return [
+        *_module("celery"),
+        *("-A", "config", "beat", "--pidfile", "", "--loglevel", "INFO"),
+        *("--schedule", str(var / "beat-schedule")),
+    ]
+
+
+def _module(name: str) -> list[str]:
+    return [sys.executable, "-m", name]

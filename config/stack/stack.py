@@ -1,0 +1,143 @@
+"""PostgreSQL, Valkey, web, worker, beat and the Stripe sandbox: all of them run, or none."""
+
+import os
+import subprocess
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from config.embedded import CHECKOUT, Servers, development_secrets
+from config.embedded.place import home_of
+from config.processes import end, free_port, is_free
+from config.stack.interruption import interruptible
+from config.stack.lock import held
+from config.stack.mark import MARK, sweep
+from config.stack.program import Program, ProgramFailed
+from config.stack.programs import programs
+
+READY_WITHIN = 60.0  # seconds for all programs together
+PATIENCE = 8.0  # seconds in which a program may stop by itself
+
+
+class Stack:
+    """A context in which the product runs on the data in `var`; it leaves no process behind.
+
+    Entering raises AlreadyRunning when another process runs the stack of this `var`, and
+    ProgramFailed when a program does not become ready. What a killed stack left is ended first.
+    A port that is taken is replaced by a free one. Signals to stop become KeyboardInterrupt.
+    """
+
+    def __init__(self, var: Path, *, web_port: int = 0, sandbox_port: int = 0) -> None:
+        self.var = var.resolve()
+        self.web_port = web_port
+        self.sandbox_port = sandbox_port
+        self.environment: dict[str, str] = {}
+        self.programs: list[Program] = []
+        self._undo = ExitStack()
+
+    def __enter__(self) -> Self:
+        with ExitStack() as undo:
+            undo.enter_context(interruptible())
+            self.var.mkdir(parents=True, exist_ok=True)
+            self._choose_ports()
+            undo.enter_context(held(self.var, web_url=self.web_url))
+            sweep(self.var, patience=PATIENCE)
+            self._start(undo)
+            self._undo = undo.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._undo.close()
+
+    @property
+    def web_url(self) -> str:
+        return f"http://127.0.0.1:{self.web_port}"
+
+    @property
+    def sandbox_url(self) -> str:
+        return f"http://127.0.0.1:{self.sandbox_port}"
+
+    def manage(self, *arguments: str) -> str:
+        """Run a command of manage.py on the stack's data; what it printed. Raises ProgramFailed."""
+        run = subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=CHECKOUT,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        if run.returncode != 0:
+            raise ProgramFailed(f"manage.py {arguments[0]} failed:\n{run.stdout}")
+        return run.stdout
+
+    def check(self) -> None:
+        """Raise ProgramFailed when one of the programs has ended."""
+        for program in self.programs:
+            program.check()
+
+    def _choose_ports(self) -> None:
+        self.web_port = _free(self.web_port)
+        self.sandbox_port = _free(self.sandbox_port)
+
+    def _start(self, undo: ExitStack) -> None:
+        self.environment = self._environment(undo)
+        self.programs = programs(
+            var=self.var,
+            web_port=self.web_port,
+            sandbox_port=self.sandbox_port,
+            environment=self.environment,
+        )
+        undo.callback(self._end_programs)
+        self.manage("migrate", "--verbosity", "0")
+        for program in self.programs:
+            program.start(environment=self.environment, directory=CHECKOUT)
+        self._wait()
+
+    def _environment(self, undo: ExitStack) -> dict[str, str]:
+        """The programs' environment. Servers given from outside are used, Stripe never is."""
+        given = {name: os.environ.get(name, "") for name in ("DATABASE_URL", "REDIS_URL")}
+        if not all(given.values()):
+            servers = Servers(home_of(self.var), durable=True)
+            undo.callback(servers.leave)
+            servers.join()
+            own = dict(zip(given, servers.urls(), strict=True))
+            given = {name: given[name] or own[name] for name in given}
+        return {
+            **os.environ,
+            **development_secrets(self.var),
+            **given,
+            MARK: str(self.var),
+            "DJANGO_SETTINGS_MODULE": "config.settings.development",
+            "PUBLIC_URL": self.web_url,
+            "STRIPE_API_BASE": self.sandbox_url,
+            "PYTHONUNBUFFERED": "1",
+        }
+
+    def _wait(self) -> None:
+        deadline = time.monotonic() + READY_WITHIN
+        for program in self.programs:
+            while not program.is_ready():
+                self.check()
+                if time.monotonic() > deadline:
+                    raise program.failure(f"was not ready after {READY_WITHIN:.0f} s")
+                time.sleep(0.1)
+        self.check()
+
+    def _end_programs(self) -> None:
+        end(*(one.process for one in self.programs if one.process), patience=PATIENCE)
+        sweep(self.var, patience=PATIENCE)
+
+
+def _free(wanted: int) -> int:
+    return wanted if wanted and is_free(wanted) else free_port()
