@@ -9,132 +9,283 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='PlatformKey',
+            name="PlatformKey",
             fields=[
-                ('name', models.CharField(max_length=120)),
-                ('prefix', models.CharField(editable=False, max_length=20)),
-                ('digest', models.CharField(editable=False, max_length=64, unique=True)),
-                ('last_four', models.CharField(editable=False, max_length=4)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('expires_at', models.DateTimeField(blank=True, null=True)),
-                ('revoked_at', models.DateTimeField(blank=True, null=True)),
-                ('last_used_at', models.DateTimeField(blank=True, null=True)),
-                ('id', common.ids.PublicIdField(editable=False, max_length=30, prefix='key', primary_key=True, serialize=False)),
+                ("name", models.CharField(max_length=120)),
+                ("prefix", models.CharField(editable=False, max_length=20)),
+                ("digest", models.CharField(editable=False, max_length=64, unique=True)),
+                ("last_four", models.CharField(editable=False, max_length=4)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("expires_at", models.DateTimeField(blank=True, null=True)),
+                ("revoked_at", models.DateTimeField(blank=True, null=True)),
+                ("last_used_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "id",
+                    common.ids.PublicIdField(
+                        editable=False,
+                        max_length=30,
+                        prefix="key",
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
             ],
             options={
-                'abstract': False,
+                "abstract": False,
             },
         ),
         migrations.CreateModel(
-            name='Project',
+            name="Project",
             fields=[
-                ('id', common.ids.PublicIdField(editable=False, max_length=30, prefix='prj', primary_key=True, serialize=False)),
-                ('name', models.CharField(max_length=120)),
-                ('slug', models.CharField(max_length=50, unique=True, validators=[django.core.validators.RegexValidator('^[a-z0-9](?:[a-z0-9\\-]*[a-z0-9])?\\Z')])),
-                ('livemode', models.BooleanField(default=False)),
-                ('sells', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(choices=[('subscription', 'Subscriptions'), ('item', 'One-time items'), ('cart', 'Carts')], max_length=20), default=list, size=None)),
-                ('default_currency', models.CharField(blank=True, max_length=3)),
-                ('return_origins', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=255), blank=True, default=list, help_text='Origins that a buyer may be sent back to, such as https://app.example.com.', size=None)),
-                ('suspended_at', models.DateTimeField(blank=True, null=True)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('updated_at', models.DateTimeField(auto_now=True)),
+                (
+                    "id",
+                    common.ids.PublicIdField(
+                        editable=False,
+                        max_length=30,
+                        prefix="prj",
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("name", models.CharField(max_length=120)),
+                (
+                    "slug",
+                    models.CharField(
+                        max_length=50,
+                        unique=True,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "^[a-z0-9](?:[a-z0-9\\-]*[a-z0-9])?\\Z"
+                            )
+                        ],
+                    ),
+                ),
+                ("livemode", models.BooleanField(default=False)),
+                (
+                    "sells",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(
+                            choices=[
+                                ("subscription", "Subscriptions"),
+                                ("item", "One-time items"),
+                                ("cart", "Carts"),
+                            ],
+                            max_length=20,
+                        ),
+                        default=list,
+                        size=None,
+                    ),
+                ),
+                ("default_currency", models.CharField(blank=True, max_length=3)),
+                (
+                    "return_origins",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=255),
+                        blank=True,
+                        default=list,
+                        help_text="Origins that a buyer may be sent back to, such as https://app.example.com.",
+                        size=None,
+                    ),
+                ),
+                ("suspended_at", models.DateTimeField(blank=True, null=True)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("updated_at", models.DateTimeField(auto_now=True)),
             ],
             options={
-                'ordering': ['name'],
+                "ordering": ["name"],
             },
         ),
         migrations.CreateModel(
-            name='App',
+            name="App",
             fields=[
-                ('id', common.ids.PublicIdField(editable=False, max_length=30, prefix='app', primary_key=True, serialize=False)),
-                ('name', models.CharField(max_length=120)),
-                ('slug', models.CharField(max_length=50)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('archived_at', models.DateTimeField(blank=True, null=True)),
-                ('project', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='projects.project')),
+                (
+                    "id",
+                    common.ids.PublicIdField(
+                        editable=False,
+                        max_length=30,
+                        prefix="app",
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("name", models.CharField(max_length=120)),
+                ("slug", models.CharField(max_length=50)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("archived_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "project",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="projects.project",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='ApiKey',
+            name="ApiKey",
             fields=[
-                ('name', models.CharField(max_length=120)),
-                ('prefix', models.CharField(editable=False, max_length=20)),
-                ('digest', models.CharField(editable=False, max_length=64, unique=True)),
-                ('last_four', models.CharField(editable=False, max_length=4)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('expires_at', models.DateTimeField(blank=True, null=True)),
-                ('revoked_at', models.DateTimeField(blank=True, null=True)),
-                ('last_used_at', models.DateTimeField(blank=True, null=True)),
-                ('id', common.ids.PublicIdField(editable=False, max_length=30, prefix='key', primary_key=True, serialize=False)),
-                ('scopes', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=40), size=None)),
-                ('rotated_to', models.OneToOneField(blank=True, db_constraint=False, null=True, on_delete=django.db.models.deletion.PROTECT, to='projects.apikey')),
-                ('app', models.ForeignKey(blank=True, db_constraint=False, null=True, on_delete=django.db.models.deletion.PROTECT, to='projects.app')),
-                ('project', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='projects.project')),
+                ("name", models.CharField(max_length=120)),
+                ("prefix", models.CharField(editable=False, max_length=20)),
+                ("digest", models.CharField(editable=False, max_length=64, unique=True)),
+                ("last_four", models.CharField(editable=False, max_length=4)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("expires_at", models.DateTimeField(blank=True, null=True)),
+                ("revoked_at", models.DateTimeField(blank=True, null=True)),
+                ("last_used_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "id",
+                    common.ids.PublicIdField(
+                        editable=False,
+                        max_length=30,
+                        prefix="key",
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                (
+                    "scopes",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=40), size=None
+                    ),
+                ),
+                (
+                    "rotated_to",
+                    models.OneToOneField(
+                        blank=True,
+                        db_constraint=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        to="projects.apikey",
+                    ),
+                ),
+                (
+                    "app",
+                    models.ForeignKey(
+                        blank=True,
+                        db_constraint=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        to="projects.app",
+                    ),
+                ),
+                (
+                    "project",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="projects.project",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='IdempotencyKey',
+            name="IdempotencyKey",
             fields=[
-                ('id', models.BigAutoField(primary_key=True, serialize=False)),
-                ('key', models.CharField(max_length=255)),
-                ('fingerprint', models.CharField(max_length=64)),
-                ('locked_at', models.DateTimeField(null=True)),
-                ('status', models.PositiveSmallIntegerField(null=True)),
-                ('headers', models.JSONField(default=dict)),
-                ('body', models.BinaryField(null=True)),
-                ('created_at', models.DateTimeField()),
-                ('project', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='projects.project')),
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("key", models.CharField(max_length=255)),
+                ("fingerprint", models.CharField(max_length=64)),
+                ("locked_at", models.DateTimeField(null=True)),
+                ("status", models.PositiveSmallIntegerField(null=True)),
+                ("headers", models.JSONField(default=dict)),
+                ("body", models.BinaryField(null=True)),
+                ("created_at", models.DateTimeField()),
+                (
+                    "project",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="projects.project",
+                    ),
+                ),
             ],
             options={
-                'indexes': [models.Index(fields=['created_at'], name='idempotency_by_age')],
-                'constraints': [models.UniqueConstraint(fields=('project', 'key'), name='projects_idempotencykey_key')],
+                "indexes": [models.Index(fields=["created_at"], name="idempotency_by_age")],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("project", "key"), name="projects_idempotencykey_key"
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Customer',
+            name="Customer",
             fields=[
-                ('id', common.ids.PublicIdField(editable=False, max_length=30, prefix='cus', primary_key=True, serialize=False)),
-                ('user_id', models.CharField(max_length=255)),
-                ('email', models.EmailField(blank=True, max_length=254)),
-                ('name', models.CharField(blank=True, max_length=255)),
-                ('metadata', models.JSONField(blank=True, default=dict)),
-                ('version', models.BigIntegerField(default=0, editable=False)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('updated_at', models.DateTimeField(auto_now=True)),
-                ('deleted_at', models.DateTimeField(blank=True, null=True)),
-                ('project', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='projects.project')),
+                (
+                    "id",
+                    common.ids.PublicIdField(
+                        editable=False,
+                        max_length=30,
+                        prefix="cus",
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("user_id", models.CharField(max_length=255)),
+                ("email", models.EmailField(blank=True, max_length=254)),
+                ("name", models.CharField(blank=True, max_length=255)),
+                ("metadata", models.JSONField(blank=True, default=dict)),
+                ("version", models.BigIntegerField(default=0, editable=False)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("updated_at", models.DateTimeField(auto_now=True)),
+                ("deleted_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "project",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="projects.project",
+                    ),
+                ),
             ],
             options={
-                'indexes': [models.Index(fields=['project', 'email'], name='customer_by_email')],
-                'constraints': [models.UniqueConstraint(fields=('project', 'id'), name='projects_customer_project_id_key'), models.UniqueConstraint(fields=('project', 'user_id'), name='projects_customer_user_id_key')],
+                "indexes": [models.Index(fields=["project", "email"], name="customer_by_email")],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("project", "id"), name="projects_customer_project_id_key"
+                    ),
+                    models.UniqueConstraint(
+                        fields=("project", "user_id"), name="projects_customer_user_id_key"
+                    ),
+                ],
             },
         ),
         migrations.AddConstraint(
-            model_name='app',
-            constraint=models.UniqueConstraint(fields=('project', 'id'), name='projects_app_project_id_key'),
+            model_name="app",
+            constraint=models.UniqueConstraint(
+                fields=("project", "id"), name="projects_app_project_id_key"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='app',
-            constraint=models.UniqueConstraint(fields=('project', 'slug'), name='projects_app_slug_key'),
+            model_name="app",
+            constraint=models.UniqueConstraint(
+                fields=("project", "slug"), name="projects_app_slug_key"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='apikey',
-            constraint=models.UniqueConstraint(fields=('project', 'id'), name='projects_apikey_project_id_key'),
+            model_name="apikey",
+            constraint=models.UniqueConstraint(
+                fields=("project", "id"), name="projects_apikey_project_id_key"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='apikey',
-            constraint=common.models.TenantForeignKey(column='app', name='projects_apikey_app_tenant_fk', to='projects.App'),
+            model_name="apikey",
+            constraint=common.models.TenantForeignKey(
+                column="app", name="projects_apikey_app_tenant_fk", to="projects.App"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='apikey',
-            constraint=common.models.TenantForeignKey(column='rotated_to', name='projects_apikey_rotated_to_tenant_fk', to='projects.ApiKey'),
+            model_name="apikey",
+            constraint=common.models.TenantForeignKey(
+                column="rotated_to",
+                name="projects_apikey_rotated_to_tenant_fk",
+                to="projects.ApiKey",
+            ),
         ),
     ]

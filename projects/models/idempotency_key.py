@@ -21,9 +21,7 @@ class IdempotencyKey(ProjectOwned):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(
-                fields=["project", "key"], name="projects_idempotencykey_key"
-            )
+            models.UniqueConstraint(fields=["project", "key"], name="projects_idempotencykey_key")
         ]
         indexes = [models.Index(fields=["created_at"], name="idempotency_by_age")]
 

@@ -1,0 +1,122 @@
+"""Tenancy: what every row of a tenant is, and how it may be read.
+
+A query that does not name a project does not run: :class:`UnscopedQuery` is raised. Rows that are
+reached from a tenant's row (``checkout.customer``, ``checkout.lines.all()``) are its own by the
+composite foreign keys (:mod:`common.models.tenant_foreign_key`), so following one is allowed.
+"""
+
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self, TypeVar
+
+from django.db import models
+
+if TYPE_CHECKING:
+    from projects.models import Project
+
+ModelT_co = TypeVar("ModelT_co", bound=models.Model, covariant=True)
+
+
+class UnscopedQuery(RuntimeError):
+    """A tenant's table was about to be read without saying whose rows."""
+
+
+class ProjectQuerySet(models.QuerySet[ModelT_co]):
+    """A query over tenants' rows; it runs only once it says whose rows it wants."""
+
+    _scoped = False
+
+    def for_project(self, project: "Project | str") -> Self:
+        """Only this project's rows; new rows made through the result belong to it."""
+        project_id = project if isinstance(project, str) else project.pk
+        scoped = self.filter(project_id=project_id)
+        scoped._hints = {**scoped._hints, "project_id": project_id}
+        scoped._scoped = True
+        return scoped
+
+    def across_projects(self) -> Self:
+        """Every project's rows: for operators, sweeps and reconciliation only."""
+        everything = self.all()
+        everything._scoped = True
+        return everything
+
+    def create(self, **kwargs: Any) -> ModelT_co:
+        if "project_id" in self._hints and "project" not in kwargs:
+            kwargs.setdefault("project_id", self._hints["project_id"])
+        return super().create(**kwargs)
+
+    def raw(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise UnscopedQuery(f"Raw SQL over {self.model.__name__} names no project.")
+
+    def _clone(self) -> Self:
+        clone: Self = super()._clone()  # type: ignore[misc]  # private in the stubs
+        clone._scoped = self._scoped
+        return clone
+
+    def _demand_scope(self) -> None:
+        follows_a_row = isinstance(self._hints.get("instance"), ProjectOwned)
+        if not (self._scoped or follows_a_row or self.query.is_empty()):
+            raise UnscopedQuery(
+                f"{self.model.__name__} belongs to projects: "
+                "start the query with .for_project(project)."
+            )
+
+    def _demand_scope_of(self, other: Any) -> None:
+        """Neither half of a combined query may bring in rows of everybody."""
+        self._demand_scope()
+        if isinstance(other, ProjectQuerySet):
+            other._demand_scope()
+
+    def __and__(self, other: Any) -> Self:
+        self._demand_scope_of(other)
+        return super().__and__(other)
+
+    def __or__(self, other: Any) -> Self:
+        self._demand_scope_of(other)
+        return super().__or__(other)
+
+    def __xor__(self, other: Any) -> Self:
+        self._demand_scope_of(other)
+        return super().__xor__(other)
+
+    def union(self, *others: Any, **kwargs: Any) -> Self:
+        for other in others:
+            self._demand_scope_of(other)
+        return super().union(*others, **kwargs)
+
+    def _fetch_all(self) -> None:
+        self._demand_scope()
+        super()._fetch_all()  # type: ignore[misc]  # private in the stubs
+
+    def iterator(self, *args: Any, **kwargs: Any) -> Any:
+        self._demand_scope()
+        return super().iterator(*args, **kwargs)
+
+    def count(self) -> int:
+        self._demand_scope()
+        return super().count()
+
+    def exists(self) -> bool:
+        self._demand_scope()
+        return super().exists()
+
+    def aggregate(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        self._demand_scope()
+        return super().aggregate(*args, **kwargs)
+
+    def update(self, **kwargs: Any) -> int:
+        self._demand_scope()
+        return super().update(**kwargs)
+
+    def delete(self) -> tuple[int, dict[str, int]]:
+        self._demand_scope()
+        return super().delete()
+
+
+class ProjectOwned(models.Model):
+    """A row that belongs to exactly one tenant. Every business table is one."""
+
+    project = models.ForeignKey("projects.Project", on_delete=models.PROTECT, related_name="+")
+
+    objects: ClassVar[ProjectQuerySet[Self]] = ProjectQuerySet.as_manager()  # type: ignore[assignment]  # a manager with the methods of the query set
+
+    class Meta:
+        abstract = True
