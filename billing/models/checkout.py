@@ -1,6 +1,7 @@
 from django.db import models
 
-from billing.models.mirror import Mirror, mirror_key
+from billing.models.mirror import mirror_key
+from billing.models.outbound import Outbound
 from common.ids import PublicIdField
 from common.models import ProjectOwned, tenant_key, tenant_links
 
@@ -22,7 +23,7 @@ class CheckoutStatus(models.TextChoices):
 PAID = frozenset({"paid", "no_payment_required"})
 
 
-class Checkout(Mirror):
+class Checkout(Outbound):
     """A hosted checkout page: who buys what, and how it ended."""
 
     id = PublicIdField(prefix="chk")

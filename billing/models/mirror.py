@@ -10,7 +10,7 @@ class Mirror(ProjectOwned):
     """
 
     account = models.ForeignKey("billing.StripeAccount", on_delete=models.PROTECT, related_name="+")
-    stripe_id = models.CharField(max_length=255, null=True, blank=True)  # noqa: DJ001  # unique
+    stripe_id = models.CharField(max_length=255, null=True, blank=True)  # unique
     synced_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)

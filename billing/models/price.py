@@ -1,7 +1,8 @@
 import pgtrigger
 from django.db import models
 
-from billing.models.mirror import Mirror, mirror_key
+from billing.models.mirror import mirror_key
+from billing.models.outbound import Outbound
 from common.ids import PublicIdField
 from common.models import tenant_key, tenant_links
 from common.money import Money
@@ -19,7 +20,7 @@ class Interval(models.TextChoices):
     YEAR = "year", "Year"
 
 
-class Price(Mirror):
+class Price(Outbound):
     """What a product costs. Immutable in what it costs: a change is a new price."""
 
     id = PublicIdField(prefix="price")

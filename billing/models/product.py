@@ -1,11 +1,12 @@
 from django.db import models
 
-from billing.models.mirror import Mirror, mirror_key
+from billing.models.mirror import mirror_key
+from billing.models.outbound import Outbound
 from common.ids import PublicIdField
 from common.models import tenant_key
 
 
-class Product(Mirror):
+class Product(Outbound):
     """Something that a project sells, and through it the features that it entitles to."""
 
     id = PublicIdField(prefix="prod")

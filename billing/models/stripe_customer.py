@@ -1,11 +1,12 @@
 from django.db import models
 
-from billing.models.mirror import Mirror, mirror_key
+from billing.models.mirror import mirror_key
+from billing.models.outbound import Outbound
 from common.ids import PublicIdField
 from common.models import tenant_key, tenant_links
 
 
-class StripeCustomer(Mirror):
+class StripeCustomer(Outbound):
     """A customer as one Stripe account knows it. This row decides who owns what hangs off it."""
 
     id = PublicIdField(prefix="scus")
