@@ -39,22 +39,22 @@ def main(arguments: list[str] | None = None) -> int:
         path=options.state,
         frozen_at=int(time.time()) if options.frozen else None,
         secret_key=options.secret_key,
-        base_url=options.public_url or f"http://{options.host}:{options.port}",
     )
     if options.webhook_url:
         with world.transaction() as tx:
             secret = options.webhook_secret
             webhook_endpoints.register(tx, url=options.webhook_url, secret=secret)
-    _serve(world, options.host, options.port)
+    _serve(world, options.host, options.port, options.public_url)
     world.close()
     return 0
 
 
-def _serve(world: World, host: str, port: int) -> None:
+def _serve(world: World, host: str, port: int, public_url: str | None) -> None:
     server = make_server(
         host, port, Application(world), threaded=True, request_handler=QuietHandler
     )
-    server.daemon_threads = True
+    address = f"http://{host}:{server.port}"
+    world.base_url = public_url or address
 
     def stop(signum: int, frame: FrameType | None) -> None:
         threading.Thread(target=server.shutdown, daemon=True).start()
@@ -63,7 +63,7 @@ def _serve(world: World, host: str, port: int) -> None:
     signal.signal(signal.SIGINT, stop)
     courier = Courier(world)
     courier.start()
-    sys.stdout.write(f"Stripe sandbox listening on http://{host}:{server.port}\n")
+    sys.stdout.write(f"Stripe sandbox listening on {address}\n")
     sys.stdout.flush()
     server.serve_forever(poll_interval=0.1)
     courier.stop()

@@ -1,4 +1,4 @@
-"""The WSGI application: Stripe's API under ``/v1``, the controls, the hosted pages, the home page."""
+"""The WSGI application: Stripe's API, the controls, the hosted pages and the home page."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Application:
         if request.path.startswith("/_sandbox/"):
             return self._controls.respond(request)
         if request.path.startswith("/pages/"):
-            return import_module("sandbox.pages").respond(self.world, request)
+            return _pages(self.world, request)
         if request.path == "/":
             return home.respond(self.world, request)
         raise NotFound
@@ -66,6 +66,11 @@ class Application:
                 time.sleep(answer.disconnect.seconds)
             raise ConnectionResetError(str(answer.disconnect.kind))
         return _json(answer.status, answer.body, answer.headers)
+
+
+def _pages(world: World, request: Request) -> Response:
+    response: Response = import_module("sandbox.pages").respond(world, request)
+    return response
 
 
 def _api_request(request: Request) -> api.Request:

@@ -97,10 +97,14 @@ def faults(world: World, data: Data) -> Any:
 @control("POST", "/faults")
 def add_fault(world: World, data: Data) -> Any:
     """``{"kind": "rate_limit", "method": "POST", "path": "/v1/customers", "times": 2}``."""
-    numbers = {name: int(data[name]) for name in ("times", "skip") if data.get(name)}
-    patterns = {name: str(data[name]) for name in ("method", "path") if data.get(name)}
-    seconds = float(data["seconds"]) if data.get("seconds") else None
-    fault = world.faults.add(data["kind"], seconds=seconds, **numbers, **patterns)
+    fault = world.faults.add(
+        data["kind"],
+        method=data.get("method") or "*",
+        path=data.get("path") or "*",
+        times=int(data.get("times") or 1),
+        skip=int(data.get("skip") or 0),
+        seconds=float(data["seconds"]) if data.get("seconds") else None,
+    )
     return dataclasses.asdict(fault)
 
 
@@ -125,8 +129,7 @@ def delivery_mode(world: World, data: Data) -> Any:
 @control("POST", "/delivery-mode")
 def set_delivery_mode(world: World, data: Data) -> Any:
     """Any of ``shuffled``, ``seed``, ``duplicates``, ``drop``, ``hold``; the rest as it was."""
-    readers = {"shuffled": _flag, "hold": _flag, "seed": int, "duplicates": _share, "drop": _share}
-    wanted = {name: readers[name](value) for name, value in data.items()}
+    wanted = {name: MODE_READERS[name](value) for name, value in data.items()}
     world.set_delivery_mode(dataclasses.replace(world.delivery_mode, **wanted))
     return delivery_mode(world, data)
 
@@ -228,6 +231,15 @@ def _share(value: Any) -> float:
     if not 0 <= share <= 1:
         raise ValueError(f"{share} is no share between 0 and 1.")
     return share
+
+
+MODE_READERS: dict[str, Callable[[Any], Any]] = {
+    "shuffled": _flag,
+    "seed": int,
+    "duplicates": _share,
+    "drop": _share,
+    "hold": _flag,
+}
 
 
 def _refuse_other_sites(request: Request) -> None:

@@ -52,6 +52,16 @@ def missing_param(param: str) -> StripeFailure:
     return invalid(f"Missing required param: {param}.", param=param, code="parameter_missing")
 
 
+def empty_param(param: str) -> StripeFailure:
+    return invalid(
+        f"You passed an empty string for '{param}'. We assume empty values are an attempt to "
+        f"unset a parameter; however '{param}' cannot be unset. You should remove '{param}' from "
+        "your request or supply a non-empty value.",
+        param=param,
+        code="parameter_invalid_empty",
+    )
+
+
 def unknown_param(param: str) -> StripeFailure:
     return invalid(f"Received unknown parameter: {param}", param=param, code="parameter_unknown")
 

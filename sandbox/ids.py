@@ -11,7 +11,7 @@ SHORT = {"cus", "prod", "si", "req"}
 
 class Ids:
     def __init__(self, seed: int | None = None) -> None:
-        self._random = random.Random(seed) if seed is not None else random.SystemRandom()
+        self._random = random.SystemRandom() if seed is None else random.Random(seed)  # noqa: S311
 
     def new(self, prefix: str) -> str:
         """``cus_`` plus 14 characters, ``pi_`` plus 24, ``cs_test_`` plus 58."""

@@ -40,7 +40,7 @@ class SandboxHTTPClient(stripe.HTTPClient):
             Request(method.upper(), parts.path, _form(post_data, parts.query), sent)
         )
         if answer.disconnect:
-            raise stripe.APIConnectionError(
+            raise stripe.APIConnectionError(  # type: ignore[no-untyped-call]  # the SDK types it not
                 f"Unexpected error communicating with Stripe: {answer.disconnect.kind}.",
                 should_retry=True,
             )

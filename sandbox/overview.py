@@ -36,7 +36,9 @@ def deliveries(world: World, *, status: str | None = None) -> list[Object]:
             for delivery in world.store.kind(account, kind).values()
             if status in (None, delivery["status"])
         ]
-    return sorted(reversed(found), key=lambda delivery: delivery["created"], reverse=True)
+    found.reverse()
+    found.sort(key=lambda delivery: int(delivery["created"]), reverse=True)
+    return found
 
 
 def latest_events(world: World, *, limit: int) -> list[Object]:

@@ -1,4 +1,4 @@
-"""One request's view of an account: what it reads, changes and announces, kept whole or not at all."""
+"""One request's view of an account: what it reads and changes, kept whole or not at all."""
 
 from __future__ import annotations
 

@@ -9,17 +9,24 @@ from __future__ import annotations
 import functools
 import re
 import sys
+import types
 import typing
 from decimal import Decimal
-from typing import Annotated, Any, Literal, Union
+from typing import Annotated, Any, Literal, NotRequired, Required, Union
 
 from pydantic import BeforeValidator, ConfigDict, TypeAdapter, ValidationError
 from stripe._request_options import RequestOptions
 from stripe._stripe_object import UntypedStripeObject
-from typing_extensions import NotRequired, Required, TypedDict, is_typeddict
+from typing_extensions import TypedDict, is_typeddict
 
 from sandbox import limits
-from sandbox.errors import StripeFailure, invalid, missing_param, unknown_param
+from sandbox.errors import (
+    StripeFailure,
+    empty_param,
+    invalid,
+    missing_param,
+    unknown_param,
+)
 from sandbox.objects import Params
 
 INTEGER = re.compile(r"-?\d{1,18}")
@@ -37,7 +44,7 @@ def validate(params: Params, declared: type | None) -> Params:
     try:
         result: Params = _adapter(declared or ExpandOnly).validate_python(params)
     except ValidationError as error:
-        raise _refusal(error, params) from None
+        raise _refusal(error, params, declared) from None
     return result
 
 
@@ -57,16 +64,21 @@ def _strict_hash(declared: type) -> Any:
     holder = type(declared.__name__, (), {"__annotations__": own})
     module = vars(sys.modules[declared.__module__])
     hints = typing.get_type_hints(holder, globalns=module, include_extras=True)
-    strict = TypedDict(  # type: ignore[operator]  # built from data: mypy wants a literal
-        declared.__name__, {name: _strict(hint) for name, hint in hints.items()}
-    )
-    strict.__pydantic_config__ = ConfigDict(extra="forbid")
-    return strict
+    members = {
+        "__annotations__": {name: _member(hint) for name, hint in hints.items()},
+        "__pydantic_config__": ConfigDict(extra="forbid"),
+    }
+    return types.new_class(declared.__name__, (TypedDict,), {}, lambda body: body.update(members))
+
+
+def _member(hint: Any) -> Any:
+    """A required text must not be empty; an optional one may, to unset it."""
+    return Annotated[str, BeforeValidator(_not_empty)] if hint is str else _strict(hint)
 
 
 def _strict(hint: Any) -> Any:
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if origin in (NotRequired, Required, typing.NotRequired, typing.Required):
+    if origin in (NotRequired, Required):
         return origin[_strict(arguments[0])]
     if is_typeddict(hint):
         return _strict_hash(hint)
@@ -75,7 +87,7 @@ def _strict(hint: Any) -> Any:
     if origin is dict:
         return dict[arguments[0], _strict(arguments[1])]  # type: ignore[valid-type, misc]
     if origin is Union or type(hint).__name__ == "UnionType":
-        return Union[tuple(_strict(each) for each in _closed(arguments))]
+        return Union[tuple(_strict(each) for each in _closed(arguments))]  # noqa: UP007
     return SCALARS.get(hint, hint)
 
 
@@ -107,6 +119,12 @@ def _as_boolean(value: Any) -> bool:
     raise ValueError("boolean")
 
 
+def _not_empty(value: Any) -> Any:
+    if value == "":
+        raise ValueError("empty")
+    return value
+
+
 def _as_decimal(value: Any) -> Decimal:
     if isinstance(value, str) and re.fullmatch(r"-?\d{1,18}(\.\d{1,12})?", value):
         return Decimal(value)
@@ -120,13 +138,13 @@ SCALARS: dict[Any, Any] = {
 }
 
 
-def _refusal(error: ValidationError, params: Params) -> StripeFailure:
+def _refusal(error: ValidationError, params: Params, declared: type | None) -> StripeFailure:
     """The error that lies deepest in what was sent is the one meant."""
     found = [(_path(problem["loc"], params), problem) for problem in error.errors()]
     keys, problem = max(found, key=lambda each: (len(each[0]), RANK.get(each[1]["type"], 0)))
     name = bracketed(keys)
     if problem["type"] == "extra_forbidden":
-        return REMOVED.get(name, unknown_param(name))
+        return _no_such_param(name, declared)
     if problem["type"] == "missing":
         return missing_param(name)
     same = [each for path, each in found if path == keys]
@@ -134,14 +152,24 @@ def _refusal(error: ValidationError, params: Params) -> StripeFailure:
 
 
 RANK = {"extra_forbidden": 3, "missing": 2}
-REMOVED = {
-    "payment_method_types": invalid(
-        "The `payment_method_types` parameter is no longer supported. Payment methods are now "
-        "managed from your Dashboard settings.",
-        param="payment_method_types",
+
+
+def _no_such_param(name: str, declared: type | None) -> StripeFailure:
+    """Endive took ``payment_method_types`` away and says so; anything else is simply unknown."""
+    if name != "payment_method_types" or declared is None:
+        return unknown_param(name)
+    managed = "Payment methods are now managed from your Dashboard settings."
+    if declared.__module__.startswith("stripe.params.checkout"):
+        return invalid(
+            "The `payment_method_types` parameter is no longer supported when creating a Checkout "
+            f"Session. {managed}",
+            param=name,
+        )
+    return invalid(
+        f"The `payment_method_types` parameter is no longer supported. {managed}",
+        param=name,
         code="payment_method_types_no_longer_supported",
     )
-}
 
 
 def _invalid_value(name: str, value: Any, problems: list[Any]) -> StripeFailure:
@@ -153,6 +181,8 @@ def _invalid_value(name: str, value: Any, problems: list[Any]) -> StripeFailure:
         kind = problem["type"]
         if kind == "value_error":
             noun = str(problem["ctx"]["error"])
+            if noun == "empty":
+                return empty_param(name)
             code = "parameter_invalid_integer" if noun == "integer" else None
             return invalid(f"Invalid {noun}: {str(value)[:100]}", param=name, code=code)
         if kind in KIND_NOUNS:
@@ -183,13 +213,11 @@ def _path(loc: tuple[int | str, ...], params: Params) -> list[int | str]:
     for position, step in enumerate(loc):
         value = _as_list(value)
         is_last = position == len(loc) - 1
-        if isinstance(value, list) and isinstance(step, int) and step < len(value):
+        is_index = isinstance(value, list) and isinstance(step, int) and step < len(value)
+        if is_index or (isinstance(value, dict) and step in value):
             keys.append(step)
             value = value[step]
-        elif isinstance(value, dict) and step in value:
-            keys.append(step)
-            value = value[step]
-        elif is_last and isinstance(value, dict) and isinstance(step, str) and step.isidentifier():
+        elif is_last and isinstance(value, dict) and str(step).isidentifier():
             keys.append(step)
     return keys
 

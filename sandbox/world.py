@@ -1,4 +1,4 @@
-"""A world is one sandbox: its store, clock, faults and deliveries. Several can live in a process."""
+"""A world is one sandbox: store, clock, faults, deliveries. Several can live in a process."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from sandbox.store import Store
 from sandbox.transaction import Cause, Transaction
 
 DEFAULT_ACCOUNT = "acct_1SandboxDefault00"
-DEFAULT_SECRET_KEY = "sk_test_sandbox"
+DEFAULT_SECRET_KEY = "sk_test_sandbox"  # noqa: S105  # opens nothing but this sandbox
 SYSTEM = "_system"
 """The pseudo-account that holds what belongs to no Stripe account: the clock, the keys."""
 
@@ -104,7 +104,7 @@ class World:
         self.news.set()
 
     def move_clock(self, moment: int) -> None:
-        """Set the time, and only that; ``sandbox.engine.advance`` makes things happen on the way."""
+        """Set the time, and only that; ``engine.advance`` makes things happen on the way."""
         with self.lock:
             self.clock.move_to(moment)
             self.save_clock()

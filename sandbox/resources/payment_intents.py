@@ -94,7 +94,7 @@ def update(tx: Transaction, params: Params, id: str) -> Object:
             param=frozen[0],
         )
     if "amount" in params or "currency" in params:
-        intent["currency"] = params.get("currency", intent["currency"]).lower()
+        intent["currency"] = str(params.get("currency") or intent["currency"]).lower()
         intent["amount"] = params.get("amount", intent["amount"])
         check_amount(intent["amount"], intent["currency"])
     if "customer" in params:
@@ -135,7 +135,7 @@ def capture(tx: Transaction, params: Params, id: str) -> Object:
             f"{intent['status']}. Only a PaymentIntent with one of the following statuses may be "
             "captured: requires_capture.",
         )
-    amount = params.get("amount_to_capture", intent["amount_capturable"])
+    amount: int = {"amount_to_capture": intent["amount_capturable"], **params}["amount_to_capture"]
     if not 1 <= amount <= intent["amount_capturable"]:
         raise invalid(
             f"The amount_to_capture must be between 1 and {intent['amount_capturable']}.",
@@ -218,9 +218,11 @@ def _automatic(params: Params) -> Object | None:
     """Dynamic payment methods are the default since endive."""
     if "allowed_payment_method_types" in params:
         return None
-    return {"allow_redirects": "always", "enabled": True} | params.get(
-        "automatic_payment_methods", {}
-    )
+    return {
+        "allow_redirects": "always",
+        "enabled": True,
+        **params.get("automatic_payment_methods", {}),
+    }
 
 
 def _choose_method(tx: Transaction, intent: Object, params: Params) -> None:

@@ -1,8 +1,9 @@
-"""Payment methods: cards, from Stripe's test tokens or test numbers, attached to a customer or not."""
+"""Payment methods: cards, by test token or test number, attached to a customer or not."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from stripe.params import (
     CustomerPaymentMethodListParams,
@@ -174,7 +175,7 @@ def mark(tx: Transaction, method: Object, *, set_up: bool = False, spent: bool =
         record["spent"] |= spent
 
 
-def declined(decline: Decline, **details: object) -> StripeFailure:
+def declined(decline: Decline, **details: Any) -> StripeFailure:
     """402 in the words of the card's bank. What happened before it stays."""
     return StripeFailure(
         decline.message,

@@ -1,4 +1,4 @@
-"""Prices: immutable in what they charge, mutable in name, lookup key and whether they are on sale."""
+"""Prices: what they charge is fixed; name, lookup key and being on sale may change."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def update(tx: Transaction, params: Params, id: str) -> Object:
         _claim_lookup_key(tx, lookup_key, transfer=params.get("transfer_lookup_key", False))
     if price["tax_behavior"] not in ("unspecified", params.get("tax_behavior", "unspecified")):
         raise invalid(
-            "Once specified as either `inclusive` or `exclusive`, `tax_behavior` cannot be changed.",
+            "Once `tax_behavior` is `inclusive` or `exclusive`, it cannot be changed.",
             param="tax_behavior",
         )
     with tx.updating(price, "price.updated"):

@@ -10,7 +10,7 @@ from stripe.params import (
     ProductUpdateParams,
 )
 
-from sandbox.errors import StripeFailure, invalid
+from sandbox.errors import StripeFailure, empty_param, invalid
 from sandbox.objects import Object, Params, assign, merge_metadata
 from sandbox.pagination import page
 from sandbox.resources import prices
@@ -56,6 +56,8 @@ def retrieve(tx: Transaction, params: Params, id: str) -> Object:
 @routes.post("/v1/products/<id>", ProductUpdateParams)
 def update(tx: Transaction, params: Params, id: str) -> Object:
     product = tx.path_object("product", id)
+    if params.get("name") == "":
+        raise empty_param("name")
     with tx.updating(product, "product.updated"):
         assign(product, params, *PLAIN)
         merge_metadata(product, params.get("metadata"))
