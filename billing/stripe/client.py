@@ -66,6 +66,13 @@ def _secret_key(account: "StripeAccount") -> str:
             raise StripeCredentialsRefused(
                 "The stored secret key cannot be read any more: connect the account again."
             ) from error
-    if account.is_shared and settings.BILLING.stripe_secret_key:
-        return str(settings.BILLING.stripe_secret_key)
-    raise StripeCredentialsRefused("No secret key is set for this Stripe account.")
+    key = str(settings.BILLING.stripe_secret_key) if account.is_shared else ""
+    if not key or is_live(key) != account.livemode:
+        mode = "live" if account.livemode else "test"
+        raise StripeCredentialsRefused(f"No secret key is set for the {mode} mode of this account.")
+    return key
+
+
+def is_live(secret_key: str) -> bool:
+    """Whether the key moves real money."""
+    return secret_key.startswith(("sk_live_", "rk_live_"))

@@ -27,6 +27,17 @@ class StripeUnavailable(Unavailable):
     code, title = "stripe-unavailable", "Stripe is away or busy."
 
 
+class StripeFailed(StripeUnavailable):
+    """Stripe broke while it worked, and will say so again under the same idempotency key.
+
+    ``replayed`` tells that this is an old answer, repeated.
+    """
+
+    def __init__(self, detail: str = "", *, replayed: bool, retry_after: int) -> None:
+        super().__init__(detail, retry_after=retry_after)
+        self.replayed = replayed
+
+
 class StripeObjectMissing(NotFound):
     """Stripe has no such object in this account and mode."""
 
@@ -80,12 +91,12 @@ def _code(error: stripe.StripeError) -> str:
 
 
 def _sort(error: stripe.StripeError) -> DomainError:
-    code, status = _code(error), error.http_status or 0
-    if code in BUSY or status in (409, 429) or status >= 500:  # HTTP
+    status = error.http_status or 0
+    if _code(error) in BUSY or status in (409, 429):
         return _unavailable(error)
+    if status >= 500:
+        return _failed(error)
     match error:
-        case stripe.APIConnectionError():
-            return _unavailable(error)
         case stripe.CardError():
             return _declined(error)
         case stripe.AuthenticationError() | stripe.PermissionError():
@@ -95,16 +106,29 @@ def _sort(error: stripe.StripeError) -> DomainError:
             )
         case stripe.IdempotencyError():
             return IdempotencyMismatch("Nothing was changed. Tell the operators.")
-        case stripe.InvalidRequestError() if code == "resource_missing" or status == 404:  # HTTP
-            return StripeObjectMissing(_said(error))
         case stripe.InvalidRequestError():
-            return StripeRefused(_said(error), stripe_code=code or None)
+            return _refused(error)
     return _unavailable(error)
+
+
+def _refused(error: stripe.InvalidRequestError) -> StripeObjectMissing | StripeRefused:
+    said = f"Stripe says: {error.user_message}" if error.user_message else ""
+    if _code(error) == "resource_missing" or error.http_status == 404:
+        return StripeObjectMissing(said)
+    return StripeRefused(said, stripe_code=_code(error) or None)
 
 
 def _unavailable(error: stripe.StripeError) -> StripeUnavailable:
     return StripeUnavailable(
         "Nothing is lost. Send the same request again, with the same Idempotency-Key.",
+        retry_after=_wait(error),
+    )
+
+
+def _failed(error: stripe.StripeError) -> StripeFailed:
+    return StripeFailed(
+        "Stripe had an error. Send the same request again, with the same Idempotency-Key.",
+        replayed=str((error.headers or {}).get("idempotent-replayed", "")).lower() == "true",
         retry_after=_wait(error),
     )
 
@@ -122,7 +146,3 @@ def _declined(error: stripe.CardError) -> CardDeclined:
         error.user_message or "",
         decline_code=getattr(body, "decline_code", None) or _code(error) or None,
     )
-
-
-def _said(error: stripe.StripeError) -> str:
-    return f"Stripe says: {error.user_message}" if error.user_message else ""

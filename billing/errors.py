@@ -1,0 +1,59 @@
+"""What selling and paying can come to, beside success and Stripe's own answers."""
+
+from common.errors import Conflict, Invalid, Unavailable
+
+
+class NotOnSale(Conflict):
+    code, title = "not-on-sale", "The price or its product is archived."
+
+
+class WrongPriceType(Invalid):
+    code, title = "wrong-price-type", "These prices cannot be bought in this way."
+
+
+class MixedCurrencies(Invalid):
+    code, title = "mixed-currencies", "One checkout takes one currency."
+
+
+class AmountTooLarge(Invalid):
+    code, title = "amount-too-large", "The total is more than one charge can be."
+
+
+class TypeNotSold(Conflict):
+    code, title = "type-not-sold", "The project is not configured to sell this."
+
+
+class AlreadySubscribed(Conflict):
+    code, title = "already-subscribed", "The customer already has this product."
+
+
+class RedirectRefused(Invalid):
+    code, title = "redirect-not-allowed", "Buyers may not be sent to this address."
+
+
+class CheckoutNotOpen(Conflict):
+    code, title = "checkout-not-open", "This checkout is not open any more."
+
+
+class CheckoutNotReady(Unavailable):
+    code, title = "checkout-not-ready", "Stripe has not yet answered for this checkout."
+
+
+class SubscriptionEnded(Conflict):
+    code, title = "subscription-ended", "This subscription has already ended."
+
+
+class NothingToRefund(Conflict):
+    code, title = "nothing-to-refund", "There is not that much left to refund."
+
+
+class ValueDoesNotFit(Invalid):
+    code, title = "value-does-not-fit", "The value does not fit the kind of the feature."
+
+
+class AccountInUse(Conflict):
+    code, title = "account-in-use", "The project already sells through another Stripe account."
+
+
+class WrongStripeAccount(Conflict):
+    code, title = "wrong-stripe-account", "The key belongs to another Stripe account or mode."

@@ -1,0 +1,48 @@
+"""Through which Stripe account a project sells, and what opens and verifies it."""
+
+from django.conf import settings
+
+from billing.models import StripeAccount, StripeEndpoint
+from common import crypto
+from projects.models import Project
+
+
+def own(project: Project) -> StripeAccount | None:
+    """The project's own account, if it has connected one."""
+    return StripeAccount.objects.filter(project=project).first()
+
+
+def endpoint_of(account: StripeAccount) -> StripeEndpoint | None:
+    """Where Stripe sends this account's events."""
+    return account.endpoints.filter(disabled_at__isnull=True).order_by("id").first()
+
+
+def endpoint_by_token(token: str) -> StripeEndpoint | None:
+    """The live endpoint with this token in its address."""
+    return (
+        StripeEndpoint.objects.select_related("account")
+        .filter(token=token, disabled_at__isnull=True)
+        .first()
+    )
+
+
+def signing_secrets(endpoint: StripeEndpoint) -> list[str]:
+    """The live signing secrets in the clear, newest first: to verify with, never to show."""
+    if endpoint.account.is_shared:
+        return list(settings.BILLING.stripe_webhook_secrets)
+    return [crypto.decrypt(each, context=endpoint.secret_context) for each in endpoint.secrets]
+
+
+def lock(account_id: str) -> StripeAccount:
+    """The account's row, locked until the transaction ends."""
+    return StripeAccount.objects.select_for_update().get(pk=account_id)
+
+
+def lock_endpoint(account: StripeAccount) -> StripeEndpoint:
+    """The account's endpoint, locked until the transaction ends."""
+    return (
+        StripeEndpoint.objects.select_for_update()
+        .filter(account=account, disabled_at__isnull=True)
+        .order_by("id")
+        .get()
+    )

@@ -1,0 +1,126 @@
+"""Ask Stripe to make what a row of ours stands for, and get one such thing, not two.
+
+The row is committed first and its id goes along as ``tollgate_id``, so whatever happens on the way
+(a crash, a lost answer, an error inside Stripe) a later call can finish the work:
+
+* the same idempotency key, as long as Stripe keeps it, gives the same answer;
+* after an error inside Stripe the key answers with that error for ever, and after a day it is
+  forgotten: then we look for an object that names our row before we ask under a new key.
+"""
+
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+import structlog
+
+from billing.models.outbound import Outbound
+from billing.stripe.errors import IdempotencyMismatch, StripeFailed, StripeUnavailable
+from billing.stripe.snapshots import Snapshot
+
+log = structlog.get_logger(__name__)
+
+SnapshotT = TypeVar("SnapshotT", bound=Snapshot)
+
+KEY_LIFE = timedelta(hours=23)
+"""Stripe forgets an idempotency key after 24 hours at the earliest."""
+LIST_LAG = timedelta(seconds=60)
+"""A list at Stripe may not know for this long what has just been made."""
+CLOCK_SKEW = timedelta(minutes=10)
+"""How much Stripe's clock may differ from ours when we look for what we asked for."""
+
+
+def once(
+    row: Outbound,
+    *,
+    create: Callable[[str], SnapshotT],
+    created_since: Callable[[datetime], Iterable[SnapshotT]],
+    at: datetime,
+) -> SnapshotT:
+    """What Stripe made for this row, by this call or an earlier one.
+
+    ``create`` takes the idempotency key. Raises StripeUnavailable while it is not known whether
+    it was made: calling again finishes the work. Raises StripeRefused or CardDeclined when Stripe
+    said no: nothing was made.
+    """
+    if row.failed_at is not None or _key_is_old(row, at):
+        found = _find(row, created_since)
+        if found is not None:
+            return found
+        _choose_key(row, at)
+    _note(row, asked_at=row.asked_at or at)
+    try:
+        return create(f"{row.pk}-{row.key_generation}")
+    except StripeFailed as failure:
+        _note(row, failed_at=row.failed_at if row.failed_at and failure.replayed else at)
+        raise
+    except IdempotencyMismatch as mismatch:
+        return _recover(row, created_since, mismatch, at=at)
+
+
+def remember(row: Outbound, **values: object) -> None:
+    """Store what Stripe made for the row, unless news of it has been applied already."""
+    rows = type(row).objects.for_project(row.project_id).filter(pk=row.pk)
+    rows.filter(stripe_id__isnull=True).update(**values)
+    row.refresh_from_db()
+
+
+def forget(row: Outbound) -> None:
+    """Take back a row for which Stripe has refused to make anything."""
+    rows = type(row).objects.for_project(row.project_id).filter(pk=row.pk)
+    rows.filter(stripe_id__isnull=True).delete()
+
+
+def _recover(
+    row: Outbound,
+    created_since: Callable[[datetime], Iterable[SnapshotT]],
+    mismatch: IdempotencyMismatch,
+    *,
+    at: datetime,
+) -> SnapshotT:
+    """The row was changed between two tries: what the first one made counts."""
+    found = _find(row, created_since)
+    if found is not None:
+        return found
+    _note(row, failed_at=row.failed_at or at)
+    raise _still_looking() from mismatch
+
+
+def _choose_key(row: Outbound, at: datetime) -> None:
+    """A new key once nothing can have been made under the old one, else the old one again.
+
+    A list that does not name our row is proof only when it is old enough. An old key that Stripe
+    may have forgotten is never sent blindly.
+    """
+    if row.failed_at is None or at - row.failed_at > LIST_LAG:
+        log.info("stripe_key_renewed", row=row.pk, generation=row.key_generation + 1)
+        _note(row, key_generation=row.key_generation + 1, asked_at=None, failed_at=None)
+    elif _key_is_old(row, at):
+        raise _still_looking()
+
+
+def _still_looking() -> StripeUnavailable:
+    return StripeUnavailable(
+        "An earlier try is still being looked for. Send the same request again in a minute.",
+        retry_after=int(LIST_LAG.total_seconds()),
+    )
+
+
+def _find(
+    row: Outbound, created_since: Callable[[datetime], Iterable[SnapshotT]]
+) -> SnapshotT | None:
+    since = (row.asked_at or row.created_at) - CLOCK_SKEW
+    return next((found for found in created_since(since) if found.our_id == row.pk), None)
+
+
+def _key_is_old(row: Outbound, at: datetime) -> bool:
+    return row.asked_at is not None and at - row.asked_at > KEY_LIFE
+
+
+def _note(row: Outbound, **values: object) -> None:
+    """Write down what we know about the request, beside whatever else happens to the row."""
+    changed = {name: value for name, value in values.items() if getattr(row, name) != value}
+    if changed:
+        type(row).objects.for_project(row.project_id).filter(pk=row.pk).update(**changed)
+        for name, value in changed.items():
+            setattr(row, name, value)

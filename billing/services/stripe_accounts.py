@@ -1,0 +1,167 @@
+"""Which Stripe account a project sells through, and the secrets that open and verify it.
+
+A project sells through the platform's shared account unless it connects its own. What it sells
+lives in one account, so it connects before it sells, and a key is replaced only by another key of
+the same account. Secrets are encrypted at rest, bound to their row, and never shown again.
+"""
+
+import re
+import secrets as randomness
+from datetime import datetime
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+
+from billing.errors import AccountInUse, WrongStripeAccount
+from billing.models import Product, StripeAccount, StripeCustomer, StripeEndpoint
+from billing.selectors import stripe_accounts
+from billing.stripe import accounts
+from billing.stripe.client import client_with, is_live
+from billing.stripe.snapshots import AccountSnapshot
+from common import crypto
+from common.errors import Conflict, Invalid
+from events.services import audit
+from projects.models import Project
+
+SECRET_KEY = re.compile(r"(?:sk|rk)_(test|live)_[A-Za-z0-9_]{4,247}")
+SIGNING_SECRET = re.compile(r"whsec_[A-Za-z0-9+/=_\-]{8,249}")
+LIVE_SECRETS = 2
+"""How many signing secrets verify at once: enough for one rotation."""
+
+
+class AccountExists(Conflict):
+    code, title = "account-exists", "The project has already connected its Stripe account."
+
+
+def account_for(project: Project) -> StripeAccount:
+    """The project's own Stripe account, else the platform's in the project's mode."""
+    return stripe_accounts.own(project) or platform_default(livemode=project.livemode)
+
+
+def platform_default(*, livemode: bool) -> StripeAccount:
+    """The platform's shared account in this mode; its rows are made when first asked for."""
+    account = StripeAccount.objects.filter(project=None, livemode=livemode).first()
+    if account is None:
+        account, _ = StripeAccount.objects.get_or_create(
+            project=None,
+            livemode=livemode,
+            defaults={"name": f"Platform ({'live' if livemode else 'test'})"},
+        )
+    return account
+
+
+def platform_endpoint() -> StripeEndpoint:
+    """Where the platform's own account sends its events: the address without a token."""
+    account = platform_default(livemode=is_live(settings.BILLING.stripe_secret_key))
+    endpoint = stripe_accounts.endpoint_of(account)
+    if endpoint is None:
+        with transaction.atomic():
+            account = stripe_accounts.lock(account.pk)
+            endpoint = stripe_accounts.endpoint_of(account) or _endpoint(account, [])
+    return endpoint
+
+
+def connect(
+    *, project: Project, secret_key: str, signing_secret: str, actor: str, at: datetime
+) -> StripeAccount:
+    """From now on the project sells through the account that this key opens.
+
+    Raises Invalid for a text that is no secret key, WrongStripeAccount for a key of the other
+    mode, AccountInUse when the project already sells through the shared account, and what Stripe
+    says about the key.
+    """
+    found = _inspect(secret_key, livemode=project.livemode)
+    _check_signing_secret(signing_secret, required=False)
+    if stripe_accounts.own(project) is not None:
+        raise AccountExists("Replace its key with PATCH instead.")
+    if _sells_through_shared(project):
+        raise AccountInUse("Connect a Stripe account before the first product is made.")
+    account = StripeAccount(project=project, livemode=project.livemode)
+    _take(account, found, secret_key)
+    try:
+        with transaction.atomic():
+            account.save(force_insert=True)
+            _endpoint(account, [signing_secret] if signing_secret else [])
+            _audit(account, "stripe_account.connect", actor, at)
+    except IntegrityError as error:
+        raise AccountExists("Replace its key with PATCH instead.") from error
+    return account
+
+
+def rotate_key(
+    *, account: StripeAccount, secret_key: str, actor: str, at: datetime
+) -> StripeAccount:
+    """Use another key of the same Stripe account. Raises WrongStripeAccount for any other."""
+    found = _inspect(secret_key, livemode=account.livemode)
+    with transaction.atomic():
+        account = stripe_accounts.lock(account.pk)
+        if found.stripe_id != account.stripe_id:
+            raise WrongStripeAccount(f"Send a secret key of {account.stripe_id}.")
+        _take(account, found, secret_key)
+        account.save()
+        _audit(account, "stripe_account.rotate_key", actor, at)
+    return account
+
+
+def add_signing_secret(
+    *, account: StripeAccount, signing_secret: str, actor: str, at: datetime
+) -> StripeEndpoint:
+    """Verify with this secret too; beside it only the one before it stays live."""
+    _check_signing_secret(signing_secret, required=True)
+    with transaction.atomic():
+        endpoint = stripe_accounts.lock_endpoint(account)
+        sealed = crypto.encrypt(signing_secret, context=endpoint.secret_context)
+        endpoint.secrets = [sealed, *endpoint.secrets][:LIVE_SECRETS]
+        endpoint.save(update_fields=["secrets"])
+        _audit(account, "stripe_account.add_signing_secret", actor, at)
+    return endpoint
+
+
+def _inspect(secret_key: str, *, livemode: bool) -> AccountSnapshot:
+    """Whose key this is, as Stripe says."""
+    shape = SECRET_KEY.fullmatch(secret_key)
+    if shape is None:
+        raise Invalid("Send a secret key (sk_…) or a restricted key (rk_…).", field="secret_key")
+    if (shape[1] == "live") != livemode:
+        wanted = "live" if livemode else "test"
+        raise WrongStripeAccount(f"This project is {wanted}: send a {wanted} key.")
+    return accounts.current(client_with(secret_key))
+
+
+def _check_signing_secret(signing_secret: str, *, required: bool) -> None:
+    if (signing_secret or required) and not SIGNING_SECRET.fullmatch(signing_secret):
+        raise Invalid("A signing secret starts with whsec_.", field="signing_secret")
+
+
+def _sells_through_shared(project: Project) -> bool:
+    return (
+        Product.objects.for_project(project).exists()
+        or StripeCustomer.objects.for_project(project).exists()
+    )
+
+
+def _take(account: StripeAccount, found: AccountSnapshot, secret_key: str) -> None:
+    account.name = (found.name or found.stripe_id)[:120]
+    account.stripe_id = found.stripe_id
+    account.secret_key = crypto.encrypt(secret_key, context=account.key_context)
+    account.secret_key_last_four = secret_key[-4:]
+
+
+def _endpoint(account: StripeAccount, signing_secrets: list[str]) -> StripeEndpoint:
+    endpoint = StripeEndpoint(account=account, token=randomness.token_urlsafe(32))
+    endpoint.secrets = [
+        crypto.encrypt(each, context=endpoint.secret_context) for each in signing_secrets
+    ]
+    endpoint.save(force_insert=True)
+    return endpoint
+
+
+def _audit(account: StripeAccount, action: str, actor: str, at: datetime) -> None:
+    audit.record(
+        actor=actor,
+        action=action,
+        subject=account.pk,
+        project_id=account.project_id,
+        at=at,
+        after={"stripe_account": account.stripe_id, "key": f"…{account.secret_key_last_four}"},
+    )

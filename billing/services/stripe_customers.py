@@ -1,0 +1,58 @@
+"""A tenant's user as a customer of the Stripe account that the project sells through."""
+
+from datetime import datetime
+
+from django.db import IntegrityError, transaction
+
+from billing.models import StripeAccount, StripeCustomer
+from billing.services import making
+from billing.stripe import customers
+from billing.stripe.client import client_for
+from projects.models import Customer
+
+
+def ensure(*, customer: Customer, account: StripeAccount, at: datetime) -> StripeCustomer:
+    """The customer's row in this account, known to Stripe; made if need be, and only once.
+
+    Raises StripeUnavailable; calling again then finishes what was begun.
+    """
+    row = _row(customer, account)
+    if row.stripe_id:
+        return row
+    client = client_for(account)
+    made = making.once(
+        row,
+        create=lambda key: customers.create(
+            client,
+            our_id=row.pk,
+            email=row.email,
+            name=row.name,
+            metadata=customer.metadata,
+            idempotency_key=key,
+        ),
+        created_since=lambda moment: customers.iterate(client, created_since=moment),
+        at=at,
+    )
+    making.remember(row, stripe_id=made.stripe_id)
+    return row
+
+
+def _row(customer: Customer, account: StripeAccount) -> StripeCustomer:
+    """The live row, made first when there is none; parallel calls get the same one."""
+    rows = StripeCustomer.objects.for_project(customer.project_id).filter(
+        account=account, customer=customer, deleted_at__isnull=True
+    )
+    found = rows.first()
+    if found is not None:
+        return found
+    try:
+        with transaction.atomic():
+            return StripeCustomer.objects.create(
+                project_id=customer.project_id,
+                account=account,
+                customer=customer,
+                email=customer.email,
+                name=customer.name,
+            )
+    except IntegrityError:
+        return rows.get()
