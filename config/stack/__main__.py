@@ -1,10 +1,11 @@
-"""`python -m config.stack up | down`: what `make up` and `make down` run."""
+"""`python -m config.stack up | down | erase`: what `make up`, `down` and `clean` run."""
 
 import sys
 import time
 from pathlib import Path
 
-from config.embedded import CHECKOUT, Servers
+from config.embedded import CHECKOUT
+from config.embedded.servers import Servers
 from config.embedded.place import home_of
 from config.processes import end
 from config.stack import AlreadyRunning, ProgramFailed, Stack
@@ -21,7 +22,9 @@ def main(arguments: list[str]) -> int:
             return up(VAR)
         case ["down"]:
             return down(VAR)
-    return say("Usage: python -m config.stack up | down", code=2)
+        case ["erase"]:
+            return erase(VAR)
+    return say("Usage: python -m config.stack up | down | erase", code=2)
 
 
 def up(var: Path) -> int:
@@ -42,15 +45,26 @@ def up(var: Path) -> int:
 
 def down(var: Path) -> int:
     """Stop the stack wherever it runs, and what a killed one left."""
+    _end_stack(var)
+    servers = Servers(home_of(var), durable=True)
+    if servers.are_abandoned():
+        servers.stop()
+    return say("Stopped.")
+
+
+def erase(var: Path) -> int:
+    """Stop everything and delete the servers' data, wherever it is kept."""
+    _end_stack(var)
+    Servers(home_of(var), durable=True).discard()
+    return say("Stopped, and the data is deleted.")
+
+
+def _end_stack(var: Path) -> None:
     running = holder(var)
     process = running.process() if running else None
     if process is not None:
         end(process, patience=30)
     sweep(var, patience=10)
-    servers = Servers(home_of(var), durable=True)
-    if servers.are_abandoned():
-        servers.stop()
-    return say("Stopped.")
 
 
 def welcome(stack: Stack, seeded: str) -> str:

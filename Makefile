@@ -1,0 +1,46 @@
+# Every verb needs only Python 3.11 or newer and make; `make help` explains them.
+# PYTHON=/path/to/python chooses the interpreter when the virtual environment is made.
+
+PYTHON ?=
+IN_VENV := .venv/bin/python
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test up down lint format install requirements clean
+
+help: ## Explain the verbs.
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: install ## Play the whole main job on a running product, step by step, then stop it.
+	@$(IN_VENV) -m config.demo
+
+test: install ## Run what CI runs: style, types, layers, migrations, API schema, tests.
+	@$(IN_VENV) -m tests.suite
+
+up: install ## Keep the product running with a demo project until Ctrl-C; var/ keeps its data.
+	@$(IN_VENV) -m config.stack up
+
+down: install ## Stop what `make up` started, from another terminal or after a crash.
+	@$(IN_VENV) -m config.stack down
+
+lint: install ## Run the checks of `make test` without the tests.
+	@$(IN_VENV) -m tests.suite --without-tests
+
+format: install ## Rewrite the code in the project's style.
+	@.venv/bin/ruff check --fix .
+	@.venv/bin/ruff format .
+
+install: ## Make .venv from requirements/dev.txt; a second time there is nothing to do.
+	@sh deploy/install.sh "$(PYTHON)"
+
+requirements: install ## Compile requirements/*.in into pins; those that still fit stay.
+	@for name in base production dev; do \
+		.venv/bin/uv pip compile --quiet --universal --python-version 3.11 \
+			--no-annotate --no-header --no-emit-index-url --no-emit-find-links \
+			requirements/$$name.in --output-file requirements/$$name.txt || exit 1; \
+	done
+
+clean: ## Stop everything; delete .venv, the caches and the data in var/.
+	@if [ -x $(IN_VENV) ]; then $(IN_VENV) -m config.stack erase; fi
+	@rm -rf var .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis \
+		staticfiles test-results
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
