@@ -26,8 +26,9 @@ def urls(*, database_url: str = "", redis_url: str = "") -> tuple[str, str]:
 @functools.cache
 def _own_urls() -> tuple[str, str]:
     """Addresses of this checkout's durable servers, which run until this process exits."""
-    from config.embedded.place import home_of
-    from config.embedded.servers import Servers
+    # Imported here because only this needs the wheels.
+    from config.embedded.place import home_of  # noqa: PLC0415
+    from config.embedded.servers import Servers  # noqa: PLC0415
 
     servers = Servers(home_of(CHECKOUT / "var"), durable=True)
     servers.join()

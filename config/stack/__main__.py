@@ -5,8 +5,8 @@ import time
 from pathlib import Path
 
 from config.embedded import CHECKOUT
-from config.embedded.servers import Servers
 from config.embedded.place import home_of
+from config.embedded.servers import Servers
 from config.processes import end
 from config.stack import AlreadyRunning, ProgramFailed, Stack
 from config.stack.lock import holder

@@ -10,8 +10,8 @@ from types import TracebackType
 from typing import Self
 
 from config.embedded import CHECKOUT, development_secrets
-from config.embedded.servers import Servers
 from config.embedded.place import home_of
+from config.embedded.servers import Servers
 from config.processes import end, free_port, is_free
 from config.stack.interruption import interruptible
 from config.stack.lock import held
