@@ -1,4 +1,5 @@
 from django.db import models
+from django.db.models.functions import Now
 
 
 class Kind(models.TextChoices):
@@ -17,8 +18,9 @@ class SyncObject(models.Model):
     """The dirty row of one Stripe object: the whole queue of record for reading it again.
 
     ``requested`` counts the reasons to read it, ``applied`` the last reason that an applied read
-    covers; it is due while ``applied < requested``. ``epoch`` is the fence: it grows with each
-    claim, and a write under an older epoch is refused. RULES R3 gives the proof.
+    covers; it is due while ``applied < requested``, from ``next_try_at`` on. ``epoch`` is the
+    fence: it grows with each claim, and a write under an older epoch is refused. Leases and due
+    times are by the database's clock. The models in ``tests/models`` try every schedule.
     """
 
     account = models.ForeignKey("billing.StripeAccount", on_delete=models.PROTECT)
@@ -32,9 +34,15 @@ class SyncObject(models.Model):
     epoch = models.BigIntegerField(default=0)
     leased_until = models.DateTimeField(null=True)
     attempts = models.PositiveSmallIntegerField(default=0)
-    next_try_at = models.DateTimeField(null=True)
+    next_try_at = models.DateTimeField(db_default=Now())
     parked_at = models.DateTimeField(null=True)
     foreign_at = models.DateTimeField(null=True, help_text="When no project was found to own it.")
+    foreign_customer = models.CharField(
+        max_length=255,
+        blank=True,
+        help_text="The Stripe customer of a foreign object; it is read again once we know "
+        "that customer.",
+    )
     last_error = models.TextField(blank=True)
     applied_at = models.DateTimeField(null=True)
 
@@ -54,6 +62,11 @@ class SyncObject(models.Model):
                 fields=["parked_at"],
                 condition=models.Q(parked_at__isnull=False),
                 name="sync_parked",
+            ),
+            models.Index(
+                fields=["account", "foreign_customer"],
+                condition=models.Q(foreign_at__isnull=False),
+                name="sync_foreign",
             ),
         ]
 

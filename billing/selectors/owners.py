@@ -1,0 +1,62 @@
+"""Whose Stripe object this is: our own rows decide, metadata alone never does (RULES R16)."""
+
+from dataclasses import dataclass
+from typing import TypeVar
+
+from django.db.models import QuerySet
+
+from billing.models import StripeAccount, StripeCustomer
+from billing.models.mirror import Mirror
+from common.ids import PublicIdField, is_id
+from projects.models import Customer
+from projects.selectors import customers
+
+MirrorT = TypeVar("MirrorT", bound=Mirror)
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """The project that an object belongs to, and its customer if the object has one."""
+
+    project_id: str
+    customer_id: str | None = None
+
+    def lock(self) -> Customer | None:
+        """The customer's row, locked: taken before anything of theirs is read or written."""
+        if self.customer_id is None:
+            return None
+        return customers.lock(project_id=self.project_id, customer_id=self.customer_id)
+
+
+def by_customer(*, account: StripeAccount, stripe_id: str | None) -> Owner | None:
+    """The owner of whatever hangs off this Stripe customer; None when we do not know it."""
+    if not stripe_id:
+        return None
+    row = row_of(StripeCustomer, account=account, stripe_id=stripe_id)
+    return Owner(row.project_id, row.customer_id) if row is not None else None
+
+
+def row_of(model: type[MirrorT], *, account: StripeAccount, stripe_id: str) -> MirrorT | None:
+    """Our row of this Stripe object."""
+    rows: QuerySet[MirrorT] = model.objects.across_projects()  # type: ignore[assignment]  # stubs
+    return rows.filter(account=account, stripe_id=stripe_id).order_by("id").first()
+
+
+def claimed_row(
+    model: type[MirrorT], *, account: StripeAccount, stripe_id: str, our_id: str | None
+) -> MirrorT | None:
+    """Our row of this object, or the row that its metadata names if that one still waits for it.
+
+    The proof is our row: it was made in this account to ask for an object and has none yet.
+    """
+    row = row_of(model, account=account, stripe_id=stripe_id)
+    if row is not None or not is_id(our_id, _prefix(model)):
+        return row
+    rows: QuerySet[MirrorT] = model.objects.across_projects()  # type: ignore[assignment]  # stubs
+    return rows.filter(account=account, stripe_id__isnull=True, pk=our_id).first()
+
+
+def _prefix(model: type[Mirror]) -> str:
+    key = model._meta.pk
+    assert isinstance(key, PublicIdField)
+    return key.prefix

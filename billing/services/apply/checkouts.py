@@ -1,0 +1,102 @@
+"""Checkout sessions: only those that we opened are ours."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+
+from billing import representation
+from billing.models import Checkout, StripeAccount
+from billing.models.checkout import CheckoutStatus
+from billing.models.sync_object import Kind
+from billing.selectors import owners
+from billing.selectors.owners import Owner
+from billing.services import leases, provisioning
+from billing.services.apply.announce import write_and_tell
+from billing.services.apply.mapper import Mapper
+from billing.services.apply.plan import Differences, Plan, Values
+from billing.stripe.snapshots import CheckoutSnapshot
+from common.queue import enqueue
+from events.catalog import EventType
+from projects.models import Customer
+
+
+def _row(account: StripeAccount, snapshot: CheckoutSnapshot) -> Checkout | None:
+    """Our row, if the session's customer is its customer."""
+    row = owners.claimed_row(
+        Checkout, account=account, stripe_id=snapshot.stripe_id, our_id=snapshot.our_id
+    )
+    if row is None or not snapshot.customer_stripe_id:
+        return row
+    owner = owners.by_customer(account=account, stripe_id=snapshot.customer_stripe_id)
+    return row if owner == Owner(row.project_id, row.customer_id) else None
+
+
+def _owner(account: StripeAccount, snapshot: CheckoutSnapshot) -> Owner | None:
+    row = _row(account, snapshot)
+    return Owner(row.project_id, row.customer_id) if row is not None else None
+
+
+def _plan(account: StripeAccount, owner: Owner, snapshot: CheckoutSnapshot) -> Plan[Checkout]:
+    row = _row(account, snapshot)
+    assert row is not None
+    return Plan(
+        row=row,
+        values={
+            "stripe_id": snapshot.stripe_id,
+            "status": snapshot.status,
+            "payment_status": snapshot.payment_status,
+            "url": snapshot.url,
+            "currency": snapshot.currency or row.currency,
+            "amount_total": snapshot.amount_total,
+            "payment_stripe_id": snapshot.payment_stripe_id or "",
+            "subscription_stripe_id": snapshot.subscription_stripe_id or "",
+            "metadata": snapshot.metadata,
+            "expires_at": snapshot.expires_at,
+        },
+    )
+
+
+def _gone(row: Checkout, at: datetime) -> Values:
+    if row.status == CheckoutStatus.COMPLETE:
+        return {}
+    return {"status": CheckoutStatus.EXPIRED.value, "url": ""}
+
+
+def _carry_out(planned: Plan[Checkout], customer: Customer | None, at: datetime) -> None:
+    assert customer is not None
+    row = planned.row
+    row.customer = customer
+    status = planned.values.get("status", row.status)
+    if status == CheckoutStatus.COMPLETE and row.completed_at is None:
+        planned = replace(planned, values={**planned.values, "completed_at": at})
+    differences = write_and_tell(
+        planned, customer=customer, render=representation.checkout, happened=_happened, at=at
+    )
+    if differences and row.status == CheckoutStatus.COMPLETE:
+        _reread_what_it_made(row)
+    provisioning.follow_checkout(checkout=row, customer=customer, at=at)
+
+
+def _happened(planned: Plan[Checkout], differences: Differences) -> Iterator[EventType]:
+    before, after = differences.get("status", (planned.row.status, planned.row.status))
+    if before != after and after == CheckoutStatus.COMPLETE:
+        yield EventType.CHECKOUT_COMPLETED
+    if before != after and after == CheckoutStatus.EXPIRED:
+        yield EventType.CHECKOUT_EXPIRED
+
+
+def _reread_what_it_made(row: Checkout) -> None:
+    """The payment or subscription that it names is due now, whether or not its events arrive."""
+    made = {
+        Kind.PAYMENT_INTENT: row.payment_stripe_id,
+        Kind.SUBSCRIPTION: row.subscription_stripe_id,
+    }
+    for kind, stripe_id in made.items():
+        if stripe_id:
+            leases.mark(account_id=row.account_id, kind=kind, stripe_id=stripe_id)
+            enqueue("billing.sync")
+
+
+MAPPER: Mapper[CheckoutSnapshot, Checkout] = Mapper(
+    model=Checkout, owner=_owner, plan=_plan, gone=_gone, carry_out=_carry_out
+)

@@ -1,0 +1,86 @@
+"""The customer at Stripe: the row that decides who owns what hangs off it."""
+
+from datetime import datetime
+
+from django.db.models import F
+from django.db.models.functions import Now
+
+from billing.models import StripeAccount, StripeCustomer, Subscription, SyncObject
+from billing.models.subscription import ENDED
+from billing.models.sync_object import Kind
+from billing.selectors import owners
+from billing.selectors.owners import Owner
+from billing.services import leases
+from billing.services.apply.mapper import Mapper
+from billing.services.apply.plan import Plan, Values
+from billing.stripe.snapshots import CustomerSnapshot
+from common.queue import enqueue
+from projects.models import Customer
+
+
+def _row(account: StripeAccount, snapshot: CustomerSnapshot) -> StripeCustomer | None:
+    return owners.claimed_row(
+        StripeCustomer, account=account, stripe_id=snapshot.stripe_id, our_id=snapshot.our_id
+    )
+
+
+def _owner(account: StripeAccount, snapshot: CustomerSnapshot) -> Owner | None:
+    row = _row(account, snapshot)
+    return Owner(row.project_id, row.customer_id) if row is not None else None
+
+
+def _plan(account: StripeAccount, owner: Owner, snapshot: CustomerSnapshot) -> Plan[StripeCustomer]:
+    row = _row(account, snapshot)
+    assert row is not None
+    return Plan(
+        row=row,
+        values={
+            "stripe_id": snapshot.stripe_id,
+            "email": snapshot.email,
+            "name": snapshot.name,
+            "currency": snapshot.currency,
+            "balance": snapshot.balance,
+            "delinquent": snapshot.delinquent,
+            "deleted_at": None,
+        },
+    )
+
+
+def _gone(row: StripeCustomer, at: datetime) -> Values:
+    return {"deleted_at": row.deleted_at or at}
+
+
+def _carry_out(planned: Plan[StripeCustomer], customer: Customer | None, at: datetime) -> None:
+    """Also reads again what depends on it: foreign objects of this customer are ours now, and
+    Stripe ends the subscriptions of a customer that it deletes."""
+    planned.write(at=at)
+    row = planned.row
+    if row.deleted_at is not None:
+        _reread_subscriptions(row)
+    elif row.stripe_id:
+        _claim_foreign(row.account_id, row.stripe_id)
+
+
+def _claim_foreign(account_id: str, stripe_id: str) -> None:
+    theirs = SyncObject.objects.filter(
+        account_id=account_id, foreign_customer=stripe_id, foreign_at__isnull=False
+    )
+    if theirs.update(requested=F("requested") + 1, next_try_at=Now(), foreign_customer=""):
+        enqueue("billing.sync")
+
+
+def _reread_subscriptions(row: StripeCustomer) -> None:
+    running = (
+        Subscription.objects.for_project(row.project_id)
+        .filter(account_id=row.account_id, customer_id=row.customer_id)
+        .exclude(status__in=ENDED)
+        .values_list("stripe_id", flat=True)
+    )
+    for stripe_id in filter(None, running):
+        leases.mark(account_id=row.account_id, kind=Kind.SUBSCRIPTION, stripe_id=stripe_id)
+        enqueue("billing.sync")
+
+
+MAPPER: Mapper[CustomerSnapshot, StripeCustomer] = Mapper(
+    model=StripeCustomer, owner=_owner, plan=_plan, gone=_gone, carry_out=_carry_out
+)

@@ -1,0 +1,125 @@
+"""Invoices with their lines."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from billing import representation
+from billing.models import Invoice, InvoiceLine, StripeAccount, Subscription
+from billing.selectors import owners
+from billing.selectors.owners import Owner
+from billing.services.apply.announce import write_and_tell
+from billing.services.apply.mapper import Mapper
+from billing.services.apply.plan import Children, Differences, Plan, Values
+from billing.services.apply.subscriptions import prices_by_stripe_id
+from billing.stripe.snapshots import InvoiceSnapshot
+from events.catalog import EventType
+from projects.models import Customer
+
+PAID = "paid"
+FINAL = frozenset({PAID, "void", "uncollectible"})
+DELETED = "deleted"
+"""Stripe deletes drafts only, and has no word for one that it deleted."""
+
+
+def _owner(account: StripeAccount, snapshot: InvoiceSnapshot) -> Owner | None:
+    return owners.by_customer(account=account, stripe_id=snapshot.customer_stripe_id)
+
+
+def _plan(account: StripeAccount, owner: Owner, snapshot: InvoiceSnapshot) -> Plan[Invoice]:
+    row = (
+        Invoice.objects.for_project(owner.project_id)
+        .filter(account=account, stripe_id=snapshot.stripe_id)
+        .first()
+    ) or Invoice(project_id=owner.project_id, account=account)
+    return Plan(
+        row=row,
+        values={
+            "stripe_id": snapshot.stripe_id,
+            "customer_id": owner.customer_id,
+            "subscription_id": _subscription_id(account, owner, snapshot),
+            "subscription_stripe_id": snapshot.subscription_stripe_id or "",
+            "number": snapshot.number,
+            "status": snapshot.status,
+            "billing_reason": snapshot.billing_reason,
+            "currency": snapshot.currency,
+            "subtotal": snapshot.subtotal,
+            "tax": snapshot.tax,
+            "total": snapshot.total,
+            "amount_due": snapshot.amount_due,
+            "amount_paid": snapshot.amount_paid,
+            "attempt_count": snapshot.attempt_count,
+            "next_attempt_at": snapshot.next_attempt_at,
+            "hosted_url": snapshot.hosted_url,
+            "pdf_url": snapshot.pdf_url,
+            "issued_at": snapshot.issued_at,
+            "paid_at": snapshot.paid_at,
+        },
+        children=(_lines(account, row, snapshot),),
+    )
+
+
+def _subscription_id(account: StripeAccount, owner: Owner, snapshot: InvoiceSnapshot) -> str | None:
+    """Empty while the subscription is not mirrored; it adopts its invoices when it comes."""
+    if not snapshot.subscription_stripe_id:
+        return None
+    return (
+        Subscription.objects.for_project(owner.project_id)
+        .filter(
+            account=account,
+            customer_id=owner.customer_id,
+            stripe_id=snapshot.subscription_stripe_id,
+        )
+        .values_list("pk", flat=True)
+        .first()
+    )
+
+
+def _lines(account: StripeAccount, row: Invoice, snapshot: InvoiceSnapshot) -> Children:
+    ours = [] if row._state.adding else list(row.lines.all())
+    named = {line.price_stripe_id for line in snapshot.lines if line.price_stripe_id}
+    known = prices_by_stripe_id(account, row.project_id, named)
+    return Children(
+        name="lines",
+        rows={line.stripe_id: line for line in ours},
+        wanted={
+            line.stripe_id: {
+                "stripe_id": line.stripe_id,
+                "description": line.description,
+                "price_id": known.get(line.price_stripe_id),
+                "quantity": line.quantity,
+                "amount": line.amount,
+                "currency": line.currency,
+                "is_proration": line.is_proration,
+                "period_start": line.period_start,
+                "period_end": line.period_end,
+            }
+            for line in snapshot.lines
+        },
+        new=lambda stripe_id: InvoiceLine(project_id=row.project_id, invoice=row),
+    )
+
+
+def _gone(row: Invoice, at: datetime) -> Values:
+    return {} if row.status in FINAL else {"status": DELETED, "next_attempt_at": None}
+
+
+def _carry_out(planned: Plan[Invoice], customer: Customer | None, at: datetime) -> None:
+    assert customer is not None
+    planned.row.customer = customer
+    write_and_tell(
+        planned, customer=customer, render=representation.invoice, happened=_happened, at=at
+    )
+
+
+def _happened(planned: Plan[Invoice], differences: Differences) -> Iterator[EventType]:
+    before, after = differences.get("status", (planned.row.status, planned.row.status))
+    if before != after and after == PAID:
+        yield EventType.INVOICE_PAID
+    tried, tries = differences.get("attempt_count", (0, 0))
+    if tries > tried and after not in (PAID, "void"):
+        yield EventType.INVOICE_PAYMENT_FAILED
+
+
+MAPPER: Mapper[InvoiceSnapshot, Invoice] = Mapper(
+    model=Invoice, owner=_owner, plan=_plan, gone=_gone, carry_out=_carry_out
+)

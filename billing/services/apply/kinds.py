@@ -1,0 +1,71 @@
+"""The table of what we mirror: how Stripe is asked, and how the answer is mapped to our rows.
+
+In the order in which reconciliation goes through them: owners before what they own.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from billing.models.sync_object import Kind
+from billing.services.apply import (
+    checkouts,
+    customers,
+    invoices,
+    payments,
+    prices,
+    products,
+    subscriptions,
+)
+from billing.services.apply.mapper import Mapper
+from billing.stripe import checkouts as stripe_checkouts
+from billing.stripe import customers as stripe_customers
+from billing.stripe import invoices as stripe_invoices
+from billing.stripe import payments as stripe_payments
+from billing.stripe import prices as stripe_prices
+from billing.stripe import products as stripe_products
+from billing.stripe import subscriptions as stripe_subscriptions
+from billing.stripe.snapshots import Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Mirrored:
+    """One kind of object at Stripe and its place here."""
+
+    kind: Kind
+    retrieve: Callable[[Any, str], Snapshot]
+    """From the account's client and an id; raises StripeObjectMissing."""
+    iterate: Callable[[Any], Iterator[Snapshot]]
+    mapper: Mapper[Any, Any]
+
+
+KINDS: dict[str, Mirrored] = {
+    each.kind.value: each
+    for each in (
+        Mirrored(
+            Kind.CUSTOMER, stripe_customers.retrieve, stripe_customers.iterate, customers.MAPPER
+        ),
+        Mirrored(Kind.PRODUCT, stripe_products.retrieve, stripe_products.iterate, products.MAPPER),
+        Mirrored(Kind.PRICE, stripe_prices.retrieve, stripe_prices.iterate, prices.MAPPER),
+        Mirrored(
+            Kind.SUBSCRIPTION,
+            stripe_subscriptions.retrieve,
+            stripe_subscriptions.iterate,
+            subscriptions.MAPPER,
+        ),
+        Mirrored(
+            Kind.PAYMENT_INTENT, stripe_payments.retrieve, stripe_payments.iterate, payments.MAPPER
+        ),
+        Mirrored(
+            Kind.CHECKOUT_SESSION,
+            stripe_checkouts.retrieve,
+            stripe_checkouts.iterate,
+            checkouts.MAPPER,
+        ),
+        Mirrored(Kind.INVOICE, stripe_invoices.retrieve, stripe_invoices.iterate, invoices.MAPPER),
+    )
+}
+
+
+def of(kind: str) -> Mirrored:
+    return KINDS[kind]

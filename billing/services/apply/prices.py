@@ -1,0 +1,101 @@
+"""Prices. In a project's own Stripe account, those made elsewhere are mirrored too."""
+
+from datetime import datetime
+
+from billing.models import Price, Product, StripeAccount, SubscriptionItem
+from billing.models.sync_object import Kind
+from billing.selectors import owners
+from billing.selectors.owners import Owner
+from billing.services import leases
+from billing.services.apply.mapper import DependencyMissing, Mapper
+from billing.services.apply.plan import Plan, Values
+from billing.stripe.snapshots import PriceSnapshot
+from common.queue import enqueue
+from projects.models import Customer
+
+
+def _row(account: StripeAccount, snapshot: PriceSnapshot) -> Price | None:
+    return owners.claimed_row(
+        Price, account=account, stripe_id=snapshot.stripe_id, our_id=snapshot.our_id
+    )
+
+
+def _owner(account: StripeAccount, snapshot: PriceSnapshot) -> Owner | None:
+    """A price without one whole amount (tiers, parts of a cent) cannot be sold here: foreign."""
+    row = _row(account, snapshot)
+    project_id = row.project_id if row is not None else account.project_id
+    if project_id is None or snapshot.unit_amount is None:
+        return None
+    return Owner(project_id)
+
+
+def _plan(account: StripeAccount, owner: Owner, snapshot: PriceSnapshot) -> Plan[Price]:
+    row = _row(account, snapshot)
+    return Plan(
+        row=row or _new(account, owner, snapshot),
+        values={
+            "stripe_id": snapshot.stripe_id,
+            "nickname": snapshot.nickname,
+            "type": snapshot.type,
+            "currency": snapshot.currency,
+            "unit_amount": snapshot.unit_amount,
+            "interval": snapshot.interval,
+            "interval_count": snapshot.interval_count,
+            "active": snapshot.active,
+            "metadata": snapshot.metadata,
+        },
+    )
+
+
+def _new(account: StripeAccount, owner: Owner, snapshot: PriceSnapshot) -> Price:
+    product = (
+        Product.objects.for_project(owner.project_id)
+        .filter(account=account, stripe_id=snapshot.product_stripe_id)
+        .first()
+    )
+    if product is None:
+        raise DependencyMissing(kind=Kind.PRODUCT, stripe_id=snapshot.product_stripe_id)
+    return Price(project_id=owner.project_id, account=account, product=product)
+
+
+def _gone(row: Price, at: datetime) -> Values:
+    """It cannot be sold any more; whoever pays it goes on."""
+    return {"active": False}
+
+
+def _carry_out(planned: Plan[Price], customer: Customer | None, at: datetime) -> None:
+    """Also reads subscriptions again that had this price before we knew it."""
+    differences = planned.differences()
+    planned.write(at=at)
+    if "stripe_id" in differences:
+        _reread_subscriptions(planned.row)
+
+
+def _reread_subscriptions(price: Price) -> None:
+    waiting = (
+        SubscriptionItem.objects.for_project(price.project_id)
+        .filter(
+            subscription__account_id=price.account_id,
+            price_stripe_id=price.stripe_id,
+            price__isnull=True,
+        )
+        .values_list("subscription__stripe_id", flat=True)
+        .distinct()
+    )
+    for stripe_id in filter(None, waiting):
+        leases.mark(account_id=price.account_id, kind=Kind.SUBSCRIPTION, stripe_id=stripe_id)
+        enqueue("billing.sync")
+
+
+def _nobody(row: Price) -> None:
+    return None
+
+
+MAPPER: Mapper[PriceSnapshot, Price] = Mapper(
+    model=Price,
+    owner=_owner,
+    plan=_plan,
+    gone=_gone,
+    carry_out=_carry_out,
+    customer_id=_nobody,
+)

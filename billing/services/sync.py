@@ -1,0 +1,184 @@
+"""The one path from Stripe's truth to ours: read an object again and apply what it says.
+
+Webhooks, the return from checkout, our own writes, reconciliation and the operator's *read again*
+all end here. Duplicates, gaps and reordering can delay the truth but never change it:
+
+* :func:`mark` makes an object dirty, in the transaction of whoever has news of it;
+* a claim takes a lease and a fence before Stripe is asked (``billing.services.leases``);
+* :func:`read` asks Stripe with no transaction open;
+* :func:`store` applies the answer and records that it did in one transaction, or does nothing.
+"""
+
+import random
+import time
+from collections.abc import Callable
+from datetime import datetime
+
+import structlog
+from django.conf import settings
+from django.db import OperationalError, transaction
+
+from billing.models import StripeAccount, SyncObject
+from billing.services import apply, leases
+from billing.services.apply import kinds
+from billing.services.leases import Claim, claim, fail, mark
+from billing.stripe.client import client_for
+from billing.stripe.errors import (
+    StripeCredentialsRefused,
+    StripeObjectMissing,
+    StripeUnavailable,
+)
+from billing.stripe.snapshots import Snapshot
+from common.errors import DomainError, Unavailable
+
+__all__ = ["claim", "drain", "fail", "mark", "now", "read", "store"]
+
+log = structlog.get_logger(__name__)
+
+PATIENCE = 5.0
+"""Seconds that an interactive caller waits for another worker that is reading the same object."""
+PEEK = 0.05
+"""Seconds between two looks at what that worker does."""
+TRIES = 3
+"""Of one transaction that PostgreSQL undid for reasons of concurrency."""
+CLASHES = frozenset({"40P01", "40001"})
+"""PostgreSQL's deadlock_detected and serialization_failure."""
+AWAY = (StripeUnavailable, StripeCredentialsRefused)
+"""Troubles of a whole account, which say nothing about the object that was asked for."""
+
+
+def read(claim: Claim) -> Snapshot | None:
+    """What Stripe says about the object now; None when there is no such object any more.
+
+    Raises StripeUnavailable.
+    """
+    try:
+        return kinds.of(claim.kind).retrieve(client_for(claim.account), claim.stripe_id)
+    except StripeObjectMissing:
+        return None
+
+
+def store(claim: Claim, snapshot: Snapshot | None, *, at: datetime) -> bool:
+    """Apply what was read, and record that, in one transaction.
+
+    False when the claim was lost on the way: then nothing is changed.
+    """
+    tries = 0
+    while True:
+        try:
+            with transaction.atomic():
+                _apply(claim, snapshot, at)
+        except _ClaimLost:
+            log.info("sync_claim_lost", kind=claim.kind, stripe_id=claim.stripe_id)
+            return False
+        except OperationalError as error:
+            tries += 1
+            if tries == TRIES or getattr(error.__cause__, "sqlstate", None) not in CLASHES:
+                raise
+            time.sleep(random.uniform(0.01, 0.1))  # noqa: S311  # lets the other one finish
+        else:
+            return True
+
+
+def _apply(claim: Claim, snapshot: Snapshot | None, at: datetime) -> None:
+    owner = apply.apply(
+        account=claim.account,
+        kind=claim.kind,
+        stripe_id=claim.stripe_id,
+        snapshot=snapshot,
+        at=at,
+    )
+    if not leases.settle(
+        claim,
+        at=at,
+        project_id=owner.project_id if owner else None,
+        foreign_at=None if owner else at,
+        foreign_customer="" if owner else apply.customer_of(snapshot),
+    ):
+        raise _ClaimLost
+
+
+class _ClaimLost(Exception):
+    """The lease ran out and somebody else has claimed the object since."""
+
+
+def now(*, account: StripeAccount, kind: str, stripe_id: str, at: datetime) -> None:
+    """Read one object and apply it before returning.
+
+    If another worker is reading it, waits for an answer that is as new as this call. Raises
+    StripeUnavailable, Unavailable after five seconds, or what applying it raised; the object
+    stays marked in each case.
+    """
+    sync_id, number = mark(account_id=account.pk, kind=kind, stripe_id=stripe_id)
+    give_up = time.monotonic() + PATIENCE
+    while time.monotonic() < give_up:
+        mine = leases.claim_one(sync_id=sync_id)
+        if mine is not None and _carry_out(mine, at):
+            return
+        if SyncObject.objects.filter(pk=sync_id, applied__gte=number).exists():
+            return
+        time.sleep(PEEK)
+    raise Unavailable("Stripe's answer is still being stored. Try again in a few seconds.")
+
+
+def drain(*, at: datetime, limit: int, clock: Callable[[], float] = time.monotonic) -> int:
+    """Carry out due reads until none is left, ``limit`` is reached or the time of a lease is up.
+
+    Returns how many objects were taken. Errors stay with their object: see ``last_error``.
+    """
+    stop = clock() + settings.BILLING.sync_lease.total_seconds()
+    taken = 0
+    while taken < limit and clock() < stop:
+        batch = claim(limit=min(settings.BILLING.sync_batch, limit - taken))
+        if not batch:
+            break
+        taken += len(batch)
+        _drain_batch(batch, at=at, clock=clock)
+    return taken
+
+
+def _drain_batch(batch: list[Claim], *, at: datetime, clock: Callable[[], float]) -> None:
+    """Carry out a batch while the first half of its lease lasts; hand the rest back.
+
+    An account that does not answer is asked once, not once for each object.
+    """
+    hand_back = clock() + settings.BILLING.sync_lease.total_seconds() / 2
+    silent: dict[str, DomainError] = {}
+    for each in batch:
+        if clock() >= hand_back:
+            leases.release(each)
+        elif each.account.pk in silent:
+            leases.postpone(each, silent[each.account.pk])
+        else:
+            _attempt(each, at=at, silent=silent)
+
+
+def _attempt(claim: Claim, *, at: datetime, silent: dict[str, DomainError]) -> None:
+    try:
+        _carry_out(claim, at)
+    except AWAY as error:
+        silent[claim.account.pk] = error
+    except Exception as error:  # noqa: BLE001  # one object's trouble must not stop the others
+        log.warning(
+            "sync_failed",
+            kind=claim.kind,
+            stripe_id=claim.stripe_id,
+            attempt=claim.attempts + 1,
+            error=type(error).__name__,
+        )
+
+
+def _carry_out(claim: Claim, at: datetime) -> bool:
+    """Read and store; whatever goes wrong is written down with the object, then raised on."""
+    try:
+        return store(claim, read(claim), at=at)
+    except AWAY as error:
+        leases.postpone(claim, error)
+        raise
+    except apply.DependencyMissing as missing:
+        mark(account_id=claim.account.pk, kind=missing.kind, stripe_id=missing.stripe_id)
+        fail(claim, missing, at=at)
+        raise
+    except Exception as error:
+        fail(claim, error, at=at)
+        raise
