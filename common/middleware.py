@@ -4,12 +4,13 @@ import time
 from collections.abc import Callable
 
 import structlog
-from django.db import InterfaceError, OperationalError
+from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse
 
 from common import context
-from common.api.problems import problem
-from common.errors import DomainError, Unavailable
+from common.api import django_refusals
+from common.api.problems import plain, refusal_of
+from common.errors import DomainError
 
 log = structlog.get_logger("tollgate.request")
 Handler = Callable[[HttpRequest], HttpResponse]
@@ -37,20 +38,29 @@ class RequestIdMiddleware:
 
 
 class ProblemMiddleware:
-    """Errors of plain Django views leave as problem documents too; a lost database is a 503."""
+    """Refusals of plain Django leave as problem documents too; a lost database is a 503."""
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        return self.get_response(request)
+        return django_refusals.in_our_words(request, self.get_response(request))
 
-    def process_exception(
-        self, request: HttpRequest, exception: Exception
-    ) -> HttpResponse | None:
-        if isinstance(exception, DomainError):
-            return problem(exception)
-        if isinstance(exception, OperationalError | InterfaceError):
-            log.error("database_unavailable", error=type(exception).__name__)
-            return problem(Unavailable("The database is away. Try again in a few seconds."))
-        return None
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        if django_refusals.is_console(request):
+            return None
+        refusal = refusal_of(exception)
+        return plain(refusal) if isinstance(refusal, DomainError) else None
+
+
+class NulMiddleware:
+    """No NUL in an address: PostgreSQL cannot hold one, so nothing can be named by it."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        query = request.META.get("QUERY_STRING", "")
+        if "\x00" in request.path_info or "%00" in query or "\x00" in query:
+            raise BadRequest("An address holds a NUL character.")
+        return self.get_response(request)

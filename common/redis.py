@@ -43,10 +43,10 @@ class Breaker:
 
 breaker = Breaker()
 _lock = threading.Lock()
-_clients: dict[str, "redis.Redis[str]"] = {}
+_clients: dict[str, redis.Redis] = {}
 
 
-def client() -> "redis.Redis[str]":
+def client() -> redis.Redis:
     """The process-wide client of ``REDIS_URL``; thread-safe, bounded waits, no retries."""
     url = settings.REDIS_URL
     with _lock:
@@ -63,7 +63,7 @@ def client() -> "redis.Redis[str]":
         return _clients[url]
 
 
-def attempt(call: Callable[["redis.Redis[str]"], T], *, otherwise: T) -> T:
+def attempt(call: Callable[[redis.Redis], T], *, otherwise: T) -> T:
     """The call's answer, or ``otherwise`` at once when Redis is away."""
     if breaker.is_open:
         return otherwise

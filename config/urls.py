@@ -6,11 +6,13 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, Spec
 
 urlpatterns = [
     path("admin/", admin.site.urls),
+    path("api/v1/", include("entitlements.api.urls")),
     path("api/schema", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
     path("api/redoc", SpectacularRedocView.as_view(url_name="schema"), name="redoc"),
 ]
 
-handler400 = "common.api.problems.bad_request"
-handler404 = "common.api.problems.not_found"
-handler500 = "common.api.problems.server_error"
+handler400 = "common.api.django_refusals.bad_request"
+handler403 = "common.api.django_refusals.forbidden"
+handler404 = "common.api.django_refusals.not_found"
+handler500 = "common.api.django_refusals.server_error"

@@ -2,7 +2,7 @@
 
 from typing import Any, Protocol
 
-from rest_framework.exceptions import PermissionDenied
+from rest_framework.exceptions import MethodNotAllowed, PermissionDenied
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
@@ -23,11 +23,17 @@ class HasScope(BasePermission):
     """Lets a call through when its key carries the scope that the action names."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
-        if request.auth is None:
+        credential: Credential | None = request.auth
+        if credential is None:
             return False
-        if request.method in ("OPTIONS",):
+        method = request.method or ""
+        if method == "OPTIONS":
             return True
-        scope = required_scope(view, request.method or "")
-        if scope is None or not request.auth.allows(scope):
-            raise PermissionDenied(f"This call needs a key with the scope {scope!r}.")
+        if method not in view.allowed_methods:
+            raise MethodNotAllowed(method)
+        scope = required_scope(view, method)
+        if scope is None:
+            raise PermissionDenied("No key may do this.")
+        if not credential.allows(scope):
+            raise PermissionDenied(f"This call needs a key with the scope '{scope}'.")
         return True

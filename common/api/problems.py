@@ -8,11 +8,12 @@ import structlog
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.db import InterfaceError, OperationalError
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
+from common.api.parsers import BodyTooLarge
 from common.context import request_id
 from common.errors import DomainError, NotFound, Unavailable
 
@@ -20,23 +21,24 @@ log = structlog.get_logger(__name__)
 
 CONTENT_TYPE = "application/problem+json"
 
-_CODES: dict[type[exceptions.APIException], tuple[str, str]] = {
+CODES: dict[type[exceptions.APIException], tuple[str, str]] = {
     exceptions.ParseError: ("malformed-body", "The body could not be read."),
     exceptions.AuthenticationFailed: ("invalid-key", "The API key is not valid."),
     exceptions.NotAuthenticated: ("key-required", "An API key is required."),
     exceptions.PermissionDenied: ("scope-missing", "The key may not do this."),
     exceptions.NotFound: (NotFound.code, NotFound.title),
     exceptions.MethodNotAllowed: ("method-not-allowed", "The method is not allowed here."),
-    exceptions.NotAcceptable: ("not-acceptable", "This service answers JSON."),
     exceptions.UnsupportedMediaType: ("unsupported-media-type", "Send application/json."),
+    BodyTooLarge: ("body-too-large", "The body is too large."),
     exceptions.Throttled: ("rate-limited", "Too many requests."),
 }
+"""What REST framework's own refusals are called; ours carry their code themselves."""
 
 
 def document(
     *, status: int, code: str, title: str, detail: str = "", **extra: Any
 ) -> dict[str, Any]:
-    """The members of a problem document; ``type`` points at its entry in docs/errors.md."""
+    """The members of a problem document; ``type`` is the address that explains the code."""
     body: dict[str, Any] = {
         "type": f"{settings.PUBLIC_URL}/docs/errors#{code}",
         "title": title,
@@ -50,11 +52,58 @@ def document(
     return {**body, **extra}
 
 
-def _headers(error: DomainError) -> dict[str, str]:
-    return {"Retry-After": str(error.retry_after)} if error.retry_after is not None else {}
+def problem(error: DomainError) -> HttpResponse:
+    """The answer to a refusal, for what does not run under REST framework."""
+    return render(_domain(error), _domain_headers(error))
 
 
-def _document_of(error: DomainError) -> dict[str, Any]:
+def plain(error: DomainError | exceptions.APIException) -> HttpResponse:
+    """As :func:`problem`, for REST framework's own refusals too."""
+    return render(*_told(error))
+
+
+def render(body: dict[str, Any], headers: dict[str, str] | None = None) -> HttpResponse:
+    """The document as an answer."""
+    return HttpResponse(
+        orjson.dumps(body), status=body["status"], content_type=CONTENT_TYPE, headers=headers
+    )
+
+
+def handle(exception: Exception, context: dict[str, Any]) -> Response | None:
+    """REST framework's exception handler; None lets a programming error become a 500."""
+    refusal = refusal_of(exception)
+    if refusal is None:
+        return None
+    body, headers = _told(refusal)
+    set_rollback()
+    return Response(body, status=body["status"], headers=headers, content_type=CONTENT_TYPE)
+
+
+def refusal_of(exception: Exception) -> DomainError | exceptions.APIException | None:
+    """The refusal that this exception stands for; None for a programming error."""
+    if isinstance(exception, DomainError | exceptions.APIException):
+        return exception
+    if isinstance(exception, Http404):
+        return NotFound()
+    if isinstance(exception, PermissionDenied):
+        return exceptions.PermissionDenied()
+    if isinstance(exception, OperationalError | InterfaceError):
+        log.error("database_unavailable", error=type(exception).__name__)
+        return Unavailable("The database is away or too busy. Try again in a few seconds.")
+    return None
+
+
+def _told(
+    error: DomainError | exceptions.APIException,
+) -> tuple[dict[str, Any], dict[str, str]]:
+    if isinstance(error, DomainError):
+        return _domain(error), _domain_headers(error)
+    if isinstance(error, exceptions.ValidationError):
+        return _validation(error), {}
+    return _api(error), _api_headers(error)
+
+
+def _domain(error: DomainError) -> dict[str, Any]:
     return document(
         status=error.status,
         code=error.code,
@@ -64,37 +113,8 @@ def _document_of(error: DomainError) -> dict[str, Any]:
     )
 
 
-def problem(error: DomainError) -> HttpResponse:
-    """The same answer for views that do not run under REST framework."""
-    return HttpResponse(
-        orjson.dumps(_document_of(error)),
-        status=error.status,
-        content_type=CONTENT_TYPE,
-        headers=_headers(error),
-    )
-
-
-def handle(exception: Exception, context: dict[str, Any]) -> Response | None:
-    """REST framework's exception handler; None lets a programming error become a 500."""
-    if isinstance(exception, Http404):
-        exception = NotFound()
-    elif isinstance(exception, PermissionDenied):
-        exception = exceptions.PermissionDenied()
-    elif isinstance(exception, OperationalError | InterfaceError):
-        log.error("database_unavailable", error=type(exception).__name__)
-        exception = Unavailable("The database is away. Try again in a few seconds.")
-    if isinstance(exception, DomainError):
-        return _respond(_document_of(exception), _headers(exception))
-    if isinstance(exception, exceptions.ValidationError):
-        return _respond(_validation(exception), {})
-    if isinstance(exception, exceptions.APIException):
-        return _respond(_api(exception), _api_headers(exception))
-    return None
-
-
-def _respond(body: dict[str, Any], headers: dict[str, str]) -> Response:
-    set_rollback()
-    return Response(body, status=body["status"], headers=headers, content_type=CONTENT_TYPE)
+def _domain_headers(error: DomainError) -> dict[str, str]:
+    return {"Retry-After": str(error.retry_after)} if error.retry_after is not None else {}
 
 
 def _validation(error: exceptions.ValidationError) -> dict[str, Any]:
@@ -110,24 +130,28 @@ def _validation(error: exceptions.ValidationError) -> dict[str, Any]:
 def _flatten(detail: Any, path: str = "") -> Iterator[dict[str, str]]:
     if isinstance(detail, dict):
         for key, value in detail.items():
-            yield from _flatten(value, path if key == "non_field_errors" else f"{path}/{key}")
+            yield from _flatten(value, path if key == "non_field_errors" else _below(path, key))
     elif isinstance(detail, list):
         for index, value in enumerate(detail):
             nested = isinstance(value, dict | list)
-            yield from _flatten(value, f"{path}/{index}" if nested else path)
+            yield from _flatten(value, _below(path, index) if nested else path)
     else:
         code = getattr(detail, "code", "invalid")
         yield {"pointer": f"#{path}", "code": str(code), "detail": str(detail)}
 
 
+def _below(path: str, key: object) -> str:
+    """One step further down, as a JSON pointer writes it (RFC 6901)."""
+    step = str(key).replace("~", "~0").replace("/", "~1")
+    return f"{path}/{step}"
+
+
 def _api(error: exceptions.APIException) -> dict[str, Any]:
     code, title = next(
-        (found for kind, found in _CODES.items() if isinstance(error, kind)),
-        ("bad-request", "The request could not be carried out."),
+        (found for kind, found in CODES.items() if isinstance(error, kind)),
+        (DomainError.code, DomainError.title),
     )
-    return document(
-        status=error.status_code, code=code, title=title, detail=str(error.detail)
-    )
+    return document(status=error.status_code, code=code, title=title, detail=str(error.detail))
 
 
 def _api_headers(error: exceptions.APIException) -> dict[str, str]:
@@ -137,25 +161,3 @@ def _api_headers(error: exceptions.APIException) -> dict[str, str]:
     if wait := getattr(error, "wait", None):
         headers["Retry-After"] = str(int(wait))
     return headers
-
-
-def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Django's handler404."""
-    return problem(NotFound())
-
-
-def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Django's handler400."""
-    body = document(status=400, code="bad-request", title="The request could not be understood.")
-    return HttpResponse(orjson.dumps(body), status=400, content_type=CONTENT_TYPE)
-
-
-def server_error(request: HttpRequest) -> HttpResponse:
-    """Django's handler500: says nothing but the request id, which finds the log lines."""
-    body = document(
-        status=500,
-        code="internal-error",
-        title="Something went wrong on our side.",
-        detail="Quote the request id to the operators.",
-    )
-    return HttpResponse(orjson.dumps(body), status=500, content_type=CONTENT_TYPE)

@@ -33,10 +33,10 @@ PROBLEM_SCHEMA: dict[str, Any] = {
 }
 
 
-class TollgateSchema(AutoSchema):  # type: ignore[no-untyped-call]
+class TollgateSchema(AutoSchema):
     """Adds the query parameters and the scope that the view itself declares."""
 
-    def get_description(self) -> str:
+    def get_description(self) -> str:  # type: ignore[override]  # as drf-spectacular calls it
         description: str = super().get_description() or ""
         scope = required_scope(self.view, self.method)
         return f"{description}\n\nScope: `{scope}`." if scope else description

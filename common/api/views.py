@@ -2,6 +2,9 @@
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from django.http import HttpRequest
+from rest_framework.request import Request
+from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer, ValidationError
 from rest_framework.viewsets import GenericViewSet
 
@@ -13,12 +16,17 @@ class ProjectViewSet(GenericViewSet[Any]):
     """One resource of one project. ``scopes`` maps each action to the scope it needs.
 
     ``query`` maps an action to the serializer of its query parameters; an action without one
-    accepts only the paging parameters, and every unknown parameter is refused.
+    accepts only the paging parameters, and every unknown or repeated parameter is refused.
+
+    ``transactional`` promises that every action only writes to the database. Then an answer that
+    is kept for its ``Idempotency-Key`` commits in one transaction with what it tells of; an action
+    that speaks to Stripe must not be held in a transaction, so the promise is never made lightly.
     """
 
     scopes: ClassVar[dict[str, str]] = {}
     query: ClassVar[dict[str, type[BaseSerializer[Any]]]] = {}
     paging_parameters: ClassVar[frozenset[str]] = frozenset({"limit", "cursor"})
+    transactional: ClassVar[bool] = False
 
     @property
     def calling_project(self) -> "Project":
@@ -28,28 +36,38 @@ class ProjectViewSet(GenericViewSet[Any]):
 
     def parse_body(self, serializer: type[BaseSerializer[Any]]) -> dict[str, Any]:
         """The validated body; raises a 422 that names each wrong field."""
-        parsed = serializer(data=self.request.data, context=self.get_serializer_context())
-        parsed.is_valid(raise_exception=True)
-        validated: dict[str, Any] = parsed.validated_data
-        return validated
+        return self._validated(serializer, self.request.data)
 
     def parse_query(self) -> dict[str, Any]:
         """The validated query parameters of this action; unknown ones are a 422."""
-        given = {key: self.request.query_params[key] for key in self.request.query_params}
-        if any("\x00" in value for value in given.values()):
-            raise ValidationError({"query": ["Text may not hold NUL characters."]})
-        if getattr(self, "action", "") == "list":
-            given = {key: value for key, value in given.items() if key not in self.paging_parameters}
         serializer = self.query.get(self.action or "")
-        if serializer is None:
-            if given:
-                raise ValidationError({key[:100]: ["This parameter is not known."] for key in given})
-            return {}
-        parsed = serializer(data=given, context=self.get_serializer_context())
+        given = self._given()
+        if serializer is not None:
+            return self._validated(serializer, given)
+        if given:
+            raise ValidationError({name[:100]: ["This parameter is not known."] for name in given})
+        return {}
+
+    def _given(self) -> dict[str, str]:
+        parameters = self.request.query_params
+        repeated = [name for name, values in parameters.lists() if len(values) > 1]
+        if repeated:
+            raise ValidationError(
+                {name[:100]: ["This parameter is repeated."] for name in repeated}
+            )
+        paging = self.paging_parameters if self.action == "list" else frozenset()
+        return {name: parameters[name] for name in parameters if name not in paging}
+
+    def _validated(self, serializer: type[BaseSerializer[Any]], data: Any) -> dict[str, Any]:
+        parsed = serializer(data=data, context=self.get_serializer_context())
         parsed.is_valid(raise_exception=True)
         validated: dict[str, Any] = parsed.validated_data
         return validated
 
-    def initial(self, request: Any, *args: Any, **kwargs: Any) -> None:
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
         self.query_values = self.parse_query()
+
+    def options(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Response:
+        """The allowed methods, in the ``Allow`` header."""
+        return Response(status=204)

@@ -23,6 +23,7 @@ class ProjectQuerySet(models.QuerySet[ModelT_co]):
     """A query over tenants' rows; it runs only once it says whose rows it wants."""
 
     _scoped = False
+    _hints: dict[str, Any]
 
     def for_project(self, project: "Project | str") -> Self:
         """Only this project's rows; new rows made through the result belong to it."""

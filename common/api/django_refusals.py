@@ -1,0 +1,71 @@
+"""Django's own refusals (no such address, bad host, wrong method, a crash) as problem documents.
+
+The console is for people and keeps Django's pages.
+"""
+
+from django.http import HttpRequest, HttpResponse
+from django.views import defaults
+from django.views.csrf import csrf_failure
+
+from common.api.problems import CONTENT_TYPE, document, render
+from common.errors import NotFound
+
+_TITLES = {
+    400: ("bad-request", "The request could not be understood."),
+    403: ("forbidden", "This is not allowed."),
+    404: (NotFound.code, NotFound.title),
+    405: ("method-not-allowed", "The method is not allowed here."),
+    500: ("internal-error", "Something went wrong on our side."),
+}
+_KEPT = ("Allow", "Retry-After", "WWW-Authenticate")
+
+
+def is_console(request: HttpRequest) -> bool:
+    """Whether a person is looking, who is answered in HTML."""
+    return request.path.startswith("/admin")
+
+
+def _answer(status: int, detail: str = "") -> HttpResponse:
+    code, title = _TITLES.get(status, _TITLES[400])
+    return render(document(status=status, code=code, title=title, detail=detail))
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """handler400."""
+    return defaults.bad_request(request, exception) if is_console(request) else _answer(400)
+
+
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """handler403."""
+    return defaults.permission_denied(request, exception) if is_console(request) else _answer(403)
+
+
+def csrf_refused(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """CSRF_FAILURE_VIEW."""
+    return csrf_failure(request, reason=reason) if is_console(request) else _answer(403)
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """handler404."""
+    return defaults.page_not_found(request, exception) if is_console(request) else _answer(404)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """handler500: says nothing but the request id, which finds the log lines."""
+    if is_console(request):
+        return defaults.server_error(request)
+    return _answer(500, "Quote the request id to the operators.")
+
+
+def in_our_words(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+    """The answer itself, or a problem document in place of a bare or HTML refusal."""
+    is_ours = response.headers.get("Content-Type", "").startswith(
+        (CONTENT_TYPE, "application/json")
+    )
+    if response.status_code < 400 or is_ours or is_console(request):
+        return response
+    refusal = _answer(response.status_code)
+    for header in _KEPT:
+        if header in response.headers:
+            refusal[header] = response.headers[header]
+    return refusal
