@@ -4,7 +4,7 @@ Times are RFC 3339 in UTC, money is minor units and a currency. Rows that come i
 by the selectors with everything that is named here, so that no row costs a query of its own.
 """
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from billing.models import (
@@ -18,13 +18,14 @@ from billing.models import (
     Subscription,
     SubscriptionItem,
 )
+from common.times import rfc3339
 
 Json = dict[str, Any]
 
 
 def moment(value: datetime | None) -> str | None:
-    """``2026-11-21T09:30:00Z``, with microseconds only where there are some."""
-    return None if value is None else value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    """RFC 3339 in UTC."""
+    return None if value is None else rfc3339(value)
 
 
 def money(amount: int | None, currency: str) -> Json | None:
@@ -51,7 +52,7 @@ def product(row: Product) -> Json:
 def price(row: Price) -> Json:
     return {
         "id": row.pk,
-        "product_id": row.product_id,
+        "product": row.product_id,
         "nickname": row.nickname,
         "type": row.type,
         "unit_amount": money(row.unit_amount, row.currency),
@@ -77,12 +78,12 @@ def checkout(row: Checkout) -> Json:
         "status": row.status,
         "payment_status": row.payment_status or None,
         "url": row.url or None,
-        "customer_id": row.customer_id,
+        "customer": row.customer_id,
         "user_id": row.customer.user_id,
         "lines": [
             {
-                "price_id": line.price_id,
-                "product_id": line.price.product_id,
+                "price": line.price_id,
+                "product": line.price.product_id,
                 "quantity": line.quantity,
             }
             for line in row.lines.all()
@@ -92,6 +93,7 @@ def checkout(row: Checkout) -> Json:
         "allow_promotion_codes": row.allow_promotion_codes,
         "success_url": row.success_url,
         "cancel_url": row.cancel_url or None,
+        "payment": next((each.pk for each in row.payments.all()), None),
         "payment_stripe_id": row.payment_stripe_id or None,
         "subscription_stripe_id": row.subscription_stripe_id or None,
         "metadata": row.metadata,
@@ -106,9 +108,9 @@ def payment(row: Payment) -> Json:
     return {
         "id": row.pk,
         "status": row.status,
-        "customer_id": row.customer_id,
+        "customer": row.customer_id,
         "user_id": row.customer.user_id,
-        "checkout_id": row.checkout_id,
+        "checkout": row.checkout_id,
         "amount": money(row.amount, row.currency),
         "amount_received": money(row.amount_received, row.currency),
         "amount_refunded": money(row.amount_refunded, row.currency),
@@ -126,7 +128,7 @@ def payment(row: Payment) -> Json:
 def refund(row: Refund) -> Json:
     return {
         "id": row.pk,
-        "payment_id": row.payment_id,
+        "payment": row.payment_id,
         "status": row.status,
         "amount": money(row.amount, row.currency),
         "reason": row.reason or None,
@@ -139,7 +141,7 @@ def subscription(row: Subscription) -> Json:
     return {
         "id": row.pk,
         "status": row.status,
-        "customer_id": row.customer_id,
+        "customer": row.customer_id,
         "user_id": row.customer.user_id,
         "items": [_subscription_item(each) for each in row.items.all()],
         "started_at": moment(row.started_at),
@@ -159,9 +161,9 @@ def invoice(row: Invoice) -> Json:
         "number": row.number or None,
         "status": row.status,
         "billing_reason": row.billing_reason or None,
-        "customer_id": row.customer_id,
+        "customer": row.customer_id,
         "user_id": row.customer.user_id,
-        "subscription_id": row.subscription_id,
+        "subscription": row.subscription_id,
         "subtotal": money(row.subtotal, row.currency),
         "tax": money(row.tax, row.currency),
         "total": money(row.total, row.currency),
@@ -187,8 +189,8 @@ def _failure(row: Payment) -> Json | None:
 def _subscription_item(row: SubscriptionItem) -> Json:
     return {
         "id": row.pk,
-        "price_id": row.price_id,
-        "product_id": row.price.product_id if row.price else None,
+        "price": row.price_id,
+        "product": row.price.product_id if row.price else None,
         "quantity": row.quantity,
         "period_start": moment(row.period_start),
         "period_end": moment(row.period_end),
@@ -199,7 +201,7 @@ def _subscription_item(row: SubscriptionItem) -> Json:
 def _invoice_line(row: InvoiceLine) -> Json:
     return {
         "description": row.description,
-        "price_id": row.price_id,
+        "price": row.price_id,
         "quantity": row.quantity,
         "amount": money(row.amount, row.currency),
         "is_proration": row.is_proration,

@@ -8,19 +8,29 @@ The row is committed first and its id goes along as ``tollgate_id``, so whatever
   forgotten: then we look for an object that names our row before we ask under a new key.
 """
 
+import hashlib
+import json
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import structlog
 
 from billing.models.outbound import Outbound
-from billing.stripe.errors import IdempotencyMismatch, StripeFailed, StripeUnavailable
+from billing.stripe.errors import (
+    IdempotencyMismatch,
+    StripeCredentialsRefused,
+    StripeFailed,
+    StripeRefused,
+    StripeUnavailable,
+)
 from billing.stripe.snapshots import Snapshot
+from common.models import ProjectQuerySet
 
 log = structlog.get_logger(__name__)
 
 SnapshotT = TypeVar("SnapshotT", bound=Snapshot)
+OutboundT = TypeVar("OutboundT", bound=Outbound)
 
 KEY_LIFE = timedelta(hours=23)
 """Stripe forgets an idempotency key after 24 hours at the earliest."""
@@ -36,13 +46,49 @@ def once(
     create: Callable[[str], SnapshotT],
     created_since: Callable[[datetime], Iterable[SnapshotT]],
     at: datetime,
-) -> SnapshotT:
-    """What Stripe made for this row, by this call or an earlier one.
+    values: Callable[[SnapshotT], dict[str, Any]] = lambda made: {},
+) -> None:
+    """Have Stripe make what the row stands for, unless an earlier call did, and store its id.
 
-    ``create`` takes the idempotency key. Raises StripeUnavailable while it is not known whether
-    it was made: calling again finishes the work. Raises StripeRefused or CardDeclined when Stripe
-    said no: nothing was made.
+    ``create`` takes the idempotency key; ``values`` are what else to store of the answer. Raises
+    StripeUnavailable while it is not known whether it was made: calling again finishes the work.
+    Raises StripeRefused when Stripe said no: nothing was made, and the row is taken back.
     """
+    try:
+        made = _ask(row, create, created_since, at=at)
+    except StripeCredentialsRefused:
+        raise
+    except StripeRefused:
+        _rows(row).filter(stripe_id__isnull=True).delete()
+        raise
+    remember = {"stripe_id": made.stripe_id, **values(made)}
+    _rows(row).filter(stripe_id__isnull=True).update(**remember)
+    row.refresh_from_db()
+
+
+def request_key(idempotency_key: str, *parts: object) -> str:
+    """Recognises a tenant's request when it comes again: by its key if it has one, and content."""
+    told = json.dumps([idempotency_key, *parts], sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(told.encode()).hexdigest()
+
+
+def begun(rows: ProjectQuerySet[OutboundT], *, key: str, at: datetime) -> OutboundT | None:
+    """The row that an earlier, unanswered try of the same request has left, if any."""
+    return (
+        rows.filter(request_key=key, stripe_id__isnull=True, created_at__gt=at - KEY_LIFE)
+        .order_by("id")
+        .first()
+    )
+
+
+def _ask(
+    row: Outbound,
+    create: Callable[[str], SnapshotT],
+    created_since: Callable[[datetime], Iterable[SnapshotT]],
+    *,
+    at: datetime,
+) -> SnapshotT:
+    """What Stripe made for this row, by this call or an earlier one."""
     if row.failed_at is not None or _key_is_old(row, at):
         found = _find(row, created_since)
         if found is not None:
@@ -56,19 +102,6 @@ def once(
         raise
     except IdempotencyMismatch as mismatch:
         return _recover(row, created_since, mismatch, at=at)
-
-
-def remember(row: Outbound, **values: object) -> None:
-    """Store what Stripe made for the row, unless news of it has been applied already."""
-    rows = type(row).objects.for_project(row.project_id).filter(pk=row.pk)
-    rows.filter(stripe_id__isnull=True).update(**values)
-    row.refresh_from_db()
-
-
-def forget(row: Outbound) -> None:
-    """Take back a row for which Stripe has refused to make anything."""
-    rows = type(row).objects.for_project(row.project_id).filter(pk=row.pk)
-    rows.filter(stripe_id__isnull=True).delete()
 
 
 def _recover(
@@ -109,8 +142,8 @@ def _still_looking() -> StripeUnavailable:
 def _find(
     row: Outbound, created_since: Callable[[datetime], Iterable[SnapshotT]]
 ) -> SnapshotT | None:
-    since = (row.asked_at or row.created_at) - CLOCK_SKEW
-    return next((found for found in created_since(since) if found.our_id == row.pk), None)
+    made = created_since(row.created_at - CLOCK_SKEW)
+    return next((found for found in made if found.our_id == row.pk), None)
 
 
 def _key_is_old(row: Outbound, at: datetime) -> bool:
@@ -121,6 +154,10 @@ def _note(row: Outbound, **values: object) -> None:
     """Write down what we know about the request, beside whatever else happens to the row."""
     changed = {name: value for name, value in values.items() if getattr(row, name) != value}
     if changed:
-        type(row).objects.for_project(row.project_id).filter(pk=row.pk).update(**changed)
+        _rows(row).update(**changed)
         for name, value in changed.items():
             setattr(row, name, value)
+
+
+def _rows(row: Outbound) -> ProjectQuerySet[Outbound]:
+    return type(row).objects.for_project(row.project_id).filter(pk=row.pk)

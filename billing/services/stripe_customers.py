@@ -20,7 +20,7 @@ def ensure(*, customer: Customer, account: StripeAccount, at: datetime) -> Strip
     if row.stripe_id:
         return row
     client = client_for(account)
-    made = making.once(
+    making.once(
         row,
         create=lambda key: customers.create(
             client,
@@ -33,7 +33,6 @@ def ensure(*, customer: Customer, account: StripeAccount, at: datetime) -> Strip
         created_since=lambda moment: customers.iterate(client, created_since=moment),
         at=at,
     )
-    making.remember(row, stripe_id=made.stripe_id)
     return row
 
 

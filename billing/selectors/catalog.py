@@ -1,0 +1,75 @@
+"""What a project sells. A row that Stripe does not know yet is not on show."""
+
+from collections.abc import Collection
+
+from django.db.models import Prefetch
+
+from billing.models import Price, Product
+from billing.models.price import PriceType
+from common.errors import NotFound
+from common.models import ProjectQuerySet
+from projects.models import Project
+
+
+def products(*, project: Project, active: bool | None = None) -> ProjectQuerySet[Product]:
+    """The project's products with their features: three queries, whatever their number."""
+    rows = (
+        Product.objects.for_project(project)
+        .filter(stripe_id__isnull=False)
+        .prefetch_related("features__feature")
+    )
+    return rows if active is None else rows.filter(active=active)
+
+
+def product(*, project: Project, product_id: str) -> Product:
+    """One product with its features; raises NotFound."""
+    row = products(project=project).filter(pk=product_id).first()
+    if row is None:
+        raise NotFound("No product with this id.")
+    return row
+
+
+def prices(
+    *,
+    project: Project,
+    product: str = "",
+    active: bool | None = None,
+    type: str = "",
+    currency: str = "",
+) -> ProjectQuerySet[Price]:
+    """The project's prices, those that match every filter given."""
+    wanted = {"product_id": product, "type": type, "currency": currency}
+    rows = Price.objects.for_project(project).filter(
+        stripe_id__isnull=False, **{name: value for name, value in wanted.items() if value}
+    )
+    return rows if active is None else rows.filter(active=active)
+
+
+def price(*, project: Project, price_id: str) -> Price:
+    """One price with its product; raises NotFound."""
+    row = prices(project=project).select_related("product").filter(pk=price_id).first()
+    if row is None:
+        raise NotFound("No price with this id.")
+    return row
+
+
+def prices_by_id(*, project: Project, ids: Collection[str]) -> dict[str, Price]:
+    """Those of these prices that exist, with their products."""
+    return prices(project=project).select_related("product").in_bulk(list(ids))
+
+
+def plans(*, project: Project, currency: str = "") -> ProjectQuerySet[Product]:
+    """Products on sale by subscription, each with those prices in ``plan_prices``."""
+    on_sale = prices(
+        project=project, active=True, type=PriceType.RECURRING, currency=currency
+    ).order_by("currency", "unit_amount", "id")
+    return (
+        products(project=project, active=True)
+        .filter(pk__in=on_sale.order_by().values("product_id"))
+        .prefetch_related(Prefetch("prices", queryset=on_sale, to_attr="plan_prices"))
+    )
+
+
+def lock_product(*, project_id: str, product_id: str) -> Product:
+    """The product's row, locked until the transaction ends."""
+    return Product.objects.for_project(project_id).select_for_update().get(pk=product_id)

@@ -1,0 +1,166 @@
+"""What a project sells: products, their prices, and what each product entitles to.
+
+Stripe owns name, description, price and whether something is on sale: we ask Stripe, then store
+what Stripe says. What a product entitles to is ours alone.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from django.db import transaction
+
+from billing.errors import NotOnSale
+from billing.models import Price, Product
+from billing.models.price import PriceType
+from billing.models.sync_object import Kind
+from billing.selectors import catalog
+from billing.services import making, product_features, stripe_accounts, sync
+from billing.services.product_features import Entitlement
+from billing.stripe import prices, products
+from billing.stripe.client import client_for
+from common.ids import new_id
+from common.money import Money
+from projects.models import Project
+
+
+def create_product(
+    *,
+    project: Project,
+    name: str,
+    description: str,
+    features: Sequence[Entitlement],
+    metadata: dict[str, str],
+    idempotency_key: str,
+    actor: str,
+    at: datetime,
+) -> Product:
+    """A new product, known to Stripe. Raises Invalid for a feature or value that does not fit.
+
+    After StripeUnavailable the same request finishes what this one began.
+    """
+    account = stripe_accounts.account_for(project)
+    wanted = product_features.resolve(project=project, features=features)
+    said = [(each.feature, each.value) for each in features]
+    key = making.request_key(idempotency_key, "product", name, description, said, metadata)
+    with transaction.atomic():
+        rows = Product.objects.for_project(project)
+        row = making.begun(rows, key=key, at=at) or rows.create(
+            account=account, name=name, description=description, metadata=metadata, request_key=key
+        )
+        product_features.replace(product=row, wanted=wanted, actor=actor, at=at)
+    _make_product(row, at=at)
+    return catalog.product(project=project, product_id=row.pk)
+
+
+def change_product(
+    *,
+    product: Product,
+    at: datetime,
+    name: str | None = None,
+    description: str | None = None,
+    active: bool | None = None,
+    metadata: dict[str, str] | None = None,
+) -> Product:
+    """Change what is given, at Stripe first; ``active=False`` takes the product off sale."""
+    assert product.stripe_id is not None
+    products.update(
+        client_for(product.account),
+        product.stripe_id,
+        idempotency_key=new_id("req"),
+        name=name,
+        description=description,
+        active=active,
+        metadata=None if metadata is None else _replacing(product.metadata, metadata),
+    )
+    sync.now(account=product.account, kind=Kind.PRODUCT, stripe_id=product.stripe_id, at=at)
+    return catalog.product(project=product.project, product_id=product.pk)
+
+
+def create_price(
+    *,
+    product: Product,
+    money: Money,
+    interval: str,
+    interval_count: int,
+    nickname: str,
+    metadata: dict[str, str],
+    idempotency_key: str,
+    at: datetime,
+) -> Price:
+    """A new price of the product, known to Stripe; without an interval it is paid once.
+
+    After StripeUnavailable the same request finishes what this one began.
+    """
+    if not product.active:
+        raise NotOnSale("Put the product on sale first: PATCH it with active true.")
+    terms = {
+        "currency": money.currency,
+        "unit_amount": money.amount,
+        "interval": interval,
+        "interval_count": interval_count,
+        "nickname": nickname,
+        "metadata": metadata,
+    }
+    key = making.request_key(idempotency_key, "price", product.pk, terms)
+    rows = Price.objects.for_project(product.project_id)
+    row = making.begun(rows, key=key, at=at) or rows.create(
+        account=product.account,
+        product=product,
+        type=PriceType.RECURRING if interval else PriceType.ONE_TIME,
+        request_key=key,
+        **terms,
+    )
+    _make_price(row, at=at)
+    return row
+
+
+def set_price_active(*, price: Price, active: bool, at: datetime) -> Price:
+    """Put the price on sale or take it off; who pays it already goes on paying it."""
+    assert price.stripe_id is not None
+    client = client_for(price.account)
+    prices.update(client, price.stripe_id, idempotency_key=new_id("req"), active=active)
+    sync.now(account=price.account, kind=Kind.PRICE, stripe_id=price.stripe_id, at=at)
+    return catalog.price(project=price.project, price_id=price.pk)
+
+
+def _make_product(row: Product, *, at: datetime) -> None:
+    client = client_for(row.account)
+    making.once(
+        row,
+        create=lambda key: products.create(
+            client,
+            our_id=row.pk,
+            name=row.name,
+            description=row.description,
+            metadata=row.metadata,
+            idempotency_key=key,
+        ),
+        created_since=lambda moment: products.iterate(client, created_since=moment),
+        at=at,
+    )
+
+
+def _make_price(row: Price, *, at: datetime) -> None:
+    client = client_for(row.account)
+    making.once(
+        row,
+        create=lambda key: prices.create(
+            client,
+            our_id=row.pk,
+            product_stripe_id=row.product.stripe_id or "",
+            currency=row.currency,
+            unit_amount=row.unit_amount,
+            interval=row.interval,
+            interval_count=row.interval_count,
+            nickname=row.nickname,
+            metadata=row.metadata,
+            idempotency_key=key,
+        ),
+        created_since=lambda moment: prices.iterate(client, created_since=moment),
+        at=at,
+    )
+
+
+def _replacing(old: dict[str, str], new: dict[str, str]) -> dict[str, str]:
+    """As Stripe wants it told: an empty value unsets a key."""
+    return {**dict.fromkeys(old, ""), **new}
