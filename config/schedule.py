@@ -10,6 +10,7 @@ def _every(seconds: float, task: str) -> dict[str, Any]:
 SCHEDULE: dict[str, dict[str, Any]] = {
     "sync what is due": _every(5, "billing.sync"),
     "expire manual grants": _every(30, "entitlements.expire_grants"),
+    "tell what time alone has changed": _every(5, "entitlements.tell_due"),
     "look for events that never arrived": _every(600, "webhooks.catch_up"),
     "compare with Stripe": _every(86_400, "billing.reconcile"),
     "beat is alive": _every(10, "config.heartbeat"),

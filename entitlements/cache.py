@@ -15,7 +15,7 @@ import dataclasses
 import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 import redis
@@ -23,7 +23,7 @@ from django.conf import settings
 
 from common.redis import attempt
 from entitlements import representation
-from entitlements.resolution import Decision
+from entitlements.resolution import Decision, Question
 from projects.models import Customer
 
 SCHEMA = 1
@@ -47,13 +47,6 @@ return 1
 """
 """Set unless older. ARGV: version, milliseconds to live, then fields and their values, of which
 a tombstone has none. A key that is no hash of ours, or does not expire, is thrown away first."""
-
-
-class Question(NamedTuple):
-    """May this user (the tenant's ``user_id`` or our ``cus_…``) use this feature?"""
-
-    user_id: str
-    feature: str
 
 
 def key(*, project_id: str, user_id: str) -> str:

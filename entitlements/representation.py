@@ -1,17 +1,23 @@
-"""How decisions and grants look outside: the same in answers, events, cache and audit."""
+"""How features, decisions and grants look outside: in answers, events, cache and audit alike."""
 
-from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
-from entitlements.models import Grant
-from entitlements.resolution import Decision
-from projects.models import Customer
+from common.times import rfc3339
+from entitlements.models import Feature, Grant
+from entitlements.resolution import Decision, Standing
 
 
-def moment(value: datetime | None) -> str | None:
-    """RFC 3339 in UTC, to the microsecond."""
-    return value.astimezone(UTC).isoformat().replace("+00:00", "Z") if value else None
+def feature(row: Feature) -> dict[str, Any]:
+    return {
+        "id": row.pk,
+        "code": row.code,
+        "name": row.name,
+        "kind": row.kind,
+        "unit": row.unit,
+        "created_at": rfc3339(row.created_at),
+        "archived_at": _moment(row.archived_at),
+    }
 
 
 def decision(made: Decision) -> dict[str, Any]:
@@ -23,20 +29,20 @@ def decision(made: Decision) -> dict[str, Any]:
         "limit": made.limit,
         "used": made.used,
         "remaining": made.remaining,
-        "resets_at": moment(made.resets_at),
-        "valid_until": moment(made.valid_until),
+        "resets_at": _moment(made.resets_at),
+        "valid_until": _moment(made.valid_until),
         "version": made.version,
         "sources": [{"type": source.type, "id": source.id} for source in made.sources],
     }
 
 
-def state(customer: Customer, decisions: Iterable[Decision]) -> dict[str, Any]:
-    """Everything that a customer may do."""
+def standing(of: Standing) -> dict[str, Any]:
+    """Everything that a user may do."""
     return {
-        "user_id": customer.user_id,
-        "customer": customer.pk,
-        "version": customer.version,
-        "entitlements": [decision(made) for made in decisions],
+        "user_id": of.user_id,
+        "customer": of.customer_id,
+        "version": of.version,
+        "entitlements": [decision(made) for made in of.decisions.values()],
     }
 
 
@@ -49,11 +55,15 @@ def grant(row: Grant, *, at: datetime) -> dict[str, Any]:
         "features": row.features,
         "product": row.product_id or None,
         "reason": row.reason,
-        "starts_at": moment(row.starts_at),
-        "expires_at": moment(row.expires_at),
+        "starts_at": rfc3339(row.starts_at),
+        "expires_at": _moment(row.expires_at),
         "created_by": row.created_by,
-        "created_at": moment(row.created_at),
-        "revoked_at": moment(row.revoked_at),
+        "created_at": rfc3339(row.created_at),
+        "revoked_at": _moment(row.revoked_at),
         "revoked_by": row.revoked_by or None,
         "revoked_reason": row.revoked_reason or None,
     }
+
+
+def _moment(value: datetime | None) -> str | None:
+    return None if value is None else rfc3339(value)

@@ -42,6 +42,13 @@ class Source(NamedTuple):
     id: str
 
 
+class Question(NamedTuple):
+    """May this user (the tenant's ``user_id`` or our ``cus_…``) use this feature?"""
+
+    user_id: str
+    feature: str
+
+
 @dataclass(frozen=True, slots=True)
 class Fact:
     """One reason why a customer may, or may not, do something."""
@@ -85,6 +92,16 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """Everything that one user may do, at one version; an unknown user has no customer_id."""
+
+    user_id: str
+    customer_id: str | None
+    version: int
+    decisions: Mapping[str, Decision]
+
+
+@dataclass(frozen=True, slots=True)
 class Kind:
     """How the values of one kind of feature read and combine."""
 
@@ -92,6 +109,8 @@ class Kind:
     """The value of a feature that is not allowed."""
     accepts: Callable[[Any], bool]
     """Whether something is a value of this kind; what is not gives nothing."""
+    rule: str
+    """What a value of this kind is, for whoever sent another one."""
     best: Callable[[Sequence[Any]], Value]
     """The most generous of at least one value."""
     allows: Callable[[Any], bool]
@@ -107,6 +126,7 @@ KINDS: Mapping[str, Kind] = {
     "boolean": Kind(
         nothing=False,
         accepts=lambda value: value is True,
+        rule="the value is true; leave it out for the same.",
         best=any,
         allows=bool,
         limit=lambda value: None,
@@ -114,6 +134,7 @@ KINDS: Mapping[str, Kind] = {
     "limit": Kind(
         nothing=0,
         accepts=_is_limit,
+        rule="the value is a whole number from 0 to 9007199254740991, or null for no limit.",
         best=lambda values: None if None in values else max(values),
         allows=lambda value: value is None or value > 0,
         limit=lambda value: value,

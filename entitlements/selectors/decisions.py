@@ -1,43 +1,31 @@
 """What a customer may do now, from the database: a fixed number of queries for any number."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from entitlements import resolution
 from entitlements.models import Fact
-from entitlements.resolution import Decision
+from entitlements.resolution import Decision, Question, Standing
 from entitlements.selectors import facts as stored
 from entitlements.selectors import features
 from projects.models import Customer, Project
 from projects.selectors import customers
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """Everything that one user may do, at one version. An unknown user has version 0."""
-
-    user_id: str
-    version: int
-    decisions: Mapping[str, Decision]
-
-
 def check(*, project: Project, user_id: str, feature: str, at: datetime) -> Decision:
     """May this user use this feature? Three queries."""
-    question = (user_id, feature)
+    question = Question(user_id, feature)
     return check_many(project=project, questions=[question], at=at)[question]
 
 
 def check_many(
-    *, project: Project, questions: Collection[tuple[str, str]], at: datetime
-) -> dict[tuple[str, str], Decision]:
-    """The answers to many (user_id, feature) at once. Three queries, however many."""
-    kinds = features.kinds(project=project, codes={feature for _, feature in questions})
-    known = _standing_facts(project, {user_id for user_id, _ in questions})
-    return {
-        (user_id, feature): _decide(*known[user_id], feature=feature, kinds=kinds, at=at)
-        for user_id, feature in questions
-    }
+    *, project: Project, questions: Collection[Question], at: datetime
+) -> dict[Question, Decision]:
+    """The answers to many questions at once. Three queries, however many."""
+    kinds = features.kinds(project=project, codes={each.feature for each in questions})
+    known = _know(project, {each.user_id for each in questions})
+    return {each: known[each.user_id].decide(each.feature, kinds, at) for each in questions}
 
 
 def all_for(*, project: Project, user_id: str, at: datetime) -> dict[str, Decision]:
@@ -48,43 +36,43 @@ def all_for(*, project: Project, user_id: str, at: datetime) -> dict[str, Decisi
 def standing(*, project: Project, user_id: str, at: datetime) -> Standing:
     """As :func:`all_for`, with the version that the decisions belong to."""
     kinds = features.live_kinds(project=project)
-    rows, version = _standing_facts(project, {user_id})[user_id]
+    user = _know(project, {user_id})[user_id]
     return Standing(
-        user_id=user_id,
-        version=version,
+        user_id=user.customer.user_id if user.customer else user_id,
+        customer_id=user.customer.pk if user.customer else None,
+        version=user.version,
         decisions=resolution.resolve_all(
-            stored.known(rows), features=kinds | stored.kinds(rows), at=at, version=version
+            stored.known(user.rows),
+            features=kinds | stored.kinds(user.rows),
+            at=at,
+            version=user.version,
         ),
     )
 
 
-def _standing_facts(
-    project: Project, user_ids: Collection[str]
-) -> dict[str, tuple[Sequence[Fact], int]]:
-    """For each user the rows that count and the version that exactly they make."""
+class _Known(NamedTuple):
+    """One user, the rows that count, and the version that exactly these rows make."""
+
+    customer: Customer | None = None
+    rows: Sequence[Fact] = ()
+    version: int = 0
+
+    def decide(self, feature: str, kinds: Mapping[str, str], at: datetime) -> Decision:
+        if feature not in kinds:
+            return resolution.unknown(feature, version=self.version)
+        facts = stored.known(self.rows)
+        return resolution.resolve(
+            facts, feature=feature, kind=kinds[feature], at=at, version=self.version
+        )
+
+
+def _know(project: Project, user_ids: Collection[str]) -> dict[str, _Known]:
     found = customers.find_many(project=project, user_ids=user_ids)
-    rows = stored.current_of_many(
-        project=project, customer_ids={customer.pk for customer in found.values()}
-    )
-    standing: dict[str, tuple[Sequence[Fact], int]] = dict.fromkeys(user_ids, ((), 0))
+    ids = {customer.pk for customer in found.values()}
+    rows = stored.current_of_many(project=project, customer_ids=ids)
+    known = dict.fromkeys(user_ids, _Known())
     for user_id, customer in found.items():
-        current = rows.get(customer.pk, ())
-        # The customer was read a moment before the rows; the rows know their own version.
-        version = current[0].customer_version if current else customer.version
-        standing[user_id] = (current, version)
-    return standing
-
-
-def _decide(
-    rows: Sequence[Fact],
-    version: int,
-    *,
-    feature: str,
-    kinds: Mapping[str, str],
-    at: datetime,
-) -> Decision:
-    if feature not in kinds:
-        return resolution.unknown(feature, version=version)
-    return resolution.resolve(
-        stored.known(rows), feature=feature, kind=kinds[feature], at=at, version=version
-    )
+        # The customer was read a moment before its rows; these know the version that they make.
+        said = rows.get(customer.pk)
+        known[user_id] = _Known(customer, *said) if said else _Known(customer, (), customer.version)
+    return known

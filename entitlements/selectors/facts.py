@@ -1,9 +1,8 @@
 """What the sources say now: for each source its highest version, in one query."""
 
-from collections import defaultdict
 from collections.abc import Collection, Iterable
 
-from django.db.models import F, Max, OuterRef, QuerySet, Subquery
+from django.db.models import Max, OuterRef, QuerySet, Subquery
 
 from entitlements.models import Fact
 from entitlements.models.fact import Effect
@@ -20,16 +19,17 @@ def current(*, customer: Customer, as_of: int | None = None) -> list[Fact]:
 
 def current_of_many(
     *, project: Project | str, customer_ids: Collection[str]
-) -> dict[str, list[Fact]]:
-    """As :func:`current` for several customers at once; those without facts are absent.
+) -> dict[str, tuple[list[Fact], int]]:
+    """For each customer that has any: the rows that count, and its version.
 
-    Each row carries ``customer_version`` from the same snapshot of the database, so an answer
-    made from these rows can be labelled with exactly the version that it belongs to.
+    Both come from one snapshot of the database, so an answer made from these rows can be
+    labelled with exactly the version that it belongs to.
     """
     rows = _current(project, customer_ids, None)
-    found: dict[str, list[Fact]] = defaultdict(list)
-    for row in rows.select_related("feature").annotate(customer_version=F("customer__version")):
-        found[row.customer_id].append(row)
+    found: dict[str, tuple[list[Fact], int]] = {}
+    for row in rows.select_related("feature", "customer"):
+        said, _ = found.setdefault(row.customer_id, ([], row.customer.version))
+        said.append(row)
     return found
 
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Collection
 
+from django.db.models import QuerySet
+
 from common.errors import NotFound
 from entitlements.models import Feature
 from projects.models import Project
@@ -13,6 +15,18 @@ def get(*, project: Project | str, code: str) -> Feature:
     if feature is None:
         raise NotFound("No feature with this code. GET /features lists them.")
     return feature
+
+
+def listing(*, project: Project | str, archived: bool | None = None) -> QuerySet[Feature]:
+    """The project's features: all, only the archived, or only the others."""
+    rows = Feature.objects.for_project(project)
+    return rows if archived is None else rows.filter(archived_at__isnull=not archived)
+
+
+def find_many(*, project: Project | str, codes: Collection[str]) -> dict[str, Feature]:
+    """By code, those of the features that exist."""
+    found = Feature.objects.for_project(project).filter(code__in=codes)
+    return {feature.code: feature for feature in found}
 
 
 def lock(*, project_id: str, feature_id: str) -> Feature:

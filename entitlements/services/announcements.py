@@ -1,49 +1,109 @@
-"""``entitlements.changed``: told when an answer differs from the one that was told last."""
+"""``entitlements.changed``: told when an answer differs from the one that was told last.
 
-from collections.abc import Mapping, Sequence
+A change of facts tells at once (:func:`changed`). Time changes answers too, when a trial ends
+or a scheduled grant starts: :func:`tell_due` finds those customers by their snapshot.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from entitlements import representation, resolution
-from entitlements.models import Fact
-from entitlements.resolution import Decision
+import structlog
+from django.db import DatabaseError, transaction
+
+from entitlements import cache, representation, resolution
+from entitlements.models import Fact, Snapshot
+from entitlements.resolution import Decision, Standing
 from entitlements.selectors import facts as stored
-from entitlements.selectors import features
+from entitlements.selectors import features, snapshots
 from events.catalog import EventType
 from events.services import outbox
 from projects.models import Customer
+from projects.selectors import customers
+
+log = structlog.get_logger(__name__)
 
 
-def changed(*, customer: Customer, before: Sequence[Fact], at: datetime) -> None:
-    """Record the customer's new state, unless every answer is what it was when last told.
+def changed(
+    *, customer: Customer, before: Sequence[Fact], after: Sequence[Fact], at: datetime
+) -> None:
+    """Tell the customer's new state, unless every answer is as it was told last.
 
-    ``before`` is what the sources said until now. It is resolved at the moment at which it was
-    recorded, so that an answer which time alone changed meanwhile is told as well.
+    ``before`` and ``after`` are the rows that counted and that count now. The caller holds the
+    customer's lock and has raised its version.
     """
-    told_at = max((row.recorded_at for row in before), default=at)
-    told_version = max((row.version for row in before), default=0)
-    after = stored.current(customer=customer)
+    last = snapshots.of(customer)
     kinds = features.live_kinds(project=customer.project_id) | stored.kinds([*before, *after])
     old = resolution.resolve_all(
-        stored.known(before), features=kinds, at=told_at, version=told_version
+        stored.known(before),
+        features=kinds,
+        at=last.taken_at if last else at,
+        version=last.version if last else 0,
     )
     new = resolution.resolve_all(
         stored.known(after), features=kinds, at=at, version=customer.version
     )
-    differing = _differing(old, new)
-    if differing:
-        outbox.record(
-            project_id=customer.project_id,
-            type=EventType.ENTITLEMENTS_CHANGED,
-            subject=customer.pk,
-            data=representation.state(customer, new.values()),
-            at=at,
-            customer_id=customer.pk,
-            version=customer.version,
-            previous={"entitlements": [representation.decision(each) for each in differing]},
-        )
+    if differing := _differing(old, new):
+        _tell(customer, now=new, were=differing, at=at)
+    _remember(customer, new.values(), at)
+
+
+def tell_due(*, at: datetime, limit: int) -> int:
+    """Tell what time alone has changed by now; how many customers were looked at."""
+    due = snapshots.due(at=at, limit=limit)
+    for project_id, customer_id in due:
+        try:
+            _tell_again(project_id, customer_id, at)
+        except DatabaseError as error:  # a lock that somebody holds: the next run finds it again
+            log.warning("not_told", customer=customer_id, error=type(error).__name__)
+    return len(due)
+
+
+def _tell_again(project_id: str, customer_id: str, at: datetime) -> None:
+    with transaction.atomic():
+        customer = customers.lock(project_id=project_id, customer_id=customer_id)
+        last = snapshots.of(customer)
+        if last is None or last.changes_at is None or at < last.changes_at:
+            return
+        rows = stored.current(customer=customer)
+        version = customers.bump(customer)
+        transaction.on_commit(lambda: cache.bury(customer, version=version), robust=True)
+        changed(customer=customer, before=rows, after=rows, at=at)
 
 
 def _differing(old: Mapping[str, Decision], new: Mapping[str, Decision]) -> list[Decision]:
     """The old answers that are no longer given; a version that grew is no other answer."""
     return [was for was in old.values() if was != replace(new[was.feature], version=was.version)]
+
+
+def _tell(
+    customer: Customer, *, now: Mapping[str, Decision], were: Iterable[Decision], at: datetime
+) -> None:
+    standing = Standing(customer.user_id, customer.pk, customer.version, now)
+    outbox.record(
+        project_id=customer.project_id,
+        type=EventType.ENTITLEMENTS_CHANGED,
+        subject=customer.pk,
+        data=representation.standing(standing),
+        at=at,
+        customer_id=customer.pk,
+        version=customer.version,
+        previous={"entitlements": [representation.decision(was) for was in were]},
+    )
+
+
+def _remember(customer: Customer, told: Iterable[Decision], at: datetime) -> None:
+    moments = [decision.valid_until for decision in told if decision.valid_until is not None]
+    snapshot = Snapshot(
+        project_id=customer.project_id,
+        customer_id=customer.pk,
+        version=customer.version,
+        taken_at=at,
+        changes_at=min(moments, default=None),
+    )
+    Snapshot.objects.for_project(customer.project_id).bulk_create(
+        [snapshot],
+        update_conflicts=True,
+        unique_fields=["project", "customer"],
+        update_fields=["version", "taken_at", "changes_at"],
+    )

@@ -77,7 +77,8 @@ def replace(
         version = customers.bump(customer)
         _append(customer, source, list(wanted.values()), at)
         transaction.on_commit(lambda: cache.bury(customer, version=version), robust=True)
-        announcements.changed(customer=customer, before=before, at=at)
+        after = stored.current(customer=customer)
+        announcements.changed(customer=customer, before=before, after=after, at=at)
     return True
 
 

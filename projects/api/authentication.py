@@ -1,19 +1,68 @@
 """``Authorization: Bearer tg_…``: the only header that is read, the same answer for every no."""
 
+from datetime import datetime
 from typing import Any
 
 import structlog
+from django.http import HttpRequest
 from django.utils import timezone
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
-from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.exceptions import (
+    APIException,
+    AuthenticationFailed,
+    NotAuthenticated,
+    PermissionDenied,
+)
 from rest_framework.request import Request
 
 from projects.credentials import PlatformCredential, ProjectCredential
 from projects.selectors import credentials
 from projects.services import api_keys
 
+CHALLENGE = 'Bearer realm="tollgate"'
 REFUSAL = "Send a valid, unexpired key as 'Authorization: Bearer tg_…'."
+
+
+def identify(header: bytes, *, at: datetime) -> ProjectCredential | PlatformCredential | None:
+    """Whose key an ``Authorization`` header holds; None when it is empty.
+
+    The one way in, for REST framework and for plain views. Raises AuthenticationFailed.
+    """
+    parts = header.split()
+    if not parts:
+        return None
+    secret = parts[1].decode("ascii", "replace") if len(parts) == 2 else ""
+    found = credentials.find(secret=secret, at=at)
+    if found is None or parts[0].lower() != b"bearer":
+        raise AuthenticationFailed(REFUSAL)
+    structlog.contextvars.bind_contextvars(key_id=found.key_id)
+    if isinstance(found, ProjectCredential):
+        structlog.contextvars.bind_contextvars(project_id=found.project.pk)
+    api_keys.note_use(credential=found, at=at)
+    return found
+
+
+def require(request: HttpRequest, *, scope: str, at: datetime) -> ProjectCredential:
+    """For plain views: who calls, when that project's key may do this.
+
+    Raises what REST framework would: NotAuthenticated, AuthenticationFailed, PermissionDenied.
+    """
+    try:
+        found = identify(get_authorization_header(request), at=at)
+    except AuthenticationFailed as refusal:
+        raise _challenging(refusal) from None
+    if found is None:
+        raise _challenging(NotAuthenticated())
+    if not isinstance(found, ProjectCredential) or not found.allows(scope):
+        raise PermissionDenied(f"This call needs a key with the scope '{scope}'.")
+    return found
+
+
+def _challenging(refusal: AuthenticationFailed | NotAuthenticated) -> APIException:
+    """With the ``WWW-Authenticate`` header, which REST framework adds only in its own views."""
+    refusal.auth_header = CHALLENGE  # type: ignore[union-attr]  # REST framework adds it too
+    return refusal
 
 
 class KeyAuthentication(BaseAuthentication):
@@ -22,22 +71,11 @@ class KeyAuthentication(BaseAuthentication):
     def authenticate(
         self, request: Request
     ) -> tuple[None, ProjectCredential | PlatformCredential] | None:
-        parts = get_authorization_header(request).split()
-        if not parts:
-            return None
-        secret = parts[1].decode("ascii", "replace") if len(parts) == 2 else ""
-        now = timezone.now()
-        found = credentials.find(secret=secret, at=now)
-        if found is None or parts[0].lower() != b"bearer":
-            raise AuthenticationFailed(REFUSAL)
-        structlog.contextvars.bind_contextvars(key_id=found.key_id)
-        if isinstance(found, ProjectCredential):
-            structlog.contextvars.bind_contextvars(project_id=found.project.pk)
-        api_keys.note_use(credential=found, at=now)
-        return None, found
+        found = identify(get_authorization_header(request), at=timezone.now())
+        return None if found is None else (None, found)
 
     def authenticate_header(self, request: Request) -> str:
-        return 'Bearer realm="tollgate"'
+        return CHALLENGE
 
 
 class KeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]

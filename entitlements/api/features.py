@@ -1,0 +1,104 @@
+"""``/features``: what can be entitled."""
+
+from typing import ClassVar
+
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from common.api.serializers import StrictSerializer
+from common.api.views import ProjectViewSet
+from entitlements import representation
+from entitlements.api.serializers import FeatureSerializer
+from entitlements.models import Feature
+from entitlements.models.feature import FeatureKind
+from entitlements.selectors import features as stored
+from entitlements.services import features
+from projects.scopes import Scope
+
+CODE = r"[a-z0-9](?:[a-z0-9_.\-]*[a-z0-9])?"
+
+
+class NewFeatureSerializer(StrictSerializer):
+    code = serializers.RegexField(
+        rf"^{CODE}\Z",
+        max_length=64,
+        help_text="What your software asks for; never changes.",
+        error_messages={
+            "invalid": "Lower-case letters, digits, '_', '.' and '-', with a letter or digit at "
+            "both ends."
+        },
+    )
+    name = serializers.CharField(max_length=120)
+    kind = serializers.ChoiceField(choices=FeatureKind.choices, default=FeatureKind.BOOLEAN.value)
+    unit = serializers.CharField(max_length=40, required=False, help_text="What a limit counts.")
+
+
+class FeatureChangeSerializer(StrictSerializer):
+    name = serializers.CharField(max_length=120, required=False)
+    unit = serializers.CharField(max_length=40, required=False, allow_blank=True)
+    archived = serializers.BooleanField(
+        required=False, help_text="Nothing new may refer to it; who has it keeps it."
+    )
+
+
+class FeatureFilterSerializer(StrictSerializer):
+    archived = serializers.BooleanField(required=False, help_text="Only these, or only others.")
+
+
+class FeaturesViewSet(ProjectViewSet):
+    scopes: ClassVar[dict[str, str]] = {
+        "list": Scope.CATALOG_READ,
+        "retrieve": Scope.CATALOG_READ,
+        "create": Scope.CATALOG_WRITE,
+        "partial_update": Scope.CATALOG_WRITE,
+    }
+    query = {"list": FeatureFilterSerializer}
+    lookup_field = "code"
+    lookup_value_regex = CODE
+
+    @extend_schema(summary="List features", responses=FeatureSerializer(many=True))
+    def list(self, request: Request) -> Response:
+        """Newest first."""
+        rows = stored.listing(
+            project=self.calling_project, archived=self.query_values.get("archived")
+        )
+        page = self.paginate_queryset(rows)
+        return self.get_paginated_response([representation.feature(row) for row in page or ()])
+
+    @extend_schema(
+        summary="Define a feature",
+        request=NewFeatureSerializer,
+        responses={201: FeatureSerializer},
+    )
+    def create(self, request: Request) -> Response:
+        """Its code and kind never change. 409 ``feature-exists`` when the code is taken."""
+        feature = features.create(
+            project=self.calling_project,
+            **self.parse_body(NewFeatureSerializer),
+            actor=request.auth.actor,
+            at=timezone.now(),
+        )
+        return Response(representation.feature(feature), status=201)
+
+    @extend_schema(summary="One feature", responses=FeatureSerializer)
+    def retrieve(self, request: Request, code: str) -> Response:
+        return Response(representation.feature(self._feature(code)))
+
+    @extend_schema(
+        summary="Rename, archive or restore a feature",
+        request=FeatureChangeSerializer,
+        responses=FeatureSerializer,
+    )
+    def partial_update(self, request: Request, code: str) -> Response:
+        """What is not sent stays as it is."""
+        changes = self.parse_body(FeatureChangeSerializer)
+        feature = features.change(
+            feature=self._feature(code), **changes, actor=request.auth.actor, at=timezone.now()
+        )
+        return Response(representation.feature(feature))
+
+    def _feature(self, code: str) -> Feature:
+        return stored.get(project=self.calling_project, code=code)

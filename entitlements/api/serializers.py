@@ -1,0 +1,78 @@
+"""How the API's documentation describes decisions and features."""
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from common.api.serializers import UserIdField
+from entitlements.models.fact import SourceType
+from entitlements.models.feature import FeatureKind
+from entitlements.resolution import Reason
+
+
+@extend_schema_field({"type": ["boolean", "integer", "null"]})
+class ValueField(serializers.Field[Any, Any, Any, Any]):
+    """True for a boolean feature; a whole number, or null for no limit, for a limit."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("allow_null", True)
+        kwargs.setdefault("help_text", self.__doc__)
+        super().__init__(**kwargs)
+
+    def to_internal_value(self, data: Any) -> bool | int:
+        if type(data) not in (bool, int):
+            raise serializers.ValidationError("Send true, a whole number, or null for no limit.")
+        value: bool | int = data
+        return value
+
+    def to_representation(self, value: Any) -> Any:
+        return value
+
+
+class SourceSerializer(serializers.Serializer[Any]):
+    type = serializers.ChoiceField(choices=SourceType.choices)
+    id = serializers.CharField(help_text="Id of the subscription, checkout or grant.")
+
+
+class DecisionSerializer(serializers.Serializer[Any]):
+    """One answer, why, and until when it is certain."""
+
+    feature = serializers.CharField()
+    allowed = serializers.BooleanField()
+    reason = serializers.ChoiceField(choices=[reason.value for reason in Reason])
+    value = ValueField()
+    limit = serializers.IntegerField(
+        allow_null=True, help_text="Of a limit: its number, null for none. Null otherwise."
+    )
+    used = serializers.IntegerField(allow_null=True)
+    remaining = serializers.IntegerField(allow_null=True)
+    resets_at = serializers.DateTimeField(allow_null=True)
+    valid_until = serializers.DateTimeField(
+        allow_null=True, help_text="When time alone may change this answer; ask again then."
+    )
+    version = serializers.IntegerField(help_text="Grows with every change of the customer.")
+    sources = SourceSerializer(many=True, help_text="What the answer follows from.")
+
+
+class EntitlementsSerializer(serializers.Serializer[Any]):
+    """Everything that one user may do."""
+
+    user_id = UserIdField()
+    customer = serializers.CharField(
+        allow_null=True, help_text="Our id; null for a user who has never had anything."
+    )
+    version = serializers.IntegerField()
+    entitlements = DecisionSerializer(many=True)
+
+
+class FeatureSerializer(serializers.Serializer[Any]):
+    """Something a user may or may not do."""
+
+    id = serializers.CharField()
+    code = serializers.CharField()
+    name = serializers.CharField()
+    kind = serializers.ChoiceField(choices=FeatureKind.choices)
+    unit = serializers.CharField()
+    created_at = serializers.DateTimeField()
+    archived_at = serializers.DateTimeField(allow_null=True)

@@ -1,0 +1,15 @@
+"""What can be refused about features and grants."""
+
+from common.errors import Conflict
+
+
+class FeatureExists(Conflict):
+    code, title = "feature-exists", "The project already has a feature with this code."
+
+
+class FeatureArchived(Conflict):
+    code, title = "feature-archived", "This feature is archived; nothing new may refer to it."
+
+
+class GrantExpired(Conflict):
+    code, title = "grant-expired", "This grant has expired; there is nothing left to revoke."

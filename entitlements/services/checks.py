@@ -1,0 +1,32 @@
+"""Answer from the cache, and from the database what the cache does not know."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from entitlements import cache, representation
+from entitlements.resolution import Question, Reason
+from entitlements.selectors import decisions
+from projects.models import Project
+
+
+def answer(
+    *, project: Project, questions: Sequence[Question], at: datetime
+) -> dict[Question, dict[str, Any]]:
+    """Each question's decision as it is shown, certain at ``at``.
+
+    No query when all answers are kept, three otherwise. An unknown feature is not kept: a
+    feature that is defined answers at once.
+    """
+    found = cache.find(project_id=project.pk, questions=questions, at=at)
+    missing = [question for question in questions if question not in found]
+    if not missing:
+        return found
+    made = decisions.check_many(project=project, questions=missing, at=at)
+    keepable = {
+        question: decision
+        for question, decision in made.items()
+        if decision.reason != Reason.UNKNOWN_FEATURE
+    }
+    cache.keep(project_id=project.pk, answers=keepable, at=at)
+    return found | {question: representation.decision(each) for question, each in made.items()}

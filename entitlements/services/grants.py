@@ -1,0 +1,222 @@
+"""What people decide by hand: give a feature, take one away, end such a decision.
+
+Each decision is a row with a reason, an audit entry, an event, and facts with the grant as their
+source; all in one transaction.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import structlog
+from django.db import DatabaseError, transaction
+
+from common.errors import Invalid
+from entitlements import representation
+from entitlements.errors import FeatureArchived, GrantExpired
+from entitlements.models import Feature, Grant
+from entitlements.models.fact import Effect, SourceType
+from entitlements.resolution import KINDS, Reason
+from entitlements.selectors import grants
+from entitlements.services import facts
+from entitlements.services.facts import Claim
+from events.catalog import EventType
+from events.services import audit, outbox
+from projects.models import Customer
+from projects.selectors import customers
+
+log = structlog.get_logger(__name__)
+
+EXPIRY = "command"
+"""The actor of an expiry: nobody does it, the clock does."""
+
+
+def grant(
+    *,
+    customer: Customer,
+    features: Sequence[tuple[Feature, Any]],
+    reason: str,
+    actor: str,
+    at: datetime,
+    starts_at: datetime | None = None,
+    expires_at: datetime | None = None,
+    product_id: str = "",
+    effect: Effect = Effect.ALLOW,
+) -> Grant:
+    """Give these features with these values, from ``starts_at`` (now) until ``expires_at``.
+
+    Raises Invalid for a missing reason, an impossible period or a value that the feature's kind
+    does not know; FeatureArchived for a feature that nothing new may refer to.
+    """
+    starts_at = starts_at or at
+    _check_reason(reason)
+    _check_period(starts_at, expires_at, at)
+    _check_features(features, effect)
+    with transaction.atomic():
+        customer = customers.lock(project_id=customer.project_id, customer_id=customer.pk)
+        made = Grant.objects.for_project(customer.project_id).create(
+            customer=customer,
+            effect=effect,
+            features=[_said(feature, value, effect) for feature, value in features],
+            product_id=product_id,
+            reason=reason,
+            starts_at=starts_at,
+            expires_at=expires_at,
+            created_by=actor,
+            created_at=at,
+        )
+        _say(made, claims=_claims(made, features), at=at)
+        _tell(made, EventType.GRANT_CREATED, at=at)
+        _audit(made, "grant.create" if effect == Effect.ALLOW else "grant.deny", actor, reason, at)
+    return made
+
+
+def deny(
+    *,
+    customer: Customer,
+    features: Sequence[Feature],
+    reason: str,
+    actor: str,
+    at: datetime,
+    starts_at: datetime | None = None,
+    expires_at: datetime | None = None,
+    product_id: str = "",
+) -> Grant:
+    """Take these features away, whatever else gives them, until revoked or ``expires_at``."""
+    return grant(
+        customer=customer,
+        features=[(feature, None) for feature in features],
+        reason=reason,
+        actor=actor,
+        at=at,
+        starts_at=starts_at,
+        expires_at=expires_at,
+        product_id=product_id,
+        effect=Effect.DENY,
+    )
+
+
+def revoke(*, grant: Grant, reason: str, actor: str, at: datetime) -> Grant:
+    """End a grant, or a denial, now. Revoking twice is the same as once.
+
+    Raises Invalid without a reason, GrantExpired when it ended by itself before.
+    """
+    _check_reason(reason)
+    with transaction.atomic():
+        customer = customers.lock(project_id=grant.project_id, customer_id=grant.customer_id)
+        grant = grants.lock(project_id=grant.project_id, grant_id=grant.pk)
+        grant.customer = customer
+        if grant.revoked_at is not None:
+            return grant
+        if grant.status(at) == "expired":
+            raise GrantExpired
+        previous = {"status": grant.status(at)}
+        grant.revoked_at, grant.revoked_by, grant.revoked_reason = at, actor, reason
+        grant.save(update_fields=["revoked_at", "revoked_by", "revoked_reason"])
+        _say(grant, claims=[], at=at)
+        _tell(grant, EventType.GRANT_REVOKED, at=at, previous=previous)
+        _audit(grant, "grant.revoke", actor, reason, at)
+    return grant
+
+
+def expire_due(*, at: datetime, limit: int) -> int:
+    """Write down, and tell, which grants have ended by themselves; how many."""
+    return sum(_expire(grant, at) for grant in grants.due_to_expire(at=at, limit=limit))
+
+
+def _expire(due: Grant, at: datetime) -> bool:
+    try:
+        with transaction.atomic():
+            customer = customers.lock(project_id=due.project_id, customer_id=due.customer_id)
+            grant = grants.lock(project_id=due.project_id, grant_id=due.pk)
+            grant.customer = customer
+            if grant.expired_at is not None or grant.revoked_at is not None:
+                return False
+            grant.expired_at = at
+            grant.save(update_fields=["expired_at"])
+            _say(grant, claims=[], at=at)
+            _tell(grant, EventType.GRANT_EXPIRED, at=at, previous={"status": "active"})
+            _audit(grant, "grant.expire", EXPIRY, "", at)
+    except DatabaseError as error:  # a lock that somebody holds: the next run finds it again
+        log.warning("grant_not_expired", grant=due.pk, error=type(error).__name__)
+        return False
+    return True
+
+
+def _check_reason(reason: str) -> None:
+    if not reason.strip():
+        raise Invalid("Say why: the reason is kept in the audit trail.", field="reason")
+
+
+def _check_period(starts_at: datetime, expires_at: datetime | None, at: datetime) -> None:
+    if expires_at is not None and expires_at <= max(starts_at, at):
+        raise Invalid("The expiry must lie in the future and after the start.", field="expires_at")
+
+
+def _check_features(features: Sequence[tuple[Feature, Any]], effect: Effect) -> None:
+    if not features:
+        raise Invalid("Name at least one feature; this product has none.", field="feature")
+    for feature, value in features:
+        if effect == Effect.DENY:
+            continue
+        if feature.archived_at is not None:
+            raise FeatureArchived(f"{feature.code} is archived. Restore it first.")
+        if not KINDS[feature.kind].accepts(value):
+            raise Invalid(f"{feature.code}: {KINDS[feature.kind].rule}", field="value")
+
+
+def _said(feature: Feature, value: Any, effect: Effect) -> dict[str, Any]:
+    named = {"feature": feature.code}
+    return named if effect == Effect.DENY else {**named, "value": value}
+
+
+def _claims(made: Grant, features: Sequence[tuple[Feature, Any]]) -> list[Claim]:
+    is_denial = made.effect == Effect.DENY
+    return [
+        Claim(
+            feature_id=feature.pk,
+            value=value,
+            reason=Reason.REVOKED if is_denial else Reason.GRANTED,
+            starts_at=made.starts_at,
+            ends_at=made.expires_at,
+            effect=Effect(made.effect),
+        )
+        for feature, value in features
+    ]
+
+
+def _say(grant: Grant, *, claims: Sequence[Claim], at: datetime) -> None:
+    facts.replace(
+        customer=grant.customer,
+        source_type=SourceType.GRANT,
+        source_id=grant.pk,
+        claims=claims,
+        at=at,
+    )
+
+
+def _tell(
+    grant: Grant, type: EventType, *, at: datetime, previous: dict[str, Any] | None = None
+) -> None:
+    outbox.record(
+        project_id=grant.project_id,
+        type=type,
+        subject=grant.pk,
+        data=representation.grant(grant, at=at),
+        at=at,
+        customer_id=grant.customer_id,
+        version=grant.customer.version,
+        previous=previous,
+    )
+
+
+def _audit(grant: Grant, action: str, actor: str, reason: str, at: datetime) -> None:
+    audit.record(
+        actor=actor,
+        action=action,
+        subject=grant.pk,
+        project_id=grant.project_id,
+        at=at,
+        reason=reason,
+        after=representation.grant(grant, at=at),
+    )

@@ -1,0 +1,19 @@
+"""Doorbells and the clock's chores; the work is in the services."""
+
+from celery import shared_task
+from django.utils import timezone
+
+from entitlements.services import announcements, grants
+
+BATCH = 500
+"""Rows per run; what is left is found by the next one."""
+
+
+@shared_task(name="entitlements.expire_grants")
+def expire_grants() -> None:
+    grants.expire_due(at=timezone.now(), limit=BATCH)
+
+
+@shared_task(name="entitlements.tell_due")
+def tell_due() -> None:
+    announcements.tell_due(at=timezone.now(), limit=BATCH)
