@@ -30,6 +30,7 @@ def issue(
     at: datetime,
     app: App | None = None,
     expires_at: datetime | None = None,
+    reason: str = "",
 ) -> tuple[ApiKey, str]:
     """A new key and its secret. Raises Invalid for an unknown scope or an expiry in the past."""
     if unknown := set(scopes) - set(ALL):
@@ -54,13 +55,14 @@ def issue(
             subject=key.pk,
             project_id=project.pk,
             at=at,
+            reason=reason,
             after={"name": name, "scopes": key.scopes, "app": app.pk if app else None},
         )
     return key, secret.value
 
 
 def rotate(
-    *, key: ApiKey, actor: str, at: datetime, overlap: timedelta = OVERLAP
+    *, key: ApiKey, actor: str, at: datetime, overlap: timedelta = OVERLAP, reason: str = ""
 ) -> tuple[ApiKey, str]:
     """A successor with the same rights; the old key stays live for ``overlap``."""
     with transaction.atomic():
@@ -75,6 +77,7 @@ def rotate(
             at=at,
             app=key.app,
             expires_at=key.expires_at,
+            reason=reason,
         )
         key.rotated_to = successor
         key.expires_at = min(filter(None, [key.expires_at, at + overlap]))
@@ -85,6 +88,7 @@ def rotate(
             subject=key.pk,
             project_id=key.project_id,
             at=at,
+            reason=reason,
             after={"successor": successor.pk, "live_until": key.expires_at.isoformat()},
         )
     return successor, secret
@@ -108,15 +112,39 @@ def revoke(*, key: ApiKey, actor: str, at: datetime, reason: str = "") -> ApiKey
     return key
 
 
-def issue_platform(*, name: str, actor: str, at: datetime) -> tuple[PlatformKey, str]:
+def issue_platform(
+    *, name: str, actor: str, at: datetime, reason: str = ""
+) -> tuple[PlatformKey, str]:
     """A key for the platform's own automation, and its secret."""
     secret = keys.make("platform")
     with transaction.atomic():
         key = PlatformKey.objects.create(
             name=name, prefix=secret.prefix, digest=secret.digest, last_four=secret.last_four
         )
-        audit.record(actor=actor, action="platform_key.issue", subject=key.pk, at=at)
+        audit.record(
+            actor=actor,
+            action="platform_key.issue",
+            subject=key.pk,
+            at=at,
+            reason=reason,
+            after={"name": name},
+        )
     return key, secret.value
+
+
+def revoke_platform(
+    *, key: PlatformKey, actor: str, at: datetime, reason: str = ""
+) -> PlatformKey:
+    """The key opens nothing from now on. Revoking twice is the same as once."""
+    with transaction.atomic():
+        key = PlatformKey.objects.select_for_update().get(pk=key.pk)
+        if key.revoked_at is None:
+            key.revoked_at = at
+            key.save(update_fields=["revoked_at"])
+            audit.record(
+                actor=actor, action="platform_key.revoke", subject=key.pk, at=at, reason=reason
+            )
+    return key
 
 
 def note_use(*, credential: ProjectCredential | PlatformCredential, at: datetime) -> None:
