@@ -40,11 +40,11 @@ class ExpandOnly(TypedDict):
 
 def validate(params: Params, declared: type | None) -> Params:
     """The parameters with their types. Raises 400 in Stripe's words, naming the parameter."""
-    limits.check(params)
     try:
         result: Params = _adapter(declared or ExpandOnly).validate_python(params)
     except ValidationError as error:
         raise _refusal(error, params, declared) from None
+    limits.check(result)
     return result
 
 
@@ -201,8 +201,8 @@ KIND_NOUNS = {
 
 def _listed(members: list[str]) -> str:
     unique = list(dict.fromkeys(members))
-    if len(unique) == 1:
-        return unique[0]
+    if len(unique) < 3:
+        return " or ".join(unique)
     return f"{', '.join(unique[:-1])}, or {unique[-1]}"
 
 
