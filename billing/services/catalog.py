@@ -6,6 +6,7 @@ what Stripe says. What a product entitles to is ours alone.
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from django.db import transaction
 
@@ -20,6 +21,7 @@ from billing.stripe import prices, products
 from billing.stripe.client import client_for
 from common.ids import new_id
 from common.money import Money
+from events.services import audit
 from projects.models import Project
 
 
@@ -44,7 +46,7 @@ def create_product(
     key = making.request_key(idempotency_key, "product", name, description, said, metadata)
     with transaction.atomic():
         rows = Product.objects.for_project(project)
-        row = making.begun(rows, key=key, at=at) or rows.create(
+        row = making.begun(rows, key=key, is_named=bool(idempotency_key), at=at) or rows.create(
             account=account, name=name, description=description, metadata=metadata, request_key=key
         )
         product_features.replace(product=row, wanted=wanted, actor=actor, at=at)
@@ -60,9 +62,16 @@ def change_product(
     description: str | None = None,
     active: bool | None = None,
     metadata: dict[str, str] | None = None,
+    actor: str = "",
+    reason: str = "",
 ) -> Product:
-    """Change what is given, at Stripe first; ``active=False`` takes the product off sale."""
+    """Change what is given, at Stripe first; ``active=False`` takes the product off sale.
+
+    What an operator asks for stands in the audit trail before Stripe hears of it.
+    """
     assert product.stripe_id is not None
+    asked = {"name": name, "description": description, "active": active, "metadata": metadata}
+    _audit(product, "product.change", asked, actor=actor, reason=reason, at=at)
     products.update(
         client_for(product.account),
         product.stripe_id,
@@ -103,7 +112,7 @@ def create_price(
     }
     key = making.request_key(idempotency_key, "price", product.pk, terms)
     rows = Price.objects.for_project(product.project_id)
-    row = making.begun(rows, key=key, at=at) or rows.create(
+    row = making.begun(rows, key=key, is_named=bool(idempotency_key), at=at) or rows.create(
         account=product.account,
         product=product,
         type=PriceType.RECURRING if interval else PriceType.ONE_TIME,
@@ -114,9 +123,12 @@ def create_price(
     return row
 
 
-def set_price_active(*, price: Price, active: bool, at: datetime) -> Price:
+def set_price_active(
+    *, price: Price, active: bool, at: datetime, actor: str = "", reason: str = ""
+) -> Price:
     """Put the price on sale or take it off; who pays it already goes on paying it."""
     assert price.stripe_id is not None
+    _audit(price, "price.change", {"active": active}, actor=actor, reason=reason, at=at)
     client = client_for(price.account)
     prices.update(client, price.stripe_id, idempotency_key=new_id("req"), active=active)
     sync.now(account=price.account, kind=Kind.PRICE, stripe_id=price.stripe_id, at=at)
@@ -159,6 +171,30 @@ def _make_price(row: Price, *, at: datetime) -> None:
         created_since=lambda moment: prices.iterate(client, created_since=moment),
         at=at,
     )
+
+
+def _audit(
+    row: Product | Price,
+    action: str,
+    asked: dict[str, Any],
+    *,
+    actor: str,
+    reason: str,
+    at: datetime,
+) -> None:
+    """One entry of what is asked for; a tenant's own software needs none."""
+    wanted = {field: value for field, value in asked.items() if value is not None}
+    if actor:
+        audit.record(
+            actor=actor,
+            action=action,
+            subject=row.pk,
+            project_id=row.project_id,
+            reason=reason,
+            before={field: getattr(row, field) for field in wanted},
+            after=wanted,
+            at=at,
+        )
 
 
 def _replacing(old: dict[str, str], new: dict[str, str]) -> dict[str, str]:

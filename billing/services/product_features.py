@@ -52,6 +52,7 @@ def replace(
     wanted: Sequence[tuple[Feature, Any]],
     actor: str,
     at: datetime,
+    reason: str = "",
 ) -> bool:
     """Make exactly this what the product entitles to; whether that changed anything.
 
@@ -77,6 +78,7 @@ def replace(
             subject=product.pk,
             project_id=product.project_id,
             at=at,
+            reason=reason,
             before=before,
             after=after,
         )

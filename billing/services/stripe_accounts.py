@@ -62,7 +62,13 @@ def platform_endpoint() -> StripeEndpoint:
 
 
 def connect(
-    *, project: Project, secret_key: str, signing_secret: str, actor: str, at: datetime
+    *,
+    project: Project,
+    secret_key: str,
+    signing_secret: str,
+    actor: str,
+    at: datetime,
+    reason: str = "",
 ) -> StripeAccount:
     """From now on the project sells through the account that this key opens.
 
@@ -82,14 +88,14 @@ def connect(
         with transaction.atomic():
             account.save(force_insert=True)
             _endpoint(account, [signing_secret] if signing_secret else [])
-            _audit(account, "stripe_account.connect", actor, at)
+            _audit(account, "stripe_account.connect", actor, at, reason)
     except IntegrityError as error:
         raise AccountExists("Replace its key with PATCH instead.") from error
     return account
 
 
 def rotate_key(
-    *, account: StripeAccount, secret_key: str, actor: str, at: datetime
+    *, account: StripeAccount, secret_key: str, actor: str, at: datetime, reason: str = ""
 ) -> StripeAccount:
     """Use another key of the same Stripe account. Raises WrongStripeAccount for any other."""
     found = _inspect(secret_key, livemode=account.livemode)
@@ -99,12 +105,12 @@ def rotate_key(
             raise WrongStripeAccount(f"Send a secret key of {account.stripe_id}.")
         _take(account, found, secret_key)
         account.save()
-        _audit(account, "stripe_account.rotate_key", actor, at)
+        _audit(account, "stripe_account.rotate_key", actor, at, reason)
     return account
 
 
 def add_signing_secret(
-    *, account: StripeAccount, signing_secret: str, actor: str, at: datetime
+    *, account: StripeAccount, signing_secret: str, actor: str, at: datetime, reason: str = ""
 ) -> StripeEndpoint:
     """Verify with this secret too; beside it only the one before it stays live."""
     _check_signing_secret(signing_secret, required=True)
@@ -113,7 +119,7 @@ def add_signing_secret(
         sealed = crypto.encrypt(signing_secret, context=endpoint.secret_context)
         endpoint.secrets = [sealed, *endpoint.secrets][:LIVE_SECRETS]
         endpoint.save(update_fields=["secrets"])
-        _audit(account, "stripe_account.add_signing_secret", actor, at)
+        _audit(account, "stripe_account.add_signing_secret", actor, at, reason)
     return endpoint
 
 
@@ -156,12 +162,15 @@ def _endpoint(account: StripeAccount, signing_secrets: list[str]) -> StripeEndpo
     return endpoint
 
 
-def _audit(account: StripeAccount, action: str, actor: str, at: datetime) -> None:
+def _audit(
+    account: StripeAccount, action: str, actor: str, at: datetime, reason: str
+) -> None:
     audit.record(
         actor=actor,
         action=action,
         subject=account.pk,
         project_id=account.project_id,
         at=at,
+        reason=reason,
         after={"stripe_account": account.stripe_id, "key": f"…{account.secret_key_last_four}"},
     )

@@ -22,6 +22,7 @@ def create(
     actor: str,
     at: datetime,
     unit: str = "",
+    reason: str = "",
 ) -> Feature:
     """A new feature; its code and kind never change. Raises FeatureExists."""
     with transaction.atomic():
@@ -32,7 +33,7 @@ def create(
                 )
         except IntegrityError as error:
             raise FeatureExists(f"{code} exists. Change it with PATCH /features/{code}.") from error
-        _audit(feature, "feature.create", actor, at)
+        _audit(feature, "feature.create", actor, at, reason=reason)
     return feature
 
 
@@ -44,6 +45,7 @@ def change(
     name: str | None = None,
     unit: str | None = None,
     archived: bool | None = None,
+    reason: str = "",
 ) -> Feature:
     """Rename, archive or restore; None leaves as it is, and a change to the same is none.
 
@@ -58,7 +60,7 @@ def change(
             feature.archived_at = (feature.archived_at or at) if archived else None
         if representation.feature(feature) != before:
             feature.save(update_fields=["name", "unit", "archived_at"])
-            _audit(feature, "feature.change", actor, at, before=before)
+            _audit(feature, "feature.change", actor, at, before=before, reason=reason)
     return feature
 
 
@@ -68,6 +70,7 @@ def _audit(
     actor: str,
     at: datetime,
     before: dict[str, Any] | None = None,
+    reason: str = "",
 ) -> None:
     audit.record(
         actor=actor,
@@ -75,6 +78,7 @@ def _audit(
         subject=feature.pk,
         project_id=feature.project_id,
         at=at,
+        reason=reason,
         before=before,
         after=representation.feature(feature),
     )
