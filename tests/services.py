@@ -3,7 +3,8 @@
 They start once, before Django reads its settings, in the process that was asked to run the tests;
 xdist's workers inherit the addresses. A template database is migrated once and each worker copies
 it. `DATABASE_URL` or `REDIS_URL` from outside is used as it is. `TOLLGATE_TEST_SERVICES=0` starts
-nothing, and so does a run of the sandbox's tests alone, which need neither.
+nothing, and so does a run of the sandbox's tests alone, which need neither: a test that does
+need them finds nobody at their addresses.
 """
 
 import os
@@ -23,6 +24,11 @@ ROOT = Path(__file__).resolve().parent.parent
 PREFIX = "tollgate-test-"
 TEMPLATE = "template_tollgate"
 WITHOUT_SERVICES = (ROOT / "tests" / "sandbox",)
+NOWHERE = {
+    "DJANGO_SETTINGS_MODULE": "config.settings.test",
+    "DATABASE_URL": "postgres://nobody@127.0.0.1:9/nothing",
+    "REDIS_URL": "redis://127.0.0.1:9/0",
+}
 
 _header = pytest.StashKey[str]()
 _servers = pytest.StashKey[Servers]()
@@ -30,9 +36,11 @@ _servers = pytest.StashKey[Servers]()
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Iterator[None]:
+    os.environ["DJANGO_SETTINGS_MODULE"] = NOWHERE["DJANGO_SETTINGS_MODULE"]
     if _wants_services(early_config):
-        os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings.test"
         _start(early_config)
+    for name, value in NOWHERE.items():
+        os.environ[name] = os.environ.get(name) or value
     yield
 
 
@@ -59,8 +67,6 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def _wants_services(config: pytest.Config) -> bool:
     options = config.known_args_namespace
     if os.environ.get("TOLLGATE_TEST_SERVICES") == "0" or options.help or options.version:
-        return False
-    if not (ROOT / "config" / "settings" / "test.py").exists():
         return False
     paths = [Path(argument.partition("::")[0]).resolve() for argument in options.file_or_dir]
     return not paths or any(not _is_serviceless(path) for path in paths)

@@ -12,14 +12,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from tests.services import NOWHERE, ROOT
+
 BIN = Path(sys.executable).parent
 TIME_LIMIT = 20 * 60  # seconds for each command
-NOWHERE = {  # the static checks load the settings but speak to no server
-    "DJANGO_SETTINGS_MODULE": "config.settings.test",
-    "DATABASE_URL": "postgres://nobody@127.0.0.1:9/nothing",
-    "REDIS_URL": "redis://127.0.0.1:9/0",
-}
 
 
 @dataclass(frozen=True)
@@ -64,7 +60,8 @@ def tests() -> Check:
 
 
 def run(check: Check, *, shown: bool) -> Result:
-    """Run the command to its end; `shown` passes its output through as it comes."""
+    """Run the command to its end. What is shown as it comes gets the environment as it is;
+    the others load the settings but speak to no server."""
     started = time.monotonic()
     try:
         done = subprocess.run(

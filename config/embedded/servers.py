@@ -32,12 +32,13 @@ class Servers:
     def join(self) -> None:
         """Return when both answer; they keep running at least until `leave`."""
         with self._door():
-            if self._held is None:
-                self._held = (self.home / "users.lock").open("a")
-                self._holder = os.getpid()
-                fcntl.flock(self._held, fcntl.LOCK_SH)
-            self.postgres.start()
-            self.valkey.start()
+            self._hold()
+            try:
+                self.postgres.start()
+                self.valkey.start()
+            except BaseException:
+                self._release()
+                raise
 
     def leave(self) -> None:
         """Stop both unless somebody else uses them. A forked child has nothing to leave."""
@@ -45,8 +46,7 @@ class Servers:
             return
         with self._door():
             alone = _try_lock(self._held)
-            self._held.close()
-            self._held = None
+            self._release()
             if alone:
                 self.stop()
 
@@ -73,6 +73,17 @@ class Servers:
             (self.home / "users.lock").open("a") as users,
         ):
             return _try_lock(door) and _try_lock(users)
+
+    def _hold(self) -> None:
+        if self._held is None:
+            self._held = (self.home / "users.lock").open("a")
+            self._holder = os.getpid()
+            fcntl.flock(self._held, fcntl.LOCK_SH)
+
+    def _release(self) -> None:
+        if self._held is not None:
+            self._held.close()
+            self._held = None
 
     @contextmanager
     def _door(self) -> Iterator[None]:

@@ -1,0 +1,128 @@
+"""The files that ship the product agree with each other and with the settings."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.config.test_production import COMPLETE
+
+ROOT = Path(__file__).resolve().parents[2]
+READS = re.compile(r"""(?:env\.\w+|required|comma_list)\(\s*"([A-Z_]+)\"""")
+OUTSIDE_SETTINGS = {"DJANGO_SETTINGS_MODULE", "POSTGRES_PASSWORD"}
+
+
+def settings_variables() -> set[str]:
+    files = [*ROOT.glob("config/settings/*.py"), ROOT / "config/env.py", *ROOT.glob("*/conf.py")]
+    return {name for file in files for name in READS.findall(file.read_text())}
+
+
+def example_variables() -> dict[str, str]:
+    lines = (ROOT / ".env.example").read_text().splitlines()
+    return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+
+
+def compose() -> dict:
+    return yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+
+
+def test_example_names_exactly_what_the_settings_read() -> None:
+    assert set(example_variables()) - OUTSIDE_SETTINGS == settings_variables()
+
+
+def test_example_explains_every_variable() -> None:
+    before = ""
+    for line in (ROOT / ".env.example").read_text().splitlines():
+        if re.match(r"[A-Z_]+=", line):
+            assert before.startswith("#"), line
+        before = line
+
+
+def test_example_holds_no_secret() -> None:
+    example = example_variables()
+    secrets = ("SECRET_KEY", "ENCRYPTION_KEYS", "STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRETS")
+    assert [example[name] for name in secrets] == ["", "", "", ""]
+
+
+def test_image_collects_static_files_with_every_required_variable() -> None:
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    assert {name for name in COMPLETE if f"{name}=" in dockerfile} == set(COMPLETE)
+
+
+def test_image_contains_every_app_and_nothing_private() -> None:
+    allowed = {
+        line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line[:1] == "!"
+    }
+    apps = {path.parent.name for path in ROOT.glob("*/apps.py")}
+    assert apps <= allowed
+    assert not allowed & {".env", ".git", "var", "tests"}
+    assert (ROOT / ".dockerignore").read_text().splitlines()[1] == "*"
+
+
+def test_compose_runs_the_programs_of_the_stack_on_stock_images() -> None:
+    services = compose()["services"]
+    assert set(services) == {"postgres", "redis", "migrate", "web", "worker", "beat", "sandbox"}
+    images = {name for name, service in services.items() if "build" not in service}
+    assert images == {"postgres", "redis"}
+    assert services["sandbox"]["profiles"] == ["sandbox"]
+    assert "noeviction" in services["redis"]["command"]
+    assert services["redis"]["command"][1:3] == ["--appendonly", "yes"]
+
+
+def test_compose_builds_images_that_the_dockerfile_defines() -> None:
+    targets = re.findall(r"^FROM \S+ AS (\S+)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    services = compose()["services"].values()
+    assert {one["build"]["target"] for one in services if "build" in one} <= set(targets)
+    assert targets[-1] == "tollgate"
+
+
+def test_compose_reads_only_variables_of_the_example() -> None:
+    names = re.findall(r"\$\{([A-Z_]+)", (ROOT / "docker-compose.yml").read_text())
+    assert set(names) <= set(example_variables())
+
+
+def test_make_help_explains_every_verb() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    verbs = re.search(r"^\.PHONY: (.+)$", makefile, re.MULTILINE)
+    assert verbs is not None
+    shown = subprocess.run(
+        ["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    explained = dict(re.findall(r"^  make (\w+) +(\S.*)$", shown, re.MULTILINE))
+    assert list(explained) == verbs[1].split()
+
+
+@pytest.mark.parametrize("script", ["deploy/install.sh", ".ci/run"])
+def test_scripts_parse(script: str) -> None:
+    shell = (ROOT / script).read_text().splitlines()[0].split("/")[-1].split()[-1]
+    subprocess.run([shell, "-n", str(ROOT / script)], check=True)
+
+
+def test_install_says_which_python_it_needs(tmp_path: Path) -> None:
+    for name in ("deploy/install.sh", "requirements/dev.txt"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_text((ROOT / name).read_text())
+    old = tmp_path / "python3.8"
+    old.write_text('#!/bin/sh\n[ "$1" = --version ] && echo "Python 3.8.20" || exit 1\n')
+    old.chmod(0o755)
+
+    run = subprocess.run(
+        ["sh", "deploy/install.sh", str(old)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert run.returncode == 1
+    assert "needs Python 3.11 to 3.14" in run.stderr
+    assert "found: Python 3.8.20" in run.stderr
+    assert not (tmp_path / ".venv").exists()
+
+
+def test_requirements_are_pinned_and_name_no_index() -> None:
+    for file in ROOT.glob("requirements/*.txt"):
+        for line in file.read_text().splitlines():
+            assert re.match(r"[a-z0-9.-]+==\S+( ; .+)?$", line), f"{file.name}: {line}"

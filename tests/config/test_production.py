@@ -1,0 +1,80 @@
+"""Production refuses to start with anything missing, and says what."""
+
+import base64
+import importlib
+import sys
+from types import ModuleType
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+COMPLETE = {
+    "DATABASE_URL": "postgres://tollgate:secret@db.example.com/tollgate",
+    "REDIS_URL": "redis://redis.example.com:6379/0",
+    "SECRET_KEY": "s" * 50,
+    "ENCRYPTION_KEYS": "k1:" + base64.b64encode(bytes(32)).decode(),
+    "STRIPE_SECRET_KEY": "sk_live_1",
+    "STRIPE_WEBHOOK_SECRETS": "whsec_1,whsec_2",
+    "PUBLIC_URL": "https://billing.example.com/",
+    "ALLOWED_HOSTS": "billing.example.com",
+}
+
+
+@pytest.fixture
+def production(monkeypatch: pytest.MonkeyPatch):
+    """Load production's settings anew, from a complete environment with the given changes."""
+
+    def load(**changes: str | None) -> ModuleType:
+        monkeypatch.delenv("STRIPE_API_BASE", raising=False)
+        for name, value in {**COMPLETE, **changes}.items():
+            if value is None:
+                monkeypatch.delenv(name, raising=False)
+            else:
+                monkeypatch.setenv(name, value)
+        for name in [name for name in sys.modules if name.startswith("config.settings")]:
+            monkeypatch.delitem(sys.modules, name)
+        return importlib.import_module("config.settings.production")
+
+    return load
+
+
+def test_complete_environment_is_accepted(production) -> None:
+    settings = production()
+    assert settings.DATABASES["default"]["HOST"] == "db.example.com"
+    assert settings.ALLOWED_HOSTS == ["billing.example.com"]
+    assert settings.PUBLIC_URL == "https://billing.example.com"
+    assert settings.BILLING.stripe_webhook_secrets == ("whsec_1", "whsec_2")
+
+
+@pytest.mark.parametrize("value", [None, "", "  "])
+@pytest.mark.parametrize("name", COMPLETE)
+def test_missing_variable_stops_the_boot_and_is_named(production, name: str, value) -> None:
+    with pytest.raises(ImproperlyConfigured, match=name):
+        production(**{name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ENCRYPTION_KEYS", "k1:dG9vIHNob3J0"),
+        ("ENCRYPTION_KEYS", "k1:not base64"),
+        ("STRIPE_SECRET_KEY", "pk_live_1"),
+        ("STRIPE_WEBHOOK_SECRETS", "whsec_1,secret"),
+        ("STRIPE_API_BASE", "http://api.stripe.com"),
+    ],
+)
+def test_wrong_variable_stops_the_boot_and_is_named(production, name: str, value: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match=name):
+        production(**{name: value})
+
+
+def test_test_key_may_go_to_a_sandbox_without_https(production) -> None:
+    settings = production(STRIPE_SECRET_KEY="sk_test_1", STRIPE_API_BASE="http://sandbox:8010")
+    assert settings.BILLING.stripe_api_base == "http://sandbox:8010"
+
+
+def test_production_knows_nothing_of_the_embedded_servers(production, monkeypatch) -> None:
+    for name in [name for name in sys.modules if name.startswith("config.embedded")]:
+        monkeypatch.delitem(sys.modules, name)
+    production()
+    assert not [name for name in sys.modules if name.startswith("config.embedded")]

@@ -1,0 +1,40 @@
+"""The runner behind `make test`: one failure fails it, and its output is shown."""
+
+import sys
+
+import pytest
+
+from tests.suite import Check, Result, report, run, static_checks, tests
+
+
+def script(code: str) -> Check:
+    return Check("script", (sys.executable, "-c", code))
+
+
+def test_passing_check_passes() -> None:
+    assert run(script("print('fine')"), shown=False).passed
+
+
+@pytest.mark.parametrize("code", ["import sys; sys.exit('broken')", "raise OSError('broken')"])
+def test_failing_check_fails_and_keeps_its_output(code: str) -> None:
+    result = run(script(code), shown=False)
+    assert not result.passed
+    assert "broken" in result.output
+
+
+def test_static_check_speaks_to_no_server() -> None:
+    result = run(script("import os; print(os.environ['DATABASE_URL'])"), shown=False)
+    assert result.output.strip() == "postgres://nobody@127.0.0.1:9/nothing"
+
+
+def test_report_shows_output_of_failures_only() -> None:
+    text = report([Result("types", False, 2.5, "line 1: wrong"), Result("style", True, 1, "noise")])
+    assert "line 1: wrong" in text
+    assert "noise" not in text
+    assert "FAIL  types           2.5 s" in text
+    assert "ok    style           1.0 s" in text
+
+
+def test_suite_checks_style_types_layers_migrations_schema_and_behaviour() -> None:
+    names = [check.name for check in [*static_checks(), tests()]]
+    assert names == ["format", "style", "layers", "migrations", "API schema", "types", "tests"]
