@@ -22,7 +22,9 @@ class BillingSettings:
 
     @classmethod
     def from_env(cls, env: Any) -> "BillingSettings":
-        secrets = (part.strip() for part in env.str("STRIPE_WEBHOOK_SECRETS", default="").split(","))
+        secrets = (
+            part.strip() for part in env.str("STRIPE_WEBHOOK_SECRETS", default="").split(",")
+        )
         return cls(
             stripe_secret_key=env.str("STRIPE_SECRET_KEY", default="").strip(),
             stripe_webhook_secrets=tuple(secret for secret in secrets if secret),

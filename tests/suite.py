@@ -53,7 +53,7 @@ def static_checks() -> list[Check]:
     ]
 
 
-def tests() -> Check:
+def behaviour() -> Check:
     workers = max(2, min(os.cpu_count() or 2, 8))
     arguments = ("-n", str(workers), "--dist", "worksteal", "-q")
     return Check("tests", (sys.executable, "-m", "pytest", *arguments))
@@ -85,7 +85,7 @@ def run(check: Check, *, shown: bool) -> Result:
 def run_all(*, with_tests: bool) -> list[Result]:
     with ThreadPoolExecutor(max_workers=1 if with_tests else os.cpu_count()) as beside:
         static = [beside.submit(run, check, shown=False) for check in static_checks()]
-        shown = [run(tests(), shown=True)] if with_tests else []
+        shown = [run(behaviour(), shown=True)] if with_tests else []
         return [*(future.result() for future in static), *shown]
 
 

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from tests.suite import Check, Result, report, run, static_checks, tests
+from tests.suite import Check, Result, behaviour, report, run, static_checks
 
 
 def script(code: str) -> Check:
@@ -36,5 +36,5 @@ def test_report_shows_output_of_failures_only() -> None:
 
 
 def test_suite_checks_style_types_layers_migrations_schema_and_behaviour() -> None:
-    names = [check.name for check in [*static_checks(), tests()]]
+    names = [check.name for check in [*static_checks(), behaviour()]]
     assert names == ["format", "style", "layers", "migrations", "API schema", "types", "tests"]
