@@ -5,6 +5,7 @@ import threading
 import pytest
 import stripe
 
+from sandbox import accounts
 from tests.sandbox.conftest import NOW, client_of
 
 KEY = {"idempotency_key": "order-1"}
@@ -121,8 +122,6 @@ def test_two_at_once_the_second_is_told_that_the_key_is_in_use(world, client):
 
 
 def test_keys_belong_to_an_account(world, client):
-    from sandbox import accounts
-
     accounts.open_account(world, id="acct_other", secret_key="sk_test_another")
     one = client.v1.customers.create({"name": "Ada"}, KEY)
     two = client_of(world, "sk_test_another").v1.customers.create({"name": "Bob"}, KEY)

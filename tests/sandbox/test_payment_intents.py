@@ -4,6 +4,7 @@ import pytest
 import stripe
 
 from sandbox import payment_behaviour, payments
+from sandbox.resources import payment_methods
 
 INTENT = {"amount": 1000, "currency": "usd"}
 NO_REDIRECTS = {"automatic_payment_methods": {"enabled": True, "allow_redirects": "never"}}
@@ -252,8 +253,6 @@ def test_an_owner_hears_of_every_outcome(world, monkeypatch):
     monkeypatch.setitem(
         payments.FOLLOWERS, "invoice", lambda tx, intent, id: heard.append((id, intent["status"]))
     )
-    from sandbox.resources import payment_methods
-
     with world.transaction() as tx:
         for token in (
             "pm_card_visa",
@@ -278,8 +277,6 @@ def test_an_owner_hears_of_every_outcome(world, monkeypatch):
 
 
 def test_an_intent_of_a_checkout_session_is_left_alone(world, client):
-    from sandbox.resources import payment_methods
-
     with world.transaction() as tx:
         method = payment_methods.resolve(tx, "pm_card_threeDSecure2Required", param="x")
         intent = payments.charge(

@@ -1,0 +1,229 @@
+"""The sandbox as a process: over HTTP, killed and restarted, with webhooks that really travel."""
+
+import re
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+import requests
+import stripe
+
+ROOT = Path(__file__).parents[2]
+SECRET = "whsec_known_to_both"
+
+
+class Receiver:
+    """A web server that verifies webhooks with the SDK and answers what it is told to."""
+
+    def __init__(self) -> None:
+        self.events: list[stripe.Event] = []
+        self.answers: list[int] = []
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                signature = self.headers["Stripe-Signature"]
+                receiver.events.append(stripe.Webhook.construct_event(body, signature, SECRET))
+                self.send_response(receiver.answers.pop(0) if receiver.answers else 200)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, format: str, *args: object) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/hook"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def wait_for(self, count: int) -> list[str]:
+        """The types of the events received, once there are ``count`` of them."""
+        deadline = time.monotonic() + 10
+        while len(self.events) < count and time.monotonic() < deadline:
+            time.sleep(0.02)
+        return [event.type for event in self.events]
+
+
+class Sandbox:
+    """A running process and an SDK client in front of it."""
+
+    def __init__(self, *options: str) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "sandbox", "--port", "0", *options],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert self.process.stdout
+        line = self.process.stdout.readline()
+        found = re.fullmatch(r"Stripe sandbox listening on (http://\S+)\n", line)
+        assert found, line or self.process.communicate()
+        self.address = found[1]
+
+    def client(self, *, retries: int = 0, timeout: float = 10) -> stripe.StripeClient:
+        return stripe.StripeClient(
+            "sk_test_process",
+            base_addresses={"api": self.address},
+            max_network_retries=retries,
+            http_client=stripe.RequestsClient(timeout=timeout),
+        )
+
+    def control(self, what: str, /, **data: object) -> requests.Response:
+        return requests.post(f"{self.address}/_sandbox/{what}", json=data, timeout=10)
+
+    def stop(self) -> int:
+        self.process.terminate()
+        status = self.process.wait(timeout=10)
+        self._close()
+        return status
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait(timeout=10)
+        self._close()
+
+    def _close(self) -> None:
+        for pipe in (self.process.stdout, self.process.stderr):
+            if pipe:
+                pipe.close()
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    receiver = Receiver()
+    yield receiver
+    receiver.server.shutdown()
+    receiver.server.server_close()
+
+
+@pytest.fixture
+def options(tmp_path, receiver) -> list[str]:
+    return [
+        "--state",
+        str(tmp_path / "sandbox.sqlite3"),
+        "--secret-key",
+        "sk_test_process",
+        "--webhook-url",
+        receiver.url,
+        "--webhook-secret",
+        SECRET,
+    ]
+
+
+@pytest.fixture
+def sandbox(options) -> Iterator[Sandbox]:
+    sandbox = Sandbox(*options)
+    yield sandbox
+    if sandbox.process.poll() is None:
+        sandbox.kill()
+
+
+def test_webhooks_arrive_signed_and_in_order(sandbox, receiver):
+    client = sandbox.client()
+    ada = client.v1.customers.create({"name": "Ada"})
+    client.v1.customers.update(ada.id, {"name": "Eve"})
+    client.v1.customers.delete(ada.id)
+    assert receiver.wait_for(3) == ["customer.created", "customer.updated", "customer.deleted"]
+
+
+def test_a_killed_process_comes_back_with_everything(sandbox, options, receiver):
+    key = {"idempotency_key": "k"}
+    ada = sandbox.client().v1.customers.create({"name": "Ada"}, key)
+    receiver.wait_for(1)
+    sandbox.kill()
+    again = Sandbox(*options)
+    try:
+        client = again.client()
+        assert client.v1.customers.retrieve(ada.id).name == "Ada"
+        assert client.v1.customers.create({"name": "Ada"}, key).id == ada.id
+        assert len(client.v1.webhook_endpoints.list().data) == 1
+        client.v1.customers.create({"name": "Bob"})
+        assert receiver.wait_for(2) == ["customer.created"] * 2
+    finally:
+        assert again.stop() == 0
+
+
+def test_a_webhook_answered_with_500_is_sent_again(sandbox, receiver):
+    receiver.answers = [500]
+    sandbox.client().v1.customers.create({"name": "Ada"})
+    receiver.wait_for(1)
+    assert sandbox.control("clock/advance", seconds=60).status_code == 200
+    assert receiver.wait_for(2) == ["customer.created"] * 2
+    assert receiver.events[0].id == receiver.events[1].id
+
+
+def test_held_then_shuffled_and_sent_twice(sandbox, receiver):
+    client = sandbox.client()
+    sandbox.control("delivery-mode", hold=True)
+    made = [client.v1.customers.create({"name": str(number)}).id for number in range(10)]
+    assert receiver.events == []
+    sandbox.control("delivery-mode", hold=False, shuffled=True, seed=2, duplicates=1)
+    receiver.wait_for(20)
+    arrived = [event.data.object.id for event in receiver.events]
+    assert sorted(arrived) == sorted(made * 2)
+    assert list(dict.fromkeys(arrived)) != made
+
+
+def test_a_reset_connection(sandbox):
+    sandbox.control("faults", kind="reset_after", method="POST", path="/v1/customers")
+    client = sandbox.client()
+    with pytest.raises(stripe.APIConnectionError):
+        client.v1.customers.create({"name": "Ada"}, {"idempotency_key": "k"})
+    assert len(client.v1.customers.list().data) == 1
+
+
+def test_a_timeout_after_the_effect_and_the_retry_that_finds_it(sandbox):
+    sandbox.control("faults", kind="timeout_after", method="POST", path="/v1/customers", seconds=5)
+    client = sandbox.client(retries=1, timeout=0.5)
+    made = client.v1.customers.create({"name": "Ada"})
+    assert made.last_response.headers["Idempotent-Replayed"] == "true"
+    assert [customer.id for customer in client.v1.customers.list()] == [made.id]
+
+
+def test_one_key_from_many_threads_makes_one_object(sandbox):
+    def create(_: int) -> str:
+        client = sandbox.client(retries=5)
+        return client.v1.customers.create({"name": "Ada"}, {"idempotency_key": "k"}).id
+
+    with ThreadPoolExecutor(8) as pool:
+        made = set(pool.map(create, range(24)))
+    assert len(made) == 1
+    assert len(sandbox.client().v1.customers.list().data) == 1
+
+
+def test_it_stops_at_once_when_told(sandbox):
+    started = time.monotonic()
+    assert sandbox.stop() == 0
+    assert time.monotonic() - started < 5
+
+
+def test_a_webhook_url_needs_a_secret():
+    started = subprocess.run(
+        [sys.executable, "-m", "sandbox", "--webhook-url", "http://x"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert started.returncode == 2
+    assert "--webhook-secret" in started.stderr
+
+
+def test_it_imports_neither_django_nor_an_app():
+    code = (
+        "import sys, sandbox.__main__; "
+        "banned = {'django', 'rest_framework', 'celery', 'config', 'webhooks', 'billing', "
+        "'entitlements', 'projects', 'events', 'common', 'usage'}; "
+        "print(sorted(banned & {name.split('.')[0] for name in sys.modules}))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,159 @@
+"""What is kept: across a restart, across a failure, across time."""
+
+import time
+from contextlib import contextmanager, suppress
+
+import pytest
+
+from sandbox import accounts
+from sandbox.clock import Clock
+from sandbox.deliveries import Mode
+from sandbox.errors import StripeFailure
+from sandbox.world import World
+from tests.sandbox.conftest import NOW, client_of
+from tests.sandbox.sink import Sink
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "var" / "sandbox.sqlite3"
+
+
+def test_a_restart_forgets_nothing(path):
+    world = World(path=path, frozen_at=NOW)
+    client = client_of(world)
+    made = client.v1.customers.create({"name": "Ada"}, {"idempotency_key": "k"})
+    endpoint = client.v1.webhook_endpoints.create({"url": "https://e.co", "enabled_events": ["*"]})
+    client.v1.products.create({"name": "Pro"})
+    accounts.open_account(world, id="acct_2", secret_key="sk_test_two")
+    world.set_delivery_mode(Mode(shuffled=True, seed=4))
+    world.move_clock(NOW + 100)
+    world.close()
+
+    again = World(path=path, frozen_at=NOW)
+    client = client_of(again)
+    assert again.clock.now() == NOW + 100
+    assert again.delivery_mode == Mode(shuffled=True, seed=4)
+    replayed = client.v1.customers.create({"name": "Ada"}, {"idempotency_key": "k"})
+    assert replayed.id == made.id
+    assert [event.type for event in client.v1.events.list()] == [
+        "product.created",
+        "customer.created",
+    ]
+    assert client_of(again, "sk_test_two").v1.customers.list().data == []
+    sink = Sink(endpoint.secret)
+    again.deliver(sink)
+    assert sink.types == ["product.created"]
+    again.close()
+
+
+def test_the_order_survives_updates_and_a_restart(path):
+    world = World(path=path, frozen_at=NOW)
+    client = client_of(world)
+    made = [client.v1.customers.create({"name": str(number)}).id for number in range(3)]
+    client.v1.customers.update(made[0], {"name": "changed"})
+    world.close()
+    again = World(path=path, frozen_at=NOW)
+    assert [each.id for each in client_of(again).v1.customers.list()] == made[::-1]
+    again.close()
+
+
+def test_a_killed_process_loses_nothing_that_was_answered(path):
+    """The file is complete after each request; nothing waits for ``close``."""
+    world = World(path=path, frozen_at=NOW)
+    ada = client_of(world).v1.customers.create({"name": "Ada"})
+    witness = World(path=path, frozen_at=NOW)
+    assert client_of(witness).v1.customers.retrieve(ada.id).name == "Ada"
+    witness.close()
+    world.close()
+
+
+def test_reset_keeps_the_keys_and_the_time(world, client):
+    client.v1.customers.create({"name": "Ada"})
+    world.faults.add("rate_limit")
+    world.move_clock(NOW + 5)
+    world.reset()
+    assert client.v1.customers.list().data == []
+    assert client.v1.events.list().data == []
+    assert client.v1.accounts.retrieve_current().object == "account"
+    assert world.clock.now() == NOW + 5
+
+
+class Interrupted(Exception):
+    pass
+
+
+@contextmanager
+def interrupted(world):
+    """A transaction that ends in an exception."""
+    with suppress(Interrupted), world.transaction() as tx:
+        yield tx
+        raise Interrupted
+
+
+def test_a_transaction_that_raises_leaves_nothing(world):
+    with interrupted(world) as tx:
+        tx.insert({"id": "x_1", "object": "x"})
+        tx.emit("x.created", {"id": "x_1", "object": "x"})
+    with world.transaction() as tx:
+        assert tx.all("x") == tx.all("event") == []
+
+
+def test_a_failure_may_keep_its_effects(world):
+    declined = StripeFailure("declined", status=402, keep_effects=True)
+    with suppress(StripeFailure), world.transaction() as tx:
+        tx.insert({"id": "x_1", "object": "x"})
+        raise declined
+    with world.transaction() as tx:
+        assert tx.ids("x") == ["x_1"]
+
+
+def test_what_a_transaction_reads_is_its_own(world):
+    with world.transaction() as tx:
+        tx.insert({"id": "x_1", "object": "x", "deep": {"n": 1}})
+    with interrupted(world) as tx:
+        tx.all("x")[0]["deep"]["n"] = 2
+        assert tx.get("x", "x_1") == {"id": "x_1", "object": "x", "deep": {"n": 2}}
+    with world.transaction() as tx:
+        assert tx.get("x", "x_1")["deep"]["n"] == 1
+        tx.get("x", "x_1")["deep"]["n"] = 3
+    with world.transaction() as tx:
+        assert tx.get("x", "x_1")["deep"]["n"] == 3
+
+
+def test_a_frozen_clock_moves_when_told_and_never_back():
+    clock = Clock(frozen_at=100)
+    clock.move_to(150)
+    assert clock.now() == 150
+    with pytest.raises(ValueError, match="150"):
+        clock.move_to(149)
+
+
+def test_a_running_clock_follows_real_time_plus_what_it_was_advanced_by(monkeypatch):
+    real = [1000.0]
+    monkeypatch.setattr(time, "time", lambda: real[0])
+    clock = Clock()
+    assert clock.now() == 1000
+    clock.move_to(5000)
+    real[0] = 1010.9
+    assert clock.now() == 5010
+    real[0] = 900.0  # the machine's clock was set back
+    assert clock.now() == 5010
+    clock.freeze()
+    real[0] = 2000.0
+    assert clock.now() == 5010
+    clock.run()
+    real[0] = 2005.0
+    assert clock.now() == 5015
+
+
+def test_a_clock_survives_a_dump(monkeypatch):
+    real = [1000.0]
+    monkeypatch.setattr(time, "time", lambda: real[0])
+    clock = Clock()
+    clock.move_to(5000)
+    state = clock.dump()
+    real[0] = 1100.0
+    restored = Clock()
+    restored.load(state)
+    assert restored.now() == 5100
