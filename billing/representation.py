@@ -15,6 +15,8 @@ from billing.models import (
     Price,
     Product,
     Refund,
+    StripeAccount,
+    StripeEndpoint,
     Subscription,
     SubscriptionItem,
 )
@@ -31,6 +33,21 @@ def moment(value: datetime | None) -> str | None:
 def money(amount: int | None, currency: str) -> Json | None:
     """``{"amount": 2900, "currency": "usd"}``; None while the amount is not known."""
     return None if amount is None else {"amount": amount, "currency": currency}
+
+
+def stripe_account(row: StripeAccount, *, endpoint: StripeEndpoint | None, public_url: str) -> Json:
+    """Never its secrets. Of the platform's shared account only that it is shared."""
+    own = endpoint if not row.is_shared else None
+    return {
+        "id": row.pk,
+        "is_shared": row.is_shared,
+        "name": row.name,
+        "livemode": row.livemode,
+        "stripe_id": row.stripe_id or None,
+        "secret_key_last_four": row.secret_key_last_four or None,
+        "webhook_url": f"{public_url}/webhooks/stripe/{own.token}" if own else None,
+        "signing_secrets": len(own.secrets) if own else None,
+    }
 
 
 def product(row: Product) -> Json:

@@ -3,6 +3,7 @@
 from django.conf import settings
 
 from billing.models import StripeAccount, StripeEndpoint
+from billing.stripe.client import is_live
 from common import crypto
 from projects.models import Project
 
@@ -10,6 +11,18 @@ from projects.models import Project
 def own(project: Project) -> StripeAccount | None:
     """The project's own account, if it has connected one."""
     return StripeAccount.objects.filter(project=project).first()
+
+
+def with_key() -> list[StripeAccount]:
+    """Every account that we can ask: the platform's in its key's mode, and the projects' own."""
+    platform_key = settings.BILLING.stripe_secret_key
+    accounts = StripeAccount.objects.select_related("project").order_by("id")
+    return [
+        account
+        for account in accounts
+        if account.secret_key
+        or (account.is_shared and platform_key and account.livemode == is_live(platform_key))
+    ]
 
 
 def endpoint_of(account: StripeAccount) -> StripeEndpoint | None:

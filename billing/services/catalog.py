@@ -4,7 +4,8 @@ Stripe owns name, description, price and whether something is on sale: we ask St
 what Stripe says. What a product entitles to is ours alone.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
@@ -19,6 +20,7 @@ from billing.services import making, product_features, stripe_accounts, sync
 from billing.services.product_features import Entitlement
 from billing.stripe import prices, products
 from billing.stripe.client import client_for
+from billing.stripe.errors import StripeObjectMissing, StripeRefused
 from common.ids import new_id
 from common.money import Money
 from events.services import audit
@@ -57,32 +59,34 @@ def create_product(
 def change_product(
     *,
     product: Product,
+    actor: str,
     at: datetime,
-    name: str | None = None,
-    description: str | None = None,
-    active: bool | None = None,
-    metadata: dict[str, str] | None = None,
-    actor: str = "",
-    reason: str = "",
+    features: Sequence[Entitlement] | None = None,
+    **changes: Any,
 ) -> Product:
-    """Change what is given, at Stripe first; ``active=False`` takes the product off sale.
+    """Change what is given of ``name``, ``description``, ``active``, ``metadata`` and ``features``.
 
-    What an operator asks for stands in the audit trail before Stripe hears of it.
+    What Stripe owns is changed there first; ``active=False`` takes the product off sale.
     """
-    assert product.stripe_id is not None
-    asked = {"name": name, "description": description, "active": active, "metadata": metadata}
-    _audit(product, "product.change", asked, actor=actor, reason=reason, at=at)
-    products.update(
-        client_for(product.account),
-        product.stripe_id,
-        idempotency_key=new_id("req"),
-        name=name,
-        description=description,
-        active=active,
-        metadata=None if metadata is None else _replacing(product.metadata, metadata),
+    wanted = (
+        None
+        if features is None
+        else product_features.resolve(project=product.project, features=features)
     )
-    sync.now(account=product.account, kind=Kind.PRODUCT, stripe_id=product.stripe_id, at=at)
+    if changes:
+        _change_at_stripe(product, changes, at=at)
+    if wanted is not None:
+        product_features.replace(product=product, wanted=wanted, actor=actor, at=at)
     return catalog.product(project=product.project, product_id=product.pk)
+
+
+def _change_at_stripe(product: Product, changes: dict[str, Any], *, at: datetime) -> None:
+    assert product.stripe_id is not None
+    if "metadata" in changes:
+        changes["metadata"] = _replacing(product.metadata, changes["metadata"])
+    client = client_for(product.account)
+    with _reading_again(product, Kind.PRODUCT, at=at):
+        products.update(client, product.stripe_id, idempotency_key=new_id("req"), **changes)
 
 
 def create_price(
@@ -130,8 +134,8 @@ def set_price_active(
     assert price.stripe_id is not None
     _audit(price, "price.change", {"active": active}, actor=actor, reason=reason, at=at)
     client = client_for(price.account)
-    prices.update(client, price.stripe_id, idempotency_key=new_id("req"), active=active)
-    sync.now(account=price.account, kind=Kind.PRICE, stripe_id=price.stripe_id, at=at)
+    with _reading_again(price, Kind.PRICE, at=at):
+        prices.update(client, price.stripe_id, idempotency_key=new_id("req"), active=active)
     return catalog.price(project=price.project, price_id=price.pk)
 
 
@@ -195,6 +199,17 @@ def _audit(
             after=wanted,
             at=at,
         )
+
+
+@contextmanager
+def _reading_again(row: Product | Price, kind: Kind, *, at: datetime) -> Iterator[None]:
+    """Store what Stripe says after a change, also when it says that the object is gone."""
+    try:
+        yield
+    except StripeObjectMissing as missing:
+        sync.now(account=row.account, kind=kind, stripe_id=row.stripe_id or "", at=at)
+        raise StripeRefused("It was deleted at Stripe. Make another one.") from missing
+    sync.now(account=row.account, kind=kind, stripe_id=row.stripe_id or "", at=at)
 
 
 def _replacing(old: dict[str, str], new: dict[str, str]) -> dict[str, str]:

@@ -54,6 +54,8 @@ def once(
     StripeUnavailable while it is not known whether it was made: calling again finishes the work.
     Raises StripeRefused when Stripe said no: nothing was made, and the row is taken back.
     """
+    if row.stripe_id:
+        return
     try:
         made = _ask(row, create, created_since, at=at)
     except StripeCredentialsRefused:
@@ -72,13 +74,16 @@ def request_key(idempotency_key: str, *parts: object) -> str:
     return hashlib.sha256(told.encode()).hexdigest()
 
 
-def begun(rows: ProjectQuerySet[OutboundT], *, key: str, at: datetime) -> OutboundT | None:
-    """The row that an earlier, unanswered try of the same request has left, if any."""
-    return (
-        rows.filter(request_key=key, stripe_id__isnull=True, created_at__gt=at - KEY_LIFE)
-        .order_by("id")
-        .first()
-    )
+def begun(
+    rows: ProjectQuerySet[OutboundT], *, key: str, is_named: bool, at: datetime
+) -> OutboundT | None:
+    """The row that an earlier try of the same request has left, if any.
+
+    A request with an idempotency key of its own (``is_named``) is the same for good; one without
+    only while the earlier try has had no answer: after that it asks for one more.
+    """
+    same = rows.filter(request_key=key, created_at__gt=at - KEY_LIFE)
+    return (same if is_named else same.filter(stripe_id__isnull=True)).order_by("id").first()
 
 
 def _ask(

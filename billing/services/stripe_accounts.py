@@ -94,33 +94,40 @@ def connect(
     return account
 
 
-def rotate_key(
-    *, account: StripeAccount, secret_key: str, actor: str, at: datetime, reason: str = ""
+def rotate(
+    *,
+    account: StripeAccount,
+    actor: str,
+    at: datetime,
+    secret_key: str = "",
+    signing_secret: str = "",
 ) -> StripeAccount:
-    """Use another key of the same Stripe account. Raises WrongStripeAccount for any other."""
-    found = _inspect(secret_key, livemode=account.livemode)
+    """Use another key of the same Stripe account, verify with one more signing secret, or both.
+
+    Of the signing secrets the one before stays live too. Raises WrongStripeAccount for a key of
+    another account; then nothing is changed.
+    """
+    _check_signing_secret(signing_secret, required=not secret_key)
+    found = _inspect(secret_key, livemode=account.livemode) if secret_key else None
     with transaction.atomic():
         account = stripe_accounts.lock(account.pk)
-        if found.stripe_id != account.stripe_id:
-            raise WrongStripeAccount(f"Send a secret key of {account.stripe_id}.")
-        _take(account, found, secret_key)
-        account.save()
-        _audit(account, "stripe_account.rotate_key", actor, at, reason)
+        if found is not None:
+            if found.stripe_id != account.stripe_id:
+                raise WrongStripeAccount(f"Send a secret key of {account.stripe_id}.")
+            _take(account, found, secret_key)
+            account.save()
+            _audit(account, "stripe_account.rotate_key", actor, at)
+        if signing_secret:
+            _add_signing_secret(account, signing_secret)
+            _audit(account, "stripe_account.add_signing_secret", actor, at)
     return account
 
 
-def add_signing_secret(
-    *, account: StripeAccount, signing_secret: str, actor: str, at: datetime, reason: str = ""
-) -> StripeEndpoint:
-    """Verify with this secret too; beside it only the one before it stays live."""
-    _check_signing_secret(signing_secret, required=True)
-    with transaction.atomic():
-        endpoint = stripe_accounts.lock_endpoint(account)
-        sealed = crypto.encrypt(signing_secret, context=endpoint.secret_context)
-        endpoint.secrets = [sealed, *endpoint.secrets][:LIVE_SECRETS]
-        endpoint.save(update_fields=["secrets"])
-        _audit(account, "stripe_account.add_signing_secret", actor, at, reason)
-    return endpoint
+def _add_signing_secret(account: StripeAccount, signing_secret: str) -> None:
+    endpoint = stripe_accounts.lock_endpoint(account)
+    sealed = crypto.encrypt(signing_secret, context=endpoint.secret_context)
+    endpoint.secrets = [sealed, *endpoint.secrets][:LIVE_SECRETS]
+    endpoint.save(update_fields=["secrets"])
 
 
 def _inspect(secret_key: str, *, livemode: bool) -> AccountSnapshot:
@@ -162,9 +169,7 @@ def _endpoint(account: StripeAccount, signing_secrets: list[str]) -> StripeEndpo
     return endpoint
 
 
-def _audit(
-    account: StripeAccount, action: str, actor: str, at: datetime, reason: str
-) -> None:
+def _audit(account: StripeAccount, action: str, actor: str, at: datetime, reason: str) -> None:
     audit.record(
         actor=actor,
         action=action,

@@ -25,7 +25,6 @@ class Order:
     """Stripe's price id and how many."""
     success_url: str
     cancel_url: str
-    expires_at: datetime
     metadata: dict[str, str]
     trial_period_days: int | None = None
     allow_promotion_codes: bool = False
@@ -93,7 +92,6 @@ def _params(order: Order) -> SessionCreateParams:
         "client_reference_id": order.our_id,
         "line_items": [{"price": price, "quantity": quantity} for price, quantity in order.lines],
         "success_url": order.success_url,
-        "expires_at": int(order.expires_at.timestamp()),
         "metadata": labels,
     }
     if order.cancel_url:

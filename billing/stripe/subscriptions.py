@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from stripe import StripeClient
+from stripe.params import SubscriptionUpdateParams
 
 from billing.stripe.errors import translate
 from billing.stripe.fields import Fields, common, instant, moment, plain, reference, text
@@ -53,14 +54,28 @@ def cancel_now(
 
 
 def cancel_at_period_end(
-    client: StripeClient, stripe_id: str, *, cancel: bool, idempotency_key: str
+    client: StripeClient, stripe_id: str, *, idempotency_key: str
 ) -> SubscriptionSnapshot:
-    """Let it end with the running period, or take that back."""
+    """Let it end with the running period."""
     with translate():
         changed = client.v1.subscriptions.update(
-            stripe_id,
-            {"cancel_at_period_end": True} if cancel else {"cancel_at": ""},
-            {"idempotency_key": idempotency_key},
+            stripe_id, {"cancel_at_period_end": True}, {"idempotency_key": idempotency_key}
+        )
+        return _complete(client, plain(changed))
+
+
+def keep(client: StripeClient, stripe_id: str, *, idempotency_key: str) -> SubscriptionSnapshot:
+    """Take back whatever lets it end; a cancellation to a date is told apart from one to the
+    end of the period, because Stripe takes each back in its own way."""
+    with translate():
+        fields = plain(client.v1.subscriptions.retrieve(stripe_id))
+        params: SubscriptionUpdateParams
+        if fields.get("cancel_at_period_end"):
+            params = {"cancel_at_period_end": False}
+        else:
+            params = {"cancel_at": ""}
+        changed = client.v1.subscriptions.update(
+            stripe_id, params, {"idempotency_key": idempotency_key}
         )
         return _complete(client, plain(changed))
 

@@ -1,0 +1,79 @@
+"""``/invoices``: the bills that Stripe wrote, with links to the page and the PDF."""
+
+from typing import Any, ClassVar
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from billing import representation
+from billing.api.fields import IdField, id_pattern
+from billing.selectors import invoices as stored
+from common.api.serializers import MoneySerializer, StrictSerializer, UserIdField
+from common.api.views import ProjectViewSet
+from projects.scopes import Scope
+
+
+class InvoiceLineSerializer(serializers.Serializer[Any]):
+    description = serializers.CharField()
+    price = serializers.CharField(allow_null=True)
+    quantity = serializers.IntegerField(allow_null=True)
+    amount = MoneySerializer()
+    is_proration = serializers.BooleanField()
+    period_start = serializers.DateTimeField()
+    period_end = serializers.DateTimeField()
+
+
+class InvoiceSerializer(serializers.Serializer[Any]):
+    """A bill, as Stripe wrote it."""
+
+    id = serializers.CharField()
+    number = serializers.CharField(allow_null=True)
+    status = serializers.CharField(
+        help_text="Stripe's: draft, open, paid, uncollectible or void; others may come."
+    )
+    billing_reason = serializers.CharField(allow_null=True)
+    customer = serializers.CharField()
+    user_id = serializers.CharField()
+    subscription = serializers.CharField(allow_null=True)
+    subtotal = MoneySerializer()
+    tax = MoneySerializer()
+    total = MoneySerializer()
+    amount_due = MoneySerializer()
+    amount_paid = MoneySerializer()
+    attempt_count = serializers.IntegerField()
+    next_attempt_at = serializers.DateTimeField(allow_null=True)
+    lines = InvoiceLineSerializer(many=True)
+    hosted_url = serializers.CharField(allow_null=True)
+    pdf_url = serializers.CharField(allow_null=True)
+    stripe_id = serializers.CharField()
+    issued_at = serializers.DateTimeField()
+    paid_at = serializers.DateTimeField(allow_null=True)
+
+
+class InvoiceFilterSerializer(StrictSerializer):
+    user_id = UserIdField(required=False)
+    subscription = IdField(prefix="sub", required=False)
+    status = serializers.CharField(max_length=20, required=False, help_text="Stripe's word.")
+
+
+class InvoicesViewSet(ProjectViewSet):
+    scopes: ClassVar[dict[str, str]] = {
+        "list": Scope.INVOICES_READ,
+        "retrieve": Scope.INVOICES_READ,
+    }
+    query = {"list": InvoiceFilterSerializer}
+    lookup_value_regex = id_pattern("inv")
+
+    @extend_schema(summary="List invoices", responses=InvoiceSerializer(many=True))
+    def list(self, request: Request) -> Response:
+        """Newest first."""
+        rows = stored.listing(project=self.calling_project, **self.query_values)
+        page = self.paginate_queryset(rows)
+        return self.get_paginated_response([representation.invoice(row) for row in page or ()])
+
+    @extend_schema(summary="Show an invoice", responses=InvoiceSerializer)
+    def retrieve(self, request: Request, pk: str) -> Response:
+        row = stored.get(project=self.calling_project, invoice_id=pk)
+        return Response(representation.invoice(row))

@@ -1,0 +1,135 @@
+"""``/products``: what is sold, and what each product entitles to."""
+
+from typing import Any, ClassVar
+
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from billing import representation
+from billing.api.fields import StripeMetadataField, id_pattern
+from billing.models import Product
+from billing.selectors import catalog as stored
+from billing.services import catalog
+from billing.services.product_features import Entitlement
+from common.api.serializers import StrictSerializer
+from common.api.views import ProjectViewSet
+from entitlements.api.serializers import ValueField
+from entitlements.models.feature import FeatureKind
+from projects.scopes import Scope
+
+MAX_FEATURES = 100
+
+
+class GivenFeatureSerializer(StrictSerializer):
+    """A feature by its code, and what a holder of the product gets of it."""
+
+    feature = serializers.CharField(max_length=64, help_text="The feature's code.")
+    value = ValueField(default=True)
+
+
+class ProductFeatureSerializer(serializers.Serializer[Any]):
+    feature = serializers.CharField()
+    kind = serializers.ChoiceField(choices=FeatureKind.choices)
+    value = ValueField()
+
+
+class ProductSerializer(serializers.Serializer[Any]):
+    """Something that the project sells."""
+
+    id = serializers.CharField()
+    name = serializers.CharField()
+    description = serializers.CharField()
+    active = serializers.BooleanField(help_text="Whether it is on sale.")
+    features = ProductFeatureSerializer(many=True)
+    metadata = serializers.DictField(child=serializers.CharField())
+    stripe_id = serializers.CharField(allow_null=True)
+    created_at = serializers.DateTimeField()
+
+
+class NewProductSerializer(StrictSerializer):
+    name = serializers.CharField(max_length=250)
+    description = serializers.CharField(max_length=5000, allow_blank=True, default="")
+    features = GivenFeatureSerializer(many=True, default=list, max_length=MAX_FEATURES)
+    metadata = StripeMetadataField(default=dict)
+
+
+class ProductChangeSerializer(StrictSerializer):
+    """What is left out stays as it is; ``features`` and ``metadata`` are replaced as a whole."""
+
+    name = serializers.CharField(max_length=250, required=False)
+    description = serializers.CharField(max_length=5000, allow_blank=True, required=False)
+    active = serializers.BooleanField(required=False)
+    features = GivenFeatureSerializer(many=True, required=False, max_length=MAX_FEATURES)
+    metadata = StripeMetadataField(required=False)
+
+
+class ProductFilterSerializer(StrictSerializer):
+    active = serializers.BooleanField(required=False, help_text="Only those on sale, or not.")
+
+
+class ProductsViewSet(ProjectViewSet):
+    scopes: ClassVar[dict[str, str]] = {
+        "list": Scope.CATALOG_READ,
+        "retrieve": Scope.CATALOG_READ,
+        "create": Scope.CATALOG_WRITE,
+        "partial_update": Scope.CATALOG_WRITE,
+    }
+    query = {"list": ProductFilterSerializer}
+    lookup_value_regex = id_pattern("prod")
+
+    @extend_schema(summary="List products", responses=ProductSerializer(many=True))
+    def list(self, request: Request) -> Response:
+        """Newest first."""
+        rows = stored.products(project=self.calling_project, **self.query_values)
+        page = self.paginate_queryset(rows)
+        return self.get_paginated_response([representation.product(row) for row in page or ()])
+
+    @extend_schema(summary="Show a product", responses=ProductSerializer)
+    def retrieve(self, request: Request, pk: str) -> Response:
+        return Response(representation.product(self._product(pk)))
+
+    @extend_schema(
+        summary="Create a product",
+        request=NewProductSerializer,
+        responses={201: ProductSerializer},
+    )
+    def create(self, request: Request) -> Response:
+        """Made at Stripe too. After a 503 send the same request again: it is finished then."""
+        body = self.parse_body(NewProductSerializer)
+        row = catalog.create_product(
+            project=self.calling_project,
+            **{**body, "features": _entitlements(body["features"])},
+            idempotency_key=request.headers.get("Idempotency-Key", ""),
+            actor=self.actor,
+            at=timezone.now(),
+        )
+        return Response(representation.product(row), status=201)
+
+    @extend_schema(
+        summary="Change a product", request=ProductChangeSerializer, responses=ProductSerializer
+    )
+    def partial_update(self, request: Request, pk: str) -> Response:
+        """Name, text, metadata, whether it is on sale, and what it entitles to.
+
+        Whoever holds the product follows a change of its features within seconds.
+        """
+        row, body = self._product(pk), self.parse_body(ProductChangeSerializer)
+        features = body.pop("features", None)
+        row = catalog.change_product(
+            product=row,
+            features=None if features is None else _entitlements(features),
+            **body,
+            actor=self.actor,
+            at=timezone.now(),
+        )
+        return Response(representation.product(row))
+
+    def _product(self, pk: str) -> Product:
+        return stored.product(project=self.calling_project, product_id=pk)
+
+
+def _entitlements(given: list[dict[str, Any]]) -> list[Entitlement]:
+    return [Entitlement(feature=each["feature"], value=each["value"]) for each in given]

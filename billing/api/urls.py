@@ -1,0 +1,46 @@
+"""Addresses below ``/api/v1``."""
+
+from django.urls import include, path, re_path
+from rest_framework.routers import SimpleRouter
+
+from billing.api.checkouts import CheckoutsViewSet
+from billing.api.fields import id_pattern
+from billing.api.invoices import InvoicesViewSet
+from billing.api.payments import PaymentsViewSet
+from billing.api.plans import PlansViewSet
+from billing.api.prices import PricesViewSet
+from billing.api.products import ProductsViewSet
+from billing.api.stripe_accounts import StripeAccountViewSet
+from billing.api.subscriptions import SubscriptionsViewSet, UserSubscriptionsViewSet
+
+router = SimpleRouter(trailing_slash=False)
+router.register("checkout", CheckoutsViewSet, basename="checkout")
+router.register("invoices", InvoicesViewSet, basename="invoice")
+router.register("payments", PaymentsViewSet, basename="payment")
+router.register("plans", PlansViewSet, basename="plan")
+router.register("prices", PricesViewSet, basename="price")
+router.register("products", ProductsViewSet, basename="product")
+
+urlpatterns = [
+    path("", include(router.urls)),
+    path("subscriptions", SubscriptionsViewSet.as_view({"get": "list"}), name="subscriptions"),
+    path(
+        "subscriptions/<str:user_id>",
+        UserSubscriptionsViewSet.as_view({"get": "list"}),
+        name="user-subscriptions",
+    ),
+    re_path(
+        rf"^subscriptions/(?P<user_id>[^/]+)/(?P<product>{id_pattern('prod')})\Z",
+        UserSubscriptionsViewSet.as_view(
+            {"get": "retrieve", "patch": "partial_update", "delete": "destroy"}
+        ),
+        name="user-subscription",
+    ),
+    re_path(
+        rf"^projects/(?P<project_id>{id_pattern('prj')})/stripe-account\Z",
+        StripeAccountViewSet.as_view(
+            {"get": "retrieve", "post": "create", "patch": "partial_update"}
+        ),
+        name="stripe-account",
+    ),
+]

@@ -1,0 +1,47 @@
+"""The project's subscriptions, with their items, prices and customers loaded."""
+
+from django.db.models import Case, IntegerField, Value, When
+
+from billing.models import Subscription
+from billing.models.subscription import LIVE
+from common.errors import NotFound
+from common.models import ProjectQuerySet
+from projects.models import Project
+
+
+def listing(
+    *, project: Project, user_id: str = "", product: str = "", status: str = ""
+) -> ProjectQuerySet[Subscription]:
+    """Those that match every filter given: three queries, whatever their number."""
+    rows = (
+        Subscription.objects.for_project(project)
+        .select_related("customer", "account")
+        .prefetch_related("items__price")
+    )
+    if user_id:
+        rows = rows.filter(customer__user_id=user_id)
+    if status:
+        rows = rows.filter(status=status)
+    if product:
+        rows = rows.filter(items__price__product_id=product).distinct()
+    return rows
+
+
+def of_product(*, project: Project, user_id: str, product: str) -> Subscription:
+    """The user's subscription to this product: a live one, else the newest; raises NotFound."""
+    ended = Case(
+        When(status__in=LIVE, then=Value(0)), default=Value(1), output_field=IntegerField()
+    )
+    rows = listing(project=project, user_id=user_id, product=product)
+    row = rows.annotate(ended=ended).order_by("ended", "-id").first()
+    if row is None:
+        raise NotFound("This user has no subscription to this product.")
+    return row
+
+
+def get(*, project: Project, subscription_id: str) -> Subscription:
+    """One subscription; raises NotFound."""
+    row = listing(project=project).filter(pk=subscription_id).first()
+    if row is None:
+        raise NotFound("No subscription with this id.")
+    return row

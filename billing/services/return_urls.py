@@ -1,0 +1,39 @@
+"""Where a buyer may be sent back to: the project's own origins, and nowhere else."""
+
+from urllib.parse import urlsplit
+
+from billing.errors import RedirectRefused
+from projects.models import Project
+
+LONGEST = 2048
+LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
+DEFAULT_PORTS = {"https": 443, "http": 80}
+
+
+def check(*, project: Project, url: str, field: str) -> None:
+    """Raises RedirectRefused unless the address is one of the project's origins over https.
+
+    A test project may also use http for its own machine.
+    """
+    origin = _origin(url)
+    if origin is None:
+        raise RedirectRefused("Send an absolute address without a user name.", field=field)
+    scheme, host, _ = origin
+    if scheme != "https" and (project.livemode or host not in LOCAL_HOSTS):
+        raise RedirectRefused("Use https (http is for localhost in test mode).", field=field)
+    if origin not in {_origin(allowed) for allowed in project.return_origins}:
+        raise RedirectRefused("Add its origin to the project's return_origins first.", field=field)
+
+
+def _origin(url: str) -> tuple[str, str, int] | None:
+    """Scheme, host and port; None for anything that browsers might read in two ways."""
+    if len(url) > LONGEST or not url.isprintable() or any(each in url for each in ' \\<>"`'):
+        return None
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return None
+    if parts.scheme not in DEFAULT_PORTS or not parts.hostname or "@" in parts.netloc:
+        return None
+    return parts.scheme, parts.hostname, port or DEFAULT_PORTS[parts.scheme]
