@@ -10,6 +10,7 @@ import threading
 import time
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from werkzeug.serving import WSGIRequestHandler, make_server
 
@@ -18,11 +19,20 @@ from sandbox.courier import Courier
 from sandbox.resources import webhook_endpoints
 from sandbox.world import DEFAULT_SECRET_KEY, World
 
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
 
 class QuietHandler(WSGIRequestHandler):
     """Keeps connections open between requests and logs none of them."""
 
     protocol_version = "HTTP/1.1"
+
+    def connection_dropped(
+        self, error: BaseException, environ: WSGIEnvironment | None = None
+    ) -> None:
+        """A fault broke the connection on purpose: close it without a word."""
+        self.close_connection = True
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         pass
@@ -42,8 +52,12 @@ def main(arguments: list[str] | None = None) -> int:
     )
     if options.webhook_url:
         with world.transaction() as tx:
-            secret = options.webhook_secret
-            webhook_endpoints.register(tx, url=options.webhook_url, secret=secret)
+            webhook_endpoints.register(
+                tx,
+                url=options.webhook_url,
+                secret=options.webhook_secret,
+                name="command line",
+            )
     _serve(world, options.host, options.port, options.public_url)
     world.close()
     return 0

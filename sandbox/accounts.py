@@ -15,10 +15,11 @@ SYSTEM = "_system"
 
 
 def open_account(world: World, *, id: str, secret_key: str) -> None:
-    """Make the account if it is new, and let the key into it."""
+    """Make the account and its key if they are new. A revoked key stays revoked."""
     key: Object = {"object": "_secret_key", "id": secret_key, "account": id, "revoked": False}
     with world.lock:
-        world.store.write([((SYSTEM, "_secret_key", secret_key), key)])
+        if world.store.get((SYSTEM, "_secret_key", secret_key)) is None:
+            world.store.write([((SYSTEM, "_secret_key", secret_key), key)])
         if world.store.get((id, "account", id)) is None:
             body = account_resource.build(id, created=world.clock.now())
             world.store.write([((id, "account", id), body)])
@@ -36,8 +37,9 @@ def revoke_key(world: World, secret_key: str) -> None:
 
 def ids(world: World) -> list[str]:
     """Every account, oldest first."""
-    keys = world.store.kind(SYSTEM, "_secret_key").values()
-    return list(dict.fromkeys(key["account"] for key in keys))
+    with world.lock:
+        keys = world.store.kind(SYSTEM, "_secret_key").values()
+        return list(dict.fromkeys(key["account"] for key in keys))
 
 
 def authenticate(world: World, authorization: str | None, stripe_account: str | None) -> str:

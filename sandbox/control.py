@@ -142,9 +142,11 @@ def redeliver(world: World, data: Data, id: str) -> Any:
 
 @control("POST", "/endpoints")
 def register_endpoint(world: World, data: Data) -> Any:
-    """``{"url": …, "secret": "whsec_…"}``: the endpoint with that secret, made once."""
+    """``{"url": …, "secret": "whsec_…", "name": …}``: made once per name (the URL, if none)."""
     with world.transaction(_account(world, data)) as tx:
-        return webhook_endpoints.register(tx, url=data["url"], secret=data["secret"])
+        return webhook_endpoints.register(
+            tx, url=data["url"], secret=data["secret"], name=data.get("name")
+        )
 
 
 @control("POST", "/endpoints/<id>/roll")

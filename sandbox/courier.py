@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+import random
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import requests
 
 from sandbox import deliveries
+from sandbox.deliveries import Mode
 
 if TYPE_CHECKING:
     from sandbox.world import World
@@ -22,6 +25,8 @@ PAUSE = 0.25
 class Courier:
     def __init__(self, world: World) -> None:
         self._world = world
+        self._mode = Mode()
+        self._chance = random.Random()  # noqa: S311  # repeatable chaos, not a secret
         self._session = requests.Session()
         self._session.trust_env = False
         self._stopping = threading.Event()
@@ -31,19 +36,34 @@ class Courier:
         self._thread.start()
 
     def stop(self) -> None:
-        """Return when the delivery under way, if any, is over."""
+        """Return when the delivery under way, if any, is over; the rest waits for a restart."""
         self._stopping.set()
         self._world.news.set()
-        self._thread.join(timeout=TIMEOUT)
+        self._thread.join(timeout=TIMEOUT + 1)
+        self._session.close()
 
     def _run(self) -> None:
         while not self._stopping.is_set():
             self._world.news.wait(PAUSE)
             self._world.news.clear()
             try:
-                deliveries.deliver(self._world, self._post, self._world.delivery_mode)
+                self._round()
             except Exception:
                 logger.exception("The courier tripped; it goes on with the next round.")
+
+    def _round(self) -> None:
+        mode = self._world.delivery_mode
+        if mode != self._mode:
+            self._mode, self._chance = mode, random.Random(mode.seed)  # noqa: S311
+        if mode.shuffled:
+            time.sleep(PAUSE)  # gather some to shuffle
+        deliveries.deliver(
+            self._world,
+            self._post,
+            mode,
+            chance=self._chance,
+            goes_on=lambda: not self._stopping.is_set(),
+        )
 
     def _post(self, url: str, body: bytes, headers: dict[str, str]) -> int:
         """Redirects count as failures, as at Stripe."""

@@ -75,29 +75,51 @@ def due(world: World) -> list[Object]:
         ]
 
 
-def deliver(world: World, sink: Sink, mode: Mode, *, limit: int | None = None) -> list[Attempt]:
+def deliver(
+    world: World,
+    sink: Sink,
+    mode: Mode,
+    *,
+    chance: random.Random | None = None,
+    limit: int | None = None,
+    goes_on: Callable[[], bool] = lambda: True,
+) -> list[Attempt]:
     """Attempt what is due now, once; what the sink causes is due next time.
 
-    Never holds the world's lock while the sink works. The same seed and the same deliveries
-    give the same order, duplicates and drops.
+    Never holds the world's lock while the sink works. The same seed and the same deliveries give
+    the same order, duplicates and drops; ``chance`` carries the dice from one round to the next.
+    Stops between two attempts when ``goes_on`` says no.
     """
     if mode.hold:
         return []
-    chance = random.Random(mode.seed)  # noqa: S311  # repeatable chaos, not a secret
-    waiting = due(world)[:limit]
+    chance = chance or random.Random(mode.seed)  # noqa: S311  # repeatable chaos, not a secret
+    done: list[Attempt] = []
+    for delivery in _journeys(world, due(world)[:limit], mode, chance):
+        if not goes_on():
+            break
+        if made := attempt(world, delivery, sink):
+            done.append(made)
+    return done
+
+
+def _journeys(
+    world: World, waiting: list[Object], mode: Mode, chance: random.Random
+) -> list[Object]:
+    """The deliveries in the order they travel: some twice, and without those that get lost."""
     if mode.shuffled:
         chance.shuffle(waiting)
-    dropped = [each for each in waiting if chance.random() < mode.drop]
-    for delivery in dropped:
-        with world.transaction(delivery["account"]) as tx:
-            _finish(tx, delivery["id"], "dropped")
-    journeys = [each for each in waiting if each not in dropped]
+    journeys: list[Object] = []
+    for delivery in waiting:
+        if chance.random() < mode.drop:
+            with world.transaction(delivery["account"]) as tx:
+                _finish(tx, delivery["id"], "dropped")
+        else:
+            journeys.append(delivery)
     for delivery in [each for each in journeys if chance.random() < mode.duplicates]:
         first = journeys.index(delivery)
         place = chance.randint(first + 1, len(journeys)) if mode.shuffled else first + 1
         journeys.insert(place, delivery)
-    done = [attempt(world, delivery, sink) for delivery in journeys]
-    return [each for each in done if each]
+    return journeys
 
 
 def attempt(world: World, delivery: Object, sink: Sink) -> Attempt | None:

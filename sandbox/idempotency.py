@@ -48,7 +48,7 @@ def recall(tx: Transaction, key: str, *, path: str, params: Params) -> Object | 
     """The answer given before. Raises 400 when the key belongs to another request."""
     _prune(tx)
     record = tx.get(KIND, key)
-    if record is None:
+    if record is None or _is_over(tx, record):
         return None
     if record["path"] != path:
         raise _reused(
@@ -83,9 +83,15 @@ def remember(
     )
 
 
+def _is_over(tx: Transaction, record: Object) -> bool:
+    return bool(record["created"] <= tx.now - LIFETIME)
+
+
 def _prune(tx: Transaction) -> None:
-    expired = tx.now - LIFETIME
-    for record in tx.all(KIND, lambda record: record["created"] <= expired):
+    """Forget what is over, the oldest first, up to the first that is not."""
+    for record in tx.oldest(KIND):
+        if not _is_over(tx, record):
+            return
         tx.forget(record)
 
 

@@ -12,7 +12,7 @@ from sandbox.errors import invalid
 from sandbox.objects import Params
 
 TEXT_LIMIT = 5000
-NAMED_LIMITS = {"email": 512, "name": 256, "phone": 20, "lookup_key": 200, "nickname": 5000}
+NAMED_LIMITS = {"email": 512, "lookup_key": 200, "phone": 20}
 METADATA_KEYS, METADATA_KEY, METADATA_VALUE = 50, 40, 500
 URL_NAMES = {"success_url", "cancel_url", "return_url", "url"}
 EMAIL_NAMES = {"email", "customer_email", "receipt_email"}
@@ -33,15 +33,15 @@ def _leaves(value: Any, name: str = "", key: str = "") -> Iterator[tuple[str, st
         for inner, child in value.items():
             full = f"{name}[{inner}]" if name else inner
             yield from _leaves(child, full, inner)
+    elif isinstance(value, list):
+        for place, child in enumerate(value):
+            yield from _leaves(child, f"{name}[{place}]", key)
     else:
         yield name, key, value
 
 
 def _check_text(name: str, key: str, value: str) -> None:
-    limit = NAMED_LIMITS.get(key, TEXT_LIMIT)
-    if len(value) > limit:
-        shown = f"{value[:4]}...{value[-4:]}"
-        raise invalid(f"Invalid string: '{shown}'; must be at most {limit} characters", param=name)
+    check_length(name, value, NAMED_LIMITS.get(key, TEXT_LIMIT))
     if not value:
         return
     if key in URL_NAMES and not is_url(value):
@@ -54,6 +54,13 @@ def _check_text(name: str, key: str, value: str) -> None:
             f"{', '.join(sorted(CURRENCIES))}",
             param=name,
         )
+
+
+def check_length(name: str, value: str, limit: int) -> None:
+    """Raises 400 for a text that is too long."""
+    if len(value) > limit:
+        shown = f"{value[:4]}...{value[-4:]}"
+        raise invalid(f"Invalid string: '{shown}'; must be at most {limit} characters", param=name)
 
 
 def is_url(value: str) -> bool:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from sandbox import accounts
-from sandbox import deliveries as post
+from sandbox.deliveries import DONE
 from sandbox.events import PENDING
 from sandbox.objects import Object, copy
 
@@ -31,9 +32,7 @@ def deliveries(world: World, *, status: str | None = None) -> list[Object]:
     with world.lock:
         found = [
             copy(delivery)
-            for account in accounts.ids(world)
-            for kind in (PENDING, post.DONE)
-            for delivery in world.store.kind(account, kind).values()
+            for delivery in _deliveries(world)
             if status in (None, delivery["status"])
         ]
     found.reverse()
@@ -43,23 +42,31 @@ def deliveries(world: World, *, status: str | None = None) -> list[Object]:
 
 def latest_events(world: World, *, limit: int) -> list[Object]:
     """The newest events, each with the outcome of its deliveries."""
-    outcomes: dict[str, list[Object]] = {}
-    for delivery in deliveries(world):
-        outcomes.setdefault(delivery["event"], []).append(delivery)
     with world.lock:
         events = [
-            {"account": account, **_line(event), "deliveries": outcomes.get(event["id"], [])}
+            _line(event)
             for account in accounts.ids(world)
             for event in list(world.store.kind(account, "event").values())[-limit:]
         ]
-    events.reverse()
-    return sorted(events, key=lambda event: event["created"], reverse=True)[:limit]
+        events.reverse()
+        events.sort(key=lambda event: int(event["created"]), reverse=True)
+        shown = {event["id"]: event for event in events[:limit]}
+        for delivery in _deliveries(world):
+            if delivery["event"] in shown:
+                shown[delivery["event"]]["deliveries"].append(copy(delivery))
+    return list(shown.values())
+
+
+def _deliveries(world: World) -> Iterator[Object]:
+    for account in accounts.ids(world):
+        for kind in (DONE, PENDING):
+            yield from world.store.kind(account, kind).values()
 
 
 def _line(event: Object) -> dict[str, Any]:
     shown = ("id", "type", "created", "pending_webhooks")
     subject = event["data"]["object"].get("id", "")
-    return {**{name: event[name] for name in shown}, "subject": subject}
+    return {**{name: event[name] for name in shown}, "subject": subject, "deliveries": []}
 
 
 def _account(world: World, account: str) -> Object:

@@ -29,7 +29,8 @@ def page(
     ids = tx.ids(kind, lambda body: _is_listed(tx, body, params, where))
     if not oldest_first:
         ids.reverse()
-    ids, has_more = _cut(tx, kind, ids, params, limit)
+    order = tx.ids(kind) if oldest_first else tx.ids(kind)[::-1]
+    ids, has_more = _cut(kind, ids, params, limit, order)
     data = [body for id in ids if (body := tx.get(kind, id)) is not None]
     return {"object": "list", "data": data, "has_more": has_more, "url": url}
 
@@ -65,30 +66,30 @@ def in_range(value: int | None, wanted: int | Params) -> bool:
 
 
 def _cut(
-    tx: Transaction, kind: str, ids: list[str], params: Params, limit: int
+    kind: str, ids: list[str], params: Params, limit: int, order: list[str]
 ) -> tuple[list[str], bool]:
+    """The ids of one page, and whether more follow. ``order`` holds the ids without filters."""
     if "starting_after" in params and "ending_before" in params:
         raise invalid(
             "You may only specify one of these parameters: starting_after, ending_before."
         )
     if "ending_before" in params:
-        before = ids[: _position(tx, kind, ids, params, "ending_before")]
+        before, _ = _around(kind, ids, params, "ending_before", order)
         return before[-limit:], len(before) > limit
-    start = 0
+    rest = ids
     if "starting_after" in params:
-        start = _position(tx, kind, ids, params, "starting_after") + 1
-    rest = ids[start:]
+        _, rest = _around(kind, ids, params, "starting_after", order)
     return rest[:limit], len(rest) > limit
 
 
-def _position(tx: Transaction, kind: str, ids: list[str], params: Params, name: str) -> int:
-    """Where the cursor stands, also when the filters leave its object out."""
+def _around(
+    kind: str, ids: list[str], params: Params, name: str, order: list[str]
+) -> tuple[list[str], list[str]]:
+    """What stands before and after the cursor, also when the filters leave its object out."""
     cursor = params[name]
-    if cursor in ids:
-        return ids.index(cursor)
-    order = tx.ids(kind)
     if cursor not in order:
         raise no_such(kind, cursor, param=name)
-    rank = {id: place for place, id in enumerate(order)}
-    newer = [id for id in ids if rank[id] > rank[cursor]]
-    return len(newer) if name == "ending_before" else len(newer) - 1
+    earlier = set(order[: order.index(cursor)])
+    before = [id for id in ids if id in earlier]
+    after = [id for id in ids if id not in earlier and id != cursor]
+    return before, after

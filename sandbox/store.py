@@ -51,6 +51,12 @@ class Store:
             if owner == account and objects:
                 yield kind, len(objects)
 
+    def items(self) -> Iterator[tuple[Key, Object]]:
+        """Everything: look, don't touch."""
+        for (account, kind), objects in self._kinds.items():
+            for id, body in objects.items():
+                yield (account, kind, id), body
+
     def write(self, changes: Iterable[tuple[Key, Object | None]]) -> None:
         """Keep the changes, all or none. ``None`` forgets an object."""
         changes = list(changes)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -34,6 +34,7 @@ class Transaction:
         self._loaded: dict[Key, Object | None] = {}
         self.hides_since: int | None = None
         """Lists leave out what is newer than this (the ``stale_list`` fault)."""
+        self._held: list[tuple[str, Object, Object | None]] | None = None
 
     @property
     def now(self) -> int:
@@ -93,6 +94,10 @@ class Transaction:
         """The object as it was before this transaction: look, don't touch."""
         return self.world.store.get((self.account, body["object"], body["id"]))
 
+    def oldest(self, kind: str) -> Iterator[Object]:
+        """What was stored before this transaction, the oldest first: look, don't touch."""
+        yield from self.world.store.kind(self.account, kind).values()
+
     def insert(self, body: Object) -> Object:
         self._loaded[(self.account, body["object"], body["id"])] = body
         return body
@@ -106,9 +111,28 @@ class Transaction:
         stub = {"id": body["id"], "object": body["object"], "deleted": True}
         return self.insert(stub)
 
-    def emit(self, type: str, body: Object, *, previous: Object | None = None) -> Object:
+    def emit(self, type: str, body: Object, *, previous: Object | None = None) -> None:
         """Announce a change; the event freezes the object as it is now."""
-        return events.record(self, type, body, previous=previous)
+        if self._held is None:
+            events.record(self, type, body, previous=previous)
+        else:
+            self._held.append((type, copy(body), previous))
+
+    @contextmanager
+    def arranged(self, order: Sequence[str]) -> Iterator[None]:
+        """Announce what the block emits in this order of types, not in the order it happened.
+
+        Each event still shows its object as it was when it was emitted. Types that the order
+        does not list come last.
+        """
+        outer, self._held = self._held, []
+        try:
+            yield
+        finally:
+            held, self._held = self._held, outer
+            rank = {type: place for place, type in enumerate(order)}
+            for type, body, previous in sorted(held, key=lambda each: rank.get(each[0], len(rank))):
+                self.emit(type, body, previous=previous)
 
     @contextmanager
     def updating(self, body: Object, *types: str) -> Iterator[Object]:

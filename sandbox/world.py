@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +22,14 @@ from sandbox.transaction import Cause, Transaction
 
 DEFAULT_ACCOUNT = "acct_1SandboxDefault00"
 DEFAULT_SECRET_KEY = "sk_test_sandbox"  # noqa: S105  # opens nothing but this sandbox
+KEPT_BY_RESET = {
+    "account",
+    "webhook_endpoint",
+    "_clock",
+    "_delivery_mode",
+    "_secret_key",
+    "_signing_secrets",
+}
 SYSTEM = "_system"
 """The pseudo-account that holds what belongs to no Stripe account: the clock, the keys."""
 
@@ -78,18 +87,19 @@ class World:
         sink: Sink,
         *,
         order: Literal["in_order", "shuffled"] = "in_order",
-        seed: int = 0,
+        seed: int | random.Random = 0,
         duplicates: float = 0.0,
         drop: float = 0.0,
         limit: int | None = None,
     ) -> list[Attempt]:
         """Hand the webhooks that are due to ``sink``, in this process.
 
-        ``duplicates`` and ``drop`` are shares between 0 and 1; a seed repeats the same accidents.
-        Returns the attempts made; none means that nothing is due.
+        ``duplicates`` and ``drop`` are shares between 0 and 1; a seed repeats the same accidents,
+        a ``Random`` goes on with its own. Returns the attempts made; none: nothing is due.
         """
-        mode = Mode(order == "shuffled", seed, duplicates, drop)
-        return deliveries.deliver(self, sink, mode, limit=limit)
+        chance = random.Random(seed) if isinstance(seed, int) else seed  # noqa: S311
+        mode = Mode(shuffled=order == "shuffled", duplicates=duplicates, drop=drop)
+        return deliveries.deliver(self, sink, mode, chance=chance, limit=limit)
 
     @property
     def delivery_mode(self) -> Mode:
@@ -120,14 +130,12 @@ class World:
             self.clock.load(saved)
 
     def reset(self) -> None:
-        """Forget everything but the accounts' secret keys and the time."""
+        """Forget everything but accounts, keys, webhook endpoints, the time and the mode."""
         with self.lock:
-            keys = list(self.store.kind(SYSTEM, "_secret_key").values())
+            kept = [(key, body) for key, body in self.store.items() if key[1] in KEPT_BY_RESET]
             self.store.clear()
+            self.store.write(kept)
             self.faults.clear()
-            self.save_clock()
-            for key in keys:
-                accounts.open_account(self, id=key["account"], secret_key=key["id"])
 
     def close(self) -> None:
         self.store.close()

@@ -11,6 +11,7 @@ from stripe.params import (
 )
 
 from sandbox.errors import invalid, refuse_unsupported
+from sandbox.limits import check_length
 from sandbox.objects import Object, Params, assign, merge_metadata
 from sandbox.pagination import page
 from sandbox.routing import Routes
@@ -29,6 +30,7 @@ PLAIN = (
     "preferred_locales",
     "tax_exempt",
 )
+NAME_LIMIT = 256
 UNSUPPORTED = ("cash_balance", "default_source", "source", "tax", "tax_id_data", "test_clock")
 ADDRESS = ("city", "country", "line1", "line2", "postal_code", "state")
 
@@ -76,6 +78,7 @@ def delete(tx: Transaction, params: Params, id: str) -> Object:
 
 def _apply(tx: Transaction, customer: Object, params: Params) -> None:
     refuse_unsupported(params, *UNSUPPORTED)
+    check_length("name", params.get("name", ""), NAME_LIMIT)
     assign(customer, params, *PLAIN)
     if "address" in params:
         customer["address"] = address(params["address"])

@@ -59,12 +59,22 @@ def delete(tx: Transaction, params: Params, id: str) -> Object:
     return tx.delete(tx.path_object("webhook_endpoint", id))
 
 
-def register(tx: Transaction, *, url: str, secret: str) -> Object:
-    """An endpoint for all events with a secret of the caller's choice; the one there is, if any."""
-    for endpoint in tx.all("webhook_endpoint", lambda each: each.get("url") == url):
+def register(tx: Transaction, *, url: str, secret: str, name: str | None = None) -> Object:
+    """An endpoint for all events with a secret of the caller's choice, made once per name.
+
+    Registering the same name again moves that endpoint to the URL: what waits for it goes along.
+    """
+    name = name or url
+    for endpoint in tx.all("webhook_endpoint", lambda each: _is_registered(each, name)):
+        endpoint |= {"url": url, "status": "enabled"}
         tx.insert(_secrets(endpoint["id"], [{"secret": secret, "expires": None}]))
         return endpoint
-    return _insert(tx, {"url": url, "enabled_events": ["*"]}, secret)
+    wanted = {"url": url, "enabled_events": ["*"], "metadata": {"registered_as": name[:500]}}
+    return _insert(tx, wanted, secret)
+
+
+def _is_registered(endpoint: Object, name: str) -> bool:
+    return bool(endpoint.get("metadata", {}).get("registered_as") == name[:500])
 
 
 def roll(tx: Transaction, id: str, *, overlap: int = ROLL_OVERLAP) -> str:
