@@ -34,6 +34,12 @@ class ProjectViewSet(GenericViewSet[Any]):
         project: Project = self.request.auth.project  # type: ignore[union-attr]
         return project
 
+    @property
+    def actor(self) -> str:
+        """Who makes this call, as the audit trail names them."""
+        actor: str = self.request.auth.actor  # type: ignore[union-attr]
+        return actor
+
     def parse_body(self, serializer: type[BaseSerializer[Any]]) -> dict[str, Any]:
         """The validated body; raises a 422 that names each wrong field."""
         return self._validated(serializer, self.request.data)

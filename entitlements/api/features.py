@@ -55,6 +55,7 @@ class FeaturesViewSet(ProjectViewSet):
         "create": Scope.CATALOG_WRITE,
         "partial_update": Scope.CATALOG_WRITE,
     }
+    transactional = True
     query = {"list": FeatureFilterSerializer}
     lookup_field = "code"
     lookup_value_regex = CODE
@@ -78,7 +79,7 @@ class FeaturesViewSet(ProjectViewSet):
         feature = features.create(
             project=self.calling_project,
             **self.parse_body(NewFeatureSerializer),
-            actor=request.auth.actor,
+            actor=self.actor,
             at=timezone.now(),
         )
         return Response(representation.feature(feature), status=201)
@@ -96,7 +97,7 @@ class FeaturesViewSet(ProjectViewSet):
         """What is not sent stays as it is."""
         changes = self.parse_body(FeatureChangeSerializer)
         feature = features.change(
-            feature=self._feature(code), **changes, actor=request.auth.actor, at=timezone.now()
+            feature=self._feature(code), **changes, actor=self.actor, at=timezone.now()
         )
         return Response(representation.feature(feature))
 

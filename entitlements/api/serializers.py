@@ -1,4 +1,4 @@
-"""How the API's documentation describes decisions and features."""
+"""How the schema describes decisions, features and grants; ``representation`` makes them."""
 
 from typing import Any
 
@@ -6,8 +6,9 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from common.api.serializers import UserIdField
-from entitlements.models.fact import SourceType
+from entitlements.models.fact import Effect, SourceType
 from entitlements.models.feature import FeatureKind
+from entitlements.models.grant import GrantStatus
 from entitlements.resolution import Reason
 
 
@@ -76,3 +77,41 @@ class FeatureSerializer(serializers.Serializer[Any]):
     unit = serializers.CharField()
     created_at = serializers.DateTimeField()
     archived_at = serializers.DateTimeField(allow_null=True)
+
+
+class GrantedSerializer(serializers.Serializer[Any]):
+    feature = serializers.CharField()
+    value = ValueField(required=False, help_text="Absent in a denial.")
+
+
+class GrantSerializer(serializers.Serializer[Any]):
+    """A decision made by hand. With the effect ``deny`` it takes away instead of giving."""
+
+    id = serializers.CharField()
+    user_id = UserIdField()
+    effect = serializers.ChoiceField(choices=[Effect.ALLOW.value, Effect.DENY.value])
+    status = serializers.ChoiceField(choices=GrantStatus.choices)
+    features = GrantedSerializer(many=True)
+    product = serializers.CharField(allow_null=True)
+    reason = serializers.CharField()
+    starts_at = serializers.DateTimeField()
+    expires_at = serializers.DateTimeField(allow_null=True)
+    created_by = serializers.CharField()
+    created_at = serializers.DateTimeField()
+    revoked_at = serializers.DateTimeField(allow_null=True)
+    revoked_by = serializers.CharField(allow_null=True)
+    revoked_reason = serializers.CharField(allow_null=True)
+
+
+class EffectSerializer(serializers.Serializer[Any]):
+    """What one feature's decision was, and what it is now."""
+
+    feature = serializers.CharField()
+    changed = serializers.BooleanField()
+    before = DecisionSerializer()
+    after = DecisionSerializer()
+
+
+class OutcomeSerializer(serializers.Serializer[Any]):
+    grant = GrantSerializer()
+    effect = EffectSerializer(many=True, help_text="For each feature that the grant names.")

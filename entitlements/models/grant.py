@@ -7,6 +7,15 @@ from common.models import ProjectOwned, tenant_key, tenant_links
 from entitlements.models.fact import Effect
 
 
+class GrantStatus(models.TextChoices):
+    """Where a grant stands at some moment; follows from its timestamps."""
+
+    SCHEDULED = "scheduled", "Scheduled"
+    ACTIVE = "active", "Active"
+    EXPIRED = "expired", "Expired"
+    REVOKED = "revoked", "Revoked"
+
+
 class Grant(ProjectOwned):
     """A decision that a person made by hand: give, or take away, with a reason.
 
@@ -54,12 +63,12 @@ class Grant(ProjectOwned):
     def __str__(self) -> str:
         return self.id
 
-    def status(self, at: datetime) -> str:
-        """``revoked``, ``scheduled``, ``expired`` or ``active`` at that moment."""
+    def status(self, at: datetime) -> GrantStatus:
+        """Where the grant stands at that moment."""
         if self.revoked_at is not None:
-            return "revoked"
+            return GrantStatus.REVOKED
         if at < self.starts_at:
-            return "scheduled"
+            return GrantStatus.SCHEDULED
         if self.expires_at is not None and self.expires_at <= at:
-            return "expired"
-        return "active"
+            return GrantStatus.EXPIRED
+        return GrantStatus.ACTIVE

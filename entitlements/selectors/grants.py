@@ -2,11 +2,13 @@
 
 from datetime import datetime
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from common.errors import NotFound
 from entitlements.models import Grant
+from entitlements.models.grant import GrantStatus
 from projects.models import Project
+from projects.selectors import customers
 
 
 def get(*, project: Project | str, grant_id: str) -> Grant:
@@ -18,10 +20,30 @@ def get(*, project: Project | str, grant_id: str) -> Grant:
     return grant
 
 
-def listing(*, project: Project | str, user_id: str | None = None) -> QuerySet[Grant]:
-    """The project's grants with their customers, or those of one user."""
+def listing(
+    *,
+    project: Project | str,
+    at: datetime,
+    user_id: str | None = None,
+    status: GrantStatus | None = None,
+) -> QuerySet[Grant]:
+    """The project's grants with their customers: of one user, or with one status at ``at``."""
     rows = Grant.objects.for_project(project).select_related("customer")
-    return rows if user_id is None else rows.filter(customer__user_id=user_id)
+    if user_id is not None:
+        rows = rows.filter(customer=customers.find(project=project, user_id=user_id))
+    return rows if status is None else rows.filter(_has_status(status, at))
+
+
+def _has_status(status: GrantStatus, at: datetime) -> Q:
+    """The same distinction as :meth:`Grant.status`, in SQL."""
+    has_started, has_ended = Q(starts_at__lte=at), Q(expires_at__isnull=False, expires_at__lte=at)
+    standing = Q(revoked_at__isnull=True)
+    return {
+        GrantStatus.REVOKED: ~standing,
+        GrantStatus.SCHEDULED: standing & ~has_started,
+        GrantStatus.EXPIRED: standing & has_started & has_ended,
+        GrantStatus.ACTIVE: standing & has_started & ~has_ended,
+    }[status]
 
 
 def lock(*, project_id: str, grant_id: str) -> Grant:

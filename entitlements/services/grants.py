@@ -16,6 +16,7 @@ from entitlements import representation
 from entitlements.errors import FeatureArchived, GrantExpired
 from entitlements.models import Feature, Grant
 from entitlements.models.fact import Effect, SourceType
+from entitlements.models.grant import GrantStatus
 from entitlements.resolution import KINDS, Reason
 from entitlements.selectors import grants
 from entitlements.services import facts
@@ -46,12 +47,16 @@ def grant(
     """Give these features with these values, from ``starts_at`` (now) until ``expires_at``.
 
     Raises Invalid for a missing reason, an impossible period or a value that the feature's kind
-    does not know; FeatureArchived for a feature that nothing new may refer to.
+    does not know; FeatureArchived for a feature that nothing new may refer to, unless a product
+    still entitles to it.
     """
     starts_at = starts_at or at
+    if not features:
+        raise Invalid("There is no feature to give or take.", field="product_id")
     _check_reason(reason)
     _check_period(starts_at, expires_at, at)
-    _check_features(features, effect)
+    if effect == Effect.ALLOW:
+        _check_values(features, is_product=bool(product_id))
     with transaction.atomic():
         customer = customers.lock(project_id=customer.project_id, customer_id=customer.pk)
         made = Grant.objects.for_project(customer.project_id).create(
@@ -108,7 +113,7 @@ def revoke(*, grant: Grant, reason: str, actor: str, at: datetime) -> Grant:
         grant.customer = customer
         if grant.revoked_at is not None:
             return grant
-        if grant.status(at) == "expired":
+        if grant.status(at) is GrantStatus.EXPIRED:
             raise GrantExpired
         previous = {"status": grant.status(at)}
         grant.revoked_at, grant.revoked_by, grant.revoked_reason = at, actor, reason
@@ -135,7 +140,7 @@ def _expire(due: Grant, at: datetime) -> bool:
             grant.expired_at = at
             grant.save(update_fields=["expired_at"])
             _say(grant, claims=[], at=at)
-            _tell(grant, EventType.GRANT_EXPIRED, at=at, previous={"status": "active"})
+            _tell(grant, EventType.GRANT_EXPIRED, at=at, previous={"status": GrantStatus.ACTIVE})
             _audit(grant, "grant.expire", EXPIRY, "", at)
     except DatabaseError as error:  # a lock that somebody holds: the next run finds it again
         log.warning("grant_not_expired", grant=due.pk, error=type(error).__name__)
@@ -153,13 +158,9 @@ def _check_period(starts_at: datetime, expires_at: datetime | None, at: datetime
         raise Invalid("The expiry must lie in the future and after the start.", field="expires_at")
 
 
-def _check_features(features: Sequence[tuple[Feature, Any]], effect: Effect) -> None:
-    if not features:
-        raise Invalid("Name at least one feature; this product has none.", field="feature")
+def _check_values(features: Sequence[tuple[Feature, Any]], *, is_product: bool) -> None:
     for feature, value in features:
-        if effect == Effect.DENY:
-            continue
-        if feature.archived_at is not None:
+        if feature.archived_at is not None and not is_product:
             raise FeatureArchived(f"{feature.code} is archived. Restore it first.")
         if not KINDS[feature.kind].accepts(value):
             raise Invalid(f"{feature.code}: {KINDS[feature.kind].rule}", field="value")

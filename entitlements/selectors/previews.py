@@ -1,0 +1,79 @@
+"""What a grant, or the end of one, would change: the same resolution over facts that are not there.
+
+Nothing is written. The answers are those of the moment at which the grant would begin to count.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from entitlements import resolution
+from entitlements.models import Fact, Feature, Grant
+from entitlements.models import fact as stored_fact
+from entitlements.models.fact import SourceType
+from entitlements.resolution import Fact as Known
+from entitlements.resolution import Reason, Source
+from entitlements.selectors import facts as stored
+from entitlements.selectors import features as defined
+from entitlements.selectors.effects import Effect
+from projects.models import Customer
+
+NEW = "new"
+"""The id of the grant that is not there yet, as a source."""
+
+
+def of_grant(
+    *,
+    customer: Customer,
+    features: Sequence[tuple[Feature, Any]],
+    effect: stored_fact.Effect,
+    starts_at: datetime,
+    expires_at: datetime | None,
+) -> list[Effect]:
+    """For each feature the decision at ``starts_at`` without and with the grant."""
+    allows = effect == stored_fact.Effect.ALLOW
+    proposed = [
+        Known(
+            source_type=SourceType.GRANT,
+            source_id=NEW,
+            effect=effect,
+            feature=feature.code,
+            value=value,
+            reason=Reason.GRANTED if allows else Reason.REVOKED,
+            starts_at=starts_at,
+            ends_at=expires_at,
+        )
+        for feature, value in features
+    ]
+    kinds = {feature.code: feature.kind for feature, _ in features}
+    known = stored.known(stored.current(customer=customer))
+    return _compare(known, [*known, *proposed], kinds, at=starts_at, version=customer.version)
+
+
+def of_revocation(*, grant: Grant, at: datetime) -> list[Effect]:
+    """For each feature that the grant names the decision with and without it."""
+    source = Source(SourceType.GRANT, grant.pk)
+    codes: Collection[str] = {each["feature"] for each in grant.features}
+    rows: list[Fact] = stored.current(customer=grant.customer)
+    rest = [row for row in rows if stored.source_of(row) != source]
+    return _compare(
+        stored.known(rows),
+        stored.known(rest),
+        defined.kinds(project=grant.project_id, codes=codes),
+        at=max(at, grant.starts_at),
+        version=grant.customer.version,
+    )
+
+
+def _compare(
+    before: Sequence[Known],
+    after: Sequence[Known],
+    kinds: dict[str, str],
+    *,
+    at: datetime,
+    version: int,
+) -> list[Effect]:
+    old = resolution.resolve_all(before, features=kinds, at=at, version=version)
+    new = resolution.resolve_all(after, features=kinds, at=at, version=version)
+    return [Effect(old[code], replace(new[code], version=version)) for code in new]

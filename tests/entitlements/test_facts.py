@@ -1,0 +1,295 @@
+"""Sources state sets of claims; what changes is appended, versioned and told."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import DatabaseError, IntegrityError, connection, transaction
+from django.test.utils import CaptureQueriesContext
+
+from common.models import UnscopedQuery
+from entitlements.models import Fact, Snapshot
+from entitlements.models.fact import Effect, SourceType
+from entitlements.resolution import Reason
+from entitlements.selectors import decisions
+from entitlements.selectors import facts as stored
+from entitlements.services import announcements, facts
+from events.models import OutboxEvent
+from projects.selectors import customers
+from tests.factories.entitlements import NOW, FeatureFactory, LimitFactory, claim, state
+from tests.factories.projects import CustomerFactory
+
+DAY = timedelta(days=1)
+SECOND = timedelta(seconds=1)
+CHANGE = 13
+"""Queries of one change: the lock, two savepoints (4), the rows that count before and after,
+the version, the features, the facts, the snapshot before and after, the event."""
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def customer(project):
+    return CustomerFactory(project=project, user_id="ada")
+
+
+@pytest.fixture
+def sso(project):
+    return FeatureFactory(project=project, code="sso")
+
+
+@pytest.fixture
+def seats(project):
+    return LimitFactory(project=project, code="seats")
+
+
+def version(customer):
+    customer.refresh_from_db()
+    return customer.version
+
+
+def decision(customer, feature, at=NOW):
+    return decisions.check(
+        project=customer.project, user_id=customer.user_id, feature=feature.code, at=at
+    )
+
+
+def told(customer):
+    events = OutboxEvent.objects.for_project(customer.project).order_by("pk")
+    return [event for event in events if event.type == "entitlements.changed"]
+
+
+def rows(customer):
+    return Fact.objects.for_project(customer.project).filter(customer=customer)
+
+
+def test_claims_become_answers(customer, sso, seats):
+    assert state(customer, claim(sso), claim(seats, 5))
+    assert decision(customer, sso).allowed
+    assert decision(customer, seats).limit == 5
+    assert version(customer) == 1
+
+
+def test_saying_the_same_again_changes_nothing(customer, sso, seats):
+    state(customer, claim(sso), claim(seats, None))
+    assert not state(customer, claim(seats, None), claim(sso), claim(sso), at=NOW + DAY)
+    assert version(customer) == 1
+    assert rows(customer).count() == 2
+    assert len(told(customer)) == 1
+
+
+def test_source_speaks_for_itself_only(customer, sso, seats):
+    state(customer, claim(sso), claim(seats, 5), source="sub_1")
+    state(customer, claim(seats, 9), source="sub_2")
+    assert state(customer, claim(sso), source="sub_1")
+    assert decision(customer, sso).allowed
+    assert decision(customer, seats).limit == 9
+    assert [source.id for source in decision(customer, seats).sources] == ["sub_2"]
+
+
+def test_source_that_says_nothing_more_takes_away_and_leaves_one_row(customer, sso):
+    state(customer, claim(sso))
+    assert state(customer)
+    assert not state(customer)
+    assert not decision(customer, sso).allowed
+    silence = rows(customer).get(version=2)
+    assert (silence.effect, silence.feature) == (Effect.NONE, None)
+
+
+def test_source_that_never_said_anything_has_nothing_to_take_away(customer):
+    assert not state(customer)
+    assert version(customer) == 0
+    assert not rows(customer).exists()
+
+
+def test_true_is_not_one_and_null_is_not_zero(customer, seats):
+    for number, value in enumerate([1, True, 0, None], start=1):
+        assert state(customer, claim(seats, value))
+        assert version(customer) == number
+
+
+def test_each_difference_in_a_claim_is_a_change(customer, sso):
+    changes = [
+        {"reason": Reason.TRIAL},
+        {"starts_at": NOW + SECOND},
+        {"ends_at": NOW + DAY},
+        {"effect": Effect.DENY, "reason": Reason.REVOKED},
+    ]
+    state(customer, claim(sso))
+    for number, change in enumerate(changes, start=2):
+        assert state(customer, claim(sso, **change))
+        assert version(customer) == number
+
+
+def test_denials_have_one_reason_and_permissions_never_that_one(sso):
+    with pytest.raises(ValueError, match="denys"):
+        claim(sso, effect=Effect.DENY)
+    with pytest.raises(ValueError, match="allows"):
+        claim(sso, reason=Reason.REVOKED)
+    with pytest.raises(ValueError, match="allows"):
+        claim(sso, reason=Reason.NOT_ENTITLED)
+
+
+def test_history_is_append_only(customer, sso):
+    state(customer, claim(sso))
+    for forbidden in (
+        lambda: rows(customer).update(value=False),
+        lambda: rows(customer).delete(),
+        lambda: rows(customer).get().save(),
+    ):
+        with pytest.raises(DatabaseError, match="Cannot (update|delete)"), transaction.atomic():
+            forbidden()
+    assert rows(customer).get().value is True
+
+
+def test_neighbours_rows_cannot_be_mixed(customer, other_project, sso):
+    theirs = FeatureFactory(project=other_project, code="sso")
+    state(customer, claim(theirs))
+    with pytest.raises(IntegrityError, match="entitlements_fact_feature_tenant_fk"):
+        connection.check_constraints()
+    with pytest.raises(UnscopedQuery):
+        Fact.objects.count()
+
+
+def test_copy_of_the_customer_that_is_out_of_date_is_refused(customer, sso, seats):
+    state(customer, claim(sso))
+    with transaction.atomic(), pytest.raises(RuntimeError, match="out of date"):
+        facts.replace(
+            customer=customer,
+            source_type=SourceType.SUBSCRIPTION,
+            source_id="sub_2",
+            claims=[claim(seats, 1)],
+            at=NOW,
+        )
+    assert decision(customer, seats).limit == 0
+
+
+def test_version_grows_by_one_with_each_change_and_every_version_can_be_read_again(customer, seats):
+    for number in range(1, 6):
+        state(customer, claim(seats, number * 10), source=f"sub_{number % 2}")
+        assert version(customer) == number
+    read = [
+        sorted(row.value for row in stored.current(customer=customer, as_of=number))
+        for number in range(6)
+    ]
+    assert read == [[], [10], [10, 20], [20, 30], [30, 40], [40, 50]]
+
+
+def test_event_carries_the_whole_new_state_and_the_old_of_what_changed(customer, sso, seats):
+    state(customer, claim(sso), claim(seats, 5))
+    state(customer, claim(sso), claim(seats, 9))
+
+    event = told(customer)[-1]
+
+    assert (event.subject, event.customer_id, event.version) == (customer.pk, customer.pk, 2)
+    assert event.occurred_at == NOW
+    assert (event.data["user_id"], event.data["customer"], event.data["version"]) == (
+        "ada",
+        customer.pk,
+        2,
+    )
+    assert [(each["feature"], each["value"]) for each in event.data["entitlements"]] == [
+        ("seats", 9),
+        ("sso", True),
+    ]
+    assert event.previous["entitlements"] == [
+        {
+            "feature": "seats",
+            "allowed": True,
+            "reason": "entitled",
+            "value": 5,
+            "limit": 5,
+            "used": None,
+            "remaining": None,
+            "resets_at": None,
+            "valid_until": None,
+            "version": 1,
+            "sources": [{"type": "subscription", "id": "sub_1"}],
+        }
+    ]
+
+
+def test_change_that_changes_no_answer_is_not_told(customer, seats):
+    state(customer, claim(seats, 9), source="sub_1")
+    assert state(customer, claim(seats, 5), source="sub_2")
+    assert version(customer) == 2
+    assert [event.version for event in told(customer)] == [1]
+
+
+def test_what_time_took_away_is_told_with_the_next_change(customer, sso):
+    state(customer, claim(sso, ends_at=NOW + DAY))
+    state(customer, at=NOW + DAY + SECOND)
+    previous = told(customer)[-1].previous["entitlements"]
+    assert [(each["feature"], each["allowed"]) for each in previous] == [("sso", True)]
+
+
+def test_what_time_changes_is_told_when_it_happens_and_once(customer, sso):
+    state(customer, claim(sso, starts_at=NOW + DAY, ends_at=NOW + 2 * DAY))
+    assert [event.data["entitlements"][0]["allowed"] for event in told(customer)] == [False]
+
+    for moment in (NOW + DAY - SECOND, NOW + DAY, NOW + DAY + SECOND, NOW + 3 * DAY, NOW + 4 * DAY):
+        announcements.tell_due(at=moment, limit=10)
+
+    assert [
+        (event.occurred_at, event.data["entitlements"][0]["allowed"], event.version)
+        for event in told(customer)
+    ] == [(NOW, False, 1), (NOW + DAY, True, 2), (NOW + 3 * DAY, False, 3)]
+    assert Snapshot.objects.for_project(customer.project).get().changes_at is None
+
+
+def test_moment_that_changes_no_answer_is_passed_in_silence(customer, seats):
+    state(customer, claim(seats, None), source="sub_1")
+    state(customer, claim(seats, 5, ends_at=NOW + DAY), source="sub_2")
+    announcements.tell_due(at=NOW + DAY, limit=10)
+    last = told(customer)[-1]
+    assert last.data["entitlements"][0]["valid_until"] is None
+    assert last.previous["entitlements"][0]["valid_until"] == "2026-11-22T12:00:00Z"
+
+
+def test_unknown_user_is_entitled_to_nothing_and_is_not_made(project, sso):
+    standing = decisions.standing(project=project, user_id="nobody", at=NOW)
+    assert (standing.customer_id, standing.version) == (None, 0)
+    assert standing.decisions["sso"].reason is Reason.NOT_ENTITLED
+    assert customers.find(project=project, user_id="nobody") is None
+
+
+def test_same_user_elsewhere_has_nothing(customer, other_project, sso):
+    state(customer, claim(sso))
+    FeatureFactory(project=other_project, code="sso")
+    CustomerFactory(project=other_project, user_id="ada")
+    assert not decisions.check(project=other_project, user_id="ada", feature="sso", at=NOW).allowed
+    assert not decisions.check(
+        project=other_project, user_id=customer.pk, feature="sso", at=NOW
+    ).allowed
+
+
+def test_archived_feature_still_answers_who_has_it(customer, project, sso):
+    state(customer, claim(sso))
+    sso.archived_at = NOW
+    sso.save()
+    assert decision(customer, sso).allowed
+    listed = decisions.all_for(project=project, user_id="ada", at=NOW)
+    assert list(listed) == ["sso"]
+    assert decisions.all_for(project=project, user_id="nobody", at=NOW) == {}
+
+
+@pytest.mark.parametrize("sources", [1, 40])
+def test_queries_do_not_grow_with_sources_versions_or_questions(project, customer, seats, sources):
+    for number in range(sources):
+        state(customer, claim(seats, number), source=f"sub_{number}")
+        state(customer, claim(seats, number + 1), source=f"sub_{number}")
+    others = [CustomerFactory(project=project) for _ in range(sources)]
+    questions = [
+        decisions.Question(user_id, feature)
+        for user_id in ("ada", customer.pk, "nobody", *(each.user_id for each in others))
+        for feature in ("seats", "unknown")
+    ]
+    with CaptureQueriesContext(connection) as queries:
+        answers = decisions.check_many(project=project, questions=questions, at=NOW)
+    assert len(queries) == 3
+    assert answers["ada", "seats"].limit == answers[customer.pk, "seats"].limit == sources
+    with CaptureQueriesContext(connection) as queries:
+        decisions.standing(project=project, user_id="ada", at=NOW)
+    assert len(queries) == 3
+    with CaptureQueriesContext(connection) as queries:
+        state(customer, claim(seats, 1000))
+    assert len(queries) == CHANGE

@@ -1,0 +1,71 @@
+"""Features, and facts about customers as sources state them."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import factory
+from django.db import transaction
+
+from entitlements.models import Feature, Grant
+from entitlements.models.fact import SourceType
+from entitlements.models.feature import FeatureKind
+from entitlements.resolution import Reason
+from entitlements.services import facts, grants
+from entitlements.services.facts import Claim
+from projects.models import Customer
+from projects.selectors import customers
+from tests.factories.projects import ProjectFactory
+
+NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
+
+
+class FeatureFactory(factory.django.DjangoModelFactory[Feature]):
+    class Meta:
+        model = Feature
+
+    project = factory.SubFactory(ProjectFactory)
+    code = factory.Sequence(lambda number: f"feature-{number}")
+    name = factory.LazyAttribute(lambda row: row.code.title())
+    kind = FeatureKind.BOOLEAN
+
+
+class LimitFactory(FeatureFactory):
+    code = factory.Sequence(lambda number: f"limit-{number}")
+    kind = FeatureKind.LIMIT
+    unit = "seats"
+
+
+def claim(feature: Feature, value: Any = True, **kwargs: Any) -> Claim:
+    """A claim of an entitled customer that holds from :data:`NOW` on, unless told otherwise."""
+    return Claim(
+        feature_id=feature.pk,
+        value=value,
+        **{"reason": Reason.ENTITLED, "starts_at": NOW, **kwargs},
+    )
+
+
+def state(
+    customer: Customer,
+    *claims: Claim,
+    source: str = "sub_1",
+    source_type: SourceType = SourceType.SUBSCRIPTION,
+    at: datetime = NOW,
+) -> bool:
+    """A source states exactly these claims, as billing does it: under the customer's lock."""
+    with transaction.atomic():
+        locked = customers.lock(project_id=customer.project_id, customer_id=customer.pk)
+        return facts.replace(
+            customer=locked, source_type=source_type, source_id=source, claims=claims, at=at
+        )
+
+
+def grant(
+    customer: Customer, *features: Feature | tuple[Feature, Any], at: datetime = NOW, **kwargs: Any
+) -> Grant:
+    """A grant by an operator, for a reason."""
+    named: Sequence[tuple[Feature, Any]] = [
+        each if isinstance(each, tuple) else (each, True) for each in features
+    ]
+    kwargs = {"reason": "Goodwill.", "actor": "operator:ada", **kwargs}
+    return grants.grant(customer=customer, features=named, at=at, **kwargs)
