@@ -37,7 +37,7 @@ class Servers:
                 self.postgres.start()
                 self.valkey.start()
             except BaseException:
-                self._release()
+                self._let_go()
                 raise
 
     def leave(self) -> None:
@@ -45,10 +45,7 @@ class Servers:
         if self._held is None or self._holder != os.getpid():
             return
         with self._door():
-            alone = _try_lock(self._held)
-            self._release()
-            if alone:
-                self.stop()
+            self._let_go()
 
     def stop(self) -> None:
         """Stop both, whoever uses them."""
@@ -80,10 +77,15 @@ class Servers:
             self._holder = os.getpid()
             fcntl.flock(self._held, fcntl.LOCK_SH)
 
-    def _release(self) -> None:
-        if self._held is not None:
-            self._held.close()
-            self._held = None
+    def _let_go(self) -> None:
+        """Behind the door: nobody can join while this looks whether somebody is left."""
+        if self._held is None:
+            return
+        is_last = _try_lock(self._held)
+        self._held.close()
+        self._held = None
+        if is_last:
+            self.stop()
 
     @contextmanager
     def _door(self) -> Iterator[None]:

@@ -2,10 +2,12 @@
 
 import http.client
 import os
+import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ import pytest
 from config.embedded.place import home_of
 from config.embedded.servers import Servers
 from config.stack import AlreadyRunning, ProgramFailed, Stack
+from config.stack.__main__ import down
 from config.stack.mark import processes_of
 from config.stack.program import Program
 from tests.services import new_home
@@ -36,17 +39,20 @@ def var(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     var = new_home()
     yield var
     Servers(home_of(var), durable=True).discard()
-    for path in sorted(var.rglob("*"), reverse=True):
-        path.rmdir() if path.is_dir() else path.unlink()
-    var.rmdir()
+    shutil.rmtree(var)
 
 
-def start(var: Path) -> tuple["subprocess.Popen[str]", list[str]]:
-    process = subprocess.Popen(
-        [sys.executable, "-c", RUN, str(var)], cwd=ROOT, stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
-    return process, process.stdout.readline().split()
+@contextmanager
+def starter(var: Path) -> Iterator["subprocess.Popen[str]"]:
+    """Another process that runs the stack."""
+    command = [sys.executable, "-c", RUN, str(var)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        yield process
+
+
+def are_stopped(var: Path) -> bool:
+    servers = Servers(home_of(var), durable=True)
+    return not servers.postgres.is_running() and not servers.valkey.is_running()
 
 
 def get(url: str, path: str) -> int:
@@ -57,28 +63,33 @@ def get(url: str, path: str) -> int:
     return status
 
 
-def test_stack_serves_then_leaves_no_process_then_recovers_from_a_kill(var: Path) -> None:
-    process, urls = start(var)
-    with process:
-        web, sandbox = urls
+def test_stack_serves_and_what_a_killed_one_left_is_stopped(var: Path) -> None:
+    with starter(var) as process:
+        assert process.stdout is not None
+        web, sandbox = process.stdout.readline().split()
         assert get(web, "/ready") == 200
         assert get(web, "/api/docs") == 200
         assert get(sandbox, "/") == 200
-        assert len(processes_of(var)) >= 6
-        with pytest.raises(AlreadyRunning, match=f"process {process.pid} at {web}"):
-            Stack(var).__enter__()
+        with pytest.raises(AlreadyRunning, match=f"process {process.pid} at {web}"), Stack(var):
+            pass
         process.kill()
-    assert processes_of(var)
 
-    process, urls = start(var)
-    with process:
-        assert get(urls[0], "/ready") == 200
-        process.send_signal(signal.SIGTERM)
+    programs = processes_of(var)
+    assert len(programs) >= 6
+    down(var)
     assert processes_of(var) == []
-    servers = Servers(home_of(var), durable=True)
-    assert not servers.postgres.is_running()
-    assert not servers.valkey.is_running()
-    assert (var / "sandbox.sqlite3").exists()
+    assert are_stopped(var)
+
+
+def test_stack_that_is_told_to_stop_while_it_starts_leaves_nothing(var: Path) -> None:
+    with starter(var) as process:
+        while not (var / "embedded" / "valkey.json").exists():
+            assert process.poll() is None
+        process.send_signal(signal.SIGTERM)
+
+    assert process.returncode != 0
+    assert processes_of(var) == []
+    assert are_stopped(var)
 
 
 def test_program_that_ends_is_named_with_the_end_of_its_log(tmp_path: Path) -> None:
