@@ -3,3 +3,10 @@ from django.apps import AppConfig
 
 class EntitlementsConfig(AppConfig):
     name = "entitlements"
+
+    def ready(self) -> None:
+        """Show what a customer may do on the console's customer page."""
+        from entitlements.admin import customer_panel
+        from projects.admin import panels
+
+        panels.register(customer_panel.panel, name="access", order=10)

@@ -3,3 +3,9 @@ from django.apps import AppConfig
 
 class ProjectsConfig(AppConfig):
     name = "projects"
+
+    def ready(self) -> None:
+        """Show what happened to a customer last on the console's customer page."""
+        from projects.admin import history_panel, panels
+
+        panels.register(history_panel.panel, name="history", order=90)

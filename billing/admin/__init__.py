@@ -1,0 +1,29 @@
+"""The console's pages about what is sold, paid and owed, and about Stripe."""
+
+from billing.admin import (
+    checkouts,
+    invoices,
+    payments,
+    prices,
+    products,
+    refunds,
+    stripe_accounts,
+    stripe_customers,
+    stripe_endpoints,
+    subscriptions,
+    sync_objects,
+)
+
+__all__ = [
+    "checkouts",
+    "invoices",
+    "payments",
+    "prices",
+    "products",
+    "refunds",
+    "stripe_accounts",
+    "stripe_customers",
+    "stripe_endpoints",
+    "subscriptions",
+    "sync_objects",
+]

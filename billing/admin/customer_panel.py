@@ -1,0 +1,61 @@
+"""What a customer bought: on the customer's page."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from django.http import HttpRequest
+
+from billing.admin import tables
+from billing.models import Checkout, Invoice, Payment, StripeCustomer, Subscription
+from common.admin import columns
+from common.admin.sections import Section
+from projects.admin.panels import MOST
+from projects.models import Customer
+
+
+def panel(request: HttpRequest, customer: Customer, at: datetime) -> list[Section]:
+    whose = {"customer": customer}
+    project = customer.project_id
+    subscriptions = Subscription.objects.for_project(project).filter(**whose)
+    checkouts = Checkout.objects.for_project(project).filter(**whose)
+    payments = Payment.objects.for_project(project).filter(**whose)
+    invoices = Invoice.objects.for_project(project).filter(**whose)
+    known_as = StripeCustomer.objects.for_project(project).filter(**whose)
+    sold = "items__price__product"
+    lines = "lines__price__product"
+    return [
+        tables.subscriptions(
+            subscriptions.prefetch_related(sold).order_by("-pk")[:MOST],
+            more=_more("subscription", customer),
+        ),
+        tables.payments(payments.order_by("-pk")[:MOST], more=_more("payment", customer)),
+        tables.invoices(invoices.order_by("-pk")[:MOST], more=_more("invoice", customer)),
+        tables.checkouts(
+            checkouts.prefetch_related(lines).order_by("-pk")[:MOST],
+            more=_more("checkout", customer),
+        ),
+        _at_stripe(known_as.select_related("account").order_by("-pk")[:MOST]),
+    ]
+
+
+def _more(noun: str, customer: Customer) -> str:
+    return columns.listing(f"billing.{noun}", q=customer.pk)
+
+
+def _at_stripe(rows: Iterable[StripeCustomer]) -> Section:
+    return Section(
+        title="At Stripe",
+        headers=["Customer", "Stripe id", "Account", "Balance", "Read"],
+        rows=[
+            [
+                columns.link(row, row.pk),
+                columns.code(row.stripe_id),
+                columns.link(row.account),
+                columns.money(row.balance, row.currency) if row.currency else columns.EMPTY,
+                columns.moment(row.synced_at),
+            ]
+            for row in rows
+        ],
+        empty="Stripe does not know this customer yet.",
+        right=[3],
+    )

@@ -1,0 +1,113 @@
+from collections.abc import Sequence
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+from unfold.decorators import display
+
+from billing.admin.mirrors import STRIPE, MirrorAdmin
+from billing.models import Invoice
+from billing.models.sync_object import Kind
+from common.admin import columns, filters
+from common.admin.sections import Section
+
+STATUSES = ("draft", "open", "paid", "uncollectible", "void")
+
+
+@admin.register(Invoice)
+class InvoiceAdmin(MirrorAdmin):
+    kind = Kind.INVOICE
+    search_fields = [
+        "id__exact",
+        "stripe_id__exact",
+        "number__exact",
+        "customer__id__exact",
+        "customer__user_id__exact",
+        "customer__email__iexact",
+    ]
+    list_display = [
+        "id",
+        "number",
+        "customer_link",
+        "project_link",
+        "status_badge",
+        "shown_total",
+        "issued_at",
+        "stripe_code",
+    ]
+    list_filter = [
+        filters.PROJECT,
+        filters.words("status", STATUSES),
+        filters.dates("issued_at"),
+    ]
+    fieldsets = [
+        (
+            None,
+            {
+                "fields": (
+                    "id",
+                    "number",
+                    "project",
+                    "customer",
+                    "subscription",
+                    "status_badge",
+                    "billing_reason",
+                    "shown_subtotal",
+                    "shown_tax",
+                    "shown_total",
+                    "shown_due",
+                    "shown_paid",
+                    "attempt_count",
+                    "next_attempt_at",
+                    "issued_at",
+                    "paid_at",
+                    "hosted_page",
+                )
+            },
+        ),
+        STRIPE,
+    ]
+
+    @display(description="Subtotal")
+    def shown_subtotal(self, row: Invoice) -> str:
+        return columns.money(row.subtotal, row.currency)
+
+    @display(description="Tax")
+    def shown_tax(self, row: Invoice) -> str:
+        return columns.money(row.tax, row.currency)
+
+    @display(description="Total", ordering="total")
+    def shown_total(self, row: Invoice) -> str:
+        return columns.money(row.total, row.currency)
+
+    @display(description="Due")
+    def shown_due(self, row: Invoice) -> str:
+        return columns.money(row.amount_due, row.currency)
+
+    @display(description="Paid")
+    def shown_paid(self, row: Invoice) -> str:
+        return columns.money(row.amount_paid, row.currency)
+
+    @display(description="Hosted page")
+    def hosted_page(self, row: Invoice) -> object:
+        return columns.outside(row.hosted_url)
+
+    def sections(self, request: HttpRequest, row: Any) -> Sequence[Section]:
+        return [
+            Section(
+                title="Lines",
+                headers=["Description", "Price", "Quantity", "Amount", "From", "Until"],
+                rows=[
+                    [
+                        line.description or columns.EMPTY,
+                        columns.link(line.price),
+                        line.quantity or columns.EMPTY,
+                        columns.money(line.amount, line.currency),
+                        columns.moment(line.period_start),
+                        columns.moment(line.period_end),
+                    ]
+                    for line in row.lines.select_related("price")
+                ],
+                right=[2, 3],
+            )
+        ]

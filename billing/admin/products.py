@@ -1,0 +1,148 @@
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from django.contrib import admin
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.utils.html import format_html_join
+from unfold.decorators import action, display
+
+from billing.admin import on_sale, read_again
+from billing.admin.mirrors import METADATA, STRIPE, MirrorAdmin
+from billing.admin.product_forms import ChangeForm, FeaturesForm
+from billing.models import Product
+from billing.models.sync_object import Kind
+from billing.services import catalog, product_features
+from common.admin import columns, dialogs, filters
+from common.admin.actors import actor
+from common.admin.sections import Section
+from entitlements.admin import values
+
+CHANGE = dialogs.describe(
+    "Change product", "Stripe is asked first.", submit="Change", form=ChangeForm
+)
+FEATURES = dialogs.describe(
+    "What the product gives",
+    "Whoever holds the product follows, at once.",
+    submit="Set features",
+    form=FeaturesForm,
+)
+
+
+@admin.register(Product)
+class ProductAdmin(MirrorAdmin):
+    kind = Kind.PRODUCT
+    actions_detail: ClassVar[Sequence[str]] = ["set_features", "change", "read_again"]
+    search_fields = ["id__exact", "stripe_id__exact", "name__icontains"]
+    list_select_related = ["project", "account"]
+    list_display = ["name", "project_link", "gives", "state_badge", "stripe_code", "created_at"]
+    list_filter = [filters.PROJECT, on_sale.OnSaleFilter, filters.dates("created_at")]
+    fieldsets = [
+        (
+            None,
+            {"fields": ("id", "name", "description", "project", "state_badge", "created_at")},
+        ),
+        STRIPE,
+        METADATA,
+    ]
+
+    def has_sell_permission(self, request: HttpRequest, obj: Model | str | None = None) -> bool:
+        return request.user.has_perm("billing.change_product")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).prefetch_related("features__feature")
+
+    @action(
+        description="Set features",
+        url_path="features",
+        icon="toggle_on",
+        permissions=["sell"],
+        dialog=FEATURES,
+    )
+    def set_features(
+        self, request: HttpRequest, form: FeaturesForm, object_id: str
+    ) -> HttpResponse:
+        def act() -> HttpResponse:
+            product = self.row(request, object_id)
+            changed = product_features.replace(
+                product=product,
+                wanted=form.cleaned_data["features"],
+                actor=actor(request),
+                reason=form.cleaned_data["reason"],
+                at=timezone.now(),
+            )
+            said = "Set. Whoever holds the product follows." if changed else "Nothing changed."
+            return dialogs.finish(request, said, to=columns.url(product))
+
+        return dialogs.attempt(request, form, FEATURES, act)
+
+    @action(
+        description="Change",
+        url_path="edit",
+        icon="edit",
+        permissions=["sell"],
+        dialog=CHANGE,
+    )
+    def change(self, request: HttpRequest, form: ChangeForm, object_id: str) -> HttpResponse:
+        said = form.cleaned_data
+
+        def act() -> HttpResponse:
+            product = catalog.change_product(
+                product=read_again.known(self.row(request, object_id)),
+                name=said["name"],
+                description=said["description"],
+                active=said["on_sale"],
+                actor=actor(request),
+                reason=said["reason"],
+                at=timezone.now(),
+            )
+            return dialogs.finish(request, f"{product} is changed.", to=columns.url(product))
+
+        return dialogs.attempt(request, form, CHANGE, act)
+
+    @display(description="Gives")
+    def gives(self, row: Product) -> object:
+        pairs = ((each.feature.code, values.shown(each.value)) for each in row.features.all())
+        return format_html_join(", ", "{}: {}", pairs) or columns.EMPTY
+
+    @display(description="State")
+    def state_badge(self, row: Product) -> object:
+        return on_sale.badge(row)
+
+    def sections(self, request: HttpRequest, row: Any) -> Sequence[Section]:
+        return [_features(row), _prices(row)]
+
+
+def _features(row: Product) -> Section:
+    return Section(
+        title="Features",
+        headers=["Feature", "Kind", "Value"],
+        rows=[
+            [
+                columns.link(each.feature),
+                each.feature.get_kind_display(),
+                values.shown(each.value),
+            ]
+            for each in row.features.all()
+        ],
+        empty="It gives nothing yet. Set its features so that buying it has an effect.",
+    )
+
+
+def _prices(row: Product) -> Section:
+    return Section(
+        title="Prices",
+        headers=["Price", "Amount", "Type", "Name", "State"],
+        rows=[
+            [
+                columns.link(price, price.pk),
+                str(price),
+                price.get_type_display(),
+                price.nickname or columns.EMPTY,
+                on_sale.badge(price),
+            ]
+            for price in row.prices.order_by("-pk")
+        ],
+        right=[1],
+    )

@@ -1,0 +1,109 @@
+"""What was bought, as tables: on a customer's page and on the pages of related rows."""
+
+from collections.abc import Iterable
+
+from django.utils.html import format_html_join
+
+from billing.models import Checkout, CheckoutLine, Invoice, Payment, Subscription, SubscriptionItem
+from common.admin import columns
+from common.admin.sections import Section
+
+
+def sold(lines: Iterable[SubscriptionItem | CheckoutLine]) -> str:
+    """``2 × Pro, Extra seats``: products by name, each with its number when that is not one."""
+    return format_html_join(
+        ", ", "{}{}", ((_times(line.quantity), _product(line)) for line in lines)
+    )
+
+
+def _times(quantity: int) -> str:
+    return f"{quantity} × " if quantity != 1 else ""
+
+
+def _product(line: SubscriptionItem | CheckoutLine) -> str:
+    if line.price is not None:
+        return line.price.product.name
+    return line.price_stripe_id
+
+
+def subscriptions(rows: Iterable[Subscription], *, more: str = "") -> Section:
+    """Needs ``items__price__product``."""
+    return Section(
+        title="Subscriptions",
+        headers=["Subscription", "Status", "Sold", "Started", "Period ends", "Ends"],
+        rows=[
+            [
+                columns.link(row, row.pk),
+                columns.badge(row.status),
+                sold(row.items.all()),
+                columns.moment(row.started_at),
+                columns.moment(min((item.period_end for item in row.items.all()), default=None)),
+                columns.moment(row.ended_at or row.cancel_at),
+            ]
+            for row in rows
+        ],
+        empty="No subscription.",
+        more=more,
+    )
+
+
+def payments(rows: Iterable[Payment], *, more: str = "") -> Section:
+    return Section(
+        title="Payments",
+        headers=["Payment", "Status", "Amount", "Refunded", "Paid"],
+        rows=[
+            [
+                columns.link(row, row.pk),
+                columns.badge(row.status),
+                columns.money(row.amount, row.currency),
+                columns.money(row.amount_refunded or None, row.currency),
+                columns.moment(row.paid_at),
+            ]
+            for row in rows
+        ],
+        empty="No payment.",
+        more=more,
+        right=[2, 3],
+    )
+
+
+def invoices(rows: Iterable[Invoice], *, more: str = "") -> Section:
+    return Section(
+        title="Invoices",
+        headers=["Invoice", "Status", "Total", "Paid", "Issued"],
+        rows=[
+            [
+                columns.link(row),
+                columns.badge(row.status),
+                columns.money(row.total, row.currency),
+                columns.money(row.amount_paid, row.currency),
+                columns.moment(row.issued_at),
+            ]
+            for row in rows
+        ],
+        empty="No invoice.",
+        more=more,
+        right=[2, 3],
+    )
+
+
+def checkouts(rows: Iterable[Checkout], *, more: str = "") -> Section:
+    """Needs ``lines__price__product``."""
+    return Section(
+        title="Checkouts",
+        headers=["Checkout", "Type", "Status", "Sold", "Total", "Opened"],
+        rows=[
+            [
+                columns.link(row, row.pk),
+                row.get_type_display(),
+                columns.badge(row.status),
+                sold(row.lines.all()),
+                columns.money(row.amount_total, row.currency),
+                columns.moment(row.created_at),
+            ]
+            for row in rows
+        ],
+        empty="No checkout.",
+        more=more,
+        right=[4],
+    )

@@ -1,0 +1,109 @@
+"""Dialogs: the one way in which the console changes something.
+
+Opening one is a GET that changes nothing; sending it is a POST with a CSRF token. Each asks for
+a reason. What the service refuses is shown in the dialog, next to what was typed.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.contrib.admin.utils import unquote
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from unfold.forms import BaseDialogForm
+from unfold.widgets import UnfoldAdminTextareaWidget
+
+from common.errors import DomainError
+
+
+class Dialog(BaseDialogForm):  # type: ignore[misc]  # unfold carries no types
+    """A form in a dialog, closed with a reason."""
+
+    reason = forms.CharField(
+        min_length=3,
+        max_length=500,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}),
+        help_text="Kept in the audit trail.",
+    )
+    field_order: list[str] | None = None
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.order_fields([*(name for name in self.fields if name != "reason"), "reason"])
+
+    @property
+    def row_key(self) -> str:
+        """The key of the row whose dialog this is."""
+        return unquote(str(self.object_id))
+
+
+def describe(
+    title: str, description: str, *, submit: str, form: type[BaseDialogForm] = Dialog
+) -> dict[str, Any]:
+    """The ``dialog`` argument of unfold's ``action``."""
+    return {
+        "title": title,
+        "description": description,
+        "form_class": form,
+        "form_submit_text": submit,
+    }
+
+
+def finish(request: HttpRequest, message: str, *, to: str) -> HttpResponse:
+    """Close the dialog, go to a page and say there what happened."""
+    messages.success(request, message)
+    return go(to)
+
+
+def go(to: str) -> HttpResponse:
+    """Close the dialog and go to a page."""
+    return HttpResponse(status=204, headers={"HX-Redirect": to})
+
+
+def show(
+    request: HttpRequest, template: str, context: dict[str, Any] | None = None
+) -> HttpResponse:
+    """Put another content into the open dialog. It is never cached."""
+    response = render(request, template, context or {})
+    response.headers["HX-Retarget"] = "#modal-content"
+    response.headers["HX-Reselect"] = "#dialog"
+    response.headers["HX-Reswap"] = "innerHTML"
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def again(request: HttpRequest, form: BaseDialogForm, dialog: dict[str, Any]) -> HttpResponse:
+    """The same dialog once more, with what the form now has to say."""
+    context = {"dialog": dialog, "form": form, "form_submit_text": dialog["form_submit_text"]}
+    return show(request, "unfold/helpers/dialog.html", context)
+
+
+def attempt(
+    request: HttpRequest,
+    form: BaseDialogForm,
+    dialog: dict[str, Any],
+    act: Callable[[], HttpResponse],
+) -> HttpResponse:
+    """Run ``act``; an outcome that is not success becomes an error of the form."""
+    try:
+        return act()
+    except DomainError as error:
+        form.add_error(None, refusal(error))
+        return again(request, form, dialog)
+
+
+def refusal(error: DomainError) -> str:
+    """What went wrong and what to do next, in one line."""
+    return f"{error.title} {error.detail}".strip() if error.detail else error.title
+
+
+@contextmanager
+def reported(request: HttpRequest) -> Iterator[None]:
+    """Turn an outcome that is not success into a message on the next page."""
+    try:
+        yield
+    except DomainError as error:
+        messages.error(request, refusal(error))

@@ -1,0 +1,153 @@
+"""The numbers of the console's home page: few queries, each answered by an index."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import Count, F, Min, Sum
+from django.db.models.functions import TruncHour
+
+from billing.models import Payment, Refund, Subscription, SyncObject
+from billing.models.subscription import SubscriptionStatus
+from common.money import Money
+from events.models import AuditEntry, OutboxEvent
+from projects.models import Project
+from webhooks.models import InboundEvent
+
+WEEK = timedelta(days=7)
+DAY_IN_HOURS = 24
+LATEST = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Takings:
+    """What came in and went back in one currency."""
+
+    count: int
+    gross: Money
+    refunded: Money
+
+    @property
+    def net(self) -> Money:
+        return self.gross - self.refunded
+
+
+@dataclass(frozen=True, slots=True)
+class Inbox:
+    """How far we are behind Stripe. Counts are of Stripe objects, quarantined ones of events."""
+
+    waiting: int
+    parked: int
+    foreign: int
+    quarantined: int
+    oldest_waiting: datetime | None
+    last_received: datetime | None
+
+
+def inbox() -> Inbox:
+    objects = SyncObject.objects
+    unprocessed = InboundEvent.objects.filter(
+        sync__applied__lt=F("sync__requested"),
+        sync__parked_at__isnull=True,
+        request_number__gt=F("sync__applied"),
+    )
+    last = InboundEvent.objects.order_by("-received_at").values_list("received_at", flat=True)
+    return Inbox(
+        waiting=objects.filter(applied__lt=F("requested"), parked_at__isnull=True).count(),
+        parked=objects.filter(parked_at__isnull=False).count(),
+        foreign=objects.filter(foreign_at__isnull=False).count(),
+        quarantined=InboundEvent.objects.exclude(quarantined="").count(),
+        oldest_waiting=unprocessed.aggregate(oldest=Min("received_at"))["oldest"],
+        last_received=last.first(),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Hour:
+    """Events received in the hour that began ``at``; ``percent`` of the busiest one."""
+
+    at: datetime
+    events: int
+    percent: int
+
+
+def hourly(now: datetime) -> list[Hour]:
+    """The last 24 hours, the running one last."""
+    this_hour = now.replace(minute=0, second=0, microsecond=0)
+    hours = [this_hour - timedelta(hours=back) for back in reversed(range(DAY_IN_HOURS))]
+    rows = (
+        InboundEvent.objects.filter(received_at__gte=hours[0])
+        .values_list(TruncHour("received_at"))
+        .annotate(events=Count("pk"))
+    )
+    counts: dict[datetime, int] = dict(rows)
+    busiest = max(counts.values(), default=0) or 1
+    return [
+        Hour(at=hour, events=counts.get(hour, 0), percent=100 * counts.get(hour, 0) // busiest)
+        for hour in hours
+    ]
+
+
+def subscriptions() -> dict[str, int]:
+    """How many subscriptions there are in each status that is not over."""
+    rows = (
+        Subscription.objects.across_projects()
+        .filter(
+            status__in=[
+                SubscriptionStatus.ACTIVE,
+                SubscriptionStatus.TRIALING,
+                SubscriptionStatus.PAST_DUE,
+            ]
+        )
+        .values_list("status")
+        .annotate(subscriptions=Count("pk"))
+    )
+    return {status.value: 0 for status in SubscriptionStatus} | dict(rows)
+
+
+def takings(now: datetime) -> list[Takings]:
+    """Payments and refunds of the last seven days by currency, the largest first."""
+    since = now - WEEK
+    paid = (
+        Payment.objects.across_projects()
+        .filter(paid_at__gte=since)
+        .values_list("currency")
+        .annotate(payments=Count("pk"), gross=Sum("amount_received"))
+    )
+    back = dict(
+        Refund.objects.across_projects()
+        .filter(refunded_at__gte=since, status="succeeded")
+        .values_list("currency")
+        .annotate(refunded=Sum("amount"))
+    )
+    came = {currency: (count, gross) for currency, count, gross in paid}
+    found = [
+        Takings(
+            count=came.get(currency, (0, 0))[0],
+            gross=Money(came.get(currency, (0, 0))[1], currency),
+            refunded=Money(back.get(currency, 0), currency),
+        )
+        for currency in {*came, *back}
+    ]
+    return sorted(found, key=lambda each: (-each.count, each.gross.currency))
+
+
+def gather(now: datetime) -> dict[str, Any]:
+    """Everything that the home page shows."""
+    hours = hourly(now)
+    return {
+        "now": now,
+        "inbox": inbox(),
+        "hours": hours,
+        "events_today": sum(hour.events for hour in hours),
+        "subscriptions": subscriptions(),
+        "takings": takings(now),
+        "projects": Project.objects.filter(suspended_at__isnull=True).count(),
+        "outbox": OutboxEvent.objects.across_projects().filter(relayed_at__isnull=True).count(),
+        "parked": list(
+            SyncObject.objects.filter(parked_at__isnull=False)
+            .select_related("account")
+            .order_by("-parked_at")[:LATEST]
+        ),
+        "audit": list(AuditEntry.objects.select_related("project").order_by("-pk")[:LATEST]),
+    }

@@ -1,0 +1,51 @@
+"""What a customer may do, why, and what people decided by hand: on the customer's page."""
+
+from datetime import datetime
+
+from django.http import HttpRequest
+from django.urls import reverse
+
+from common.admin import columns
+from common.admin.sections import Button, Section
+from entitlements.admin import decisions
+from entitlements.admin.grants import said
+from entitlements.models import Grant
+from entitlements.selectors import decisions as answers
+from projects.admin import panels
+from projects.models import Customer
+
+
+def panel(request: HttpRequest, customer: Customer, at: datetime) -> list[Section]:
+    found = answers.all_for(project=customer.project, user_id=customer.user_id, at=at)
+    rows = Grant.objects.for_project(customer.project_id).filter(customer=customer)
+    newest = list(rows.order_by("-pk")[: panels.MOST])
+    return [decisions.section(found.values()), _grants(request, customer, newest, at)]
+
+
+def _grants(request: HttpRequest, customer: Customer, rows: list[Grant], at: datetime) -> Section:
+    return Section(
+        title="Grants",
+        headers=["Grant", "Effect", "Features", "Status", "Reason", "Expires", ""],
+        rows=[
+            [
+                columns.link(row, row.pk),
+                columns.badge(row.effect),
+                said(row),
+                columns.badge(row.status(at)),
+                columns.shortened(row.reason),
+                columns.moment(row.expires_at),
+                _end(request, row, at),
+            ]
+            for row in rows
+        ],
+        empty="Nothing was granted or taken away by hand.",
+        more=columns.listing("entitlements.grant", q=customer.pk),
+    )
+
+
+def _end(request: HttpRequest, row: Grant, at: datetime) -> object:
+    if row.status(at) not in ("active", "scheduled"):
+        return ""
+    if not request.user.has_perm("entitlements.change_grant"):
+        return ""
+    return Button("End", reverse("admin:entitlements_grant_revoke", args=[row.pk])).render()

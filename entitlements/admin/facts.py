@@ -1,0 +1,72 @@
+from django.contrib import admin
+from unfold.decorators import display
+
+from common.admin import columns, filters
+from common.admin.pages import ReadOnlyAdmin
+from entitlements.admin.decisions import PAGES
+from entitlements.models import Fact
+from entitlements.models.fact import Effect, SourceType
+
+
+@admin.register(Fact)
+class FactAdmin(ReadOnlyAdmin):
+    """Why customers may or may not do something: everything that was ever said, append-only."""
+
+    search_fields = [
+        "id__exact",
+        "source_id__exact",
+        "customer__user_id__exact",
+        "customer__id__exact",
+        "feature__code__exact",
+    ]
+    list_select_related = ["project", "customer", "feature"]
+    list_display = [
+        "id",
+        "customer_link",
+        "feature",
+        "effect_badge",
+        "shown_value",
+        "reason",
+        "source_link",
+        "version",
+        "starts_at",
+        "ends_at",
+    ]
+    list_filter = [
+        filters.PROJECT,
+        filters.words("source_type", SourceType.values),
+        filters.words("effect", Effect.values),
+        filters.dates("recorded_at"),
+    ]
+    fields = [
+        "id",
+        "project",
+        "customer",
+        "source_link",
+        "version",
+        "effect_badge",
+        "feature",
+        "shown_value",
+        "reason",
+        "starts_at",
+        "ends_at",
+        "recorded_at",
+    ]
+
+    @display(description="Customer", ordering="customer__user_id")
+    def customer_link(self, row: Fact) -> object:
+        return columns.link(row.customer)
+
+    @display(description="Effect", ordering="effect")
+    def effect_badge(self, row: Fact) -> object:
+        return columns.badge(row.effect)
+
+    @display(description="Value")
+    def shown_value(self, row: Fact) -> str:
+        if row.value is None:
+            return "no limit" if row.effect == Effect.ALLOW else columns.EMPTY
+        return "on" if row.value is True else str(row.value)
+
+    @display(description="Source")
+    def source_link(self, row: Fact) -> object:
+        return columns.anchor(columns.page(PAGES[row.source_type], row.source_id), row.source_id)

@@ -1,0 +1,169 @@
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from django.contrib import admin
+from django.db.models import Model, Q
+from django.db.models.functions import Now
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.utils.html import format_html_join
+from unfold.decorators import action, display
+from unfold.enums import ActionVariant
+
+from common.admin import columns, dialogs, filters
+from common.admin.actors import actor
+from common.admin.pages import ReadOnlyAdmin
+from entitlements.admin import decisions, values
+from entitlements.models import Grant
+from entitlements.models.fact import Effect
+from entitlements.selectors import previews
+from entitlements.services import grants
+
+
+class RevokeForm(dialogs.Dialog):
+    """Shows what ending the grant changes before it does."""
+
+    form_before_template = "console/effects.html"
+
+    def get_before_template_context(
+        self, request: HttpRequest, object_id: int | str | None = None
+    ) -> dict[str, Any]:
+        rows = Grant.objects.across_projects().select_related("customer")
+        grant = rows.filter(pk=self.row_key).first()
+        if grant is None:
+            return {}
+        found = previews.of_revocation(grant=grant, at=timezone.now())
+        return {"effects": decisions.effects(found)}
+
+
+REVOKE = dialogs.describe(
+    "End this grant",
+    "It stops counting now. What else the customer has stays.",
+    submit="End the grant",
+    form=RevokeForm,
+)
+
+_STANDING = Q(revoked_at__isnull=True)
+_STARTED = Q(starts_at__lte=Now())
+_OVER = Q(expires_at__isnull=False, expires_at__lte=Now())
+
+
+class GrantStatusFilter(filters.ConditionFilter):
+    title = "status"
+    parameter_name = "status"
+    conditions = {
+        "active": _STANDING & _STARTED & ~_OVER,
+        "scheduled": _STANDING & ~_STARTED,
+        "expired": _STANDING & _STARTED & _OVER,
+        "revoked": ~_STANDING,
+    }
+
+
+@admin.register(Grant)
+class GrantAdmin(ReadOnlyAdmin):
+    """What people decided by hand. New grants are made on the customer's page."""
+
+    actions_detail: ClassVar[Sequence[str]] = ["revoke"]
+    actions_row: ClassVar[Sequence[str]] = ["revoke"]
+    search_fields = [
+        "id__exact",
+        "customer__user_id__exact",
+        "customer__id__exact",
+        "customer__email__iexact",
+    ]
+    list_select_related = ["project", "customer"]
+    list_display = [
+        "id",
+        "customer_link",
+        "project_link",
+        "effect_badge",
+        "said",
+        "status_badge",
+        "short_reason",
+        "expires_at",
+        "created_by",
+    ]
+    list_filter = [
+        filters.PROJECT,
+        GrantStatusFilter,
+        filters.words("effect", [Effect.ALLOW, Effect.DENY]),
+        filters.dates("created_at"),
+    ]
+    fields = [
+        "id",
+        "project",
+        "customer",
+        "effect_badge",
+        "said",
+        "product_link",
+        "status_badge",
+        "reason",
+        "starts_at",
+        "expires_at",
+        "created_by",
+        "created_at",
+        "revoked_at",
+        "revoked_by",
+        "revoked_reason",
+    ]
+
+    def has_revoke_permission(self, request: HttpRequest, obj: Model | str | None = None) -> bool:
+        return request.user.has_perm("entitlements.change_grant")
+
+    @action(
+        description="End the grant",
+        url_path="revoke",
+        icon="block",
+        variant=ActionVariant.DANGER,
+        permissions=["revoke"],
+        dialog=REVOKE,
+    )
+    def revoke(self, request: HttpRequest, form: RevokeForm, object_id: str) -> HttpResponse:
+        def act() -> HttpResponse:
+            grant = grants.revoke(
+                grant=self.row(request, object_id),
+                reason=form.cleaned_data["reason"],
+                actor=actor(request),
+                at=timezone.now(),
+            )
+            return dialogs.finish(request, "The grant has ended.", to=columns.url(grant.customer))
+
+        return dialogs.attempt(request, form, REVOKE, act)
+
+    @display(description="Customer", ordering="customer__user_id")
+    def customer_link(self, row: Grant) -> object:
+        return columns.link(row.customer)
+
+    @display(description="Project", ordering="project__name")
+    def project_link(self, row: Grant) -> object:
+        return columns.link(row.project)
+
+    @display(description="Effect", ordering="effect")
+    def effect_badge(self, row: Grant) -> object:
+        return columns.badge(row.effect)
+
+    @display(description="Features")
+    def said(self, row: Grant) -> object:
+        return said(row)
+
+    @display(description="From product")
+    def product_link(self, row: Grant) -> object:
+        if not row.product_id:
+            return columns.EMPTY
+        return columns.anchor(columns.page("billing.product", row.product_id), row.product_id)
+
+    @display(description="Status")
+    def status_badge(self, row: Grant) -> object:
+        return columns.badge(row.status(timezone.now()))
+
+    @display(description="Reason")
+    def short_reason(self, row: Grant) -> str:
+        return columns.shortened(row.reason, most=60)
+
+
+def said(grant: Grant) -> object:
+    """``seats: 25, sso: on``; a denial names the features only."""
+    if grant.effect == Effect.DENY:
+        return format_html_join(", ", "{}", ((each["feature"],) for each in grant.features))
+    pairs = ((each["feature"], values.shown(each["value"])) for each in grant.features)
+    return format_html_join(", ", "{}: {}", pairs)

@@ -1,0 +1,71 @@
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils import timezone
+from unfold.decorators import display
+
+from common.admin import columns, filters
+from common.admin.pages import ReadOnlyAdmin
+from common.admin.sections import Button, Section
+from projects.admin import panels
+from projects.admin.panels import Act
+from projects.models import Customer
+
+
+@admin.register(Customer)
+class CustomerAdmin(ReadOnlyAdmin):
+    """One page that tells everything about a customer; its panels come from every app."""
+
+    change_form_outer_before_template = "console/buttons.html"
+    search_fields = ["id__exact", "user_id__exact", "email__iexact", "name__icontains"]
+    list_select_related = ["project"]
+    list_display = ["user_id", "name", "email", "project_link", "version", "created_at"]
+    list_filter = [filters.PROJECT, filters.dates("created_at")]
+    fields = [
+        ("user_id", "project"),
+        ("name", "email"),
+        ("id", "version"),
+        ("created_at", "deleted_at"),
+        "metadata_document",
+    ]
+
+    def get_custom_urls(self) -> Sequence[tuple[str, str, Callable[..., HttpResponse]]]:
+        return [
+            (f"<path:object_id>/{act.name}/", f"projects_customer_{act.name}", self._view(act))
+            for act in panels.acts()
+        ]
+
+    def _view(self, act: Act) -> Callable[..., HttpResponse]:
+        def view(request: HttpRequest, object_id: str, model_admin: object) -> HttpResponse:
+            if not request.user.has_perm(act.permission):
+                raise PermissionDenied
+            return act.view(request, self.row(request, object_id))
+
+        return view
+
+    def buttons(self, request: HttpRequest, row: Customer) -> list[Button]:
+        return [
+            Button(
+                act.label,
+                reverse(f"admin:projects_customer_{act.name}", args=[row.pk]),
+                icon=act.icon,
+                primary=number == 0,
+            )
+            for number, act in enumerate(panels.acts())
+            if request.user.has_perm(act.permission)
+        ]
+
+    def sections(self, request: HttpRequest, row: Any) -> Sequence[Section]:
+        return panels.sections(request, row, timezone.now())
+
+    @display(description="Project", ordering="project__name")
+    def project_link(self, row: Customer) -> object:
+        return columns.link(row.project)
+
+    @display(description="Metadata")
+    def metadata_document(self, row: Customer) -> object:
+        return columns.document(row.metadata)

@@ -1,0 +1,66 @@
+"""What happened to a customer: what its project was told, and what was done by hand."""
+
+from datetime import datetime
+
+from django.db.models import Q
+from django.http import HttpRequest
+
+from common.admin import columns
+from common.admin.sections import Section
+from events.models import AuditEntry, OutboxEvent
+from projects.admin import panels
+from projects.models import Customer
+
+
+def panel(request: HttpRequest, customer: Customer, at: datetime) -> list[Section]:
+    told = OutboxEvent.objects.for_project(customer.project_id).filter(customer_id=customer.pk)
+    about = Q(subject=customer.pk) | Q(subject__in=_subjects(customer))
+    done = AuditEntry.objects.filter(about, project_id=customer.project_id)
+    return [
+        _told(list(told.order_by("-pk")[: panels.MOST]), customer),
+        _done(list(done.order_by("-pk")[: panels.MOST])),
+    ]
+
+
+def _subjects(customer: Customer) -> list[str]:
+    """Ids of the rows of this customer that were told about last."""
+    told = OutboxEvent.objects.for_project(customer.project_id).filter(customer_id=customer.pk)
+    return list(told.order_by("-pk").values_list("subject", flat=True)[:100])
+
+
+def _told(rows: list[OutboxEvent], customer: Customer) -> Section:
+    return Section(
+        title="What happened",
+        note="as the project is told",
+        headers=["When", "Event", "About", "Version"],
+        rows=[
+            [
+                columns.moment(row.occurred_at),
+                columns.link(row, row.type),
+                columns.code(row.subject),
+                row.version,
+            ]
+            for row in rows
+        ],
+        empty="Nothing yet.",
+        more=columns.listing("events.outboxevent", q=customer.pk),
+        right=[3],
+    )
+
+
+def _done(rows: list[AuditEntry]) -> Section:
+    return Section(
+        title="Done by hand",
+        headers=["When", "What", "About", "By", "Why"],
+        rows=[
+            [
+                columns.moment(row.recorded_at),
+                columns.link(row, row.action),
+                columns.code(row.subject),
+                row.actor,
+                columns.shortened(row.reason),
+            ]
+            for row in rows
+        ],
+        empty="Nothing was done by hand.",
+    )

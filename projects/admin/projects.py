@@ -1,0 +1,258 @@
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar
+
+from django import forms
+from django.contrib import admin
+from django.core.validators import RegexValidator
+from django.db.models import Model, Q
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.utils.html import format_html_join
+from unfold.decorators import action, display
+from unfold.enums import ActionVariant
+from unfold.widgets import UnfoldBooleanSwitchWidget
+
+from common.admin import columns, dialogs, fields, filters
+from common.admin.actors import actor
+from common.admin.pages import ReadOnlyAdmin
+from common.admin.sections import Section
+from common.currencies import EXPONENTS
+from projects.admin import keys
+from projects.models import ApiKey, App, Customer, Project
+from projects.models.project import Sells
+from projects.scopes import ALL
+from projects.services import api_keys, projects
+
+SLUG = RegexValidator(
+    r"^[a-z0-9](?:[a-z0-9\-]*[a-z0-9])?\Z",
+    "Lower-case letters, digits and '-', with a letter or digit at both ends.",
+)
+
+
+class ModeFilter(filters.ConditionFilter):
+    title = "mode"
+    parameter_name = "mode"
+    conditions = {"test": Q(livemode=False), "live": Q(livemode=True)}
+
+
+class IssueForm(dialogs.Dialog):
+    name = fields.text(max_length=120, help_text="What the key is for.")
+    app = fields.choice(required=False, help_text="Empty: the project itself.")
+    scopes = fields.many([(scope, scope) for scope in ALL])
+    expires_at = fields.moment(label="Expires", help_text="Empty: never.")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        rows = App.objects.for_project(self.row_key).filter(archived_at__isnull=True)
+        self.apps = {app.pk: app for app in rows.order_by("name")}
+        self.fields["app"].choices = [
+            ("", "–"),
+            *((app.pk, app.name) for app in self.apps.values()),
+        ]
+
+
+class ConfigureForm(dialogs.Dialog):
+    """What can be changed about a tenant; its mode never can."""
+
+    name = fields.text(max_length=120)
+    slug = fields.text(max_length=50, validators=[SLUG])
+    sells = fields.many(Sells.choices)
+    default_currency = fields.choice(
+        [("", "–"), *((code, code.upper()) for code in sorted(EXPONENTS))], required=False
+    )
+    return_origins = fields.paragraph(
+        required=False,
+        max_length=4000,
+        help_text="One per line, such as https://app.example.com: where buyers may be sent back.",
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        project = Project.objects.filter(pk=self.row_key).first() if self.object_id else None
+        if project is not None:
+            self.initial |= {
+                "name": project.name,
+                "slug": project.slug,
+                "sells": project.sells,
+                "default_currency": project.default_currency,
+                "return_origins": "\n".join(project.return_origins),
+            }
+
+    def clean_return_origins(self) -> list[str]:
+        return list(filter(None, map(str.strip, self.cleaned_data["return_origins"].splitlines())))
+
+
+class RegisterForm(ConfigureForm):
+    livemode = forms.BooleanField(
+        required=False,
+        label="Live money",
+        widget=UnfoldBooleanSwitchWidget(),
+        help_text="For ever: staging and production are two projects.",
+    )
+    field_order = ["name", "slug", "livemode"]
+
+
+ISSUE = dialogs.describe(
+    "Issue a key", "It is shown once, in this dialog.", submit="Issue", form=IssueForm
+)
+
+
+REGISTER = dialogs.describe(
+    "Register a project",
+    "A tenant with its own customers, catalog and keys. Its first key is shown once.",
+    submit="Register",
+    form=RegisterForm,
+)
+CONFIGURE = dialogs.describe("Configure project", "", submit="Save", form=ConfigureForm)
+CHANGEABLE = ("name", "slug", "sells", "default_currency", "return_origins")
+
+
+@admin.register(Project)
+class ProjectAdmin(ReadOnlyAdmin):
+    """Tenants."""
+
+    actions_list: ClassVar[Sequence[str]] = ["register"]
+    actions_detail: ClassVar[Sequence[str]] = ["issue_key", "configure"]
+    search_fields = ["id__exact", "name__icontains", "slug__icontains"]
+    list_display = ["name", "slug", "mode_badge", "sold", "state_badge", "created_at"]
+    list_filter = [ModeFilter, filters.dates("created_at")]
+    fields = [
+        "id",
+        "name",
+        "slug",
+        "mode_badge",
+        "state_badge",
+        "sold",
+        "default_currency",
+        "origins",
+        "customers",
+        "created_at",
+        "updated_at",
+    ]
+
+    def has_register_permission(self, request: HttpRequest, obj: Model | str | None = None) -> bool:
+        return request.user.has_perm("projects.add_project")
+
+    def has_configure_permission(
+        self, request: HttpRequest, obj: Model | str | None = None
+    ) -> bool:
+        return request.user.has_perm("projects.change_project")
+
+    def has_issue_permission(self, request: HttpRequest, obj: Model | str | None = None) -> bool:
+        return request.user.has_perm("projects.add_apikey")
+
+    @action(
+        description="Register a project",
+        url_path="register",
+        icon="add",
+        variant=ActionVariant.PRIMARY,
+        permissions=["register"],
+        dialog=REGISTER,
+    )
+    def register(self, request: HttpRequest, form: RegisterForm) -> HttpResponse:
+        said = form.cleaned_data
+
+        def act() -> HttpResponse:
+            made = projects.register(
+                **{field: said[field] for field in CHANGEABLE},
+                livemode=said["livemode"],
+                reason=said["reason"],
+                actor=actor(request),
+                at=timezone.now(),
+            )
+            return keys.show_once(request, made.key, made.secret)
+
+        return dialogs.attempt(request, form, REGISTER, act)
+
+    @action(
+        description="Configure",
+        url_path="configure",
+        icon="edit",
+        permissions=["configure"],
+        dialog=CONFIGURE,
+    )
+    def configure(self, request: HttpRequest, form: ConfigureForm, object_id: str) -> HttpResponse:
+        said = form.cleaned_data
+
+        def act() -> HttpResponse:
+            project = projects.configure(
+                project=self.row(request, object_id),
+                changes={field: said[field] for field in CHANGEABLE},
+                reason=said["reason"],
+                actor=actor(request),
+                at=timezone.now(),
+            )
+            return dialogs.finish(request, f"{project} is saved.", to=columns.url(project))
+
+        return dialogs.attempt(request, form, CONFIGURE, act)
+
+    @action(
+        description="Issue a key",
+        url_path="issue-key",
+        icon="key",
+        variant=ActionVariant.PRIMARY,
+        permissions=["issue"],
+        dialog=ISSUE,
+    )
+    def issue_key(self, request: HttpRequest, form: IssueForm, object_id: str) -> HttpResponse:
+        said = form.cleaned_data
+
+        def act() -> HttpResponse:
+            key, secret = api_keys.issue(
+                project=self.row(request, object_id),
+                app=form.apps.get(said["app"]),
+                name=said["name"],
+                scopes=said["scopes"],
+                expires_at=said["expires_at"],
+                reason=said["reason"],
+                actor=actor(request),
+                at=timezone.now(),
+            )
+            return keys.show_once(request, key, secret)
+
+        return dialogs.attempt(request, form, ISSUE, act)
+
+    @display(description="Mode", ordering="livemode")
+    def mode_badge(self, row: Project) -> object:
+        return columns.badge(row.mode)
+
+    @display(description="State")
+    def state_badge(self, row: Project) -> object:
+        return columns.badge("suspended" if row.suspended_at else "active")
+
+    @display(description="Sells")
+    def sold(self, row: Project) -> str:
+        return ", ".join(row.sells) or columns.EMPTY
+
+    @display(description="Return origins")
+    def origins(self, row: Project) -> object:
+        lines = ((origin,) for origin in row.return_origins)
+        return format_html_join("", "<div>{}</div>", lines) or columns.EMPTY
+
+    @display(description="Customers")
+    def customers(self, row: Project) -> object:
+        count = Customer.objects.for_project(row).count()
+        address = columns.listing("projects.customer", project__id__exact=row.pk)
+        return columns.anchor(address, f"{count:,}")
+
+    def sections(self, request: HttpRequest, row: Any) -> Sequence[Section]:
+        own = ApiKey.objects.for_project(row).select_related("app").order_by("-pk")[:20]
+        apps = App.objects.for_project(row).order_by("name")[:20]
+        return [keys.section(request, own), _apps(apps)]
+
+
+def _apps(rows: Iterable[App]) -> Section:
+    return Section(
+        title="Apps",
+        headers=["Name", "Slug", "State", "Made"],
+        rows=[
+            [
+                columns.link(app),
+                columns.code(app.slug),
+                columns.badge("archived" if app.archived_at else "active"),
+                columns.moment(app.created_at),
+            ]
+            for app in rows
+        ],
+        empty="No micro-app.",
+    )

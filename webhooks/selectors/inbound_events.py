@@ -1,0 +1,50 @@
+"""Stripe's events by status: the same words as ``InboundEvent.status``, as conditions in SQL."""
+
+from datetime import datetime
+
+from django.db.models import F, Q, QuerySet
+
+from projects.models import Project
+from webhooks.models import InboundEvent
+
+_QUARANTINED = Q(quarantined__gt="")
+_IGNORED = Q(sync__isnull=True) | Q(request_number__isnull=True)
+_DONE = Q(sync__applied__gte=F("request_number"))
+_FOREIGN = Q(sync__foreign_at__isnull=False)
+_PARKED = Q(sync__parked_at__isnull=False)
+_BEHIND = ~_QUARANTINED & Q(sync__applied__lt=F("request_number"))
+
+IN_STATUS: dict[str, Q] = {
+    "waiting": _BEHIND & ~_PARKED,
+    "parked": _BEHIND & _PARKED,
+    "quarantined": _QUARANTINED,
+    "foreign": ~_QUARANTINED & _DONE & _FOREIGN,
+    "processed": ~_QUARANTINED & _DONE & ~_FOREIGN,
+    "ignored": ~_QUARANTINED & _IGNORED,
+}
+
+
+def matching(
+    *,
+    event: str | None = None,
+    type: str | None = None,
+    since: datetime | None = None,
+    status: str | None = None,
+    project: Project | None = None,
+) -> QuerySet[InboundEvent]:
+    """Kept events that fit everything that is given, oldest first.
+
+    ``event`` is Stripe's id or ours. An event is a project's once its object has been found to be.
+    """
+    found = InboundEvent.objects.select_related("endpoint__account", "sync").order_by("id")
+    if event:
+        found = found.filter(Q(event_id=event) | Q(pk=event))
+    if type:
+        found = found.filter(type=type)
+    if since:
+        found = found.filter(received_at__gte=since)
+    if status:
+        found = found.filter(IN_STATUS[status])
+    if project:
+        found = found.filter(sync__project=project)
+    return found
