@@ -6,7 +6,11 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, Spec
 
 urlpatterns = [
     path("admin/", admin.site.urls),
+    path("api/v1/", include("projects.api.urls")),
+    path("api/v1/", include("billing.api.urls")),
     path("api/v1/", include("entitlements.api.urls")),
+    path("api/v1/", include("webhooks.api.urls")),
+    path("", include("webhooks.api.urls")),
     path("api/schema", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
     path("api/redoc", SpectacularRedocView.as_view(url_name="schema"), name="redoc"),

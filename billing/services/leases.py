@@ -13,11 +13,13 @@ from typing import Any
 
 from django.conf import settings
 from django.db import connection
+from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 
 from billing.models import StripeAccount, SyncObject
 from common.errors import DomainError
 from common.logs import redact
+from common.queue import enqueue
 
 FIRST_PAUSE = timedelta(seconds=1)
 """Before the second try of a failing object; each further pause is five times as long."""
@@ -105,6 +107,16 @@ def mark(*, account_id: str, kind: str, stripe_id: str, at_once: bool = False) -
     )
     sync_id, number = found[0]
     return sync_id, number
+
+
+def mark_all(rows: QuerySet[SyncObject]) -> int:
+    """Ask at once for one more read of objects that have been read before; how many there are."""
+    marked = rows.update(
+        requested=F("requested") + 1, next_try_at=Now(), attempts=0, parked_at=None
+    )
+    if marked:
+        enqueue("billing.sync")
+    return marked
 
 
 def claim(*, limit: int) -> list[Claim]:

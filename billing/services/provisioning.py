@@ -9,8 +9,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from django.conf import settings
-from django.db.models import F, Q
-from django.db.models.functions import Now
+from django.db.models import Q
 
 from billing.models import (
     Checkout,
@@ -26,7 +25,7 @@ from billing.models.checkout import CheckoutStatus
 from billing.models.price import PriceType
 from billing.models.subscription import ENDED, SubscriptionStatus
 from billing.models.sync_object import Kind
-from common.queue import enqueue
+from billing.services import leases
 from entitlements.models.fact import SourceType
 from entitlements.resolution import Reason
 from entitlements.services import facts
@@ -81,10 +80,7 @@ def reread_holders(*, product: Product) -> int:
         Q(kind=Kind.SUBSCRIPTION, stripe_id__in=subscriptions.values("stripe_id"))
         | Q(kind=Kind.CHECKOUT_SESSION, stripe_id__in=checkouts.values("stripe_id"))
     )
-    marked = held.update(requested=F("requested") + 1, next_try_at=Now())
-    if marked:
-        enqueue("billing.sync")
-    return marked
+    return leases.mark_all(held)
 
 
 def _subscription_claims(subscription: Subscription) -> Iterator[Claim]:

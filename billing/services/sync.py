@@ -30,11 +30,14 @@ from billing.stripe.errors import (
 )
 from billing.stripe.snapshots import Snapshot
 from common.errors import DomainError, Unavailable
+from common.queue import enqueue
 
 __all__ = ["claim", "drain", "fail", "mark", "now", "read", "store"]
 
 log = structlog.get_logger(__name__)
 
+RUN = 1000
+"""Objects that one run takes at most, unless told otherwise."""
 PATIENCE = 5.0
 """Seconds that an interactive caller waits for another worker that is reading the same object."""
 PEEK = 0.05
@@ -121,19 +124,20 @@ def now(*, account: StripeAccount, kind: str, stripe_id: str, at: datetime) -> N
     raise Unavailable("Stripe's answer is still being stored. Try again in a few seconds.")
 
 
-def drain(*, at: datetime, limit: int, clock: Callable[[], float] = time.monotonic) -> int:
+def drain(*, at: datetime, limit: int = RUN, clock: Callable[[], float] = time.monotonic) -> int:
     """Carry out due reads until none is left, ``limit`` is reached or the time of a lease is up.
 
-    Returns how many objects were taken. Errors stay with their object: see ``last_error``.
+    Returns how many objects were taken; rings for the rest. An error stays with its object.
     """
     stop = clock() + settings.BILLING.sync_lease.total_seconds()
     taken = 0
     while taken < limit and clock() < stop:
         batch = claim(limit=min(settings.BILLING.sync_batch, limit - taken))
         if not batch:
-            break
+            return taken
         taken += len(batch)
         _drain_batch(batch, at=at, clock=clock)
+    enqueue("billing.sync")
     return taken
 
 

@@ -10,15 +10,14 @@ from datetime import datetime
 from typing import Any
 
 from billing.models import StripeAccount
-from billing.models.mirror import Mirror
 from billing.selectors import owners
 from billing.selectors.owners import Owner
 from billing.services.apply import kinds
-from billing.services.apply.mapper import DependencyMissing
+from billing.services.apply.mapper import DependencyMissing, Mapper
 from billing.services.apply.plan import Differences, Plan
 from billing.stripe.snapshots import Snapshot
 
-__all__ = ["Comparison", "DependencyMissing", "apply", "compare", "compare_gone", "customer_of"]
+__all__ = ["Comparison", "DependencyMissing", "apply", "compare", "customer_of"]
 
 
 def apply(
@@ -34,24 +33,14 @@ def apply(
     No snapshot, or a deleted one, means that the object is gone. Raises DependencyMissing.
     """
     mapper = kinds.of(kind).mapper
-    if snapshot is None or snapshot.deleted:
-        return _apply_gone(account, kind, stripe_id, at)
-    owner: Owner | None = mapper.owner(account, snapshot)
-    if owner is not None:
-        customer = owner.lock()
-        mapper.carry_out(mapper.plan(account, owner, snapshot), customer, at)
-    return owner
-
-
-def _apply_gone(account: StripeAccount, kind: str, stripe_id: str, at: datetime) -> Owner | None:
-    mapper = kinds.of(kind).mapper
-    row = owners.row_of(mapper.model, account=account, stripe_id=stripe_id)
-    if row is None:
+    owner = _owner(mapper, account, stripe_id, snapshot)
+    if owner is None:
         return None
-    owner = Owner(row.project_id, mapper.customer_id(row))
     customer = owner.lock()
-    row.refresh_from_db()
-    mapper.carry_out(Plan(row=row, values=mapper.gone(row, at)), customer, at)
+    planned = _plan(mapper, account, owner, stripe_id, snapshot, at)
+    if planned.needs is not None:
+        raise DependencyMissing(*planned.needs)
+    mapper.carry_out(planned, customer, at)
     return owner
 
 
@@ -65,24 +54,48 @@ class Comparison:
     differences: Differences
 
 
-def compare(*, account: StripeAccount, kind: str, snapshot: Snapshot) -> Comparison | None:
-    """What :func:`apply` would change; None for a foreign object."""
+def compare(
+    *,
+    account: StripeAccount,
+    kind: str,
+    stripe_id: str,
+    snapshot: Snapshot | None,
+    at: datetime,
+) -> Comparison | None:
+    """What :func:`apply` would change; None for an object of nobody here. Writes nothing."""
     mapper = kinds.of(kind).mapper
-    owner = mapper.owner(account, snapshot)
+    owner = _owner(mapper, account, stripe_id, snapshot)
     if owner is None:
         return None
-    planned: Plan[Any] = mapper.plan(account, owner, snapshot)
+    planned = _plan(mapper, account, owner, stripe_id, snapshot, at)
     return Comparison(owner, None if planned.is_new else planned.row.pk, planned.differences())
-
-
-def compare_gone(*, kind: str, row: Mirror, at: datetime) -> Comparison:
-    """What :func:`apply` would change in this row if Stripe does not know the object any more."""
-    mapper = kinds.of(kind).mapper
-    planned = Plan(row=row, values=mapper.gone(row, at))
-    owner = Owner(row.project_id, mapper.customer_id(row))
-    return Comparison(owner, row.pk, planned.differences())
 
 
 def customer_of(snapshot: Snapshot | None) -> str:
     """The Stripe customer that the object names, if any."""
     return getattr(snapshot, "customer_stripe_id", None) or ""
+
+
+def _owner(
+    mapper: Mapper[Any, Any], account: StripeAccount, stripe_id: str, snapshot: Snapshot | None
+) -> Owner | None:
+    if snapshot is not None and not snapshot.deleted:
+        found: Owner | None = mapper.owner(account, snapshot)
+        return found
+    row = owners.row_of(mapper.model, account=account, stripe_id=stripe_id)
+    return Owner(row.project_id, mapper.customer_id(row)) if row is not None else None
+
+
+def _plan(
+    mapper: Mapper[Any, Any],
+    account: StripeAccount,
+    owner: Owner,
+    stripe_id: str,
+    snapshot: Snapshot | None,
+    at: datetime,
+) -> Plan[Any]:
+    if snapshot is not None and not snapshot.deleted:
+        return mapper.plan(account, owner, snapshot)
+    row = owners.row_of(mapper.model, account=account, stripe_id=stripe_id)
+    assert row is not None
+    return Plan(row=row, values=mapper.gone(row, at))

@@ -2,9 +2,6 @@
 
 from datetime import datetime
 
-from django.db.models import F
-from django.db.models.functions import Now
-
 from billing.models import StripeAccount, StripeCustomer, Subscription, SyncObject
 from billing.models.subscription import ENDED
 from billing.models.sync_object import Kind
@@ -62,11 +59,11 @@ def _carry_out(planned: Plan[StripeCustomer], customer: Customer | None, at: dat
 
 
 def _claim_foreign(account_id: str, stripe_id: str) -> None:
-    theirs = SyncObject.objects.filter(
-        account_id=account_id, foreign_customer=stripe_id, foreign_at__isnull=False
+    leases.mark_all(
+        SyncObject.objects.filter(
+            account_id=account_id, foreign_customer=stripe_id, foreign_at__isnull=False
+        )
     )
-    if theirs.update(requested=F("requested") + 1, next_try_at=Now(), foreign_customer=""):
-        enqueue("billing.sync")
 
 
 def _reread_subscriptions(row: StripeCustomer) -> None:

@@ -20,7 +20,7 @@ RowT = TypeVar("RowT", bound=Mirror)
 class DependencyMissing(Exception):
     """This object cannot be stored before another one is: that one is to be read first."""
 
-    def __init__(self, *, kind: str, stripe_id: str) -> None:
+    def __init__(self, kind: str, stripe_id: str) -> None:
         super().__init__(f"Waits for {kind} {stripe_id}, which is not mirrored yet.")
         self.kind = kind
         self.stripe_id = stripe_id

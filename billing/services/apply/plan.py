@@ -66,6 +66,8 @@ class Plan(Generic[RowT]):
     row: RowT
     values: Values
     children: tuple[Children, ...] = ()
+    needs: tuple[str, str] | None = None
+    """Kind and Stripe id of what has to be mirrored before this can be written."""
 
     @property
     def is_new(self) -> bool:

@@ -7,7 +7,7 @@ from billing.models.sync_object import Kind
 from billing.selectors import owners
 from billing.selectors.owners import Owner
 from billing.services import leases
-from billing.services.apply.mapper import DependencyMissing, Mapper
+from billing.services.apply.mapper import Mapper
 from billing.services.apply.plan import Plan, Values
 from billing.stripe.snapshots import PriceSnapshot
 from common.queue import enqueue
@@ -30,11 +30,13 @@ def _owner(account: StripeAccount, snapshot: PriceSnapshot) -> Owner | None:
 
 
 def _plan(account: StripeAccount, owner: Owner, snapshot: PriceSnapshot) -> Plan[Price]:
-    row = _row(account, snapshot)
+    row = _row(account, snapshot) or Price(project_id=owner.project_id, account=account)
+    product_id = row.product_id or _product_id(account, owner, snapshot)
     return Plan(
-        row=row or _new(account, owner, snapshot),
+        row=row,
         values={
             "stripe_id": snapshot.stripe_id,
+            "product_id": product_id,
             "nickname": snapshot.nickname,
             "type": snapshot.type,
             "currency": snapshot.currency,
@@ -44,18 +46,17 @@ def _plan(account: StripeAccount, owner: Owner, snapshot: PriceSnapshot) -> Plan
             "active": snapshot.active,
             "metadata": snapshot.metadata,
         },
+        needs=None if product_id else (Kind.PRODUCT.value, snapshot.product_stripe_id),
     )
 
 
-def _new(account: StripeAccount, owner: Owner, snapshot: PriceSnapshot) -> Price:
-    product = (
+def _product_id(account: StripeAccount, owner: Owner, snapshot: PriceSnapshot) -> str | None:
+    return (
         Product.objects.for_project(owner.project_id)
         .filter(account=account, stripe_id=snapshot.product_stripe_id)
+        .values_list("pk", flat=True)
         .first()
     )
-    if product is None:
-        raise DependencyMissing(kind=Kind.PRODUCT, stripe_id=snapshot.product_stripe_id)
-    return Price(project_id=owner.project_id, account=account, product=product)
 
 
 def _gone(row: Price, at: datetime) -> Values:

@@ -1,0 +1,19 @@
+"""Doorbells for billing: they carry no data and may ring any number of times."""
+
+from celery import shared_task
+from django.utils import timezone
+
+from billing.services import reconciliation, sync
+
+A_NIGHT = 6 * 3600
+"""Seconds; a copy that the broker delivers meanwhile finds the work taken and returns."""
+
+
+@shared_task(name="billing.sync")
+def drain() -> None:
+    sync.drain(at=timezone.now())
+
+
+@shared_task(name="billing.reconcile", time_limit=A_NIGHT, soft_time_limit=A_NIGHT - 60)
+def reconcile() -> None:
+    reconciliation.repair_everything(at=timezone.now())

@@ -1,0 +1,34 @@
+"""Tenants, as a caller may see them: the platform every one, a project itself."""
+
+from django.db.models import Q, QuerySet
+
+from common.errors import NotFound
+from projects.credentials import PlatformCredential, ProjectCredential
+from projects.models import Project
+
+
+def visible_to(caller: ProjectCredential | PlatformCredential) -> QuerySet[Project]:
+    if isinstance(caller, ProjectCredential):
+        return Project.objects.filter(pk=caller.project.pk)
+    return Project.objects.all()
+
+
+def get(*, caller: ProjectCredential | PlatformCredential, project_id: str) -> Project:
+    """The project, when the caller may see it; raises NotFound."""
+    project = visible_to(caller).filter(pk=project_id).first()
+    if project is None:
+        raise NotFound
+    return project
+
+
+def named(name: str) -> Project:
+    """The project with this id or slug, for operators; raises NotFound."""
+    project = Project.objects.filter(Q(pk=name) | Q(slug=name)).first()
+    if project is None:
+        raise NotFound(f"No project has the id or slug {name!r}.")
+    return project
+
+
+def lock(*, project_id: str) -> Project:
+    """The project's row, locked until the transaction ends: taken before a customer's."""
+    return Project.objects.select_for_update().get(pk=project_id)

@@ -1,0 +1,146 @@
+"""A Stripe that remembers, in process, whose webhooks arrive here; and a clock that both obey.
+
+``stripe`` runs the real SDK against the sandbox and carries its webhooks, really signed, into the
+real view. ``drain`` lets everything settle. ``clock`` moves both Stripe's time and ours.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import time_machine
+from django.test import Client
+from django.utils import timezone
+from pytest_django.fixtures import SettingsWrapper
+from stripe import StripeClient  # the tenant's and the buyer's hands at Stripe
+
+from billing.models import StripeAccount, StripeEndpoint
+from billing.services import stripe_accounts, sync
+from billing.stripe.client import use_transport
+from sandbox import deliveries, payment_behaviour
+from sandbox.deliveries import Attempt, Mode
+from sandbox.inprocess import SandboxHTTPClient
+from sandbox.world import DEFAULT_SECRET_KEY, World
+
+ADDRESS = "https://tollgate.example/webhooks/stripe"
+ROUNDS = 40
+"""Of delivering and reading; what has not settled by then never will."""
+
+
+class SandboxStripe:
+    """The sandbox's world, with hands: an SDK client of the account, and its courier."""
+
+    def __init__(self, world: World, secret_key: str = DEFAULT_SECRET_KEY) -> None:
+        self.world = world
+        self.transport = SandboxHTTPClient(world)
+        self.v1 = self.client(secret_key).v1
+        self._browser = Client(raise_request_exception=False)
+
+    def client(self, secret_key: str) -> StripeClient:
+        return StripeClient(secret_key, http_client=self.transport)
+
+    def send_events_to(self, url: str, secret_key: str = DEFAULT_SECRET_KEY) -> str:
+        """Register an endpoint for every event; its signing secret."""
+        endpoint = self.client(secret_key).v1.webhook_endpoints.create(
+            {"url": url, "enabled_events": ["*"]}
+        )
+        return str(endpoint.secret)
+
+    def deliver(self, mode: Mode | None = None) -> list[Attempt]:
+        """Attempt each webhook that is due, once."""
+        return deliveries.deliver(self.world, self._post, mode or Mode())
+
+    def fail(self, kind: str, **plan: Any) -> None:
+        """Plan a fault: ``stripe.fail("timeout_before", path="/v1/customers/*")``."""
+        self.world.faults.add(kind, **plan)
+
+    def decline_payments(self, customer: str) -> None:
+        """The customer's cards are declined from now on."""
+        with self.world.transaction() as tx:
+            payment_behaviour.decline_payments(tx, customer)
+
+    def accept_payments(self, customer: str) -> None:
+        with self.world.transaction() as tx:
+            payment_behaviour.accept_payments(tx, customer)
+
+    def _post(self, url: str, body: bytes, headers: dict[str, str]) -> int:
+        answer = self._browser.post(
+            urlsplit(url).path,
+            data=body,
+            content_type=headers["Content-Type"],
+            headers={"Stripe-Signature": headers["Stripe-Signature"]},
+        )
+        return answer.status_code
+
+
+class Clock:
+    """Stripe's time and ours, which move only when told."""
+
+    def __init__(self, world: World, traveller: time_machine.Traveller) -> None:
+        self._world = world
+        self._traveller = traveller
+
+    @property
+    def now(self) -> datetime:
+        return datetime.fromtimestamp(self._world.clock.now(), tz=UTC)
+
+    def advance(self, **duration: float) -> datetime:
+        """Let time pass, and what happens at Stripe in it: ``clock.advance(days=31)``."""
+        from sandbox import engine
+
+        target = self.now + timedelta(**duration)
+        engine.advance(self._world, int(target.timestamp()))
+        self._traveller.move_to(target)
+        return target
+
+
+@pytest.fixture
+def stripe(db: None, settings: SettingsWrapper) -> Iterator[SandboxStripe]:
+    """The platform's own Stripe account, with its endpoint registered."""
+    sandbox = SandboxStripe(World(frozen_at=int(time.time())))
+    use_transport(sandbox.transport)
+    settings.BILLING = replace(
+        settings.BILLING,
+        stripe_secret_key=DEFAULT_SECRET_KEY,
+        stripe_webhook_secrets=(sandbox.send_events_to(ADDRESS),),
+    )
+    yield sandbox
+    use_transport(None)
+    sandbox.world.close()
+
+
+@pytest.fixture
+def account(stripe: SandboxStripe) -> StripeAccount:
+    """The platform's shared account, which ``stripe`` stands for."""
+    return stripe_accounts.platform_default(livemode=False)
+
+
+@pytest.fixture
+def endpoint(stripe: SandboxStripe) -> StripeEndpoint:
+    return stripe_accounts.platform_endpoint()
+
+
+@pytest.fixture
+def drain(stripe: SandboxStripe) -> Callable[[], None]:
+    """Deliver and read until nothing moves any more."""
+
+    def settle() -> None:
+        for _ in range(ROUNDS):
+            delivered = stripe.deliver()
+            if not sync.drain(at=timezone.now()) and not delivered:
+                return
+        raise AssertionError(f"Still moving after {ROUNDS} rounds.")
+
+    return settle
+
+
+@pytest.fixture
+def clock(stripe: SandboxStripe) -> Iterator[Clock]:
+    """From here on time stands still unless moved."""
+    start = datetime.fromtimestamp(stripe.world.clock.now(), tz=UTC)
+    with time_machine.travel(start, tick=False) as traveller:
+        yield Clock(stripe.world, traveller)

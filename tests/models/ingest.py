@@ -1,0 +1,143 @@
+"""Model: where an event can get lost between Stripe's request and the applied change.
+
+As in ``webhooks.services.intake``: Stripe sends until it is told that the event has arrived. The
+web process may die between any two steps, the doorbell may not ring, the answer may get lost, and
+the worker may die. Each of these happens at most once.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from tests.models.exploration import Move, Tally, explore
+
+SENDS = 3
+
+
+class State(NamedTuple):
+    step: int | None
+    """Where the request is, if one is under way."""
+    created: bool
+    """Whether this request was the one that stored the event."""
+    sends: int
+    acked: bool
+    stored: bool
+    dirty: bool
+    rung: bool
+    awake: bool
+    claimed: bool
+    applied: int
+    web_dies: bool
+    bell_fails: bool
+    answer_fails: bool
+    worker_dies: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Design:
+    """What a request does, in which order, and who looks for what was left behind."""
+
+    steps: tuple[str, ...]
+    """``store``, ``mark``, ``store and mark`` (one transaction), ``ring``, ``answer``."""
+    sweeps: bool
+    repeats_mark: bool = False
+    """Whether a delivery of a known event marks and rings as well."""
+    claims_first: bool = False
+    """Whether the mark is taken away in a transaction of its own before the work is done."""
+
+
+OURS = Design(("store and mark", "ring", "answer"), sweeps=True)
+WRONG: dict[str, Design] = {
+    "answer first, store in the background": Design(
+        ("answer", "store and mark", "ring"), sweeps=True
+    ),
+    "no sweep, a known event does not ring": Design(
+        ("store and mark", "ring", "answer"), sweeps=False
+    ),
+    "no sweep, ring after the answer": Design(
+        ("store and mark", "answer", "ring"), sweeps=False, repeats_mark=True
+    ),
+    "store and mark in two transactions": Design(("store", "mark", "ring", "answer"), sweeps=True),
+    "the mark is taken before the work is done": Design(
+        ("store and mark", "ring", "answer"), sweeps=True, claims_first=True
+    ),
+}
+
+
+def run(design: Design) -> Tally:
+    """Every schedule. Wrong is an event that was acknowledged and never applied."""
+    start = State(
+        step=None,
+        created=False,
+        sends=SENDS,
+        acked=False,
+        stored=False,
+        dirty=False,
+        rung=False,
+        awake=False,
+        claimed=False,
+        applied=0,
+        web_dies=True,
+        bell_fails=True,
+        answer_fails=True,
+        worker_dies=True,
+    )
+
+    def moves(state: State) -> Iterator[Move[State]]:
+        yield from _sends(design, state)
+        yield from _works(design, state)
+
+    return explore(start, moves=moves, is_right=lambda end: not (end.acked and not end.applied))
+
+
+def _sends(design: Design, state: State) -> Iterator[Move[State]]:
+    if state.step is None:
+        if not state.acked and state.sends:
+            yield Move("stripe sends", state._replace(step=0, sends=state.sends - 1, created=False))
+        return
+    name = design.steps[state.step]
+    rest = state.step + 1
+    done = state._replace(step=rest if rest < len(design.steps) else None)
+    yield Move(name, _does(name, design, done))
+    if name == "ring" and state.bell_fails:
+        yield Move("the bell is broken", done._replace(bell_fails=False))
+    if name == "answer" and state.answer_fails:
+        yield Move("the answer is lost", done._replace(answer_fails=False))
+    if state.web_dies:
+        yield Move("the web process dies", state._replace(step=None, web_dies=False))
+
+
+def _does(name: str, design: Design, state: State) -> State:
+    """The state after one step of a request."""
+    if name == "answer":
+        return state._replace(acked=True)
+    if name.startswith("store"):
+        state = state._replace(created=not state.stored, stored=True)
+    acts = state.created or design.repeats_mark
+    if name.endswith("mark"):
+        return state._replace(dirty=state.dirty or acts)
+    if name == "ring":
+        return state._replace(rung=state.rung or acts)
+    return state
+
+
+def _works(design: Design, state: State) -> Iterator[Move[State]]:
+    if not state.awake:
+        if state.rung:
+            yield Move("the bell wakes a worker", state._replace(rung=False, awake=True))
+        elif state.dirty and design.sweeps:
+            yield Move("the sweep wakes a worker", state._replace(awake=True))
+        return
+    asleep = state._replace(awake=False, claimed=False)
+    if state.claimed:
+        yield Move("apply", asleep._replace(applied=state.applied + 1))
+    elif not state.dirty:
+        yield Move("nothing to do", asleep)
+    elif design.claims_first:
+        yield Move("claim", state._replace(claimed=True, dirty=False))
+    else:
+        yield Move(
+            "apply and clear the mark", asleep._replace(dirty=False, applied=state.applied + 1)
+        )
+    if state.worker_dies:
+        yield Move("the worker dies", asleep._replace(worker_dies=False))

@@ -1,0 +1,80 @@
+"""What may be believed of a signed body: its id, its type, and which object it is about.
+
+Nothing else of the payload is looked at, whatever API version it was written in. A signature
+only proves who wrote the bytes; they may still be anything, so reading them never fails: what
+cannot be used comes back with the reason.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any, TypeGuard
+
+import orjson
+
+from billing.models import StripeAccount
+from webhooks import routing
+from webhooks.routing import Target
+
+LONGEST_EVENT_ID = 255
+LONGEST_TYPE = 120
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Envelope:
+    """``target`` is None for an event that asks for nothing; ``unusable`` says why, if it is."""
+
+    event_id: str
+    type: str = ""
+    target: Target | None = None
+    unusable: str = ""
+
+
+def open_envelope(body: bytes, *, account: StripeAccount) -> Envelope:
+    """Read the signed bytes as an event of this account."""
+    try:
+        event = _parse(body)
+    except (ValueError, RecursionError):
+        return _unusable(body, "The body is not JSON.")
+    if not isinstance(event, dict):
+        return _unusable(body, "The body is not an object.")
+    event_id, type_ = event.get("id"), event.get("type")
+    if not _is_text(event_id, LONGEST_EVENT_ID) or not _is_text(type_, LONGEST_TYPE):
+        return _unusable(body, "The event has no usable id and type.")
+    if why := _belongs_elsewhere(event, account):
+        return Envelope(event_id=event_id, type=type_, unusable=why)
+    return Envelope(event_id=event_id, type=type_, target=routing.target(type_, _subject(event)))
+
+
+def _parse(body: bytes) -> Any:
+    """orjson first; the standard library also takes what PostgreSQL and orjson refuse, such as
+    half a surrogate pair in somebody's metadata."""
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return json.loads(body.decode())
+
+
+def _belongs_elsewhere(event: dict[str, Any], account: StripeAccount) -> str:
+    """Why the event is not about this account, or nothing."""
+    if event.get("livemode", account.livemode) is not account.livemode:
+        return f"The event's livemode is not {account.livemode}, as this endpoint's is."
+    sender = event.get("account")
+    if sender and account.stripe_id and sender != account.stripe_id:
+        return "The event is about another Stripe account."
+    return ""
+
+
+def _subject(event: dict[str, Any]) -> dict[str, Any]:
+    data = event.get("data")
+    subject = data.get("object") if isinstance(data, dict) else None
+    return subject if isinstance(subject, dict) else {}
+
+
+def _is_text(value: object, longest: int) -> TypeGuard[str]:
+    return isinstance(value, str) and value.isprintable() and 0 < len(value) <= longest
+
+
+def _unusable(body: bytes, why: str) -> Envelope:
+    """The same bytes are the same event, if they come again."""
+    return Envelope(event_id=f"sha256:{hashlib.sha256(body).hexdigest()}", unusable=why)

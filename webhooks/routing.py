@@ -1,0 +1,56 @@
+"""Which object an event is about: its type says the kind, one field of its payload the id.
+
+The first prefix that fits decides. What hangs below a root is read with its root: a refund or a
+charge with its payment, a settlement with its invoice.
+"""
+
+from typing import Any, NamedTuple
+
+from billing.models.sync_object import Kind
+
+LONGEST_ID = 255
+
+
+class Target(NamedTuple):
+    """An object to be read again."""
+
+    kind: Kind
+    stripe_id: str
+
+
+ROUTES: tuple[tuple[str, Kind, str], ...] = (
+    ("customer.created", Kind.CUSTOMER, "id"),
+    ("customer.updated", Kind.CUSTOMER, "id"),
+    ("customer.deleted", Kind.CUSTOMER, "id"),
+    ("customer.subscription.", Kind.SUBSCRIPTION, "id"),
+    ("product.", Kind.PRODUCT, "id"),
+    ("price.", Kind.PRICE, "id"),
+    ("checkout.session.", Kind.CHECKOUT_SESSION, "id"),
+    ("payment_intent.", Kind.PAYMENT_INTENT, "id"),
+    ("charge.", Kind.PAYMENT_INTENT, "payment_intent"),
+    ("refund.", Kind.PAYMENT_INTENT, "payment_intent"),
+    ("invoice_payment.", Kind.INVOICE, "invoice"),
+    ("invoice.", Kind.INVOICE, "id"),
+)
+
+
+def target(type: str, body: dict[str, Any]) -> Target | None:
+    """The object that an event of this type is about, given ``data.object``.
+
+    None for a type that is not mirrored, and for an object that names no root: an upcoming
+    invoice has no id, a charge of old had no payment intent.
+    """
+    for prefix, kind, field in ROUTES:
+        if type.startswith(prefix):
+            stripe_id = _reference(body.get(field))
+            return Target(kind, stripe_id) if stripe_id is not None else None
+    return None
+
+
+def _reference(value: Any) -> str | None:
+    """The id in a field that holds an id or the object itself."""
+    if isinstance(value, dict):
+        value = value.get("id")
+    if isinstance(value, str) and value.isprintable() and 0 < len(value) <= LONGEST_ID:
+        return value
+    return None

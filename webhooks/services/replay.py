@@ -1,0 +1,48 @@
+"""Do again what an event asked for, from the bytes that were kept."""
+
+from datetime import datetime
+
+from django.db import transaction
+
+from billing.services import sync
+from common.queue import enqueue
+from events.services import audit
+from webhooks.envelope import open_envelope
+from webhooks.errors import NothingToRead
+from webhooks.models import InboundEvent
+
+
+def replay(*, event: InboundEvent, actor: str, at: datetime, reason: str = "") -> InboundEvent:
+    """Have the object that the event names read again, at once; wakes it if it was parked.
+
+    The bytes are understood anew, so an event that was of no use when it came may be now. Raises
+    NothingToRead when it still is not.
+    """
+    envelope = open_envelope(bytes(event.body), account=event.endpoint.account)
+    if envelope.target is None:
+        raise NothingToRead(envelope.unusable or f"{event.type} is not about a mirrored object.")
+    before = event.status
+    with transaction.atomic():
+        sync_id, event.request_number = sync.mark(
+            account_id=event.endpoint.account_id,
+            kind=envelope.target.kind,
+            stripe_id=envelope.target.stripe_id,
+            at_once=True,
+        )
+        event.sync_id = sync_id
+        event.stripe_object_id = envelope.target.stripe_id
+        event.quarantined = ""
+        event.save(update_fields=["sync", "request_number", "stripe_object_id", "quarantined"])
+        event.refresh_from_db(fields=["sync"])
+        audit.record(
+            actor=actor,
+            action="inbound_event.replay",
+            subject=event.pk,
+            project_id=event.sync.project_id if event.sync else None,
+            reason=reason,
+            before={"status": before},
+            after={"status": event.status},
+            at=at,
+        )
+        enqueue("billing.sync")
+    return event

@@ -1,0 +1,11 @@
+"""Doorbells for the events app; the clock is read here."""
+
+from celery import shared_task
+from django.utils import timezone
+
+from webhooks.services import catch_up as missed
+
+
+@shared_task(name="webhooks.catch_up")
+def catch_up() -> None:
+    missed.catch_up_everywhere(at=timezone.now())
