@@ -79,7 +79,9 @@ class NewItemCheckoutSerializer(StrictSerializer):
     quantity = serializers.IntegerField(
         min_value=1, max_value=MAX_QUANTITY, required=False, help_text="1 when left out."
     )
-    lines = LineSerializer(many=True, required=False, allow_empty=False, max_length=MAX_LINES)
+    lines = serializers.ListField(
+        child=LineSerializer(), required=False, allow_empty=False, max_length=MAX_LINES
+    )
     success_url = serializers.CharField(
         max_length=LONGEST,
         help_text="Where the buyer goes after paying; {CHECKOUT_ID} becomes the checkout's id.",

@@ -125,5 +125,7 @@ class PricesViewSet(ProjectViewSet):
         """Who pays it already goes on paying it. Anything else about a price never changes."""
         row = stored.price(project=self.calling_project, price_id=pk)
         active = self.parse_body(PriceChangeSerializer)["active"]
-        row = catalog.set_price_active(price=row, active=active, at=timezone.now())
+        row = catalog.set_price_active(
+            price=row, active=active, actor=self.actor, at=timezone.now()
+        )
         return Response(representation.price(row))

@@ -52,7 +52,9 @@ class ProductSerializer(serializers.Serializer[Any]):
 class NewProductSerializer(StrictSerializer):
     name = serializers.CharField(max_length=250)
     description = serializers.CharField(max_length=5000, allow_blank=True, default="")
-    features = GivenFeatureSerializer(many=True, default=list, max_length=MAX_FEATURES)
+    features = serializers.ListField(
+        child=GivenFeatureSerializer(), default=list, max_length=MAX_FEATURES
+    )
     metadata = StripeMetadataField(default=dict)
 
 
@@ -62,7 +64,9 @@ class ProductChangeSerializer(StrictSerializer):
     name = serializers.CharField(max_length=250, required=False)
     description = serializers.CharField(max_length=5000, allow_blank=True, required=False)
     active = serializers.BooleanField(required=False)
-    features = GivenFeatureSerializer(many=True, required=False, max_length=MAX_FEATURES)
+    features = serializers.ListField(
+        child=GivenFeatureSerializer(), required=False, max_length=MAX_FEATURES
+    )
     metadata = StripeMetadataField(required=False)
 
 

@@ -3,6 +3,7 @@
 Secrets go in and never come out.
 """
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from django.conf import settings
@@ -22,6 +23,11 @@ from common.errors import NotFound
 from projects.credentials import ProjectCredential
 from projects.models import Project
 from projects.scopes import Scope
+
+ROTATIONS: dict[str, Callable[..., object]] = {
+    "secret_key": stripe_accounts.rotate_key,
+    "signing_secret": stripe_accounts.add_signing_secret,
+}
 
 
 class StripeAccountSerializer(serializers.Serializer[Any]):
@@ -52,8 +58,11 @@ class StripeAccountChangeSerializer(StrictSerializer):
     """Another key of the same account, a further signing secret, or both."""
 
     secret_key = serializers.CharField(max_length=255, required=False)
-    signing_secret = serializers.CharField(
-        max_length=255, required=False, help_text="The one before it stays live beside it."
+    signing_secret = serializers.RegexField(
+        stripe_accounts.SIGNING_SECRET,
+        max_length=255,
+        required=False,
+        help_text="whsec_…; the one before it stays live beside it.",
     )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
@@ -105,7 +114,10 @@ class StripeAccountViewSet(ProjectViewSet):
         if account is None:
             raise NotFound("The project has not connected an account of its own.")
         body, now = self.parse_body(StripeAccountChangeSerializer), timezone.now()
-        account = stripe_accounts.rotate(account=account, **body, actor=self.actor, at=now)
+        for field, rotate in ROTATIONS.items():
+            if field in body:
+                rotate(account=account, **{field: body[field]}, actor=self.actor, at=now)
+        account.refresh_from_db()
         return Response(_render(account))
 
     def _project(self, project_id: str) -> Project:

@@ -61,7 +61,7 @@ class Checkout(Outbound):
         ]
 
     def __str__(self) -> str:
-        return self.pk
+        return str(self.pk)
 
     @property
     def is_fulfilled(self) -> bool:

@@ -61,29 +61,37 @@ def change_product(
     product: Product,
     actor: str,
     at: datetime,
+    name: str | None = None,
+    description: str | None = None,
+    active: bool | None = None,
+    metadata: dict[str, str] | None = None,
     features: Sequence[Entitlement] | None = None,
-    **changes: Any,
+    reason: str = "",
 ) -> Product:
-    """Change what is given of ``name``, ``description``, ``active``, ``metadata`` and ``features``.
+    """Change what is given; ``active=False`` takes the product off sale.
 
-    What Stripe owns is changed there first; ``active=False`` takes the product off sale.
+    What is asked for stands in the audit trail before Stripe hears of it.
     """
     wanted = (
         None
         if features is None
         else product_features.resolve(project=product.project, features=features)
     )
+    asked = {"name": name, "description": description, "active": active, "metadata": metadata}
+    changes = {field: value for field, value in asked.items() if value is not None}
     if changes:
+        _audit(product, "product.change", changes, actor=actor, reason=reason, at=at)
         _change_at_stripe(product, changes, at=at)
     if wanted is not None:
-        product_features.replace(product=product, wanted=wanted, actor=actor, at=at)
+        product_features.replace(product=product, wanted=wanted, actor=actor, reason=reason, at=at)
     return catalog.product(project=product.project, product_id=product.pk)
 
 
 def _change_at_stripe(product: Product, changes: dict[str, Any], *, at: datetime) -> None:
     assert product.stripe_id is not None
     if "metadata" in changes:
-        changes["metadata"] = _replacing(product.metadata, changes["metadata"])
+        metadata = _replacing(product.metadata, changes["metadata"])
+        changes = {**changes, "metadata": metadata}
     client = client_for(product.account)
     with _reading_again(product, Kind.PRODUCT, at=at):
         products.update(client, product.stripe_id, idempotency_key=new_id("req"), **changes)
@@ -128,7 +136,7 @@ def create_price(
 
 
 def set_price_active(
-    *, price: Price, active: bool, at: datetime, actor: str = "", reason: str = ""
+    *, price: Price, active: bool, actor: str, at: datetime, reason: str = ""
 ) -> Price:
     """Put the price on sale or take it off; who pays it already goes on paying it."""
     assert price.stripe_id is not None
@@ -186,19 +194,16 @@ def _audit(
     reason: str,
     at: datetime,
 ) -> None:
-    """One entry of what is asked for; a tenant's own software needs none."""
-    wanted = {field: value for field, value in asked.items() if value is not None}
-    if actor:
-        audit.record(
-            actor=actor,
-            action=action,
-            subject=row.pk,
-            project_id=row.project_id,
-            reason=reason,
-            before={field: getattr(row, field) for field in wanted},
-            after=wanted,
-            at=at,
-        )
+    audit.record(
+        actor=actor,
+        action=action,
+        subject=row.pk,
+        project_id=row.project_id,
+        reason=reason,
+        before={field: getattr(row, field) for field in asked},
+        after=asked,
+        at=at,
+    )
 
 
 @contextmanager

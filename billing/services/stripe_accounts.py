@@ -24,7 +24,7 @@ from events.services import audit
 from projects.models import Project
 
 SECRET_KEY = re.compile(r"(?:sk|rk)_(test|live)_[A-Za-z0-9_]{4,247}")
-SIGNING_SECRET = re.compile(r"whsec_[A-Za-z0-9+/=_\-]{8,249}")
+SIGNING_SECRET = re.compile(r"whsec_[A-Za-z0-9+/=_\-]{8,249}\Z")
 LIVE_SECRETS = 2
 """How many signing secrets verify at once: enough for one rotation."""
 
@@ -94,40 +94,33 @@ def connect(
     return account
 
 
-def rotate(
-    *,
-    account: StripeAccount,
-    actor: str,
-    at: datetime,
-    secret_key: str = "",
-    signing_secret: str = "",
+def rotate_key(
+    *, account: StripeAccount, secret_key: str, actor: str, at: datetime, reason: str = ""
 ) -> StripeAccount:
-    """Use another key of the same Stripe account, verify with one more signing secret, or both.
-
-    Of the signing secrets the one before stays live too. Raises WrongStripeAccount for a key of
-    another account; then nothing is changed.
-    """
-    _check_signing_secret(signing_secret, required=not secret_key)
-    found = _inspect(secret_key, livemode=account.livemode) if secret_key else None
+    """Use another key of the same Stripe account. Raises WrongStripeAccount for any other."""
+    found = _inspect(secret_key, livemode=account.livemode)
     with transaction.atomic():
         account = stripe_accounts.lock(account.pk)
-        if found is not None:
-            if found.stripe_id != account.stripe_id:
-                raise WrongStripeAccount(f"Send a secret key of {account.stripe_id}.")
-            _take(account, found, secret_key)
-            account.save()
-            _audit(account, "stripe_account.rotate_key", actor, at)
-        if signing_secret:
-            _add_signing_secret(account, signing_secret)
-            _audit(account, "stripe_account.add_signing_secret", actor, at)
+        if found.stripe_id != account.stripe_id:
+            raise WrongStripeAccount(f"Send a secret key of {account.stripe_id}.")
+        _take(account, found, secret_key)
+        account.save()
+        _audit(account, "stripe_account.rotate_key", actor, at, reason)
     return account
 
 
-def _add_signing_secret(account: StripeAccount, signing_secret: str) -> None:
-    endpoint = stripe_accounts.lock_endpoint(account)
-    sealed = crypto.encrypt(signing_secret, context=endpoint.secret_context)
-    endpoint.secrets = [sealed, *endpoint.secrets][:LIVE_SECRETS]
-    endpoint.save(update_fields=["secrets"])
+def add_signing_secret(
+    *, account: StripeAccount, signing_secret: str, actor: str, at: datetime, reason: str = ""
+) -> StripeEndpoint:
+    """Verify with this secret too; beside it only the one before it stays live."""
+    _check_signing_secret(signing_secret, required=True)
+    with transaction.atomic():
+        endpoint = stripe_accounts.lock_endpoint(account)
+        sealed = crypto.encrypt(signing_secret, context=endpoint.secret_context)
+        endpoint.secrets = [sealed, *endpoint.secrets][:LIVE_SECRETS]
+        endpoint.save(update_fields=["secrets"])
+        _audit(account, "stripe_account.add_signing_secret", actor, at, reason)
+    return endpoint
 
 
 def _inspect(secret_key: str, *, livemode: bool) -> AccountSnapshot:
@@ -142,7 +135,7 @@ def _inspect(secret_key: str, *, livemode: bool) -> AccountSnapshot:
 
 
 def _check_signing_secret(signing_secret: str, *, required: bool) -> None:
-    if (signing_secret or required) and not SIGNING_SECRET.fullmatch(signing_secret):
+    if (signing_secret or required) and not SIGNING_SECRET.match(signing_secret):
         raise Invalid("A signing secret starts with whsec_.", field="signing_secret")
 
 
