@@ -41,7 +41,7 @@ def sink(client: stripe.StripeClient) -> Sink:
     endpoint = client.v1.webhook_endpoints.create(
         {"url": "https://example.com/hook", "enabled_events": ["*"]}
     )
-    return Sink(endpoint.secret)
+    return Sink(str(endpoint.secret))
 
 
 def client_of(

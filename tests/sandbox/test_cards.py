@@ -4,6 +4,7 @@ import pytest
 import stripe
 
 from sandbox.cards import CARDS
+from tests.sandbox.refusals import error_of
 
 
 @pytest.fixture
@@ -34,7 +35,7 @@ def outcome(action):
     try:
         return action().status
     except stripe.CardError as declined:
-        return declined.error.decline_code or declined.code
+        return error_of(declined).decline_code or declined.code
 
 
 ON_SESSION = {

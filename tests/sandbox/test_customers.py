@@ -42,6 +42,13 @@ def test_a_deleted_customer_leaves_a_stub(client, ada, event_types):
     assert refused.value.http_status == 404
 
 
+def test_a_name_has_at_most_256_characters(client):
+    assert client.v1.customers.create({"name": "x" * 256}).name == "x" * 256
+    with pytest.raises(stripe.InvalidRequestError) as refused:
+        client.v1.customers.create({"name": "x" * 257})
+    assert refused.value.param == "name"
+
+
 def test_what_the_sandbox_does_not_do_is_refused_not_ignored(client):
     with pytest.raises(stripe.InvalidRequestError, match="does not support `test_clock`"):
         client.v1.customers.create({"test_clock": "clock_1"})

@@ -1,5 +1,7 @@
 """Webhooks on their way: verified by the SDK; in order, shuffled, twice, lost, retried."""
 
+import random
+
 import pytest
 import stripe
 
@@ -47,7 +49,7 @@ def test_a_seed_repeats_a_shuffle(client, world):
     orders = []
     made = customers_with_endpoint(client)
     for seed in (1, 1, 2):
-        seen = []
+        seen: list[bytes] = []
         order = deliveries.deliver(world, answering(500, seen), Mode(shuffled=True, seed=seed))
         orders.append(seen)
         world.move_clock(world.clock.now() + RETRY_AFTER[2])
@@ -94,6 +96,23 @@ def test_lost(world, client, sink):
     assert {event.data.object.id for event in lost} == set(made) - set(subjects(sink))
 
 
+def test_dice_go_on_from_one_round_to_the_next(world, client, sink):
+    """One event per round: with dice thrown anew each time, all would share one fate."""
+    dice = random.Random(1)
+    made = []
+    for _ in range(40):
+        made += customers(client, 1)
+        world.deliver(sink, drop=0.5, seed=dice)
+    assert 10 < len(sink.events) < 30
+
+
+def test_a_round_can_be_broken_off(world, client, sink):
+    customers(client, 3)
+    deliveries.deliver(world, sink, Mode(), goes_on=lambda: len(sink.events) < 2)
+    assert len(sink.events) == 2
+    assert len(world.deliver(sink)) == 1
+
+
 def test_not_at_all(world, client, sink):
     customers(client, 3)
     assert deliveries.deliver(world, sink, Mode(hold=True)) == []
@@ -105,7 +124,9 @@ def test_one_by_one(world, client, sink):
     assert len(world.deliver(sink, limit=1)) == 1
     assert subjects(sink) == made[:1]
     chosen = deliveries.due(world)[-1]
-    assert deliveries.attempt(world, chosen, sink).succeeded
+    attempt = deliveries.attempt(world, chosen, sink)
+    assert attempt is not None
+    assert attempt.succeeded
     assert subjects(sink) == [made[0], made[2]]
 
 

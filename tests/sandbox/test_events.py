@@ -121,11 +121,22 @@ def test_endpoints_that_make_no_sense(client, params):
         client.v1.webhook_endpoints.create({"url": URL, **params})
 
 
-def test_registering_is_idempotent(world, client):
-    for _ in range(2):
+def test_registering_is_idempotent_and_moves_a_named_endpoint(world, client):
+    """A stack that starts on another port takes its endpoint, and what waits for it, along."""
+    for url in (URL, URL, "http://127.0.0.1:9/hook"):
         with world.transaction() as tx:
-            webhook_endpoints.register(tx, url=URL, secret="whsec_known")
+            webhook_endpoints.register(tx, url=url, secret="whsec_known", name="stack")
+        client.v1.customers.create()
     (endpoint,) = client.v1.webhook_endpoints.list().data
-    assert (endpoint.url, endpoint.enabled_events) == (URL, ["*"])
+    assert (endpoint.url, endpoint.enabled_events) == ("http://127.0.0.1:9/hook", ["*"])
     with world.transaction() as tx:
         assert webhook_endpoints.live_secrets(tx, endpoint.id) == ["whsec_known"]
+    urls = [attempt.url for attempt in world.deliver(lambda url, body, headers: 200)]
+    assert urls == ["http://127.0.0.1:9/hook"] * 3
+
+
+def test_registering_several(world, client):
+    for url in (URL, URL, f"{URL}/2"):
+        with world.transaction() as tx:
+            webhook_endpoints.register(tx, url=url, secret="whsec_known")
+    assert [each.url for each in client.v1.webhook_endpoints.list()] == [f"{URL}/2", URL]

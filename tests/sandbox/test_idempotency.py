@@ -7,8 +7,9 @@ import stripe
 
 from sandbox import accounts
 from tests.sandbox.conftest import NOW, client_of
+from tests.sandbox.refusals import error_of, headers_of
 
-KEY = {"idempotency_key": "order-1"}
+KEY: stripe.RequestOptions = {"idempotency_key": "order-1"}
 
 
 def test_the_first_answer_is_replayed(client, event_types):
@@ -36,7 +37,7 @@ def test_other_parameters_under_the_key_are_refused(client):
     with pytest.raises(stripe.IdempotencyError) as refused:
         client.v1.customers.create({"name": "Bob"}, KEY)
     assert refused.value.http_status == 400
-    assert refused.value.error.type == "idempotency_error"
+    assert error_of(refused).type == "idempotency_error"
     assert [customer.name for customer in client.v1.customers.list()] == ["Ada"]
 
 
@@ -60,7 +61,7 @@ def test_a_refusal_by_the_resource_is_kept(client):
     with pytest.raises(stripe.InvalidRequestError) as again:
         client.v1.prices.create(price, KEY)
     assert again.value.http_body == first.value.http_body
-    assert again.value.headers["Idempotent-Replayed"] == "true"
+    assert headers_of(again)["Idempotent-Replayed"] == "true"
 
 
 def test_a_declined_payment_is_kept_and_tried_once(client, event_types):
@@ -82,11 +83,11 @@ def test_a_500_is_kept_and_asks_not_to_be_retried(world):
     world.faults.add("error_before", method="POST", path="/v1/customers")
     with pytest.raises(stripe.APIError) as first:
         client.v1.customers.create({"name": "Ada"}, KEY)
-    assert first.value.headers["Stripe-Should-Retry"] == "false"
+    assert headers_of(first)["Stripe-Should-Retry"] == "false"
     with pytest.raises(stripe.APIError) as again:
         client.v1.customers.create({"name": "Ada"}, KEY)
     assert again.value.http_status == 500
-    assert again.value.headers["Idempotent-Replayed"] == "true"
+    assert headers_of(again)["Idempotent-Replayed"] == "true"
     assert client.v1.customers.list().data == []
 
 
@@ -117,7 +118,7 @@ def test_two_at_once_the_second_is_told_that_the_key_is_in_use(world, client):
         client_of(world).v1.customers.create({"name": "Ada"}, KEY)
     first.join()
     assert refused.value.http_status == 409
-    assert refused.value.error.code == "idempotency_key_in_use"
+    assert error_of(refused).code == "idempotency_key_in_use"
     assert client.v1.customers.create({"name": "Ada"}, KEY).id == made[0].id
 
 

@@ -5,6 +5,7 @@ import stripe
 
 from sandbox import payment_behaviour, payments
 from sandbox.resources import payment_methods
+from tests.sandbox.refusals import error_of
 
 INTENT = {"amount": 1000, "currency": "usd"}
 NO_REDIRECTS = {"automatic_payment_methods": {"enabled": True, "allow_redirects": "never"}}
@@ -47,7 +48,7 @@ def test_a_decline_is_a_402_that_leaves_the_intent_behind(client, event_types):
         client.v1.payment_intents.create(
             {**CONFIRM, "payment_method": "pm_card_visa_chargeDeclinedInsufficientFunds"}
         )
-    error = declined.value.error
+    error = error_of(declined)
     assert declined.value.http_status == 402
     assert (error.type, error.code) == ("card_error", "card_declined")
     assert (error.decline_code, error.advice_code) == ("insufficient_funds", "try_again_later")
@@ -178,7 +179,7 @@ def test_an_end_is_an_end(client):
         with pytest.raises(stripe.InvalidRequestError) as refused:
             action()
         assert refused.value.code == "payment_intent_unexpected_state"
-        assert refused.value.error.payment_intent.status == "succeeded"
+        assert error_of(refused).payment_intent.status == "succeeded"
     assert client.v1.payment_intents.update(paid.id, {"metadata": {"a": "b"}}).metadata.a == "b"
 
 
@@ -235,7 +236,7 @@ def test_the_bank_can_be_told_to_decline_a_customer(world, client):
             try:
                 yield client.v1.payment_intents.create(paying).status
             except stripe.CardError as declined:
-                yield declined.error.decline_code
+                yield error_of(declined).decline_code
 
     with world.transaction() as tx:
         payment_behaviour.decline_payments(tx, ada.id, reason="insufficient_funds", times=1)

@@ -108,6 +108,7 @@ def test_a_refund_that_succeeds_later(world, client, event_types):
     assert charge_of(client, intent).refunded is True
     with world.transaction() as tx:
         due = refunds.next_due(tx)
+    assert due == NOW + refunds.DECIDED_AFTER
     decide(world, due - 1)
     assert client.v1.refunds.retrieve(refund.id).status == "pending"
     decide(world, due)

@@ -10,6 +10,7 @@ from sandbox import accounts
 from sandbox.api import Request, StripeAPI
 from sandbox.world import World
 from tests.sandbox.conftest import client_of
+from tests.sandbox.refusals import error_of
 
 
 def send(world, method="GET", path="/v1/customers", form="", **headers):
@@ -17,7 +18,7 @@ def send(world, method="GET", path="/v1/customers", form="", **headers):
     return StripeAPI(world).answer(Request(method, path, form, known | headers))
 
 
-def error_of(answer):
+def error_in(answer):
     return json.loads(answer.body)["error"]
 
 
@@ -33,8 +34,8 @@ def error_of(answer):
 def test_a_wrong_key_is_a_401_that_does_not_repeat_the_key(world, authorization, message):
     answer = send(world, authorization=authorization)
     assert answer.status == 401
-    assert error_of(answer)["type"] == "invalid_request_error"
-    assert error_of(answer)["message"].startswith(message)
+    assert error_in(answer)["type"] == "invalid_request_error"
+    assert error_in(answer)["message"].startswith(message)
     assert "wrongwrong" not in answer.body
 
 
@@ -47,7 +48,7 @@ def test_a_revoked_key_is_refused(world, client):
     accounts.revoke_key(world, "sk_test_sandbox")
     with pytest.raises(stripe.AuthenticationError) as refused:
         client.v1.customers.list()
-    assert refused.value.error.code == "api_key_expired"
+    assert error_of(refused).code == "api_key_expired"
 
 
 def test_accounts_see_only_their_own_objects(world, client):
@@ -65,7 +66,7 @@ def test_another_account_cannot_be_named_in_the_header(world, client):
     accounts.open_account(world, id="acct_other", secret_key="sk_test_another")
     with pytest.raises(stripe.PermissionError) as refused:
         client.v1.customers.list(options={"stripe_account": "acct_other"})
-    assert refused.value.error.code == "account_invalid"
+    assert error_of(refused).code == "account_invalid"
 
 
 def test_headers_of_an_answer(world):
@@ -79,21 +80,21 @@ def test_headers_of_an_answer(world):
 def test_only_one_api_version_is_spoken(world):
     answer = send(world, **{"stripe-version": "2024-06-20"})
     assert answer.status == 400
-    assert "2024-06-20" in error_of(answer)["message"]
+    assert "2024-06-20" in error_in(answer)["message"]
 
 
 @pytest.mark.parametrize("path", ["/v1/unicorns", "/v1/customers/cus_1/unicorns", "/v1/"])
 def test_an_unknown_url(world, path):
     answer = send(world, path=path)
     assert answer.status == 404
-    assert error_of(answer)["message"].startswith(f"Unrecognized request URL (GET: {path})")
+    assert error_in(answer)["message"].startswith(f"Unrecognized request URL (GET: {path})")
 
 
 def test_a_missing_object_in_the_url(world):
     answer = send(world, path="/v1/customers/cus_nobody")
     request_id = answer.headers["Request-Id"]
     assert answer.status == 404
-    assert error_of(answer) == {
+    assert error_in(answer) == {
         "code": "resource_missing",
         "doc_url": "https://docs.stripe.com/error-codes#resource-missing",
         "message": "No such customer: 'cus_nobody'",
@@ -115,7 +116,7 @@ def test_a_missing_object_in_a_parameter_is_a_400_that_names_it(client):
 )
 def test_brackets_are_read_in_every_spelling(world, form):
     answer = send(world, "POST", "/v1/customers", form)
-    assert error_of(answer)["param"] == "items"
+    assert error_in(answer)["param"] == "items"
 
 
 @pytest.mark.parametrize("form", ["=x", "[a]=x", "a[b=x", "a[b]c=x", "a=1&a[b]=2", "a=%FF"])

@@ -4,6 +4,7 @@ import pytest
 import stripe
 
 from sandbox.resources import setup_intents
+from tests.sandbox.refusals import error_of
 
 
 @pytest.fixture
@@ -68,7 +69,7 @@ def test_a_declined_card_is_not_saved(client, ada, event_types):
                 "confirm": True,
             }
         )
-    error = declined.value.error
+    error = error_of(declined)
     assert error.setup_intent.last_setup_error.decline_code == "generic_decline"
     assert client.v1.customers.payment_methods.list(ada.id).data == []
     assert event_types()[-1] == "setup_intent.setup_failed"

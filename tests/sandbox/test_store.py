@@ -4,6 +4,7 @@ import time
 from contextlib import contextmanager, suppress
 
 import pytest
+import stripe
 
 from sandbox import accounts
 from sandbox.clock import Clock
@@ -41,7 +42,7 @@ def test_a_restart_forgets_nothing(path):
         "customer.created",
     ]
     assert client_of(again, "sk_test_two").v1.customers.list().data == []
-    sink = Sink(endpoint.secret)
+    sink = Sink(str(endpoint.secret))
     again.deliver(sink)
     assert sink.types == ["product.created"]
     again.close()
@@ -68,7 +69,17 @@ def test_a_killed_process_loses_nothing_that_was_answered(path):
     world.close()
 
 
-def test_reset_keeps_the_keys_and_the_time(world, client):
+def test_a_revoked_key_stays_revoked_after_a_restart(path):
+    world = World(path=path, frozen_at=NOW)
+    accounts.revoke_key(world, "sk_test_sandbox")
+    world.close()
+    again = World(path=path, frozen_at=NOW)
+    with pytest.raises(stripe.AuthenticationError):
+        client_of(again).v1.customers.list()
+    again.close()
+
+
+def test_reset_keeps_the_keys_the_endpoints_and_the_time(world, client, sink):
     client.v1.customers.create({"name": "Ada"})
     world.faults.add("rate_limit")
     world.move_clock(NOW + 5)
@@ -76,6 +87,9 @@ def test_reset_keeps_the_keys_and_the_time(world, client):
     assert client.v1.customers.list().data == []
     assert client.v1.events.list().data == []
     assert client.v1.accounts.retrieve_current().object == "account"
+    client.v1.customers.create({"name": "Eve"})
+    world.deliver(sink)
+    assert sink.types == ["customer.created"]
     assert world.clock.now() == NOW + 5
 
 

@@ -26,6 +26,7 @@ def sent(payload):
     return urlencode(list(_api_encode(payload)))
 
 
+ITEM = "items[0][price_data]"
 GONE = "The `payment_method_types` parameter is no longer supported"
 
 
@@ -78,6 +79,9 @@ GONE = "The `payment_method_types` parameter is no longer supported"
          "enabled_events[0]", "Invalid enabled_events[0]"),
         (p.CustomerCreateParams, "email=nobody", "email_invalid", "email", "Invalid email"),
         (p.PriceCreateParams, "currency=zzz", None, "currency", "Invalid currency: zzz."),
+        (p.SubscriptionCreateParams,
+         ITEM + "[currency]=zzz&" + ITEM + "[product]=p&" + ITEM + "[recurring][interval]=day",
+         None, "items[0][price_data][currency]", "Invalid currency: zzz."),
         (p.CustomerCreateParams, "description=" + "x" * 5001, None, "description",
          "Invalid string: 'xxxx...xxxx'; must be at most 5000 characters"),
         (p.CustomerCreateParams, "metadata[" + "k" * 41 + "]=v", None, "metadata",
