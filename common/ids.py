@@ -30,7 +30,7 @@ def is_id(value: object, prefix: str) -> bool:
     return len(body) == _LENGTH and all(character in _ALPHABET for character in body)
 
 
-class PublicIdField(models.CharField):
+class PublicIdField(models.CharField):  # type: ignore[type-arg]  # generic in the stubs only
     """A primary key that makes its own prefixed id."""
 
     def __init__(self, *, prefix: str, **kwargs: Any) -> None:

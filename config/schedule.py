@@ -13,5 +13,6 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     "tell what time alone has changed": _every(5, "entitlements.tell_due"),
     "look for events that never arrived": _every(600, "webhooks.catch_up"),
     "compare with Stripe": _every(86_400, "billing.reconcile"),
-    "beat is alive": _every(10, "config.heartbeat"),
+    "forget old idempotency keys": _every(3600, "projects.purge_idempotency_keys"),
+    "beat, broker and worker are alive": _every(10, "config.heartbeat"),
 }

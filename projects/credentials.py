@@ -1,12 +1,17 @@
 """Who is calling: the answer of authentication, without the database row behind it."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
-from projects.scopes import PLATFORM
+from projects.scopes import PLATFORM, Scope
 
 if TYPE_CHECKING:
     from projects.models import Project
+
+_OF_THE_PLATFORM = frozenset(
+    {PLATFORM, Scope.PROJECT_READ, Scope.PROJECT_WRITE, Scope.KEYS_READ, Scope.KEYS_WRITE}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +22,7 @@ class ProjectCredential:
     project: "Project"
     scopes: frozenset[str]
     app_id: str | None = None
+    last_used_at: datetime | None = None
 
     def allows(self, scope: str) -> bool:
         return scope in self.scopes
@@ -31,9 +37,10 @@ class PlatformCredential:
     """The platform's key: registers and configures projects, and reads nothing of theirs."""
 
     key_id: str
+    last_used_at: datetime | None = None
 
     def allows(self, scope: str) -> bool:
-        return scope in {PLATFORM, "project:read", "project:write", "keys:read", "keys:write"}
+        return scope in _OF_THE_PLATFORM
 
     @property
     def actor(self) -> str:

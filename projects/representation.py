@@ -1,9 +1,54 @@
 """How this app's rows look from outside: the same in the API's answers and in events."""
 
+from datetime import datetime
 from typing import Any
 
 from common.times import rfc3339
-from projects.models import Customer
+from projects.models import ApiKey, App, Customer, Project
+
+
+def project(row: Project) -> dict[str, Any]:
+    """The tenant and how it is configured."""
+    return {
+        "id": row.pk,
+        "name": row.name,
+        "slug": row.slug,
+        "livemode": row.livemode,
+        "sells": row.sells,
+        "default_currency": row.default_currency or None,
+        "return_origins": row.return_origins,
+        "suspended_at": _moment(row.suspended_at),
+        "created_at": rfc3339(row.created_at),
+        "updated_at": rfc3339(row.updated_at),
+    }
+
+
+def app(row: App) -> dict[str, Any]:
+    """A micro-app of a project."""
+    return {
+        "id": row.pk,
+        "name": row.name,
+        "slug": row.slug,
+        "created_at": rfc3339(row.created_at),
+        "archived_at": _moment(row.archived_at),
+    }
+
+
+def api_key(row: ApiKey) -> dict[str, Any]:
+    """A key, by everything but its secret."""
+    return {
+        "id": row.pk,
+        "name": row.name,
+        "app": row.app_id,
+        "scopes": row.scopes,
+        "prefix": row.prefix,
+        "last_four": row.last_four,
+        "created_at": rfc3339(row.created_at),
+        "expires_at": _moment(row.expires_at),
+        "revoked_at": _moment(row.revoked_at),
+        "last_used_at": _moment(row.last_used_at),
+        "rotated_to": row.rotated_to_id,
+    }
 
 
 def customer(row: Customer) -> dict[str, Any]:
@@ -18,3 +63,7 @@ def customer(row: Customer) -> dict[str, Any]:
         "created_at": rfc3339(row.created_at),
         "updated_at": rfc3339(row.updated_at),
     }
+
+
+def _moment(value: datetime | None) -> str | None:
+    return None if value is None else rfc3339(value)

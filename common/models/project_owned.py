@@ -22,21 +22,21 @@ class UnscopedQuery(RuntimeError):
 class ProjectQuerySet(models.QuerySet[ModelT_co]):
     """A query over tenants' rows; it runs only once it says whose rows it wants."""
 
-    _scoped = False
+    is_scoped = False
     _hints: dict[str, Any]
 
     def for_project(self, project: "Project | str") -> Self:
         """Only this project's rows; new rows made through the result belong to it."""
         project_id = project if isinstance(project, str) else project.pk
         scoped = self.filter(project_id=project_id)
-        scoped._hints = {**scoped._hints, "project_id": project_id}
-        scoped._scoped = True
+        scoped._hints = {**self._hints, "project_id": project_id}  # noqa: SLF001  # a query set's own
+        scoped.is_scoped = True
         return scoped
 
     def across_projects(self) -> Self:
         """Every project's rows: for operators, sweeps and reconciliation only."""
         everything = self.all()
-        everything._scoped = True
+        everything.is_scoped = True
         return everything
 
     def create(self, **kwargs: Any) -> ModelT_co:
@@ -49,12 +49,13 @@ class ProjectQuerySet(models.QuerySet[ModelT_co]):
 
     def _clone(self) -> Self:
         clone: Self = super()._clone()  # type: ignore[misc]  # private in the stubs
-        clone._scoped = self._scoped
+        clone.is_scoped = self.is_scoped
         return clone
 
-    def _demand_scope(self) -> None:
+    def demand_scope(self) -> None:
+        """Raises UnscopedQuery unless the query says whose rows it wants."""
         follows_a_row = isinstance(self._hints.get("instance"), ProjectOwned)
-        if not (self._scoped or follows_a_row or self.query.is_empty()):
+        if not (self.is_scoped or follows_a_row or self.query.is_empty()):
             raise UnscopedQuery(
                 f"{self.model.__name__} belongs to projects: "
                 "start the query with .for_project(project)."
@@ -62,9 +63,9 @@ class ProjectQuerySet(models.QuerySet[ModelT_co]):
 
     def _demand_scope_of(self, other: Any) -> None:
         """Neither half of a combined query may bring in rows of everybody."""
-        self._demand_scope()
+        self.demand_scope()
         if isinstance(other, ProjectQuerySet):
-            other._demand_scope()
+            other.demand_scope()
 
     def __and__(self, other: Any) -> Self:
         self._demand_scope_of(other)
@@ -84,31 +85,31 @@ class ProjectQuerySet(models.QuerySet[ModelT_co]):
         return super().union(*others, **kwargs)
 
     def _fetch_all(self) -> None:
-        self._demand_scope()
-        super()._fetch_all()  # type: ignore[misc]  # private in the stubs
+        self.demand_scope()
+        super()._fetch_all()
 
     def iterator(self, *args: Any, **kwargs: Any) -> Any:
-        self._demand_scope()
+        self.demand_scope()
         return super().iterator(*args, **kwargs)
 
     def count(self) -> int:
-        self._demand_scope()
+        self.demand_scope()
         return super().count()
 
     def exists(self) -> bool:
-        self._demand_scope()
+        self.demand_scope()
         return super().exists()
 
     def aggregate(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        self._demand_scope()
+        self.demand_scope()
         return super().aggregate(*args, **kwargs)
 
     def update(self, **kwargs: Any) -> int:
-        self._demand_scope()
+        self.demand_scope()
         return super().update(**kwargs)
 
     def delete(self) -> tuple[int, dict[str, int]]:
-        self._demand_scope()
+        self.demand_scope()
         return super().delete()
 
 

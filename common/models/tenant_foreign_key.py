@@ -52,7 +52,7 @@ class TenantForeignKey(models.BaseConstraint):
         )
         schema_editor.deferred_sql.append(statement)
 
-    def remove_sql(
+    def remove_sql(  # type: ignore[override]  # a Statement, as Django's own constraints return
         self, model: type[models.Model] | None, schema_editor: BaseDatabaseSchemaEditor | None
     ) -> Statement:
         if model is None or schema_editor is None:

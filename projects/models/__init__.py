@@ -1,7 +1,17 @@
 from projects.models.api_key import ApiKey, PlatformKey
 from projects.models.app import App
 from projects.models.customer import Customer
-from projects.models.idempotency_key import IdempotencyKey
-from projects.models.project import Project
+from projects.models.idempotency_key import IdempotencyKey, OnceOnly, PlatformIdempotencyKey
+from projects.models.project import Project, Sells
 
-__all__ = ["ApiKey", "App", "Customer", "IdempotencyKey", "PlatformKey", "Project"]
+__all__ = [
+    "ApiKey",
+    "App",
+    "Customer",
+    "IdempotencyKey",
+    "OnceOnly",
+    "PlatformIdempotencyKey",
+    "PlatformKey",
+    "Project",
+    "Sells",
+]

@@ -1,23 +1,55 @@
+from datetime import datetime, timedelta
+
 from django.db import models
 
+from common.ids import PublicIdField
 from common.models import ProjectOwned
 
+KEPT_FOR = timedelta(hours=24)
+"""After which a key is new again."""
+LOCKED_FOR = timedelta(seconds=60)
+"""Longer than any request takes: an older lock is a crash, and may be taken over."""
 
-class IdempotencyKey(ProjectOwned):
-    """A tenant's ``Idempotency-Key``: which request it stood for and what was answered.
 
-    Kept for 24 hours, after which the key is new again. ``locked_at`` says that the first request
-    is still under way; a lock older than the request timeout is a crash and may be taken over.
+class OnceOnly(models.Model):
+    """An ``Idempotency-Key``: which request it stands for and what was answered.
+
+    ``locked_at`` says that the request is under way, ``status`` that it has been answered; with
+    neither it was given back, to be tried again. The answer is encrypted: it may hold a new key.
     """
 
-    id = models.BigAutoField(primary_key=True)
     key = models.CharField(max_length=255)
     fingerprint = models.CharField(max_length=64)
     locked_at = models.DateTimeField(null=True)
     status = models.PositiveSmallIntegerField(null=True)
     headers = models.JSONField(default=dict)
-    body = models.BinaryField(null=True)
+    answer = models.TextField(blank=True)
     created_at = models.DateTimeField()
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return self.pk
+
+    @property
+    def answer_context(self) -> str:
+        """What the encrypted answer is bound to."""
+        return f"idempotency_key:{self.pk}:answer"
+
+    def is_over(self, at: datetime) -> bool:
+        """Whether the key is new again."""
+        return self.created_at + KEPT_FOR <= at
+
+    def is_under_way(self, at: datetime) -> bool:
+        """Whether another request holds it, and may still be alive."""
+        return self.locked_at is not None and at < self.locked_at + LOCKED_FOR
+
+
+class IdempotencyKey(ProjectOwned, OnceOnly):
+    """A key that a project chose."""
+
+    id = PublicIdField(prefix="idem")
 
     class Meta:
         constraints = [
@@ -25,5 +57,19 @@ class IdempotencyKey(ProjectOwned):
         ]
         indexes = [models.Index(fields=["created_at"], name="idempotency_by_age")]
 
-    def __str__(self) -> str:
-        return self.key
+
+class PlatformIdempotencyKey(OnceOnly):
+    """A key that the holder of a platform key chose."""
+
+    id = PublicIdField(prefix="idem")
+    platform_key = models.ForeignKey(
+        "projects.PlatformKey", on_delete=models.CASCADE, related_name="+"
+    )
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["platform_key", "key"], name="projects_platformidempotencykey_key"
+            )
+        ]
+        indexes = [models.Index(fields=["created_at"], name="platform_idempotency_by_age")]

@@ -18,7 +18,9 @@ def find(*, secret: str, at: datetime) -> ProjectCredential | PlatformCredential
 
 def _platform(digest: str, at: datetime) -> PlatformCredential | None:
     key = PlatformKey.objects.filter(digest=digest).first()
-    return PlatformCredential(key_id=key.pk) if key is not None and key.is_live(at) else None
+    if key is None or not key.is_live(at):
+        return None
+    return PlatformCredential(key_id=key.pk, last_used_at=key.last_used_at)
 
 
 def _project(digest: str, at: datetime) -> ProjectCredential | None:
@@ -31,5 +33,9 @@ def _project(digest: str, at: datetime) -> ProjectCredential | None:
     if key is None or not key.is_live(at) or (key.app and key.app.archived_at):
         return None
     return ProjectCredential(
-        key_id=key.pk, project=key.project, scopes=frozenset(key.scopes), app_id=key.app_id
+        key_id=key.pk,
+        project=key.project,
+        scopes=frozenset(key.scopes),
+        app_id=key.app_id,
+        last_used_at=key.last_used_at,
     )

@@ -6,7 +6,14 @@ from django.db.models import Q
 
 from common.errors import NotFound
 from common.ids import is_id
+from common.models import ProjectQuerySet
 from projects.models import Customer, Project
+
+
+def of(project: Project | str, *, email: str | None = None) -> ProjectQuerySet[Customer]:
+    """The project's users; those with this address when one is given."""
+    customers = Customer.objects.for_project(project)
+    return customers if email is None else customers.filter(email=email)
 
 
 def find(*, project: Project | str, user_id: str) -> Customer | None:

@@ -1,15 +1,17 @@
 """Issue, rotate and revoke keys. The secret is returned once and never stored."""
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from django.db import transaction
 
-from common.errors import Conflict, Invalid
+from common.errors import Conflict, DomainError, Invalid
 from events.services import audit
 from projects import keys
 from projects.credentials import PlatformCredential, ProjectCredential
 from projects.models import ApiKey, App, PlatformKey, Project
 from projects.scopes import ALL
+from projects.selectors import api_keys, platform_keys
 
 USE_RESOLUTION = timedelta(minutes=1)
 """``last_used_at`` is kept to the minute, so that a busy key does not write on each call."""
@@ -21,22 +23,39 @@ class KeyRevoked(Conflict):
     code, title = "key-revoked", "This key has been revoked or replaced."
 
 
+class AppArchived(Conflict):
+    code, title = "app-archived", "The app is archived: its keys open nothing."
+
+
+class ScopesExceeded(DomainError):
+    """A key never hands out more than it may do itself."""
+
+    status, code, title = 403, "scopes-exceeded", "A key cannot give more scopes than it has."
+
+
 def issue(
     *,
     project: Project,
     name: str,
-    scopes: list[str],
+    scopes: Collection[str],
     actor: str,
     at: datetime,
     app: App | None = None,
     expires_at: datetime | None = None,
+    within: Collection[str] | None = None,
     reason: str = "",
 ) -> tuple[ApiKey, str]:
-    """A new key and its secret. Raises Invalid for an unknown scope or an expiry in the past."""
+    """A new key and its secret. ``within`` holds the scopes of the key that asks, if one does.
+
+    Raises Invalid for an unknown scope or an expiry in the past, ScopesExceeded, AppArchived.
+    """
     if unknown := set(scopes) - set(ALL):
         raise Invalid(f"Unknown scopes: {', '.join(sorted(unknown))}.", field="scopes")
+    _check_within(scopes, within)
     if expires_at is not None and expires_at <= at:
         raise Invalid("The expiry must lie in the future.", field="expires_at")
+    if app is not None and app.archived_at is not None:
+        raise AppArchived("Restore the app first.")
     secret = keys.make(project.mode)
     with transaction.atomic():
         key = ApiKey.objects.create(
@@ -62,11 +81,20 @@ def issue(
 
 
 def rotate(
-    *, key: ApiKey, actor: str, at: datetime, overlap: timedelta = OVERLAP, reason: str = ""
+    *,
+    key: ApiKey,
+    actor: str,
+    at: datetime,
+    overlap: timedelta = OVERLAP,
+    within: Collection[str] | None = None,
+    reason: str = "",
 ) -> tuple[ApiKey, str]:
-    """A successor with the same rights; the old key stays live for ``overlap``."""
+    """A successor with the same rights; the old key stays live for ``overlap``.
+
+    Raises KeyRevoked, and what :func:`issue` raises.
+    """
     with transaction.atomic():
-        key = ApiKey.objects.for_project(key.project_id).select_for_update().get(pk=key.pk)
+        key = api_keys.lock(project_id=key.project_id, key_id=key.pk)
         if not key.is_live(at) or key.rotated_to_id is not None:
             raise KeyRevoked("Issue a new key instead.")
         successor, secret = issue(
@@ -77,6 +105,7 @@ def rotate(
             at=at,
             app=key.app,
             expires_at=key.expires_at,
+            within=within,
             reason=reason,
         )
         key.rotated_to = successor
@@ -97,7 +126,7 @@ def rotate(
 def revoke(*, key: ApiKey, actor: str, at: datetime, reason: str = "") -> ApiKey:
     """The key opens nothing from now on. Revoking twice is the same as once."""
     with transaction.atomic():
-        key = ApiKey.objects.for_project(key.project_id).select_for_update().get(pk=key.pk)
+        key = api_keys.lock(project_id=key.project_id, key_id=key.pk)
         if key.revoked_at is None:
             key.revoked_at = at
             key.save(update_fields=["revoked_at"])
@@ -132,12 +161,10 @@ def issue_platform(
     return key, secret.value
 
 
-def revoke_platform(
-    *, key: PlatformKey, actor: str, at: datetime, reason: str = ""
-) -> PlatformKey:
+def revoke_platform(*, key: PlatformKey, actor: str, at: datetime, reason: str = "") -> PlatformKey:
     """The key opens nothing from now on. Revoking twice is the same as once."""
     with transaction.atomic():
-        key = PlatformKey.objects.select_for_update().get(pk=key.pk)
+        key = platform_keys.lock(key_id=key.pk)
         if key.revoked_at is None:
             key.revoked_at = at
             key.save(update_fields=["revoked_at"])
@@ -149,9 +176,15 @@ def revoke_platform(
 
 def note_use(*, credential: ProjectCredential | PlatformCredential, at: datetime) -> None:
     """Remember, to the minute, that the key was used."""
-    stale = at - USE_RESOLUTION
+    if credential.last_used_at is not None and at - credential.last_used_at < USE_RESOLUTION:
+        return
     if isinstance(credential, ProjectCredential):
-        rows = ApiKey.objects.for_project(credential.project).filter(pk=credential.key_id)
+        rows = ApiKey.objects.for_project(credential.project)
+        rows.filter(pk=credential.key_id).update(last_used_at=at)
     else:
-        rows = PlatformKey.objects.filter(pk=credential.key_id)
-    rows.exclude(last_used_at__gt=stale).update(last_used_at=at)
+        PlatformKey.objects.filter(pk=credential.key_id).update(last_used_at=at)
+
+
+def _check_within(scopes: Collection[str], within: Collection[str] | None) -> None:
+    if within is not None and (excess := set(scopes) - set(within)):
+        raise ScopesExceeded(f"The calling key lacks {', '.join(sorted(excess))}.")

@@ -1,0 +1,198 @@
+"""``/projects/{project_id}/keys`` and the keys of one app: issue, rotate, revoke.
+
+A project's own key may do this within its project, an app's key within its app; neither can hand
+out a scope that it does not have.
+"""
+
+from collections.abc import Collection
+from datetime import timedelta
+from functools import cached_property
+from typing import Any, ClassVar
+
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from common.api.serializers import StrictSerializer
+from common.errors import NotFound
+from projects import representation
+from projects.api.project_path import ProjectPathViewSet
+from projects.credentials import ProjectCredential
+from projects.models import ApiKey, App
+from projects.scopes import ALL, Scope
+from projects.selectors import api_keys as stored
+from projects.selectors import apps
+from projects.services import api_keys
+
+MAX_OVERLAP_HOURS = 24 * 7
+
+
+class NewKeySerializer(StrictSerializer):
+    name = serializers.CharField(max_length=120)
+    scopes = serializers.ListField(
+        child=serializers.ChoiceField(choices=Scope.choices),
+        allow_empty=False,
+        max_length=len(ALL),
+        required=False,
+        help_text="Those of the calling key when absent; from a platform key, every one.",
+    )
+    expires_at = serializers.DateTimeField(required=False, help_text="Never when absent.")
+
+
+class RotationSerializer(StrictSerializer):
+    overlap_hours = serializers.IntegerField(
+        min_value=0,
+        max_value=MAX_OVERLAP_HOURS,
+        required=False,
+        help_text="How long the old key stays live: 24 when absent.",
+    )
+
+
+class KeyRevocationSerializer(StrictSerializer):
+    reason = serializers.CharField(max_length=1000, required=False)
+
+
+class KeySerializer(serializers.Serializer[Any]):
+    """A key, by everything but its secret, which nobody can read again."""
+
+    id = serializers.CharField()
+    name = serializers.CharField()
+    app = serializers.CharField(allow_null=True, help_text="The app that it belongs to, if any.")
+    scopes = serializers.ListField(child=serializers.ChoiceField(choices=Scope.choices))
+    prefix = serializers.CharField()
+    last_four = serializers.CharField()
+    created_at = serializers.DateTimeField()
+    expires_at = serializers.DateTimeField(allow_null=True)
+    revoked_at = serializers.DateTimeField(allow_null=True)
+    last_used_at = serializers.DateTimeField(allow_null=True, help_text="To the minute.")
+    rotated_to = serializers.CharField(allow_null=True, help_text="Its successor, if rotated.")
+
+
+class IssuedKeySerializer(KeySerializer):
+    secret = serializers.CharField(help_text="Shown only here: store it now.")
+
+
+class ApiKeysViewSet(ProjectPathViewSet):
+    transactional = True
+    scopes: ClassVar[dict[str, str]] = {
+        "list": Scope.KEYS_READ,
+        "create": Scope.KEYS_WRITE,
+        "retrieve": Scope.KEYS_READ,
+        "rotate": Scope.KEYS_WRITE,
+        "revoke": Scope.KEYS_WRITE,
+    }
+
+    @extend_schema(
+        operation_id="keys_list", summary="List keys", responses=KeySerializer(many=True)
+    )
+    def list(self, request: Request, project_id: str) -> Response:
+        page = self.paginate_queryset(stored.of(self.project, app_id=self.app_id))
+        return self.get_paginated_response([representation.api_key(row) for row in page or []])
+
+    @extend_schema(
+        operation_id="keys_create",
+        summary="Issue a key",
+        request=NewKeySerializer,
+        responses={201: IssuedKeySerializer},
+    )
+    def create(self, request: Request, project_id: str) -> Response:
+        """A new key. Its secret is in this answer and nowhere else."""
+        asked = self.parse_body(NewKeySerializer)
+        key, secret = api_keys.issue(
+            project=self.project,
+            app=self.app,
+            name=asked["name"],
+            scopes=asked.get("scopes", self.rights or ALL),
+            expires_at=asked.get("expires_at"),
+            within=self.rights,
+            actor=self.caller.actor,
+            at=timezone.now(),
+        )
+        return Response({**representation.api_key(key), "secret": secret}, status=201)
+
+    @extend_schema(operation_id="keys_retrieve", summary="Show a key", responses=KeySerializer)
+    def retrieve(self, request: Request, project_id: str, key_id: str) -> Response:
+        return Response(representation.api_key(self.key(key_id)))
+
+    @extend_schema(
+        operation_id="keys_rotate",
+        summary="Replace a key",
+        request=RotationSerializer,
+        responses={201: IssuedKeySerializer},
+    )
+    def rotate(self, request: Request, project_id: str, key_id: str) -> Response:
+        """A successor with the same rights. Both are live while callers change over."""
+        hours = self.parse_body(RotationSerializer).get("overlap_hours")
+        successor, secret = api_keys.rotate(
+            key=self.key(key_id),
+            overlap=api_keys.OVERLAP if hours is None else timedelta(hours=hours),
+            within=self.rights,
+            actor=self.caller.actor,
+            at=timezone.now(),
+        )
+        return Response({**representation.api_key(successor), "secret": secret}, status=201)
+
+    @extend_schema(
+        operation_id="keys_revoke",
+        summary="Revoke a key",
+        request=KeyRevocationSerializer,
+        responses=KeySerializer,
+    )
+    def revoke(self, request: Request, project_id: str, key_id: str) -> Response:
+        """The key opens nothing from now on. Revoking twice is the same as once."""
+        key = api_keys.revoke(
+            key=self.key(key_id),
+            reason=self.parse_body(KeyRevocationSerializer).get("reason", ""),
+            actor=self.caller.actor,
+            at=timezone.now(),
+        )
+        return Response(representation.api_key(key))
+
+    @property
+    def rights(self) -> Collection[str] | None:
+        """The scopes that the caller may hand out; None for the platform, which may all."""
+        return self.caller.scopes if isinstance(self.caller, ProjectCredential) else None
+
+    @cached_property
+    def app_id(self) -> str | None:
+        """The app whose keys these are; for an app's key always its own."""
+        return self.caller.app_id if isinstance(self.caller, ProjectCredential) else None
+
+    @property
+    def app(self) -> App | None:
+        return apps.get(project=self.project, app_id=self.app_id) if self.app_id else None
+
+    def key(self, key_id: str) -> ApiKey:
+        return stored.get(project=self.project, key_id=key_id, app_id=self.app_id)
+
+
+class AppKeysViewSet(ApiKeysViewSet):
+    """The same below ``/apps/{app_id}``."""
+
+    @extend_schema(
+        operation_id="app_keys_list",
+        summary="List an app's keys",
+        responses=KeySerializer(many=True),
+    )
+    def list(self, request: Request, project_id: str, app_id: str) -> Response:  # type: ignore[override]  # one more part of the address
+        return super().list(request, project_id)
+
+    @extend_schema(
+        operation_id="app_keys_create",
+        summary="Issue a key for an app",
+        request=NewKeySerializer,
+        responses={201: IssuedKeySerializer},
+    )
+    def create(self, request: Request, project_id: str, app_id: str) -> Response:  # type: ignore[override]  # one more part of the address
+        """A new key of the app. Its secret is in this answer and nowhere else."""
+        return super().create(request, project_id)
+
+    @cached_property
+    def app_id(self) -> str | None:
+        own = super().app_id
+        app = apps.get(project=self.project, app_id=self.kwargs["app_id"])
+        if own not in (None, app.pk):
+            raise NotFound
+        return app.pk

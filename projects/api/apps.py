@@ -1,0 +1,93 @@
+"""``/projects/{project_id}/apps``: micro-apps with keys of their own."""
+
+from typing import Any, ClassVar
+
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from common.api.serializers import StrictSerializer
+from projects import representation
+from projects.api.project_path import ProjectPathViewSet
+from projects.scopes import Scope
+from projects.selectors import apps as stored
+from projects.services import apps
+
+SLUG = r"^[a-z0-9](?:[a-z0-9\-]*[a-z0-9])?\Z"
+
+
+class NewAppSerializer(StrictSerializer):
+    name = serializers.CharField(max_length=120)
+    slug = serializers.RegexField(
+        SLUG, max_length=50, required=False, help_text="Made from the name when absent."
+    )
+
+
+class AppChangesSerializer(StrictSerializer):
+    name = serializers.CharField(max_length=120, required=False)
+    archived = serializers.BooleanField(
+        required=False, help_text="The keys of an archived app open nothing."
+    )
+
+
+class AppSerializer(serializers.Serializer[Any]):
+    """A micro-app of a project: the same customers and catalog, keys of its own."""
+
+    id = serializers.CharField()
+    name = serializers.CharField()
+    slug = serializers.CharField()
+    created_at = serializers.DateTimeField()
+    archived_at = serializers.DateTimeField(allow_null=True)
+
+
+class AppsViewSet(ProjectPathViewSet):
+    transactional = True
+    scopes: ClassVar[dict[str, str]] = {
+        "list": Scope.PROJECT_READ,
+        "create": Scope.PROJECT_WRITE,
+        "retrieve": Scope.PROJECT_READ,
+        "partial_update": Scope.PROJECT_WRITE,
+    }
+
+    @extend_schema(
+        operation_id="apps_list", summary="List apps", responses=AppSerializer(many=True)
+    )
+    def list(self, request: Request, project_id: str) -> Response:
+        page = self.paginate_queryset(stored.of(self.project))
+        return self.get_paginated_response([representation.app(row) for row in page or []])
+
+    @extend_schema(
+        operation_id="apps_create",
+        summary="Add an app",
+        request=NewAppSerializer,
+        responses={201: AppSerializer},
+    )
+    def create(self, request: Request, project_id: str) -> Response:
+        app = apps.create(
+            project=self.project,
+            **self.parse_body(NewAppSerializer),
+            actor=self.caller.actor,
+            at=timezone.now(),
+        )
+        return Response(representation.app(app), status=201)
+
+    @extend_schema(operation_id="apps_retrieve", summary="Show an app", responses=AppSerializer)
+    def retrieve(self, request: Request, project_id: str, app_id: str) -> Response:
+        return Response(representation.app(stored.get(project=self.project, app_id=app_id)))
+
+    @extend_schema(
+        operation_id="apps_update",
+        summary="Rename, archive or restore an app",
+        request=AppChangesSerializer,
+        responses=AppSerializer,
+    )
+    def partial_update(self, request: Request, project_id: str, app_id: str) -> Response:
+        app = apps.change(
+            app=stored.get(project=self.project, app_id=app_id),
+            **self.parse_body(AppChangesSerializer),
+            actor=self.caller.actor,
+            at=timezone.now(),
+        )
+        return Response(representation.app(app))

@@ -1,0 +1,104 @@
+"""``/customers``: the tenant's users, under the tenant's own ids."""
+
+from typing import Any, ClassVar
+
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from common.api.serializers import MetadataField, StrictSerializer, UserIdField
+from common.api.views import ProjectViewSet
+from projects import representation
+from projects.scopes import Scope
+from projects.selectors import customers as stored
+from projects.services import customers
+
+
+class CustomerChangesSerializer(StrictSerializer):
+    email = serializers.EmailField(max_length=254, allow_blank=True, required=False)
+    name = serializers.CharField(max_length=255, allow_blank=True, required=False)
+    metadata = MetadataField(required=False, help_text="Replaces what was there.")
+
+
+class NewCustomerSerializer(CustomerChangesSerializer):
+    user_id = UserIdField()
+
+
+class CustomerFilterSerializer(StrictSerializer):
+    email = serializers.EmailField(max_length=254, required=False)
+
+
+class CustomerSerializer(serializers.Serializer[Any]):
+    """One of the project's users."""
+
+    id = serializers.CharField()
+    user_id = UserIdField()
+    email = serializers.CharField(help_text="Empty when unknown.")
+    name = serializers.CharField(help_text="Empty when unknown.")
+    metadata = MetadataField()
+    version = serializers.IntegerField(
+        help_text="Grows with every change of what the customer has or may do."
+    )
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+
+
+class CustomersViewSet(ProjectViewSet):
+    transactional = True
+    scopes: ClassVar[dict[str, str]] = {
+        "list": Scope.CUSTOMERS_READ,
+        "create": Scope.CUSTOMERS_WRITE,
+        "retrieve": Scope.CUSTOMERS_READ,
+        "partial_update": Scope.CUSTOMERS_WRITE,
+    }
+    query = {"list": CustomerFilterSerializer}
+
+    @extend_schema(
+        operation_id="customers_list",
+        summary="List customers",
+        responses=CustomerSerializer(many=True),
+    )
+    def list(self, request: Request) -> Response:
+        page = self.paginate_queryset(
+            stored.of(self.calling_project, email=self.query_values.get("email"))
+        )
+        return self.get_paginated_response([representation.customer(row) for row in page or []])
+
+    @extend_schema(
+        operation_id="customers_create",
+        summary="Add a customer",
+        request=NewCustomerSerializer,
+        responses={201: CustomerSerializer},
+    )
+    def create(self, request: Request) -> Response:
+        """Optional: a customer is made on first use as well, for example by a checkout."""
+        customer = customers.create(
+            project=self.calling_project,
+            **self.parse_body(NewCustomerSerializer),
+            at=timezone.now(),
+        )
+        return Response(representation.customer(customer), status=201)
+
+    @extend_schema(
+        operation_id="customers_retrieve", summary="Show a customer", responses=CustomerSerializer
+    )
+    def retrieve(self, request: Request, user_id: str) -> Response:
+        customer = stored.get(project=self.calling_project, user_id=user_id)
+        return Response(representation.customer(customer))
+
+    @extend_schema(
+        operation_id="customers_update",
+        summary="Describe a customer",
+        request=CustomerChangesSerializer,
+        responses=CustomerSerializer,
+    )
+    def partial_update(self, request: Request, user_id: str) -> Response:
+        """What is sent replaces what was; what is absent stays."""
+        customer = customers.update(
+            customer=stored.get(project=self.calling_project, user_id=user_id),
+            changes=self.parse_body(CustomerChangesSerializer),
+            at=timezone.now(),
+        )
+        return Response(representation.customer(customer))

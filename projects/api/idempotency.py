@@ -1,0 +1,123 @@
+"""``Idempotency-Key``: once for every POST, PATCH and DELETE of the API, whichever view it is for.
+
+What is kept is the answer of a request that was carried out, or refused for a reason of the
+business (2xx, 402, 409). A request that was malformed, not allowed, or met a fault changed
+nothing, so it gives its key back and a retry runs.
+"""
+
+from contextlib import suppress
+
+from django.core.exceptions import RequestDataTooBig
+from django.db import DatabaseError, transaction
+from django.http import HttpRequest, HttpResponse, UnreadablePostError
+from django.urls import Resolver404, resolve
+from django.utils import timezone
+from rest_framework.authentication import get_authorization_header
+from rest_framework.exceptions import AuthenticationFailed
+
+from common.api.problems import plain, refusal_of
+from common.errors import DomainError
+from common.middleware import Handler
+from projects.api.authentication import identify
+from projects.credentials import PlatformCredential, ProjectCredential
+from projects.services import idempotency
+from projects.services.idempotency import Answer, Claim, InFlight, LostClaim
+
+HEADER, REPLAYED = "Idempotency-Key", "Idempotent-Replayed"
+METHODS = frozenset({"POST", "PATCH", "DELETE"})
+KEPT_HEADERS = ("Content-Type", "Location")
+
+
+class IdempotencyMiddleware:
+    """Answers a repeated request with what the first one was told."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        try:
+            claim = _claim(request)
+            if claim is None:
+                return self.get_response(request)
+            if claim.answer is not None:
+                return _replay(claim.answer)
+            if _is_transactional(request):
+                return self._in_one_transaction(request, claim)
+            return self._then_keep(request, claim)
+        except (DomainError, DatabaseError) as error:
+            refusal = refusal_of(error)
+            if refusal is None:
+                raise
+            return plain(refusal)
+
+    def _in_one_transaction(self, request: HttpRequest, claim: Claim) -> HttpResponse:
+        """The work and its answer commit together: after a crash there is neither or both."""
+        try:
+            with transaction.atomic():
+                response = self.get_response(request)
+                if _is_kept(response):
+                    idempotency.keep(claim=claim, answer=_answer(response))
+                else:
+                    transaction.set_rollback(True)
+        except LostClaim as lost:
+            raise InFlight("Send it again in a moment.", retry_after=1) from lost
+        if not _is_kept(response):
+            with suppress(LostClaim):
+                idempotency.give_back(claim=claim)
+        return response
+
+    def _then_keep(self, request: HttpRequest, claim: Claim) -> HttpResponse:
+        """The work ends its own transactions, because it speaks to Stripe in between."""
+        response = self.get_response(request)
+        with suppress(LostClaim):
+            if _is_kept(response):
+                idempotency.keep(claim=claim, answer=_answer(response))
+            else:
+                idempotency.give_back(claim=claim)
+        return response
+
+
+def _claim(request: HttpRequest) -> Claim | None:
+    """The right to answer; None for a request that this promise does not cover."""
+    key = request.headers.get(HEADER)
+    if key is None or request.method not in METHODS or not request.path_info.startswith("/api/v1/"):
+        return None
+    try:
+        caller, body = _caller(request), request.body
+    except (AuthenticationFailed, RequestDataTooBig, UnreadablePostError):
+        return None  # the view refuses it, and says why
+    if caller is None:
+        return None
+    sameness = idempotency.fingerprint(
+        caller=caller, method=request.method, path=request.get_full_path(), body=body
+    )
+    return idempotency.claim(caller=caller, key=key, fingerprint=sameness, at=timezone.now())
+
+
+def _caller(request: HttpRequest) -> ProjectCredential | PlatformCredential | None:
+    return identify(get_authorization_header(request), at=timezone.now())
+
+
+def _is_transactional(request: HttpRequest) -> bool:
+    """Whether the view promises to write to the database only."""
+    try:
+        view = resolve(request.path_info).func
+    except Resolver404:
+        return False
+    return bool(getattr(getattr(view, "cls", None), "transactional", False))
+
+
+def _is_kept(response: HttpResponse) -> bool:
+    if response.status_code in (402, 409):
+        return "Retry-After" not in response.headers
+    return 200 <= response.status_code < 300
+
+
+def _answer(response: HttpResponse) -> Answer:
+    headers = {name: response.headers[name] for name in KEPT_HEADERS if name in response.headers}
+    return Answer(status=response.status_code, headers=headers, body=response.content)
+
+
+def _replay(answer: Answer) -> HttpResponse:
+    headers = {**answer.headers, REPLAYED: "true"}
+    return HttpResponse(answer.body, status=answer.status, headers=headers)

@@ -1,0 +1,24 @@
+"""The base of what lies below ``/projects/{project_id}``.
+
+Two kinds of caller come here: the platform, for every project, and a project's own key, for that
+project only. To a project's key another project is not there.
+"""
+
+from functools import cached_property
+
+from common.api.views import ProjectViewSet
+from projects.credentials import PlatformCredential, ProjectCredential
+from projects.models import Project
+from projects.selectors import projects
+
+
+class ProjectPathViewSet(ProjectViewSet):
+    @property
+    def caller(self) -> ProjectCredential | PlatformCredential:
+        credential: ProjectCredential | PlatformCredential = self.request.auth  # type: ignore[assignment]  # ours, not REST framework's token
+        return credential
+
+    @cached_property
+    def project(self) -> Project:
+        """The project in the address; raises NotFound when the caller may not see it."""
+        return projects.get(caller=self.caller, project_id=self.kwargs["project_id"])

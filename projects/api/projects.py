@@ -1,0 +1,144 @@
+"""``/projects``: register a tenant in one call, and configure it."""
+
+from typing import Any, ClassVar
+
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from common.api.serializers import CurrencyField, StrictSerializer
+from projects import representation
+from projects.api.api_keys import IssuedKeySerializer
+from projects.api.project_path import ProjectPathViewSet
+from projects.models import Sells
+from projects.scopes import PLATFORM, Scope
+from projects.selectors import projects as stored
+from projects.services import projects
+
+SLUG = r"^[a-z0-9](?:[a-z0-9\-]*[a-z0-9])?\Z"
+
+
+class SettingsSerializer(StrictSerializer):
+    """What a project may change about itself."""
+
+    name = serializers.CharField(max_length=120, required=False)
+    slug = serializers.RegexField(
+        SLUG,
+        max_length=50,
+        required=False,
+        help_text="Lower-case letters, digits and hyphens; unique on this platform.",
+    )
+    sells = serializers.ListField(
+        child=serializers.ChoiceField(choices=Sells.choices),
+        allow_empty=False,
+        max_length=len(Sells),
+        required=False,
+    )
+    default_currency = CurrencyField(required=False)
+    return_origins = serializers.ListField(
+        child=serializers.CharField(max_length=255),
+        max_length=50,
+        required=False,
+        help_text="Origins that a buyer may be sent back to, such as https://app.example.com.",
+    )
+
+
+class NewProjectSerializer(SettingsSerializer):
+    name = serializers.CharField(max_length=120)
+    livemode = serializers.BooleanField(
+        required=False, help_text="Whether it moves live money. Fixed for ever; false when absent."
+    )
+
+
+class ProjectSerializer(serializers.Serializer[Any]):
+    """A tenant. It is either test or live for ever."""
+
+    id = serializers.CharField()
+    name = serializers.CharField()
+    slug = serializers.CharField()
+    livemode = serializers.BooleanField()
+    sells = serializers.ListField(child=serializers.ChoiceField(choices=Sells.choices))
+    default_currency = serializers.CharField(allow_null=True)
+    return_origins = serializers.ListField(child=serializers.CharField())
+    suspended_at = serializers.DateTimeField(allow_null=True)
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+
+
+class DetectedSerializer(serializers.Serializer[Any]):
+    """Only what the registration left open."""
+
+    slug = serializers.CharField(required=False)
+    livemode = serializers.BooleanField(required=False)
+    sells = serializers.ListField(child=serializers.CharField(), required=False)
+    default_currency = serializers.CharField(required=False)
+
+
+class RegistrationSerializer(ProjectSerializer):
+    detected = DetectedSerializer(help_text="What was inferred, because it was not said.")
+    key = IssuedKeySerializer(help_text="The first key, with every scope.")
+
+
+class ProjectsViewSet(ProjectPathViewSet):
+    transactional = True
+    scopes: ClassVar[dict[str, str]] = {
+        "list": Scope.PROJECT_READ,
+        "create": PLATFORM,
+        "retrieve": Scope.PROJECT_READ,
+        "partial_update": Scope.PROJECT_WRITE,
+    }
+
+    @extend_schema(
+        operation_id="projects_list",
+        summary="List projects",
+        responses=ProjectSerializer(many=True),
+    )
+    def list(self, request: Request) -> Response:
+        """Every project, for the platform; for a project's key, that project."""
+        page = self.paginate_queryset(stored.visible_to(self.caller))
+        return self.get_paginated_response([representation.project(row) for row in page or []])
+
+    @extend_schema(
+        operation_id="projects_create",
+        summary="Register a project",
+        request=NewProjectSerializer,
+        responses={201: RegistrationSerializer},
+    )
+    def create(self, request: Request) -> Response:
+        """A tenant that can sell at once, with its first key. The key is shown only here."""
+        made = projects.register(
+            **self.parse_body(NewProjectSerializer), actor=self.caller.actor, at=timezone.now()
+        )
+        body = {
+            **representation.project(made.project),
+            "detected": made.detected,
+            "key": {**representation.api_key(made.key), "secret": made.secret},
+        }
+        return Response(body, status=201)
+
+    @extend_schema(
+        operation_id="projects_retrieve",
+        summary="Show a project",
+        request=None,
+        responses=ProjectSerializer,
+    )
+    def retrieve(self, request: Request, project_id: str) -> Response:
+        return Response(representation.project(self.project))
+
+    @extend_schema(
+        operation_id="projects_update",
+        summary="Configure a project",
+        request=SettingsSerializer,
+        responses=ProjectSerializer,
+    )
+    def partial_update(self, request: Request, project_id: str) -> Response:
+        """What is sent replaces what was; what is absent stays."""
+        project = projects.configure(
+            project=self.project,
+            changes=self.parse_body(SettingsSerializer),
+            actor=self.caller.actor,
+            at=timezone.now(),
+        )
+        return Response(representation.project(project))

@@ -1,0 +1,33 @@
+"""Addresses below ``/api/v1``."""
+
+from django.urls import path
+
+from projects.api.api_keys import ApiKeysViewSet, AppKeysViewSet
+from projects.api.apps import AppsViewSet
+from projects.api.customers import CustomersViewSet
+from projects.api.projects import ProjectsViewSet
+
+ALL = {"get": "list", "post": "create"}
+ONE = {"get": "retrieve", "patch": "partial_update"}
+
+urlpatterns = [
+    path("projects", ProjectsViewSet.as_view(ALL)),
+    path("projects/<str:project_id>", ProjectsViewSet.as_view(ONE)),
+    path("projects/<str:project_id>/keys", ApiKeysViewSet.as_view(ALL)),
+    path(
+        "projects/<str:project_id>/keys/<str:key_id>", ApiKeysViewSet.as_view({"get": "retrieve"})
+    ),
+    path(
+        "projects/<str:project_id>/keys/<str:key_id>/rotate",
+        ApiKeysViewSet.as_view({"post": "rotate"}),
+    ),
+    path(
+        "projects/<str:project_id>/keys/<str:key_id>/revoke",
+        ApiKeysViewSet.as_view({"post": "revoke"}),
+    ),
+    path("projects/<str:project_id>/apps", AppsViewSet.as_view(ALL)),
+    path("projects/<str:project_id>/apps/<str:app_id>", AppsViewSet.as_view(ONE)),
+    path("projects/<str:project_id>/apps/<str:app_id>/keys", AppKeysViewSet.as_view(ALL)),
+    path("customers", CustomersViewSet.as_view(ALL)),
+    path("customers/<str:user_id>", CustomersViewSet.as_view(ONE)),
+]

@@ -1,0 +1,62 @@
+"""A project's micro-apps: the same customers and catalog, keys of their own."""
+
+from datetime import datetime
+
+from django.db import IntegrityError, transaction
+from django.utils.text import slugify
+
+from common.errors import Conflict
+from events.services import audit
+from projects.models import App, Project
+from projects.selectors import apps
+
+
+class AppExists(Conflict):
+    code, title = "app-exists", "The project already has an app with this slug."
+
+
+def create(*, project: Project, name: str, actor: str, at: datetime, slug: str = "") -> App:
+    """A new app; its slug is made from the name when none is given. Raises AppExists."""
+    slug = slug or slugify(name)[:50].strip("-_").replace("_", "-") or "app"
+    try:
+        with transaction.atomic():
+            app = App.objects.create(project=project, name=name, slug=slug)
+            audit.record(
+                actor=actor,
+                action="app.create",
+                subject=app.pk,
+                project_id=project.pk,
+                at=at,
+                after={"name": name, "slug": slug},
+            )
+    except IntegrityError as error:
+        raise AppExists("Choose another slug.") from error
+    return app
+
+
+def change(
+    *, app: App, actor: str, at: datetime, name: str | None = None, archived: bool | None = None
+) -> App:
+    """The app under another name, archived or restored. An archived app's keys open nothing.
+
+    What is None stays, and what is so already is not written down again.
+    """
+    with transaction.atomic():
+        app = apps.lock(project_id=app.project_id, app_id=app.pk)
+        before = {"name": app.name, "archived": app.archived_at is not None}
+        app.name = app.name if name is None else name
+        if archived is not None and archived != before["archived"]:
+            app.archived_at = at if archived else None
+        after = {"name": app.name, "archived": app.archived_at is not None}
+        if after != before:
+            app.save(update_fields=["name", "archived_at"])
+            audit.record(
+                actor=actor,
+                action="app.change",
+                subject=app.pk,
+                project_id=app.project_id,
+                at=at,
+                before=before,
+                after=after,
+            )
+    return app

@@ -1,0 +1,157 @@
+"""The same request under the same ``Idempotency-Key`` is carried out once (RULES R10).
+
+``claim`` before the work, ``keep`` with its answer or ``give_back`` when the caller should try
+again. A claim is a row that commits before the work starts, so a second request sees it. A crash
+leaves a lock behind; after a minute the next request takes it over, and from then on the lock's
+time is the fence: whoever was thought dead can no longer keep an answer.
+"""
+
+import base64
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import IntegrityError, transaction
+
+from common import crypto
+from common.errors import Conflict, Invalid
+from projects.credentials import ProjectCredential
+from projects.models import IdempotencyKey, OnceOnly, PlatformIdempotencyKey
+from projects.selectors import idempotency_keys
+from projects.selectors.idempotency_keys import Caller
+
+PURGE_BATCH = 5000
+
+
+class KeyInvalid(Invalid):
+    code, title = "idempotency-key-invalid", "The Idempotency-Key header is not valid."
+
+
+class KeyReused(Conflict):
+    code = "idempotency-key-reused"
+    title = "This Idempotency-Key has been used for another request."
+
+
+class InFlight(Conflict):
+    code = "idempotency-key-in-flight"
+    title = "The first request with this Idempotency-Key is still under way."
+
+
+class LostClaim(Exception):
+    """The claim was taken over: what this request did must not be kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a caller was told, to the byte."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to carry out a request, or the answer that it has had."""
+
+    caller: Caller
+    row: OnceOnly
+    answer: Answer | None = None
+
+
+def fingerprint(*, caller: Caller, method: str, path: str, body: bytes) -> str:
+    """What makes two requests the same: what is asked, and with which rights.
+
+    The rights belong to it because an answer may hold a new key: a key with fewer scopes must not
+    be handed what a key with more was given. A rotated key has the same rights as its successor.
+    """
+    rights = ["platform"]
+    if isinstance(caller, ProjectCredential):
+        rights = [caller.app_id or "", *sorted(caller.scopes)]
+    digest = hashlib.sha256()
+    for part in (method, path, " ".join(rights)):
+        digest.update(part.encode() + b"\x00")
+    digest.update(body)
+    return digest.hexdigest()
+
+
+def claim(*, caller: Caller, key: str, fingerprint: str, at: datetime) -> Claim:
+    """The right to go ahead, or the stored answer.
+
+    Raises:
+        KeyInvalid: the key is empty, longer than 255 characters, or not printable ASCII.
+        KeyReused: the key stands for another request.
+        InFlight: the first request is under way.
+    """
+    if not (1 <= len(key) <= 255 and key.isascii() and key.isprintable()):
+        raise KeyInvalid("Send 1 to 255 printable ASCII characters.", field="Idempotency-Key")
+    try:
+        with transaction.atomic():
+            row = _new(caller=caller, key=key, fingerprint=fingerprint, at=at)
+        return Claim(caller, row)
+    except IntegrityError:
+        return _claim_again(caller=caller, key=key, fingerprint=fingerprint, at=at)
+
+
+def _new(*, caller: Caller, key: str, fingerprint: str, at: datetime) -> OnceOnly:
+    if isinstance(caller, ProjectCredential):
+        return IdempotencyKey.objects.create(
+            project=caller.project, key=key, fingerprint=fingerprint, locked_at=at, created_at=at
+        )
+    return PlatformIdempotencyKey.objects.create(
+        platform_key_id=caller.key_id,
+        key=key,
+        fingerprint=fingerprint,
+        locked_at=at,
+        created_at=at,
+    )
+
+
+def _claim_again(*, caller: Caller, key: str, fingerprint: str, at: datetime) -> Claim:
+    with transaction.atomic():
+        row = idempotency_keys.lock(caller=caller, key=key)
+        if row is None:  # purged between the two statements
+            raise InFlight("Send it again.", retry_after=1)
+        if row.is_over(at):
+            row.fingerprint, row.created_at, row.status, row.answer = fingerprint, at, None, ""
+        elif row.fingerprint != fingerprint:
+            raise KeyReused("Send each new request with a key of its own.")
+        elif row.status is not None:
+            return Claim(caller, row, _answer(row))
+        elif row.is_under_way(at):
+            raise InFlight("Send it again in a moment.", retry_after=1)
+        row.locked_at = at
+        row.save()
+    return Claim(caller, row)
+
+
+def keep(*, claim: Claim, answer: Answer) -> None:
+    """Remember the answer. Raises LostClaim when another request has taken over."""
+    row = claim.row
+    sealed = crypto.encrypt(base64.b64encode(answer.body).decode(), context=row.answer_context)
+    _settle(claim, status=answer.status, headers=answer.headers, answer=sealed, locked_at=None)
+
+
+def give_back(*, claim: Claim) -> None:
+    """Nothing was carried out: the next request with this key tries again."""
+    _settle(claim, locked_at=None)
+
+
+def purge(*, at: datetime) -> int:
+    """Forget what is older than a day, a batch at a time; how many keys that were."""
+    purged = 0
+    for rows in idempotency_keys.expired(at=at):
+        while batch := list(rows.values_list("pk", flat=True)[:PURGE_BATCH]):
+            purged += rows.filter(pk__in=batch).delete()[0]
+    return purged
+
+
+def _settle(claim: Claim, **values: object) -> None:
+    mine = idempotency_keys.of(claim.caller).filter(pk=claim.row.pk, locked_at=claim.row.locked_at)
+    if not mine.update(**values):
+        raise LostClaim
+
+
+def _answer(row: OnceOnly) -> Answer:
+    body = base64.b64decode(crypto.decrypt(row.answer, context=row.answer_context))
+    return Answer(status=row.status or 200, headers=row.headers, body=body)

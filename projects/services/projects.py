@@ -1,0 +1,117 @@
+"""Register and configure tenants."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.utils.text import slugify
+
+from common.errors import Conflict
+from common.ids import new_id
+from events.services import audit
+from projects import origins
+from projects.models import ApiKey, Project, Sells
+from projects.scopes import ALL
+from projects.selectors import projects
+from projects.services import api_keys
+
+
+class SlugTaken(Conflict):
+    code, title = "slug-taken", "Another project has this slug."
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """A new tenant, its first key (``secret`` is shown once), and what was inferred for it."""
+
+    project: Project
+    key: ApiKey
+    secret: str
+    detected: dict[str, Any]
+
+
+def detect(said: dict[str, Any]) -> dict[str, Any]:
+    """What a registration left open: a slug from the name, both kinds of sale, the platform's
+    currency, test mode."""
+    inferred = {
+        "slug": _slug_from(said["name"]),
+        "livemode": False,
+        "sells": [Sells.SUBSCRIPTION.value, Sells.ITEM.value],
+        "default_currency": settings.PROJECTS.default_currency,
+    }
+    return {field: value for field, value in inferred.items() if said.get(field) is None}
+
+
+def register(*, name: str, actor: str, at: datetime, **said: Any) -> Registration:
+    """A tenant that can sell at once. What ``said`` leaves out, or is None, is inferred.
+
+    ``said``: slug, livemode, sells, default_currency, return_origins. Raises SlugTaken and
+    OriginRefused.
+    """
+    detected = detect({"name": name, **said})
+    given = {field: value for field, value in said.items() if value is not None}
+    fields = {"name": name, **given, **detected}
+    fields["return_origins"] = _origins(fields.get("return_origins", []), fields["livemode"])
+    try:
+        with transaction.atomic():
+            project = Project.objects.create(**fields)
+            audit.record(
+                actor=actor,
+                action="project.register",
+                subject=project.pk,
+                project_id=project.pk,
+                at=at,
+                after=fields,
+            )
+            key, secret = api_keys.issue(
+                project=project, name="First key", scopes=ALL, actor=actor, at=at
+            )
+    except IntegrityError as error:
+        raise SlugTaken("Choose another slug.") from error
+    return Registration(project=project, key=key, secret=secret, detected=detected)
+
+
+def configure(*, project: Project, changes: dict[str, Any], actor: str, at: datetime) -> Project:
+    """The project with these fields replaced. Raises SlugTaken and OriginRefused."""
+    if "return_origins" in changes:
+        allowed = _origins(changes["return_origins"], project.livemode)
+        changes = {**changes, "return_origins": allowed}
+    try:
+        with transaction.atomic():
+            project = projects.lock(project_id=project.pk)
+            before = {
+                field: getattr(project, field)
+                for field, value in changes.items()
+                if getattr(project, field) != value
+            }
+            if before:
+                after = {field: changes[field] for field in before}
+                for field, value in after.items():
+                    setattr(project, field, value)
+                project.save(update_fields=[*after, "updated_at"])
+                audit.record(
+                    actor=actor,
+                    action="project.configure",
+                    subject=project.pk,
+                    project_id=project.pk,
+                    at=at,
+                    before=before,
+                    after=after,
+                )
+    except IntegrityError as error:
+        raise SlugTaken("Choose another slug.") from error
+    return project
+
+
+def _origins(texts: list[str], livemode: bool) -> list[str]:
+    return list(dict.fromkeys(origins.normal(text, livemode=livemode) for text in texts))
+
+
+def _slug_from(name: str) -> str:
+    """A free slug that looks like the name; a few random characters make it free."""
+    wanted = slugify(name)[:40].strip("-_").replace("_", "-") or "project"
+    if not Project.objects.filter(slug=wanted).exists():
+        return wanted
+    return f"{wanted}-{new_id('x')[-6:]}"

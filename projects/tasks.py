@@ -1,0 +1,11 @@
+"""What this app does by the clock."""
+
+from celery import shared_task
+from django.utils import timezone
+
+from projects.services import idempotency
+
+
+@shared_task(name="projects.purge_idempotency_keys")
+def purge_idempotency_keys() -> None:
+    idempotency.purge(at=timezone.now())

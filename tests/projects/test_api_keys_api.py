@@ -1,0 +1,197 @@
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import time_machine
+
+from events.models import AuditEntry
+from projects.models import ApiKey, App, PlatformKey, Project
+from projects.scopes import ALL
+from tests.api_client import ApiClient
+from tests.factories.projects import AppFactory, key_of
+
+START = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
+KEYS_ONLY = ["keys:read", "keys:write"]
+
+
+@pytest.fixture
+def app(project: Project) -> App:
+    return AppFactory.create(project=project)
+
+
+def newest(project: Project) -> ApiKey:
+    return ApiKey.objects.for_project(project).latest("id")
+
+
+def test_a_key_is_shown_once(api: ApiClient, project: Project) -> None:
+    made = api.post(f"/projects/{project.pk}/keys", {"name": "CI", "scopes": ["entitlements:read"]})
+
+    assert made.status_code == 201
+    secret = made.json()["secret"]
+    shown = api.get(f"/projects/{project.pk}/keys/{made.json()['id']}")
+    assert "secret" not in shown.json()
+    assert secret not in api.get(f"/projects/{project.pk}/keys").content.decode()
+    assert secret not in str(newest(project).__dict__)
+    assert ApiClient(secret).get(f"/projects/{project.pk}/keys").status_code == 403
+
+
+def test_a_key_hands_out_its_own_scopes_at_most(project: Project) -> None:
+    client = ApiClient(key_of(project, scopes=KEYS_ONLY))
+
+    same = client.post(f"/projects/{project.pk}/keys", {"name": "same"})
+    assert same.json()["scopes"] == KEYS_ONLY
+    more = client.post(
+        f"/projects/{project.pk}/keys", {"name": "more", "scopes": ["keys:read", "admin:grant"]}
+    )
+    assert (more.status_code, more.json()["code"]) == (403, "scopes-exceeded")
+    assert ApiKey.objects.for_project(project).count() == 2
+
+
+def test_rotation_is_no_way_to_more_scopes(api: ApiClient, project: Project) -> None:
+    strong = api.post(f"/projects/{project.pk}/keys", {"name": "strong"}).json()
+    weak = ApiClient(key_of(project, scopes=KEYS_ONLY))
+
+    answer = weak.post(f"/projects/{project.pk}/keys/{strong['id']}/rotate")
+
+    assert (answer.status_code, answer.json()["code"]) == (403, "scopes-exceeded")
+    assert ApiClient(strong["secret"]).get("/projects").status_code == 200
+
+
+def test_the_platform_hands_out_every_scope(platform_api: ApiClient, project: Project) -> None:
+    made = platform_api.post(f"/projects/{project.pk}/keys", {"name": "all"}).json()
+
+    assert made["scopes"] == ALL
+    assert ApiClient(made["secret"]).get("/customers").status_code == 200
+
+
+def test_two_keys_are_live_while_rotating(platform_api: ApiClient, project: Project) -> None:
+    with time_machine.travel(START, tick=False) as clock:
+        platform_key = PlatformKey.objects.get()
+        assert platform_key.is_live(START)
+        old = platform_api.post(f"/projects/{project.pk}/keys", {"name": "back end"}).json()
+        new = platform_api.post(
+            f"/projects/{project.pk}/keys/{old['id']}/rotate", {"overlap_hours": 2}
+        ).json()
+        both = [ApiClient(old["secret"]), ApiClient(new["secret"])]
+        assert [client.get("/projects").status_code for client in both] == [200, 200]
+        shown = platform_api.get(f"/projects/{project.pk}/keys/{old['id']}").json()
+        assert shown["rotated_to"] == new["id"]
+        assert shown["expires_at"] == "2026-11-21T11:30:00Z"
+        clock.shift(timedelta(hours=2))
+        assert [client.get("/projects").status_code for client in both] == [401, 200]
+
+
+def test_a_key_is_rotated_once(platform_api: ApiClient, project: Project) -> None:
+    old = platform_api.post(f"/projects/{project.pk}/keys", {"name": "back end"}).json()
+    path = f"/projects/{project.pk}/keys/{old['id']}/rotate"
+
+    assert platform_api.post(path).status_code == 201
+    again = platform_api.post(path)
+    assert (again.status_code, again.json()["code"]) == (409, "key-revoked")
+    assert ApiKey.objects.for_project(project).count() == 2
+
+
+def test_a_revoked_key_opens_nothing_at_once(api: ApiClient, project: Project) -> None:
+    made = api.post(f"/projects/{project.pk}/keys", {"name": "leaked"}).json()
+    path = f"/projects/{project.pk}/keys/{made['id']}/revoke"
+
+    first = api.post(path, {"reason": "found in a log"}).json()
+    again = api.post(path).json()
+
+    assert first["revoked_at"] is not None
+    assert again == first
+    assert ApiClient(made["secret"]).get("/projects").status_code == 401
+    entry = AuditEntry.objects.filter(action="key.revoke").get()
+    assert entry.reason == "found in a log"
+
+
+def test_an_expired_key_opens_nothing(api: ApiClient, project: Project) -> None:
+    with time_machine.travel(START, tick=False) as clock:
+        made = ApiClient(key_of(project)).post(
+            f"/projects/{project.pk}/keys",
+            {"name": "trial", "expires_at": "2026-11-21T10:30:00Z"},
+        )
+        client = ApiClient(made.json()["secret"])
+        clock.shift(timedelta(minutes=59, seconds=59))
+        assert client.get("/projects").status_code == 200
+        clock.shift(timedelta(seconds=1))
+        assert client.get("/projects").status_code == 401
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"name": "x", "scopes": []},
+        {"name": "x", "scopes": ["everything"]},
+        {"name": "x", "scopes": ["platform"]},
+        {"name": "x", "expires_at": "2020-01-01T00:00:00Z"},
+        {"name": "x", "expires_at": "soon"},
+        {"name": "x", "secret": "tg_test_" + "a" * 43},
+    ],
+)
+def test_a_wrong_key_request_makes_no_key(
+    api: ApiClient, project: Project, body: dict[str, Any]
+) -> None:
+    assert api.post(f"/projects/{project.pk}/keys", body).status_code == 422
+    assert ApiKey.objects.for_project(project).count() == 1
+
+
+def test_an_apps_key_rules_its_own_app_only(project: Project, app: App) -> None:
+    other = AppFactory.create(project=project)
+    client = ApiClient(key_of(project, app=app))
+    base = f"/projects/{project.pk}"
+    elsewhere = newest(project).pk
+
+    made = client.post(f"{base}/keys", {"name": "second"}).json()
+    assert made["app"] == app.pk
+    assert client.post(f"{base}/apps/{app.pk}/keys", {"name": "third"}).status_code == 201
+    assert client.post(f"{base}/apps/{other.pk}/keys", {"name": "x"}).status_code == 404
+    key_of(project)
+    foreign = newest(project).pk
+    assert elsewhere != foreign
+    assert client.post(f"{base}/keys/{foreign}/revoke").status_code == 404
+    assert {row["app"] for row in client.get(f"{base}/keys").json()["data"]} == {app.pk}
+
+
+def test_the_keys_of_an_archived_app_open_nothing(
+    api: ApiClient, project: Project, app: App
+) -> None:
+    path = f"/projects/{project.pk}/apps/{app.pk}"
+    made = api.post(f"{path}/keys", {"name": "app"}).json()
+    client = ApiClient(made["secret"])
+    assert client.get("/projects").status_code == 200
+
+    assert api.patch(path, {"archived": True}).json()["archived_at"] is not None
+    assert client.get("/projects").status_code == 401
+    refused = api.post(f"{path}/keys", {"name": "late"})
+    assert (refused.status_code, refused.json()["code"]) == (409, "app-archived")
+
+    assert api.patch(path, {"archived": False}).json()["archived_at"] is None
+    assert client.get("/projects").status_code == 200
+
+
+def test_a_neighbours_keys_are_not_there(
+    api: ApiClient, project: Project, other_project: Project
+) -> None:
+    key_of(other_project)
+    key = newest(other_project)
+
+    assert api.get(f"/projects/{other_project.pk}/keys").status_code == 404
+    assert api.get(f"/projects/{project.pk}/keys/{key.pk}").status_code == 404
+    assert api.post(f"/projects/{project.pk}/keys/{key.pk}/revoke").status_code == 404
+    key.refresh_from_db()
+    assert key.revoked_at is None
+
+
+def test_last_use_is_kept_to_the_minute(project: Project) -> None:
+    with time_machine.travel(START, tick=False) as clock:
+        client = ApiClient(key_of(project))
+        client.get("/projects")
+        assert newest(project).last_used_at == START
+        clock.shift(timedelta(seconds=59))
+        client.get("/projects")
+        assert newest(project).last_used_at == START
+        clock.shift(timedelta(seconds=1))
+        client.get("/projects")
+        assert newest(project).last_used_at == START + timedelta(minutes=1)

@@ -1,0 +1,337 @@
+"""The promise of ``Idempotency-Key``, through HTTP, against every way it could be broken."""
+
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from django.db import connection
+from django.http import HttpRequest, HttpResponse
+from django.test import RequestFactory
+
+from projects.api.idempotency import IdempotencyMiddleware
+from projects.credentials import ProjectCredential
+from projects.models import ApiKey, App, Customer, IdempotencyKey, Project
+from projects.models.idempotency_key import KEPT_FOR, LOCKED_FOR
+from projects.services import idempotency
+from projects.services.idempotency import Answer, Claim, InFlight, KeyReused, LostClaim
+from tests.api_client import ApiClient
+from tests.factories.projects import key_of
+
+START = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
+ONCE = {"Idempotency-Key": "order-1"}
+
+
+@pytest.fixture
+def clock() -> Iterator[time_machine.Traveller]:
+    with time_machine.travel(START, tick=False) as coordinates:
+        yield coordinates
+
+
+def rows(project: Project) -> list[IdempotencyKey]:
+    return list(IdempotencyKey.objects.for_project(project))
+
+
+def test_the_same_request_is_carried_out_once(api: ApiClient, project: Project) -> None:
+    first = api.post("/customers", {"user_id": "u1"}, headers=ONCE)
+    again = api.post("/customers", {"user_id": "u1"}, headers=ONCE)
+
+    assert (first.status_code, again.status_code) == (201, 201)
+    assert again.content == first.content
+    assert again.headers["Content-Type"] == first.headers["Content-Type"]
+    assert "Idempotent-Replayed" not in first.headers
+    assert again.headers["Idempotent-Replayed"] == "true"
+    assert again.headers["X-Request-ID"] != first.headers["X-Request-ID"]
+    assert Customer.objects.for_project(project).count() == 1
+
+
+def test_a_refusal_of_the_business_is_repeated_too(api: ApiClient) -> None:
+    api.post("/customers", {"user_id": "u1"})
+    first = api.post("/customers", {"user_id": "u1"}, headers=ONCE)
+    again = api.post("/customers", {"user_id": "u1"}, headers=ONCE)
+
+    assert (first.status_code, first.json()["code"]) == (409, "customer-exists")
+    assert again.content == first.content
+    assert again.headers["Idempotent-Replayed"] == "true"
+
+
+def test_a_new_key_is_replayed_but_not_stored_readably(api: ApiClient, project: Project) -> None:
+    path = f"/projects/{project.pk}/keys"
+    first = api.post(path, {"name": "CI"}, headers=ONCE)
+    again = api.post(path, {"name": "CI"}, headers=ONCE)
+
+    assert again.json()["secret"] == first.json()["secret"]
+    assert ApiKey.objects.for_project(project).count() == 2
+    stored = rows(project)[0].__dict__
+    assert first.json()["secret"] not in str(stored)
+    assert first.json()["id"] not in str(stored)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "/customers", {"user_id": "u2"}),
+        ("POST", "/customers?x=1", {"user_id": "u1"}),
+        ("PATCH", "/customers/u1", {"name": "Ada"}),
+    ],
+)
+def test_the_key_of_another_request_is_refused(
+    api: ApiClient, project: Project, method: str, path: str, body: dict[str, Any]
+) -> None:
+    api.post("/customers", {"user_id": "u1"}, headers=ONCE)
+    other = api.request(method, path, body, headers=ONCE)
+
+    assert (other.status_code, other.json()["code"]) == (409, "idempotency-key-reused")
+    assert Customer.objects.for_project(project).get().name == ""
+
+
+def test_neighbours_may_choose_the_same_key(
+    api: ApiClient, other_api: ApiClient, other_project: Project
+) -> None:
+    mine = api.post("/customers", {"user_id": "u1"}, headers=ONCE)
+    theirs = other_api.post("/customers", {"user_id": "u1"}, headers=ONCE)
+
+    assert theirs.status_code == 201
+    assert "Idempotent-Replayed" not in theirs.headers
+    assert theirs.json()["id"] != mine.json()["id"]
+    assert Customer.objects.for_project(other_project).get().pk == theirs.json()["id"]
+
+
+def test_a_successor_key_gets_the_answer_and_a_weaker_key_does_not(project: Project) -> None:
+    strong, same = ApiClient(key_of(project)), ApiClient(key_of(project))
+    weak = ApiClient(key_of(project, scopes=["keys:write"]))
+    path, body = f"/projects/{project.pk}/keys", {"name": "CI"}
+
+    first = strong.post(path, body, headers=ONCE)
+    assert same.post(path, body, headers=ONCE).content == first.content
+    refused = weak.post(path, body, headers=ONCE)
+    assert (refused.status_code, refused.json()["code"]) == (409, "idempotency-key-reused")
+
+
+def test_a_revoked_key_is_not_answered_from_memory(api: ApiClient, project: Project) -> None:
+    api.post("/customers", {"user_id": "u1"}, headers=ONCE)
+    ApiKey.objects.for_project(project).update(revoked_at=START)
+
+    again = api.post("/customers", {"user_id": "u1"}, headers=ONCE)
+    assert (again.status_code, again.json()["code"]) == (401, "invalid-key")
+
+
+def test_a_malformed_request_keeps_nothing(api: ApiClient, project: Project) -> None:
+    refused = api.post("/customers", {"user_id": ""}, headers=ONCE)
+    assert refused.status_code == 422
+
+    repaired = api.post("/customers", {"user_id": ""}, headers=ONCE)
+    assert repaired.status_code == 422
+    assert "Idempotent-Replayed" not in repaired.headers
+    assert rows(project)[0].locked_at is None
+    assert rows(project)[0].status is None
+
+
+def test_what_was_not_found_may_be_there_later(api: ApiClient) -> None:
+    assert api.patch("/customers/u1", {"name": "Ada"}, headers=ONCE).status_code == 404
+    api.post("/customers", {"user_id": "u1"})
+    assert api.patch("/customers/u1", {"name": "Ada"}, headers=ONCE).status_code == 200
+
+
+def test_platform_keys_have_keys_of_their_own(platform_api: ApiClient) -> None:
+    first = platform_api.post("/projects", {"name": "Acme"}, headers=ONCE)
+    again = platform_api.post("/projects", {"name": "Acme"}, headers=ONCE)
+
+    assert first.status_code == 201
+    assert again.content == first.content
+    assert Project.objects.count() == 1
+
+
+def test_reading_needs_no_key_and_ignores_one(api: ApiClient, project: Project) -> None:
+    api.get("/customers", headers=ONCE)
+    assert "Idempotent-Replayed" not in api.get("/customers", headers=ONCE).headers
+    assert rows(project) == []
+
+
+@pytest.mark.parametrize("key", ["", "x" * 256, "caf\u00e9", "tab\tbed", "bell\x07"])
+def test_an_odd_key_is_refused(api: ApiClient, project: Project, key: str) -> None:
+    answer = api.post("/customers", {"user_id": "u1"}, headers={"Idempotency-Key": key})
+
+    assert (answer.status_code, answer.json()["code"]) == (422, "idempotency-key-invalid")
+    assert Customer.objects.for_project(project).count() == 0
+
+
+def test_the_longest_key_is_fine(api: ApiClient) -> None:
+    long = {"Idempotency-Key": "x" * 255}
+    assert api.post("/customers", {"user_id": "u1"}, headers=long).status_code == 201
+    assert api.post("/customers", {"user_id": "u1"}, headers=long).status_code == 201
+
+
+def test_an_oversized_body_is_refused_as_ever(api: ApiClient, project: Project) -> None:
+    answer = api.post("/customers", {"user_id": "u1", "name": "x" * 1_100_000}, headers=ONCE)
+
+    assert (answer.status_code, answer.json()["code"]) == (413, "body-too-large")
+    assert rows(project) == []
+
+
+def test_after_a_day_the_key_is_new(project: Project, clock: time_machine.Traveller) -> None:
+    api = ApiClient(key_of(project))
+    api.post("/customers", {"user_id": "u1"}, headers=ONCE)
+    clock.shift(KEPT_FOR - timedelta(seconds=1))
+    assert api.post("/customers", {"user_id": "u2"}, headers=ONCE).status_code == 409
+    clock.shift(timedelta(seconds=1))
+    fresh = api.post("/customers", {"user_id": "u2"}, headers=ONCE)
+    assert fresh.status_code == 201
+    assert api.post("/customers", {"user_id": "u2"}, headers=ONCE).content == fresh.content
+
+
+def test_the_sweep_forgets_what_is_older_than_a_day(
+    project: Project, platform_api: ApiClient
+) -> None:
+    api = ApiClient(key_of(project))
+    api.post("/customers", {"user_id": "u1"}, headers=ONCE)
+    platform_api.post("/projects", {"name": "Acme"}, headers=ONCE)
+    now = rows(project)[0].created_at
+
+    assert idempotency.purge(at=now + KEPT_FOR - timedelta(seconds=1)) == 0
+    assert idempotency.purge(at=now + KEPT_FOR + timedelta(seconds=5)) == 2
+    assert rows(project) == []
+
+
+# What happens between the claim and the answer.
+
+
+@pytest.fixture
+def caller(project: Project) -> ProjectCredential:
+    return ProjectCredential(key_id="key_x", project=project, scopes=frozenset({"keys:write"}))
+
+
+def claim(caller: ProjectCredential, at: datetime, *, same: str = "a") -> Claim:
+    return idempotency.claim(caller=caller, key="order-1", fingerprint=same, at=at)
+
+
+ANSWER = Answer(status=201, headers={"Content-Type": "application/json"}, body=b"\x00\xff{}")
+
+
+def test_a_second_request_waits_for_the_first(caller: ProjectCredential) -> None:
+    first = claim(caller, START)
+    assert first.answer is None
+
+    with pytest.raises(InFlight) as refused:
+        claim(caller, START + LOCKED_FOR - timedelta(seconds=1))
+    assert refused.value.retry_after == 1
+    idempotency.keep(claim=first, answer=ANSWER)
+    assert claim(caller, START + LOCKED_FOR).answer == ANSWER
+
+
+def test_a_crashed_request_is_taken_over(caller: ProjectCredential) -> None:
+    crashed = claim(caller, START)
+    taken = claim(caller, START + LOCKED_FOR)
+    assert taken.answer is None
+
+    with pytest.raises(LostClaim):
+        idempotency.keep(claim=crashed, answer=ANSWER)
+    with pytest.raises(LostClaim):
+        idempotency.give_back(claim=crashed)
+    other = Answer(status=200, headers={}, body=b"mine")
+    idempotency.keep(claim=taken, answer=other)
+    assert claim(caller, START + LOCKED_FOR * 2).answer == other
+
+
+def test_a_crash_does_not_free_the_key_for_another_request(caller: ProjectCredential) -> None:
+    claim(caller, START)
+    with pytest.raises(KeyReused):
+        claim(caller, START + LOCKED_FOR, same="b")
+
+
+def through(request: HttpRequest, view: Any) -> HttpResponse:
+    return IdempotencyMiddleware(view)(request)
+
+
+@pytest.fixture
+def request_once(project: Project) -> HttpRequest:
+    return RequestFactory().post(
+        "/api/v1/customers",
+        data="{}",
+        content_type="application/json",
+        headers={**ONCE, "Authorization": f"Bearer {key_of(project)}"},
+    )
+
+
+@pytest.mark.django_db(transaction=True)
+def test_work_and_answer_commit_together(request_once: HttpRequest, project: Project) -> None:
+    def view(request: HttpRequest) -> HttpResponse:
+        Customer.objects.create(project=project, user_id="u1")
+        assert connection.in_atomic_block
+        return HttpResponse("{}", status=201)
+
+    through(request_once, view)
+    assert Customer.objects.for_project(project).count() == 1
+    assert rows(project)[0].status == 201
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("status", [400, 404, 422, 429, 500, 503])
+def test_what_did_not_succeed_left_nothing(
+    request_once: HttpRequest, project: Project, status: int
+) -> None:
+    def view(request: HttpRequest) -> HttpResponse:
+        Customer.objects.create(project=project, user_id="u1")
+        return HttpResponse("{}", status=status)
+
+    assert through(request_once, view).status_code == status
+    assert Customer.objects.for_project(project).count() == 0
+    assert (rows(project)[0].status, rows(project)[0].locked_at) == (None, None)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_process_that_dies_before_its_answer_did_nothing(
+    request_once: HttpRequest, project: Project
+) -> None:
+    def view(request: HttpRequest) -> HttpResponse:
+        Customer.objects.create(project=project, user_id="u1")
+        raise SystemExit
+
+    with pytest.raises(SystemExit):
+        through(request_once, view)
+    assert Customer.objects.for_project(project).count() == 0
+    assert rows(project)[0].locked_at is not None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_request_that_was_given_up_on_does_nothing_after_all(
+    request_once: HttpRequest, project: Project
+) -> None:
+    def view(request: HttpRequest) -> HttpResponse:
+        Customer.objects.create(project=project, user_id="u1")
+        IdempotencyKey.objects.for_project(project).update(locked_at=START)  # somebody took over
+        return HttpResponse("{}", status=201)
+
+    answer = through(request_once, view)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (409, "1")
+    assert Customer.objects.for_project(project).count() == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_eight_at_once_are_carried_out_once(project: Project) -> None:
+    key, start = key_of(project), threading.Barrier(8)
+    answers: list[Any] = []
+
+    def call() -> None:
+        try:
+            start.wait(timeout=5)
+            answers.append(
+                ApiClient(key).post(f"/projects/{project.pk}/apps", {"name": "App"}, headers=ONCE)
+            )
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=call) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=20)
+
+    made = {answer.content for answer in answers if answer.status_code == 201}
+    refused = {answer.json()["code"] for answer in answers if answer.status_code != 201}
+    assert len(answers) == 8
+    assert len(made) == 1
+    assert refused <= {"idempotency-key-in-flight"}
+    assert App.objects.for_project(project).count() == 1

@@ -1,0 +1,170 @@
+from typing import Any
+
+import pytest
+
+from events.models import AuditEntry
+from projects.models import Project
+from projects.scopes import ALL
+from tests.api_client import ApiClient
+from tests.factories.projects import ProjectFactory, key_of
+
+
+def test_a_name_is_enough_to_register_and_call(platform_api: ApiClient) -> None:
+    answer = platform_api.post("/projects", {"name": "Acme Notes"})
+
+    assert answer.status_code == 201
+    body = answer.json()
+    assert body["detected"] == {
+        "slug": "acme-notes",
+        "livemode": False,
+        "sells": ["subscription", "item"],
+        "default_currency": "usd",
+    }
+    assert (body["slug"], body["default_currency"]) == ("acme-notes", "usd")
+    assert body["key"]["secret"].startswith("tg_test_")
+    assert body["key"]["scopes"] == ALL
+    itself = ApiClient(body["key"]["secret"]).get("/projects").json()
+    assert [row["id"] for row in itself["data"]] == [body["id"]]
+
+
+def test_what_is_said_is_not_detected(platform_api: ApiClient) -> None:
+    body = platform_api.post(
+        "/projects",
+        {
+            "name": "Acme",
+            "slug": "acme-live",
+            "livemode": True,
+            "sells": ["item"],
+            "default_currency": "eur",
+            "return_origins": ["https://App.example.com/", "https://app.example.com"],
+        },
+    ).json()
+
+    assert body["detected"] == {}
+    assert body["livemode"] is True
+    assert body["return_origins"] == ["https://app.example.com"]
+    assert body["key"]["secret"].startswith("tg_live_")
+
+
+def test_a_second_project_of_the_same_name_gets_a_slug_of_its_own(
+    platform_api: ApiClient,
+) -> None:
+    first = platform_api.post("/projects", {"name": "Acme"}).json()
+    second = platform_api.post("/projects", {"name": "Acme"}).json()
+
+    assert first["slug"] == "acme"
+    assert second["slug"].startswith("acme-")
+
+
+def test_a_name_without_latin_letters_still_gets_a_slug(platform_api: ApiClient) -> None:
+    assert platform_api.post("/projects", {"name": "東京"}).json()["slug"] == "project"
+
+
+def test_a_slug_that_was_asked_for_is_taken_or_not(
+    platform_api: ApiClient, project: Project
+) -> None:
+    answer = platform_api.post("/projects", {"name": "Other", "slug": project.slug})
+
+    assert (answer.status_code, answer.json()["code"]) == (409, "slug-taken")
+    assert Project.objects.count() == 1
+
+
+def test_registering_leaves_an_audit_entry_without_the_secret(platform_api: ApiClient) -> None:
+    body = platform_api.post("/projects", {"name": "Acme"}).json()
+
+    entries = AuditEntry.objects.filter(project_id=body["id"]).order_by("id")
+    assert [entry.action for entry in entries] == ["project.register", "key.issue"]
+    assert {entry.actor for entry in entries} == {entries[0].actor}
+    assert entries[0].actor.startswith("key:key_")
+    assert body["key"]["secret"] not in str([entry.after for entry in entries])
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({}, "#/name"),
+        ({"name": ""}, "#/name"),
+        ({"name": "x" * 121}, "#/name"),
+        ({"name": "Acme", "slug": "Not A Slug"}, "#/slug"),
+        ({"name": "Acme", "sells": []}, "#/sells"),
+        ({"name": "Acme", "sells": ["lemonade"]}, "#/sells/0"),
+        ({"name": "Acme", "default_currency": "dollars"}, "#/default_currency"),
+        ({"name": "Acme", "livemode": "perhaps"}, "#/livemode"),
+        ({"name": "Acme", "return_origins": ["http://example.com"]}, "#/return_origins"),
+        ({"name": "Acme", "owner": "me"}, "#/owner"),
+    ],
+)
+def test_a_wrong_registration_names_the_field(
+    platform_api: ApiClient, body: dict[str, Any], pointer: str
+) -> None:
+    answer = platform_api.post("/projects", body)
+
+    assert answer.status_code == 422
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert [error["pointer"] for error in answer.json()["errors"]] == [pointer]
+    assert Project.objects.count() == 0
+
+
+def test_a_projects_own_key_registers_nothing(api: ApiClient) -> None:
+    answer = api.post("/projects", {"name": "Mine too"})
+
+    assert (answer.status_code, answer.json()["code"]) == (403, "scope-missing")
+    assert Project.objects.count() == 1
+
+
+def test_the_platform_lists_every_project_in_pages(platform_api: ApiClient) -> None:
+    made = [ProjectFactory.create().pk for _ in range(3)]
+
+    first = platform_api.get("/projects", query={"limit": "2"}).json()
+    assert [row["id"] for row in first["data"]] == sorted(made, reverse=True)[:2]
+    assert first["has_more"] is True
+    last = platform_api.get(first["next"]).json()
+    assert [row["id"] for row in last["data"]] == [min(made)]
+    assert (last["next"], last["has_more"]) == (None, False)
+
+
+def test_a_project_configures_itself(api: ApiClient, project: Project) -> None:
+    answer = api.patch(
+        f"/projects/{project.pk}",
+        {"name": "Acme Ltd", "return_origins": ["http://localhost:3000/"]},
+    )
+
+    assert answer.status_code == 200
+    assert answer.json()["name"] == "Acme Ltd"
+    assert api.get(f"/projects/{project.pk}").json()["return_origins"] == ["http://localhost:3000"]
+    entry = AuditEntry.objects.filter(action="project.configure").get()
+    assert entry.before == {"name": "Acme", "return_origins": ["https://app.example.com"]}
+    assert entry.after == {"name": "Acme Ltd", "return_origins": ["http://localhost:3000"]}
+
+
+def test_a_change_that_changes_nothing_is_not_written_down(
+    api: ApiClient, project: Project
+) -> None:
+    assert api.patch(f"/projects/{project.pk}", {"name": project.name}).status_code == 200
+    assert not AuditEntry.objects.filter(action="project.configure").exists()
+
+
+def test_a_mode_is_for_ever(api: ApiClient, project: Project) -> None:
+    answer = api.patch(f"/projects/{project.pk}", {"livemode": True})
+
+    assert answer.status_code == 422
+    assert not Project.objects.get().livemode
+
+
+def test_a_neighbour_is_not_there(
+    api: ApiClient, other_project: Project, platform_api: ApiClient
+) -> None:
+    before = platform_api.get(f"/projects/{other_project.pk}").json()
+
+    assert api.get(f"/projects/{other_project.pk}").status_code == 404
+    assert api.patch(f"/projects/{other_project.pk}", {"name": "Mine"}).status_code == 404
+    assert platform_api.get(f"/projects/{other_project.pk}").json() == before
+
+
+def test_a_suspended_project_is_shut_out(project: Project, platform_api: ApiClient) -> None:
+    client = ApiClient(key_of(project))
+    Project.objects.update(suspended_at=project.created_at)
+
+    assert client.get("/projects").status_code == 401
+    shown = platform_api.get(f"/projects/{project.pk}").json()
+    assert shown["suspended_at"] is not None
