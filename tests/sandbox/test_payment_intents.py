@@ -277,7 +277,8 @@ def test_an_owner_hears_of_every_outcome(world, monkeypatch):
     ]
 
 
-def test_an_intent_of_a_checkout_session_is_left_alone(world, client):
+def test_an_intent_of_a_checkout_session_is_left_alone(world, client, monkeypatch):
+    monkeypatch.delitem(payments.FOLLOWERS, "checkout.session", raising=False)
     with world.transaction() as tx:
         method = payment_methods.resolve(tx, "pm_card_threeDSecure2Required", param="x")
         intent = payments.charge(
