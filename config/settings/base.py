@@ -125,6 +125,14 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {
+        "CheckoutTypeEnum": "billing.models.checkout.CheckoutType",
+        "CurrencyEnum": "common.currencies.CODES",
+        "DecisionReasonEnum": "entitlements.api.serializers.REASONS",
+        "PriceTypeEnum": "billing.models.price.PriceType",
+        "RefundReasonEnum": "billing.api.payments.REASONS",
+        "SourceTypeEnum": "entitlements.models.fact.SourceType",
+    },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "common.api.schema.add_problem_responses",
