@@ -20,6 +20,7 @@ EXPONENTS: dict[str, int] = {
     **dict.fromkeys(_NO_DIGITS.split(), 0),
     **dict.fromkeys(_THREE_DIGITS.split(), 3),
 }
+CODES = sorted(EXPONENTS)
 
 
 def exponent(currency: str) -> int | None:

@@ -4,7 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from common.currencies import EXPONENTS
+from common.currencies import CODES
 
 
 class StrictSerializer(serializers.Serializer[Any]):
@@ -31,7 +31,7 @@ class CurrencyField(serializers.ChoiceField):
     """An ISO 4217 code in lower case, as Stripe writes it."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(choices=sorted(EXPONENTS), **kwargs)
+        super().__init__(choices=CODES, **kwargs)
 
 
 class MoneySerializer(serializers.Serializer[Any]):

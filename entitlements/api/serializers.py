@@ -11,6 +11,8 @@ from entitlements.models.feature import FeatureKind
 from entitlements.models.grant import GrantStatus
 from entitlements.resolution import Reason
 
+REASONS = [reason.value for reason in Reason]
+
 
 @extend_schema_field({"type": ["boolean", "integer", "null"]})
 class ValueField(serializers.Field[Any, Any, Any, Any]):
@@ -41,7 +43,7 @@ class DecisionSerializer(serializers.Serializer[Any]):
 
     feature = serializers.CharField()
     allowed = serializers.BooleanField()
-    reason = serializers.ChoiceField(choices=[reason.value for reason in Reason])
+    reason = serializers.ChoiceField(choices=REASONS)
     value = ValueField()
     limit = serializers.IntegerField(
         allow_null=True, help_text="Of a limit: its number, null for none. Null otherwise."
