@@ -20,7 +20,7 @@ from config.stack.program import Program, ProgramFailed
 from config.stack.programs import programs
 
 READY_WITHIN = 60.0  # seconds for all programs together
-PATIENCE = 8.0  # seconds in which a program may stop by itself
+PATIENCE = 15.0  # seconds in which a program may stop by itself
 
 
 class Stack:
