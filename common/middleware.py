@@ -10,7 +10,6 @@ from django.http import HttpRequest, HttpResponse
 from common import context
 from common.api import django_refusals
 from common.api.problems import plain, refusal_of
-from common.errors import DomainError
 
 log = structlog.get_logger("tollgate.request")
 Handler = Callable[[HttpRequest], HttpResponse]
@@ -50,7 +49,7 @@ class ProblemMiddleware:
         if django_refusals.is_console(request):
             return None
         refusal = refusal_of(exception)
-        return plain(refusal) if isinstance(refusal, DomainError) else None
+        return None if refusal is None else plain(refusal)
 
 
 class NulMiddleware:

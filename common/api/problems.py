@@ -6,9 +6,9 @@ from typing import Any
 import orjson
 import structlog
 from django.conf import settings
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.db import InterfaceError, OperationalError
-from django.http import Http404, HttpResponse
+from django.http import Http404, HttpResponse, UnreadablePostError
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
@@ -87,6 +87,10 @@ def refusal_of(exception: Exception) -> DomainError | exceptions.APIException | 
         return NotFound()
     if isinstance(exception, PermissionDenied):
         return exceptions.PermissionDenied()
+    if isinstance(exception, RequestDataTooBig):
+        return BodyTooLarge()
+    if isinstance(exception, UnreadablePostError):
+        return exceptions.ParseError("The body ended early.")
     if isinstance(exception, OperationalError | InterfaceError):
         log.error("database_unavailable", error=type(exception).__name__)
         return Unavailable("The database is away or too busy. Try again in a few seconds.")

@@ -6,7 +6,9 @@ from billing.conf import BillingSettings
 from common.logs import logging_settings
 from config.env import env
 from config.schedule import SCHEDULE
+from config.settings.console import AXES_ENABLE_ADMIN, FORMAT_MODULE_PATH, UNFOLD  # noqa: F401
 from entitlements.conf import EntitlementsSettings
+from projects.conf import ProjectsSettings
 from webhooks.conf import WebhooksSettings
 
 BASE_DIR = Path(__file__).resolve().parents[2]
@@ -22,6 +24,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "django.contrib.humanize",
     "django.contrib.postgres",
     "axes",
     "pgtrigger",
@@ -38,6 +41,8 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "common.middleware.RequestIdMiddleware",
+    "common.middleware.ProblemMiddleware",
+    "common.middleware.NulMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -47,8 +52,8 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "config.security.ContentSecurityPolicyMiddleware",
-    "common.middleware.ProblemMiddleware",
     "axes.middleware.AxesMiddleware",
+    "projects.api.idempotency.IdempotencyMiddleware",
 ]
 
 ROOT_URLCONF = "config.urls"
@@ -88,6 +93,7 @@ SESSION_COOKIE_AGE = 8 * 3600
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_SAMESITE = "Strict"
+CSRF_FAILURE_VIEW = "common.api.django_refusals.csrf_refused"
 X_FRAME_OPTIONS = "DENY"
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
@@ -105,6 +111,7 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["projects.api.authentication.KeyAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["common.api.permissions.HasScope"],
     "DEFAULT_PARSER_CLASSES": ["common.api.parsers.StrictJSONParser"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "common.api.negotiation.AlwaysJSON",
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PAGINATION_CLASS": "common.api.pagination.CursorPagination",
     "DEFAULT_SCHEMA_CLASS": "common.api.schema.TollgateSchema",
@@ -165,4 +172,5 @@ PUBLIC_URL = env.str("PUBLIC_URL", default="http://localhost:8000").rstrip("/")
 
 BILLING = BillingSettings.from_env(env)
 ENTITLEMENTS = EntitlementsSettings()
+PROJECTS = ProjectsSettings.from_env(env)
 WEBHOOKS = WebhooksSettings()
