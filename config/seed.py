@@ -1,0 +1,132 @@
+"""A demo project that sells something: four plans and one item, in the Stripe sandbox.
+
+Every step first looks whether its result is there, so seeding twice is the same as once, and a
+run that was cut off is finished by the next.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from billing.models import Price, Product
+from billing.services import catalog
+from billing.services.product_features import Entitlement
+from common.money import Money
+from entitlements.models import Feature
+from entitlements.models.feature import FeatureKind
+from entitlements.services import features
+from projects.models import Project
+from projects.services import projects
+
+ACTOR = "command"
+SLUG = "demo"
+CURRENCY = "usd"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A product of the demo; without an amount it is sold by hand, without an interval once."""
+
+    name: str
+    description: str
+    amount: int | None
+    interval: str = "month"
+    gives: Mapping[str, bool | int | None] = field(default_factory=dict)
+
+
+FEATURES = (
+    ("agents", "Agents", FeatureKind.LIMIT, "agents"),
+    ("messages", "Messages per month", FeatureKind.LIMIT, "messages"),
+    ("users", "Team members", FeatureKind.LIMIT, "users"),
+    ("priority_support", "Priority support", FeatureKind.BOOLEAN, ""),
+    ("export", "Data export", FeatureKind.BOOLEAN, ""),
+)
+
+PLANS = (
+    Plan("Free", "To look around.", 0, gives={"agents": 1, "messages": 1_000, "users": 1}),
+    Plan(
+        "Starter",
+        "For a small team.",
+        2_900,
+        gives={"agents": 5, "messages": 10_000, "users": 3},
+    ),
+    Plan(
+        "Professional",
+        "For a company that lives in it.",
+        9_900,
+        gives={"agents": 25, "messages": 100_000, "users": 10, "priority_support": True},
+    ),
+    Plan(
+        "Enterprise",
+        "Priced by agreement, without limits.",
+        None,
+        gives={"agents": None, "messages": None, "users": None, "priority_support": True},
+    ),
+    Plan("Data export", "Once, for good.", 4_900, interval="", gives={"export": True}),
+)
+
+
+def demo_project(*, at: datetime) -> Project:
+    """The demo project, registered now or before."""
+    found = Project.objects.filter(slug=SLUG).first()
+    return (
+        found
+        or projects.register(
+            name="Demo",
+            slug=SLUG,
+            default_currency=CURRENCY,
+            return_origins=["http://localhost:3000"],
+            actor=ACTOR,
+            at=at,
+        ).project
+    )
+
+
+def define_features(*, project: Project, at: datetime) -> None:
+    """What the demo's users may do."""
+    known = set(Feature.objects.for_project(project).values_list("code", flat=True))
+    for code, name, kind, unit in FEATURES:
+        if code not in known:
+            features.create(
+                project=project, code=code, name=name, kind=kind, unit=unit, actor=ACTOR, at=at
+            )
+
+
+def offer(*, project: Project, at: datetime) -> Iterator[Plan]:
+    """Put each plan on sale, known to Stripe; yields those that are."""
+    for plan in PLANS:
+        product = _product(project, plan, at)
+        if plan.amount is not None:
+            _price(product, plan.amount, plan.interval, at)
+        yield plan
+
+
+def _product(project: Project, plan: Plan, at: datetime) -> Product:
+    key = f"seed-{project.pk}-{plan.name}"
+    found = Product.objects.for_project(project).filter(name=plan.name, stripe_id__isnull=False)
+    return found.first() or catalog.create_product(
+        project=project,
+        name=plan.name,
+        description=plan.description,
+        features=[Entitlement(code, value) for code, value in plan.gives.items()],
+        metadata={},
+        idempotency_key=key,
+        actor=ACTOR,
+        at=at,
+    )
+
+
+def _price(product: Product, amount: int, interval: str, at: datetime) -> Price:
+    found = Price.objects.for_project(product.project_id).filter(
+        product=product, unit_amount=amount, interval=interval, stripe_id__isnull=False
+    )
+    return found.first() or catalog.create_price(
+        product=product,
+        money=Money(amount, CURRENCY),
+        interval=interval,
+        interval_count=1,
+        nickname=product.name,
+        metadata={},
+        idempotency_key=f"seed-{product.pk}-{amount}",
+        at=at,
+    )
