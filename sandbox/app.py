@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from werkzeug.exceptions import HTTPException, NotFound, RequestEntityTooLarge
 from werkzeug.wrappers import Request, Response
 
+import sandbox.billing.controls  # noqa: F401  # registers its controls
 from sandbox import api, control, home
 from sandbox.api import StripeAPI
 from sandbox.errors import internal

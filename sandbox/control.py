@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -16,7 +15,7 @@ from werkzeug.routing import Map, Rule
 from werkzeug.utils import redirect
 from werkzeug.wrappers import Request, Response
 
-from sandbox import accounts, api, deliveries, overview, payment_behaviour
+from sandbox import accounts, api, deliveries, engine, overview, payment_behaviour
 from sandbox.errors import StripeFailure
 from sandbox.resources import webhook_endpoints
 
@@ -71,7 +70,7 @@ def clock(world: World, data: Data) -> Any:
 def set_clock(world: World, data: Data) -> Any:
     """``{"frozen": true}`` stops the clock where it is; false lets it follow real time."""
     with world.lock:
-        if _flag(data["frozen"]):
+        if flag(data["frozen"]):
             world.clock.freeze()
         else:
             world.clock.run()
@@ -85,7 +84,7 @@ def advance(world: World, data: Data) -> Any:
     to = int(data["to"]) if data.get("to") else world.clock.now() + int(data["seconds"])
     if to < world.clock.now():
         raise ValueError(f"The clock stands at {world.clock.now()} and cannot go back to {to}.")
-    import_module("sandbox.engine").advance(world, to)
+    engine.advance(world, to)
     return clock(world, data)
 
 
@@ -143,7 +142,7 @@ def redeliver(world: World, data: Data, id: str) -> Any:
 @control("POST", "/endpoints")
 def register_endpoint(world: World, data: Data) -> Any:
     """``{"url": …, "secret": "whsec_…", "name": …}``: made once per name (the URL, if none)."""
-    with world.transaction(_account(world, data)) as tx:
+    with world.transaction(account_of(world, data)) as tx:
         return webhook_endpoints.register(
             tx, url=data["url"], secret=data["secret"], name=data.get("name")
         )
@@ -201,7 +200,7 @@ def _owner(world: World, kind: str, id: str) -> str:
     raise NotFound(response=_json({"error": f"No such {kind}: '{id}'"}, 404))
 
 
-def _account(world: World, data: Data) -> str:
+def account_of(world: World, data: Data) -> str:
     known = accounts.ids(world)
     account: str = data.get("account") or known[0]
     if account not in known:
@@ -220,7 +219,7 @@ def _data(request: Request) -> Data:
     return request.form.to_dict()
 
 
-def _flag(value: Any) -> bool:
+def flag(value: Any) -> bool:
     if value in (True, "true", "on", "1"):
         return True
     if value in (False, "false", "", "0"):
@@ -236,11 +235,11 @@ def _share(value: Any) -> float:
 
 
 MODE_READERS: dict[str, Callable[[Any], Any]] = {
-    "shuffled": _flag,
+    "shuffled": flag,
     "seed": int,
     "duplicates": _share,
     "drop": _share,
-    "hold": _flag,
+    "hold": flag,
 }
 
 

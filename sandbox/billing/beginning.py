@@ -1,0 +1,133 @@
+"""How a subscription begins: its first periods and its first invoice."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sandbox.billing import blank_subscription, invoicing, items, lines, periods, proration
+from sandbox.errors import invalid
+from sandbox.objects import Object
+from sandbox.transaction import Transaction
+
+TRIAL_NOTICE = 3 * periods.DAY
+LONGEST_TRIAL = 5 * 366 * periods.DAY
+
+
+def begin(
+    tx: Transaction,
+    *,
+    customer: Object,
+    content: list[Object],
+    trial_end: int | None = None,
+    anchor: int | None = None,
+    **fields: Any,
+) -> Object:
+    """A subscription of these items that nobody has heard of yet: ``announce`` it when it stands.
+
+    ``anchor``: the first renewal, at most one interval away; until then the price is a part.
+    """
+    currency = content[0]["price"]["currency"]
+    check_currency(customer, currency)
+    subscription = blank_subscription.build(
+        tx, customer=customer["id"], currency=currency, items=content
+    )
+    subscription |= fields
+    if trial_end:
+        _set_trial(tx, subscription, trial_end)
+    start_periods(tx, subscription, anchor=trial_end or anchor)
+    return tx.insert(subscription)
+
+
+def check_currency(customer: Object, currency: str) -> None:
+    """Raises 400: a customer pays in one currency for good."""
+    if customer["currency"] not in (None, currency):
+        raise invalid(
+            "You cannot combine currencies on a single customer. This customer has had a "
+            f"subscription, coupon, or invoice item with currency {customer['currency']}.",
+            param="currency",
+        )
+
+
+def start_periods(tx: Transaction, subscription: Object, *, anchor: int | None = None) -> None:
+    """Let every item's period start now and end at the next boundary counted from the anchor."""
+    subscription["billing_cycle_anchor"] = anchor or tx.now
+    trial_end = subscription["trial_end"] if subscription["status"] == "trialing" else None
+    for item in items.of(subscription):
+        natural = periods.end_of_period(
+            subscription["billing_cycle_anchor"], item["price"]["recurring"], tx.now
+        )
+        item |= {"current_period_start": tx.now, "current_period_end": trial_end or natural}
+
+
+def first_invoice(
+    tx: Transaction, subscription: Object, *, prorate: bool = True, **options: Any
+) -> Object:
+    """The draft for the first periods, which are free in a trial."""
+    customer = tx.param_object("customer", subscription["customer"], param="customer")
+    trialing = subscription["status"] == "trialing"
+    content = [
+        lines.for_trial(tx, subscription, item)
+        if trialing
+        else proration.first_line(tx, subscription, item, prorate=prorate)
+        for item in items.of(subscription)
+    ]
+    invoice = invoicing.draft(
+        tx,
+        customer=customer,
+        currency=subscription["currency"],
+        reason="subscription_create",
+        content=content,
+        subscription=subscription,
+        auto_advance=False,
+        **options,
+    )
+    subscription["latest_invoice"] = invoice["id"]
+    return invoice
+
+
+def announce(tx: Transaction, subscription: Object) -> None:
+    tx.emit("customer.subscription.created", subscription)
+    if subscription["status"] == "trialing" and subscription["trial_end"] - tx.now < TRIAL_NOTICE:
+        give_trial_notice(tx, subscription)
+
+
+def give_trial_notice(tx: Transaction, subscription: Object) -> None:
+    """``trial_will_end``, once for each end of a trial."""
+    tx.insert(
+        {"object": "_trial_notice", "id": subscription["id"], "for": subscription["trial_end"]}
+    )
+    tx.emit("customer.subscription.trial_will_end", subscription)
+
+
+def had_trial_notice(tx: Transaction, subscription: Object) -> bool:
+    notice = tx.get("_trial_notice", subscription["id"])
+    return bool(notice and notice["for"] == subscription["trial_end"])
+
+
+def trial_end_of(tx: Transaction, params: Object, *, earliest: int | None = None) -> int | None:
+    """When the trial that the parameters ask for ends. Raises 400 for one that cannot be."""
+    if "trial_end" in params and "trial_period_days" in params:
+        raise invalid(
+            "You may only specify one of these parameters: trial_end, trial_period_days.",
+            param="trial_period_days",
+        )
+    if days := params.get("trial_period_days"):
+        if not 1 <= days <= 730:
+            raise invalid(
+                "Trial periods are between 1 and 730 days long.", param="trial_period_days"
+            )
+        return tx.now + int(days) * periods.DAY
+    trial_end = params.get("trial_end")
+    if trial_end in (None, "now"):
+        return None
+    if not (earliest or tx.now) <= trial_end <= tx.now + LONGEST_TRIAL:
+        raise invalid(
+            "Invalid timestamp: must be an integer Unix timestamp in the future, no more than "
+            "five years away.",
+            param="trial_end",
+        )
+    return int(trial_end)
+
+
+def _set_trial(tx: Transaction, subscription: Object, trial_end: int) -> None:
+    subscription |= {"status": "trialing", "trial_start": tx.now, "trial_end": trial_end}

@@ -1,0 +1,195 @@
+"""Taking the money for invoices, and what happens when it comes or does not."""
+
+from __future__ import annotations
+
+from sandbox import intents, payments
+from sandbox.billing import invoicing, settings, standing
+from sandbox.billing.periods import DAY
+from sandbox.objects import Object
+from sandbox.resources import invoice_payments
+from sandbox.transaction import Transaction
+
+PURPOSES = {
+    "subscription_create": "Subscription creation",
+    "subscription_cycle": "Subscription update",
+    "subscription_update": "Subscription update",
+}
+
+
+def finalize(tx: Transaction, invoice: Object) -> None:
+    """Open the draft; where nothing is due it is paid at once."""
+    invoicing.finalize(tx, invoice)
+    if invoice["amount_due"] == 0:
+        mark_paid(tx, invoice)
+
+
+def finalize_and_collect(tx: Transaction, invoice: Object, *, off_session: bool) -> None:
+    finalize(tx, invoice)
+    if invoice["status"] == "open":
+        collect(tx, invoice, off_session=off_session)
+
+
+def collect(
+    tx: Transaction, invoice: Object, *, off_session: bool, payment_method: str | None = None
+) -> None:
+    """Try once to take what is due; the invoice and its subscription show how it went."""
+    method = payment_method or default_method(tx, invoice)
+    intent = invoicing.intent_of(tx, invoice)
+    if method is None:
+        if intent is None:
+            await_payer(tx, invoice)
+        _note_failure(tx, invoice, code=None)
+    elif intent is None:
+        payments.charge(
+            tx,
+            amount=invoice["amount_remaining"],
+            currency=invoice["currency"],
+            payment_method=method,
+            customer=invoice["customer"],
+            off_session=off_session,
+            owner=("invoice", invoice["id"]),
+            **_intent_fields(invoice),
+        )
+    else:
+        intent |= {"payment_method": method, "status": "requires_confirmation"}
+        payments.attempt(tx, intent, off_session=off_session)
+
+
+def await_payer(tx: Transaction, invoice: Object) -> Object:
+    """An intent for the open invoice that someone else will confirm, with its default card."""
+    method = default_method(tx, invoice)
+    intent = intents.build(
+        tx,
+        amount=invoice["amount_remaining"],
+        currency=invoice["currency"],
+        customer=invoice["customer"],
+        payment_method=method,
+        status="requires_confirmation" if method else "requires_payment_method",
+        **_intent_fields(invoice),
+    )
+    tx.insert(intent)
+    intents.own(tx, intent, ("invoice", invoice["id"]))
+    invoice_payments.for_intent(tx, invoice, intent)
+    tx.emit("payment_intent.created", intent)
+    return intent
+
+
+def default_method(tx: Transaction, invoice: Object) -> str | None:
+    """The invoice's own card, else the subscription's, else the customer's."""
+    own: str | None = invoice["default_payment_method"]
+    subscription = invoicing.subscription_of(tx, invoice)
+    if own or subscription is None:
+        return own or _customers_method(tx, invoice["customer"])
+    return method_of(tx, subscription)
+
+
+def method_of(tx: Transaction, subscription: Object) -> str | None:
+    """The card that pays the subscription: its own, else the customer's."""
+    own: str | None = subscription["default_payment_method"]
+    return own or _customers_method(tx, subscription["customer"])
+
+
+def mark_paid(
+    tx: Transaction, invoice: Object, intent: Object | None = None, *, out_of_band: bool = False
+) -> None:
+    """The invoice is settled: by this intent, outside of Stripe, or because nothing was due."""
+    with tx.updating(invoice, *invoicing.revision(tx, invoice)):
+        if intent and invoice["attempt_count"] == 0:
+            invoice["attempt_count"] = 1
+        invoice |= {
+            "amount_paid": 0 if out_of_band else invoice["amount_due"],
+            "amount_remaining": 0,
+            "attempted": True,
+            "auto_advance": False,
+            "next_payment_attempt": None,
+            "status": "paid",
+        }
+        invoice["status_transitions"]["paid_at"] = tx.now
+    tx.emit("invoice.paid", invoice)
+    if not out_of_band:
+        tx.emit("invoice.payment_succeeded", invoice)
+    _set_delinquent(tx, invoice, owes=False)
+    standing.after_payment(tx, invoice, intent)
+    if intent:
+        payment = invoice_payments.for_intent(tx, invoice, intent)
+        invoice_payments.mark_paid(tx, payment, intent["amount_received"])
+        tx.emit("invoice_payment.paid", payment)
+
+
+def follow(tx: Transaction, intent: Object, invoice_id: str) -> None:
+    """Hear how a payment for an invoice went, now or after the payer authenticated."""
+    invoice = tx.param_object("invoice", invoice_id, param="invoice")
+    if invoice["status"] not in ("open", "uncollectible"):
+        return
+    invoice_payments.for_intent(tx, invoice, intent)
+    match intent["status"]:
+        case "succeeded":
+            mark_paid(tx, invoice, intent)
+        case "requires_action":
+            _await_action(tx, invoice)
+        case "requires_payment_method" if intent["last_payment_error"]:
+            _note_failure(tx, invoice, code=intent["last_payment_error"]["code"])
+
+
+payments.FOLLOWERS["invoice"] = follow
+
+
+def _await_action(tx: Transaction, invoice: Object) -> None:
+    with tx.updating(invoice, *invoicing.revision(tx, invoice)):
+        invoice["attempted"] = True
+        invoice["attempt_count"] = invoice["attempt_count"] or 1
+    tx.emit("invoice.payment_action_required", invoice)
+
+
+def _note_failure(tx: Transaction, invoice: Object, *, code: str | None) -> None:
+    """The first attempt counts, and then the scheduled ones: others leave the schedule alone."""
+    due = invoice["next_payment_attempt"]
+    counts = invoice["attempt_count"] == 0 or (due is not None and due <= tx.now)
+    with tx.updating(invoice, *invoicing.revision(tx, invoice)):
+        invoice["attempted"] = True
+        if counts:
+            invoice["attempt_count"] += 1
+            invoice["next_payment_attempt"] = _next_attempt(tx, invoice)
+    tx.emit("invoice.payment_failed", invoice)
+    if code == "authentication_required":
+        tx.emit("invoice.payment_action_required", invoice)
+    if not _is_beginning(tx, invoice):
+        _set_delinquent(tx, invoice, owes=True)
+        gives_up = counts and invoice["auto_advance"] and invoice["next_payment_attempt"] is None
+        standing.after_failure(tx, invoice, gives_up=gives_up)
+
+
+def _next_attempt(tx: Transaction, invoice: Object) -> int | None:
+    """When to retry by the account's schedule; first invoices are left to the payer."""
+    waits = settings.read(tx)["retry_after_days"]
+    retries_done = invoice["attempt_count"] - 1
+    if not invoice["auto_advance"] or _is_beginning(tx, invoice) or retries_done >= len(waits):
+        return None
+    return tx.now + int(waits[retries_done]) * DAY
+
+
+def _is_beginning(tx: Transaction, invoice: Object) -> bool:
+    subscription = invoicing.subscription_of(tx, invoice)
+    return bool(subscription and subscription["status"] == "incomplete")
+
+
+def _set_delinquent(tx: Transaction, invoice: Object, *, owes: bool) -> None:
+    customer = tx.get("customer", invoice["customer"])
+    if customer and not customer.get("deleted"):
+        with tx.updating(customer, "customer.updated"):
+            customer["delinquent"] = owes
+
+
+def _customers_method(tx: Transaction, customer_id: str) -> str | None:
+    customer = tx.param_object("customer", customer_id, param="customer")
+    chosen: str | None = customer["invoice_settings"]["default_payment_method"]
+    return chosen
+
+
+def _intent_fields(invoice: Object) -> Object:
+    """What the intent of an invoice carries; a first one saves the card for the renewals."""
+    reason = invoice["billing_reason"]
+    return {
+        "description": PURPOSES.get(reason, "Payment for Invoice"),
+        "setup_future_usage": "off_session" if reason == "subscription_create" else None,
+    }

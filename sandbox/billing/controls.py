@@ -1,0 +1,57 @@
+"""Controls for what buyers, banks and the merchant's dashboard do: importing registers them."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+from sandbox import buyer
+from sandbox.billing import settings
+from sandbox.control import Data, account_of, control, flag
+
+if TYPE_CHECKING:
+    from sandbox.world import World
+
+
+@control("POST", "/checkout/<id>/pay")
+def pay(world: World, data: Data, id: str) -> Any:
+    """``{"card": "4242…" | "pm_card_visa" | "pm_…", "email": …, "name": …}``: as on the page.
+
+    Answers ``{"status": "complete" | "declined" | "requires_action", …}``. 3-D Secure succeeds
+    unless ``"authenticates": false``; null leaves it open.
+    """
+    asked = data.get("authenticates", True)
+    outcome = buyer.pay(
+        world,
+        id,
+        card=data.get("card", "4242424242424242"),
+        email=data.get("email") or buyer.EMAIL,
+        name=data.get("name") or buyer.NAME,
+        authenticates=None if asked is None else flag(asked),
+    )
+    return dataclasses.asdict(outcome)
+
+
+@control("POST", "/authentications/<id>")
+def authenticate(world: World, data: Data, id: str) -> Any:
+    """``{"succeeds": true}`` answers the 3-D Secure question of a payment or setup intent."""
+    outcome = buyer.authenticate(world, id, succeeds=flag(data.get("succeeds", True)))
+    return dataclasses.asdict(outcome)
+
+
+@control("GET", "/billing-settings")
+def billing_settings(world: World, data: Data) -> Any:
+    with world.transaction(account_of(world, data)) as tx:
+        return settings.read(tx)
+
+
+@control("POST", "/billing-settings")
+def change_billing_settings(world: World, data: Data) -> Any:
+    """``{"retry_after_days": [3, 5, 7], "after_retries": "cancel" | "mark_unpaid" | …}``."""
+    days = data.get("retry_after_days")
+    with world.transaction(account_of(world, data)) as tx:
+        return settings.change(
+            tx,
+            retry_after_days=None if days is None else [int(each) for each in days],
+            after_retries=data.get("after_retries"),
+        )

@@ -1,0 +1,112 @@
+"""What time does to subscriptions and invoices. The engine calls each of these when it is due."""
+
+from __future__ import annotations
+
+from sandbox import sequences
+from sandbox.billing import (
+    changing,
+    collection,
+    ending,
+    invoicing,
+    items,
+    lines,
+    periods,
+)
+from sandbox.objects import Object
+from sandbox.transaction import Transaction
+
+UPDATED = "customer.subscription.updated"
+
+
+def renew(tx: Transaction, subscription: Object) -> None:
+    """Begin the next period of every item whose period is over, with a draft invoice for it."""
+    over = [item for item in items.of(subscription) if item["current_period_end"] <= tx.now]
+    began = min(item["current_period_start"] for item in over)
+    with tx.updating(subscription, UPDATED):
+        if subscription["status"] == "trialing":
+            subscription["status"] = "active"
+        for item in over:
+            start = item["current_period_end"]
+            anchor, recurring = subscription["billing_cycle_anchor"], item["price"]["recurring"]
+            item["current_period_start"] = start
+            item["current_period_end"] = periods.end_of_period(anchor, recurring, start)
+        _draft(tx, subscription, over, began=began)
+
+
+def end_trial(tx: Transaction, subscription: Object) -> None:
+    """Begin to bill; without a card do what ``trial_settings`` say."""
+    behavior = subscription["trial_settings"]["end_behavior"]["missing_payment_method"]
+    if behavior == "create_invoice" or collection.method_of(tx, subscription):
+        renew(tx, subscription)
+    elif behavior == "cancel":
+        ending.cancel(tx, subscription, reason=None)
+    else:
+        _pause(tx, subscription)
+
+
+def end_as_planned(tx: Transaction, subscription: Object) -> None:
+    """``cancel_at`` has come; what is still unbilled is billed."""
+    changing.invoice_pending(tx, subscription)
+    ending.cancel(tx, subscription, reason=None)
+
+
+def resume_collection(tx: Transaction, subscription: Object) -> None:
+    with tx.updating(subscription, UPDATED):
+        subscription["pause_collection"] = None
+
+
+def finalize(tx: Transaction, invoice: Object) -> None:
+    """Open the draft and collect it, unless its subscription's collection is paused."""
+    subscription = invoicing.subscription_of(tx, invoice)
+    pause = subscription and subscription["pause_collection"]
+    if not pause:
+        collection.finalize_and_collect(tx, invoice, off_session=True)
+        return
+    if pause["behavior"] == "keep_as_draft":
+        invoicing.stop_advancing(tx, invoice)
+        return
+    collection.finalize(tx, invoice)
+    if invoice["status"] == "open":
+        if pause["behavior"] == "void":
+            invoicing.void(tx, invoice)
+        else:
+            invoicing.write_off(tx, invoice, reason="subscription_paused")
+
+
+def retry(tx: Transaction, invoice: Object) -> None:
+    """The next attempt of the account's schedule."""
+    with tx.arranged(sequences.RECOVERY):
+        collection.collect(tx, invoice, off_session=True)
+
+
+def _draft(tx: Transaction, subscription: Object, over: list[Object], *, began: int) -> None:
+    """An unpaid subscription's invoices stay drafts until someone pays."""
+    invoice = invoicing.draft(
+        tx,
+        customer=tx.param_object("customer", subscription["customer"], param="customer"),
+        currency=subscription["currency"],
+        reason="subscription_cycle",
+        content=[lines.for_item(tx, subscription, item) for item in over],
+        subscription=subscription,
+        auto_advance=subscription["status"] != "unpaid",
+        period_start=began,
+        period_end=tx.now,
+    )
+    subscription["latest_invoice"] = invoice["id"]
+
+
+def _pause(tx: Transaction, subscription: Object) -> None:
+    """No card at the end of the trial: nothing is billed until someone resumes."""
+    reason = "trial_end_without_payment_method"
+    with tx.updating(subscription, UPDATED):
+        subscription |= {
+            "status": "paused",
+            "status_details": {
+                "paused": {
+                    "subscription": {"type": reason},
+                    "transitioned_at": tx.now,
+                    "type": "subscription",
+                }
+            },
+        }
+    tx.emit("customer.subscription.paused", subscription)

@@ -1,0 +1,54 @@
+"""How a subscription ends."""
+
+from __future__ import annotations
+
+from sandbox.billing import invoicing
+from sandbox.objects import Object
+from sandbox.transaction import Transaction
+
+ENDED = ("canceled", "incomplete_expired")
+
+
+def cancel(tx: Transaction, subscription: Object, *, reason: str | None) -> None:
+    """End the subscription now; what is unpaid is no longer collected by itself.
+
+    One that never began expires instead, and its first invoice is void.
+    """
+    began = subscription["status"] != "incomplete"
+    subscription |= {
+        "canceled_at": subscription["canceled_at"] or tx.now,
+        "ended_at": tx.now,
+        "status": "canceled" if began else "incomplete_expired",
+    }
+    if reason:
+        subscription["cancellation_details"]["reason"] = reason
+    forget_unbilled(tx, subscription)
+    _close_invoices(tx, subscription, void=not began)
+    tx.emit("customer.subscription.deleted", subscription)
+
+
+def expire(tx: Transaction, subscription: Object) -> None:
+    """The first payment did not come in time."""
+    with tx.updating(subscription, "customer.subscription.updated"):
+        subscription |= {"ended_at": tx.now, "status": "incomplete_expired"}
+    _close_invoices(tx, subscription, void=True)
+
+
+def forget_unbilled(tx: Transaction, subscription: Object) -> None:
+    """Delete the prorations that no invoice took up."""
+
+    def pending(item: Object) -> bool:
+        details = (item.get("parent") or {}).get("subscription_details") or {}
+        return item.get("invoice", "") is None and details.get("subscription") == subscription["id"]
+
+    for item in tx.all("invoiceitem", pending):
+        tx.emit("invoiceitem.deleted", item)
+        tx.delete(item)
+
+
+def _close_invoices(tx: Transaction, subscription: Object, *, void: bool) -> None:
+    for invoice in invoicing.of_subscription(tx, subscription["id"]):
+        if void and invoice["status"] == "open":
+            invoicing.void(tx, invoice)
+        elif invoice["status"] in ("draft", "open"):
+            invoicing.stop_advancing(tx, invoice)

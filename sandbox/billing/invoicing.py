@@ -1,0 +1,202 @@
+"""Invoices as documents: drafted, numbered, voided, written off. ``collection`` takes the money."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sandbox import payments
+from sandbox.billing import blank_invoice, lines
+from sandbox.billing.periods import HOUR
+from sandbox.currencies import MINIMUM_CHARGE
+from sandbox.objects import Object
+from sandbox.transaction import Transaction
+
+FINALIZED_AFTER = HOUR
+"""How long a renewal stays a draft."""
+
+
+def draft(
+    tx: Transaction,
+    *,
+    customer: Object,
+    currency: str,
+    reason: str,
+    content: list[Object],
+    subscription: Object | None = None,
+    auto_advance: bool = True,
+    takes_pending: bool = True,
+    uses_balance: bool = True,
+    **fields: Any,
+) -> Object:
+    """A draft with these lines and, unless told otherwise, the pending invoice items that fit.
+
+    A draft that advances by itself is finalized an hour from now.
+    """
+    invoice = tx.insert(blank_invoice.build(tx, customer, currency, reason, subscription))
+    invoice |= fields
+    for line in content:
+        add_line(tx, invoice, line)
+    if takes_pending:
+        for item in pending(tx, customer["id"], currency, subscription):
+            item["invoice"] = invoice["id"]
+            add_line(tx, invoice, lines.for_invoice_item(tx, item))
+    invoice["auto_advance"] = auto_advance
+    if auto_advance:
+        invoice["automatically_finalizes_at"] = tx.now + FINALIZED_AFTER
+        invoice["next_payment_attempt"] = tx.now + FINALIZED_AFTER
+    total_up(tx, invoice, uses_balance=uses_balance)
+    tx.emit("invoice.created", invoice)
+    return invoice
+
+
+def pending(
+    tx: Transaction, customer: str, currency: str, subscription: Object | None
+) -> list[Object]:
+    """Invoice items that wait: the subscription's own, and those of no subscription at all."""
+    fits = (None, subscription["id"] if subscription else None)
+
+    def wanted(item: Object) -> bool:
+        details = (item.get("parent") or {}).get("subscription_details") or {}
+        return (
+            item.get("invoice", "") is None
+            and item["customer"] == customer
+            and item["currency"] == currency
+            and details.get("subscription") in fits
+        )
+
+    return tx.all("invoiceitem", wanted)
+
+
+def add_line(tx: Transaction, invoice: Object, line: Object) -> None:
+    line = {"id": tx.new_id("il"), **line, "invoice": invoice["id"]}
+    tx.insert(line)
+    invoice["lines"]["data"].append(line)
+
+
+def total_up(tx: Transaction, invoice: Object, *, uses_balance: bool = True) -> None:
+    """Work out the amounts of a draft, the customer's balance included."""
+    total = sum(line["amount"] for line in invoice["lines"]["data"])
+    balance = _customer(tx, invoice)["balance"] if uses_balance else 0
+    due, _ = _apply_balance(total, balance, invoice["currency"])
+    for name in ("subtotal", "subtotal_excluding_tax", "total", "total_excluding_tax"):
+        invoice[name] = total
+    invoice |= {"starting_balance": balance, "amount_due": due, "amount_remaining": due}
+
+
+def finalize(tx: Transaction, invoice: Object, *, uses_balance: bool = True) -> None:
+    """Number the draft and open it: from now on its lines and amounts stand."""
+    customer = _customer(tx, invoice)
+    total_up(tx, invoice, uses_balance=uses_balance)
+    balance = customer["balance"]
+    if uses_balance:
+        _, balance = _apply_balance(invoice["total"], balance, invoice["currency"])
+    is_renewal = invoice["billing_reason"] == "subscription_cycle"
+    announces = not is_renewal or balance != customer["balance"]
+    with tx.updating(customer, *(["customer.updated"] if announces else [])):
+        number = f"{customer['invoice_prefix']}-{customer['next_invoice_sequence']:04d}"
+        customer["next_invoice_sequence"] += 1
+        customer |= {"balance": balance, "currency": invoice["currency"]}
+    page = f"{tx.world.base_url}/pages/invoices/{invoice['id']}"
+    invoice |= {
+        "automatically_finalizes_at": None,
+        "effective_at": tx.now,
+        "ending_balance": balance,
+        "hosted_invoice_url": page,
+        "invoice_pdf": f"{page}/pdf",
+        "next_payment_attempt": None,
+        "number": number,
+        "status": "open",
+    }
+    invoice["status_transitions"]["finalized_at"] = tx.now
+    tx.emit("invoice.finalized", invoice)
+
+
+def void(tx: Transaction, invoice: Object) -> None:
+    """Take an open invoice back; nobody owes it any more."""
+    _close_payments(tx, invoice)
+    with tx.updating(invoice, *revision(tx, invoice)):
+        invoice |= {"auto_advance": False, "next_payment_attempt": None, "status": "void"}
+        invoice["status_transitions"]["voided_at"] = tx.now
+    tx.emit("invoice.voided", invoice)
+
+
+def write_off(tx: Transaction, invoice: Object, *, reason: str) -> None:
+    """Mark an open invoice as uncollectible; it can still be paid."""
+    with tx.updating(invoice, *revision(tx, invoice)):
+        invoice |= {
+            "auto_advance": False,
+            "next_payment_attempt": None,
+            "status": "uncollectible",
+            "status_details": {"uncollectible": {"reason": reason}},
+        }
+        invoice["status_transitions"]["marked_uncollectible_at"] = tx.now
+    tx.emit("invoice.marked_uncollectible", invoice)
+
+
+def stop_advancing(tx: Transaction, invoice: Object) -> None:
+    """Leave the invoice as it is from now on."""
+    with tx.updating(invoice, *revision(tx, invoice)):
+        invoice |= {
+            "auto_advance": False,
+            "automatically_finalizes_at": None,
+            "next_payment_attempt": None,
+        }
+
+
+def revision(tx: Transaction, invoice: Object) -> list[str]:
+    """``invoice.updated``, unless the invoice itself is news in this transaction."""
+    return ["invoice.updated"] if tx.stored(invoice) else []
+
+
+def subscription_of(tx: Transaction, invoice: Object) -> Object | None:
+    """The subscription that the invoice bills."""
+    parent = invoice["parent"]
+    if not parent or not parent["subscription_details"]:
+        return None
+    return tx.get("subscription", parent["subscription_details"]["subscription"])
+
+
+def of_subscription(tx: Transaction, subscription: str) -> list[Object]:
+    """The subscription's invoices, oldest first."""
+
+    def wanted(invoice: Object) -> bool:
+        details = (invoice.get("parent") or {}).get("subscription_details") or {}
+        return bool(details.get("subscription") == subscription)
+
+    return tx.all("invoice", wanted)
+
+
+def payments_of(tx: Transaction, invoice: Object) -> list[Object]:
+    """The invoice's ``invoice_payment`` objects, oldest first."""
+    return tx.all("invoice_payment", lambda payment: payment["invoice"] == invoice["id"])
+
+
+def intent_of(tx: Transaction, invoice: Object) -> Object | None:
+    """The payment intent that is to pay the invoice."""
+    for payment in payments_of(tx, invoice):
+        if payment["is_default"]:
+            return tx.get("payment_intent", payment["payment"]["payment_intent"])
+    return None
+
+
+def _close_payments(tx: Transaction, invoice: Object) -> None:
+    for payment in payments_of(tx, invoice):
+        if payment["status"] != "open":
+            continue
+        payment["status"] = "canceled"
+        payment["status_transitions"]["canceled_at"] = tx.now
+        intent = tx.get("payment_intent", payment["payment"]["payment_intent"])
+        if intent and intent["status"] not in ("succeeded", "canceled"):
+            payments.cancel(tx, intent, "void_invoice")
+
+
+def _customer(tx: Transaction, invoice: Object) -> Object:
+    return tx.param_object("customer", invoice["customer"], param="customer")
+
+
+def _apply_balance(total: int, balance: int, currency: str) -> tuple[int, int]:
+    """What is due, and the balance after it. Amounts too small to charge wait on the balance."""
+    due = total + balance
+    if due < MINIMUM_CHARGE.get(currency, 1):
+        return 0, due
+    return due, 0

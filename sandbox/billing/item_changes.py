@@ -1,0 +1,87 @@
+"""The ``items`` parameter of a subscription's update: what is replaced, added and removed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sandbox.billing import items, pricing
+from sandbox.errors import invalid, no_such
+from sandbox.objects import Object, Params, copy, merge_metadata
+from sandbox.transaction import Transaction
+
+
+@dataclass(frozen=True)
+class Change:
+    """``old`` is None for an added item, ``new`` for a removed one."""
+
+    old: Object | None
+    new: Object | None
+
+    @property
+    def costs(self) -> bool:
+        """Whether the change alters what is billed."""
+        return self._billed(self.old) != self._billed(self.new)
+
+    @property
+    def moves_period(self) -> bool:
+        """Whether a different interval starts a new period."""
+        if not self.old or not self.new:
+            return False
+        return any(
+            self.old["price"]["recurring"][name] != self.new["price"]["recurring"][name]
+            for name in ("interval", "interval_count")
+        )
+
+    @staticmethod
+    def _billed(item: Object | None) -> tuple[str, int | None] | None:
+        return (item["price"]["id"], item.get("quantity")) if item else None
+
+
+def read(tx: Transaction, subscription: Object, wanted: list[Params]) -> list[Change]:
+    """Raises 400 for items that cannot be changed so."""
+    return [
+        _read_one(tx, subscription, params, f"items[{place}]")
+        for place, params in enumerate(wanted)
+    ]
+
+
+def apply(subscription: Object, changes: list[Change]) -> None:
+    """Put the new items in the places of the old ones. Raises 400 if none is left."""
+    kept = items.of(subscription)
+    for change in changes:
+        if change.old is None and change.new is not None:
+            kept.append(change.new | {"subscription": subscription["id"]})
+        elif change.old is not None:
+            place = next(n for n, item in enumerate(kept) if item["id"] == change.old["id"])
+            kept[place : place + 1] = [change.new] if change.new else []
+    if not kept:
+        raise invalid(
+            "A subscription must have at least one active plan. To cancel it, delete the "
+            "subscription.",
+            param="items",
+        )
+    items.check_together(kept)
+
+
+def _read_one(tx: Transaction, subscription: Object, params: Params, param: str) -> Change:
+    if "id" not in params:
+        return Change(None, items.read_one(tx, params, param))
+    old = next((item for item in items.of(subscription) if item["id"] == params["id"]), None)
+    if old is None:
+        raise no_such("subscription item", params["id"], param=f"{param}[id]")
+    if params.get("deleted"):
+        return Change(copy(old), None)
+    return Change(copy(old), _altered(tx, old, params, param))
+
+
+def _altered(tx: Transaction, old: Object, params: Params, param: str) -> Object:
+    """The item with a new price, quantity or metadata; a new price keeps the quantity."""
+    new: Object = copy(old)
+    if any(name in params for name in ("price", "price_data", "plan")):
+        items.set_price(new, items.recurring_price(tx, params, param))
+    if "quantity" in params or pricing.is_metered(new["price"]):
+        new.pop("quantity", None)
+        quantity = items.quantity_of(new["price"], params, param)
+        new |= {} if quantity is None else {"quantity": quantity}
+    merge_metadata(new, params.get("metadata"))
+    return new

@@ -1,0 +1,133 @@
+"""Subscription items: what a subscription bills, each with its own period."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sandbox.billing import pricing
+from sandbox.errors import invalid, missing_param, refuse_unsupported
+from sandbox.objects import Object, Params, copy, merge_metadata
+from sandbox.resources import prices
+from sandbox.transaction import Transaction
+
+MAX_ITEMS = 20
+UNSUPPORTED = ("billing_thresholds", "current_trial", "discounts", "tax_rates")
+
+
+def read(tx: Transaction, wanted: list[Params]) -> list[Object]:
+    """Items without a period from ``items`` parameters. Raises 400 in Stripe's words."""
+    if not wanted:
+        raise missing_param("items")
+    if len(wanted) > MAX_ITEMS:
+        raise invalid(f"Subscriptions can have up to {MAX_ITEMS} items.", param="items")
+    items = [read_one(tx, params, f"items[{place}]") for place, params in enumerate(wanted)]
+    check_together(items)
+    return items
+
+
+def read_one(tx: Transaction, params: Params, param: str) -> Object:
+    refuse_unsupported(params, *UNSUPPORTED)
+    price = recurring_price(tx, params, param)
+    return build(tx, price, quantity_of(price, params, param), params.get("metadata"))
+
+
+def recurring_price(tx: Transaction, params: Params, param: str) -> Object:
+    """The price that an item names or describes, fit for a subscription."""
+    given = [name for name in ("price", "price_data", "plan") if name in params]
+    if not given:
+        raise missing_param(f"{param}[price]")
+    if len(given) > 1:
+        raise invalid(f"You may only specify one of these parameters: {', '.join(given)}.")
+    name = given[0]
+    if name == "price_data":
+        return prices.create(tx, params["price_data"])
+    price = tx.param_object("price", params[name], param=f"{param}[{name}]")
+    if not price["active"]:
+        raise invalid(
+            "The price specified is inactive. This field only accepts active prices.",
+            param=f"{param}[{name}]",
+        )
+    if not pricing.is_recurring(price):
+        raise invalid(
+            "The price specified is set to `type=one_time` but this field only accepts prices "
+            "with `type=recurring`.",
+            param=f"{param}[{name}]",
+        )
+    return price
+
+
+def quantity_of(price: Object, params: Params, param: str) -> int | None:
+    """None for a metered price: its quantity is what gets used."""
+    if not pricing.is_metered(price):
+        quantity: int = params.get("quantity", 1)
+        if quantity < 0:
+            raise invalid(
+                "This value must be greater than or equal to 0.",
+                param=f"{param}[quantity]",
+                code="parameter_invalid_integer",
+            )
+        return quantity
+    if "quantity" in params:
+        raise invalid(
+            "You cannot set the quantity for metered plans. Remove the `quantity` parameter.",
+            param=f"{param}[quantity]",
+        )
+    return None
+
+
+def check_together(items: list[Object]) -> None:
+    """Raises 400 for items that one subscription cannot bill together."""
+    ids = [item["price"]["id"] for item in items]
+    if len(set(ids)) < len(ids):
+        raise invalid(
+            "Cannot add multiple subscription items with the same price. Use `quantity` instead.",
+            param="items",
+        )
+    currencies = {item["price"]["currency"] for item in items}
+    if len(currencies) > 1:
+        raise invalid(
+            "All prices on a subscription must use the same currency; these use "
+            f"{' and '.join(sorted(currencies))}.",
+            param="items",
+        )
+
+
+def build(
+    tx: Transaction, price: Object, quantity: int | None, metadata: Any, *, id: str | None = None
+) -> Object:
+    item: Object = {
+        "id": id or tx.new_id("si"),
+        "object": "subscription_item",
+        "billing_thresholds": None,
+        "created": tx.now,
+        "current_period_end": 0,
+        "current_period_start": 0,
+        "discounts": [],
+        "metadata": {},
+        "plan": pricing.plan(price),
+        "price": copy(price),
+        "subscription": None,
+        "tax_rates": [],
+    }
+    if quantity is not None:
+        item["quantity"] = quantity
+    merge_metadata(item, metadata)
+    return item
+
+
+def of(subscription: Object) -> list[Object]:
+    items: list[Object] = subscription["items"]["data"]
+    return items
+
+
+def set_price(item: Object, price: Object) -> None:
+    item |= {"price": copy(price), "plan": pricing.plan(price)}
+
+
+def show_current_prices(tx: Transaction, subscription: Object) -> Object:
+    """Prices change their name, metadata and availability; items show them as they are now."""
+    for item in of(subscription):
+        price = tx.get("price", item["price"]["id"])
+        if price and not price.get("deleted"):
+            set_price(item, price)
+    return subscription

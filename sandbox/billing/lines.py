@@ -1,0 +1,140 @@
+"""Invoice lines, before they know their invoice."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from sandbox.billing import pricing
+from sandbox.objects import Object, copy
+from sandbox.transaction import Transaction
+
+
+def for_item(
+    tx: Transaction, subscription: Object, item: Object, *, amount: int | None = None
+) -> Object:
+    """The item's current period at its full price, or at the given amount."""
+    price = item["price"]
+    if amount is None:
+        amount = pricing.amount(tx, price, item.get("quantity"))
+    period = {"start": item["current_period_start"], "end": item["current_period_end"]}
+    return _of_subscription(
+        subscription,
+        item,
+        amount=amount,
+        period=period,
+        description=_described(tx, price, item.get("quantity")),
+        invoice_item=None,
+    )
+
+
+def for_trial(tx: Transaction, subscription: Object, item: Object) -> Object:
+    line = for_item(tx, subscription, item, amount=0)
+    name = pricing.product_name(tx, item["price"])
+    return {**line, "description": f"Trial period for {name}"}
+
+
+def for_invoice_item(tx: Transaction, invoice_item: Object) -> Object:
+    """A pending invoice item taken onto an invoice: a proration, or what was added by hand."""
+    details = (invoice_item["parent"] or {}).get("subscription_details") or {}
+    if details.get("subscription_item"):
+        parent = _subscription_parent(
+            details["subscription"], details["subscription_item"], invoice_item
+        )
+    else:
+        parent = _item_parent(details.get("subscription"), invoice_item)
+    return {
+        **_plain(invoice_item["amount"], invoice_item["currency"]),
+        "description": invoice_item["description"],
+        "metadata": copy(invoice_item["metadata"]),
+        "parent": parent,
+        "period": copy(invoice_item["period"]),
+        "pricing": copy(invoice_item["pricing"]),
+        "quantity": invoice_item["quantity"],
+        "quantity_decimal": str(invoice_item["quantity"]),
+        "subscription": details.get("subscription"),
+    }
+
+
+def price_details(price: Object) -> Object:
+    """The ``pricing`` hash of lines and invoice items."""
+    return {
+        "price_details": {"price": price["id"], "product": price["product"]},
+        "type": "price_details",
+        "unit_amount_decimal": price["unit_amount_decimal"],
+    }
+
+
+def day(moment: int) -> str:
+    """``21 Nov 2025``, as proration lines write it."""
+    return datetime.fromtimestamp(moment, UTC).strftime("%d %b %Y").lstrip("0")
+
+
+def _described(tx: Transaction, price: Object, quantity: int | None) -> str:
+    name = pricing.product_name(tx, price)
+    count = "" if quantity is None else f"{quantity} × "
+    return f"{count}{name} (at {pricing.written(price)})"
+
+
+def _of_subscription(
+    subscription: Object,
+    item: Object,
+    *,
+    amount: int,
+    period: Object,
+    description: str,
+    invoice_item: Object | None,
+) -> Object:
+    quantity = item.get("quantity", 0)
+    return {
+        **_plain(amount, item["price"]["currency"]),
+        "description": description,
+        "metadata": copy(subscription["metadata"]),
+        "parent": _subscription_parent(subscription["id"], item["id"], invoice_item),
+        "period": period,
+        "pricing": price_details(item["price"]),
+        "quantity": quantity,
+        "quantity_decimal": str(quantity),
+        "subscription": subscription["id"],
+    }
+
+
+def _subscription_parent(subscription: str, item: str, invoice_item: Object | None) -> Object:
+    return {
+        "invoice_item_details": None,
+        "subscription_item_details": {
+            "invoice_item": invoice_item["id"] if invoice_item else None,
+            "proration": bool(invoice_item and invoice_item["proration"]),
+            "proration_details": {"credited_items": None},
+            "subscription": subscription,
+            "subscription_item": item,
+        },
+        "type": "subscription_item_details",
+    }
+
+
+def _item_parent(subscription: str | None, invoice_item: Object) -> Object:
+    return {
+        "invoice_item_details": {
+            "invoice_item": invoice_item["id"],
+            "proration": invoice_item["proration"],
+            "proration_details": {"credited_items": None},
+            "subscription": subscription,
+        },
+        "subscription_item_details": None,
+        "type": "invoice_item_details",
+    }
+
+
+def _plain(amount: int, currency: str) -> Object:
+    return {
+        "object": "line_item",
+        "amount": amount,
+        "currency": currency,
+        "discount_amounts": [],
+        "discountable": True,
+        "discounts": [],
+        "livemode": False,
+        "pretax_credit_amounts": [],
+        "subtotal": amount,
+        "taxes": [],
+    }

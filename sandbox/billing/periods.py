@@ -1,0 +1,57 @@
+"""The calendar of billing: periods counted from an anchor, in UTC.
+
+An anchor on the 31st bills on the last day of shorter months and on the 31st again where there
+is one: periods are counted from the anchor, never from the period before.
+"""
+
+from __future__ import annotations
+
+import calendar
+from datetime import UTC, datetime
+
+from sandbox.objects import Object
+
+DAY = 86400
+HOUR = 3600
+LONGEST = {"day": DAY, "week": 7 * DAY, "month": 31 * DAY, "year": 366 * DAY}
+
+
+def boundary(anchor: int, recurring: Object, number: int) -> int:
+    """The anchor plus ``number`` whole intervals; negative numbers lie before it."""
+    steps: int = number * recurring["interval_count"]
+    match recurring["interval"]:
+        case "day":
+            return anchor + steps * DAY
+        case "week":
+            return anchor + steps * 7 * DAY
+        case "month":
+            return _plus_months(anchor, steps)
+        case "year":
+            return _plus_months(anchor, 12 * steps)
+    raise ValueError(f"{recurring['interval']!r} is no interval.")
+
+
+def end_of_period(anchor: int, recurring: Object, start: int) -> int:
+    """The first boundary after ``start``."""
+    longest: int = LONGEST[recurring["interval"]] * recurring["interval_count"]
+    number = (start - anchor) // longest - 1
+    while boundary(anchor, recurring, number) <= start:
+        number += 1
+    return boundary(anchor, recurring, number)
+
+
+def start_of_period(anchor: int, recurring: Object, moment: int) -> int:
+    """The last boundary that is not after ``moment``."""
+    longest: int = LONGEST[recurring["interval"]] * recurring["interval_count"]
+    number = (moment - anchor) // longest - 1
+    while boundary(anchor, recurring, number + 1) <= moment:
+        number += 1
+    return boundary(anchor, recurring, number)
+
+
+def _plus_months(anchor: int, months: int) -> int:
+    moment = datetime.fromtimestamp(anchor, UTC)
+    years, month = divmod(moment.month - 1 + months, 12)
+    year = moment.year + years
+    day = min(moment.day, calendar.monthrange(year, month + 1)[1])
+    return int(moment.replace(year=year, month=month + 1, day=day).timestamp())

@@ -1,0 +1,68 @@
+"""A subscription that is told to end later: ``cancel_at_period_end`` and ``cancel_at``."""
+
+from __future__ import annotations
+
+from sandbox.billing import items
+from sandbox.errors import invalid
+from sandbox.objects import Object, Params, assign
+from sandbox.transaction import Transaction
+
+
+def apply(tx: Transaction, subscription: Object, params: Params) -> None:
+    """Raises 400 for an end that cannot be."""
+    assign(
+        subscription["cancellation_details"],
+        params.get("cancellation_details", {}),
+        "comment",
+        "feedback",
+    )
+    if "cancel_at" in params and "cancel_at_period_end" in params:
+        raise invalid(
+            "You may only specify one of these parameters: cancel_at, cancel_at_period_end.",
+            param="cancel_at",
+        )
+    if "cancel_at_period_end" in params:
+        _set_at_period_end(tx, subscription, params["cancel_at_period_end"])
+    elif "cancel_at" in params:
+        _set(tx, subscription, _moment(tx, subscription, params["cancel_at"]))
+        subscription["cancel_at_period_end"] = False
+
+
+def _set_at_period_end(tx: Transaction, subscription: Object, ends: bool) -> None:
+    if ends == subscription["cancel_at_period_end"]:
+        return
+    if ends:
+        _set(tx, subscription, _last_period_end(subscription))
+    else:
+        _set(tx, subscription, None)
+    subscription["cancel_at_period_end"] = ends
+
+
+def _set(tx: Transaction, subscription: Object, moment: int | None) -> None:
+    if moment is None:
+        subscription |= {"cancel_at": None, "canceled_at": None}
+        subscription["cancellation_details"]["reason"] = None
+        return
+    subscription |= {"cancel_at": moment, "canceled_at": tx.now}
+    subscription["cancellation_details"]["reason"] = "cancellation_requested"
+
+
+def _moment(tx: Transaction, subscription: Object, wanted: int | str) -> int | None:
+    match wanted:
+        case "":
+            return None
+        case "min_period_end":
+            return min(_period_ends(subscription))
+        case "max_period_end":
+            return _last_period_end(subscription)
+        case int() if wanted > tx.now:
+            return wanted
+    raise invalid("`cancel_at` must be a moment in the future.", param="cancel_at")
+
+
+def _last_period_end(subscription: Object) -> int:
+    return max(_period_ends(subscription))
+
+
+def _period_ends(subscription: Object) -> list[int]:
+    return [item["current_period_end"] for item in items.of(subscription)]

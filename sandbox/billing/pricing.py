@@ -1,0 +1,112 @@
+"""What a quantity of a price costs, and how a price is written."""
+
+from __future__ import annotations
+
+from decimal import ROUND_HALF_UP, Decimal
+
+from sandbox import money
+from sandbox.objects import Object, copy
+from sandbox.resources import prices
+from sandbox.transaction import Transaction
+
+
+def amount(tx: Transaction, price: Object, quantity: int | None) -> int:
+    """In minor units, for one interval. A metered price costs what was used: nothing yet."""
+    if is_metered(price):
+        return 0
+    billed = _transformed(price, quantity or 0)
+    if price["billing_scheme"] == "tiered":
+        tiers = prices.tiers(tx, price) or []
+        exact = _volume(tiers, billed) if price["tiers_mode"] == "volume" else _steps(tiers, billed)
+    else:
+        exact = Decimal(price["unit_amount_decimal"] or 0) * billed
+    return rounded(exact)
+
+
+def rounded(exact: Decimal) -> int:
+    """To the whole minor unit, halves away from zero."""
+    return int(exact.quantize(Decimal(1), rounding=ROUND_HALF_UP))
+
+
+def is_metered(price: Object) -> bool:
+    return bool(price["recurring"]) and price["recurring"]["usage_type"] == "metered"
+
+
+def is_recurring(price: Object) -> bool:
+    return bool(price["type"] == "recurring")
+
+
+def product_name(tx: Transaction, price: Object) -> str:
+    product = tx.get("product", price["product"])
+    return str(product["name"]) if product and not product.get("deleted") else price["product"]
+
+
+def written(price: Object) -> str:
+    """``$10.00 / month``, ``€5.00 / 3 months``, ``$3.00``."""
+    exact = price["unit_amount_decimal"]
+    each = "tiered" if exact is None else money.written(Decimal(exact), price["currency"])
+    return f"{each} / {interval(price)}" if is_recurring(price) else each
+
+
+def interval(price: Object) -> str:
+    """``month`` or ``3 months``."""
+    recurring = price["recurring"]
+    count = recurring["interval_count"]
+    return recurring["interval"] if count == 1 else f"{count} {recurring['interval']}s"
+
+
+def plan(price: Object) -> Object:
+    """The price as the older object that subscription items still carry."""
+    recurring = price["recurring"]
+    same = ("active", "billing_scheme", "created", "currency", "id", "livemode", "nickname")
+    return {
+        **{name: price[name] for name in same},
+        "object": "plan",
+        "amount": price["unit_amount"],
+        "amount_decimal": price["unit_amount_decimal"],
+        "interval": recurring["interval"],
+        "interval_count": recurring["interval_count"],
+        "metadata": copy(price["metadata"]),
+        "meter": recurring["meter"],
+        "product": price["product"],
+        "tiers_mode": price["tiers_mode"],
+        "transform_usage": copy(price["transform_quantity"]),
+        "trial_period_days": recurring["trial_period_days"],
+        "usage_type": recurring["usage_type"],
+    }
+
+
+def _transformed(price: Object, quantity: int) -> int:
+    """``transform_quantity``: packages of so many units, rounded up or down."""
+    package = price["transform_quantity"]
+    if not package:
+        return quantity
+    size: int = package["divide_by"]
+    whole, rest = divmod(quantity, size)
+    return whole + (1 if rest and package["round"] == "up" else 0)
+
+
+def _volume(tiers: list[Object], quantity: int) -> Decimal:
+    """All units at the price of the tier that the quantity falls into."""
+    for tier in tiers:
+        if tier["up_to"] is None or quantity <= tier["up_to"]:
+            return _tier_amount(tier, quantity)
+    return Decimal(0)
+
+
+def _steps(tiers: list[Object], quantity: int) -> Decimal:
+    """Graduated: each unit at the price of its own tier."""
+    total, below = Decimal(0), 0
+    for tier in tiers:
+        is_last = tier["up_to"] is None or quantity <= tier["up_to"]
+        top = quantity if is_last else tier["up_to"]
+        total += _tier_amount(tier, top - below)
+        if is_last:
+            break
+        below = top
+    return total
+
+
+def _tier_amount(tier: Object, quantity: int) -> Decimal:
+    flat = Decimal(tier["flat_amount_decimal"] or 0)
+    return flat + Decimal(tier["unit_amount_decimal"] or 0) * quantity

@@ -1,0 +1,69 @@
+"""Parts of periods: per second, credits and debits rounded on their own and then summed."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from sandbox.billing import items, lines, periods, pricing
+from sandbox.objects import Object
+from sandbox.resources import invoice_items
+from sandbox.transaction import Transaction
+
+
+def part(amount: int, period: tuple[int, int], moment: int) -> int:
+    """The share of the amount for what is left of ``[start, end)`` at the moment."""
+    start, end = period
+    if not start <= moment < end:
+        return 0 if moment >= end else amount
+    return pricing.rounded(Decimal(amount) * (end - moment) / (end - start))
+
+
+def first_line(tx: Transaction, subscription: Object, item: Object, *, prorate: bool) -> Object:
+    """The first period's line: a part of the price where the anchor cuts the period short."""
+    recurring = item["price"]["recurring"]
+    start, end = item["current_period_start"], item["current_period_end"]
+    whole = periods.start_of_period(subscription["billing_cycle_anchor"], recurring, start)
+    if whole == start:
+        return lines.for_item(tx, subscription, item)
+    full = pricing.amount(tx, item["price"], item.get("quantity"))
+    amount = part(full, (whole, end), start) if prorate else 0
+    return lines.for_item(tx, subscription, item, amount=amount)
+
+
+def credit(tx: Transaction, subscription: Object, item: Object, moment: int) -> None:
+    """A pending credit for the unused rest of the item's period."""
+    _record(tx, subscription, item, moment, sign=-1)
+
+
+def debit(tx: Transaction, subscription: Object, item: Object, moment: int) -> None:
+    """A pending charge for the rest of the period at the item's price and quantity."""
+    _record(tx, subscription, item, moment, sign=1)
+
+
+def _record(tx: Transaction, subscription: Object, item: Object, moment: int, *, sign: int) -> None:
+    price, quantity = item["price"], item.get("quantity")
+    period = (item["current_period_start"], item["current_period_end"])
+    amount = sign * part(pricing.amount(tx, price, quantity), period, moment)
+    name = pricing.product_name(tx, price)
+    counted = f"{quantity} × {name}" if (quantity or 1) > 1 else name
+    phrase = "Unused time" if sign < 0 else "Remaining time"
+    invoice_items.insert(
+        tx,
+        customer=subscription["customer"],
+        amount=amount,
+        currency=price["currency"],
+        description=f"{phrase} on {counted} after {lines.day(moment)}",
+        period={"start": moment, "end": item["current_period_end"]},
+        quantity=quantity or 0,
+        pricing=lines.price_details(price),
+        proration=True,
+        subscription=subscription["id"],
+        subscription_item=item["id"],
+    )
+
+
+def is_worth_it(subscription: Object) -> bool:
+    """Nothing is prorated in a trial or before the first payment."""
+    return subscription["status"] in ("active", "past_due", "unpaid") and bool(
+        items.of(subscription)
+    )

@@ -1,0 +1,83 @@
+"""What the fate of an invoice does to its subscription: the status follows the latest invoice."""
+
+from __future__ import annotations
+
+from sandbox.billing import ending, invoicing, settings
+from sandbox.objects import Object
+from sandbox.resources import payment_methods
+from sandbox.transaction import Transaction
+
+OWING = ("past_due", "unpaid")
+
+
+def after_payment(tx: Transaction, invoice: Object, intent: Object | None) -> None:
+    """The invoice is paid: begin, or recover."""
+    subscription = invoicing.subscription_of(tx, invoice)
+    if subscription is None:
+        return
+    with tx.updating(subscription, *revision(tx, subscription)):
+        if subscription["status"] == "incomplete" and _is_first(invoice):
+            subscription["status"] = "active"
+            if intent:
+                _keep_method(tx, subscription, intent)
+        else:
+            follow_latest(tx, subscription)
+
+
+def after_failure(tx: Transaction, invoice: Object, *, gives_up: bool) -> None:
+    """A payment failed: owe; after the last retry do what the account's settings say."""
+    subscription = invoicing.subscription_of(tx, invoice)
+    if subscription is None or subscription["status"] in ("incomplete", *ending.ENDED):
+        return
+    policy = settings.read(tx)["after_retries"]
+    if gives_up and policy == "cancel":
+        ending.cancel(tx, subscription, reason="payment_failed")
+        return
+    with tx.updating(subscription, *revision(tx, subscription)):
+        if gives_up and policy == "mark_unpaid":
+            subscription["status"] = "unpaid"
+        elif subscription["status"] == "active":
+            subscription["status"] = "past_due"
+
+
+def after_closing(tx: Transaction, invoice: Object) -> None:
+    """The invoice was voided or written off: the one before decides."""
+    subscription = invoicing.subscription_of(tx, invoice)
+    if subscription is None:
+        return
+    if subscription["status"] == "incomplete" and invoice["status"] == "void":
+        ending.expire(tx, subscription)
+        return
+    with tx.updating(subscription, "customer.subscription.updated"):
+        follow_latest(tx, subscription)
+
+
+def follow_latest(tx: Transaction, subscription: Object) -> None:
+    """Stop owing if the most recent invoice that was not voided is settled."""
+    if subscription["status"] not in OWING:
+        return
+    counted = [
+        invoice
+        for invoice in invoicing.of_subscription(tx, subscription["id"])
+        if invoice["status"] in ("open", "paid", "uncollectible")
+    ]
+    if not counted or counted[-1]["status"] in ("paid", "uncollectible"):
+        subscription["status"] = "active"
+
+
+def revision(tx: Transaction, subscription: Object) -> list[str]:
+    """``customer.subscription.updated``, unless its creation is yet to be announced."""
+    return ["customer.subscription.updated"] if tx.stored(subscription) else []
+
+
+def _is_first(invoice: Object) -> bool:
+    return bool(invoice["billing_reason"] == "subscription_create")
+
+
+def _keep_method(tx: Transaction, subscription: Object, intent: Object) -> None:
+    """``save_default_payment_method``: later invoices use the card of the first one."""
+    wanted = subscription["payment_settings"]["save_default_payment_method"]
+    if wanted == "on_subscription" and intent["payment_method"]:
+        method = tx.param_object("payment_method", intent["payment_method"], param="payment_method")
+        payment_methods.attach_to(tx, method, subscription["customer"])
+        subscription["default_payment_method"] = method["id"]

@@ -1,0 +1,79 @@
+"""A buyer without a browser: pays a checkout session as a person would on its page.
+
+result = buyer.pay(world, session.url)
+result = buyer.pay(world, session.id, card="4000000000000002")     # result.status == "declined"
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from sandbox import accounts
+from sandbox.checkout import completion
+from sandbox.checkout.completion import KIND, Buyer, Outcome
+from sandbox.errors import no_such
+from sandbox.transaction import Transaction
+
+if TYPE_CHECKING:
+    from sandbox.world import World
+
+EMAIL = "buyer@example.com"
+NAME = "Ada Buyer"
+
+
+def pay(
+    world: World,
+    session: str,
+    *,
+    card: str | None = "4242424242424242",
+    email: str = EMAIL,
+    name: str = NAME,
+    authenticates: bool | None = True,
+) -> Outcome:
+    """Pay with a card number, a test token (``pm_card_visa``) or a saved payment method.
+
+    ``session`` is its id or its URL. Where the bank asks for 3-D Secure the buyer goes through
+    it, gives up (``authenticates=False``) or leaves it open (``None``). Raises ``StripeFailure``
+    if there is no such session or it is no longer open.
+    """
+    id = id_of(session)
+    account = owner(world, KIND, id)
+    with world.transaction(account) as tx:
+        body = tx.path_object(KIND, id)
+        outcome = completion.complete(
+            tx, body, card=_card(tx, card), buyer=Buyer(email=email, name=name)
+        )
+    if outcome.status != "requires_action" or authenticates is None:
+        return outcome
+    assert outcome.url, "who must act is told where"
+    return authenticate(world, id_of(outcome.url), succeeds=authenticates)
+
+
+def authenticate(world: World, intent: str, *, succeeds: bool) -> Outcome:
+    """Answer the 3-D Secure question of a payment or setup intent."""
+    kind = "setup_intent" if intent.startswith("seti_") else "payment_intent"
+    with world.transaction(owner(world, kind, intent)) as tx:
+        return completion.authenticate(tx, tx.path_object(kind, intent), succeeds=succeeds)
+
+
+def id_of(address: str) -> str:
+    """The last part of a page's address; an id is its own."""
+    return urlsplit(address).path.rstrip("/").rpartition("/")[2]
+
+
+def owner(world: World, kind: str, id: str) -> str:
+    """The account that has the object. Raises 404."""
+    for account in accounts.ids(world):
+        if world.store.get((account, kind, id)):
+            return account
+    raise no_such(kind.replace("_", ""), id, in_path=True)
+
+
+def _card(tx: Transaction, card: str | None) -> dict[str, Any] | str | None:
+    """A typed number gets a date and a code that fit; anything else names a payment method."""
+    number = (card or "").replace(" ", "")
+    if not number.isdecimal():
+        return card
+    year = 1970 + tx.now // 31_556_952
+    return {"number": number, "exp_month": 12, "exp_year": year + 3, "cvc": "123"}

@@ -1,0 +1,151 @@
+"""A checkout session as it is created: every field there is."""
+
+from __future__ import annotations
+
+from sandbox.checkout.rules import HOSTED, LONGEST
+from sandbox.objects import Object, Params, copy, merge_metadata
+from sandbox.resources.customers import address
+from sandbox.transaction import Transaction
+
+AS_SENT = (
+    "allow_promotion_codes",
+    "allowed_payment_method_types",
+    "billing_address_collection",
+    "cancel_url",
+    "client_reference_id",
+    "customer",
+    "customer_email",
+    "excluded_payment_method_types",
+    "integration_identifier",
+    "locale",
+    "origin_context",
+    "submit_type",
+    "success_url",
+)
+
+
+def build(tx: Transaction, params: Params, *, currency: str, total: int) -> Object:
+    id = tx.new_id("cs_test")
+    mode = params["mode"]
+    session: Object = {
+        "id": id,
+        "object": "checkout.session",
+        "adaptive_pricing": {"enabled": False},
+        "after_expiration": None,
+        "amount_subtotal": None if mode == "setup" else total,
+        "amount_total": None if mode == "setup" else total,
+        "automatic_tax": {"enabled": False, "liability": None, "provider": None, "status": None},
+        "branding_settings": copy(params.get("branding_settings")),
+        "client_secret": None,
+        "collected_information": None,
+        "consent": None,
+        "consent_collection": None,
+        "created": tx.now,
+        "currency": currency,
+        "currency_conversion": None,
+        "custom_fields": [],
+        "custom_text": _custom_text(params),
+        "customer_account": None,
+        "customer_creation": _customer_creation(params),
+        "customer_details": _known_details(tx, params),
+        "discounts": [],
+        "expires_at": params.get("expires_at", tx.now + LONGEST),
+        "invoice": None,
+        "invoice_creation": _invoice_creation() if mode == "payment" else None,
+        "livemode": False,
+        "managed_payments": {"enabled": False},
+        "metadata": {},
+        "mode": mode,
+        "name_collection": None,
+        "optional_items": [],
+        "payment_intent": None,
+        "payment_link": None,
+        "payment_method_collection": params.get(
+            "payment_method_collection", "always" if mode != "payment" else "if_required"
+        ),
+        "payment_method_configuration_details": None,
+        "payment_method_options": copy(params.get("payment_method_options", {"card": {}})),
+        "payment_method_types": ["card"],
+        "payment_status": "unpaid" if total else "no_payment_required",
+        "permissions": None,
+        "phone_number_collection": {"enabled": False},
+        "recovered_from": None,
+        "saved_payment_method_options": _saved_options(params),
+        "setup_intent": None,
+        "shipping_address_collection": None,
+        "shipping_cost": None,
+        "shipping_options": [],
+        "status": "open",
+        "subscription": None,
+        "total_details": {"amount_discount": 0, "amount_shipping": 0, "amount_tax": 0},
+        "ui_mode": params.get("ui_mode", HOSTED),
+        "url": None,
+        "wallet_options": copy(params.get("wallet_options")),
+        **{name: copy(params.get(name)) for name in AS_SENT},
+    }
+    _place(tx, session, params)
+    merge_metadata(session, params.get("metadata"))
+    return session
+
+
+def details(email: str | None, name: str | None = None) -> Object:
+    """``customer_details``: who buys, as far as the page knows."""
+    return {
+        "address": address({}),
+        "business_name": None,
+        "email": email,
+        "individual_name": None,
+        "name": name,
+        "phone": None,
+        "tax_exempt": "none",
+        "tax_ids": [],
+    }
+
+
+def _place(tx: Transaction, session: Object, params: Params) -> None:
+    """Where the buyer pays: on the sandbox's page, or on the caller's with a client secret."""
+    if session["ui_mode"] == HOSTED:
+        session["url"] = f"{tx.world.base_url}/pages/checkout/{session['id']}"
+        return
+    session["client_secret"] = f"{session['id']}_secret_{tx.world.ids.token(56)}"
+    session["return_url"] = params.get("return_url")
+    session["redirect_on_completion"] = params.get("redirect_on_completion", "always")
+
+
+def _known_details(tx: Transaction, params: Params) -> Object | None:
+    if "customer" in params:
+        customer = tx.param_object("customer", params["customer"], param="customer")
+        return details(customer["email"])
+    return details(params["customer_email"]) if "customer_email" in params else None
+
+
+def _customer_creation(params: Params) -> str | None:
+    if "customer" in params:
+        return None
+    if params["mode"] == "subscription":
+        return "always"
+    creation: str = params.get("customer_creation", "if_required")
+    return creation
+
+
+def _custom_text(params: Params) -> Object:
+    names = ("after_submit", "shipping_address", "submit", "terms_of_service_acceptance")
+    sent = params.get("custom_text", {})
+    return {name: copy(sent.get(name)) or None for name in names}
+
+
+def _saved_options(params: Params) -> Object | None:
+    if "customer" not in params and params["mode"] == "payment":
+        return None
+    return {
+        "allow_redisplay_filters": ["always"],
+        "payment_method_remove": "disabled",
+        "payment_method_save": None,
+        **params.get("saved_payment_method_options", {}),
+    }
+
+
+def _invoice_creation() -> Object:
+    names = ("account_tax_ids", "custom_fields", "description", "footer", "issuer")
+    data = dict.fromkeys((*names, "rendering_options"))
+    return {"enabled": False, "invoice_data": {**data, "metadata": {}}}

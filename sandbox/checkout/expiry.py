@@ -1,0 +1,20 @@
+"""Sessions that nobody completed."""
+
+from __future__ import annotations
+
+from sandbox import payments
+from sandbox.checkout import records
+from sandbox.objects import Object
+from sandbox.transaction import Transaction
+
+UNFINISHED = ("requires_payment_method", "requires_confirmation", "requires_action")
+
+
+def expire(tx: Transaction, session: Object) -> None:
+    """Close the session; a payment that was tried and failed ends with it."""
+    session |= {"status": "expired", "url": None}
+    intent_id = records.of(tx, session)["intent"]
+    intent = tx.get("payment_intent", intent_id) if intent_id else None
+    if intent and intent["status"] in UNFINISHED:
+        payments.cancel(tx, intent, "expired")
+    tx.emit("checkout.session.expired", session)

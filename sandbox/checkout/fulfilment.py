@@ -1,0 +1,103 @@
+"""What a paid session leaves behind: the subscription and its invoice, the saved card, the news."""
+
+from __future__ import annotations
+
+from sandbox import intents
+from sandbox.billing import beginning, changing, collection, invoicing, items, lines
+from sandbox.checkout import records
+from sandbox.checkout.blank_session import details
+from sandbox.checkout.line_items import is_recurring
+from sandbox.objects import Object, copy
+from sandbox.resources import invoice_items
+from sandbox.transaction import Transaction
+
+
+def fulfil(tx: Transaction, session: Object, intent: Object | None) -> None:
+    """Complete the session; ``intent`` is the payment or setup intent that did it."""
+    record = records.of(tx, session)
+    session |= {
+        "customer": session["customer"] or record["customer"],
+        "customer_details": details(record["email"], record["name"]),
+        "status": "complete",
+        "url": None,
+    }
+    if session["customer"]:
+        _update_customer(tx, session, record)
+    if session["mode"] == "subscription":
+        _subscribe(tx, session, record, intent)
+    is_paid = bool(intent and intent["status"] == "succeeded")
+    if session["amount_total"]:
+        session["payment_status"] = "paid" if is_paid else "unpaid"
+    tx.emit("checkout.session.completed", session)
+
+
+def trial_end_of(tx: Transaction, record: Object) -> int | None:
+    """When the trial ends that a purchase made now would have."""
+    return beginning.trial_end_of(tx, record["subscription_data"])
+
+
+def _subscribe(tx: Transaction, session: Object, record: Object, intent: Object | None) -> None:
+    data = record["subscription_data"]
+    sold = records.items_of(tx, session)
+    customer = tx.param_object("customer", session["customer"], param="customer")
+    subscription = beginning.begin(
+        tx,
+        customer=customer,
+        content=[
+            items.build(tx, item["price"], item["quantity"], item["metadata"])
+            for item in sold
+            if is_recurring(item)
+        ],
+        trial_end=trial_end_of(tx, record),
+        anchor=data.get("billing_cycle_anchor"),
+        default_payment_method=intent["payment_method"] if intent else None,
+    )
+    changing.apply_plain(subscription, data)
+    for item in sold:
+        if not is_recurring(item):
+            _bill_once(tx, subscription, item)
+    invoice = _first_invoice(tx, session, subscription, data, intent)
+    session |= {"subscription": subscription["id"], "invoice": invoice["id"]}
+    beginning.announce(tx, subscription)
+
+
+def _first_invoice(
+    tx: Transaction,
+    session: Object,
+    subscription: Object,
+    data: Object,
+    intent: Object | None,
+) -> Object:
+    """The invoice of what the session showed; its payment has been made already."""
+    prorate = data.get("proration_behavior", "create_prorations") != "none"
+    invoice = beginning.first_invoice(tx, subscription, prorate=prorate, uses_balance=False)
+    invoicing.finalize(tx, invoice, uses_balance=False)
+    if session["amount_total"] and intent:
+        intents.own(tx, intent, ("invoice", invoice["id"]))
+        collection.mark_paid(tx, invoice, intent)
+    else:
+        collection.mark_paid(tx, invoice)
+    return invoice
+
+
+def _bill_once(tx: Transaction, subscription: Object, item: Object) -> None:
+    """A one-time price next to recurring ones goes onto the first invoice."""
+    invoice_items.insert(
+        tx,
+        customer=subscription["customer"],
+        amount=item["amount_total"],
+        currency=item["currency"],
+        description=item["description"],
+        period={"start": tx.now, "end": tx.now},
+        quantity=item["quantity"],
+        pricing=lines.price_details(item["price"]),
+        subscription=subscription["id"],
+    )
+
+
+def _update_customer(tx: Transaction, session: Object, record: Object) -> None:
+    customer = tx.param_object("customer", session["customer"], param="customer")
+    with tx.updating(customer, "customer.updated"):
+        customer["email"] = customer["email"] or record["email"]
+        if record["customer_update"].get("name") == "auto" and record["name"]:
+            customer["name"] = copy(record["name"])

@@ -1,0 +1,191 @@
+"""What a checkout session sells."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sandbox import money
+from sandbox.billing import pricing
+from sandbox.currencies import MAXIMUM_AMOUNT, MINIMUM_CHARGE
+from sandbox.errors import invalid, missing_param, refuse_unsupported
+from sandbox.objects import Object, Params, copy, merge_metadata
+from sandbox.resources import prices
+from sandbox.transaction import Transaction
+
+MAX_LINES = {"payment": 100, "subscription": 40}
+MAX_PER_TYPE = 20
+"""In subscription mode: so many recurring prices, and as many one-time ones."""
+
+
+def read(tx: Transaction, params: Params) -> list[Object]:
+    """The session's ``item`` objects. Raises 400 for what cannot be sold together."""
+    mode, wanted = params["mode"], params["line_items"]
+    if len(wanted) > MAX_LINES[mode]:
+        raise invalid(
+            f"You can only specify up to {MAX_LINES[mode]} line items in {mode} mode.",
+            param="line_items",
+        )
+    items = [_read_one(tx, line, f"line_items[{n}]") for n, line in enumerate(wanted)]
+    (_check_one_time if mode == "payment" else _check_recurring)(items)
+    _check_currency(items, params.get("currency"))
+    return items
+
+
+def total(items: list[Object]) -> int:
+    return sum(item["amount_total"] for item in items)
+
+
+def check_total(amount: int, currency: str) -> None:
+    """Raises 400 for a total that no card can be charged; nothing at all is fine."""
+    least = MINIMUM_CHARGE.get(currency, 1)
+    if 0 < amount < least:
+        raise invalid(
+            "The Checkout Session's total amount due must add up to at least "
+            f"{money.written(least, currency)} {currency}",
+            code="amount_too_small",
+        )
+    if amount > MAXIMUM_AMOUNT:
+        raise invalid(
+            "The Checkout Session's total amount due must be no more than "
+            f"{money.written(MAXIMUM_AMOUNT, currency)} {currency}",
+            code="amount_too_large",
+        )
+
+
+def is_recurring(item: Object) -> bool:
+    return pricing.is_recurring(item["price"])
+
+
+def _read_one(tx: Transaction, line: Params, param: str) -> Object:
+    refuse_unsupported(line, "tax_rates")
+    price = _price(tx, line, param)
+    quantity = _quantity(price, line, param)
+    amount = pricing.amount(tx, price, quantity)
+    item: Object = {
+        "id": tx.new_id("li"),
+        "object": "item",
+        "adjustable_quantity": _adjustable(line, quantity, param),
+        "amount_discount": 0,
+        "amount_subtotal": amount,
+        "amount_tax": 0,
+        "amount_total": amount,
+        "currency": price["currency"],
+        "description": pricing.product_name(tx, price),
+        "metadata": {},
+        "price": copy(price),
+        "quantity": quantity,
+    }
+    merge_metadata(item, line.get("metadata"))
+    return tx.insert(item)
+
+
+def _price(tx: Transaction, line: Params, param: str) -> Object:
+    if "price" in line and "price_data" in line:
+        raise invalid(
+            "You may only specify one of these parameters: price, price_data.",
+            param=f"{param}[price_data]",
+        )
+    if "price_data" in line:
+        return prices.create(tx, line["price_data"])
+    if "price" not in line:
+        raise missing_param(f"{param}[price]")
+    price = tx.param_object("price", line["price"], param=f"{param}[price]")
+    if not price["active"]:
+        raise invalid(
+            "The price specified is inactive. This field only accepts active prices.",
+            param=f"{param}[price]",
+        )
+    product = tx.get("product", price["product"])
+    if not product or product.get("deleted") or not product["active"]:
+        raise invalid(
+            f"Price `{price['id']}` is not available to be purchased because its product is not "
+            "active.",
+            param=f"{param}[price]",
+        )
+    if price["custom_unit_amount"]:
+        raise invalid(
+            "The sandbox's page does not let the buyer choose an amount.", param=f"{param}[price]"
+        )
+    return price
+
+
+def _quantity(price: Object, line: Params, param: str) -> int | None:
+    if pricing.is_metered(price):
+        if "quantity" in line:
+            raise invalid(
+                "Quantity should not be specified where usage_type is `metered`. Remove "
+                f"`quantity` from `{param}`",
+                param=f"{param}[quantity]",
+            )
+        return None
+    if "quantity" not in line:
+        raise invalid(
+            f"Quantity is required. Add `quantity` to `{param}`", param=f"{param}[quantity]"
+        )
+    quantity: int = line["quantity"]
+    if not 1 <= quantity <= 999_999_999:
+        raise invalid(
+            "This value must be greater than or equal to 1.",
+            param=f"{param}[quantity]",
+            code="parameter_invalid_integer",
+        )
+    return quantity
+
+
+def _adjustable(line: Params, quantity: int | None, param: str) -> Object | None:
+    wanted = line.get("adjustable_quantity")
+    if not wanted or not wanted["enabled"]:
+        return None
+    least, most = wanted.get("minimum", 0), wanted.get("maximum", 99)
+    if quantity is None or not least <= quantity <= most:
+        raise invalid(
+            f"The quantity must lie between the minimum ({least}) and the maximum ({most}).",
+            param=f"{param}[adjustable_quantity]",
+        )
+    return {"enabled": True, "maximum": most, "minimum": least}
+
+
+def _check_one_time(items: list[Object]) -> None:
+    for place, item in enumerate(items):
+        if is_recurring(item):
+            raise invalid(
+                "You specified `payment` mode but passed a recurring price. Either switch to "
+                "`subscription` mode or use only one-time prices.",
+                param=f"line_items[{place}]",
+            )
+
+
+def _check_recurring(items: list[Object]) -> None:
+    if not any(is_recurring(item) for item in items):
+        raise invalid(
+            "You must provide at least one recurring price in `subscription` mode when using "
+            "prices.",
+            param="line_items",
+        )
+    _check_count(items, "recurring", is_recurring)
+    _check_count(items, "one-time", lambda item: not is_recurring(item))
+    recurring = [item["price"]["id"] for item in items if is_recurring(item)]
+    if len(set(recurring)) < len(recurring):
+        raise invalid(
+            "You cannot use the same recurring price more than once. Use `quantity` instead.",
+            param="line_items",
+        )
+
+
+def _check_count(items: list[Object], noun: str, counts: Callable[[Object], bool]) -> None:
+    if sum(1 for item in items if counts(item)) > MAX_PER_TYPE:
+        raise invalid(
+            f"You can only specify up to {MAX_PER_TYPE} line items with {noun} prices.",
+            param="line_items",
+        )
+
+
+def _check_currency(items: list[Object], wanted: str | None) -> None:
+    expected = wanted.lower() if wanted else items[0]["currency"]
+    for place, item in enumerate(items):
+        if item["currency"] != expected:
+            raise invalid(
+                f"The price specified only supports `{item['currency']}`. This doesn't match the "
+                f"expected currency: `{expected}`.",
+                param=f"line_items[{place}][price]",
+            )

@@ -1,0 +1,37 @@
+"""What the sandbox remembers about a session and Stripe does not show."""
+
+from __future__ import annotations
+
+from sandbox.objects import Object, Params
+from sandbox.transaction import Transaction
+
+KIND = "_checkout"
+
+
+def insert(tx: Transaction, session: Object, params: Params, items: list[Object]) -> Object:
+    return tx.insert(
+        {
+            "object": KIND,
+            "id": session["id"],
+            "items": [item["id"] for item in items],
+            "payment_intent_data": params.get("payment_intent_data", {}),
+            "setup_intent_data": params.get("setup_intent_data", {}),
+            "subscription_data": params.get("subscription_data", {}),
+            "customer_update": params.get("customer_update", {}),
+            "email": None,
+            "name": None,
+            "customer": None,
+            "intent": None,
+        }
+    )
+
+
+def of(tx: Transaction, session: Object) -> Object:
+    record = tx.get(KIND, session["id"])
+    assert record, "a session is made together with its record"
+    return record
+
+
+def items_of(tx: Transaction, session: Object) -> list[Object]:
+    """The session's line items, in its order."""
+    return [tx.param_object("item", id, param="line_items") for id in of(tx, session)["items"]]

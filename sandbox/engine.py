@@ -1,0 +1,161 @@
+"""Moves time: everything that falls due on the way happens, in order, at its own second.
+
+Each thing is one transaction. A world that is stopped between two of them goes on where it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sandbox import accounts
+from sandbox.billing import beginning, cycle, ending, items
+from sandbox.billing.periods import HOUR
+from sandbox.checkout import expiry
+from sandbox.objects import Object
+from sandbox.resources import refunds
+from sandbox.transaction import Cause, Transaction
+
+if TYPE_CHECKING:
+    from sandbox.world import World
+
+INCOMPLETE_FOR = 23 * HOUR
+RUNNING = ("active", "past_due", "unpaid")
+
+Due = Callable[[Transaction, Object], int | None]
+Act = Callable[[Transaction, Object], None]
+
+
+@dataclass(frozen=True)
+class Duty:
+    """One thing that time brings about for objects of a kind."""
+
+    kind: str
+    due: Due
+    """When; None if this object does not wait for it. Sees the stored object: look, don't touch."""
+    act: Act
+
+
+@dataclass(frozen=True)
+class Appointment:
+    moment: int
+    account: str
+    duty: Duty
+    id: str
+
+
+def advance(world: World, to: int, *, on_step: Callable[[], None] | None = None) -> None:
+    """Move the clock to the moment; what falls due until then happens, in order of time.
+
+    ``on_step`` is called after each of these things, outside of any transaction, to deliver
+    webhooks for example. A moment in the past only does what is overdue.
+    """
+    while _step(world, to):
+        if on_step:
+            on_step()
+    if to > world.clock.now():
+        world.move_clock(to)
+
+
+def catch_up(world: World) -> None:
+    """Do what is due by now: for a clock that runs by itself."""
+    advance(world, world.clock.now())
+
+
+def next_due(world: World) -> int | None:
+    """When the next thing falls due, if any waits."""
+    with world.lock:
+        found = _next(world)
+    return found.moment if found else None
+
+
+def _step(world: World, to: int) -> bool:
+    with world.lock:
+        found = _next(world)
+        if found is None or found.moment > to:
+            return False
+        if found.moment > world.clock.now():
+            world.move_clock(found.moment)
+        with world.transaction(found.account) as tx:
+            body = tx.get(found.duty.kind, found.id)
+            assert body, "an appointment names what is stored"
+            found.duty.act(tx, body)
+        if _next(world) == found:
+            raise RuntimeError(f"{found.id} is due again at the same moment; the engine stops.")
+        return True
+
+
+def _next(world: World) -> Appointment | None:
+    """The earliest appointment; at the same second by account, then in the order of ``DUTIES``."""
+    earliest: Appointment | None = None
+    for account in accounts.ids(world):
+        tx = Transaction(world, account, Cause())
+        for duty in DUTIES:
+            for id, body in world.store.kind(account, duty.kind).items():
+                moment = duty.due(tx, body)
+                if moment is not None and (earliest is None or moment < earliest.moment):
+                    earliest = Appointment(moment, account, duty, id)
+    return earliest
+
+
+def _session_expires(tx: Transaction, session: Object) -> int | None:
+    return int(session["expires_at"]) if session["status"] == "open" else None
+
+
+def _refund_decided(tx: Transaction, plan: Object) -> int | None:
+    return int(plan["due"])
+
+
+def _incomplete_expires(tx: Transaction, subscription: Object) -> int | None:
+    waits = subscription["status"] == "incomplete"
+    return int(subscription["created"]) + INCOMPLETE_FOR if waits else None
+
+
+def _ends(tx: Transaction, subscription: Object) -> int | None:
+    ended = subscription["status"] in ending.ENDED
+    return None if ended else subscription["cancel_at"]
+
+
+def _trial_notice(tx: Transaction, subscription: Object) -> int | None:
+    if subscription["status"] != "trialing" or beginning.had_trial_notice(tx, subscription):
+        return None
+    return int(subscription["trial_end"]) - beginning.TRIAL_NOTICE
+
+
+def _trial_ends(tx: Transaction, subscription: Object) -> int | None:
+    return subscription["trial_end"] if subscription["status"] == "trialing" else None
+
+
+def _renews(tx: Transaction, subscription: Object) -> int | None:
+    if subscription["status"] not in RUNNING:
+        return None
+    return min(int(item["current_period_end"]) for item in items.of(subscription))
+
+
+def _collection_resumes(tx: Transaction, subscription: Object) -> int | None:
+    pause = subscription["pause_collection"]
+    return pause["resumes_at"] if pause and subscription["status"] in RUNNING else None
+
+
+def _finalizes(tx: Transaction, invoice: Object) -> int | None:
+    return invoice["automatically_finalizes_at"] if invoice.get("status") == "draft" else None
+
+
+def _retried(tx: Transaction, invoice: Object) -> int | None:
+    return invoice["next_payment_attempt"] if invoice.get("status") == "open" else None
+
+
+DUTIES = (
+    Duty("checkout.session", _session_expires, expiry.expire),
+    Duty(refunds.PLAN, _refund_decided, lambda tx, _: refunds.decide_due(tx)),
+    Duty("subscription", _incomplete_expires, ending.expire),
+    Duty("subscription", _ends, cycle.end_as_planned),
+    Duty("subscription", _collection_resumes, cycle.resume_collection),
+    Duty("subscription", _trial_notice, beginning.give_trial_notice),
+    Duty("subscription", _trial_ends, cycle.end_trial),
+    Duty("subscription", _renews, cycle.renew),
+    Duty("invoice", _finalizes, cycle.finalize),
+    Duty("invoice", _retried, cycle.retry),
+)
+"""In this order within one second: an end comes before a renewal, a renewal before its payment."""

@@ -1,0 +1,34 @@
+"""Amounts in minor units, written for a person: ``$10.00``, ``¥500``, ``CHF 12.50``."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+ZERO_DECIMAL = frozenset(
+    ("bif", "clp", "djf", "gnf", "jpy", "kmf", "krw", "mga", "pyg", "rwf", "vnd", "vuv", "xaf",
+     "xof", "xpf")
+)  # fmt: skip
+THREE_DECIMAL = frozenset(("bhd", "jod", "kwd", "omr", "tnd"))
+HUNDREDTHS_UNSHOWN = frozenset(("isk", "ugx"))
+"""Sent in hundredths, shown without: they have no minor unit any more."""
+SYMBOLS = {
+    "aud": "A$", "brl": "R$", "cad": "CA$", "cny": "CN¥", "eur": "€", "gbp": "£", "hkd": "HK$",
+    "ils": "₪", "inr": "₹", "jpy": "¥", "krw": "₩", "mxn": "MX$", "nzd": "NZ$", "php": "₱",
+    "twd": "NT$", "usd": "$", "vnd": "₫",
+}  # fmt: skip
+
+
+def decimals(currency: str) -> int:
+    """How many digits the minor unit has on the wire."""
+    return 0 if currency in ZERO_DECIMAL else 3 if currency in THREE_DECIMAL else 2
+
+
+def written(amount: int | Decimal, currency: str) -> str:
+    """Fractions of a minor unit (prices may have them) are written out; nothing is rounded."""
+    major = Decimal(amount).scaleb(-decimals(currency))
+    exponent = major.normalize().as_tuple().exponent
+    needed = -exponent if isinstance(exponent, int) and exponent < 0 else 0
+    least = 0 if currency in HUNDREDTHS_UNSHOWN else decimals(currency)
+    number = f"{abs(major):,.{max(least, needed)}f}"
+    symbol = SYMBOLS.get(currency, f"{currency.upper()} ")
+    return f"{'−' if major < 0 else ''}{symbol}{number}"

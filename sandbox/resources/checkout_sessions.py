@@ -1,0 +1,134 @@
+"""Checkout sessions: the API over ``checkout``."""
+
+from __future__ import annotations
+
+from stripe.params.checkout import (
+    SessionCreateParams,
+    SessionExpireParams,
+    SessionLineItemListParams,
+    SessionListParams,
+    SessionRetrieveParams,
+    SessionUpdateParams,
+)
+
+from sandbox.billing import beginning, periods
+from sandbox.checkout import blank_session, expiry, line_items, records, rules
+from sandbox.checkout.completion import KIND
+from sandbox.errors import StripeFailure, invalid, refuse_unsupported
+from sandbox.objects import Object, Params, merge_metadata
+from sandbox.pagination import embed, page
+from sandbox.routing import Routes
+from sandbox.transaction import Transaction
+
+routes = Routes()
+
+SHORTEST_TRIAL = 48 * periods.HOUR
+SUBSCRIPTION_UNSUPPORTED = (
+    "application_fee_percent",
+    "billing_cycle_anchor",
+    "billing_cycle_anchor_config",
+    "default_tax_rates",
+    "invoice_settings",
+    "on_behalf_of",
+    "pending_invoice_item_interval",
+    "transfer_data",
+)
+PAYMENT_UNSUPPORTED = (
+    "application_fee_amount",
+    "on_behalf_of",
+    "transfer_data",
+    "transfer_group",
+)
+
+
+@routes.post("/v1/checkout/sessions", SessionCreateParams)
+def create(tx: Transaction, params: Params) -> Object:
+    rules.check(tx, params)
+    refuse_unsupported(params.get("payment_intent_data", {}), *PAYMENT_UNSUPPORTED)
+    items = line_items.read(tx, params) if params["mode"] != "setup" else []
+    if params["mode"] == "subscription":
+        _check_subscription(tx, params, items)
+    total = line_items.total(items)
+    currency = items[0]["currency"] if items else params.get("currency", "usd").lower()
+    line_items.check_total(total, currency)
+    session = tx.insert(blank_session.build(tx, params, currency=currency, total=total))
+    records.insert(tx, session, params, items)
+    return session
+
+
+@routes.get("/v1/checkout/sessions/<id>", SessionRetrieveParams)
+def retrieve(tx: Transaction, params: Params, id: str) -> Object:
+    return tx.path_object(KIND, id)
+
+
+@routes.post("/v1/checkout/sessions/<id>", SessionUpdateParams)
+def update(tx: Transaction, params: Params, id: str) -> Object:
+    refuse_unsupported(
+        params, "collected_information", "line_items", "payment_intent_data", "shipping_options"
+    )
+    session = tx.path_object(KIND, id)
+    merge_metadata(session, params.get("metadata"))
+    return session
+
+
+@routes.post("/v1/checkout/sessions/<id>/expire", SessionExpireParams)
+def expire(tx: Transaction, params: Params, id: str) -> Object:
+    session = tx.path_object(KIND, id)
+    if session["status"] != "open":
+        raise StripeFailure(
+            'Only Checkout Sessions with a status in ["open"] can be expired. This Checkout '
+            f"Session has a status of {session['status']}.",
+            code="resource_invalid_state",
+        )
+    expiry.expire(tx, session)
+    return session
+
+
+@routes.get("/v1/checkout/sessions", SessionListParams)
+def list_(tx: Transaction, params: Params) -> Object:
+    email = params.get("customer_details", {}).get("email")
+
+    def wanted(session: Object) -> bool:
+        return all(
+            session[name] == params.get(name, session[name])
+            for name in ("customer", "payment_intent", "payment_link", "status", "subscription")
+        ) and (email is None or (session["customer_details"] or {}).get("email") == email)
+
+    return page(tx, KIND, params, url="/v1/checkout/sessions", where=wanted)
+
+
+@routes.get("/v1/checkout/sessions/<id>/line_items", SessionLineItemListParams)
+def list_line_items(tx: Transaction, params: Params, id: str) -> Object:
+    ids = set(records.of(tx, tx.path_object(KIND, id))["items"])
+    url = f"/v1/checkout/sessions/{id}/line_items"
+
+    def wanted(item: Object) -> bool:
+        return item["id"] in ids
+
+    return page(tx, "item", params, url=url, where=wanted, oldest_first=True)
+
+
+@routes.includable(KIND, "line_items")
+def include_line_items(tx: Transaction, session: Object) -> Object:
+    items = records.items_of(tx, session)
+    return embed(items, url=f"/v1/checkout/sessions/{session['id']}/line_items")
+
+
+def _check_subscription(tx: Transaction, params: Params, items: list[Object]) -> None:
+    """Raises 400 for a subscription that could not begin; recurring items are free in a trial."""
+    data = params.get("subscription_data", {})
+    refuse_unsupported(data, *SUBSCRIPTION_UNSUPPORTED)
+    recurring = [item for item in items if line_items.is_recurring(item)]
+    currency = recurring[0]["currency"]
+    if "customer" in params:
+        customer = tx.param_object("customer", params["customer"], param="customer")
+        beginning.check_currency(customer, currency)
+    if data.get("trial_period_days") == 0:
+        raise invalid(
+            "The minimum number of trial period days is 1.",
+            param="subscription_data[trial_period_days]",
+        )
+    earliest = tx.now + SHORTEST_TRIAL
+    if beginning.trial_end_of(tx, data, earliest=earliest) is not None:
+        for item in recurring:
+            item |= {"amount_subtotal": 0, "amount_total": 0}

@@ -1,0 +1,81 @@
+"""Invoice payments: the only link between an invoice and the payment intents that pay it."""
+
+from __future__ import annotations
+
+from stripe.params import InvoicePaymentListParams, InvoicePaymentRetrieveParams
+
+from sandbox.errors import missing_param
+from sandbox.objects import Object, Params
+from sandbox.pagination import embed, page
+from sandbox.routing import Routes
+from sandbox.transaction import Transaction
+
+routes = Routes()
+
+
+@routes.get("/v1/invoice_payments/<id>", InvoicePaymentRetrieveParams)
+def retrieve(tx: Transaction, params: Params, id: str) -> Object:
+    return tx.path_object("invoice_payment", id)
+
+
+@routes.get("/v1/invoice_payments", InvoicePaymentListParams)
+def list_(tx: Transaction, params: Params) -> Object:
+    payment = params.get("payment")
+    if payment and payment["type"] not in payment:
+        raise missing_param(f"payment[{payment['type']}]")
+
+    def wanted(body: Object) -> bool:
+        return (
+            body["invoice"] == params.get("invoice", body["invoice"])
+            and body["status"] == params.get("status", body["status"])
+            and (not payment or body["payment"].get(payment["type"]) == payment[payment["type"]])
+        )
+
+    return page(tx, "invoice_payment", params, url="/v1/invoice_payments", where=wanted)
+
+
+@routes.includable("invoice", "payments")
+def payments(tx: Transaction, invoice: Object) -> Object:
+    made = tx.all("invoice_payment", lambda payment: payment["invoice"] == invoice["id"])
+    return embed(made, url=f"/v1/invoice_payments?invoice={invoice['id']}")
+
+
+@routes.includable("invoice", "confirmation_secret")
+def confirmation_secret(tx: Transaction, invoice: Object) -> Object | None:
+    for payment in tx.all("invoice_payment", lambda each: each["invoice"] == invoice["id"]):
+        intent = tx.get("payment_intent", payment["payment"]["payment_intent"])
+        if intent and payment["is_default"]:
+            return {"client_secret": intent["client_secret"], "type": "payment_intent"}
+    return None
+
+
+def for_intent(tx: Transaction, invoice: Object, intent: Object) -> Object:
+    """The link between the two; made if it is missing."""
+    known = tx.all(
+        "invoice_payment",
+        lambda payment: payment["payment"].get("payment_intent") == intent["id"],
+    )
+    return known[0] if known else tx.insert(_build(tx, invoice, intent))
+
+
+def mark_paid(tx: Transaction, payment: Object, amount: int) -> None:
+    """The caller announces it: Stripe tells of it last."""
+    payment |= {"amount_paid": amount, "status": "paid"}
+    payment["status_transitions"]["paid_at"] = tx.now
+
+
+def _build(tx: Transaction, invoice: Object, intent: Object) -> Object:
+    return {
+        "id": tx.new_id("inpay"),
+        "object": "invoice_payment",
+        "amount_paid": None,
+        "amount_requested": intent["amount"],
+        "created": tx.now,
+        "currency": invoice["currency"],
+        "invoice": invoice["id"],
+        "is_default": True,
+        "livemode": False,
+        "payment": {"payment_intent": intent["id"], "type": "payment_intent"},
+        "status": "open",
+        "status_transitions": {"canceled_at": None, "paid_at": None},
+    }

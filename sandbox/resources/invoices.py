@@ -1,0 +1,261 @@
+"""Invoices: the API over ``billing``."""
+
+from __future__ import annotations
+
+from stripe.params import (
+    InvoiceCreateParams,
+    InvoiceDeleteParams,
+    InvoiceFinalizeInvoiceParams,
+    InvoiceLineItemListParams,
+    InvoiceListParams,
+    InvoiceMarkUncollectibleParams,
+    InvoicePayParams,
+    InvoiceRetrieveParams,
+    InvoiceUpdateParams,
+    InvoiceVoidInvoiceParams,
+)
+
+from sandbox import payments, sequences
+from sandbox.billing import collection, invoicing, standing
+from sandbox.errors import StripeFailure, invalid, missing_param, refuse_unsupported
+from sandbox.objects import Object, Params, assign, merge_metadata
+from sandbox.pagination import in_range, page
+from sandbox.resources import payment_methods
+from sandbox.routing import Routes
+from sandbox.transaction import Transaction
+
+routes = Routes()
+
+PLAIN = ("custom_fields", "description", "footer", "statement_descriptor")
+SUPPORTED = {
+    *PLAIN,
+    "auto_advance",
+    "collection_method",
+    "currency",
+    "customer",
+    "default_payment_method",
+    "metadata",
+    "pending_invoice_items_behavior",
+    "subscription",
+}
+
+
+@routes.post("/v1/invoices", InvoiceCreateParams)
+def create(tx: Transaction, params: Params) -> Object:
+    _check_supported(params)
+    if "customer" not in params:
+        raise missing_param("customer")
+    customer = tx.param_object("customer", params["customer"], param="customer")
+    subscription = None
+    if "subscription" in params:
+        id = params["subscription"]
+        subscription = tx.param_object("subscription", id, param="subscription")
+    invoice = invoicing.draft(
+        tx,
+        customer=customer,
+        currency=str(params.get("currency") or customer["currency"] or "usd").lower(),
+        reason="manual",
+        content=[],
+        subscription=subscription,
+        auto_advance=params.get("auto_advance", False),
+        takes_pending=params.get("pending_invoice_items_behavior", "exclude") == "include",
+        **{name: params[name] for name in PLAIN if params.get(name)},
+    )
+    _apply(tx, invoice, params)
+    return invoice
+
+
+@routes.get("/v1/invoices/<id>", InvoiceRetrieveParams)
+def retrieve(tx: Transaction, params: Params, id: str) -> Object:
+    return tx.path_object("invoice", id)
+
+
+@routes.post("/v1/invoices/<id>", InvoiceUpdateParams)
+def update(tx: Transaction, params: Params, id: str) -> Object:
+    _check_supported(params)
+    invoice = tx.path_object("invoice", id)
+    frozen = set(params) - {"metadata", "auto_advance", "default_payment_method"}
+    if frozen and invoice["status"] != "draft":
+        raise _unexpected(
+            "Finalized invoices can't be updated in this way", code="invoice_not_editable"
+        )
+    with tx.updating(invoice, "invoice.updated"):
+        assign(invoice, params, *PLAIN)
+        _apply(tx, invoice, params)
+    return invoice
+
+
+@routes.get("/v1/invoices", InvoiceListParams)
+def list_(tx: Transaction, params: Params) -> Object:
+    def wanted(invoice: Object) -> bool:
+        details = (invoice["parent"] or {}).get("subscription_details") or {}
+        return (
+            all(
+                invoice[name] == params.get(name, invoice[name])
+                for name in ("collection_method", "customer", "status")
+            )
+            and ("due_date" not in params or in_range(invoice["due_date"], params["due_date"]))
+            and details.get("subscription")
+            == params.get("subscription", details.get("subscription"))
+        )
+
+    return page(tx, "invoice", params, url="/v1/invoices", where=wanted)
+
+
+@routes.get("/v1/invoices/<id>/lines", InvoiceLineItemListParams)
+def list_lines(tx: Transaction, params: Params, id: str) -> Object:
+    tx.path_object("invoice", id)
+
+    def wanted(line: Object) -> bool:
+        return bool(line["invoice"] == id)
+
+    url = f"/v1/invoices/{id}/lines"
+    return page(tx, "line_item", params, url=url, where=wanted, oldest_first=True)
+
+
+@routes.delete("/v1/invoices/<id>", InvoiceDeleteParams)
+def delete(tx: Transaction, params: Params, id: str) -> Object:
+    invoice = tx.path_object("invoice", id)
+    if invoice["status"] != "draft" or invoice["billing_reason"] != "manual":
+        raise invalid("You can only delete draft invoices that were created by hand.", param="id")
+    for line in tx.all("line_item", lambda line: line["invoice"] == id):
+        tx.forget(line)
+    for item in tx.all("invoiceitem", lambda item: item.get("invoice") == id):
+        item["invoice"] = None
+    tx.emit("invoice.deleted", invoice)
+    return tx.delete(invoice)
+
+
+@routes.post("/v1/invoices/<id>/finalize", InvoiceFinalizeInvoiceParams)
+def finalize(tx: Transaction, params: Params, id: str) -> Object:
+    invoice = tx.path_object("invoice", id)
+    if invoice["status"] != "draft":
+        raise _unexpected(
+            "This invoice is already finalized, you can't re-finalize a non-draft invoice."
+        )
+    assign(invoice, params, "auto_advance")
+    collection.finalize(tx, invoice)
+    if invoice["status"] == "open":
+        collection.await_payer(tx, invoice)
+    return invoice
+
+
+@routes.post("/v1/invoices/<id>/pay", InvoicePayParams)
+def pay(tx: Transaction, params: Params, id: str) -> Object:
+    """Raises 402 for a declined card; what the attempt left behind stays."""
+    refuse_unsupported(params, "forgive", "mandate", "source")
+    invoice = tx.path_object("invoice", id)
+    _check_payable(invoice)
+    method = _own_method(tx, invoice, params)
+    with tx.arranged(sequences.RECOVERY if invoice["attempted"] else ()):
+        if invoice["status"] == "draft":
+            collection.finalize(tx, invoice)
+        if invoice["status"] == "paid":
+            return invoice
+        if params.get("paid_out_of_band"):
+            collection.mark_paid(tx, invoice, out_of_band=True)
+            return invoice
+        off_session = params.get("off_session", True)
+        collection.collect(tx, invoice, off_session=off_session, payment_method=method)
+    if invoice["status"] != "paid":
+        raise _refusal(tx, invoice)
+    return invoice
+
+
+@routes.post("/v1/invoices/<id>/void", InvoiceVoidInvoiceParams)
+def void(tx: Transaction, params: Params, id: str) -> Object:
+    invoice = tx.path_object("invoice", id)
+    if invoice["status"] not in ("open", "uncollectible"):
+        raise _unexpected(
+            "You can only pass in open or uncollectible invoices. This invoice isn't "
+            f"open or uncollectible: it is {invoice['status']}."
+        )
+    invoicing.void(tx, invoice)
+    standing.after_closing(tx, invoice)
+    return invoice
+
+
+@routes.post("/v1/invoices/<id>/mark_uncollectible", InvoiceMarkUncollectibleParams)
+def mark_uncollectible(tx: Transaction, params: Params, id: str) -> Object:
+    invoice = tx.path_object("invoice", id)
+    if invoice["status"] != "open":
+        raise _unexpected(
+            f"You can only mark open invoices as uncollectible. This one is {invoice['status']}."
+        )
+    invoicing.write_off(tx, invoice, reason="user_forgiven")
+    standing.after_closing(tx, invoice)
+    return invoice
+
+
+def _check_supported(params: Params) -> None:
+    refuse_unsupported(params, *sorted(set(params) - SUPPORTED))
+    if params.get("collection_method") == "send_invoice":
+        raise invalid(
+            "The sandbox only charges automatically; it does not send invoices.",
+            param="collection_method",
+        )
+
+
+def _apply(tx: Transaction, invoice: Object, params: Params) -> None:
+    if "default_payment_method" in params:
+        method = _own_method(
+            tx, invoice, {"payment_method": params["default_payment_method"] or None}
+        )
+        invoice["default_payment_method"] = method
+    if "auto_advance" in params:
+        advances = params["auto_advance"]
+        invoice["auto_advance"] = advances
+        if invoice["status"] == "draft":
+            moment = tx.now + invoicing.FINALIZED_AFTER if advances else None
+            invoice |= {"automatically_finalizes_at": moment, "next_payment_attempt": moment}
+    merge_metadata(invoice, params.get("metadata"))
+
+
+def _check_payable(invoice: Object) -> None:
+    if invoice["status"] == "paid":
+        raise _unexpected("Invoice is already paid", code="invoice_already_paid")
+    if invoice["status"] == "void":
+        raise _unexpected("Voided invoices can't be paid.", code="invoice_not_payable")
+
+
+def _own_method(tx: Transaction, invoice: Object, params: Params) -> str | None:
+    """The payment method to use. Raises 400 if it is not the customer's."""
+    if not params.get("payment_method"):
+        return None
+    method = payment_methods.resolve(tx, params["payment_method"], param="payment_method")
+    if method["customer"] is None and tx.stored(method) is None:
+        payment_methods.attach_to(tx, method, invoice["customer"])
+    if method["customer"] != invoice["customer"]:
+        raise invalid(
+            "The customer does not have a payment method with the ID "
+            f"{method['id']}. The payment method must be attached to the customer.",
+            param="payment_method",
+            code="resource_missing",
+        )
+    return str(method["id"])
+
+
+def _refusal(tx: Transaction, invoice: Object) -> StripeFailure:
+    intent = invoicing.intent_of(tx, invoice)
+    if intent and intent["last_payment_error"]:
+        return payments.refusal(intent)
+    if intent and intent["status"] == "requires_action":
+        return StripeFailure(
+            "This payment requires additional user action before it can be completed "
+            "successfully. Payment can be completed using the PaymentIntent associated with the "
+            "invoice.",
+            status=402,
+            type="card_error",
+            code="invoice_payment_intent_requires_action",
+            keep_effects=True,
+        )
+    return StripeFailure(
+        "There is no `default_payment_method` set on this Customer or Invoice. Please either pass "
+        "a `payment_method` or set a default one.",
+        code="invoice_no_customer_payment_method",
+        keep_effects=True,
+    )
+
+
+def _unexpected(message: str, *, code: str | None = None) -> StripeFailure:
+    return StripeFailure(message, code=code)

@@ -1,0 +1,203 @@
+"""Subscriptions: the API over ``billing``."""
+
+from __future__ import annotations
+
+from stripe.params import (
+    SubscriptionCancelParams,
+    SubscriptionCreateParams,
+    SubscriptionListParams,
+    SubscriptionRetrieveParams,
+    SubscriptionUpdateParams,
+)
+
+from sandbox import sequences
+from sandbox.billing import beginning, changing, collection, ending, items, planned_end
+from sandbox.errors import StripeFailure, invalid, missing_param, refuse_unsupported
+from sandbox.objects import Object, Params
+from sandbox.pagination import in_range, page
+from sandbox.resources import setup_intents
+from sandbox.routing import Routes
+from sandbox.transaction import Transaction
+
+routes = Routes()
+
+UNSUPPORTED = (
+    "add_invoice_items",
+    "application_fee_percent",
+    "backdate_start_date",
+    "billing_cycle_anchor_config",
+    "billing_schedules",
+    "billing_thresholds",
+    "customer_account",
+    "days_until_due",
+    "default_source",
+    "default_tax_rates",
+    "discounts",
+    "invoice_settings",
+    "on_behalf_of",
+    "pending_invoice_item_interval",
+    "transfer_data",
+)
+
+
+@routes.post("/v1/subscriptions", SubscriptionCreateParams)
+def create(tx: Transaction, params: Params) -> Object:
+    check_supported(params)
+    if "customer" not in params:
+        raise missing_param("customer")
+    customer = tx.param_object("customer", params["customer"], param="customer")
+    content = items.read(tx, params.get("items", []))
+    with tx.arranged(sequences.FIRST_PAYMENT):
+        subscription = beginning.begin(
+            tx,
+            customer=customer,
+            content=content,
+            trial_end=_trial_end(tx, params, content),
+            anchor=_anchor(tx, params, content),
+            default_payment_method=changing.own_method(tx, customer, params),
+        )
+        changing.apply_plain(subscription, params)
+        planned_end.apply(tx, subscription, params)
+        prorate = params.get("proration_behavior", "create_prorations") != "none"
+        invoice = beginning.first_invoice(tx, subscription, prorate=prorate)
+        _take_first_payment(tx, subscription, invoice, params)
+        beginning.announce(tx, subscription)
+    return subscription
+
+
+@routes.get("/v1/subscriptions/<id>", SubscriptionRetrieveParams)
+def retrieve(tx: Transaction, params: Params, id: str) -> Object:
+    return items.show_current_prices(tx, tx.path_object("subscription", id))
+
+
+@routes.post("/v1/subscriptions/<id>", SubscriptionUpdateParams)
+def update(tx: Transaction, params: Params, id: str) -> Object:
+    check_supported(params)
+    subscription = tx.path_object("subscription", id)
+    changing.change(tx, subscription, params)
+    return subscription
+
+
+@routes.get("/v1/subscriptions", SubscriptionListParams)
+def list_(tx: Transaction, params: Params) -> Object:
+    """Without ``status`` those that have not been canceled, as at Stripe."""
+
+    def wanted(subscription: Object) -> bool:
+        return (
+            subscription["customer"] == params.get("customer", subscription["customer"])
+            and _has_status(subscription, params.get("status"))
+            and _has_price(subscription, params.get("price") or params.get("plan"))
+            and _has_period(subscription, params)
+            and subscription["collection_method"]
+            == params.get("collection_method", subscription["collection_method"])
+        )
+
+    found = page(tx, "subscription", params, url="/v1/subscriptions", where=wanted)
+    for subscription in found["data"]:
+        items.show_current_prices(tx, subscription)
+    return found
+
+
+@routes.delete("/v1/subscriptions/<id>", SubscriptionCancelParams)
+def cancel(tx: Transaction, params: Params, id: str) -> Object:
+    subscription = tx.path_object("subscription", id)
+    if subscription["status"] in ending.ENDED:
+        raise StripeFailure(
+            f"No such subscription: '{id}'", status=404, code="resource_missing", param="id"
+        )
+    changing.cancel_now(tx, subscription, params)
+    return subscription
+
+
+def check_supported(params: Params) -> None:
+    refuse_unsupported(params, *UNSUPPORTED)
+    if params.get("collection_method") == "send_invoice":
+        raise invalid(
+            "The sandbox only charges automatically; it does not send invoices.",
+            param="collection_method",
+        )
+    if params.get("automatic_tax", {}).get("enabled"):
+        raise invalid("The sandbox does not work out taxes.", param="automatic_tax[enabled]")
+    if params.get("payment_behavior") == "pending_if_incomplete":
+        raise invalid(
+            "The sandbox does not support `pending_if_incomplete`.", param="payment_behavior"
+        )
+
+
+def _trial_end(tx: Transaction, params: Params, content: list[Object]) -> int | None:
+    if params.get("trial_from_plan"):
+        days = [item["price"]["recurring"]["trial_period_days"] or 0 for item in content]
+        return beginning.trial_end_of(tx, {"trial_period_days": max(days)})
+    return beginning.trial_end_of(tx, params)
+
+
+def _anchor(tx: Transaction, params: Params, content: list[Object]) -> int | None:
+    anchor: int | None = params.get("billing_cycle_anchor")
+    if anchor is None:
+        return None
+    ends = [changing.natural_end(tx, item) for item in content]
+    if not tx.now < anchor <= min(ends):
+        raise invalid(
+            "billing_cycle_anchor must be in the future and cannot be later than the next natural "
+            f"billing date ({min(ends)}).",
+            param="billing_cycle_anchor",
+        )
+    return anchor
+
+
+def _take_first_payment(
+    tx: Transaction, subscription: Object, invoice: Object, params: Params
+) -> None:
+    """By ``payment_behavior``: charge now, or leave the intent for the payer to confirm."""
+    behavior = params.get("payment_behavior", "allow_incomplete")
+    collection.finalize(tx, invoice)
+    method = collection.default_method(tx, invoice)
+    if invoice["status"] == "paid":
+        if method is None:
+            _offer_setup(tx, subscription)
+        return
+    if behavior == "default_incomplete":
+        collection.await_payer(tx, invoice)
+        return
+    if method is None:
+        raise StripeFailure(
+            "This customer has no attached payment source or default payment method. Please "
+            "consider adding a default payment method. For more information, visit "
+            "https://stripe.com/docs/billing/subscriptions/payment-methods-setting#payment-method"
+            "-priority.",
+            code="resource_missing",
+        )
+    collection.collect(tx, invoice, off_session=bool(params.get("off_session")))
+    if behavior == "error_if_incomplete" and invoice["status"] != "paid":
+        raise changing.unpaid(tx, invoice)
+
+
+def _offer_setup(tx: Transaction, subscription: Object) -> None:
+    """Nothing was due and no card is known: an intent to save one for later."""
+    intent = setup_intents.create(
+        tx, {"customer": subscription["customer"], "usage": "off_session"}
+    )
+    subscription["pending_setup_intent"] = intent["id"]
+
+
+def _has_status(subscription: Object, status: str | None) -> bool:
+    match status:
+        case None:
+            return bool(subscription["status"] != "canceled")
+        case "all":
+            return True
+        case "ended":
+            return bool(subscription["status"] in ending.ENDED)
+    return bool(subscription["status"] == status)
+
+
+def _has_price(subscription: Object, price: str | None) -> bool:
+    return price is None or any(item["price"]["id"] == price for item in items.of(subscription))
+
+
+def _has_period(subscription: Object, params: Params) -> bool:
+    return all(
+        any(in_range(item[name], params[name]) for item in items.of(subscription))
+        for name in ("current_period_start", "current_period_end")
+        if name in params
+    )

@@ -1,0 +1,83 @@
+"""The order in which Stripe was seen to deliver the events of one flow, type by type.
+
+Taken from logs of ``stripe listen``. Stripe promises no order; these are the ones observed, and
+they are worth keeping because some surprise: a payment intent is created after it succeeded.
+"""
+
+from __future__ import annotations
+
+FIRST_PAYMENT = (
+    "setup_intent.created",
+    "setup_intent.requires_action",
+    "setup_intent.setup_failed",
+    "setup_intent.succeeded",
+    "charge.failed",
+    "charge.succeeded",
+    "payment_method.attached",
+    "customer.created",
+    "customer.updated",
+    "checkout.session.completed",
+    "customer.subscription.created",
+    "customer.subscription.trial_will_end",
+    "payment_intent.created",
+    "payment_intent.requires_action",
+    "payment_intent.payment_failed",
+    "payment_intent.succeeded",
+    "invoice.created",
+    "invoice.finalized",
+    "invoice.paid",
+    "invoice.payment_succeeded",
+    "invoice.payment_failed",
+    "invoice.payment_action_required",
+    "invoice_payment.paid",
+)
+"""A subscription begins, through Checkout or the API."""
+
+ONE_TIME_PAYMENT = (
+    "charge.failed",
+    "charge.succeeded",
+    "payment_method.attached",
+    "customer.created",
+    "payment_intent.succeeded",
+    "payment_intent.created",
+    "payment_intent.requires_action",
+    "payment_intent.payment_failed",
+    "checkout.session.completed",
+    "charge.updated",
+)
+"""Checkout in payment mode."""
+
+RECOVERY = (
+    "charge.failed",
+    "payment_intent.payment_failed",
+    "payment_intent.succeeded",
+    "charge.succeeded",
+    "invoice.updated",
+    "invoice.paid",
+    "invoice.payment_succeeded",
+    "invoice.payment_failed",
+    "invoice.payment_action_required",
+    "customer.updated",
+    "customer.subscription.updated",
+    "customer.subscription.deleted",
+    "invoice_payment.paid",
+)
+"""A retry, whether it goes through or not."""
+
+CHANGE_INVOICED = (
+    "customer.updated",
+    "invoice.created",
+    "invoice.finalized",
+    "payment_intent.created",
+    "charge.failed",
+    "charge.succeeded",
+    "payment_intent.payment_failed",
+    "payment_intent.succeeded",
+    "invoice.paid",
+    "invoice.payment_succeeded",
+    "invoice.payment_failed",
+    "customer.subscription.updated",
+    "invoiceitem.created",
+    "invoice_payment.paid",
+)
+"""A subscription changes and the difference is invoiced at once."""
