@@ -2,10 +2,12 @@
 
 An id is a prefix that names the kind of thing and 26 characters of Crockford base 32:
 48 bits of milliseconds since 1970, then 80 random bits (the ULID layout). Ids of one kind
-therefore sort by time of creation, and cannot be guessed or enumerated.
+therefore sort by time of creation, those of one process exactly, and cannot be guessed or
+enumerated.
 """
 
 import secrets
+import threading
 import time
 from typing import Any
 
@@ -13,13 +15,24 @@ from django.db import models
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _LENGTH = 26
+_lock = threading.Lock()
+_last = 0
 
 
 def new_id(prefix: str) -> str:
     """A fresh id such as ``sub_01j9zc3k5v8e4w2t7x6y5q4r3s``."""
-    number = (time.time_ns() // 1_000_000) << 80 | secrets.randbits(80)
+    number = _next()
     body = "".join(_ALPHABET[(number >> shift) & 31] for shift in range((_LENGTH - 1) * 5, -1, -5))
     return f"{prefix}_{body}"
+
+
+def _next() -> int:
+    """Greater than any before, also within one millisecond; the step is random, too."""
+    global _last
+    with _lock:
+        number = (time.time_ns() // 1_000_000) << 80 | secrets.randbits(80)
+        _last = number if number > _last else _last + 1 + secrets.randbits(64)
+        return _last
 
 
 def is_id(value: object, prefix: str) -> bool:

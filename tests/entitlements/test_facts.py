@@ -15,7 +15,7 @@ from entitlements.selectors import facts as stored
 from entitlements.services import announcements, facts
 from events.models import OutboxEvent
 from projects.selectors import customers
-from tests.factories.entitlements import NOW, FeatureFactory, LimitFactory, claim, state
+from tests.factories.entitlements import NOW, FeatureFactory, claim, state
 from tests.factories.projects import CustomerFactory
 
 DAY = timedelta(days=1)
@@ -25,21 +25,6 @@ CHANGE = 13
 the version, the features, the facts, the snapshot before and after, the event."""
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def customer(project):
-    return CustomerFactory(project=project, user_id="ada")
-
-
-@pytest.fixture
-def sso(project):
-    return FeatureFactory(project=project, code="sso")
-
-
-@pytest.fixture
-def seats(project):
-    return LimitFactory(project=project, code="seats")
 
 
 def version(customer):
@@ -136,7 +121,7 @@ def test_history_is_append_only(customer, sso):
         lambda: rows(customer).delete(),
         lambda: rows(customer).get().save(),
     ):
-        with pytest.raises(DatabaseError, match="Cannot (update|delete)"), transaction.atomic():
+        with pytest.raises(DatabaseError, match=r"Cannot (update|delete)"), transaction.atomic():
             forbidden()
     assert rows(customer).get().value is True
 
