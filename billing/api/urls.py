@@ -5,6 +5,7 @@ from rest_framework.routers import SimpleRouter
 
 from billing.api.checkouts import CheckoutsViewSet
 from billing.api.fields import id_pattern
+from billing.api.grants import GrantsViewSet
 from billing.api.invoices import InvoicesViewSet
 from billing.api.payments import PaymentsViewSet
 from billing.api.plans import PlansViewSet
@@ -23,6 +24,9 @@ router.register("products", ProductsViewSet, basename="product")
 
 urlpatterns = [
     path("", include(router.urls)),
+    path("admin/grants", GrantsViewSet.as_view({"get": "list"}), name="admin-grants"),
+    path("admin/grant", GrantsViewSet.as_view({"post": "grant"}), name="admin-grant"),
+    path("admin/revoke", GrantsViewSet.as_view({"post": "revoke"}), name="admin-revoke"),
     path("subscriptions", SubscriptionsViewSet.as_view({"get": "list"}), name="subscriptions"),
     path(
         "subscriptions/<str:user_id>",
