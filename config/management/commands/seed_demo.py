@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 from tqdm import tqdm
 
 from billing.conf import STRIPE_API
-from config import seed
+from config import operators, seed
 from projects.models import Project
 from projects.scopes import ALL
 from projects.selectors import credentials
@@ -50,17 +49,14 @@ class Command(BaseCommand):
         self.stdout.write(
             f"  Project         {project.name} ({project.pk}), {len(seed.PLANS)} products\n"
             f"  API key         {_key(project, key_file, now)}\n"
-            f"  Operator        {OPERATOR} / {password or '(as you set it)'}"
+            f"  Operator        {OPERATOR} / {password}"
         )
 
     def _operator(self, password: str) -> None:
-        """Somebody who may sign in to the console; an existing one keeps their password."""
-        users = get_user_model().objects
-        if users.filter(username=OPERATOR).exists():
-            return
+        """An existing operator keeps their password."""
         if not password:
             raise CommandError("Set OPERATOR_PASSWORD: the console's operator needs a password.")
-        users.create_superuser(username=OPERATOR, password=password)
+        operators.ensure(username=OPERATOR, password=password)
 
 
 def _key(project: Project, path: Path, at: datetime) -> str:
