@@ -93,9 +93,14 @@ def _subscription_claims(subscription: Subscription) -> Iterator[Claim]:
                 feature_id=feature.feature_id,
                 value=feature.value,
                 reason=REASONS[subscription.status],
-                starts_at=subscription.started_at,
+                starts_at=_start(subscription),
                 ends_at=_end(subscription, item),
             )
+
+
+def _start(subscription: Subscription) -> datetime:
+    """When it began by Stripe's clock, or when we heard of it if that clock is ahead of ours."""
+    return min(subscription.started_at, subscription.created_at)
 
 
 def _end(subscription: Subscription, item: SubscriptionItem) -> datetime | None:
