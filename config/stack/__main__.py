@@ -32,7 +32,7 @@ def up(var: Path) -> int:
     say("Starting PostgreSQL, Valkey, web, worker, beat and the Stripe sandbox …")
     try:
         with Stack(var, web_port=WEB_PORT, sandbox_port=SANDBOX_PORT) as stack:
-            seeded = stack.manage("seed_demo")
+            seeded = stack.manage("seed_demo", "--key-file", str(var / "demo-key"))
             say(welcome(stack, seeded))
             while True:
                 stack.check()
@@ -76,7 +76,7 @@ Tollgate is running. Ctrl-C stops it.
   Stripe sandbox  {stack.sandbox_url}
   Logs            {stack.var / "log"}
 
-{seeded.strip()}
+{seeded.rstrip()}
 """
 
 
