@@ -13,6 +13,7 @@ import structlog
 from celery import bootsteps
 from django.db import connections
 from django.db.backends.postgresql.base import DatabaseWrapper
+from django.utils import timezone
 
 log = structlog.get_logger(__name__)
 
@@ -35,9 +36,16 @@ class Poller(bootsteps.StartStopStep):
 
     def start(self, worker: Any) -> None:
         os.register_at_fork(after_in_child=_leave_the_parents_connections)
-        work = worker.app.tasks[TASK].run
+        from common import heartbeats  # noqa: PLC0415  # a model: Django is set up only now
+
+        sync = worker.app.tasks[TASK].run
+
+        def turn() -> None:
+            heartbeats.beat(name=heartbeats.WORKER, at=timezone.now())
+            sync()
+
         self._thread = threading.Thread(
-            target=poll, args=(work, self._stop), name="poller", daemon=True
+            target=poll, args=(turn, self._stop), name="poller", daemon=True
         )
         self._thread.start()
 

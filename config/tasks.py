@@ -5,10 +5,7 @@ from django.utils import timezone
 
 from common import heartbeats
 
-PIPELINE = "pipeline"
-"""The way from beat through the broker to a worker: it beats when all three are alive."""
-
 
 @shared_task(name="config.heartbeat")
 def heartbeat() -> None:
-    heartbeats.beat(name=PIPELINE, at=timezone.now())
+    heartbeats.beat(name=heartbeats.PIPELINE, at=timezone.now())

@@ -2,18 +2,26 @@
 
 from django.contrib import admin
 from django.urls import include, path
-from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, SpectacularSwaggerView
+from django.views.generic import RedirectView
+
+from config import api_docs, health
 
 urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="docs")),
+    path("live", health.live),
+    path("ready", health.ready),
+    path("health", health.health),
     path("admin/", admin.site.urls),
     path("api/v1/", include("projects.api.urls")),
     path("api/v1/", include("billing.api.urls")),
     path("api/v1/", include("entitlements.api.urls")),
     path("api/v1/", include("webhooks.api.urls")),
     path("", include("webhooks.api.urls")),
-    path("api/schema", SpectacularAPIView.as_view(), name="schema"),
-    path("api/docs", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
-    path("api/redoc", SpectacularRedocView.as_view(url_name="schema"), name="redoc"),
+    path("api/schema", api_docs.schema, name="schema"),
+    path("api/docs", api_docs.swagger, name="docs"),
+    path("api/redoc", api_docs.redoc, name="redoc"),
+    path("api/redoc/bundle.js", api_docs.redoc_script, name="redoc-script"),
+    path("docs/errors", api_docs.errors, name="errors"),
 ]
 
 handler400 = "common.api.django_refusals.bad_request"

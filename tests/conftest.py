@@ -1,10 +1,16 @@
 """Fixtures that every part of the suite shares."""
 
+import socket
+from collections.abc import Iterator
+
 import pytest
 
 from projects.models import Project
 from tests.api_client import ApiClient
 from tests.factories.projects import ProjectFactory, key_of, platform_key
+
+
+pytest_plugins = ["tests.billing_fixtures"]
 
 
 @pytest.fixture
@@ -33,3 +39,11 @@ def other_api(other_project: Project) -> ApiClient:
 def platform_api(db: None) -> ApiClient:
     """The platform's own automation."""
     return ApiClient(platform_key())
+
+
+@pytest.fixture
+def silent_port() -> Iterator[int]:
+    """A port that takes connections and never says a word, as a frozen server does."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        yield port

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.contrib.admin.utils import unquote
 from django.db.models import Model, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from unfold.admin import ModelAdmin
@@ -36,7 +36,7 @@ class ConsoleAdmin(ModelAdmin):  # type: ignore[misc]  # unfold carries no types
     warn_unsaved_form = True
     compressed_fields = True
     empty_value_display = columns.EMPTY
-    change_form_outer_after_template = "console/sections.html"
+    change_form_template = "console/page.html"
 
     def sections(self, request: HttpRequest, row: Any) -> Sequence[Section]:
         """Tables of related rows below the row's own fields."""
@@ -82,14 +82,3 @@ class ReadOnlyAdmin(ConsoleAdmin):
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
-
-    def changeform_view(
-        self,
-        request: HttpRequest,
-        object_id: str | None = None,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        context = {"show_save": False, "show_close": False, **(extra_context or {})}
-        response: HttpResponse = super().changeform_view(request, object_id, form_url, context)
-        return response

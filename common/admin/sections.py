@@ -23,7 +23,8 @@ class Button:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A titled table. ``right`` names the columns of numbers, counted from 0."""
+    """A titled table. ``right`` names the columns of numbers, counted from 0, ``prose`` those of
+    text that may run over several lines."""
 
     title: str
     headers: Sequence[str]
@@ -33,4 +34,5 @@ class Section:
     more: str = ""
     """Where all rows are, when only the newest are shown."""
     right: Sequence[int] = ()
+    prose: Sequence[int] = ()
     buttons: Sequence[Button] = ()

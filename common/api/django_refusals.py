@@ -10,7 +10,7 @@ from django.views.csrf import csrf_failure
 from common.api.problems import CONTENT_TYPE, document, render
 from common.errors import NotFound
 
-_TITLES = {
+TITLES = {
     400: ("bad-request", "The request could not be understood."),
     403: ("forbidden", "This is not allowed."),
     404: (NotFound.code, NotFound.title),
@@ -26,7 +26,7 @@ def is_console(request: HttpRequest) -> bool:
 
 
 def _answer(status: int, detail: str = "") -> HttpResponse:
-    code, title = _TITLES.get(status, _TITLES[400])
+    code, title = TITLES.get(status, TITLES[400])
     return render(document(status=status, code=code, title=title, detail=detail))
 
 

@@ -2,8 +2,9 @@
 
 from datetime import datetime
 
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, Min, Q, QuerySet
 
+from billing.models import SyncObject
 from projects.models import Project
 from webhooks.models import InboundEvent
 
@@ -22,6 +23,16 @@ IN_STATUS: dict[str, Q] = {
     "processed": ~_QUARANTINED & _DONE & ~_FOREIGN,
     "ignored": ~_QUARANTINED & _IGNORED,
 }
+
+
+def oldest_waiting() -> datetime | None:
+    """When the oldest event arrived that has not been processed yet; None when none waits."""
+    due = SyncObject.objects.filter(applied__lt=F("requested"), parked_at__isnull=True)
+    waiting = InboundEvent.objects.filter(
+        sync__in=due, request_number__gt=F("sync__applied"), quarantined=""
+    )
+    oldest: datetime | None = waiting.aggregate(oldest=Min("received_at"))["oldest"]
+    return oldest
 
 
 def matching(

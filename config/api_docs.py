@@ -1,0 +1,78 @@
+"""The API's documentation, served without one request to another host.
+
+The two viewers come out of the drf-spectacular sidecar. ReDoc's bundle names one picture on
+another host, its maker's logo; it is served without.
+"""
+
+import hashlib
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import orjson
+from django.contrib.staticfiles import finders
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.cache import cache_control
+from django.views.decorators.gzip import gzip_page
+from django.views.decorators.http import condition, require_safe
+from drf_spectacular.generators import SchemaGenerator
+
+from common.api import error_catalog
+
+_REDOC = "drf_spectacular_sidecar/redoc/bundles/redoc.standalone.js"
+_LOGO = b"https://cdn.redoc.ly/redoc/logo-mini.svg"
+
+
+@cache
+def openapi() -> bytes:
+    """The OpenAPI document; it changes with the code only."""
+    generator = SchemaGenerator()  # type: ignore[no-untyped-call]
+    document: dict[str, Any] = generator.get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
+    return orjson.dumps(document, option=orjson.OPT_INDENT_2, default=str)
+
+
+@cache
+def redoc_bundle() -> bytes:
+    """ReDoc without the picture that it would load from elsewhere."""
+    found = finders.find(_REDOC)
+    if not isinstance(found, str):
+        raise FileNotFoundError(_REDOC)
+    return Path(found).read_bytes().replace(_LOGO, b"data:,")
+
+
+@cache
+def _tag(what: str) -> str:
+    body = openapi() if what == "openapi" else redoc_bundle()
+    return f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+
+
+@require_safe
+@gzip_page
+@condition(etag_func=lambda request: _tag("openapi"))
+def schema(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(openapi(), content_type="application/vnd.oai.openapi+json")
+
+
+@require_safe
+def swagger(request: HttpRequest) -> HttpResponse:
+    return render(request, "docs/swagger.html")
+
+
+@require_safe
+def redoc(request: HttpRequest) -> HttpResponse:
+    return render(request, "docs/redoc.html")
+
+
+@require_safe
+@gzip_page
+@cache_control(max_age=86_400, public=True)
+@condition(etag_func=lambda request: _tag("redoc"))
+def redoc_script(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(redoc_bundle(), content_type="text/javascript")
+
+
+@require_safe
+def errors(request: HttpRequest) -> HttpResponse:
+    """What the ``type`` of a problem document points at."""
+    return render(request, "docs/errors.html", {"entries": error_catalog.entries()})

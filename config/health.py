@@ -1,0 +1,138 @@
+"""Probes. ``/live``: restart me when I do not answer. ``/ready``: send me requests, or do not.
+``/health``: what a person or a monitor wants to know.
+
+Only the database and its migrations decide whether a process is ready: with Redis or every worker
+dead it still answers everything, and says that it is *degraded*. Every check has a bound, so a
+probe is answered in seconds with everything else frozen.
+"""
+
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from functools import cache
+from typing import Any
+
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError, connection, transaction
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.recorder import MigrationRecorder
+from django.http import HttpRequest, JsonResponse
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from common import heartbeats, redis
+from common.times import rfc3339
+from webhooks.selectors import inbound_events
+
+PATIENCE = "2s"
+"""How long the database may take for one query of a probe."""
+LATE = timedelta(seconds=60)
+"""An event that waits longer, or a heartbeat that is older, means that somebody should look."""
+
+OK, DEGRADED, AWAY = "ok", "degraded", "away"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One dependency: ``ok``, ``degraded`` or ``away``, and how old what it waits for is."""
+
+    status: str
+    seconds: float | None = None
+    detail: str | None = None
+
+    def document(self) -> dict[str, Any]:
+        return {key: value for key, value in asdict(self).items() if value is not None}
+
+
+@require_safe
+@never_cache
+def live(request: HttpRequest) -> JsonResponse:
+    """The process answers; nothing else is asked."""
+    return JsonResponse({"status": OK})
+
+
+@require_safe
+@never_cache
+def ready(request: HttpRequest) -> JsonResponse:
+    """200 while this process can do its work, 503 while it cannot."""
+    document = report(gather(timezone.now()))
+    return JsonResponse(document, status=503 if document["status"] == AWAY else 200)
+
+
+@require_safe
+@never_cache
+def health(request: HttpRequest) -> JsonResponse:
+    """The same checks and the version; always 200, because the answer is the news."""
+    now = timezone.now()
+    document = {"version": settings.VERSION, "time": rfc3339(now), **report(gather(now))}
+    return JsonResponse(document)
+
+
+def report(checks: dict[str, Check]) -> dict[str, Any]:
+    """The summary and what it follows from."""
+    return {
+        "status": summary(checks),
+        "checks": {name: check.document() for name, check in checks.items()},
+    }
+
+
+def summary(checks: dict[str, Check]) -> str:
+    """The worst of what decides, else whether anything is degraded."""
+    if AWAY in (checks["database"].status, checks["migrations"].status):
+        return AWAY
+    return OK if all(each.status == OK for each in checks.values()) else DEGRADED
+
+
+def gather(now: datetime) -> dict[str, Check]:
+    """Every check, the database's in one short transaction."""
+    unknown = Check(DEGRADED, detail="unknown while the database is away")
+    checks = {
+        "database": Check(AWAY),
+        "migrations": Check(AWAY, detail="unknown while the database is away"),
+        "inbound": unknown,
+        "pipeline": unknown,
+        "worker": unknown,
+    }
+    try:
+        with transaction.atomic():
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT set_config('statement_timeout', %s, true)", [PATIENCE])
+            checks |= {"database": Check(OK), "migrations": _migrations()}
+            if checks["migrations"].status == OK:
+                checks |= _work(now)
+    except (DatabaseError, InterfaceError):
+        checks["database"] = Check(AWAY)
+    return {**checks, "redis": _redis()}
+
+
+def _migrations() -> Check:
+    missing = _migrations_on_disk() - set(MigrationRecorder(connection).applied_migrations())
+    if missing:
+        return Check(AWAY, detail=f"{len(missing)} not applied: run manage.py migrate")
+    return Check(OK)
+
+
+@cache
+def _migrations_on_disk() -> frozenset[tuple[str, str]]:
+    return frozenset(MigrationLoader(None, ignore_no_migrations=True).disk_migrations)
+
+
+def _work(now: datetime) -> dict[str, Check]:
+    oldest = inbound_events.oldest_waiting()
+    ages = heartbeats.ages(at=now)
+    return {
+        "inbound": _age(timedelta() if oldest is None else now - oldest),
+        "pipeline": _age(ages.get(heartbeats.PIPELINE)),
+        "worker": _age(ages.get(heartbeats.WORKER)),
+    }
+
+
+def _age(age: timedelta | None) -> Check:
+    if age is None:
+        return Check(DEGRADED, detail="never seen")
+    return Check(DEGRADED if age > LATE else OK, seconds=max(0.0, round(age.total_seconds(), 1)))
+
+
+def _redis() -> Check:
+    """Not fatal: everything is answered without it, some of it later."""
+    return Check(OK if not redis.breaker.is_open and redis.ping() else DEGRADED)

@@ -1,0 +1,14 @@
+"use strict";
+
+const place = document.getElementById("swagger");
+
+SwaggerUIBundle({
+  url: place.dataset.schema,
+  domNode: place,
+  deepLinking: true,
+  docExpansion: "list",
+  defaultModelsExpandDepth: 0,
+  filter: true,
+  tryItOutEnabled: true,
+  validatorUrl: null,
+});

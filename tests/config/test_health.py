@@ -1,0 +1,151 @@
+"""Probes tell the truth, quickly, with everything else dead."""
+
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.db.migrations.recorder import MigrationRecorder
+from django.test import Client
+from django.utils import timezone
+from pytest_django import Settings
+
+from common import heartbeats, redis
+
+CLIENT = Client(raise_request_exception=False)
+
+
+@pytest.fixture(autouse=True)
+def _closed_breaker() -> Iterator[None]:
+    redis.breaker.close()
+    yield
+    redis.breaker.close()
+
+
+def probe(path: str) -> tuple[int, dict[str, Any]]:
+    answer = CLIENT.get(path)
+    assert answer.headers["Content-Type"] == "application/json"
+    assert "no-store" in answer.headers["Cache-Control"]
+    return answer.status_code, answer.json()
+
+
+def alive(*, seconds_ago: int = 0) -> None:
+    at = timezone.now() - timedelta(seconds=seconds_ago)
+    for name in (heartbeats.PIPELINE, heartbeats.WORKER):
+        heartbeats.beat(name=name, at=at)
+
+
+def test_live_asks_nobody() -> None:
+    """No ``db`` mark: a query would fail this test."""
+    assert probe("/live") == (200, {"status": "ok"})
+
+
+@pytest.mark.django_db
+def test_everything_is_well() -> None:
+    alive()
+    status, document = probe("/ready")
+
+    assert (status, document["status"]) == (200, "ok")
+    assert {name: check["status"] for name, check in document["checks"].items()} == {
+        "database": "ok",
+        "migrations": "ok",
+        "inbound": "ok",
+        "pipeline": "ok",
+        "worker": "ok",
+        "redis": "ok",
+    }
+    assert document["checks"]["inbound"]["seconds"] == 0
+    assert document["checks"]["worker"]["seconds"] < 5
+
+
+@pytest.mark.django_db
+def test_a_web_server_is_ready_before_the_first_worker() -> None:
+    status, document = probe("/ready")
+
+    assert (status, document["status"]) == (200, "degraded")
+    assert document["checks"]["worker"] == {"status": "degraded", "detail": "never seen"}
+
+
+@pytest.mark.django_db
+def test_a_silent_worker_is_noticed() -> None:
+    alive(seconds_ago=61)
+    status, document = probe("/ready")
+
+    assert (status, document["status"]) == (200, "degraded")
+    assert document["checks"]["pipeline"]["status"] == "degraded"
+    assert 61 <= document["checks"]["pipeline"]["seconds"] < 70
+
+
+@pytest.mark.django_db
+def test_a_process_without_its_migrations_is_not_ready() -> None:
+    alive()
+    MigrationRecorder(connection).record_unapplied("common", "0001_initial")
+    status, document = probe("/ready")
+
+    assert (status, document["status"]) == (503, "away")
+    assert document["checks"]["migrations"] == {
+        "status": "away",
+        "detail": "1 not applied: run manage.py migrate",
+    }
+    assert probe("/health")[0] == 200
+
+
+@pytest.mark.django_db
+def test_a_dead_redis_degrades_and_costs_little(settings: Settings) -> None:
+    alive()
+    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    started = time.monotonic()
+    status, document = probe("/ready")
+
+    assert (status, document["status"]) == (200, "degraded")
+    assert document["checks"]["redis"] == {"status": "degraded"}
+    assert document["checks"]["database"] == {"status": "ok"}
+    assert time.monotonic() - started < 1
+
+
+@pytest.mark.django_db
+def test_a_frozen_redis_costs_a_quarter_of_a_second(
+    settings: Settings, silent_port: int
+) -> None:
+    settings.REDIS_URL = f"redis://127.0.0.1:{silent_port}/0"
+    started = time.monotonic()
+    _, document = probe("/ready")
+
+    assert document["checks"]["redis"] == {"status": "degraded"}
+    assert time.monotonic() - started < 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_without_a_database_the_process_lives_and_is_not_ready() -> None:
+    working = dict(connection.settings_dict)
+    connection.close()
+    connection.settings_dict["PORT"] = "1"
+    try:
+        assert probe("/live")[0] == 200
+        status, document = probe("/ready")
+        assert (status, document["status"]) == (503, "away")
+        assert document["checks"]["database"] == {"status": "away"}
+        status, document = probe("/health")
+        assert (status, document["status"]) == (200, "away")
+    finally:
+        connection.close()
+        connection.settings_dict.update(working)
+
+
+@pytest.mark.django_db
+def test_health_names_the_version(settings: Settings) -> None:
+    document = probe("/health")[1]
+
+    assert document["version"] == settings.VERSION
+    assert document["time"].endswith("Z")
+
+
+def test_a_probe_is_only_read() -> None:
+    answer = CLIENT.post("/live")
+
+    assert answer.status_code == 405
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert answer.headers["Allow"] == "GET, HEAD"
+    assert answer.json()["code"] == "method-not-allowed"
