@@ -44,7 +44,7 @@ def detect(said: dict[str, Any]) -> dict[str, Any]:
     return {field: value for field, value in inferred.items() if said.get(field) is None}
 
 
-def register(*, name: str, actor: str, at: datetime, **said: Any) -> Registration:
+def register(*, name: str, actor: str, at: datetime, reason: str = "", **said: Any) -> Registration:
     """A tenant that can sell at once. What ``said`` leaves out, or is None, is inferred.
 
     ``said``: slug, livemode, sells, default_currency, return_origins. Raises SlugTaken and
@@ -63,17 +63,20 @@ def register(*, name: str, actor: str, at: datetime, **said: Any) -> Registratio
                 subject=project.pk,
                 project_id=project.pk,
                 at=at,
+                reason=reason,
                 after=fields,
             )
             key, secret = api_keys.issue(
-                project=project, name="First key", scopes=ALL, actor=actor, at=at
+                project=project, name="First key", scopes=ALL, actor=actor, at=at, reason=reason
             )
     except IntegrityError as error:
         raise SlugTaken("Choose another slug.") from error
     return Registration(project=project, key=key, secret=secret, detected=detected)
 
 
-def configure(*, project: Project, changes: dict[str, Any], actor: str, at: datetime) -> Project:
+def configure(
+    *, project: Project, changes: dict[str, Any], actor: str, at: datetime, reason: str = ""
+) -> Project:
     """The project with these fields replaced. Raises SlugTaken and OriginRefused."""
     if "return_origins" in changes:
         allowed = _origins(changes["return_origins"], project.livemode)
@@ -97,6 +100,7 @@ def configure(*, project: Project, changes: dict[str, Any], actor: str, at: date
                     subject=project.pk,
                     project_id=project.pk,
                     at=at,
+                    reason=reason,
                     before=before,
                     after=after,
                 )
