@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from sandbox.addresses import address
 from sandbox.checkout.rules import HOSTED, LONGEST
 from sandbox.objects import Object, Params, copy, merge_metadata
-from sandbox.resources.customers import address
 from sandbox.transaction import Transaction
 
 AS_SENT = (

@@ -76,6 +76,11 @@ def authenticate(tx: Transaction, intent: Object, *, succeeds: bool) -> Outcome:
     return outcome_of(intent)
 
 
+def session_of(tx: Transaction, intent: Object) -> str | None:
+    """The session that the intent was made for, also after its invoice took it over."""
+    return next(iter(tx.ids(records.KIND, lambda record: intent["id"] in record["intents"])), None)
+
+
 def outcome_of(intent: Object) -> Outcome:
     """What an intent's status means to the buyer."""
     match intent["status"]:
@@ -134,8 +139,9 @@ def _pay(
     tx: Transaction, session: Object, record: Object, method: Object, customer: str | None
 ) -> Object:
     """Charge what is due; a second try uses the same intent."""
-    if record["intent"]:
-        intent = tx.param_object("payment_intent", record["intent"], param="payment_intent")
+    if record["intents"]:
+        known = record["intents"][0]
+        intent = tx.param_object("payment_intent", known, param="payment_intent")
         intent |= {
             "amount": session["amount_total"],
             "payment_method": method["id"],
@@ -152,7 +158,7 @@ def _pay(
         owner=(KIND, session["id"]),
         **_intent_fields(session, record),
     )
-    record["intent"] = intent["id"]
+    record["intents"].append(intent["id"])
     return intent
 
 
@@ -169,6 +175,7 @@ def _set_up(
     params: Params = {"usage": "off_session", **record["setup_intent_data"]}
     intent = setup_intents.create(tx, params | ({"customer": customer} if customer else {}))
     intents.own(tx, intent, (KIND, session["id"]))
+    record["intents"].append(intent["id"])
     if session["mode"] == "setup":
         session["setup_intent"] = intent["id"]
     confirmed = setup_intents.confirm(tx, {"payment_method": method["id"]}, intent["id"])

@@ -13,8 +13,8 @@ UNFINISHED = ("requires_payment_method", "requires_confirmation", "requires_acti
 def expire(tx: Transaction, session: Object) -> None:
     """Close the session; a payment that was tried and failed ends with it."""
     session |= {"status": "expired", "url": None}
-    intent_id = records.of(tx, session)["intent"]
-    intent = tx.get("payment_intent", intent_id) if intent_id else None
-    if intent and intent["status"] in UNFINISHED:
-        payments.cancel(tx, intent, "expired")
+    for id in records.of(tx, session)["intents"]:
+        intent = tx.get("payment_intent", id)
+        if intent and intent["status"] in UNFINISHED:
+            payments.cancel(tx, intent, "expired")
     tx.emit("checkout.session.expired", session)

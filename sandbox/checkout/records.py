@@ -21,7 +21,7 @@ def insert(tx: Transaction, session: Object, params: Params, items: list[Object]
             "email": None,
             "name": None,
             "customer": None,
-            "intent": None,
+            "intents": [],
         }
     )
 

@@ -1,0 +1,33 @@
+"""Quantities that the buyer may choose on the page."""
+
+from __future__ import annotations
+
+from sandbox.billing import pricing
+from sandbox.checkout import records
+from sandbox.objects import Object
+from sandbox.transaction import Transaction
+
+
+def choose(tx: Transaction, session: Object, sent: dict[str, str]) -> bool:
+    """Take ``quantity-<li_…>`` fields within their limits. Whether the order changed."""
+    changed = False
+    for item in records.items_of(tx, session):
+        wanted = sent.get(f"quantity-{item['id']}", "")
+        limits = item["adjustable_quantity"]
+        if not limits or not wanted.isdecimal() or len(wanted) > 9:
+            continue
+        quantity = min(max(int(wanted), limits["minimum"], 1), limits["maximum"])
+        if quantity != item["quantity"]:
+            _set(tx, session, item, quantity)
+            changed = True
+    return changed
+
+
+def _set(tx: Transaction, session: Object, item: Object, quantity: int) -> None:
+    """A line that costs nothing today, because of a trial, stays so."""
+    was_free = item["amount_total"] == 0
+    amount = 0 if was_free else pricing.amount(tx, item["price"], quantity)
+    for name in ("amount_subtotal", "amount_total"):
+        session[name] += amount - item[name]
+        item[name] = amount
+    item["quantity"] = quantity

@@ -1,0 +1,89 @@
+"""The bank's 3-D Secure page: it succeeds or fails at the press of a button."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+from werkzeug.utils import redirect
+from werkzeug.wrappers import Request, Response
+
+from sandbox import buyer, money
+from sandbox.checkout import completion
+from sandbox.checkout.completion import KIND
+from sandbox.objects import Object
+from sandbox.pages import checkout
+from sandbox.pages.rendering import render
+from sandbox.transaction import Transaction
+
+if TYPE_CHECKING:
+    from sandbox.world import World
+
+DONE = ("This payment needs nothing more", "It was answered before. You can close this page.")
+
+
+def show(world: World, request: Request, id: str) -> Response:
+    kind = _kind(id)
+    with world.transaction(buyer.owner(world, kind, id)) as tx:
+        intent = tx.path_object(kind, id)
+        if intent["status"] != "requires_action":
+            return render("message.html", title=DONE[0], text=DONE[1])
+        return render("authentication.html", amount=_amount(intent), card=_card(tx, intent))
+
+
+def submit(world: World, request: Request, id: str) -> Response:
+    """``answer=complete`` or ``answer=fail``, then on to wherever the payer came from."""
+    kind = _kind(id)
+    with world.transaction(buyer.owner(world, kind, id)) as tx:
+        intent = tx.path_object(kind, id)
+        if intent["status"] != "requires_action":
+            return render("message.html", title=DONE[0], text=DONE[1])
+        return_url = intent["next_action"]["redirect_to_url"]["return_url"]
+        succeeds = request.form.get("answer") == "complete"
+        outcome = completion.authenticate(tx, intent, succeeds=succeeds)
+        if session_id := completion.session_of(tx, intent):
+            if outcome.status == "complete":
+                return checkout.leave(tx, tx.path_object(KIND, session_id))
+            return redirect(f"/pages/checkout/{session_id}?refused={id}", 303)
+    if return_url:
+        return redirect(_with_result(return_url, intent), 303)
+    return _result(outcome.status == "complete", outcome.message)
+
+
+def _result(succeeded: bool, message: str | None) -> Response:
+    if succeeded:
+        text = "The payment went through. You can close this page."
+        return render("message.html", title="Thank you", text=text)
+    text = message or "The bank refused."
+    return render("message.html", title="The payment did not go through", text=text)
+
+
+def _kind(id: str) -> str:
+    return "setup_intent" if id.startswith("seti_") else "payment_intent"
+
+
+def _amount(intent: Object) -> str:
+    if intent["object"] == "setup_intent":
+        return ""
+    return money.written(intent["amount"], intent["currency"])
+
+
+def _card(tx: Transaction, intent: Object) -> Object:
+    method = tx.param_object("payment_method", intent["payment_method"], param="payment_method")
+    card: Object = method["card"]
+    return {"brand": card["brand"].title(), "last4": card["last4"]}
+
+
+def _with_result(return_url: str, intent: Object) -> str:
+    """What Stripe adds to a ``return_url``."""
+    noun = intent["object"]
+    parts = urlsplit(return_url)
+    added = {
+        noun: intent["id"],
+        f"{noun}_client_secret": intent["client_secret"],
+        "redirect_status": "succeeded"
+        if intent["status"] != "requires_payment_method"
+        else "failed",
+    }
+    query = urlencode([*parse_qsl(parts.query, keep_blank_values=True), *added.items()])
+    return urlunsplit(parts._replace(query=query))

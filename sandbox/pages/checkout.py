@@ -1,0 +1,124 @@
+"""The hosted checkout page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from werkzeug.utils import redirect
+from werkzeug.wrappers import Request, Response
+
+from sandbox import buyer
+from sandbox.checkout import completion, quantities, records
+from sandbox.checkout.completion import KIND, Outcome
+from sandbox.objects import Object
+from sandbox.pages import form as forms
+from sandbox.pages.form import Form
+from sandbox.pages.offered_cards import OFFERED
+from sandbox.pages.rendering import render
+from sandbox.pages.summary import merchant_of, summarise
+from sandbox.transaction import Transaction
+
+if TYPE_CHECKING:
+    from sandbox.world import World
+
+
+def show(world: World, request: Request, id: str) -> Response:
+    """The form, or word that the session is over."""
+    with world.transaction(buyer.owner(world, KIND, id)) as tx:
+        session = tx.path_object(KIND, id)
+        if session["status"] != "open":
+            return _closed(tx, session)
+        record = records.of(tx, session)
+        form = Form(email=record["email"] or "", name=record["name"] or "")
+        return _page(tx, session, form, _refused_elsewhere(tx, session, request))
+
+
+def submit(world: World, request: Request, id: str) -> Response:
+    """Pay; on success back to the merchant, on a decline the form again with what went wrong."""
+    with world.transaction(buyer.owner(world, KIND, id)) as tx:
+        session = tx.path_object(KIND, id)
+        if session["status"] != "open":
+            return _closed(tx, session)
+        form = Form.read(request.form)
+        if quantities.choose(tx, session, request.form.to_dict()) or "update" in request.form:
+            return _page(tx, session, form, {})
+        takes_card = completion.collects_card(session)
+        knows_email = bool(_known_email(session))
+        wrong = form.errors(request.form, knows_email=knows_email, card=takes_card)
+        if wrong:
+            return _page(tx, session, form, wrong, status=422)
+        outcome = completion.complete(
+            tx,
+            session,
+            card=form.card(request.form) if takes_card else None,
+            buyer=form.buyer,
+        )
+        return answer(tx, session, outcome, form)
+
+
+def answer(tx: Transaction, session: Object, outcome: Outcome, form: Form) -> Response:
+    """Where the buyer goes after an attempt."""
+    match outcome.status:
+        case "complete":
+            return leave(tx, session)
+        case "requires_action":
+            assert outcome.url, "who must act is told where"
+            return redirect(urlsplit(outcome.url).path, 303)
+    return _page(tx, session, form, forms.refused(outcome), status=402)
+
+
+def leave(tx: Transaction, session: Object) -> Response:
+    """Back to the merchant."""
+    target = session["success_url"] or session.get("return_url")
+    if not target:
+        return _closed(tx, session)
+    return redirect(target.replace("{CHECKOUT_SESSION_ID}", session["id"]), 303)
+
+
+def _page(
+    tx: Transaction, session: Object, form: Form, wrong: dict[str, str], *, status: int = 200
+) -> Response:
+    return render(
+        "checkout.html",
+        status=status,
+        session=session,
+        summary=summarise(tx, session),
+        form=form,
+        wrong=wrong,
+        email=_known_email(session),
+        offered_cards=OFFERED,
+    )
+
+
+def _closed(tx: Transaction, session: Object) -> Response:
+    if session["status"] == "complete":
+        title, text = "You’re all done here", "This order is complete. You can close this page."
+        target = session["success_url"]
+    else:
+        title, text = "This page has expired", "Go back to the shop and start again."
+        target = session["cancel_url"]
+    return render(
+        "message.html",
+        title=title,
+        text=text,
+        link=target and target.replace("{CHECKOUT_SESSION_ID}", session["id"]),
+        link_text=f"Return to {merchant_of(tx, session)}",
+    )
+
+
+def _known_email(session: Object) -> str:
+    email: str = (session["customer_details"] or {}).get("email") or ""
+    return email
+
+
+def _refused_elsewhere(tx: Transaction, session: Object, request: Request) -> dict[str, str]:
+    """The buyer comes back from a 3-D Secure page without success."""
+    kind = (
+        "setup_intent" if request.args.get("refused", "").startswith("seti_") else "payment_intent"
+    )
+    intent = tx.get(kind, request.args.get("refused", ""))
+    if intent is None or completion.session_of(tx, intent) != session["id"]:
+        return {}
+    outcome = completion.outcome_of(intent)
+    return {"": outcome.message or ""} if outcome.status == "declined" and outcome.message else {}

@@ -1,0 +1,80 @@
+"""The card form: what was typed, and what is wrong with it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from werkzeug.datastructures import MultiDict
+
+from sandbox.checkout.completion import Buyer, Outcome
+from sandbox.limits import EMAIL
+from sandbox.objects import Params
+
+EXPIRY = re.compile(r"(0?[1-9]|1[0-2])\s*[/ -]?\s*(\d{2}|20\d{2})")
+FIELDS = {
+    "card[number]": "number",
+    "card[exp_month]": "expiry",
+    "card[exp_year]": "expiry",
+    "card[cvc]": "cvc",
+    "email": "email",
+}
+"""Which field shows the error of which API parameter."""
+CODES = {
+    "incorrect_cvc": "cvc",
+    "expired_card": "expiry",
+    "incorrect_number": "number",
+}
+
+
+@dataclass(frozen=True)
+class Form:
+    """``email``, ``name`` and ``expiry`` come back when the page is shown again; the rest never."""
+
+    email: str = ""
+    name: str = ""
+    expiry: str = ""
+
+    @classmethod
+    def read(cls, sent: MultiDict[str, str]) -> Form:
+        return cls(
+            **{name: sent.get(name, "").strip()[:200] for name in ("email", "name", "expiry")}
+        )
+
+    @property
+    def buyer(self) -> Buyer:
+        return Buyer(email=self.email or None, name=self.name or None)
+
+    def errors(self, sent: MultiDict[str, str], *, knows_email: bool, card: bool) -> dict[str, str]:
+        """What is missing or unreadable, by field; empty when the bank may be asked."""
+        wrong = {}
+        if not knows_email and not EMAIL.fullmatch(self.email):
+            wrong["email"] = "Enter your e-mail address."
+        if card:
+            if not re.fullmatch(r"[\d -]{12,23}", sent.get("number", "").strip()):
+                wrong["number"] = "Enter the number on your card."
+            if not EXPIRY.fullmatch(self.expiry):
+                wrong["expiry"] = "Enter month and year, such as 12 / 34."
+            if not re.fullmatch(r"\d{3,4}", sent.get("cvc", "").strip()):
+                wrong["cvc"] = "Enter the 3 or 4 digits."
+            if not self.name:
+                wrong["name"] = "Enter the name on your card."
+        return wrong
+
+    def card(self, sent: MultiDict[str, str]) -> Params:
+        """The typed card, as the API takes it; only after ``errors`` found nothing."""
+        found = EXPIRY.fullmatch(self.expiry)
+        assert found, "errors() looked at it"
+        year = int(found[2])
+        return {
+            "number": re.sub(r"\D", "", sent["number"]),
+            "exp_month": int(found[1]),
+            "exp_year": year + 2000 if year < 100 else year,
+            "cvc": sent["cvc"].strip(),
+        }
+
+
+def refused(outcome: Outcome) -> dict[str, str]:
+    """Where the bank's words go: beside a field, or above the form (``""``)."""
+    field = FIELDS.get(outcome.param or "") or CODES.get(outcome.code or "", "")
+    return {field: outcome.message or "Your card was declined."}

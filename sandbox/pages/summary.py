@@ -1,0 +1,188 @@
+"""What the checkout page says about a session: who sells, what it costs today and later."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sandbox import money
+from sandbox.billing import pricing
+from sandbox.checkout import completion, fulfilment, records
+from sandbox.checkout.line_items import is_recurring
+from sandbox.objects import Object
+from sandbox.pages.rendering import day
+from sandbox.transaction import Transaction
+
+ADVERBS = {"day": "daily", "week": "weekly", "month": "monthly", "year": "yearly"}
+
+
+@dataclass(frozen=True)
+class Line:
+    id: str
+    name: str
+    detail: str
+    amount: str
+    quantity: int | None
+    least: int | None
+    most: int | None
+    """``least`` and ``most``: where the buyer may choose the quantity."""
+
+
+@dataclass(frozen=True)
+class Summary:
+    merchant: str
+    heading: str
+    amount: str
+    note: str
+    lines: list[Line]
+    subtotal: str
+    total: str
+    button: str
+    terms: str
+    collects_card: bool
+
+
+def summarise(tx: Transaction, session: Object) -> Summary:
+    items = [] if session["mode"] == "setup" else records.items_of(tx, session)
+    recurring = [item for item in items if is_recurring(item)]
+    trial_end = fulfilment.trial_end_of(tx, records.of(tx, session)) if recurring else None
+    merchant = merchant_of(tx, session)
+    total = money.written(session["amount_total"] or 0, session["currency"])
+    due_later = _due_later(tx, recurring)
+    return Summary(
+        merchant=merchant,
+        heading=_heading(session, items, merchant),
+        amount=_headline(tx, session, recurring, trial_end, total),
+        note=_note(due_later, trial_end, bool(session["amount_total"])),
+        lines=[_line(tx, item, trial_end) for item in items],
+        subtotal=money.written(session["amount_subtotal"] or 0, session["currency"]),
+        total=total,
+        button=_button(session, trial_end, total),
+        terms=_terms(session, merchant),
+        collects_card=completion.collects_card(session),
+    )
+
+
+def merchant_of(tx: Transaction, session: Object) -> str:
+    branding = session.get("branding_settings") or {}
+    account = tx.param_object("account", tx.account, param="account")
+    name: str = branding.get("display_name") or account["settings"]["dashboard"]["display_name"]
+    return name
+
+
+def _heading(session: Object, items: list[Object], merchant: str) -> str:
+    match session["mode"]:
+        case "setup":
+            return f"Save a card with {merchant}"
+        case "subscription":
+            first = next(item for item in items if is_recurring(item))
+            return f"Subscribe to {first['description']}"
+    return str(items[0]["description"]) if len(items) == 1 else f"Pay {merchant}"
+
+
+def _headline(
+    tx: Transaction, session: Object, recurring: list[Object], trial_end: int | None, total: str
+) -> str:
+    if session["mode"] == "setup":
+        return "Nothing to pay"
+    if trial_end is not None and not session["amount_total"]:
+        days = round((trial_end - tx.now) / 86400)
+        return f"{days} {'day' if days == 1 else 'days'} free"
+    return total
+
+
+def _due_later(tx: Transaction, recurring: list[Object]) -> str:
+    """``$20.00 per month``, or several of these."""
+    sums: dict[tuple[str, str], int] = {}
+    for item in recurring:
+        key = (item["currency"], pricing.interval(item["price"]))
+        amount = pricing.amount(tx, item["price"], item["quantity"])
+        sums[key] = sums.get(key, 0) + amount
+    parts = [
+        f"{money.written(amount, currency)} {_per(interval)}"
+        for (currency, interval), amount in sums.items()
+    ]
+    metered = any(pricing.is_metered(item["price"]) for item in recurring)
+    return " and ".join(parts) + (", plus what you use" if metered else "")
+
+
+def _note(due_later: str, trial_end: int | None, due_today: bool) -> str:
+    if not due_later:
+        return ""
+    if trial_end is not None:
+        return f"Then {due_later}, from {day(trial_end)}"
+    return f"Then {due_later}" if not due_today else due_later
+
+
+def _per(interval: str) -> str:
+    return f"every {interval}" if interval[0].isdigit() else f"per {interval}"
+
+
+def _line(tx: Transaction, item: Object, trial_end: int | None) -> Line:
+    choice = item["adjustable_quantity"] or {}
+    return Line(
+        id=item["id"],
+        name=str(item["description"]),
+        detail=_detail(item, trial_end),
+        amount=_amount(tx, item, trial_end),
+        quantity=item["quantity"],
+        least=max(choice["minimum"], 1) if choice else None,
+        most=choice["maximum"] if choice else None,
+    )
+
+
+def _detail(item: Object, trial_end: int | None) -> str:
+    price = item["price"]
+    parts = []
+    if (item["quantity"] or 1) > 1:
+        parts.append(f"Quantity {item['quantity']}, {_each(price)}")
+    if is_recurring(item):
+        parts.append(f"Billed {_rhythm(price)}{' by usage' if pricing.is_metered(price) else ''}")
+    if trial_end is not None and is_recurring(item):
+        parts.append(f"free until {day(trial_end)}")
+    return " · ".join(parts)
+
+
+def _each(price: Object) -> str:
+    exact = price["unit_amount"]
+    return "tiered" if exact is None else f"{money.written(exact, price['currency'])} each"
+
+
+def _rhythm(price: Object) -> str:
+    recurring = price["recurring"]
+    if recurring["interval_count"] == 1:
+        return ADVERBS[recurring["interval"]]
+    return f"every {pricing.interval(price)}"
+
+
+def _amount(tx: Transaction, item: Object, trial_end: int | None) -> str:
+    price = item["price"]
+    if pricing.is_metered(price):
+        return pricing.written(price)
+    if trial_end is not None and is_recurring(item):
+        later = pricing.amount(tx, price, item["quantity"])
+        return f"{money.written(later, item['currency'])} / {pricing.interval(price)}"
+    return money.written(item["amount_total"], item["currency"])
+
+
+def _button(session: Object, trial_end: int | None, total: str) -> str:
+    match session["mode"]:
+        case "setup":
+            return "Save card"
+        case "subscription":
+            return "Subscribe" if trial_end is None else "Start trial"
+    if not session["amount_total"]:
+        return "Complete order"
+    verb = {"book": "Book", "donate": "Donate"}.get(session["submit_type"] or "", "Pay")
+    return f"{verb} {total}"
+
+
+def _terms(session: Object, merchant: str) -> str:
+    match session["mode"]:
+        case "setup":
+            return f"By saving your card, you allow {merchant} to charge it for future payments."
+        case "subscription":
+            return (
+                f"By confirming, you allow {merchant} to charge your card for future payments "
+                "until you cancel."
+            )
+    return ""
