@@ -25,6 +25,7 @@ class NewFeatureSerializer(StrictSerializer):
     code = serializers.RegexField(
         rf"^{CODE}\Z",
         max_length=64,
+        trim_whitespace=False,
         help_text="What your software asks for; never changes.",
         error_messages={
             "invalid": "Lower-case letters, digits, '_', '.' and '-', with a letter or digit at "
