@@ -17,6 +17,7 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 from sandbox.app import Application
 from sandbox.courier import Courier
 from sandbox.resources import webhook_endpoints
+from sandbox.timekeeper import Timekeeper
 from sandbox.world import DEFAULT_SECRET_KEY, World
 
 if TYPE_CHECKING:
@@ -75,11 +76,13 @@ def _serve(world: World, host: str, port: int, public_url: str | None) -> None:
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
-    courier = Courier(world)
+    courier, timekeeper = Courier(world), Timekeeper(world)
     courier.start()
+    timekeeper.start()
     sys.stdout.write(f"Stripe sandbox listening on {address}\n")
     sys.stdout.flush()
     server.serve_forever(poll_interval=0.1)
+    timekeeper.stop()
     courier.stop()
     server.server_close()
 

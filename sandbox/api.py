@@ -17,7 +17,7 @@ from sandbox.errors import StripeFailure, internal, invalid
 from sandbox.expand import expand
 from sandbox.faults import Fault, FaultKind
 from sandbox.objects import Params
-from sandbox.resources import RESOURCES
+from sandbox.resources.registry import RESOURCES
 from sandbox.routing import Route, Router
 from sandbox.transaction import Cause, Transaction
 from sandbox.validation import validate

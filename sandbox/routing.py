@@ -1,4 +1,4 @@
-"""Routes are declared beside the resource that serves them, and collected in ``resources``."""
+"""Routes are declared beside the resource that serves them; ``resources.registry`` has all."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sandbox.addresses import address
 from sandbox.objects import Object, Params
 from sandbox.routing import Routes
 
@@ -11,8 +12,6 @@ if TYPE_CHECKING:
     from sandbox.transaction import Transaction
 
 routes = Routes()
-
-BLANK_ADDRESS = dict.fromkeys(("city", "country", "line1", "line2", "postal_code", "state"))
 
 
 @routes.get("/v1/account")
@@ -63,7 +62,7 @@ def _business_profile() -> Object:
         "minority_owned_business_designation": None,
         "name": "Sandbox",
         "product_description": None,
-        "support_address": dict(BLANK_ADDRESS),
+        "support_address": address({}),
         "support_email": None,
         "support_phone": None,
         "support_url": None,

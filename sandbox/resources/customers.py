@@ -10,6 +10,8 @@ from stripe.params import (
     CustomerUpdateParams,
 )
 
+from sandbox.addresses import address
+from sandbox.billing import ending
 from sandbox.errors import invalid, refuse_unsupported
 from sandbox.limits import check_length
 from sandbox.objects import Object, Params, assign, merge_metadata
@@ -32,7 +34,6 @@ PLAIN = (
 )
 NAME_LIMIT = 256
 UNSUPPORTED = ("cash_balance", "default_source", "source", "tax", "tax_id_data", "test_clock")
-ADDRESS = ("city", "country", "line1", "line2", "postal_code", "state")
 
 
 @routes.post("/v1/customers", CustomerCreateParams)
@@ -71,9 +72,16 @@ def list_(tx: Transaction, params: Params) -> Object:
 
 @routes.delete("/v1/customers/<id>", CustomerDeleteParams)
 def delete(tx: Transaction, params: Params, id: str) -> Object:
+    """Its subscriptions end with it."""
     customer = tx.path_object("customer", id)
+    for subscription in tx.all("subscription", lambda each: _runs_for(each, id)):
+        ending.cancel(tx, subscription, reason="cancellation_requested")
     tx.emit("customer.deleted", customer)
     return tx.delete(customer)
+
+
+def _runs_for(subscription: Object, customer: str) -> bool:
+    return subscription["customer"] == customer and subscription["status"] not in ending.ENDED
 
 
 def _apply(tx: Transaction, customer: Object, params: Params) -> None:
@@ -109,11 +117,6 @@ def _apply_invoice_settings(tx: Transaction, customer: Object, settings: Params)
         "footer",
         "rendering_options",
     )
-
-
-def address(params: Params | str | None) -> Object | None:
-    """A whole address from the parts that were sent; an empty string unsets it."""
-    return {part: params.get(part) for part in ADDRESS} if isinstance(params, dict) else None
 
 
 def _shipping(params: Params | str) -> Object | None:

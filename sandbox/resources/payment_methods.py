@@ -16,11 +16,11 @@ from stripe.params import (
 )
 
 from sandbox import cards
+from sandbox.addresses import address
 from sandbox.cards import Card, Decline
 from sandbox.errors import StripeFailure, invalid, missing_param
 from sandbox.objects import Object, Params, assign, merge_metadata
 from sandbox.pagination import page
-from sandbox.resources.customers import address
 from sandbox.routing import Routes
 from sandbox.transaction import Transaction
 

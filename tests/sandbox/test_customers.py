@@ -42,6 +42,35 @@ def test_a_deleted_customer_leaves_a_stub(client, ada, event_types):
     assert refused.value.http_status == 404
 
 
+def test_subscriptions_end_with_their_customer(client, ada, event_types):
+    client.v1.payment_methods.attach("pm_card_visa", {"customer": ada.id})
+    (card,) = client.v1.customers.payment_methods.list(ada.id).data
+    subscription = client.v1.subscriptions.create(
+        {
+            "customer": ada.id,
+            "default_payment_method": card.id,
+            "items": [{"price": monthly(client)}],
+        }
+    )
+    assert subscription.status == "active"
+    client.v1.customers.delete(ada.id)
+    ended = client.v1.subscriptions.retrieve(subscription.id)
+    assert (ended.status, ended.customer) == ("canceled", ada.id)
+    assert event_types()[-2:] == ["customer.subscription.deleted", "customer.deleted"]
+
+
+def monthly(client):
+    product = client.v1.products.create({"name": "Pro"})
+    return client.v1.prices.create(
+        {
+            "currency": "usd",
+            "unit_amount": 1500,
+            "product": product.id,
+            "recurring": {"interval": "month"},
+        }
+    ).id
+
+
 def test_a_name_has_at_most_256_characters(client):
     assert client.v1.customers.create({"name": "x" * 256}).name == "x" * 256
     with pytest.raises(stripe.InvalidRequestError) as refused:

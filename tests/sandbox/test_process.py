@@ -78,6 +78,15 @@ class Sandbox:
     def control(self, what: str, /, **data: object) -> requests.Response:
         return requests.post(f"{self.address}/_sandbox/{what}", json=data, timeout=10)
 
+    def wait_until_delivered(self) -> None:
+        """Until the outcome of every delivery is noted, not only received."""
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:
+            state = requests.get(f"{self.address}/_sandbox/state", timeout=10).json()
+            if state["deliveries_pending"] == 0:
+                return
+            time.sleep(0.02)
+
     def stop(self) -> int:
         self.process.terminate()
         status = self.process.wait(timeout=10)
@@ -137,6 +146,7 @@ def test_a_killed_process_comes_back_with_everything(sandbox, options, receiver)
     key: stripe.RequestOptions = {"idempotency_key": "k"}
     ada = sandbox.client().v1.customers.create({"name": "Ada"}, key)
     receiver.wait_for(1)
+    sandbox.wait_until_delivered()
     sandbox.kill()
     again = Sandbox(*options)
     try:
@@ -198,6 +208,27 @@ def test_one_key_from_many_threads_makes_one_object(sandbox):
         made = set(pool.map(create, range(24)))
     assert len(made) == 1
     assert len(sandbox.client().v1.customers.list().data) == 1
+
+
+def test_time_brings_things_about_without_being_told(sandbox, receiver):
+    """A refund that its bank decides an hour later: nobody calls the engine at that moment."""
+    client = sandbox.client()
+    paid = client.v1.payment_intents.create(
+        {
+            "amount": 1000,
+            "currency": "usd",
+            "payment_method": "pm_card_pendingRefund",
+            "confirm": True,
+            "return_url": "https://example.com",
+        }
+    )
+    refund = client.v1.refunds.create({"payment_intent": paid.id})
+    assert sandbox.control("clock/advance", seconds=3599).status_code == 200
+    deadline = time.monotonic() + 10
+    while client.v1.refunds.retrieve(refund.id).status == "pending":
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert client.v1.refunds.retrieve(refund.id).status == "succeeded"
 
 
 def test_it_stops_at_once_when_told(sandbox):

@@ -1,0 +1,44 @@
+"""Every resource that the sandbox serves. A new one is imported and listed here."""
+
+from __future__ import annotations
+
+from sandbox.resources import (
+    account,
+    balance_transactions,
+    charges,
+    checkout_sessions,
+    customers,
+    events,
+    invoice_items,
+    invoice_payments,
+    invoices,
+    payment_intents,
+    payment_methods,
+    prices,
+    products,
+    refunds,
+    setup_intents,
+    subscriptions,
+    webhook_endpoints,
+)
+from sandbox.routing import Routes
+
+RESOURCES: list[Routes] = [
+    account.routes,
+    balance_transactions.routes,
+    charges.routes,
+    checkout_sessions.routes,
+    customers.routes,
+    events.routes,
+    invoice_items.routes,
+    invoice_payments.routes,
+    invoices.routes,
+    payment_intents.routes,
+    payment_methods.routes,
+    prices.routes,
+    products.routes,
+    refunds.routes,
+    setup_intents.routes,
+    subscriptions.routes,
+    webhook_endpoints.routes,
+]

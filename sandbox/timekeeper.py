@@ -1,0 +1,38 @@
+"""The thread that makes things happen when their time comes while the sandbox runs as a process."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import TYPE_CHECKING
+
+from sandbox import engine
+
+if TYPE_CHECKING:
+    from sandbox.world import World
+
+logger = logging.getLogger(__name__)
+
+PAUSE = 1.0
+
+
+class Timekeeper:
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="timekeeper", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Return when what is under way, if anything, is done."""
+        self._stopping.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stopping.wait(PAUSE):
+            try:
+                engine.catch_up(self._world)
+            except Exception:
+                logger.exception("The timekeeper tripped; it tries again in a second.")
