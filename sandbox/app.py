@@ -5,14 +5,13 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from werkzeug.exceptions import HTTPException, NotFound, RequestEntityTooLarge
 from werkzeug.wrappers import Request, Response
 
 import sandbox.billing.controls  # noqa: F401  # registers its controls
-from sandbox import api, control, home
+from sandbox import api, control, home, pages
 from sandbox.api import StripeAPI
 from sandbox.errors import internal
 
@@ -47,7 +46,7 @@ class Application:
         if request.path.startswith("/_sandbox/"):
             return self._controls.respond(request)
         if request.path.startswith("/pages/"):
-            return _pages(self.world, request)
+            return pages.respond(self.world, request)
         if request.path == "/":
             return home.respond(self.world, request)
         raise NotFound
@@ -67,11 +66,6 @@ class Application:
                 time.sleep(answer.disconnect.seconds)
             raise ConnectionResetError(str(answer.disconnect.kind))
         return _json(answer.status, answer.body, answer.headers)
-
-
-def _pages(world: World, request: Request) -> Response:
-    response: Response = import_module("sandbox.pages").respond(world, request)
-    return response
 
 
 def _api_request(request: Request) -> api.Request:

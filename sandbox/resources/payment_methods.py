@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from stripe.params import (
@@ -15,7 +14,7 @@ from stripe.params import (
     PaymentMethodUpdateParams,
 )
 
-from sandbox import cards
+from sandbox import card_entry, cards
 from sandbox.addresses import address
 from sandbox.cards import Card, Decline
 from sandbox.errors import StripeFailure, invalid, missing_param
@@ -38,7 +37,9 @@ def create(tx: Transaction, params: Params) -> Object:
         raise invalid("This sandbox supports payment methods of type `card`.", param="type")
     if "card" not in params:
         raise missing_param("card")
-    method = from_card(tx, _card(params["card"], year=_year(tx)), params["card"])
+    method = from_card(
+        tx, card_entry.read(params["card"], year=card_entry.year_at(tx.now)), params["card"]
+    )
     _apply(method, params)
     return method
 
@@ -212,7 +213,7 @@ def build(tx: Transaction, card: Card, details: Params) -> Object:
             "country": "US",
             "display_brand": card.brand,
             "exp_month": details.get("exp_month", 12),
-            "exp_year": details.get("exp_year", _year(tx) + 3),
+            "exp_year": details.get("exp_year", card_entry.year_at(tx.now) + 3),
             "fingerprint": card.fingerprint,
             "funding": card.funding,
             "generated_from": None,
@@ -253,70 +254,3 @@ def _page(tx: Transaction, params: Params, url: str, customer: str | None) -> Ob
         )
 
     return page(tx, "payment_method", params, url=url, where=wanted)
-
-
-def _year(tx: Transaction) -> int:
-    return 1970 + tx.now // 31_556_952
-
-
-def _card(details: Params, *, year: int) -> Card:
-    """The test card that was typed in. Raises 402 for a wrong number, date or code."""
-    if token := details.get("token"):
-        card = cards.by_token(token)
-        if card is None:
-            raise invalid(f"No such token: '{token}'", param="card[token]")
-        return card
-    for name in ("number", "exp_month", "exp_year"):
-        if name not in details:
-            raise missing_param(f"card[{name}]")
-    _check_typed(details, year=year)
-    card = cards.BY_NUMBER.get(details["number"].replace(" ", ""))
-    if card is None:
-        raise StripeFailure(
-            "Your card was declined. Your request was in test mode, but used a non test (live) "
-            "card. For a list of valid test cards, visit: https://stripe.com/docs/testing.",
-            status=402,
-            type="card_error",
-            code="card_declined",
-            decline_code="test_mode_live_card",
-        )
-    return card
-
-
-def _check_typed(details: Params, *, year: int) -> None:
-    """What Stripe notices before it asks the bank."""
-    for is_wrong, field, code, message in TYPING_CHECKS:
-        if is_wrong(details, year):
-            raise StripeFailure(
-                message, status=402, type="card_error", code=code, param=f"card[{field}]"
-            )
-
-
-TYPING_CHECKS: tuple[tuple[Callable[[Params, int], bool], str, str, str], ...] = (
-    (
-        lambda card, _: not cards.is_well_formed(card["number"].replace(" ", "")),
-        "number",
-        "incorrect_number",
-        "Your card number is incorrect.",
-    ),
-    (
-        lambda card, _: not 1 <= card["exp_month"] <= 12,
-        "exp_month",
-        "invalid_expiry_month",
-        "Your card's expiration month is invalid.",
-    ),
-    (
-        lambda card, year: not year <= card["exp_year"] <= year + 50,
-        "exp_year",
-        "invalid_expiry_year",
-        "Your card's expiration year is invalid.",
-    ),
-    (
-        lambda card, _: (
-            "cvc" in card and not (card["cvc"].isdecimal() and len(card["cvc"]) in (3, 4))
-        ),
-        "cvc",
-        "invalid_cvc",
-        "Your card's security code is invalid.",
-    ),
-)
