@@ -1,0 +1,80 @@
+"""A tenant's back end at work: sells over HTTP, with buyers who pay on Stripe's page."""
+
+from typing import Any
+
+from entitlements.models import Feature
+from sandbox import buyer
+from sandbox.checkout.completion import Outcome
+from tests.api_client import ApiClient
+from tests.billing_fixtures import SandboxStripe
+from tests.factories.entitlements import FeatureFactory
+
+HOME = "https://app.example.com"
+
+Json = dict[str, Any]
+
+
+class Tenant:
+    """What a tenant's software does. Every helper insists that the service agreed."""
+
+    def __init__(self, api: ApiClient, stripe: SandboxStripe) -> None:
+        self.api = api
+        self.stripe = stripe
+
+    def feature(self, project: Any, code: str = "sso", **kwargs: Any) -> Feature:
+        return FeatureFactory.create(project=project, code=code, **kwargs)
+
+    def product(self, name: str = "Pro", **body: Any) -> Json:
+        return self._made(self.api.post("/products", {"name": name, **body}))
+
+    def price(
+        self, product: Json | None = None, amount: int = 2900, currency: str = "usd", **body: Any
+    ) -> Json:
+        """Monthly unless told otherwise; ``interval=None`` for a one-time price."""
+        sold = product or self.product()
+        unit_amount = {"amount": amount, "currency": currency}
+        return self._made(
+            self.api.post(
+                "/prices",
+                {
+                    "product": sold["id"],
+                    "unit_amount": unit_amount,
+                    "interval": "month",
+                    **body,
+                },
+            )
+        )
+
+    def open(self, price: Json, user_id: str = "alice", **body: Any) -> Json:
+        return self._made(self.api.post("/checkout", order(price, user_id, **body)))
+
+    def pay(self, checkout: Json, **how: Any) -> Outcome:
+        """The buyer pays on the page."""
+        return buyer.pay(self.stripe.world, checkout["url"], **how)
+
+    def sync(self, checkout: Json) -> Json:
+        """The buyer is back, and the tenant asks what became of it."""
+        response = self.api.post(f"/checkout/{checkout['id']}/sync")
+        assert response.status_code == 200, response.content
+        return dict(response.json())
+
+    def sell(self, price: Json, user_id: str = "alice", **body: Any) -> Json:
+        """Open, pay and sync."""
+        checkout = self.open(price, user_id, **body)
+        assert self.pay(checkout).status == "complete"
+        return self.sync(checkout)
+
+    def at_stripe(self, kind: str) -> list[Json]:
+        """Every object of that kind that Stripe has."""
+        with self.stripe.world.transaction() as tx:
+            return [dict(each) for each in tx.all(kind)]
+
+    def _made(self, response: Any) -> Json:
+        assert response.status_code == 201, response.content
+        return dict(response.json())
+
+
+def order(price: Json, user_id: str = "alice", **body: Any) -> Json:
+    """The body of a checkout for one of this price."""
+    said = {"user_id": user_id, "price": price["id"], "success_url": f"{HOME}/thanks"}
+    return {**said, **body}

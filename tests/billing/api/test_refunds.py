@@ -1,0 +1,162 @@
+"""``/payments/{id}/refunds``: money back, never more than was paid, never twice."""
+
+from typing import Any
+
+import pytest
+
+from billing.models import Refund
+from events.models import AuditEntry
+from projects.models import Project
+from tests.billing.api.tenant import Json, Tenant
+
+
+@pytest.fixture
+def payment(tenant: Tenant, project: Project) -> Json:
+    """99 dollars that Alice paid for the right to export."""
+    tenant.feature(project, "export")
+    product = tenant.product("Export", features=[{"feature": "export"}])
+    sold = tenant.sell(tenant.price(product, amount=9900, interval=None))
+    return dict(tenant.api.get(f"/payments/{sold['payment']}").json())
+
+
+def refund(tenant: Tenant, payment: Json, key: str = "", **body: Any) -> Any:
+    headers = {"Idempotency-Key": key} if key else {}
+    return tenant.api.post(f"/payments/{payment['id']}/refunds", body, headers=headers)
+
+
+def allowed(tenant: Tenant) -> bool:
+    query = {"user_id": "alice", "feature": "export"}
+    return bool(tenant.api.get("/entitlements/check", query=query).json()["allowed"])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_full_refund_takes_access_away(tenant: Tenant, payment: Json) -> None:
+    assert allowed(tenant)
+    made = refund(tenant, payment, reason="requested_by_customer", metadata={"ticket": "7"})
+    assert made.status_code == 201
+    (at_stripe,) = tenant.at_stripe("refund")
+    assert made.json() == {
+        "id": made.json()["id"],
+        "payment": payment["id"],
+        "status": "succeeded",
+        "amount": {"amount": 9900, "currency": "usd"},
+        "reason": "requested_by_customer",
+        "stripe_id": at_stripe["id"],
+        "refunded_at": made.json()["refunded_at"],
+    }
+    assert at_stripe["metadata"]["ticket"] == "7"
+    shown = tenant.api.get(f"/payments/{payment['id']}").json()
+    assert (shown["status"], shown["amount_refunded"]["amount"]) == ("refunded", 9900)
+    assert shown["refunds"] == [made.json()]
+    assert not allowed(tenant)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_partial_refund_keeps_access(tenant: Tenant, payment: Json) -> None:
+    assert refund(tenant, payment, amount=900).json()["amount"]["amount"] == 900
+    shown = tenant.api.get(f"/payments/{payment['id']}").json()
+    assert (shown["status"], shown["amount_refunded"]["amount"]) == ("partially_refunded", 900)
+    assert allowed(tenant)
+    assert refund(tenant, payment).json()["amount"]["amount"] == 9000
+    assert not allowed(tenant)
+
+
+def test_never_more_than_is_left(tenant: Tenant, payment: Json) -> None:
+    refund(tenant, payment, amount=9000)
+    refused = refund(tenant, payment, amount=901)
+    assert (refused.status_code, refused.json()["code"]) == (409, "nothing-to-refund")
+    assert refused.json()["refundable"] == {"amount": 900, "currency": "usd"}
+    assert refund(tenant, payment, amount=900).status_code == 201
+    assert refund(tenant, payment).json()["code"] == "nothing-to-refund"
+    assert sum(each["amount"] for each in tenant.at_stripe("refund")) == 9900
+
+
+def test_a_refund_made_in_the_dashboard_counts(tenant: Tenant, payment: Json) -> None:
+    tenant.stripe.v1.refunds.create({"payment_intent": payment["stripe_id"], "amount": 9900})
+    assert refund(tenant, payment).json()["code"] == "nothing-to-refund"
+
+
+def test_what_has_not_been_paid_is_not_refunded(tenant: Tenant) -> None:
+    opened = tenant.open(tenant.price(interval=None))
+    tenant.pay(opened, card="4000000000000002")
+    (intent,) = tenant.at_stripe("payment_intent")
+    tenant.sync(opened)
+    listed = tenant.api.get("/payments").json()["data"]
+    assert [(row["stripe_id"], row["status"]) for row in listed] in (
+        [],
+        [(intent["id"], "failed")],
+        [(intent["id"], "pending")],
+    )
+    for row in listed:
+        assert refund(tenant, row).json()["code"] == "nothing-to-refund"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"amount": 0},
+        {"amount": -1},
+        {"amount": 1.5},
+        {"amount": "all"},
+        {"amount": 2**62},
+        {"reason": "because"},
+        {"metadata": {"tollgate_id": "ref_1"}},
+        {"payment_intent": "pi_1"},
+    ],
+)
+def test_malformed(tenant: Tenant, payment: Json, body: dict[str, Any]) -> None:
+    assert refund(tenant, payment, **body).status_code == 422
+    assert tenant.at_stripe("refund") == []
+
+
+@pytest.mark.parametrize(
+    "fault", ["error_before", "error_after", "timeout_before", "timeout_after", "rate_limit"]
+)
+def test_one_refund_however_stripe_fails(tenant: Tenant, payment: Json, fault: str) -> None:
+    tenant.stripe.fail(fault, path="/v1/refunds", times=3)
+    answers = [refund(tenant, payment, key="r-1", amount=100) for _ in range(4)]
+    made = [answer for answer in answers if answer.status_code == 201]
+    assert {answer.status_code for answer in answers} <= {201, 503}
+    assert len({answer.json()["id"] for answer in made}) == 1
+    for answer in answers:
+        assert answer.status_code == 201 or int(answer.headers["Retry-After"]) >= 2
+    assert [each["amount"] for each in tenant.at_stripe("refund")] == [100]
+    assert Refund.objects.across_projects().count() == 1
+
+
+def test_two_keys_are_two_refunds(tenant: Tenant, payment: Json) -> None:
+    first, second = (refund(tenant, payment, key=key, amount=100).json() for key in ("a", "b"))
+    assert first["id"] != second["id"]
+    assert refund(tenant, payment, key="a", amount=100).json() == first
+    assert len(tenant.at_stripe("refund")) == 2
+
+
+def test_a_refund_stands_in_the_audit_trail(tenant: Tenant, payment: Json) -> None:
+    refund(tenant, payment, amount=100, reason="duplicate")
+    entry = AuditEntry.objects.get(action="payment.refund")
+    assert (entry.subject, entry.after["amount"], entry.after["reason"]) == (
+        payment["id"],
+        100,
+        "duplicate",
+    )
+
+
+def test_filters(tenant: Tenant, payment: Json) -> None:
+    def found(**query: str) -> list[str]:
+        rows = tenant.api.get("/payments", query=query).json()["data"]
+        return [row["id"] for row in rows]
+
+    assert found() == found(user_id="alice") == [payment["id"]]
+    assert found(checkout=payment["checkout"], status="paid") == [payment["id"]]
+    assert found(user_id="bob") == found(status="refunded") == []
+    for query in ({"status": "lost"}, {"checkout": "cs_test_1"}, {"user": "alice"}):
+        assert tenant.api.get("/payments", query=query).status_code == 422
+
+
+def test_a_neighbours_payment_is_not_there(
+    tenant: Tenant, neighbour: Tenant, payment: Json
+) -> None:
+    path = f"/payments/{payment['id']}"
+    for response in (neighbour.api.get(path), neighbour.api.post(f"{path}/refunds")):
+        assert (response.status_code, response.json()["code"]) == (404, "not-found")
+    assert tenant.at_stripe("refund") == []

@@ -1,0 +1,143 @@
+"""What the SDK raises, sorted by what the caller should do; through the SDK and the sandbox."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from stripe import StripeClient  # the boundary is what is tested
+
+from billing.stripe import payments, products
+from billing.stripe.client import API_VERSION, client_with
+from billing.stripe.errors import (
+    CardDeclined,
+    IdempotencyMismatch,
+    StripeCredentialsRefused,
+    StripeFailed,
+    StripeObjectMissing,
+    StripeRefused,
+    StripeUnavailable,
+    translate,
+)
+from common.errors import DomainError
+from sandbox.world import DEFAULT_SECRET_KEY
+from tests.billing_fixtures import SandboxStripe
+
+
+@pytest.fixture
+def client(stripe: SandboxStripe) -> StripeClient:
+    return client_with(DEFAULT_SECRET_KEY)
+
+
+def make(client: StripeClient, name: str = "Pro", key: str = "k") -> object:
+    return products.create(
+        client, our_id="prod_1", name=name, description="", metadata={}, idempotency_key=key
+    )
+
+
+def raised(call: Callable[[], object]) -> DomainError:
+    with pytest.raises(DomainError) as caught:
+        call()
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("fault", "expected"),
+    [
+        ("rate_limit", StripeUnavailable),
+        ("lock_timeout", StripeUnavailable),
+        ("key_in_use", StripeUnavailable),
+        ("timeout_before", StripeUnavailable),
+        ("timeout_after", StripeUnavailable),
+        ("reset_before", StripeUnavailable),
+        ("error_before", StripeFailed),
+        ("error_after", StripeFailed),
+    ],
+)
+def test_come_back_later(
+    stripe: SandboxStripe, client: StripeClient, fault: str, expected: type[DomainError]
+) -> None:
+    stripe.fail(fault, times=10)
+    error = raised(lambda: make(client))
+    assert type(error) is expected
+    assert (error.status, error.code) == (503, "stripe-unavailable")
+    assert error.retry_after is not None
+    assert 2 <= error.retry_after <= 60
+
+
+def test_a_repeated_error_is_told_apart(stripe: SandboxStripe, client: StripeClient) -> None:
+    stripe.fail("error_before", times=1)
+    first, second = raised(lambda: make(client)), raised(lambda: make(client))
+    assert isinstance(first, StripeFailed)
+    assert isinstance(second, StripeFailed)
+    assert second.replayed is True
+
+
+def test_a_passing_trouble_is_not_even_noticed(stripe: SandboxStripe, client: StripeClient) -> None:
+    stripe.fail("timeout_after", times=2)
+    make(client)
+    assert len(list(products.iterate(client))) == 1
+
+
+def test_gone(client: StripeClient) -> None:
+    error = raised(lambda: products.retrieve(client, "prod_nowhere"))
+    assert isinstance(error, StripeObjectMissing)
+    assert error.status == 404
+
+
+def test_refused(client: StripeClient) -> None:
+    error = raised(lambda: make(client, name=""))
+    assert type(error) is StripeRefused
+    assert error.status == 409
+    assert error.detail.startswith("Stripe says: ")
+
+
+def test_a_key_with_other_parameters(client: StripeClient) -> None:
+    make(client, name="A")
+    assert isinstance(raised(lambda: make(client, name="B")), IdempotencyMismatch)
+
+
+def test_a_wrong_secret_key_is_the_operators_matter(stripe: SandboxStripe) -> None:
+    error = raised(lambda: make(client_with("sk_test_wrong_0000")))
+    assert type(error) is StripeCredentialsRefused
+    assert "operator" in error.detail
+    assert "sk_test" not in error.detail
+
+
+def test_the_card_says_no(client: StripeClient) -> None:
+    def charge() -> None:
+        with translate():
+            client.v1.payment_intents.create(
+                {
+                    "amount": 100,
+                    "currency": "usd",
+                    "payment_method": "pm_card_visa_chargeDeclinedInsufficientFunds",
+                    "confirm": True,
+                    "automatic_payment_methods": {"enabled": True, "allow_redirects": "never"},
+                }
+            )
+
+    error = raised(charge)
+    assert isinstance(error, CardDeclined)
+    assert (error.status, error.extra["decline_code"]) == (402, "insufficient_funds")
+    (failed,) = payments.iterate(client)
+    assert (failed.status, failed.failure_code) == (
+        "requires_payment_method",
+        "insufficient_funds",
+    )
+    assert (failed.amount_received, failed.paid_at, failed.refunds) == (0, None, ())
+
+
+def test_the_api_version_is_pinned(stripe: SandboxStripe, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[dict[str, str]] = []
+    send = stripe.transport.request
+
+    def watched(method: str, url: str, headers: dict[str, str], *args: Any, **kw: Any) -> Any:
+        seen.append(dict(headers))
+        return send(method, url, headers, *args, **kw)
+
+    monkeypatch.setattr(stripe.transport, "request", watched)
+    make(client_with(DEFAULT_SECRET_KEY), key="our-key")
+    (headers,) = seen
+    assert headers["Stripe-Version"] == API_VERSION == "2026-10-28.endive"
+    assert headers["Idempotency-Key"] == "our-key"
+    assert "X-Stripe-Client-Telemetry" not in headers

@@ -1,0 +1,227 @@
+"""Snapshots: from Stripe's published fixtures, from the sandbox, and from what may come."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from billing.stripe import (
+    checkouts,
+    customers,
+    events,
+    invoices,
+    payments,
+    prices,
+    products,
+    subscriptions,
+)
+from billing.stripe.client import client_with
+from sandbox import buyer
+from sandbox.world import DEFAULT_SECRET_KEY
+from tests.billing_fixtures import Clock, SandboxStripe
+
+FIXTURES = Path(__file__).parents[4] / "shared" / "stripe" / "fixtures3.json"
+EPOCH = 1_800_000_000
+MOMENT = datetime(2027, 1, 15, 8, tzinfo=UTC)
+
+PAYMENT: dict[str, Any] = {
+    "id": "pi_1",
+    "amount": 1000,
+    "amount_received": 1000,
+    "currency": "usd",
+    "status": "succeeded",
+    "created": EPOCH,
+    "customer": {"id": "cus_1"},
+    "latest_charge": {"id": "ch_1", "paid": True, "created": EPOCH},
+}
+ITEM: dict[str, Any] = {
+    "id": "si_1",
+    "price": {"id": "price_1", "product": "prod_1"},
+    "current_period_start": EPOCH,
+    "current_period_end": EPOCH + 86400,
+}
+SUBSCRIPTION: dict[str, Any] = {
+    "id": "sub_1",
+    "customer": "cus_1",
+    "status": "active",
+    "created": EPOCH,
+    "start_date": EPOCH,
+}
+
+
+def refund(amount: int, status: str) -> dict[str, Any]:
+    return {"id": f"re_{amount}", "amount": amount, "status": status, "created": EPOCH}
+
+
+def test_only_refunds_that_give_back_count() -> None:
+    refunds = [
+        refund(1, "succeeded"),
+        refund(20, "pending"),
+        refund(300, "failed"),
+        refund(4000, "canceled"),
+        refund(50000, "a_new_word"),
+    ]
+    found = payments.snapshot(PAYMENT, refunds)
+    assert found.amount_refunded == 50021
+    assert (found.customer_stripe_id, found.paid_at) == ("cus_1", MOMENT)
+
+
+@pytest.mark.parametrize("charge", [None, "ch_1", {"id": "ch_1", "paid": False, "created": EPOCH}])
+def test_a_payment_without_a_paid_charge(charge: Any) -> None:
+    assert payments.snapshot({**PAYMENT, "latest_charge": charge}, []).paid_at is None
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({}, None),
+        ({"cancel_at": None, "cancel_at_period_end": False}, None),
+        ({"cancel_at": EPOCH}, MOMENT),
+        ({"cancel_at": EPOCH, "cancel_at_period_end": True}, MOMENT),
+        ({"cancel_at": None, "cancel_at_period_end": True}, MOMENT.replace(day=16)),
+    ],
+)
+def test_when_a_subscription_will_end(change: dict[str, Any], expected: datetime | None) -> None:
+    assert subscriptions.snapshot({**SUBSCRIPTION, **change}, [ITEM]).cancel_at == expected
+
+
+def test_the_running_period_stands_on_the_items() -> None:
+    (item,) = subscriptions.snapshot(SUBSCRIPTION, [ITEM]).items
+    assert (item.period_start, item.period_end) == (MOMENT, MOMENT.replace(day=16))
+    assert (item.price_stripe_id, item.product_stripe_id, item.quantity) == (
+        "price_1",
+        "prod_1",
+        1,
+    )
+
+
+def test_unknown_words_are_kept() -> None:
+    found = subscriptions.snapshot({**SUBSCRIPTION, "status": "hibernating"}, [])
+    assert found.status == "hibernating"
+    price = prices.snapshot({"id": "price_1", "type": "auction", "recurring": {"interval": "moon"}})
+    assert (price.type, price.interval, price.unit_amount) == ("auction", "moon", None)
+
+
+def test_metadata_is_the_tenants_and_our_id_is_ours() -> None:
+    metadata = {"tollgate_id": "prod_1", "tollgate_other": "x", "tier": "1"}
+    found = products.snapshot({"id": "prod_s", "metadata": metadata})
+    assert (found.our_id, found.metadata) == ("prod_1", {"tier": "1"})
+
+
+@pytest.mark.parametrize("module", [customers, products, prices])
+def test_deleted(module: Any) -> None:
+    found = module.snapshot({"id": "x_1", "object": "x", "deleted": True})
+    assert (found.stripe_id, found.deleted) == ("x_1", True)
+
+
+def test_the_main_job_as_the_sandbox_answers_it(stripe: SandboxStripe, clock: Clock) -> None:
+    """Every retrieve and every list, over the SDK, agree about the same objects."""
+    client = client_with(DEFAULT_SECRET_KEY)
+    started = clock.now
+    product = products.create(
+        client,
+        our_id="prod_a",
+        name="Pro",
+        description="All",
+        metadata={"k": "v"},
+        idempotency_key="1",
+    )
+    price = prices.create(
+        client,
+        our_id="price_a",
+        product_stripe_id=product.stripe_id,
+        currency="usd",
+        unit_amount=2900,
+        interval="month",
+        interval_count=1,
+        nickname="Monthly",
+        metadata={},
+        idempotency_key="2",
+    )
+    customer = customers.create(
+        client, our_id="scus_a", email="a@example.com", name="A", metadata={}, idempotency_key="3"
+    )
+    order = checkouts.Order(
+        our_id="chk_a",
+        customer_stripe_id=customer.stripe_id,
+        is_subscription=True,
+        lines=[(price.stripe_id, 2)],
+        success_url="https://app.example.com/",
+        cancel_url="",
+        metadata={},
+    )
+    opened = checkouts.create(client, order, idempotency_key="4")
+    buyer.pay(stripe.world, opened.url)
+    paid = checkouts.retrieve(client, opened.stripe_id)
+    assert (paid.status, paid.payment_status, paid.our_id) == ("complete", "paid", "chk_a")
+    subscription = subscriptions.retrieve(client, str(paid.subscription_stripe_id))
+    assert (subscription.our_id, subscription.status) == ("chk_a", "active")
+    assert subscription.items[0].quantity == 2
+    invoice = invoices.retrieve(client, str(subscription.latest_invoice_stripe_id))
+    assert (invoice.subscription_stripe_id, invoice.total) == (subscription.stripe_id, 5800)
+    assert invoice.lines[0].price_stripe_id == price.stripe_id
+    (payment_id,) = invoice.payment_stripe_ids
+    payment = payments.retrieve(client, payment_id)
+    assert (payment.amount_received, payment.customer_stripe_id) == (5800, customer.stripe_id)
+    given_back = payments.refund(
+        client,
+        payment_id,
+        amount=800,
+        reason="duplicate",
+        our_id="ref_a",
+        metadata={},
+        idempotency_key="5",
+    )
+    assert payments.retrieve(client, payment_id).refunds == (given_back,)
+    for module, found in (
+        (products, products.retrieve(client, product.stripe_id)),
+        (prices, price),
+        (customers, customers.retrieve(client, customer.stripe_id)),
+        (checkouts, paid),
+        (subscriptions, subscription),
+        (invoices, invoice),
+        (payments, payments.retrieve(client, payment_id)),
+    ):
+        assert list(module.iterate(client)) == [found]
+    types = {event.type for event in events.iterate(client, since=started)}
+    assert {"checkout.session.completed", "customer.subscription.created"} <= types
+
+
+def test_more_refunds_than_come_along(stripe: SandboxStripe) -> None:
+    client = client_with(DEFAULT_SECRET_KEY)
+    intent = client.v1.payment_intents.create(
+        {
+            "amount": 5000,
+            "currency": "usd",
+            "payment_method": "pm_card_visa",
+            "confirm": True,
+            "automatic_payment_methods": {"enabled": True, "allow_redirects": "never"},
+        }
+    )
+    for _ in range(13):
+        client.v1.refunds.create({"payment_intent": intent.id, "amount": 100})
+    found = payments.retrieve(client, intent.id)
+    assert (len(found.refunds), found.amount_refunded) == (13, 1300)
+
+
+def published(kind: str) -> dict[str, Any]:
+    if not FIXTURES.exists():
+        pytest.skip("not run: Stripe's published fixtures are not on this machine")
+    resources = json.loads(FIXTURES.read_text())["resources"]
+    return dict(resources[kind])
+
+
+def test_stripes_published_fixtures_can_be_read() -> None:
+    intent, subscription = published("payment_intent"), published("subscription")
+    invoice = published("invoice")
+    assert payments.snapshot(intent, [published("refund")]).amount_refunded == 100
+    assert subscriptions.snapshot(subscription, subscription["items"]["data"]).status == "active"
+    found = invoices.snapshot(invoice, invoice["lines"]["data"])
+    assert (found.subscription_stripe_id, found.lines[0].is_proration) == ("subscription", True)
+    assert prices.snapshot(published("price")).unit_amount == 2000
+    assert products.snapshot(published("product")).name == "T-shirt"
+    assert customers.snapshot(published("customer")).currency == "usd"
+    assert customers.snapshot(published("deleted_customer")).deleted
+    assert checkouts.snapshot(published("checkout.session")).payment_stripe_id is not None
