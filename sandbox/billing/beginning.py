@@ -59,6 +59,11 @@ def start_periods(tx: Transaction, subscription: Object, *, anchor: int | None =
         item |= {"current_period_start": tx.now, "current_period_end": trial_end or natural}
 
 
+def natural_end(tx: Transaction, item: Object) -> int:
+    """When a period that starts now would end."""
+    return periods.end_of_period(tx.now, item["price"]["recurring"], tx.now)
+
+
 def first_invoice(
     tx: Transaction, subscription: Object, *, prorate: bool = True, **options: Any
 ) -> Object:

@@ -1,21 +1,9 @@
-"""Changes to a running subscription, and what they cost."""
+"""Changes to a running subscription: updated, canceled, resumed."""
 
 from __future__ import annotations
 
 from sandbox import payments, sequences
-from sandbox.billing import (
-    beginning,
-    collection,
-    ending,
-    invoicing,
-    item_changes,
-    items,
-    lines,
-    periods,
-    planned_end,
-    proration,
-)
-from sandbox.billing.item_changes import Change
+from sandbox.billing import collection, ending, invoicing, items, planned_end, proration, rebilling
 from sandbox.errors import StripeFailure, invalid
 from sandbox.objects import Object, Params, assign, copy, merge_metadata
 from sandbox.transaction import Transaction
@@ -39,7 +27,7 @@ def change(tx: Transaction, subscription: Object, params: Params) -> None:
             if "default_payment_method" in params:
                 subscription["default_payment_method"] = own_method(tx, customer, params)
             apply_plain(subscription, params)
-            invoice = _rebill(tx, subscription, params)
+            invoice = rebilling.rebill(tx, subscription, params)
             planned_end.apply(tx, subscription, params)
         if invoice:
             _settle(tx, subscription, invoice, params)
@@ -56,16 +44,28 @@ def cancel_now(tx: Transaction, subscription: Object, params: Params) -> None:
         for item in items.of(subscription):
             proration.credit(tx, subscription, item, tx.now)
     if params.get("invoice_now"):
-        invoice_pending(tx, subscription)
+        bill_the_rest(tx, subscription)
         ending.cancel(tx, subscription, reason="cancellation_requested")
 
 
-def invoice_pending(tx: Transaction, subscription: Object) -> None:
+def bill_the_rest(tx: Transaction, subscription: Object) -> None:
     """Invoice and collect what waits for the next invoice, if anything does."""
-    customer = tx.param_object("customer", subscription["customer"], param="customer")
-    if invoicing.pending(tx, customer["id"], subscription["currency"], subscription):
-        invoice = _draft(tx, subscription, customer, [])
+    invoice = rebilling.invoice_pending(tx, subscription)
+    if invoice:
         collection.finalize_and_collect(tx, invoice, off_session=True)
+
+
+def resume(tx: Transaction, subscription: Object, params: Params) -> None:
+    """Let a paused subscription run again: new periods begin now, and are paid for."""
+    if subscription["status"] != "paused":
+        raise invalid(
+            f"This subscription is {subscription['status']}; only paused subscriptions can be "
+            "resumed."
+        )
+    with tx.updating(subscription, UPDATED):
+        invoice = rebilling.restart(tx, subscription)
+    tx.emit("customer.subscription.resumed", subscription)
+    _settle(tx, subscription, invoice, params)
 
 
 def own_method(tx: Transaction, customer: Object, params: Params) -> str | None:
@@ -103,9 +103,21 @@ def apply_plain(subscription: Object, params: Params) -> None:
     merge_metadata(subscription, params.get("metadata"))
 
 
-def natural_end(tx: Transaction, item: Object) -> int:
-    """When a period that starts now would end."""
-    return periods.end_of_period(tx.now, item["price"]["recurring"], tx.now)
+def unpaid(tx: Transaction, invoice: Object) -> StripeFailure:
+    """402 for ``error_if_incomplete``: nothing of the request stays."""
+    intent = invoicing.intent_of(tx, invoice)
+    if intent and intent["last_payment_error"]:
+        failure = payments.refusal(intent)
+        failure.keep_effects = False
+        return failure
+    return StripeFailure(
+        "This invoice cannot be paid without further action of the customer, such as choosing a "
+        "payment method or 3-D Secure. Use another `payment_behavior` to let them take it.",
+        status=402,
+        type="card_error",
+        code="subscription_payment_intent_requires_action",
+        payment_intent=copy(intent) if intent else None,
+    )
 
 
 def _check_changeable(subscription: Object, params: Params) -> None:
@@ -118,109 +130,6 @@ def _check_changeable(subscription: Object, params: Params) -> None:
             "You cannot change this subscription while its first payment is incomplete; only "
             "metadata, description and its payment method can be updated."
         )
-
-
-def _rebill(tx: Transaction, subscription: Object, params: Params) -> Object | None:
-    """Change items, trial and periods. Returns the draft of what is due at once, if anything is."""
-    changes = item_changes.read(tx, subscription, params.get("items", []))
-    mode = params.get("proration_behavior", "create_prorations")
-    restarts = _restarts(subscription, params, changes)
-    trial_end = None if restarts else beginning.trial_end_of(tx, params)
-    moment = _moment(tx, subscription, params)
-    prorates = mode != "none" and proration.is_worth_it(subscription)
-    if prorates:
-        whole = restarts or trial_end is not None
-        for item in _replaced(subscription, changes, whole=whole):
-            proration.credit(tx, subscription, item, moment)
-    item_changes.apply(subscription, changes)
-    if trial_end is not None:
-        _extend_trial(tx, subscription, trial_end)
-    elif restarts:
-        return _restart(tx, subscription)
-    else:
-        _give_periods(tx, subscription, changes)
-        if prorates:
-            for change in changes:
-                if change.costs and change.new:
-                    proration.debit(tx, subscription, change.new, moment)
-    return _draft_differences(tx, subscription) if prorates and mode == "always_invoice" else None
-
-
-def _restarts(subscription: Object, params: Params, changes: list[Change]) -> bool:
-    """Whether new periods begin now, billed in full."""
-    if subscription["status"] == "trialing":
-        return params.get("trial_end") == "now"
-    anchor = params.get("billing_cycle_anchor", {}).get("type")
-    return anchor == "now" or any(change.moves_period for change in changes)
-
-
-def _replaced(subscription: Object, changes: list[Change], *, whole: bool) -> list[Object]:
-    """The items whose unused time is given back, as they were."""
-    if whole:
-        return list(items.of(subscription))
-    return [change.old for change in changes if change.old and change.costs]
-
-
-def _restart(tx: Transaction, subscription: Object) -> Object:
-    if subscription["status"] == "trialing":
-        subscription |= {"status": "active", "trial_end": tx.now}
-    beginning.start_periods(tx, subscription)
-    customer = tx.param_object("customer", subscription["customer"], param="customer")
-    content = [lines.for_item(tx, subscription, item) for item in items.of(subscription)]
-    return _draft(tx, subscription, customer, content)
-
-
-def _extend_trial(tx: Transaction, subscription: Object, trial_end: int) -> None:
-    """Free until then; the next periods count from the trial's end."""
-    was_trialing = subscription["status"] == "trialing"
-    subscription |= {
-        "billing_cycle_anchor": trial_end,
-        "status": "trialing",
-        "trial_end": trial_end,
-        "trial_start": subscription["trial_start"] if was_trialing else tx.now,
-    }
-    for item in items.of(subscription):
-        start = item["current_period_start"] if was_trialing else tx.now
-        item |= {"current_period_start": start or tx.now, "current_period_end": trial_end}
-
-
-def _give_periods(tx: Transaction, subscription: Object, changes: list[Change]) -> None:
-    """Added items join the running cycle."""
-    for change in changes:
-        if change.old or not change.new:
-            continue
-        item = next(each for each in items.of(subscription) if each["id"] == change.new["id"])
-        anchor, recurring = subscription["billing_cycle_anchor"], item["price"]["recurring"]
-        end = (
-            subscription["trial_end"]
-            if subscription["status"] == "trialing"
-            else periods.end_of_period(anchor, recurring, tx.now)
-        )
-        start = max(periods.start_of_period(anchor, recurring, tx.now), subscription["start_date"])
-        for each in (item, change.new):
-            each |= {"current_period_start": start, "current_period_end": end}
-
-
-def _draft_differences(tx: Transaction, subscription: Object) -> Object | None:
-    customer = tx.param_object("customer", subscription["customer"], param="customer")
-    if not invoicing.pending(tx, customer["id"], subscription["currency"], subscription):
-        return None
-    return _draft(tx, subscription, customer, [])
-
-
-def _draft(
-    tx: Transaction, subscription: Object, customer: Object, content: list[Object]
-) -> Object:
-    invoice = invoicing.draft(
-        tx,
-        customer=customer,
-        currency=subscription["currency"],
-        reason="subscription_update",
-        content=content,
-        subscription=subscription,
-    )
-    subscription["latest_invoice"] = invoice["id"]
-    return invoice
 
 
 def _settle(tx: Transaction, subscription: Object, invoice: Object, params: Params) -> None:
@@ -240,33 +149,3 @@ def _settle(tx: Transaction, subscription: Object, invoice: Object, params: Para
     if subscription["status"] == "active":
         with tx.updating(subscription, UPDATED):
             subscription["status"] = "past_due"
-
-
-def unpaid(tx: Transaction, invoice: Object) -> StripeFailure:
-    """402 for ``error_if_incomplete``: nothing of the request stays."""
-    intent = invoicing.intent_of(tx, invoice)
-    if intent and intent["last_payment_error"]:
-        failure = payments.refusal(intent)
-        failure.keep_effects = False
-        return failure
-    return StripeFailure(
-        "This invoice cannot be paid without further action of the customer, such as choosing a "
-        "payment method or 3-D Secure. Use another `payment_behavior` to let them take it.",
-        status=402,
-        type="card_error",
-        code="subscription_payment_intent_requires_action",
-        payment_intent=copy(intent) if intent else None,
-    )
-
-
-def _moment(tx: Transaction, subscription: Object, params: Params) -> int:
-    """From when differences count. Raises 400 outside of the current period."""
-    moment: int = params.get("proration_date", tx.now)
-    starts = [item["current_period_start"] for item in items.of(subscription)]
-    ends = [item["current_period_end"] for item in items.of(subscription)]
-    if "proration_date" in params and not min(starts) <= moment < max(ends):
-        raise invalid(
-            "`proration_date` must lie within the current period of the subscription.",
-            param="proration_date",
-        )
-    return moment

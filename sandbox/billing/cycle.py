@@ -46,7 +46,7 @@ def end_trial(tx: Transaction, subscription: Object) -> None:
 
 def end_as_planned(tx: Transaction, subscription: Object) -> None:
     """``cancel_at`` has come; what is still unbilled is billed."""
-    changing.invoice_pending(tx, subscription)
+    changing.bill_the_rest(tx, subscription)
     ending.cancel(tx, subscription, reason=None)
 
 

@@ -50,7 +50,8 @@ def apply(subscription: Object, changes: list[Change]) -> None:
     kept = items.of(subscription)
     for change in changes:
         if change.old is None and change.new is not None:
-            kept.append(change.new | {"subscription": subscription["id"]})
+            change.new["subscription"] = subscription["id"]
+            kept.append(change.new)
         elif change.old is not None:
             place = next(n for n, item in enumerate(kept) if item["id"] == change.old["id"])
             kept[place : place + 1] = [change.new] if change.new else []

@@ -23,6 +23,8 @@ def apply(tx: Transaction, subscription: Object, params: Params) -> None:
         )
     if "cancel_at_period_end" in params:
         _set_at_period_end(tx, subscription, params["cancel_at_period_end"])
+    elif subscription["cancel_at_period_end"] and "cancel_at" not in params:
+        subscription["cancel_at"] = _last_period_end(subscription)
     elif "cancel_at" in params:
         _set(tx, subscription, _moment(tx, subscription, params["cancel_at"]))
         subscription["cancel_at_period_end"] = False

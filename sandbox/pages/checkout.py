@@ -121,4 +121,4 @@ def _refused_elsewhere(tx: Transaction, session: Object, request: Request) -> di
     if intent is None or completion.session_of(tx, intent) != session["id"]:
         return {}
     outcome = completion.outcome_of(intent)
-    return {"": outcome.message or ""} if outcome.status == "declined" and outcome.message else {}
+    return forms.refused(outcome) if outcome.status == "declined" and outcome.code else {}

@@ -27,6 +27,15 @@ CODES = {
 }
 
 
+PLAINER = {
+    "payment_intent_authentication_failure": (
+        "We could not confirm that it is you. Try again, or use another card."
+    ),
+}
+PLAINER["setup_intent_authentication_failure"] = PLAINER["payment_intent_authentication_failure"]
+"""Words for buyers where the API's are for programmers."""
+
+
 @dataclass(frozen=True)
 class Form:
     """``email``, ``name`` and ``expiry`` come back when the page is shown again; the rest never."""
@@ -75,6 +84,7 @@ class Form:
 
 
 def refused(outcome: Outcome) -> dict[str, str]:
-    """Where the bank's words go: beside a field, or above the form (``""``)."""
+    """Where the bank's words go: beside a field, or above the card (``""``)."""
     field = FIELDS.get(outcome.param or "") or CODES.get(outcome.code or "", "")
-    return {field: outcome.message or "Your card was declined."}
+    words = PLAINER.get(outcome.code or "") or outcome.message
+    return {field: words or "Your card was declined."}

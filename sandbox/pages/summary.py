@@ -52,7 +52,7 @@ def summarise(tx: Transaction, session: Object) -> Summary:
         merchant=merchant,
         heading=_heading(session, items, merchant),
         amount=_headline(tx, session, recurring, trial_end, total),
-        note=_note(due_later, trial_end, bool(session["amount_total"])),
+        note=_note(due_later, trial_end, differs=len(recurring) < len(items)),
         lines=[_line(tx, item, trial_end) for item in items],
         subtotal=money.written(session["amount_subtotal"] or 0, session["currency"]),
         total=total,
@@ -105,12 +105,13 @@ def _due_later(tx: Transaction, recurring: list[Object]) -> str:
     return " and ".join(parts) + (", plus what you use" if metered else "")
 
 
-def _note(due_later: str, trial_end: int | None, due_today: bool) -> str:
+def _note(due_later: str, trial_end: int | None, *, differs: bool) -> str:
+    """``differs``: today's total is not what comes later."""
     if not due_later:
         return ""
     if trial_end is not None:
         return f"Then {due_later}, from {day(trial_end)}"
-    return f"Then {due_later}" if not due_today else due_later
+    return f"Then {due_later}" if differs else due_later
 
 
 def _per(interval: str) -> str:
@@ -133,7 +134,9 @@ def _line(tx: Transaction, item: Object, trial_end: int | None) -> Line:
 def _detail(item: Object, trial_end: int | None) -> str:
     price = item["price"]
     parts = []
-    if (item["quantity"] or 1) > 1:
+    if item["adjustable_quantity"]:
+        parts.append(_each(price))
+    elif (item["quantity"] or 1) > 1:
         parts.append(f"Quantity {item['quantity']}, {_each(price)}")
     if is_recurring(item):
         parts.append(f"Billed {_rhythm(price)}{' by usage' if pricing.is_metered(price) else ''}")

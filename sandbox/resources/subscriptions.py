@@ -6,6 +6,7 @@ from stripe.params import (
     SubscriptionCancelParams,
     SubscriptionCreateParams,
     SubscriptionListParams,
+    SubscriptionResumeParams,
     SubscriptionRetrieveParams,
     SubscriptionUpdateParams,
 )
@@ -109,6 +110,18 @@ def cancel(tx: Transaction, params: Params, id: str) -> Object:
     return subscription
 
 
+@routes.post("/v1/subscriptions/<id>/resume", SubscriptionResumeParams)
+def resume(tx: Transaction, params: Params, id: str) -> Object:
+    if params.get("billing_cycle_anchor", {}).get("type") == "unchanged":
+        raise invalid(
+            "The sandbox resumes with `billing_cycle_anchor[type]` of `now` only.",
+            param="billing_cycle_anchor[type]",
+        )
+    subscription = tx.path_object("subscription", id)
+    changing.resume(tx, subscription, {})
+    return subscription
+
+
 def check_supported(params: Params) -> None:
     refuse_unsupported(params, *UNSUPPORTED)
     if params.get("collection_method") == "send_invoice":
@@ -135,7 +148,7 @@ def _anchor(tx: Transaction, params: Params, content: list[Object]) -> int | Non
     anchor: int | None = params.get("billing_cycle_anchor")
     if anchor is None:
         return None
-    ends = [changing.natural_end(tx, item) for item in content]
+    ends = [beginning.natural_end(tx, item) for item in content]
     if not tx.now < anchor <= min(ends):
         raise invalid(
             "billing_cycle_anchor must be in the future and cannot be later than the next natural "

@@ -1,0 +1,120 @@
+"""What a change of items, trial or cycle costs: prorations, new periods, an invoice at once."""
+
+from __future__ import annotations
+
+from sandbox.billing import beginning, invoicing, item_changes, items, lines, periods, proration
+from sandbox.billing.item_changes import Change
+from sandbox.errors import invalid
+from sandbox.objects import Object, Params
+from sandbox.transaction import Transaction
+
+
+def rebill(tx: Transaction, subscription: Object, params: Params) -> Object | None:
+    """Change items, trial and periods. Returns the draft of what is due at once, if anything is."""
+    changes = item_changes.read(tx, subscription, params.get("items", []))
+    mode = params.get("proration_behavior", "create_prorations")
+    moment = _moment(tx, subscription, params)
+    restarts = _restarts(subscription, params, changes)
+    trial_end = None if restarts else beginning.trial_end_of(tx, params)
+    prorates = mode != "none" and proration.is_worth_it(subscription)
+    if prorates:
+        whole = restarts or trial_end is not None
+        for item in _replaced(subscription, changes, whole=whole):
+            proration.credit(tx, subscription, item, moment)
+    item_changes.apply(subscription, changes)
+    if restarts:
+        return restart(tx, subscription)
+    if trial_end is not None:
+        _extend_trial(tx, subscription, trial_end)
+    else:
+        _join_cycle(tx, subscription, changes)
+        for change in changes if prorates else ():
+            if change.costs and change.new:
+                proration.debit(tx, subscription, change.new, moment)
+    at_once = prorates and mode == "always_invoice" and (changes or trial_end is not None)
+    return invoice_pending(tx, subscription) if at_once else None
+
+
+def restart(tx: Transaction, subscription: Object) -> Object:
+    """Begin new periods now, and draft the invoice for them."""
+    if subscription["status"] == "trialing":
+        subscription["trial_end"] = tx.now
+    subscription |= {"status": "active", "status_details": None}
+    beginning.start_periods(tx, subscription)
+    content = [lines.for_item(tx, subscription, item) for item in items.of(subscription)]
+    return _draft(tx, subscription, content)
+
+
+def invoice_pending(tx: Transaction, subscription: Object) -> Object | None:
+    """A draft of the invoice items that wait, if any do."""
+    customer, currency = subscription["customer"], subscription["currency"]
+    if not invoicing.pending(tx, customer, currency, subscription):
+        return None
+    return _draft(tx, subscription, [])
+
+
+def _restarts(subscription: Object, params: Params, changes: list[Change]) -> bool:
+    """Whether new periods begin now, billed in full."""
+    if subscription["status"] == "trialing":
+        return params.get("trial_end") == "now"
+    anchor = params.get("billing_cycle_anchor", {}).get("type")
+    return anchor == "now" or any(change.moves_period for change in changes)
+
+
+def _replaced(subscription: Object, changes: list[Change], *, whole: bool) -> list[Object]:
+    """The items whose unused time is given back, as they were."""
+    if whole:
+        return list(items.of(subscription))
+    return [change.old for change in changes if change.old and change.costs]
+
+
+def _extend_trial(tx: Transaction, subscription: Object, trial_end: int) -> None:
+    """Free until then; the next periods count from the trial's end."""
+    was_trialing = subscription["status"] == "trialing"
+    subscription |= {
+        "billing_cycle_anchor": trial_end,
+        "status": "trialing",
+        "trial_end": trial_end,
+        "trial_start": subscription["trial_start"] if was_trialing else tx.now,
+    }
+    for item in items.of(subscription):
+        item["current_period_start"] = subscription["trial_start"]
+        item["current_period_end"] = trial_end
+
+
+def _join_cycle(tx: Transaction, subscription: Object, changes: list[Change]) -> None:
+    """Give added items the period that runs."""
+    anchor, status = subscription["billing_cycle_anchor"], subscription["status"]
+    for item in [change.new for change in changes if change.new and not change.old]:
+        recurring = item["price"]["recurring"]
+        start = max(periods.start_of_period(anchor, recurring, tx.now), subscription["start_date"])
+        end = periods.end_of_period(anchor, recurring, tx.now)
+        if status == "trialing":
+            start, end = subscription["trial_start"], subscription["trial_end"]
+        item |= {"current_period_start": start, "current_period_end": end}
+
+
+def _draft(tx: Transaction, subscription: Object, content: list[Object]) -> Object:
+    invoice = invoicing.draft(
+        tx,
+        customer=tx.param_object("customer", subscription["customer"], param="customer"),
+        currency=subscription["currency"],
+        reason="subscription_update",
+        content=content,
+        subscription=subscription,
+    )
+    subscription["latest_invoice"] = invoice["id"]
+    return invoice
+
+
+def _moment(tx: Transaction, subscription: Object, params: Params) -> int:
+    """From when differences count. Raises 400 outside of the current period."""
+    moment: int = params.get("proration_date", tx.now)
+    starts = [item["current_period_start"] for item in items.of(subscription)]
+    ends = [item["current_period_end"] for item in items.of(subscription)]
+    if "proration_date" in params and not min(starts) <= moment < max(ends):
+        raise invalid(
+            "`proration_date` must lie within the current period of the subscription.",
+            param="proration_date",
+        )
+    return moment
