@@ -41,7 +41,7 @@ fi
 echo "Installing what $pins lists …"
 # uv takes seconds for what takes pip a minute; where it does not work, pip does.
 if ! { .venv/bin/python -m pip install --quiet "$(grep '^uv==' $pins)" &&
-    .venv/bin/uv pip install --quiet --python .venv/bin/python -r $pins; }; then
+    .venv/bin/uv pip install --quiet --compile-bytecode --python .venv/bin/python -r $pins; }; then
     echo "uv does not work here; installing with pip …"
     .venv/bin/python -m pip install --quiet -r $pins
 fi

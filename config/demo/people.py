@@ -57,12 +57,12 @@ class Buyer:
         """Fill the page in and press the button; where that led."""
         page = self._browser.open(url)
         expect("the checkout page's status", page.status, 200)
-        form = page.form(having="card_number")
+        form = page.form(having="number")
         return self._browser.submit(
             page,
             form,
             email="buyer@example.com",
-            card_number=card,
+            number=card,
             expiry="12/34",
             cvc="123",
             name="Ada Example",
