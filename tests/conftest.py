@@ -1,14 +1,16 @@
 """Fixtures that every part of the suite shares."""
 
+import os
 import socket
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from projects.models import Project
+from tests import chromium
 from tests.api_client import ApiClient
 from tests.factories.projects import ProjectFactory, key_of, platform_key
-
 
 pytest_plugins = ["tests.billing_fixtures"]
 
@@ -47,3 +49,11 @@ def silent_port() -> Iterator[int]:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port: int = server.getsockname()[1]
         yield port
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
+    """Playwright's own downloads are not used. Chromium's sandbox does not work as root."""
+    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+    executable = chromium.executable()
+    return {**browser_type_launch_args, "executable_path": executable, "args": arguments}

@@ -1,0 +1,68 @@
+"""The API's documentation in a browser that may speak to nobody else."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import ConsoleMessage, Page, Request, expect
+from pytest_django.live_server_helper import LiveServer
+
+pytestmark = pytest.mark.browser
+
+PHONE = {"width": 390, "height": 844}
+
+
+@pytest.fixture
+def watched(page: Page, live_server: LiveServer) -> Iterator[Page]:
+    """A page that must ask this host only, and must not complain."""
+    elsewhere: list[str] = []
+    complaints: list[str] = []
+
+    def asked(request: Request) -> None:
+        if not request.url.startswith((live_server.url, "data:", "blob:")):
+            elsewhere.append(request.url)
+
+    def said(message: ConsoleMessage) -> None:
+        if message.type == "error":
+            complaints.append(message.text)
+
+    page.on("request", asked)
+    page.on("console", said)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    yield page
+    assert elsewhere == []
+    assert complaints == []
+
+
+def test_swagger_shows_every_operation(watched: Page, live_server: LiveServer) -> None:
+    watched.goto(f"{live_server.url}/api/docs")
+
+    expect(watched.get_by_role("heading", name="Tollgate")).to_be_visible()
+    expect(watched.locator("#operations-projects-projects_create")).to_be_visible()
+    watched.locator("#operations-projects-projects_create").click()
+    expect(watched.get_by_role("button", name="Execute")).to_be_visible()
+
+
+def test_redoc_shows_every_operation(watched: Page, live_server: LiveServer) -> None:
+    watched.goto(f"{live_server.url}/api/redoc")
+
+    expect(watched.get_by_role("heading", name="Tollgate")).to_be_visible()
+    expect(watched.get_by_role("heading", name="Register a project")).to_be_attached()
+    watched.get_by_placeholder("Search...").fill("register a project")
+    expect(watched.locator("[data-role='search:results'] label").first).to_be_visible()
+
+
+@pytest.mark.parametrize("path", ["/api/docs", "/api/redoc", "/docs/errors"])
+def test_a_phone_needs_no_sideways_scrolling(
+    watched: Page, live_server: LiveServer, path: str
+) -> None:
+    watched.set_viewport_size(PHONE)  # type: ignore[arg-type]  # a plain dict
+    watched.goto(f"{live_server.url}{path}")
+    watched.wait_for_load_state("networkidle")
+
+    assert watched.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+
+
+def test_a_problem_points_at_its_explanation(watched: Page, live_server: LiveServer) -> None:
+    watched.goto(f"{live_server.url}/docs/errors#idempotency-key-reused")
+
+    expect(watched.locator("#idempotency-key-reused")).to_be_in_viewport()
