@@ -65,7 +65,7 @@ class StripeAPI:
         self.world = world
 
     def answer(self, request: Request) -> Answer:
-        """Never raises for anything a client can send."""
+        """The answer to anything that a client can send."""
         request_id = self.world.ids.new("req")
         try:
             answer = self._answer(request, request_id)
@@ -90,15 +90,16 @@ class StripeAPI:
             return Answer(500, "", disconnect=fault)
         key = request.headers.get("idempotency-key") if request.method == "POST" else None
         call = _Call(request, request_id, account, route, ids, params, key, fault)
-        return self._once(call)
+        try:
+            answer = self._once(call)
+        except StripeFailure as failure:
+            answer = _refuse(failure, request_id)
+        return replace(answer, disconnect=fault if fault and fault.kind.disconnects else None)
 
     def _once(self, call: _Call) -> Answer:
-        if call.fault and call.fault.kind in (
-            FaultKind.RATE_LIMIT,
-            FaultKind.LOCK_TIMEOUT,
-            FaultKind.KEY_IN_USE,
-        ):
-            raise faults.refusal(call.fault) or internal()
+        refusal = faults.refusal(call.fault) if call.fault else None
+        if refusal:
+            raise refusal
         if call.key is None:
             return self._execute(call)
         idempotency.check_key(call.key)
@@ -136,8 +137,7 @@ class StripeAPI:
             answer = _refuse(failure, call.request_id)
         if kind is FaultKind.ERROR_AFTER:
             answer = _refuse(internal(), call.request_id)
-        disconnect = call.fault if kind and kind.disconnects else None
-        return replace(self._remember(tx, call, answer), disconnect=disconnect)
+        return self._remember(tx, call, answer)
 
     def _recall(self, tx: Transaction, call: _Call) -> Answer | None:
         if call.key is None:
@@ -146,9 +146,8 @@ class StripeAPI:
         record = idempotency.recall(tx, call.key, path=path, params=call.params)
         if record is None:
             return None
-        disconnect = call.fault if call.fault and call.fault.kind.disconnects else None
         headers = {"Idempotent-Replayed": "true", "Original-Request": record["request_id"]}
-        return Answer(record["status"], record["body"], headers, disconnect)
+        return Answer(record["status"], record["body"], headers)
 
     def _remember(self, tx: Transaction, call: _Call, answer: Answer) -> Answer:
         """Keep the answer under the key; a kept 500 is not worth a retry, and says so."""

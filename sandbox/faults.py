@@ -8,7 +8,7 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Any
 
-from sandbox.errors import StripeFailure, internal
+from sandbox.errors import StripeFailure
 
 
 class FaultKind(StrEnum):
@@ -116,7 +116,7 @@ class Faults:
 
 
 def refusal(fault: Fault) -> StripeFailure | None:
-    """The error body of a fault that answers instead of the resource; None if it does not."""
+    """The error of a fault that turns the request away at the door; None if it lets it in."""
     match fault.kind:
         case FaultKind.RATE_LIMIT:
             return StripeFailure(
@@ -136,8 +136,6 @@ def refusal(fault: Fault) -> StripeFailure | None:
             )
         case FaultKind.KEY_IN_USE:
             return key_in_use()
-        case FaultKind.ERROR_BEFORE | FaultKind.ERROR_AFTER:
-            return internal()
     return None
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import stripe
 from requests.structures import CaseInsensitiveDict
@@ -37,7 +37,7 @@ class SandboxHTTPClient(stripe.HTTPClient):
         parts = urlsplit(url)
         sent = {name.lower(): str(value) for name, value in (headers or {}).items()}
         answer = self._api.answer(
-            Request(method.upper(), parts.path, _form(post_data, parts.query), sent)
+            Request(method.upper(), unquote(parts.path), _form(post_data, parts.query), sent)
         )
         if answer.disconnect:
             raise stripe.APIConnectionError(  # type: ignore[no-untyped-call]  # the SDK types it not

@@ -29,7 +29,9 @@ from sandbox.errors import (
 )
 from sandbox.objects import Params
 
-INTEGER = re.compile(r"-?\d{1,18}")
+INTEGER = re.compile(r"-?[0-9]{1,18}")
+DECIMAL = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,12})?")
+INDEX = re.compile(r"[0-9]{1,4}")
 
 
 class ExpandOnly(TypedDict):
@@ -83,9 +85,9 @@ def _strict(hint: Any) -> Any:
     if is_typeddict(hint):
         return _strict_hash(hint)
     if origin is list:
-        return Annotated[list[_strict(arguments[0])], BeforeValidator(_as_list)]  # type: ignore[misc]
+        return Annotated[types.GenericAlias(list, _strict(arguments[0])), BeforeValidator(_as_list)]
     if origin is dict:
-        return dict[arguments[0], _strict(arguments[1])]  # type: ignore[valid-type, misc]
+        return types.GenericAlias(dict, (arguments[0], _strict(arguments[1])))
     if origin is Union or type(hint).__name__ == "UnionType":
         return Union[tuple(_strict(each) for each in _closed(arguments))]  # noqa: UP007
     return SCALARS.get(hint, hint)
@@ -102,7 +104,7 @@ def _closed(arguments: tuple[Any, ...]) -> list[Any]:
 
 def _as_list(value: Any) -> Any:
     """``{"0": a, "1": b}`` from the form is the list ``[a, b]``."""
-    if isinstance(value, dict) and value and all(key.isdecimal() for key in value):
+    if isinstance(value, dict) and value and all(INDEX.fullmatch(key) for key in value):
         return [value[key] for key in sorted(value, key=int)]
     return value
 
@@ -126,7 +128,7 @@ def _not_empty(value: Any) -> Any:
 
 
 def _as_decimal(value: Any) -> Decimal:
-    if isinstance(value, str) and re.fullmatch(r"-?\d{1,18}(\.\d{1,12})?", value):
+    if isinstance(value, str) and DECIMAL.fullmatch(value):
         return Decimal(value)
     raise ValueError("decimal")
 

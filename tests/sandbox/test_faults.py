@@ -94,6 +94,14 @@ def test_a_connection_lost_after_the_effect(world, client, kind):
     assert names(client) == ["Ada"]
 
 
+def test_a_refusal_gets_lost_too(world, client):
+    plan(world, "reset_after", times=2)
+    for params in ({"nmae": "Ada"}, {"name": "x" * 257}):
+        with pytest.raises(stripe.APIConnectionError):
+            client.v1.customers.create(params)
+    assert names(client) == []
+
+
 def test_the_sdks_own_retry_meets_the_kept_answer(world):
     """The SDK repeats a lost request with the same automatic key: one customer."""
     plan(world, "timeout_after", times=2)
