@@ -49,7 +49,7 @@ class GrantForm(dialogs.Dialog):
         super().__init__(*args, **kwargs)
         self.fields["what"].choices = self._choices()
 
-    def _choices(self) -> list[tuple[str, list[tuple[str, str]]]]:
+    def _choices(self) -> list[tuple[str, Any]]:
         features = [
             (f"{FEATURE}{row.code}", f"{row.code}, {row.get_kind_display().lower()}")
             for row in self.features.values()
@@ -58,7 +58,8 @@ class GrantForm(dialogs.Dialog):
         products = [
             (f"{PRODUCT}{row.pk}", row.name) for row in self.products.values() if row.features.all()
         ]
-        return [("One feature", features), ("Everything in a product", products)]
+        groups = [("One feature", features), ("Everything that a product gives", products)]
+        return [("", "Choose…"), *(group for group in groups if group[1])]
 
     def clean(self) -> dict[str, Any]:
         said: dict[str, Any] = super().clean() or {}

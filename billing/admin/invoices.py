@@ -109,5 +109,6 @@ class InvoiceAdmin(MirrorAdmin):
                     for line in row.lines.select_related("price")
                 ],
                 right=[2, 3],
+                prose=[0],
             )
         ]

@@ -16,7 +16,7 @@ from common.admin import bulk, columns, dialogs, filters
 from common.admin.pages import ReadOnlyAdmin
 
 STRIPE = ("At Stripe", {"fields": ("account", "stripe_code", "synced_at", "updated_at")})
-METADATA = ("Metadata", {"fields": ("metadata_document",)})
+METADATA = (None, {"fields": ("metadata_document",)})
 READ_AGAIN = dialogs.describe(
     "Read again",
     "Asks Stripe for this object now and stores what it says. Nothing is changed at Stripe.",

@@ -33,7 +33,7 @@ FEATURES = dialogs.describe(
 @admin.register(Product)
 class ProductAdmin(MirrorAdmin):
     kind = Kind.PRODUCT
-    actions_detail: ClassVar[Sequence[str]] = ["set_features", "change", "read_again"]
+    actions_detail: ClassVar[Sequence[str]] = ["set_features", "edit", "read_again"]
     search_fields = ["id__exact", "stripe_id__exact", "name__icontains"]
     list_select_related = ["project", "account"]
     list_display = ["name", "project_link", "gives", "state_badge", "stripe_code", "created_at"]
@@ -84,7 +84,7 @@ class ProductAdmin(MirrorAdmin):
         permissions=["sell"],
         dialog=CHANGE,
     )
-    def change(self, request: HttpRequest, form: ChangeForm, object_id: str) -> HttpResponse:
+    def edit(self, request: HttpRequest, form: ChangeForm, object_id: str) -> HttpResponse:
         said = form.cleaned_data
 
         def act() -> HttpResponse:

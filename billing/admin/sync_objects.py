@@ -38,7 +38,7 @@ class SyncObjectAdmin(ReadOnlyAdmin):
     list_select_related = ["account", "project"]
     list_display = [
         "stripe_id",
-        "kind",
+        "kind_code",
         "state_badge",
         "project_link",
         "account",
@@ -105,6 +105,10 @@ class SyncObjectAdmin(ReadOnlyAdmin):
             return reason
         read_again.many(request, map(wanted, rows), reason, at=timezone.now())
         return None
+
+    @display(description="Kind", ordering="kind")
+    def kind_code(self, row: SyncObject) -> object:
+        return columns.code(row.kind)
 
     @display(description="State")
     def state_badge(self, row: SyncObject) -> object:

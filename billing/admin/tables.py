@@ -44,6 +44,7 @@ def subscriptions(rows: Iterable[Subscription], *, more: str = "") -> Section:
         ],
         empty="No subscription.",
         more=more,
+        prose=[2],
     )
 
 
@@ -106,4 +107,5 @@ def checkouts(rows: Iterable[Checkout], *, more: str = "") -> Section:
         empty="No checkout.",
         more=more,
         right=[4],
+        prose=[3],
     )

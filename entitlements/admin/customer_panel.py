@@ -38,6 +38,7 @@ def _grants(request: HttpRequest, customer: Customer, rows: list[Grant], at: dat
             ]
             for row in rows
         ],
+        prose=[2, 4],
         empty="Nothing was granted or taken away by hand.",
         more=columns.listing("entitlements.grant", q=customer.pk),
     )

@@ -6,7 +6,7 @@ from django.utils.html import format_html_join
 
 from common.admin import columns
 from common.admin.sections import Section
-from entitlements.resolution import Decision, Source
+from entitlements.resolution import Decision, Reason, Source
 from entitlements.selectors.effects import Effect
 
 PAGES = {
@@ -16,7 +16,13 @@ PAGES = {
 }
 """Where the source of a fact is shown: a name, so that nothing above is imported."""
 
-TONES = {"entitled": "success", "granted": "success", "trial": "info", "grace": "warning"}
+TONES = {
+    Reason.ENTITLED: "success",
+    Reason.GRANTED: "success",
+    Reason.TRIAL: "info",
+    Reason.GRACE: "warning",
+    Reason.REVOKED: "danger",
+}
 
 
 def value(decision: Decision) -> str:
@@ -27,7 +33,7 @@ def value(decision: Decision) -> str:
 
 
 def reason(decision: Decision) -> object:
-    return columns.badge(decision.reason, tone=TONES.get(decision.reason, "danger"))
+    return columns.badge(decision.reason, tone=TONES.get(decision.reason))
 
 
 def sources(found: Iterable[Source]) -> object:

@@ -69,7 +69,7 @@ class FeatureAdmin(ReadOnlyAdmin):
     """What users may or may not do, under the codes that the projects' software asks for."""
 
     actions_list: ClassVar[Sequence[str]] = ["define"]
-    actions_detail: ClassVar[Sequence[str]] = ["change", "archive", "restore"]
+    actions_detail: ClassVar[Sequence[str]] = ["edit", "archive", "restore"]
     search_fields = ["id__exact", "code__icontains", "name__icontains"]
     list_select_related = ["project"]
     list_display = ["code", "name", "kind", "unit", "project_link", "state_badge", "created_at"]
@@ -120,12 +120,12 @@ class FeatureAdmin(ReadOnlyAdmin):
 
     @action(
         description="Change",
-        url_path="rename",
+        url_path="edit",
         icon="edit",
         permissions=["edit"],
         dialog=CHANGE,
     )
-    def change(self, request: HttpRequest, form: ChangeForm, object_id: str) -> HttpResponse:
+    def edit(self, request: HttpRequest, form: ChangeForm, object_id: str) -> HttpResponse:
         said = {"name": form.cleaned_data["name"], "unit": form.cleaned_data["unit"]}
         return self._change(request, form, CHANGE, object_id, said)
 

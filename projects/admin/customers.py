@@ -20,16 +20,19 @@ from projects.models import Customer
 class CustomerAdmin(ReadOnlyAdmin):
     """One page that tells everything about a customer; its panels come from every app."""
 
-    change_form_outer_before_template = "console/buttons.html"
     search_fields = ["id__exact", "user_id__exact", "email__iexact", "name__icontains"]
     list_select_related = ["project"]
     list_display = ["user_id", "name", "email", "project_link", "version", "created_at"]
     list_filter = [filters.PROJECT, filters.dates("created_at")]
     fields = [
-        ("user_id", "project"),
-        ("name", "email"),
-        ("id", "version"),
-        ("created_at", "deleted_at"),
+        "user_id",
+        "project",
+        "name",
+        "email",
+        "id",
+        "version",
+        "created_at",
+        "deleted_at",
         "metadata_document",
     ]
 

@@ -63,4 +63,5 @@ def _done(rows: list[AuditEntry]) -> Section:
             for row in rows
         ],
         empty="Nothing was done by hand.",
+        prose=[4],
     )

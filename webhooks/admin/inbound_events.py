@@ -49,7 +49,6 @@ class InboundEventAdmin(ReadOnlyAdmin):
         "object_link",
         "project_link",
         "error",
-        "deliveries",
         "received_at",
     ]
     list_filter = [StatusFilter, filters.TypeFilter, filters.dates("received_at")]
@@ -82,7 +81,7 @@ class InboundEventAdmin(ReadOnlyAdmin):
                 )
             },
         ),
-        ("Payload", {"fields": ("payload",)}),
+        (None, {"fields": ("payload",)}),
     ]
 
     def has_replay_permission(self, request: HttpRequest, obj: Model | str | None = None) -> bool:

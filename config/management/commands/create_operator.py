@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
 from config import operators
+from config.operators import Role
 
 
 class Command(BaseCommand):
@@ -16,13 +17,19 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("username")
+        parser.add_argument(
+            "--role",
+            choices=Role.values,
+            default=Role.ADMINISTRATOR.value,
+            help="viewer sees, operator sees and acts, administrator manages accounts too.",
+        )
 
-    def handle(self, *args: Any, username: str, **options: Any) -> None:
+    def handle(self, *args: Any, username: str, role: str, **options: Any) -> None:
         password = os.environ.get("OPERATOR_PASSWORD") or getpass("Password: ")
         try:
-            made = operators.ensure(username=username, password=password)
+            made = operators.ensure(username=username, password=password, role=Role(role))
         except ValidationError as error:
             raise CommandError(" ".join(error.messages)) from error
         if not made:
             raise CommandError(f"There is an operator {username!r} already.")
-        self.stdout.write(f"Made the operator {username}.")
+        self.stdout.write(f"Made the {role} {username}.")

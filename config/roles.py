@@ -1,0 +1,52 @@
+"""What people in the console may do: two groups, made and kept by ``apply``.
+
+*Viewers* see everything but staff accounts. *Operators* also act: every right below opens
+dialogs that ask for a reason. Staff accounts, groups and platform keys need a superuser.
+"""
+
+from django.contrib.auth.models import Group, Permission
+from django.db.models import Q
+
+APPS = ("projects", "billing", "entitlements", "webhooks", "events")
+
+ACTS = (
+    "projects.add_project",
+    "projects.change_project",
+    "projects.add_apikey",
+    "projects.change_apikey",
+    "billing.change_product",
+    "billing.change_price",
+    "billing.change_syncobject",
+    "billing.add_stripeaccount",
+    "billing.change_stripeaccount",
+    "entitlements.add_feature",
+    "entitlements.change_feature",
+    "entitlements.add_grant",
+    "entitlements.change_grant",
+    "webhooks.change_inboundevent",
+)
+"""Register and configure projects; issue, rotate and revoke keys; change products, put prices on
+and off sale; read again; connect Stripe accounts; define and archive features; grant and revoke;
+replay events."""
+
+VIEWERS, OPERATORS = "Viewers", "Operators"
+
+
+def apply() -> dict[str, Group]:
+    """Make both groups hold exactly these rights; the groups by name. Safe to repeat."""
+    seen = list(Permission.objects.filter(_named_view() & Q(content_type__app_label__in=APPS)))
+    acted = [permission for act in ACTS for permission in Permission.objects.filter(_named(act))]
+    groups = {}
+    for name, rights in {VIEWERS: seen, OPERATORS: [*seen, *acted]}.items():
+        groups[name], _ = Group.objects.get_or_create(name=name)
+        groups[name].permissions.set(rights)
+    return groups
+
+
+def _named_view() -> Q:
+    return Q(codename__startswith="view_")
+
+
+def _named(right: str) -> Q:
+    app, _, codename = right.partition(".")
+    return Q(content_type__app_label=app, codename=codename)

@@ -1,0 +1,136 @@
+"""Who may see and do what: every page and every dialog, for each role and for strangers."""
+
+import pytest
+from django.contrib.auth.models import Group
+from django.test import Client
+from django.urls import reverse
+
+from config import roles
+from tests.console.pages import NAMES, PAGES, Page
+from tests.console.world import World
+
+pytestmark = pytest.mark.django_db
+
+FOR_ADMINISTRATORS = {"projects_platformkey"}
+"""Dialogs that operators may not open."""
+
+
+def test_console_has_a_page_for_each_noun() -> None:
+    assert NAMES == [
+        "billing_checkout",
+        "billing_invoice",
+        "billing_payment",
+        "billing_price",
+        "billing_product",
+        "billing_refund",
+        "billing_stripeaccount",
+        "billing_stripecustomer",
+        "billing_stripeendpoint",
+        "billing_subscription",
+        "billing_syncobject",
+        "entitlements_fact",
+        "entitlements_feature",
+        "entitlements_grant",
+        "events_auditentry",
+        "events_outboxevent",
+        "projects_apikey",
+        "projects_app",
+        "projects_customer",
+        "projects_platformkey",
+        "projects_project",
+        "webhooks_inboundevent",
+    ]
+
+
+@pytest.mark.parametrize("noun", PAGES, ids=NAMES)
+@pytest.mark.parametrize(
+    ("who", "seen", "dialog"),
+    [("administrator", 200, 200), ("operator", 200, 200), ("viewer", 200, 403), ("anyone", 302, 302)],
+)
+def test_pages_and_dialogs(
+    who: str, seen: int, dialog: int, noun: Page, world: World, request: pytest.FixtureRequest
+) -> None:
+    client = Client() if who == "anyone" else request.getfixturevalue(who)
+    row = noun.row_of(world)
+    if who == "operator" and noun.name in FOR_ADMINISTRATORS:
+        dialog = 403
+
+    assert client.get(noun.listing).status_code == seen
+    assert client.get(noun.of(row)).status_code == seen
+    for address in [*noun.list_dialogs(), *noun.row_dialogs(row)]:
+        assert client.get(address).status_code == dialog, address
+        if dialog != 200:
+            assert client.post(address, {"reason": "Because."}).status_code == dialog, address
+
+
+@pytest.mark.parametrize("noun", PAGES, ids=NAMES)
+def test_nothing_is_added_edited_or_deleted_by_form(
+    noun: Page, world: World, administrator: Client
+) -> None:
+    row = noun.row_of(world)
+
+    assert administrator.get(noun.add).status_code == 403
+    assert administrator.post(noun.add, {"name": "x"}).status_code == 403
+    assert administrator.post(noun.of(row), {"name": "x"}).status_code == 403
+    assert administrator.post(noun.of(row, "delete"), {"post": "yes"}).status_code == 403
+    deletion = {"action": "delete_selected", "_selected_action": [row.pk], "post": "yes"}
+    administrator.post(noun.listing, deletion)
+    assert administrator.get(noun.of(row)).status_code == 200
+
+
+@pytest.mark.parametrize("noun", PAGES, ids=NAMES)
+def test_history_is_the_audit_trail(noun: Page, world: World, administrator: Client) -> None:
+    row = noun.row_of(world)
+
+    answer = administrator.get(noun.of(row, "history"))
+
+    assert answer.status_code == 302
+    assert answer["Location"].startswith(reverse("admin:events_auditentry_changelist"))
+
+
+@pytest.mark.parametrize("path", ["", "auth/user/", "auth/group/", "auth/user/add/"])
+@pytest.mark.parametrize(("who", "status"), [("operator", 403), ("administrator", 200)])
+def test_staff_accounts_are_for_administrators(
+    who: str, status: int, path: str, request: pytest.FixtureRequest
+) -> None:
+    client: Client = request.getfixturevalue(who)
+
+    answer = client.get(f"/admin/{path}")
+
+    assert answer.status_code == (200 if path == "" else status)
+
+
+def test_strangers_meet_the_login_page(client: Client) -> None:
+    answer = client.get("/admin/", follow=True)
+
+    assert answer.redirect_chain == [("/admin/login/?next=/admin/", 302)]
+    assert "Operators’ console" in answer.text
+
+
+def test_sidebar_shows_only_what_may_be_seen(viewer: Client, administrator: Client) -> None:
+    staff = reverse("admin:auth_user_changelist")
+
+    assert staff not in viewer.get("/admin/").text
+    assert staff in administrator.get("/admin/").text
+
+
+def test_roles_are_made_once_and_repaired(db: None) -> None:
+    made = roles.apply()
+    made[roles.VIEWERS].permissions.clear()
+
+    again = roles.apply()
+
+    assert Group.objects.count() == 2
+    viewing = set(again[roles.VIEWERS].permissions.values_list("codename", flat=True))
+    assert {right.partition("_")[0] for right in viewing} == {"view"}
+    operating = {
+        f"{each.content_type.app_label}.{each.codename}"
+        for each in again[roles.OPERATORS].permissions.exclude(codename__startswith="view_")
+    }
+    assert operating == set(roles.ACTS)
+
+
+def test_a_dialog_of_a_row_that_is_not_there(administrator: Client) -> None:
+    nowhere = reverse("admin:billing_payment_read_again", args=["pay_nothing"])
+
+    assert administrator.post(nowhere, {"reason": "Because.", "_form_submitted": "on"}).status_code == 404
