@@ -25,6 +25,8 @@ def entries() -> list[Entry]:
     """One entry per code, by status and code. Only of modules that have been imported."""
     found = {entry.code: entry for entry in (*_of_django(), *_of_rest_framework())}
     for error in _descendants(DomainError):
+        if error is DomainError:
+            continue
         entry = Entry(error.status, error.code, error.title, _meaning(error))
         known = found.get(error.code)
         if known is None or not known.meaning:

@@ -123,7 +123,6 @@ REST_FRAMEWORK = {
 
 SPECTACULAR_SETTINGS = {
     "TITLE": "Tollgate",
-    "DESCRIPTION": "Take money and ask “may this user do that?”: one service for every project.",
     "VERSION": VERSION,
     "OAS_VERSION": "3.1.1",
     "SERVE_INCLUDE_SCHEMA": False,
@@ -142,7 +141,7 @@ SPECTACULAR_SETTINGS = {
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
-        "common.api.schema.add_problem_responses",
+        "common.api.schema.add_what_all_share",
     ],
 }
 
