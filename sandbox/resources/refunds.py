@@ -91,11 +91,6 @@ def decide_due(tx: Transaction) -> None:
         tx.forget(plan)
 
 
-def next_due(tx: Transaction) -> int | None:
-    """When the next refund will be decided."""
-    return min((plan["due"] for plan in tx.all(PLAN)), default=None)
-
-
 def _succeed_late(tx: Transaction, refund: Object) -> None:
     with tx.updating(refund, "refund.updated", "charge.refund.updated"):
         refund["status"] = "succeeded"
