@@ -1,5 +1,6 @@
 """``/products``: made at Stripe, mirrored here, with what they entitle to."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -57,6 +58,20 @@ def test_features_are_replaced_as_a_set_and_audited(tenant: Tenant, project: Pro
         {"sso": True, "seats": 5},
         {"seats": None},
     )
+
+
+def test_whoever_holds_the_product_follows(
+    tenant: Tenant, project: Project, drain: Callable[[], None]
+) -> None:
+    tenant.feature(project, "sso")
+    tenant.feature(project, "seats", kind="limit")
+    product = tenant.product(features=[{"feature": "sso"}])
+    sold = tenant.sell(tenant.price(product))
+    drain()
+    tenant.api.patch(f"/products/{product['id']}", {"features": [{"feature": "seats", "value": 5}]})
+    drain()
+    decisions = {each["feature"]: each for each in tenant.sync(sold)["entitlements"]}
+    assert (decisions["sso"]["allowed"], decisions["seats"]["limit"]) == (False, 5)
 
 
 def test_true_and_one_are_different_values(tenant: Tenant, project: Project) -> None:
