@@ -9,12 +9,12 @@ from common.api.serializers import UserIdField
 from entitlements.models.fact import Effect, SourceType
 from entitlements.models.feature import FeatureKind
 from entitlements.models.grant import GrantStatus
-from entitlements.resolution import Reason
+from entitlements.resolution import MAX_LIMIT, Reason
 
 REASONS = [reason.value for reason in Reason]
 
 
-@extend_schema_field({"type": ["boolean", "integer", "null"]})
+@extend_schema_field({"type": ["boolean", "integer"], "minimum": 0, "maximum": MAX_LIMIT})
 class ValueField(serializers.Field[Any, Any, Any, Any]):
     """True for a boolean feature; a whole number, or null for no limit, for a limit."""
 

@@ -61,7 +61,7 @@ class Grant(ProjectOwned):
         ]
 
     def __str__(self) -> str:
-        return self.id
+        return str(self.id)
 
     def status(self, at: datetime) -> GrantStatus:
         """Where the grant stands at that moment."""

@@ -16,7 +16,8 @@ def answer(
     """Each question's decision as it is shown, certain at ``at``.
 
     No query when all answers are kept, three otherwise. An unknown feature is not kept: a
-    feature that is defined answers at once.
+    feature that is defined answers at once. Not to be called in a transaction that changes
+    facts: what is not committed must not be kept.
     """
     found = cache.find(project_id=project.pk, questions=questions, at=at)
     missing = [question for question in questions if question not in found]

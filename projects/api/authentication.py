@@ -49,7 +49,8 @@ def require(request: HttpRequest, *, scope: str, at: datetime) -> ProjectCredent
     Raises what REST framework would: NotAuthenticated, AuthenticationFailed, PermissionDenied.
     """
     try:
-        found = identify(get_authorization_header(request), at=at)
+        header = get_authorization_header(request)  # type: ignore[arg-type]  # it reads META
+        found = identify(header, at=at)
     except AuthenticationFailed as refusal:
         raise _challenging(refusal) from None
     if found is None:

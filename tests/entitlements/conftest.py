@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from common.redis import breaker
 from config.embedded.valkey import Valkey
+from entitlements.models import Feature
 from projects.models import Customer, Project
 from tests.factories.entitlements import FeatureFactory, LimitFactory
 from tests.factories.projects import CustomerFactory
@@ -20,7 +22,7 @@ def closed_breaker() -> Iterator[None]:
 
 
 @pytest.fixture
-def own_redis(tmp_path: Path, settings: pytest.FixtureRequest) -> Iterator[Valkey]:
+def own_redis(tmp_path: Path, settings: Any) -> Iterator[Valkey]:
     server = Valkey(tmp_path, durable=False, password="own")
     server.start()
     settings.REDIS_URL = server.url()
@@ -30,14 +32,14 @@ def own_redis(tmp_path: Path, settings: pytest.FixtureRequest) -> Iterator[Valke
 
 @pytest.fixture
 def customer(project: Project) -> Customer:
-    return CustomerFactory(project=project, user_id="ada")
+    return CustomerFactory.create(project=project, user_id="ada")
 
 
 @pytest.fixture
-def sso(project: Project):
-    return FeatureFactory(project=project, code="sso")
+def sso(project: Project) -> Feature:
+    return FeatureFactory.create(project=project, code="sso")
 
 
 @pytest.fixture
-def seats(project: Project):
-    return LimitFactory(project=project, code="seats")
+def seats(project: Project) -> Feature:
+    return LimitFactory.create(project=project, code="seats")

@@ -171,13 +171,13 @@ def test_key_names_the_project_and_hides_the_user():
     assert name.startswith(f"p:{OURS}:e:")
     assert "ada" not in name
     with pytest.raises(TypeError):
-        cache.key(user_id="ada")
+        cache.key(user_id="ada")  # type: ignore[call-arg]  # that is the point
 
 
 def altered(**changes):
     """A stored entry, with other members."""
     keep()
-    entry = json.loads(client().hget(key(), "sso"))
+    entry = json.loads(client().hget(key(), "sso") or "")
     body = {**entry["body"], **changes.pop("body", {})}
     return json.dumps({**entry, **changes, "body": body})
 
@@ -309,7 +309,7 @@ class TestAnswers:
 
     def test_unknown_feature_is_known_as_soon_as_it_is_defined(self, project, customer):
         assert answer(project)["reason"] == "unknown_feature"
-        FeatureFactory(project=project, code="sso")
+        FeatureFactory.create(project=project, code="sso")
         assert answer(project)["reason"] == "not_entitled"
 
     def test_change_is_seen_at_once(self, project, customer, sso, commit):

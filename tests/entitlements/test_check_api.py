@@ -78,7 +78,7 @@ def test_warm_and_cold_answers_are_the_same_and_warm_ones_cost_no_query(api, ent
 
 
 def test_everyday_and_unusual_requests_get_the_same_answer(api, entitled, project):
-    CustomerFactory(project=project, user_id="line\nfeed")
+    CustomerFactory.create(project=project, user_id="line\nfeed")
     everyday, padded = check(api), check(api, user_id=" ada ")
     assert padded.content == everyday.content
     assert check(api, user_id="line\nfeed").status_code == 200
@@ -101,7 +101,7 @@ def test_unknown_feature_is_denied_with_its_reason(api, entitled):
 
 
 def test_neighbour_gets_what_a_stranger_gets(other_api, other_project, entitled):
-    FeatureFactory(project=other_project, code="sso")
+    FeatureFactory.create(project=other_project, code="sso")
     for user_id in ("ada", entitled.pk, "cus_" + "0" * 26, "nobody"):
         body = check(other_api, user_id=user_id).json()
         assert (body["allowed"], body["reason"], body["version"]) == (False, "not_entitled", 0)
@@ -109,7 +109,7 @@ def test_neighbour_gets_what_a_stranger_gets(other_api, other_project, entitled)
 
 
 def test_grant_and_its_revocation_are_seen_at_once(api, entitled, project, commit):
-    beta = FeatureFactory(project=project, code="beta")
+    beta = FeatureFactory.create(project=project, code="beta")
     assert not check(api, feature="beta").json()["allowed"]
     with commit():
         grant(entitled, beta, at=timezone.now())
@@ -190,7 +190,7 @@ class TestWhoMayAsk:
 
 
 def test_everything_a_user_may_do(api, entitled, project):
-    FeatureFactory(project=project, code="beta")
+    FeatureFactory.create(project=project, code="beta")
     body = api.get("/entitlements", query={"user_id": "ada"}).json()
     assert (body["user_id"], body["customer"], body["version"]) == ("ada", entitled.pk, 1)
     assert [(each["feature"], each["allowed"], each["value"]) for each in body["entitlements"]] == [
@@ -213,7 +213,7 @@ def test_everything_costs_the_same_for_any_number_of_features(api, entitled, pro
     with CaptureQueriesContext(connection) as few:
         api.get("/entitlements", query={"user_id": "ada"})
     for number in range(30):
-        state(entitled, claim(FeatureFactory(project=project)), source=f"sub_{number + 10}")
+        state(entitled, claim(FeatureFactory.create(project=project)), source=f"sub_{number + 10}")
     with CaptureQueriesContext(connection) as many:
         api.get("/entitlements", query={"user_id": "ada"})
     assert len(few) == len(many)
@@ -232,7 +232,7 @@ def test_many_questions_are_answered_in_their_order(api, entitled):
 
 
 def test_hundred_questions_cost_as_many_queries_as_one(api, entitled, project):
-    users = [CustomerFactory(project=project).user_id for _ in range(101)]
+    users = [CustomerFactory.create(project=project).user_id for _ in range(101)]
 
     def queries(names):
         body = {"checks": [{"user_id": name, "feature": "sso"} for name in names]}

@@ -1,6 +1,7 @@
 """Sources state sets of claims; what changes is appended, versioned and told."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import DatabaseError, IntegrityError, connection, transaction
@@ -9,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from common.models import UnscopedQuery
 from entitlements.models import Fact, Snapshot
 from entitlements.models.fact import Effect, SourceType
-from entitlements.resolution import Reason
+from entitlements.resolution import Question, Reason
 from entitlements.selectors import decisions
 from entitlements.selectors import facts as stored
 from entitlements.services import announcements, facts
@@ -93,7 +94,7 @@ def test_true_is_not_one_and_null_is_not_zero(customer, seats):
 
 
 def test_each_difference_in_a_claim_is_a_change(customer, sso):
-    changes = [
+    changes: list[dict[str, Any]] = [
         {"reason": Reason.TRIAL},
         {"starts_at": NOW + SECOND},
         {"ends_at": NOW + DAY},
@@ -127,7 +128,7 @@ def test_history_is_append_only(customer, sso):
 
 
 def test_neighbours_rows_cannot_be_mixed(customer, other_project, sso):
-    theirs = FeatureFactory(project=other_project, code="sso")
+    theirs = FeatureFactory.create(project=other_project, code="sso")
     state(customer, claim(theirs))
     with pytest.raises(IntegrityError, match="entitlements_fact_feature_tenant_fk"):
         connection.check_constraints()
@@ -153,7 +154,7 @@ def test_version_grows_by_one_with_each_change_and_every_version_can_be_read_aga
         state(customer, claim(seats, number * 10), source=f"sub_{number % 2}")
         assert version(customer) == number
     read = [
-        sorted(row.value for row in stored.current(customer=customer, as_of=number))
+        sorted(int(row.value or 0) for row in stored.current(customer=customer, as_of=number))
         for number in range(6)
     ]
     assert read == [[], [10], [10, 20], [20, 30], [30, 40], [40, 50]]
@@ -239,8 +240,8 @@ def test_unknown_user_is_entitled_to_nothing_and_is_not_made(project, sso):
 
 def test_same_user_elsewhere_has_nothing(customer, other_project, sso):
     state(customer, claim(sso))
-    FeatureFactory(project=other_project, code="sso")
-    CustomerFactory(project=other_project, user_id="ada")
+    FeatureFactory.create(project=other_project, code="sso")
+    CustomerFactory.create(project=other_project, user_id="ada")
     assert not decisions.check(project=other_project, user_id="ada", feature="sso", at=NOW).allowed
     assert not decisions.check(
         project=other_project, user_id=customer.pk, feature="sso", at=NOW
@@ -262,16 +263,17 @@ def test_queries_do_not_grow_with_sources_versions_or_questions(project, custome
     for number in range(sources):
         state(customer, claim(seats, number), source=f"sub_{number}")
         state(customer, claim(seats, number + 1), source=f"sub_{number}")
-    others = [CustomerFactory(project=project) for _ in range(sources)]
+    others = [CustomerFactory.create(project=project) for _ in range(sources)]
     questions = [
-        decisions.Question(user_id, feature)
+        Question(user_id, feature)
         for user_id in ("ada", customer.pk, "nobody", *(each.user_id for each in others))
         for feature in ("seats", "unknown")
     ]
     with CaptureQueriesContext(connection) as queries:
         answers = decisions.check_many(project=project, questions=questions, at=NOW)
     assert len(queries) == 3
-    assert answers["ada", "seats"].limit == answers[customer.pk, "seats"].limit == sources
+    for name in ("ada", customer.pk):
+        assert answers[Question(name, "seats")].limit == sources
     with CaptureQueriesContext(connection) as queries:
         decisions.standing(project=project, user_id="ada", at=NOW)
     assert len(queries) == 3

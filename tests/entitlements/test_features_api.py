@@ -119,7 +119,7 @@ def test_what_never_changes_cannot_be_changed(api, changes):
 
 
 def test_list_is_newest_first_in_pages_and_can_leave_out_the_archived(api, project):
-    codes = [FeatureFactory(project=project).code for _ in range(5)]
+    codes = [FeatureFactory.create(project=project).code for _ in range(5)]
     api.patch(f"/features/{codes[0]}", {"archived": True})
     page = api.get("/features", query={"limit": 2}).json()
     assert [row["code"] for row in page["data"]] == [codes[4], codes[3]]
@@ -140,7 +140,7 @@ def test_bad_query_is_refused(api, query):
 
 
 def test_neighbours_feature_is_as_absent_as_none(api, other_api, project):
-    theirs = FeatureFactory(project=project, code="sso")
+    theirs = FeatureFactory.create(project=project, code="sso")
     for code in ("sso", "nothing", theirs.pk):
         for call in (
             lambda code=code: other_api.get(f"/features/{code}"),
@@ -171,7 +171,7 @@ def test_nul_in_the_path_is_refused(api):
 
 
 def test_scopes(project):
-    FeatureFactory(project=project, code="sso")
+    FeatureFactory.create(project=project, code="sso")
     reader = ApiClient(key_of(project, scopes=["catalog:read"]))
     assert reader.get("/features").status_code == 200
     assert reader.get("/features/sso").status_code == 200

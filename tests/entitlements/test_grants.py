@@ -197,7 +197,7 @@ def test_nothing_to_give_is_refused(customer):
 
 
 def test_neighbours_feature_cannot_be_given(customer, other_project):
-    grant(customer, FeatureFactory(project=other_project, code="sso"))
+    grant(customer, FeatureFactory.create(project=other_project, code="sso"))
     with pytest.raises(IntegrityError, match="entitlements_fact_feature_tenant_fk"):
         connection.check_constraints()
 

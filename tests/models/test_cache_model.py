@@ -10,7 +10,7 @@ Ours runs for real: ``entitlements.cache`` with its Lua on a real server.
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -132,7 +132,6 @@ class Run:
     invalidated: int = 0
     stale: bool = False
     hits: int = 0
-    known: dict[int, tuple[int, datetime]] = field(default_factory=dict)
 
     def look_up(self) -> int | None:
         found = self.design.find(self.now)
@@ -141,7 +140,7 @@ class Run:
             self.stale |= found < self.invalidated
         return found
 
-    def reader(self, me: int) -> Iterator[None]:
+    def reader(self) -> Iterator[None]:
         looked_at = self.now
         if self.look_up() is None:
             yield
@@ -150,7 +149,7 @@ class Run:
             self.design.fill(version, computed_at, self.now)
         yield
 
-    def writer(self, me: int) -> Iterator[None]:
+    def writer(self) -> Iterator[None]:
         self.committed += 1
         mine = self.committed
         yield
@@ -158,20 +157,20 @@ class Run:
         self.invalidated = max(self.invalidated, mine)
         yield
 
-    def flush(self, me: int) -> Iterator[None]:
+    def flush(self) -> Iterator[None]:
         self.design.flush()
         yield
 
-    def ages(self, me: int) -> Iterator[None]:
+    def ages(self) -> Iterator[None]:
         """So much time passes that whatever is stored has expired."""
         self.now += AGES
         self.design.flush()
         yield
 
 
+Actor = Callable[[Run], Iterator[None]]
 READER, WRITER, FLUSH, AGE = Run.reader, Run.writer, Run.flush, Run.ages
-STEPS = {READER: 3, WRITER: 2, FLUSH: 1, AGE: 1}
-Actor = Callable[[Run, int], Iterator[None]]
+STEPS: dict[Actor, int] = {READER: 3, WRITER: 2, FLUSH: 1, AGE: 1}
 
 
 def orders(remaining: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
@@ -192,7 +191,7 @@ def runs(design: type, actors: Sequence[Actor]) -> Iterator[Run]:
             run = Run(design())
             if is_warm:
                 run.design.fill(1, START, START)
-            playing = [actor(run, index) for index, actor in enumerate(actors)]
+            playing = [actor(run) for actor in actors]
             for index in order:
                 next(playing[index], None)
             yield run
