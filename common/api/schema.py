@@ -13,15 +13,15 @@ DESCRIPTION = """Take money and ask “may this user do that?”: one service fo
 **Authentication.** `Authorization: Bearer tg_…`: a secret key of your project or of one of its
 apps, within its scopes. Another project's id is answered like one that does not exist.
 
-**Conventions.** JSON only. Money is `{"amount": 2900, "currency": "usd"}`, in minor units. Times are
-RFC 3339 in UTC. Unknown fields and parameters are refused.
+**Conventions.** JSON only. Money is `{"amount": 2900, "currency": "usd"}`, in minor units. Times
+are RFC 3339 in UTC. Unknown fields and parameters are refused.
 
 **Errors** are `application/problem+json` (RFC 9457) with a stable `code`; `type` is the address
 that explains it. Quote the `request_id` when you ask us.
 
-**Repeating a request.** Send an `Idempotency-Key` with a POST, PATCH or DELETE and repeat it as often
-as you like: for 24 hours the same request is carried out once and answered with the same bytes
-(`Idempotent-Replayed: true`).
+**Repeating a request.** Send an `Idempotency-Key` with a POST, PATCH or DELETE and repeat it as
+often as you like: for 24 hours the same request is carried out once and answered with the same
+bytes (`Idempotent-Replayed: true`).
 
 **Lists** come in pages, newest first: `{"data": […], "next": "…", "has_more": true}`."""
 
