@@ -16,6 +16,7 @@ from billing.services import subscriptions
 from billing.services.subscriptions import When
 from common.api.serializers import StrictSerializer, UserIdField
 from common.api.views import ProjectViewSet
+from common.errors import Invalid
 from projects.scopes import Scope
 
 
@@ -65,9 +66,9 @@ class SubscriptionChangeSerializer(StrictSerializer):
 
 
 class CancellationSerializer(StrictSerializer):
-    when = serializers.ChoiceField(
-        choices=[each.value for each in When], default=When.PERIOD_END.value
-    )
+    """When it ends; ``period_end`` unless the query or the body says otherwise."""
+
+    when = serializers.ChoiceField(choices=[each.value for each in When], required=False)
 
 
 class SubscriptionsViewSet(ProjectViewSet):
@@ -138,14 +139,23 @@ class UserSubscriptionsViewSet(ProjectViewSet):
         responses={200: SubscriptionSerializer},
     )
     def destroy(self, request: Request, user_id: str, product: str) -> Response:
-        """At the end of the running period, or with ``when=now`` at once. Gives no money back."""
+        """At the end of the running period, or with ``when=now`` at once. Gives no money back.
+
+        ``when`` may stand in the query or, for clients that send one, in a JSON body.
+        """
         row = subscriptions.cancel(
             subscription=self._subscription(user_id, product),
-            when=When(self.query_values["when"]),
+            when=self._when(),
             actor=self.actor,
             at=timezone.now(),
         )
         return Response(representation.subscription(row))
+
+    def _when(self) -> When:
+        said = {**self.query_values, **self.parse_body(CancellationSerializer)}
+        if said != {**said, **self.query_values}:
+            raise Invalid("The query and the body say different things.", field="when")
+        return When(said.get("when", When.PERIOD_END.value))
 
     def _subscription(self, user_id: str, product: str) -> Subscription:
         return stored.of_product(project=self.calling_project, user_id=user_id, product=product)

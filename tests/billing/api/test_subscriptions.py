@@ -156,3 +156,13 @@ def test_lists_cost_the_same_however_long(
         assert len(tenant.api.get("/invoices").json()["data"]) == 3
     with django_assert_num_queries(3):
         assert len(tenant.api.get("/payments").json()["data"]) == 6
+
+
+def test_a_cancellation_may_say_when_in_its_body(tenant: Tenant, project: Project) -> None:
+    path = subscribe(tenant, project)["path"]
+    refused = tenant.api.delete(path, query={"when": "period_end"}, body={"when": "now"})
+    assert (refused.status_code, refused.json()["code"]) == (422, "invalid")
+    assert tenant.api.delete(path, body={"whenever": "now"}).status_code == 422
+    assert tenant.api.get(path).json()["status"] == "active"
+    assert tenant.api.delete(path, body={"when": "now"}).json()["status"] == "canceled"
+    assert not allowed(tenant)
