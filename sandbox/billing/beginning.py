@@ -10,7 +10,8 @@ from sandbox.objects import Object
 from sandbox.transaction import Transaction
 
 TRIAL_NOTICE = 3 * periods.DAY
-LONGEST_TRIAL = 5 * 366 * periods.DAY
+LONGEST_TRIAL_DAYS = 730
+LATEST_TRIAL_END = 5 * 366 * periods.DAY
 
 
 def begin(
@@ -109,27 +110,36 @@ def had_trial_notice(tx: Transaction, subscription: Object) -> bool:
     return bool(notice and notice["for"] == subscription["trial_end"])
 
 
-def trial_end_of(tx: Transaction, params: Object, *, earliest: int | None = None) -> int | None:
-    """When the trial that the parameters ask for ends. Raises 400 for one that cannot be."""
+def trial_end_of(
+    tx: Transaction, params: Object, *, earliest: int | None = None, within: str = ""
+) -> int | None:
+    """When the trial that the parameters ask for ends. Raises 400 for one that cannot be.
+
+    ``within`` is the parameter that they are parts of.
+    """
+    days_param, end_param = (
+        (f"{within}[{name}]" if within else name) for name in ("trial_period_days", "trial_end")
+    )
     if "trial_end" in params and "trial_period_days" in params:
         raise invalid(
             "You may only specify one of these parameters: trial_end, trial_period_days.",
-            param="trial_period_days",
+            param=days_param,
         )
     if days := params.get("trial_period_days"):
-        if not 1 <= days <= 730:
+        if not 1 <= days <= LONGEST_TRIAL_DAYS:
             raise invalid(
-                "Trial periods are between 1 and 730 days long.", param="trial_period_days"
+                f"Trial periods are between 1 and {LONGEST_TRIAL_DAYS} days long.",
+                param=days_param,
             )
         return tx.now + int(days) * periods.DAY
     trial_end = params.get("trial_end")
     if trial_end in (None, "now"):
         return None
-    if not (earliest or tx.now) <= trial_end <= tx.now + LONGEST_TRIAL:
+    if not (earliest or tx.now) <= trial_end <= tx.now + LATEST_TRIAL_END:
         raise invalid(
             "Invalid timestamp: must be an integer Unix timestamp in the future, no more than "
             "five years away.",
-            param="trial_end",
+            param=end_param,
         )
     return int(trial_end)
 

@@ -129,6 +129,7 @@ def _check_subscription(tx: Transaction, params: Params, items: list[Object]) ->
             param="subscription_data[trial_period_days]",
         )
     earliest = tx.now + SHORTEST_TRIAL
-    if beginning.trial_end_of(tx, data, earliest=earliest) is not None:
+    within = "subscription_data"
+    if beginning.trial_end_of(tx, data, earliest=earliest, within=within) is not None:
         for item in recurring:
             item |= {"amount_subtotal": 0, "amount_total": 0}

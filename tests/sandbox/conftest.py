@@ -7,6 +7,7 @@ import stripe
 
 from sandbox.inprocess import SandboxHTTPClient
 from sandbox.world import World
+from tests.sandbox.shop import Shop
 from tests.sandbox.sink import Sink
 
 NOW = 1_800_000_000
@@ -42,6 +43,11 @@ def sink(client: stripe.StripeClient) -> Sink:
         {"url": "https://example.com/hook", "enabled_events": ["*"]}
     )
     return Sink(str(endpoint.secret))
+
+
+@pytest.fixture
+def shop(world: World, client: stripe.StripeClient) -> Shop:
+    return Shop(world, client)
 
 
 def client_of(

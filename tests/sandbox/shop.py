@@ -1,0 +1,82 @@
+"""A shop at the sandbox: something to sell, someone who buys, and the news of it."""
+
+from typing import Any
+
+import stripe
+
+from sandbox import buyer, engine
+from sandbox.checkout.completion import Outcome
+from sandbox.world import World
+
+DAY = 86400
+VISA = "4242424242424242"
+SUCCESS = "https://shop.example/done?session={CHECKOUT_SESSION_ID}"
+
+
+class Shop:
+    def __init__(self, world: World, client: stripe.StripeClient) -> None:
+        self.world, self.client = world, client
+        self._seen = 0
+
+    def price(self, amount: int = 1000, interval: str | None = "month", **params: Any) -> str:
+        """A new price of a new product; ``interval=None``: one-time."""
+        product = self.client.v1.products.create({"name": "Pro"})
+        if interval:
+            params["recurring"] = {"interval": interval} | params.pop("recurring", {})
+        made = self.client.v1.prices.create(
+            {"product": product.id, "currency": "usd", "unit_amount": amount, **params}  # type: ignore[typeddict-item]  # tests send what they like
+        )
+        return str(made.id)
+
+    def session(self, price: str, mode: str = "subscription", **params: Any) -> Any:
+        """A checkout session for one of the price, unless told otherwise."""
+        lines = params.pop("line_items", [{"price": price, "quantity": 1}])
+        sent: Any = {"mode": mode, "line_items": lines, "success_url": SUCCESS, **params}
+        return self.client.v1.checkout.sessions.create(sent)
+
+    def pay(self, session: Any, card: str | None = VISA, **options: Any) -> Outcome:
+        return buyer.pay(self.world, session.id, card=card, **options)
+
+    def subscribe(
+        self, price: str | None = None, card: str = "4242424242424242", **data: Any
+    ) -> Any:
+        """Buy a subscription through Checkout; ``data`` is ``subscription_data``."""
+        params = {"subscription_data": data} if data else {}
+        session = self.session(price or self.price(), **params)
+        assert self.pay(session, card).status == "complete"
+        done = self.client.v1.checkout.sessions.retrieve(session.id)
+        self.news()
+        return self.subscription(str(done.subscription))
+
+    def subscription(self, id: str, *expand: str) -> Any:
+        return self.client.v1.subscriptions.retrieve(id, {"expand": list(expand)})
+
+    def customer(self, card: str | None = None) -> str:
+        """A customer, with a card as the default if one is given."""
+        made = self.client.v1.customers.create({"email": "ada@example.com"})
+        if card:
+            method = self.client.v1.payment_methods.attach(card, {"customer": made.id})
+            self.client.v1.customers.update(
+                made.id, {"invoice_settings": {"default_payment_method": method.id}}
+            )
+        self.news()
+        return str(made.id)
+
+    def later(self, days: float = 0, *, seconds: int = 0) -> None:
+        """Let time pass, with everything that falls due."""
+        now = self.world.clock.now()
+        engine.advance(self.world, now + int(days * DAY) + seconds)
+
+    def until(self, moment: int) -> None:
+        engine.advance(self.world, moment)
+
+    def events(self) -> list[Any]:
+        """The events since the last look, as plain data, in the order they were sent."""
+        with self.world.transaction() as tx:
+            every = tx.all("event")
+        new, self._seen = every[self._seen :], len(every)
+        return new
+
+    def news(self) -> list[str]:
+        """The types of the events since the last look."""
+        return [event["type"] for event in self.events()]
