@@ -117,6 +117,22 @@ def test_grant_and_its_revocation_are_seen_at_once(api, entitled, project, commi
     assert (body["allowed"], body["reason"], body["version"]) == (True, "granted", 2)
 
 
+def test_without_redis_everything_keeps_answering(own_redis, api, entitled, project, commit):
+    own_redis.stop()
+    assert check(api).json()["allowed"]
+    body = {"checks": [{"user_id": "ada", "feature": "seats"}]}
+    assert api.post(CHECK, body).json()["data"][0]["limit"] == 5
+    with commit():
+        assert (
+            api.post(
+                "/admin/grant",
+                {"user_id": "ada", "feature": "seats", "value": 9, "reason": "Outage."},
+            ).status_code
+            == 201
+        )
+    assert check(api, feature="seats").json()["limit"] == 9
+
+
 BAD = [
     {},
     {"user_id": "ada"},

@@ -1,0 +1,53 @@
+"""The clock's chores, under the names that the schedule rings."""
+
+from datetime import timedelta
+
+import pytest
+from celery import current_app
+from django.utils import timezone
+
+from config.schedule import SCHEDULE
+from entitlements import tasks
+from events.models import OutboxEvent
+from tests.factories.entitlements import claim, grant, state
+
+pytestmark = pytest.mark.django_db
+
+
+def told(project):
+    return [event.type for event in OutboxEvent.objects.for_project(project).order_by("pk")]
+
+
+def test_schedule_rings_tasks_that_exist():
+    current_app.loader.import_default_modules()
+    scheduled = {entry["task"] for entry in SCHEDULE.values()}
+    ours = {name for name in current_app.tasks if name.startswith("entitlements.")}
+    assert ours == {"entitlements.expire_grants", "entitlements.tell_due"}
+    assert ours <= scheduled
+
+
+def test_expired_grants_are_told(project, customer, sso):
+    yesterday = timezone.now() - timedelta(days=1)
+    grant(customer, sso, at=yesterday, expires_at=yesterday + timedelta(hours=1))
+    tasks.expire_grants()
+    tasks.expire_grants()
+    assert told(project)[-2:] == ["entitlements.changed", "grant.expired"]
+    assert told(project).count("grant.expired") == 1
+
+
+def test_what_time_changed_is_told(project, customer, sso):
+    yesterday = timezone.now() - timedelta(days=1)
+    ends_at = yesterday + timedelta(hours=1)
+    state(customer, claim(sso, starts_at=yesterday, ends_at=ends_at), at=yesterday)
+    tasks.tell_due()
+    tasks.tell_due()
+    assert told(project) == ["entitlements.changed", "entitlements.changed"]
+
+
+def test_expiry_is_told_once_whichever_chore_comes_first(project, customer, sso):
+    yesterday = timezone.now() - timedelta(days=1)
+    grant(customer, sso, at=yesterday, expires_at=yesterday + timedelta(hours=1))
+    tasks.tell_due()
+    tasks.expire_grants()
+    tasks.tell_due()
+    assert told(project)[2:] == ["entitlements.changed", "grant.expired"]
