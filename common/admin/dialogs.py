@@ -13,6 +13,8 @@ from django.contrib import messages
 from django.contrib.admin.utils import unquote
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.template.loader import render_to_string
+from django.utils.html import format_html
 from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminTextareaWidget
 
@@ -33,6 +35,12 @@ class Dialog(BaseDialogForm):  # type: ignore[misc]  # unfold carries no types
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.order_fields([*(name for name in self.fields if name != "reason"), "reason"])
+
+    def render_before_template(self) -> str:
+        """What the service refused, above the fields; then what the dialog itself has to say."""
+        errors = self.non_field_errors() if self.is_bound else []
+        refusals = render_to_string("console/refusal.html", {"errors": errors})
+        return format_html("{}{}", refusals, super().render_before_template())
 
     @property
     def row_key(self) -> str:

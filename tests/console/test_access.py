@@ -45,7 +45,12 @@ def test_console_has_a_page_for_each_noun() -> None:
 @pytest.mark.parametrize("noun", PAGES, ids=NAMES)
 @pytest.mark.parametrize(
     ("who", "seen", "dialog"),
-    [("administrator", 200, 200), ("operator", 200, 200), ("viewer", 200, 403), ("anyone", 302, 302)],
+    [
+        ("administrator", 200, 200),
+        ("operator", 200, 200),
+        ("viewer", 200, 403),
+        ("anyone", 302, 302),
+    ],
 )
 def test_pages_and_dialogs(
     who: str, seen: int, dialog: int, noun: Page, world: World, request: pytest.FixtureRequest
@@ -133,4 +138,7 @@ def test_roles_are_made_once_and_repaired(db: None) -> None:
 def test_a_dialog_of_a_row_that_is_not_there(administrator: Client) -> None:
     nowhere = reverse("admin:billing_payment_read_again", args=["pay_nothing"])
 
-    assert administrator.post(nowhere, {"reason": "Because.", "_form_submitted": "on"}).status_code == 404
+    assert (
+        administrator.post(nowhere, {"reason": "Because.", "_form_submitted": "on"}).status_code
+        == 404
+    )

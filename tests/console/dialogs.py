@@ -1,0 +1,24 @@
+"""Send a dialog as the browser does."""
+
+from typing import Any
+
+from django.contrib.messages import get_messages
+from django.http import HttpResponse
+from django.test import Client
+
+SENT = {"_form_submitted": "on"}
+
+
+def send(client: Client, address: str, **said: Any) -> HttpResponse:
+    """POST the dialog at this address; ``reason`` is given unless it is said to be empty."""
+    return client.post(address, {**SENT, "reason": "The customer asked.", **said})
+
+
+def was_done(answer: HttpResponse) -> bool:
+    """Whether the dialog closed and leads on to another page."""
+    return answer.status_code == 204 and "HX-Redirect" in answer
+
+
+def told(answer: HttpResponse) -> list[str]:
+    """What the next page will say."""
+    return [str(message) for message in get_messages(answer.wsgi_request)]

@@ -1,0 +1,64 @@
+"""Every dialog changes something only when it is sent, with a token and a reason."""
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+
+from common.admin.pages import everywhere
+from events.models import AuditEntry, OutboxEvent
+from tests.console.dialogs import SENT
+from tests.console.pages import NAMES, PAGES, Page
+from tests.console.world import World
+
+pytestmark = pytest.mark.django_db
+
+
+def state_of(world: World) -> list[object]:
+    """Everything that a dialog could have changed."""
+    rows = [list(everywhere(type(row)).order_by("pk").values()) for row in vars(world).values()]
+    outbox = OutboxEvent.objects.across_projects().count()
+    return [*rows, AuditEntry.objects.count(), outbox]
+
+
+def dialogs_of(noun: Page, world: World) -> list[str]:
+    return [*noun.list_dialogs(), *noun.row_dialogs(noun.row_of(world))]
+
+
+@pytest.mark.parametrize("noun", PAGES, ids=NAMES)
+def test_opening_changes_nothing(noun: Page, world: World, administrator: Client) -> None:
+    before = state_of(world)
+
+    for address in dialogs_of(noun, world):
+        said = {**SENT, "reason": "Because.", "name": "x"}
+        assert administrator.get(address, said).status_code == 200
+        assert administrator.head(address, said).status_code == 200
+
+    assert state_of(world) == before
+
+
+@pytest.mark.parametrize("noun", PAGES, ids=NAMES)
+@pytest.mark.parametrize("reason", ["", "  ", "no", "x" * 501])
+def test_without_a_reason_nothing_changes(
+    reason: str, noun: Page, world: World, administrator: Client
+) -> None:
+    before = state_of(world)
+
+    for address in dialogs_of(noun, world):
+        answer = administrator.post(address, {**SENT, "reason": reason, "name": "x"})
+        assert answer.status_code == 200
+        assert 'name="reason"' in answer.text
+        assert "errors" in answer.text
+
+    assert state_of(world) == before
+
+
+@pytest.mark.parametrize("noun", PAGES, ids=NAMES)
+def test_without_a_token_nothing_changes(noun: Page, world: World, administrator: Client) -> None:
+    strict = Client(enforce_csrf_checks=True)
+    strict.force_login(User.objects.get(username="administrator"))
+    before = state_of(world)
+
+    for address in dialogs_of(noun, world):
+        assert strict.post(address, {**SENT, "reason": "Because."}).status_code == 403
+
+    assert state_of(world) == before

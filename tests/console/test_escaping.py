@@ -1,0 +1,94 @@
+"""What tenants and Stripe write is text in the console, never markup."""
+
+import json
+import re
+
+import pytest
+from django.test import Client
+
+from tests.console.pages import NAMES, PAGES, Page
+from tests.console.world import build
+
+pytestmark = pytest.mark.django_db
+
+PAYLOAD = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{7*7}}"
+LIVE = re.compile(r"<script>alert|<img src=x|onerror=alert\(2\)>")
+
+
+@pytest.mark.parametrize("noun", PAGES, ids=NAMES)
+def test_every_page_and_dialog(noun: Page, administrator: Client) -> None:
+    world = build(name=PAYLOAD[:80])
+    row = noun.row_of(world)
+    addresses = [
+        noun.listing,
+        noun.of(row),
+        *noun.list_dialogs(),
+        *noun.row_dialogs(row),
+    ]
+
+    for address in addresses:
+        answer = administrator.get(address)
+        assert answer.status_code == 200
+        assert not LIVE.search(answer.text), address
+
+
+def test_home_and_search(administrator: Client) -> None:
+    world = build(name=PAYLOAD[:80])
+
+    home = administrator.get("/admin/")
+    found = administrator.get("/admin/search/", {"s": world.customer.user_id, "extended": "1"})
+
+    assert "&lt;script&gt;alert(1)" in home.text
+    assert not LIVE.search(home.text)
+    assert world.customer.user_id in found.text
+    assert not LIVE.search(found.text)
+
+
+def test_payload_of_an_event(administrator: Client) -> None:
+    world = build()
+    world.event.body = json.dumps({"note": PAYLOAD}).encode()
+    world.event.save()
+
+    answer = administrator.get(f"/admin/webhooks/inboundevent/{world.event.pk}/change/")
+
+    assert not LIVE.search(answer.text)
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("body", "shown"),
+    [
+        (b"\xff\xfe\x00{", "\\xff\\xfe\\0{"),
+        (b'{"a": "\\ud800"}', "{&quot;a&quot;: &quot;\\ud800&quot;}"),
+        (b"[" * 5000, "[[[["),
+        (b'{"a": ' + b"1" * 5000 + b"}", "1111"),
+        (b'{"a": 1}', "{\n  &quot;a&quot;: 1\n}"),
+        (b'"' + b"x" * 300_000 + b'"', "and 100,002 more characters"),
+    ],
+)
+def test_odd_bytes_of_an_event(body: bytes, shown: str, administrator: Client) -> None:
+    world = build()
+    world.event.body = body
+    world.event.save()
+
+    answer = administrator.get(f"/admin/webhooks/inboundevent/{world.event.pk}/change/")
+
+    assert answer.status_code == 200
+    assert shown in answer.text
+
+
+def test_invoice_address_that_is_no_web_address(administrator: Client) -> None:
+    world = build()
+    world.invoice.hosted_url = "javascript:alert(1)"
+    world.invoice.save()
+
+    answer = administrator.get(f"/admin/billing/invoice/{world.invoice.pk}/change/")
+
+    assert 'href="javascript' not in answer.text
+
+
+def test_pages_name_no_other_host(administrator: Client) -> None:
+    answer = administrator.get("/admin/")
+
+    assert not re.findall(r'(?:src|href)="(?:https?:)?//[^"]+', answer.text)
+    assert "script-src 'self' 'unsafe-eval'" in answer["Content-Security-Policy"]

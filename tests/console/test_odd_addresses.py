@@ -1,0 +1,52 @@
+"""Addresses that nobody would type: an answer, never an error of ours."""
+
+import pytest
+from django.test import Client
+
+from tests.console.pages import NAMES, PAGES, Page
+from tests.console.world import build
+
+pytestmark = pytest.mark.django_db
+
+ODD = [
+    {"q": "x" * 5000},
+    {"q": "nul\x00"},
+    {"p": "999999999999"},
+    {"p": "-1"},
+    {"o": "99.-99.x"},
+    {"status": "nonsense"},
+    {"state": "nonsense\x00"},
+    {"project__id__exact": "prj_nothing"},
+    {"project__id__exact": "\x00"},
+    {"created_at_from": "yesterday", "created_at_to": "2026-99-99"},
+    {"nonsense": "1"},
+    {"id__gt": "1"},
+    {"customer__project__own_stripe_account__secret_key__startswith": "k"},
+]
+
+
+@pytest.mark.parametrize("noun", PAGES, ids=NAMES)
+def test_lists(noun: Page, administrator: Client) -> None:
+    build()
+
+    for query in ODD:
+        answer = administrator.get(noun.listing, query)
+        assert answer.status_code in (200, 302, 400), (query, answer.status_code)
+    assert administrator.get(f"{noun.listing}?q=%ED%A0%80%FF").status_code == 200
+
+
+@pytest.mark.parametrize("noun", PAGES, ids=NAMES)
+def test_rows_that_are_not_there(noun: Page, administrator: Client) -> None:
+    for key in ("nothing", "0", "%00", "x" * 300, "a/b", "é"):
+        answer = administrator.get(f"{noun.listing}{key}/change/")
+        assert answer.status_code in (302, 400, 404), (key, answer.status_code)
+
+
+@pytest.mark.parametrize("term", ["x", "a\x00b", "x" * 5000, "prj_", "'; --"])
+def test_search(term: str, administrator: Client) -> None:
+    build()
+
+    assert administrator.get("/admin/search/", {"s": term, "extended": "1"}).status_code in (
+        200,
+        400,
+    )

@@ -1,0 +1,154 @@
+"""Events are replayed, and objects read again, one by one and many at once."""
+
+from typing import Any
+
+import pytest
+from django.http import HttpResponse
+from django.test import Client
+
+from billing.models import SyncObject
+from events.models import AuditEntry
+from tests.console.dialogs import send, told, was_done
+from tests.console.world import World, build
+from webhooks.models import InboundEvent
+
+pytestmark = pytest.mark.django_db
+
+EVENTS = "/admin/webhooks/inboundevent/"
+OBJECTS = "/admin/billing/syncobject/"
+
+
+def act(client: Client, listing: str, action: str, rows: list[Any], **said: str) -> HttpResponse:
+    """Choose rows of a list and an action; with ``reason`` the page in between is sent too."""
+    selected = [str(row.pk) for row in rows]
+    return client.post(
+        listing, {"action": action, "_selected_action": selected, "index": "0", **said}
+    )
+
+
+def marks() -> dict[str, int]:
+    return dict(SyncObject.objects.values_list("stripe_id", "requested"))
+
+
+def test_replay_one(operator: Client) -> None:
+    world = build(size=3)
+    event = InboundEvent.objects.get(sync__parked_at__isnull=False)
+
+    answer = send(operator, f"{EVENTS}{event.pk}/replay/")
+
+    assert was_done(answer)
+    assert event.sync is not None
+    event.sync.refresh_from_db()
+    assert (event.sync.parked_at, event.sync.attempts, event.sync.requested) == (None, 0, 2)
+    entry = AuditEntry.objects.get(action="inbound_event.replay")
+    assert (entry.subject, entry.actor, entry.reason, entry.project) == (
+        event.pk,
+        "operator:operator",
+        "The customer asked.",
+        world.project,
+    )
+
+
+def test_replay_what_names_nothing(world: World, operator: Client) -> None:
+    world.event.body = b"{}"
+    world.event.save()
+
+    answer = send(operator, f"{EVENTS}{world.event.pk}/replay/")
+
+    assert "names nothing that could be read again" in answer.text
+    assert not AuditEntry.objects.filter(action="inbound_event.replay").exists()
+
+
+def test_replay_many_asks_for_the_reason_first(operator: Client) -> None:
+    build(size=3)
+    rows = list(InboundEvent.objects.all())
+    before = marks()
+
+    asked = act(operator, EVENTS, "replay_selected", rows)
+    short = act(operator, EVENTS, "replay_selected", rows, reason="no")
+
+    assert "3 inbound events" in asked.text
+    assert asked.text.count('name="_selected_action"') == 3
+    assert "Ensure this value has at least 3 characters" in short.text
+    assert marks() == before
+
+    done = act(operator, EVENTS, "replay_selected", rows, reason="Stripe was away.")
+
+    assert done.status_code == 302
+    assert told(done) == ["3 replayed."]
+    assert marks() == {name: count + 1 for name, count in before.items()}
+    reasons = AuditEntry.objects.filter(action="inbound_event.replay").values_list("reason")
+    assert list(reasons) == [("Stripe was away.",)] * 3
+
+
+def test_replay_all_filtered(operator: Client) -> None:
+    build(size=9)
+    parked = list(InboundEvent.objects.filter(sync__parked_at__isnull=False))
+    before = marks()
+
+    done = act(
+        operator,
+        f"{EVENTS}?status=parked",
+        "replay_selected",
+        parked[:1],
+        select_across="1",
+        reason="All of them.",
+    )
+
+    assert told(done) == ["2 replayed."]
+    changed = {name for name, count in marks().items() if count != before[name]}
+    assert changed == {event.stripe_object_id for event in parked}
+
+
+def test_events_that_name_nothing_are_counted(operator: Client) -> None:
+    world = build(size=2)
+    world.event.body = b"not json"
+    world.event.save()
+
+    done = act(
+        operator, EVENTS, "replay_selected", list(InboundEvent.objects.all()), reason="Because."
+    )
+
+    assert told(done) == ["1 replayed.", "1 name nothing that could be read again."]
+
+
+def test_viewers_are_not_offered_it(viewer: Client) -> None:
+    world = build(size=2)
+    before = marks()
+
+    listing = viewer.get(EVENTS)
+    act(viewer, EVENTS, "replay_selected", [world.event], reason="Because.")
+    act(viewer, OBJECTS, "wake_selected", [world.sync_object], reason="Because.")
+
+    assert 'value="replay_selected"' not in listing.text
+    assert marks() == before
+
+
+def test_wake_many(operator: Client) -> None:
+    build(size=5)
+    before = marks()
+    rows = list(SyncObject.objects.all())
+
+    done = act(operator, OBJECTS, "wake_selected", rows, reason="After the outage.")
+
+    assert told(done) == ["5 will be read again."]
+    assert marks() == {name: count + 1 for name, count in before.items()}
+    assert not SyncObject.objects.filter(parked_at__isnull=False).exists()
+    assert AuditEntry.objects.filter(action="mirror.read_again").count() == 5
+
+
+def test_read_selected_mirrors_again(operator: Client) -> None:
+    world = build(size=2)
+
+    done = act(
+        operator,
+        "/admin/billing/refund/",
+        "read_selected_again",
+        [world.refund],
+        reason="The bank called.",
+    )
+
+    assert told(done) == ["1 will be read again."]
+    row = SyncObject.objects.get(stripe_id=world.payment.stripe_id)
+    assert (row.kind, row.requested) == ("payment_intent", 1)
+    assert AuditEntry.objects.get(action="mirror.read_again").subject == world.refund.pk
