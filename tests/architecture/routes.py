@@ -1,0 +1,156 @@
+"""Every route below ``/api/v1``: what it needs and how it is called with real rows.
+
+``{word}`` in a path, query or body stands for something of a tenant's (see ``tenant.py``). A route
+that is missing here fails the build, and so does an entry that no route answers to.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from projects.scopes import PLATFORM, Scope
+
+THANKS = "https://app.example.com/thanks"
+
+
+@dataclass(frozen=True)
+class Route:
+    """One method of one address; ``status`` is what its owner is answered."""
+
+    method: str
+    path: str
+    scope: str
+    status: int = 200
+    body: dict[str, Any] | None = None
+    query: dict[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
+
+
+def get(path: str, scope: str, **query: str) -> Route:
+    return Route("GET", path, scope, query=query)
+
+
+def post(path: str, scope: str, body: dict[str, Any] | None = None, status: int = 201) -> Route:
+    return Route("POST", path, scope, status=status, body=body or {})
+
+
+def patch(path: str, scope: str, body: dict[str, Any], status: int = 200) -> Route:
+    return Route("PATCH", path, scope, status=status, body=body)
+
+
+def buying(price: str) -> dict[str, Any]:
+    return {"user_id": "{newcomer}", "price": price, "success_url": THANKS}
+
+
+PROJECTS = [
+    get("/projects", Scope.PROJECT_READ),
+    post("/projects", PLATFORM, {"name": "One more"}),
+    get("/projects/{project_id}", Scope.PROJECT_READ),
+    patch("/projects/{project_id}", Scope.PROJECT_WRITE, {"name": "Renamed"}),
+    get("/projects/{project_id}/keys", Scope.KEYS_READ),
+    post("/projects/{project_id}/keys", Scope.KEYS_WRITE, {"name": "x", "scopes": ["keys:read"]}),
+    get("/projects/{project_id}/keys/{key_id}", Scope.KEYS_READ),
+    post("/projects/{project_id}/keys/{key_id}/rotate", Scope.KEYS_WRITE),
+    post("/projects/{project_id}/keys/{key_id}/revoke", Scope.KEYS_WRITE, status=200),
+    get("/projects/{project_id}/apps", Scope.PROJECT_READ),
+    post("/projects/{project_id}/apps", Scope.PROJECT_WRITE, {"name": "Tablet"}),
+    get("/projects/{project_id}/apps/{app_id}", Scope.PROJECT_READ),
+    patch("/projects/{project_id}/apps/{app_id}", Scope.PROJECT_WRITE, {"name": "Renamed"}),
+    get("/projects/{project_id}/apps/{app_id}/keys", Scope.KEYS_READ),
+    post(
+        "/projects/{project_id}/apps/{app_id}/keys",
+        Scope.KEYS_WRITE,
+        {"name": "x", "scopes": ["keys:read"]},
+    ),
+    get("/projects/{project_id}/stripe-account", Scope.PROJECT_READ),
+    post(
+        "/projects/{project_id}/stripe-account",
+        Scope.PROJECT_WRITE,
+        {"secret_key": "sk_test_of_another_account"},
+        status=409,  # it sells through the shared account already
+    ),
+    patch(
+        "/projects/{project_id}/stripe-account",
+        Scope.PROJECT_WRITE,
+        {"secret_key": "sk_test_of_another_account"},
+        status=404,  # there is none of its own
+    ),
+]
+
+CUSTOMERS = [
+    get("/customers", Scope.CUSTOMERS_READ),
+    post("/customers", Scope.CUSTOMERS_WRITE, {"user_id": "{newcomer}"}),
+    get("/customers/{user_id}", Scope.CUSTOMERS_READ),
+    patch("/customers/{user_id}", Scope.CUSTOMERS_WRITE, {"name": "Renamed"}),
+    get("/entitlements", Scope.ENTITLEMENTS_READ, user_id="{user_id}"),
+    get("/entitlements/check", Scope.ENTITLEMENTS_READ, user_id="{user_id}", feature="{code}"),
+    post(
+        "/entitlements/check",
+        Scope.ENTITLEMENTS_READ,
+        {"checks": [{"user_id": "{user_id}", "feature": "{code}"}]},
+        status=200,
+    ),
+    get("/admin/grants", Scope.ADMIN_READ),
+    post(
+        "/admin/grant",
+        Scope.ADMIN_GRANT,
+        {"user_id": "{user_id}", "feature": "{code}", "reason": "Goodwill."},
+    ),
+    post("/admin/revoke", Scope.ADMIN_GRANT, {"grant_id": "{grant_id}", "reason": "Over."}, 200),
+]
+
+CATALOG = [
+    get("/features", Scope.CATALOG_READ),
+    post("/features", Scope.CATALOG_WRITE, {"code": "new", "name": "New"}),
+    get("/features/{code}", Scope.CATALOG_READ),
+    patch("/features/{code}", Scope.CATALOG_WRITE, {"name": "Renamed"}),
+    get("/products", Scope.CATALOG_READ),
+    post(
+        "/products",
+        Scope.CATALOG_WRITE,
+        {"name": "More", "features": [{"feature": "{code}", "value": True}]},
+    ),
+    get("/products/{product}", Scope.CATALOG_READ),
+    patch("/products/{product}", Scope.CATALOG_WRITE, {"name": "Renamed"}),
+    get("/prices", Scope.CATALOG_READ, product="{product}"),
+    post(
+        "/prices",
+        Scope.CATALOG_WRITE,
+        {"product": "{product}", "unit_amount": {"amount": 100, "currency": "usd"}},
+    ),
+    get("/prices/{price}", Scope.CATALOG_READ),
+    patch("/prices/{price}", Scope.CATALOG_WRITE, {"active": True}),
+    get("/plans", Scope.CATALOG_READ),
+]
+
+BUYING = [
+    post("/checkout", Scope.CHECKOUT_WRITE, buying("{price}")),
+    post("/checkout/subscription", Scope.CHECKOUT_WRITE, buying("{price}")),
+    post("/checkout/item", Scope.CHECKOUT_WRITE, buying("{once}")),
+    get("/checkout/{checkout}", Scope.CHECKOUT_READ),
+    post("/checkout/{checkout}/sync", Scope.CHECKOUT_WRITE, status=200),
+    post("/checkout/{checkout}/expire", Scope.CHECKOUT_WRITE, status=200),
+    get("/payments", Scope.PAYMENTS_READ, user_id="{user_id}"),
+    get("/payments/{payment}", Scope.PAYMENTS_READ),
+    post("/payments/{payment}/refunds", Scope.PAYMENTS_WRITE, {"amount": 100}),
+    get("/invoices", Scope.INVOICES_READ),
+    get("/invoices/{invoice}", Scope.INVOICES_READ),
+    get("/subscriptions", Scope.SUBSCRIPTIONS_READ, product="{product}"),
+    get("/subscriptions/{user_id}", Scope.SUBSCRIPTIONS_READ),
+    get("/subscriptions/{user_id}/{product}", Scope.SUBSCRIPTIONS_READ),
+    patch(
+        "/subscriptions/{user_id}/{product}",
+        Scope.SUBSCRIPTIONS_WRITE,
+        {"cancel_at_period_end": True},
+    ),
+    Route("DELETE", "/subscriptions/{user_id}/{product}", Scope.SUBSCRIPTIONS_WRITE),
+]
+
+ROUTES = [*PROJECTS, *CUSTOMERS, *CATALOG, *BUYING]
+
+WITHOUT_A_KEY = {
+    "/webhooks/stripe": "Stripe's signature decides",
+    "/webhooks/stripe/{token}": "Stripe's signature decides",
+}
+"""Routes that no key opens, and what guards them instead."""

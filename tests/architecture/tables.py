@@ -1,0 +1,16 @@
+"""The tables of our own apps."""
+
+from django.apps import apps
+from django.db import models
+
+OURS = ("common", "events", "projects", "entitlements", "billing", "webhooks", "config")
+
+
+def tables_of(kind: type[models.Model] = models.Model) -> list[type[models.Model]]:
+    """Every concrete model of that kind, by table name."""
+    found = [
+        model
+        for model in apps.get_models(include_auto_created=True)
+        if model._meta.app_label in OURS and issubclass(model, kind)
+    ]
+    return sorted(found, key=lambda model: model._meta.db_table)

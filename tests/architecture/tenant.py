@@ -1,0 +1,83 @@
+"""A tenant with one of everything that a route can name, made over HTTP like a tenant would."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from common.ids import new_id
+from entitlements.models import Grant
+from projects.models import ApiKey, Project
+from tests.api_client import ApiClient
+from tests.billing.api.tenant import Tenant
+from tests.billing_fixtures import SandboxStripe
+from tests.factories.projects import AppFactory, key_of
+
+Words = dict[str, str]
+"""What the ``{words}`` of the routes stand for."""
+
+PREFIXES = {
+    "project_id": "prj",
+    "key_id": "key",
+    "app_id": "app",
+    "grant_id": "grant",
+    "product": "prod",
+    "price": "price",
+    "once": "price",
+    "checkout": "chk",
+    "payment": "pay",
+    "invoice": "inv",
+}
+"""Words that are ids of ours; the others are the tenant's own."""
+
+
+def words_of(project: Project, stripe: SandboxStripe, drain: Callable[[], None]) -> Words:
+    """One of everything, all of this project."""
+    tenant = Tenant(ApiClient(key_of(project)), stripe)
+    feature = tenant.feature(project, code=f"sso-{project.slug}")
+    user_id = f"ada-of-{project.slug}"
+    product = tenant.product("Pro", features=[{"feature": feature.code, "value": True}])
+    monthly = tenant.price(product)
+    once = tenant.price(product, amount=9900, interval=None)
+    bought = tenant.sell(monthly, user_id)
+    tenant.sell(once, f"{user_id}-too")
+    tenant.api.post(
+        "/admin/grant",
+        {"user_id": user_id, "feature": feature.code, "reason": f"Goodwill of {project.slug}."},
+    )
+    drain()
+    app = AppFactory.create(project=project)
+    key_of(project, scopes=["keys:read"])
+    key = ApiKey.objects.for_project(project).latest("id")
+    assert bought["status"] == "complete"
+    return {
+        "project_id": project.pk,
+        "key_id": key.pk,
+        "app_id": app.pk,
+        "user_id": user_id,
+        "newcomer": f"new-to-{project.slug}",
+        "code": feature.code,
+        "grant_id": Grant.objects.for_project(project).latest("id").pk,
+        "product": product["id"],
+        "price": monthly["id"],
+        "once": once["id"],
+        "checkout": tenant.open(monthly, f"{user_id}-again")["id"],
+        "payment": tenant.api.get("/payments").json()["data"][0]["id"],
+        "invoice": tenant.api.get("/invoices").json()["data"][0]["id"],
+    }
+
+
+def nobodys() -> Words:
+    """Words of the same shape that stand for nothing."""
+    made = {word: new_id(prefix) for word, prefix in PREFIXES.items()}
+    return {**made, "user_id": "nobody", "newcomer": "nobody-yet", "code": "sso-of-nobody"}
+
+
+def fill(template: Any, words: Words) -> Any:
+    """The template with its words put in."""
+    if isinstance(template, str):
+        return re.sub(r"\{(\w+)\}", lambda match: words[match[1]], template)
+    if isinstance(template, dict):
+        return {key: fill(value, words) for key, value in template.items()}
+    if isinstance(template, list):
+        return [fill(value, words) for value in template]
+    return template
