@@ -1,4 +1,4 @@
-"""A Stripe that remembers, in process, whose webhooks arrive here; and a clock that both obey.
+"""A Stripe that remembers, in process, whose webhooks arrive here; and a shop that sells.
 
 ``stripe`` runs the real SDK against the sandbox and carries its webhooks, really signed, into the
 real view. ``drain`` lets everything settle. ``clock`` moves both Stripe's time and ours.
@@ -7,99 +7,32 @@ real view. ``drain`` lets everything settle. ``clock`` moves both Stripe's time 
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from typing import Any
-from urllib.parse import urlsplit
+from datetime import UTC, datetime
 
 import pytest
 import time_machine
-from django.test import Client
 from django.utils import timezone
-from pytest_django.fixtures import SettingsWrapper
-from stripe import StripeClient  # the tenant's and the buyer's hands at Stripe
+from pytest_django import Settings
 
-from billing.models import StripeAccount, StripeEndpoint
+from billing.models import Price, StripeAccount, StripeCustomer, StripeEndpoint
 from billing.services import stripe_accounts, sync
 from billing.stripe.client import use_transport
-from sandbox import deliveries, payment_behaviour
-from sandbox.deliveries import Attempt, Mode
-from sandbox.inprocess import SandboxHTTPClient
+from entitlements.models import Feature
+from projects.models import Project
 from sandbox.world import DEFAULT_SECRET_KEY, World
+from tests.factories.entitlements import FeatureFactory, LimitFactory
+from tests.sandbox_stripe import Clock, SandboxStripe
+from tests.shop import Shop
+
+__all__ = ["Clock", "SandboxStripe"]
 
 ADDRESS = "https://tollgate.example/webhooks/stripe"
 ROUNDS = 40
 """Of delivering and reading; what has not settled by then never will."""
 
 
-class SandboxStripe:
-    """The sandbox's world, with hands: an SDK client of the account, and its courier."""
-
-    def __init__(self, world: World, secret_key: str = DEFAULT_SECRET_KEY) -> None:
-        self.world = world
-        self.transport = SandboxHTTPClient(world)
-        self.v1 = self.client(secret_key).v1
-        self._browser = Client(raise_request_exception=False)
-
-    def client(self, secret_key: str) -> StripeClient:
-        return StripeClient(secret_key, http_client=self.transport)
-
-    def send_events_to(self, url: str, secret_key: str = DEFAULT_SECRET_KEY) -> str:
-        """Register an endpoint for every event; its signing secret."""
-        endpoint = self.client(secret_key).v1.webhook_endpoints.create(
-            {"url": url, "enabled_events": ["*"]}
-        )
-        return str(endpoint.secret)
-
-    def deliver(self, mode: Mode | None = None) -> list[Attempt]:
-        """Attempt each webhook that is due, once."""
-        return deliveries.deliver(self.world, self._post, mode or Mode())
-
-    def fail(self, kind: str, **plan: Any) -> None:
-        """Plan a fault: ``stripe.fail("timeout_before", path="/v1/customers/*")``."""
-        self.world.faults.add(kind, **plan)
-
-    def decline_payments(self, customer: str) -> None:
-        """The customer's cards are declined from now on."""
-        with self.world.transaction() as tx:
-            payment_behaviour.decline_payments(tx, customer)
-
-    def accept_payments(self, customer: str) -> None:
-        with self.world.transaction() as tx:
-            payment_behaviour.accept_payments(tx, customer)
-
-    def _post(self, url: str, body: bytes, headers: dict[str, str]) -> int:
-        answer = self._browser.post(
-            urlsplit(url).path,
-            data=body,
-            content_type=headers["Content-Type"],
-            headers={"Stripe-Signature": headers["Stripe-Signature"]},
-        )
-        return answer.status_code
-
-
-class Clock:
-    """Stripe's time and ours, which move only when told."""
-
-    def __init__(self, world: World, traveller: time_machine.Traveller) -> None:
-        self._world = world
-        self._traveller = traveller
-
-    @property
-    def now(self) -> datetime:
-        return datetime.fromtimestamp(self._world.clock.now(), tz=UTC)
-
-    def advance(self, **duration: float) -> datetime:
-        """Let time pass, and what happens at Stripe in it: ``clock.advance(days=31)``."""
-        from sandbox import engine
-
-        target = self.now + timedelta(**duration)
-        engine.advance(self._world, int(target.timestamp()))
-        self._traveller.move_to(target)
-        return target
-
-
 @pytest.fixture
-def stripe(db: None, settings: SettingsWrapper) -> Iterator[SandboxStripe]:
+def stripe(db: None, settings: Settings) -> Iterator[SandboxStripe]:
     """The platform's own Stripe account, with its endpoint registered."""
     sandbox = SandboxStripe(World(frozen_at=int(time.time())))
     use_transport(sandbox.transport)
@@ -131,6 +64,7 @@ def drain(stripe: SandboxStripe) -> Callable[[], None]:
     def settle() -> None:
         for _ in range(ROUNDS):
             delivered = stripe.deliver()
+            assert all(each.succeeded for each in delivered), delivered
             if not sync.drain(at=timezone.now()) and not delivered:
                 return
         raise AssertionError(f"Still moving after {ROUNDS} rounds.")
@@ -144,3 +78,36 @@ def clock(stripe: SandboxStripe) -> Iterator[Clock]:
     start = datetime.fromtimestamp(stripe.world.clock.now(), tz=UTC)
     with time_machine.travel(start, tick=False) as traveller:
         yield Clock(stripe.world, traveller)
+
+
+@pytest.fixture
+def shop(stripe: SandboxStripe, project: Project, account: StripeAccount) -> Shop:
+    """What the project sells through the platform's account, and who buys it."""
+    return Shop(stripe, project, account)
+
+
+@pytest.fixture
+def sso(project: Project) -> Feature:
+    return FeatureFactory.create(project=project, code="sso")
+
+
+@pytest.fixture
+def seats(project: Project) -> Feature:
+    return LimitFactory.create(project=project, code="seats")
+
+
+@pytest.fixture
+def alice(shop: Shop) -> StripeCustomer:
+    return shop.buyer("alice")
+
+
+@pytest.fixture
+def monthly(shop: Shop, sso: Feature, seats: Feature) -> Price:
+    """29 dollars a month, for single sign-on and five seats."""
+    return shop.price(shop.product("Pro", sso, (seats, 5)))
+
+
+@pytest.fixture
+def once(shop: Shop, sso: Feature) -> Price:
+    """99 dollars once, for single sign-on."""
+    return shop.price(shop.product("Lifetime", sso), amount=9900, interval="")

@@ -32,7 +32,7 @@ from billing.stripe.snapshots import Snapshot
 from common.errors import DomainError, Unavailable
 from common.queue import enqueue
 
-__all__ = ["claim", "drain", "fail", "mark", "now", "read", "store"]
+__all__ = ["claim", "drain", "fail", "give_up", "mark", "now", "read", "store"]
 
 log = structlog.get_logger(__name__)
 
@@ -173,16 +173,18 @@ def _attempt(claim: Claim, *, at: datetime, silent: dict[str, DomainError]) -> N
 
 
 def _carry_out(claim: Claim, at: datetime) -> bool:
-    """Read and store; whatever goes wrong is written down with the object, then raised on."""
     try:
         return store(claim, read(claim), at=at)
-    except AWAY as error:
-        leases.postpone(claim, error)
-        raise
-    except apply.DependencyMissing as missing:
-        mark(account_id=claim.account.pk, kind=missing.kind, stripe_id=missing.stripe_id)
-        fail(claim, missing, at=at)
-        raise
     except Exception as error:
-        fail(claim, error, at=at)
+        give_up(claim, error, at=at)
         raise
+
+
+def give_up(claim: Claim, error: Exception, *, at: datetime) -> None:
+    """Write down with the object what went wrong, and when it is to be tried again."""
+    if isinstance(error, AWAY):
+        leases.postpone(claim, error)
+        return
+    if isinstance(error, apply.DependencyMissing):
+        mark(account_id=claim.account.pk, kind=error.kind, stripe_id=error.stripe_id)
+    fail(claim, error, at=at)

@@ -48,7 +48,7 @@ def receive(*, endpoint: StripeEndpoint, body: bytes, signature: str, at: dateti
             _keep(endpoint, body, envelope, at)
     log.info(
         "stripe_event",
-        event=envelope.event_id,
+        event_id=envelope.event_id,
         type=envelope.type,
         again=is_known,
         unusable=envelope.unusable,

@@ -48,15 +48,11 @@ class Children:
                 found[f"{self.name}[{stripe_id}].{name}"] = pair
         return found
 
-    def write(self) -> bool:
-        changed = False
+    def write(self) -> None:
         for stripe_id in self.rows.keys() - self.wanted.keys():
             self.rows[stripe_id].delete()
-            changed = True
         for stripe_id, values in self.wanted.items():
-            row = self.rows.get(stripe_id) or self.new(stripe_id)
-            changed |= _write(row, values)
-        return changed
+            _write(self.rows.get(stripe_id) or self.new(stripe_id), values)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,13 +79,12 @@ class Plan(Generic[RowT]):
 
     def write(self, *, at: datetime) -> bool:
         """Make the rows say it; whether anything changed. Touches only what differs."""
-        changed = _write(self.row, self.values)
+        if not self.differences():
+            return False
+        _write(self.row, {**self.values, "synced_at": at, "updated_at": at})
         for each in self.children:
-            changed |= each.write()
-        if changed:
-            self.row.synced_at = at
-            self.row.save(update_fields=["synced_at", "updated_at"])
-        return changed
+            each.write()
+        return True
 
 
 def _differences(row: models.Model, values: Values) -> Differences:
@@ -101,15 +96,13 @@ def _differences(row: models.Model, values: Values) -> Differences:
     }
 
 
-def _write(row: models.Model, values: Values) -> bool:
+def _write(row: models.Model, values: Values) -> None:
     differing = _differences(row, values)
     is_new = row._state.adding
-    if not differing and not is_new:
-        return False
     for name, (_, value) in differing.items():
         setattr(row, name, value)
-    row.save(force_insert=is_new, update_fields=None if is_new else list(differing))
-    return True
+    if is_new or differing:
+        row.save(force_insert=is_new, update_fields=None if is_new else list(differing))
 
 
 def _fit(row: models.Model, name: str, value: Any) -> Any:

@@ -1,0 +1,289 @@
+"""One small life at Stripe: a few objects, the changes that they go through, and the truth of it.
+
+Every object carries a number that grows with each change, so that a mirror that goes backwards
+is seen. The truth is read from the sandbox's store, not through the code under test.
+"""
+
+import random
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+from billing.models import (
+    Payment,
+    Price,
+    Product,
+    StripeAccount,
+    StripeCustomer,
+    StripeEndpoint,
+    Subscription,
+    SyncObject,
+)
+from billing.models.sync_object import Kind
+from billing.stripe.client import use_transport
+from common import crypto
+from entitlements.models.fact import Effect, Fact
+from events.models import OutboxEvent
+from projects.models import Project
+from sandbox import signing
+from sandbox.objects import Object
+from sandbox.world import DEFAULT_ACCOUNT, DEFAULT_SECRET_KEY, World
+from tests.factories.entitlements import FeatureFactory
+from tests.factories.projects import ProjectFactory
+from tests.sandbox_stripe import SandboxStripe
+from tests.shop import Shop
+from webhooks import routing
+
+SECRET = "whsec_chaos"
+NUMBER = "n"
+"""The metadata key of the growing number."""
+PAID, REFUNDED = 1200, 100
+"""Minor units of a payment, and of each refund."""
+
+Change = Callable[[], None]
+
+
+@dataclass
+class Thing:
+    """An object at Stripe and how often it has changed."""
+
+    kind: Kind
+    stripe_id: str
+    number: int = 0
+    over: bool = False
+    """Whether it has reached a state that never changes again."""
+
+    def next(self) -> dict[str, str]:
+        self.number += 1
+        return {NUMBER: str(self.number)}
+
+
+@dataclass
+class History:
+    """A project with its own Stripe account, and one to four objects that change."""
+
+    seed: int
+    chance: random.Random = field(init=False)
+    shop: Shop = field(init=False)
+    endpoint: StripeEndpoint = field(init=False)
+    things: list[Thing] = field(init=False, default_factory=list)
+    highest: dict[str, int] = field(init=False, default_factory=dict)
+    """The highest number that the mirror of each object has shown."""
+    offered: int = field(init=False, default=0)
+    """How many of the sandbox's events have been looked at."""
+
+    def __post_init__(self) -> None:
+        self.chance = random.Random(self.seed)
+        random.seed(self.seed)
+        stripe = SandboxStripe(World(frozen_at=int(time.time()), seed=self.seed))
+        use_transport(stripe.transport)
+        project = ProjectFactory.create()
+        account = StripeAccount(project=project, name="chaos", livemode=False)
+        account.secret_key = crypto.encrypt(DEFAULT_SECRET_KEY, context=account.key_context)
+        account.save()
+        self.endpoint = StripeEndpoint(account=account, token=f"chaos-{account.pk}")
+        self.endpoint.secrets = [crypto.encrypt(SECRET, context=self.endpoint.secret_context)]
+        self.endpoint.save()
+        self.shop = Shop(stripe, project, account)
+        self.buyer = self.shop.buyer()
+        self.begin(self.chance.choices(list(CHANGES), k=self.chance.randint(1, 4)))
+
+    @property
+    def project(self) -> Project:
+        return self.shop.project
+
+    @property
+    def account(self) -> StripeAccount:
+        return self.shop.account
+
+    def begin(self, kinds: list[Kind]) -> None:
+        """Make the objects; customers are few, so the buyer stands for each of them."""
+        for kind in kinds:
+            thing = self._make(kind)
+            if thing.stripe_id not in {each.stripe_id for each in self.things}:
+                self.things.append(thing)
+
+    def _make(self, kind: Kind) -> Thing:
+        v1 = self.shop.stripe.v1
+        if kind is Kind.CUSTOMER:
+            return Thing(kind, str(self.buyer.stripe_id))
+        if kind is Kind.PRODUCT:
+            made = v1.products.create({"name": "Extra", "metadata": {NUMBER: "0"}})
+            return Thing(kind, made.id)
+        if kind is Kind.PAYMENT_INTENT:
+            return Thing(kind, self.shop.pay(self.buyer, PAID))
+        return Thing(kind, self.shop.subscribe(self.buyer, self.price))
+
+    @cached_property
+    def price(self) -> Price:
+        feature = FeatureFactory.create(project=self.project, code="sso")
+        return self.shop.price(self.shop.product("Pro", feature))
+
+    def change(self) -> None:
+        """Something happens to one of the objects."""
+        open_ended = [thing for thing in self.things if not thing.over] or self.things
+        thing = self.chance.choice(open_ended)
+        if not thing.over:
+            CHANGES[thing.kind](self, thing)
+
+    def news(self) -> list[Object]:
+        """What Stripe has recorded since the last call: one event for each object that changed.
+
+        Several events about one change of one object name the same object.
+        """
+        every = list(self.shop.stripe.world.store.kind(DEFAULT_ACCOUNT, "event").values())
+        fresh, self.offered = every[self.offered :], len(every)
+        ours = {thing.stripe_id for thing in self.things}
+        self.chance.shuffle(fresh)
+        return list({_subject(event): event for event in fresh if _subject(event) in ours}.values())
+
+    def signed(self, event: Object) -> tuple[bytes, str]:
+        """The body and the signature header of a delivery."""
+        body = signing.payload(event, {"api_version": None})
+        return body, signing.headers(body, [SECRET])["Stripe-Signature"]
+
+    def truth(self, kind: str, stripe_id: str) -> Object:
+        found = self.shop.stripe.world.store.get((DEFAULT_ACCOUNT, kind, stripe_id))
+        assert found is not None
+        return found
+
+    def number(self, kind: str, stripe_id: str) -> int:
+        """The number that the mirror of an object shows."""
+        rows = MODELS[Kind(kind)].objects.for_project(self.project)
+        row: Any = rows.filter(stripe_id=stripe_id).first()
+        if row is None:
+            return 0
+        return row.balance if kind == Kind.CUSTOMER else int(row.metadata.get(NUMBER, 0))
+
+    def never_backwards(self, thing: Thing) -> None:
+        number = self.number(thing.kind, thing.stripe_id)
+        assert number >= self.highest.get(thing.stripe_id, 0), f"{thing} went backwards"
+        self.highest[thing.stripe_id] = number
+
+
+MODELS: dict[Kind, Any] = {
+    Kind.CUSTOMER: StripeCustomer,
+    Kind.PRODUCT: Product,
+    Kind.PAYMENT_INTENT: Payment,
+    Kind.SUBSCRIPTION: Subscription,
+}
+
+
+def _subject(event: Object) -> str | None:
+    found = routing.target(event["type"], event["data"]["object"])
+    return found.stripe_id if found else None
+
+
+def _change_customer(history: History, thing: Thing) -> None:
+    number = thing.next()[NUMBER]
+    history.shop.stripe.v1.customers.update(thing.stripe_id, {"balance": int(number)})
+
+
+def _change_product(history: History, thing: Thing) -> None:
+    active = history.chance.random() < 0.7
+    history.shop.stripe.v1.products.update(
+        thing.stripe_id, {"metadata": thing.next(), "active": active}
+    )
+
+
+def _change_payment(history: History, thing: Thing) -> None:
+    """Stripe tells nobody about new metadata of a payment, but it does about a refund."""
+    v1 = history.shop.stripe.v1
+    v1.payment_intents.update(thing.stripe_id, {"metadata": thing.next()})
+    v1.refunds.create({"payment_intent": thing.stripe_id, "amount": REFUNDED})
+
+
+def _change_subscription(history: History, thing: Thing) -> None:
+    v1 = history.shop.stripe.v1
+    if history.chance.random() < 0.15:
+        v1.subscriptions.cancel(thing.stripe_id)
+        thing.over = True
+        return
+    at_end = history.chance.random() < 0.3
+    v1.subscriptions.update(
+        thing.stripe_id, {"metadata": thing.next(), "cancel_at_period_end": at_end}
+    )
+
+
+CHANGES: dict[Kind, Callable[[History, Thing], None]] = {
+    Kind.CUSTOMER: _change_customer,
+    Kind.PRODUCT: _change_product,
+    Kind.PAYMENT_INTENT: _change_payment,
+    Kind.SUBSCRIPTION: _change_subscription,
+}
+
+
+def check_mirror(history: History) -> None:
+    """Each mirrored object says what the sandbox's store says."""
+    for thing in history.things:
+        assert history.number(thing.kind, thing.stripe_id) == thing.number, thing
+    for product in Product.objects.for_project(history.project):
+        true = history.truth("product", str(product.stripe_id))
+        assert (product.name, product.active) == (true["name"], true["active"])
+    for payment in Payment.objects.for_project(history.project):
+        _check_payment(history, payment)
+    for row in Subscription.objects.for_project(history.project):
+        _check_subscription(history, row)
+
+
+def _check_payment(history: History, payment: Payment) -> None:
+    true = history.truth("payment_intent", str(payment.stripe_id))
+    refunds = [
+        each
+        for each in history.shop.stripe.world.store.kind(DEFAULT_ACCOUNT, "refund").values()
+        if each["payment_intent"] == payment.stripe_id
+    ]
+    assert payment.stripe_status == true["status"]
+    assert payment.amount_refunded == sum(each["amount"] for each in refunds)
+    assert {row.stripe_id for row in payment.refunds.all()} == {each["id"] for each in refunds}
+
+
+def _check_subscription(history: History, row: Subscription) -> None:
+    true = history.truth("subscription", str(row.stripe_id))
+    assert row.status == true["status"]
+    assert _seconds(row.cancel_at) == true["cancel_at"]
+    assert _seconds(row.ended_at) == true["ended_at"]
+    facts = Fact.objects.for_project(history.project).filter(source_id=row.pk)
+    latest = facts.order_by("-version").values_list("version", flat=True).first()
+    now = [fact for fact in facts if fact.version == latest]
+    entitles = any(fact.effect == Effect.ALLOW for fact in now)
+    assert entitles == (true["status"] in ("active", "trialing"))
+
+
+def _seconds(moment: datetime | None) -> int | None:
+    return None if moment is None else int(moment.timestamp())
+
+
+def check_queue(history: History) -> None:
+    """Nothing is left to do and nobody holds anything."""
+    for row in SyncObject.objects.filter(account=history.account):
+        assert row.applied == row.requested, f"{row}: lost"
+        assert row.leased_until is None, f"{row}: lease left"
+        assert row.parked_at is None, f"{row}: parked: {row.last_error}"
+
+
+def check_outbox(history: History) -> None:
+    """Every change was told once: a new version says something new, or nothing is told."""
+    told: dict[str, OutboxEvent] = {}
+    seen: set[tuple[str, str, int]] = set()
+    version = 0
+    for event in OutboxEvent.objects.for_project(history.project).order_by("id"):
+        assert event.version >= version, "the customer's version went backwards"
+        version = event.version
+        assert (event.subject, event.type, version) not in seen, f"{event.type} told twice"
+        seen.add((event.subject, event.type, version))
+        before = told.get(event.subject)
+        if before is not None and before.version < version:
+            assert before.data != event.data, f"{event.type} told nothing new"
+        told[event.subject] = event
+    kinds = Counter(type_ for _, type_, _ in seen)
+    counts = Counter(thing.kind for thing in history.things)
+    paid = Payment.objects.for_project(history.project).count()
+    assert paid >= counts[Kind.PAYMENT_INTENT]
+    assert kinds["subscription.created"] == counts[Kind.SUBSCRIPTION]
+    assert kinds["subscription.canceled"] == sum(thing.over for thing in history.things)
+    assert kinds["payment.created"] == kinds["payment.paid"] == paid

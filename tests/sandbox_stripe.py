@@ -1,0 +1,79 @@
+"""The sandbox with hands: an SDK client of its account, a courier, and a clock that both obey."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+import time_machine
+from django.test import Client
+from stripe import StripeClient
+
+from sandbox import deliveries, engine, payment_behaviour
+from sandbox.deliveries import Attempt, Mode
+from sandbox.inprocess import SandboxHTTPClient
+from sandbox.world import DEFAULT_SECRET_KEY, World
+
+
+class SandboxStripe:
+    """The sandbox's world, with hands: an SDK client of the account, and its courier."""
+
+    def __init__(self, world: World, secret_key: str = DEFAULT_SECRET_KEY) -> None:
+        self.world = world
+        self.transport = SandboxHTTPClient(world)
+        self.v1 = self.client(secret_key).v1
+        self._browser = Client(raise_request_exception=False)
+
+    def client(self, secret_key: str) -> StripeClient:
+        return StripeClient(secret_key, http_client=self.transport)
+
+    def send_events_to(self, url: str, secret_key: str = DEFAULT_SECRET_KEY) -> str:
+        """Register an endpoint for every event; its signing secret."""
+        endpoint = self.client(secret_key).v1.webhook_endpoints.create(
+            {"url": url, "enabled_events": ["*"]}
+        )
+        return str(endpoint.secret)
+
+    def deliver(self, mode: Mode | None = None) -> list[Attempt]:
+        """Attempt each webhook that is due, once."""
+        return deliveries.deliver(self.world, self._post, mode or Mode())
+
+    def fail(self, kind: str, **plan: Any) -> None:
+        """Plan a fault: ``stripe.fail("timeout_before", path="/v1/customers/*")``."""
+        self.world.faults.add(kind, **plan)
+
+    def decline_payments(self, customer: str) -> None:
+        """The customer's cards are declined from now on."""
+        with self.world.transaction() as tx:
+            payment_behaviour.decline_payments(tx, customer)
+
+    def accept_payments(self, customer: str) -> None:
+        with self.world.transaction() as tx:
+            payment_behaviour.accept_payments(tx, customer)
+
+    def _post(self, url: str, body: bytes, headers: dict[str, str]) -> int:
+        answer = self._browser.post(
+            urlsplit(url).path,
+            data=body,
+            content_type=headers["Content-Type"],
+            headers={"Stripe-Signature": headers["Stripe-Signature"]},
+        )
+        return answer.status_code
+
+
+class Clock:
+    """Stripe's time and ours, which move only when told."""
+
+    def __init__(self, world: World, traveller: time_machine.Traveller) -> None:
+        self._world = world
+        self._traveller = traveller
+
+    @property
+    def now(self) -> datetime:
+        return datetime.fromtimestamp(self._world.clock.now(), tz=UTC)
+
+    def advance(self, **duration: float) -> datetime:
+        """Let time pass, and what happens at Stripe in it: ``clock.advance(days=31)``."""
+        target = self.now + timedelta(**duration)
+        engine.advance(self._world, int(target.timestamp()))
+        self._traveller.move_to(target)
+        return target
