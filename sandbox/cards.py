@@ -154,6 +154,7 @@ CARDS = (
     Card("4000000000005126", ("pm_card_refundFail",), refund=RefundOutcome.FAILS_LATER),
 )
 BY_NUMBER = {card.number: card for card in CARDS}
+BY_FINGERPRINT = {card.fingerprint: card for card in CARDS}
 BY_TOKEN = {token: card for card in CARDS for token in card.tokens}
 
 

@@ -51,7 +51,11 @@ def advance(world: World, to: int, *, on_step: Callable[[], None] | None = None)
     ``on_step`` is called after each of these things, outside of any transaction, to deliver
     webhooks for example. A moment in the past only does what is overdue.
     """
-    while _step(world, to):
+    last: Appointment | None = None
+    while done := _step(world, to):
+        if done == last:
+            raise RuntimeError(f"{done.id} is due again at the same moment; the engine stops.")
+        last = done
         if on_step:
             on_step()
     if to > world.clock.now():
@@ -70,20 +74,19 @@ def next_due(world: World) -> int | None:
     return found.moment if found else None
 
 
-def _step(world: World, to: int) -> bool:
+def _step(world: World, to: int) -> Appointment | None:
+    """Keep the earliest appointment, unless it lies after the moment."""
     with world.lock:
         found = _next(world)
         if found is None or found.moment > to:
-            return False
+            return None
         if found.moment > world.clock.now():
             world.move_clock(found.moment)
         with world.transaction(found.account) as tx:
             body = tx.get(found.duty.kind, found.id)
             assert body, "an appointment names what is stored"
             found.duty.act(tx, body)
-        if _next(world) == found:
-            raise RuntimeError(f"{found.id} is due again at the same moment; the engine stops.")
-        return True
+        return found
 
 
 def _next(world: World) -> Appointment | None:

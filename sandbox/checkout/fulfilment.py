@@ -7,7 +7,7 @@ from sandbox.billing import beginning, changing, collection, invoicing, items, l
 from sandbox.checkout import records
 from sandbox.checkout.blank_session import details
 from sandbox.checkout.line_items import is_recurring
-from sandbox.objects import Object, copy
+from sandbox.objects import Object
 from sandbox.resources import invoice_items
 from sandbox.transaction import Transaction
 
@@ -98,6 +98,8 @@ def _bill_once(tx: Transaction, subscription: Object, item: Object) -> None:
 def _update_customer(tx: Transaction, session: Object, record: Object) -> None:
     customer = tx.param_object("customer", session["customer"], param="customer")
     with tx.updating(customer, "customer.updated"):
+        if record["customer"]:  # made at the first attempt; what was typed last is right
+            customer |= {"email": record["email"], "name": record["name"]}
         customer["email"] = customer["email"] or record["email"]
         if record["customer_update"].get("name") == "auto" and record["name"]:
-            customer["name"] = copy(record["name"])
+            customer["name"] = record["name"]

@@ -26,7 +26,7 @@ from sandbox.transaction import Transaction
 routes = Routes()
 
 CARD = "_card"
-"""The number behind a payment method, and whether it was set up or spent."""
+"""Which card is behind a payment method (by fingerprint), and whether it was set up or spent."""
 
 
 @routes.post("/v1/payment_methods", PaymentMethodCreateParams)
@@ -160,7 +160,7 @@ def card_of(tx: Transaction, method: Object) -> Card:
     """The test card behind the method."""
     record = tx.get(CARD, method["id"])
     assert record, "a payment method is made together with its card"
-    return cards.BY_NUMBER[record["number"]]
+    return cards.BY_FINGERPRINT[record["fingerprint"]]
 
 
 def is_set_up(tx: Transaction, method: Object) -> bool:
@@ -192,7 +192,7 @@ def declined(decline: Decline, **details: Any) -> StripeFailure:
 
 def from_card(tx: Transaction, card: Card, details: Params) -> Object:
     method = build(tx, card, details)
-    record = {"object": CARD, "id": method["id"], "number": card.number}
+    record = {"object": CARD, "id": method["id"], "fingerprint": card.fingerprint}
     tx.insert({**record, "set_up": False, "spent": False})
     return tx.insert(method)
 

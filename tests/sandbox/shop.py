@@ -41,7 +41,7 @@ class Shop:
         self, price: str | None = None, card: str = "4242424242424242", **data: Any
     ) -> Any:
         """Buy a subscription through Checkout; ``data`` is ``subscription_data``."""
-        params = {"subscription_data": data} if data else {}
+        params: Any = {"subscription_data": data} if data else {}
         session = self.session(price or self.price(), **params)
         assert self.pay(session, card).status == "complete"
         done = self.client.v1.checkout.sessions.retrieve(session.id)

@@ -1,0 +1,63 @@
+"""The controls of buyers, banks and the merchant's settings, over HTTP."""
+
+import pytest
+from werkzeug.test import Client
+
+from sandbox.app import Application
+from tests.sandbox.conftest import NOW
+from tests.sandbox.shop import DAY
+
+
+@pytest.fixture
+def controls(world) -> Client:
+    return Client(Application(world))
+
+
+def post(controls, what, **data):
+    return controls.post(f"/_sandbox/{what}", json=data)
+
+
+def test_a_session_is_paid_without_a_browser(shop, controls):
+    session = shop.session(shop.price())
+    declined = post(controls, f"checkout/{session.id}/pay", card="4000000000000002")
+    assert declined.status_code == 200
+    assert declined.json["status"] == "declined"
+    assert declined.json["decline_code"] == "generic_decline"
+    paid = post(controls, f"checkout/{session.id}/pay", email="ada@example.com", name="Ada")
+    assert paid.json["status"] == "complete"
+    done = shop.client.v1.checkout.sessions.retrieve(session.id, {"expand": ["customer"]})
+    assert (done.payment_status, done.customer.name) == ("paid", "Ada")
+    again = post(controls, f"checkout/{session.id}/pay")
+    assert again.status_code == 400
+    assert again.json == {"error": "This Checkout Session is already complete."}
+    assert post(controls, "checkout/cs_test_no/pay").status_code == 404
+
+
+def test_three_d_secure_is_answered(shop, controls):
+    session = shop.session(shop.price(), "subscription")
+    card = {"card": "pm_card_authenticationRequired"}
+    waiting = post(controls, f"checkout/{session.id}/pay", **card, authenticates=None)
+    assert waiting.json["status"] == "requires_action"
+    intent = waiting.json["url"].rpartition("/")[2]
+    failed = post(controls, f"authentications/{intent}", succeeds=False)
+    assert failed.json["status"] == "declined"
+    assert post(controls, f"checkout/{session.id}/pay", **card).json["status"] == "complete"
+
+
+def test_settings_of_collection(shop, controls):
+    assert controls.get("/_sandbox/billing-settings").json == {
+        "retry_after_days": [3, 5, 7],
+        "after_retries": "cancel",
+    }
+    changed = post(controls, "billing-settings", retry_after_days=[1], after_retries="mark_unpaid")
+    assert changed.json == {"retry_after_days": [1], "after_retries": "mark_unpaid"}
+    refused = post(controls, "billing-settings", after_retries="forget")
+    assert refused.status_code == 400
+    assert "after_retries is one of" in refused.json["error"]
+
+
+def test_time_is_advanced_with_everything_on_the_way(shop, controls):
+    shop.subscribe()
+    answer = post(controls, "clock/advance", seconds=32 * DAY)
+    assert answer.json["now"] == NOW + 32 * DAY
+    assert len(shop.client.v1.invoices.list({"status": "paid"}).data) == 2
