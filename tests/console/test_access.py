@@ -6,6 +6,7 @@ from django.test import Client
 from django.urls import reverse
 
 from config import roles
+from tests.console.dialogs import send
 from tests.console.pages import NAMES, PAGES, Page
 from tests.console.world import World
 
@@ -138,7 +139,4 @@ def test_roles_are_made_once_and_repaired(db: None) -> None:
 def test_a_dialog_of_a_row_that_is_not_there(administrator: Client) -> None:
     nowhere = reverse("admin:billing_payment_read_again", args=["pay_nothing"])
 
-    assert (
-        administrator.post(nowhere, {"reason": "Because.", "_form_submitted": "on"}).status_code
-        == 404
-    )
+    assert send(administrator, nowhere).status_code == 404

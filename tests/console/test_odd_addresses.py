@@ -46,7 +46,6 @@ def test_rows_that_are_not_there(noun: Page, administrator: Client) -> None:
 def test_search(term: str, administrator: Client) -> None:
     build()
 
-    assert administrator.get("/admin/search/", {"s": term, "extended": "1"}).status_code in (
-        200,
-        400,
-    )
+    answer = administrator.get("/admin/search/", {"s": term, "extended": "1"})
+
+    assert answer.status_code in (200, 400)

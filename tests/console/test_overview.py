@@ -1,0 +1,119 @@
+"""The home page's numbers are true."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.test import Client
+
+from billing.models import Payment, Refund, StripeEndpoint, Subscription, SyncObject
+from common.money import Money
+from config import overview
+from config.overview import Inbox, Takings
+from projects.models import Project
+from tests.console.world import build
+from webhooks.models import InboundEvent
+
+pytestmark = pytest.mark.django_db
+
+NOW = datetime(2026, 11, 21, 12, 30, tzinfo=UTC)
+
+
+def test_nothing_yet() -> None:
+    found = overview.gather(NOW)
+
+    assert found["inbox"] == Inbox(0, 0, 0, 0, None, None)
+    assert found["takings"] == []
+    assert found["parked"] == []
+    assert (found["projects"], found["outbox"], found["events_today"]) == (0, 0, 0)
+    assert len(found["hours"]) == 24
+
+
+def test_inbox() -> None:
+    build(size=8, now=NOW)
+    InboundEvent.objects.create(
+        endpoint=StripeEndpoint.objects.get(),
+        event_id="evt_bad",
+        body=b"",
+        quarantined="Not JSON.",
+        received_at=NOW - timedelta(days=2),
+        last_received_at=NOW,
+    )
+
+    assert overview.inbox() == Inbox(
+        waiting=2,
+        parked=2,
+        foreign=2,
+        quarantined=1,
+        oldest_waiting=NOW - timedelta(hours=5),
+        last_received=NOW,
+    )
+
+
+def test_an_old_event_of_a_waiting_object_is_done() -> None:
+    world = build(size=2, now=NOW)
+    world.sync_object.applied = 1
+    world.sync_object.save()
+
+    assert overview.inbox().waiting == 1
+    assert overview.inbox().oldest_waiting is None
+
+
+def test_hours() -> None:
+    build(size=3, now=NOW)
+
+    hours = overview.hourly(NOW)
+
+    assert [(hour.at.hour, hour.events, hour.percent) for hour in hours[-4:]] == [
+        (9, 0, 0),
+        (10, 1, 100),
+        (11, 1, 100),
+        (12, 1, 100),
+    ]
+    assert sum(hour.events for hour in hours) == 3
+
+
+def test_subscriptions_of_all_projects() -> None:
+    build(size=5)
+    build(size=2, name="Neighbour")
+
+    found = overview.subscriptions()
+
+    assert (found["active"], found["trialing"], found["past_due"]) == (3, 2, 1)
+    assert Subscription.objects.across_projects().count() == 7
+
+
+def test_takings_by_currency() -> None:
+    world = build(size=2, now=NOW)
+    yen = Payment.objects.for_project(world.project).order_by("pk")[0]
+    yen.currency, yen.amount, yen.amount_received, yen.amount_refunded = "jpy", 5000, 5000, 0
+    yen.save()
+    Refund.objects.for_project(world.project).filter(payment=yen).update(status="failed")
+    Payment.objects.for_project(world.project).create(
+        account=world.account,
+        customer=world.customer,
+        stripe_id="pi_old",
+        status="paid",
+        stripe_status="succeeded",
+        currency="usd",
+        amount=100,
+        amount_received=100,
+        paid_at=NOW - timedelta(days=8),
+    )
+
+    assert overview.takings(NOW) == [
+        Takings(count=1, gross=Money(5000, "jpy"), refunded=Money(0, "jpy")),
+        Takings(count=1, gross=Money(2900, "usd"), refunded=Money(900, "usd")),
+    ]
+
+
+def test_page_shows_them(viewer: Client) -> None:
+    build(size=3)
+
+    answer = viewer.get("/admin/")
+
+    assert "29.00 USD" not in answer.text
+    assert "87.00 USD" in answer.text
+    assert "60.00 USD" in answer.text
+    assert SyncObject.objects.filter(parked_at__isnull=False).count() == 1
+    assert "DependencyMissing: waits" in answer.text
+    assert Project.objects.count() == 1

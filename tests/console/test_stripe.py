@@ -1,0 +1,276 @@
+"""The console asks Stripe, and says so plainly when Stripe is away."""
+
+import re
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from billing.models import Price, Product, StripeAccount, SyncObject
+from billing.services import catalog
+from billing.services.product_features import Entitlement
+from common import crypto
+from common.money import Money
+from entitlements.models import Feature
+from events.models import AuditEntry
+from projects.models import Project
+from sandbox.world import DEFAULT_SECRET_KEY
+from tests.billing_fixtures import SandboxStripe
+from tests.console.dialogs import send, told, was_done
+from tests.factories.entitlements import FeatureFactory, LimitFactory
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def features(project: Project) -> list[Feature]:
+    return [
+        FeatureFactory.create(project=project, code="sso"),
+        LimitFactory.create(project=project, code="seats"),
+    ]
+
+
+@pytest.fixture
+def product(project: Project, stripe: SandboxStripe, features: list[Feature]) -> Product:
+    return catalog.create_product(
+        project=project,
+        name="Pro",
+        description="For teams",
+        features=[Entitlement("sso", True)],
+        metadata={},
+        idempotency_key="product",
+        actor="command",
+        at=timezone.now(),
+    )
+
+
+@pytest.fixture
+def price(product: Product) -> Price:
+    return catalog.create_price(
+        product=product,
+        money=Money(2900, "usd"),
+        interval="month",
+        interval_count=1,
+        nickname="",
+        metadata={},
+        idempotency_key="price",
+        at=timezone.now(),
+    )
+
+
+def dialog(row: Product | Price, name: str) -> str:
+    return f"/admin/billing/{type(row).__name__.lower()}/{row.pk}/{name}/"
+
+
+def entries(action: str) -> list[tuple[str, str, str]]:
+    rows = AuditEntry.objects.filter(action=action).order_by("pk")
+    return [(row.subject, row.actor, row.reason) for row in rows]
+
+
+def test_read_again(product: Product, stripe: SandboxStripe, operator: Client) -> None:
+    assert product.stripe_id is not None
+    stripe.v1.products.update(product.stripe_id, {"name": "Pro Max"})
+
+    answer = send(operator, dialog(product, "read-again"))
+
+    assert was_done(answer)
+    assert told(answer) == ["Read from Stripe and stored."]
+    product.refresh_from_db()
+    assert product.name == "Pro Max"
+    assert entries("mirror.read_again") == [
+        (product.pk, "operator:operator", "The customer asked.")
+    ]
+
+
+def test_read_again_while_stripe_is_away(
+    product: Product, stripe: SandboxStripe, operator: Client
+) -> None:
+    stripe.fail("error_before", path="/v1/products/*", times=10)
+
+    answer = send(operator, dialog(product, "read-again"))
+
+    assert was_done(answer)
+    [message] = told(answer)
+    assert "The object stays marked and is read again later." in message
+    row = SyncObject.objects.get(stripe_id=product.stripe_id)
+    assert row.applied < row.requested
+    assert len(entries("mirror.read_again")) == 1
+
+
+def test_read_again_what_stripe_has_not_made(product: Product, operator: Client) -> None:
+    Product.objects.for_project(product.project).update(stripe_id=None)
+
+    answer = send(operator, dialog(product, "read-again"))
+
+    assert "Stripe has not made this object yet. There is nothing to read." in answer.text
+    assert entries("mirror.read_again") == []
+
+
+def test_set_features(product: Product, operator: Client) -> None:
+    shown = operator.get(dialog(product, "features"))
+    answer = send(operator, dialog(product, "features"), features="sso\nseats = 25\n")
+
+    assert "sso = on" in shown.text
+    assert was_done(answer)
+    said = {row.feature.code: row.value for row in product.features.select_related("feature")}
+    assert said == {"sso": True, "seats": 25}
+    assert entries("product.set_features")[-1] == (
+        product.pk,
+        "operator:operator",
+        "The customer asked.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("lines", "complaint"),
+    [
+        ("nothing = on", "nothing: the project has no such feature."),
+        ("sso = 3", "sso: This feature is on or off: leave the value empty."),
+        ("seats", "seats: Type a whole number, or: unlimited."),
+        ("seats = 1\nseats = 2", "seats is named twice."),
+    ],
+)
+def test_features_that_do_not_fit(
+    lines: str, complaint: str, product: Product, operator: Client
+) -> None:
+    answer = send(operator, dialog(product, "features"), features=lines)
+
+    assert complaint in answer.text
+    assert [row.feature.code for row in product.features.select_related("feature")] == ["sso"]
+
+
+def test_change_a_product(product: Product, stripe: SandboxStripe, operator: Client) -> None:
+    answer = send(operator, dialog(product, "edit"), name="Team", description="", on_sale="")
+
+    assert was_done(answer)
+    product.refresh_from_db()
+    assert product.stripe_id is not None
+    at_stripe = stripe.v1.products.retrieve(product.stripe_id)
+    assert (product.name, product.active) == ("Team", False)
+    assert (at_stripe.name, at_stripe.active) == ("Team", False)
+    entry = AuditEntry.objects.get(action="product.change")
+    assert (entry.before["name"], entry.after["name"]) == ("Pro", "Team")
+
+
+def test_change_a_product_while_stripe_is_away(
+    product: Product, stripe: SandboxStripe, operator: Client
+) -> None:
+    stripe.fail("error_before", path="/v1/products/*", times=10)
+
+    answer = send(operator, dialog(product, "edit"), name="Team", on_sale="on")
+
+    assert answer.status_code == 200
+    assert 'class="tg-refusal"' in answer.text
+    product.refresh_from_db()
+    assert product.name == "Pro"
+
+
+def test_price_off_sale_and_on_again(price: Price, operator: Client) -> None:
+    assert was_done(send(operator, dialog(price, "archive")))
+    price.refresh_from_db()
+    assert not price.active
+
+    assert was_done(send(operator, dialog(price, "restore")))
+    price.refresh_from_db()
+    assert price.active
+    assert len(entries("price.change")) == 2
+
+
+def test_connect_and_replace_keys(
+    project: Project, stripe: SandboxStripe, operator: Client
+) -> None:
+    answer = send(
+        operator,
+        "/admin/billing/stripeaccount/connect/",
+        project=project.pk,
+        secret_key=DEFAULT_SECRET_KEY,
+        signing_secret="whsec_first_secret",
+    )
+
+    assert was_done(answer)
+    account = StripeAccount.objects.get(project=project)
+    page = f"/admin/billing/stripeaccount/{account.pk}"
+    rotated = send(operator, f"{page}/rotate-key/", secret_key=DEFAULT_SECRET_KEY)
+    added = send(operator, f"{page}/signing-secret/", signing_secret="whsec_second_secret")
+    assert was_done(rotated)
+    assert was_done(added)
+    [endpoint] = account.endpoints.all()
+    opened = [crypto.decrypt(each, context=endpoint.secret_context) for each in endpoint.secrets]
+    assert opened == ["whsec_second_secret", "whsec_first_secret"]
+    shown = operator.get(f"{page}/change/").text
+    assert f"…{DEFAULT_SECRET_KEY[-4:]}" in shown
+    assert not re.search(r"whsec_|sk_test_", shown)
+    account.refresh_from_db()
+    assert account.secret_key not in shown
+    assert all(each not in shown for each in endpoint.secrets)
+    for action in ("connect", "rotate_key", "add_signing_secret"):
+        assert entries(f"stripe_account.{action}") == [
+            (account.pk, "operator:operator", "The customer asked.")
+        ]
+    assert DEFAULT_SECRET_KEY not in repr(list(AuditEntry.objects.values()))
+
+
+@pytest.mark.parametrize(
+    ("secret_key", "complaint"),
+    [
+        ("pk_test_123456", "Send a secret key"),
+        ("sk_live_123456", "This project is test: send a test key."),
+        ("sk_test_wrong_key", "key"),
+    ],
+)
+def test_keys_that_open_nothing(
+    secret_key: str, complaint: str, project: Project, stripe: SandboxStripe, operator: Client
+) -> None:
+    answer = send(
+        operator,
+        "/admin/billing/stripeaccount/connect/",
+        project=project.pk,
+        secret_key=secret_key,
+    )
+
+    assert answer.status_code == 200
+    assert complaint in answer.text
+    assert secret_key not in answer.text
+    assert not StripeAccount.objects.filter(project=project).exists()
+
+
+def test_the_platforms_own_key_lives_elsewhere(account: StripeAccount, operator: Client) -> None:
+    answer = send(
+        operator,
+        f"/admin/billing/stripeaccount/{account.pk}/rotate-key/",
+        secret_key="sk_test_123456",
+    )
+
+    assert "The platform&#x27;s own keys live in the environment." in answer.text
+
+
+def test_define_change_archive_a_feature(project: Project, operator: Client) -> None:
+    made = send(
+        operator,
+        "/admin/entitlements/feature/define/",
+        project=project.pk,
+        code="export",
+        name="Export",
+        kind="limit",
+        unit="rows",
+    )
+    feature = Feature.objects.for_project(project).get(code="export")
+    page = f"/admin/entitlements/feature/{feature.pk}"
+    again = send(
+        operator,
+        "/admin/entitlements/feature/define/",
+        project=project.pk,
+        code="export",
+        name="Export",
+        kind="limit",
+    )
+
+    assert was_done(made)
+    assert "The project already has a feature with this code." in again.text
+    assert was_done(send(operator, f"{page}/edit/", name="Exports", unit="files"))
+    assert was_done(send(operator, f"{page}/archive/"))
+    feature.refresh_from_db()
+    assert (feature.name, feature.unit, feature.archived_at is None) == ("Exports", "files", False)
+    assert was_done(send(operator, f"{page}/restore/"))
+    reasons = AuditEntry.objects.filter(subject=feature.pk).values_list("reason", flat=True)
+    assert list(reasons) == ["The customer asked."] * 4
