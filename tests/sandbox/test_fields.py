@@ -22,20 +22,29 @@ SANDBOX_KINDS = [
     "account",
     "balance_transaction",
     "charge",
+    "checkout.session",
     "customer",
     "event",
+    "invoice",
+    "invoice_payment",
+    "invoiceitem",
+    "item",
+    "line_item",
     "payment_intent",
     "payment_method",
+    "plan",
     "price",
     "product",
     "refund",
     "setup_intent",
+    "subscription",
+    "subscription_item",
     "webhook_endpoint",
 ]
 
 
 @pytest.fixture
-def objects(client):
+def objects(client, shop):
     """One object of each kind, made as a user would."""
     client.v1.webhook_endpoints.create({"url": "https://e.co", "enabled_events": ["*"]})
     customer = client.v1.customers.create({"name": "Ada"})
@@ -75,8 +84,32 @@ def objects(client):
         client.v1.refunds.create({"payment_intent": intent.id}),
         client.v1.events.list().data[0],
         client.v1.webhook_endpoints.list().data[0],
+        *billed(shop),
     ]
     return {each.object: each.to_dict(for_json=True) for each in made}
+
+
+def billed(shop):
+    """What a purchase leaves behind."""
+    session = shop.session(shop.price())
+    assert shop.pay(session).status == "complete"
+    session = shop.client.v1.checkout.sessions.retrieve(session.id)
+    subscription = shop.subscription(session.subscription)
+    (item,) = subscription["items"].data
+    invoice = shop.client.v1.invoices.retrieve(session.invoice)
+    return [
+        session,
+        shop.client.v1.checkout.sessions.line_items.list(session.id).data[0],
+        subscription,
+        item,
+        item.plan,
+        invoice,
+        invoice.lines.data[0],
+        shop.client.v1.invoice_payments.list().data[0],
+        shop.client.v1.invoice_items.create(
+            {"customer": session.customer, "amount": 100, "currency": "usd"}
+        ),
+    ]
 
 
 @pytest.mark.parametrize("kind", SANDBOX_KINDS)
