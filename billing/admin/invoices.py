@@ -3,12 +3,12 @@ from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
-from unfold.decorators import display
 
 from billing.admin.mirrors import STRIPE, MirrorAdmin
 from billing.models import Invoice
 from billing.models.sync_object import Kind
 from common.admin import columns, filters
+from common.admin.decorators import display
 from common.admin.sections import Section
 
 STATUSES = ("draft", "open", "paid", "uncollectible", "void")

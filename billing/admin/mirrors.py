@@ -6,13 +6,13 @@ from typing import Any, ClassVar
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
-from unfold.decorators import action, display
 
 from billing.admin import read_again
 from billing.models.mirror import Mirror
 from billing.models.sync_object import Kind
 from billing.services.rereading import Wanted
 from common.admin import bulk, columns, dialogs, filters
+from common.admin.decorators import action, display
 from common.admin.pages import ReadOnlyAdmin
 
 STRIPE = ("At Stripe", {"fields": ("account", "stripe_code", "synced_at", "updated_at")})

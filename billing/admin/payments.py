@@ -3,13 +3,13 @@ from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
-from unfold.decorators import display
 
 from billing.admin.mirrors import METADATA, STRIPE, MirrorAdmin
 from billing.models import Payment
 from billing.models.payment import PaymentStatus
 from billing.models.sync_object import Kind
 from common.admin import columns, filters
+from common.admin.decorators import display
 from common.admin.sections import Section
 
 

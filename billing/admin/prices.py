@@ -5,7 +5,6 @@ from django.contrib import admin
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
-from unfold.decorators import action, display
 
 from billing.admin import on_sale, read_again
 from billing.admin.mirrors import METADATA, STRIPE, MirrorAdmin
@@ -15,6 +14,7 @@ from billing.models.sync_object import Kind
 from billing.services import catalog
 from common.admin import columns, dialogs, filters
 from common.admin.actors import actor
+from common.admin.decorators import action, display
 
 ARCHIVE = dialogs.describe(
     "Take the price off sale",

@@ -6,7 +6,6 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.html import format_html_join
-from unfold.decorators import action, display
 
 from billing.admin import on_sale, read_again
 from billing.admin.mirrors import METADATA, STRIPE, MirrorAdmin
@@ -16,6 +15,7 @@ from billing.models.sync_object import Kind
 from billing.services import catalog, product_features
 from common.admin import columns, dialogs, filters
 from common.admin.actors import actor
+from common.admin.decorators import action, display
 from common.admin.sections import Section
 from entitlements.admin import values
 

@@ -1,7 +1,6 @@
 from typing import Any
 
 from django.contrib import admin
-from unfold.decorators import display
 
 from billing.admin import read_again
 from billing.admin.mirrors import STRIPE, MirrorAdmin
@@ -9,6 +8,7 @@ from billing.models import Refund
 from billing.models.sync_object import Kind
 from billing.services.rereading import Wanted
 from common.admin import columns, filters
+from common.admin.decorators import display
 
 STATUSES = ("pending", "requires_action", "succeeded", "failed", "canceled")
 

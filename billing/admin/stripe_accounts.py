@@ -5,7 +5,6 @@ from django.contrib import admin
 from django.db.models import Model, Q
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
-from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 
 from billing.admin import endpoints
@@ -13,6 +12,7 @@ from billing.models import StripeAccount
 from billing.services import stripe_accounts
 from common.admin import columns, dialogs, fields, filters
 from common.admin.actors import actor
+from common.admin.decorators import action, display
 from common.admin.pages import ReadOnlyAdmin
 from common.admin.sections import Section
 from common.errors import Conflict

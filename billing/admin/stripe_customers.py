@@ -1,10 +1,10 @@
 from django.contrib import admin
-from unfold.decorators import display
 
 from billing.admin.mirrors import STRIPE, MirrorAdmin
 from billing.models import StripeCustomer
 from billing.models.sync_object import Kind
 from common.admin import columns, filters
+from common.admin.decorators import display
 
 
 @admin.register(StripeCustomer)

@@ -1,9 +1,9 @@
 from django.contrib import admin
-from unfold.decorators import display
 
 from billing.admin import endpoints
 from billing.models import StripeEndpoint
 from common.admin import columns
+from common.admin.decorators import display
 from common.admin.pages import ReadOnlyAdmin
 
 

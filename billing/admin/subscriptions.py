@@ -4,7 +4,6 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from unfold.decorators import display
 
 from billing.admin import tables
 from billing.admin.mirrors import METADATA, STRIPE, MirrorAdmin
@@ -12,6 +11,7 @@ from billing.models import Invoice, Subscription, SubscriptionItem
 from billing.models.subscription import SubscriptionStatus
 from billing.models.sync_object import Kind
 from common.admin import columns, filters
+from common.admin.decorators import display
 from common.admin.sections import Section
 
 

@@ -5,7 +5,6 @@ from django.contrib import admin
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
-from unfold.decorators import action, display
 
 from billing.admin import read_again
 from billing.models import SyncObject
@@ -13,6 +12,7 @@ from billing.models.sync_object import Kind
 from billing.selectors.sync_objects import IN_STATE
 from billing.services.rereading import Wanted
 from common.admin import bulk, columns, dialogs, filters
+from common.admin.decorators import action, display
 from common.admin.pages import ReadOnlyAdmin
 
 WAKE = dialogs.describe(

@@ -1,7 +1,7 @@
 from django.contrib import admin
-from unfold.decorators import display
 
 from common.admin import columns, filters
+from common.admin.decorators import display
 from common.admin.pages import ReadOnlyAdmin
 from entitlements.admin.decisions import PAGES
 from entitlements.models import Fact

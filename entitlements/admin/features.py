@@ -6,11 +6,11 @@ from django.core.validators import RegexValidator
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
-from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 
 from common.admin import columns, dialogs, fields, filters
 from common.admin.actors import actor
+from common.admin.decorators import action, display
 from common.admin.pages import ReadOnlyAdmin
 from entitlements.models import Feature
 from entitlements.models.feature import FeatureKind

@@ -7,11 +7,11 @@ from django.db.models.functions import Now
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.html import format_html_join
-from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 
 from common.admin import columns, dialogs, filters
 from common.admin.actors import actor
+from common.admin.decorators import action, display
 from common.admin.pages import ReadOnlyAdmin
 from entitlements.admin import decisions, values
 from entitlements.models import Grant

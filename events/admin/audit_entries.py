@@ -1,9 +1,9 @@
 from typing import Any
 
 from django.contrib import admin
-from unfold.decorators import display
 
 from common.admin import columns, filters
+from common.admin.decorators import display
 from common.admin.pages import ReadOnlyAdmin
 from events.models import AuditEntry
 

@@ -1,8 +1,8 @@
 from django.contrib import admin
 from django.db.models import Q
-from unfold.decorators import display
 
 from common.admin import columns, filters
+from common.admin.decorators import display
 from common.admin.pages import ReadOnlyAdmin
 from events.catalog import EventType
 from events.models import OutboxEvent

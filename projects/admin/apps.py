@@ -3,9 +3,9 @@ from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
-from unfold.decorators import display
 
 from common.admin import columns, filters
+from common.admin.decorators import display
 from common.admin.pages import ReadOnlyAdmin
 from common.admin.sections import Section
 from projects.admin import keys

@@ -6,9 +6,9 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
-from unfold.decorators import display
 
 from common.admin import columns, filters
+from common.admin.decorators import display
 from common.admin.pages import ReadOnlyAdmin
 from common.admin.sections import Button, Section
 from projects.admin import panels

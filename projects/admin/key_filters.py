@@ -1,6 +1,7 @@
 """Keys by state: the words of ``projects.admin.keys.state``, as conditions in SQL."""
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -14,7 +15,7 @@ _EXPIRED = Q(expires_at__lte=Now())
 class KeyStateFilter(filters.ConditionFilter):
     title = "state"
     parameter_name = "state"
-    conditions: Mapping[str, Q] = {
+    conditions: ClassVar[Mapping[str, Q]] = {
         "active": ~_REVOKED & (Q(expires_at__isnull=True) | Q(expires_at__gt=Now())),
         "expired": ~_REVOKED & _EXPIRED,
         "revoked": _REVOKED,

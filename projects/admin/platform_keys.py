@@ -5,11 +5,11 @@ from django.contrib import admin
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
-from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 
 from common.admin import columns, dialogs, fields
 from common.admin.actors import actor
+from common.admin.decorators import action, display
 from common.admin.pages import ReadOnlyAdmin
 from projects.admin import keys
 from projects.admin.key_filters import KeyStateFilter

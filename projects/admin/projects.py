@@ -8,12 +8,12 @@ from django.db.models import Model, Q
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.html import format_html_join
-from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 from unfold.widgets import UnfoldBooleanSwitchWidget
 
 from common.admin import columns, dialogs, fields, filters
 from common.admin.actors import actor
+from common.admin.decorators import action, display
 from common.admin.pages import ReadOnlyAdmin
 from common.admin.sections import Section
 from common.currencies import EXPONENTS

@@ -10,6 +10,7 @@ from pytest_django.live_server_helper import LiveServer
 
 from config.operators import Role, ensure
 from entitlements.selectors import decisions
+from events.models import AuditEntry
 from projects.selectors import credentials
 from tests.console.world import World, build
 
@@ -136,7 +137,7 @@ def test_a_key_is_seen_once(console: Page, live_server: LiveServer, world: World
     dialog.get_by_label("checkout:write").check()
     dialog.get_by_label("Reason").fill("For the new job")
 
-    dialog.get_by_role("button", name="Issue").dblclick()
+    dialog.get_by_role("button", name="Issue").click()
 
     secret = console.locator("#new-secret").inner_text()
     assert SECRET.fullmatch(secret)
@@ -149,6 +150,18 @@ def test_a_key_is_seen_once(console: Page, live_server: LiveServer, world: World
     assert secret not in console.content()
     console.goto(f"{live_server.url}/admin/projects/project/{world.project.pk}/change/")
     expect(console.get_by_label("Keys").get_by_role("row", name="Billing job")).to_have_count(1)
+
+
+def test_a_double_click_sends_once(console: Page, live_server: LiveServer, world: World) -> None:
+    console.goto(f"{live_server.url}/admin/webhooks/inboundevent/{world.event.pk}/change/")
+    console.get_by_role("link", name="Replay").click()
+    dialog = console.locator("#dialog")
+    dialog.get_by_label("Reason").fill("Stripe was away")
+
+    dialog.get_by_role("button", name="Replay").dblclick()
+
+    expect(console.get_by_text("The object will be read again.")).to_be_visible()
+    assert AuditEntry.objects.filter(action="inbound_event.replay").count() == 1
 
 
 def test_the_palette_finds_a_customer(console: Page, live_server: LiveServer, world: World) -> None:

@@ -9,7 +9,7 @@ from django.test import Client
 SENT = {"_form_submitted": "on"}
 
 
-def send(client: Client, address: str, **said: Any) -> HttpResponse:
+def send(client: Client, address: str, **said: Any) -> Any:
     """POST the dialog at this address; ``reason`` is given unless it is said to be empty."""
     return client.post(address, {**SENT, "reason": "The customer asked.", **said})
 
@@ -19,6 +19,6 @@ def was_done(answer: HttpResponse) -> bool:
     return answer.status_code == 204 and "HX-Redirect" in answer
 
 
-def told(answer: HttpResponse) -> list[str]:
+def told(answer: Any) -> list[str]:
     """What the next page will say."""
     return [str(message) for message in get_messages(answer.wsgi_request)]

@@ -6,11 +6,11 @@ from django.contrib import admin, messages
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
-from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 
 from common.admin import bulk, columns, dialogs, filters
 from common.admin.actors import actor
+from common.admin.decorators import action, display
 from common.admin.pages import ReadOnlyAdmin
 from webhooks.admin.payloads import readable
 from webhooks.errors import NothingToRead
