@@ -47,6 +47,8 @@ def complete(
 
     Raises 400 if the session is no longer open, or lacks a card or an e-mail address.
     """
+    if session["status"] == "open" and session["expires_at"] <= tx.now:
+        raise invalid(CLOSED["expired"])  # the clock passed it and the engine has yet to look
     if session["status"] != "open":
         raise invalid(CLOSED[session["status"]])
     record = records.of(tx, session)

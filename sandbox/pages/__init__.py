@@ -38,9 +38,10 @@ def respond(world: World, request: Request) -> Response:
     except MethodNotAllowed as refused:
         return Response("This page does not take that.", 405, refused.get_headers())
     except StripeFailure as failure:
-        if failure.status != 404:
-            raise
-        return _missing()
+        if failure.status == 404:
+            return _missing()
+        title = "This cannot be completed"
+        return render("message.html", status=failure.status, title=title, text=failure.message)
     return response
 
 

@@ -18,6 +18,7 @@ from sandbox.resources import (
     products,
     refunds,
     setup_intents,
+    subscription_items,
     subscriptions,
     webhook_endpoints,
 )
@@ -39,6 +40,7 @@ RESOURCES: list[Routes] = [
     products.routes,
     refunds.routes,
     setup_intents.routes,
+    subscription_items.routes,
     subscriptions.routes,
     webhook_endpoints.routes,
 ]

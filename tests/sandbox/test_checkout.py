@@ -473,3 +473,41 @@ def test_the_saved_card_can_be_used_by_name(shop):
     assert shop.pay(session, method.id).status == "complete"
     done = retrieve(shop, session, "subscription")
     assert done.subscription.default_payment_method == method.id
+
+
+def test_money_that_is_captured_later(shop):
+    session = shop.session(
+        shop.price(1500, None), "payment", payment_intent_data={"capture_method": "manual"}
+    )
+    assert shop.pay(session).status == "complete"
+    done = retrieve(shop, session)
+    assert (done.status, done.payment_status) == ("complete", "unpaid")
+    shop.client.v1.payment_intents.capture(done.payment_intent)
+    assert retrieve(shop, session).payment_status == "paid"
+
+
+def test_a_payment_that_saves_the_card_makes_a_customer(shop):
+    session = shop.session(
+        shop.price(1500, None),
+        "payment",
+        payment_intent_data={"setup_future_usage": "off_session"},
+    )
+    shop.pay(session)
+    customer = retrieve(shop, session).customer
+    assert len(shop.client.v1.customers.payment_methods.list(customer).data) == 1
+
+
+def test_what_was_typed_last_is_the_customer(shop):
+    session = shop.session(shop.price())
+    shop.pay(session, "4000000000000002", email="typo@example.con", name="Adda")
+    shop.pay(session, email="ada@example.com", name="Ada")
+    done = retrieve(shop, session, "customer")
+    assert (done.customer.email, done.customer.name) == ("ada@example.com", "Ada")
+    assert len(shop.client.v1.customers.list().data) == 1
+
+
+def test_a_session_past_its_end_is_not_paid_although_nobody_looked(shop):
+    session = shop.session(shop.price())
+    shop.world.move_clock(NOW + DAY)
+    with pytest.raises(StripeFailure, match="has expired"):
+        shop.pay(session)

@@ -349,3 +349,13 @@ def test_methods_that_a_page_does_not_take(shop, visitor):
     answer = visitor.delete(path(shop.session(shop.price())))
     assert answer.status_code == 405
     assert "POST" in answer.headers["Allow"]
+
+
+def test_a_purchase_that_became_impossible_says_why(shop, visitor):
+    customer = shop.customer()
+    session = shop.session(shop.price(), customer=customer)
+    shop.client.v1.customers.delete(customer)
+    answer = fill(visitor, session)
+    assert answer.status_code == 400
+    assert "This cannot be completed No such customer" in words(answer)
+    assert shop.client.v1.checkout.sessions.retrieve(session.id).status == "open"

@@ -301,3 +301,22 @@ def test_resume_is_for_paused_ones(shop):
     subscription = create(shop, shop.customer("pm_card_visa"))
     with pytest.raises(stripe.InvalidRequestError, match="only paused subscriptions"):
         shop.client.v1.subscriptions.resume(subscription.id)
+
+
+def test_items_over_their_own_routes(shop):
+    subscription = create(shop, shop.customer("pm_card_visa"), items=[{"price": shop.price()}])
+    api = shop.client.v1.subscription_items
+    shop.news()
+    added = api.create(
+        {"subscription": subscription.id, "price": shop.price(), "proration_behavior": "none"}
+    )
+    assert shop.news()[-1] == "customer.subscription.updated"
+    listed = api.list({"subscription": subscription.id}).data
+    assert [item.id for item in listed] == [subscription["items"].data[0].id, added.id]
+    changed = api.update(added.id, {"quantity": 4, "proration_behavior": "none"})
+    assert changed.quantity == api.retrieve(added.id).quantity == 4
+    gone = api.delete(added.id, {"proration_behavior": "none"})
+    assert gone.to_dict() == {"id": added.id, "object": "subscription_item", "deleted": True}
+    assert len(shop.subscription(subscription.id)["items"].data) == 1
+    with pytest.raises(stripe.InvalidRequestError, match="No such subscription_item"):
+        api.retrieve(added.id)

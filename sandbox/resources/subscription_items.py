@@ -1,0 +1,85 @@
+"""Subscription items over their own routes: another way to change a subscription."""
+
+from __future__ import annotations
+
+from stripe.params import (
+    SubscriptionItemCreateParams,
+    SubscriptionItemDeleteParams,
+    SubscriptionItemListParams,
+    SubscriptionItemRetrieveParams,
+    SubscriptionItemUpdateParams,
+)
+
+from sandbox.billing import changing, items
+from sandbox.errors import invalid, missing_param, no_such
+from sandbox.objects import Object, Params
+from sandbox.pagination import embed
+from sandbox.routing import Routes
+from sandbox.transaction import Transaction
+
+routes = Routes()
+
+OF_THE_SUBSCRIPTION = ("payment_behavior", "proration_behavior", "proration_date", "off_session")
+MAX_LIMIT = 100
+
+
+@routes.post("/v1/subscription_items", SubscriptionItemCreateParams)
+def create(tx: Transaction, params: Params) -> Object:
+    subscription = tx.param_object("subscription", params["subscription"], param="subscription")
+    wanted = {name: value for name, value in params.items() if name != "subscription"}
+    _change(tx, subscription, wanted)
+    return items.of(subscription)[-1]
+
+
+@routes.get("/v1/subscription_items/<id>", SubscriptionItemRetrieveParams)
+def retrieve(tx: Transaction, params: Params, id: str) -> Object:
+    return _item(items.show_current_prices(tx, _subscription_of(tx, id)), id)
+
+
+@routes.post("/v1/subscription_items/<id>", SubscriptionItemUpdateParams)
+def update(tx: Transaction, params: Params, id: str) -> Object:
+    subscription = _subscription_of(tx, id)
+    _change(tx, subscription, {"id": id, **params})
+    return _item(subscription, id)
+
+
+@routes.delete("/v1/subscription_items/<id>", SubscriptionItemDeleteParams)
+def delete(tx: Transaction, params: Params, id: str) -> Object:
+    subscription = _subscription_of(tx, id)
+    _change(tx, subscription, {"id": id, "deleted": True, **params})
+    return {"id": id, "object": "subscription_item", "deleted": True}
+
+
+@routes.get("/v1/subscription_items", SubscriptionItemListParams)
+def list_(tx: Transaction, params: Params) -> Object:
+    """All on one page: a subscription has at most twenty."""
+    if "subscription" not in params:
+        raise missing_param("subscription")
+    for name in ("starting_after", "ending_before"):
+        if name in params:
+            raise invalid("The sandbox lists these items on one page.", param=name)
+    limit = params.get("limit", 10)
+    if not 1 <= limit <= MAX_LIMIT:
+        raise invalid(f"This value must be between 1 and {MAX_LIMIT}.", param="limit")
+    subscription = tx.param_object("subscription", params["subscription"], param="subscription")
+    found = items.of(items.show_current_prices(tx, subscription))
+    return embed(found, url="/v1/subscription_items", limit=limit)
+
+
+def _change(tx: Transaction, subscription: Object, params: Params) -> None:
+    shared = {name: params[name] for name in OF_THE_SUBSCRIPTION if name in params}
+    own = {name: value for name, value in params.items() if name not in shared}
+    changing.change(tx, subscription, {"items": [own], **shared})
+
+
+def _subscription_of(tx: Transaction, item_id: str) -> Object:
+    def has_item(subscription: Object) -> bool:
+        return any(item["id"] == item_id for item in items.of(subscription))
+
+    for subscription in tx.all("subscription", has_item):
+        return subscription
+    raise no_such("subscription_item", item_id, in_path=True)
+
+
+def _item(subscription: Object, id: str) -> Object:
+    return next(item for item in items.of(subscription) if item["id"] == id)
