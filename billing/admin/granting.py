@@ -98,7 +98,7 @@ class GrantForm(dialogs.Dialog):
             expires_at=self.cleaned_data["expires_at"],
         )
         self.effects = decisions.effects(found)
-        self.data = {**self.data.dict(), "previewed": self.fingerprint}
+        self.data = {**self.request.POST.dict(), "previewed": self.fingerprint}
 
     def get_after_template_context(
         self, request: HttpRequest, object_id: int | str | None = None

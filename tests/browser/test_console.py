@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 from django.utils import timezone
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, ViewportSize, expect
 from pytest_django.live_server_helper import LiveServer
 
 from config.operators import Role, ensure
@@ -17,7 +17,7 @@ from tests.console.world import World, build
 pytestmark = pytest.mark.browser
 
 PASSWORD = "a-long-enough-passphrase"
-PHONE = {"width": 390, "height": 844}
+PHONE: ViewportSize = {"width": 390, "height": 844}
 SECRET = re.compile(r"tg_test_[A-Za-z0-9_\-]{43}")
 
 

@@ -37,7 +37,7 @@ class Page:
 
     def row_of(self, world: World) -> Model:
         found = [row for row in vars(world).values() if type(row) is self.model]
-        return found[0] if found else everywhere(self.model).first()
+        return found[0] if found else everywhere(self.model)[0]
 
     def list_dialogs(self) -> list[str]:
         return [

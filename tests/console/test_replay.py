@@ -3,7 +3,6 @@
 from typing import Any
 
 import pytest
-from django.http import HttpResponse
 from django.test import Client
 
 from billing.models import SyncObject
@@ -18,7 +17,7 @@ EVENTS = "/admin/webhooks/inboundevent/"
 OBJECTS = "/admin/billing/syncobject/"
 
 
-def act(client: Client, listing: str, action: str, rows: list[Any], **said: str) -> HttpResponse:
+def act(client: Client, listing: str, action: str, rows: list[Any], **said: str) -> Any:
     """Choose rows of a list and an action; with ``reason`` the page in between is sent too."""
     selected = [str(row.pk) for row in rows]
     return client.post(

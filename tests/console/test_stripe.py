@@ -171,8 +171,7 @@ def test_price_off_sale_and_on_again(price: Price, operator: Client) -> None:
     assert not price.active
 
     assert was_done(send(operator, dialog(price, "restore")))
-    price.refresh_from_db()
-    assert price.active
+    assert Price.objects.for_project(price.project).get().active
     assert len(entries("price.change")) == 2
 
 
