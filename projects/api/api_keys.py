@@ -192,7 +192,7 @@ class AppKeysViewSet(ApiKeysViewSet):
     @cached_property
     def app_id(self) -> str | None:
         own = super().app_id
-        app = apps.get(project=self.project, app_id=self.kwargs["app_id"])
+        app: App = apps.get(project=self.project, app_id=self.kwargs["app_id"])
         if own not in (None, app.pk):
             raise NotFound
-        return app.pk
+        return str(app.pk)

@@ -1,5 +1,7 @@
 """Addresses below ``/api/v1``."""
 
+from typing import Any
+
 from django.urls import path
 
 from projects.api.api_keys import ApiKeysViewSet, AppKeysViewSet
@@ -7,8 +9,8 @@ from projects.api.apps import AppsViewSet
 from projects.api.customers import CustomersViewSet
 from projects.api.projects import ProjectsViewSet
 
-ALL = {"get": "list", "post": "create"}
-ONE = {"get": "retrieve", "patch": "partial_update"}
+ALL: dict[str, Any] = {"get": "list", "post": "create"}
+ONE: dict[str, Any] = {"get": "retrieve", "patch": "partial_update"}
 
 urlpatterns = [
     path("projects", ProjectsViewSet.as_view(ALL)),

@@ -7,42 +7,65 @@ import common.ids
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('projects', '0001_initial'),
+        ("projects", "0001_initial"),
     ]
 
     operations = [
         migrations.RemoveField(
-            model_name='idempotencykey',
-            name='body',
+            model_name="idempotencykey",
+            name="body",
         ),
         migrations.AddField(
-            model_name='idempotencykey',
-            name='answer',
+            model_name="idempotencykey",
+            name="answer",
             field=models.TextField(blank=True),
         ),
         migrations.AlterField(
-            model_name='idempotencykey',
-            name='id',
-            field=common.ids.PublicIdField(editable=False, max_length=31, prefix='idem', primary_key=True, serialize=False),
+            model_name="idempotencykey",
+            name="id",
+            field=common.ids.PublicIdField(
+                editable=False, max_length=31, prefix="idem", primary_key=True, serialize=False
+            ),
         ),
         migrations.CreateModel(
-            name='PlatformIdempotencyKey',
+            name="PlatformIdempotencyKey",
             fields=[
-                ('key', models.CharField(max_length=255)),
-                ('fingerprint', models.CharField(max_length=64)),
-                ('locked_at', models.DateTimeField(null=True)),
-                ('status', models.PositiveSmallIntegerField(null=True)),
-                ('headers', models.JSONField(default=dict)),
-                ('answer', models.TextField(blank=True)),
-                ('created_at', models.DateTimeField()),
-                ('id', common.ids.PublicIdField(editable=False, max_length=31, prefix='idem', primary_key=True, serialize=False)),
-                ('platform_key', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='projects.platformkey')),
+                ("key", models.CharField(max_length=255)),
+                ("fingerprint", models.CharField(max_length=64)),
+                ("locked_at", models.DateTimeField(null=True)),
+                ("status", models.PositiveSmallIntegerField(null=True)),
+                ("headers", models.JSONField(default=dict)),
+                ("answer", models.TextField(blank=True)),
+                ("created_at", models.DateTimeField()),
+                (
+                    "id",
+                    common.ids.PublicIdField(
+                        editable=False,
+                        max_length=31,
+                        prefix="idem",
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                (
+                    "platform_key",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="projects.platformkey",
+                    ),
+                ),
             ],
             options={
-                'indexes': [models.Index(fields=['created_at'], name='platform_idempotency_by_age')],
-                'constraints': [models.UniqueConstraint(fields=('platform_key', 'key'), name='projects_platformidempotencykey_key')],
+                "indexes": [
+                    models.Index(fields=["created_at"], name="platform_idempotency_by_age")
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("platform_key", "key"), name="projects_platformidempotencykey_key"
+                    )
+                ],
             },
         ),
     ]

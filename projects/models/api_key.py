@@ -38,13 +38,21 @@ class ApiKey(ProjectOwned, Key):
         "projects.App", on_delete=models.PROTECT, null=True, blank=True, db_constraint=False
     )
     scopes = ArrayField(models.CharField(max_length=40))
-    rotated_to = models.OneToOneField(
-        "self", on_delete=models.PROTECT, null=True, blank=True, db_constraint=False
+    rotated_to = models.ForeignKey(
+        "self",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        db_constraint=False,
+        related_name="predecessors",
     )
 
     class Meta:
         constraints = [
             tenant_key("projects_apikey"),
+            models.UniqueConstraint(
+                fields=["project", "rotated_to"], name="projects_apikey_rotated_to_key"
+            ),
             *tenant_links(
                 "projects_apikey",
                 [("app", "projects.App"), ("rotated_to", "projects.ApiKey")],

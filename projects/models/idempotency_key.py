@@ -30,7 +30,7 @@ class OnceOnly(models.Model):
         abstract = True
 
     def __str__(self) -> str:
-        return self.pk
+        return str(self.pk)
 
     @property
     def answer_context(self) -> str:

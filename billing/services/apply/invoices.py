@@ -77,7 +77,7 @@ def _subscription_id(account: StripeAccount, owner: Owner, snapshot: InvoiceSnap
 def _lines(account: StripeAccount, row: Invoice, snapshot: InvoiceSnapshot) -> Children:
     ours = [] if row._state.adding else list(row.lines.all())
     named = {line.price_stripe_id for line in snapshot.lines if line.price_stripe_id}
-    known = prices_by_stripe_id(account, row.project_id, named)
+    known = prices_by_stripe_id(account=account, project_id=row.project_id, stripe_ids=named)
     return Children(
         name="lines",
         rows={line.stripe_id: line for line in ours},

@@ -51,7 +51,9 @@ def _plan(
 def _items(account: StripeAccount, row: Subscription, snapshot: SubscriptionSnapshot) -> Children:
     ours = [] if row._state.adding else list(row.items.all())
     known = prices_by_stripe_id(
-        account, row.project_id, {item.price_stripe_id for item in snapshot.items}
+        account=account,
+        project_id=row.project_id,
+        stripe_ids={item.price_stripe_id for item in snapshot.items},
     )
     return Children(
         name="items",
@@ -72,7 +74,7 @@ def _items(account: StripeAccount, row: Subscription, snapshot: SubscriptionSnap
 
 
 def prices_by_stripe_id(
-    account: StripeAccount, project_id: str, stripe_ids: set[str]
+    *, account: StripeAccount, project_id: str, stripe_ids: set[str]
 ) -> dict[str | None, str]:
     """Our prices among these; one that is not in the project's catalog is left out."""
     found = Price.objects.for_project(project_id).filter(account=account, stripe_id__in=stripe_ids)

@@ -1,0 +1,105 @@
+"""The rules of the house that a parser can see."""
+
+import ast
+from typing import TypeGuard
+
+from tests.architecture.sources import calls, sources
+
+FORBIDDEN_NAMES = {
+    "utils.py",
+    "helpers.py",
+    "base_service.py",
+    "manager.py",
+    "managers.py",
+    "misc.py",
+}
+LONGEST = 300
+CLOCKS = ("timezone.now", "datetime.now", "datetime.utcnow", "date.today", "time.time")
+BELOW_THE_CLOCK = ("services", "selectors", "models", "stripe", "resolution", "representation")
+"""Shelves that are told the time."""
+
+
+def test_time_is_an_argument() -> None:
+    """The clock is read in views, tasks, the console and commands, and passed down."""
+    read = [
+        f"{source.path}:{line} {clock}"
+        for source in sources()
+        if source.path.parts[0] not in ("config", "common") and source.on_shelf(*BELOW_THE_CLOCK)
+        for clock in CLOCKS
+        for line in calls(source.tree, clock)
+    ]
+    assert read == []
+
+
+def test_a_lock_has_a_name() -> None:
+    """``select_for_update`` stands only in selectors called ``lock`` or ``lock_…``."""
+    outside = []
+    for source in sources():
+        allowed: set[int] = set()
+        for node in ast.walk(source.tree):
+            if _is_lock(node) and source.on_shelf("selectors"):
+                allowed |= set(range(node.lineno, (node.end_lineno or 0) + 1))
+        outside += [
+            f"{source.path}:{line}"
+            for line in calls(source.tree, ".select_for_update")
+            if line not in allowed
+        ]
+    assert outside == []
+
+
+def _is_lock(node: ast.AST) -> TypeGuard[ast.FunctionDef]:
+    return isinstance(node, ast.FunctionDef) and node.name.split("_")[0] == "lock"
+
+
+def test_nothing_happens_behind_a_models_back() -> None:
+    """No ``save()`` or ``delete()`` of our own on a model: services do what has to be done."""
+    overrides = [
+        f"{source.path}:{node.lineno} {node.name}"
+        for source in sources()
+        if source.on_shelf("models")
+        for node in ast.walk(source.tree)
+        if isinstance(node, ast.FunctionDef)
+        and node.name in {"save", "delete", "full_clean"}
+        and "project_owned" not in source.path.name
+    ]
+    assert overrides == []
+
+
+def test_a_file_is_about_one_noun() -> None:
+    assert [str(each.path) for each in sources() if each.lines > LONGEST] == []
+    assert [str(each.path) for each in sources() if each.path.name in FORBIDDEN_NAMES] == []
+
+
+def test_services_are_functions_with_named_arguments() -> None:
+    """What a service is about, and what happened to it, may go without a name; all else has one."""
+    positional = [
+        f"{source.path}:{node.lineno} {node.name}"
+        for source in sources()
+        if source.on_shelf("services", "selectors")
+        for node in source.tree.body
+        if isinstance(node, ast.FunctionDef)
+        and not node.name.startswith("_")
+        and len(node.args.args) > 2
+    ]
+    assert positional == []
+
+
+def test_no_query_is_put_together_from_text() -> None:
+    """No f-string, ``%`` or ``format`` makes SQL: the parameters travel beside it."""
+    made = []
+    for source in sources():
+        for node in ast.walk(source.tree):
+            if not (isinstance(node, ast.Call) and node.args):
+                continue
+            name = ast.unparse(node.func)
+            if name.endswith((".execute", ".raw", "RawSQL")) and not _is_plain(node.args[0]):
+                made.append(f"{source.path}:{node.lineno}")
+    assert made == []
+
+
+def _is_plain(node: ast.expr) -> bool:
+    """A text, a name for one, or psycopg's own composition, which quotes."""
+    composed = isinstance(node, ast.Call) and all(
+        ast.unparse(each).startswith("sql.") for each in node.args
+    )
+    return composed or isinstance(node, ast.Constant | ast.Name | ast.Attribute)

@@ -1,0 +1,156 @@
+"""The walls between tenants as PostgreSQL has them, whatever the models say."""
+
+from collections import defaultdict
+from typing import Any
+
+import pytest
+from django.db import connection, models
+
+from common.models import ProjectOwned
+from tests.architecture.tables import tables_of
+
+OF_NO_TENANT = {
+    "projects_project": "the tenants themselves",
+    "projects_platformkey": "the platform's own",
+    "projects_platformidempotencykey": "the platform's own",
+    "billing_stripeaccount": "one may be shared by many tenants",
+    "billing_stripeendpoint": "belongs to a Stripe account",
+    "billing_syncobject": "an object whose tenant is not known before it is read",
+    "webhooks_inboundevent": "arrives before anybody knows whose it is",
+    "events_auditentry": "acts on the platform have no project",
+    "common_heartbeat": "processes serve everybody",
+}
+"""Tables whose rows belong to no single tenant, and why."""
+
+SECRETS = {"projects_apikey": {("digest",)}}
+"""Keys that are unique everywhere because they are 256 random bits."""
+
+OWNED = tables_of(ProjectOwned)
+
+
+def names(model: type[models.Model]) -> str:
+    return model._meta.db_table
+
+
+def links(model: type[models.Model]) -> list[models.ForeignKey[Any, Any]]:
+    """The model's foreign keys to other tenants' tables."""
+    return [
+        field
+        for field in model._meta.get_fields()
+        if isinstance(field, models.ForeignKey) and issubclass(field.related_model, ProjectOwned)
+    ]
+
+
+LINKS = [(model, field) for model in OWNED for field in links(model)]
+
+
+def query(sql: str, *parameters: str) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, parameters)
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+    return rows
+
+
+def foreign_keys(table: str) -> set[tuple[tuple[str, ...], str, tuple[str, ...]]]:
+    """(columns, target, target's columns) of every foreign key of the table."""
+    rows = query(
+        """
+        SELECT
+            ARRAY(SELECT attname::text FROM unnest(conkey) WITH ORDINALITY AS k(n, o)
+                  JOIN pg_attribute ON attrelid = conrelid AND attnum = n ORDER BY o),
+            confrelid::regclass::text,
+            ARRAY(SELECT attname::text FROM unnest(confkey) WITH ORDINALITY AS k(n, o)
+                  JOIN pg_attribute ON attrelid = confrelid AND attnum = n ORDER BY o)
+        FROM pg_constraint WHERE contype = 'f' AND conrelid = %s::regclass AND convalidated
+        """,
+        table,
+    )
+    return {(tuple(columns), target, tuple(there)) for columns, target, there in rows}
+
+
+def unique_keys(table: str) -> set[tuple[str, ...]]:
+    """The columns of every unique index of the table but its primary key."""
+    rows = query(
+        """
+        SELECT ARRAY(SELECT coalesce(attname::text, 'expression') FROM unnest(indkey::int2[])
+                     WITH ORDINALITY AS k(n, o)
+                     LEFT JOIN pg_attribute ON attrelid = indrelid AND attnum = n AND n > 0
+                     ORDER BY o)
+        FROM pg_index WHERE indrelid = %s::regclass AND indisunique AND NOT indisprimary
+        """,
+        table,
+    )
+    return {tuple(columns) for (columns,) in rows}
+
+
+def test_every_table_belongs_to_tenants_or_says_why_not() -> None:
+    unowned = {names(model) for model in tables_of() if not issubclass(model, ProjectOwned)}
+
+    assert unowned == set(OF_NO_TENANT)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("model", OWNED, ids=names)
+def test_a_row_belongs_to_exactly_one_project(model: type[models.Model]) -> None:
+    nullable = query(
+        "SELECT attnotnull FROM pg_attribute "
+        "WHERE attrelid = %s::regclass AND attname = 'project_id'",
+        names(model),
+    )
+
+    assert nullable == [(True,)]
+    assert (("project_id",), "projects_project", ("id",)) in foreign_keys(names(model))
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("model", "field"), LINKS, ids=lambda each: getattr(each, "name", "") or names(each)
+)
+def test_a_link_between_tenants_tables_contains_the_project(
+    model: type[models.Model], field: models.ForeignKey[Any, Any]
+) -> None:
+    target = names(field.related_model)
+    composite = (("project_id", field.column), target, ("project_id", "id"))
+    there = foreign_keys(names(model))
+
+    assert composite in there
+    assert [key for key in there if field.column in key[0]] == [composite], "and no other"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("model", OWNED, ids=names)
+def test_a_unique_key_contains_the_project(model: type[models.Model]) -> None:
+    table = names(model)
+    keys = unique_keys(table) - SECRETS.get(table, set())
+
+    assert {key for key in keys if "project_id" not in key} == set()
+
+
+@pytest.mark.django_db
+def test_a_one_to_one_link_is_unique_within_its_project_only() -> None:
+    """A UNIQUE of Django's own on such a column would tell one tenant about another."""
+    single = {
+        (names(model), field.column)
+        for model, field in LINKS
+        if (field.column,) in unique_keys(names(model))
+    }
+    assert single == set()
+
+
+@pytest.mark.django_db
+def test_what_others_link_to_has_the_key_for_it() -> None:
+    targets = {names(field.related_model) for _, field in LINKS}
+
+    assert {table for table in targets if ("project_id", "id") not in unique_keys(table)} == set()
+
+
+@pytest.mark.django_db
+def test_no_constraint_has_the_name_of_another() -> None:
+    rows = query(
+        "SELECT conname, conrelid::regclass::text FROM pg_constraint "
+        "WHERE connamespace = 'public'::regnamespace AND contype IN ('f', 'u')"
+    )
+    tables = defaultdict(set)
+    for name, table in rows:
+        tables[name].add(table)
+    assert {name: found for name, found in tables.items() if len(found) > 1} == {}
