@@ -1,0 +1,209 @@
+"""The gate: only what Stripe signed, just now, for this endpoint comes in; nothing else is kept."""
+
+import json
+import random
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import time_machine
+from django.test import Client
+from pytest_django import Settings
+
+from billing.models import StripeEndpoint, SyncObject
+from projects.models import Project
+from tests.webhooks.stripe_post import PATH, StripePost, event, sign
+from webhooks.models import InboundEvent
+
+MUTATIONS = 2400
+NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
+OTHER = "whsec_somebody_elses"
+
+
+def assert_nothing_kept() -> None:
+    assert InboundEvent.objects.count() == 0
+    assert SyncObject.objects.count() == 0
+
+
+def test_a_signed_event_is_kept_and_marks_its_object(post: StripePost) -> None:
+    body = json.dumps(event(), indent=3).encode()
+    answer = post(body)
+    assert (answer.status_code, answer.json()) == (200, {"received": True})  # type: ignore[attr-defined]
+    kept = InboundEvent.objects.get()
+    assert bytes(kept.body) == body
+    assert (kept.event_id, kept.type, kept.stripe_object_id) == (
+        "evt_1",
+        "product.updated",
+        "prod_1",
+    )
+    assert kept.sync is not None
+    assert (kept.sync.kind, kept.sync.requested, kept.request_number) == ("product", 1, 1)
+    assert kept.status == "waiting"
+
+
+def test_it_is_there_under_the_api_as_well(post: StripePost) -> None:
+    assert post(event(), path=f"/api/v1{PATH}").status_code == 200
+
+
+def _flip(text: bytes, chance: random.Random) -> bytes:
+    place = chance.randrange(len(text))
+    return text[:place] + bytes([text[place] ^ (1 << chance.randrange(8))]) + text[place + 1 :]
+
+
+def _cut(text: bytes, chance: random.Random) -> bytes:
+    return text[: chance.randrange(len(text))]
+
+
+def _repeat(text: bytes, chance: random.Random) -> bytes:
+    place = chance.randrange(len(text))
+    return text[:place] + text[place : place + 3] + text[place:]
+
+
+def _swap(text: bytes, chance: random.Random) -> bytes:
+    first, second = sorted(chance.sample(range(len(text)), 2))
+    swapped = bytearray(text)
+    swapped[first], swapped[second] = swapped[second], swapped[first]
+    return bytes(swapped)
+
+
+def test_mutated_bodies_and_headers_are_refused(post: StripePost) -> None:
+    chance = random.Random(1)
+    body = json.dumps(event()).encode()
+    header = sign(body, post.secret)
+    refused = 0
+    while refused < MUTATIONS:
+        mutate = chance.choice((_flip, _cut, _repeat, _swap))
+        if chance.random() < 0.5:
+            other = mutate(body, chance)
+            answer = post(other, header=header)
+            changed = other != body
+        else:
+            forged = mutate(header.encode(), chance).decode("latin-1")
+            if set(forged) & {"\n", "\r"}:
+                continue  # no server passes such a header on
+            answer = post(body, header=forged)
+            changed = _means(forged) != _means(header)
+        if changed:
+            assert answer.status_code == 400, header
+            refused += 1
+    assert InboundEvent.objects.count() <= 1
+    assert SyncObject.objects.count() <= 1
+
+
+def _means(header: str) -> tuple[list[str], list[str]]:
+    """Time and signatures; what else a header says does not count."""
+    pairs = [part.strip().partition("=") for part in header.split(",")]
+    return (
+        [value.lstrip("0") for name, _, value in pairs if name == "t"],
+        [value for name, _, value in pairs if name == "v1" and value],
+    )
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda header: "",
+        lambda header: "t=",
+        lambda header: "v1=",
+        lambda header: header.partition(",")[2],
+        lambda header: header.partition(",")[0],
+        lambda header: header.replace("v1=", "v0="),
+        lambda header: header.replace("v1=", "v1=é"),
+        lambda header: f"{header},{header}",
+        lambda header: header.replace("t=", "t=-"),
+        lambda header: header.replace("t=", "t=٣"),
+        lambda header: header.replace("t=", "t=1e"),
+        lambda header: header.replace("t=", "t=" + "9" * 5000),
+        lambda header: "t=1," + ",".join("v1=" + "0" * 64 for _ in range(20_000)),
+        lambda header: "x" * 65_536,
+        lambda header: header.split(",")[0] + ",v1=00" * 6 + "," + header.split(",")[1],
+        lambda header: ",,,===,,",
+        lambda header: "\x00",
+    ],
+)
+def test_odd_headers_are_refused(post: StripePost, spoil: Callable[[str], str]) -> None:
+    body = json.dumps(event()).encode()
+    answer = post(body, header=spoil(sign(body, post.secret)))
+    assert answer.status_code == 400
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert_nothing_kept()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "accepted"),
+    [(-86_400, False), (-301, False), (-300, True), (0, True), (300, True), (301, False),
+     (86_400, False)],
+)  # fmt: skip
+def test_the_window_is_exact(post: StripePost, seconds: int, accepted: bool) -> None:
+    with time_machine.travel(NOW, tick=False):
+        answer = post(event(), at=NOW + timedelta(seconds=seconds))
+    assert answer.status_code == (200 if accepted else 400)
+    assert InboundEvent.objects.count() == int(accepted)
+
+
+def test_another_secret_is_refused(post: StripePost) -> None:
+    assert post(event(), secret=OTHER).status_code == 400
+    assert_nothing_kept()
+
+
+@pytest.mark.parametrize("secrets", [(), ("",), ("  ",)])
+def test_without_a_secret_nothing_verifies(
+    post: StripePost, settings: Settings, secrets: tuple[str, ...]
+) -> None:
+    settings.BILLING = replace(settings.BILLING, stripe_webhook_secrets=secrets)
+    for secret in ("", "  ", post.secret):
+        assert post(event(), header=sign(json.dumps(event()).encode(), secret)).status_code == 400
+    assert_nothing_kept()
+
+
+def test_both_secrets_verify_while_one_is_rolled(post: StripePost, settings: Settings) -> None:
+    """400 events across the rotation: none refused; afterwards the old secret opens nothing."""
+    old, new = post.secret, "whsec_rolled"
+    for number in range(400):
+        if number == 100:
+            settings.BILLING = replace(settings.BILLING, stripe_webhook_secrets=(new, old))
+        if number == 300:
+            settings.BILLING = replace(settings.BILLING, stripe_webhook_secrets=(new,))
+        signed_with = old if number < 200 else new
+        answer = post(event(id=f"evt_{number}"), secret=signed_with)
+        assert answer.status_code == 200, number
+    assert post(event(id="evt_late"), secret=old).status_code == 400
+    assert InboundEvent.objects.count() == 400
+
+
+def test_unknown_tokens_answer_alike(post: StripePost, endpoint: StripeEndpoint) -> None:
+    wrong = ["x", endpoint.token[:-1], endpoint.token + "x", "a" * 64, "a" * 65, "é", "a b"]
+    answers = [post(event(), path=f"{PATH}/{token}") for token in wrong]
+    assert {answer.status_code for answer in answers} == {404}
+    assert post(event(), path=f"{PATH}/%00").status_code == 400
+    documents = [json.loads(answer.content) for answer in answers]
+    for document in documents:
+        document.pop("request_id")
+    assert all(document == documents[0] for document in documents)
+    assert_nothing_kept()
+
+
+def test_a_disabled_endpoint_is_an_unknown_one(post: StripePost, endpoint: StripeEndpoint) -> None:
+    path = f"{PATH}/{endpoint.token}"
+    assert post(event(), path=path).status_code == 200
+    endpoint.disabled_at = NOW
+    endpoint.save()
+    assert post(event(), path=path).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("size", "status"), [(0, 400), (1, 400), (1024 * 1024, 200), (1024 * 1024 + 1, 413)]
+)
+def test_the_body_is_capped(post: StripePost, size: int, status: int) -> None:
+    padded = json.dumps(event()).encode().ljust(size) if size > 1000 else b" " * size
+    answer = post(padded, header=None if status == 200 or status == 413 else "t=1,v1=0")
+    assert answer.status_code == status
+    assert InboundEvent.objects.count() == int(status == 200)
+
+
+def test_only_posts(post: StripePost, project: Project) -> None:
+    for method in ("get", "put", "patch", "delete", "head"):
+        answer = getattr(Client(), method)(PATH)
+        assert answer.status_code == 405
+        assert answer.headers["Allow"] == "POST"

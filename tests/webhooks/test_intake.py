@@ -1,0 +1,162 @@
+"""What is kept of an event, what it sets in motion, and what happens when it comes again."""
+
+import json
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import pytest
+from django.db import connection, connections
+from django.utils import timezone
+
+from billing.models import StripeAccount, StripeEndpoint, SyncObject
+from billing.services import sync
+from tests.webhooks.stripe_post import StripePost, event, sign
+from webhooks.models import InboundEvent
+from webhooks.services import intake
+
+THREADS = 16
+ROUNDS = 15
+
+
+def test_a_duplicate_only_counts(post: StripePost) -> None:
+    for _ in range(4):
+        assert post(event()).status_code == 200
+    kept = InboundEvent.objects.get()
+    assert kept.deliveries == 4
+    assert kept.last_received_at > kept.received_at
+    assert SyncObject.objects.get().requested == 1
+
+
+def test_a_duplicate_after_it_was_done_asks_for_nothing(post: StripePost) -> None:
+    post(event(object_id="prod_gone"))
+    sync.drain(at=timezone.now())
+    assert InboundEvent.objects.get().status == "foreign"
+    post(event(object_id="prod_gone"))
+    assert sync.drain(at=timezone.now()) == 0
+
+
+def test_events_about_one_object_cost_one_read(post: StripePost) -> None:
+    for number in range(50):
+        post(event(id=f"evt_{number}"))
+    row = SyncObject.objects.get()
+    assert (row.requested, row.applied) == (50, 0)
+    assert sync.drain(at=timezone.now()) == 1
+    row.refresh_from_db()
+    assert row.applied == 50
+    assert {each.status for each in InboundEvent.objects.all()} == {"foreign"}
+
+
+def test_the_same_id_from_another_endpoint_is_another_event(
+    post: StripePost, endpoint: StripeEndpoint
+) -> None:
+    second = StripeEndpoint.objects.create(account=endpoint.account, token="second")
+    post(event())
+    post(event(), path=f"{post.path}/{second.token}")
+    assert InboundEvent.objects.count() == 2
+
+
+@pytest.mark.parametrize(
+    "type_", ["", "coupon.created", "payout.paid", "treasury.new_thing", "invoiceitem.created"]
+)
+def test_other_types_are_kept_and_ignored(post: StripePost, type_: str) -> None:
+    answer = post(event(type=type_ or "x", id="evt_9"))
+    assert answer.status_code == 200
+    kept = InboundEvent.objects.get()
+    assert (kept.status, kept.sync) == ("ignored", None)
+    assert SyncObject.objects.count() == 0
+
+
+def test_an_upcoming_invoice_names_nothing(post: StripePost) -> None:
+    body = event(type="invoice.upcoming")
+    body["data"]["object"].pop("id")
+    post(body)
+    assert InboundEvent.objects.get().status == "ignored"
+
+
+def test_livemode_on_a_test_endpoint_is_quarantined(post: StripePost) -> None:
+    assert post(event(livemode=True)).status_code == 200
+    kept = InboundEvent.objects.get()
+    assert kept.status == "quarantined"
+    assert "livemode" in kept.quarantined
+    assert SyncObject.objects.count() == 0
+
+
+def test_an_event_of_a_connected_account_is_quarantined(
+    post: StripePost, account: StripeAccount
+) -> None:
+    StripeAccount.objects.filter(pk=account.pk).update(stripe_id="acct_ours")
+    post(event(account="acct_theirs"))
+    post(event(account="acct_ours", id="evt_2"))
+    found = dict(InboundEvent.objects.values_list("event_id", "quarantined"))
+    assert found == {"evt_1": "The event is about another Stripe account.", "evt_2": ""}
+
+
+def test_the_api_version_does_not_matter(post: StripePost) -> None:
+    """Only the type and the id are looked at: three payload shapes, one mark each."""
+    shapes = [
+        {"id": "sub_1", "object": "subscription", "current_period_end": 1},
+        {"id": "sub_1", "object": "subscription", "items": {"data": [{"current_period_end": 1}]}},
+        {"id": "sub_1"},
+    ]
+    for number, shape in enumerate(shapes):
+        post(
+            event(
+                type="customer.subscription.updated",
+                id=f"evt_{number}",
+                api_version=f"20{20 + number}-01-01",
+                data={"object": shape},
+            )
+        )
+    row = SyncObject.objects.get()
+    assert (row.kind, row.stripe_id, row.requested) == ("subscription", "sub_1", 3)
+
+
+def test_no_more_than_three_statements(
+    post: StripePost, endpoint: StripeEndpoint, django_assert_num_queries: Callable[..., object]
+) -> None:
+    body = json.dumps(event()).encode()
+    with django_assert_num_queries(5):  # three, between the savepoint and its release
+        intake.receive(
+            endpoint=endpoint, body=body, signature=sign(body, post.secret), at=timezone.now()
+        )
+
+
+@pytest.mark.django_db(transaction=True)
+def test_sixteen_at_once(post: StripePost, endpoint: StripeEndpoint) -> None:
+    """The same event from sixteen threads: one row, sixteen deliveries, no error."""
+    for number in range(ROUNDS):
+        body = json.dumps(event(id=f"evt_{number}")).encode()
+        assert _at_once(lambda body=body: _receive(endpoint, body, post.secret)) == []
+        kept = InboundEvent.objects.get(event_id=f"evt_{number}")
+        assert kept.deliveries == THREADS
+        assert kept.sync is not None
+        assert kept.request_number is not None
+        assert kept.request_number <= kept.sync.requested
+
+
+def _receive(endpoint: StripeEndpoint, body: bytes, secret: str) -> None:
+    intake.receive(endpoint=endpoint, body=body, signature=sign(body, secret), at=datetime.now(UTC))
+
+
+def _at_once(work: Callable[[], None]) -> list[Exception]:
+    """Run it in all threads, let go together; what they raised."""
+    errors: list[Exception] = []
+    gate = threading.Barrier(THREADS)
+
+    def run() -> None:
+        try:
+            connection.ensure_connection()
+            gate.wait()
+            work()
+        except Exception as error:  # noqa: BLE001  # handed to the test
+            errors.append(error)
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=run) for _ in range(THREADS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    return errors
