@@ -76,7 +76,7 @@ def await_payer(tx: Transaction, invoice: Object) -> Object:
 
 def default_method(tx: Transaction, invoice: Object) -> str | None:
     """The invoice's own card, else the subscription's, else the customer's."""
-    own: str | None = invoice["default_payment_method"]
+    own = _attached(tx, invoice["default_payment_method"], invoice["customer"])
     subscription = invoicing.subscription_of(tx, invoice)
     if own or subscription is None:
         return own or _customers_method(tx, invoice["customer"])
@@ -85,8 +85,9 @@ def default_method(tx: Transaction, invoice: Object) -> str | None:
 
 def method_of(tx: Transaction, subscription: Object) -> str | None:
     """The card that pays the subscription: its own, else the customer's."""
-    own: str | None = subscription["default_payment_method"]
-    return own or _customers_method(tx, subscription["customer"])
+    customer: str = subscription["customer"]
+    own = _attached(tx, subscription["default_payment_method"], customer)
+    return own or _customers_method(tx, customer)
 
 
 def mark_paid(
@@ -182,8 +183,13 @@ def _set_delinquent(tx: Transaction, invoice: Object, *, owes: bool) -> None:
 
 def _customers_method(tx: Transaction, customer_id: str) -> str | None:
     customer = tx.param_object("customer", customer_id, param="customer")
-    chosen: str | None = customer["invoice_settings"]["default_payment_method"]
-    return chosen
+    return _attached(tx, customer["invoice_settings"]["default_payment_method"], customer_id)
+
+
+def _attached(tx: Transaction, id: str | None, customer: str) -> str | None:
+    """The card, unless it was taken off the customer since it was chosen."""
+    method = tx.get("payment_method", id) if id else None
+    return id if method and method["customer"] == customer else None
 
 
 def _intent_fields(invoice: Object) -> Object:

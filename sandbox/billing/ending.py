@@ -34,6 +34,25 @@ def expire(tx: Transaction, subscription: Object) -> None:
     _close_invoices(tx, subscription, void=True)
 
 
+def leave(tx: Transaction, customer: str) -> None:
+    """End all that the customer has: subscriptions now, and what collects or drafts by itself."""
+
+    def runs(subscription: Object) -> bool:
+        return subscription["customer"] == customer and subscription["status"] not in ENDED
+
+    def advances(invoice: Object) -> bool:
+        return bool(
+            invoice.get("customer") == customer
+            and invoice["status"] in ("draft", "open")
+            and invoice["auto_advance"]
+        )
+
+    for subscription in tx.all("subscription", runs):
+        cancel(tx, subscription, reason="cancellation_requested")
+    for invoice in tx.all("invoice", advances):
+        invoicing.stop_advancing(tx, invoice)
+
+
 def forget_unbilled(tx: Transaction, subscription: Object) -> None:
     """Delete the prorations that no invoice took up."""
 

@@ -24,11 +24,11 @@ def draft(
     content: list[Object],
     subscription: Object | None = None,
     auto_advance: bool = True,
-    takes_pending: bool = True,
+    takes: list[Object] | None = None,
     uses_balance: bool = True,
     **fields: Any,
 ) -> Object:
-    """A draft with these lines and, unless told otherwise, the pending invoice items that fit.
+    """A draft with these lines and these invoice items: all that are pending, if none are named.
 
     A draft that advances by itself is finalized an hour from now.
     """
@@ -36,10 +36,11 @@ def draft(
     invoice |= fields
     for line in content:
         add_line(tx, invoice, line)
-    if takes_pending:
-        for item in pending(tx, customer["id"], currency, subscription):
-            item["invoice"] = invoice["id"]
-            add_line(tx, invoice, lines.for_invoice_item(tx, item))
+    if takes is None:
+        takes = pending(tx, customer["id"], currency, subscription)
+    for item in takes:
+        item["invoice"] = invoice["id"]
+        add_line(tx, invoice, lines.for_invoice_item(tx, item))
     invoice["auto_advance"] = auto_advance
     if auto_advance:
         invoice["automatically_finalizes_at"] = tx.now + FINALIZED_AFTER

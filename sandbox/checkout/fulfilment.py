@@ -53,10 +53,8 @@ def _subscribe(tx: Transaction, session: Object, record: Object, intent: Object 
         default_payment_method=intent["payment_method"] if intent else None,
     )
     changing.apply_plain(subscription, data)
-    for item in sold:
-        if not is_recurring(item):
-            _bill_once(tx, subscription, item)
-    invoice = _first_invoice(tx, session, subscription, data, intent)
+    once = [_bill_once(tx, subscription, item) for item in sold if not is_recurring(item)]
+    invoice = _first_invoice(tx, session, subscription, data, once, intent)
     session |= {"subscription": subscription["id"], "invoice": invoice["id"]}
     beginning.announce(tx, subscription)
 
@@ -66,11 +64,14 @@ def _first_invoice(
     session: Object,
     subscription: Object,
     data: Object,
+    once: list[Object],
     intent: Object | None,
 ) -> Object:
     """The invoice of what the session showed; its payment has been made already."""
     prorate = data.get("proration_behavior", "create_prorations") != "none"
-    invoice = beginning.first_invoice(tx, subscription, prorate=prorate, uses_balance=False)
+    invoice = beginning.first_invoice(
+        tx, subscription, prorate=prorate, takes=once, uses_balance=False
+    )
     invoicing.finalize(tx, invoice, uses_balance=False)
     if session["amount_total"] and intent:
         intents.own(tx, intent, ("invoice", invoice["id"]))
@@ -80,9 +81,9 @@ def _first_invoice(
     return invoice
 
 
-def _bill_once(tx: Transaction, subscription: Object, item: Object) -> None:
+def _bill_once(tx: Transaction, subscription: Object, item: Object) -> Object:
     """A one-time price next to recurring ones goes onto the first invoice."""
-    invoice_items.insert(
+    return invoice_items.insert(
         tx,
         customer=subscription["customer"],
         amount=item["amount_total"],

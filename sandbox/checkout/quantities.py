@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from sandbox.billing import pricing
-from sandbox.checkout import records
+from sandbox.checkout import line_items, records
 from sandbox.objects import Object
 from sandbox.transaction import Transaction
 
 
 def choose(tx: Transaction, session: Object, sent: dict[str, str]) -> bool:
-    """Take ``quantity-<li_…>`` fields within their limits. Whether the order changed."""
+    """Take ``quantity-<li_…>`` fields within their limits. Whether the order changed.
+
+    Raises 400 for a total that cannot be charged.
+    """
     changed = False
     for item in records.items_of(tx, session):
         wanted = sent.get(f"quantity-{item['id']}", "")
@@ -31,3 +34,4 @@ def _set(tx: Transaction, session: Object, item: Object, quantity: int) -> None:
         session[name] += amount - item[name]
         item[name] = amount
     item["quantity"] = quantity
+    line_items.check_total(session["amount_total"], session["currency"])

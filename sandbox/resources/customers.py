@@ -74,14 +74,9 @@ def list_(tx: Transaction, params: Params) -> Object:
 def delete(tx: Transaction, params: Params, id: str) -> Object:
     """Its subscriptions end with it."""
     customer = tx.path_object("customer", id)
-    for subscription in tx.all("subscription", lambda each: _runs_for(each, id)):
-        ending.cancel(tx, subscription, reason="cancellation_requested")
+    ending.leave(tx, id)
     tx.emit("customer.deleted", customer)
     return tx.delete(customer)
-
-
-def _runs_for(subscription: Object, customer: str) -> bool:
-    return subscription["customer"] == customer and subscription["status"] not in ending.ENDED
 
 
 def _apply(tx: Transaction, customer: Object, params: Params) -> None:

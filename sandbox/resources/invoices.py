@@ -58,7 +58,7 @@ def create(tx: Transaction, params: Params) -> Object:
         content=[],
         subscription=subscription,
         auto_advance=params.get("auto_advance", False),
-        takes_pending=params.get("pending_invoice_items_behavior", "exclude") == "include",
+        takes=None if params.get("pending_invoice_items_behavior") == "include" else [],
         **{name: params[name] for name in PLAIN if params.get(name)},
     )
     _apply(tx, invoice, params)

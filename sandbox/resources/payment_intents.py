@@ -151,6 +151,7 @@ def capture(tx: Transaction, params: Params, id: str) -> Object:
 def cancel(tx: Transaction, params: Params, id: str) -> Object:
     intent = tx.path_object("payment_intent", id)
     _refuse_if_of_a_session(tx, intent, "cancel")
+    _refuse_if_of_an_invoice(tx, intent)
     if intent["status"] not in CANCELABLE:
         raise unexpected_state(
             intent,
@@ -275,4 +276,14 @@ def _refuse_if_of_a_session(tx: Transaction, intent: Object, verb: str) -> None:
             intent,
             f"You cannot {verb} this PaymentIntent because it was created by a Checkout Session. "
             "Expire the session instead.",
+        )
+
+
+def _refuse_if_of_an_invoice(tx: Transaction, intent: Object) -> None:
+    owner = intents.owner_of(tx, intent)
+    if owner and owner[0] == "invoice":
+        raise unexpected_state(
+            intent,
+            "You cannot cancel this PaymentIntent because it was created by an invoice. Void the "
+            "invoice instead.",
         )

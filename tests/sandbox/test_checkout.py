@@ -511,3 +511,16 @@ def test_a_session_past_its_end_is_not_paid_although_nobody_looked(shop):
     shop.world.move_clock(NOW + DAY)
     with pytest.raises(StripeFailure, match="has expired"):
         shop.pay(session)
+
+
+def test_checkout_charges_what_it_showed_and_nothing_that_waits(shop):
+    customer = shop.customer()
+    shop.client.v1.customers.update(customer, {"balance": -300})
+    shop.client.v1.invoice_items.create({"customer": customer, "amount": 700, "currency": "usd"})
+    session = shop.session(shop.price(), customer=customer)
+    shop.pay(session)
+    invoice = retrieve(shop, session, "invoice").invoice
+    assert (invoice.total, invoice.amount_paid, invoice.ending_balance) == (1000, 1000, -300)
+    shop.later(32)
+    renewal = shop.client.v1.invoices.list().data[0]
+    assert (renewal.total, renewal.amount_paid, renewal.ending_balance) == (1700, 1400, 0)

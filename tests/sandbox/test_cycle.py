@@ -453,3 +453,18 @@ def test_monthly_and_yearly_items_renew_on_their_own(shop):
     assert totals == [1000] * 11 + [10000]
     shop.later(2)
     assert shop.client.v1.invoices.list().data[0].total == 10000
+
+
+def test_a_card_taken_off_is_no_longer_charged(shop):
+    subscription = shop.subscribe()
+    shop.client.v1.payment_methods.detach(subscription.default_payment_method)
+    shop.until(RENEWS + HOUR)
+    assert shop.subscription(subscription.id).status == "past_due"
+    method = shop.client.v1.payment_methods.attach(
+        "pm_card_visa", {"customer": subscription.customer}
+    )
+    shop.client.v1.customers.update(
+        subscription.customer, {"invoice_settings": {"default_payment_method": method.id}}
+    )
+    shop.until(RENEWS + HOUR + 3 * DAY)
+    assert shop.subscription(subscription.id).status == "active"

@@ -222,3 +222,19 @@ def test_the_intent_of_an_invoice_pays_it(shop, draft):
     )
     assert confirmed.status == "succeeded"
     assert shop.client.v1.invoices.retrieve(draft.id).status == "paid"
+
+
+def test_a_deleted_customer_is_not_billed(shop, draft):
+    shop.client.v1.invoices.update(draft.id, {"auto_advance": True})
+    shop.news()
+    shop.client.v1.customers.delete(draft.customer)
+    assert shop.news() == ["invoice.updated", "customer.deleted"]
+    shop.later(10)
+    assert shop.news() == []
+    assert shop.client.v1.invoices.retrieve(draft.id).status == "draft"
+
+
+def test_the_intent_of_an_invoice_is_not_canceled_from_outside(shop, owed):
+    payment = shop.client.v1.invoice_payments.list({"invoice": owed.id}).data[0]
+    with pytest.raises(stripe.InvalidRequestError, match="Void the invoice instead"):
+        shop.client.v1.payment_intents.cancel(payment.payment.payment_intent)

@@ -359,3 +359,16 @@ def test_a_purchase_that_became_impossible_says_why(shop, visitor):
     assert answer.status_code == 400
     assert "This cannot be completed No such customer" in words(answer)
     assert shop.client.v1.checkout.sessions.retrieve(session.id).status == "open"
+
+
+def test_too_many_to_charge(shop, visitor):
+    price = shop.price(5_000_000)
+    limits = {"enabled": True, "minimum": 1, "maximum": 99}
+    session = shop.session(
+        price, line_items=[{"price": price, "quantity": 1, "adjustable_quantity": limits}]
+    )
+    item = shop.client.v1.checkout.sessions.line_items.list(session.id).data[0]
+    answer = fill(visitor, session, **{f"quantity-{item.id}": "50"})
+    assert answer.status_code == 400
+    assert "must be no more than $999,999.99" in words(answer)
+    assert "Total due today $50,000.00" in words(visitor.get(path(session)))
