@@ -1,4 +1,4 @@
-"""Bodies that are odd, and rightly signed: kept as they are, answered 200, never asked for again."""
+"""Bodies that are odd, and rightly signed: kept as they are, answered 200, never sent again."""
 
 import json
 from collections.abc import Callable

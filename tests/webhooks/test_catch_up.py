@@ -1,0 +1,116 @@
+"""The second net: events that never arrived are found in Stripe's list."""
+
+from collections.abc import Callable
+
+from django.utils import timezone
+
+from billing.models import Price, StripeAccount, StripeCustomer, Subscription, SyncObject
+from billing.services import sync
+from common import crypto
+from sandbox.deliveries import Mode
+from tests.factories.projects import ProjectFactory
+from tests.sandbox_stripe import Clock, SandboxStripe
+from tests.shop import Shop
+from webhooks.models import InboundEvent
+from webhooks.services.catch_up import catch_up, catch_up_everywhere
+
+Drain = Callable[[], None]
+DROP_ALL = Mode(drop=1.0)
+
+
+def marks() -> dict[str, int]:
+    return dict(SyncObject.objects.values_list("stripe_id", "requested"))
+
+
+def test_what_was_dropped_is_read(
+    stripe: SandboxStripe, shop: Shop, alice: StripeCustomer, monthly: Price
+) -> None:
+    stripe_id = shop.subscribe(alice, monthly)
+    stripe.deliver(DROP_ALL)
+    assert not SyncObject.objects.exists()
+    assert catch_up(account=shop.account, at=timezone.now()) > 0
+    sync.drain(at=timezone.now())
+    assert Subscription.objects.for_project(shop.project).get().stripe_id == stripe_id
+    assert not InboundEvent.objects.exists()
+
+
+def test_what_arrived_is_not_read_again(
+    shop: Shop, alice: StripeCustomer, monthly: Price, drain: Drain
+) -> None:
+    shop.subscribe(alice, monthly)
+    drain()
+    before = marks()
+    assert catch_up(account=shop.account, at=timezone.now()) == 0
+    assert marks() == before
+
+
+def test_it_remembers_how_far_it_came_and_looks_an_hour_back(
+    stripe: SandboxStripe, clock: Clock, shop: Shop, alice: StripeCustomer
+) -> None:
+    account = shop.account
+    made_at = clock.now
+    clock.advance(minutes=10)
+    catch_up(account=account, at=clock.now)
+    sync.drain(at=clock.now)
+    account.refresh_from_db()
+    assert account.events_seen_until == made_at
+    clock.advance(minutes=30)
+    assert catch_up(account=account, at=clock.now) == 0
+    clock.advance(hours=3)
+    stripe.v1.customers.update(str(alice.stripe_id), {"name": "Alice"})
+    stripe.deliver(DROP_ALL)
+    assert catch_up(account=account, at=clock.now) == 1
+    account.refresh_from_db()
+    assert account.events_seen_until == clock.now
+
+
+def test_an_object_that_was_read_since_is_left_alone(
+    stripe: SandboxStripe, clock: Clock, shop: Shop, alice: StripeCustomer
+) -> None:
+    """It is within the overlap of every run for an hour; one read is enough."""
+    clock.advance(minutes=1)
+    stripe.v1.customers.update(str(alice.stripe_id), {"name": "Alice"})
+    stripe.deliver(DROP_ALL)
+    clock.advance(minutes=10)
+    assert catch_up(account=shop.account, at=clock.now) > 0
+    sync.drain(at=clock.now)
+    clock.advance(minutes=10)
+    assert catch_up(account=shop.account, at=clock.now) == 0
+
+
+def test_it_never_asks_for_more_than_thirty_days(
+    stripe: SandboxStripe, clock: Clock, shop: Shop, alice: StripeCustomer
+) -> None:
+    stripe.deliver(DROP_ALL)
+    clock.advance(days=20)
+    stripe.v1.customers.update(str(alice.stripe_id), {"name": "Alice"})
+    stripe.deliver(DROP_ALL)
+    clock.advance(days=20)
+    assert catch_up(account=shop.account, at=clock.now) == 1
+
+
+def test_one_account_that_fails_does_not_stop_the_others(
+    stripe: SandboxStripe, shop: Shop, alice: StripeCustomer
+) -> None:
+    broken = StripeAccount(project=ProjectFactory.create(), name="a", livemode=False)
+    broken.secret_key = crypto.encrypt("sk_test_wrong", context=broken.key_context)
+    broken.save()
+    stripe.deliver(DROP_ALL)
+    assert catch_up_everywhere(at=timezone.now()) > 0
+    broken.refresh_from_db()
+    assert broken.events_seen_until is None
+
+
+def test_silence_for_a_month(
+    stripe: SandboxStripe, clock: Clock, shop: Shop, alice: StripeCustomer, monthly: Price
+) -> None:
+    """Not one webhook arrives, and the catch-up alone keeps the mirror right."""
+    shop.subscribe(alice, monthly)
+    catch_up(account=shop.account, at=clock.now)
+    sync.drain(at=clock.now)
+    clock.advance(days=31)
+    stripe.deliver(DROP_ALL)
+    catch_up(account=shop.account, at=clock.now)
+    sync.drain(at=clock.now)
+    item = Subscription.objects.for_project(shop.project).get().items.get()
+    assert item.period_start < clock.now < item.period_end

@@ -1,0 +1,105 @@
+"""Events can be done again from the bytes that were kept: one by one, or many by command."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+
+from billing.models import Price, StripeCustomer, Subscription
+from events.models import AuditEntry, OutboxEvent
+from tests.shop import Shop
+from tests.webhooks.stripe_post import StripePost, event
+from webhooks.errors import NothingToRead
+from webhooks.models import InboundEvent
+from webhooks.services.replay import replay
+
+Drain = Callable[[], None]
+
+
+def run(*arguments: str) -> str:
+    out = StringIO()
+    call_command("replay_events", *arguments, stdout=out)
+    return out.getvalue()
+
+
+def test_a_replay_marks_again_and_is_written_down(
+    post: StripePost, shop: Shop, alice: StripeCustomer, drain: Drain
+) -> None:
+    drain()
+    kept = InboundEvent.objects.filter(type="customer.created").get()
+    assert kept.status == "processed"
+    replay(event=kept, actor="operator:ada", reason="They asked.", at=timezone.now())
+    kept.refresh_from_db()
+    assert kept.status == "waiting"
+    entry = AuditEntry.objects.get(action="inbound_event.replay")
+    assert (entry.actor, entry.subject, entry.reason) == ("operator:ada", kept.pk, "They asked.")
+    assert (entry.before, entry.after) == ({"status": "processed"}, {"status": "waiting"})
+    assert entry.project_id == shop.project.pk
+    drain()
+    kept.refresh_from_db()
+    assert kept.status == "processed"
+
+
+def test_a_quarantined_event_may_be_of_use_later(
+    post: StripePost, shop: Shop, alice: StripeCustomer
+) -> None:
+    """It came while the account was taken for another one."""
+    type(shop.account).objects.filter(pk=shop.account.pk).update(stripe_id="acct_typo")
+    post(event(type="customer.updated", object_id=str(alice.stripe_id), account="acct_right"))
+    kept = InboundEvent.objects.get()
+    assert kept.status == "quarantined"
+    with pytest.raises(NothingToRead):
+        replay(event=kept, actor="command", at=timezone.now())
+    type(shop.account).objects.filter(pk=shop.account.pk).update(stripe_id="acct_right")
+    kept = InboundEvent.objects.get()
+    replay(event=kept, actor="command", at=timezone.now())
+    assert InboundEvent.objects.get().status == "waiting"
+
+
+def test_an_ignored_event_has_nothing_to_read(post: StripePost) -> None:
+    post(event(type="coupon.created"))
+    with pytest.raises(NothingToRead, match=r"coupon\.created"):
+        replay(event=InboundEvent.objects.get(), actor="command", at=timezone.now())
+    assert not AuditEntry.objects.exists()
+
+
+def test_the_command_wants_a_filter(post: StripePost) -> None:
+    with pytest.raises(CommandError, match="--event"):
+        run()
+
+
+def test_the_commands_filters(
+    post: StripePost, shop: Shop, alice: StripeCustomer, monthly: Price, drain: Drain
+) -> None:
+    shop.subscribe(alice, monthly)
+    drain()
+    every = InboundEvent.objects.count()
+    theirs = InboundEvent.objects.filter(sync__project=shop.project).count()
+    subscriptions = InboundEvent.objects.filter(type="customer.subscription.created").count()
+    one = InboundEvent.objects.filter(type="invoice.paid").get()
+    ignored = InboundEvent.objects.filter(sync__isnull=True).count()
+    assert run("--event", one.event_id).startswith("1 event(s) replayed, 0 ")
+    assert run("--event", one.pk).startswith("1 event(s) replayed, 0 ")
+    assert run("--type", "customer.subscription.created").startswith(f"{subscriptions} event(s)")
+    assert run("--project", "acme").startswith(f"{theirs} event(s) replayed, 0 ")
+    assert f"0 event(s) replayed, {ignored} without" in run("--status", "ignored")
+    past, future = timezone.now() - timedelta(days=1), timezone.now() + timedelta(days=1)
+    assert f"{every - ignored} event(s) replayed, {ignored} " in run("--since", past.isoformat())
+    assert run("--since", future.isoformat()).startswith("0 event(s) replayed, 0 ")
+
+
+def test_replaying_everything_changes_nothing(
+    shop: Shop, alice: StripeCustomer, monthly: Price, drain: Drain
+) -> None:
+    shop.subscribe(alice, monthly)
+    drain()
+    told = OutboxEvent.objects.for_project(shop.project).values_list("pk", flat=True)
+    before = list(told)
+    rows = list(Subscription.objects.for_project(shop.project).values())
+    run("--since", "2000-01-01")
+    drain()
+    assert list(told.all()) == before
+    assert list(Subscription.objects.for_project(shop.project).values()) == rows
