@@ -6,12 +6,11 @@ compared, to the byte, with what it is answered about rows that do not exist.
 
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
 from django.contrib.admindocs.views import simplify_regex
-from django.db import connection, transaction
+from django.db import connection
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from common.models import ProjectOwned
@@ -21,6 +20,7 @@ from tests.api_client import ApiClient
 from tests.architecture.routes import ROUTES, WITHOUT_A_KEY, Route
 from tests.architecture.tables import tables_of
 from tests.architecture.tenant import Words, fill, nobodys, words_of
+from tests.architecture.transactions import undone
 from tests.billing_fixtures import SandboxStripe
 from tests.factories.projects import key_of
 
@@ -95,14 +95,6 @@ def call(client: ApiClient, route: Route, words: Words) -> Any:
         fill(route.body, words),
         query=fill(route.query, words),
     )
-
-
-@contextmanager
-def undone() -> Iterator[None]:
-    """Whatever happens inside is rolled back."""
-    with transaction.atomic():
-        yield
-        transaction.set_rollback(True)
 
 
 def rows_of(project: Project) -> dict[str, str]:

@@ -1,0 +1,106 @@
+"""Requests made from the OpenAPI schema, right ones and wrong ones, against the running app.
+
+Whatever comes in: no 5xx, and every answer is one that the schema promises. ``FUZZ_EXAMPLES`` asks
+for more examples per operation than the suite has time for.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import schemathesis
+from django.core.signals import request_finished, request_started
+from django.db import close_old_connections
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from schemathesis import Case, GenerationMode
+from schemathesis.checks import (
+    not_a_server_error,
+)
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from config.wsgi import application
+from projects.models import Project
+from tests.architecture.tenant import Words, words_of
+from tests.architecture.transactions import undone
+from tests.billing_fixtures import SandboxStripe
+from tests.factories.projects import key_of, platform_key
+
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "6"))
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+]
+SAME = {"feature": "code", "product_id": "product"}
+"""Names under which the schema knows the words of the matrix, where they differ."""
+
+
+@pytest.fixture
+def words(project: Project, stripe: SandboxStripe, drain: Callable[[], None]) -> Words:
+    return words_of(project, stripe, drain)
+
+
+@pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
+def test_every_answer_is_one_that_the_schema_promises(
+    mode: GenerationMode, words: Words, project: Project
+) -> None:
+    keys = {"POST /api/v1/projects": platform_key()}
+    own = key_of(project)
+    with within_the_tests_transaction():
+        schema = schemathesis.openapi.from_wsgi("/api/schema", application)
+        operations = [result.ok() for result in schema.get_all_operations()]
+        for operation in operations:
+            fuzz(operation, mode, words, keys.get(operation.label, own))
+    assert len(operations) > 50
+
+
+def fuzz(operation: Any, mode: GenerationMode, words: Words, key: str) -> None:
+    """Try the operation; half of the examples name what there is, and get further than a 404."""
+
+    @settings(
+        max_examples=EXAMPLES,
+        deadline=None,
+        database=None,
+        derandomize="FUZZ_EXAMPLES" not in os.environ,
+        phases=[Phase.explicit, Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=operation.as_strategy(generation_mode=mode), real=st.booleans())
+    def attempt(case: Case, real: bool) -> None:
+        if real:
+            name_what_there_is(case, words)
+        with undone():
+            case.call_and_validate(headers={"Authorization": f"Bearer {key}"}, checks=CHECKS)
+
+    attempt()
+
+
+def name_what_there_is(case: Case, words: Words) -> None:
+    noun = case.operation.path.removeprefix("/api/v1/").split("/")[0].removesuffix("s")
+    for parameters in (case.path_parameters, case.query, case.body):
+        if isinstance(parameters, dict):
+            for name in parameters:
+                word = noun if name == "id" else SAME.get(name, name)
+                if word in words:
+                    parameters[name] = words[word]
+
+
+@contextmanager
+def within_the_tests_transaction() -> Iterator[None]:
+    """Requests leave the connection open, as Django's own test client sees to."""
+    ends = (request_started, request_finished)
+    for signal in ends:
+        signal.disconnect(close_old_connections)
+    yield
+    for signal in ends:
+        signal.connect(close_old_connections)
