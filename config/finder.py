@@ -58,4 +58,3 @@ def _called(model: type[Model], wanted: str) -> Q:
 
 def _known(names: Iterable[str]) -> list[str]:
     return [name for name in OTHER_NAMES if name in names]
-

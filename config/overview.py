@@ -9,10 +9,12 @@ from django.db.models.functions import TruncHour
 
 from billing.models import Payment, Refund, Subscription, SyncObject
 from billing.models.subscription import SubscriptionStatus
+from billing.selectors.sync_objects import IN_STATE
 from common.money import Money
 from events.models import AuditEntry, OutboxEvent
 from projects.models import Project
 from webhooks.models import InboundEvent
+from webhooks.selectors.inbound_events import IN_STATUS
 
 WEEK = timedelta(days=7)
 DAY_IN_HOURS = 24
@@ -53,10 +55,10 @@ def inbox() -> Inbox:
     )
     last = InboundEvent.objects.order_by("-received_at").values_list("received_at", flat=True)
     return Inbox(
-        waiting=objects.filter(applied__lt=F("requested"), parked_at__isnull=True).count(),
-        parked=objects.filter(parked_at__isnull=False).count(),
-        foreign=objects.filter(foreign_at__isnull=False).count(),
-        quarantined=InboundEvent.objects.exclude(quarantined="").count(),
+        waiting=objects.filter(IN_STATE["waiting"]).count(),
+        parked=objects.filter(IN_STATE["parked"]).count(),
+        foreign=objects.filter(IN_STATE["foreign"]).count(),
+        quarantined=InboundEvent.objects.filter(IN_STATUS["quarantined"]).count(),
         oldest_waiting=unprocessed.aggregate(oldest=Min("received_at"))["oldest"],
         last_received=last.first(),
     )

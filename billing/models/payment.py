@@ -61,6 +61,7 @@ class Payment(Mirror):
         ]
         indexes = [
             models.Index(fields=["project", "customer", "-id"], name="payment_by_customer"),
+            models.Index(fields=["paid_at"], name="payment_by_time"),
         ]
 
     def __str__(self) -> str:

@@ -25,6 +25,7 @@ class Refund(Mirror):
             mirror_key("billing_refund"),
             *tenant_links("billing_refund", [("payment", "billing.Payment")]),
         ]
+        indexes = [models.Index(fields=["refunded_at"], name="refund_by_time")]
 
     def __str__(self) -> str:
         return f"{Money(self.amount, self.currency)} ({self.status})"

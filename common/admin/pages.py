@@ -7,6 +7,7 @@ service. So :class:`ReadOnlyAdmin` is the rule, and :class:`ConsoleAdmin` the ex
 from collections.abc import Sequence
 from typing import Any
 
+from django.contrib.admin import ShowFacets
 from django.contrib.admin.utils import unquote
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest
@@ -33,6 +34,7 @@ class ConsoleAdmin(ModelAdmin):  # type: ignore[misc]  # unfold carries no types
     list_fullwidth = True
     list_filter_submit = True
     show_full_result_count = False
+    show_facets = ShowFacets.NEVER
     warn_unsaved_form = True
     compressed_fields = True
     empty_value_display = columns.EMPTY

@@ -62,13 +62,15 @@ def section(decisions: Iterable[Decision]) -> Section:
 
 def effects(found: Iterable[Effect]) -> list[dict[str, object]]:
     """Rows of a preview: the feature, its answer before and after, and whether they differ."""
+    rows = [(each.after.feature, in_words(each.before), in_words(each.after)) for each in found]
     return [
-        {
-            "feature": each.after.feature,
-            "before": f"{value(each.before)} ({each.before.reason.replace('_', ' ')})",
-            "after": f"{value(each.after)} ({each.after.reason.replace('_', ' ')})",
-            "until": columns.moment(each.after.valid_until),
-            "changes": each.is_change,
-        }
-        for each in found
+        {"feature": feature, "before": before, "after": after, "changes": before != after}
+        for feature, before, after in rows
     ]
+
+
+def in_words(decision: Decision) -> str:
+    """``25 (granted), until 2026-12-01 00:00:00 UTC``."""
+    said = f"{value(decision)} ({decision.reason.replace('_', ' ')})"
+    until = decision.valid_until
+    return said if until is None else f"{said}, until {columns.moment(until)}"

@@ -5,11 +5,13 @@ from django.contrib import admin
 from django.db.models import Model, Q
 from django.db.models.functions import Now
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html_join
 from unfold.enums import ActionVariant
+from unfold.forms import BaseDialogForm
 
-from common.admin import columns, dialogs, filters
+from common.admin import columns, dialogs, fields, filters
 from common.admin.actors import actor
 from common.admin.decorators import action, display
 from common.admin.pages import ReadOnlyAdmin
@@ -18,6 +20,8 @@ from entitlements.models import Grant
 from entitlements.models.fact import Effect
 from entitlements.selectors import previews
 from entitlements.services import grants
+from projects.models import Project
+from projects.selectors import customers
 
 
 class RevokeForm(dialogs.Dialog):
@@ -36,6 +40,27 @@ class RevokeForm(dialogs.Dialog):
         return {"effects": decisions.effects(found)}
 
 
+class CustomerForm(BaseDialogForm):  # type: ignore[misc]  # unfold carries no types
+    """Whose page the grant belongs to; the dialog of that page comes next."""
+
+    project = fields.choice()
+    user_id = fields.text(max_length=255, help_text="The project's own id of its user.")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        projects = Project.objects.filter(suspended_at__isnull=True)
+        self.fields["project"].choices = [(each.pk, each.name) for each in projects]
+
+    def clean(self) -> dict[str, Any]:
+        said: dict[str, Any] = super().clean() or {}
+        if {"project", "user_id"} <= said.keys():
+            said["customer"] = customers.find(project=said["project"], user_id=said["user_id"])
+            if said["customer"] is None:
+                self.add_error("user_id", "The project has no customer with this user_id.")
+        return said
+
+
+BEGIN = dialogs.describe("Grant access", "To which customer?", submit="Continue", form=CustomerForm)
 REVOKE = dialogs.describe(
     "End this grant",
     "It stops counting now. What else the customer has stays.",
@@ -61,8 +86,9 @@ class GrantStatusFilter(filters.ConditionFilter):
 
 @admin.register(Grant)
 class GrantAdmin(ReadOnlyAdmin):
-    """What people decided by hand. New grants are made on the customer's page."""
+    """What people decided by hand."""
 
+    actions_list: ClassVar[Sequence[str]] = ["begin"]
     actions_detail: ClassVar[Sequence[str]] = ["revoke"]
     actions_row: ClassVar[Sequence[str]] = ["revoke"]
     search_fields = [
@@ -109,6 +135,22 @@ class GrantAdmin(ReadOnlyAdmin):
 
     def has_revoke_permission(self, request: HttpRequest, obj: Model | str | None = None) -> bool:
         return request.user.has_perm("entitlements.change_grant")
+
+    def has_grant_permission(self, request: HttpRequest, obj: Model | str | None = None) -> bool:
+        return request.user.has_perm("entitlements.add_grant")
+
+    @action(
+        description="Grant access",
+        url_path="begin",
+        icon="add",
+        variant=ActionVariant.PRIMARY,
+        permissions=["grant"],
+        dialog=BEGIN,
+    )
+    def begin(self, request: HttpRequest, form: CustomerForm) -> HttpResponse:
+        customer = form.cleaned_data["customer"]
+        href = reverse("admin:projects_customer_grant", args=[customer.pk])
+        return dialogs.show(request, "console/next.html", {"href": href})
 
     @action(
         description="End the grant",

@@ -48,6 +48,7 @@ class ApiKey(ProjectOwned, Key):
     )
 
     class Meta:
+        verbose_name = "API key"
         constraints = [
             tenant_key("projects_apikey"),
             models.UniqueConstraint(

@@ -94,6 +94,22 @@ def test_grant_and_end_access(console: Page, live_server: LiveServer, world: Wor
     assert may(world, "feature-1") == (6, "granted")
 
 
+def test_grant_from_the_list(console: Page, live_server: LiveServer, world: World) -> None:
+    console.goto(f"{live_server.url}/admin/entitlements/grant/")
+    console.get_by_role("link", name="Grant access").click()
+    dialog = console.locator("#dialog")
+    dialog.get_by_label("Project").select_option(world.project.pk)
+    dialog.get_by_label("User id").fill(world.customer.user_id)
+    dialog.get_by_role("button", name="Continue").click()
+
+    dialog.get_by_label("What").select_option(f"product:{world.product.pk}")
+    dialog.get_by_label("Reason").fill("Beta tester")
+    dialog.get_by_role("button", name="Show what will change").click()
+    dialog.get_by_role("button", name="Grant access").click()
+
+    expect(console.get_by_label("Grants").get_by_role("row", name="Beta tester")).to_be_visible()
+
+
 def test_take_access_away_on_a_phone(console: Page, live_server: LiveServer, world: World) -> None:
     console.set_viewport_size(PHONE)
     open_customer(console, live_server, world)

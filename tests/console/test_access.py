@@ -1,11 +1,14 @@
 """Who may see and do what: every page and every dialog, for each role and for strangers."""
 
+from collections.abc import Callable
+
 import pytest
 from django.contrib.auth.models import Group
 from django.test import Client
 from django.urls import reverse
 
 from config import roles
+from config.operators import Role
 from tests.console.dialogs import send
 from tests.console.pages import NAMES, PAGES, Page
 from tests.console.world import World
@@ -44,29 +47,25 @@ def test_console_has_a_page_for_each_noun() -> None:
 
 
 @pytest.mark.parametrize("noun", PAGES, ids=NAMES)
-@pytest.mark.parametrize(
-    ("who", "seen", "dialog"),
-    [
-        ("administrator", 200, 200),
-        ("operator", 200, 200),
-        ("viewer", 200, 403),
-        ("anyone", 302, 302),
-    ],
-)
 def test_pages_and_dialogs(
-    who: str, seen: int, dialog: int, noun: Page, world: World, request: pytest.FixtureRequest
+    noun: Page, world: World, signed_in: Callable[[Role], Client], client: Client
 ) -> None:
-    client = Client() if who == "anyone" else request.getfixturevalue(who)
     row = noun.row_of(world)
-    if who == "operator" and noun.name in FOR_ADMINISTRATORS:
-        dialog = 403
+    acts = 403 if noun.name in FOR_ADMINISTRATORS else 200
+    visitors = {
+        "administrator": (signed_in(Role.ADMINISTRATOR), 200, 200),
+        "operator": (signed_in(Role.OPERATOR), 200, acts),
+        "viewer": (signed_in(Role.VIEWER), 200, 403),
+        "anyone": (client, 302, 302),
+    }
 
-    assert client.get(noun.listing).status_code == seen
-    assert client.get(noun.of(row)).status_code == seen
-    for address in [*noun.list_dialogs(), *noun.row_dialogs(row)]:
-        assert client.get(address).status_code == dialog, address
-        if dialog != 200:
-            assert client.post(address, {"reason": "Because."}).status_code == dialog, address
+    for who, (browser, seen, dialog) in visitors.items():
+        assert browser.get(noun.listing).status_code == seen, who
+        assert browser.get(noun.of(row)).status_code == seen, who
+        for address in [*noun.list_dialogs(), *noun.row_dialogs(row)]:
+            assert browser.get(address).status_code == dialog, (who, address)
+            if dialog != 200:
+                assert send(browser, address).status_code == dialog, (who, address)
 
 
 @pytest.mark.parametrize("noun", PAGES, ids=NAMES)

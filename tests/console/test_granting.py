@@ -65,6 +65,17 @@ def test_grant_a_limit(world: World, operator: Client) -> None:
     assert (entry.action, entry.reason) == ("grant.create", "The customer asked.")
 
 
+def test_from_the_list_the_customers_dialog_comes_next(world: World, operator: Client) -> None:
+    begin = "/admin/entitlements/grant/begin/"
+    whose = {"project": world.project.pk, "user_id": world.customer.user_id}
+
+    found = send(operator, begin, **whose)
+    unknown = send(operator, begin, **{**whose, "user_id": "nobody"})
+
+    assert f'hx-get="{address(world, "grant")}"' in found.text.replace("_5F", "_")
+    assert "The project has no customer with this user_id." in unknown.text
+
+
 def test_preview_alone_changes_nothing(world: World, operator: Client) -> None:
     before = (AuditEntry.objects.count(), OutboxEvent.objects.across_projects().count())
 

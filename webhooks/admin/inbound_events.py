@@ -44,12 +44,12 @@ class InboundEventAdmin(ReadOnlyAdmin):
     list_select_related = ["sync__project", "endpoint__account"]
     list_display = [
         "event_id",
+        "received_at",
         "type_code",
         "status_badge",
         "object_link",
         "project_link",
         "error",
-        "received_at",
     ]
     list_filter = [StatusFilter, filters.TypeFilter, filters.dates("received_at")]
     fieldsets = [

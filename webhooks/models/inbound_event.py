@@ -38,6 +38,11 @@ class InboundEvent(models.Model):
             models.Index(fields=["-received_at"], name="inbound_by_time"),
             models.Index(fields=["stripe_object_id"], name="inbound_by_object"),
             models.Index(fields=["type", "-received_at"], name="inbound_by_type"),
+            models.Index(
+                fields=["received_at"],
+                condition=models.Q(quarantined__gt=""),
+                name="inbound_quarantined",
+            ),
         ]
 
     def __str__(self) -> str:
