@@ -222,6 +222,15 @@ def test_expiry_is_told_once(customer, sso, seats):
     assert audited(customer)[-1] == ("grant.expire", "command", "")
 
 
+def test_grant_that_somebody_ended_meanwhile_does_not_expire(customer, sso):
+    given = grant(customer, sso, expires_at=NOW + DAY)
+    [due] = stored.due_to_expire(at=NOW + DAY, limit=10)
+    revoke(given, at=NOW + DAY - TICK)
+    assert not grants._expire(due, NOW + DAY)
+    assert told(customer)[-1] == "grant.revoked"
+    assert Grant.objects.for_project(customer.project_id).get().expired_at is None
+
+
 def test_expiry_works_in_batches_oldest_first(customer, seats):
     for hours in (3, 1, 2):
         grant(customer, (seats, hours), expires_at=NOW + timedelta(hours=hours))
