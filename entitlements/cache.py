@@ -6,7 +6,7 @@ version, when it was computed and until when it is certain. A change of the cust
 tombstone, the hash with nothing but the new version, so that a slow reader cannot put an older
 answer back. Redis may be empty, frozen, dead or full of rubbish: then the answer is a miss.
 
-The promise (RULES.md R15): after a change the old answer is gone as soon as the tombstone is
+The promise (docs/rules.md, R15): after a change the old answer is gone as soon as the tombstone is
 written, and if that never reaches Redis, at the latest ``ENTITLEMENTS.cache_ttl`` after the old
 answer was computed. ``tests/models/test_cache_model.py`` walks through every interleaving.
 """

@@ -29,7 +29,7 @@ def entries() -> list[Entry]:
             continue
         entry = Entry(error.status, error.code, error.title, _meaning(error))
         known = found.get(error.code)
-        if known is None or not known.meaning:
+        if known is None or (entry.meaning and not known.meaning):
             found[error.code] = entry
     return sorted(found.values())
 

@@ -1,4 +1,4 @@
-"""The same request under the same ``Idempotency-Key`` is carried out once (RULES R10).
+"""The same request under the same ``Idempotency-Key`` is carried out once (docs/rules.md, R10).
 
 ``claim`` before the work, ``keep`` with its answer or ``give_back`` when the caller should try
 again. A claim is a row that commits before the work starts, so a second request sees it. A crash
