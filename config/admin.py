@@ -37,7 +37,7 @@ class AuditedAdmin(ModelAdmin):  # type: ignore[misc]  # unfold carries no types
 
 
 @admin.register(User)
-class UserAdmin(AuditedAdmin, DjangoUserAdmin):  # type: ignore[misc, type-arg]  # no entries returned
+class UserAdmin(DjangoUserAdmin, AuditedAdmin):  # type: ignore[misc, type-arg]  # no entries returned
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
@@ -45,7 +45,7 @@ class UserAdmin(AuditedAdmin, DjangoUserAdmin):  # type: ignore[misc, type-arg] 
 
 
 @admin.register(Group)
-class GroupAdmin(AuditedAdmin, DjangoGroupAdmin):  # type: ignore[misc]  # no entries returned
+class GroupAdmin(DjangoGroupAdmin, AuditedAdmin):  # type: ignore[misc]  # no entries returned
     pass
 
 
