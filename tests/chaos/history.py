@@ -126,7 +126,10 @@ class History:
     def change(self) -> None:
         """Something happens to one of the objects."""
         open_ended = [thing for thing in self.things if not thing.over] or self.things
-        thing = self.chance.choice(open_ended)
+        self.touch(self.chance.choice(open_ended))
+
+    def touch(self, thing: Thing) -> None:
+        """Something happens to this object, unless it is over."""
         if not thing.over:
             CHANGES[thing.kind](self, thing)
 

@@ -1,0 +1,234 @@
+"""Products, prices, customers and invoices; and which of them are anybody's here."""
+
+from collections.abc import Callable
+
+import pytest
+from django.utils import timezone
+
+from billing.models import (
+    Invoice,
+    Price,
+    Product,
+    StripeAccount,
+    StripeCustomer,
+    Subscription,
+    SyncObject,
+)
+from billing.services import provisioning, sync
+from common import crypto
+from entitlements.models import Feature
+from entitlements.selectors import decisions
+from projects.models import Project
+from sandbox.deliveries import Mode
+from sandbox.world import DEFAULT_SECRET_KEY
+from tests.billing import outbox
+from tests.sandbox_stripe import SandboxStripe
+from tests.shop import Shop
+
+Drain = Callable[[], None]
+
+
+@pytest.fixture
+def own(stripe: SandboxStripe, other_project: Project) -> StripeAccount:
+    """A project's own account; the sandbox knows it by the same key."""
+    account = StripeAccount(project=other_project, name="own", livemode=False)
+    account.secret_key = crypto.encrypt(DEFAULT_SECRET_KEY, context=account.key_context)
+    account.save()
+    return account
+
+
+def read(account: StripeAccount, kind: str, stripe_id: str | None) -> str:
+    """Read one object; the state of its dirty row."""
+    sync_id, _ = sync.mark(account_id=account.pk, kind=kind, stripe_id=str(stripe_id))
+    sync.drain(at=timezone.now())
+    return SyncObject.objects.get(pk=sync_id).state
+
+
+def test_a_product_follows(shop: Shop, drain: Drain) -> None:
+    product = shop.product("Pro")
+    shop.stripe.v1.products.update(
+        str(product.stripe_id),
+        {"name": "Pro 2", "description": "More", "active": False, "metadata": {"a": "b"}},
+    )
+    drain()
+    product.refresh_from_db()
+    assert (product.name, product.description, product.active) == ("Pro 2", "More", False)
+    assert product.metadata == {"a": "b"}
+    assert product.synced_at is not None
+
+
+def test_a_deleted_product_is_not_for_sale(shop: Shop, drain: Drain) -> None:
+    product = shop.product("Pro")
+    shop.stripe.v1.products.delete(str(product.stripe_id))
+    drain()
+    product.refresh_from_db()
+    assert not product.active
+    assert SyncObject.objects.get(stripe_id=product.stripe_id).state == "applied"
+
+
+def test_strangers_in_the_shared_account_stay_strangers(shop: Shop) -> None:
+    made = shop.stripe.v1.products.create({"name": "Not ours"})
+    price = shop.stripe.v1.prices.create({"product": made.id, "currency": "usd", "unit_amount": 5})
+    assert read(shop.account, "product", made.id) == "foreign"
+    assert read(shop.account, "price", price.id) == "foreign"
+    assert not Product.objects.for_project(shop.project).exists()
+
+
+def test_a_project_s_own_account_is_mirrored_whole(
+    own: StripeAccount, stripe: SandboxStripe, other_project: Project
+) -> None:
+    made = stripe.v1.products.create({"name": "Made in the dashboard"})
+    price = stripe.v1.prices.create(
+        {"product": made.id, "currency": "usd", "unit_amount": 5, "recurring": {"interval": "day"}}
+    )
+    assert read(own, "price", price.id) == "waiting"  # its product has to come first
+    waiting = SyncObject.objects.get(stripe_id=price.id)
+    assert waiting.last_error.startswith("DependencyMissing: Waits for product")
+    SyncObject.objects.update(next_try_at=timezone.now())
+    sync.drain(at=timezone.now())
+    row = Price.objects.for_project(other_project).get()
+    assert (row.stripe_id, row.unit_amount, row.interval) == (price.id, 5, "day")
+    assert row.product.stripe_id == made.id
+
+
+def test_a_price_in_parts_of_a_cent_cannot_be_sold(
+    own: StripeAccount, stripe: SandboxStripe, other_project: Project
+) -> None:
+    made = stripe.v1.products.create({"name": "API calls"})
+    price = stripe.v1.prices.create(
+        {"product": made.id, "currency": "usd", "unit_amount_decimal": "0.5"}  # type: ignore[typeddict-item]
+    )
+    assert read(own, "price", price.id) == "foreign"
+
+
+def test_a_row_that_waits_is_adopted(shop: Shop, drain: Drain) -> None:
+    product = shop.product("Pro")
+    stripe_id = product.stripe_id
+    Product.objects.for_project(shop.project).update(stripe_id=None)
+    drain()
+    product.refresh_from_db()
+    assert product.stripe_id == stripe_id
+
+
+def test_a_row_that_has_its_object_adopts_no_second(shop: Shop) -> None:
+    product = shop.product("Pro")
+    twin = shop.stripe.v1.products.create({"name": "Twin", "metadata": {"tollgate_id": product.pk}})
+    assert read(shop.account, "product", twin.id) == "foreign"
+    product.refresh_from_db()
+    assert product.name == "Pro"
+
+
+def test_metadata_does_not_reach_into_another_account(
+    own: StripeAccount, shop: Shop, stripe: SandboxStripe
+) -> None:
+    """A tenant names a waiting row of the shared account from an account of its own."""
+    victim = Product.objects.create(project=shop.project, account=shop.account, name="Victim")
+    forged = stripe.v1.products.create({"name": "Forged", "metadata": {"tollgate_id": victim.pk}})
+    assert read(own, "product", forged.id) == "applied"
+    victim.refresh_from_db()
+    assert (victim.stripe_id, victim.name) == (None, "Victim")
+    assert Product.objects.for_project(own.project_id or "").get().name == "Forged"
+
+
+@pytest.mark.parametrize(
+    "claim", ["", "prod_", "prod_\0", "cus_1", "' OR 1=1", "é" * 30, "1" * 400]
+)
+def test_odd_claims_claim_nothing(shop: Shop, claim: str) -> None:
+    made = shop.stripe.v1.products.create({"name": "Odd"})
+    with shop.stripe.world.transaction() as tx:
+        tx.path_object("product", made.id)["metadata"] = {"tollgate_id": claim}
+    assert read(shop.account, "product", made.id) == "foreign"
+
+
+def test_a_subscription_learns_of_a_price_that_came_late(
+    shop: Shop, alice: StripeCustomer, monthly: Price, stripe: SandboxStripe, drain: Drain
+) -> None:
+    stripe_id = shop.subscribe(alice, monthly)
+    price = monthly.stripe_id
+    Price.objects.for_project(shop.project).update(stripe_id=None)
+    stripe.deliver(Mode(drop=1.0))
+    assert read(shop.account, "subscription", stripe_id) == "applied"
+    item = Subscription.objects.for_project(shop.project).get().items.get()
+    assert item.price is None
+    assert read(shop.account, "price", price) == "applied"
+    sync.drain(at=timezone.now())
+    item.refresh_from_db()
+    assert item.price_id == monthly.pk
+    assert _allowed(shop, "sso")
+
+
+def test_holders_follow_when_a_product_gives_more(
+    shop: Shop, alice: StripeCustomer, monthly: Price, drain: Drain, seats: Feature
+) -> None:
+    shop.subscribe(alice, monthly)
+    drain()
+    assert _allowed(shop, "seats")
+    monthly.product.features.filter(feature=seats).delete()
+    assert provisioning.reread_holders(product=monthly.product) == 1
+    drain()
+    assert not _allowed(shop, "seats")
+    assert _allowed(shop, "sso")
+
+
+def _allowed(shop: Shop, feature: str) -> bool:
+    answer = decisions.check(
+        project=shop.project, user_id="alice", feature=feature, at=timezone.now()
+    )
+    return answer.allowed
+
+
+def test_a_customer_follows_and_the_tenant_s_own_data_does_not(
+    shop: Shop, alice: StripeCustomer, drain: Drain
+) -> None:
+    shop.stripe.v1.customers.update(
+        str(alice.stripe_id), {"name": "Al", "email": "al@example.org", "balance": -500}
+    )
+    drain()
+    alice.refresh_from_db()
+    assert (alice.name, alice.email, alice.balance) == ("Al", "al@example.org", -500)
+    assert alice.customer.email == "alice@example.com"
+    assert outbox.types(shop.project) == []
+
+
+def test_an_invoice(shop: Shop, alice: StripeCustomer, monthly: Price, drain: Drain) -> None:
+    shop.subscribe(alice, monthly)
+    drain()
+    row = Invoice.objects.for_project(shop.project).get()
+    assert (row.status, row.total, row.amount_paid) == ("paid", 2900, 2900)
+    assert row.subscription == Subscription.objects.for_project(shop.project).get()
+    line = row.lines.get()
+    assert (line.price_id, line.amount, line.is_proration) == (monthly.pk, 2900, False)
+    assert outbox.types(shop.project, "invoice.") == ["invoice.paid"]
+
+
+@pytest.mark.parametrize("kinds", [("invoice", "subscription"), ("subscription", "invoice")])
+def test_an_invoice_and_its_subscription_in_any_order(
+    shop: Shop, alice: StripeCustomer, monthly: Price, stripe: SandboxStripe, kinds: tuple[str, ...]
+) -> None:
+    stripe_id = shop.subscribe(alice, monthly)
+    invoice = str(stripe.v1.subscriptions.retrieve(stripe_id).latest_invoice)
+    stripe.deliver(Mode(drop=1.0))
+    for kind in kinds:
+        assert read(shop.account, kind, {"invoice": invoice, "subscription": stripe_id}[kind])
+    row = Invoice.objects.for_project(shop.project).get()
+    assert row.subscription == Subscription.objects.for_project(shop.project).get()
+
+
+def test_a_failed_invoice_is_told(
+    shop: Shop, alice: StripeCustomer, monthly: Price, drain: Drain
+) -> None:
+    shop.stripe.decline_payments(str(alice.stripe_id))
+    shop.subscribe(alice, monthly, payment_behavior="allow_incomplete")
+    drain()
+    assert Invoice.objects.for_project(shop.project).get().status == "open"
+    assert outbox.types(shop.project, "invoice.") == ["invoice.payment_failed"]
+
+
+def test_a_deleted_draft(shop: Shop, alice: StripeCustomer, drain: Drain) -> None:
+    made = shop.stripe.v1.invoices.create({"customer": str(alice.stripe_id)})
+    drain()
+    assert Invoice.objects.for_project(shop.project).get().status == "draft"
+    with shop.stripe.world.transaction() as tx:
+        tx.forget(tx.path_object("invoice", str(made.id)))
+    assert read(shop.account, "invoice", made.id) == "applied"
+    assert Invoice.objects.for_project(shop.project).get().status == "deleted"

@@ -1,0 +1,188 @@
+"""Checkouts: whatever comes first, the buyer gets what was paid for, once."""
+
+from collections.abc import Callable
+from itertools import permutations
+
+import pytest
+from django.utils import timezone
+
+from billing.models import Checkout, Payment, Price, StripeCustomer, Subscription, SyncObject
+from billing.services import sync
+from entitlements.models import Fact
+from entitlements.resolution import Reason
+from entitlements.selectors import decisions
+from sandbox.deliveries import Mode
+from tests.billing import outbox
+from tests.sandbox_stripe import SandboxStripe
+from tests.shop import Shop
+
+Drain = Callable[[], None]
+
+
+def allowed(shop: Shop) -> bool:
+    answer = decisions.check(
+        project=shop.project, user_id="alice", feature="sso", at=timezone.now()
+    )
+    return answer.allowed
+
+
+def read(checkout: Checkout) -> None:
+    """Stripe says nothing of a session that was just opened, or that it forgot."""
+    sync.mark(
+        account_id=checkout.account_id,
+        kind="checkout_session",
+        stripe_id=str(checkout.stripe_id),
+    )
+    sync.drain(at=timezone.now())
+
+
+def test_a_purchase(shop: Shop, alice: StripeCustomer, once: Price, drain: Drain) -> None:
+    checkout = shop.checkout(alice, once)
+    read(checkout)
+    checkout.refresh_from_db()
+    assert (checkout.status, checkout.payment_status) == ("open", "unpaid")
+    assert checkout.url
+    shop.complete(checkout)
+    drain()
+    checkout.refresh_from_db()
+    assert (checkout.status, checkout.payment_status) == ("complete", "paid")
+    assert checkout.amount_total == 9900
+    assert (checkout.url, checkout.completed_at is not None) == ("", True)
+    payment = Payment.objects.for_project(shop.project).get()
+    assert (payment.checkout_id, payment.stripe_id) == (checkout.pk, checkout.payment_stripe_id)
+    answer = decisions.check(
+        project=shop.project, user_id="alice", feature="sso", at=timezone.now()
+    )
+    assert (answer.reason, answer.valid_until) == (Reason.ENTITLED, None)
+    assert sorted(outbox.types(shop.project)) == [
+        "checkout.completed",
+        "entitlements.changed",
+        "payment.created",
+        "payment.paid",
+    ]
+
+
+def test_a_full_refund_takes_it_back_and_a_part_does_not(
+    shop: Shop, alice: StripeCustomer, once: Price, drain: Drain
+) -> None:
+    checkout = shop.checkout(alice, once)
+    shop.complete(checkout)
+    drain()
+    payment = Payment.objects.for_project(shop.project).get()
+    for amount, still in ((1, True), (9899, False)):
+        shop.stripe.v1.refunds.create({"payment_intent": str(payment.stripe_id), "amount": amount})
+        drain()
+        assert allowed(shop) is still
+
+
+def test_a_subscription(shop: Shop, alice: StripeCustomer, monthly: Price, drain: Drain) -> None:
+    checkout = shop.checkout(alice, monthly)
+    shop.complete(checkout)
+    drain()
+    checkout.refresh_from_db()
+    subscription = Subscription.objects.for_project(shop.project).get()
+    assert checkout.subscription_stripe_id == subscription.stripe_id
+    assert allowed(shop)
+    sources = set(Fact.objects.for_project(shop.project).values_list("source_type", "source_id"))
+    assert sources == {("subscription", subscription.pk)}
+
+
+def test_what_it_names_is_read_even_if_its_own_events_never_come(
+    shop: Shop, alice: StripeCustomer, monthly: Price, once: Price, stripe: SandboxStripe
+) -> None:
+    for price in (monthly, once):
+        checkout = shop.checkout(alice, price)
+        shop.complete(checkout)
+        stripe.deliver(Mode(drop=1.0))
+        read(checkout)
+    assert Subscription.objects.for_project(shop.project).get().status == "active"
+    assert Payment.objects.for_project(shop.project).get().status == "paid"
+
+
+def test_expiry(shop: Shop, alice: StripeCustomer, once: Price, drain: Drain) -> None:
+    checkout = shop.checkout(alice, once)
+    shop.stripe.v1.checkout.sessions.expire(str(checkout.stripe_id))
+    drain()
+    checkout.refresh_from_db()
+    assert checkout.status == "expired"
+    assert outbox.types(shop.project) == ["checkout.expired"]
+    assert not allowed(shop)
+
+
+@pytest.mark.parametrize("order", list(permutations(("event", "return", "payment"))))
+def test_the_return_and_the_events_in_any_order(
+    shop: Shop, alice: StripeCustomer, once: Price, stripe: SandboxStripe, drain: Drain,
+    order: tuple[str, ...],
+) -> None:  # fmt: skip
+    checkout = shop.checkout(alice, once)
+    shop.complete(checkout)
+    session = str(checkout.stripe_id)
+    payment = str(stripe.v1.checkout.sessions.retrieve(session).payment_intent)
+
+    def come_back() -> None:
+        sync.now(
+            account=shop.account, kind="checkout_session", stripe_id=session, at=timezone.now()
+        )
+
+    def hear_of_payment() -> None:
+        sync.mark(account_id=shop.account.pk, kind="payment_intent", stripe_id=payment)
+        sync.drain(at=timezone.now())
+
+    happens = {"event": drain, "return": come_back, "payment": hear_of_payment}
+    for step in order:
+        happens[step]()
+    assert allowed(shop)
+    told = outbox.types(shop.project)
+    assert sorted(told) == [
+        "checkout.completed",
+        "entitlements.changed",
+        "payment.created",
+        "payment.paid",
+    ]
+    assert Payment.objects.for_project(shop.project).get().checkout_id == checkout.pk
+
+
+def test_the_event_overtakes_the_commit_of_our_row(
+    shop: Shop, alice: StripeCustomer, once: Price, drain: Drain
+) -> None:
+    """Stripe has made the session, our row does not know its id yet: the metadata finds it."""
+    checkout = shop.checkout(alice, once)
+    Checkout.objects.for_project(shop.project).update(stripe_id=None)
+    shop.complete(checkout)
+    drain()
+    checkout.refresh_from_db()
+    assert checkout.status == "complete"
+    assert allowed(shop)
+
+
+def test_forged_metadata_names_somebody_else_s_row(
+    shop: Shop, alice: StripeCustomer, once: Price, drain: Drain
+) -> None:
+    """Metadata alone proves nothing: the customer of the session is not the row's."""
+    bob = shop.buyer("bob")
+    victim = shop.checkout(alice, once)
+    Checkout.objects.for_project(shop.project).update(stripe_id=None)
+    shop.stripe.v1.checkout.sessions.expire(str(victim.stripe_id))
+    forged = shop.stripe.v1.checkout.sessions.create(
+        {
+            "mode": "payment",
+            "customer": str(bob.stripe_id),
+            "line_items": [{"price": str(once.stripe_id), "quantity": 1}],
+            "success_url": "https://app.example.com",
+            "metadata": {"tollgate_id": victim.pk},
+        }
+    )
+    sync.mark(account_id=shop.account.pk, kind="checkout_session", stripe_id=forged.id)
+    sync.drain(at=timezone.now())
+    assert SyncObject.objects.get(stripe_id=forged.id).state == "foreign"
+    victim.refresh_from_db()
+    assert (victim.stripe_id, victim.status) == (None, "opening")
+
+
+def test_a_session_that_stripe_forgot(shop: Shop, alice: StripeCustomer, once: Price) -> None:
+    checkout = shop.checkout(alice, once)
+    with shop.stripe.world.transaction() as tx:
+        tx.forget(tx.path_object("checkout.session", str(checkout.stripe_id)))
+    read(checkout)
+    checkout.refresh_from_db()
+    assert checkout.status == "expired"

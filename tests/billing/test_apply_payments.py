@@ -1,0 +1,198 @@
+"""Payments with their refunds, whatever the order in which the news comes."""
+
+import itertools
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import pytest
+from stripe import CardError
+
+from billing.models import Payment, Refund, StripeCustomer, SyncObject
+from billing.services import sync
+from billing.services.apply.payments import status_of
+from billing.stripe.snapshots import PaymentSnapshot, RefundSnapshot
+from sandbox.deliveries import Mode
+from tests.billing import outbox
+from tests.sandbox_stripe import Clock
+from tests.shop import RETURN, Shop
+
+Drain = Callable[[], None]
+
+
+def only(shop: Shop) -> Payment:
+    return Payment.objects.for_project(shop.project).get()
+
+
+def test_a_payment(shop: Shop, alice: StripeCustomer, drain: Drain, clock: Clock) -> None:
+    stripe_id = shop.pay(alice, 2900, metadata={"order": "7"})
+    drain()
+    row = only(shop)
+    assert (row.stripe_id, row.status, row.stripe_status) == (stripe_id, "paid", "succeeded")
+    assert (row.amount, row.amount_received, row.amount_refunded) == (2900, 2900, 0)
+    assert (row.paid_at, row.metadata) == (clock.now, {"order": "7"})
+    assert outbox.types(shop.project) == ["payment.created", "payment.paid"]
+
+
+def test_a_declined_payment(shop: Shop, alice: StripeCustomer, drain: Drain) -> None:
+    intent = shop.stripe.v1.payment_intents.create(
+        {"amount": 500, "currency": "usd", "customer": str(alice.stripe_id)}
+    )
+    drain()
+    assert only(shop).status == "pending"
+    shop.stripe.decline_payments(str(alice.stripe_id))
+    with pytest.raises(CardError):
+        shop.stripe.v1.payment_intents.confirm(
+            intent.id, {"payment_method": "pm_card_visa", "return_url": RETURN}
+        )
+    drain()
+    row = only(shop)
+    assert (row.status, row.failure_code) == ("failed", "generic_decline")
+    assert row.failure_message
+    assert outbox.types(shop.project) == ["payment.created", "payment.failed"]
+
+
+def test_refunds(shop: Shop, alice: StripeCustomer, drain: Drain) -> None:
+    stripe_id = shop.pay(alice, 1000)
+    drain()
+    for amount, status in ((300, "partially_refunded"), (700, "refunded")):
+        shop.stripe.v1.refunds.create({"payment_intent": stripe_id, "amount": amount})
+        drain()
+        assert only(shop).status == status
+    assert only(shop).is_refunded_in_full
+    assert sorted(row.amount for row in only(shop).refunds.all()) == [300, 700]
+    refunded = outbox.events(shop.project, "payment.refunded")
+    assert [each.data["amount_refunded"]["amount"] for each in refunded] == [300, 1000]
+    assert refunded[1].previous["amount_refunded"] == {"amount": 300, "currency": "usd"}
+
+
+def test_a_refund_of_ours_finds_its_row(shop: Shop, alice: StripeCustomer, drain: Drain) -> None:
+    stripe_id = shop.pay(alice, 1000)
+    drain()
+    payment = only(shop)
+    waiting = Refund.objects.create(
+        project=shop.project,
+        account=shop.account,
+        payment=payment,
+        status="pending",
+        currency="usd",
+        amount=400,
+        refunded_at=payment.paid_at,
+    )
+    made = shop.stripe.v1.refunds.create(
+        {"payment_intent": stripe_id, "amount": 400, "metadata": {"tollgate_id": waiting.pk}}
+    )
+    drain()
+    row = Refund.objects.for_project(shop.project).get()
+    assert (row.pk, row.stripe_id, row.status) == (waiting.pk, made.id, "succeeded")
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+def test_any_order_of_news(
+    shop: Shop, alice: StripeCustomer, drain: Drain, order: tuple[int, ...]
+) -> None:
+    """The refund may come before the payment that it refunds."""
+    stripe_id = shop.pay(alice, 1000)
+    shop.stripe.v1.refunds.create({"payment_intent": stripe_id, "amount": 250})
+    shop.stripe.v1.refunds.create({"payment_intent": stripe_id, "amount": 250})
+    shop.stripe.deliver(Mode(shuffled=True, seed=order[0] * 9 + order[1] * 3 + order[2]))
+    drain()
+    row = only(shop)
+    assert (row.status, row.amount_refunded) == ("partially_refunded", 500)
+    assert row.refunds.count() == 2
+    assert outbox.types(shop.project) == [
+        "payment.created",
+        "payment.paid",
+        "payment.refunded",
+    ]
+
+
+def test_a_payment_of_nobody_here_is_foreign(
+    shop: Shop, alice: StripeCustomer, drain: Drain
+) -> None:
+    stranger = shop.stripe.v1.customers.create({"metadata": {"tollgate_id": alice.pk}})
+    for customer in (stranger.id, None):
+        shop.stripe.v1.payment_intents.create(
+            {
+                "amount": 500,
+                "currency": "usd",
+                "metadata": {"tollgate_id": alice.pk},
+                **({"customer": customer} if customer else {}),
+            }
+        )
+    drain()
+    assert not Payment.objects.for_project(shop.project).exists()
+    foreign = SyncObject.objects.filter(foreign_at__isnull=False)
+    assert sorted(foreign.values_list("kind", "foreign_customer")) == [
+        ("customer", ""),
+        ("payment_intent", ""),
+        ("payment_intent", stranger.id),
+    ]
+    assert outbox.types(shop.project) == []
+
+
+def test_foreign_objects_are_read_again_once_their_customer_is_ours(
+    shop: Shop, alice: StripeCustomer, drain: Drain
+) -> None:
+    """The payment's event overtook the commit of our own row of the customer."""
+    stripe_id = str(alice.stripe_id)
+    StripeCustomer.objects.for_project(shop.project).update(stripe_id=None)
+    payment = shop.pay(StripeCustomer(stripe_id=stripe_id))
+    sync.mark(account_id=shop.account.pk, kind="payment_intent", stripe_id=payment)
+    sync.drain(at=alice.created_at)
+    assert SyncObject.objects.get(stripe_id=payment).state == "foreign"
+    drain()  # customer.created arrives: the row is proof, the metadata names it
+    alice.refresh_from_db()
+    assert alice.stripe_id == stripe_id
+    assert only(shop).stripe_id == payment
+    assert SyncObject.objects.get(stripe_id=payment).state == "applied"
+
+
+def snapshot(status: str, **fields: object) -> PaymentSnapshot:
+    values = {
+        "stripe_id": "pi_1",
+        "customer_stripe_id": None,
+        "status": status,
+        "currency": "usd",
+        "amount": 1000,
+        "amount_received": 1000 if status == "succeeded" else 0,
+        "failure_code": "",
+        "failure_message": "",
+        "paid_at": None,
+        "refunds": (),
+        **fields,
+    }
+    return PaymentSnapshot(**values)  # type: ignore[arg-type]
+
+
+def refund(amount: int, status: str = "succeeded") -> RefundSnapshot:
+    return RefundSnapshot(
+        stripe_id=f"re_{amount}{status}",
+        our_id=None,
+        status=status,
+        currency="usd",
+        amount=amount,
+        reason="",
+        refunded_at=datetime(2026, 1, 1, tzinfo=UTC),
+    )
+
+
+@pytest.mark.parametrize(
+    ("found", "status"),
+    [
+        (snapshot("requires_payment_method"), "pending"),
+        (snapshot("requires_payment_method", failure_code="x"), "failed"),
+        (snapshot("requires_confirmation"), "pending"),
+        (snapshot("requires_action"), "requires_action"),
+        (snapshot("processing"), "processing"),
+        (snapshot("requires_capture"), "processing"),
+        (snapshot("canceled"), "canceled"),
+        (snapshot("a_word_of_tomorrow"), "processing"),
+        (snapshot("succeeded"), "paid"),
+        (snapshot("succeeded", refunds=(refund(1),)), "partially_refunded"),
+        (snapshot("succeeded", refunds=(refund(400), refund(600))), "refunded"),
+        (snapshot("succeeded", refunds=(refund(1000, "failed"),)), "paid"),
+        (snapshot("succeeded", refunds=(refund(1000, "pending"),)), "refunded"),
+    ],
+)
+def test_where_the_money_is(found: PaymentSnapshot, status: str) -> None:
+    assert status_of(found) == status

@@ -1,0 +1,274 @@
+"""Subscriptions: the mirror, the access that follows, and what the world is told."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from billing.models import Invoice, Price, StripeCustomer, Subscription, SyncObject
+from billing.services import sync
+from entitlements.models import Feature
+from entitlements.resolution import Decision, Reason
+from entitlements.selectors import decisions
+from tests.billing import outbox
+from tests.sandbox_stripe import Clock
+from tests.shop import Shop
+
+Drain = Callable[[], None]
+
+
+def check(shop: Shop, clock: Clock, feature: str = "sso") -> Decision:
+    return decisions.check(project=shop.project, user_id="alice", feature=feature, at=clock.now)
+
+
+def only(shop: Shop) -> Subscription:
+    return Subscription.objects.for_project(shop.project).get()
+
+
+def test_an_active_one_entitles(
+    shop: Shop, alice: StripeCustomer, monthly: Price, drain: Drain, clock: Clock
+) -> None:
+    stripe_id = shop.subscribe(alice, monthly, metadata={"team": "7"})
+    drain()
+    row = only(shop)
+    assert (row.stripe_id, row.status, row.customer_id) == (stripe_id, "active", alice.customer_id)
+    assert row.metadata == {"team": "7"}
+    item = row.items.get()
+    assert (item.price_id, item.quantity) == (monthly.pk, 1)
+    assert item.period_end - item.period_start > timedelta(days=27)
+    assert (check(shop, clock).allowed, check(shop, clock).reason) == (True, Reason.ENTITLED)
+    assert check(shop, clock, "seats").limit == 5
+    assert check(shop, clock).valid_until is None
+    assert outbox.types(shop.project, "subscription.") == ["subscription.created"]
+    told = outbox.last(shop.project, "subscription.created")
+    assert (told.subject, told.customer_id, told.previous) == (row.pk, alice.customer_id, {})
+    assert told.data["items"][0]["price"] == monthly.pk
+
+
+def test_a_quantity_does_not_multiply_a_limit(
+    shop: Shop, alice: StripeCustomer, monthly: Price, drain: Drain, clock: Clock
+) -> None:
+    shop.subscribe(alice, monthly, items=[{"price": monthly.stripe_id, "quantity": 10}])
+    drain()
+    assert only(shop).items.get().quantity == 10
+    assert check(shop, clock, "seats").limit == 5
+
+
+def test_a_trial(
+    shop: Shop, alice: StripeCustomer, monthly: Price, drain: Drain, clock: Clock
+) -> None:
+    shop.subscribe(alice, monthly, trial_period_days=14)
+    drain()
+    assert check(shop, clock).reason == Reason.TRIAL
+    assert only(shop).trial_ends_at == clock.now + timedelta(days=14)
+    clock.advance(days=15)
+    drain()
+    assert check(shop, clock).reason == Reason.ENTITLED
+    assert outbox.types(shop.project, "subscription.")[0] == "subscription.created"
+
+
+def test_a_renewal_is_told_once(
+    shop: Shop, alice: StripeCustomer, monthly: Price, drain: Drain, clock: Clock
+) -> None:
+    shop.subscribe(alice, monthly)
+    drain()
+    before = only(shop).items.get().period_end
+    clock.advance(days=32)
+    drain()
+    assert only(shop).items.get().period_start == before
+    assert outbox.types(shop.project, "subscription.") == [
+        "subscription.created",
+        "subscription.renewed",
+    ]
+    assert set(outbox.changed(shop.project, "subscription.renewed")) == {"items"}
+    assert outbox.types(shop.project, "entitlements.") == ["entitlements.changed"]
+
+
+def test_a_failed_renewal_has_grace_and_then_not(
+    shop: Shop, alice: StripeCustomer, monthly: Price, drain: Drain, clock: Clock
+) -> None:
+    shop.subscribe(alice, monthly)
+    drain()
+    shop.stripe.decline_payments(str(alice.stripe_id))
+    clock.advance(days=32)
+    drain()
+    row = only(shop)
+    assert row.status == "past_due"
+    ends = row.items.get().period_start + timedelta(days=3)
+    assert (check(shop, clock).reason, check(shop, clock).valid_until) == (Reason.GRACE, ends)
+    assert outbox.types(shop.project, "subscription.")[-1] == "subscription.past_due"
+    later = decisions.check(project=shop.project, user_id="alice", feature="sso", at=ends)
+    assert (later.allowed, later.reason) == (False, Reason.NOT_ENTITLED)
+    shop.stripe.accept_payments(str(alice.stripe_id))
+    clock.advance(days=8)
+    drain()
+    assert only(shop).status == "active"
+    assert check(shop, clock).reason == Reason.ENTITLED
+
+
+def test_canceled_at_the_period_s_end(
+    shop: Shop, alice: StripeCustomer, monthly: Price, drain: Drain, clock: Clock
+) -> None:
+    stripe_id = shop.subscribe(alice, monthly)
+    drain()
+    shop.stripe.v1.subscriptions.update(stripe_id, {"cancel_at_period_end": True})
+    drain()
+    row = only(shop)
+    assert row.cancel_at == row.items.get().period_end
+    assert (check(shop, clock).allowed, check(shop, clock).valid_until) == (True, row.cancel_at)
+    assert outbox.types(shop.project, "subscription.")[-1] == "subscription.updated"
+    assert outbox.changed(shop.project, "subscription.updated")["cancel_at"] is None
+    at_end = decisions.check(
+        project=shop.project, user_id="alice", feature="sso", at=row.cancel_at or clock.now
+    )
+    assert not at_end.allowed
+    clock.advance(days=32)
+    drain()
+    assert only(shop).status == "canceled"
+    assert outbox.types(shop.project, "subscription.")[-1] == "subscription.canceled"
+
+
+def test_canceled_now(
+    shop: Shop, alice: StripeCustomer, monthly: Price, drain: Drain, clock: Clock
+) -> None:
+    stripe_id = shop.subscribe(alice, monthly)
+    drain()
+    shop.stripe.v1.subscriptions.cancel(stripe_id)
+    drain()
+    assert only(shop).has_ended
+    assert not check(shop, clock).allowed
+    assert outbox.types(shop.project, "subscription.", "entitlements.") == [
+        "subscription.created",
+        "entitlements.changed",
+        "subscription.canceled",
+        "entitlements.changed",
+    ]
+
+
+def test_the_end_of_one_does_not_take_what_another_gives(
+    shop: Shop, alice: StripeCustomer, monthly: Price, drain: Drain, clock: Clock
+) -> None:
+    first = shop.subscribe(alice, monthly)
+    shop.subscribe(alice, monthly)
+    drain()
+    shop.stripe.v1.subscriptions.cancel(first)
+    drain()
+    assert check(shop, clock).allowed
+
+
+@pytest.mark.parametrize("status", ["unpaid", "incomplete", "paused", "a_word_of_tomorrow" * 2])
+def test_other_words_entitle_to_nothing_and_are_kept(
+    shop: Shop, alice: StripeCustomer, monthly: Price, drain: Drain, clock: Clock, status: str
+) -> None:
+    stripe_id = shop.subscribe(alice, monthly)
+    drain()
+    with shop.stripe.world.transaction() as tx:
+        subscription = tx.path_object("subscription", stripe_id)
+        with tx.updating(subscription, "customer.subscription.updated"):
+            subscription["status"] = status
+    drain()
+    assert only(shop).status == status[:24]
+    assert (check(shop, clock).allowed, check(shop, clock).reason) == (False, Reason.NOT_ENTITLED)
+    assert not SyncObject.objects.filter(last_error__gt="").exists()
+
+
+def test_paused_and_resumed(
+    shop: Shop, alice: StripeCustomer, monthly: Price, drain: Drain
+) -> None:
+    stripe_id = shop.subscribe(alice, monthly)
+    drain()
+    for status in ("paused", "active"):
+        with shop.stripe.world.transaction() as tx:
+            subscription = tx.path_object("subscription", stripe_id)
+            with tx.updating(subscription, "customer.subscription.updated"):
+                subscription["status"] = status
+        drain()
+    assert outbox.types(shop.project, "subscription.") == [
+        "subscription.created",
+        "subscription.paused",
+        "subscription.resumed",
+    ]
+
+
+def test_a_price_that_is_not_ours_gives_nothing(
+    shop: Shop, alice: StripeCustomer, drain: Drain
+) -> None:
+    made = shop.stripe.v1.prices.create(
+        {
+            "currency": "usd",
+            "unit_amount": 100,
+            "recurring": {"interval": "month"},
+            "product_data": {"name": "Made in the dashboard"},
+        }
+    )
+    shop.stripe.v1.subscriptions.create(
+        {"customer": str(alice.stripe_id), "items": [{"price": made.id}]}
+    )
+    drain()
+    item = only(shop).items.get()
+    assert (item.price_id, item.price_stripe_id) == (None, made.id)
+    assert not Price.objects.for_project(shop.project).exists()
+    assert outbox.types(shop.project, "entitlements.") == []
+
+
+def test_items_are_an_exact_set(
+    shop: Shop, alice: StripeCustomer, monthly: Price, drain: Drain, clock: Clock, sso: Feature
+) -> None:
+    other = shop.price(shop.product("Basic"), amount=900)
+    stripe_id = shop.subscribe(alice, monthly)
+    drain()
+    item = shop.stripe.v1.subscriptions.retrieve(stripe_id)["items"].data[0]
+    shop.stripe.v1.subscriptions.update(
+        stripe_id, {"items": [{"id": item.id, "price": str(other.stripe_id)}]}
+    )
+    drain()
+    assert [each.price_id for each in only(shop).items.all()] == [other.pk]
+    assert not check(shop, clock).allowed
+
+
+def test_applying_it_again_changes_and_tells_nothing(
+    shop: Shop, alice: StripeCustomer, monthly: Price, drain: Drain
+) -> None:
+    shop.subscribe(alice, monthly)
+    drain()
+    before = (
+        outbox.types(shop.project),
+        list(Subscription.objects.for_project(shop.project).values()),
+        list(Invoice.objects.for_project(shop.project).values()),
+        type(alice.customer).objects.for_project(shop.project).get(user_id="alice").version,
+    )
+    for row in SyncObject.objects.all():
+        sync.mark(account_id=row.account_id, kind=row.kind, stripe_id=row.stripe_id)
+    drain()
+    assert before == (
+        outbox.types(shop.project),
+        list(Subscription.objects.for_project(shop.project).values()),
+        list(Invoice.objects.for_project(shop.project).values()),
+        type(alice.customer).objects.for_project(shop.project).get(user_id="alice").version,
+    )
+
+
+def test_a_subscription_that_stripe_forgot_is_over(
+    shop: Shop, alice: StripeCustomer, monthly: Price, drain: Drain, clock: Clock
+) -> None:
+    stripe_id = shop.subscribe(alice, monthly)
+    drain()
+    with shop.stripe.world.transaction() as tx:
+        tx.forget(tx.path_object("subscription", stripe_id))
+    sync.mark(account_id=shop.account.pk, kind="subscription", stripe_id=stripe_id)
+    drain()
+    assert (only(shop).status, only(shop).ended_at) == ("canceled", clock.now)
+    assert not check(shop, clock).allowed
+    assert SyncObject.objects.get(stripe_id=stripe_id).state == "applied"
+
+
+def test_deleting_the_customer_ends_everything(
+    shop: Shop, alice: StripeCustomer, monthly: Price, drain: Drain, clock: Clock
+) -> None:
+    shop.subscribe(alice, monthly)
+    drain()
+    shop.stripe.v1.customers.delete(str(alice.stripe_id))
+    drain()
+    alice.refresh_from_db()
+    assert alice.deleted_at == clock.now
+    assert not check(shop, clock).allowed

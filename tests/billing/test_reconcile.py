@@ -1,0 +1,228 @@
+"""The third net: whatever differs from Stripe is found, and repaired by the same sync."""
+
+import threading
+from collections.abc import Callable
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection, connections
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from billing.models import (
+    Invoice,
+    Payment,
+    Price,
+    Product,
+    StripeAccount,
+    StripeCustomer,
+    Subscription,
+    SubscriptionItem,
+    SyncObject,
+)
+from billing.services import reconciliation
+from common import crypto
+from common.locks import only_one
+from entitlements.selectors import decisions
+from projects.models import Project
+from sandbox.deliveries import Mode
+from tests.billing import outbox
+from tests.sandbox_stripe import SandboxStripe
+from tests.shop import Shop
+
+Drain = Callable[[], None]
+DROP_ALL = Mode(drop=1.0)
+
+
+def run(*arguments: str) -> tuple[str, int]:
+    """What the command prints, and its exit code."""
+    out = StringIO()
+    try:
+        call_command("reconcile", *arguments, stdout=out)
+    except SystemExit as ended:
+        return out.getvalue(), int(str(ended.code))
+    return out.getvalue(), 0
+
+
+def findings(shop: Shop) -> list[str]:
+    return [str(each) for each in reconciliation.compare(account=shop.account, at=timezone.now())]
+
+
+def test_nothing_to_repair(
+    shop: Shop, alice: StripeCustomer, monthly: Price, once: Price, drain: Drain
+) -> None:
+    """The main job, and then: no difference, no write."""
+    shop.subscribe(alice, monthly)
+    checkout = shop.checkout(alice, once)
+    shop.complete(checkout)
+    drain()
+    marks = list(SyncObject.objects.order_by("id").values())
+    printed, code = run("--dry-run")
+    assert code == 0, printed
+    assert "0 difference(s)" in printed
+    printed, code = run()
+    assert (code, ", 0 difference(s), 0 repaired." in printed) == (0, True)
+    assert list(SyncObject.objects.order_by("id").values()) == marks
+
+
+def test_a_dry_run_prints_and_repairs_nothing(
+    shop: Shop, alice: StripeCustomer, monthly: Price, stripe: SandboxStripe
+) -> None:
+    stripe_id = shop.subscribe(alice, monthly)
+    stripe.deliver(DROP_ALL)
+    printed, code = run("--dry-run")
+    assert code == 1
+    assert f"subscription {stripe_id}: not mirrored" in printed
+    assert f"customer {alice.stripe_id} ({alice.pk}): " in printed
+    assert "email:  -> alice@example.com" in printed
+    assert not Subscription.objects.for_project(shop.project).exists()
+    assert not SyncObject.objects.exists()
+
+
+def test_silence_is_repaired_in_one_pass(
+    shop: Shop, alice: StripeCustomer, monthly: Price, once: Price, stripe: SandboxStripe
+) -> None:
+    """Not one webhook came; afterwards everything is as if all had."""
+    shop.subscribe(alice, monthly)
+    checkout = shop.checkout(alice, once)
+    shop.complete(checkout)
+    payment = shop.pay(alice)
+    stripe.v1.refunds.create({"payment_intent": payment, "amount": 100})
+    stripe.deliver(DROP_ALL)
+    printed, code = run()
+    assert code == 0, printed
+    assert findings(shop) == []
+    assert decisions.check(
+        project=shop.project, user_id="alice", feature="sso", at=timezone.now()
+    ).allowed
+    assert Payment.objects.for_project(shop.project).get(stripe_id=payment).amount_refunded == 100
+    assert outbox.types(shop.project, "subscription.") == ["subscription.created"]
+    printed, code = run()
+    assert ", 0 difference(s), 0 repaired." in printed
+
+
+def test_what_differs_is_named_and_repaired(
+    shop: Shop, alice: StripeCustomer, monthly: Price, drain: Drain
+) -> None:
+    stripe_id = shop.subscribe(alice, monthly)
+    drain()
+    project = shop.project
+    Subscription.objects.for_project(project).update(status="past_due")
+    SubscriptionItem.objects.for_project(project).update(quantity=9)
+    Invoice.objects.for_project(project).get().lines.all().delete()
+    Product.objects.for_project(project).update(name="Drifted")
+    found = "\n".join(findings(shop))
+    assert f"subscription {stripe_id} (" in found
+    assert "items[" in found
+    assert "].quantity: 9 -> 1; status: past_due -> active" in found
+    assert "name: Drifted -> Pro" in found
+    assert "lines[" in found
+    assert run()[1] == 0
+    assert findings(shop) == []
+    assert Subscription.objects.for_project(project).get().status == "active"
+
+
+def test_what_is_gone_at_stripe(
+    shop: Shop, alice: StripeCustomer, monthly: Price, drain: Drain
+) -> None:
+    stripe_id = shop.subscribe(alice, monthly)
+    drain()
+    with shop.stripe.world.transaction() as tx:
+        tx.forget(tx.path_object("subscription", stripe_id))
+    printed, code = run()
+    assert code == 0
+    assert f"subscription {stripe_id} (" in printed
+    assert "): gone at Stripe" in printed
+    assert Subscription.objects.for_project(shop.project).get().status == "canceled"
+    assert findings(shop) == []
+
+
+def test_a_late_list_is_no_proof(
+    shop: Shop, alice: StripeCustomer, monthly: Price, drain: Drain
+) -> None:
+    """Stripe's lists may not know yet what was just made; the object itself decides."""
+    shop.subscribe(alice, monthly)
+    drain()
+    shop.stripe.fail("stale_list", method="GET", path="/v1/subscriptions", seconds=3600)
+    assert findings(shop) == []
+
+
+def test_only_one_project(
+    shop: Shop, alice: StripeCustomer, other_project: Project, stripe: SandboxStripe
+) -> None:
+    theirs = Shop(stripe, other_project, shop.account).buyer("bob")
+    printed, _ = run("--dry-run", "--project", "borealis")
+    assert str(theirs.stripe_id) in printed
+    assert str(alice.stripe_id) not in printed
+    printed, code = run("--project", other_project.pk)
+    assert code == 0
+    theirs.refresh_from_db()
+    alice.refresh_from_db()
+    assert (theirs.email, alice.email) == ("bob@example.com", "")
+
+
+def test_every_account_with_a_key_is_compared(
+    shop: Shop, alice: StripeCustomer, stripe: SandboxStripe, other_project: Project
+) -> None:
+    own = StripeAccount(project=other_project, name="own", livemode=False)
+    own.secret_key = crypto.encrypt("sk_test_wrong", context=own.key_context)
+    own.save()
+    printed, code = run()
+    assert code == 1
+    assert "own: " in printed
+    assert "(stripe-key-refused)" in printed
+    assert "of 2 Stripe account(s)" in printed
+    assert findings(shop) == []
+
+
+def test_stripe_away_is_said(shop: Shop, alice: StripeCustomer, stripe: SandboxStripe) -> None:
+    stripe.fail("error_before", method="GET", path="/v1/prices", times=3)
+    printed, code = run()
+    assert code == 1
+    assert "1 failed" in printed
+
+
+def test_what_cannot_be_repaired_is_said(shop: Shop, stripe: SandboxStripe) -> None:
+    price = shop.price(shop.product())
+    with stripe.world.transaction() as tx:
+        tx.path_object("price", str(price.stripe_id))["unit_amount"] = 1
+    printed, code = run()
+    assert code == 1
+    assert "not repaired: ProgrammingError" in printed
+
+
+def test_without_a_key_there_is_nothing_to_ask(db: None) -> None:
+    with pytest.raises(CommandError, match="STRIPE_SECRET_KEY"):
+        run()
+
+
+def test_the_nightly_pass(shop: Shop, alice: StripeCustomer) -> None:
+    outcome = reconciliation.repair_everything(at=timezone.now())
+    assert (outcome.found, outcome.failures) == (1, [])
+    assert outcome.compared >= 1
+    assert reconciliation.repair_everything(at=timezone.now()).found == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_one_nightly_pass_at_a_time(shop: Shop, alice: StripeCustomer) -> None:
+    compared: list[int] = []
+
+    def elsewhere() -> None:
+        try:
+            compared.append(reconciliation.repair_everything(at=timezone.now()).compared)
+        finally:
+            connections.close_all()
+
+    with only_one("billing.reconcile") as is_ours:
+        assert is_ours
+        thread = threading.Thread(target=elsewhere)
+        thread.start()
+        thread.join(20)
+    assert compared == [0]
+
+
+def test_comparing_writes_nothing(shop: Shop, alice: StripeCustomer) -> None:
+    with CaptureQueriesContext(connection) as queries:
+        assert len(findings(shop)) == 1
+    assert {each["sql"].split()[0] for each in queries} == {"SELECT", "DECLARE"}
