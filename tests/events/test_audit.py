@@ -1,0 +1,60 @@
+from datetime import UTC, datetime
+
+import pytest
+from django.db import DatabaseError, transaction
+
+from common import context
+from events.models import AuditEntry
+from events.services import audit
+from projects.models import Project
+
+NOW = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
+
+
+def write(project: Project) -> AuditEntry:
+    return audit.record(
+        actor="operator:ada",
+        action="grant.revoke",
+        subject="grant_1",
+        project_id=project.pk,
+        reason="Left the team.",
+        before={"seats": 5},
+        after={"seats": 0},
+        at=NOW,
+    )
+
+
+def test_an_entry_says_who_did_what_and_why(project: Project) -> None:
+    context.begin("job-7")
+    entry = AuditEntry.objects.get(pk=write(project).pk)
+
+    assert (entry.actor, entry.action, entry.subject) == (
+        "operator:ada",
+        "grant.revoke",
+        "grant_1",
+    )
+    assert (entry.reason, entry.before, entry.after) == (
+        "Left the team.",
+        {"seats": 5},
+        {"seats": 0},
+    )
+    assert (entry.request_id, entry.recorded_at) == ("job-7", NOW)
+
+
+def test_the_platforms_own_acts_have_no_project(db: None) -> None:
+    entry = audit.record(actor="command", action="key.issue", subject="key_1", at=NOW)
+
+    assert entry.project_id is None
+
+
+@pytest.mark.parametrize("change", ["update", "delete", "save"])
+def test_what_was_written_down_stays(project: Project, change: str) -> None:
+    entry = write(project)
+    changes = {
+        "update": lambda: AuditEntry.objects.filter(pk=entry.pk).update(reason=""),
+        "delete": lambda: AuditEntry.objects.filter(pk=entry.pk).delete(),
+        "save": entry.save,
+    }
+    with pytest.raises(DatabaseError, match="append_only"), transaction.atomic():
+        changes[change]()
+    assert AuditEntry.objects.get().reason == "Left the team."

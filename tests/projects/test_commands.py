@@ -1,0 +1,74 @@
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from events.models import AuditEntry
+from projects.models import PlatformKey, Project
+from tests.api_client import ApiClient
+
+pytestmark = pytest.mark.django_db
+
+
+def run(*arguments: str) -> str:
+    out = StringIO()
+    call_command(*arguments, stdout=out)
+    return out.getvalue()
+
+
+def test_a_project_is_registered_and_its_key_is_printed_once() -> None:
+    said = run("create_project", "Robots", "--return-origin", "https://robots.example.com/")
+
+    project = Project.objects.get()
+    assert (project.slug, project.livemode, project.sells) == (
+        "robots",
+        False,
+        ["subscription", "item"],
+    )
+    assert project.return_origins == ["https://robots.example.com"]
+    assert "slug robots" in said
+    key = next(word for word in said.split() if word.startswith("tg_test_"))
+    assert ApiClient(key).get("/projects").json()["data"][0]["id"] == project.pk
+    assert {entry.actor for entry in AuditEntry.objects.all()} == {"command"}
+
+
+def test_what_is_said_is_taken() -> None:
+    said = run(
+        "create_project", "R", "--slug", "robots", "--sells", "item", "--currency", "EUR", "--live"
+    )
+
+    project = Project.objects.get()
+    assert (project.slug, project.livemode, project.sells, project.default_currency) == (
+        "robots",
+        True,
+        ["item"],
+        "eur",
+    )
+    assert "tg_live_" in said
+    assert "Inferred nothing" in said
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("R", "--currency", "dollars"),
+        ("R", "--slug", "Not A Slug"),
+        ("R", "--return-origin", "http://example.com"),
+        ("R", "--sells", "lemonade"),
+        ("R", "--slug", "taken"),
+    ],
+)
+def test_a_wrong_registration_is_refused_in_words(arguments: tuple[str, ...]) -> None:
+    Project.objects.create(name="Taken", slug="taken")
+
+    with pytest.raises(CommandError):
+        run("create_project", *arguments)
+    assert Project.objects.count() == 1
+
+
+def test_a_platform_key_registers_projects() -> None:
+    said = run("create_platform_key", "--name", "terraform")
+
+    assert PlatformKey.objects.get().name == "terraform"
+    secret = next(word for word in said.split() if word.startswith("tg_platform_"))
+    assert ApiClient(secret).post("/projects", {"name": "Robots"}).status_code == 201

@@ -1,0 +1,33 @@
+import pytest
+
+from projects import keys
+
+
+@pytest.mark.parametrize("mode", ["test", "live", "platform"])
+def test_a_key_says_its_mode_and_shows_nothing_else(mode: str) -> None:
+    made = keys.make(mode)
+
+    assert made.value.startswith(f"tg_{mode}_")
+    assert keys.looks_like_key(made.value)
+    assert keys.digest(made.value) == made.digest
+    assert made.value[len(made.prefix) : -4] not in repr(made)
+
+
+def test_no_two_keys_are_the_same() -> None:
+    assert len({keys.make("test").digest for _ in range(1000)}) == 1000
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "tg_test_",
+        "tg_prod_" + "a" * 43,
+        "tg_test_" + "a" * 42,
+        "tg_test_" + "a" * 44,
+        "tg_test_" + "é" * 43,
+        "tg_test_" + "a" * 42 + "\n",
+    ],
+)
+def test_anything_else_is_no_key(text: str) -> None:
+    assert not keys.looks_like_key(text)
