@@ -3,7 +3,6 @@
 import json
 from typing import Any
 
-from django.http import HttpResponse
 from django.test import Client
 
 
@@ -27,7 +26,7 @@ class ApiClient:
         query: dict[str, Any] | None = None,
         headers: dict[str, str] | None = None,
     ) -> Any:
-        response: HttpResponse = self._client.generic(
+        return self._client.generic(
             method,
             path if path.startswith("/api/") else f"/api/v1{path}",
             data="" if body is None else json.dumps(body),
@@ -38,7 +37,6 @@ class ApiClient:
             },
             **({"query_params": query} if query else {}),  # type: ignore[arg-type]  # stubs
         )
-        return response
 
     def get(self, path: str, **kwargs: Any) -> Any:
         return self.request("GET", path, **kwargs)

@@ -1,4 +1,4 @@
-"""Whose Stripe object this is: our own rows decide, metadata alone never does (docs/rules.md, R16)."""
+"""Whose Stripe object this is: our rows decide, metadata alone never does (docs/rules.md, R16)."""
 
 from dataclasses import dataclass
 from typing import TypeVar

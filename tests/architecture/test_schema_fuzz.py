@@ -58,7 +58,8 @@ def test_every_answer_is_one_that_the_schema_promises(
     own = key_of(project)
     with within_the_tests_transaction():
         schema = schemathesis.openapi.from_wsgi("/api/schema", application)
-        operations = [result.ok() for result in schema.get_all_operations()]
+        results: list[Any] = list(schema.get_all_operations())
+        operations = [result.ok() for result in results]
         for operation in operations:
             fuzz(operation, mode, words, keys.get(operation.label, own))
     assert len(operations) > 50
@@ -76,7 +77,7 @@ def fuzz(operation: Any, mode: GenerationMode, words: Words, key: str) -> None:
         suppress_health_check=list(HealthCheck),
     )
     @given(case=operation.as_strategy(generation_mode=mode), real=st.booleans())
-    def attempt(case: Case, real: bool) -> None:
+    def attempt(case: Case[Any], real: bool) -> None:
         if real:
             name_what_there_is(case, words)
         with undone():
@@ -85,7 +86,7 @@ def fuzz(operation: Any, mode: GenerationMode, words: Words, key: str) -> None:
     attempt()
 
 
-def name_what_there_is(case: Case, words: Words) -> None:
+def name_what_there_is(case: Case[Any], words: Words) -> None:
     noun = case.operation.path.removeprefix("/api/v1/").split("/")[0].removesuffix("s")
     for parameters in (case.path_parameters, case.query, case.body):
         if isinstance(parameters, dict):
