@@ -1,15 +1,14 @@
 import pytest
 
 from common.logs import redact
-from projects import keys
 
 
 @pytest.mark.parametrize(
     "secret",
     [
-        keys.make("test").value,
-        keys.make("live").value,
-        keys.make("platform").value,
+        "tg_test_" + "aB1-_" * 8 + "xYz",
+        "tg_live_" + "aB1-_" * 8 + "xYz",
+        "tg_platform_" + "aB1-_" * 8 + "xYz",
         "sk_test_51H8abcdEFGH",
         "rk_live_51H8abcdEFGH",
         "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
