@@ -105,9 +105,7 @@ class SubscriptionItem(ProjectOwned):
                 [("subscription", "billing.Subscription"), ("price", "billing.Price")],
             ),
         ]
-        indexes = [
-            models.Index(fields=["project", "price_stripe_id"], name="item_by_stripe_price")
-        ]
+        indexes = [models.Index(fields=["project", "price_stripe_id"], name="item_by_stripe_price")]
 
     def __str__(self) -> str:
         return f"{self.quantity} x {self.price_stripe_id}"

@@ -10,9 +10,7 @@ ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]"]
 
 _secrets = embedded.development_secrets(BASE_DIR / "var")
 SECRET_KEY = env.str("SECRET_KEY", default=_secrets["SECRET_KEY"])
-ENCRYPTION_KEYS = encryption_keys(
-    env.str("ENCRYPTION_KEYS", default=_secrets["ENCRYPTION_KEYS"])
-)
+ENCRYPTION_KEYS = encryption_keys(env.str("ENCRYPTION_KEYS", default=_secrets["ENCRYPTION_KEYS"]))
 
 _database_url, _redis_url = embedded.urls(
     database_url=env.str("DATABASE_URL", default=""), redis_url=env.str("REDIS_URL", default="")
