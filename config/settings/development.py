@@ -1,4 +1,4 @@
-"""On a developer's machine: embedded servers unless told otherwise, and secrets made on the spot."""
+"""On a developer's machine: embedded servers unless told otherwise, secrets made on the spot."""
 
 from config import embedded
 from config.env import database, encryption_keys, env

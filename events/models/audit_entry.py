@@ -31,9 +31,7 @@ class AuditEntry(models.Model):
             models.Index(fields=["project", "-id"], name="audit_by_project"),
         ]
         triggers = [
-            pgtrigger.Protect(
-                name="append_only", operation=pgtrigger.Update | pgtrigger.Delete
-            )
+            pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)
         ]
 
     def __str__(self) -> str:

@@ -106,9 +106,7 @@ def test_a_dead_redis_degrades_and_costs_little(settings: Settings) -> None:
 
 
 @pytest.mark.django_db
-def test_a_frozen_redis_costs_a_quarter_of_a_second(
-    settings: Settings, silent_port: int
-) -> None:
+def test_a_frozen_redis_costs_a_quarter_of_a_second(settings: Settings, silent_port: int) -> None:
     settings.REDIS_URL = f"redis://127.0.0.1:{silent_port}/0"
     started = time.monotonic()
     _, document = probe("/ready")

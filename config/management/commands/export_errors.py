@@ -40,7 +40,7 @@ def document() -> str:
     """The page, over every error of every app."""
     _import_everything()
     rows = [
-        f"| {entry.status} | <a id=\"{entry.code}\"></a>`{entry.code}` | {_sentence(entry)} |\n"
+        f'| {entry.status} | <a id="{entry.code}"></a>`{entry.code}` | {_sentence(entry)} |\n'
         for entry in error_catalog.entries()
     ]
     return HEAD + "".join(rows)
