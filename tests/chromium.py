@@ -8,8 +8,12 @@ import shutil
 from typing import Any
 
 import pytest
+from playwright.sync_api import expect
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
+
+PATIENCE = 30_000
+"""Milliseconds that a page may take on a busy machine before it counts as not coming."""
 
 _left_out = pytest.StashKey[set[str]]()
 
@@ -23,6 +27,7 @@ def pytest_configure(config: pytest.Config) -> None:
     # Playwright leaves an event loop running in the tests' thread; Django would take each query
     # after that for one made inside a coroutine.
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
+    expect.set_options(timeout=PATIENCE)
     config.stash[_left_out] = set()
 
 

@@ -19,7 +19,7 @@ from config.embedded.servers import Servers
 from config.stack import Stack
 from tests.services import new_home
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser-stack")]
+pytestmark = pytest.mark.browser
 
 SHOP = "http://localhost:3000"
 GOOD, DECLINED, NO_FUNDS, SECURE = (
