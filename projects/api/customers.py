@@ -85,6 +85,7 @@ class CustomersViewSet(ProjectViewSet):
         operation_id="customers_retrieve", summary="Show a customer", responses=CustomerSerializer
     )
     def retrieve(self, request: Request, user_id: str) -> Response:
+        """By your id of the user, or by ours (`cus_…`), which has no character to escape."""
         customer = stored.get(project=self.calling_project, user_id=user_id)
         return Response(representation.customer(customer))
 
