@@ -18,7 +18,13 @@ from billing.services import checkouts
 from billing.services.checkouts import Wish
 from billing.services.orders import MAX_LINES, MAX_QUANTITY
 from billing.services.return_urls import LONGEST
-from common.api.serializers import MoneySerializer, StrictSerializer, UserIdField
+from common.api.serializers import (
+    FlagField,
+    MoneySerializer,
+    StrictSerializer,
+    UserIdField,
+    WholeNumberField,
+)
 from common.api.views import ProjectViewSet
 from entitlements import representation as entitlements
 from entitlements.api.serializers import DecisionSerializer
@@ -68,7 +74,7 @@ class SyncedCheckoutSerializer(CheckoutSerializer):
 
 class LineSerializer(StrictSerializer):
     price = IdField(prefix="price")
-    quantity = serializers.IntegerField(min_value=1, max_value=MAX_QUANTITY, default=1)
+    quantity = WholeNumberField(min_value=1, max_value=MAX_QUANTITY, default=1)
 
 
 class NewItemCheckoutSerializer(StrictSerializer):
@@ -76,7 +82,7 @@ class NewItemCheckoutSerializer(StrictSerializer):
 
     user_id = UserIdField()
     price = IdField(prefix="price", required=False)
-    quantity = serializers.IntegerField(
+    quantity = WholeNumberField(
         min_value=1, max_value=MAX_QUANTITY, required=False, help_text="1 when left out."
     )
     lines = serializers.ListField(
@@ -93,7 +99,7 @@ class NewItemCheckoutSerializer(StrictSerializer):
         max_length=254, required=False, help_text="Of the user, if we do not know it yet."
     )
     name = serializers.CharField(max_length=255, required=False)
-    allow_promotion_codes = serializers.BooleanField(default=False)
+    allow_promotion_codes = FlagField(default=False)
     metadata = StripeMetadataField(default=dict)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
@@ -111,7 +117,7 @@ class NewItemCheckoutSerializer(StrictSerializer):
 class NewCheckoutSerializer(NewItemCheckoutSerializer):
     """As above; a subscription may start with a trial."""
 
-    trial_period_days = serializers.IntegerField(min_value=1, max_value=730, required=False)
+    trial_period_days = WholeNumberField(min_value=1, max_value=730, required=False)
 
 
 class CheckoutsViewSet(ProjectViewSet):

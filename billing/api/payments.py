@@ -15,7 +15,7 @@ from billing.models import Payment
 from billing.models.payment import PaymentStatus
 from billing.selectors import payments as stored
 from billing.services import refunds
-from common.api.serializers import MoneySerializer, StrictSerializer, UserIdField
+from common.api.serializers import MoneySerializer, StrictSerializer, UserIdField, WholeNumberField
 from common.api.views import ProjectViewSet
 from common.money import MAX_AMOUNT
 from projects.scopes import Scope
@@ -70,7 +70,7 @@ class PaymentFilterSerializer(StrictSerializer):
 
 
 class NewRefundSerializer(StrictSerializer):
-    amount = serializers.IntegerField(
+    amount = WholeNumberField(
         min_value=1,
         max_value=MAX_AMOUNT,
         required=False,

@@ -13,7 +13,13 @@ from billing.api.fields import IdField, StripeMetadataField, id_pattern
 from billing.models.price import Interval, PriceType
 from billing.selectors import catalog as stored
 from billing.services import catalog
-from common.api.serializers import CurrencyField, MoneySerializer, StrictSerializer
+from common.api.serializers import (
+    CurrencyField,
+    FlagField,
+    MoneySerializer,
+    StrictSerializer,
+    WholeNumberField,
+)
 from common.api.views import ProjectViewSet
 from common.money import MAX_AMOUNT, Money
 from projects.scopes import Scope
@@ -41,7 +47,7 @@ class PriceSerializer(serializers.Serializer[Any]):
 class UnitAmountSerializer(StrictSerializer):
     """``{"amount": 2900, "currency": "usd"}``, in minor units."""
 
-    amount = serializers.IntegerField(min_value=0, max_value=MAX_AMOUNT)
+    amount = WholeNumberField(min_value=0, max_value=MAX_AMOUNT)
     currency = CurrencyField()
 
 
@@ -54,7 +60,7 @@ class NewPriceSerializer(StrictSerializer):
         allow_null=True,
         help_text="How often it is paid; left out, it is paid once.",
     )
-    interval_count = serializers.IntegerField(min_value=1, max_value=1095, default=1)
+    interval_count = WholeNumberField(min_value=1, max_value=1095, default=1)
     nickname = serializers.CharField(max_length=250, allow_blank=True, default="")
     metadata = StripeMetadataField(default=dict)
 
@@ -68,7 +74,7 @@ class NewPriceSerializer(StrictSerializer):
 
 
 class PriceChangeSerializer(StrictSerializer):
-    active = serializers.BooleanField()
+    active = FlagField()
 
 
 class PriceFilterSerializer(StrictSerializer):

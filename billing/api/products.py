@@ -14,7 +14,7 @@ from billing.models import Product
 from billing.selectors import catalog as stored
 from billing.services import catalog
 from billing.services.product_features import Entitlement
-from common.api.serializers import StrictSerializer
+from common.api.serializers import FlagField, StrictSerializer
 from common.api.views import ProjectViewSet
 from entitlements.api.serializers import ValueField
 from entitlements.models.feature import FeatureKind
@@ -63,7 +63,7 @@ class ProductChangeSerializer(StrictSerializer):
 
     name = serializers.CharField(max_length=250, required=False)
     description = serializers.CharField(max_length=5000, allow_blank=True, required=False)
-    active = serializers.BooleanField(required=False)
+    active = FlagField(required=False)
     features = serializers.ListField(
         child=GivenFeatureSerializer(), required=False, max_length=MAX_FEATURES
     )

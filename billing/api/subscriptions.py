@@ -14,7 +14,7 @@ from billing.models import Subscription
 from billing.selectors import subscriptions as stored
 from billing.services import subscriptions
 from billing.services.subscriptions import When
-from common.api.serializers import StrictSerializer, UserIdField
+from common.api.serializers import FlagField, StrictSerializer, UserIdField
 from common.api.views import ProjectViewSet
 from common.errors import Invalid
 from projects.scopes import Scope
@@ -60,7 +60,7 @@ class SubscriptionFilterSerializer(StrictSerializer):
 
 
 class SubscriptionChangeSerializer(StrictSerializer):
-    cancel_at_period_end = serializers.BooleanField(
+    cancel_at_period_end = FlagField(
         help_text="False takes back a cancellation that has not taken effect."
     )
 

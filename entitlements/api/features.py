@@ -8,7 +8,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from common.api.serializers import StrictSerializer
+from common.api.serializers import FlagField, StrictSerializer
 from common.api.views import ProjectViewSet
 from entitlements import representation
 from entitlements.api.serializers import FeatureSerializer
@@ -40,7 +40,7 @@ class NewFeatureSerializer(StrictSerializer):
 class FeatureChangeSerializer(StrictSerializer):
     name = serializers.CharField(max_length=120, required=False)
     unit = serializers.CharField(max_length=40, required=False, allow_blank=True)
-    archived = serializers.BooleanField(
+    archived = FlagField(
         required=False, help_text="Nothing new may refer to it; who has it keeps it."
     )
 

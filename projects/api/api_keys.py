@@ -15,7 +15,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from common.api.serializers import StrictSerializer
+from common.api.serializers import StrictSerializer, WholeNumberField
 from common.errors import NotFound
 from projects import representation
 from projects.api.project_path import ProjectPathViewSet
@@ -42,7 +42,7 @@ class NewKeySerializer(StrictSerializer):
 
 
 class RotationSerializer(StrictSerializer):
-    overlap_hours = serializers.IntegerField(
+    overlap_hours = WholeNumberField(
         min_value=0,
         max_value=MAX_OVERLAP_HOURS,
         required=False,

@@ -8,7 +8,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from common.api.serializers import StrictSerializer
+from common.api.serializers import FlagField, StrictSerializer
 from projects import representation
 from projects.api.project_path import ProjectPathViewSet
 from projects.scopes import Scope
@@ -27,9 +27,7 @@ class NewAppSerializer(StrictSerializer):
 
 class AppChangesSerializer(StrictSerializer):
     name = serializers.CharField(max_length=120, required=False)
-    archived = serializers.BooleanField(
-        required=False, help_text="The keys of an archived app open nothing."
-    )
+    archived = FlagField(required=False, help_text="The keys of an archived app open nothing.")
 
 
 class AppSerializer(serializers.Serializer[Any]):

@@ -8,7 +8,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from common.api.serializers import CurrencyField, StrictSerializer
+from common.api.serializers import CurrencyField, FlagField, StrictSerializer
 from projects import representation
 from projects.api.api_keys import IssuedKeySerializer
 from projects.api.project_path import ProjectPathViewSet
@@ -47,7 +47,7 @@ class SettingsSerializer(StrictSerializer):
 
 class NewProjectSerializer(SettingsSerializer):
     name = serializers.CharField(max_length=120)
-    livemode = serializers.BooleanField(
+    livemode = FlagField(
         required=False, help_text="Whether it moves live money. Fixed for ever; false when absent."
     )
 

@@ -1,0 +1,67 @@
+"""Numbers and truths in a body are what JSON calls so; what merely looks like one is refused."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.urls import get_resolver
+from rest_framework import serializers
+
+from common.api.serializers import FlagField, StrictSerializer, WholeNumberField
+from common.api.views import ProjectViewSet
+
+NO_INTEGERS = ["5", "\u0663", "1_000", " 5 ", "+5", "5.0", "1e3", 5.0, 1e3, -0.0, True, [5], {}, ""]
+NO_FLAGS = ["true", "True", "yes", "on", "t", "1", 1, 0, 1.0, "", [True], {}]
+
+
+@pytest.mark.parametrize("value", NO_INTEGERS)
+def test_only_an_integer_is_one(value: Any) -> None:
+    with pytest.raises(serializers.ValidationError):
+        WholeNumberField().run_validation(value)
+
+
+@pytest.mark.parametrize("value", [0, 1, -1, 2**53, 2**63 - 1])
+def test_an_integer_is_taken_as_it_is(value: int) -> None:
+    assert WholeNumberField().run_validation(value) == value
+
+
+@pytest.mark.parametrize("value", NO_FLAGS)
+def test_only_true_and_false_are_flags(value: Any) -> None:
+    with pytest.raises(serializers.ValidationError):
+        FlagField().run_validation(value)
+
+
+@pytest.mark.parametrize("value", [True, False])
+def test_a_flag_is_taken_as_it_is(value: bool) -> None:
+    assert FlagField().run_validation(value) is value
+
+
+def _below(kind: type[Any]) -> Iterator[type[Any]]:
+    for child in kind.__subclasses__():
+        yield child
+        yield from _below(child)
+
+
+def _fields(declared: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    for name, field in declared.items():
+        yield name, field
+        if (child := getattr(field, "child", None)) is not None:
+            yield from _fields({name: child})
+
+
+def test_every_body_uses_the_strict_fields() -> None:
+    """A query is text and cannot; every other serializer of ours must."""
+    assert get_resolver().url_patterns  # imports every view
+    queries = {each for view in _below(ProjectViewSet) for each in view.query.values()}
+    bodies = set(_below(StrictSerializer)) - queries
+    lax = [
+        f"{body.__name__}.{name}"
+        for body in bodies
+        for name, field in _fields(body._declared_fields)
+        if isinstance(field, serializers.IntegerField | serializers.FloatField)
+        and not isinstance(field, WholeNumberField)
+        or isinstance(field, serializers.BooleanField)
+        and not isinstance(field, FlagField)
+    ]
+    assert len(bodies) > 10
+    assert lax == []
