@@ -1,10 +1,12 @@
 """The sandbox with hands: an SDK client of its account, a courier, and a clock that both obey."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
 import time_machine
+from django.db import connection
 from django.test import Client
 from stripe import StripeClient
 
@@ -14,12 +16,21 @@ from sandbox.inprocess import SandboxHTTPClient
 from sandbox.world import DEFAULT_SECRET_KEY, World
 
 
+class OutsideTransactions(SandboxHTTPClient):
+    """Refuses what nobody may do: wait for Stripe while holding a transaction open."""
+
+    def request(self, *args: Any, **kwargs: Any) -> tuple[str, int, Mapping[str, str]]:
+        blocks = [each for each in connection.atomic_blocks if not vars(each)["_from_testcase"]]
+        assert not blocks, "A call to Stripe inside a database transaction."
+        return super().request(*args, **kwargs)
+
+
 class SandboxStripe:
     """The sandbox's world, with hands: an SDK client of the account, and its courier."""
 
     def __init__(self, world: World, secret_key: str = DEFAULT_SECRET_KEY) -> None:
         self.world = world
-        self.transport = SandboxHTTPClient(world)
+        self.transport = OutsideTransactions(world)
         self.v1 = self.client(secret_key).v1
         self._browser = Client(raise_request_exception=False)
 

@@ -5,7 +5,7 @@ Rows and Stripe objects are made the way the outbound services make them: our ro
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from billing.models import (
     Checkout,
@@ -16,11 +16,14 @@ from billing.models import (
     StripeAccount,
     StripeCustomer,
 )
+from billing.models.mirror import Mirror
 from entitlements.models import Feature
 from projects.models import Project
 from sandbox.checkout import completion
 from tests.factories.projects import CustomerFactory
 from tests.sandbox_stripe import SandboxStripe
+
+MirrorT = TypeVar("MirrorT", bound=Mirror)
 
 RETURN = "https://app.example.com/thanks"
 
@@ -85,29 +88,25 @@ class Shop:
         """The buyer pays this much with the card on file; the payment intent's id."""
         card = self.stripe.v1.customers.retrieve(str(buyer.stripe_id)).invoice_settings
         assert card is not None
-        intent = self.stripe.v1.payment_intents.create(
-            {
-                "amount": amount,
-                "currency": "usd",
-                "customer": str(buyer.stripe_id),
-                "payment_method": str(card.default_payment_method),
-                "off_session": True,
-                "confirm": True,
-                **fields,
-            }
-        )
-        return intent.id
+        params: Any = {
+            "amount": amount,
+            "currency": "usd",
+            "customer": buyer.stripe_id,
+            "payment_method": str(card.default_payment_method),
+            "off_session": True,
+            "confirm": True,
+            **fields,
+        }
+        return self.stripe.v1.payment_intents.create(params).id
 
     def subscribe(self, buyer: StripeCustomer, price: Price, **fields: Any) -> str:
         """A subscription made at Stripe; its id."""
-        subscription = self.stripe.v1.subscriptions.create(
-            {
-                "customer": str(buyer.stripe_id),
-                "items": [{"price": str(price.stripe_id)}],
-                **fields,
-            }
-        )
-        return subscription.id
+        params: Any = {
+            "customer": buyer.stripe_id,
+            "items": [{"price": price.stripe_id}],
+            **fields,
+        }
+        return self.stripe.v1.subscriptions.create(params).id
 
     def checkout(self, buyer: StripeCustomer, price: Price) -> Checkout:
         """An open hosted page for one of this price."""
@@ -129,7 +128,8 @@ class Shop:
             **labels,
         }
         data = "subscription_data" if price.is_recurring else "payment_intent_data"
-        made = self.stripe.v1.checkout.sessions.create({**params, data: labels})
+        params[data] = labels
+        made = self.stripe.v1.checkout.sessions.create(params)
         return self._known(row, made.id)
 
     def complete(self, checkout: Checkout, card: str = "pm_card_visa") -> None:
@@ -139,7 +139,7 @@ class Shop:
             buyer = completion.Buyer(email="buyer@example.com", name="Ada Buyer")
             completion.complete(tx, session, card=card, buyer=buyer)
 
-    def _known(self, row: Any, stripe_id: str) -> Any:
+    def _known(self, row: MirrorT, stripe_id: str) -> MirrorT:
         row.stripe_id = stripe_id
         row.save(update_fields=["stripe_id"])
         return row

@@ -119,7 +119,7 @@ def test_canceled_at_the_period_s_end(
     assert outbox.types(shop.project, "subscription.")[-1] == "subscription.updated"
     assert outbox.changed(shop.project, "subscription.updated")["cancel_at"] is None
     at_end = decisions.check(
-        project=shop.project, user_id="alice", feature="sso", at=row.cancel_at or clock.now
+        project=shop.project, user_id="alice", feature="sso", at=row.items.get().period_end
     )
     assert not at_end.allowed
     clock.advance(days=32)

@@ -31,18 +31,20 @@ from tests.chaos.workers import (
     Deaths,
     Killed,
     Point,
+    Stop,
 )
 from webhooks.services import catch_up, intake
 
 CHUNKS = 20
 HISTORIES = int(os.environ.get("TOLLGATE_HISTORIES", "2000"))
 ONLY = os.environ.get("TOLLGATE_SEED")
+CHANGES = (3, 3, 4, 4, 5, 6, 8, 12)
 DEATHS = 5
 """A history has at most so many."""
 ODDS = {
     BEFORE_CLAIM: 0.08,
     CLAIMED: 0.08,
-    READ: 0.12,
+    READ: 0.16,
     STATEMENT: 0.35,
     BEFORE_COMMIT: 0.18,
     STORED: 0.25,
@@ -50,8 +52,8 @@ ODDS = {
 """How likely a worker dies when it comes to a point, so that each gets its share."""
 LAST_STATEMENT = 16
 """A store that is to die at a statement dies at one of the first so many."""
-KILLS_PER_POINT = 10
-"""In each chunk, so 200 times in all."""
+KILLS_PER_POINT = 5
+"""In each chunk, so 100 times in all."""
 
 
 @pytest.fixture(autouse=True)
@@ -85,9 +87,9 @@ def live(seed: int, deaths: Deaths) -> None:
     history = History(seed)
     chance = history.chance
     life = Life(history, deaths)
-    for _ in range(chance.randint(3, 12)):
+    for _ in range(chance.choice(CHANGES)):
         history.change()
-        for _ in range(chance.randint(0, 6)):
+        for _ in range(chance.randint(0, 5)):
             life.turn()
     life.settle()
     check_mirror(history)
@@ -129,10 +131,10 @@ class Life:
         self.left = 0
         self.history.shop.stripe.world.faults.clear()
         sweep = self.chance.random()
-        if sweep < 0.8:
+        if sweep < 0.9:
             catch_up.catch_up(account=self.history.account, at=timezone.now())
         self._drain()
-        if sweep >= 0.8:
+        if sweep >= 0.9:
             self._reconcile()
 
     def _drain(self) -> None:
@@ -171,16 +173,17 @@ class Life:
 
     def _step(self, number: int) -> None:
         try:
-            point = next(self.workers[number])
+            point, stripe_id = next(self.workers[number])
         except Killed:
             self.left -= 1
             self.workers[number] = self._hire()
             return
         if point == STORED:
             for thing in self.history.things:
-                self.history.never_backwards(thing)
+                if thing.stripe_id == stripe_id:
+                    self.history.never_backwards(thing)
 
-    def _hire(self) -> Generator[Point]:
+    def _hire(self) -> Generator[Stop]:
         return workers.worker(
             batch=self.chance.randint(1, 3),
             fate=self._dies,

@@ -47,20 +47,22 @@ class Deaths:
     """Deaths planned for a statement that the store did not reach."""
 
 
+Stop = tuple[Point, str]
+"""Where a worker stands, and the Stripe id of the object that it has in hand, if any."""
 Fate = Callable[[Point], bool]
 """Whether the worker dies at this point, this time."""
 
 
 def worker(
     *, batch: int, fate: Fate, statement: Callable[[], int], deaths: Deaths
-) -> Generator[Point]:
+) -> Generator[Stop]:
     """Claim, read and store, again and again; ends with its death."""
     while True:
         claims = _claim(batch, fate, deaths)
         if not claims:
-            yield IDLE
+            yield IDLE, ""
             continue
-        yield CLAIMED
+        yield CLAIMED, ""
         _maybe_die(CLAIMED, fate, deaths)
         for claim in claims:
             yield from _carry_out(claim, fate, statement, deaths)
@@ -76,19 +78,19 @@ def _claim(batch: int, fate: Fate, deaths: Deaths) -> list[Claim]:
 
 def _carry_out(
     claim: Claim, fate: Fate, statement: Callable[[], int], deaths: Deaths
-) -> Iterator[Point]:
+) -> Iterator[Stop]:
     """As ``sync`` does it, with a stop after the read and one after the store."""
     at = timezone.now()
     try:
         snapshot = sync.read(claim)
-        yield READ
+        yield READ, claim.stripe_id
         _maybe_die(READ, fate, deaths)
         with transaction.atomic(), _dying_at(fate, statement, deaths):
             sync.store(claim, snapshot, at=at)
             _maybe_die(BEFORE_COMMIT, fate, deaths)
     except Exception as error:  # noqa: BLE001  # what the real worker does with every error
         sync.give_up(claim, error, at=at)
-    yield STORED
+    yield STORED, claim.stripe_id
     _maybe_die(STORED, fate, deaths)
 
 

@@ -4,10 +4,12 @@ import json
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 
 import pytest
 from django.db import connection, connections
 from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
 
 from billing.models import StripeAccount, StripeEndpoint, SyncObject
 from billing.services import sync
@@ -113,7 +115,7 @@ def test_the_api_version_does_not_matter(post: StripePost) -> None:
 
 
 def test_no_more_than_three_statements(
-    post: StripePost, endpoint: StripeEndpoint, django_assert_num_queries: Callable[..., object]
+    post: StripePost, endpoint: StripeEndpoint, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     body = json.dumps(event()).encode()
     with django_assert_num_queries(5):  # three, between the savepoint and its release
@@ -127,7 +129,7 @@ def test_sixteen_at_once(post: StripePost, endpoint: StripeEndpoint) -> None:
     """The same event from sixteen threads: one row, sixteen deliveries, no error."""
     for number in range(ROUNDS):
         body = json.dumps(event(id=f"evt_{number}")).encode()
-        assert _at_once(lambda body=body: _receive(endpoint, body, post.secret)) == []
+        assert _at_once(partial(_receive, endpoint, body, post.secret)) == []
         kept = InboundEvent.objects.get(event_id=f"evt_{number}")
         assert kept.deliveries == THREADS
         assert kept.sync is not None
