@@ -9,12 +9,17 @@ STRIPE_API = "https://api.stripe.com"
 
 @dataclass(frozen=True, slots=True)
 class BillingSettings:
-    """How we talk to Stripe, and what follows from what it says. Durations are timedeltas."""
+    """How we talk to Stripe, and what follows from what it says. Durations are timedeltas.
+
+    ``stripe_concurrency`` is how many threads of one process may wait for Stripe at once; a web
+    process needs some more than that, to answer what needs no Stripe while Stripe hangs.
+    """
 
     stripe_secret_key: str = field(default="", repr=False)
     stripe_webhook_secrets: tuple[str, ...] = field(default=(), repr=False)
     stripe_api_base: str = STRIPE_API
     stripe_timeout: float = 10.0
+    stripe_concurrency: int = 6
     grace_period: timedelta = timedelta(days=3)
     sync_lease: timedelta = timedelta(seconds=15)
     sync_attempts: int = 5
@@ -29,6 +34,7 @@ class BillingSettings:
             stripe_secret_key=env.str("STRIPE_SECRET_KEY", default="").strip(),
             stripe_webhook_secrets=tuple(secret for secret in secrets if secret),
             stripe_api_base=env.str("STRIPE_API_BASE", default=STRIPE_API).rstrip("/"),
+            stripe_concurrency=env.int("STRIPE_CONCURRENCY", default=6),
         )
 
     def check(self) -> None:
@@ -37,6 +43,8 @@ class BillingSettings:
             raise ImproperlyConfigured("STRIPE_SECRET_KEY must be a secret or restricted key.")
         if not all(secret.startswith("whsec_") for secret in self.stripe_webhook_secrets):
             raise ImproperlyConfigured("Every entry of STRIPE_WEBHOOK_SECRETS starts with whsec_.")
+        if self.stripe_concurrency < 1:
+            raise ImproperlyConfigured("STRIPE_CONCURRENCY must be at least 1.")
         is_test_key = self.stripe_secret_key.startswith(("sk_test_", "rk_test_"))
         if not is_test_key and not self.stripe_api_base.startswith("https://"):
             raise ImproperlyConfigured("STRIPE_API_BASE must use https unless the key is a test's.")

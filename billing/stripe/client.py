@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import stripe
 from django.conf import settings
-from stripe import HTTPClient, RequestsClient, StripeClient
+from stripe import HTTPClient, StripeClient
 
 from billing.stripe.errors import StripeCredentialsRefused
+from billing.stripe.transport import Transport
 from common import crypto
 
 if TYPE_CHECKING:
@@ -17,14 +18,14 @@ if TYPE_CHECKING:
 
 API_VERSION = "2026-10-28.endive"
 RETRIES = 2
-"""How often the SDK itself sends again, with the same idempotency key."""
+"""How often the SDK itself sends again what failed quickly, with the same idempotency key."""
 CONNECT_TIMEOUT = 3.0
 """Seconds; the time to wait for an answer is ``settings.BILLING.stripe_timeout``."""
 
 stripe.enable_telemetry = False
 
 _transport: HTTPClient | None = None
-_pooled: RequestsClient | None = None
+_network: Transport | None = None
 
 
 def client_for(account: "StripeAccount") -> StripeClient:
@@ -40,7 +41,7 @@ def client_with(secret_key: str) -> StripeClient:
         stripe_version=API_VERSION,
         base_addresses={"api": base, "connect": base, "files": base, "meter_events": base},
         max_network_retries=RETRIES,
-        http_client=_transport or _requests_client(),
+        http_client=_transport or _over_the_network(),
     )
 
 
@@ -50,12 +51,15 @@ def use_transport(transport: HTTPClient | None) -> None:
     _transport = transport
 
 
-def _requests_client() -> RequestsClient:
-    """The process's own; it keeps one connection pool per thread."""
-    global _pooled
-    if _pooled is None:
-        _pooled = RequestsClient(timeout=(CONNECT_TIMEOUT, settings.BILLING.stripe_timeout))
-    return _pooled
+def _over_the_network() -> Transport:
+    """The process's own."""
+    global _network
+    if _network is None:
+        _network = Transport(
+            timeout=(CONNECT_TIMEOUT, settings.BILLING.stripe_timeout),
+            places=settings.BILLING.stripe_concurrency,
+        )
+    return _network
 
 
 def _secret_key(account: "StripeAccount") -> str:

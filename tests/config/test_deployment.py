@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
+from billing.conf import BillingSettings
+from config.stack.programs import WEB_THREADS
 from tests.config.test_production import COMPLETE
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -46,6 +48,13 @@ def test_example_holds_no_secret() -> None:
     example = example_variables()
     secrets = ("SECRET_KEY", "ENCRYPTION_KEYS", "STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRETS")
     assert [example[name] for name in secrets] == ["", "", "", ""]
+
+
+def test_a_hanging_stripe_leaves_threads_to_the_rest() -> None:
+    image = re.search(r"GRANIAN_BLOCKING_THREADS=(\d+)", (ROOT / "Dockerfile").read_text())
+    assert image is not None
+    waiting = {int(example_variables()["STRIPE_CONCURRENCY"]), BillingSettings().stripe_concurrency}
+    assert max(waiting) + 2 <= min(int(image[1]), WEB_THREADS)
 
 
 def test_image_collects_static_files_with_every_required_variable() -> None:

@@ -1,0 +1,100 @@
+"""A Stripe that hangs holds as many threads as it may, for as long as it may, and no more."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+
+import pytest
+import stripe
+
+from billing.stripe.errors import StripeUnavailable, translate
+from billing.stripe.transport import LAST_TRY, PATIENCE, SLOW, NoPlace, Places, Transport
+
+HANG = 1.5
+"""Seconds that the silent Stripe of these tests is waited for."""
+
+
+class Hands:
+    """A clock that is set by hand."""
+
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def ask(transport: Transport, port: int) -> float:
+    """One call through the SDK, as every call is made; how long the refusal took."""
+    client = stripe.StripeClient(
+        "sk_test_x",
+        base_addresses={"api": f"http://127.0.0.1:{port}"},
+        max_network_retries=2,
+        http_client=transport,
+    )
+    started = time.monotonic()
+    with pytest.raises(StripeUnavailable) as refused, translate():
+        client.v1.products.retrieve("prod_1")
+    assert refused.value.retry_after
+    return time.monotonic() - started
+
+
+def test_the_rest_is_refused_at_once_while_stripe_hangs(silent_port: int) -> None:
+    transport = Transport(timeout=(1.0, HANG), places=3)
+    with ThreadPoolExecutor(3) as pool:
+        waiting = [pool.submit(ask, transport, silent_port) for _ in range(3)]
+        time.sleep(SLOW + 0.2)
+        took = [ask(transport, silent_port) for _ in range(5)]
+    assert max(took) < HANG / 2
+    assert all(each.result() >= HANG for each in waiting)
+
+
+def test_a_place_is_waited_for_while_stripe_is_quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("billing.stripe.transport.PATIENCE", 5.0)
+    places = Places(1)
+    with ThreadPoolExecutor(1) as pool, ExitStack() as held:
+        held.enter_context(places.one())
+        waiting = pool.submit(_pass_through, places)
+        time.sleep(0.1)
+        held.close()
+        waiting.result(timeout=5)
+
+
+def test_nobody_waits_longer_than_the_patience() -> None:
+    places = Places(1)
+    with places.one():
+        started = time.monotonic()
+        with pytest.raises(NoPlace):
+            _pass_through(places)
+        assert PATIENCE <= time.monotonic() - started < PATIENCE + 1
+
+
+def test_nobody_waits_for_a_slow_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("billing.stripe.transport.PATIENCE", 5.0)
+    clock = Hands()
+    places = Places(1, clock=clock)
+    with places.one():
+        clock.now += SLOW + 0.1
+        started = time.monotonic()
+        with pytest.raises(NoPlace):
+            _pass_through(places)
+        assert time.monotonic() - started < 2
+    _pass_through(places)
+
+
+def test_a_failure_gives_its_place_back() -> None:
+    places = Places(1)
+    for _ in range(3):
+        with pytest.raises(RuntimeError), places.one():
+            raise RuntimeError
+    _pass_through(places)
+
+
+def test_what_took_long_is_not_sent_again(silent_port: int) -> None:
+    """Three tries of ten seconds each would outlive the patience of whoever asked us."""
+    wait = LAST_TRY + 0.2
+    assert wait <= ask(Transport(timeout=(1.0, wait), places=1), silent_port) < 2 * wait
+
+
+def _pass_through(places: Places) -> None:
+    with places.one():
+        pass
