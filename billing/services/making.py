@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 import structlog
+from django.db.models import Q
 
 from billing.models.outbound import Outbound
 from billing.stripe.errors import (
@@ -54,7 +55,8 @@ def once(
     StripeUnavailable while it is not known whether it was made: calling again finishes the work.
     Raises StripeRefused when Stripe said no: nothing was made, and the row is taken back.
     """
-    if row.stripe_id:
+    if row.stripe_id:  # by an event, perhaps, that was faster than the answer
+        _note(row, asked_at=None)
         return
     try:
         made = _ask(row, create, created_since, at=at)
@@ -65,6 +67,7 @@ def once(
         raise
     remember = {"stripe_id": made.stripe_id, **values(made)}
     _rows(row).filter(stripe_id__isnull=True).update(**remember)
+    _rows(row).update(asked_at=None)
     row.refresh_from_db()
 
 
@@ -83,7 +86,8 @@ def begun(
     only while the earlier try has had no answer: after that it asks for one more.
     """
     same = rows.filter(request_key=key, created_at__gt=at - KEY_LIFE)
-    return (same if is_named else same.filter(stripe_id__isnull=True)).order_by("id").first()
+    unanswered = Q(stripe_id__isnull=True) | Q(asked_at__isnull=False)
+    return (same if is_named else same.filter(unanswered)).order_by("id").first()
 
 
 def _ask(

@@ -83,6 +83,29 @@ def test_a_checkout_is_opened_once(tenant: Tenant, clock: Clock, fault: str, pat
     assert StripeCustomer.objects.across_projects().get().stripe_id == customer["id"]
 
 
+@pytest.mark.parametrize("kind", ["product", "price"])
+def test_an_event_that_beats_the_answer_is_no_answer(
+    tenant: Tenant, drain: Callable[[], None], kind: str
+) -> None:
+    """Made, the answer lost, and the event read before the tenant asks again, without a key."""
+    bodies = {
+        "product": {"name": "Basic"},
+        "price": {
+            "product": tenant.product()["id"],
+            "unit_amount": {"amount": 100, "currency": "usd"},
+        },
+    }
+    before = len(tenant.at_stripe(kind))
+    tenant.stripe.fail("reset_after", path=f"/v1/{kind}s", times=AFTER_ALL_TRIES)
+    assert tenant.api.post(f"/{kind}s", bodies[kind]).status_code == 503
+    drain()
+    made = tenant.api.post(f"/{kind}s", bodies[kind])
+    assert made.status_code == 201
+    (at_stripe,) = tenant.at_stripe(kind)[before:]
+    assert made.json()["stripe_id"] == at_stripe["id"]
+    assert tenant.api.post(f"/{kind}s", bodies[kind]).json()["id"] != made.json()["id"]
+
+
 def test_a_list_that_lags_is_no_proof(tenant: Tenant, clock: Clock) -> None:
     """Made, answered with a 500, and not yet in the list: no second one is made."""
     tenant.stripe.fail("error_after", method="POST", path="/v1/products", times=1)
