@@ -10,10 +10,12 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from billing.models import (
     Payment,
+    Price,
     Product,
     StripeAccount,
     StripeCustomer,
@@ -91,11 +93,17 @@ class History:
         self.endpoint.save()
         self.shop = Shop(stripe, project, account)
         self.buyer = self.shop.buyer()
-        self.feature = FeatureFactory.create(project=project, code="sso")
-        self.price = self.shop.price(self.shop.product("Pro", self.feature))
-        stripe.world.move_clock(now)
         many = self.chance.choice((1, 1, 2, 2, 3, 4))
-        self.begin(self.chance.choices(list(CHANGES), weights=WEIGHTS, k=many))
+        kinds = self.chance.choices(list(CHANGES), weights=WEIGHTS, k=many)
+        if Kind.SUBSCRIPTION in kinds:
+            _ = self.price  # made now, so that it is old news later
+        stripe.world.move_clock(now)
+        self.begin(kinds)
+
+    @cached_property
+    def price(self) -> Price:
+        feature = FeatureFactory.create(project=self.project, code="sso")
+        return self.shop.price(self.shop.product("Pro", feature))
 
     @property
     def project(self) -> Project:
