@@ -14,7 +14,12 @@ from billing.selectors import payments as stored
 from billing.services import sync
 from billing.stripe import payments
 from billing.stripe.client import client_for
-from billing.stripe.errors import StripeFailed, StripeUnavailable
+from billing.stripe.errors import (
+    SHORTEST_WAIT,
+    StripeFailed,
+    StripeRefused,
+    StripeUnavailable,
+)
 from billing.stripe.snapshots import PaymentSnapshot, RefundSnapshot
 from common.errors import Invalid
 from common.ids import new_id
@@ -38,14 +43,17 @@ def refund(
 
     The same ``idempotency_key`` never gives back twice. Raises Invalid for an amount that is
     not positive, NothingToRefund for more than is left, StripeUnavailable while it is not known
-    whether the money went back: the same request then finishes it.
+    whether the money went back: the same request then finishes it, if it has a key.
     """
     if amount is not None and amount <= 0:
         raise Invalid("A positive number of minor units.", field="amount")
     label = _label(payment, idempotency_key)
     asked = {"amount": amount, "reason": reason, "idempotent": bool(idempotency_key)}
     _record(payment, actor, at, asked)
-    found = _give_back(payment, amount=amount, reason=reason, metadata=metadata, label=label)
+    try:
+        found = _give_back(payment, amount=amount, reason=reason, metadata=metadata, label=label)
+    except StripeUnavailable as away:
+        raise away if idempotency_key else _unknown(away) from away
     sync.now(
         account=payment.account,
         kind=Kind.PAYMENT_INTENT,
@@ -63,29 +71,57 @@ def _give_back(
     After an error inside Stripe its key answers with that error for ever. Once the error is a
     repeated one, that try is over, and the payment itself tells whether it gave anything back.
     """
-    client = client_for(payment.account)
-    stripe_id = payment.stripe_id or ""
     failure: StripeFailed | None = None
     for generation in range(KEYS_TRIED):
-        now = payments.retrieve(client, stripe_id)
-        found = next((each for each in now.refunds if each.our_id == label), None)
-        if found is not None:
+        now = _at_stripe(payment)
+        if (found := _labelled(now, label)) is not None:
             return found
+        wanted = _amount(now, amount)
         try:
             return payments.refund(
-                client,
-                stripe_id,
-                amount=_amount(now, amount),
+                client_for(payment.account),
+                payment.stripe_id or "",
+                amount=wanted,
                 reason=reason,
                 our_id=label,
                 metadata=metadata,
                 idempotency_key=f"{label}-{generation}",
             )
-        except StripeFailed as error:
-            if not error.replayed:
+        except StripeRefused:
+            _amount(_at_stripe(payment), wanted)  # another refund was faster
+            raise
+        except StripeUnavailable as error:
+            if (found := _made_after_all(payment, label)) is not None:
+                return found
+            if not (isinstance(error, StripeFailed) and error.replayed):
                 raise
             failure = error
     raise StripeUnavailable(failure.detail if failure else "") from failure
+
+
+def _at_stripe(payment: Payment) -> PaymentSnapshot:
+    return payments.retrieve(client_for(payment.account), payment.stripe_id or "")
+
+
+def _made_after_all(payment: Payment, label: str) -> RefundSnapshot | None:
+    """The refund whose answer got lost; None when there is none, or Stripe cannot say."""
+    try:
+        return _labelled(_at_stripe(payment), label)
+    except StripeUnavailable:
+        return None
+
+
+def _labelled(now: PaymentSnapshot, label: str) -> RefundSnapshot | None:
+    return next((each for each in now.refunds if each.our_id == label), None)
+
+
+def _unknown(away: StripeUnavailable) -> StripeUnavailable:
+    """What to tell a caller whose request has no name: sent again, it might give back twice."""
+    return StripeUnavailable(
+        "The money may have gone back. Read the payment's refunds before you ask again, and send "
+        "an Idempotency-Key: with one, the same request never gives back twice.",
+        retry_after=away.retry_after or SHORTEST_WAIT,
+    )
 
 
 def _amount(now: PaymentSnapshot, wanted: int | None) -> int:

@@ -124,6 +124,44 @@ def test_one_refund_however_stripe_fails(tenant: Tenant, payment: Json, fault: s
     assert Refund.objects.across_projects().count() == 1
 
 
+@pytest.mark.parametrize("fault", ["error_after", "timeout_after", "reset_after"])
+def test_a_lost_answer_is_looked_for(tenant: Tenant, payment: Json, fault: str) -> None:
+    """Also without a key: what was given back is found and told, not given once more."""
+    tenant.stripe.fail(fault, method="POST", path="/v1/refunds", times=3)
+    made = refund(tenant, payment, amount=100)
+    assert made.status_code == 201
+    (at_stripe,) = tenant.at_stripe("refund")
+    assert made.json()["stripe_id"] == at_stripe["id"]
+
+
+def test_who_sends_no_key_is_told_to_look_first(tenant: Tenant, payment: Json) -> None:
+    tenant.stripe.fail("reset_after", method="POST", path="/v1/refunds", times=3)
+    tenant.stripe.fail("reset_before", method="GET", path="/v1/payment_intents/*", skip=1, times=3)
+    unknown = refund(tenant, payment, amount=100)
+    assert (unknown.status_code, unknown.json()["code"]) == (503, "stripe-unavailable")
+    assert "Read the payment's refunds" in unknown.json()["detail"]
+    assert int(unknown.headers["Retry-After"]) >= 2
+
+
+def test_a_faster_refund_leaves_nothing(
+    tenant: Tenant, payment: Json, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody else gives the money back between our look at what is left and our request."""
+    transport = tenant.stripe.transport
+    send = transport.request
+
+    def overtaken(method: str, url: str, *args: Any, **kwargs: Any) -> Any:
+        if url.endswith("/v1/refunds"):
+            monkeypatch.undo()
+            tenant.stripe.v1.refunds.create({"payment_intent": payment["stripe_id"]})
+        return send(method, url, *args, **kwargs)
+
+    monkeypatch.setattr(transport, "request", overtaken)
+    refused = refund(tenant, payment, amount=100)
+    assert (refused.status_code, refused.json()["code"]) == (409, "nothing-to-refund")
+    assert refused.json()["refundable"]["amount"] == 0
+
+
 def test_two_keys_are_two_refunds(tenant: Tenant, payment: Json) -> None:
     first, second = (refund(tenant, payment, key=key, amount=100).json() for key in ("a", "b"))
     assert first["id"] != second["id"]
