@@ -93,6 +93,15 @@ def test_ended_at_stripe_before_we_heard_of_it(tenant: Tenant, project: Project)
     assert tenant.api.get(path).json()["status"] == "canceled"
 
 
+def test_canceled_now_while_the_answer_gets_lost(tenant: Tenant, project: Project) -> None:
+    """The SDK asks again and hears that there is nothing to cancel any more: that is a yes."""
+    path = subscribe(tenant, project)["path"]
+    tenant.stripe.fail("reset_after", method="DELETE", path="/v1/subscriptions/*", times=1)
+    ended = tenant.api.delete(path, query={"when": "now"})
+    assert (ended.status_code, ended.json()["status"]) == (200, "canceled")
+    assert not allowed(tenant)
+
+
 def test_the_live_one_is_shown_before_a_newer_one_that_ended(
     tenant: Tenant, project: Project
 ) -> None:
