@@ -27,6 +27,9 @@ SETTINGS = {
     "max_connections": "200",
     "timezone": "UTC",
     "log_timezone": "UTC",
+    # A failed statement is logged without its text and values: they hold names and addresses.
+    "log_error_verbosity": "terse",
+    "log_min_error_statement": "panic",
 }
 CREATE = sql.SQL("CREATE DATABASE {}")
 FORGETFUL = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}

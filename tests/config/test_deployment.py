@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from billing.conf import BillingSettings
+from config.embedded.postgres import SETTINGS
 from config.stack.programs import WEB_THREADS
 from tests.config.test_production import COMPLETE
 
@@ -70,6 +71,12 @@ def test_image_contains_every_app_and_nothing_private() -> None:
     assert apps <= allowed
     assert not allowed & {".env", ".git", "var", "tests"}
     assert (ROOT / ".dockerignore").read_text().splitlines()[1] == "*"
+
+
+def test_the_databases_log_names_nobody_in_compose_either() -> None:
+    command = compose()["services"]["postgres"]["command"]
+    for name in ("log_error_verbosity", "log_min_error_statement"):
+        assert f"{name}={SETTINGS[name]}" in command
 
 
 def test_compose_runs_the_programs_of_the_stack_on_stock_images() -> None:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -102,6 +103,19 @@ def test_second_user_finds_the_same_servers_and_the_last_one_stops_them(user: Ne
     assert processes(second) == running
     second.leave()
     assert [identity.process() for identity in running] == [None, None]
+
+
+def test_the_log_of_a_failed_statement_names_nobody(home: Path, user: NewUser) -> None:
+    servers = user()
+    servers.join()
+    with psycopg.connect(servers.postgres.url(), autocommit=True) as connection:
+        connection.execute("CREATE TABLE people (email text PRIMARY KEY)")
+        for _ in range(2):
+            with suppress(psycopg.errors.UniqueViolation):
+                connection.execute("INSERT INTO people VALUES ('ada@example.com')")
+    log = (home / "postgres.log").read_text()
+    assert "people_pkey" in log
+    assert "ada@" not in log
 
 
 def test_users_who_start_at_once_do_not_fight(user: NewUser) -> None:
