@@ -16,7 +16,8 @@ from billing.errors import AccountInUse, WrongStripeAccount
 from billing.models import Product, StripeAccount, StripeCustomer, StripeEndpoint
 from billing.selectors import stripe_accounts
 from billing.stripe import accounts
-from billing.stripe.client import client_with, is_live
+from billing.stripe.client import client_for, client_with, is_live
+from billing.stripe.errors import StripeCredentialsRefused
 from billing.stripe.snapshots import AccountSnapshot
 from common import crypto
 from common.errors import Conflict, Invalid
@@ -73,8 +74,8 @@ def connect(
     """From now on the project sells through the account that this key opens.
 
     Raises Invalid for a text that is no secret key, WrongStripeAccount for a key of the other
-    mode, AccountInUse when the project already sells through the shared account, and what Stripe
-    says about the key.
+    mode or of the platform's own account, AccountInUse when the project already sells through the
+    shared account, and what Stripe says about the key.
     """
     found = _inspect(secret_key, livemode=project.livemode)
     _check_signing_secret(signing_secret, required=False)
@@ -82,6 +83,8 @@ def connect(
         raise AccountExists("Replace its key with PATCH instead.")
     if _sells_through_shared(project):
         raise AccountInUse("Connect a Stripe account before the first product is made.")
+    if found.stripe_id == _shared_stripe_id(livemode=project.livemode):
+        raise WrongStripeAccount("That is the platform's own: without one, you sell through it.")
     account = StripeAccount(project=project, livemode=project.livemode)
     _take(account, found, secret_key)
     try:
@@ -132,6 +135,15 @@ def _inspect(secret_key: str, *, livemode: bool) -> AccountSnapshot:
         wanted = "live" if livemode else "test"
         raise WrongStripeAccount(f"This project is {wanted}: send a {wanted} key.")
     return accounts.current(client_with(secret_key))
+
+
+def _shared_stripe_id(*, livemode: bool) -> str | None:
+    """Which account the platform's key opens. Everything in a project's own account is the
+    project's; in the shared one that would be what all the others sell."""
+    try:
+        return accounts.current(client_for(platform_default(livemode=livemode))).stripe_id
+    except StripeCredentialsRefused:
+        return None
 
 
 def _check_signing_secret(signing_secret: str, *, required: bool) -> None:

@@ -14,12 +14,15 @@ from common.money import Money
 from entitlements.models import Feature
 from events.models import AuditEntry
 from projects.models import Project
+from sandbox import accounts
 from sandbox.world import DEFAULT_SECRET_KEY
 from tests.billing_fixtures import SandboxStripe
 from tests.console.dialogs import send, told, was_done
 from tests.factories.entitlements import FeatureFactory, LimitFactory
 
 pytestmark = pytest.mark.django_db
+
+OWN = "sk_test_own_account"
 
 
 @pytest.fixture
@@ -178,18 +181,19 @@ def test_price_off_sale_and_on_again(price: Price, operator: Client) -> None:
 def test_connect_and_replace_keys(
     project: Project, stripe: SandboxStripe, operator: Client
 ) -> None:
+    accounts.open_account(stripe.world, id="acct_1OwnOwnOwnOwnOwn", secret_key=OWN)
     answer = send(
         operator,
         "/admin/billing/stripeaccount/connect/",
         project=project.pk,
-        secret_key=DEFAULT_SECRET_KEY,
+        secret_key=OWN,
         signing_secret="whsec_first_secret",
     )
 
     assert was_done(answer)
     account = StripeAccount.objects.get(project=project)
     page = f"/admin/billing/stripeaccount/{account.pk}"
-    rotated = send(operator, f"{page}/rotate-key/", secret_key=DEFAULT_SECRET_KEY)
+    rotated = send(operator, f"{page}/rotate-key/", secret_key=OWN)
     added = send(operator, f"{page}/signing-secret/", signing_secret="whsec_second_secret")
     assert was_done(rotated)
     assert was_done(added)
@@ -197,7 +201,7 @@ def test_connect_and_replace_keys(
     opened = [crypto.decrypt(each, context=endpoint.secret_context) for each in endpoint.secrets]
     assert opened == ["whsec_second_secret", "whsec_first_secret"]
     shown = operator.get(f"{page}/change/").text
-    assert f"…{DEFAULT_SECRET_KEY[-4:]}" in shown
+    assert f"…{OWN[-4:]}" in shown
     assert not re.search(r"whsec_|sk_test_", shown)
     account.refresh_from_db()
     assert account.secret_key not in shown
@@ -206,7 +210,7 @@ def test_connect_and_replace_keys(
         assert entries(f"stripe_account.{action}") == [
             (account.pk, "operator:operator", "The customer asked.")
         ]
-    assert DEFAULT_SECRET_KEY not in repr(list(AuditEntry.objects.values()))
+    assert OWN not in repr(list(AuditEntry.objects.values()))
 
 
 @pytest.mark.parametrize(
@@ -215,6 +219,7 @@ def test_connect_and_replace_keys(
         ("pk_test_123456", "Send a secret key"),
         ("sk_live_123456", "This project is test: send a test key."),
         ("sk_test_wrong_key", "key"),
+        (DEFAULT_SECRET_KEY, "That is the platform&#x27;s own"),
     ],
 )
 def test_keys_that_open_nothing(

@@ -10,6 +10,7 @@ from billing.selectors import stripe_accounts as stored
 from events.models import AuditEntry
 from projects.models import Project
 from sandbox import accounts
+from sandbox.world import DEFAULT_SECRET_KEY
 from tests.api_client import ApiClient
 from tests.billing.api.tenant import Tenant
 from tests.billing_fixtures import SandboxStripe
@@ -87,6 +88,26 @@ def test_a_key_of_another_account_is_refused(api: ApiClient, own: Any, path: str
     shown = api.post(path, {"secret_key": OWN}).json()
     assert refusal(api.patch(path, {"secret_key": STRANGE})) == (409, "wrong-stripe-account")
     assert api.get(path).json() == shown
+
+
+def test_the_platforms_own_account_becomes_nobodys(
+    api: ApiClient, neighbour: Tenant, own: SandboxStripe, path: str
+) -> None:
+    """By any key of it: what every other project sells there would be this one's."""
+    theirs = neighbour.product("Theirs")
+    platform = own.v1.accounts.retrieve_current().id
+    accounts.open_account(own.world, id=platform, secret_key="rk_test_platform_spare")
+    for key in (DEFAULT_SECRET_KEY, "rk_test_platform_spare"):
+        assert refusal(api.post(path, {"secret_key": key})) == (409, "wrong-stripe-account")
+    assert not StripeAccount.objects.filter(project__isnull=False).exists()
+    assert api.get(f"/products/{theirs['id']}").status_code == 404
+
+
+def test_connecting_does_not_need_the_platforms_key(
+    api: ApiClient, own: SandboxStripe, path: str
+) -> None:
+    accounts.revoke_key(own.world, DEFAULT_SECRET_KEY)
+    assert api.post(path, {"secret_key": OWN}).status_code == 201
 
 
 @pytest.mark.parametrize(
