@@ -147,11 +147,7 @@ class CheckoutsViewSet(ProjectViewSet):
     )
     @action(detail=False, methods=["post"])
     def subscription(self, request: Request) -> Response:
-        """For recurring prices. 409 ``already-subscribed`` for what the user has already.
-
-        A user has one open page for a product: a new one closes the earlier one, and the same
-        request again, without an ``Idempotency-Key``, leads to the same page.
-        """
+        """For recurring prices. 409 ``already-subscribed`` for what the user has already."""
         return self._open(request, CheckoutType.SUBSCRIPTION, NewCheckoutSerializer)
 
     @extend_schema(
