@@ -1,9 +1,8 @@
 """Hosted checkout pages: open one, close it, and learn on return how it ended."""
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.db import transaction
@@ -33,10 +32,6 @@ from projects.services import customers
 
 OUR_ID = "{CHECKOUT_ID}"
 """In a redirect address: replaced by the id of the checkout."""
-OPENING_LASTS = timedelta(seconds=30)
-"""How long a page may take to open. One that takes longer was given up, and nobody knows it."""
-TRIES = 3
-"""Of closing the earlier pages of a customer who may be paying on one of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +110,7 @@ def expire(*, checkout: Checkout, at: datetime) -> Checkout:
     client = client_for(checkout.account)
     try:
         sessions.expire(client, checkout.stripe_id, idempotency_key=new_id("req"))
-    except (StripeRefused, StripeObjectMissing) as refusal:
+    except StripeRefused as refusal:
         checkout = read_again(checkout=checkout, at=at)
         raise CheckoutNotOpen(f"It is {checkout.status}.") from refusal
     return read_again(checkout=checkout, at=at)
@@ -150,90 +145,35 @@ def _begin(
     *,
     at: datetime,
 ) -> Checkout:
-    """The row of this request, made now or by an earlier try; parallel tries get the same one.
-
-    A customer has one page at a time on which to subscribe to a product, for two could both be
-    paid: the same page again for the same request without a key, else the earlier one is closed.
-    """
+    """The row of this request, made now or by an earlier try; parallel tries get the same one."""
     key = making.request_key(idempotency_key, "checkout", buyer.pk, type.value, _told(wish))
-    for _ in range(TRIES):
-        with transaction.atomic():
-            customer = people.lock(project_id=customer.project_id, customer_id=customer.pk)
-            _refuse_second(customer, type, lines)
-            rows = Checkout.objects.for_project(customer.project_id).filter(customer=customer)
-            found = making.begun(rows, key=key, is_named=bool(idempotency_key), at=at)
-            others = _other_pages(customer, type, lines, found, at=at)
-            if not others:
-                return found or _new(customer, buyer, type, lines, wish, key)
-        for other in others:
-            if (same := _once_more(other, key, at=at)) is not None:
-                return same
-    raise CheckoutNotReady("The buyer is paying on an earlier page. Try again in a moment.")
-
-
-def _other_pages(
-    customer: Customer,
-    type: CheckoutType,
-    lines: Sequence[Line],
-    own: Checkout | None,
-    *,
-    at: datetime,
-) -> list[Checkout]:
-    if type != CheckoutType.SUBSCRIPTION:
-        return []
-    found = checkouts.open_pages(
-        customer=customer,
-        products=[line.price.product for line in lines],
-        at=at,
-        opening_since=at - OPENING_LASTS,
-    )
-    return [page for page in found if page != own]
-
-
-def _once_more(page: Checkout, key: str, *, at: datetime) -> Checkout | None:
-    """The page, if it is the very one that is asked for and can still be paid on. Any other is
-    closed; if somebody has just paid on it, we know of that now."""
-    if page.status == CheckoutStatus.OPENING:
-        raise CheckoutNotReady(
-            "Another page for the same product is being opened. Try again in a moment.",
-            retry_after=SHORTEST_WAIT,
+    with transaction.atomic():
+        customer = people.lock(project_id=customer.project_id, customer_id=customer.pk)
+        _refuse_second(customer, type, lines)
+        rows = Checkout.objects.for_project(customer.project_id).filter(customer=customer)
+        found = making.begun(rows, key=key, is_named=bool(idempotency_key), at=at)
+        if found is not None:
+            return found
+        row = Checkout(
+            project_id=customer.project_id,
+            account=buyer.account,
+            customer=customer,
+            type=type,
+            currency=lines[0].price.currency,
+            trial_period_days=wish.trial_period_days,
+            allow_promotion_codes=wish.allow_promotion_codes,
+            metadata=wish.metadata,
+            request_key=key,
         )
-    if page.request_key == key:
-        page = read_again(checkout=page, at=at)
-        return page if page.status == CheckoutStatus.OPEN else None
-    with suppress(CheckoutNotOpen):
-        expire(checkout=page, at=at)
-    return None
-
-
-def _new(
-    customer: Customer,
-    buyer: StripeCustomer,
-    type: CheckoutType,
-    lines: Sequence[Line],
-    wish: Wish,
-    key: str,
-) -> Checkout:
-    row = Checkout(
-        project_id=customer.project_id,
-        account=buyer.account,
-        customer=customer,
-        type=type,
-        currency=lines[0].price.currency,
-        trial_period_days=wish.trial_period_days,
-        allow_promotion_codes=wish.allow_promotion_codes,
-        metadata=wish.metadata,
-        request_key=key,
-    )
-    row.success_url = wish.success_url.replace(OUR_ID, row.pk)
-    row.cancel_url = wish.cancel_url.replace(OUR_ID, row.pk)
-    row.save(force_insert=True)
-    CheckoutLine.objects.for_project(row.project_id).bulk_create(
-        CheckoutLine(
-            project_id=row.project_id, checkout=row, price=line.price, quantity=line.quantity
+        row.success_url = wish.success_url.replace(OUR_ID, row.pk)
+        row.cancel_url = wish.cancel_url.replace(OUR_ID, row.pk)
+        row.save(force_insert=True)
+        CheckoutLine.objects.for_project(row.project_id).bulk_create(
+            CheckoutLine(
+                project_id=row.project_id, checkout=row, price=line.price, quantity=line.quantity
+            )
+            for line in lines
         )
-        for line in lines
-    )
     return row
 
 

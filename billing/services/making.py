@@ -22,7 +22,6 @@ from billing.stripe.errors import (
     IdempotencyMismatch,
     StripeCredentialsRefused,
     StripeFailed,
-    StripeObjectMissing,
     StripeRefused,
     StripeUnavailable,
 )
@@ -54,8 +53,7 @@ def once(
 
     ``create`` takes the idempotency key; ``values`` are what else to store of the answer. Raises
     StripeUnavailable while it is not known whether it was made: calling again finishes the work.
-    Raises StripeRefused when Stripe said no, or StripeObjectMissing when it does not have what the
-    row needs: nothing was made, and the row is taken back.
+    Raises StripeRefused when Stripe said no: nothing was made, and the row is taken back.
     """
     if row.stripe_id:  # by an event, perhaps, that was faster than the answer
         _note(row, asked_at=None)
@@ -64,7 +62,7 @@ def once(
         made = _ask(row, create, created_since, at=at)
     except StripeCredentialsRefused:
         raise
-    except (StripeRefused, StripeObjectMissing):
+    except StripeRefused:
         _rows(row).filter(stripe_id__isnull=True).delete()
         raise
     remember = {"stripe_id": made.stripe_id, **values(made)}
