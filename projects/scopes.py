@@ -19,6 +19,7 @@ class Scope(models.TextChoices):
     SUBSCRIPTIONS_READ = "subscriptions:read"
     SUBSCRIPTIONS_WRITE = "subscriptions:write"
     INVOICES_READ = "invoices:read"
+    PORTAL_WRITE = "portal:write"
     ENTITLEMENTS_READ = "entitlements:read"
     ADMIN_READ = "admin:read"
     ADMIN_GRANT = "admin:grant"

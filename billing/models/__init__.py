@@ -1,5 +1,10 @@
+from billing.models.cart import Cart, CartLine
 from billing.models.checkout import Checkout, CheckoutLine
+from billing.models.coupon import Coupon, PromotionCode
+from billing.models.credit_note import CreditNote
+from billing.models.dispute import Dispute
 from billing.models.invoice import Invoice, InvoiceLine
+from billing.models.invoice_payment import InvoicePayment
 from billing.models.payment import Payment
 from billing.models.price import Price
 from billing.models.product import Product
@@ -7,22 +12,31 @@ from billing.models.product_feature import ProductFeature
 from billing.models.refund import Refund
 from billing.models.stripe_account import StripeAccount, StripeEndpoint
 from billing.models.stripe_customer import StripeCustomer
+from billing.models.stripe_intent import StripeIntent
 from billing.models.subscription import Subscription, SubscriptionItem
 from billing.models.sync_object import SyncObject
 
 __all__ = [
+    "Cart",
+    "CartLine",
     "Checkout",
     "CheckoutLine",
+    "Coupon",
+    "CreditNote",
+    "Dispute",
     "Invoice",
     "InvoiceLine",
+    "InvoicePayment",
     "Payment",
     "Price",
     "Product",
     "ProductFeature",
+    "PromotionCode",
     "Refund",
     "StripeAccount",
     "StripeCustomer",
     "StripeEndpoint",
+    "StripeIntent",
     "Subscription",
     "SubscriptionItem",
     "SyncObject",

@@ -9,6 +9,7 @@ from common.models import ProjectOwned, tenant_key, tenant_links
 class CheckoutType(models.TextChoices):
     SUBSCRIPTION = "subscription", "Subscription"
     ITEM = "item", "One-time item"
+    CART = "cart", "Cart"
 
 
 class CheckoutStatus(models.TextChoices):
@@ -30,7 +31,16 @@ class Checkout(Outbound):
     customer = models.ForeignKey(
         "projects.Customer", on_delete=models.PROTECT, related_name="+", db_constraint=False
     )
+    cart = models.ForeignKey(
+        "billing.Cart",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_constraint=False,
+    )
     type = models.CharField(max_length=12, choices=CheckoutType.choices)
+    detected = models.JSONField(default=dict, blank=True, help_text="What was inferred, and why.")
     status = models.CharField(
         max_length=16, choices=CheckoutStatus.choices, default=CheckoutStatus.OPENING
     )
@@ -40,10 +50,39 @@ class Checkout(Outbound):
     cancel_url = models.TextField(blank=True)
     currency = models.CharField(max_length=3)
     amount_total = models.BigIntegerField(null=True, help_text="Minor units, as Stripe totals it.")
+    amount_subtotal = models.BigIntegerField(null=True, help_text="Minor units.")
+    amount_discount = models.BigIntegerField(default=0, help_text="Minor units.")
+    amount_tax = models.BigIntegerField(default=0, help_text="Minor units.")
     trial_period_days = models.PositiveSmallIntegerField(null=True)
+    trial_without_card = models.BooleanField(default=False)
+    trial_end_behavior = models.CharField(
+        max_length=16,
+        blank=True,
+        help_text="Without a card when the trial ends: cancel, pause or create_invoice.",
+    )
     allow_promotion_codes = models.BooleanField(default=False)
+    promotion_code = models.ForeignKey(
+        "billing.PromotionCode",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_constraint=False,
+    )
+    coupon = models.ForeignKey(
+        "billing.Coupon",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_constraint=False,
+    )
+    automatic_tax = models.BooleanField(default=False)
+    tax_id_collection = models.BooleanField(default=False)
+    save_payment_method = models.BooleanField(default=False)
     payment_stripe_id = models.CharField(max_length=255, blank=True)
     subscription_stripe_id = models.CharField(max_length=255, blank=True)
+    invoice_stripe_id = models.CharField(max_length=255, blank=True)
     metadata = models.JSONField(default=dict, blank=True)
     expires_at = models.DateTimeField(null=True)
     completed_at = models.DateTimeField(null=True)
@@ -52,12 +91,24 @@ class Checkout(Outbound):
         constraints = [
             tenant_key("billing_checkout"),
             mirror_key("billing_checkout"),
-            *tenant_links("billing_checkout", [("customer", "projects.Customer")]),
+            *tenant_links(
+                "billing_checkout",
+                [
+                    ("customer", "projects.Customer"),
+                    ("cart", "billing.Cart"),
+                    ("promotion_code", "billing.PromotionCode"),
+                    ("coupon", "billing.Coupon"),
+                ],
+            ),
         ]
         indexes = [
             models.Index(fields=["account", "stripe_id"], name="owner_by_session"),
             models.Index(fields=["project", "customer", "-id"], name="checkout_by_customer"),
             models.Index(fields=["project", "payment_stripe_id"], name="checkout_by_payment"),
+            models.Index(fields=["project", "invoice_stripe_id"], name="checkout_by_invoice"),
+            models.Index(
+                fields=["project", "subscription_stripe_id"], name="checkout_by_subscription"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -80,6 +131,8 @@ class CheckoutLine(ProjectOwned):
         "billing.Price", on_delete=models.PROTECT, related_name="+", db_constraint=False
     )
     quantity = models.PositiveIntegerField(default=1)
+    fulfilled_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ["id"]

@@ -27,10 +27,17 @@ class Invoice(Mirror):
     billing_reason = models.CharField(max_length=40, blank=True)
     currency = models.CharField(max_length=3)
     subtotal = models.BigIntegerField()
+    discount = models.BigIntegerField(default=0)
     tax = models.BigIntegerField(default=0)
     total = models.BigIntegerField()
     amount_due = models.BigIntegerField()
     amount_paid = models.BigIntegerField()
+    amount_remaining = models.BigIntegerField(default=0)
+    amount_credited = models.BigIntegerField(
+        default=0, help_text="Taken off by credit notes after it was final."
+    )
+    taxes = models.JSONField(default=list, blank=True)
+    discounts = models.JSONField(default=list, blank=True)
     attempt_count = models.PositiveIntegerField(default=0)
     next_attempt_at = models.DateTimeField(null=True, blank=True)
     hosted_url = models.TextField(blank=True)
@@ -75,7 +82,9 @@ class InvoiceLine(ProjectOwned):
         "billing.Price", on_delete=models.PROTECT, null=True, related_name="+", db_constraint=False
     )
     quantity = models.PositiveIntegerField(null=True)
-    amount = models.BigIntegerField(help_text="Minor units.")
+    amount = models.BigIntegerField(help_text="Minor units, before discounts and taxes.")
+    discount = models.BigIntegerField(default=0, help_text="Minor units.")
+    tax = models.BigIntegerField(default=0, help_text="Minor units; exclusive taxes only.")
     currency = models.CharField(max_length=3)
     is_proration = models.BooleanField(default=False)
     period_start = models.DateTimeField()

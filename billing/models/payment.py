@@ -1,6 +1,7 @@
 from django.db import models
 
-from billing.models.mirror import Mirror, mirror_key
+from billing.models.mirror import mirror_key
+from billing.models.outbound import Outbound
 from common.ids import PublicIdField
 from common.models import tenant_key, tenant_links
 from common.money import Money
@@ -14,13 +15,28 @@ class PaymentStatus(models.TextChoices):
     REQUIRES_ACTION = "requires_action", "Requires action"
     PAID = "paid", "Paid"
     FAILED = "failed", "Failed"
+    EXPIRED = "expired", "Expired"
     CANCELED = "canceled", "Canceled"
     REFUNDED = "refunded", "Refunded"
     PARTIALLY_REFUNDED = "partially_refunded", "Partially refunded"
+    DISPUTED = "disputed", "Disputed"
 
 
-class Payment(Mirror):
-    """One attempt to take money: a PaymentIntent with its last charge. Amounts in minor units."""
+class PaymentType(models.TextChoices):
+    """What the money is for; empty on a payment that did not begin with us."""
+
+    SUBSCRIPTION = "subscription", "Subscription"
+    ITEM = "item", "One-time item"
+    CART = "cart", "Cart"
+    INTENT = "intent", "Intent"
+
+
+class Payment(Outbound):
+    """Money to take, or taken: a PaymentIntent with its last charge. Amounts in minor units.
+
+    ``reference`` is the tenant's own name for it, once for ever. ``stripe_id`` is empty until
+    there is a PaymentIntent: one on a checkout page gets it when the buyer pays.
+    """
 
     id = PublicIdField(prefix="pay")
     customer = models.ForeignKey(
@@ -34,12 +50,28 @@ class Payment(Mirror):
         related_name="payments",
         db_constraint=False,
     )
-    status = models.CharField(max_length=20, choices=PaymentStatus.choices)
-    stripe_status = models.CharField(max_length=32)
+    type = models.CharField(max_length=12, choices=PaymentType.choices, blank=True)
+    detected = models.JSONField(default=dict, blank=True, help_text="What was inferred, and why.")
+    reference = models.CharField(max_length=255, blank=True)
+    description = models.CharField(max_length=500, blank=True)
+    status = models.CharField(
+        max_length=20, choices=PaymentStatus.choices, default=PaymentStatus.PENDING
+    )
+    stripe_status = models.CharField(max_length=32, blank=True)
+    client_secret = models.TextField(blank=True, editable=False)
+    off_session = models.BooleanField(default=False)
+    save_payment_method = models.BooleanField(default=False)
+    payment_method_type = models.CharField(max_length=40, blank=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    expired_at = models.DateTimeField(null=True, blank=True)
+    invoice_stripe_id = models.CharField(max_length=255, blank=True)
     currency = models.CharField(max_length=3)
     amount = models.BigIntegerField()
     amount_received = models.BigIntegerField(default=0)
     amount_refunded = models.BigIntegerField(default=0)
+    amount_disputed = models.BigIntegerField(
+        default=0, help_text="Withheld by open disputes, or lost to them."
+    )
     failure_code = models.CharField(max_length=64, blank=True)
     failure_message = models.TextField(blank=True)
     paid_at = models.DateTimeField(null=True, blank=True)
@@ -49,6 +81,11 @@ class Payment(Mirror):
         constraints = [
             tenant_key("billing_payment"),
             mirror_key("billing_payment"),
+            models.UniqueConstraint(
+                fields=["project", "reference"],
+                condition=~models.Q(reference=""),
+                name="billing_payment_reference_key",
+            ),
             models.CheckConstraint(
                 condition=models.Q(amount_refunded__gte=0)
                 & models.Q(amount_refunded__lte=models.F("amount_received")),
@@ -62,6 +99,18 @@ class Payment(Mirror):
         indexes = [
             models.Index(fields=["project", "customer", "-id"], name="payment_by_customer"),
             models.Index(fields=["paid_at"], name="payment_by_time"),
+            models.Index(fields=["account", "stripe_id"], name="owner_by_payment"),
+            models.Index(
+                fields=["expires_at"],
+                condition=models.Q(expires_at__isnull=False, expired_at__isnull=True)
+                & models.Q(status__in=["pending", "requires_action", "failed"]),
+                name="payment_by_expiry",
+            ),
+            models.Index(
+                fields=["project", "checkout"],
+                condition=models.Q(checkout__isnull=False),
+                name="payment_by_checkout",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -6,6 +6,22 @@ from common.ids import PublicIdField
 from common.models import tenant_key
 
 
+class RefundPolicy(models.TextChoices):
+    """What becomes of access when the money for it goes back."""
+
+    REVOKE = "revoke", "Ends once all of it is refunded"
+    PROPORTIONAL = "proportional", "Limits shrink with the share that is refunded"
+    PERIOD_END = "period_end", "Lasts until the end of the period that was paid"
+    KEEP = "keep", "Stays"
+
+
+class DisputePolicy(models.TextChoices):
+    """What becomes of access while a bank decides about the payment."""
+
+    HOLD = "hold", "Held until it is decided"
+    KEEP = "keep", "Stays until it is decided"
+
+
 class Product(Outbound):
     """Something that a project sells, and through it the features that it entitles to."""
 
@@ -13,6 +29,15 @@ class Product(Outbound):
     name = models.CharField(max_length=250)
     description = models.TextField(blank=True)
     active = models.BooleanField(default=True)
+    refund_policy = models.CharField(
+        max_length=12, choices=RefundPolicy.choices, default=RefundPolicy.REVOKE
+    )
+    dispute_policy = models.CharField(
+        max_length=8, choices=DisputePolicy.choices, default=DisputePolicy.HOLD
+    )
+    custom_price = models.BooleanField(
+        default=False, help_text="A plan whose price is agreed with each customer."
+    )
     metadata = models.JSONField(default=dict, blank=True)
 
     class Meta:

@@ -1,12 +1,13 @@
 from django.db import models
 
-from billing.models.mirror import Mirror, mirror_key
+from billing.models.mirror import mirror_key
+from billing.models.outbound import Outbound
 from common.ids import PublicIdField
 from common.models import tenant_key, tenant_links
 from common.money import Money
 
 
-class Refund(Mirror):
+class Refund(Outbound):
     """Money going back, part of a payment. ``status`` in Stripe's words."""
 
     id = PublicIdField(prefix="ref")
@@ -17,6 +18,8 @@ class Refund(Mirror):
     currency = models.CharField(max_length=3)
     amount = models.BigIntegerField(help_text="Minor units.")
     reason = models.CharField(max_length=40, blank=True)
+    failure_reason = models.CharField(max_length=64, blank=True)
+    metadata = models.JSONField(default=dict, blank=True)
     refunded_at = models.DateTimeField()
 
     class Meta:

@@ -40,6 +40,17 @@ class Subscription(Mirror):
     canceled_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
     latest_invoice_stripe_id = models.CharField(max_length=255, blank=True)
+    currency = models.CharField(max_length=3, blank=True)
+    pause_behavior = models.CharField(
+        max_length=24, blank=True, help_text="How its collection is paused, in Stripe's words."
+    )
+    resumes_at = models.DateTimeField(null=True, blank=True)
+    schedule_stripe_id = models.CharField(max_length=255, blank=True)
+    scheduled_at = models.DateTimeField(null=True, blank=True)
+    scheduled_items = models.JSONField(default=list, blank=True)
+    discounts = models.JSONField(default=list, blank=True)
+    automatic_tax = models.BooleanField(default=False)
+    trial_ending_told_for = models.DateTimeField(null=True, blank=True, editable=False)
     metadata = models.JSONField(default=dict, blank=True)
 
     class Meta:
@@ -51,6 +62,11 @@ class Subscription(Mirror):
         indexes = [
             models.Index(fields=["project", "customer", "-id"], name="subscription_by_customer"),
             models.Index(fields=["project", "status"], name="subscription_by_status"),
+            models.Index(
+                fields=["trial_ends_at"],
+                condition=models.Q(status="trialing"),
+                name="subscription_by_trial_end",
+            ),
         ]
 
     def __str__(self) -> str:

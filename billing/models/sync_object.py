@@ -9,9 +9,11 @@ class Kind(models.TextChoices):
     PRODUCT = "product", "Product"
     PRICE = "price", "Price"
     CHECKOUT_SESSION = "checkout_session", "Checkout session"
-    PAYMENT_INTENT = "payment_intent", "Payment, with its refunds"
+    PAYMENT_INTENT = "payment_intent", "Payment, with its refunds and disputes"
     SUBSCRIPTION = "subscription", "Subscription, with its items"
     INVOICE = "invoice", "Invoice, with its lines"
+    COUPON = "coupon", "Coupon"
+    PROMOTION_CODE = "promotion_code", "Promotion code"
 
 
 class SyncObject(models.Model):

@@ -2,6 +2,7 @@ from projects.models.api_key import ApiKey, PlatformKey
 from projects.models.app import App
 from projects.models.customer import Customer
 from projects.models.idempotency_key import IdempotencyKey, OnceOnly, PlatformIdempotencyKey
+from projects.models.jwt_settings import JwtSettings
 from projects.models.project import Project, Sells
 
 __all__ = [
@@ -9,6 +10,7 @@ __all__ = [
     "App",
     "Customer",
     "IdempotencyKey",
+    "JwtSettings",
     "OnceOnly",
     "PlatformIdempotencyKey",
     "PlatformKey",

@@ -36,6 +36,14 @@ class Project(models.Model):
         blank=True,
         help_text="Origins that a buyer may be sent back to, such as https://app.example.com.",
     )
+    grace_days = models.PositiveSmallIntegerField(
+        null=True,
+        blank=True,
+        help_text="How long a failed renewal leaves access; the platform's default when empty.",
+    )
+    automatic_tax = models.BooleanField(
+        default=False, help_text="Whether checkouts collect tax unless they say otherwise."
+    )
     suspended_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)

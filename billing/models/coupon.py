@@ -1,0 +1,90 @@
+from django.db import models
+
+from billing.models.mirror import mirror_key
+from billing.models.outbound import Outbound
+from common.ids import PublicIdField
+from common.models import tenant_key, tenant_links
+
+
+class Duration(models.TextChoices):
+    """For how many invoices of a subscription a discount lasts."""
+
+    ONCE = "once", "Once"
+    REPEATING = "repeating", "For some months"
+    FOREVER = "forever", "Forever"
+
+
+class Coupon(Outbound):
+    """A discount that can be given: a percentage, or an amount in one currency."""
+
+    id = PublicIdField(prefix="cpn")
+    name = models.CharField(max_length=40, blank=True)
+    percent_off = models.DecimalField(max_digits=5, decimal_places=2, null=True)
+    amount_off = models.BigIntegerField(null=True, help_text="Minor units.")
+    currency = models.CharField(max_length=3, blank=True)
+    duration = models.CharField(max_length=12, choices=Duration.choices)
+    duration_in_months = models.PositiveSmallIntegerField(null=True)
+    max_redemptions = models.PositiveIntegerField(null=True)
+    times_redeemed = models.PositiveIntegerField(default=0)
+    redeem_by = models.DateTimeField(null=True)
+    valid = models.BooleanField(default=True)
+    product_stripe_ids = models.JSONField(default=list, blank=True)
+    metadata = models.JSONField(default=dict, blank=True)
+    deleted_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            tenant_key("billing_coupon"),
+            mirror_key("billing_coupon"),
+            models.CheckConstraint(
+                condition=models.Q(percent_off__isnull=True) ^ models.Q(amount_off__isnull=True),
+                name="percentage_or_amount",
+            ),
+        ]
+        indexes = [models.Index(fields=["account", "stripe_id"], name="owner_by_coupon")]
+
+    def __str__(self) -> str:
+        return self.name or str(self.pk)
+
+
+class PromotionCode(Outbound):
+    """What a buyer types to get a coupon's discount."""
+
+    id = PublicIdField(prefix="promo")
+    coupon = models.ForeignKey(
+        Coupon, on_delete=models.PROTECT, related_name="promotion_codes", db_constraint=False
+    )
+    code = models.CharField(max_length=500)
+    active = models.BooleanField(default=True)
+    customer = models.ForeignKey(
+        "projects.Customer",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_constraint=False,
+    )
+    max_redemptions = models.PositiveIntegerField(null=True)
+    times_redeemed = models.PositiveIntegerField(default=0)
+    expires_at = models.DateTimeField(null=True)
+    first_time_transaction = models.BooleanField(default=False)
+    minimum_amount = models.BigIntegerField(null=True, help_text="Minor units.")
+    minimum_amount_currency = models.CharField(max_length=3, blank=True)
+    metadata = models.JSONField(default=dict, blank=True)
+
+    class Meta:
+        constraints = [
+            tenant_key("billing_promotioncode"),
+            mirror_key("billing_promotioncode"),
+            *tenant_links(
+                "billing_promotioncode",
+                [("coupon", "billing.Coupon"), ("customer", "projects.Customer")],
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["account", "stripe_id"], name="owner_by_promotion_code"),
+            models.Index(fields=["project", "code"], name="promotion_code_by_code"),
+        ]
+
+    def __str__(self) -> str:
+        return self.code

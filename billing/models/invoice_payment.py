@@ -1,0 +1,34 @@
+from django.db import models
+
+from common.ids import PublicIdField
+from common.models import ProjectOwned, tenant_key, tenant_links
+
+
+class InvoicePayment(ProjectOwned):
+    """Which payment settles which invoice, and how much of it. ``status`` in Stripe's words."""
+
+    id = PublicIdField(prefix="inpay")
+    invoice = models.ForeignKey(
+        "billing.Invoice", on_delete=models.CASCADE, related_name="payments", db_constraint=False
+    )
+    stripe_id = models.CharField(max_length=255)
+    payment_stripe_id = models.CharField(max_length=255, blank=True)
+    status = models.CharField(max_length=20)
+    currency = models.CharField(max_length=3)
+    amount_requested = models.BigIntegerField(help_text="Minor units.")
+    amount_paid = models.BigIntegerField(default=0, help_text="Minor units.")
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            tenant_key("billing_invoicepayment"),
+            models.UniqueConstraint(
+                fields=["project", "invoice", "stripe_id"],
+                name="billing_invoicepayment_stripe_id_key",
+            ),
+            *tenant_links("billing_invoicepayment", [("invoice", "billing.Invoice")]),
+        ]
+        indexes = [models.Index(fields=["project", "payment_stripe_id"], name="invoice_by_payment")]
+
+    def __str__(self) -> str:
+        return f"{self.payment_stripe_id} ({self.status})"
