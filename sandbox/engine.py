@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sandbox import accounts
-from sandbox.billing import beginning, cycle, ending, items
+from sandbox.billing import beginning, cycle, ending
 from sandbox.billing.periods import HOUR
 from sandbox.checkout import expiry
 from sandbox.objects import Object
-from sandbox.resources import refunds
+from sandbox.resources import coupons, promotion_codes, refunds
 from sandbox.transaction import Cause, Transaction
 
 if TYPE_CHECKING:
@@ -110,6 +110,14 @@ def _refund_decided(tx: Transaction, plan: Object) -> int | None:
     return int(plan["due"])
 
 
+def _coupon_expires(tx: Transaction, coupon: Object) -> int | None:
+    return coupon["redeem_by"] if coupon.get("valid") else None
+
+
+def _code_expires(tx: Transaction, promotion_code: Object) -> int | None:
+    return promotion_code["expires_at"] if promotion_code["active"] else None
+
+
 def _incomplete_expires(tx: Transaction, subscription: Object) -> int | None:
     waits = subscription["status"] == "incomplete"
     return int(subscription["created"]) + INCOMPLETE_FOR if waits else None
@@ -133,7 +141,7 @@ def _trial_ends(tx: Transaction, subscription: Object) -> int | None:
 def _renews(tx: Transaction, subscription: Object) -> int | None:
     if subscription["status"] not in RUNNING:
         return None
-    return min(int(item["current_period_end"]) for item in items.of(subscription))
+    return cycle.next_renewal(subscription)
 
 
 def _collection_resumes(tx: Transaction, subscription: Object) -> int | None:
@@ -152,6 +160,8 @@ def _retried(tx: Transaction, invoice: Object) -> int | None:
 DUTIES = (
     Duty("checkout.session", _session_expires, expiry.expire),
     Duty(refunds.PLAN, _refund_decided, lambda tx, _: refunds.decide_due(tx)),
+    Duty("coupon", _coupon_expires, coupons.expire),
+    Duty("promotion_code", _code_expires, promotion_codes.expire),
     Duty("subscription", _incomplete_expires, ending.expire),
     Duty("subscription", _ends, cycle.end_as_planned),
     Duty("subscription", _collection_resumes, cycle.resume_collection),

@@ -29,8 +29,10 @@ class Cause:
 class Transaction:
     """Objects come out as private copies; change them in place, the commit finds what changed."""
 
-    def __init__(self, world: World, account: str, cause: Cause) -> None:
+    def __init__(self, world: World, account: str, cause: Cause, *, at: int | None = None) -> None:
         self.world, self.account, self.cause = world, account, cause
+        self.at = at
+        """The moment it works at, where that is not the world's: a rehearsal, a test clock."""
         self._loaded: dict[Key, Object | None] = {}
         self.hides_since: int | None = None
         """Lists leave out what is newer than this (the ``stale_list`` fault)."""
@@ -38,7 +40,11 @@ class Transaction:
 
     @property
     def now(self) -> int:
-        return self.world.clock.now()
+        return self.world.clock.now() if self.at is None else self.at
+
+    def rehearsal(self) -> Transaction:
+        """Another view of what was stored, to try things out in: nobody keeps it."""
+        return Transaction(self.world, self.account, self.cause, at=self.now)
 
     def new_id(self, prefix: str) -> str:
         return self.world.ids.new(prefix)
@@ -58,7 +64,14 @@ class Transaction:
         for kind, _ in self.world.store.kinds(self.account):
             if not kind.startswith("_") and self.world.store.get((self.account, kind, id)):
                 return self.get(kind, id)
-        return next((body for key, body in self._loaded.items() if key[2] == id), None)
+        return next(
+            (
+                body
+                for (_, kind, known), body in self._loaded.items()
+                if known == id and not kind.startswith("_")
+            ),
+            None,
+        )
 
     def path_object(self, kind: str, id: str) -> Object:
         """The object that the URL names. Raises 404 ``resource_missing``."""

@@ -60,6 +60,22 @@ def start_periods(tx: Transaction, subscription: Object, *, anchor: int | None =
         item |= {"current_period_start": tx.now, "current_period_end": trial_end or natural}
 
 
+def anchor_of(
+    tx: Transaction, anchor: int | None, content: list[Object], *, param: str = ""
+) -> int | None:
+    """The first renewal that was asked for. Raises 400 for one that cannot be."""
+    if anchor is None:
+        return None
+    ends = [natural_end(tx, item) for item in content]
+    if not tx.now < anchor <= min(ends):
+        raise invalid(
+            "billing_cycle_anchor must be in the future and cannot be later than the next natural "
+            f"billing date ({min(ends)}).",
+            param=param or "billing_cycle_anchor",
+        )
+    return anchor
+
+
 def natural_end(tx: Transaction, item: Object) -> int:
     """When a period that starts now would end."""
     return periods.end_of_period(tx.now, item["price"]["recurring"], tx.now)

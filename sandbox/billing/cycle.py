@@ -18,6 +18,11 @@ from sandbox.transaction import Transaction
 UPDATED = "customer.subscription.updated"
 
 
+def next_renewal(subscription: Object) -> int:
+    """When the period that ends first ends."""
+    return min(int(item["current_period_end"]) for item in items.of(subscription))
+
+
 def renew(tx: Transaction, subscription: Object) -> None:
     """Begin the next period of every item whose period is over, with a draft invoice for it."""
     over = [item for item in items.of(subscription) if item["current_period_end"] <= tx.now]

@@ -13,7 +13,7 @@ def rebill(tx: Transaction, subscription: Object, params: Params) -> Object | No
     """Change items, trial and periods. Returns the draft of what is due at once, if anything is."""
     changes = item_changes.read(tx, subscription, params.get("items", []))
     mode = params.get("proration_behavior", "create_prorations")
-    moment = _moment(tx, subscription, params)
+    moment = moment_of(tx, subscription, params)
     restarts = _restarts(subscription, params, changes)
     trial_end = None if restarts else beginning.trial_end_of(tx, params)
     prorates = mode != "none" and proration.is_worth_it(subscription)
@@ -107,7 +107,7 @@ def _draft(tx: Transaction, subscription: Object, content: list[Object]) -> Obje
     return invoice
 
 
-def _moment(tx: Transaction, subscription: Object, params: Params) -> int:
+def moment_of(tx: Transaction, subscription: Object, params: Params) -> int:
     """From when differences count. Raises 400 outside of the current period."""
     moment: int = params.get("proration_date", tx.now)
     starts = [item["current_period_start"] for item in items.of(subscription)]

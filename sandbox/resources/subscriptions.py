@@ -54,7 +54,7 @@ def create(tx: Transaction, params: Params) -> Object:
             customer=customer,
             content=content,
             trial_end=_trial_end(tx, params, content),
-            anchor=_anchor(tx, params, content),
+            anchor=beginning.anchor_of(tx, params.get("billing_cycle_anchor"), content),
             default_payment_method=changing.own_method(tx, customer, params),
         )
         changing.apply_plain(subscription, params)
@@ -142,20 +142,6 @@ def _trial_end(tx: Transaction, params: Params, content: list[Object]) -> int | 
         days = [item["price"]["recurring"]["trial_period_days"] or 0 for item in content]
         return beginning.trial_end_of(tx, {"trial_period_days": max(days)})
     return beginning.trial_end_of(tx, params)
-
-
-def _anchor(tx: Transaction, params: Params, content: list[Object]) -> int | None:
-    anchor: int | None = params.get("billing_cycle_anchor")
-    if anchor is None:
-        return None
-    ends = [beginning.natural_end(tx, item) for item in content]
-    if not tx.now < anchor <= min(ends):
-        raise invalid(
-            "billing_cycle_anchor must be in the future and cannot be later than the next natural "
-            f"billing date ({min(ends)}).",
-            param="billing_cycle_anchor",
-        )
-    return anchor
 
 
 def _take_first_payment(

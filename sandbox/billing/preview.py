@@ -1,0 +1,167 @@
+"""The invoice that would come next: the real thing, done in a transaction that nobody keeps."""
+
+from __future__ import annotations
+
+from sandbox.billing import (
+    beginning,
+    cycle,
+    ending,
+    invoicing,
+    items,
+    planned_end,
+    proration,
+    rebilling,
+)
+from sandbox.errors import StripeFailure, invalid, missing_param
+from sandbox.objects import Object, Params
+from sandbox.transaction import Transaction
+
+WITHIN = "subscription_details"
+RENEWING = ("trialing", "active", "past_due", "unpaid")
+
+
+def of_existing(tx: Transaction, subscription: Object, params: Params) -> Object:
+    """The invoice after the change that ``subscription_details`` describe.
+
+    What the change would be billed at once is its own invoice; otherwise it is the next renewal.
+    Raises 404 ``invoice_upcoming_none`` if no invoice would follow.
+    """
+    details = params.get(WITHIN, {})
+    _check_changeable(subscription, details)
+    if params.get("preview_mode") == "recurring":
+        details = details | {"proration_behavior": "none"}
+    if details.get("cancel_now"):
+        return _last(tx, subscription, details)
+    draft = rebilling.rebill(tx, subscription, details)
+    planned_end.apply(tx, subscription, details)
+    if params.get("preview_mode") == "recurring":
+        _forget_pending(tx, subscription["customer"])
+        draft = None
+    return draft or upcoming(tx, subscription)
+
+
+def of_new(tx: Transaction, customer: Object, params: Params) -> Object:
+    """The first invoice of a subscription that nobody has made yet."""
+    details = params[WITHIN]
+    for name in ("proration_date", "cancel_now", "resume_at"):
+        if name in details:
+            raise missing_param("subscription")
+    content = items.read(tx, details["items"])
+    anchor = details.get("billing_cycle_anchor", {}).get("timestamp")
+    param = f"{WITHIN}[billing_cycle_anchor][timestamp]"
+    subscription = beginning.begin(
+        tx,
+        customer=customer,
+        content=content,
+        trial_end=beginning.trial_end_of(tx, details, within=WITHIN),
+        anchor=beginning.anchor_of(tx, anchor, content, param=param),
+    )
+    prorate = details.get("proration_behavior") != "none"
+    invoice = beginning.first_invoice(tx, subscription, prorate=prorate)
+    invoice["parent"] = None
+    for line in invoice["lines"]["data"]:
+        line["subscription"] = None
+    return invoice
+
+
+def of_customer(tx: Transaction, customer: Object) -> Object:
+    """The next invoice of the subscription that renews first, or of what waits without one."""
+
+    def renews(subscription: Object) -> bool:
+        return bool(
+            subscription["customer"] == customer["id"] and subscription["status"] in RENEWING
+        )
+
+    if running := sorted(tx.all("subscription", renews), key=cycle.next_renewal):
+        return upcoming(tx, running[0])
+    currency = customer["currency"] or "usd"
+    if not invoicing.pending(tx, customer["id"], currency, None):
+        raise nothing_upcoming(customer["id"])
+    return invoicing.draft(tx, customer=customer, currency=currency, reason="manual", content=[])
+
+
+def upcoming(tx: Transaction, subscription: Object) -> Object:
+    """The renewal, or at a planned end the invoice of what is still unbilled."""
+    if subscription["status"] not in RENEWING:
+        raise nothing_upcoming(subscription["customer"])
+    renewal, end = cycle.next_renewal(subscription), subscription["cancel_at"]
+    if end is not None and end <= renewal:
+        tx.at = end
+        return _rest(tx, subscription)
+    tx.at = max(renewal, tx.now)
+    cycle.renew(tx, subscription)
+    return tx.param_object("invoice", subscription["latest_invoice"], param="subscription")
+
+
+def shown(tx: Transaction, invoice: Object, *, proration_date: int) -> Object:
+    """The draft as a preview: no ids that anything could be done with."""
+    invoice |= {
+        "id": f"upcoming_{tx.new_id('in')}",
+        "automatically_finalizes_at": None,
+        "billing_reason": "upcoming",
+        "webhooks_delivered_at": None,
+    }
+    lines = invoice["lines"]
+    lines["url"] = f"/v1/invoices/{invoice['id']}/lines"
+    for line in lines["data"]:
+        line |= {"id": f"il_tmp_{line['id'].removeprefix('il_')}", "invoice": invoice["id"]}
+    if invoice["parent"] and any(_is_proration(line) for line in lines["data"]):
+        invoice["parent"]["subscription_details"]["subscription_proration_date"] = proration_date
+    return invoice
+
+
+def nothing_upcoming(customer: str) -> StripeFailure:
+    return StripeFailure(
+        f"No upcoming invoices for customer: {customer}", status=404, code="invoice_upcoming_none"
+    )
+
+
+def _last(tx: Transaction, subscription: Object, details: Params) -> Object:
+    """What would be billed if it ended now."""
+    if details.get("proration_behavior") != "none" and proration.is_worth_it(subscription):
+        moment = rebilling.moment_of(tx, subscription, details)
+        for item in items.of(subscription):
+            proration.credit(tx, subscription, item, moment)
+    return _rest(tx, subscription)
+
+
+def _rest(tx: Transaction, subscription: Object) -> Object:
+    invoice = rebilling.invoice_pending(tx, subscription)
+    if invoice is None:
+        raise nothing_upcoming(subscription["customer"])
+    return invoice
+
+
+def _check_changeable(subscription: Object, details: Params) -> None:
+    if subscription["status"] in ending.ENDED:
+        raise StripeFailure(
+            "You cannot preview the upcoming invoice for a canceled subscription.",
+            code="invoice_upcoming_none",
+        )
+    if details.get("billing_cycle_anchor", {}).get("type") == "timestamp":
+        raise invalid(
+            "For existing subscriptions, `billing_cycle_anchor[type]` can only be `now` or "
+            "`unchanged`.",
+            param=f"{WITHIN}[billing_cycle_anchor][type]",
+        )
+    if "proration_date" in details and details.get("proration_behavior") == "none":
+        raise invalid(
+            "You cannot set `proration_date` when `proration_behavior` is `none`.",
+            param=f"{WITHIN}[proration_date]",
+        )
+
+
+def _forget_pending(tx: Transaction, customer: str) -> None:
+    """``preview_mode=recurring`` shows what repeats, and nothing that is billed once."""
+
+    def waits(item: Object) -> bool:
+        return item.get("invoice", "") is None and item["customer"] == customer
+
+    for item in tx.all("invoiceitem", waits):
+        tx.forget(item)
+
+
+def _is_proration(line: Object) -> bool:
+    parent = line["parent"]
+    details = parent["subscription_item_details"] or parent["invoice_item_details"]
+    return bool(details["proration"])

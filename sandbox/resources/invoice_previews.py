@@ -1,0 +1,92 @@
+"""``create_preview``: an invoice that is worked out and never made."""
+
+from __future__ import annotations
+
+from stripe.params import InvoiceCreatePreviewParams
+
+from sandbox.billing import preview
+from sandbox.billing.preview import WITHIN
+from sandbox.errors import invalid, missing_param, refuse_unsupported
+from sandbox.objects import Object, Params
+from sandbox.resources import invoice_items
+from sandbox.routing import Routes
+from sandbox.transaction import Transaction
+
+routes = Routes()
+
+UNSUPPORTED = (
+    "customer_account",
+    "customer_details",
+    "discounts",
+    "issuer",
+    "on_behalf_of",
+    "schedule",
+    "schedule_details",
+)
+DETAILS_UNSUPPORTED = (
+    "billing_schedules",
+    "default_tax_rates",
+    "pause",
+    "resume_at",
+    "start_date",
+)
+ITEM_SUPPORTED = {"amount", "currency", "description", "discountable", "metadata", "period",
+                  "price", "quantity"}  # fmt: skip
+
+
+@routes.post("/v1/invoices/create_preview", InvoiceCreatePreviewParams)
+def create(tx: Transaction, params: Params) -> Object:
+    """Works in a rehearsal: nothing is kept, nobody hears of it."""
+    _check_supported(params)
+    details = params.get(WITHIN, {})
+    scratch = tx.rehearsal()
+    customer, subscription = _subjects(scratch, params)
+    for place, item in enumerate(params.get("invoice_items", [])):
+        _add_item(scratch, customer, subscription, item, f"invoice_items[{place}]")
+    if subscription:
+        invoice = preview.of_existing(scratch, subscription, params)
+    elif "items" in details:
+        invoice = preview.of_new(scratch, customer, params)
+    else:
+        invoice = preview.of_customer(scratch, customer)
+    return preview.shown(scratch, invoice, proration_date=details.get("proration_date", tx.now))
+
+
+def _subjects(scratch: Transaction, params: Params) -> tuple[Object, Object | None]:
+    """The customer, and the subscription if one is named. Raises 400 if they do not fit."""
+    subscription = None
+    id = params.get("customer")
+    if "subscription" in params:
+        sent = params["subscription"]
+        subscription = scratch.param_object("subscription", sent, param="subscription")
+        if id not in (None, subscription["customer"]):
+            raise invalid(
+                f"The customer '{id}' does not have a subscription with the ID '{sent}'.",
+                param="subscription",
+                code="resource_missing",
+            )
+        id = subscription["customer"]
+    if id is None:
+        raise missing_param("customer")
+    return scratch.param_object("customer", id, param="customer"), subscription
+
+
+def _add_item(
+    scratch: Transaction, customer: Object, subscription: Object | None, item: Params, param: str
+) -> None:
+    """An invoice item that only the preview has."""
+    for name in sorted(set(item) - ITEM_SUPPORTED):
+        raise invalid(f"The sandbox does not support `{name}` here.", param=f"{param}[{name}]")
+    sent = {name: value for name, value in item.items() if name != "price"}
+    sent |= {"pricing": {"price": item["price"]}} if "price" in item else {}
+    sent |= {"subscription": subscription["id"]} if subscription else {}
+    invoice_items.create(scratch, {"customer": customer["id"], **sent})
+
+
+def _check_supported(params: Params) -> None:
+    refuse_unsupported(params, *UNSUPPORTED)
+    for name in DETAILS_UNSUPPORTED:
+        if name in params.get(WITHIN, {}):
+            raise invalid(f"The sandbox does not support `{name}` here.", param=f"{WITHIN}[{name}]")
+    if params.get("automatic_tax", {}).get("enabled"):
+        raise invalid("The sandbox does not work out taxes.", param="automatic_tax[enabled]")
