@@ -68,6 +68,8 @@ class Story(Tenant):
         self._traveller = traveller
         self._drain = drain
         self._told = 0
+        app.loader.import_default_modules()
+        self._chores = [app.tasks[name].run for name in CHORES]
 
     @property
     def now(self) -> datetime:
@@ -77,9 +79,8 @@ class Story(Tenant):
         """Webhooks arrive, workers work, the periodic tasks run."""
         self._traveller.move_to(self.now)
         self._drain()
-        app.loader.import_default_modules()
-        for name in CHORES:
-            app.tasks[name].run()
+        for chore in self._chores:
+            chore()
         self._drain()
         commit()
 
