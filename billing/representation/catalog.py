@@ -1,0 +1,42 @@
+"""Products, prices and plans."""
+
+from billing.models import Price, Product
+from billing.representation.values import Json, moment, money
+
+
+def product(row: Product) -> Json:
+    return {
+        "id": row.pk,
+        "name": row.name,
+        "description": row.description,
+        "active": row.active,
+        "features": [
+            {"feature": each.feature.code, "kind": each.feature.kind, "value": each.value}
+            for each in sorted(row.features.all(), key=lambda each: each.feature.code)
+        ],
+        "metadata": row.metadata,
+        "stripe_id": row.stripe_id,
+        "created_at": moment(row.created_at),
+    }
+
+
+def price(row: Price) -> Json:
+    return {
+        "id": row.pk,
+        "product": row.product_id,
+        "nickname": row.nickname,
+        "type": row.type,
+        "unit_amount": money(row.unit_amount, row.currency),
+        "interval": row.interval or None,
+        "interval_count": row.interval_count if row.is_recurring else None,
+        "active": row.active,
+        "metadata": row.metadata,
+        "stripe_id": row.stripe_id,
+        "created_at": moment(row.created_at),
+    }
+
+
+def plan(row: Product) -> Json:
+    """A product together with the prices by which one can subscribe to it (``row.plan_prices``)."""
+    prices: list[Price] = row.plan_prices  # type: ignore[attr-defined]  # selectors.catalog.plans
+    return {**product(row), "prices": [price(each) for each in prices]}

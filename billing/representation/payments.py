@@ -1,0 +1,43 @@
+"""Payments with their refunds."""
+
+from billing.models import Payment, Refund
+from billing.representation.values import Json, moment, money
+
+
+def payment(row: Payment) -> Json:
+    return {
+        "id": row.pk,
+        "status": row.status,
+        "customer": row.customer_id,
+        "user_id": row.customer.user_id,
+        "checkout": row.checkout_id,
+        "amount": money(row.amount, row.currency),
+        "amount_received": money(row.amount_received, row.currency),
+        "amount_refunded": money(row.amount_refunded, row.currency),
+        "failure": _failure(row),
+        "refunds": [
+            refund(each) for each in sorted(row.refunds.all(), key=lambda each: str(each.pk))
+        ],
+        "metadata": row.metadata,
+        "stripe_id": row.stripe_id,
+        "paid_at": moment(row.paid_at),
+        "created_at": moment(row.created_at),
+    }
+
+
+def refund(row: Refund) -> Json:
+    return {
+        "id": row.pk,
+        "payment": row.payment_id,
+        "status": row.status,
+        "amount": money(row.amount, row.currency),
+        "reason": row.reason or None,
+        "stripe_id": row.stripe_id,
+        "refunded_at": moment(row.refunded_at),
+    }
+
+
+def _failure(row: Payment) -> Json | None:
+    if not row.failure_code:
+        return None
+    return {"code": row.failure_code, "message": row.failure_message}
