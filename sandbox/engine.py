@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sandbox import accounts
-from sandbox.billing import beginning, cycle, ending
+from sandbox.billing import beginning, cycle, ending, held
 from sandbox.billing.periods import HOUR
 from sandbox.checkout import expiry
 from sandbox.objects import Object
@@ -149,6 +149,10 @@ def _collection_resumes(tx: Transaction, subscription: Object) -> int | None:
     return pause["resumes_at"] if pause and subscription["status"] in RUNNING else None
 
 
+def _change_given_up(tx: Transaction, record: Object) -> int | None:
+    return int(record["expires_at"])
+
+
 def _finalizes(tx: Transaction, invoice: Object) -> int | None:
     return invoice["automatically_finalizes_at"] if invoice.get("status") == "draft" else None
 
@@ -163,6 +167,7 @@ DUTIES = (
     Duty("coupon", _coupon_expires, coupons.expire),
     Duty("promotion_code", _code_expires, promotion_codes.expire),
     Duty("subscription", _incomplete_expires, ending.expire),
+    Duty(held.KIND, _change_given_up, held.expire),
     Duty("subscription", _ends, cycle.end_as_planned),
     Duty("subscription", _collection_resumes, cycle.resume_collection),
     Duty("subscription", _trial_notice, beginning.give_trial_notice),

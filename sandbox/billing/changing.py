@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from sandbox import payments, sequences
-from sandbox.billing import collection, ending, invoicing, items, planned_end, proration, rebilling
+from sandbox.billing import (
+    collection,
+    ending,
+    held,
+    invoicing,
+    items,
+    pending_update,
+    planned_end,
+    proration,
+    rebilling,
+)
 from sandbox.errors import StripeFailure, invalid
 from sandbox.objects import Object, Params, assign, copy, merge_metadata
 from sandbox.transaction import Transaction
@@ -21,6 +31,11 @@ def change(tx: Transaction, subscription: Object, params: Params) -> None:
     """Apply the parameters of an update; what they cost at once is invoiced and collected."""
     _check_changeable(subscription, params)
     customer = tx.param_object("customer", subscription["customer"], param="customer")
+    if set(params) & pending_update.COSTLY:
+        held.drop(tx, subscription)
+    if params.get("payment_behavior") == "pending_if_incomplete":
+        pending_update.change(tx, subscription, params)
+        return
     at_once = params.get("proration_behavior") == "always_invoice"
     with tx.arranged(sequences.CHANGE_INVOICED if at_once else ()):
         with tx.updating(subscription, UPDATED):
@@ -30,7 +45,11 @@ def change(tx: Transaction, subscription: Object, params: Params) -> None:
             invoice = rebilling.rebill(tx, subscription, params)
             planned_end.apply(tx, subscription, params)
         if invoice:
-            _settle(tx, subscription, invoice, params)
+            settle(tx, subscription, invoice, params)
+
+
+    """The list that was sent replaces the one there was; an empty text is none."""
+    customer = subscription["customer"]
 
 
 def cancel_now(tx: Transaction, subscription: Object, params: Params) -> None:
@@ -53,19 +72,6 @@ def bill_the_rest(tx: Transaction, subscription: Object) -> None:
     invoice = rebilling.invoice_pending(tx, subscription)
     if invoice:
         collection.finalize_and_collect(tx, invoice, off_session=True)
-
-
-def resume(tx: Transaction, subscription: Object, params: Params) -> None:
-    """Let a paused subscription run again: new periods begin now, and are paid for."""
-    if subscription["status"] != "paused":
-        raise invalid(
-            f"This subscription is {subscription['status']}; only paused subscriptions can be "
-            "resumed."
-        )
-    with tx.updating(subscription, UPDATED):
-        invoice = rebilling.restart(tx, subscription)
-    tx.emit("customer.subscription.resumed", subscription)
-    _settle(tx, subscription, invoice, params)
 
 
 def own_method(tx: Transaction, customer: Object, params: Params) -> str | None:
@@ -132,7 +138,7 @@ def _check_changeable(subscription: Object, params: Params) -> None:
         )
 
 
-def _settle(tx: Transaction, subscription: Object, invoice: Object, params: Params) -> None:
+def settle(tx: Transaction, subscription: Object, invoice: Object, params: Params) -> None:
     """Collect by ``payment_behavior``. Raises 402, undoing everything, if that is wanted."""
     behavior = params.get("payment_behavior", "allow_incomplete")
     if behavior == "default_incomplete":

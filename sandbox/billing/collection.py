@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sandbox import intents, payments
-from sandbox.billing import invoicing, settings, standing
+from sandbox.billing import held, invoicing, settings, standing
 from sandbox.billing.periods import DAY
 from sandbox.objects import Object
 from sandbox.resources import invoice_payments
@@ -154,7 +154,7 @@ def _note_failure(tx: Transaction, invoice: Object, *, code: str | None) -> None
     tx.emit("invoice.payment_failed", invoice)
     if code == "authentication_required":
         tx.emit("invoice.payment_action_required", invoice)
-    if not _is_beginning(tx, invoice):
+    if not _is_left_to_payer(tx, invoice):
         _set_delinquent(tx, invoice, owes=True)
         gives_up = counts and invoice["auto_advance"] and invoice["next_payment_attempt"] is None
         standing.after_failure(tx, invoice, gives_up=gives_up)
@@ -164,14 +164,17 @@ def _next_attempt(tx: Transaction, invoice: Object) -> int | None:
     """When to retry by the account's schedule; first invoices are left to the payer."""
     waits = settings.read(tx)["retry_after_days"]
     retries_done = invoice["attempt_count"] - 1
-    if not invoice["auto_advance"] or _is_beginning(tx, invoice) or retries_done >= len(waits):
+    if not invoice["auto_advance"] or _is_left_to_payer(tx, invoice) or retries_done >= len(waits):
         return None
     return tx.now + int(waits[retries_done]) * DAY
 
 
-def _is_beginning(tx: Transaction, invoice: Object) -> bool:
+def _is_left_to_payer(tx: Transaction, invoice: Object) -> bool:
+    """Whether nothing is owed if it stays unpaid: a beginning, or a change that waits for it."""
     subscription = invoicing.subscription_of(tx, invoice)
-    return bool(subscription and subscription["status"] == "incomplete")
+    if subscription is None:
+        return False
+    return subscription["status"] == "incomplete" or held.waits_for(tx, subscription, invoice)
 
 
 def _set_delinquent(tx: Transaction, invoice: Object, *, owes: bool) -> None:

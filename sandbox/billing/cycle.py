@@ -10,6 +10,7 @@ from sandbox.billing import (
     invoicing,
     items,
     lines,
+    pausing,
     periods,
 )
 from sandbox.objects import Object
@@ -46,7 +47,7 @@ def end_trial(tx: Transaction, subscription: Object) -> None:
     elif behavior == "cancel":
         ending.cancel(tx, subscription, reason=None)
     else:
-        _pause(tx, subscription)
+        pausing.pause_after_trial(tx, subscription)
 
 
 def end_as_planned(tx: Transaction, subscription: Object) -> None:
@@ -98,20 +99,3 @@ def _draft(tx: Transaction, subscription: Object, over: list[Object], *, began: 
         period_end=tx.now,
     )
     subscription["latest_invoice"] = invoice["id"]
-
-
-def _pause(tx: Transaction, subscription: Object) -> None:
-    """No card at the end of the trial: nothing is billed until someone resumes."""
-    reason = "trial_end_without_payment_method"
-    with tx.updating(subscription, UPDATED):
-        subscription |= {
-            "status": "paused",
-            "status_details": {
-                "paused": {
-                    "subscription": {"type": reason},
-                    "transitioned_at": tx.now,
-                    "type": "subscription",
-                }
-            },
-        }
-    tx.emit("customer.subscription.paused", subscription)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sandbox.billing import ending, invoicing, settings
+from sandbox.billing import ending, held, invoicing, settings
 from sandbox.objects import Object
 from sandbox.resources import payment_methods
 from sandbox.transaction import Transaction
@@ -15,13 +15,18 @@ def after_payment(tx: Transaction, invoice: Object, intent: Object | None) -> No
     subscription = invoicing.subscription_of(tx, invoice)
     if subscription is None:
         return
+    news = None
     with tx.updating(subscription, *revision(tx, subscription)):
-        if subscription["status"] == "incomplete" and _is_first(invoice):
+        if held.waits_for(tx, subscription, invoice):
+            news = held.apply(tx, subscription)
+        elif subscription["status"] == "incomplete" and _is_first(invoice):
             subscription["status"] = "active"
             if intent:
                 _keep_method(tx, subscription, intent)
         else:
             follow_latest(tx, subscription)
+    if news:
+        tx.emit(news, subscription)
 
 
 def after_failure(tx: Transaction, invoice: Object, *, gives_up: bool) -> None:
@@ -45,6 +50,8 @@ def after_closing(tx: Transaction, invoice: Object) -> None:
     subscription = invoicing.subscription_of(tx, invoice)
     if subscription is None:
         return
+    if held.waits_for(tx, subscription, invoice):
+        held.drop(tx, subscription)
     if subscription["status"] == "incomplete" and invoice["status"] == "void":
         ending.expire(tx, subscription)
         return

@@ -6,13 +6,22 @@ from stripe.params import (
     SubscriptionCancelParams,
     SubscriptionCreateParams,
     SubscriptionListParams,
+    SubscriptionPauseParams,
     SubscriptionResumeParams,
     SubscriptionRetrieveParams,
     SubscriptionUpdateParams,
 )
 
 from sandbox import sequences
-from sandbox.billing import beginning, changing, collection, ending, items, planned_end
+from sandbox.billing import (
+    beginning,
+    changing,
+    collection,
+    ending,
+    items,
+    pausing,
+    planned_end,
+)
 from sandbox.errors import StripeFailure, invalid, missing_param, refuse_unsupported
 from sandbox.objects import Object, Params
 from sandbox.pagination import in_range, page
@@ -46,6 +55,11 @@ def create(tx: Transaction, params: Params) -> Object:
     check_supported(params)
     if "customer" not in params:
         raise missing_param("customer")
+    if params.get("payment_behavior") == "pending_if_incomplete":
+        raise invalid(
+            "You cannot use `pending_if_incomplete` when creating a subscription.",
+            param="payment_behavior",
+        )
     customer = tx.param_object("customer", params["customer"], param="customer")
     content = items.read(tx, params.get("items", []))
     with tx.arranged(sequences.FIRST_PAYMENT):
@@ -111,14 +125,16 @@ def cancel(tx: Transaction, params: Params, id: str) -> Object:
 
 
 @routes.post("/v1/subscriptions/<id>/resume", SubscriptionResumeParams)
-def resume(tx: Transaction, params: Params, id: str) -> Object:
-    if params.get("billing_cycle_anchor", {}).get("type") == "unchanged":
-        raise invalid(
-            "The sandbox resumes with `billing_cycle_anchor[type]` of `now` only.",
-            param="billing_cycle_anchor[type]",
-        )
+@routes.post("/v1/subscriptions/<id>/pause", SubscriptionPauseParams)
+def pause(tx: Transaction, params: Params, id: str) -> Object:
     subscription = tx.path_object("subscription", id)
-    changing.resume(tx, subscription, {})
+    pausing.pause(tx, subscription, params)
+    return subscription
+
+
+def resume(tx: Transaction, params: Params, id: str) -> Object:
+    subscription = tx.path_object("subscription", id)
+    pausing.resume(tx, subscription, params)
     return subscription
 
 
@@ -131,10 +147,8 @@ def check_supported(params: Params) -> None:
         )
     if params.get("automatic_tax", {}).get("enabled"):
         raise invalid("The sandbox does not work out taxes.", param="automatic_tax[enabled]")
-    if params.get("payment_behavior") == "pending_if_incomplete":
-        raise invalid(
-            "The sandbox does not support `pending_if_incomplete`.", param="payment_behavior"
-        )
+    if params.get("cancel_at") == "max_billed_until":
+        raise invalid("The sandbox bills no periods in advance.", param="cancel_at")
 
 
 def _trial_end(tx: Transaction, params: Params, content: list[Object]) -> int | None:

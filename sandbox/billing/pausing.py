@@ -1,0 +1,107 @@
+"""Subscriptions that stand still: paused, and resumed."""
+
+from __future__ import annotations
+
+from sandbox.billing import changing, collection, held, items, periods, proration, rebilling
+from sandbox.errors import StripeFailure, invalid
+from sandbox.objects import Object, Params, copy
+from sandbox.transaction import Transaction
+
+UPDATED = "customer.subscription.updated"
+RESUMED = "customer.subscription.resumed"
+PAUSABLE = ("trialing", "active", "past_due", "unpaid")
+
+
+def pause(tx: Transaction, subscription: Object, params: Params) -> None:
+    """Stop billing from now on; unused time is given back as ``bill_for`` says."""
+    _check_pausable(subscription)
+    with tx.updating(subscription, UPDATED):
+        _give_back(tx, subscription, params.get("bill_for", {}))
+        invoice = None
+        if params.get("invoicing_behavior") == "invoice":
+            invoice = rebilling.invoice_pending(tx, subscription)
+        stand_still(tx, subscription, reason="pause_requested")
+    tx.emit("customer.subscription.paused", subscription)
+    if invoice:
+        collection.finalize_and_collect(tx, invoice, off_session=True)
+
+
+def pause_after_trial(tx: Transaction, subscription: Object) -> None:
+    """No card at the end of the trial: nothing is billed until someone resumes."""
+    with tx.updating(subscription, UPDATED):
+        stand_still(tx, subscription, reason="trial_end_without_payment_method")
+    tx.emit("customer.subscription.paused", subscription)
+
+
+def stand_still(tx: Transaction, subscription: Object, *, reason: str) -> None:
+    paused = {"subscription": {"type": reason}, "transitioned_at": tx.now, "type": "subscription"}
+    subscription |= {"status": "paused", "status_details": {"paused": paused}}
+
+
+def resume(tx: Transaction, subscription: Object, params: Params) -> None:
+    """Let it run again: at once, or when the resumption's invoice is paid."""
+    if subscription["status"] != "paused":
+        raise invalid(
+            f"This subscription is {subscription['status']}; only paused subscriptions can be "
+            "resumed."
+        )
+    held.drop(tx, subscription)
+    before = copy(subscription)
+    keeps_cycle = params.get("billing_cycle_anchor", {}).get("type") == "unchanged"
+    with tx.updating(subscription, UPDATED):
+        invoice = (
+            _rejoin(tx, subscription, params)
+            if keeps_cycle
+            else rebilling.restart(tx, subscription)
+        )
+        waits = invoice and params.get("payment_behavior") == "resume_on_payment_success"
+        if invoice and waits:
+            held.hold(tx, subscription, before, invoice, news=RESUMED)
+            held.show(tx, subscription)
+    if not waits:
+        tx.emit(RESUMED, subscription)
+    if invoice:
+        changing.settle(tx, subscription, invoice, {})
+
+
+def _check_pausable(subscription: Object) -> None:
+    if subscription["status"] not in PAUSABLE:
+        raise invalid(f"This subscription cannot be paused because it is {subscription['status']}.")
+    if subscription["billing_mode"]["type"] != "flexible":
+        raise invalid(
+            "Pausing a subscription requires `billing_mode[type]` of `flexible`.",
+            code="unsupported_billing_mode",
+        )
+    if subscription["schedule"]:
+        raise StripeFailure(
+            "You cannot pause this subscription because it is managed by the subscription "
+            f"schedule `{subscription['schedule']}`. Release the schedule first."
+        )
+
+
+def _give_back(tx: Transaction, subscription: Object, bill_for: Params) -> None:
+    since = bill_for.get("unused_time_from", {}).get("type", "now")
+    if since == "none" or not proration.is_worth_it(subscription):
+        return
+    for item in items.of(subscription):
+        moment = item["current_period_start"] if since == "item_current_period_start" else tx.now
+        proration.credit(tx, subscription, item, moment)
+
+
+def _rejoin(tx: Transaction, subscription: Object, params: Params) -> Object | None:
+    """Go on in the cycle that ran before; what is left of its period is owed."""
+    subscription["status_details"] = None
+    if (subscription["trial_end"] or 0) > tx.now:
+        subscription["status"] = "trialing"
+        return None
+    subscription["status"] = "active"
+    anchor = subscription["billing_cycle_anchor"]
+    for item in items.of(subscription):
+        recurring = item["price"]["recurring"]
+        item["current_period_start"] = periods.start_of_period(anchor, recurring, tx.now)
+        item["current_period_end"] = periods.end_of_period(anchor, recurring, tx.now)
+    mode = params.get("proration_behavior", "create_prorations")
+    moment = rebilling.moment_of(tx, subscription, params)
+    for item in items.of(subscription) if mode != "none" else ():
+        proration.debit(tx, subscription, item, moment)
+    return rebilling.invoice_pending(tx, subscription) if mode == "always_invoice" else None
