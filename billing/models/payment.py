@@ -64,6 +64,10 @@ class Payment(Outbound):
     payment_method_type = models.CharField(max_length=40, blank=True)
     expires_at = models.DateTimeField(null=True, blank=True)
     expired_at = models.DateTimeField(null=True, blank=True)
+    expiry_leased_until = models.DateTimeField(null=True, editable=False)
+    cancel_asked_at = models.DateTimeField(
+        null=True, blank=True, help_text="When the project asked for its end."
+    )
     invoice_stripe_id = models.CharField(max_length=255, blank=True)
     currency = models.CharField(max_length=3)
     amount = models.BigIntegerField()
@@ -115,6 +119,11 @@ class Payment(Outbound):
 
     def __str__(self) -> str:
         return f"{Money(self.amount, self.currency)} ({self.status})"
+
+    @property
+    def secret_context(self) -> str:
+        """Binds the encrypted client secret to this row."""
+        return f"payment:{self.pk}:client_secret"
 
     @property
     def is_refunded_in_full(self) -> bool:
