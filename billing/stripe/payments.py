@@ -40,6 +40,9 @@ def snapshot(fields: Fields, refunds: list[Fields]) -> PaymentSnapshot:
         failure_message=text(failure.get("message")),
         paid_at=instant(charge["created"]) if charge.get("paid") else None,
         refunds=tuple(refund_snapshot(refund) for refund in refunds),
+        client_secret=text(fields.get("client_secret")),
+        cancellation_reason=text(fields.get("cancellation_reason")),
+        payment_method_type=text((charge.get("payment_method_details") or {}).get("type")),
     )
 
 

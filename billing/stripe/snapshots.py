@@ -89,7 +89,11 @@ class RefundSnapshot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaymentSnapshot(Snapshot):
-    """A PaymentIntent with its latest charge and that charge's refunds, read at one moment."""
+    """A PaymentIntent with its latest charge and that charge's refunds, read at one moment.
+
+    Whoever holds the ``client_secret`` may pay; it is never shown, logged or compared.
+    ``cancellation_reason`` is Stripe's word, empty unless it is canceled.
+    """
 
     customer_stripe_id: str | None
     status: str
@@ -100,6 +104,9 @@ class PaymentSnapshot(Snapshot):
     failure_message: str
     paid_at: datetime | None
     refunds: tuple[RefundSnapshot, ...]
+    client_secret: str = field(default="", repr=False, compare=False)
+    cancellation_reason: str = ""
+    payment_method_type: str = ""
 
     @property
     def amount_refunded(self) -> int:
@@ -118,8 +125,30 @@ class SubscriptionItemSnapshot:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduledItemSnapshot:
+    """What a subscription will be billed for from a later date on."""
+
+    price_stripe_id: str
+    quantity: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiscountSnapshot:
+    """A coupon at work; ``ends_at`` is None while nothing ends it."""
+
+    stripe_id: str
+    coupon_stripe_id: str
+    promotion_code_stripe_id: str | None
+    ends_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SubscriptionSnapshot(Snapshot):
-    """``cancel_at`` is when it will end, however the cancellation was asked for."""
+    """``cancel_at`` is when it will end, however the cancellation was asked for.
+
+    ``scheduled_items`` are billed from ``scheduled_at`` on, if something else is planned.
+    ``pause_behavior`` is empty unless its collection is paused.
+    """
 
     customer_stripe_id: str
     status: str
@@ -131,6 +160,13 @@ class SubscriptionSnapshot(Snapshot):
     ended_at: datetime | None
     latest_invoice_stripe_id: str | None
     items: tuple[SubscriptionItemSnapshot, ...]
+    pause_behavior: str = ""
+    resumes_at: datetime | None = None
+    schedule_stripe_id: str | None = None
+    scheduled_at: datetime | None = None
+    scheduled_items: tuple[ScheduledItemSnapshot, ...] = ()
+    discounts: tuple[DiscountSnapshot, ...] = ()
+    automatic_tax: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
