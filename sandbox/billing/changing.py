@@ -48,10 +48,6 @@ def change(tx: Transaction, subscription: Object, params: Params) -> None:
             settle(tx, subscription, invoice, params)
 
 
-    """The list that was sent replaces the one there was; an empty text is none."""
-    customer = subscription["customer"]
-
-
 def cancel_now(tx: Transaction, subscription: Object, params: Params) -> None:
     """End it, with a credit for unused time (``prorate``) and a last invoice (``invoice_now``)."""
     details = params.get("cancellation_details", {})
