@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from sandbox import accounts
-from sandbox.checkout import completion
+from sandbox.checkout import completion, promotion
 from sandbox.checkout.completion import KIND, Buyer, Outcome
 from sandbox.errors import no_such
 from sandbox.transaction import Transaction
@@ -29,9 +29,12 @@ def pay(
     card: str | None = "4242424242424242",
     email: str = EMAIL,
     name: str = NAME,
+    promotion_code: str | None = None,
     authenticates: bool | None = True,
 ) -> Outcome:
     """Pay with a card number, a test token (``pm_card_visa``) or a saved payment method.
+
+    ``promotion_code`` is typed first, where the session allows that.
 
     ``session`` is its id or its URL. Where the bank asks for 3-D Secure the buyer goes through
     it, gives up (``authenticates=False``) or leaves it open (``None``). Raises ``StripeFailure``
@@ -41,6 +44,8 @@ def pay(
     account = owner(world, KIND, id)
     with world.transaction(account) as tx:
         body = tx.path_object(KIND, id)
+        if promotion_code:
+            promotion.enter(tx, body, promotion_code)
         outcome = completion.complete(
             tx, body, card=_card(tx, card), buyer=Buyer(email=email, name=name)
         )

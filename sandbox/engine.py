@@ -14,7 +14,7 @@ from sandbox.billing import beginning, cycle, ending, held
 from sandbox.billing.periods import HOUR
 from sandbox.checkout import expiry
 from sandbox.objects import Object
-from sandbox.resources import refunds
+from sandbox.resources import coupons, promotion_codes, refunds
 from sandbox.transaction import Cause, Transaction
 
 if TYPE_CHECKING:
@@ -110,6 +110,14 @@ def _refund_decided(tx: Transaction, plan: Object) -> int | None:
     return int(plan["due"])
 
 
+def _coupon_expires(tx: Transaction, coupon: Object) -> int | None:
+    return coupon["redeem_by"] if coupon.get("valid") else None
+
+
+def _code_expires(tx: Transaction, promotion_code: Object) -> int | None:
+    return promotion_code["expires_at"] if promotion_code["active"] else None
+
+
 def _incomplete_expires(tx: Transaction, subscription: Object) -> int | None:
     waits = subscription["status"] == "incomplete"
     return int(subscription["created"]) + INCOMPLETE_FOR if waits else None
@@ -156,6 +164,8 @@ def _retried(tx: Transaction, invoice: Object) -> int | None:
 DUTIES = (
     Duty("checkout.session", _session_expires, expiry.expire),
     Duty(refunds.PLAN, _refund_decided, lambda tx, _: refunds.decide_due(tx)),
+    Duty("coupon", _coupon_expires, coupons.expire),
+    Duty("promotion_code", _code_expires, promotion_codes.expire),
     Duty("subscription", _incomplete_expires, ending.expire),
     Duty(held.KIND, _change_given_up, held.expire),
     Duty("subscription", _ends, cycle.end_as_planned),

@@ -133,7 +133,12 @@ def _as_decimal(value: Any) -> Decimal:
     raise ValueError("decimal")
 
 
+def _as_number(value: Any) -> float:
+    return float(_as_decimal(value))
+
+
 SCALARS: dict[Any, Any] = {
+    float: Annotated[float, BeforeValidator(_as_number)],
     int: Annotated[int, BeforeValidator(_as_integer)],
     bool: Annotated[bool, BeforeValidator(_as_boolean)],
     Decimal: Annotated[Decimal, BeforeValidator(_as_decimal)],

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
-from sandbox.billing import blank_subscription, invoicing, items, lines, periods, proration
+from sandbox.billing import (
+    blank_subscription,
+    discounts,
+    invoicing,
+    items,
+    lines,
+    periods,
+    proration,
+)
+from sandbox.billing.discounts import Choice
 from sandbox.errors import invalid
 from sandbox.objects import Object
 from sandbox.transaction import Transaction
@@ -21,11 +31,14 @@ def begin(
     content: list[Object],
     trial_end: int | None = None,
     anchor: int | None = None,
+    choices: Iterable[Choice] = (),
+    session: str | None = None,
     **fields: Any,
 ) -> Object:
     """A subscription of these items that nobody has heard of yet: ``announce`` it when it stands.
 
     ``anchor``: the first renewal, at most one interval away; until then the price is a part.
+    ``choices`` are the discounts that begin with it, ``session`` the one that sold it.
     """
     currency = content[0]["price"]["currency"]
     check_currency(customer, currency)
@@ -36,7 +49,12 @@ def begin(
     if trial_end:
         _set_trial(tx, subscription, trial_end)
     start_periods(tx, subscription, anchor=trial_end or anchor)
-    return tx.insert(subscription)
+    tx.insert(subscription)
+    subscription["discounts"] = [
+        discounts.attach(tx, choice, customer=customer["id"], holder=subscription, session=session)
+        for choice in choices
+    ]
+    return subscription
 
 
 def check_currency(customer: Object, currency: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sandbox import payments, sequences
 from sandbox.billing import (
     collection,
+    discounts,
     ending,
     held,
     invoicing,
@@ -42,10 +43,19 @@ def change(tx: Transaction, subscription: Object, params: Params) -> None:
             if "default_payment_method" in params:
                 subscription["default_payment_method"] = own_method(tx, customer, params)
             apply_plain(subscription, params)
+            if "discounts" in params:
+                _change_discounts(tx, subscription, params)
             invoice = rebilling.rebill(tx, subscription, params)
             planned_end.apply(tx, subscription, params)
         if invoice:
             settle(tx, subscription, invoice, params)
+
+
+def _change_discounts(tx: Transaction, subscription: Object, params: Params) -> None:
+    """The list that was sent replaces the one there was; an empty text is none."""
+    customer = subscription["customer"]
+    choices = discounts.read(tx, params["discounts"], customer=customer)
+    discounts.replace(tx, subscription, choices)
 
 
 def cancel_now(tx: Transaction, subscription: Object, params: Params) -> None:

@@ -27,6 +27,7 @@ def pay(world: World, data: Data, id: str) -> Any:
         card=data.get("card", "4242424242424242"),
         email=data.get("email") or buyer.EMAIL,
         name=data.get("name") or buyer.NAME,
+        promotion_code=data.get("promotion_code"),
         authenticates=None if asked is None else flag(asked),
     )
     return dataclasses.asdict(outcome)

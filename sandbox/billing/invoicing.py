@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from sandbox import payments
-from sandbox.billing import blank_invoice, lines
+from sandbox.billing import blank_invoice, discounts, lines, totals
+from sandbox.billing.discounts import Choice
 from sandbox.billing.periods import HOUR
-from sandbox.currencies import MINIMUM_CHARGE
 from sandbox.objects import Object
 from sandbox.transaction import Transaction
 
@@ -26,11 +27,13 @@ def draft(
     auto_advance: bool = True,
     takes: list[Object] | None = None,
     uses_balance: bool = True,
+    choices: Iterable[Choice] | None = None,
     **fields: Any,
 ) -> Object:
     """A draft with these lines and these invoice items: all that are pending, if none are named.
 
-    A draft that advances by itself is finalized an hour from now.
+    A draft that advances by itself is finalized an hour from now. ``choices`` are discounts of its
+    own; without them it has those of its subscription.
     """
     invoice = tx.insert(blank_invoice.build(tx, customer, currency, reason, subscription))
     invoice |= fields
@@ -45,7 +48,16 @@ def draft(
     if auto_advance:
         invoice["automatically_finalizes_at"] = tx.now + FINALIZED_AFTER
         invoice["next_payment_attempt"] = tx.now + FINALIZED_AFTER
+    if choices is not None:
+        invoice["discounts"] = [
+            discounts.attach(tx, choice, customer=customer["id"], holder=invoice)
+            for choice in choices
+        ]
+    elif subscription:
+        invoice["discounts"] = discounts.active(tx, subscription)
     total_up(tx, invoice, uses_balance=uses_balance)
+    if subscription:
+        discounts.settle(tx, subscription, invoice)
     tx.emit("invoice.created", invoice)
     return invoice
 
@@ -76,11 +88,9 @@ def add_line(tx: Transaction, invoice: Object, line: Object) -> None:
 
 def total_up(tx: Transaction, invoice: Object, *, uses_balance: bool = True) -> None:
     """Work out the amounts of a draft, the customer's balance included."""
-    total = sum(line["amount"] for line in invoice["lines"]["data"])
+    totals.work_out(tx, invoice)
     balance = _customer(tx, invoice)["balance"] if uses_balance else 0
-    due, _ = _apply_balance(total, balance, invoice["currency"])
-    for name in ("subtotal", "subtotal_excluding_tax", "total", "total_excluding_tax"):
-        invoice[name] = total
+    due, _ = totals.apply_balance(invoice["total"], balance, invoice["currency"])
     invoice |= {"starting_balance": balance, "amount_due": due, "amount_remaining": due}
 
 
@@ -90,7 +100,7 @@ def finalize(tx: Transaction, invoice: Object, *, uses_balance: bool = True) -> 
     total_up(tx, invoice, uses_balance=uses_balance)
     balance = customer["balance"]
     if uses_balance:
-        _, balance = _apply_balance(invoice["total"], balance, invoice["currency"])
+        _, balance = totals.apply_balance(invoice["total"], balance, invoice["currency"])
     is_renewal = invoice["billing_reason"] == "subscription_cycle"
     announces = not is_renewal or balance != customer["balance"]
     with tx.updating(customer, *(["customer.updated"] if announces else [])):
@@ -193,11 +203,3 @@ def _close_payments(tx: Transaction, invoice: Object) -> None:
 
 def _customer(tx: Transaction, invoice: Object) -> Object:
     return tx.param_object("customer", invoice["customer"], param="customer")
-
-
-def _apply_balance(total: int, balance: int, currency: str) -> tuple[int, int]:
-    """What is due, and the balance after it. Amounts too small to charge wait on the balance."""
-    due = total + balance
-    if due < MINIMUM_CHARGE.get(currency, 1):
-        return 0, due
-    return due, 0

@@ -45,6 +45,7 @@ def for_invoice_item(tx: Transaction, invoice_item: Object) -> Object:
     return {
         **_plain(invoice_item["amount"], invoice_item["currency"]),
         "description": invoice_item["description"],
+        "discountable": invoice_item["discountable"],
         "metadata": copy(invoice_item["metadata"]),
         "parent": parent,
         "period": copy(invoice_item["period"]),

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from sandbox.billing import items, lines, periods, pricing
+from sandbox.billing import items, lines, net_price, periods, pricing
 from sandbox.objects import Object
 from sandbox.resources import invoice_items
 from sandbox.transaction import Transaction
 
 
-def part(amount: int, period: tuple[int, int], moment: int) -> int:
+def part(amount: int | Decimal, period: tuple[int, int], moment: int) -> int:
     """The share of the amount for what is left of ``[start, end)`` at the moment."""
     start, end = period
     if not start <= moment < end:
-        return 0 if moment >= end else amount
+        return 0 if moment >= end else pricing.rounded(Decimal(amount))
     return pricing.rounded(Decimal(amount) * (end - moment) / (end - start))
 
 
@@ -31,22 +31,36 @@ def first_line(tx: Transaction, subscription: Object, item: Object, *, prorate: 
 
 
 def credit(tx: Transaction, subscription: Object, item: Object, moment: int) -> None:
-    """A pending credit for the unused rest of the item's period."""
-    _record(tx, subscription, item, moment, sign=-1)
+    """A pending credit for the unused rest of what was billed for the item's period."""
+    billed = net_price.billed(tx, item, moment)
+    period = (item["current_period_start"], item["current_period_end"])
+    _record(tx, subscription, item, moment, amount=-part(billed, period, moment), credits=True)
 
 
 def debit(tx: Transaction, subscription: Object, item: Object, moment: int) -> None:
-    """A pending charge for the rest of the period at the item's price and quantity."""
-    _record(tx, subscription, item, moment, sign=1)
-
-
-def _record(tx: Transaction, subscription: Object, item: Object, moment: int, *, sign: int) -> None:
-    price, quantity = item["price"], item.get("quantity")
+    """A pending charge for the rest of the period at the item's price, less discounts."""
     period = (item["current_period_start"], item["current_period_end"])
-    amount = sign * part(pricing.amount(tx, price, quantity), period, moment)
+    full = pricing.amount(tx, item["price"], item.get("quantity"))
+    discounts = net_price.discounts_of(tx, subscription, item)
+    off = [{**each, "amount": part(each["amount"], period, moment)} for each in discounts]
+    amount = part(full, period, moment) - sum(each["amount"] for each in off)
+    _record(tx, subscription, item, moment, amount=amount, discount_amounts=off)
+
+
+def _record(
+    tx: Transaction,
+    subscription: Object,
+    item: Object,
+    moment: int,
+    *,
+    amount: int,
+    credits: bool = False,
+    discount_amounts: list[Object] | None = None,
+) -> None:
+    price, quantity = item["price"], item.get("quantity")
     name = pricing.product_name(tx, price)
     counted = f"{quantity} × {name}" if (quantity or 1) > 1 else name
-    phrase = "Unused time" if sign < 0 else "Remaining time"
+    phrase = "Unused time" if credits else "Remaining time"
     invoice_items.insert(
         tx,
         customer=subscription["customer"],
@@ -57,6 +71,7 @@ def _record(tx: Transaction, subscription: Object, item: Object, moment: int, *,
         quantity=quantity or 0,
         pricing=lines.price_details(price),
         proration=True,
+        discount_amounts=discount_amounts or [],
         subscription=subscription["id"],
         subscription_item=item["id"],
     )

@@ -24,7 +24,8 @@ AS_SENT = (
 )
 
 
-def build(tx: Transaction, params: Params, *, currency: str, total: int) -> Object:
+def build(tx: Transaction, params: Params, *, currency: str) -> Object:
+    """A session that comes to nothing yet: ``amounts.total_up`` follows."""
     id = tx.new_id("cs_test")
     mode = params["mode"]
     session: Object = {
@@ -32,8 +33,8 @@ def build(tx: Transaction, params: Params, *, currency: str, total: int) -> Obje
         "object": "checkout.session",
         "adaptive_pricing": {"enabled": False},
         "after_expiration": None,
-        "amount_subtotal": None if mode == "setup" else total,
-        "amount_total": None if mode == "setup" else total,
+        "amount_subtotal": None,
+        "amount_total": None,
         "automatic_tax": {"enabled": False, "liability": None, "provider": None, "status": None},
         "branding_settings": copy(params.get("branding_settings")),
         "client_secret": None,
@@ -66,7 +67,7 @@ def build(tx: Transaction, params: Params, *, currency: str, total: int) -> Obje
         "payment_method_configuration_details": None,
         "payment_method_options": copy(params.get("payment_method_options", {"card": {}})),
         "payment_method_types": ["card"],
-        "payment_status": "unpaid" if total else "no_payment_required",
+        "payment_status": "no_payment_required",
         "permissions": None,
         "phone_number_collection": {"enabled": False},
         "recovered_from": None,

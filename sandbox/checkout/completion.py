@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sandbox import intents, payments, sequences
-from sandbox.checkout import fulfilment, records
+from sandbox.checkout import fulfilment, promotion, records
 from sandbox.errors import StripeFailure, invalid
 from sandbox.objects import Object, Params
 from sandbox.resources import customers, payment_methods, setup_intents
@@ -51,6 +51,7 @@ def complete(
         raise invalid(CLOSED["expired"])  # the clock passed it and the engine has yet to look
     if session["status"] != "open":
         raise invalid(CLOSED[session["status"]])
+    promotion.check_still_redeemable(tx, session)
     record = records.of(tx, session)
     _know_buyer(tx, session, record, buyer)
     order = sequences.ONE_TIME_PAYMENT if session["mode"] == "payment" else sequences.FIRST_PAYMENT

@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 from sandbox import intents
-from sandbox.billing import beginning, changing, collection, invoicing, items, lines
-from sandbox.checkout import records
+from sandbox.billing import (
+    beginning,
+    changing,
+    collection,
+    discounts,
+    invoicing,
+    items,
+    lines,
+)
+from sandbox.billing.discounts import Choice
+from sandbox.checkout import amounts, records
 from sandbox.checkout.blank_session import details
 from sandbox.checkout.line_items import is_recurring
 from sandbox.objects import Object
@@ -23,8 +32,12 @@ def fulfil(tx: Transaction, session: Object, intent: Object | None) -> None:
     }
     if session["customer"]:
         _update_customer(tx, session, record)
+    choices = amounts.choices(tx, session)
     if session["mode"] == "subscription":
-        _subscribe(tx, session, record, intent)
+        _subscribe(tx, session, record, intent, choices)
+    else:
+        for choice in choices:
+            discounts.redeem(tx, choice)
     is_paid = bool(intent and intent["status"] == "succeeded")
     if session["amount_total"]:
         session["payment_status"] = "paid" if is_paid else "unpaid"
@@ -36,7 +49,13 @@ def trial_end_of(tx: Transaction, record: Object) -> int | None:
     return beginning.trial_end_of(tx, record["subscription_data"])
 
 
-def _subscribe(tx: Transaction, session: Object, record: Object, intent: Object | None) -> None:
+def _subscribe(
+    tx: Transaction,
+    session: Object,
+    record: Object,
+    intent: Object | None,
+    choices: list[Choice],
+) -> None:
     data = record["subscription_data"]
     sold = records.items_of(tx, session)
     customer = tx.param_object("customer", session["customer"], param="customer")
@@ -50,6 +69,8 @@ def _subscribe(tx: Transaction, session: Object, record: Object, intent: Object 
         ],
         trial_end=trial_end_of(tx, record),
         anchor=data.get("billing_cycle_anchor"),
+        choices=choices,
+        session=session["id"],
         default_payment_method=intent["payment_method"] if intent else None,
     )
     changing.apply_plain(subscription, data)
@@ -86,7 +107,7 @@ def _bill_once(tx: Transaction, subscription: Object, item: Object) -> Object:
     return invoice_items.insert(
         tx,
         customer=subscription["customer"],
-        amount=item["amount_total"],
+        amount=item["amount_subtotal"],
         currency=item["currency"],
         description=item["description"],
         period={"start": tx.now, "end": tx.now},

@@ -31,10 +31,6 @@ def read(tx: Transaction, params: Params) -> list[Object]:
     return items
 
 
-def total(items: list[Object]) -> int:
-    return sum(item["amount_total"] for item in items)
-
-
 def check_total(amount: int, currency: str) -> None:
     """Raises 400 for a total that no card can be charged; nothing at all is fine."""
     least = MINIMUM_CHARGE.get(currency, 1)

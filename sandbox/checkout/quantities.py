@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sandbox.billing import pricing
-from sandbox.checkout import line_items, records
+from sandbox.checkout import amounts, records
 from sandbox.objects import Object
 from sandbox.transaction import Transaction
 
@@ -28,10 +28,7 @@ def choose(tx: Transaction, session: Object, sent: dict[str, str]) -> bool:
 
 def _set(tx: Transaction, session: Object, item: Object, quantity: int) -> None:
     """A line that costs nothing today, because of a trial, stays so."""
-    was_free = item["amount_total"] == 0
-    amount = 0 if was_free else pricing.amount(tx, item["price"], quantity)
-    for name in ("amount_subtotal", "amount_total"):
-        session[name] += amount - item[name]
-        item[name] = amount
+    was_free = item["amount_subtotal"] == 0
+    item["amount_subtotal"] = 0 if was_free else pricing.amount(tx, item["price"], quantity)
     item["quantity"] = quantity
-    line_items.check_total(session["amount_total"], session["currency"])
+    amounts.total_up(tx, session)

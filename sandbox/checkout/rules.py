@@ -132,8 +132,6 @@ def _check_supported(params: Params) -> None:
     for name in ENABLED_UNSUPPORTED:
         if params.get(name, {}).get("enabled"):
             raise invalid(f"The sandbox does not support `{name}` here.", param=f"{name}[enabled]")
-    if params.get("discounts"):
-        raise invalid("The sandbox has no coupons yet.", param="discounts")
     if params.get("billing_address_collection") == "required":
         raise invalid(
             "The sandbox's page does not ask for addresses.", param="billing_address_collection"

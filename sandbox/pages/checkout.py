@@ -9,8 +9,9 @@ from werkzeug.utils import redirect
 from werkzeug.wrappers import Request, Response
 
 from sandbox import buyer
-from sandbox.checkout import completion, quantities, records
+from sandbox.checkout import completion, promotion, quantities, records
 from sandbox.checkout.completion import KIND, Outcome
+from sandbox.errors import StripeFailure
 from sandbox.objects import Object
 from sandbox.pages import form as forms
 from sandbox.pages.form import Form
@@ -43,6 +44,9 @@ def submit(world: World, request: Request, id: str) -> Response:
         form = Form.read(request.form)
         if quantities.choose(tx, session, request.form.to_dict()) or "update" in request.form:
             return _page(tx, session, form, {})
+        refused = _promotion(tx, session, request)
+        if refused is not None:
+            return _page(tx, session, form, refused, status=422 if refused else 200)
         takes_card = completion.collects_card(session)
         knows_email = bool(_known_email(session))
         wrong = form.errors(request.form, knows_email=knows_email, card=takes_card)
@@ -55,6 +59,21 @@ def submit(world: World, request: Request, id: str) -> Response:
             buyer=form.buyer,
         )
         return answer(tx, session, outcome, form)
+
+
+def _promotion(tx: Transaction, session: Object, request: Request) -> dict[str, str] | None:
+    """Take a code that was typed, or back; None: neither was asked for."""
+    if "remove_code" in request.form and session["allow_promotion_codes"]:
+        promotion.leave_out(tx, session)
+        return {}
+    code = request.form.get("promotion_code", "").strip()
+    if not code:
+        return None
+    try:
+        promotion.enter(tx, session, code)
+    except StripeFailure as failure:
+        return {"promotion_code": failure.message}
+    return {}
 
 
 def answer(tx: Transaction, session: Object, outcome: Outcome, form: Form) -> Response:

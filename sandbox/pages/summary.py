@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from sandbox import money
 from sandbox.billing import pricing
-from sandbox.checkout import completion, fulfilment, records
+from sandbox.billing.discounts import Choice
+from sandbox.checkout import amounts, completion, fulfilment, records
 from sandbox.checkout.line_items import is_recurring
 from sandbox.objects import Object
 from sandbox.pages.rendering import day
@@ -35,6 +36,9 @@ class Summary:
     note: str
     lines: list[Line]
     subtotal: str
+    discounts: list[tuple[str, str]]
+    """Each with its name and what the order is reduced by."""
+    takes_codes: bool
     total: str
     button: str
     terms: str
@@ -55,6 +59,8 @@ def summarise(tx: Transaction, session: Object) -> Summary:
         note=_note(due_later, trial_end, differs=len(recurring) < len(items)),
         lines=[_line(tx, item, trial_end) for item in items],
         subtotal=money.written(session["amount_subtotal"] or 0, session["currency"]),
+        discounts=_discounts(tx, session),
+        takes_codes=bool(session["allow_promotion_codes"]) and not session["discounts"],
         total=total,
         button=_button(session, trial_end, total),
         terms=_terms(session, merchant),
@@ -103,6 +109,19 @@ def _due_later(tx: Transaction, recurring: list[Object]) -> str:
     ]
     metered = any(pricing.is_metered(item["price"]) for item in recurring)
     return " and ".join(parts) + (", plus what you use" if metered else "")
+
+
+def _discounts(tx: Transaction, session: Object) -> list[tuple[str, str]]:
+    off = -session["total_details"]["amount_discount"]
+    written = money.written(off, session["currency"])
+    return [(_named(choice), written) for choice in amounts.choices(tx, session)]
+
+
+def _named(choice: Choice) -> str:
+    if choice.promotion_code:
+        return str(choice.promotion_code["code"])
+    assert choice.coupon, "sessions take coupons and codes"
+    return str(choice.coupon["name"] or choice.coupon["id"])
 
 
 def _note(due_later: str, trial_end: int | None, *, differs: bool) -> str:
@@ -164,7 +183,7 @@ def _amount(tx: Transaction, item: Object, trial_end: int | None) -> str:
     if trial_end is not None and is_recurring(item):
         later = pricing.amount(tx, price, item["quantity"])
         return f"{money.written(later, item['currency'])} / {pricing.interval(price)}"
-    return money.written(item["amount_total"], item["currency"])
+    return money.written(item["amount_subtotal"], item["currency"])
 
 
 def _button(session: Object, trial_end: int | None, total: str) -> str:

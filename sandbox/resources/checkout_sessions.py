@@ -12,7 +12,15 @@ from stripe.params.checkout import (
 )
 
 from sandbox.billing import beginning, periods
-from sandbox.checkout import blank_session, expiry, line_items, records, rules
+from sandbox.checkout import (
+    amounts,
+    blank_session,
+    expiry,
+    line_items,
+    promotion,
+    records,
+    rules,
+)
 from sandbox.checkout.completion import KIND
 from sandbox.errors import StripeFailure, invalid, refuse_unsupported
 from sandbox.objects import Object, Params, merge_metadata
@@ -48,11 +56,12 @@ def create(tx: Transaction, params: Params) -> Object:
     items = line_items.read(tx, params) if params["mode"] != "setup" else []
     if params["mode"] == "subscription":
         _check_subscription(tx, params, items)
-    total = line_items.total(items)
     currency = items[0]["currency"] if items else params.get("currency", "usd").lower()
-    line_items.check_total(total, currency)
-    session = tx.insert(blank_session.build(tx, params, currency=currency, total=total))
+    session = tx.insert(blank_session.build(tx, params, currency=currency))
     records.insert(tx, session, params, items)
+    if params["mode"] != "setup":
+        amounts.total_up(tx, session)
+        promotion.take_given(tx, session, params)
     return session
 
 
@@ -132,4 +141,4 @@ def _check_subscription(tx: Transaction, params: Params, items: list[Object]) ->
     within = "subscription_data"
     if beginning.trial_end_of(tx, data, earliest=earliest, within=within) is not None:
         for item in recurring:
-            item |= {"amount_subtotal": 0, "amount_total": 0}
+            item["amount_subtotal"] = 0

@@ -92,6 +92,7 @@ def insert(
     quantity: int = 1,
     pricing: Object | None = None,
     proration: bool = False,
+    discount_amounts: list[Object] | None = None,
     subscription: str | None = None,
     subscription_item: str | None = None,
 ) -> Object:
@@ -123,7 +124,10 @@ def insert(
         "test_clock": None,
     }
     if proration:
-        item["proration_details"] = {"credited_items": None, "discount_amounts": []}
+        item["proration_details"] = {
+            "credited_items": None,
+            "discount_amounts": discount_amounts or [],
+        }
     tx.insert(item)
     tx.emit("invoiceitem.created", item)
     return item

@@ -16,7 +16,8 @@ from stripe.params import (
 )
 
 from sandbox import payments, sequences
-from sandbox.billing import collection, invoicing, standing
+from sandbox.billing import collection, discounts, invoicing, standing
+from sandbox.billing.discounts import Choice
 from sandbox.errors import StripeFailure, invalid, missing_param, refuse_unsupported
 from sandbox.objects import Object, Params, assign, merge_metadata
 from sandbox.pagination import in_range, page
@@ -34,6 +35,7 @@ SUPPORTED = {
     "currency",
     "customer",
     "default_payment_method",
+    "discounts",
     "metadata",
     "pending_invoice_items_behavior",
     "subscription",
@@ -59,6 +61,7 @@ def create(tx: Transaction, params: Params) -> Object:
         subscription=subscription,
         auto_advance=params.get("auto_advance", False),
         takes=None if params.get("pending_invoice_items_behavior") == "include" else [],
+        choices=_choices(tx, customer["id"], params),
         **{name: params[name] for name in PLAIN if params.get(name)},
     )
     _apply(tx, invoice, params)
@@ -81,6 +84,10 @@ def update(tx: Transaction, params: Params, id: str) -> Object:
         )
     with tx.updating(invoice, "invoice.updated"):
         assign(invoice, params, *PLAIN)
+        choices = _choices(tx, invoice["customer"], params)
+        if choices is not None:
+            discounts.replace(tx, invoice, choices)
+            invoicing.total_up(tx, invoice)
         _apply(tx, invoice, params)
     return invoice
 
@@ -209,6 +216,13 @@ def _apply(tx: Transaction, invoice: Object, params: Params) -> None:
             moment = tx.now + invoicing.FINALIZED_AFTER if advances else None
             invoice |= {"automatically_finalizes_at": moment, "next_payment_attempt": moment}
     merge_metadata(invoice, params.get("metadata"))
+
+
+def _choices(tx: Transaction, customer: str, params: Params) -> list[Choice] | None:
+    """The invoice's own discounts; None: the parameter was not sent."""
+    if "discounts" not in params:
+        return None
+    return discounts.read(tx, params["discounts"], customer=customer)
 
 
 def _check_payable(invoice: Object) -> None:

@@ -17,6 +17,7 @@ from sandbox.billing import (
     beginning,
     changing,
     collection,
+    discounts,
     ending,
     items,
     pausing,
@@ -42,7 +43,6 @@ UNSUPPORTED = (
     "days_until_due",
     "default_source",
     "default_tax_rates",
-    "discounts",
     "invoice_settings",
     "on_behalf_of",
     "pending_invoice_item_interval",
@@ -69,6 +69,7 @@ def create(tx: Transaction, params: Params) -> Object:
             content=content,
             trial_end=_trial_end(tx, params, content),
             anchor=beginning.anchor_of(tx, params.get("billing_cycle_anchor"), content),
+            choices=discounts.read(tx, params.get("discounts"), customer=customer["id"]),
             default_payment_method=changing.own_method(tx, customer, params),
         )
         changing.apply_plain(subscription, params)

@@ -1,0 +1,236 @@
+"""Discounts: coupons and promotion codes that somebody redeemed, and what they take off.
+
+A discount keeps the terms it was given under: deleting its coupon changes nothing for its holder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from sandbox.billing import periods, pricing
+from sandbox.errors import invalid, missing_param
+from sandbox.objects import Object, Params
+from sandbox.resources import coupons, promotion_codes
+from sandbox.transaction import Transaction
+
+TERMS = "_discount_terms"
+MOST = 20
+"""How many discounts a subscription or an invoice can have."""
+
+
+@dataclass(frozen=True)
+class Charge:
+    """One line as discounts see it; nothing is taken off lines that are not positive."""
+
+    amount: int
+    product: str | None
+    discountable: bool = True
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a ``discounts`` parameter names: a coupon, perhaps by a code, or a known discount."""
+
+    coupon: Object | None = None
+    promotion_code: Object | None = None
+    discount: Object | None = None
+
+    @property
+    def shown(self) -> Object:
+        """As checkout sessions show it."""
+        if self.promotion_code:
+            return {"coupon": None, "promotion_code": self.promotion_code["id"]}
+        assert self.coupon, "sessions take coupons and codes"
+        return {"coupon": self.coupon["id"], "promotion_code": None}
+
+
+def read(
+    tx: Transaction,
+    wanted: list[Params] | str | None,
+    *,
+    customer: str | None = None,
+    spends: tuple[int, str] | None = None,
+    most: int = MOST,
+    param: str = "discounts",
+) -> list[Choice]:
+    """The choices behind a parameter. Raises 400 for what cannot be redeemed by the customer."""
+    given = wanted or []
+    assert not isinstance(given, str), "only an empty text stands for no discounts"
+    if len(given) > most:
+        raise invalid(f"You can only specify up to {most} discounts here.", param=param)
+    return [
+        _read_one(tx, each, customer, spends, f"{param}[{place}]")
+        for place, each in enumerate(given)
+    ]
+
+
+def attach(
+    tx: Transaction, choice: Choice, *, customer: str, holder: Object, session: str | None = None
+) -> str:
+    """Redeem the choice for a subscription or an invoice. Returns the discount's id."""
+    if choice.discount:
+        return str(choice.discount["id"])
+    assert choice.coupon, "a choice names a coupon or a discount"
+    terms = coupons.terms(tx, choice.coupon)
+    discount = tx.insert(_build(tx, choice, customer, holder, session))
+    if terms["duration"] == "repeating":
+        discount["end"] = periods.boundary(
+            tx.now, {"interval": "month", "interval_count": 1}, terms["duration_in_months"]
+        )
+    tx.insert({"object": TERMS, "id": discount["id"], **terms})
+    tx.emit("customer.discount.created", discount)
+    redeem(tx, choice)
+    return str(discount["id"])
+
+
+def redeem(tx: Transaction, choice: Choice) -> None:
+    """Count the use of the coupon and of its code."""
+    if choice.promotion_code:
+        promotion_codes.redeem(tx, choice.promotion_code)
+    if choice.coupon:
+        coupons.redeem(tx, choice.coupon)
+
+
+def replace(tx: Transaction, holder: Object, choices: list[Choice]) -> None:
+    """Give a subscription or an invoice exactly these discounts."""
+    kept = [choice.discount["id"] for choice in choices if choice.discount]
+    foreign = set(kept) - set(holder["discounts"])
+    if foreign:
+        raise invalid(f"No such discount: '{foreign.pop()}'", param="discounts")
+    for id in holder["discounts"]:
+        if id not in kept:
+            tx.emit("customer.discount.deleted", tx.param_object("discount", id, param="discounts"))
+    holder["discounts"] = [
+        attach(tx, choice, customer=holder["customer"], holder=holder) for choice in choices
+    ]
+
+
+def active(tx: Transaction, subscription: Object) -> list[str]:
+    """The subscription's discounts that reduce an invoice made now."""
+    return [id for id in subscription["discounts"] if not _is_over(tx, id)]
+
+
+def settle(tx: Transaction, subscription: Object, invoice: Object) -> None:
+    """Drop what is over: discounts that ended, and those that were for one invoice and did it."""
+    used = {each["discount"] for each in invoice["total_discount_amounts"] if each["amount"]}
+
+    def is_spent(id: str) -> bool:
+        return id in used and terms_of(tx, id)["duration"] == "once"
+
+    subscription["discounts"] = [id for id in active(tx, subscription) if not is_spent(id)]
+
+
+def terms_of(tx: Transaction, discount: str) -> Object:
+    record = tx.get(TERMS, discount)
+    assert record, "a discount is made together with its terms"
+    return record
+
+
+def allocate(charges: Sequence[Charge], terms: Iterable[Object], currency: str) -> list[list[int]]:
+    """What each of the terms takes off each charge, one after another; exact to the minor unit.
+
+    A discount is rounded once, for all charges together, and then divided among them.
+    """
+    left = [max(charge.amount, 0) if charge.discountable else 0 for charge in charges]
+    taken = []
+    for each in terms:
+        bases = [
+            amount if not each["products"] or charge.product in each["products"] else 0
+            for amount, charge in zip(left, charges, strict=True)
+        ]
+        shares = divide(_taken_off(sum(bases), each, currency), bases)
+        left = [amount - share for amount, share in zip(left, shares, strict=True)]
+        taken.append(shares)
+    return taken
+
+
+def divide(total: int, weights: Sequence[int]) -> list[int]:
+    """The total in whole parts by weight; what rounding leaves goes to the largest remainders."""
+    whole = sum(weights)
+    if not whole:
+        return [0 for _ in weights]
+    parts = [total * weight // whole for weight in weights]
+    remainders = [total * weight % whole for weight in weights]
+    by_remainder = sorted(range(len(weights)), key=lambda place: -remainders[place])
+    for place in by_remainder[: total - sum(parts)]:
+        parts[place] += 1
+    return parts
+
+
+def _taken_off(base: int, terms: Object, currency: str) -> int:
+    if terms["percent_off"] is not None:
+        return pricing.rounded(base * Decimal(str(terms["percent_off"])) / 100)
+    if terms["currency"] != currency:
+        return 0
+    return min(int(terms["amount_off"]), base)
+
+
+def _is_over(tx: Transaction, id: str) -> bool:
+    end = tx.param_object("discount", id, param="discounts")["end"]
+    return end is not None and bool(end <= tx.now)
+
+
+def _read_one(
+    tx: Transaction,
+    given: Params,
+    customer: str | None,
+    spends: tuple[int, str] | None,
+    param: str,
+) -> Choice:
+    names = sorted(given)
+    if len(names) > 1:
+        raise invalid(
+            f"You may only specify one of these parameters: {', '.join(names)}.", param=param
+        )
+    if not names:
+        raise missing_param(f"{param}[coupon]")
+    id, param = given[names[0]], f"{param}[{names[0]}]"
+    match names[0]:
+        case "discount":
+            return Choice(discount=tx.param_object("discount", id, param=param))
+        case "promotion_code":
+            code = tx.param_object("promotion_code", id, param=param)
+            return by_code(tx, code, customer=customer, spends=spends, param=param)
+    coupon = tx.param_object("coupon", id, param=param)
+    coupons.check_redeemable(tx, coupon, param=param)
+    return Choice(coupon)
+
+
+def by_code(
+    tx: Transaction,
+    promotion_code: Object,
+    *,
+    customer: str | None,
+    spends: tuple[int, str] | None,
+    param: str,
+) -> Choice:
+    """Raises 400 for a code that this customer cannot redeem for this amount."""
+    promotion_codes.check_redeemable(
+        tx, promotion_code, customer=customer, spends=spends, param=param
+    )
+    coupon = tx.param_object("coupon", promotion_code["promotion"]["coupon"], param=param)
+    coupons.check_redeemable(tx, coupon, param=param)
+    return Choice(coupon, promotion_code)
+
+
+def _build(
+    tx: Transaction, choice: Choice, customer: str, holder: Object, session: str | None
+) -> Object:
+    assert choice.coupon, "a discount is of a coupon"
+    return {
+        "id": tx.new_id("di"),
+        "object": "discount",
+        "checkout_session": session,
+        "customer": customer,
+        "customer_account": None,
+        "end": None,
+        "invoice": holder["id"] if holder["object"] == "invoice" else None,
+        "invoice_item": None,
+        "promotion_code": choice.promotion_code and choice.promotion_code["id"],
+        "source": {"coupon": choice.coupon["id"], "type": "coupon"},
+        "start": tx.now,
+        "subscription": holder["id"] if holder["object"] == "subscription" else None,
+        "subscription_item": None,
+    }

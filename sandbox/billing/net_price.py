@@ -1,0 +1,88 @@
+"""What an item really costs after discounts: what was billed for its period, and what would be."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from sandbox.billing import discounts, items, pricing
+from sandbox.objects import Object
+from sandbox.transaction import Transaction
+
+
+def billed(tx: Transaction, item: Object, moment: int) -> Decimal:
+    """A whole period at the item's price, less the discounts under which it was last billed."""
+    full = Decimal(pricing.amount(tx, item["price"], item.get("quantity")))
+    last = max(_charges(tx, item["id"], moment), key=lambda charge: charge[0], default=None)
+    if last is None or not last[2]:
+        return full
+    _, gross, off = last
+    return full * (gross - off) / gross
+
+
+def discounts_of(tx: Transaction, subscription: Object, item: Object) -> list[Object]:
+    """What the subscription's discounts take off a whole period of the item now.
+
+    One that is for a single invoice waits for the next period instead.
+    """
+    ids = [
+        id
+        for id in discounts.active(tx, subscription)
+        if discounts.terms_of(tx, id)["duration"] != "once"
+    ]
+    if not ids:
+        return []
+    content = items.of(subscription)
+    taken = discounts.allocate(
+        [
+            discounts.Charge(
+                pricing.amount(tx, each["price"], each.get("quantity")), each["price"]["product"]
+            )
+            for each in content
+        ],
+        [discounts.terms_of(tx, id) for id in ids],
+        subscription["currency"],
+    )
+    place = next(n for n, each in enumerate(content) if each["id"] == item["id"])
+    return [
+        {"amount": shares[place], "discount": id} for id, shares in zip(ids, taken, strict=True)
+    ]
+
+
+def _charges(tx: Transaction, item: str, moment: int) -> list[tuple[tuple[int, int], int, int]]:
+    """What billed the item for the moment: when, before discounts, and the discounts."""
+    found = []
+    for line in tx.all("line_item", lambda line: _is_for(line, item, moment)):
+        invoice = tx.get("invoice", line["invoice"])
+        if invoice and invoice["status"] != "void":
+            off = sum(each["amount"] for each in line["discount_amounts"])
+            found.append(((int(invoice["created"]), 0), int(line["amount"]), off))
+    for pending in tx.all("invoiceitem", lambda body: _is_debit(body, item, moment)):
+        off = _off(pending)
+        found.append(((int(pending["date"]), 1), int(pending["amount"]) + off, off))
+    return found
+
+
+def _off(proration: Object) -> int:
+    details = proration["proration_details"]["discount_amounts"]
+    return sum(int(each["amount"]) for each in details)
+
+
+def _is_for(line: Object, item: str, moment: int) -> bool:
+    details = line["parent"]["subscription_item_details"] or {}
+    return bool(
+        details.get("subscription_item") == item
+        and not details["proration"]
+        and line["amount"] > 0
+        and line["period"]["start"] <= moment < line["period"]["end"]
+    )
+
+
+def _is_debit(body: Object, item: str, moment: int) -> bool:
+    if body.get("deleted") or not body["proration"]:
+        return False
+    details = (body["parent"] or {}).get("subscription_details") or {}
+    return bool(
+        details.get("subscription_item") == item
+        and body["amount"] + _off(body) > 0
+        and body["period"]["start"] <= moment < body["period"]["end"]
+    )

@@ -1,0 +1,66 @@
+"""What an invoice comes to: its lines, less discounts, with the customer's balance."""
+
+from __future__ import annotations
+
+from sandbox.billing import discounts
+from sandbox.currencies import MINIMUM_CHARGE
+from sandbox.objects import Object
+from sandbox.transaction import Transaction
+
+
+def work_out(tx: Transaction, invoice: Object) -> None:
+    """Set every amount of the invoice's lines and its totals, but for what the balance pays."""
+    lines: list[Object] = invoice["lines"]["data"]
+    _discount(tx, invoice, lines)
+    for line in lines:
+        tx.insert(line)
+    subtotal = sum(line["amount"] for line in lines)
+    total = subtotal - sum(each["amount"] for each in invoice["total_discount_amounts"])
+    invoice |= {
+        "subtotal": subtotal,
+        "subtotal_excluding_tax": subtotal,
+        "total": total,
+        "total_excluding_tax": total,
+    }
+
+
+def apply_balance(total: int, balance: int, currency: str) -> tuple[int, int]:
+    """What is due, and the balance after it. Amounts too small to charge wait on the balance."""
+    due = total + balance
+    if due < MINIMUM_CHARGE.get(currency, 1):
+        return 0, due
+    return due, 0
+
+
+def net(line: Object) -> int:
+    """The line's amount less its discounts."""
+    return int(line["amount"]) - sum(int(each["amount"]) for each in line["discount_amounts"])
+
+
+def _discount(tx: Transaction, invoice: Object, lines: list[Object]) -> None:
+    ids: list[str] = invoice["discounts"]
+    taken = discounts.allocate(
+        [_charge(line) for line in lines],
+        [discounts.terms_of(tx, id) for id in ids],
+        invoice["currency"],
+    )
+    for place, line in enumerate(lines):
+        amounts = [
+            {"amount": shares[place], "discount": id} for id, shares in zip(ids, taken, strict=True)
+        ]
+        line["discount_amounts"] = amounts
+        line["pretax_credit_amounts"] = _as_credits(amounts)
+    totals = [
+        {"amount": sum(shares), "discount": id} for id, shares in zip(ids, taken, strict=True)
+    ]
+    invoice["total_discount_amounts"] = totals
+    invoice["total_pretax_credit_amounts"] = _as_credits(totals)
+
+
+def _charge(line: Object) -> discounts.Charge:
+    details = (line["pricing"] or {}).get("price_details") or {}
+    return discounts.Charge(line["amount"], details.get("product"), line["discountable"])
+
+
+def _as_credits(amounts: list[Object]) -> list[Object]:
+    return [{**each, "type": "discount"} for each in amounts]

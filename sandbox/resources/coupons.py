@@ -1,0 +1,180 @@
+"""Coupons: what is taken off, for how long. Who holds one already keeps it when it is deleted."""
+
+from __future__ import annotations
+
+from stripe.params import (
+    CouponCreateParams,
+    CouponDeleteParams,
+    CouponListParams,
+    CouponRetrieveParams,
+    CouponUpdateParams,
+)
+
+from sandbox.currencies import MAXIMUM_AMOUNT
+from sandbox.errors import StripeFailure, invalid, missing_param, refuse_unsupported
+from sandbox.limits import check_length
+from sandbox.objects import Object, Params, assign, copy, merge_metadata
+from sandbox.pagination import page
+from sandbox.routing import Routes
+from sandbox.transaction import Transaction
+
+routes = Routes()
+
+PRODUCTS = "_coupon_products"
+"""The products that a coupon is for, if it is not for all; ``applies_to`` shows them on demand."""
+NAME_LIMIT = 40
+
+
+@routes.post("/v1/coupons", CouponCreateParams)
+def create(tx: Transaction, params: Params) -> Object:
+    refuse_unsupported(params, "currency_options")
+    _check(tx, params)
+    coupon = tx.insert(_build(tx, params))
+    merge_metadata(coupon, params.get("metadata"))
+    if products := params.get("applies_to", {}).get("products"):
+        for place, product in enumerate(products):
+            tx.param_object("product", product, param=f"applies_to[products][{place}]")
+        tx.insert({"object": PRODUCTS, "id": coupon["id"], "products": products})
+    tx.emit("coupon.created", coupon)
+    return coupon
+
+
+@routes.get("/v1/coupons/<id>", CouponRetrieveParams)
+def retrieve(tx: Transaction, params: Params, id: str) -> Object:
+    return tx.path_object("coupon", id)
+
+
+@routes.post("/v1/coupons/<id>", CouponUpdateParams)
+def update(tx: Transaction, params: Params, id: str) -> Object:
+    refuse_unsupported(params, "currency_options")
+    coupon = tx.path_object("coupon", id)
+    check_length("name", params.get("name", ""), NAME_LIMIT)
+    with tx.updating(coupon, "coupon.updated"):
+        assign(coupon, params, "name")
+        merge_metadata(coupon, params.get("metadata"))
+    return coupon
+
+
+@routes.get("/v1/coupons", CouponListParams)
+def list_(tx: Transaction, params: Params) -> Object:
+    return page(tx, "coupon", params, url="/v1/coupons")
+
+
+@routes.delete("/v1/coupons/<id>", CouponDeleteParams)
+def delete(tx: Transaction, params: Params, id: str) -> Object:
+    """Nobody can redeem it any more; its promotion codes stop working."""
+    coupon = tx.path_object("coupon", id)
+    coupon["valid"] = False
+    _close_codes(tx, coupon)
+    tx.emit("coupon.deleted", coupon)
+    if products := tx.get(PRODUCTS, id):
+        tx.forget(products)
+    return tx.delete(coupon)
+
+
+@routes.includable("coupon", "applies_to")
+def applies_to(tx: Transaction, coupon: Object) -> Object | None:
+    products = products_of(tx, coupon["id"])
+    return {"products": products} if products else None
+
+
+def products_of(tx: Transaction, id: str) -> list[str]:
+    """The only products that the coupon takes something off; empty: all of them."""
+    record = tx.get(PRODUCTS, id)
+    return list(record["products"]) if record else []
+
+
+def terms(tx: Transaction, coupon: Object) -> Object:
+    """What a holder of the coupon is promised, whatever becomes of the coupon."""
+    names = ("percent_off", "amount_off", "currency", "duration", "duration_in_months")
+    return {name: copy(coupon[name]) for name in names} | {
+        "products": products_of(tx, coupon["id"])
+    }
+
+
+def check_redeemable(tx: Transaction, coupon: Object, *, param: str) -> None:
+    """Raises 400 for a coupon that is over or used up."""
+    if not coupon["valid"] or (coupon["redeem_by"] and coupon["redeem_by"] <= tx.now):
+        raise invalid(f"Coupon expired: {coupon['id']}", param=param, code="coupon_expired")
+
+
+def redeem(tx: Transaction, coupon: Object) -> None:
+    """Count one use; the last one that is allowed ends the coupon."""
+    with tx.updating(coupon, "coupon.updated"):
+        coupon["times_redeemed"] += 1
+        if coupon["times_redeemed"] == coupon["max_redemptions"]:
+            expire(tx, coupon)
+
+
+def expire(tx: Transaction, coupon: Object) -> None:
+    """The coupon and its promotion codes can no longer be redeemed."""
+    coupon["valid"] = False
+    _close_codes(tx, coupon)
+
+
+def _close_codes(tx: Transaction, coupon: Object) -> None:
+    for code in tx.all("promotion_code", lambda code: _is_open_code(code, coupon["id"])):
+        with tx.updating(code, "promotion_code.updated"):
+            code["active"] = False
+
+
+def _is_open_code(code: Object, coupon: str) -> bool:
+    return bool(code["promotion"]["coupon"] == coupon and code["active"])
+
+
+def _check(tx: Transaction, params: Params) -> None:
+    _check_what_is_off(params)
+    _check_duration(params)
+    if params.get("max_redemptions", 1) < 1:
+        raise invalid("Invalid positive integer", param="max_redemptions")
+    if params.get("redeem_by", tx.now + 1) <= tx.now:
+        raise invalid("redeem_by must be in the future.", param="redeem_by")
+    check_length("name", params.get("name", ""), NAME_LIMIT)
+    known = tx.get("coupon", params.get("id", ""))
+    if known and not known.get("deleted"):
+        raise StripeFailure("Coupon already exists.", code="resource_already_exists", param="id")
+
+
+def _check_what_is_off(params: Params) -> None:
+    if ("percent_off" in params) == ("amount_off" in params):
+        raise invalid("You must provide exactly one of these parameters: amount_off, percent_off.")
+    if "percent_off" in params and not 0 < params["percent_off"] <= 100:
+        raise invalid("percent_off must be greater than 0 and at most 100.", param="percent_off")
+    if "amount_off" in params:
+        if not 1 <= params["amount_off"] <= MAXIMUM_AMOUNT:
+            raise invalid("Invalid positive integer", param="amount_off")
+        if "currency" not in params:
+            raise missing_param("currency")
+
+
+def _check_duration(params: Params) -> None:
+    repeats = params.get("duration") == "repeating"
+    if repeats and "duration_in_months" not in params:
+        raise missing_param("duration_in_months")
+    if "duration_in_months" in params and not (repeats and params["duration_in_months"] >= 1):
+        raise invalid(
+            "duration_in_months must be at least 1, and can only be used with a `repeating` "
+            "duration.",
+            param="duration_in_months",
+        )
+
+
+def _build(tx: Transaction, params: Params) -> Object:
+    currency = params.get("currency") if "amount_off" in params else None
+    return {
+        "id": params.get("id") or tx.world.ids.token(8),
+        "object": "coupon",
+        "amount_off": params.get("amount_off"),
+        "created": tx.now,
+        "currency": currency and currency.lower(),
+        "duration": params.get("duration", "once"),
+        "duration_in_months": params.get("duration_in_months"),
+        "livemode": False,
+        "max_redemptions": params.get("max_redemptions"),
+        "metadata": {},
+        "name": params.get("name"),
+        "percent_off": params.get("percent_off"),
+        "redeem_by": params.get("redeem_by"),
+        "times_redeemed": 0,
+        "valid": True,
+    }
