@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from billing.services import reconciliation, sync
+from billing.services import reconciliation, sync, trials
 
 A_NIGHT = 6 * 3600
 """Seconds; a copy that the broker delivers meanwhile finds the work taken and returns."""
@@ -17,3 +17,8 @@ def drain() -> None:
 @shared_task(name="billing.reconcile", time_limit=A_NIGHT, soft_time_limit=A_NIGHT - 60)
 def reconcile() -> None:
     reconciliation.repair_everything(at=timezone.now())
+
+
+@shared_task(name="billing.tell_trials")
+def tell_trials() -> None:
+    trials.tell_due(at=timezone.now())

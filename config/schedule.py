@@ -9,6 +9,7 @@ def _every(seconds: float, task: str) -> dict[str, Any]:
 
 SCHEDULE: dict[str, dict[str, Any]] = {
     "sync what is due": _every(5, "billing.sync"),
+    "tell which trials are about to end": _every(60, "billing.tell_trials"),
     "expire manual grants": _every(30, "entitlements.expire_grants"),
     "tell what time alone has changed": _every(5, "entitlements.tell_due"),
     "look for events that never arrived": _every(600, "webhooks.catch_up"),

@@ -23,6 +23,8 @@ ROUTES: tuple[tuple[str, Kind, str], ...] = (
     ("customer.updated", Kind.CUSTOMER, "id"),
     ("customer.deleted", Kind.CUSTOMER, "id"),
     ("customer.subscription.", Kind.SUBSCRIPTION, "id"),
+    ("subscription_schedule.released", Kind.SUBSCRIPTION, "released_subscription"),
+    ("subscription_schedule.", Kind.SUBSCRIPTION, "subscription"),
     ("product.", Kind.PRODUCT, "id"),
     ("price.", Kind.PRICE, "id"),
     ("checkout.session.", Kind.CHECKOUT_SESSION, "id"),

@@ -30,6 +30,33 @@ class SubscriptionItemSerializer(serializers.Serializer[Any]):
     stripe_id = serializers.CharField()
 
 
+class ScheduledItemSerializer(serializers.Serializer[Any]):
+    price = serializers.CharField(allow_null=True)
+    product = serializers.CharField(allow_null=True)
+    quantity = serializers.IntegerField()
+
+
+class ScheduledChangeSerializer(serializers.Serializer[Any]):
+    """What the subscription will be from a later date on."""
+
+    at = serializers.DateTimeField()
+    items = ScheduledItemSerializer(many=True)
+
+
+class PauseSerializer(serializers.Serializer[Any]):
+    """``behavior`` in Stripe's words: ``void`` gives no access, the others go on giving it."""
+
+    behavior = serializers.CharField()
+    resumes_at = serializers.DateTimeField(allow_null=True)
+
+
+class DiscountSerializer(serializers.Serializer[Any]):
+    coupon = serializers.CharField(allow_null=True, help_text="Null when it is not our coupon.")
+    promotion_code = serializers.CharField(allow_null=True)
+    ends_at = serializers.DateTimeField(allow_null=True)
+    stripe_id = serializers.CharField()
+
+
 class SubscriptionSerializer(serializers.Serializer[Any]):
     """A running agreement, as Stripe has it."""
 
@@ -48,6 +75,11 @@ class SubscriptionSerializer(serializers.Serializer[Any]):
         allow_null=True, help_text="When its cancellation was asked for."
     )
     ended_at = serializers.DateTimeField(allow_null=True)
+    currency = serializers.CharField()
+    scheduled_change = ScheduledChangeSerializer(allow_null=True)
+    pause = PauseSerializer(allow_null=True, help_text="While its collection is paused.")
+    discounts = DiscountSerializer(many=True)
+    automatic_tax = serializers.BooleanField()
     metadata = serializers.DictField(child=serializers.CharField())
     stripe_id = serializers.CharField()
     created_at = serializers.DateTimeField()

@@ -24,6 +24,9 @@ ENDED = frozenset({SubscriptionStatus.CANCELED, SubscriptionStatus.INCOMPLETE_EX
 """Will never change again."""
 LIVE = frozenset(set(SubscriptionStatus) - ENDED - {SubscriptionStatus.INCOMPLETE})
 """Stands in the way of a second subscription to the same product."""
+NOT_SERVED = "void"
+"""How Stripe pauses the collection of what cannot be delivered: its invoices come to nothing. The
+other ways give something away, or for later payment."""
 
 
 class Subscription(Mirror):
@@ -83,6 +86,16 @@ class Subscription(Mirror):
     @property
     def has_ended(self) -> bool:
         return self.status in ENDED
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether it gives nothing for now, until it is resumed."""
+        return is_paused(self.status, self.pause_behavior)
+
+
+def is_paused(status: str, pause_behavior: str) -> bool:
+    """Either way of pausing: by Stripe's status, or by the collection of its invoices."""
+    return status == SubscriptionStatus.PAUSED or pause_behavior == NOT_SERVED
 
 
 class SubscriptionItem(ProjectOwned):

@@ -16,10 +16,29 @@ def subscription(row: Subscription) -> Json:
         "cancel_at": moment(row.cancel_at),
         "canceled_at": moment(row.canceled_at),
         "ended_at": moment(row.ended_at),
+        "currency": row.currency,
+        "scheduled_change": _scheduled_change(row),
+        "pause": _pause(row),
+        "discounts": row.discounts,
+        "automatic_tax": row.automatic_tax,
         "metadata": row.metadata,
         "stripe_id": row.stripe_id,
         "created_at": moment(row.created_at),
     }
+
+
+def _scheduled_change(row: Subscription) -> Json | None:
+    if row.scheduled_at is None:
+        return None
+    seen = ("price", "product", "quantity")
+    items = [{name: each[name] for name in seen} for each in row.scheduled_items]
+    return {"at": moment(row.scheduled_at), "items": items}
+
+
+def _pause(row: Subscription) -> Json | None:
+    if not row.pause_behavior:
+        return None
+    return {"behavior": row.pause_behavior, "resumes_at": moment(row.resumes_at)}
 
 
 def _subscription_item(row: SubscriptionItem) -> Json:

@@ -1,9 +1,11 @@
 """The project's subscriptions, with their items, prices and customers loaded."""
 
-from django.db.models import Case, IntegerField, Value, When
+from datetime import datetime
+
+from django.db.models import Case, F, IntegerField, QuerySet, Value, When
 
 from billing.models import Subscription
-from billing.models.subscription import LIVE
+from billing.models.subscription import LIVE, SubscriptionStatus
 from common.errors import NotFound
 from common.models import ProjectQuerySet
 from projects.models import Project
@@ -45,3 +47,16 @@ def get(*, project: Project, subscription_id: str) -> Subscription:
     if row is None:
         raise NotFound("No subscription with this id.")
     return row
+
+
+def ending_trials(*, after: datetime, until: datetime) -> QuerySet[Subscription]:
+    """Every project's trials that end in this time and were not told of, the next one first."""
+    rows: QuerySet[Subscription] = Subscription.objects.across_projects()
+    return (
+        rows.select_related("project")
+        .filter(
+            status=SubscriptionStatus.TRIALING, trial_ends_at__gt=after, trial_ends_at__lte=until
+        )
+        .exclude(trial_ending_told_for=F("trial_ends_at"))
+        .order_by("trial_ends_at")
+    )

@@ -6,15 +6,19 @@ from datetime import datetime
 from stripe import StripeClient
 from stripe.params import SubscriptionUpdateParams
 
+from billing.stripe import discounts, schedules
 from billing.stripe.errors import translate
 from billing.stripe.fields import Fields, common, instant, moment, plain, reference, text
 from billing.stripe.snapshots import SubscriptionItemSnapshot, SubscriptionSnapshot
 
 PAGE = 100
+EXPAND = ("discounts", "schedule")
 
 
 def snapshot(fields: Fields, items: list[Fields]) -> SubscriptionSnapshot:
     periods = tuple(_item(item) for item in items)
+    pause = fields.get("pause_collection") or {}
+    planned = schedules.next_phase(fields.get("schedule"))
     return SubscriptionSnapshot(
         **common(fields),
         customer_stripe_id=reference(fields["customer"]) or "",
@@ -27,19 +31,27 @@ def snapshot(fields: Fields, items: list[Fields]) -> SubscriptionSnapshot:
         ended_at=moment(fields.get("ended_at")),
         latest_invoice_stripe_id=reference(fields.get("latest_invoice")),
         items=periods,
+        pause_behavior=text(pause.get("behavior")),
+        resumes_at=moment(pause.get("resumes_at")),
+        schedule_stripe_id=reference(fields.get("schedule")),
+        scheduled_at=moment(planned.get("start_date")),
+        scheduled_items=schedules.items(planned),
+        discounts=discounts.snapshots(fields.get("discounts")),
+        automatic_tax=bool((fields.get("automatic_tax") or {}).get("enabled")),
     )
 
 
 def retrieve(client: StripeClient, stripe_id: str) -> SubscriptionSnapshot:
     """What Stripe says now. Raises StripeObjectMissing."""
     with translate():
-        return _complete(client, plain(client.v1.subscriptions.retrieve(stripe_id)))
+        return _complete(client, _read(client, stripe_id))
 
 
 def iterate(client: StripeClient) -> Iterator[SubscriptionSnapshot]:
     """Every subscription of the account, ended ones too, newest first."""
     with translate():
-        page = client.v1.subscriptions.list({"limit": PAGE, "status": "all"})
+        expand = [f"data.{name}" for name in EXPAND]
+        page = client.v1.subscriptions.list({"limit": PAGE, "status": "all", "expand": expand})
         for subscription in page.auto_paging_iter():
             yield _complete(client, plain(subscription))
 
@@ -78,6 +90,10 @@ def keep(client: StripeClient, stripe_id: str, *, idempotency_key: str) -> Subsc
             stripe_id, params, {"idempotency_key": idempotency_key}
         )
         return _complete(client, plain(changed))
+
+
+def _read(client: StripeClient, stripe_id: str) -> Fields:
+    return plain(client.v1.subscriptions.retrieve(stripe_id, {"expand": list(EXPAND)}))
 
 
 def _item(fields: Fields) -> SubscriptionItemSnapshot:

@@ -2,20 +2,32 @@
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from billing import representation
-from billing.models import Invoice, Price, StripeAccount, Subscription, SubscriptionItem
-from billing.models.subscription import ENDED, ENTITLING, SubscriptionStatus
+from billing.models import (
+    Coupon,
+    Invoice,
+    Price,
+    PromotionCode,
+    StripeAccount,
+    Subscription,
+    SubscriptionItem,
+)
+from billing.models.subscription import ENDED, ENTITLING, SubscriptionStatus, is_paused
+from billing.representation import Json
 from billing.selectors import owners
 from billing.selectors.owners import Owner
-from billing.services import provisioning
+from billing.services import provisioning, trials
 from billing.services.apply.announce import write_and_tell
 from billing.services.apply.mapper import Mapper
 from billing.services.apply.plan import Children, Differences, Plan, Values
-from billing.stripe.snapshots import SubscriptionSnapshot
+from billing.stripe.snapshots import ScheduledItemSnapshot, SubscriptionSnapshot
 from events.catalog import EventType
 from projects.models import Customer
+
+UNSEEN = frozenset({"latest_invoice_stripe_id", "schedule_stripe_id"})
+"""Columns whose change alone is no news: what they lead to is told by itself."""
 
 
 def _owner(account: StripeAccount, snapshot: SubscriptionSnapshot) -> Owner | None:
@@ -42,10 +54,73 @@ def _plan(
             "canceled_at": snapshot.canceled_at,
             "ended_at": snapshot.ended_at,
             "latest_invoice_stripe_id": snapshot.latest_invoice_stripe_id or "",
+            "currency": snapshot.currency,
+            "pause_behavior": snapshot.pause_behavior,
+            "resumes_at": snapshot.resumes_at,
+            "schedule_stripe_id": snapshot.schedule_stripe_id or "",
+            "scheduled_at": snapshot.scheduled_at,
+            "scheduled_items": _scheduled(account, row.project_id, snapshot),
+            "discounts": _discounts(account, row.project_id, snapshot),
+            "automatic_tax": snapshot.automatic_tax,
             "metadata": snapshot.metadata,
         },
         children=(_items(account, row, snapshot),),
     )
+
+
+def _scheduled(
+    account: StripeAccount, project_id: str, snapshot: SubscriptionSnapshot
+) -> list[Json]:
+    if not snapshot.scheduled_items:
+        return []
+    asked = {item.price_stripe_id for item in snapshot.scheduled_items}
+    found = Price.objects.for_project(project_id).filter(account=account, stripe_id__in=asked)
+    known = {price.stripe_id: price for price in found}
+    return [
+        _scheduled_item(item, known.get(item.price_stripe_id)) for item in snapshot.scheduled_items
+    ]
+
+
+def _scheduled_item(item: ScheduledItemSnapshot, price: Price | None) -> Json:
+    return {
+        "price": price.pk if price else None,
+        "product": price.product_id if price else None,
+        "price_stripe_id": item.price_stripe_id,
+        "quantity": item.quantity,
+    }
+
+
+def _discounts(
+    account: StripeAccount, project_id: str, snapshot: SubscriptionSnapshot
+) -> list[Json]:
+    """Named by our coupons and codes, where these are of the project's catalog."""
+    if not snapshot.discounts:
+        return []
+    coupons = _ours(
+        Coupon, account, project_id, {each.coupon_stripe_id for each in snapshot.discounts}
+    )
+    codes = _ours(
+        PromotionCode,
+        account,
+        project_id,
+        {each.promotion_code_stripe_id or "" for each in snapshot.discounts},
+    )
+    return [
+        {
+            "coupon": coupons.get(each.coupon_stripe_id),
+            "promotion_code": codes.get(each.promotion_code_stripe_id),
+            "ends_at": representation.moment(each.ends_at),
+            "stripe_id": each.stripe_id,
+        }
+        for each in snapshot.discounts
+    ]
+
+
+def _ours(
+    model: type[Coupon | PromotionCode], account: StripeAccount, project_id: str, ids: set[str]
+) -> dict[str | None, str]:
+    rows = model.objects.for_project(project_id).filter(account=account, stripe_id__in=ids)
+    return dict(rows.values_list("stripe_id", "pk"))
 
 
 def _items(account: StripeAccount, row: Subscription, snapshot: SubscriptionSnapshot) -> Children:
@@ -102,6 +177,7 @@ def _carry_out(planned: Plan[Subscription], customer: Customer | None, at: datet
     if was_new:
         _adopt_invoices(row)
     provisioning.follow_subscription(subscription=row, customer=customer, at=at)
+    trials.tell_if_ending(subscription=row, customer=customer, at=at)
 
 
 def _adopt_invoices(row: Subscription) -> None:
@@ -118,28 +194,43 @@ def _happened(planned: Plan[Subscription], differences: Differences) -> Iterator
     """What the status says, else a renewal, else just a change; never two for one change."""
     if planned.is_new:
         yield EventType.SUBSCRIPTION_CREATED
-    before, after = differences.get("status", (planned.row.status, planned.row.status))
-    moved = _moved(before, after) if before != after else None
+    moved = _moved(_standing(planned.row, differences, 0), _standing(planned.row, differences, 1))
     if moved is not None:
         yield moved
-    elif planned.is_new:
+    elif planned.is_new or not differences.keys() - UNSEEN:
         return
-    elif after in ENTITLING and any(_advanced(*each) for each in differences.items()):
+    elif _standing(planned.row, differences, 1).status in ENTITLING and any(
+        _advanced(*each) for each in differences.items()
+    ):
         yield EventType.SUBSCRIPTION_RENEWED
     else:
         yield EventType.SUBSCRIPTION_UPDATED
 
 
-def _moved(before: str, after: str) -> EventType | None:
-    """The event that a change of status has of its own."""
-    if after in ENDED:
+class _Standing(NamedTuple):
+    status: str
+    pause_behavior: str
+
+
+def _standing(row: Subscription, differences: Differences, side: int) -> _Standing:
+    """Before the change (0) or after it (1)."""
+
+    def value(name: str) -> str:
+        said: str = differences[name][side] if name in differences else getattr(row, name)
+        return said
+
+    return _Standing(value("status"), value("pause_behavior"))
+
+
+def _moved(before: _Standing, after: _Standing) -> EventType | None:
+    """The event that a change of status, or a pause, has of its own."""
+    if before.status != after.status and after.status in ENDED:
         return EventType.SUBSCRIPTION_CANCELED
-    if after == SubscriptionStatus.PAST_DUE:
+    if is_paused(*before) != is_paused(*after):
+        paused = is_paused(*after)
+        return EventType.SUBSCRIPTION_PAUSED if paused else EventType.SUBSCRIPTION_RESUMED
+    if before.status != after.status and after.status == SubscriptionStatus.PAST_DUE:
         return EventType.SUBSCRIPTION_PAST_DUE
-    if after == SubscriptionStatus.PAUSED:
-        return EventType.SUBSCRIPTION_PAUSED
-    if before == SubscriptionStatus.PAUSED:
-        return EventType.SUBSCRIPTION_RESUMED
     return None
 
 
