@@ -23,6 +23,30 @@ class TypeNotSold(Conflict):
     code, title = "type-not-sold", "The project is not configured to sell this."
 
 
+class AmbiguousOrder(Invalid):
+    code, title = "ambiguous-order", "What is to be sold cannot be told from this request."
+
+
+class CartFrozen(Conflict):
+    code, title = "cart-frozen", "The cart cannot change while its checkout is open."
+
+
+class CartClosed(Conflict):
+    code, title = "cart-closed", "The cart was bought, or its time is over."
+
+
+class CartEmpty(Conflict):
+    code, title = "cart-empty", "There is nothing in the cart."
+
+
+class PriceChanged(Conflict):
+    code, title = "price-changed", "A price in the cart was replaced by another one."
+
+
+class DiscountRefused(Conflict):
+    code, title = "discount-refused", "This discount cannot be used here."
+
+
 class AlreadySubscribed(Conflict):
     code, title = "already-subscribed", "The customer already has this product."
 
@@ -41,6 +65,18 @@ class CheckoutNotReady(Unavailable):
 
 class SubscriptionEnded(Conflict):
     code, title = "subscription-ended", "This subscription has already ended."
+
+
+class ReferenceReused(Conflict):
+    code, title = "reference-reused", "The reference already names another payment."
+
+
+class PaymentNotCancelable(Conflict):
+    code, title = "payment-not-cancelable", "This payment cannot be canceled any more."
+
+
+class NoPaymentMethod(Conflict):
+    code, title = "no-payment-method", "The user has no such saved payment method."
 
 
 class NothingToRefund(Conflict):

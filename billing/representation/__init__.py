@@ -4,16 +4,18 @@ Times are RFC 3339 in UTC, money is minor units and a currency. Rows that come i
 by the selectors with everything that is named here, so that no row costs a query of its own.
 """
 
+from billing.representation.carts import cart
 from billing.representation.catalog import plan, price, product
 from billing.representation.checkouts import checkout
 from billing.representation.invoices import invoice
-from billing.representation.payments import payment, refund
+from billing.representation.payments import payment, refund, standing
 from billing.representation.stripe_accounts import stripe_account
 from billing.representation.subscriptions import subscription
 from billing.representation.values import Json, moment, money
 
 __all__ = [
     "Json",
+    "cart",
     "checkout",
     "invoice",
     "moment",
@@ -23,6 +25,7 @@ __all__ = [
     "price",
     "product",
     "refund",
+    "standing",
     "stripe_account",
     "subscription",
 ]

@@ -1,4 +1,4 @@
-"""Payments with their refunds."""
+"""Payments with their refunds. How to pay (secret, page) is no part of it: see the API."""
 
 from billing.models import Payment, Refund
 from billing.representation.values import Json, moment, money
@@ -7,10 +7,14 @@ from billing.representation.values import Json, moment, money
 def payment(row: Payment) -> Json:
     return {
         "id": row.pk,
+        "type": row.type or None,
+        "detected": row.detected or None,
         "status": row.status,
         "customer": row.customer_id,
         "user_id": row.customer.user_id,
         "checkout": row.checkout_id,
+        "reference": row.reference or None,
+        "description": row.description or None,
         "amount": money(row.amount, row.currency),
         "amount_received": money(row.amount_received, row.currency),
         "amount_refunded": money(row.amount_refunded, row.currency),
@@ -18,10 +22,26 @@ def payment(row: Payment) -> Json:
         "refunds": [
             refund(each) for each in sorted(row.refunds.all(), key=lambda each: str(each.pk))
         ],
+        "off_session": row.off_session,
+        "save_payment_method": row.save_payment_method,
+        "payment_method_type": row.payment_method_type or None,
         "metadata": row.metadata,
         "stripe_id": row.stripe_id,
+        "expires_at": moment(row.expires_at),
+        "expired_at": moment(row.expired_at),
         "paid_at": moment(row.paid_at),
         "created_at": moment(row.created_at),
+    }
+
+
+def standing(row: Payment) -> Json:
+    """As little as a page that waits for the money needs."""
+    return {
+        "id": row.pk,
+        "status": row.status,
+        "amount": money(row.amount, row.currency),
+        "paid_at": moment(row.paid_at),
+        "failure": _failure(row),
     }
 
 
