@@ -21,6 +21,7 @@ class BillingSettings:
     stripe_timeout: float = 10.0
     stripe_concurrency: int = 6
     grace_period: timedelta = timedelta(days=3)
+    cart_life: timedelta = timedelta(days=30)
     sync_lease: timedelta = timedelta(seconds=15)
     sync_attempts: int = 5
     sync_batch: int = 20

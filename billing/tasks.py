@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from billing.services import reconciliation, sync, trials
+from billing.services import carts, reconciliation, sync, trials
 
 A_NIGHT = 6 * 3600
 """Seconds; a copy that the broker delivers meanwhile finds the work taken and returns."""
@@ -12,6 +12,11 @@ A_NIGHT = 6 * 3600
 @shared_task(name="billing.sync")
 def drain() -> None:
     sync.drain(at=timezone.now())
+
+
+@shared_task(name="billing.close_carts")
+def close_carts() -> None:
+    carts.close_due(at=timezone.now())
 
 
 @shared_task(name="billing.reconcile", time_limit=A_NIGHT, soft_time_limit=A_NIGHT - 60)

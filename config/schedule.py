@@ -12,6 +12,7 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     "tell which trials are about to end": _every(60, "billing.tell_trials"),
     "expire manual grants": _every(30, "entitlements.expire_grants"),
     "tell what time alone has changed": _every(5, "entitlements.tell_due"),
+    "write down which carts are over": _every(300, "billing.close_carts"),
     "look for events that never arrived": _every(600, "webhooks.catch_up"),
     "compare with Stripe": _every(86_400, "billing.reconcile"),
     "forget old idempotency keys": _every(3600, "projects.purge_idempotency_keys"),

@@ -3,6 +3,7 @@
 from django.urls import include, path, re_path
 from rest_framework.routers import SimpleRouter
 
+from billing.api.carts import CartItemsViewSet, CartsViewSet
 from billing.api.checkouts import CheckoutsViewSet
 from billing.api.fields import id_pattern
 from billing.api.grants import GrantsViewSet
@@ -15,6 +16,7 @@ from billing.api.stripe_accounts import StripeAccountViewSet
 from billing.api.subscriptions import SubscriptionsViewSet, UserSubscriptionsViewSet
 
 router = SimpleRouter(trailing_slash=False)
+router.register("carts", CartsViewSet, basename="cart")
 router.register("checkout", CheckoutsViewSet, basename="checkout")
 router.register("invoices", InvoicesViewSet, basename="invoice")
 router.register("payments", PaymentsViewSet, basename="payment")
@@ -24,6 +26,16 @@ router.register("products", ProductsViewSet, basename="product")
 
 urlpatterns = [
     path("", include(router.urls)),
+    re_path(
+        rf"^carts/(?P<cart_id>{id_pattern('cart')})/items\Z",
+        CartItemsViewSet.as_view({"post": "create"}),
+        name="cart-items",
+    ),
+    re_path(
+        rf"^carts/(?P<cart_id>{id_pattern('cart')})/items/(?P<line_id>{id_pattern('crtl')})\Z",
+        CartItemsViewSet.as_view({"patch": "partial_update", "delete": "destroy"}),
+        name="cart-item",
+    ),
     path("admin/grants", GrantsViewSet.as_view({"get": "list"}), name="admin-grants"),
     path("admin/grant", GrantsViewSet.as_view({"post": "grant"}), name="admin-grant"),
     path("admin/revoke", GrantsViewSet.as_view({"post": "revoke"}), name="admin-revoke"),

@@ -1,3 +1,5 @@
+from datetime import datetime
+
 from django.db import models
 
 from common.ids import PublicIdField
@@ -58,6 +60,14 @@ class Cart(ProjectOwned):
 
     def __str__(self) -> str:
         return str(self.pk)
+
+    def standing(self, at: datetime) -> CartStatus:
+        """What the cart is now: time alone ends it, and a page that came to nothing frees it."""
+        if self.status == CartStatus.COMPLETED:
+            return CartStatus.COMPLETED
+        if self.status == CartStatus.FROZEN and self.checkout_id is not None:
+            return CartStatus.FROZEN
+        return CartStatus.EXPIRED if self.expires_at <= at else CartStatus.OPEN
 
 
 class CartLine(ProjectOwned):

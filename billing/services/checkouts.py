@@ -11,8 +11,16 @@ from billing.errors import AlreadySubscribed, CheckoutNotOpen, CheckoutNotReady
 from billing.models import Checkout, CheckoutLine, StripeCustomer
 from billing.models.checkout import CheckoutStatus, CheckoutType
 from billing.models.sync_object import Kind
-from billing.selectors import catalog, checkouts
-from billing.services import making, orders, return_urls, stripe_customers, sync
+from billing.selectors import checkouts
+from billing.services import (
+    detection,
+    making,
+    order_lines,
+    orders,
+    return_urls,
+    stripe_customers,
+    sync,
+)
 from billing.services.orders import Line
 from billing.stripe import checkouts as sessions
 from billing.stripe.client import client_for
@@ -63,8 +71,10 @@ def open_page(
     subscription to the same product. After StripeUnavailable the same request finishes what
     this one began.
     """
-    lines = _lines(project, wish)
-    found = orders.check(project=project, lines=lines, wanted=type)
+    lines = order_lines.read(project=project, wanted=wish.lines)
+    orders.check(lines=lines)
+    detected = detection.detect(project=project, lines=lines, wanted=type)
+    found = CheckoutType(detected.type)
     if wish.trial_period_days is not None and found != CheckoutType.SUBSCRIPTION:
         raise Invalid("Only a subscription has a trial.", field="trial_period_days")
     return_urls.check(project=project, url=wish.success_url, field="success_url")
@@ -114,14 +124,6 @@ def expire(*, checkout: Checkout, at: datetime) -> Checkout:
         checkout = read_again(checkout=checkout, at=at)
         raise CheckoutNotOpen(f"It is {checkout.status}.") from refusal
     return read_again(checkout=checkout, at=at)
-
-
-def _lines(project: Project, wish: Wish) -> list[Line]:
-    known = catalog.prices_by_id(project=project, ids=[price for price, _ in wish.lines])
-    for index, (price, _) in enumerate(wish.lines):
-        if price not in known:
-            raise Invalid("No price with this id.", field=f"lines/{index}/price")
-    return [Line(known[price], quantity) for price, quantity in wish.lines]
 
 
 def _refuse_second(customer: Customer, type: CheckoutType, lines: Sequence[Line]) -> None:

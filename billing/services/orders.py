@@ -1,21 +1,13 @@
-"""What may be bought together, and in which way: rules over values, no reads and no writes."""
+"""What may be bought together: rules over values, no reads and no writes."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from billing.errors import (
-    AmountTooLarge,
-    MixedCurrencies,
-    NotOnSale,
-    TypeNotSold,
-    WrongPriceType,
-)
+from billing.errors import AmountTooLarge, MixedCurrencies, NotOnSale, WrongPriceType
 from billing.models import Price
-from billing.models.checkout import CheckoutType
 from common.errors import Invalid
 from common.money import MAX_AMOUNT
-from projects.models import Project
 
 T = TypeVar("T")
 
@@ -31,60 +23,52 @@ class Line:
     quantity: int
 
 
-def check(*, project: Project, lines: Sequence[Line], wanted: CheckoutType | None) -> CheckoutType:
-    """How these lines are bought. Raises for what cannot be sold, or not together."""
-    _check_lines(lines)
-    found = _type_of(lines)
-    if wanted is not None and wanted != found:
-        raise WrongPriceType(
-            "Recurring prices are bought with /checkout/subscription, the others with "
-            "/checkout/item.",
-            field="lines",
-        )
-    if project.sells and found.value not in project.sells:
-        raise TypeNotSold(f"Add {found.value!r} to the project's sells first.")
-    for line in lines:
-        if not (line.price.active and line.price.product.active):
-            raise NotOnSale(f"{line.price.pk} is archived. Offer another price.")
-    _check_money(lines)
-    return found
-
-
-def _check_lines(lines: Sequence[Line]) -> None:
-    if not 1 <= len(lines) <= MAX_LINES:
+def check(*, lines: Sequence[Line]) -> None:
+    """Raises unless one page can sell these lines now."""
+    if not lines:
         raise Invalid(f"Send 1 to {MAX_LINES} lines.", field="lines")
+    check_together(lines=lines)
+    for line in lines:
+        check_on_sale(price=line.price)
+
+
+def check_together(*, lines: Sequence[Line]) -> None:
+    """Raises unless these lines go together: one currency, at most one subscription beside any
+    number of one-time items, and a total that one charge can be."""
+    if len(lines) > MAX_LINES:
+        raise Invalid(f"At most {MAX_LINES} lines.", field="lines")
     if len({line.price.pk for line in lines}) != len(lines):
         raise Invalid("Name each price once, with a quantity.", field="lines")
     for index, line in enumerate(lines):
         if not 1 <= line.quantity <= MAX_QUANTITY:
             raise Invalid(f"From 1 to {MAX_QUANTITY}.", field=f"lines/{index}/quantity")
+    _check_subscription([line.price for line in lines if line.price.is_recurring])
+    _check_money(lines)
 
 
-def _type_of(lines: Sequence[Line]) -> CheckoutType:
-    recurring = _same(line.price.is_recurring for line in lines)
-    if recurring is None:
-        raise WrongPriceType(
-            "Recurring and one-time prices are bought in two checkouts.", field="lines"
-        )
-    if not recurring:
-        return CheckoutType.ITEM
-    if _same((line.price.interval, line.price.interval_count) for line in lines) is None:
+def check_on_sale(*, price: Price) -> None:
+    """Raises NotOnSale for a price that is archived, or whose product is."""
+    if not (price.active and price.product.active):
+        raise NotOnSale(f"{price.pk} is archived. Offer another price.")
+
+
+def _check_subscription(recurring: Sequence[Price]) -> None:
+    """What is paid again and again is one subscription: one interval, one price per product."""
+    if not _agree((price.interval, price.interval_count) for price in recurring):
         raise WrongPriceType(
             "Prices of one subscription are paid in the same interval.", field="lines"
         )
-    if len({line.price.product_id for line in lines}) != len(lines):
+    if len({price.product_id for price in recurring}) != len(recurring):
         raise WrongPriceType("One price for each product of a subscription.", field="lines")
-    return CheckoutType.SUBSCRIPTION
 
 
 def _check_money(lines: Sequence[Line]) -> None:
-    if _same(line.price.currency for line in lines) is None:
-        raise MixedCurrencies("Open one checkout for each currency.", field="lines")
+    if not _agree(line.price.currency for line in lines):
+        raise MixedCurrencies("Everything on one page is paid in one currency.", field="lines")
     if sum(line.price.unit_amount * line.quantity for line in lines) > MAX_AMOUNT:
         raise AmountTooLarge(f"One charge is at most {MAX_AMOUNT} minor units.", field="lines")
 
 
-def _same(values: Iterable[T]) -> T | None:
-    """The value that they all share, or None."""
-    first, *others = dict.fromkeys(values)
-    return None if others else first
+def _agree(values: Iterable[T]) -> bool:
+    """Whether there are no two different values."""
+    return len(set(values)) <= 1
