@@ -93,3 +93,27 @@ class AccountInUse(Conflict):
 
 class WrongStripeAccount(Conflict):
     code, title = "wrong-stripe-account", "The key belongs to another Stripe account or mode."
+
+
+class OtherCurrency(Invalid):
+    code, title = "other-currency", "The subscription is paid in another currency."
+
+
+class SubscriptionNotRunning(Conflict):
+    code, title = "subscription-not-running", "The subscription cannot be changed in this state."
+
+
+class PaymentOverdue(Conflict):
+    code, title = "payment-overdue", "An invoice of this subscription is not paid."
+
+
+class SubscriptionEnding(Conflict):
+    code, title = "subscription-ending", "The subscription ends with the running period."
+
+
+class NothingScheduled(Conflict):
+    code, title = "nothing-scheduled", "No change of this subscription is planned."
+
+
+class NotPaused(Conflict):
+    code, title = "not-paused", "The subscription is not paused."
