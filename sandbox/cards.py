@@ -1,6 +1,6 @@
 """Stripe's test cards and what each one does.
 
-Source: https://docs.stripe.com/testing. Cards that open disputes are not here yet.
+Source: https://docs.stripe.com/testing.
 """
 
 from __future__ import annotations
@@ -24,6 +24,14 @@ class RefundOutcome(StrEnum):
     SUCCEEDS = "succeeds"
     SUCCEEDS_LATER = "succeeds_later"
     FAILS_LATER = "fails_later"
+
+
+class Complaint(StrEnum):
+    """What the holder of a card says to the bank after paying."""
+
+    FRAUDULENT = "fraudulent"
+    NOT_RECEIVED = "not_received"
+    INQUIRY = "inquiry"
 
 
 @dataclass(frozen=True)
@@ -82,6 +90,8 @@ class Card:
     attachable: bool = True
     authentication: Authentication = Authentication.NEVER
     refund: RefundOutcome = RefundOutcome.SUCCEEDS
+    complaint: Complaint | None = None
+    """How a payment is disputed a while after it succeeded."""
 
     @property
     def last4(self) -> str:
@@ -152,6 +162,13 @@ CARDS = (
     Card("4000000000003055", ("pm_card_threeDSecureOptional",)),
     Card("4000000000007726", ("pm_card_pendingRefund",), refund=RefundOutcome.SUCCEEDS_LATER),
     Card("4000000000005126", ("pm_card_refundFail",), refund=RefundOutcome.FAILS_LATER),
+    Card("4000000000000259", ("pm_card_createDispute",), complaint=Complaint.FRAUDULENT),
+    Card(
+        "4000000000002685",
+        ("pm_card_createDisputeProductNotReceived",),
+        complaint=Complaint.NOT_RECEIVED,
+    ),
+    Card("4000000000001976", ("pm_card_createDisputeInquiry",), complaint=Complaint.INQUIRY),
 )
 BY_NUMBER = {card.number: card for card in CARDS}
 BY_FINGERPRINT = {card.fingerprint: card for card in CARDS}

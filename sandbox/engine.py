@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sandbox import accounts
-from sandbox.billing import beginning, cycle, ending, held
+from sandbox import accounts, disputes
+from sandbox.billing import beginning, cycle, ending, held, scheduling
 from sandbox.billing.periods import HOUR
 from sandbox.checkout import expiry
 from sandbox.objects import Object
@@ -118,6 +118,15 @@ def _code_expires(tx: Transaction, promotion_code: Object) -> int | None:
     return promotion_code["expires_at"] if promotion_code["active"] else None
 
 
+def _dispute_opens(tx: Transaction, planned: Object) -> int | None:
+    return int(planned["due"])
+
+
+def _dispute_runs_out(tx: Transaction, dispute: Object) -> int | None:
+    waits = dispute["status"] in disputes.ANSWERABLE
+    return int(dispute["evidence_details"]["due_by"]) if waits else None
+
+
 def _incomplete_expires(tx: Transaction, subscription: Object) -> int | None:
     waits = subscription["status"] == "incomplete"
     return int(subscription["created"]) + INCOMPLETE_FOR if waits else None
@@ -168,6 +177,8 @@ DUTIES = (
     Duty("promotion_code", _code_expires, promotion_codes.expire),
     Duty("subscription", _incomplete_expires, ending.expire),
     Duty(held.KIND, _change_given_up, held.expire),
+    Duty(disputes.PLAN, _dispute_opens, disputes.open_planned),
+    Duty(disputes.KIND, _dispute_runs_out, disputes.run_out),
     Duty("subscription", _ends, cycle.end_as_planned),
     Duty("subscription", _collection_resumes, cycle.resume_collection),
     Duty("subscription", _trial_notice, beginning.give_trial_notice),

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from sandbox import cards, intents
+from sandbox import cards, disputes, intents
 from sandbox.cards import Authentication, Card, Decline
 from sandbox.errors import DOCS, StripeFailure, invalid
 from sandbox.objects import Object, copy
@@ -211,6 +211,8 @@ def _succeed(tx: Transaction, intent: Object, method: Object, made: Object) -> N
     intent |= {"status": "succeeded", "amount_received": intent["amount"]}
     if intent["capture_method"] == "automatic":
         charges.settle(tx, made)
+    if complaint := payment_methods.card_of(tx, method).complaint:
+        disputes.plan(tx, made, complaint)
     tx.emit("charge.succeeded", made)
     tx.emit("payment_intent.succeeded", intent)
     if made["balance_transaction"] is None:

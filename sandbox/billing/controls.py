@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from sandbox import buyer
+from sandbox import bank, buyer
 from sandbox.billing import settings
 from sandbox.control import Data, account_of, control, flag
 
@@ -38,6 +38,30 @@ def authenticate(world: World, data: Data, id: str) -> Any:
     """``{"succeeds": true}`` answers the 3-D Secure question of a payment or setup intent."""
     outcome = buyer.authenticate(world, id, succeeds=flag(data.get("succeeds", True)))
     return dataclasses.asdict(outcome)
+
+
+@control("POST", "/disputes/<id>")
+def dispute(world: World, data: Data, id: str) -> Any:
+    """``{"reason": "fraudulent", "amount": 500, "inquiry": true}`` over a ``pi_…`` or ``ch_…``."""
+    return bank.dispute(
+        world,
+        id,
+        reason=data.get("reason") or "fraudulent",
+        amount=int(data["amount"]) if data.get("amount") else None,
+        inquiry=flag(data.get("inquiry", False)),
+    )
+
+
+@control("POST", "/disputes/<id>/resolve")
+def resolve_dispute(world: World, data: Data, id: str) -> Any:
+    """``{"status": "won" | "lost" | "warning_closed" | "escalated"}``."""
+    return bank.decide(world, id, data["status"])
+
+
+@control("POST", "/refunds/<id>/fail")
+def fail_refund(world: World, data: Data, id: str) -> Any:
+    """The money comes back, whatever the card."""
+    return bank.fail_refund(world, id)
 
 
 @control("GET", "/billing-settings")

@@ -25,6 +25,10 @@ OFFERED = [
     OfferedCard("4000000000000069", "Has expired"),
     OfferedCard("4000000000000127", "Has a wrong security code"),
     OfferedCard("4000000000000341", "Can be saved, then every charge is declined"),
+    OfferedCard("4000000000000259", "Pays, and is disputed a minute later"),
+    OfferedCard("4000000000001976", "Pays, and the bank inquires a minute later"),
+    OfferedCard("4000000000007726", "Pays; refunds take an hour"),
+    OfferedCard("4000000000005126", "Pays; refunds fail after an hour"),
     OfferedCard("4000008400001629", "Asks for 3-D Secure, then is declined"),
 ]
 assert all(card.number in BY_NUMBER for card in OFFERED), "the page offers cards that exist"

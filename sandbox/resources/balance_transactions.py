@@ -47,7 +47,25 @@ def for_failed_refund(tx: Transaction, refund: Object) -> Object:
     return _insert(tx, refund, refund["amount"], 0, "refund_failure")
 
 
-def _insert(tx: Transaction, source: Object, amount: int, fee: int, type: str) -> Object:
+def for_dispute(tx: Transaction, dispute: Object, *, fee: int) -> Object:
+    """The bank takes the money back, and Stripe its fee for handling that."""
+    return _insert(tx, dispute, -dispute["amount"], fee, "adjustment", category="dispute")
+
+
+def for_won_dispute(tx: Transaction, dispute: Object) -> Object:
+    amount: int = dispute["amount"]
+    return _insert(tx, dispute, amount, 0, "adjustment", category="dispute_reversal")
+
+
+def _insert(
+    tx: Transaction,
+    source: Object,
+    amount: int,
+    fee: int,
+    type: str,
+    *,
+    category: str | None = None,
+) -> Object:
     detail = {
         "amount": fee,
         "application": None,
@@ -69,7 +87,7 @@ def _insert(tx: Transaction, source: Object, amount: int, fee: int, type: str) -
             "fee": fee,
             "fee_details": [detail] if fee else [],
             "net": amount - fee,
-            "reporting_category": type,
+            "reporting_category": category or type,
             "source": source["id"],
             "status": "pending",
             "type": type,

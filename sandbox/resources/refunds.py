@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from stripe.params import (
+    RefundCancelParams,
     RefundCreateParams,
     RefundListParams,
     RefundRetrieveParams,
     RefundUpdateParams,
 )
 
+from sandbox import disputes
 from sandbox.cards import RefundOutcome
 from sandbox.errors import invalid, missing_param, refuse_unsupported
 from sandbox.objects import Object, Params, assign, merge_metadata
@@ -36,6 +38,7 @@ UNSUPPORTED = (
 def create(tx: Transaction, params: Params) -> Object:
     refuse_unsupported(params, *UNSUPPORTED)
     charge = _charge(tx, params)
+    disputes.check_refundable(tx, charge)
     amount = _amount(charge, params)
     outcome = _outcome(tx, charge)
     refund = _build(tx, charge, amount)
@@ -54,6 +57,7 @@ def create(tx: Transaction, params: Params) -> Object:
     tx.emit("charge.refunded", charge, previous=_before(charge, amount))
     if refund["status"] == "succeeded":
         _announce_receipt(tx, refund)
+    disputes.follow_refund(tx, charge)
     return refund
 
 
@@ -80,6 +84,16 @@ def list_(tx: Transaction, params: Params) -> Object:
     return page(tx, "refund", params, url="/v1/refunds", where=wanted)
 
 
+@routes.post("/v1/refunds/<id>/cancel", RefundCancelParams)
+def cancel(tx: Transaction, params: Params, id: str) -> Object:
+    """No refund of the sandbox waits for the customer, and others cannot be canceled at Stripe."""
+    refund = tx.path_object("refund", id)
+    raise invalid(
+        f"This refund cannot be canceled because it has a status of {refund['status']}. Only a "
+        "refund with the status requires_action may be canceled."
+    )
+
+
 def decide_due(tx: Transaction) -> None:
     """Finish the refunds whose bank has answered by now."""
     for plan in tx.all(PLAN, lambda plan: plan["due"] <= tx.now):
@@ -87,8 +101,9 @@ def decide_due(tx: Transaction) -> None:
         if plan["outcome"] == RefundOutcome.SUCCEEDS_LATER:
             _succeed_late(tx, refund)
         else:
-            _fail_late(tx, refund)
-        tx.forget(plan)
+            fail(tx, refund)
+        if known := tx.get(PLAN, refund["id"]):
+            tx.forget(known)
 
 
 def _succeed_late(tx: Transaction, refund: Object) -> None:
@@ -97,14 +112,19 @@ def _succeed_late(tx: Transaction, refund: Object) -> None:
         refund["balance_transaction"] = balance_transactions.for_refund(tx, refund)["id"]
 
 
-def _fail_late(tx: Transaction, refund: Object) -> None:
-    """The money comes back to the account: the charge counts it as not refunded."""
-    entry = balance_transactions.for_failed_refund(tx, refund)
+def fail(tx: Transaction, refund: Object) -> None:
+    """The money comes back to the account: the charge counts it as not refunded. Raises 400."""
+    if refund["status"] not in ("pending", "succeeded"):
+        raise invalid(f"A refund that is {refund['status']} cannot fail.")
+    if plan := tx.get(PLAN, refund["id"]):
+        tx.forget(plan)
+    booked = refund["balance_transaction"] is not None
+    entry = balance_transactions.for_failed_refund(tx, refund) if booked else None
     with tx.updating(refund, "refund.updated", "refund.failed", "charge.refund.updated"):
         refund |= {
             "status": "failed",
             "failure_reason": "unknown",
-            "failure_balance_transaction": entry["id"],
+            "failure_balance_transaction": entry and entry["id"],
         }
     charge = charges.by_id(tx, refund["charge"])
     with tx.updating(charge, "charge.updated"):

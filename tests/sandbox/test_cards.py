@@ -62,6 +62,9 @@ ON_SESSION = {
     "4000000000003055": "succeeded",
     "4000000000007726": "succeeded",
     "4000000000005126": "succeeded",
+    "4000000000000259": "succeeded",
+    "4000000000002685": "succeeded",
+    "4000000000001976": "succeeded",
 }
 REFUSED_BY_ATTACH = {
     "4000000000000002",

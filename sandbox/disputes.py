@@ -1,0 +1,207 @@
+"""A payer asks their bank for the money back: opened, argued, decided, with the books kept.
+
+An inquiry asks first and moves no money. Whoever decides, API, control or time, it is done here.
+"""
+
+from __future__ import annotations
+
+from sandbox.cards import Card, Complaint
+from sandbox.errors import StripeFailure, invalid
+from sandbox.objects import Object, copy
+from sandbox.resources import balance_transactions, charges, payment_methods
+from sandbox.transaction import Transaction
+
+KIND = "dispute"
+PLAN = "_dispute_plan"
+"""A charge that its card is going to dispute, and when."""
+OPENED_AFTER = 60
+ANSWERED_WITHIN = 7 * 86400
+FEE = 1500
+
+CHARGEBACKS = ("needs_response", "under_review")
+INQUIRIES = ("warning_needs_response", "warning_under_review")
+ANSWERABLE = ("needs_response", "warning_needs_response")
+OPEN = CHARGEBACKS + INQUIRIES
+OUTCOMES = ("won", "lost", "warning_closed")
+REASON_CODES = {"fraudulent": "10.4", "product_not_received": "13.1"}
+EVIDENCE = (
+    "access_activity_log", "billing_address", "cancellation_policy",
+    "cancellation_policy_disclosure", "cancellation_rebuttal", "customer_communication",
+    "customer_email_address", "customer_name", "customer_purchase_ip", "customer_signature",
+    "duplicate_charge_documentation", "duplicate_charge_explanation", "duplicate_charge_id",
+    "product_description", "receipt", "refund_policy", "refund_policy_disclosure",
+    "refund_refusal_explanation", "service_date", "service_documentation", "shipping_address",
+    "shipping_carrier", "shipping_date", "shipping_documentation", "shipping_tracking_number",
+    "uncategorized_file", "uncategorized_text",
+)  # fmt: skip
+
+
+def plan(tx: Transaction, charge: Object, complaint: Complaint) -> None:
+    """The card that paid is one whose holder complains."""
+    record = {"object": PLAN, "id": charge["id"], "complaint": complaint.value}
+    tx.insert({**record, "due": tx.now + OPENED_AFTER})
+
+
+def open_planned(tx: Transaction, planned: Object) -> None:
+    """The moment has come."""
+    tx.forget(planned)
+    charge = charges.by_id(tx, planned["id"])
+    complaint = Complaint(planned["complaint"])
+    if charge["refunded"] or charge["disputed"]:
+        return
+    if complaint is Complaint.NOT_RECEIVED:
+        open_for(tx, charge, reason="product_not_received")
+    else:
+        open_for(tx, charge, inquiry=complaint is Complaint.INQUIRY)
+
+
+def open_for(
+    tx: Transaction,
+    charge: Object,
+    *,
+    reason: str = "fraudulent",
+    amount: int | None = None,
+    inquiry: bool = False,
+) -> Object:
+    """Open a dispute over the charge, or over part of it. Raises 400 for one that cannot be."""
+    left = charge["amount_captured"] - charge["amount_refunded"]
+    wanted = left if amount is None else amount
+    if charge["disputed"] or not charge["paid"] or not 1 <= wanted <= left:
+        raise invalid(
+            f"Charge {charge['id']} cannot be disputed for {wanted}: {left} of it stand, and it "
+            f"{'was' if charge['disputed'] else 'was not'} disputed before.",
+            param="charge",
+        )
+    dispute = tx.insert(_build(tx, charge, wanted, reason, inquiry=inquiry))
+    charge["disputed"] = True
+    tx.emit("charge.dispute.created", dispute)
+    if not inquiry:
+        _withdraw(tx, dispute)
+    return dispute
+
+
+def submit(dispute: Object) -> None:
+    """The evidence is with the bank; the caller announces it."""
+    is_inquiry = dispute["status"] in INQUIRIES
+    dispute["status"] = "warning_under_review" if is_inquiry else "under_review"
+    dispute["evidence_details"]["submission_count"] += 1
+    dispute["evidence_details"]["submission_method"] = "manual"
+
+
+def judge(tx: Transaction, dispute: Object) -> None:
+    """Stripe's test words decide at once; anything else waits for the bank."""
+    is_inquiry = dispute["status"] in INQUIRIES
+    match dispute["evidence"]["uncategorized_text"]:
+        case "winning_evidence":
+            decide(tx, dispute, "warning_closed" if is_inquiry else "won", announces=False)
+        case "losing_evidence" if not is_inquiry:
+            decide(tx, dispute, "lost")
+        case "escalate_inquiry_evidence" if is_inquiry:
+            escalate(tx, dispute)
+
+
+def escalate(tx: Transaction, dispute: Object) -> None:
+    """The inquiry becomes a chargeback: the money goes."""
+    with tx.updating(dispute, "charge.dispute.updated"):
+        dispute |= {"is_charge_refundable": False, "status": "needs_response"}
+        dispute["evidence_details"]["due_by"] = tx.now + ANSWERED_WITHIN
+        if card := dispute["payment_method_details"].get("card"):
+            card["case_type"] = "chargeback"
+    _withdraw(tx, dispute)
+
+
+def decide(tx: Transaction, dispute: Object, outcome: str, *, announces: bool = True) -> None:
+    """The bank's word: ``won``, ``lost`` or, for an inquiry, ``warning_closed``. Raises 400.
+
+    ``announces``: with ``charge.dispute.updated``, which the evidence that won has sent already.
+    """
+    fitting = ("warning_closed",) if dispute["status"] in INQUIRIES else ("won", "lost")
+    if dispute["status"] not in OPEN or outcome not in fitting:
+        raise invalid(
+            f"A dispute that is {dispute['status']} cannot become {outcome}.", param="status"
+        )
+    updated = ["charge.dispute.updated"] if outcome == "won" and announces else []
+    with tx.updating(dispute, *updated):
+        dispute["status"] = outcome
+        dispute["is_charge_refundable"] = outcome != "lost"
+    if outcome == "won":
+        entry = balance_transactions.for_won_dispute(tx, dispute)
+        dispute["balance_transactions"].append(copy(entry))
+        tx.emit("charge.dispute.funds_reinstated", dispute)
+    tx.emit("charge.dispute.closed", dispute)
+
+
+def run_out(tx: Transaction, dispute: Object) -> None:
+    """Nobody answered in time."""
+    dispute["evidence_details"]["past_due"] = True
+    decide(tx, dispute, "lost" if dispute["status"] in CHARGEBACKS else "warning_closed")
+
+
+def follow_refund(tx: Transaction, charge: Object) -> None:
+    """A charge that was given back in full leaves nothing to inquire about."""
+    for dispute in tx.all(KIND, lambda each: each["charge"] == charge["id"]):
+        if charge["refunded"] and dispute["status"] in INQUIRIES:
+            decide(tx, dispute, "warning_closed")
+
+
+def check_refundable(tx: Transaction, charge: Object) -> None:
+    """Raises 400 while the bank holds the money of the charge, or has given it back."""
+
+    def holds(dispute: Object) -> bool:
+        return bool(dispute["charge"] == charge["id"] and not dispute["is_charge_refundable"])
+
+    if tx.ids(KIND, holds):
+        raise StripeFailure(
+            f"Charge {charge['id']} has been charged back; cannot issue a refund.",
+            code="charge_disputed",
+        )
+
+
+def _withdraw(tx: Transaction, dispute: Object) -> None:
+    entry = balance_transactions.for_dispute(tx, dispute, fee=FEE)
+    dispute["balance_transactions"].append(copy(entry))
+    tx.emit("charge.dispute.funds_withdrawn", dispute)
+
+
+def _build(tx: Transaction, charge: Object, amount: int, reason: str, *, inquiry: bool) -> Object:
+    method = tx.param_object("payment_method", charge["payment_method"], param="charge")
+    card = payment_methods.card_of(tx, method)
+    return {
+        "id": tx.new_id("du"),
+        "object": KIND,
+        "amount": amount,
+        "balance_transactions": [],
+        "charge": charge["id"],
+        "created": tx.now,
+        "currency": charge["currency"],
+        "enhanced_eligibility_types": [],
+        "evidence": {**dict.fromkeys(EVIDENCE), "enhanced_evidence": {}},
+        "evidence_details": {
+            "due_by": tx.now + ANSWERED_WITHIN,
+            "enhanced_eligibility": {},
+            "has_evidence": False,
+            "past_due": False,
+            "submission_count": 0,
+            "submission_method": "not_submitted",
+        },
+        "intended_submission_method": None,
+        "is_charge_refundable": inquiry,
+        "livemode": False,
+        "metadata": {},
+        "payment_intent": charge["payment_intent"],
+        "payment_method_details": _method_details(method, card, reason, inquiry=inquiry),
+        "reason": reason,
+        "status": "warning_needs_response" if inquiry else "needs_response",
+    }
+
+
+def _method_details(method: Object, card: Card, reason: str, *, inquiry: bool) -> Object:
+    return {
+        "card": {
+            "brand": card.brand,
+            "case_type": "inquiry" if inquiry else "chargeback",
+            "network": card.brand,
+            "network_reason_code": REASON_CODES.get(reason, "13.7"),
+        },
+        "type": method["type"],
+    }

@@ -1,0 +1,77 @@
+"""Disputes over the API: evidence is sent in, or the dispute is given up."""
+
+from __future__ import annotations
+
+from stripe.params import (
+    DisputeCloseParams,
+    DisputeListParams,
+    DisputeRetrieveParams,
+    DisputeUpdateParams,
+)
+
+from sandbox import disputes
+from sandbox.disputes import KIND
+from sandbox.errors import invalid, refuse_unsupported
+from sandbox.objects import Object, Params, assign, merge_metadata
+from sandbox.pagination import page
+from sandbox.routing import Routes
+from sandbox.transaction import Transaction
+
+routes = Routes()
+
+EVIDENCE_UNSUPPORTED = ("appeal", "enhanced_evidence")
+
+
+@routes.get("/v1/disputes/<id>", DisputeRetrieveParams)
+def retrieve(tx: Transaction, params: Params, id: str) -> Object:
+    return tx.path_object(KIND, id)
+
+
+@routes.get("/v1/disputes", DisputeListParams)
+def list_(tx: Transaction, params: Params) -> Object:
+    def wanted(dispute: Object) -> bool:
+        return all(
+            dispute[name] == params.get(name, dispute[name])
+            for name in ("charge", "payment_intent")
+        )
+
+    return page(tx, KIND, params, url="/v1/disputes", where=wanted)
+
+
+@routes.post("/v1/disputes/<id>", DisputeUpdateParams)
+def update(tx: Transaction, params: Params, id: str) -> Object:
+    """Evidence is kept, and goes to the bank unless ``submit`` is false."""
+    refuse_unsupported(params, "intended_submission_method")
+    dispute = tx.path_object(KIND, id)
+    evidence = params.get("evidence", {})
+    refuse_unsupported(evidence, *EVIDENCE_UNSUPPORTED)
+    submits = params.get("submit", bool(evidence))
+    if (evidence or submits) and dispute["status"] not in disputes.ANSWERABLE:
+        raise invalid(f"This dispute is {dispute['status']}: evidence can no longer be sent.")
+    with tx.updating(dispute, "charge.dispute.updated"):
+        merge_metadata(dispute, params.get("metadata"))
+        assign(dispute["evidence"], evidence, *evidence)
+        has_any = any(value for name, value in dispute["evidence"].items() if _is_own(name))
+        dispute["evidence_details"]["has_evidence"] = has_any
+        if submits:
+            disputes.submit(dispute)
+    if submits:
+        disputes.judge(tx, dispute)
+    return dispute
+
+
+@routes.post("/v1/disputes/<id>/close", DisputeCloseParams)
+def close(tx: Transaction, params: Params, id: str) -> Object:
+    """Accept that it is lost."""
+    dispute = tx.path_object(KIND, id)
+    if dispute["status"] != "needs_response":
+        raise invalid(
+            f"This dispute is {dispute['status']}: only a dispute that needs a response can be "
+            "closed."
+        )
+    disputes.decide(tx, dispute, "lost")
+    return dispute
+
+
+def _is_own(name: str) -> bool:
+    return name not in EVIDENCE_UNSUPPORTED
