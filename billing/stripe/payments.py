@@ -14,6 +14,7 @@ from billing.stripe.fields import (
     common,
     instant,
     labelled,
+    moment,
     our_id,
     plain,
     reference,
@@ -41,6 +42,7 @@ def snapshot(fields: Fields, refunds: list[Fields]) -> PaymentSnapshot:
         paid_at=instant(charge["created"]) if charge.get("paid") else None,
         refunds=tuple(refund_snapshot(refund) for refund in refunds),
         client_secret=text(fields.get("client_secret")),
+        canceled_at=moment(fields.get("canceled_at")),
         cancellation_reason=text(fields.get("cancellation_reason")),
         payment_method_type=text((charge.get("payment_method_details") or {}).get("type")),
     )

@@ -105,6 +105,7 @@ class PaymentSnapshot(Snapshot):
     paid_at: datetime | None
     refunds: tuple[RefundSnapshot, ...]
     client_secret: str = field(default="", repr=False, compare=False)
+    canceled_at: datetime | None = None
     cancellation_reason: str = ""
     payment_method_type: str = ""
 

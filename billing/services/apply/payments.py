@@ -3,19 +3,18 @@
 from collections.abc import Iterator
 from datetime import datetime
 
-from django.db.models import Q
-
 from billing import representation
-from billing.models import Checkout, Payment, Refund, StripeAccount
-from billing.models.payment import PaymentStatus
+from billing.models import Payment, Refund, StripeAccount
+from billing.models.payment import PaymentStatus, PaymentType
 from billing.selectors import owners
 from billing.selectors.owners import Owner
 from billing.services import provisioning
+from billing.services.apply import page_payments
 from billing.services.apply.announce import write_and_tell
 from billing.services.apply.mapper import Mapper
 from billing.services.apply.plan import Children, Differences, Plan, Values
 from billing.stripe.snapshots import PaymentSnapshot, RefundSnapshot
-from common.ids import is_id
+from common import crypto
 from events.catalog import EventType
 from projects.models import Customer
 
@@ -27,7 +26,17 @@ _STATUSES = {
     "requires_capture": PaymentStatus.PROCESSING,
     "canceled": PaymentStatus.CANCELED,
 }
-SUCCEEDED = "succeeded"
+SUCCEEDED, CANCELED = "succeeded", "canceled"
+AUTHENTICATION = "authentication_required"
+"""The bank wants the buyer present: nothing failed for good."""
+ABANDONED = "abandoned"
+"""The reason that we give Stripe when a payment's time is over, and never else."""
+TOLD = {
+    PaymentStatus.FAILED: EventType.PAYMENT_FAILED,
+    PaymentStatus.EXPIRED: EventType.PAYMENT_EXPIRED,
+    PaymentStatus.CANCELED: EventType.PAYMENT_CANCELED,
+}
+"""The event that a change of status has of its own."""
 
 
 def status_of(snapshot: PaymentSnapshot) -> PaymentStatus:
@@ -38,52 +47,89 @@ def status_of(snapshot: PaymentSnapshot) -> PaymentStatus:
         in_full = snapshot.amount_refunded >= snapshot.amount_received
         return PaymentStatus.REFUNDED if in_full else PaymentStatus.PARTIALLY_REFUNDED
     if snapshot.status == "requires_payment_method" and snapshot.failure_code:
-        return PaymentStatus.FAILED
+        wanted = snapshot.failure_code == AUTHENTICATION
+        return PaymentStatus.REQUIRES_ACTION if wanted else PaymentStatus.FAILED
     return _STATUSES.get(snapshot.status, PaymentStatus.PROCESSING)
 
 
 def _owner(account: StripeAccount, snapshot: PaymentSnapshot) -> Owner | None:
-    return owners.by_customer(account=account, stripe_id=snapshot.customer_stripe_id)
+    """Our row's, else its customer's, unless that one's page may have made it."""
+    row = _row(account, snapshot)
+    if row is not None:
+        return Owner(row.project_id, row.customer_id)
+    owner = owners.by_customer(account=account, stripe_id=snapshot.customer_stripe_id)
+    if owner is None:
+        return None
+    _, checkout = _bought_with(account, owner, snapshot)
+    if page_payments.waiting_for(owner, checkout) is not None:
+        return owner
+    return None if page_payments.is_undecided(owner, snapshot) else owner
+
+
+def _row(account: StripeAccount, snapshot: PaymentSnapshot) -> Payment | None:
+    """Our row, if the payment has no customer at Stripe or the row's own."""
+    row = owners.claimed_row(
+        Payment, account=account, stripe_id=snapshot.stripe_id, our_id=snapshot.our_id
+    )
+    if row is None or not snapshot.customer_stripe_id or row.stripe_id:
+        return row
+    owner = owners.by_customer(account=account, stripe_id=snapshot.customer_stripe_id)
+    return row if owner == Owner(row.project_id, row.customer_id) else None
+
+
+def _bought_with(
+    account: StripeAccount, owner: Owner, snapshot: PaymentSnapshot
+) -> tuple[str, str | None]:
+    """Stripe's id of the invoice that it pays, and our id of the checkout that it came from."""
+    invoice = page_payments.invoice_of(owner, snapshot.stripe_id)
+    return invoice, page_payments.checkout_id(account, owner, snapshot, invoice)
 
 
 def _plan(account: StripeAccount, owner: Owner, snapshot: PaymentSnapshot) -> Plan[Payment]:
-    row = (
-        Payment.objects.for_project(owner.project_id)
-        .filter(account=account, stripe_id=snapshot.stripe_id)
-        .first()
-    ) or Payment(project_id=owner.project_id, account=account)
+    row = _row(account, snapshot)
+    invoice, checkout = _bought_with(account, owner, snapshot)
+    if row is None:
+        row = page_payments.waiting_for(owner, checkout) or Payment(
+            project_id=owner.project_id, account=account
+        )
     return Plan(
         row=row,
         values={
             "stripe_id": snapshot.stripe_id,
             "customer_id": owner.customer_id,
-            "checkout_id": row.checkout_id or _checkout_id(account, owner, snapshot),
-            "status": status_of(snapshot),
+            "checkout_id": row.checkout_id or checkout,
+            "invoice_stripe_id": row.invoice_stripe_id or invoice,
             "stripe_status": snapshot.status,
             "currency": snapshot.currency,
             "amount": snapshot.amount,
             "amount_received": snapshot.amount_received,
             "amount_refunded": snapshot.amount_refunded,
+            "payment_method_type": snapshot.payment_method_type or row.payment_method_type,
             "failure_code": snapshot.failure_code,
             "failure_message": snapshot.failure_message,
             "paid_at": snapshot.paid_at if snapshot.status == SUCCEEDED else None,
             "metadata": snapshot.metadata,
+            **_standing(row, snapshot),
+            **_secret(row, snapshot),
         },
         children=(_refunds(account, row, snapshot),),
     )
 
 
-def _checkout_id(account: StripeAccount, owner: Owner, snapshot: PaymentSnapshot) -> str | None:
-    """The checkout that names this payment, or that its metadata names and that has no other."""
-    named = Q(payment_stripe_id=snapshot.stripe_id)
-    if is_id(snapshot.our_id, "chk"):
-        named |= Q(pk=snapshot.our_id, payment_stripe_id="")
-    return (
-        Checkout.objects.for_project(owner.project_id)
-        .filter(named, account=account, customer_id=owner.customer_id)
-        .values_list("pk", flat=True)
-        .first()
-    )
+def _standing(row: Payment, snapshot: PaymentSnapshot) -> Values:
+    """The status; canceled by us because its time was over is ``expired``: Stripe has no word."""
+    is_abandoned = snapshot.status == CANCELED and snapshot.cancellation_reason == ABANDONED
+    if is_abandoned and row.expires_at is not None:
+        return {"status": PaymentStatus.EXPIRED, "expired_at": snapshot.canceled_at}
+    return {"status": status_of(snapshot)}
+
+
+def _secret(row: Payment, snapshot: PaymentSnapshot) -> Values:
+    """What the project's own front end confirms with, kept once and encrypted."""
+    if row.type != PaymentType.INTENT or row.client_secret or not snapshot.client_secret:
+        return {}
+    sealed = crypto.encrypt(snapshot.client_secret, context=row.secret_context)
+    return {"client_secret": sealed}
 
 
 def _refunds(account: StripeAccount, payment: Payment, snapshot: PaymentSnapshot) -> Children:
@@ -117,7 +163,7 @@ def _refund_values(refund: RefundSnapshot) -> Values:
 
 def _gone(row: Payment, at: datetime) -> Values:
     """What was paid stays paid; an attempt that Stripe forgot will not come to anything."""
-    if row.paid_at is not None:
+    if row.paid_at is not None or row.expired_at is not None:
         return {}
     return {"stripe_status": "canceled", "status": PaymentStatus.CANCELED}
 
@@ -133,12 +179,12 @@ def _carry_out(planned: Plan[Payment], customer: Customer | None, at: datetime) 
 
 
 def _happened(planned: Plan[Payment], differences: Differences) -> Iterator[EventType]:
-    if planned.is_new:
+    if planned.row.synced_at is None:
         yield EventType.PAYMENT_CREATED
     if "paid_at" in differences and differences["paid_at"][1] is not None:
         yield EventType.PAYMENT_PAID
-    if "status" in differences and differences["status"][1] == PaymentStatus.FAILED:
-        yield EventType.PAYMENT_FAILED
+    if "status" in differences and differences["status"][1] in TOLD:
+        yield TOLD[differences["status"][1]]
     before, after = differences.get("amount_refunded", (0, 0))
     if after > before:
         yield EventType.PAYMENT_REFUNDED
