@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sandbox import accounts, disputes
-from sandbox.billing import beginning, cycle, ending, held, scheduling
+from sandbox.billing import beginning, cycle, ending, held
 from sandbox.billing.periods import HOUR
 from sandbox.checkout import expiry
 from sandbox.objects import Object
