@@ -62,3 +62,10 @@ class PublicIdField(models.CharField):  # type: ignore[type-arg]  # generic in t
     def deconstruct(self) -> Any:
         name, path, args, kwargs = super().deconstruct()
         return name, path, args, {**kwargs, "prefix": self.prefix}
+
+
+def prefix_of(model: type[models.Model]) -> str:
+    """What the ids of this model's rows begin with."""
+    key = model._meta.pk
+    assert isinstance(key, PublicIdField)
+    return key.prefix

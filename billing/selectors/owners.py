@@ -7,7 +7,7 @@ from django.db.models import QuerySet
 
 from billing.models import StripeAccount, StripeCustomer
 from billing.models.mirror import Mirror
-from common.ids import PublicIdField, is_id
+from common.ids import is_id, prefix_of
 from projects.models import Customer
 from projects.selectors import customers
 
@@ -50,13 +50,7 @@ def claimed_row(
     The proof is our row: it was made in this account to ask for an object and has none yet.
     """
     row = row_of(model, account=account, stripe_id=stripe_id)
-    if row is not None or not is_id(our_id, _prefix(model)):
+    if row is not None or not is_id(our_id, prefix_of(model)):
         return row
     rows: QuerySet[MirrorT] = model.objects.across_projects()  # type: ignore[assignment]  # stubs
     return rows.filter(account=account, stripe_id__isnull=True, pk=our_id).first()
-
-
-def _prefix(model: type[Mirror]) -> str:
-    key = model._meta.pk
-    assert isinstance(key, PublicIdField)
-    return key.prefix

@@ -6,6 +6,7 @@ Wait (:class:`StripeUnavailable`), take it as gone (:class:`StripeObjectMissing`
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import stripe
 import structlog
@@ -63,7 +64,14 @@ class IdempotencyMismatch(StripeRefused):
 
 
 class CardDeclined(PaymentRequired):
-    """The bank said no. ``decline_code`` is Stripe's."""
+    """The bank said no. ``decline_code`` is Stripe's.
+
+    ``made`` is the id of the payment that was made all the same and waits for another card.
+    """
+
+    def __init__(self, detail: str = "", *, made: str = "", **extra: Any) -> None:
+        super().__init__(detail, **extra)
+        self.made = made
 
 
 @contextmanager
@@ -144,5 +152,6 @@ def _declined(error: stripe.CardError) -> CardDeclined:
     body = getattr(error, "error", None)
     return CardDeclined(
         error.user_message or "",
+        made=str(getattr(getattr(body, "payment_intent", None), "id", None) or ""),
         decline_code=getattr(body, "decline_code", None) or _code(error) or None,
     )

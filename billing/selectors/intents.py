@@ -1,0 +1,66 @@
+"""What we have asked Stripe to do, and what is still open about it."""
+
+from datetime import datetime
+
+from django.db.models import Exists, OuterRef, Q
+from django.db.models.functions import Now
+
+from billing.models import StripeIntent
+from billing.models.stripe_intent import OPEN, IntentState
+from common.models import ProjectQuerySet
+
+FREE = Q(leased_until__isnull=True) | Q(leased_until__lt=Now())
+"""Nobody is at it, by the database's clock."""
+
+
+def due(*, limit: int) -> list[StripeIntent]:
+    """Open intents that nobody is at, those that have waited longest first."""
+    rows = StripeIntent.objects.across_projects().filter(
+        FREE, state__in=OPEN, next_try_at__lte=Now()
+    )
+    return list(rows.select_related("account").order_by("next_try_at")[:limit])
+
+
+def lock_target(intent: StripeIntent) -> None:
+    """Lock every open intent of the same target, so that two cannot both be the next one."""
+    list(
+        _at_target(intent)
+        .filter(state__in=OPEN)
+        .order_by("id")
+        .select_for_update()
+        .values_list("pk")
+    )
+
+
+def in_the_way(intent: StripeIntent) -> ProjectQuerySet[StripeIntent]:
+    """Others of the same target that have to end before this one: older, or under way."""
+    rows = _at_target(intent).filter(state__in=OPEN).exclude(pk=intent.pk)
+    return rows.filter(Q(pk__lt=intent.pk) | ~FREE).order_by("id")
+
+
+def is_superseded(intent: StripeIntent) -> bool:
+    """Whether something newer was done to the target since this one was first sent."""
+    if not intent.target or intent.sent_at is None:
+        return False
+    newer = _at_target(intent).filter(pk__gt=intent.pk, state=IntentState.DONE)
+    return newer.filter(finished_at__gte=intent.sent_at).exists()
+
+
+def unanswered(subject: str) -> Exists:
+    """For a query over our rows: whoever asked for the row has not yet had the answer."""
+    intents = StripeIntent.objects.across_projects().filter(
+        project_id=OuterRef("project_id"), subject=OuterRef(subject), answered_at__isnull=True
+    )
+    return Exists(intents)
+
+
+def over(*, before: datetime) -> ProjectQuerySet[StripeIntent]:
+    """What ended before then."""
+    return StripeIntent.objects.across_projects().filter(
+        finished_at__lt=before, state__in=[IntentState.DONE, IntentState.FAILED]
+    )
+
+
+def _at_target(intent: StripeIntent) -> ProjectQuerySet[StripeIntent]:
+    rows = StripeIntent.objects.for_project(intent.project_id)
+    return rows.filter(account_id=intent.account_id, target=intent.target)

@@ -1,0 +1,142 @@
+"""Everything that we ever ask Stripe to do, one line each; nothing else writes at Stripe.
+
+``billing.services.intents`` writes down what is asked before it calls :func:`send`. The
+parameters are Stripe's own, made by the functions of ``billing.stripe.<resource>``.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from stripe import StripeClient
+
+from billing.stripe.errors import translate
+from billing.stripe.fields import Fields, our_id, plain
+
+PAGE = 100
+
+Send = Callable[[Any, str, Any, Any], Any]
+"""From the client, the object that is changed (empty when one is made), parameters and options."""
+Since = Callable[[Any, Fields, int], Iterable[Any]]
+"""From the client, the parameters and a time in seconds: what was made since, newest first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Write:
+    """One thing that Stripe can be asked to do.
+
+    ``news`` says which mirrored object it changes: its kind, and where its id stands: ``id`` of
+    the answer, ``target``, or the name of a parameter. ``since`` lists what an operation makes;
+    without it nothing is made that could be looked for. ``gone_is_done`` is for operations that
+    Stripe refuses the second time because the first has ended the object.
+    """
+
+    send: Send
+    news: tuple[str, str] | None = None
+    since: Since | None = None
+    gone_is_done: bool = False
+
+
+def _since(service: Callable[[Any], Any], *parents: str, **always: str) -> Since:
+    """Lists by time of making, within the ``parents`` that the parameters name."""
+
+    def listed(client: Any, params: Fields, moment: int) -> Iterable[Any]:
+        within = {name: params[name] for name in parents if name in params}
+        asked = {"limit": PAGE, "created": {"gte": moment}, **within, **always}
+        found: Iterable[Any] = service(client).list(asked).auto_paging_iter()
+        return found
+
+    return listed
+
+
+WRITES: dict[str, Write] = {
+    "customer.create": Write(
+        send=lambda client, target, params, options: client.v1.customers.create(params, options),
+        news=("customer", "id"),
+        since=_since(lambda client: client.v1.customers),
+    ),
+    "product.create": Write(
+        send=lambda client, target, params, options: client.v1.products.create(params, options),
+        news=("product", "id"),
+        since=_since(lambda client: client.v1.products),
+    ),
+    "product.update": Write(
+        send=lambda client, target, params, options: client.v1.products.update(
+            target, params, options
+        ),
+        news=("product", "target"),
+    ),
+    "price.create": Write(
+        send=lambda client, target, params, options: client.v1.prices.create(params, options),
+        news=("price", "id"),
+        since=_since(lambda client: client.v1.prices),
+    ),
+    "price.update": Write(
+        send=lambda client, target, params, options: client.v1.prices.update(
+            target, params, options
+        ),
+        news=("price", "target"),
+    ),
+    "checkout_session.create": Write(
+        send=lambda client, target, params, options: client.v1.checkout.sessions.create(
+            params, options
+        ),
+        news=("checkout_session", "id"),
+        since=_since(lambda client: client.v1.checkout.sessions, "customer"),
+    ),
+    "checkout_session.expire": Write(
+        send=lambda client, target, params, options: client.v1.checkout.sessions.expire(
+            target, params, options
+        ),
+        news=("checkout_session", "target"),
+    ),
+    "refund.create": Write(
+        send=lambda client, target, params, options: client.v1.refunds.create(params, options),
+        news=("payment_intent", "payment_intent"),
+        since=_since(lambda client: client.v1.refunds, "payment_intent"),
+    ),
+    "subscription.update": Write(
+        send=lambda client, target, params, options: client.v1.subscriptions.update(
+            target, params, options
+        ),
+        news=("subscription", "target"),
+    ),
+    "subscription.cancel": Write(
+        send=lambda client, target, params, options: client.v1.subscriptions.cancel(
+            target, params, options
+        ),
+        news=("subscription", "target"),
+        gone_is_done=True,
+    ),
+}
+
+
+def send(
+    client: StripeClient, operation: str, *, target: str, params: Fields, idempotency_key: str
+) -> Fields:
+    """Ask Stripe once; its answer as plain data. Raises the errors of ``billing.stripe.errors``."""
+    write = WRITES[operation]
+    options = {"idempotency_key": idempotency_key}
+    with translate():
+        return plain(write.send(client, target, _in_order(params), options))
+
+
+def find(
+    client: StripeClient, operation: str, *, params: Fields, row_id: str, since: datetime
+) -> Fields | None:
+    """What the operation has made for this row of ours since then, if the list knows of it."""
+    listed = WRITES[operation].since
+    assert listed is not None
+    with translate():
+        every = (plain(each) for each in listed(client, params, int(since.timestamp())))
+        return next((fields for fields in every if our_id(fields) == row_id), None)
+
+
+def _in_order(value: Any) -> Any:
+    """The same request to the byte, whatever the database did to the order of its members."""
+    if isinstance(value, dict):
+        return {name: _in_order(value[name]) for name in sorted(value)}
+    if isinstance(value, list | tuple):
+        return [_in_order(each) for each in value]
+    return value

@@ -1,0 +1,147 @@
+"""What we ask of Stripe is carried out once, whatever happens on the way."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from billing.models import Product, StripeAccount, StripeIntent, SyncObject
+from billing.models.stripe_intent import IntentState
+from billing.services import intents
+from billing.stripe.errors import StripeRefused, StripeUnavailable
+from common.ids import new_id
+from projects.models import Project
+from tests.billing_fixtures import Clock, SandboxStripe
+
+AFTER_ALL_TRIES = 3
+
+
+@pytest.fixture
+def product(project: Project, account: StripeAccount) -> Product:
+    return Product.objects.create(project=project, account=account, name="Pro")
+
+
+def make(product: Product) -> None:
+    intents.make(
+        product, operation="product.create", params={"name": product.name}, at=timezone.now()
+    )
+
+
+def change(product: Product, **params: Any) -> dict[str, Any]:
+    request = params.pop("request", None) or new_id("req")
+    return intents.change(
+        project_id=product.project_id,
+        account=product.account,
+        operation="product.update",
+        subject=product.pk,
+        target=str(product.stripe_id),
+        params=params,
+        request=request,
+        at=timezone.now(),
+    )
+
+
+def only(**state: Any) -> StripeIntent:
+    return StripeIntent.objects.across_projects().get(**state)
+
+
+def due_now() -> None:
+    """As if every pause and every lease were over."""
+    StripeIntent.objects.across_projects().update(
+        next_try_at=timezone.now() - timedelta(days=9), leased_until=None
+    )
+
+
+def finish() -> int:
+    due_now()
+    return intents.finish_due(at=timezone.now())
+
+
+def test_made_once_and_read_again(stripe: SandboxStripe, product: Product) -> None:
+    make(product)
+    make(product)
+    (made,) = stripe.v1.products.list().data
+    intent = only()
+    assert (intent.state, intent.stripe_id, intent.attempts) == ("done", made.id, 1)
+    assert intent.answered_at is not None
+    assert product.stripe_id == made.id
+    assert SyncObject.objects.get().stripe_id == made.id
+
+
+def test_refused_means_no_row(stripe: SandboxStripe, product: Product) -> None:
+    product.name = ""
+    with pytest.raises(StripeRefused):
+        make(product)
+    assert only().state == IntentState.FAILED
+    assert not Product.objects.across_projects().exists()
+
+
+def test_the_janitor_finishes_what_nobody_asks_for_again(
+    stripe: SandboxStripe, product: Product
+) -> None:
+    stripe.fail("timeout_after", path="/v1/products", times=AFTER_ALL_TRIES)
+    with pytest.raises(StripeUnavailable):
+        make(product)
+    assert only().state == IntentState.UNKNOWN
+    assert finish() == 1
+    product.refresh_from_db()
+    (made,) = stripe.v1.products.list().data
+    assert (only().state, product.stripe_id) == ("done", made.id)
+    assert only().answered_at is None
+
+
+def test_a_saved_error_needs_another_key(
+    stripe: SandboxStripe, product: Product, clock: Clock
+) -> None:
+    stripe.fail("error_before", path="/v1/products")
+    with pytest.raises(StripeUnavailable):
+        make(product)
+    finish()
+    assert (only().state, only().key_generation) == (IntentState.UNKNOWN, 0)
+    clock.advance(seconds=61)
+    finish()
+    assert (only().state, only().key_generation) == (IntentState.DONE, 1)
+    assert len(stripe.v1.products.list().data) == 1
+
+
+def test_changes_of_one_target_keep_their_order(
+    stripe: SandboxStripe, product: Product, clock: Clock
+) -> None:
+    """The first one's answer gets lost; the second one finishes it before its own turn."""
+    make(product)
+    stripe.fail("timeout_before", path="/v1/products/*", times=AFTER_ALL_TRIES)
+    with pytest.raises(StripeUnavailable):
+        change(product, name="One", description="by the first")
+    change(product, name="Two")
+    made = stripe.v1.products.retrieve(str(product.stripe_id))
+    assert (made.name, made.description) == ("Two", "by the first")
+    states = StripeIntent.objects.across_projects().order_by("id").values_list("state", flat=True)
+    assert list(states) == ["done", "done", "done"]
+
+
+def test_a_change_that_was_overtaken_is_not_done_any_more(
+    stripe: SandboxStripe, product: Product, clock: Clock
+) -> None:
+    make(product)
+    stripe.fail("error_before", path="/v1/products/*")
+    with pytest.raises(StripeUnavailable):
+        change(product, name="One", request="one")
+    rows = StripeIntent.objects.across_projects()
+    rows.filter(state="unknown").update(state="parked")
+    change(product, name="Two")
+    rows.filter(state="parked").update(state="unknown")
+    with pytest.raises(StripeRefused, match="newer"):
+        change(product, name="One", request="one")
+    assert stripe.v1.products.retrieve(str(product.stripe_id)).name == "Two"
+    assert "Superseded" in only(state="failed").last_error
+    change(product, name="One", request="one")
+    assert stripe.v1.products.retrieve(str(product.stripe_id)).name == "One"
+
+
+def test_the_same_request_has_the_same_answer(stripe: SandboxStripe, product: Product) -> None:
+    make(product)
+    first = change(product, name="One", request="one")
+    change(product, name="Two", request="two")
+    assert change(product, name="One", request="one") == first
+    assert stripe.v1.products.retrieve(str(product.stripe_id)).name == "Two"
