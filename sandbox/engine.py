@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sandbox import accounts, disputes
-from sandbox.billing import beginning, cycle, ending, held
+from sandbox.billing import beginning, cycle, ending, held, scheduling
 from sandbox.billing.periods import HOUR
 from sandbox.checkout import expiry
 from sandbox.objects import Object
@@ -158,6 +158,10 @@ def _collection_resumes(tx: Transaction, subscription: Object) -> int | None:
     return pause["resumes_at"] if pause and subscription["status"] in RUNNING else None
 
 
+def _phase_ends(tx: Transaction, schedule: Object) -> int | None:
+    return schedule["current_phase"]["end_date"] if schedule["current_phase"] else None
+
+
 def _change_given_up(tx: Transaction, record: Object) -> int | None:
     return int(record["expires_at"])
 
@@ -173,12 +177,13 @@ def _retried(tx: Transaction, invoice: Object) -> int | None:
 DUTIES = (
     Duty("checkout.session", _session_expires, expiry.expire),
     Duty(refunds.PLAN, _refund_decided, lambda tx, _: refunds.decide_due(tx)),
+    Duty(disputes.PLAN, _dispute_opens, disputes.open_planned),
+    Duty(disputes.KIND, _dispute_runs_out, disputes.run_out),
     Duty("coupon", _coupon_expires, coupons.expire),
     Duty("promotion_code", _code_expires, promotion_codes.expire),
     Duty("subscription", _incomplete_expires, ending.expire),
     Duty(held.KIND, _change_given_up, held.expire),
-    Duty(disputes.PLAN, _dispute_opens, disputes.open_planned),
-    Duty(disputes.KIND, _dispute_runs_out, disputes.run_out),
+    Duty(scheduling.KIND, _phase_ends, scheduling.follow),
     Duty("subscription", _ends, cycle.end_as_planned),
     Duty("subscription", _collection_resumes, cycle.resume_collection),
     Duty("subscription", _trial_notice, beginning.give_trial_notice),

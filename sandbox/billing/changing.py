@@ -28,15 +28,19 @@ CHANGEABLE_WHEN_INCOMPLETE = ALWAYS_CHANGEABLE | {
 }
 
 
-def change(tx: Transaction, subscription: Object, params: Params) -> None:
+def change(
+    tx: Transaction, subscription: Object, params: Params, *, by_schedule: bool = False
+) -> None:
     """Apply the parameters of an update; what they cost at once is invoiced and collected."""
     _check_changeable(subscription, params)
-    customer = tx.param_object("customer", subscription["customer"], param="customer")
+    if not by_schedule:
+        check_unscheduled(subscription, params)
     if set(params) & pending_update.COSTLY:
         held.drop(tx, subscription)
     if params.get("payment_behavior") == "pending_if_incomplete":
         pending_update.change(tx, subscription, params)
         return
+    customer = tx.param_object("customer", subscription["customer"], param="customer")
     at_once = params.get("proration_behavior") == "always_invoice"
     with tx.arranged(sequences.CHANGE_INVOICED if at_once else ()):
         with tx.updating(subscription, UPDATED):
@@ -44,14 +48,14 @@ def change(tx: Transaction, subscription: Object, params: Params) -> None:
                 subscription["default_payment_method"] = own_method(tx, customer, params)
             apply_plain(subscription, params)
             if "discounts" in params:
-                _change_discounts(tx, subscription, params)
+                change_discounts(tx, subscription, params)
             invoice = rebilling.rebill(tx, subscription, params)
             planned_end.apply(tx, subscription, params)
         if invoice:
             settle(tx, subscription, invoice, params)
 
 
-def _change_discounts(tx: Transaction, subscription: Object, params: Params) -> None:
+def change_discounts(tx: Transaction, subscription: Object, params: Params) -> None:
     """The list that was sent replaces the one there was; an empty text is none."""
     customer = subscription["customer"]
     choices = discounts.read(tx, params["discounts"], customer=customer)
@@ -129,6 +133,22 @@ def unpaid(tx: Transaction, invoice: Object) -> StripeFailure:
         type="card_error",
         code="subscription_payment_intent_requires_action",
         payment_intent=copy(intent) if intent else None,
+    )
+
+
+def check_unscheduled(subscription: Object, params: Params) -> None:
+    """Raises 400 for what only the attached schedule may change."""
+    if not subscription["schedule"]:
+        return
+    if set(params) & {"cancel_at", "cancel_at_period_end"}:
+        subject = "any cancelation behavior"
+    elif taken := sorted(set(params) & pending_update.COSTLY):
+        subject = f"`{taken[0]}`"
+    else:
+        return
+    raise invalid(
+        f"The subscription is managed by the subscription schedule `{subscription['schedule']}`, "
+        f"and updating {subject} directly is not allowed. Please update the schedule instead."
     )
 
 

@@ -26,17 +26,22 @@ def next_renewal(subscription: Object) -> int:
 
 def renew(tx: Transaction, subscription: Object) -> None:
     """Begin the next period of every item whose period is over, with a draft invoice for it."""
+    with tx.updating(subscription, UPDATED):
+        begin_next(tx, subscription)
+
+
+def begin_next(tx: Transaction, subscription: Object) -> None:
+    """``renew``, for who announces the subscription's change."""
     over = [item for item in items.of(subscription) if item["current_period_end"] <= tx.now]
     began = min(item["current_period_start"] for item in over)
-    with tx.updating(subscription, UPDATED):
-        if subscription["status"] == "trialing":
-            subscription["status"] = "active"
-        for item in over:
-            start = item["current_period_end"]
-            anchor, recurring = subscription["billing_cycle_anchor"], item["price"]["recurring"]
-            item["current_period_start"] = start
-            item["current_period_end"] = periods.end_of_period(anchor, recurring, start)
-        _draft(tx, subscription, over, began=began)
+    if subscription["status"] == "trialing":
+        subscription["status"] = "active"
+    for item in over:
+        start = item["current_period_end"]
+        anchor, recurring = subscription["billing_cycle_anchor"], item["price"]["recurring"]
+        item["current_period_start"] = start
+        item["current_period_end"] = periods.end_of_period(anchor, recurring, start)
+    _draft(tx, subscription, over, began=began)
 
 
 def end_trial(tx: Transaction, subscription: Object) -> None:

@@ -25,6 +25,7 @@ def cancel(tx: Transaction, subscription: Object, *, reason: str | None) -> None
     forget_unbilled(tx, subscription)
     _close_invoices(tx, subscription, void=not began)
     tx.emit("customer.subscription.deleted", subscription)
+    _close_schedule(tx, subscription)
 
 
 def expire(tx: Transaction, subscription: Object) -> None:
@@ -63,6 +64,15 @@ def forget_unbilled(tx: Transaction, subscription: Object) -> None:
     for item in tx.all("invoiceitem", pending):
         tx.emit("invoiceitem.deleted", item)
         tx.delete(item)
+
+
+def _close_schedule(tx: Transaction, subscription: Object) -> None:
+    """A schedule ends with its subscription."""
+    id = subscription["schedule"]
+    schedule = tx.get("subscription_schedule", id) if id else None
+    if schedule and schedule["status"] == "active":
+        schedule |= {"canceled_at": tx.now, "current_phase": None, "status": "canceled"}
+        tx.emit("subscription_schedule.canceled", schedule)
 
 
 def _close_invoices(tx: Transaction, subscription: Object, *, void: bool) -> None:

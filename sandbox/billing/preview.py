@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from sandbox.billing import (
     beginning,
+    changing,
     cycle,
+    discounts,
     ending,
     invoicing,
     items,
     planned_end,
     proration,
     rebilling,
+    scheduling,
 )
 from sandbox.errors import StripeFailure, invalid, missing_param
 from sandbox.objects import Object, Params
@@ -28,8 +31,11 @@ def of_existing(tx: Transaction, subscription: Object, params: Params) -> Object
     """
     details = params.get(WITHIN, {})
     _check_changeable(subscription, details)
+    changing.check_unscheduled(subscription, details)
     if params.get("preview_mode") == "recurring":
         details = details | {"proration_behavior": "none"}
+    if "discounts" in params:
+        changing.change_discounts(tx, subscription, params)
     if details.get("cancel_now"):
         return _last(tx, subscription, details)
     draft = rebilling.rebill(tx, subscription, details)
@@ -54,6 +60,7 @@ def of_new(tx: Transaction, customer: Object, params: Params) -> Object:
         customer=customer,
         content=content,
         trial_end=beginning.trial_end_of(tx, details, within=WITHIN),
+        choices=discounts.read(tx, params.get("discounts"), customer=customer["id"]),
         anchor=beginning.anchor_of(tx, anchor, content, param=param),
     )
     prorate = details.get("proration_behavior") != "none"
@@ -88,8 +95,10 @@ def upcoming(tx: Transaction, subscription: Object) -> Object:
     if end is not None and end <= renewal:
         tx.at = end
         return _rest(tx, subscription)
+    _follow_schedule(tx, subscription, until=renewal)
     tx.at = max(renewal, tx.now)
-    cycle.renew(tx, subscription)
+    if cycle.next_renewal(subscription) <= tx.now:
+        cycle.renew(tx, subscription)
     return tx.param_object("invoice", subscription["latest_invoice"], param="subscription")
 
 
@@ -114,6 +123,16 @@ def nothing_upcoming(customer: str) -> StripeFailure:
     return StripeFailure(
         f"No upcoming invoices for customer: {customer}", status=404, code="invoice_upcoming_none"
     )
+
+
+def _follow_schedule(tx: Transaction, subscription: Object, *, until: int) -> None:
+    """Enter the phases that begin until then; one that begins at the renewal renews."""
+    while subscription["schedule"]:
+        schedule = tx.param_object(scheduling.KIND, subscription["schedule"], param="schedule")
+        if schedule["status"] != "active" or schedule["current_phase"]["end_date"] > until:
+            return
+        tx.at = schedule["current_phase"]["end_date"]
+        scheduling.follow(tx, schedule)
 
 
 def _last(tx: Transaction, subscription: Object, details: Params) -> Object:

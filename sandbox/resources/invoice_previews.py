@@ -17,7 +17,6 @@ routes = Routes()
 UNSUPPORTED = (
     "customer_account",
     "customer_details",
-    "discounts",
     "issuer",
     "on_behalf_of",
     "schedule",
@@ -43,6 +42,8 @@ def create(tx: Transaction, params: Params) -> Object:
     customer, subscription = _subjects(scratch, params)
     for place, item in enumerate(params.get("invoice_items", [])):
         _add_item(scratch, customer, subscription, item, f"invoice_items[{place}]")
+    if "discounts" in params and not subscription and "items" not in details:
+        raise invalid("Discounts are previewed on a subscription or on items.", param="discounts")
     if subscription:
         invoice = preview.of_existing(scratch, subscription, params)
     elif "items" in details:

@@ -23,6 +23,7 @@ from sandbox.resources import (
     refunds,
     setup_intents,
     subscription_items,
+    subscription_schedules,
     subscriptions,
     webhook_endpoints,
 )
@@ -35,8 +36,8 @@ RESOURCES: list[Routes] = [
     checkout_sessions.routes,
     coupons.routes,
     customers.routes,
-    events.routes,
     disputes.routes,
+    events.routes,
     invoice_items.routes,
     invoice_payments.routes,
     invoice_previews.routes,
@@ -49,6 +50,7 @@ RESOURCES: list[Routes] = [
     refunds.routes,
     setup_intents.routes,
     subscription_items.routes,
+    subscription_schedules.routes,
     subscriptions.routes,
     webhook_endpoints.routes,
 ]

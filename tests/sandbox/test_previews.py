@@ -124,6 +124,28 @@ def test_a_new_subscription(shop):
     assert shop.client.v1.subscriptions.list().data == []
 
 
+def test_discounts(shop, subscription, changes):
+    half = shop.client.v1.coupons.create({"percent_off": 50, "duration": "forever"})
+    chosen = [{"coupon": half.id}]
+    shop.later(10)
+    details = {**changes["upgrade"], "proration_behavior": "always_invoice"}
+    shown = preview(
+        shop, subscription=subscription.id, subscription_details=details, discounts=chosen
+    )
+    assert shop.client.v1.coupons.retrieve(half.id).times_redeemed == 0
+    shop.client.v1.subscriptions.update(subscription.id, {**details, "discounts": chosen})
+    made = shop.client.v1.invoices.list({"subscription": subscription.id}).data[0]
+    assert (shown.total, lines(shown)) == (made.total, lines(made))
+    new = {"items": [{"price": shop.price(3100)}]}
+    first = preview(
+        shop, customer=subscription.customer, subscription_details=new, discounts=chosen
+    )
+    assert (first.subtotal, first.total) == (3100, 1550)
+    with pytest.raises(stripe.InvalidRequestError) as raised:
+        preview(shop, customer=subscription.customer, discounts=chosen)
+    assert error_of(raised).param == "discounts"
+
+
 def test_an_end_and_a_cancellation(shop, subscription):
     shop.later(10)
     id = subscription.id
@@ -156,7 +178,7 @@ def test_a_trial(shop):
         ({}, "customer"),
         ({"customer": "cus_gone"}, "customer"),
         ({"subscription": "sub_gone"}, "subscription"),
-        ({"discounts": [{"discount": "di_1"}], "subscription": ...}, "discounts"),
+        ({"issuer": {"type": "self"}, "subscription": ...}, "issuer"),
         ({"subscription": ..., "customer": "other"}, "subscription"),
         (
             {"subscription": ..., "subscription_details": {"proration_date": 1}},

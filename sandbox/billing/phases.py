@@ -1,0 +1,182 @@
+"""The phases of a subscription schedule: what is billed from when until when."""
+
+from __future__ import annotations
+
+from sandbox.billing import blank_schedule, items, periods
+from sandbox.errors import invalid, missing_param, refuse_unsupported
+from sandbox.objects import Object, Params, copy
+from sandbox.transaction import Transaction
+
+UNSUPPORTED = (
+    "add_invoice_items",
+    "application_fee_percent",
+    "automatic_tax",
+    "billing_thresholds",
+    "collection_method",
+    "default_payment_method",
+    "default_tax_rates",
+    "description",
+    "invoice_settings",
+    "on_behalf_of",
+    "transfer_data",
+    "trial",
+)
+ITEM_UNSUPPORTED = ("billing_thresholds", "discounts", "tax_rates")
+
+
+def of_subscription(subscription: Object) -> Object:
+    """The phase that runs already: the subscription as it is, until its period or itself ends."""
+    held = items.of(subscription)
+    phase = blank_schedule.phase(
+        currency=subscription["currency"],
+        start=min(item["current_period_start"] for item in held),
+        end=subscription["cancel_at"] or max(item["current_period_end"] for item in held),
+        items=[
+            blank_schedule.item(item["price"]["id"], item.get("quantity"), item["metadata"])
+            for item in held
+        ],
+    )
+    if subscription["status"] == "trialing":
+        phase["trial_end"] = subscription["trial_end"]
+    return phase
+
+
+def read(tx: Transaction, schedule: Object, sent: list[Params]) -> list[Object]:
+    """All phases, those that are over included, from the ``phases`` of an update.
+
+    Raises 400 for phases that leave the present out, overlap, or leave a gap.
+    """
+    if not sent:
+        raise missing_param("phases")
+    start = _first_start(tx, schedule, sent[0])
+    kept = [phase for phase in copy(schedule["phases"]) if phase["start_date"] < start]
+    for phase in kept[-1:]:
+        phase["end_date"] = start
+    for place, params in enumerate(sent):
+        param = f"phases[{place}]"
+        phase = _read_one(tx, schedule, params, start, param, is_last=place == len(sent) - 1)
+        kept.append(phase)
+        start = phase["end_date"]
+    if at(kept, tx.now) is None and kept[-1]["end_date"] > tx.now:
+        raise invalid("The phases must include the one that runs now.", param="phases")
+    return kept
+
+
+def at(phases: list[Object], moment: int) -> Object | None:
+    """The phase that the moment lies in."""
+    for phase in phases:
+        if phase["start_date"] <= moment < phase["end_date"]:
+            return phase
+    return None
+
+
+def item_changes(subscription: Object, phase: Object) -> list[Params]:
+    """The ``items`` of an update that makes the subscription bill what the phase says.
+
+    An item of the same price stays; others are replaced one by one, in their order.
+    """
+    old = {item["price"]["id"]: item for item in items.of(subscription)}
+    changes, added = [], []
+    for wanted in phase["items"]:
+        kept = old.pop(wanted["price"], None)
+        if kept is None:
+            added.append(_wanted(wanted))
+        elif kept.get("quantity") != wanted.get("quantity") or wanted["metadata"]:
+            changes.append({"id": kept["id"], **_wanted(wanted)})
+    freed = [item["id"] for item in old.values()]
+    replaced = [{"id": id, **params} for id, params in zip(freed, added, strict=False)]
+    gone = [{"id": id, "deleted": True} for id in freed[len(added) :]]
+    return [*changes, *replaced, *gone, *added[len(freed) :]]
+
+
+def _wanted(item: Object) -> Params:
+    return {name: item[name] for name in ("price", "quantity", "metadata") if item.get(name)}
+
+
+def _first_start(tx: Transaction, schedule: Object, params: Params) -> int:
+    start = params.get("start_date")
+    if start is None:
+        raise missing_param("phases[0][start_date]")
+    if start == "now":
+        return tx.now
+    if start not in [phase["start_date"] for phase in schedule["phases"]]:
+        raise invalid(
+            "The first phase must begin when a phase of the schedule began, such as the current "
+            f"one ({schedule['current_phase']['start_date']}), or `now`.",
+            param="phases[0][start_date]",
+        )
+    return int(start)
+
+
+def _read_one(
+    tx: Transaction, schedule: Object, params: Params, start: int, param: str, *, is_last: bool
+) -> Object:
+    _check(params, schedule, start, param)
+    wanted = [
+        _read_item(tx, item, f"{param}[items][{place}]")
+        for place, item in enumerate(params["items"])
+    ]
+    prices = [tx.param_object("price", item["price"], param=param) for item in wanted]
+    currency = schedule["phases"][0]["currency"]
+    if any(price["currency"] != currency for price in prices):
+        raise invalid(
+            f"All prices of this schedule must be in {currency}.", param=f"{param}[items]"
+        )
+    end = _end(tx, params, start, prices, param, is_last=is_last)
+    phase = blank_schedule.phase(currency=currency, start=start, end=end, items=wanted)
+    phase |= {
+        "billing_cycle_anchor": params.get("billing_cycle_anchor"),
+        "metadata": params.get("metadata", {}),
+        "proration_behavior": params.get("proration_behavior", "create_prorations"),
+        "trial_end": params.get("trial_end"),
+    }
+    for discount in params.get("discounts") or []:
+        names = ("coupon", "discount", "promotion_code")
+        phase["discounts"].append({name: discount.get(name) for name in names})
+    return phase
+
+
+def _check(params: Params, schedule: Object, start: int, param: str) -> None:
+    for name in UNSUPPORTED:
+        if name in params:
+            raise invalid(f"The sandbox does not support `{name}` here.", param=f"{param}[{name}]")
+    sent = params.get("start_date", start)
+    if sent not in (start, "now"):
+        raise invalid(
+            "A phase must begin when the one before it ends.", param=f"{param}[start_date]"
+        )
+    trials = [phase["trial_end"] for phase in schedule["phases"]]
+    if params.get("trial_end") not in (None, *trials):
+        raise invalid("The sandbox's schedules begin no trials.", param=f"{param}[trial_end]")
+    if not params["items"]:
+        raise missing_param(f"{param}[items]")
+
+
+def _read_item(tx: Transaction, params: Params, param: str) -> Object:
+    refuse_unsupported(params, *ITEM_UNSUPPORTED)
+    price = items.recurring_price(tx, params, param)
+    quantity = items.quantity_of(price, params, param)
+    return blank_schedule.item(price["id"], quantity, params.get("metadata", {}))
+
+
+def _end(
+    tx: Transaction, params: Params, start: int, prices: list[Object], param: str, *, is_last: bool
+) -> int:
+    """``end_date``, or ``duration`` after the start; the last phase may be one period long."""
+    if "end_date" in params and "duration" in params:
+        raise invalid(
+            "You may only specify one of these parameters: end_date, duration.",
+            param=f"{param}[duration]",
+        )
+    if "duration" in params:
+        length = {"interval_count": 1} | params["duration"]
+        end = periods.boundary(start, length, 1)
+    elif "end_date" in params:
+        end = tx.now if params["end_date"] == "now" else int(params["end_date"])
+    elif is_last:
+        end = periods.boundary(start, prices[0]["recurring"], 1)
+    else:
+        raise missing_param(f"{param}[end_date]")
+    if end <= start:
+        raise invalid("A phase must end after it begins.", param=f"{param}[end_date]")
+    return end

@@ -1,0 +1,105 @@
+"""Subscription schedules: changes that are decided now and happen later."""
+
+from __future__ import annotations
+
+from stripe.params import (
+    SubscriptionScheduleCancelParams,
+    SubscriptionScheduleCreateParams,
+    SubscriptionScheduleListParams,
+    SubscriptionScheduleReleaseParams,
+    SubscriptionScheduleRetrieveParams,
+    SubscriptionScheduleUpdateParams,
+)
+
+from sandbox.billing import scheduling
+from sandbox.billing.scheduling import KIND
+from sandbox.errors import invalid, missing_param, refuse_unsupported
+from sandbox.objects import Object, Params, merge_metadata
+from sandbox.pagination import in_range, page
+from sandbox.routing import Routes
+from sandbox.transaction import Transaction
+
+routes = Routes()
+
+UNSUPPORTED = ("billing_mode", "customer_account", "default_settings", "pause_schedules")
+OPEN = ("not_started", "active")
+MOMENTS = ("canceled_at", "completed_at", "released_at")
+
+
+@routes.post("/v1/subscription_schedules", SubscriptionScheduleCreateParams)
+def create(tx: Transaction, params: Params) -> Object:
+    """From a subscription that runs; its phases are then changed by an update, as at Stripe."""
+    refuse_unsupported(params, *UNSUPPORTED)
+    if "from_subscription" not in params:
+        if "customer" in params:
+            raise invalid(
+                "The sandbox schedules subscriptions that run already: pass `from_subscription`.",
+                param="customer",
+            )
+        raise missing_param("from_subscription")
+    for name in ("customer", "phases", "start_date", "end_behavior"):
+        if name in params:
+            raise invalid(f"You cannot set `{name}` if `from_subscription` is set.", param=name)
+    id = params["from_subscription"]
+    subscription = tx.param_object("subscription", id, param="from_subscription")
+    schedule = scheduling.attach(tx, subscription)
+    merge_metadata(schedule, params.get("metadata"))
+    return schedule
+
+
+@routes.get("/v1/subscription_schedules/<id>", SubscriptionScheduleRetrieveParams)
+def retrieve(tx: Transaction, params: Params, id: str) -> Object:
+    return tx.path_object(KIND, id)
+
+
+@routes.post("/v1/subscription_schedules/<id>", SubscriptionScheduleUpdateParams)
+def update(tx: Transaction, params: Params, id: str) -> Object:
+    refuse_unsupported(params, *UNSUPPORTED)
+    if params.get("end_behavior") in ("none", "renew"):
+        raise invalid(
+            "The sandbox's schedules end with `release` or `cancel`.", param="end_behavior"
+        )
+    schedule = tx.path_object(KIND, id)
+    _require_open(schedule, "update")
+    with tx.updating(schedule, "subscription_schedule.updated"):
+        merge_metadata(schedule, params.get("metadata"))
+    if set(params) & {"phases", "end_behavior"}:
+        scheduling.change(tx, schedule, params)
+    return schedule
+
+
+@routes.post("/v1/subscription_schedules/<id>/release", SubscriptionScheduleReleaseParams)
+def release(tx: Transaction, params: Params, id: str) -> Object:
+    schedule = tx.path_object(KIND, id)
+    _require_open(schedule, "release")
+    scheduling.release(tx, schedule, keeps_end=params.get("preserve_cancel_date", False))
+    return schedule
+
+
+@routes.post("/v1/subscription_schedules/<id>/cancel", SubscriptionScheduleCancelParams)
+def cancel(tx: Transaction, params: Params, id: str) -> Object:
+    schedule = tx.path_object(KIND, id)
+    _require_open(schedule, "cancel")
+    scheduling.cancel(tx, schedule, params)
+    return schedule
+
+
+@routes.get("/v1/subscription_schedules", SubscriptionScheduleListParams)
+def list_(tx: Transaction, params: Params) -> Object:
+    def wanted(schedule: Object) -> bool:
+        return (
+            schedule["customer"] == params.get("customer", schedule["customer"])
+            and not (params.get("scheduled") and schedule["status"] != "not_started")
+            and all(in_range(schedule[name], params[name]) for name in MOMENTS if name in params)
+        )
+
+    return page(tx, KIND, params, url="/v1/subscription_schedules", where=wanted)
+
+
+def _require_open(schedule: Object, verb: str) -> None:
+    if schedule["status"] not in OPEN:
+        raise invalid(
+            f"You cannot {verb} a subscription schedule that is currently in the "
+            f"`{schedule['status']}` status. It must be in one of the following statuses: "
+            "`not_started` or `active`."
+        )
