@@ -65,6 +65,9 @@ class CheckoutSnapshot(Snapshot):
     url: str
     currency: str
     amount_total: int | None
+    amount_subtotal: int | None = None
+    amount_discount: int = 0
+    amount_tax: int = 0
     payment_stripe_id: str | None
     subscription_stripe_id: str | None
     invoice_stripe_id: str | None
