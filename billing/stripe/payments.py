@@ -60,6 +60,50 @@ def refund_snapshot(fields: Fields) -> RefundSnapshot:
     )
 
 
+def to_confirm(
+    *,
+    amount: int,
+    currency: str,
+    customer_stripe_id: str,
+    description: str,
+    metadata: dict[str, str],
+    save_payment_method: bool,
+) -> Fields:
+    """A PaymentIntent that the buyer will confirm, by whichever method Stripe offers them.
+
+    ``amount`` in minor units; the customer may be empty.
+    """
+    params: Fields = {
+        "amount": amount,
+        "currency": currency,
+        "automatic_payment_methods": {"enabled": True},
+        "metadata": metadata,
+    }
+    if customer_stripe_id:
+        params["customer"] = customer_stripe_id
+    if description:
+        params["description"] = description
+    if save_payment_method:
+        params["setup_future_usage"] = "off_session"
+    return params
+
+
+def to_charge(params: Fields, *, payment_method: str) -> Fields:
+    """The same, charged at once to a saved method while the buyer is away."""
+    return {
+        **params,
+        "payment_method": payment_method,
+        "confirm": True,
+        "off_session": True,
+        "automatic_payment_methods": {"enabled": True, "allow_redirects": "never"},
+    }
+
+
+def made(fields: Fields) -> PaymentSnapshot:
+    """What Stripe answered to whoever made a PaymentIntent that nobody has confirmed yet."""
+    return snapshot(fields, [])
+
+
 def retrieve(client: StripeClient, stripe_id: str) -> PaymentSnapshot:
     """What Stripe says now. Raises StripeObjectMissing."""
     with translate():

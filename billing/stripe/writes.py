@@ -56,6 +56,12 @@ WRITES: dict[str, Write] = {
         news=("customer", "id"),
         since=_since(lambda client: client.v1.customers),
     ),
+    "customer.update": Write(
+        send=lambda client, target, params, options: client.v1.customers.update(
+            target, params, options
+        ),
+        news=("customer", "target"),
+    ),
     "product.create": Write(
         send=lambda client, target, params, options: client.v1.products.create(params, options),
         news=("product", "id"),
@@ -91,6 +97,24 @@ WRITES: dict[str, Write] = {
         ),
         news=("checkout_session", "target"),
     ),
+    "payment_intent.create": Write(
+        send=lambda client, target, params, options: client.v1.payment_intents.create(
+            params, options
+        ),
+        news=("payment_intent", "id"),
+        since=_since(lambda client: client.v1.payment_intents, "customer"),
+    ),
+    "payment_intent.cancel": Write(
+        send=lambda client, target, params, options: client.v1.payment_intents.cancel(
+            target, params, options
+        ),
+        news=("payment_intent", "target"),
+    ),
+    "payment_method.detach": Write(
+        send=lambda client, target, params, options: client.v1.payment_methods.detach(
+            target, params, options
+        ),
+    ),
     "refund.create": Write(
         send=lambda client, target, params, options: client.v1.refunds.create(params, options),
         news=("payment_intent", "payment_intent"),
@@ -108,6 +132,59 @@ WRITES: dict[str, Write] = {
         ),
         news=("subscription", "target"),
         gone_is_done=True,
+    ),
+    "subscription.resume": Write(
+        send=lambda client, target, params, options: client.v1.subscriptions.resume(
+            target, params, options
+        ),
+        news=("subscription", "target"),
+    ),
+    "subscription_schedule.create": Write(
+        send=lambda client, target, params, options: client.v1.subscription_schedules.create(
+            params, options
+        ),
+        news=("subscription", "target"),
+    ),
+    "subscription_schedule.update": Write(
+        send=lambda client, target, params, options: client.v1.subscription_schedules.update(
+            target, params, options
+        ),
+    ),
+    "subscription_schedule.release": Write(
+        send=lambda client, target, params, options: client.v1.subscription_schedules.release(
+            target, params, options
+        ),
+    ),
+    "coupon.create": Write(
+        send=lambda client, target, params, options: client.v1.coupons.create(params, options),
+        news=("coupon", "id"),
+        since=_since(lambda client: client.v1.coupons),
+    ),
+    "coupon.update": Write(
+        send=lambda client, target, params, options: client.v1.coupons.update(
+            target, params, options
+        ),
+        news=("coupon", "target"),
+    ),
+    "coupon.delete": Write(
+        send=lambda client, target, params, options: client.v1.coupons.delete(
+            target, params, options
+        ),
+        news=("coupon", "target"),
+        gone_is_done=True,
+    ),
+    "promotion_code.create": Write(
+        send=lambda client, target, params, options: client.v1.promotion_codes.create(
+            params, options
+        ),
+        news=("promotion_code", "id"),
+        since=_since(lambda client: client.v1.promotion_codes),
+    ),
+    "promotion_code.update": Write(
+        send=lambda client, target, params, options: client.v1.promotion_codes.update(
+            target, params, options
+        ),
+        news=("promotion_code", "target"),
     ),
 }
 
