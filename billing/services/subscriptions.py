@@ -2,17 +2,30 @@
 
 from datetime import datetime
 from enum import Enum
+from typing import Any
 
-from billing.errors import SubscriptionEnded
+from billing.errors import NotPaused, SubscriptionEnded, SubscriptionNotRunning
 from billing.models import Subscription
-from billing.models.sync_object import Kind
-from billing.selectors import subscriptions as stored
-from billing.services import sync
+from billing.models.subscription import ENTITLING, NOT_SERVED, SubscriptionStatus
+from billing.services import scheduling
+from billing.services.subscription_writes import (
+    AGAIN,
+    CANCEL,
+    RESUME,
+    UPDATE,
+    ask,
+    read_again,
+    stripe_id,
+)
 from billing.stripe import subscriptions
 from billing.stripe.client import client_for
-from billing.stripe.errors import StripeObjectMissing, StripeRefused
+from billing.stripe.errors import StripeObjectMissing
+from common.errors import Invalid
 from common.ids import new_id
 from events.services import audit
+
+IN_FULL = {"invoice_now": True, "prorate": True}
+"""Stripe credits what is left of the period to the customer's balance."""
 
 
 class When(Enum):
@@ -22,65 +35,126 @@ class When(Enum):
     PERIOD_END = "period_end"
 
 
-def cancel(*, subscription: Subscription, when: When, actor: str, at: datetime) -> Subscription:
+def cancel(
+    *,
+    subscription: Subscription,
+    when: When,
+    actor: str,
+    at: datetime,
+    request: str = "",
+    prorate: bool = False,
+    reason: str = "",
+) -> Subscription:
     """Ask Stripe to end it, then store what Stripe says is now true.
 
-    One that ends meanwhile, by somebody else's request or by a try of ours whose answer got lost,
-    has ended as asked for ``When.NOW``. Raises SubscriptionEnded, StripeUnavailable.
+    ``prorate`` credits the rest of the period when it ends now. What was planned for it is taken
+    back. One that ends meanwhile, by somebody else's request or by a try of ours whose answer got
+    lost, has ended as asked for ``When.NOW``. Raises SubscriptionEnded, StripeUnavailable.
     """
-    client, stripe_id = client_for(subscription.account), _stripe_id(subscription)
-    key = new_id("req")
-    _record(subscription, "subscription.cancel", actor, at, after={"when": when.value})
+    stripe_id(subscription)
+    if prorate and when is not When.NOW:
+        raise Invalid("Only a subscription that ends now has time left over.", field="prorate")
+    request = request or new_id("req")
+    asked = {"when": when.value, **({"prorate": True} if prorate else {})}
+    _record(subscription, "subscription.cancel", actor, at, after=asked, reason=reason)
+    if when is When.PERIOD_END:
+        scheduling.release(subscription=subscription, request=request, at=at)
+        params = {"cancel_at_period_end": True}
+        ask(subscription=subscription, operation=UPDATE, params=params, request=request, at=at)
+        return read_again(subscription, at=at)
     try:
-        if when is When.NOW:
-            subscriptions.cancel_now(client, stripe_id, idempotency_key=key)
-        else:
-            subscriptions.cancel_at_period_end(client, stripe_id, idempotency_key=key)
-    except (StripeObjectMissing, StripeRefused) as refusal:
-        found = _read_again(subscription, at=at)
-        if when is When.NOW and found.has_ended:
-            return found
-        _raise_if_ended(found, refusal)
-        raise
-    return _read_again(subscription, at=at)
+        params = IN_FULL if prorate else {}
+        ask(subscription=subscription, operation=CANCEL, params=params, request=request, at=at)
+    except (SubscriptionEnded, StripeObjectMissing):
+        if not (found := read_again(subscription, at=at)).has_ended:
+            raise
+        return found
+    return read_again(subscription, at=at)
 
 
-def keep(*, subscription: Subscription, actor: str, at: datetime) -> Subscription:
+def keep(
+    *, subscription: Subscription, actor: str, at: datetime, request: str = "", reason: str = ""
+) -> Subscription:
     """Take a cancellation back that has not yet taken effect; as above."""
-    client, stripe_id = client_for(subscription.account), _stripe_id(subscription)
-    _record(subscription, "subscription.keep", actor, at, after={})
+    client, target = client_for(subscription.account), stripe_id(subscription)
+    _record(subscription, "subscription.keep", actor, at, after={}, reason=reason)
     try:
-        subscriptions.keep(client, stripe_id, idempotency_key=new_id("req"))
-    except (StripeObjectMissing, StripeRefused) as refusal:
-        _raise_if_ended(_read_again(subscription, at=at), refusal)
+        params = subscriptions.keeping(client, target)
+    except StripeObjectMissing as missing:
+        if read_again(subscription, at=at).has_ended:
+            raise SubscriptionEnded(AGAIN) from missing
         raise
-    return _read_again(subscription, at=at)
+    request = request or new_id("req")
+    ask(subscription=subscription, operation=UPDATE, params=params, request=request, at=at)
+    return read_again(subscription, at=at)
 
 
-def _stripe_id(subscription: Subscription) -> str:
-    if subscription.has_ended or not subscription.stripe_id:
-        raise SubscriptionEnded("Open a new checkout to subscribe again.")
-    return subscription.stripe_id
+def pause(
+    *,
+    subscription: Subscription,
+    resumes_at: datetime | None,
+    actor: str,
+    at: datetime,
+    request: str = "",
+    reason: str = "",
+) -> Subscription:
+    """Stop serving and billing it until ``resumes_at``, or until it is resumed.
+
+    It keeps its periods; invoices of the pause come to nothing. One that is paused already gets
+    the new date. Raises SubscriptionNotRunning, SubscriptionEnded, StripeUnavailable.
+    """
+    stripe_id(subscription)
+    if subscription.status not in ENTITLING:
+        raise SubscriptionNotRunning(f"It is {subscription.status}; only a paid one is paused.")
+    if resumes_at is not None and resumes_at <= at:
+        raise Invalid("Send a time to come.", field="resumes_at")
+    until = None if resumes_at is None else int(resumes_at.timestamp())
+    pause = {"behavior": NOT_SERVED, **({"resumes_at": until} if until else {})}
+    _record(subscription, "subscription.pause", actor, at, after=pause, reason=reason)
+    params = {"pause_collection": pause}
+    request = request or new_id("req")
+    ask(subscription=subscription, operation=UPDATE, params=params, request=request, at=at)
+    return read_again(subscription, at=at)
 
 
-def _read_again(subscription: Subscription, *, at: datetime) -> Subscription:
-    sync.now(
-        account=subscription.account,
-        kind=Kind.SUBSCRIPTION,
-        stripe_id=subscription.stripe_id or "",
-        at=at,
-    )
-    return stored.get(project=subscription.project, subscription_id=subscription.pk)
+def resume(
+    *, subscription: Subscription, actor: str, at: datetime, request: str = "", reason: str = ""
+) -> Subscription:
+    """Serve and bill it again from now on.
+
+    One that Stripe paused, because a trial ended without a card, begins a new period and is
+    charged for it. Raises NotPaused, SubscriptionEnded, StripeUnavailable.
+    """
+    stripe_id(subscription)
+    if not subscription.pause_behavior and subscription.status != SubscriptionStatus.PAUSED:
+        raise NotPaused(f"It is {subscription.status}.")
+    _record(subscription, "subscription.resume", actor, at, after={}, reason=reason)
+    params: dict[str, Any] = {"pause_collection": ""}
+    operation = UPDATE
+    if not subscription.pause_behavior:
+        operation, params = RESUME, {"billing_cycle_anchor": {"type": "now"}}
+    request = request or new_id("req")
+    ask(subscription=subscription, operation=operation, params=params, request=request, at=at)
+    return read_again(subscription, at=at)
 
 
-def _raise_if_ended(subscription: Subscription, refusal: Exception) -> None:
-    """It ended at Stripe before we had heard of it."""
-    if subscription.has_ended:
-        raise SubscriptionEnded("Open a new checkout to subscribe again.") from refusal
+def undo(
+    *, subscription: Subscription, actor: str, at: datetime, request: str = "", reason: str = ""
+) -> Subscription:
+    """Take back what is planned for its next period. Raises NothingScheduled."""
+    _record(subscription, "subscription.undo", actor, at, after={}, reason=reason)
+    request = request or new_id("req")
+    return scheduling.undo(subscription=subscription, request=request, at=at)
 
 
 def _record(
-    subscription: Subscription, action: str, actor: str, at: datetime, *, after: dict[str, str]
+    subscription: Subscription,
+    action: str,
+    actor: str,
+    at: datetime,
+    *,
+    after: dict[str, Any],
+    reason: str,
 ) -> None:
     audit.record(
         actor=actor,
@@ -89,4 +163,5 @@ def _record(
         project_id=subscription.project_id,
         at=at,
         after=after,
+        reason=reason,
     )

@@ -66,6 +66,19 @@ def changed_at_renewal(
     }
 
 
+def again(released: Fields) -> Fields:
+    """Parameters that plan what a released schedule had planned: what runs, and what follows."""
+    running, following = released["phases"][-2:]
+    return {
+        "end_behavior": "release",
+        "proration_behavior": "none",
+        "phases": [
+            {**_again(phase), "end_date": phase["end_date"], "proration_behavior": "none"}
+            for phase in (running, following)
+        ],
+    }
+
+
 def _again(phase: Fields) -> Fields:
     kept = {name: phase[name] for name in KEPT if phase.get(name)}
     kept["items"] = [

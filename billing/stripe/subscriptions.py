@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from stripe import StripeClient
-from stripe.params import SubscriptionUpdateParams
 
 from billing.stripe import discounts, schedules
 from billing.stripe.errors import translate
@@ -56,40 +55,13 @@ def iterate(client: StripeClient) -> Iterator[SubscriptionSnapshot]:
             yield _complete(client, plain(subscription))
 
 
-def cancel_now(
-    client: StripeClient, stripe_id: str, *, idempotency_key: str
-) -> SubscriptionSnapshot:
-    """End it at once, without a final invoice and without giving money back."""
+def keeping(client: StripeClient, stripe_id: str) -> Fields:
+    """The parameters that take back whatever lets it end: a cancellation to a date is told apart
+    from one to the end of the period, because Stripe takes each back in its own way."""
     with translate():
-        ended = client.v1.subscriptions.cancel(stripe_id, {}, {"idempotency_key": idempotency_key})
-        return _complete(client, plain(ended))
-
-
-def cancel_at_period_end(
-    client: StripeClient, stripe_id: str, *, idempotency_key: str
-) -> SubscriptionSnapshot:
-    """Let it end with the running period."""
-    with translate():
-        changed = client.v1.subscriptions.update(
-            stripe_id, {"cancel_at_period_end": True}, {"idempotency_key": idempotency_key}
-        )
-        return _complete(client, plain(changed))
-
-
-def keep(client: StripeClient, stripe_id: str, *, idempotency_key: str) -> SubscriptionSnapshot:
-    """Take back whatever lets it end; a cancellation to a date is told apart from one to the
-    end of the period, because Stripe takes each back in its own way."""
-    with translate():
-        fields = plain(client.v1.subscriptions.retrieve(stripe_id))
-        params: SubscriptionUpdateParams
-        if fields.get("cancel_at_period_end"):
-            params = {"cancel_at_period_end": False}
-        else:
-            params = {"cancel_at": ""}
-        changed = client.v1.subscriptions.update(
-            stripe_id, params, {"idempotency_key": idempotency_key}
-        )
-        return _complete(client, plain(changed))
+        if _read(client, stripe_id).get("cancel_at_period_end"):
+            return {"cancel_at_period_end": False}
+        return {"cancel_at": ""}
 
 
 def _read(client: StripeClient, stripe_id: str) -> Fields:
