@@ -83,6 +83,14 @@ class NothingToRefund(Conflict):
     code, title = "nothing-to-refund", "There is not that much left to refund."
 
 
+class IntentOver(Conflict):
+    code, title = "intent-over", "It has come to its end."
+
+
+class IntentUnderWay(Conflict):
+    code, title = "intent-under-way", "It is being tried right now."
+
+
 class ValueDoesNotFit(Invalid):
     code, title = "value-does-not-fit", "The value does not fit the kind of the feature."
 

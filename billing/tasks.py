@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from billing.services import carts, reconciliation, sync, trials
+from billing.services import carts, intents, reconciliation, sync, trials
 
 A_NIGHT = 6 * 3600
 """Seconds; a copy that the broker delivers meanwhile finds the work taken and returns."""
@@ -17,6 +17,16 @@ def drain() -> None:
 @shared_task(name="billing.close_carts")
 def close_carts() -> None:
     carts.close_due(at=timezone.now())
+
+
+@shared_task(name="billing.finish_intents")
+def finish_intents() -> None:
+    intents.finish_due(at=timezone.now())
+
+
+@shared_task(name="billing.purge_intents")
+def purge_intents() -> None:
+    intents.purge(at=timezone.now())
 
 
 @shared_task(name="billing.reconcile", time_limit=A_NIGHT, soft_time_limit=A_NIGHT - 60)

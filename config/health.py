@@ -6,7 +6,7 @@ dead it still answers everything, and says that it is *degraded*. Every check ha
 probe is answered in seconds with everything else frozen.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
@@ -20,6 +20,8 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from billing.selectors import intents
+from billing.selectors.intents import Undecided
 from common import heartbeats, redis
 from common.times import rfc3339
 from webhooks.selectors import inbound_events
@@ -90,6 +92,7 @@ def gather(now: datetime) -> dict[str, Check]:
         "database": Check(AWAY),
         "migrations": Check(AWAY, detail="unknown while the database is away"),
         "inbound": unknown,
+        "intents": unknown,
         "pipeline": unknown,
         "worker": unknown,
     }
@@ -122,9 +125,19 @@ def _work(now: datetime) -> dict[str, Check]:
     ages = heartbeats.ages(at=now)
     return {
         "inbound": _age(timedelta() if oldest is None else now - oldest),
+        "intents": _intents(intents.undecided(), now),
         "pipeline": _age(ages.get(heartbeats.PIPELINE)),
         "worker": _age(ages.get(heartbeats.WORKER)),
     }
+
+
+def _intents(found: Undecided, now: datetime) -> Check:
+    """What we have asked Stripe for and do not know the end of."""
+    age = _age(timedelta() if found.oldest is None else now - found.oldest)
+    if not (found.open or found.parked):
+        return age
+    status = DEGRADED if found.parked else age.status
+    return replace(age, status=status, detail=f"{found.open} open, {found.parked} parked")
 
 
 def _age(age: timedelta | None) -> Check:

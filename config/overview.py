@@ -9,6 +9,7 @@ from django.db.models.functions import TruncHour
 
 from billing.models import Payment, Refund, Subscription, SyncObject
 from billing.models.subscription import SubscriptionStatus
+from billing.selectors import intents
 from billing.selectors.sync_objects import IN_STATE
 from common.money import Money
 from events.models import AuditEntry, OutboxEvent
@@ -140,6 +141,7 @@ def gather(now: datetime) -> dict[str, Any]:
     return {
         "now": now,
         "inbox": inbox(),
+        "intents": intents.undecided(),
         "hours": hours,
         "events_today": sum(hour.events for hour in hours),
         "subscriptions": subscriptions(),

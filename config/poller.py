@@ -1,7 +1,7 @@
 """Each worker looks for due work by itself every second, so a dead Redis costs a second at most.
 
 A Celery bootstep starts one thread beside the pool, before the worker has found its broker and
-whether or not it ever does. The thread does what the task ``billing.sync`` does.
+whether or not it ever does. The thread does what the tasks of ``TASKS`` do.
 """
 
 import os
@@ -17,7 +17,7 @@ from django.utils import timezone
 
 log = structlog.get_logger(__name__)
 
-TASK = "billing.sync"
+TASKS = ("billing.sync", "billing.finish_intents")
 INTERVAL = 1.0
 """Seconds between two looks."""
 GOODBYE = 10.0
@@ -38,11 +38,12 @@ class Poller(bootsteps.StartStopStep):
         os.register_at_fork(after_in_child=_leave_the_parents_connections)
         from common import heartbeats  # noqa: PLC0415  # a model: Django is set up only now
 
-        sync = worker.app.tasks[TASK].run
+        work = [worker.app.tasks[each].run for each in TASKS]
 
         def turn() -> None:
             heartbeats.beat(name=heartbeats.WORKER, at=timezone.now())
-            sync()
+            for each in work:
+                each()
 
         self._thread = threading.Thread(
             target=poll, args=(turn, self._stop), name="poller", daemon=True

@@ -17,6 +17,7 @@ ACTS = (
     "billing.change_product",
     "billing.change_price",
     "billing.change_syncobject",
+    "billing.change_stripeintent",
     "billing.add_stripeaccount",
     "billing.change_stripeaccount",
     "entitlements.add_feature",
@@ -26,7 +27,8 @@ ACTS = (
     "webhooks.change_inboundevent",
 )
 """Register and configure projects; issue, rotate and revoke keys; change products, put prices on
-and off sale; read again; connect Stripe accounts; define and archive features; grant and revoke;
+and off sale; read again; decide about
+what Stripe was asked; connect Stripe accounts; define and archive features; grant and revoke;
 replay events."""
 
 VIEWERS, OPERATORS = "Viewers", "Operators"

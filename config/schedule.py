@@ -10,11 +10,13 @@ def _every(seconds: float, task: str) -> dict[str, Any]:
 SCHEDULE: dict[str, dict[str, Any]] = {
     "sync what is due": _every(5, "billing.sync"),
     "tell which trials are about to end": _every(60, "billing.tell_trials"),
+    "find out what Stripe has done": _every(5, "billing.finish_intents"),
     "expire manual grants": _every(30, "entitlements.expire_grants"),
     "tell what time alone has changed": _every(5, "entitlements.tell_due"),
     "write down which carts are over": _every(300, "billing.close_carts"),
     "look for events that never arrived": _every(600, "webhooks.catch_up"),
     "compare with Stripe": _every(86_400, "billing.reconcile"),
     "forget old idempotency keys": _every(3600, "projects.purge_idempotency_keys"),
+    "forget old intents": _every(3600, "billing.purge_intents"),
     "beat, broker and worker are alive": _every(10, "config.heartbeat"),
 }

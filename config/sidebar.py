@@ -48,6 +48,7 @@ GROUPS: list[tuple[str, list[tuple[str, str, str]]]] = [
             ("Endpoints", "webhook", "billing.stripeendpoint"),
             ("Inbound events", "move_to_inbox", "webhooks.inboundevent"),
             ("Sync objects", "sync", "billing.syncobject"),
+            ("Intents", "outbound", "billing.stripeintent"),
         ],
     ),
     (

@@ -10,6 +10,7 @@ from billing.admin import (
     stripe_accounts,
     stripe_customers,
     stripe_endpoints,
+    stripe_intents,
     subscriptions,
     sync_objects,
 )
@@ -24,6 +25,7 @@ __all__ = [
     "stripe_accounts",
     "stripe_customers",
     "stripe_endpoints",
+    "stripe_intents",
     "subscriptions",
     "sync_objects",
 ]

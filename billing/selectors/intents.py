@@ -1,14 +1,20 @@
 """What we have asked Stripe to do, and what is still open about it."""
 
+from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Count, Exists, Min, OuterRef, Q
 from django.db.models.functions import Now
 
 from billing.models import StripeIntent
 from billing.models.stripe_intent import OPEN, IntentState
 from common.models import ProjectQuerySet
 
+IN_STATE: dict[str, Q] = {
+    "open": Q(state__in=OPEN),
+    **{state.value: Q(state=state) for state in IntentState},
+}
+"""The words for a state, as conditions in SQL."""
 FREE = Q(leased_until__isnull=True) | Q(leased_until__lt=Now())
 """Nobody is at it, by the database's clock."""
 
@@ -19,6 +25,22 @@ def due(*, limit: int) -> list[StripeIntent]:
         FREE, state__in=OPEN, next_try_at__lte=Now()
     )
     return list(rows.select_related("account").order_by("next_try_at")[:limit])
+
+
+@dataclass(frozen=True, slots=True)
+class Undecided:
+    """How many are not at their end, since when the oldest, and how many wait for a person."""
+
+    open: int
+    parked: int
+    oldest: datetime | None
+
+
+def undecided() -> Undecided:
+    """Of all projects together."""
+    rows = StripeIntent.objects.across_projects()
+    found = rows.filter(state__in=OPEN).aggregate(open=Count("pk"), oldest=Min("created_at"))
+    return Undecided(parked=rows.filter(state=IntentState.PARKED).count(), **found)
 
 
 def lock_target(intent: StripeIntent) -> None:

@@ -230,7 +230,7 @@ def _finish(intent: StripeIntent, at: datetime) -> None:
     except Exception as error:  # noqa: BLE001  # one intent's trouble must not stop the others
         log.warning("intent_broke", intent=intent.pk, error=type(error).__name__)
         if intent.attempts >= OFTEN:
-            settling.park(intent, error)
+            settling.park(intent, error, at=at)
 
 
 def _answer_again(intent: StripeIntent) -> Fields:

@@ -64,10 +64,6 @@ class Superseded(StripeRefused):
     """Nobody knows whether it was done, and it must not be done any more."""
 
 
-class _KeysUsedUp(StripeUnavailable):
-    """Stripe had an error under each of them."""
-
-
 def settle(intent: StripeIntent, *, at: datetime, values: Values = lambda fields: {}) -> Fields:
     """What Stripe has done for an intent whose turn it is, by this call or an earlier one.
 
@@ -92,10 +88,16 @@ def give_up(intent: StripeIntent, error: Exception, *, at: datetime) -> None:
     _fail(intent, error, at)
 
 
-def park(intent: StripeIntent, error: Exception) -> None:
-    """Leave it to a person."""
+def park(intent: StripeIntent, error: Exception, *, at: datetime) -> None:
+    """Leave it to a person. Whenever it is tried again, what it made is looked for first."""
     log.error("intent_parked", intent=intent.pk, operation=intent.operation, error=_said(error))
-    turns.end(intent, state=IntentState.PARKED, last_error=_said(error), updated_at=Now())
+    turns.end(
+        intent,
+        state=IntentState.PARKED,
+        failed_at=at,
+        last_error=_said(error),
+        updated_at=at,
+    )
 
 
 def _ask(intent: StripeIntent, at: datetime) -> Fields:
@@ -107,8 +109,6 @@ def _ask(intent: StripeIntent, at: datetime) -> Fields:
     if found is not None:
         return found
     _wait_for_the_list(intent, at)
-    if intent.key_generation + 1 >= KEYS:
-        raise _KeysUsedUp("Stripe had an error each time. An operator has to look at it.")
     return _send(intent, at, renewed=True)
 
 
@@ -163,10 +163,12 @@ def _key_is_old(intent: StripeIntent, at: datetime) -> bool:
 
 
 def _not_now(intent: StripeIntent, away: StripeUnavailable, at: datetime) -> None:
-    if isinstance(away, _KeysUsedUp):
-        park(intent, away)
+    if not isinstance(away, StripeFailed):
+        _pause(intent, away)
+    elif (intent.key_generation + 1) % KEYS == 0:
+        park(intent, away, at=at)
     else:
-        _pause(intent, away, failed_at=at if isinstance(away, StripeFailed) else intent.failed_at)
+        _pause(intent, away, failed_at=at)
 
 
 def _refused(intent: StripeIntent, refusal: DomainError, at: datetime, *, was_sent: bool) -> Fields:
@@ -189,8 +191,7 @@ def _recover(intent: StripeIntent, mismatch: IdempotencyMismatch, at: datetime) 
     """A key that Stripe knows with other parameters: what was made with them counts."""
     found = _find(intent)
     if found is None:
-        turns.note(intent, failed_at=at)
-        park(intent, mismatch)
+        park(intent, mismatch, at=at)
         raise mismatch
     return found
 

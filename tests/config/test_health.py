@@ -52,6 +52,7 @@ def test_everything_is_well() -> None:
         "database": "ok",
         "migrations": "ok",
         "inbound": "ok",
+        "intents": "ok",
         "pipeline": "ok",
         "worker": "ok",
         "redis": "ok",

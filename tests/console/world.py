@@ -20,6 +20,7 @@ from billing.models import (
     StripeAccount,
     StripeCustomer,
     StripeEndpoint,
+    StripeIntent,
     Subscription,
     SubscriptionItem,
     SyncObject,
@@ -63,6 +64,7 @@ class World:
     grant: Grant
     sync_object: SyncObject
     event: InboundEvent
+    intent: StripeIntent
 
 
 def build(*, size: int = 1, name: str = "Acme", now: datetime | None = None) -> World:
@@ -155,6 +157,7 @@ def build(*, size: int = 1, name: str = "Acme", now: datetime | None = None) -> 
         grant=grants[-1],
         sync_object=events[-1].sync,
         event=events[-1],
+        intent=[_intent(product, name, number) for number in range(size)][-1],
     )
 
 
@@ -169,6 +172,19 @@ def _account(project: Project, name: str) -> StripeAccount:
     account.secret_key = crypto.encrypt("sk_test_sealed_c4fe", context=account.key_context)
     account.save()
     return account
+
+
+def _intent(product: Product, name: str, number: int) -> StripeIntent:
+    return StripeIntent.objects.for_project(product.project_id).create(
+        account=product.account,
+        operation="product.update",
+        purpose=f"product.update {number}",
+        subject=product.pk,
+        target=product.stripe_id,
+        params={"name": name},
+        state=("parked", "unknown", "done")[number % 3],
+        last_error=f"StripeFailed: {name} broke.",
+    )
 
 
 def _catalog(

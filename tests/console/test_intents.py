@@ -1,0 +1,88 @@
+"""What does not come to its end by itself is decided by an operator, with a reason."""
+
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from billing.models import Product, StripeIntent
+from billing.models.stripe_intent import IntentState
+from billing.services import intents
+from billing.stripe.errors import StripeUnavailable
+from config import overview
+from events.models import AuditEntry
+from projects.models import Project
+from tests.billing_fixtures import SandboxStripe
+from tests.console.dialogs import send, told, was_done
+from tests.shop import Shop
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def parked(stripe: SandboxStripe, project: Project, shop: Shop) -> StripeIntent:
+    """A product that was made, though nobody knows."""
+    product = Product.objects.create(project=project, account=shop.account, name="Pro")
+    stripe.fail("timeout_after", path="/v1/products", times=3)
+    with pytest.raises(StripeUnavailable):
+        intents.make(product, operation="product.create", params={"name": "Pro"}, at=timezone.now())
+    rows = StripeIntent.objects.across_projects()
+    rows.update(state=IntentState.PARKED, failed_at=timezone.now())
+    return rows.get()
+
+
+def address(intent: StripeIntent, name: str) -> str:
+    return f"/admin/billing/stripeintent/{intent.pk}/{name}/"
+
+
+def test_it_is_seen(parked: StripeIntent, operator: Client) -> None:
+    found = overview.gather(timezone.now())["intents"]
+    assert (found.open, found.parked) == (0, 1)
+    listed = operator.get("/admin/billing/stripeintent/?state=parked").text
+    assert "product.create" in listed
+    check = operator.get("/health").json()["checks"]["intents"]
+    assert (check["status"], check["detail"]) == ("degraded", "0 open, 1 parked")
+
+
+def test_try_again_finds_what_was_made(
+    parked: StripeIntent, operator: Client, stripe: SandboxStripe
+) -> None:
+    answer = send(operator, address(parked, "try-again"))
+    assert was_done(answer)
+    assert told(answer) == ["It is tried again within a few seconds."]
+    assert intents.finish_due(at=timezone.now()) == 1
+    parked.refresh_from_db()
+    (made,) = stripe.v1.products.list().data
+    assert (parked.state, parked.stripe_id) == ("done", made.id)
+    assert Product.objects.across_projects().get().stripe_id == made.id
+    entry = AuditEntry.objects.get(action="intent.try_again")
+    assert (entry.subject, entry.actor) == (parked.pk, "operator:operator")
+
+
+def test_give_up_takes_the_row_back(parked: StripeIntent, operator: Client) -> None:
+    assert was_done(send(operator, address(parked, "give-up")))
+    parked.refresh_from_db()
+    assert (parked.state, parked.finished_at is not None) == ("failed", True)
+    assert not Product.objects.across_projects().exists()
+    over = send(operator, address(parked, "give-up"))
+    assert "It is failed." in over.text
+    assert AuditEntry.objects.filter(action="intent.give_up").count() == 1
+
+
+def test_not_while_somebody_is_at_it(parked: StripeIntent, operator: Client) -> None:
+    rows = StripeIntent.objects.across_projects()
+    rows.update(leased_until=timezone.now() + timedelta(minutes=1))
+    for name in ("try-again", "give-up"):
+        assert "being tried right now" in send(operator, address(parked, name)).text
+    assert rows.get().state == IntentState.PARKED
+    assert not AuditEntry.objects.filter(action__startswith="intent.").exists()
+
+
+def test_what_is_over_is_forgotten_after_a_month(parked: StripeIntent) -> None:
+    at = timezone.now()
+    rows = StripeIntent.objects.across_projects()
+    rows.update(state="done", finished_at=at - timedelta(days=30))
+    assert intents.purge(at=at) == 0
+    assert intents.purge(at=at + timedelta(seconds=1)) == 1
+    assert not rows.exists()
