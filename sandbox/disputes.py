@@ -5,6 +5,7 @@ An inquiry asks first and moves no money. Whoever decides, API, control or time,
 
 from __future__ import annotations
 
+from sandbox.bank_accounts import BankAccount
 from sandbox.cards import Card, Complaint
 from sandbox.errors import StripeFailure, invalid
 from sandbox.objects import Object, copy
@@ -165,7 +166,7 @@ def _withdraw(tx: Transaction, dispute: Object) -> None:
 
 def _build(tx: Transaction, charge: Object, amount: int, reason: str, *, inquiry: bool) -> Object:
     method = tx.param_object("payment_method", charge["payment_method"], param="charge")
-    card = payment_methods.card_of(tx, method)
+    behind = payment_methods.card_of(tx, method)
     return {
         "id": tx.new_id("du"),
         "object": KIND,
@@ -189,19 +190,21 @@ def _build(tx: Transaction, charge: Object, amount: int, reason: str, *, inquiry
         "livemode": False,
         "metadata": {},
         "payment_intent": charge["payment_intent"],
-        "payment_method_details": _method_details(method, card, reason, inquiry=inquiry),
+        "payment_method_details": _method_details(behind, reason, inquiry=inquiry),
         "reason": reason,
         "status": "warning_needs_response" if inquiry else "needs_response",
     }
 
 
-def _method_details(method: Object, card: Card, reason: str, *, inquiry: bool) -> Object:
+def _method_details(behind: Card | BankAccount, reason: str, *, inquiry: bool) -> Object:
+    if isinstance(behind, BankAccount):
+        return {"type": behind.type}
     return {
         "card": {
-            "brand": card.brand,
+            "brand": behind.brand,
             "case_type": "inquiry" if inquiry else "chargeback",
-            "network": card.brand,
+            "network": behind.brand,
             "network_reason_code": REASON_CODES.get(reason, "13.7"),
         },
-        "type": method["type"],
+        "type": "card",
     }

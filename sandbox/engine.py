@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sandbox import accounts, disputes
+from sandbox import accounts, debits, disputes, payments
 from sandbox.billing import beginning, cycle, ending, held, scheduling
 from sandbox.billing.periods import HOUR
 from sandbox.checkout import expiry
@@ -118,6 +118,10 @@ def _code_expires(tx: Transaction, promotion_code: Object) -> int | None:
     return promotion_code["expires_at"] if promotion_code["active"] else None
 
 
+def _debit_answered(tx: Transaction, answer: Object) -> int | None:
+    return int(answer["due"])
+
+
 def _dispute_opens(tx: Transaction, planned: Object) -> int | None:
     return int(planned["due"])
 
@@ -177,6 +181,7 @@ def _retried(tx: Transaction, invoice: Object) -> int | None:
 DUTIES = (
     Duty("checkout.session", _session_expires, expiry.expire),
     Duty(refunds.PLAN, _refund_decided, lambda tx, _: refunds.decide_due(tx)),
+    Duty(debits.ANSWER, _debit_answered, payments.conclude),
     Duty(disputes.PLAN, _dispute_opens, disputes.open_planned),
     Duty(disputes.KIND, _dispute_runs_out, disputes.run_out),
     Duty("coupon", _coupon_expires, coupons.expire),

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from sandbox import cards, disputes, intents
+from sandbox import cards, debits, disputes, intents
+from sandbox.bank_accounts import BankAccount
 from sandbox.cards import Authentication, Card, Decline
 from sandbox.errors import DOCS, StripeFailure, invalid
 from sandbox.objects import Object, copy
@@ -19,6 +20,8 @@ from sandbox.resources import charges, payment_methods
 from sandbox.transaction import Transaction
 
 Follower = Callable[[Transaction, Object, str], None]
+AFTER_DEBITS: list[Callable[[Transaction, Object], None]] = []
+"""Called with (tx, intent) when the bank answered to a debit, after the owner has heard."""
 FOLLOWERS: dict[str, Follower] = {}
 """By kind of owner: called with (tx, intent, owner's id) after each attempt and authentication."""
 
@@ -48,8 +51,9 @@ def charge(
     ``owner`` is ``("invoice", id)`` or ``("checkout.session", id)``: its follower hears of every
     outcome, now and after 3-D Secure. ``fields`` are further fields of the intent: ``metadata``,
     ``description``, ``setup_future_usage``, ``capture_method`` (``automatic`` unless given).
-    Returns the intent: ``succeeded``, ``requires_capture``, ``requires_action`` (send the payer to
-    ``next_action.redirect_to_url.url``) or ``requires_payment_method``.
+    Returns the intent: ``succeeded``, ``processing`` (a bank debit), ``requires_capture``,
+    ``requires_action`` (send the payer to ``next_action.redirect_to_url.url``) or
+    ``requires_payment_method``.
     """
     intent = intents.build(tx, amount=amount, currency=currency, customer=customer, **fields)
     intent["payment_method"] = payment_method
@@ -69,7 +73,10 @@ def attempt(
     method = _usable_method(tx, intent)
     card = payment_methods.card_of(tx, method)
     intent["last_payment_error"] = intent["next_action"] = None
-    if not _must_authenticate(tx, card, method, off_session=off_session):
+    if isinstance(card, BankAccount):
+        debits.check(intent, card)
+        debits.start(tx, intent, method, card)
+    elif not _must_authenticate(tx, card, method, off_session=off_session):
         _ask_bank(tx, intent, method, card.decline)
     elif off_session:
         _ask_bank(tx, intent, method, cards.DECLINES["authentication_required"])
@@ -95,6 +102,23 @@ def authenticate(tx: Transaction, intent: Object, *, succeeds: bool) -> None:
     _tell_owner(tx, intent)
 
 
+def conclude(tx: Transaction, answer: Object) -> None:
+    """The bank answers to a debit: the intent, its owner and whoever waits for it hear of it."""
+    intent = tx.param_object("payment_intent", answer["id"], param="payment_intent")
+    method = tx.param_object("payment_method", intent["payment_method"], param="payment_method")
+    refused = debits.answer(tx, intent)
+    if refused:
+        charge = charges.by_id(tx, intent["latest_charge"])
+        charges.fail(charge, refused)
+        tx.emit("charge.failed", charge)
+        _fail(tx, intent, method, refused, charge=charge["id"])
+    else:
+        debits.succeed(tx, intent, method)
+    _tell_owner(tx, intent)
+    for listener in AFTER_DEBITS:
+        listener(tx, intent)
+
+
 def capture(tx: Transaction, intent: Object, amount: int) -> None:
     """Take the authorised money, or part of it; the rest is let go."""
     taken = charges.by_id(tx, intent["latest_charge"])
@@ -112,6 +136,7 @@ def cancel(tx: Transaction, intent: Object, reason: str | None) -> None:
         held = charges.by_id(tx, intent["latest_charge"])
         held |= {"refunded": True, "amount_refunded": held["amount"]}
         tx.emit("charge.refunded", held)
+    debits.forget(tx, intent)
     intent |= {
         "status": "canceled",
         "amount_capturable": 0,
@@ -142,6 +167,7 @@ def redirect(tx: Transaction, id: str, return_url: str | None) -> Object:
 def _usable_method(tx: Transaction, intent: Object) -> Object:
     method = tx.param_object("payment_method", intent["payment_method"], param="payment_method")
     payment_methods.check_usable(tx, method)
+    _check_allowed(intent, method["type"])
     if method["customer"] not in (None, intent["customer"]):
         raise invalid(
             "The provided PaymentMethod cannot be used: it belongs to a Customer. Please include "
@@ -149,6 +175,15 @@ def _usable_method(tx: Transaction, intent: Object) -> Object:
             param="payment_method",
         )
     return method
+
+
+def _check_allowed(intent: Object, type: str) -> None:
+    allowed = intent["allowed_payment_method_types"] or [type]
+    if type not in allowed or type in (intent["excluded_payment_method_types"] or []):
+        raise invalid(
+            f"The payment method type `{type}` is not allowed for this PaymentIntent.",
+            param="payment_method",
+        )
 
 
 def _must_authenticate(tx: Transaction, card: Card, method: Object, *, off_session: bool) -> bool:

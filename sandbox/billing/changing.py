@@ -174,7 +174,7 @@ def settle(tx: Transaction, subscription: Object, invoice: Object, params: Param
     else:
         off_session = bool(params.get("off_session", True))
         collection.finalize_and_collect(tx, invoice, off_session=off_session)
-    if invoice["status"] == "paid":
+    if invoice["status"] == "paid" or collection.is_processing(tx, invoice):
         return
     if behavior == "error_if_incomplete":
         raise unpaid(tx, invoice)

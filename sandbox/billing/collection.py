@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sandbox import intents, payments
+from sandbox import debits, intents, payments
 from sandbox.billing import held, invoicing, settings, standing
 from sandbox.billing.periods import DAY
 from sandbox.objects import Object
@@ -126,13 +126,47 @@ def follow(tx: Transaction, intent: Object, invoice_id: str) -> None:
     match intent["status"]:
         case "succeeded":
             mark_paid(tx, invoice, intent)
+        case "processing":
+            _await_bank(tx, invoice, intent)
         case "requires_action":
             _await_action(tx, invoice)
         case "requires_payment_method" if intent["last_payment_error"]:
-            _note_failure(tx, invoice, code=intent["last_payment_error"]["code"])
+            code = intent["last_payment_error"]["code"]
+            if debits.is_debit(tx, intent):
+                _note_returned_debit(tx, invoice, code=code)
+            else:
+                _note_failure(tx, invoice, code=code)
 
 
 payments.FOLLOWERS["invoice"] = follow
+
+
+def is_processing(tx: Transaction, invoice: Object) -> bool:
+    """Whether a bank has yet to answer to a debit for the invoice."""
+    intent = invoicing.intent_of(tx, invoice)
+    return bool(intent and intent["status"] == "processing")
+
+
+def _await_bank(tx: Transaction, invoice: Object, intent: Object) -> None:
+    """A debit is on its way: no other attempt until the bank answers; a beginning begins."""
+    with tx.updating(invoice, *invoicing.revision(tx, invoice)):
+        invoice["attempted"] = True
+        invoice["attempt_count"] += 1
+        invoice["next_payment_attempt"] = None
+    standing.after_debit(tx, invoice, intent)
+
+
+def _note_returned_debit(tx: Transaction, invoice: Object, *, code: str) -> None:
+    """The bank did not pay: a first invoice is void, and its subscription goes on, as at Stripe.
+
+    Any other invoice is tried again by the schedule.
+    """
+    if invoice["billing_reason"] != "subscription_create":
+        _note_failure(tx, invoice, code=code, counted=True)
+        return
+    tx.emit("invoice.payment_failed", invoice)
+    invoicing.void(tx, invoice)
+    standing.after_closing(tx, invoice)
 
 
 def _await_action(tx: Transaction, invoice: Object) -> None:
@@ -142,14 +176,19 @@ def _await_action(tx: Transaction, invoice: Object) -> None:
     tx.emit("invoice.payment_action_required", invoice)
 
 
-def _note_failure(tx: Transaction, invoice: Object, *, code: str | None) -> None:
-    """The first attempt counts, and then the scheduled ones: others leave the schedule alone."""
+def _note_failure(
+    tx: Transaction, invoice: Object, *, code: str | None, counted: bool = False
+) -> None:
+    """The first attempt counts, and then the scheduled ones: others leave the schedule alone.
+
+    ``counted``: the attempt was counted when it began.
+    """
     due = invoice["next_payment_attempt"]
-    counts = invoice["attempt_count"] == 0 or (due is not None and due <= tx.now)
+    counts = counted or invoice["attempt_count"] == 0 or (due is not None and due <= tx.now)
     with tx.updating(invoice, *invoicing.revision(tx, invoice)):
         invoice["attempted"] = True
         if counts:
-            invoice["attempt_count"] += 1
+            invoice["attempt_count"] += 0 if counted else 1
             invoice["next_payment_attempt"] = _next_attempt(tx, invoice)
     tx.emit("invoice.payment_failed", invoice)
     if code == "authentication_required":

@@ -29,6 +29,15 @@ def after_payment(tx: Transaction, invoice: Object, intent: Object | None) -> No
         tx.emit(news, subscription)
 
 
+def after_debit(tx: Transaction, invoice: Object, intent: Object) -> None:
+    """A debit for the invoice was sent: a beginning does not wait for the bank's answer."""
+    subscription = invoicing.subscription_of(tx, invoice)
+    if subscription and subscription["status"] == "incomplete" and _is_first(invoice):
+        with tx.updating(subscription, *revision(tx, subscription)):
+            subscription["status"] = "active"
+            _keep_method(tx, subscription, intent)
+
+
 def after_failure(tx: Transaction, invoice: Object, *, gives_up: bool) -> None:
     """A payment failed: owe; after the last retry do what the account's settings say."""
     subscription = invoicing.subscription_of(tx, invoice)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sandbox.addresses import address
+from sandbox.checkout import method_types
 from sandbox.checkout.rules import HOSTED, LONGEST
 from sandbox.objects import Object, Params, copy, merge_metadata
 from sandbox.transaction import Transaction
@@ -66,7 +67,7 @@ def build(tx: Transaction, params: Params, *, currency: str) -> Object:
         ),
         "payment_method_configuration_details": None,
         "payment_method_options": copy(params.get("payment_method_options", {"card": {}})),
-        "payment_method_types": ["card"],
+        "payment_method_types": method_types.offered(params, currency),
         "payment_status": "no_payment_required",
         "permissions": None,
         "phone_number_collection": {"enabled": False},

@@ -9,13 +9,15 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sandbox import intents, payments, sequences
-from sandbox.checkout import fulfilment, promotion, records
+from sandbox.checkout import fulfilment, method_types, promotion, records
 from sandbox.errors import StripeFailure, invalid
 from sandbox.objects import Object, Params
 from sandbox.resources import customers, payment_methods, setup_intents
 from sandbox.transaction import Transaction
 
 KIND = "checkout.session"
+DONE = ("succeeded", "requires_capture", "processing")
+"""What completes a session; a debit's outcome comes days later."""
 CLOSED = {
     "complete": "This Checkout Session is already complete.",
     "expired": "This Checkout Session has expired.",
@@ -61,7 +63,7 @@ def complete(
         except StripeFailure as failure:
             if failure.status != 402:
                 raise
-            return _declined(failure)
+            return declined(failure)
 
 
 def authenticate(tx: Transaction, intent: Object, *, succeeds: bool) -> Outcome:
@@ -87,7 +89,7 @@ def session_of(tx: Transaction, intent: Object) -> str | None:
 def outcome_of(intent: Object) -> Outcome:
     """What an intent's status means to the buyer."""
     match intent["status"]:
-        case "succeeded" | "requires_capture":
+        case "succeeded" | "requires_capture" | "processing":
             return Outcome("complete")
         case "requires_action":
             url = intent["next_action"]["redirect_to_url"]["url"]
@@ -113,13 +115,27 @@ def follow(tx: Transaction, intent: Object, session_id: str) -> None:
     session = tx.param_object(KIND, session_id, param="session")
     if session["mode"] == "payment":
         session["payment_intent"] = intent["id"]
-    if session["status"] == "open" and intent["status"] in ("succeeded", "requires_capture"):
+    if session["status"] == "open" and intent["status"] in DONE:
         fulfilment.fulfil(tx, session, intent)
     elif session["status"] == "complete" and intent["status"] == "succeeded":
         session["payment_status"] = "paid"  # captured later
 
 
+def hear_of_debit(tx: Transaction, intent: Object) -> None:
+    """The bank answered to the debit with which a buyer completed a session, if one did."""
+    id = session_of(tx, intent)
+    if id is None:
+        return
+    session = tx.param_object(KIND, id, param="session")
+    if intent["status"] == "succeeded":
+        session["payment_status"] = "paid"
+        tx.emit("checkout.session.async_payment_succeeded", session)
+    else:
+        tx.emit("checkout.session.async_payment_failed", session)
+
+
 payments.FOLLOWERS[KIND] = follow
+payments.AFTER_DEBITS.append(hear_of_debit)
 
 
 def _complete(
@@ -132,6 +148,7 @@ def _complete(
     if card is None:
         raise invalid("Choose a card to pay with.", param="card")
     method = _method(tx, card, record)
+    method_types.check(session, method["type"])
     customer = _ensure_customer(tx, session, record)
     if session["amount_total"]:
         return outcome_of(_pay(tx, session, record, method, customer))
@@ -220,7 +237,8 @@ def _ensure_customer(tx: Transaction, session: Object, record: Object) -> str | 
     return str(customer["id"])
 
 
-def _declined(failure: StripeFailure) -> Outcome:
+def declined(failure: StripeFailure) -> Outcome:
+    """What a 402 means to the buyer."""
     return Outcome(
         "declined",
         message=failure.message,

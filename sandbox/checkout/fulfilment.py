@@ -96,7 +96,7 @@ def _first_invoice(
     invoicing.finalize(tx, invoice, uses_balance=False)
     if session["amount_total"] and intent:
         intents.own(tx, intent, ("invoice", invoice["id"]))
-        collection.mark_paid(tx, invoice, intent)
+        collection.follow(tx, intent, invoice["id"])
     else:
         collection.mark_paid(tx, invoice)
     return invoice

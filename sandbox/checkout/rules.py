@@ -136,9 +136,6 @@ def _check_supported(params: Params) -> None:
         raise invalid(
             "The sandbox's page does not ask for addresses.", param="billing_address_collection"
         )
-    for name in ("allowed_payment_method_types", "excluded_payment_method_types"):
-        if ("card" in params.get(name, [])) != name.startswith("allowed") and name in params:
-            raise invalid("The sandbox takes cards only, so it must allow `card`.", param=name)
 
 
 def _check_setup(params: Params) -> None:

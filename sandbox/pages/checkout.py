@@ -17,7 +17,7 @@ from sandbox.pages import form as forms
 from sandbox.pages.form import Form
 from sandbox.pages.offered_cards import OFFERED
 from sandbox.pages.rendering import render
-from sandbox.pages.summary import merchant_of, summarise
+from sandbox.pages.summary import accounts_of, merchant_of, summarise
 from sandbox.transaction import Transaction
 
 if TYPE_CHECKING:
@@ -48,6 +48,9 @@ def submit(world: World, request: Request, id: str) -> Response:
         if refused is not None:
             return _page(tx, session, form, refused, status=422 if refused else 200)
         takes_card = completion.collects_card(session)
+        only_debits = takes_card and "card" not in session["payment_method_types"]
+        if "debit" in request.form or only_debits:
+            return _debit(tx, session, form)
         knows_email = bool(_known_email(session))
         wrong = form.errors(request.form, knows_email=knows_email, card=takes_card)
         if wrong:
@@ -74,6 +77,16 @@ def _promotion(tx: Transaction, session: Object, request: Request) -> dict[str, 
     except StripeFailure as failure:
         return {"promotion_code": failure.message}
     return {}
+
+
+def _debit(tx: Transaction, session: Object, form: Form) -> Response:
+    """Pay from one of the offered bank accounts; the bank answers days later."""
+    tokens = [account.token for account in accounts_of(session)]
+    wrong = form.debit_errors(tokens, knows_email=bool(_known_email(session)))
+    if wrong:
+        return _page(tx, session, form, wrong, status=422)
+    outcome = completion.complete(tx, session, card=form.account, buyer=form.buyer)
+    return answer(tx, session, outcome, form)
 
 
 def answer(tx: Transaction, session: Object, outcome: Outcome, form: Form) -> Response:

@@ -38,21 +38,21 @@ PLAINER["setup_intent_authentication_failure"] = PLAINER["payment_intent_authent
 
 @dataclass(frozen=True)
 class Form:
-    """``email``, ``name`` and ``expiry`` come back when the page is shown again; the rest never."""
+    """All but the card's number and code come back when the page is shown again."""
 
     email: str = ""
     name: str = ""
     expiry: str = ""
+    holder: str = ""
+    account: str = ""
 
     @classmethod
     def read(cls, sent: MultiDict[str, str]) -> Form:
-        return cls(
-            **{name: sent.get(name, "").strip()[:200] for name in ("email", "name", "expiry")}
-        )
+        return cls(**{name: sent.get(name, "").strip()[:200] for name in cls.__dataclass_fields__})
 
     @property
     def buyer(self) -> Buyer:
-        return Buyer(email=self.email or None, name=self.name or None)
+        return Buyer(email=self.email or None, name=self.name or self.holder or None)
 
     def errors(self, sent: MultiDict[str, str], *, knows_email: bool, card: bool) -> dict[str, str]:
         """What is missing or unreadable, by field; empty when the bank may be asked."""
@@ -68,6 +68,17 @@ class Form:
                 wrong["cvc"] = "Enter the 3 or 4 digits."
             if not self.name:
                 wrong["name"] = "Enter the name on your card."
+        return wrong
+
+    def debit_errors(self, tokens: list[str], *, knows_email: bool) -> dict[str, str]:
+        """The same for a bank account, which is one of those offered."""
+        wrong = {}
+        if not knows_email and not EMAIL.fullmatch(self.email):
+            wrong["email"] = "Enter your e-mail address."
+        if not self.holder:
+            wrong["holder"] = "Enter the name of the account's holder."
+        if self.account not in tokens:
+            wrong["account"] = "Choose an account."
         return wrong
 
     def card(self, sent: MultiDict[str, str]) -> Params:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sandbox import money
+from sandbox.bank_accounts import ACCOUNTS, BankAccount
 from sandbox.billing import pricing
 from sandbox.billing.discounts import Choice
 from sandbox.checkout import amounts, completion, fulfilment, records
@@ -43,6 +44,10 @@ class Summary:
     button: str
     terms: str
     collects_card: bool
+    """Whether the page asks for a way to pay at all."""
+    takes_cards: bool
+    accounts: list[BankAccount]
+    """The test bank accounts that it offers."""
 
 
 def summarise(tx: Transaction, session: Object) -> Summary:
@@ -65,7 +70,14 @@ def summarise(tx: Transaction, session: Object) -> Summary:
         button=_button(session, trial_end, total),
         terms=_terms(session, merchant),
         collects_card=completion.collects_card(session),
+        takes_cards="card" in session["payment_method_types"],
+        accounts=accounts_of(session),
     )
+
+
+def accounts_of(session: Object) -> list[BankAccount]:
+    types = session["payment_method_types"]
+    return [account for account in ACCOUNTS if account.type in types]
 
 
 def merchant_of(tx: Transaction, session: Object) -> str:

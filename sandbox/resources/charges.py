@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from stripe.params import ChargeListParams, ChargeRetrieveParams, ChargeUpdateParams
 
+from sandbox import bank_accounts
 from sandbox.cards import Decline
 from sandbox.objects import Object, Params, assign, copy, merge_metadata
 from sandbox.pagination import embed, page
@@ -51,16 +52,32 @@ def insert(
     """A charge for the intent's amount, as the bank answered it."""
     charge = _build(tx, intent, method)
     if decline:
-        charge |= {
-            "failure_code": decline.code,
-            "failure_message": decline.message,
-            "outcome": _refused(decline),
-            "paid": False,
-            "status": "failed",
-        }
+        fail(charge, decline)
     elif captured:
         charge |= {"captured": True, "amount_captured": intent["amount"]}
     return tx.insert(charge)
+
+
+def fail(charge: Object, decline: Decline) -> None:
+    charge |= {
+        "failure_code": decline.code,
+        "failure_message": decline.message,
+        "outcome": _refused(decline),
+        "paid": False,
+        "status": "failed",
+    }
+
+
+def succeed(tx: Transaction, charge: Object) -> None:
+    """The bank paid what was pending."""
+    charge |= {
+        "amount_captured": charge["amount"],
+        "captured": True,
+        "outcome": _approved(),
+        "paid": True,
+        "status": "succeeded",
+    }
+    settle(tx, charge)
 
 
 def _build(tx: Transaction, intent: Object, method: Object) -> Object:
@@ -136,6 +153,8 @@ def _refused(decline: Decline) -> Object:
 
 
 def _method_details(method: Object, amount: int) -> Object:
+    if method["type"] != "card":
+        return bank_accounts.charged(method)
     card = method["card"]
     same = ("brand", "checks", "country", "exp_month", "exp_year", "fingerprint", "funding")
     return {

@@ -152,7 +152,7 @@ def pay(tx: Transaction, params: Params, id: str) -> Object:
     """Raises 402 for a declined card; what the attempt left behind stays."""
     refuse_unsupported(params, "forgive", "mandate", "source")
     invoice = tx.path_object("invoice", id)
-    _check_payable(invoice)
+    _check_payable(tx, invoice)
     method = _own_method(tx, invoice, params)
     with tx.arranged(sequences.RECOVERY if invoice["attempted"] else ()):
         if invoice["status"] == "draft":
@@ -164,7 +164,7 @@ def pay(tx: Transaction, params: Params, id: str) -> Object:
             return invoice
         off_session = params.get("off_session", True)
         collection.collect(tx, invoice, off_session=off_session, payment_method=method)
-    if invoice["status"] != "paid":
+    if invoice["status"] != "paid" and not collection.is_processing(tx, invoice):
         raise _refusal(tx, invoice)
     return invoice
 
@@ -225,7 +225,9 @@ def _choices(tx: Transaction, customer: str, params: Params) -> list[Choice] | N
     return discounts.read(tx, params["discounts"], customer=customer)
 
 
-def _check_payable(invoice: Object) -> None:
+def _check_payable(tx: Transaction, invoice: Object) -> None:
+    if collection.is_processing(tx, invoice):
+        raise _unexpected("This invoice cannot be paid: a payment for it is processing.")
     if invoice["status"] == "paid":
         raise _unexpected("Invoice is already paid", code="invoice_already_paid")
     if invoice["status"] == "void":

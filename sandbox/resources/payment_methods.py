@@ -1,4 +1,4 @@
-"""Payment methods: cards, by test token or test number, attached to a customer or not."""
+"""Payment methods: cards and bank accounts, by test token or number, saved to a customer or not."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from stripe.params import (
     PaymentMethodUpdateParams,
 )
 
-from sandbox import card_entry, cards
+from sandbox import bank_accounts, card_entry, cards
 from sandbox.addresses import address
+from sandbox.bank_accounts import BankAccount
 from sandbox.cards import Card, Decline
 from sandbox.errors import StripeFailure, invalid, missing_param
 from sandbox.objects import Object, Params, assign, merge_metadata
@@ -26,15 +27,21 @@ from sandbox.transaction import Transaction
 routes = Routes()
 
 CARD = "_card"
-"""Which card is behind a payment method (by fingerprint), and whether it was set up or spent."""
+"""What is behind a payment method (by fingerprint), and whether it was set up or spent."""
 
 
 @routes.post("/v1/payment_methods", PaymentMethodCreateParams)
 def create(tx: Transaction, params: Params) -> Object:
-    if params.get("type") != "card":
-        if "type" not in params:
-            raise missing_param("type")
-        raise invalid("This sandbox supports payment methods of type `card`.", param="type")
+    if "type" not in params:
+        raise missing_param("type")
+    type = params["type"]
+    if type in bank_accounts.CURRENCY:
+        method = from_account(tx, bank_accounts.read(type, params), params[type])
+        _apply(method, params)
+        return method
+    if type != "card":
+        known = ", ".join(("card", *bank_accounts.CURRENCY))
+        raise invalid(f"This sandbox supports payment methods of type {known}.", param="type")
     if "card" not in params:
         raise missing_param("card")
     method = from_card(
@@ -59,7 +66,8 @@ def update(tx: Transaction, params: Params, id: str) -> Object:
         )
     with tx.updating(method, "payment_method.updated"):
         _apply(method, params)
-        assign(method["card"], params.get("card", {}), "exp_month", "exp_year")
+        if method["type"] == "card":
+            assign(method["card"], params.get("card", {}), "exp_month", "exp_year")
     return method
 
 
@@ -124,6 +132,10 @@ def resolve(tx: Transaction, id: str, *, param: str, in_path: bool = False) -> O
     card = cards.by_token(id)
     if card:
         return from_card(tx, card, {"cvc": "123"})
+    if account := bank_accounts.BY_TOKEN.get(id):
+        method = from_account(tx, account, {})
+        method["billing_details"]["name"] = "Test Holder"
+        return method
     if in_path:
         return tx.path_object("payment_method", id)
     return tx.param_object("payment_method", id, param=param)
@@ -156,11 +168,12 @@ def check_usable(tx: Transaction, method: Object) -> None:
         )
 
 
-def card_of(tx: Transaction, method: Object) -> Card:
-    """The test card behind the method."""
+def card_of(tx: Transaction, method: Object) -> Card | BankAccount:
+    """The test card or test account behind the method."""
     record = tx.get(CARD, method["id"])
     assert record, "a payment method is made together with its card"
-    return cards.BY_FINGERPRINT[record["fingerprint"]]
+    known = cards.BY_FINGERPRINT.get(record["fingerprint"])
+    return known or bank_accounts.BY_FINGERPRINT[record["fingerprint"]]
 
 
 def is_set_up(tx: Transaction, method: Object) -> bool:
@@ -191,44 +204,56 @@ def declined(decline: Decline, **details: Any) -> StripeFailure:
 
 
 def from_card(tx: Transaction, card: Card, details: Params) -> Object:
-    method = build(tx, card, details)
-    record = {"object": CARD, "id": method["id"], "fingerprint": card.fingerprint}
+    return _insert(tx, card, "card", _card(tx, card, details))
+
+
+def from_account(tx: Transaction, account: BankAccount, details: Params) -> Object:
+    return _insert(tx, account, account.type, bank_accounts.described(account, details))
+
+
+def _insert(tx: Transaction, behind: Card | BankAccount, type: str, details: Object) -> Object:
+    method = _build(tx, type, details)
+    record = {"object": CARD, "id": method["id"], "fingerprint": behind.fingerprint}
     tx.insert({**record, "set_up": False, "spent": False})
     return tx.insert(method)
 
 
-def build(tx: Transaction, card: Card, details: Params) -> Object:
+def _card(tx: Transaction, card: Card, details: Params) -> Object:
+    return {
+        "brand": card.brand,
+        "checks": {
+            "address_line1_check": None,
+            "address_postal_code_check": None,
+            "cvc_check": "pass" if details.get("cvc") else None,
+        },
+        "country": "US",
+        "display_brand": card.brand,
+        "exp_month": details.get("exp_month", 12),
+        "exp_year": details.get("exp_year", card_entry.year_at(tx.now) + 3),
+        "fingerprint": card.fingerprint,
+        "funding": card.funding,
+        "generated_from": None,
+        "last4": card.last4,
+        "networks": {"available": [card.brand], "preferred": None},
+        "regulated_status": "unregulated",
+        "three_d_secure_usage": {"supported": True},
+        "wallet": None,
+    }
+
+
+def _build(tx: Transaction, type: str, details: Object) -> Object:
     return {
         "id": tx.new_id("pm"),
         "object": "payment_method",
         "allow_redisplay": "unspecified",
         "billing_details": no_billing_details(),
-        "card": {
-            "brand": card.brand,
-            "checks": {
-                "address_line1_check": None,
-                "address_postal_code_check": None,
-                "cvc_check": "pass" if details.get("cvc") else None,
-            },
-            "country": "US",
-            "display_brand": card.brand,
-            "exp_month": details.get("exp_month", 12),
-            "exp_year": details.get("exp_year", card_entry.year_at(tx.now) + 3),
-            "fingerprint": card.fingerprint,
-            "funding": card.funding,
-            "generated_from": None,
-            "last4": card.last4,
-            "networks": {"available": [card.brand], "preferred": None},
-            "regulated_status": "unregulated",
-            "three_d_secure_usage": {"supported": True},
-            "wallet": None,
-        },
+        type: details,
         "created": tx.now,
         "customer": None,
         "customer_account": None,
         "livemode": False,
         "metadata": {},
-        "type": "card",
+        "type": type,
     }
 
 

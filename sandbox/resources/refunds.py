@@ -194,6 +194,14 @@ def _announce_receipt(tx: Transaction, refund: Object) -> None:
         }
 
 
+def _destination(charge: Object) -> Object:
+    type = charge["payment_method_details"]["type"]
+    if type == "card":
+        return {"card": {"reference_status": "pending", "type": "refund"}, "type": type}
+    bank = {"us_bank_account": "us_bank_transfer", "sepa_debit": "eu_bank_transfer"}[type]
+    return {bank: {"reference": None, "reference_status": None}, "type": bank}
+
+
 def _build(tx: Transaction, charge: Object, amount: int) -> Object:
     return {
         "id": tx.new_id("re"),
@@ -205,10 +213,7 @@ def _build(tx: Transaction, charge: Object, amount: int) -> Object:
         "currency": charge["currency"],
         "customer": charge["customer"],
         "customer_account": None,
-        "destination_details": {
-            "card": {"reference_status": "pending", "type": "refund"},
-            "type": "card",
-        },
+        "destination_details": _destination(charge),
         "metadata": {},
         "payment_intent": charge["payment_intent"],
         "payment_method": charge["payment_method"],

@@ -182,7 +182,8 @@ def _take_first_payment(
             code="resource_missing",
         )
     collection.collect(tx, invoice, off_session=bool(params.get("off_session")))
-    if behavior == "error_if_incomplete" and invoice["status"] != "paid":
+    is_open = invoice["status"] != "paid" and not collection.is_processing(tx, invoice)
+    if behavior == "error_if_incomplete" and is_open:
         raise changing.unpaid(tx, invoice)
 
 

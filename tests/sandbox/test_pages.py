@@ -71,8 +71,8 @@ def test_the_page_says_what_is_bought_and_what_it_costs(shop, visitor):
 def test_every_field_has_its_label(shop, visitor):
     page = visitor.get(path(shop.session(shop.price()))).text
     fields = re.findall(r'<input id="([^"]+)"', page)
-    assert fields == ["email", "number", "expiry", "cvc", "name"]
-    assert re.findall(r'<label for="([^"]+)"', page) == fields
+    assert fields == ["email", "number", "expiry", "cvc", "name", "holder"]
+    assert re.findall(r'<label for="([^"]+)"', page) == [*fields, "account"]
 
 
 def test_no_script_and_no_other_host(shop, visitor):

@@ -1,0 +1,34 @@
+"""Which kinds of payment methods a session takes: cards, and debits in their own currency."""
+
+from __future__ import annotations
+
+from sandbox.bank_accounts import CURRENCY
+from sandbox.errors import invalid
+from sandbox.objects import Object, Params
+
+
+def offered(params: Params, currency: str) -> list[str]:
+    """What is left of them after the caller's choice. Raises 400 if nothing is."""
+    fitting = ["card", *(type for type, only in CURRENCY.items() if only == currency)]
+    allowed = params.get("allowed_payment_method_types", fitting)
+    excluded = params.get("excluded_payment_method_types", [])
+    left = [type for type in fitting if type in allowed and type not in excluded]
+    if not left:
+        known = ", ".join(f"`{type}` ({only})" for type, only in CURRENCY.items())
+        raise invalid(
+            f"Nothing is left to pay {currency} with: the sandbox knows `card`, {known}.",
+            param=next(name for name in CHOICES if name in params),
+        )
+    return left
+
+
+CHOICES = ("allowed_payment_method_types", "excluded_payment_method_types")
+
+
+def check(session: Object, type: str) -> None:
+    """Raises 400 for a kind of method that the session does not take."""
+    if type not in session["payment_method_types"]:
+        raise invalid(
+            f"This Checkout Session does not take payment methods of type `{type}`.",
+            param="payment_method",
+        )

@@ -1,0 +1,82 @@
+"""Bank debits: the payment is processing until the bank answers, days later."""
+
+from __future__ import annotations
+
+from sandbox import bank_accounts, disputes
+from sandbox.bank_accounts import BankAccount
+from sandbox.cards import Decline
+from sandbox.errors import invalid
+from sandbox.objects import Object
+from sandbox.payment_behaviour import forced_decline
+from sandbox.resources import charges, payment_methods
+from sandbox.transaction import Transaction
+
+ANSWER = "_debit_answer"
+"""What the bank is going to say to an intent, and when."""
+
+
+def check(intent: Object, account: BankAccount) -> None:
+    """Raises 400 for a debit in a wrong currency, or one that is to be captured later."""
+    if bank_accounts.CURRENCY[account.type] != intent["currency"]:
+        raise invalid(
+            f"The currency provided ({intent['currency']}) is invalid for payment methods of type "
+            f"{account.type}: it must be {bank_accounts.CURRENCY[account.type]}.",
+            param="payment_method",
+        )
+    if intent["capture_method"] == "manual":
+        raise invalid(
+            f"Payment methods of type {account.type} cannot be captured manually.",
+            param="capture_method",
+        )
+
+
+def start(tx: Transaction, intent: Object, method: Object, account: BankAccount) -> None:
+    """Send the debit to the bank; nobody knows yet whether it will pay."""
+    refused = forced_decline(tx, intent["customer"]) or account.failure
+    charge = charges.insert(tx, intent, method, decline=None, captured=False)
+    charge |= {"paid": False, "status": "pending", "outcome": None}
+    intent |= {"latest_charge": charge["id"], "status": "processing"}
+    if account.type not in intent["payment_method_types"]:
+        intent["payment_method_types"] = [*intent["payment_method_types"], account.type]
+    if intent["setup_future_usage"] and intent["customer"]:
+        payment_methods.attach_to(tx, method, intent["customer"])
+    payment_methods.mark(tx, method, spent=True)
+    if account.answers_after is not None:
+        answer = {"object": ANSWER, "id": intent["id"], "due": tx.now + account.answers_after}
+        tx.insert({**answer, "refused": refused and [refused.code, refused.message]})
+    tx.emit("payment_intent.processing", intent)
+
+
+def answer(tx: Transaction, intent: Object) -> Decline | None:
+    """The bank's word on the intent, said once; None: it paid."""
+    record = tx.get(ANSWER, intent["id"])
+    assert record, "only what waits for an answer gets one"
+    tx.forget(record)
+    if not record["refused"]:
+        return None
+    code, message = record["refused"]
+    return Decline(code, None, message, None)
+
+
+def forget(tx: Transaction, intent: Object) -> None:
+    """The intent was canceled: the bank is no longer asked."""
+    if record := tx.get(ANSWER, intent["id"]):
+        tx.forget(record)
+
+
+def succeed(tx: Transaction, intent: Object, method: Object) -> None:
+    charge = charges.by_id(tx, intent["latest_charge"])
+    charges.succeed(tx, charge)
+    intent |= {"status": "succeeded", "amount_received": intent["amount"]}
+    if complaint := payment_methods.card_of(tx, method).complaint:
+        disputes.plan(tx, charge, complaint)
+    tx.emit("charge.succeeded", charge)
+    tx.emit("payment_intent.succeeded", intent)
+
+
+def is_debit(tx: Transaction, intent: Object) -> bool:
+    """Whether the intent's last attempt was a debit."""
+    if not intent["latest_charge"]:
+        return False
+    details = charges.by_id(tx, intent["latest_charge"])["payment_method_details"]
+    return bool(details["type"] in bank_accounts.CURRENCY)
