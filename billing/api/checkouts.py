@@ -10,21 +10,23 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from billing import representation
-from billing.api.fields import IdField, StripeMetadataField, id_pattern
+from billing.api.fields import id_pattern
+from billing.api.new_checkouts import (
+    CART,
+    ITEM,
+    PLAN,
+    NewCartCheckoutSerializer,
+    NewCheckoutSerializer,
+    NewItemCheckoutSerializer,
+    NewSubscriptionCheckoutSerializer,
+    PageSerializer,
+)
 from billing.models import Checkout
 from billing.models.checkout import CheckoutType
 from billing.selectors import checkouts as stored
 from billing.services import checkouts
 from billing.services.checkouts import Wish
-from billing.services.orders import MAX_LINES, MAX_QUANTITY
-from billing.services.return_urls import LONGEST
-from common.api.serializers import (
-    FlagField,
-    MoneySerializer,
-    StrictSerializer,
-    UserIdField,
-    WholeNumberField,
-)
+from common.api.serializers import MoneySerializer
 from common.api.views import ProjectViewSet
 from entitlements import representation as entitlements
 from entitlements.api.serializers import DecisionSerializer
@@ -36,6 +38,19 @@ class CheckoutLineSerializer(serializers.Serializer[Any]):
     price = serializers.CharField()
     product = serializers.CharField()
     quantity = serializers.IntegerField()
+    fulfilled_at = serializers.DateTimeField(
+        allow_null=True, help_text="Since when the buyer has it."
+    )
+    revoked_at = serializers.DateTimeField(
+        allow_null=True, help_text="Since when it is taken back."
+    )
+
+
+class DetectedSerializer(serializers.Serializer[Any]):
+    """What the service decided for a request that named no type."""
+
+    type = serializers.CharField()
+    because = serializers.CharField()
 
 
 class CheckoutSerializer(serializers.Serializer[Any]):
@@ -43,6 +58,7 @@ class CheckoutSerializer(serializers.Serializer[Any]):
 
     id = serializers.CharField()
     type = serializers.ChoiceField(choices=CheckoutType.choices)
+    detected = DetectedSerializer(allow_null=True)
     status = serializers.CharField(help_text="opening, open, complete or expired.")
     payment_status = serializers.CharField(
         allow_null=True, help_text="Stripe's: unpaid, paid or no_payment_required."
@@ -50,15 +66,30 @@ class CheckoutSerializer(serializers.Serializer[Any]):
     url = serializers.CharField(allow_null=True, help_text="Send the buyer here.")
     customer = serializers.CharField()
     user_id = serializers.CharField()
+    cart = serializers.CharField(allow_null=True)
     lines = CheckoutLineSerializer(many=True)
-    total = MoneySerializer(allow_null=True)
+    subtotal = MoneySerializer(allow_null=True)
+    discount = MoneySerializer()
+    tax = MoneySerializer()
+    total = MoneySerializer(allow_null=True, help_text="Due on the page, says Stripe.")
     trial_period_days = serializers.IntegerField(allow_null=True)
+    trial_without_card = serializers.BooleanField()
+    trial_end_behavior = serializers.CharField(allow_null=True)
     allow_promotion_codes = serializers.BooleanField()
+    promotion_code = serializers.CharField(allow_null=True, help_text="Our id, promo_…")
+    coupon = serializers.CharField(allow_null=True, help_text="Our id, cpn_…")
+    automatic_tax = serializers.BooleanField()
+    tax_id_collection = serializers.BooleanField()
+    save_payment_method = serializers.BooleanField()
     success_url = serializers.CharField()
     cancel_url = serializers.CharField(allow_null=True)
     payment = serializers.CharField(allow_null=True, help_text="Our id of the payment it made.")
     payment_stripe_id = serializers.CharField(allow_null=True)
+    subscription = serializers.CharField(
+        allow_null=True, help_text="Our id of the subscription it made."
+    )
     subscription_stripe_id = serializers.CharField(allow_null=True)
+    invoice_stripe_id = serializers.CharField(allow_null=True)
     metadata = serializers.DictField(child=serializers.CharField())
     stripe_id = serializers.CharField(allow_null=True)
     expires_at = serializers.DateTimeField(allow_null=True)
@@ -72,59 +103,13 @@ class SyncedCheckoutSerializer(CheckoutSerializer):
     entitlements = DecisionSerializer(many=True)
 
 
-class LineSerializer(StrictSerializer):
-    price = IdField(prefix="price")
-    quantity = WholeNumberField(min_value=1, max_value=MAX_QUANTITY, default=1)
-
-
-class NewItemCheckoutSerializer(StrictSerializer):
-    """One ``price`` with its ``quantity``, or several ``lines``."""
-
-    user_id = UserIdField()
-    price = IdField(prefix="price", required=False)
-    quantity = WholeNumberField(
-        min_value=1, max_value=MAX_QUANTITY, required=False, help_text="1 when left out."
-    )
-    lines = serializers.ListField(
-        child=LineSerializer(), required=False, allow_empty=False, max_length=MAX_LINES
-    )
-    success_url = serializers.CharField(
-        max_length=LONGEST,
-        help_text="Where the buyer goes after paying; {CHECKOUT_ID} becomes the checkout's id.",
-    )
-    cancel_url = serializers.CharField(
-        max_length=LONGEST, allow_blank=True, default="", help_text="Where the way back leads."
-    )
-    email = serializers.EmailField(
-        max_length=254, required=False, help_text="Of the user, if we do not know it yet."
-    )
-    name = serializers.CharField(max_length=255, required=False)
-    allow_promotion_codes = FlagField(default=False)
-    metadata = StripeMetadataField(default=dict)
-
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        one, many = attrs.pop("price", None), attrs.pop("lines", None)
-        quantity = attrs.pop("quantity", None)
-        if (one is None) == (many is None):
-            raise serializers.ValidationError({"price": ["Send either price or lines."]})
-        if many is not None and quantity is not None:
-            raise serializers.ValidationError({"quantity": ["Put it into the lines."]})
-        pairs = [(one, quantity or 1)] if one is not None else None
-        attrs["lines"] = pairs or [(each["price"], each["quantity"]) for each in many or ()]
-        return attrs
-
-
-class NewCheckoutSerializer(NewItemCheckoutSerializer):
-    """As above; a subscription may start with a trial."""
-
-    trial_period_days = WholeNumberField(min_value=1, max_value=730, required=False)
-
-
 class CheckoutsViewSet(ProjectViewSet):
     scopes: ClassVar[dict[str, str]] = {
         "create": Scope.CHECKOUT_WRITE,
+        "session": Scope.CHECKOUT_WRITE,
         "subscription": Scope.CHECKOUT_WRITE,
         "item": Scope.CHECKOUT_WRITE,
+        "cart": Scope.CHECKOUT_WRITE,
         "retrieve": Scope.CHECKOUT_READ,
         "sync": Scope.CHECKOUT_WRITE,
         "expire": Scope.CHECKOUT_WRITE,
@@ -135,30 +120,63 @@ class CheckoutsViewSet(ProjectViewSet):
         summary="Open a checkout",
         request=NewCheckoutSerializer,
         responses={201: CheckoutSerializer},
+        examples=[PLAN, ITEM, CART],
     )
     def create(self, request: Request) -> Response:
-        """A hosted page, for a subscription or a one-time purchase: the prices decide."""
+        """A hosted page for whatever is named: the prices and what the project sells decide its
+        type, and ``detected`` says why. 422 ``ambiguous-order`` when that cannot be told."""
         return self._open(request, None, NewCheckoutSerializer)
 
     @extend_schema(
-        summary="Open a checkout for a subscription",
+        summary="Open a checkout (old name)",
         request=NewCheckoutSerializer,
         responses={201: CheckoutSerializer},
     )
     @action(detail=False, methods=["post"])
+    def session(self, request: Request) -> Response:
+        """The same as ``POST /checkout``."""
+        return self._open(request, None, NewCheckoutSerializer)
+
+    @extend_schema(
+        summary="Open a checkout for a subscription",
+        request=NewSubscriptionCheckoutSerializer,
+        responses={201: CheckoutSerializer},
+        examples=[PLAN],
+    )
+    @action(detail=False, methods=["post"])
     def subscription(self, request: Request) -> Response:
-        """For recurring prices. 409 ``already-subscribed`` for what the user has already."""
-        return self._open(request, CheckoutType.SUBSCRIPTION, NewCheckoutSerializer)
+        """For recurring prices. 409 ``already-subscribed`` for what the user has already.
+
+        A user has one open page for a product: a request for something else closes the earlier
+        one, the same request again leads to the same page.
+        """
+        return self._open(request, CheckoutType.SUBSCRIPTION, NewSubscriptionCheckoutSerializer)
 
     @extend_schema(
         summary="Open a checkout for a one-time purchase",
         request=NewItemCheckoutSerializer,
         responses={201: CheckoutSerializer},
+        examples=[ITEM],
     )
     @action(detail=False, methods=["post"])
     def item(self, request: Request) -> Response:
         """For one-time prices."""
         return self._open(request, CheckoutType.ITEM, NewItemCheckoutSerializer)
+
+    @extend_schema(
+        summary="Open a checkout for a cart",
+        request=NewCartCheckoutSerializer,
+        responses={201: CheckoutSerializer},
+        examples=[CART],
+    )
+    @action(detail=False, methods=["post"])
+    def cart(self, request: Request) -> Response:
+        """The cart is frozen while its page is open, and free again if that closes unpaid.
+
+        409 ``price-changed`` or ``not-on-sale`` name in ``problems`` the lines that have to be
+        changed first.
+        """
+        return self._open(request, CheckoutType.CART, NewCartCheckoutSerializer)
 
     @extend_schema(summary="Show a checkout", responses=CheckoutSerializer)
     def retrieve(self, request: Request, pk: str) -> Response:
@@ -187,7 +205,7 @@ class CheckoutsViewSet(ProjectViewSet):
     @action(detail=True, methods=["post"])
     def expire(self, request: Request, pk: str) -> Response:
         """Nobody can pay on the page any more. 409 ``checkout-not-open`` once it has ended."""
-        row = checkouts.expire(checkout=self._checkout(pk), at=timezone.now())
+        row = checkouts.close(checkout=self._checkout(pk), at=timezone.now())
         return Response(representation.checkout(row))
 
     def _checkout(self, pk: str) -> Checkout:
@@ -197,7 +215,7 @@ class CheckoutsViewSet(ProjectViewSet):
         self,
         request: Request,
         type: CheckoutType | None,
-        serializer: "type[NewItemCheckoutSerializer]",
+        serializer: "type[PageSerializer]",
     ) -> Response:
         row = checkouts.open_page(
             project=self.calling_project,

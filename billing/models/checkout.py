@@ -83,6 +83,12 @@ class Checkout(Outbound):
     payment_stripe_id = models.CharField(max_length=255, blank=True)
     subscription_stripe_id = models.CharField(max_length=255, blank=True)
     invoice_stripe_id = models.CharField(max_length=255, blank=True)
+    order_key = models.CharField(
+        max_length=64,
+        blank=True,
+        editable=False,
+        help_text="The same on pages that sell the same to the same customer.",
+    )
     metadata = models.JSONField(default=dict, blank=True)
     expires_at = models.DateTimeField(null=True)
     completed_at = models.DateTimeField(null=True)

@@ -31,7 +31,7 @@ def product(*, project: Project, product_id: str) -> Product:
 
 def prices(
     *,
-    project: Project,
+    project: Project | str,
     product: str = "",
     active: bool | None = None,
     type: str = "",

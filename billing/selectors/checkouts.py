@@ -1,18 +1,29 @@
 """The project's checkouts, and what stands in the way of another one."""
 
 from collections.abc import Collection
+from datetime import datetime, timedelta
 
-from billing.models import Checkout, Product, Subscription
-from billing.models.subscription import LIVE
+from django.db.models import Exists, OuterRef, Q
+
+from billing.models import Cart, Checkout, CheckoutLine, Product, Subscription
+from billing.models.checkout import CheckoutStatus
+from billing.models.price import PriceType
+from billing.models.subscription import LIVE, SubscriptionStatus
 from common.errors import NotFound
+from common.models import ProjectQuerySet
 from projects.models import Customer, Project
+
+CLOCK_SKEW = timedelta(minutes=10)
+"""How much later a page may close by Stripe's clock than by ours."""
+UNREAD_FOR = timedelta(days=1)
+"""How long a subscription that a page has made may be missing here before nobody expects it."""
 
 
 def get(*, project: Project, checkout_id: str) -> Checkout:
     """One checkout with all that its representation names; raises NotFound."""
     row = (
         Checkout.objects.for_project(project)
-        .select_related("customer", "account")
+        .select_related("customer", "account", "project")
         .prefetch_related("lines__price", "payments")
         .filter(pk=checkout_id)
         .first()
@@ -22,11 +33,75 @@ def get(*, project: Project, checkout_id: str) -> Checkout:
     return row
 
 
-def live_subscription(*, customer: Customer, products: Collection[Product]) -> Subscription | None:
-    """A subscription of the customer to one of these products that has not ended."""
+def live_subscription(
+    *, customer: Customer, products: Collection[Product | str]
+) -> Subscription | None:
+    """A subscription of the customer to one of these products that has not ended.
+
+    One that is incomplete counts when a page was paid for it: its payment is under way.
+    """
+    paid_for = (
+        Checkout.objects.for_project(customer.project_id)
+        .filter(customer=customer, status=CheckoutStatus.COMPLETE)
+        .exclude(subscription_stripe_id="")
+    )
+    is_beginning = Q(
+        status=SubscriptionStatus.INCOMPLETE,
+        stripe_id__in=paid_for.values("subscription_stripe_id"),
+    )
     return (
         Subscription.objects.for_project(customer.project_id)
-        .filter(customer=customer, status__in=LIVE, items__price__product__in=products)
+        .filter(Q(status__in=LIVE) | is_beginning, customer=customer)
+        .filter(items__price__product__in=products)
         .order_by("id")
         .first()
     )
+
+
+def in_the_way(
+    *, customer: Customer, products: Collection[str], cart: Cart | None, at: datetime
+) -> list[Checkout]:
+    """Pages on which the customer can, or may be about to, subscribe to one of these products or
+    pay this cart; and those that were paid without their subscription being known here.
+
+    One that Stripe has yet to answer for counts as much as an open one: until the time at which
+    it would close, nobody else may open another.
+    """
+    payable = Q(status__in=[CheckoutStatus.OPENING, CheckoutStatus.OPEN])
+    payable &= ~Q(expires_at__lte=at - CLOCK_SKEW)
+    subscribing = CheckoutLine.objects.for_project(customer.project_id).filter(
+        checkout=OuterRef("pk"), price__type=PriceType.RECURRING, price__product__in=products
+    )
+    same = Exists(subscribing)
+    same_cart = Q(cart=cart) if cart is not None else Q(pk__in=())
+    return list(
+        _of(customer)
+        .filter((payable & (same | same_cart)) | (_is_unread(customer, at) & same))
+        .select_related("account", "customer", "project")
+        .order_by("id")
+    )
+
+
+def subscription_id(*, checkout: Checkout) -> str | None:
+    """Our id of the subscription that the page has made, once we know it."""
+    if not checkout.subscription_stripe_id:
+        return None
+    return (
+        Subscription.objects.for_project(checkout.project_id)
+        .filter(account_id=checkout.account_id, stripe_id=checkout.subscription_stripe_id)
+        .values_list("pk", flat=True)
+        .first()
+    )
+
+
+def _is_unread(customer: Customer, at: datetime) -> Q:
+    known = Subscription.objects.for_project(customer.project_id).filter(
+        account=OuterRef("account"), stripe_id=OuterRef("subscription_stripe_id")
+    )
+    return Q(~Exists(known), status=CheckoutStatus.COMPLETE, completed_at__gt=at - UNREAD_FOR) & ~Q(
+        subscription_stripe_id=""
+    )
+
+
+def _of(customer: Customer) -> ProjectQuerySet[Checkout]:
+    return Checkout.objects.for_project(customer.project_id).filter(customer=customer)

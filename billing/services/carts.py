@@ -10,8 +10,10 @@ from datetime import datetime, timedelta
 from django.db import transaction
 
 from billing.errors import CartClosed, CartFrozen
-from billing.models import Cart, CartLine, Checkout, Price
+from billing.models import Cart, CartLine, Checkout, Payment, Price
 from billing.models.cart import CartStatus
+from billing.models.checkout import CheckoutStatus
+from billing.models.payment import PaymentStatus
 from billing.selectors import carts
 from billing.services import order_lines, orders
 from billing.services.orders import Line
@@ -115,6 +117,22 @@ def close_due(*, at: datetime) -> int:
     return closed
 
 
+def follow(*, checkout: Checkout, at: datetime) -> None:
+    """Let the cart end with its page: it is bought once that is paid, and free again when the
+    page has closed or its payment has failed. The caller holds the customer's lock."""
+    rows = Cart.objects.for_project(checkout.project_id).filter(checkout=checkout)
+    if checkout.cart_id is None:
+        return
+    if checkout.is_fulfilled:
+        rows.exclude(status=CartStatus.COMPLETED).update(
+            status=CartStatus.COMPLETED, completed_at=checkout.completed_at or at, updated_at=at
+        )
+    elif checkout.status == CheckoutStatus.EXPIRED or _has_failed(checkout):
+        rows.filter(status=CartStatus.FROZEN).update(
+            status=CartStatus.OPEN, checkout=None, updated_at=at
+        )
+
+
 def refuse_unless_open(*, cart: Cart, at: datetime) -> None:
     """Raises CartFrozen or CartClosed for a cart that cannot change now."""
     standing = cart.standing(at)
@@ -139,6 +157,16 @@ def _changing(cart: Cart, *, at: datetime) -> Iterator[Cart]:
         Cart.objects.for_project(row.project_id).filter(pk=row.pk).update(
             currency=lines[0].price.currency if lines else "", updated_at=at
         )
+
+
+def _has_failed(checkout: Checkout) -> bool:
+    """Whether the page is done and its money, which takes days, has not come."""
+    return (
+        checkout.status == CheckoutStatus.COMPLETE
+        and Payment.objects.for_project(checkout.project_id)
+        .filter(checkout=checkout, status__in=[PaymentStatus.FAILED, PaymentStatus.CANCELED])
+        .exists()
+    )
 
 
 def _locked(cart: Cart) -> Cart:

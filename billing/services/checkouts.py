@@ -1,135 +1,88 @@
-"""Hosted checkout pages: open one, close it, and learn on return how it ended."""
+"""Hosted checkout pages: open one, close it, and learn on return how it ended.
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+A customer has one page at a time on which to subscribe to a product, and one for a cart, for two
+could both be paid. Our row is what counts: it is there, under the customer's lock, before Stripe
+is asked for the page, and until Stripe has said that this page is closed no other row is made
+(``docs/checkout.md``).
+"""
+
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
 from django.db import transaction
 
 from billing.errors import AlreadySubscribed, CheckoutNotOpen, CheckoutNotReady
-from billing.models import Checkout, CheckoutLine, StripeCustomer
-from billing.models.checkout import CheckoutStatus, CheckoutType
-from billing.models.sync_object import Kind
-from billing.selectors import checkouts
-from billing.services import (
-    detection,
-    making,
-    order_lines,
-    orders,
-    return_urls,
-    stripe_customers,
-    sync,
-)
-from billing.services.orders import Line
-from billing.stripe import checkouts as sessions
-from billing.stripe.client import client_for
+from billing.models import Cart, Checkout, CheckoutLine, StripeCustomer
+from billing.models.cart import CartStatus
+from billing.models.checkout import CheckoutStatus
+from billing.selectors import carts, checkouts
+from billing.services import making, pages, stripe_customers, wishes
+from billing.services.wishes import Sale, Wish
 from billing.stripe.errors import (
     SHORTEST_WAIT,
-    StripeObjectMissing,
+    StripeCredentialsRefused,
     StripeRefused,
-    StripeUnavailable,
 )
-from billing.stripe.snapshots import CheckoutSnapshot
-from common.errors import Invalid
-from common.ids import new_id
-from common.queue import enqueue
 from projects.models import Customer, Project
 from projects.selectors import customers as people
 from projects.services import customers
 
+__all__ = ["Wish", "close", "open_page", "read_again"]
+
 OUR_ID = "{CHECKOUT_ID}"
 """In a redirect address: replaced by the id of the checkout."""
+TRIES = 5
+"""Of clearing the way: each time somebody else's page may have come between."""
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
-    """What a tenant asks for. ``lines`` are price ids and quantities."""
-
-    user_id: str
-    lines: Sequence[tuple[str, int]]
-    success_url: str
-    cancel_url: str = ""
-    email: str = ""
-    name: str = ""
-    trial_period_days: int | None = None
-    allow_promotion_codes: bool = False
-    metadata: dict[str, str] = field(default_factory=dict)
+read_again = pages.read_again
+close = pages.close
 
 
 def open_page(
-    *,
-    project: Project,
-    wish: Wish,
-    type: CheckoutType | None,
-    idempotency_key: str,
-    at: datetime,
+    *, project: Project, wish: Wish, type: str | None, idempotency_key: str, at: datetime
 ) -> Checkout:
-    """A page on which the buyer can pay; without a ``type`` the prices decide which one it is.
+    """The page on which the buyer can pay; without a ``type`` that is detected.
 
-    Raises an Invalid or Conflict for what cannot be bought, AlreadySubscribed for a second
-    subscription to the same product. After StripeUnavailable the same request finishes what
-    this one began.
+    An earlier page on which to subscribe to the same product, or of the same cart, is handed out
+    again if it sells the very same, and closed if not. Raises an Invalid or Conflict for what
+    cannot be bought, AlreadySubscribed for a second subscription to the same product. After
+    StripeUnavailable or CheckoutNotReady the same request finishes what this one began.
     """
-    lines = order_lines.read(project=project, wanted=wish.lines)
-    orders.check(lines=lines)
-    detected = detection.detect(project=project, lines=lines, wanted=type)
-    found = CheckoutType(detected.type)
-    if wish.trial_period_days is not None and found != CheckoutType.SUBSCRIPTION:
-        raise Invalid("Only a subscription has a trial.", field="trial_period_days")
-    return_urls.check(project=project, url=wish.success_url, field="success_url")
-    if wish.cancel_url:
-        return_urls.check(project=project, url=wish.cancel_url, field="cancel_url")
-    customer = customers.ensure(
+    sale = wishes.check(project=project, wish=wish, type=type, at=at)
+    customer = _customer(project, sale, at=at)
+    _refuse_second(customer, sale)
+    account = sale.lines[0].price.account
+    buyer = stripe_customers.ensure(customer=customer, account=account, at=at)
+    for _ in range(TRIES):
+        found = _begin(customer, buyer, sale, idempotency_key, at=at)
+        if isinstance(found, Checkout):
+            _make(found, at=at)
+            return checkouts.get(project=project, checkout_id=found.pk)
+        twin = next((page for page in found.pages if page.order_key == found.order_key), None)
+        if twin is not None and _is_open(twin, at=at):
+            return checkouts.get(project=project, checkout_id=twin.pk)
+        for page in found.pages:
+            _end(page, at=at)
+    raise CheckoutNotReady(
+        "Other requests open pages for the same. Try again in a moment.",
+        retry_after=SHORTEST_WAIT,
+    )
+
+
+def _customer(project: Project, sale: Sale, *, at: datetime) -> Customer:
+    if sale.cart is not None:
+        return sale.cart.customer
+    wish = sale.wish
+    return customers.ensure(
         project=project, user_id=wish.user_id, email=wish.email, name=wish.name, at=at
     )
-    _refuse_second(customer, found, lines)
-    buyer = stripe_customers.ensure(customer=customer, account=lines[0].price.account, at=at)
-    row = _begin(customer, buyer, found, lines, wish, idempotency_key, at=at)
-    _make(row, buyer, lines, at=at)
-    return checkouts.get(project=project, checkout_id=row.pk)
 
 
-def read_again(*, checkout: Checkout, at: datetime) -> Checkout:
-    """What has become of it: the session, then the payment or subscription that it names.
-
-    The same path as the webhooks', so it does not matter which comes first. Raises
-    StripeUnavailable.
-    """
-    if not checkout.stripe_id:
-        raise CheckoutNotReady("Send the request that opens it again.")
-    account = checkout.account
-    sync.now(account=account, kind=Kind.CHECKOUT_SESSION, stripe_id=checkout.stripe_id, at=at)
-    checkout = checkouts.get(project=checkout.project, checkout_id=checkout.pk)
-    made = {
-        Kind.SUBSCRIPTION: checkout.subscription_stripe_id,
-        Kind.PAYMENT_INTENT: checkout.payment_stripe_id,
-    }
-    for kind, stripe_id in made.items():
-        if stripe_id:
-            sync.now(account=account, kind=kind, stripe_id=stripe_id, at=at)
-    return checkouts.get(project=checkout.project, checkout_id=checkout.pk)
-
-
-def expire(*, checkout: Checkout, at: datetime) -> Checkout:
-    """Close the page: nobody can pay on it any more. Raises CheckoutNotOpen."""
-    if not checkout.stripe_id:
-        raise CheckoutNotReady("Send the request that opens it again.")
-    if checkout.status != CheckoutStatus.OPEN:
-        raise CheckoutNotOpen(f"It is {checkout.status}.")
-    client = client_for(checkout.account)
-    try:
-        sessions.expire(client, checkout.stripe_id, idempotency_key=new_id("req"))
-    except StripeRefused as refusal:
-        checkout = read_again(checkout=checkout, at=at)
-        raise CheckoutNotOpen(f"It is {checkout.status}.") from refusal
-    return read_again(checkout=checkout, at=at)
-
-
-def _refuse_second(customer: Customer, type: CheckoutType, lines: Sequence[Line]) -> None:
-    if type != CheckoutType.SUBSCRIPTION:
+def _refuse_second(customer: Customer, sale: Sale) -> None:
+    products = sale.subscribed_products
+    if not products:
         return
-    products = [line.price.product for line in lines]
     standing = checkouts.live_subscription(customer=customer, products=products)
     if standing is not None:
         raise AlreadySubscribed(
@@ -137,102 +90,128 @@ def _refuse_second(customer: Customer, type: CheckoutType, lines: Sequence[Line]
         )
 
 
+@dataclass(frozen=True, slots=True)
+class _Earlier:
+    """Pages that have to end before there can be a new one, or that sell the same."""
+
+    pages: list[Checkout]
+    order_key: str
+
+
 def _begin(
+    customer: Customer, buyer: StripeCustomer, sale: Sale, idempotency_key: str, *, at: datetime
+) -> Checkout | _Earlier:
+    """The row of this request, made now or by an earlier try of it, unless there are pages in the
+    way: then those, and no row."""
+    with transaction.atomic():
+        customer = people.lock(project_id=customer.project_id, customer_id=customer.pk)
+        sale = _as_it_is_now(sale, at=at)
+        _refuse_second(customer, sale)
+        told = [buyer.pk, sale.told()]
+        key = making.request_key(idempotency_key, "checkout", *told)
+        rows = Checkout.objects.for_project(customer.project_id).filter(customer=customer)
+        own = making.begun(rows, key=key, is_named=bool(idempotency_key), at=at)
+        if own is not None:
+            return own
+        order_key = making.request_key("", "checkout", *told)
+        pages_before = checkouts.in_the_way(
+            customer=customer, products=sale.subscribed_products, cart=sale.cart, at=at
+        )
+        if pages_before:
+            return _Earlier(pages_before, order_key)
+        return _new(customer, buyer, sale, key, order_key, at=at)
+
+
+def _as_it_is_now(sale: Sale, *, at: datetime) -> Sale:
+    """The sale with what is in the cart at this moment."""
+    if sale.cart is None:
+        return sale
+    cart = carts.get(project=sale.cart.project_id, cart_id=sale.cart.pk)
+    return replace(sale, cart=cart, lines=wishes.lines_of(cart=cart, at=at))
+
+
+def _make(row: Checkout, *, at: datetime) -> None:
+    """Raises CheckoutNotOpen for a page that has closed before this request had its answer."""
+    pages.make(checkout=row, at=at)
+    if row.status == CheckoutStatus.EXPIRED:
+        raise CheckoutNotOpen(
+            "It has expired, or a later request for the same product or cart has closed it. Send "
+            "a new request for another page."
+        )
+
+
+def _is_open(page: Checkout, *, at: datetime) -> bool:
+    """Whether the page can be paid on, says Stripe; it is made if that is still to be done."""
+    if page.stripe_id:
+        page = pages.read_again(checkout=page, at=at)
+    else:
+        pages.make(checkout=page, at=at)
+    return page.status == CheckoutStatus.OPEN
+
+
+def _end(page: Checkout, *, at: datetime) -> None:
+    """Nobody can pay on the page any more, or we know of whoever has."""
+    try:
+        if not page.stripe_id:
+            pages.make(checkout=page, at=at)
+    except StripeCredentialsRefused:
+        raise
+    except StripeRefused:
+        return  # there will be no such page
+    if page.status == CheckoutStatus.COMPLETE:
+        pages.read_again(checkout=page, at=at)
+        return
+    with suppress(CheckoutNotOpen):
+        pages.close(checkout=page, at=at)
+
+
+def _new(
     customer: Customer,
     buyer: StripeCustomer,
-    type: CheckoutType,
-    lines: Sequence[Line],
-    wish: Wish,
-    idempotency_key: str,
+    sale: Sale,
+    key: str,
+    order_key: str,
     *,
     at: datetime,
 ) -> Checkout:
-    """The row of this request, made now or by an earlier try; parallel tries get the same one."""
-    key = making.request_key(idempotency_key, "checkout", buyer.pk, type.value, _told(wish))
-    with transaction.atomic():
-        customer = people.lock(project_id=customer.project_id, customer_id=customer.pk)
-        _refuse_second(customer, type, lines)
-        rows = Checkout.objects.for_project(customer.project_id).filter(customer=customer)
-        found = making.begun(rows, key=key, is_named=bool(idempotency_key), at=at)
-        if found is not None:
-            return found
-        row = Checkout(
-            project_id=customer.project_id,
-            account=buyer.account,
-            customer=customer,
-            type=type,
-            currency=lines[0].price.currency,
-            trial_period_days=wish.trial_period_days,
-            allow_promotion_codes=wish.allow_promotion_codes,
-            metadata=wish.metadata,
-            request_key=key,
+    wish, project = sale.wish, customer.project
+    row = Checkout(
+        project_id=customer.project_id,
+        account=buyer.account,
+        customer=customer,
+        cart=sale.cart,
+        type=sale.type,
+        detected=sale.detected,
+        currency=sale.lines[0].price.currency,
+        trial_period_days=wish.trial_period_days,
+        trial_without_card=wish.trial_without_card,
+        trial_end_behavior=wish.trial_end_behavior,
+        allow_promotion_codes=wish.allow_promotion_codes,
+        promotion_code=sale.promotion_code,
+        coupon=sale.coupon,
+        automatic_tax=_or_project(wish.automatic_tax, project),
+        tax_id_collection=_or_project(wish.tax_id_collection, project),
+        save_payment_method=wish.save_payment_method,
+        metadata=wish.metadata,
+        expires_at=wishes.expiry(wish=wish, at=at),
+        request_key=key,
+        order_key=order_key,
+    )
+    row.success_url = wish.success_url.replace(OUR_ID, row.pk)
+    row.cancel_url = wish.cancel_url.replace(OUR_ID, row.pk)
+    row.save(force_insert=True)
+    CheckoutLine.objects.for_project(row.project_id).bulk_create(
+        CheckoutLine(
+            project_id=row.project_id, checkout=row, price=line.price, quantity=line.quantity
         )
-        row.success_url = wish.success_url.replace(OUR_ID, row.pk)
-        row.cancel_url = wish.cancel_url.replace(OUR_ID, row.pk)
-        row.save(force_insert=True)
-        CheckoutLine.objects.for_project(row.project_id).bulk_create(
-            CheckoutLine(
-                project_id=row.project_id, checkout=row, price=line.price, quantity=line.quantity
-            )
-            for line in lines
+        for line in sale.lines
+    )
+    if sale.cart is not None:
+        Cart.objects.for_project(row.project_id).filter(pk=sale.cart.pk).update(
+            status=CartStatus.FROZEN, checkout=row, updated_at=at
         )
     return row
 
 
-def _make(row: Checkout, buyer: StripeCustomer, lines: Sequence[Line], *, at: datetime) -> None:
-    client = client_for(row.account)
-    order = sessions.Order(
-        our_id=row.pk,
-        customer_stripe_id=buyer.stripe_id or "",
-        is_subscription=row.type == CheckoutType.SUBSCRIPTION,
-        lines=[(line.price.stripe_id or "", line.quantity) for line in lines],
-        success_url=row.success_url,
-        cancel_url=row.cancel_url,
-        metadata=row.metadata,
-        trial_period_days=row.trial_period_days,
-        allow_promotion_codes=row.allow_promotion_codes,
-    )
-    try:
-        making.once(
-            row,
-            create=lambda key: sessions.create(client, order, idempotency_key=key),
-            created_since=lambda moment: sessions.iterate(client, created_since=moment),
-            values=_opened,
-            at=at,
-        )
-    except StripeObjectMissing as missing:
-        _read_again_what_it_names(buyer, lines)
-        raise StripeUnavailable(
-            "Stripe no longer has the customer or a price. Both are being read again: send the "
-            "same request in a moment.",
-            retry_after=SHORTEST_WAIT,
-        ) from missing
-
-
-def _opened(made: CheckoutSnapshot) -> dict[str, Any]:
-    return {
-        "status": made.status,
-        "payment_status": made.payment_status,
-        "url": made.url,
-        "amount_total": made.amount_total,
-        "expires_at": made.expires_at,
-    }
-
-
-def _read_again_what_it_names(buyer: StripeCustomer, lines: Sequence[Line]) -> None:
-    named = [(Kind.CUSTOMER, buyer.stripe_id)]
-    named += [(Kind.PRICE, line.price.stripe_id) for line in lines]
-    for kind, stripe_id in named:
-        sync.mark(account_id=buyer.account_id, kind=kind, stripe_id=stripe_id or "")
-    enqueue("billing.sync")
-
-
-def _told(wish: Wish) -> list[Any]:
-    return [
-        [list(line) for line in wish.lines],
-        wish.success_url,
-        wish.cancel_url,
-        wish.trial_period_days,
-        wish.allow_promotion_codes,
-        wish.metadata,
-    ]
+def _or_project(said: bool | None, project: Project) -> bool:
+    return project.automatic_tax if said is None else said

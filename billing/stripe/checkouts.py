@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from stripe import StripeClient
-from stripe.params.checkout import SessionCreateParams, SessionListParams
+from stripe.params.checkout import SessionListParams
 
 from billing.stripe.errors import translate
 from billing.stripe.fields import Fields, common, instant, labelled, plain, reference, text
@@ -16,7 +16,11 @@ PAGE = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """What a new session sells, to whom, and where the buyer goes afterwards."""
+    """What a new session sells, to whom, and where the buyer goes afterwards.
+
+    ``asks_for_card`` is whether a card is taken when nothing is due today. At most one of
+    ``promotion_code``, ``coupon`` (Stripe's ids) and ``allow_promotion_codes`` is there.
+    """
 
     our_id: str
     customer_stripe_id: str
@@ -25,12 +29,21 @@ class Order:
     """Stripe's price id and how many."""
     success_url: str
     cancel_url: str
+    expires_at: datetime
     metadata: dict[str, str]
     trial_period_days: int | None = None
+    trial_end_behavior: str = ""
+    asks_for_card: bool = True
     allow_promotion_codes: bool = False
+    promotion_code: str = ""
+    coupon: str = ""
+    automatic_tax: bool = False
+    tax_id_collection: bool = False
+    save_payment_method: bool = False
 
 
 def snapshot(fields: Fields) -> CheckoutSnapshot:
+    totals = fields.get("total_details") or {}
     return CheckoutSnapshot(
         **common(fields),
         customer_stripe_id=reference(fields.get("customer")),
@@ -40,6 +53,9 @@ def snapshot(fields: Fields) -> CheckoutSnapshot:
         url=text(fields.get("url")),
         currency=text(fields.get("currency")),
         amount_total=fields.get("amount_total"),
+        amount_subtotal=fields.get("amount_subtotal"),
+        amount_discount=totals.get("amount_discount") or 0,
+        amount_tax=totals.get("amount_tax") or 0,
         payment_stripe_id=reference(fields.get("payment_intent")),
         subscription_stripe_id=reference(fields.get("subscription")),
         invoice_stripe_id=reference(fields.get("invoice")),
@@ -66,42 +82,56 @@ def iterate(
             yield snapshot(plain(session))
 
 
-def create(client: StripeClient, order: Order, *, idempotency_key: str) -> CheckoutSnapshot:
-    """Open a hosted page. The session and what it makes name our row."""
-    with translate():
-        made = client.v1.checkout.sessions.create(
-            _params(order), {"idempotency_key": idempotency_key}
-        )
-        return snapshot(plain(made))
-
-
-def expire(client: StripeClient, stripe_id: str, *, idempotency_key: str) -> CheckoutSnapshot:
-    """Close an open page. Raises StripeRefused when it is not open any more."""
-    with translate():
-        closed = client.v1.checkout.sessions.expire(
-            stripe_id, {}, {"idempotency_key": idempotency_key}
-        )
-        return snapshot(plain(closed))
-
-
-def _params(order: Order) -> SessionCreateParams:
+def params(order: Order) -> Fields:
+    """What Stripe is sent to open the page. The session and what it makes name our row."""
     labels = labelled(order.our_id, order.metadata)
-    params: SessionCreateParams = {
+    found: Fields = {
         "mode": "subscription" if order.is_subscription else "payment",
         "customer": order.customer_stripe_id,
         "client_reference_id": order.our_id,
         "line_items": [{"price": price, "quantity": quantity} for price, quantity in order.lines],
         "success_url": order.success_url,
+        "expires_at": int(order.expires_at.timestamp()),
         "metadata": labels,
     }
     if order.cancel_url:
-        params["cancel_url"] = order.cancel_url
-    if order.allow_promotion_codes:
-        params["allow_promotion_codes"] = True
+        found["cancel_url"] = order.cancel_url
+    return found | _discount(order) | _tax(order) | _made(order, labels)
+
+
+def _discount(order: Order) -> Fields:
+    if order.promotion_code:
+        return {"discounts": [{"promotion_code": order.promotion_code}]}
+    if order.coupon:
+        return {"discounts": [{"coupon": order.coupon}]}
+    return {"allow_promotion_codes": True} if order.allow_promotion_codes else {}
+
+
+def _tax(order: Order) -> Fields:
+    """What the buyer types for it is kept on the customer, as Stripe demands."""
+    found: Fields = {}
+    if order.automatic_tax:
+        found |= {"automatic_tax": {"enabled": True}, "customer_update": {"address": "auto"}}
+    if order.tax_id_collection:
+        found["tax_id_collection"] = {"enabled": True}
+        found["customer_update"] = {**found.get("customer_update", {}), "name": "auto"}
+    return found
+
+
+def _made(order: Order, labels: dict[str, str]) -> Fields:
+    """How the payment or the subscription is made that the session ends in."""
     if not order.is_subscription:
-        params["payment_intent_data"] = {"metadata": labels}
-        return params
-    params["subscription_data"] = {"metadata": labels}
+        data: Fields = {"metadata": labels}
+        if order.save_payment_method:
+            data["setup_future_usage"] = "off_session"
+        return {"payment_intent_data": data}
+    data = {"metadata": labels}
     if order.trial_period_days:
-        params["subscription_data"]["trial_period_days"] = order.trial_period_days
-    return params
+        data["trial_period_days"] = order.trial_period_days
+    if order.trial_end_behavior:
+        ends = {"missing_payment_method": order.trial_end_behavior}
+        data["trial_settings"] = {"end_behavior": ends}
+    found: Fields = {"subscription_data": data}
+    if not order.asks_for_card:
+        found["payment_method_collection"] = "if_required"
+    return found

@@ -10,7 +10,8 @@ from billing.models.checkout import CheckoutStatus
 from billing.models.sync_object import Kind
 from billing.selectors import owners
 from billing.selectors.owners import Owner
-from billing.services import leases, provisioning
+from billing.services import carts, leases, provisioning
+from billing.services.apply import page_payments
 from billing.services.apply.announce import write_and_tell
 from billing.services.apply.mapper import Mapper
 from billing.services.apply.plan import Differences, Plan, Values
@@ -48,8 +49,12 @@ def _plan(account: StripeAccount, owner: Owner, snapshot: CheckoutSnapshot) -> P
             "url": snapshot.url,
             "currency": snapshot.currency or row.currency,
             "amount_total": snapshot.amount_total,
+            "amount_subtotal": snapshot.amount_subtotal,
+            "amount_discount": snapshot.amount_discount,
+            "amount_tax": snapshot.amount_tax,
             "payment_stripe_id": snapshot.payment_stripe_id or "",
             "subscription_stripe_id": snapshot.subscription_stripe_id or "",
+            "invoice_stripe_id": snapshot.invoice_stripe_id or "",
             "metadata": snapshot.metadata,
             "expires_at": snapshot.expires_at,
         },
@@ -75,6 +80,8 @@ def _carry_out(planned: Plan[Checkout], customer: Customer | None, at: datetime)
     if differences and row.status == CheckoutStatus.COMPLETE:
         _reread_what_it_made(row)
     provisioning.follow_checkout(checkout=row, customer=customer, at=at)
+    page_payments.follow_checkout(checkout=row, customer=customer, at=at)
+    carts.follow(checkout=row, at=at)
 
 
 def _happened(planned: Plan[Checkout], differences: Differences) -> Iterator[EventType]:
@@ -86,10 +93,11 @@ def _happened(planned: Plan[Checkout], differences: Differences) -> Iterator[Eve
 
 
 def _reread_what_it_made(row: Checkout) -> None:
-    """The payment or subscription that it names is due now, whether or not its events arrive."""
+    """What it names is due now, whether or not its own events arrive."""
     made = {
         Kind.PAYMENT_INTENT: row.payment_stripe_id,
         Kind.SUBSCRIPTION: row.subscription_stripe_id,
+        Kind.INVOICE: row.invoice_stripe_id,
     }
     for kind, stripe_id in made.items():
         if stripe_id:

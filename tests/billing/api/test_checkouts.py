@@ -27,7 +27,15 @@ def test_the_page_and_our_row_say_the_same(tenant: Tenant) -> None:
     )
     (session,) = tenant.at_stripe("checkout.session")
     assert (made["type"], made["status"], made["url"]) == ("subscription", "open", session["url"])
-    assert made["lines"] == [{"price": price["id"], "product": price["product"], "quantity": 3}]
+    assert made["lines"] == [
+        {
+            "price": price["id"],
+            "product": price["product"],
+            "quantity": 3,
+            "fulfilled_at": None,
+            "revoked_at": None,
+        }
+    ]
     assert made["success_url"] == (
         f"{HOME}/thanks?checkout={made['id']}&session={{CHECKOUT_SESSION_ID}}"
     )
