@@ -4,8 +4,7 @@ Stripe owns name, description, price and whether something is on sale: we ask St
 what Stripe says. What a product entitles to is ours alone.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -16,10 +15,9 @@ from billing.models import Price, Product
 from billing.models.price import PriceType
 from billing.models.sync_object import Kind
 from billing.selectors import catalog
-from billing.services import making, product_features, stripe_accounts, sync
+from billing.services import intents, making, product_features, stripe_accounts, sync
 from billing.services.product_features import Entitlement
 from billing.stripe import prices, products
-from billing.stripe.client import client_for
 from billing.stripe.errors import StripeObjectMissing, StripeRefused
 from common.ids import new_id
 from common.money import Money
@@ -81,20 +79,12 @@ def change_product(
     changes = {field: value for field, value in asked.items() if value is not None}
     if changes:
         _audit(product, "product.change", changes, actor=actor, reason=reason, at=at)
-        _change_at_stripe(product, changes, at=at)
+        if "metadata" in changes:
+            changes["metadata"] = _replacing(product.metadata, changes["metadata"])
+        _change(product, Kind.PRODUCT, changes, at=at)
     if wanted is not None:
         product_features.replace(product=product, wanted=wanted, actor=actor, reason=reason, at=at)
     return catalog.product(project=product.project, product_id=product.pk)
-
-
-def _change_at_stripe(product: Product, changes: dict[str, Any], *, at: datetime) -> None:
-    assert product.stripe_id is not None
-    if "metadata" in changes:
-        metadata = _replacing(product.metadata, changes["metadata"])
-        changes = {**changes, "metadata": metadata}
-    client = client_for(product.account)
-    with _reading_again(product, Kind.PRODUCT, at=at):
-        products.update(client, product.stripe_id, idempotency_key=new_id("req"), **changes)
 
 
 def create_price(
@@ -139,50 +129,31 @@ def set_price_active(
     *, price: Price, active: bool, actor: str, at: datetime, reason: str = ""
 ) -> Price:
     """Put the price on sale or take it off; who pays it already goes on paying it."""
-    assert price.stripe_id is not None
     _audit(price, "price.change", {"active": active}, actor=actor, reason=reason, at=at)
-    client = client_for(price.account)
-    with _reading_again(price, Kind.PRICE, at=at):
-        prices.update(client, price.stripe_id, idempotency_key=new_id("req"), active=active)
+    _change(price, Kind.PRICE, {"active": active}, at=at)
     return catalog.price(project=price.project, price_id=price.pk)
 
 
 def _make_product(row: Product, *, at: datetime) -> None:
-    client = client_for(row.account)
-    making.once(
+    intents.make(
         row,
-        create=lambda key: products.create(
-            client,
-            our_id=row.pk,
-            name=row.name,
-            description=row.description,
-            metadata=row.metadata,
-            idempotency_key=key,
-        ),
-        created_since=lambda moment: products.iterate(client, created_since=moment),
+        operation="product.create",
+        params=products.new(name=row.name, description=row.description, metadata=row.metadata),
         at=at,
     )
 
 
 def _make_price(row: Price, *, at: datetime) -> None:
-    client = client_for(row.account)
-    making.once(
-        row,
-        create=lambda key: prices.create(
-            client,
-            our_id=row.pk,
-            product_stripe_id=row.product.stripe_id or "",
-            currency=row.currency,
-            unit_amount=row.unit_amount,
-            interval=row.interval,
-            interval_count=row.interval_count,
-            nickname=row.nickname,
-            metadata=row.metadata,
-            idempotency_key=key,
-        ),
-        created_since=lambda moment: prices.iterate(client, created_since=moment),
-        at=at,
+    params = prices.new(
+        product_stripe_id=row.product.stripe_id or "",
+        currency=row.currency,
+        unit_amount=row.unit_amount,
+        interval=row.interval,
+        interval_count=row.interval_count,
+        nickname=row.nickname,
+        metadata=row.metadata,
     )
+    intents.make(row, operation="price.create", params=params, at=at)
 
 
 def _audit(
@@ -206,15 +177,24 @@ def _audit(
     )
 
 
-@contextmanager
-def _reading_again(row: Product | Price, kind: Kind, *, at: datetime) -> Iterator[None]:
-    """Store what Stripe says after a change, also when it says that the object is gone."""
+def _change(row: Product | Price, kind: Kind, changes: dict[str, Any], *, at: datetime) -> None:
+    """Ask Stripe, and store what it then says, also when it says that the object is gone."""
+    assert row.stripe_id is not None
     try:
-        yield
+        intents.change(
+            project_id=row.project_id,
+            account=row.account,
+            operation=f"{kind}.update",
+            subject=row.pk,
+            target=row.stripe_id,
+            params=changes,
+            request=new_id("req"),
+            at=at,
+        )
     except StripeObjectMissing as missing:
-        sync.now(account=row.account, kind=kind, stripe_id=row.stripe_id or "", at=at)
+        sync.now(account=row.account, kind=kind, stripe_id=row.stripe_id, at=at)
         raise StripeRefused("It was deleted at Stripe. Make another one.") from missing
-    sync.now(account=row.account, kind=kind, stripe_id=row.stripe_id or "", at=at)
+    sync.now(account=row.account, kind=kind, stripe_id=row.stripe_id, at=at)
 
 
 def _replacing(old: dict[str, str], new: dict[str, str]) -> dict[str, str]:

@@ -18,6 +18,7 @@ import structlog
 from django.db.models import Q
 
 from billing.models.outbound import Outbound
+from billing.selectors import intents
 from billing.stripe.errors import (
     IdempotencyMismatch,
     StripeCredentialsRefused,
@@ -86,7 +87,7 @@ def begun(
     only while the earlier try has had no answer: after that it asks for one more.
     """
     same = rows.filter(request_key=key, created_at__gt=at - KEY_LIFE)
-    unanswered = Q(stripe_id__isnull=True) | Q(asked_at__isnull=False)
+    unanswered = Q(stripe_id__isnull=True) | Q(asked_at__isnull=False) | intents.unanswered("pk")
     return (same if is_named else same.filter(unanswered)).order_by("id").first()
 
 

@@ -5,9 +5,8 @@ from datetime import datetime
 from django.db import IntegrityError, transaction
 
 from billing.models import StripeAccount, StripeCustomer
-from billing.services import making
+from billing.services import intents
 from billing.stripe import customers
-from billing.stripe.client import client_for
 from projects.models import Customer
 
 
@@ -19,18 +18,10 @@ def ensure(*, customer: Customer, account: StripeAccount, at: datetime) -> Strip
     row = _row(customer, account)
     if row.stripe_id:
         return row
-    client = client_for(account)
-    making.once(
+    intents.make(
         row,
-        create=lambda key: customers.create(
-            client,
-            our_id=row.pk,
-            email=row.email,
-            name=row.name,
-            metadata=customer.metadata,
-            idempotency_key=key,
-        ),
-        created_since=lambda moment: customers.iterate(client, created_since=moment),
+        operation="customer.create",
+        params=customers.new(email=row.email, name=row.name, metadata=customer.metadata),
         at=at,
     )
     return row

@@ -7,7 +7,7 @@ from stripe import StripeClient
 from stripe.params import CustomerListParams
 
 from billing.stripe.errors import translate
-from billing.stripe.fields import Fields, common, labelled, plain, text
+from billing.stripe.fields import Fields, common, plain, text
 from billing.stripe.snapshots import CustomerSnapshot
 
 PAGE = 100
@@ -44,22 +44,7 @@ def iterate(
             yield snapshot(plain(customer))
 
 
-def create(
-    client: StripeClient,
-    *,
-    our_id: str,
-    email: str,
-    name: str,
-    metadata: dict[str, str],
-    idempotency_key: str,
-) -> CustomerSnapshot:
-    """Make a customer that names our row."""
-    labels = labelled(our_id, metadata)
-    with translate():
-        made = client.v1.customers.create(
-            {"email": email, "name": name, "metadata": labels}
-            if email
-            else {"name": name, "metadata": labels},
-            {"idempotency_key": idempotency_key},
-        )
-        return snapshot(plain(made))
+def new(*, email: str, name: str, metadata: dict[str, str]) -> Fields:
+    """How a customer is asked for."""
+    params: Fields = {"name": name, "metadata": metadata}
+    return {**params, "email": email} if email else params

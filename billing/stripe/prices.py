@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from stripe import StripeClient
-from stripe.params import PriceCreateParams, PriceListParams, PriceUpdateParams
+from stripe.params import PriceListParams
 
 from billing.stripe.errors import translate
-from billing.stripe.fields import Fields, common, labelled, plain, reference, text
+from billing.stripe.fields import Fields, common, plain, reference, text
 from billing.stripe.snapshots import PriceSnapshot
 
 PAGE = 100
@@ -49,10 +49,8 @@ def iterate(
             yield snapshot(plain(price))
 
 
-def create(
-    client: StripeClient,
+def new(
     *,
-    our_id: str,
     product_stripe_id: str,
     currency: str,
     unit_amount: int,
@@ -60,33 +58,16 @@ def create(
     interval_count: int,
     nickname: str,
     metadata: dict[str, str],
-    idempotency_key: str,
-) -> PriceSnapshot:
-    """Make a price that names our row; without an interval it is a one-time price."""
-    params: PriceCreateParams = {
+) -> Fields:
+    """How a price is asked for; without an interval it is a one-time price."""
+    params: Fields = {
         "product": product_stripe_id,
         "currency": currency,
         "unit_amount": unit_amount,
-        "metadata": labelled(our_id, metadata),
+        "metadata": metadata,
     }
     if interval:
         params["recurring"] = {"interval": interval, "interval_count": interval_count}
     if nickname:
         params["nickname"] = nickname
-    with translate():
-        made = client.v1.prices.create(params, {"idempotency_key": idempotency_key})
-        return snapshot(plain(made))
-
-
-def update(
-    client: StripeClient,
-    stripe_id: str,
-    *,
-    idempotency_key: str,
-    active: bool,
-) -> PriceSnapshot:
-    """Put the price on sale, or take it off."""
-    params: PriceUpdateParams = {"active": active}
-    with translate():
-        changed = client.v1.prices.update(stripe_id, params, {"idempotency_key": idempotency_key})
-        return snapshot(plain(changed))
+    return params

@@ -180,7 +180,7 @@ def _intent(product: Product, name: str, number: int) -> StripeIntent:
         operation="product.update",
         purpose=f"product.update {number}",
         subject=product.pk,
-        target=product.stripe_id,
+        target=str(product.stripe_id),
         params={"name": name},
         state=("parked", "unknown", "done")[number % 3],
         last_error=f"StripeFailed: {name} broke.",

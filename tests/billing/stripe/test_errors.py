@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from stripe import StripeClient  # the boundary is what is tested
 
-from billing.stripe import payments, products
+from billing.stripe import payments, products, writes
 from billing.stripe.client import API_VERSION, client_with
 from billing.stripe.errors import (
     CardDeclined,
@@ -29,8 +29,8 @@ def client(stripe: SandboxStripe) -> StripeClient:
 
 
 def make(client: StripeClient, name: str = "Pro", key: str = "k") -> object:
-    return products.create(
-        client, our_id="prod_1", name=name, description="", metadata={}, idempotency_key=key
+    return writes.send(
+        client, "product.create", target="", params={"name": name}, idempotency_key=key
     )
 
 
