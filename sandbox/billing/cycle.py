@@ -24,6 +24,11 @@ def next_renewal(subscription: Object) -> int:
     return min(int(item["current_period_end"]) for item in items.of(subscription))
 
 
+def last_period_end(subscription: Object) -> int:
+    """When all that is paid for is over."""
+    return max(int(item["current_period_end"]) for item in items.of(subscription))
+
+
 def renew(tx: Transaction, subscription: Object) -> None:
     """Begin the next period of every item whose period is over, with a draft invoice for it."""
     with tx.updating(subscription, UPDATED):

@@ -1,4 +1,4 @@
-"""The pages that people see: hosted checkout, 3-D Secure, invoices. No scripts, no other hosts."""
+"""The pages that people see: checkout, 3-D Secure, invoices, portal. No scripts, no other hosts."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from werkzeug.routing import Map, RequestRedirect, Rule
 from werkzeug.wrappers import Request, Response
 
 from sandbox.errors import StripeFailure
-from sandbox.pages import authentication, checkout, invoice
+from sandbox.pages import authentication, checkout, invoice, portal, portal_card, portal_plans
 from sandbox.pages.rendering import render
 
 if TYPE_CHECKING:
     from sandbox.world import World
 
+PORTAL = "/pages/portal/<secret>"
+SUBSCRIPTION = f"{PORTAL}/subscriptions/<id>"
 PAGES = Map(
     [
         Rule("/pages/checkout/<id>", methods=["GET"], endpoint=checkout.show),
@@ -23,6 +25,17 @@ PAGES = Map(
         Rule("/pages/3ds/<id>", methods=["POST"], endpoint=authentication.submit),
         Rule("/pages/invoices/<id>", methods=["GET"], endpoint=invoice.show),
         Rule("/pages/invoices/<id>/pdf", methods=["GET"], endpoint=invoice.download),
+        Rule(PORTAL, methods=["GET"], endpoint=portal.home),
+        Rule(f"{PORTAL}/card", methods=["GET"], endpoint=portal_card.show),
+        Rule(f"{PORTAL}/card", methods=["POST"], endpoint=portal_card.submit),
+        Rule(f"{PORTAL}/details", methods=["GET"], endpoint=portal.edit_details),
+        Rule(f"{PORTAL}/details", methods=["POST"], endpoint=portal.save_details),
+        Rule(f"{SUBSCRIPTION}/cancel", methods=["GET"], endpoint=portal.ask_to_cancel),
+        Rule(f"{SUBSCRIPTION}/cancel", methods=["POST"], endpoint=portal.cancel),
+        Rule(f"{SUBSCRIPTION}/keep", methods=["POST"], endpoint=portal.keep),
+        Rule(f"{SUBSCRIPTION}/plans", methods=["GET"], endpoint=portal_plans.show),
+        Rule(f"{SUBSCRIPTION}/confirm", methods=["GET"], endpoint=portal_plans.ask),
+        Rule(f"{SUBSCRIPTION}/confirm", methods=["POST"], endpoint=portal_plans.confirm),
     ],
     strict_slashes=False,
 )
@@ -40,7 +53,8 @@ def respond(world: World, request: Request) -> Response:
     except StripeFailure as failure:
         if failure.status == 404:
             return _missing()
-        title = "This cannot be completed"
+        over = failure.status == 410
+        title = "This link has expired" if over else "This cannot be completed"
         return render("message.html", status=failure.status, title=title, text=failure.message)
     return response
 

@@ -125,7 +125,6 @@ def cancel(tx: Transaction, params: Params, id: str) -> Object:
     return subscription
 
 
-@routes.post("/v1/subscriptions/<id>/resume", SubscriptionResumeParams)
 @routes.post("/v1/subscriptions/<id>/pause", SubscriptionPauseParams)
 def pause(tx: Transaction, params: Params, id: str) -> Object:
     subscription = tx.path_object("subscription", id)
@@ -133,6 +132,7 @@ def pause(tx: Transaction, params: Params, id: str) -> Object:
     return subscription
 
 
+@routes.post("/v1/subscriptions/<id>/resume", SubscriptionResumeParams)
 def resume(tx: Transaction, params: Params, id: str) -> Object:
     subscription = tx.path_object("subscription", id)
     pausing.resume(tx, subscription, params)

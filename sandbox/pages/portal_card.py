@@ -1,0 +1,100 @@
+"""The portal's card page: save another card and let it pay from now on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from werkzeug.utils import redirect
+from werkzeug.wrappers import Request, Response
+
+from sandbox.checkout import completion
+from sandbox.errors import StripeFailure
+from sandbox.objects import Object
+from sandbox.pages import form as forms
+from sandbox.pages.form import Form
+from sandbox.pages.offered_cards import OFFERED
+from sandbox.pages.portal_visit import Visit, visiting
+from sandbox.portal import plans
+from sandbox.resources import payment_methods, setup_intents
+
+if TYPE_CHECKING:
+    from sandbox.world import World
+
+
+def show(world: World, request: Request, secret: str) -> Response:
+    """The form; or the end of it, for who comes back from their bank."""
+    with visiting(world, secret) as visit:
+        _check(visit)
+        intent_id = request.args.get("setup_intent", "")
+        if intent_id not in visit.record["intents"]:
+            return _page(visit, Form(name=visit.customer["name"] or ""), {})
+        intent = visit.tx.param_object("setup_intent", intent_id, param="setup_intent")
+        if intent["status"] == "succeeded":
+            return _use(visit, intent)
+        outcome = completion.outcome_of(intent)
+        wrong = forms.refused(outcome) if outcome.status == "declined" and outcome.code else {}
+        return _page(visit, Form(name=visit.customer["name"] or ""), wrong)
+
+
+def submit(world: World, request: Request, secret: str) -> Response:
+    with visiting(world, secret) as visit:
+        _check(visit)
+        form = Form.read(request.form)
+        if wrong := form.errors(request.form, knows_email=True, card=True):
+            return _page(visit, form, wrong, status=422)
+        try:
+            intent = _set_up(visit, form, request)
+        except StripeFailure as failure:
+            if failure.status != 402:
+                raise
+            return _page(visit, form, forms.refused(completion.declined(failure)), status=402)
+        if intent["status"] == "requires_action":
+            url = intent["next_action"]["redirect_to_url"]["url"]
+            return redirect(urlsplit(url).path, 303)
+        return _use(visit, intent)
+
+
+def _check(visit: Visit) -> None:
+    visit.feature("payment_method_update")
+    visit.check_flow("card")
+
+
+def _set_up(visit: Visit, form: Form, request: Request) -> Object:
+    """A setup intent for the typed card. Raises 402 in the bank's words."""
+    tx = visit.tx
+    method = payment_methods.create(tx, {"type": "card", "card": form.card(request.form)})
+    method["billing_details"] |= {"name": form.name, "email": visit.customer["email"]}
+    customer = visit.customer["id"]
+    intent = setup_intents.create(tx, {"customer": customer, "usage": "off_session"})
+    visit.record["intents"].append(intent["id"])
+    back = f"{tx.world.base_url}{visit.home}/card"
+    return setup_intents.confirm(
+        tx, {"payment_method": method["id"], "return_url": back}, intent["id"]
+    )
+
+
+def _use(visit: Visit, intent: Object) -> Response:
+    """The card pays what the customer has: their own default, and that of each subscription."""
+    tx, method = visit.tx, intent["payment_method"]
+    visit.record["intents"].remove(intent["id"])
+    with tx.updating(visit.customer, "customer.updated"):
+        visit.customer["invoice_settings"]["default_payment_method"] = method
+
+    def pays_itself(subscription: Object) -> bool:
+        return bool(
+            subscription["customer"] == visit.customer["id"]
+            and subscription["status"] in (*plans.RUNNING, "paused")
+            and subscription["default_payment_method"]
+        )
+
+    for subscription in tx.all("subscription", pays_itself):
+        with tx.updating(subscription, "customer.subscription.updated"):
+            subscription["default_payment_method"] = method
+    return visit.finish("card")
+
+
+def _page(visit: Visit, form: Form, wrong: dict[str, str], *, status: int = 200) -> Response:
+    return visit.render(
+        "portal_card.html", status=status, form=form, wrong=wrong, offered_cards=OFFERED
+    )

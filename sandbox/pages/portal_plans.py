@@ -1,0 +1,162 @@
+"""The portal's plan pages: choose one, see what it costs, confirm."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode, urlsplit
+
+from werkzeug.utils import redirect
+from werkzeug.wrappers import Request, Response
+
+from sandbox.billing import cycle, held, pricing
+from sandbox.errors import StripeFailure
+from sandbox.objects import Object
+from sandbox.pages import form as forms
+from sandbox.pages import portal_overview
+from sandbox.pages.portal_visit import Visit, visiting
+from sandbox.pages.rendering import day
+from sandbox.portal import plans
+from sandbox.portal.plans import Choice
+
+if TYPE_CHECKING:
+    from sandbox.world import World
+
+STANDS_FOR = 15 * 60
+"""How long the shown amounts stand: a confirmation later than this shows them anew."""
+
+
+def show(world: World, request: Request, secret: str, id: str) -> Response:
+    with visiting(world, secret) as visit:
+        subscription = _changeable(visit, id, "plans")
+        feature = visit.feature("subscription_update")
+        item = plans.only_item(subscription)
+        offered = plans.offers(visit.tx, visit.configuration, item)
+        if "price" not in feature["default_allowed_updates"]:
+            offered = [item["price"]]
+        return visit.render(
+            "portal_plans.html",
+            back=visit.session["return_url"] if visit.flow else visit.home,
+            offers=[
+                {
+                    "id": price["id"],
+                    "name": pricing.product_name(visit.tx, price),
+                    "price": pricing.written(price),
+                    "is_current": price["id"] == item["price"]["id"],
+                }
+                for price in offered
+            ],
+            quantity=item.get("quantity", 1),
+            chooses_quantity="quantity" in feature["default_allowed_updates"],
+        )
+
+
+def ask(world: World, request: Request, secret: str, id: str) -> Response:
+    """What the choice costs, to the cent."""
+    with visiting(world, secret) as visit:
+        wrong = ""
+        if intent := _returned(visit, request):
+            if intent["status"] == "succeeded":
+                return visit.finish("changed")
+            held.drop(visit.tx, visit.subscription(id))
+            wrong = forms.PLAINER["payment_intent_authentication_failure"]
+        subscription = _changeable(visit, id, "confirm")
+        choice = _choice(visit, subscription, request.args.to_dict())
+        return _page(visit, subscription, choice, visit.tx.now, wrong)
+
+
+def confirm(world: World, request: Request, secret: str, id: str) -> Response:
+    with visiting(world, secret) as visit:
+        subscription = _changeable(visit, id, "confirm")
+        choice = _choice(visit, subscription, request.form.to_dict())
+        moment = request.form.get("moment", "")
+        now = visit.tx.now
+        if not moment.isdecimal() or not now - STANDS_FOR <= int(moment) <= now:
+            again = "These amounts are of now. Please confirm again."
+            return _page(visit, subscription, choice, now, again, status=409)
+        try:
+            intent = plans.change(visit.tx, visit.configuration, subscription, choice, int(moment))
+        except StripeFailure as failure:
+            if failure.status != 402:
+                raise
+            return _page(visit, subscription, choice, now, failure.message, status=402)
+        if intent is None:
+            return visit.finish("changed")
+        return _authenticate(visit, subscription, choice, intent)
+
+
+def _authenticate(visit: Visit, subscription: Object, choice: Choice, intent: Object) -> Response:
+    """To the bank, and back to ``ask`` with the answer."""
+    query = urlencode({"price": choice.price["id"], "quantity": choice.quantity})
+    page = f"{visit.home}/subscriptions/{subscription['id']}/confirm?{query}"
+    target = intent["next_action"]["redirect_to_url"]
+    target["return_url"] = f"{visit.tx.world.base_url}{page}"
+    visit.record["intents"].append(intent["id"])
+    return redirect(urlsplit(target["url"]).path, 303)
+
+
+def _changeable(visit: Visit, id: str, page: str) -> Object:
+    visit.feature("subscription_update")
+    visit.check_flow(page, id)
+    subscription = visit.subscription(id)
+    plans.check_changeable(subscription)
+    return subscription
+
+
+def _choice(visit: Visit, subscription: Object, sent: dict[str, str]) -> Choice:
+    """What was chosen on the page, or by who made the link."""
+    item = plans.only_item(subscription)
+    if visit.flow and visit.flow["type"] == "subscription_update_confirm":
+        (asked,) = visit.flow["subscription_update_confirm"]["items"]
+        sent = {name: str(asked[name]) for name in ("price", "quantity") if asked[name]}
+    quantity = sent.get("quantity", "")
+    return plans.check_choice(
+        visit.tx,
+        visit.configuration,
+        subscription,
+        sent.get("price") or item["price"]["id"],
+        int(quantity) if quantity.isdecimal() else item.get("quantity", 1),
+        "items[0]",
+    )
+
+
+def _page(
+    visit: Visit, subscription: Object, choice: Choice, moment: int, wrong: str,
+    *, status: int = 200,
+) -> Response:  # fmt: skip
+    tx, configuration = visit.tx, visit.configuration
+    item = plans.only_item(subscription)
+    invoice = plans.preview_of(tx, configuration, subscription, choice, moment)
+    later = plans.waits_for_renewal(tx, configuration, subscription, choice)
+    asks_only = visit.flow and visit.flow["type"] == "subscription_update_confirm"
+    plans_page = f"{visit.home}/subscriptions/{subscription['id']}/plans"
+    return visit.render(
+        "portal_confirm.html",
+        status=status,
+        back=visit.session["return_url"] if asks_only else plans_page,
+        old=_described(visit, item["price"], item.get("quantity")),
+        new=_described(visit, choice.price, choice.quantity),
+        choice=choice,
+        moment=moment,
+        invoice=invoice,
+        due_today=invoice["created"] == tx.now,
+        billed_on=day(invoice["created"]),
+        begins=day(cycle.next_renewal(subscription)) if later else "today",
+        wrong=wrong,
+    )
+
+
+def _described(visit: Visit, price: Object, quantity: int | None) -> Object:
+    name = pricing.product_name(visit.tx, price)
+    return {
+        "name": f"{quantity} × {name}" if (quantity or 1) > 1 else name,
+        "price": portal_overview.price_of(visit.tx, price, quantity),
+    }
+
+
+def _returned(visit: Visit, request: Request) -> Object | None:
+    """The payment that the visitor comes back from their bank with."""
+    id = request.args.get("payment_intent", "")
+    if id not in visit.record["intents"]:
+        return None
+    visit.record["intents"].remove(id)
+    return visit.tx.param_object("payment_intent", id, param="payment_intent")

@@ -1,0 +1,128 @@
+"""One request to the portal: who visits, what they may see, and where they go afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from werkzeug.exceptions import NotFound
+from werkzeug.utils import redirect
+from werkzeug.wrappers import Response
+
+from sandbox import buyer
+from sandbox.objects import Object
+from sandbox.pages.rendering import render
+from sandbox.portal import visits
+from sandbox.resources import portal_configurations
+from sandbox.transaction import Transaction
+
+if TYPE_CHECKING:
+    from sandbox.world import World
+
+PAGES_OF_FLOW = {
+    "payment_method_update": ("card",),
+    "subscription_cancel": ("cancel",),
+    "subscription_update": ("plans", "confirm"),
+    "subscription_update_confirm": ("confirm",),
+}
+
+
+@dataclass(frozen=True)
+class Visit:
+    tx: Transaction
+    record: Object
+    session: Object
+    configuration: Object
+    customer: Object
+
+    @property
+    def home(self) -> str:
+        return f"/pages/portal/{self.record['id']}"
+
+    @property
+    def flow(self) -> Object | None:
+        """The one thing that this visit is for, until it is done."""
+        flow: Object | None = self.session["flow"]
+        return None if self.record["flow_done"] else flow
+
+    def feature(self, name: str) -> Object:
+        """What the configuration says of the feature. Raises ``NotFound`` if it is off."""
+        feature: Object = self.configuration["features"][name]
+        if not feature["enabled"]:
+            raise NotFound
+        return feature
+
+    def subscription(self, id: str) -> Object:
+        """The customer's own. Raises ``NotFound`` for anybody else's."""
+        found = self.tx.get("subscription", id)
+        if found is None or found["customer"] != self.customer["id"]:
+            raise NotFound
+        return found
+
+    def check_flow(self, page: str, subscription: str | None = None) -> None:
+        """Raises ``NotFound`` for pages beside the flow."""
+        flow = self.session["flow"]
+        if flow is None or self._is_at_large():
+            return
+        target = flow.get(flow["type"]) or {}
+        if page not in PAGES_OF_FLOW[flow["type"]] or target.get("subscription") != subscription:
+            raise NotFound
+
+    def finish(self, done: str) -> Response:
+        """On to where the flow leads, or back to the first page with word of what was done."""
+        flow = self.flow
+        self.record["flow_done"] = True
+        if flow and flow["after_completion"]["type"] == "redirect":
+            return redirect(flow["after_completion"]["redirect"]["return_url"], 303)
+        return redirect(f"{self.home}?done={done}", 303)
+
+    def closed(self) -> Response | None:
+        """The page that ends a flow which does not lead to the first page."""
+        if self.session["flow"] is None or self._is_at_large() or self.flow:
+            return None
+        after = self.session["flow"]["after_completion"]
+        text = (after["hosted_confirmation"] or {}).get("custom_message")
+        return render(
+            "message.html",
+            title="Your changes are saved",
+            text=text or "You can close this page.",
+            link=self.session["return_url"],
+            link_text=f"Return to {self.merchant}",
+        )
+
+    @property
+    def merchant(self) -> str:
+        account = self.tx.param_object("account", self.tx.account, param="account")
+        return str(account["settings"]["dashboard"]["display_name"])
+
+    def render(self, template: str, *, status: int = 200, **values: Any) -> Response:
+        profile = self.configuration["business_profile"]
+        return render(
+            template,
+            status=status,
+            home=self.home,
+            merchant=self.merchant,
+            headline=profile["headline"],
+            profile=profile,
+            return_url=self.session["return_url"],
+            in_flow=self.flow is not None,
+            **values,
+        )
+
+    def _is_at_large(self) -> bool:
+        """Whether the flow is done and the whole portal is open."""
+        after = self.session["flow"]["after_completion"]["type"]
+        return bool(self.record["flow_done"] and after == "portal_homepage")
+
+
+@contextmanager
+def visiting(world: World, secret: str) -> Iterator[Visit]:
+    """Raises 404 for a link that never was, 410 for one whose time is over."""
+    with world.transaction(buyer.owner(world, visits.VISIT, secret)) as tx:
+        record, session = visits.enter(tx, secret)
+        kind = portal_configurations.KIND
+        configuration = tx.param_object(kind, session["configuration"], param="configuration")
+        customer = tx.param_object("customer", session["customer"], param="customer")
+        yield Visit(tx, record, session, configuration, customer)

@@ -1,0 +1,1 @@
+"""The customer portal: what it may offer, who visits it, and what visitors do there."""

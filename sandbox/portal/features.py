@@ -1,0 +1,113 @@
+"""What a portal configuration lets customers do, checked and with Stripe's defaults."""
+
+from __future__ import annotations
+
+from sandbox.billing import pricing
+from sandbox.errors import invalid, missing_param
+from sandbox.objects import Object, Params, copy
+from sandbox.transaction import Transaction
+
+REASONS = [
+    "too_expensive",
+    "missing_features",
+    "switched_service",
+    "unused",
+    "customer_service",
+    "too_complex",
+    "low_quality",
+    "other",
+]
+LISTS = ("allowed_updates", "default_allowed_updates", "products", "options", "conditions")
+"""Sent as an empty text to empty them."""
+
+
+def blank() -> Object:
+    return {
+        "customer_update": {"allowed_updates": [], "enabled": False},
+        "invoice_history": {"enabled": False},
+        "payment_method_update": {"enabled": False, "payment_method_configuration": None},
+        "subscription_cancel": {
+            "cancellation_reason": {
+                "enabled": False,
+                "feedback_options": None,
+                "options": list(REASONS),
+            },
+            "enabled": False,
+            "mode": "at_period_end",
+            "proration_behavior": "none",
+        },
+        "subscription_pause": {
+            "duration": {"interval_options": [], "type": "indefinite"},
+            "enabled": False,
+        },
+        "subscription_update": {
+            "billing_cycle_anchor": None,
+            "default_allowed_updates": [],
+            "enabled": False,
+            "products": [],
+            "proration_behavior": "none",
+            "schedule_at_period_end": {"conditions": []},
+            "trial_update_behavior": "end_trial",
+        },
+    }
+
+
+def apply(tx: Transaction, features: Object, sent: Params) -> None:
+    """Change the features that were sent. Raises 400 for a portal that could not work."""
+    for name, params in sent.items():
+        _merge(features[name], params)
+    _check_supported(features)
+    update = features["subscription_update"]
+    if update["enabled"]:
+        for name in ("default_allowed_updates", "products"):
+            if not update[name]:
+                raise missing_param(f"features[subscription_update][{name}]")
+    for place, offer in enumerate(update["products"]):
+        _check_offer(tx, offer, f"features[subscription_update][products][{place}]")
+
+
+def _merge(target: Object, sent: Params) -> None:
+    """Hashes key by key, lists whole."""
+    for name, value in sent.items():
+        if isinstance(value, dict) and isinstance(target.get(name), dict):
+            _merge(target[name], value)
+        elif name in LISTS:
+            target[name] = copy(value or [])
+        else:
+            target[name] = None if value == "" else value
+
+
+def _check_supported(features: Object) -> None:
+    if features["subscription_pause"]["enabled"]:
+        raise invalid(
+            "The sandbox's portal does not pause subscriptions.",
+            param="features[subscription_pause][enabled]",
+        )
+    if features["subscription_cancel"]["cancellation_reason"]["feedback_options"]:
+        raise invalid(
+            "The sandbox has no feedback options of one's own.",
+            param="features[subscription_cancel][cancellation_reason][feedback_options]",
+        )
+    if (
+        features["customer_update"]["enabled"]
+        and not features["customer_update"]["allowed_updates"]
+    ):
+        raise missing_param("features[customer_update][allowed_updates]")
+
+
+def _check_offer(tx: Transaction, offer: Object, param: str) -> None:
+    """A product with those of its prices that customers may choose."""
+    tx.param_object("product", offer["product"], param=f"{param}[product]")
+    choice = {"enabled": False, "maximum": None, "minimum": 1}
+    offer["adjustable_quantity"] = choice | offer.get("adjustable_quantity", {})
+    for place, id in enumerate(offer["prices"]):
+        name = f"{param}[prices][{place}]"
+        price = tx.param_object("price", id, param=name)
+        if price["product"] != offer["product"]:
+            raise invalid(
+                f"The price `{id}` does not belong to the product `{offer['product']}`.", param=name
+            )
+        if not pricing.is_recurring(price) or pricing.is_metered(price):
+            raise invalid(
+                "Only recurring prices that are not metered can be offered here.", param=name
+            )

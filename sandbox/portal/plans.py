@@ -1,0 +1,195 @@
+"""Changing plans in the portal: what is offered, what a choice costs, and making it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sandbox.billing import changing, cycle, held, invoicing, items, preview, pricing, scheduling
+from sandbox.errors import StripeFailure, invalid
+from sandbox.objects import Object, Params
+from sandbox.transaction import Transaction
+
+RUNNING = ("trialing", "active", "past_due", "unpaid")
+LENGTHS = {"day": 1, "week": 7, "month": 30, "year": 365}
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A price and how many of it."""
+
+    price: Object
+    quantity: int
+
+
+def check_changeable(subscription: Object, param: str | None = None) -> None:
+    """Raises 400 for a subscription that the portal cannot change."""
+    if subscription["status"] not in RUNNING:
+        raise invalid(f"This subscription is {subscription['status']}.", param=param)
+    if subscription["schedule"]:
+        raise invalid(
+            "This subscription cannot be updated because it is managed by the subscription "
+            f"schedule `{subscription['schedule']}`.",
+            param=param,
+        )
+    if subscription["cancel_at"]:
+        raise invalid("This subscription is set to be canceled.", param=param)
+    if len(items.of(subscription)) != 1:
+        raise invalid(
+            "This subscription cannot be updated because it has multiple items.", param=param
+        )
+
+
+def only_item(subscription: Object) -> Object:
+    return items.of(subscription)[0]
+
+
+def check_choice(
+    tx: Transaction, configuration: Object, subscription: Object, price: str, quantity: int,
+    param: str,
+) -> Choice:  # fmt: skip
+    """Raises 400 for what the configuration does not offer, or what is so already."""
+    feature = configuration["features"]["subscription_update"]
+    current = only_item(subscription)
+    found = tx.param_object("price", price, param=f"{param}[price]")
+    if price != current["price"]["id"]:
+        offered = "price" in feature["default_allowed_updates"]
+        if not offered or price not in [each["id"] for each in offers(tx, configuration, current)]:
+            raise invalid(
+                f"The price `{price}` is not offered by the portal configuration "
+                f"`{configuration['id']}`.",
+                param=f"{param}[price]",
+            )
+    if quantity != current.get("quantity", 1):
+        low, high = quantities(configuration, found)
+        if "quantity" not in feature["default_allowed_updates"] or not low <= quantity <= high:
+            raise invalid(
+                f"The quantity must be between {low} and {high}.", param=f"{param}[quantity]"
+            )
+    if price == current["price"]["id"] and quantity == current.get("quantity", 1):
+        raise invalid("There is no change to confirm: this is the current plan.", param=param)
+    return Choice(found, quantity)
+
+
+def offers(tx: Transaction, configuration: Object, current: Object) -> list[Object]:
+    """The prices that may be chosen, in the order of the configuration."""
+    named = [
+        price
+        for offer in configuration["features"]["subscription_update"]["products"]
+        for price in offer["prices"]
+    ]
+    found = [tx.get("price", id) for id in named]
+    currency = current["price"]["currency"]
+    return [price for price in found if price and price["active"] and price["currency"] == currency]
+
+
+def quantities(configuration: Object, price: Object) -> tuple[int, int]:
+    """The least and the most of a price that may be chosen."""
+    for offer in configuration["features"]["subscription_update"]["products"]:
+        if offer["product"] == price["product"] and offer["adjustable_quantity"]["enabled"]:
+            choice = offer["adjustable_quantity"]
+            return choice["minimum"], choice["maximum"] or 999_999
+    return 1, 999_999
+
+
+def waits_for_renewal(
+    tx: Transaction, configuration: Object, subscription: Object, choice: Choice
+) -> bool:
+    """Whether ``schedule_at_period_end`` puts this change off."""
+    feature = configuration["features"]["subscription_update"]["schedule_at_period_end"]
+    kinds = {condition["type"] for condition in feature["conditions"]}
+    item = only_item(subscription)
+    old = pricing.amount(tx, item["price"], item.get("quantity"))
+    new = pricing.amount(tx, choice.price, choice.quantity)
+    shorter = _days(choice.price) < _days(item["price"])
+    return ("decreasing_item_amount" in kinds and new < old) or (
+        "shortening_interval" in kinds and shorter
+    )
+
+
+def preview_of(
+    tx: Transaction, configuration: Object, subscription: Object, choice: Choice, moment: int
+) -> Object:
+    """The invoice that the change at this moment leads to; nothing is kept."""
+    scratch = tx.rehearsal()
+    own = scratch.param_object("subscription", subscription["id"], param="subscription")
+    if waits_for_renewal(tx, configuration, subscription, choice):
+        _schedule(scratch, own, choice)
+        return preview.upcoming(scratch, own)
+    details = _update(configuration, own, choice, moment)
+    return preview.of_existing(scratch, own, {preview.WITHIN: details})
+
+
+def change(
+    tx: Transaction, configuration: Object, subscription: Object, choice: Choice, moment: int
+) -> Object | None:
+    """Make the change. Returns an intent if the bank asks the payer to authenticate first.
+
+    Raises 402, having changed nothing, if what is due at once is not paid.
+    """
+    if waits_for_renewal(tx, configuration, subscription, choice):
+        _schedule(tx, subscription, choice)
+        return None
+    params = _update(configuration, subscription, choice, moment)
+    params["payment_behavior"] = "pending_if_incomplete"
+    changing.change(tx, subscription, params)
+    record = held.of(tx, subscription)
+    if record is None:
+        return None
+    invoice = tx.param_object("invoice", record["invoice"], param="invoice")
+    intent = invoicing.intent_of(tx, invoice)
+    if intent and intent["status"] == "requires_action":
+        return intent
+    held.drop(tx, subscription)
+    error = (intent or {}).get("last_payment_error") or {}
+    raise StripeFailure(
+        error.get("message", "There is no card to pay with. Add one and try again."),
+        status=402,
+        type="card_error",
+        code=error.get("code"),
+        keep_effects=True,
+        decline_code=error.get("decline_code"),
+    )
+
+
+def _update(configuration: Object, subscription: Object, choice: Choice, moment: int) -> Params:
+    """The parameters of the update that the configuration makes of a choice."""
+    feature = configuration["features"]["subscription_update"]
+    item = only_item(subscription)
+    params: Params = {
+        "items": [{"id": item["id"], "price": choice.price["id"], "quantity": choice.quantity}],
+        "proration_behavior": feature["proration_behavior"],
+    }
+    if subscription["status"] == "trialing":
+        if feature["trial_update_behavior"] == "end_trial":
+            params["trial_end"] = "now"
+        return params
+    if feature["billing_cycle_anchor"] == "now":
+        params["billing_cycle_anchor"] = {"type": "now"}
+    if feature["proration_behavior"] != "none":
+        params["proration_date"] = max(moment, item["current_period_start"])
+    return params
+
+
+def _schedule(tx: Transaction, subscription: Object, choice: Choice) -> None:
+    """The present until the renewal, then the choice."""
+    schedule = scheduling.attach(tx, subscription)
+    (present,) = schedule["phases"]
+    kept = ("items", "start_date", "end_date")
+    first: Params = {name: present[name] for name in kept}
+    first["items"] = [
+        {name: item[name] for name in ("price", "quantity") if name in item}
+        for item in present["items"]
+    ]
+    if present["trial_end"]:
+        first["trial_end"] = present["trial_end"]
+    assert present["end_date"] >= cycle.next_renewal(subscription), "a phase ends with its period"
+    then: Params = {
+        "items": [{"price": choice.price["id"], "quantity": choice.quantity}],
+        "proration_behavior": "none",
+    }
+    scheduling.change(tx, schedule, {"phases": [first, then]})
+
+
+def _days(price: Object) -> int:
+    recurring = price["recurring"]
+    return int(LENGTHS[recurring["interval"]] * recurring["interval_count"])

@@ -1,0 +1,35 @@
+"""Who may enter: a session's link opens the portal of one customer, for a short time."""
+
+from __future__ import annotations
+
+from sandbox.errors import StripeFailure
+from sandbox.objects import Object
+from sandbox.transaction import Transaction
+
+KIND = "billing_portal.session"
+VISIT = "_portal_visit"
+"""By the secret in the link: the session, when it ends, whether its flow is done, its intents."""
+OPENED_WITHIN = 5 * 60
+IDLE_FOR = 3600
+
+
+def insert(tx: Transaction, session: Object, secret: str) -> Object:
+    return tx.insert(
+        {
+            "object": VISIT,
+            "id": secret,
+            "session": session["id"],
+            "expires_at": tx.now + OPENED_WITHIN,
+            "flow_done": False,
+            "intents": [],
+        }
+    )
+
+
+def enter(tx: Transaction, secret: str) -> tuple[Object, Object]:
+    """The visit and its session, alive for another hour. Raises 404, or 410 if it is over."""
+    visit = tx.path_object(VISIT, secret)
+    if visit["expires_at"] <= tx.now:
+        raise StripeFailure("This link is no longer valid.", status=410)
+    visit["expires_at"] = tx.now + IDLE_FOR
+    return visit, tx.param_object(KIND, visit["session"], param="session")
