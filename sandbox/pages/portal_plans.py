@@ -27,27 +27,7 @@ STANDS_FOR = 15 * 60
 
 def show(world: World, request: Request, secret: str, id: str) -> Response:
     with visiting(world, secret) as visit:
-        subscription = _changeable(visit, id, "plans")
-        feature = visit.feature("subscription_update")
-        item = plans.only_item(subscription)
-        offered = plans.offers(visit.tx, visit.configuration, item)
-        if "price" not in feature["default_allowed_updates"]:
-            offered = [item["price"]]
-        return visit.render(
-            "portal_plans.html",
-            back=visit.session["return_url"] if visit.flow else visit.home,
-            offers=[
-                {
-                    "id": price["id"],
-                    "name": pricing.product_name(visit.tx, price),
-                    "price": pricing.written(price),
-                    "is_current": price["id"] == item["price"]["id"],
-                }
-                for price in offered
-            ],
-            quantity=item.get("quantity", 1),
-            chooses_quantity="quantity" in feature["default_allowed_updates"],
-        )
+        return _offers_page(visit, _changeable(visit, id, "plans"))
 
 
 def ask(world: World, request: Request, secret: str, id: str) -> Response:
@@ -60,7 +40,10 @@ def ask(world: World, request: Request, secret: str, id: str) -> Response:
             held.drop(visit.tx, visit.subscription(id))
             wrong = forms.PLAINER["payment_intent_authentication_failure"]
         subscription = _changeable(visit, id, "confirm")
-        choice = _choice(visit, subscription, request.args.to_dict())
+        try:
+            choice = _choice(visit, subscription, request.args.to_dict())
+        except StripeFailure as failure:
+            return _offers_page(visit, subscription, failure.message, status=422)
         return _page(visit, subscription, choice, visit.tx.now, wrong)
 
 
@@ -82,6 +65,34 @@ def confirm(world: World, request: Request, secret: str, id: str) -> Response:
         if intent is None:
             return visit.finish("changed")
         return _authenticate(visit, subscription, choice, intent)
+
+
+def _offers_page(
+    visit: Visit, subscription: Object, wrong: str = "", *, status: int = 200
+) -> Response:
+    allowed = visit.feature("subscription_update")["default_allowed_updates"]
+    item = plans.only_item(subscription)
+    offered = [item["price"]]
+    if "price" in allowed:
+        offered = plans.offers(visit.tx, visit.configuration, item)
+    return visit.render(
+        "portal_plans.html",
+        status=status,
+        wrong=wrong,
+        back=visit.session["return_url"] if visit.flow else visit.home,
+        confirm=f"{visit.home}/subscriptions/{subscription['id']}/confirm",
+        offers=[
+            {
+                "id": price["id"],
+                "name": pricing.product_name(visit.tx, price),
+                "price": pricing.written(price),
+                "is_current": price["id"] == item["price"]["id"],
+            }
+            for price in offered
+        ],
+        quantity=item.get("quantity", 1),
+        chooses_quantity="quantity" in allowed,
+    )
 
 
 def _authenticate(visit: Visit, subscription: Object, choice: Choice, intent: Object) -> Response:

@@ -282,6 +282,14 @@ def test_an_upgrade_costs_what_was_shown(shop, visitor, subscription, prices, en
     assert "2 × Pro $124.00 per month" in words(visitor.get(path))
 
 
+def test_a_choice_that_changes_nothing(shop, visitor, subscription, prices, enter):
+    path = enter()
+    for query in ({}, {"price": prices[0].id, "quantity": "1"}, {"price": shop.price()}):
+        page = visitor.get(path + of(subscription, "confirm"), query_string=query)
+        assert (page.status_code, "Update your plan" in words(page)) == (422, True)
+        assert 'role="alert"' in page.text
+
+
 def test_amounts_that_are_too_old_are_shown_anew(shop, visitor, subscription, prices, enter):
     path = enter()
     for moment in (str(NOW - 901), str(NOW + 1), "x", ""):
