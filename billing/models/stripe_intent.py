@@ -45,7 +45,7 @@ class StripeIntent(ProjectOwned):
     attempts = models.PositiveSmallIntegerField(default=0)
     sent_at = models.DateTimeField(null=True, help_text="First, under this key.")
     asked_at = models.DateTimeField(null=True, help_text="Last, under whatever key.")
-    failed_at = models.DateTimeField(null=True, help_text="When Stripe broke under this key.")
+    failed_at = models.DateTimeField(null=True, help_text="When its key was found to be worn out.")
     answered_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
     next_try_at = models.DateTimeField(db_default=Now())

@@ -103,3 +103,27 @@ def _is_plain(node: ast.expr) -> bool:
         ast.unparse(each).startswith("sql.") for each in node.args
     )
     return composed or isinstance(node, ast.Constant | ast.Name | ast.Attribute)
+
+
+READS = {"list", "retrieve", "retrieve_current", "create_preview", "auto_paging_iter"}
+"""What the SDK can be asked that changes nothing at Stripe."""
+
+
+def test_stripe_is_changed_in_one_place() -> None:
+    """Only the table of writes calls an SDK method that changes something, or names a key to do
+    so: whatever is asked of Stripe has an intent."""
+    elsewhere = [each for each in sources() if each.path.parts[:2] == ("billing", "stripe")]
+    found = [
+        f"{source.path}:{node.lineno}"
+        for source in elsewhere
+        if source.path.name != "writes.py"
+        for node in ast.walk(source.tree)
+        if _writes(node)
+    ]
+    assert found == []
+
+
+def _writes(node: ast.AST) -> TypeGuard[ast.Call | ast.Constant]:
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+        return ".v1." in ast.unparse(node.func) and node.func.attr not in READS
+    return isinstance(node, ast.Constant) and node.value == "idempotency_key"
