@@ -33,12 +33,12 @@ class Registration:
 
 
 def detect(said: dict[str, Any]) -> dict[str, Any]:
-    """What a registration left open: a slug from the name, both kinds of sale, the platform's
+    """What a registration left open: a slug from the name, every kind of sale, the platform's
     currency, test mode."""
     inferred = {
         "slug": _slug_from(said["name"]),
         "livemode": False,
-        "sells": [Sells.SUBSCRIPTION.value, Sells.ITEM.value],
+        "sells": list(Sells.values),
         "default_currency": settings.PROJECTS.default_currency,
     }
     return {field: value for field, value in inferred.items() if said.get(field) is None}

@@ -17,7 +17,7 @@ def test_a_name_is_enough_to_register_and_call(platform_api: ApiClient) -> None:
     assert body["detected"] == {
         "slug": "acme-notes",
         "livemode": False,
-        "sells": ["subscription", "item"],
+        "sells": ["subscription", "item", "cart"],
         "default_currency": "usd",
     }
     assert (body["slug"], body["default_currency"]) == ("acme-notes", "usd")

@@ -1,0 +1,54 @@
+"""The whole product as processes, and a tenant that sells on it, for tests of people's way through
+hosted pages."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from config.demo.people import Tenant
+from config.demo.web import Api
+from config.embedded.place import home_of
+from config.embedded.servers import Servers
+from config.stack import Stack
+from tests.browser.hosted_page import SHOP
+from tests.services import new_home
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[Stack]:
+    """The product, running on servers of its own."""
+    given = {name: os.environ.pop(name, None) for name in ("DATABASE_URL", "REDIS_URL")}
+    var = new_home()
+    try:
+        with Stack(var) as running:
+            yield running
+    finally:
+        os.environ.update({name: value for name, value in given.items() if value})
+        Servers(home_of(var), durable=True).discard()
+        shutil.rmtree(var, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def shop(stack: Stack) -> dict[str, Any]:
+    """A tenant with two plans and an item on sale: its hands, and price ids."""
+    said = stack.manage("create_project", "Robots", "--return-origin", SHOP)
+    key = next(word for word in said.split() if word.startswith("tg_test_"))
+    tenant = Tenant(Api(stack.web_url, key))
+    monthly = {"interval": "month"}
+    return {
+        "tenant": tenant,
+        "price": _sells(tenant, "Robot Pro", "sso", 2900, **monthly),
+        "team": _sells(tenant, "Robot Team", "audit", 9900, **monthly),
+        "item": _sells(tenant, "Setup", "setup", 5000),
+    }
+
+
+def _sells(tenant: Tenant, name: str, feature: str, amount: int, **price: Any) -> str:
+    tenant.post("/features", {"code": feature, "name": feature.title()})
+    product = tenant.post("/products", {"name": name, "features": [{"feature": feature}]})
+    unit_amount = {"amount": amount, "currency": "usd"}
+    made = tenant.post("/prices", {"product": product["id"], "unit_amount": unit_amount, **price})
+    return str(made["id"])
