@@ -1,4 +1,4 @@
-"""``/payments``: what was paid, and money given back."""
+"""``/payments``: take money, learn what became of it, give it back."""
 
 from typing import Any, ClassVar
 
@@ -11,10 +11,11 @@ from rest_framework.response import Response
 
 from billing import representation
 from billing.api.fields import IdField, StripeMetadataField, id_pattern
+from billing.api.new_payments import AWAY, BY_YOURSELF, ON_A_PAGE, NewPaymentSerializer, wish
 from billing.models import Payment
-from billing.models.payment import PaymentStatus
+from billing.models.payment import PaymentStatus, PaymentType
 from billing.selectors import payments as stored
-from billing.services import refunds
+from billing.services import payments, refunds
 from common.api.serializers import MoneySerializer, StrictSerializer, UserIdField, WholeNumberField
 from common.api.views import ProjectViewSet
 from common.money import MAX_AMOUNT
@@ -44,29 +45,78 @@ class FailureSerializer(serializers.Serializer[Any]):
     message = serializers.CharField()
 
 
+class DetectedSerializer(serializers.Serializer[Any]):
+    """What was inferred because the request did not say it."""
+
+    type = serializers.ChoiceField(choices=PaymentType.choices)
+    because = serializers.CharField()
+
+
 class PaymentSerializer(serializers.Serializer[Any]):
     """Money taken, or to be taken."""
 
     id = serializers.CharField()
+    type = serializers.ChoiceField(
+        choices=PaymentType.choices,
+        allow_null=True,
+        help_text="Null for a payment that did not begin with POST /payments.",
+    )
+    detected = DetectedSerializer(allow_null=True)
     status = serializers.ChoiceField(choices=PaymentStatus.choices)
     customer = serializers.CharField()
     user_id = serializers.CharField()
     checkout = serializers.CharField(allow_null=True)
+    reference = serializers.CharField(allow_null=True)
+    description = serializers.CharField(allow_null=True)
     amount = MoneySerializer()
     amount_received = MoneySerializer()
     amount_refunded = MoneySerializer()
     failure = FailureSerializer(allow_null=True)
     refunds = RefundSerializer(many=True)
+    off_session = serializers.BooleanField()
+    save_payment_method = serializers.BooleanField()
+    payment_method_type = serializers.CharField(
+        allow_null=True, help_text="Stripe's: card, us_bank_account, …"
+    )
     metadata = serializers.DictField(child=serializers.CharField())
-    stripe_id = serializers.CharField()
+    stripe_id = serializers.CharField(
+        allow_null=True, help_text="Null on a page that nobody has paid on."
+    )
+    expires_at = serializers.DateTimeField(allow_null=True)
+    expired_at = serializers.DateTimeField(allow_null=True)
     paid_at = serializers.DateTimeField(allow_null=True)
     created_at = serializers.DateTimeField()
+
+
+class PayablePaymentSerializer(PaymentSerializer):
+    """The payment, and how it is paid."""
+
+    url = serializers.CharField(
+        allow_null=True, help_text="The hosted page, while it is open: send the buyer there."
+    )
+    client_secret = serializers.CharField(
+        allow_null=True,
+        help_text="For Stripe.js in your own front end. Only for the type intent, and only for "
+        "keys with payments:write.",
+    )
+
+
+class StandingSerializer(serializers.Serializer[Any]):
+    """Where the money is."""
+
+    id = serializers.CharField()
+    status = serializers.ChoiceField(choices=PaymentStatus.choices)
+    amount = MoneySerializer()
+    paid_at = serializers.DateTimeField(allow_null=True)
+    failure = FailureSerializer(allow_null=True)
 
 
 class PaymentFilterSerializer(StrictSerializer):
     user_id = UserIdField(required=False)
     checkout = IdField(prefix="chk", required=False)
     status = serializers.ChoiceField(choices=PaymentStatus.choices, required=False)
+    type = serializers.ChoiceField(choices=PaymentType.choices, required=False)
+    reference = serializers.CharField(max_length=255, required=False)
 
 
 class NewRefundSerializer(StrictSerializer):
@@ -83,7 +133,11 @@ class NewRefundSerializer(StrictSerializer):
 class PaymentsViewSet(ProjectViewSet):
     scopes: ClassVar[dict[str, str]] = {
         "list": Scope.PAYMENTS_READ,
+        "create": Scope.PAYMENTS_WRITE,
         "retrieve": Scope.PAYMENTS_READ,
+        "status": Scope.PAYMENTS_READ,
+        "sync": Scope.PAYMENTS_WRITE,
+        "cancel": Scope.PAYMENTS_WRITE,
         "refunds": Scope.PAYMENTS_WRITE,
     }
     query = {"list": PaymentFilterSerializer}
@@ -96,9 +150,60 @@ class PaymentsViewSet(ProjectViewSet):
         page = self.paginate_queryset(rows)
         return self.get_paginated_response([representation.payment(row) for row in page or ()])
 
-    @extend_schema(summary="Show a payment", responses=PaymentSerializer)
+    @extend_schema(
+        summary="Take money",
+        request=NewPaymentSerializer,
+        examples=[BY_YOURSELF, AWAY, ON_A_PAGE],
+        responses={200: PayablePaymentSerializer, 201: PayablePaymentSerializer},
+    )
+    def create(self, request: Request) -> Response:
+        """An amount that your own front end confirms (`client_secret`), one that is charged to a
+        saved method at once (`off_session`), or prices and carts on a hosted page (`url`).
+
+        200 and the existing payment for a `reference` that is known; 409 `reference-reused` if
+        it names another payment. 402 `card-declined` for an off-session payment that was
+        refused: it stays, as `failed`.
+        """
+        row, is_new = payments.take(
+            project=self.calling_project,
+            wish=wish(self.parse_body(NewPaymentSerializer)),
+            idempotency_key=request.headers.get("Idempotency-Key", ""),
+            at=timezone.now(),
+        )
+        return Response(self._payable(row), status=201 if is_new else 200)
+
+    @extend_schema(summary="Show a payment", responses=PayablePaymentSerializer)
     def retrieve(self, request: Request, pk: str) -> Response:
-        return Response(representation.payment(self._payment(pk)))
+        """With its `client_secret` for a key that may take money."""
+        return Response(self._payable(self._payment(pk)))
+
+    @extend_schema(summary="Tell where the money is", responses=StandingSerializer)
+    @action(detail=True, methods=["get"])
+    def status(self, request: Request, pk: str) -> Response:
+        """As little as a page that waits needs: one query, and Stripe is not asked."""
+        row = stored.standing(project=self.calling_project, payment_id=pk)
+        return Response(representation.standing(row))
+
+    @extend_schema(
+        summary="Read a payment from Stripe now",
+        request=None,
+        responses={200: PayablePaymentSerializer},
+    )
+    @action(detail=True, methods=["post"])
+    def sync(self, request: Request, pk: str) -> Response:
+        """For the moment when the buyer comes back. Does what the webhook does, in whichever
+        order the two happen."""
+        row = payments.read_again(payment=self._payment(pk), at=timezone.now())
+        return Response(self._payable(row))
+
+    @extend_schema(
+        summary="Call a payment off", request=None, responses={200: PayablePaymentSerializer}
+    )
+    @action(detail=True, methods=["post"])
+    def cancel(self, request: Request, pk: str) -> Response:
+        """Nobody can pay it any more. 409 `payment-not-cancelable` once Stripe has the money."""
+        row = payments.cancel(payment=self._payment(pk), actor=self.actor, at=timezone.now())
+        return Response(self._payable(row))
 
     @extend_schema(
         summary="Refund a payment",
@@ -122,6 +227,14 @@ class PaymentsViewSet(ProjectViewSet):
             at=timezone.now(),
         )
         return Response(representation.refund(row), status=201)
+
+    def _payable(self, row: Payment) -> dict[str, Any]:
+        may_take = self.request.auth.allows(Scope.PAYMENTS_WRITE)  # type: ignore[union-attr]
+        return {
+            **representation.payment(row),
+            "url": (row.checkout.url or None) if row.checkout is not None else None,
+            "client_secret": stored.client_secret(row) if may_take else None,
+        }
 
     def _payment(self, pk: str) -> Payment:
         return stored.get(project=self.calling_project, payment_id=pk)

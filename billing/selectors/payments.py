@@ -1,16 +1,38 @@
 """The project's payments, with their refunds and customers loaded."""
 
+from datetime import datetime
+
+from django.db.models import Q
+from django.db.models.functions import Now
+
 from billing.models import Payment, Refund
+from billing.models.payment import PaymentStatus, PaymentType
+from common import crypto
 from common.errors import NotFound
 from common.models import ProjectQuerySet
 from projects.models import Project
 
+UNPAID = (PaymentStatus.PENDING, PaymentStatus.REQUIRES_ACTION, PaymentStatus.FAILED)
+"""As in the condition of the index ``payment_by_expiry``."""
+
 
 def listing(
-    *, project: Project, user_id: str = "", checkout: str = "", status: str = ""
+    *,
+    project: Project,
+    user_id: str = "",
+    checkout: str = "",
+    status: str = "",
+    type: str = "",
+    reference: str = "",
 ) -> ProjectQuerySet[Payment]:
     """Those that match every filter given: two queries, whatever their number."""
-    wanted = {"customer__user_id": user_id, "checkout_id": checkout, "status": status}
+    wanted = {
+        "customer__user_id": user_id,
+        "checkout_id": checkout,
+        "status": status,
+        "type": type,
+        "reference": reference,
+    }
     return (
         Payment.objects.for_project(project)
         .filter(**{name: value for name, value in wanted.items() if value})
@@ -20,11 +42,57 @@ def listing(
 
 
 def get(*, project: Project, payment_id: str) -> Payment:
-    """One payment; raises NotFound."""
-    row = listing(project=project).filter(pk=payment_id).first()
+    """One payment with its checkout; raises NotFound."""
+    row = listing(project=project).select_related("checkout").filter(pk=payment_id).first()
     if row is None:
         raise NotFound("No payment with this id.")
     return row
+
+
+def standing(*, project: Project, payment_id: str) -> Payment:
+    """One payment with as little as tells where its money is; raises NotFound."""
+    row = (
+        Payment.objects.for_project(project)
+        .only("id", "status", "amount", "currency", "paid_at", "failure_code", "failure_message")
+        .filter(pk=payment_id)
+        .first()
+    )
+    if row is None:
+        raise NotFound("No payment with this id.")
+    return row
+
+
+def lock_due(*, at: datetime, limit: int) -> list[Payment]:
+    """Unpaid payments whose time is over and that nobody is calling off, locked until the
+    transaction ends; those that are locked already are left out. A payment that Stripe is still
+    being asked for is not due."""
+    free = Q(expiry_leased_until__isnull=True) | Q(expiry_leased_until__lt=Now())
+    known = Q(stripe_id__isnull=False) | ~Q(type=PaymentType.INTENT)
+    return list(
+        Payment.objects.across_projects()
+        .filter(free, known, expires_at__lte=at, expired_at__isnull=True, status__in=UNPAID)
+        .select_related("account", "checkout", "project")
+        .order_by("expires_at")
+        .select_for_update(skip_locked=True, of=("self",))[:limit]
+    )
+
+
+def of_reference(*, project: Project, reference: str) -> Payment | None:
+    """The payment that the project calls so."""
+    return (
+        Payment.objects.for_project(project)
+        .exclude(reference="")
+        .filter(reference=reference)
+        .select_related("customer", "account", "checkout")
+        .first()
+    )
+
+
+def client_secret(payment: Payment) -> str | None:
+    """What the project's own front end confirms the payment with, in the clear: for nobody else."""
+    if not payment.client_secret:
+        return None
+    return crypto.decrypt(payment.client_secret, context=payment.secret_context)
 
 
 def refund(*, payment: Payment, stripe_id: str) -> Refund:

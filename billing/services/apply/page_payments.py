@@ -23,6 +23,7 @@ from billing.models.checkout import CheckoutStatus
 from billing.models.payment import PaymentStatus, PaymentType
 from billing.models.sync_object import Kind
 from billing.selectors.owners import Owner
+from billing.selectors.payments import UNPAID
 from billing.services import leases
 from billing.services.apply.announce import write_and_tell
 from billing.services.apply.plan import Plan, Values
@@ -36,6 +37,9 @@ from projects.models import Customer
 FREE = "no_payment_required"
 FIRST = "subscription_create"
 """The billing reason of the invoice that a page makes."""
+UNFINISHED = frozenset({"requires_payment_method", "requires_confirmation", "requires_action"})
+PAGES = frozenset({PaymentType.SUBSCRIPTION, PaymentType.ITEM, PaymentType.CART})
+"""Types of payments that begin with a page."""
 TOLD = {
     PaymentStatus.PAID: EventType.PAYMENT_PAID,
     PaymentStatus.EXPIRED: EventType.PAYMENT_EXPIRED,
@@ -89,9 +93,10 @@ def invoice_of(owner: Owner, stripe_id: str) -> str:
 
 def opened(*, payment: Payment, checkout: Checkout, customer: Customer, at: datetime) -> None:
     """The payment has its page: tell of it. The caller holds the customer's lock."""
-    payment.customer, payment.checkout = customer, checkout
+    payment.customer = customer
+    expires_at = min(filter(None, [payment.expires_at, checkout.expires_at]), default=None)
     write_and_tell(
-        Plan(row=payment, values={"checkout_id": checkout.pk}),
+        Plan(row=payment, values={"checkout_id": checkout.pk, "expires_at": expires_at}),
         customer=customer,
         render=representation.payment,
         happened=lambda planned, differences: [EventType.PAYMENT_CREATED],
@@ -108,6 +113,7 @@ def follow_checkout(*, checkout: Checkout, customer: Customer, at: datetime) -> 
         return
     row = waiting_for(Owner(checkout.project_id, customer.pk), checkout.pk)
     if row is None:
+        _reread_unpaid(checkout)
         return
     row.customer, row.checkout = customer, checkout
     ending = _ending(row, checkout, at)
@@ -125,12 +131,26 @@ def follow_checkout(*, checkout: Checkout, customer: Customer, at: datetime) -> 
 def _ending(row: Payment, checkout: Checkout, at: datetime) -> Values:
     """What a page that ended without a PaymentIntent makes of its payment; empty for any other."""
     if checkout.status == CheckoutStatus.EXPIRED:
-        if row.cancel_asked_at is not None:
-            return {"status": PaymentStatus.CANCELED}
-        return {"status": PaymentStatus.EXPIRED, "expired_at": at}
+        return ended(row, at)
     if checkout.payment_status == FREE or checkout.amount_total == 0:
         return {"status": PaymentStatus.PAID, "amount": 0, "paid_at": checkout.completed_at or at}
     return {}
+
+
+def _reread_unpaid(checkout: Checkout) -> None:
+    """What was tried in vain on a page that has closed can come to nothing any more."""
+    if checkout.status != CheckoutStatus.EXPIRED:
+        return
+    tried = (
+        Payment.objects.for_project(checkout.project_id)
+        .filter(checkout=checkout, type__in=PAGES, status__in=UNPAID)
+        .exclude(stripe_id=None)
+    )
+    for stripe_id in tried.values_list("stripe_id", flat=True):
+        leases.mark(
+            account_id=checkout.account_id, kind=Kind.PAYMENT_INTENT, stripe_id=str(stripe_id)
+        )
+        enqueue("billing.sync")
 
 
 def _reread_undecided(checkout: Checkout) -> None:
@@ -148,6 +168,21 @@ def _reread_undecided(checkout: Checkout) -> None:
             kind=Kind.PAYMENT_INTENT,
         )
     )
+
+
+def has_ended(row: Payment, snapshot: PaymentSnapshot) -> bool:
+    """Whether the page that the payment began with has closed before anybody paid."""
+    if row.type not in PAGES:
+        return False
+    closed = row.checkout is not None and row.checkout.status == CheckoutStatus.EXPIRED
+    return snapshot.status == "canceled" or (closed and snapshot.status in UNFINISHED)
+
+
+def ended(row: Payment, at: datetime | None) -> Values:
+    """``canceled`` if the tenant called it off, else ``expired``."""
+    if row.cancel_asked_at is not None:
+        return {"status": PaymentStatus.CANCELED}
+    return {"status": PaymentStatus.EXPIRED, "expired_at": row.expired_at or at}
 
 
 def reread_payers(*, invoice: Invoice) -> None:

@@ -117,7 +117,11 @@ def _plan(account: StripeAccount, owner: Owner, snapshot: PaymentSnapshot) -> Pl
 
 
 def _standing(row: Payment, snapshot: PaymentSnapshot) -> Values:
-    """The status; canceled by us because its time was over is ``expired``: Stripe has no word."""
+    """The status. Stripe has no word for ``expired``: a page closed, or we have canceled because
+    the time was over."""
+    if page_payments.has_ended(row, snapshot):
+        closed = row.checkout.synced_at if row.checkout is not None else None
+        return page_payments.ended(row, snapshot.canceled_at or closed)
     is_abandoned = snapshot.status == CANCELED and snapshot.cancellation_reason == ABANDONED
     if is_abandoned and row.expires_at is not None:
         return {"status": PaymentStatus.EXPIRED, "expired_at": snapshot.canceled_at}

@@ -1,0 +1,88 @@
+"""Payments whose time is over: called off at Stripe, whose answer decides.
+
+A payment that succeeds in the same second is paid: Stripe refuses to cancel it, and what is read
+then is applied. ``expired`` is only ever told by applying what Stripe says, so a crash after the
+cancellation, two workers at once or a repeated run tell it once. While Stripe is away a payment
+stays what it is and is tried again.
+"""
+
+from datetime import datetime, timedelta
+
+import structlog
+from django.db import transaction
+from django.db.models.functions import Now
+
+from billing.errors import CheckoutNotOpen
+from billing.models import Payment
+from billing.selectors import payments as stored
+from billing.services import intents, pages, payment_requests, payments
+from billing.services.apply.payments import ABANDONED
+from billing.stripe.errors import StripeCredentialsRefused, StripeObjectMissing, StripeRefused
+from common.errors import Unavailable
+from common.queue import enqueue
+
+log = structlog.get_logger(__name__)
+
+BATCH = 50
+"""Payments that one run takes at most."""
+LEASE = timedelta(seconds=60)
+"""How long a run has a payment to itself; after a failure it is tried again no sooner."""
+
+
+def expire_due(*, at: datetime) -> int:
+    """Call off what is due; how many payments were taken. An error stays with its payment.
+
+    An account that does not answer is asked once, not once for each payment.
+    """
+    batch = _claim(at)
+    silent: set[str] = set()
+    for row in batch:
+        if row.account_id in silent:
+            continue
+        try:
+            _expire(row, at)
+        except (Unavailable, StripeCredentialsRefused) as away:
+            silent.add(row.account_id)
+            log.info("payment_expiry_postponed", payment=row.pk, error=type(away).__name__)
+        except Exception as error:  # noqa: BLE001  # one payment's trouble must not stop the others
+            log.warning("payment_expiry_failed", payment=row.pk, error=type(error).__name__)
+    if len(batch) == BATCH:
+        enqueue("billing.expire_payments")
+    return len(batch)
+
+
+def _claim(at: datetime) -> list[Payment]:
+    with transaction.atomic():
+        rows = stored.lock_due(at=at, limit=BATCH)
+        Payment.objects.across_projects().filter(pk__in=[row.pk for row in rows]).update(
+            expiry_leased_until=Now() + LEASE
+        )
+    return rows
+
+
+def _expire(row: Payment, at: datetime) -> None:
+    if row.checkout is None and not row.stripe_id:
+        payment_requests.take_back(row)  # its page was never handed out
+        return
+    try:
+        if row.checkout is not None:
+            pages.close(checkout=row.checkout, at=at)
+        else:
+            _cancel(row, at)
+    except (CheckoutNotOpen, StripeRefused, StripeObjectMissing) as refusal:
+        log.info("payment_expiry_refused", payment=row.pk, error=type(refusal).__name__)
+    payments.read_again(payment=row, at=at)
+
+
+def _cancel(row: Payment, at: datetime) -> None:
+    """The same request as long as we know nothing new of the payment."""
+    intents.change(
+        project_id=row.project_id,
+        account=row.account,
+        operation="payment_intent.cancel",
+        subject=row.pk,
+        target=str(row.stripe_id),
+        params={"cancellation_reason": ABANDONED},
+        request=f"expire {row.updated_at.isoformat()}",
+        at=at,
+    )
