@@ -14,6 +14,7 @@ from sandbox.billing import (
     planned_end,
     proration,
     rebilling,
+    taxes,
 )
 from sandbox.errors import StripeFailure, invalid
 from sandbox.objects import Object, Params, assign, copy, merge_metadata
@@ -46,6 +47,7 @@ def change(
         with tx.updating(subscription, UPDATED):
             if "default_payment_method" in params:
                 subscription["default_payment_method"] = own_method(tx, customer, params)
+            check_tax(customer, params)
             apply_plain(subscription, params)
             if "discounts" in params:
                 change_discounts(tx, subscription, params)
@@ -100,12 +102,28 @@ def own_method(tx: Transaction, customer: Object, params: Params) -> str | None:
     return id
 
 
+def check_tax(customer: Object, params: Params) -> None:
+    """Raises 400 for automatic tax where nobody knows whose taxes these are."""
+    tax = params.get("automatic_tax", {})
+    if tax.get("enabled"):
+        if tax.get("liability", {}).get("type", "self") != "self":
+            raise invalid(
+                "The sandbox collects taxes for the account itself only.",
+                param="automatic_tax[liability][type]",
+            )
+        taxes.check_location(customer, param="automatic_tax")
+
+
 def apply_plain(subscription: Object, params: Params) -> None:
     """The parameters that cost nothing."""
     assign(subscription, params, "description")
     if "pause_collection" in params:
         pause = params["pause_collection"] or None
         subscription["pause_collection"] = pause and {"resumes_at": None, **pause}
+    if tax := params.get("automatic_tax"):
+        enabled = tax["enabled"]
+        liability = {"type": "self"} if enabled else None
+        subscription["automatic_tax"] |= {"enabled": enabled, "liability": liability}
     subscription["payment_settings"] |= params.get("payment_settings", {})
     if mode := params.get("billing_mode"):
         flexible = {"proration_discounts": "included"} | mode.get("flexible", {})

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from sandbox import payments
-from sandbox.billing import blank_invoice, discounts, lines, totals
+from sandbox.billing import blank_invoice, customer_balance, discounts, lines, taxes, totals
 from sandbox.billing.discounts import Choice
 from sandbox.billing.periods import HOUR
 from sandbox.objects import Object
@@ -28,14 +28,17 @@ def draft(
     takes: list[Object] | None = None,
     uses_balance: bool = True,
     choices: Iterable[Choice] | None = None,
+    taxed: bool | None = None,
     **fields: Any,
 ) -> Object:
     """A draft with these lines and these invoice items: all that are pending, if none are named.
 
     A draft that advances by itself is finalized an hour from now. ``choices`` are discounts of its
-    own; without them it has those of its subscription.
+    own and ``taxed`` says whether taxes are worked out; without them the subscription decides.
     """
     invoice = tx.insert(blank_invoice.build(tx, customer, currency, reason, subscription))
+    if _is_taxed(subscription) if taxed is None else taxed:
+        invoice["automatic_tax"] |= taxes.enabled()
     invoice |= fields
     for line in content:
         add_line(tx, invoice, line)
@@ -48,18 +51,28 @@ def draft(
     if auto_advance:
         invoice["automatically_finalizes_at"] = tx.now + FINALIZED_AFTER
         invoice["next_payment_attempt"] = tx.now + FINALIZED_AFTER
-    if choices is not None:
-        invoice["discounts"] = [
-            discounts.attach(tx, choice, customer=customer["id"], holder=invoice)
-            for choice in choices
-        ]
-    elif subscription:
-        invoice["discounts"] = discounts.active(tx, subscription)
+    invoice["discounts"] = _discounts(tx, invoice, subscription, choices)
     total_up(tx, invoice, uses_balance=uses_balance)
     if subscription:
         discounts.settle(tx, subscription, invoice)
     tx.emit("invoice.created", invoice)
     return invoice
+
+
+def _is_taxed(subscription: Object | None) -> bool:
+    return bool(subscription and subscription["automatic_tax"]["enabled"])
+
+
+def _discounts(
+    tx: Transaction,
+    invoice: Object,
+    subscription: Object | None,
+    choices: Iterable[Choice] | None,
+) -> list[str]:
+    if choices is not None:
+        customer: str = invoice["customer"]
+        return [discounts.attach(tx, each, customer=customer, holder=invoice) for each in choices]
+    return discounts.active(tx, subscription) if subscription else []
 
 
 def pending(
@@ -98,6 +111,9 @@ def finalize(tx: Transaction, invoice: Object, *, uses_balance: bool = True) -> 
     """Number the draft and open it: from now on its lines and amounts stand."""
     customer = _customer(tx, invoice)
     total_up(tx, invoice, uses_balance=uses_balance)
+    if invoice["automatic_tax"]["status"] == "requires_location_inputs":
+        reason = "finalization_requires_location_inputs"
+        invoice["automatic_tax"] |= {"disabled_reason": reason, "enabled": False, "status": None}
     balance = customer["balance"]
     if uses_balance:
         _, balance = totals.apply_balance(invoice["total"], balance, invoice["currency"])
@@ -107,6 +123,15 @@ def finalize(tx: Transaction, invoice: Object, *, uses_balance: bool = True) -> 
         number = f"{customer['invoice_prefix']}-{customer['next_invoice_sequence']:04d}"
         customer["next_invoice_sequence"] += 1
         customer |= {"balance": balance, "currency": invoice["currency"]}
+    if balance != invoice["starting_balance"] and uses_balance:
+        customer_balance.record(
+            tx,
+            customer,
+            balance - invoice["starting_balance"],
+            currency=invoice["currency"],
+            type="applied_to_invoice",
+            invoice=invoice["id"],
+        )
     page = f"{tx.world.base_url}/pages/invoices/{invoice['id']}"
     invoice |= {
         "automatically_finalizes_at": None,
@@ -124,7 +149,7 @@ def finalize(tx: Transaction, invoice: Object, *, uses_balance: bool = True) -> 
 
 def void(tx: Transaction, invoice: Object) -> None:
     """Take an open invoice back; nobody owes it any more."""
-    _close_payments(tx, invoice)
+    close_payments(tx, invoice)
     with tx.updating(invoice, *revision(tx, invoice)):
         invoice |= {"auto_advance": False, "next_payment_attempt": None, "status": "void"}
         invoice["status_transitions"]["voided_at"] = tx.now
@@ -190,7 +215,8 @@ def intent_of(tx: Transaction, invoice: Object) -> Object | None:
     return None
 
 
-def _close_payments(tx: Transaction, invoice: Object) -> None:
+def close_payments(tx: Transaction, invoice: Object) -> None:
+    """Nobody needs to pay any more: what was begun ends."""
     for payment in payments_of(tx, invoice):
         if payment["status"] != "open":
             continue

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from sandbox.billing import discounts
+from sandbox.billing import discounts, taxes
 from sandbox.currencies import MINIMUM_CHARGE
-from sandbox.objects import Object
+from sandbox.objects import Object, copy
 from sandbox.transaction import Transaction
 
 
@@ -12,15 +12,17 @@ def work_out(tx: Transaction, invoice: Object) -> None:
     """Set every amount of the invoice's lines and its totals, but for what the balance pays."""
     lines: list[Object] = invoice["lines"]["data"]
     _discount(tx, invoice, lines)
+    _tax(tx, invoice, lines)
     for line in lines:
         tx.insert(line)
+    taxed = invoice["total_taxes"]
     subtotal = sum(line["amount"] for line in lines)
-    total = subtotal - sum(each["amount"] for each in invoice["total_discount_amounts"])
+    discounted = subtotal - sum(each["amount"] for each in invoice["total_discount_amounts"])
     invoice |= {
         "subtotal": subtotal,
-        "subtotal_excluding_tax": subtotal,
-        "total": total,
-        "total_excluding_tax": total,
+        "subtotal_excluding_tax": subtotal - taxes.inclusive(taxed),
+        "total": discounted + taxes.exclusive(taxed),
+        "total_excluding_tax": discounted - taxes.inclusive(taxed),
     }
 
 
@@ -55,6 +57,29 @@ def _discount(tx: Transaction, invoice: Object, lines: list[Object]) -> None:
     ]
     invoice["total_discount_amounts"] = totals
     invoice["total_pretax_credit_amounts"] = _as_credits(totals)
+
+
+def _tax(tx: Transaction, invoice: Object, lines: list[Object]) -> None:
+    """By the customer's address as it is now; without one nothing is collected yet."""
+    automatic = invoice["automatic_tax"]
+    address, exempt = None, "none"
+    if automatic["enabled"]:
+        customer = tx.param_object("customer", invoice["customer"], param="customer")
+        address, exempt = taxes.location_of(customer), customer["tax_exempt"]
+        automatic["status"] = "complete" if address else "requires_location_inputs"
+        invoice["customer_address"] = copy(customer["address"])
+        invoice["customer_tax_exempt"] = exempt
+    for line in lines:
+        line["taxes"] = taxes.on(
+            tx, net(line), behavior=_behavior(tx, line), address=address, exempt=exempt
+        )
+    invoice["total_taxes"] = taxes.summed(lines)
+
+
+def _behavior(tx: Transaction, line: Object) -> str:
+    details = (line["pricing"] or {}).get("price_details") or {}
+    price = tx.get("price", details.get("price", ""))
+    return str(price["tax_behavior"]) if price and not price.get("deleted") else "unspecified"
 
 
 def _charge(line: Object) -> discounts.Charge:

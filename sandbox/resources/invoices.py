@@ -16,7 +16,7 @@ from stripe.params import (
 )
 
 from sandbox import payments, sequences
-from sandbox.billing import collection, discounts, invoicing, standing
+from sandbox.billing import collection, discounts, invoicing, standing, taxes
 from sandbox.billing.discounts import Choice
 from sandbox.errors import StripeFailure, invalid, missing_param, refuse_unsupported
 from sandbox.objects import Object, Params, assign, merge_metadata
@@ -31,6 +31,7 @@ PLAIN = ("custom_fields", "description", "footer", "statement_descriptor")
 SUPPORTED = {
     *PLAIN,
     "auto_advance",
+    "automatic_tax",
     "collection_method",
     "currency",
     "customer",
@@ -62,6 +63,7 @@ def create(tx: Transaction, params: Params) -> Object:
         auto_advance=params.get("auto_advance", False),
         takes=None if params.get("pending_invoice_items_behavior") == "include" else [],
         choices=_choices(tx, customer["id"], params),
+        taxed=params.get("automatic_tax", {}).get("enabled"),
         **{name: params[name] for name in PLAIN if params.get(name)},
     )
     _apply(tx, invoice, params)
@@ -87,6 +89,9 @@ def update(tx: Transaction, params: Params, id: str) -> Object:
         choices = _choices(tx, invoice["customer"], params)
         if choices is not None:
             discounts.replace(tx, invoice, choices)
+        if "automatic_tax" in params:
+            _set_tax(invoice, enabled=params["automatic_tax"]["enabled"])
+        if choices is not None or "automatic_tax" in params:
             invoicing.total_up(tx, invoice)
         _apply(tx, invoice, params)
     return invoice
@@ -141,6 +146,9 @@ def finalize(tx: Transaction, params: Params, id: str) -> Object:
             "This invoice is already finalized, you can't re-finalize a non-draft invoice."
         )
     assign(invoice, params, "auto_advance")
+    if invoice["automatic_tax"]["enabled"]:
+        customer = tx.param_object("customer", invoice["customer"], param="customer")
+        taxes.check_location(customer, param="automatic_tax")
     collection.finalize(tx, invoice)
     if invoice["status"] == "open":
         collection.await_payer(tx, invoice)
@@ -216,6 +224,11 @@ def _apply(tx: Transaction, invoice: Object, params: Params) -> None:
             moment = tx.now + invoicing.FINALIZED_AFTER if advances else None
             invoice |= {"automatically_finalizes_at": moment, "next_payment_attempt": moment}
     merge_metadata(invoice, params.get("metadata"))
+
+
+def _set_tax(invoice: Object, *, enabled: bool) -> None:
+    off = {"enabled": False, "liability": None, "provider": None, "status": None}
+    invoice["automatic_tax"] |= taxes.enabled() if enabled else off
 
 
 def _choices(tx: Transaction, customer: str, params: Params) -> list[Choice] | None:

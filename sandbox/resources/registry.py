@@ -8,6 +8,8 @@ from sandbox.resources import (
     charges,
     checkout_sessions,
     coupons,
+    credit_notes,
+    customer_balance_transactions,
     customers,
     disputes,
     events,
@@ -27,6 +29,7 @@ from sandbox.resources import (
     subscription_items,
     subscription_schedules,
     subscriptions,
+    tax_rates,
     webhook_endpoints,
 )
 from sandbox.routing import Routes
@@ -37,6 +40,8 @@ RESOURCES: list[Routes] = [
     charges.routes,
     checkout_sessions.routes,
     coupons.routes,
+    credit_notes.routes,
+    customer_balance_transactions.routes,
     customers.routes,
     disputes.routes,
     events.routes,
@@ -56,5 +61,6 @@ RESOURCES: list[Routes] = [
     subscription_items.routes,
     subscription_schedules.routes,
     subscriptions.routes,
+    tax_rates.routes,
     webhook_endpoints.routes,
 ]

@@ -61,6 +61,7 @@ def create(tx: Transaction, params: Params) -> Object:
             param="payment_behavior",
         )
     customer = tx.param_object("customer", params["customer"], param="customer")
+    changing.check_tax(customer, params)
     content = items.read(tx, params.get("items", []))
     with tx.arranged(sequences.FIRST_PAYMENT):
         subscription = beginning.begin(
@@ -146,8 +147,6 @@ def check_supported(params: Params) -> None:
             "The sandbox only charges automatically; it does not send invoices.",
             param="collection_method",
         )
-    if params.get("automatic_tax", {}).get("enabled"):
-        raise invalid("The sandbox does not work out taxes.", param="automatic_tax[enabled]")
     if params.get("cancel_at") == "max_billed_until":
         raise invalid("The sandbox bills no periods in advance.", param="cancel_at")
 

@@ -1,0 +1,169 @@
+"""What a credit note gives back, line by line, with the discounts and taxes that lie on it."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from sandbox.billing import pricing, taxes
+from sandbox.errors import invalid, missing_param, refuse_unsupported
+from sandbox.objects import Object, Params
+from sandbox.transaction import Transaction
+
+KIND = "credit_note_line_item"
+
+
+def by_amount(tx: Transaction, invoice: Object, amount: int) -> list[Object]:
+    """One line that comes to the amount, with its share of the invoice's taxes."""
+    share = _share_of(invoice["total_taxes"], amount, invoice["total"])
+    net = amount - taxes.exclusive(share)
+    return [
+        _build(
+            tx,
+            amount=net,
+            taxed=share,
+            description="Credit",
+            type="custom_line_item",
+            quantity=1,
+            unit_amount=net,
+        )
+    ]
+
+
+def read(tx: Transaction, invoice: Object, wanted: list[Params]) -> list[Object]:
+    """The lines that a request names. Raises 400 for more than was billed."""
+    made = []
+    for place, params in enumerate(wanted):
+        param = f"lines[{place}]"
+        for name in ("tax_amounts", "tax_rates"):
+            if name in params:
+                refuse_unsupported({f"{param}[{name}]": ""}, f"{param}[{name}]")
+        reader = _custom if params["type"] == "custom_line_item" else _of_invoice
+        made.append(reader(tx, invoice, params, param))
+    return made
+
+
+def total(lines: list[Object]) -> int:
+    """What the lines come to, with taxes and without discounts."""
+    return sum(
+        line["amount"] - line["discount_amount"] + taxes.exclusive(line["taxes"]) for line in lines
+    )
+
+
+def _custom(tx: Transaction, invoice: Object, params: Params, param: str) -> Object:
+    for name in ("description", "quantity"):
+        if name not in params:
+            raise missing_param(f"{param}[{name}]")
+    if ("unit_amount" in params) == ("unit_amount_decimal" in params):
+        raise missing_param(f"{param}[unit_amount]")
+    name = "unit_amount" if "unit_amount" in params else "unit_amount_decimal"
+    each = Decimal(params[name])
+    return _build(
+        tx,
+        amount=pricing.rounded(each * params["quantity"]),
+        taxed=[],
+        description=params["description"],
+        type=params["type"],
+        quantity=params["quantity"],
+        unit_amount=int(each) if each == int(each) else None,
+        unit_amount_decimal=str(each),
+    )
+
+
+def _of_invoice(tx: Transaction, invoice: Object, params: Params, param: str) -> Object:
+    if "invoice_line_item" not in params:
+        raise missing_param(f"{param}[invoice_line_item]")
+    id = params["invoice_line_item"]
+    line = next((line for line in invoice["lines"]["data"] if line["id"] == id), None)
+    if line is None:
+        raise invalid(f"No such invoice line item: '{id}'", param=f"{param}[invoice_line_item]")
+    amount = _wanted(line, params, param)
+    left = line["amount"] - _credited(tx, id)
+    if not 1 <= amount <= left:
+        raise invalid(
+            f"The amount of this line must be between 1 and {left}, which is what has not been "
+            "credited yet.",
+            param=f"{param}[amount]",
+        )
+    off = _share_of(line["discount_amounts"], amount, line["amount"])
+    return _build(
+        tx,
+        amount=amount,
+        taxed=_share_of(line["taxes"], amount, line["amount"]),
+        description=line["description"],
+        type=params["type"],
+        quantity=params.get("quantity"),
+        discount_amounts=off,
+        invoice_line_item=id,
+    )
+
+
+def _wanted(line: Object, params: Params, param: str) -> int:
+    """An amount, or so many of what was billed."""
+    if ("amount" in params) == ("quantity" in params):
+        raise invalid(
+            "You must provide exactly one of these parameters: amount, quantity.",
+            param=f"{param}[amount]",
+        )
+    if "amount" in params:
+        return int(params["amount"])
+    billed = line["quantity"] or 1
+    if not 1 <= params["quantity"] <= billed:
+        raise invalid(f"The quantity must be between 1 and {billed}.", param=f"{param}[quantity]")
+    return pricing.rounded(Decimal(line["amount"]) * params["quantity"] / billed)
+
+
+def _credited(tx: Transaction, line: str) -> int:
+    notes = tx.all("credit_note", lambda note: note["status"] == "issued")
+    return sum(
+        int(each["amount"])
+        for note in notes
+        for each in note["lines"]["data"]
+        if each.get("invoice_line_item") == line
+    )
+
+
+def _share_of(parts: list[Object], amount: int, whole: int) -> list[Object]:
+    """Each of the parts in proportion."""
+
+    def share(value: int | None) -> int | None:
+        return None if value is None else pricing.rounded(Decimal(value) * amount / whole)
+
+    names = ("amount", "taxable_amount")
+    return [
+        {**part, **{name: share(part[name]) for name in names if name in part}} for part in parts
+    ]
+
+
+def _build(
+    tx: Transaction,
+    *,
+    amount: int,
+    taxed: list[Object],
+    description: str | None,
+    type: str,
+    quantity: int | None,
+    unit_amount: int | None = None,
+    unit_amount_decimal: str | None = None,
+    discount_amounts: list[Object] | None = None,
+    invoice_line_item: str | None = None,
+) -> Object:
+    off = discount_amounts or []
+    exact = unit_amount_decimal or (None if unit_amount is None else str(unit_amount))
+    line = {
+        "id": tx.new_id("cnli"),
+        "object": KIND,
+        "amount": amount,
+        "description": description,
+        "discount_amount": sum(int(each["amount"]) for each in off),
+        "discount_amounts": off,
+        "livemode": False,
+        "metadata": {},
+        "pretax_credit_amounts": [{**each, "type": "discount"} for each in off],
+        "quantity": quantity,
+        "tax_rates": [],
+        "taxes": taxed,
+        "type": type,
+        "unit_amount": unit_amount,
+        "unit_amount_decimal": exact,
+    }
+    return line | ({"invoice_line_item": invoice_line_item} if invoice_line_item else {})

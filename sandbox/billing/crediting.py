@@ -1,0 +1,198 @@
+"""Credit notes: less to pay on an open invoice, or something back for a paid one."""
+
+from __future__ import annotations
+
+from sandbox.billing import collection, credit_lines, customer_balance, invoicing, taxes
+from sandbox.errors import invalid
+from sandbox.objects import Object, Params, merge_metadata
+from sandbox.pagination import embed
+from sandbox.resources import refunds
+from sandbox.transaction import Transaction
+
+KIND = "credit_note"
+CREDITABLE = ("open", "paid", "uncollectible")
+GIVEN_BACK = ("credit_amount", "refund_amount", "out_of_band_amount")
+
+
+def issue(tx: Transaction, params: Params) -> Object:
+    """Raises 400 for more than the invoice has left, or money that does not add up."""
+    invoice = tx.param_object("invoice", params["invoice"], param="invoice")
+    if invoice["status"] not in CREDITABLE:
+        raise invalid(
+            f"Credit notes can be issued for open and paid invoices. This one is "
+            f"{invoice['status']}.",
+            param="invoice",
+        )
+    lines = _lines(tx, invoice, params)
+    total = credit_lines.total(lines)
+    _check_left(invoice, total)
+    note = tx.insert(_build(tx, invoice, lines, params))
+    for line in lines:
+        tx.insert(line)
+    merge_metadata(note, params.get("metadata"))
+    if invoice["status"] == "paid":
+        _give_back(tx, note, invoice, params)
+    elif any(name in params for name in (*GIVEN_BACK, "refunds")):
+        raise invalid(
+            "Nothing has been paid on this invoice: it can only be reduced, without "
+            "`credit_amount`, `refund_amount`, `refunds` or `out_of_band_amount`.",
+        )
+    tx.emit("credit_note.created", note)
+    with tx.updating(invoice, "invoice.updated"):
+        _count(tx, invoice, note, total)
+    if invoice["status"] != "paid" and invoice["amount_remaining"] == 0:
+        invoicing.close_payments(tx, invoice)
+        collection.mark_paid(tx, invoice)
+    return note
+
+
+def void(tx: Transaction, note: Object) -> None:
+    """The invoice is owed in full again. Raises 400 for what was given back already."""
+    invoice = tx.param_object("invoice", note["invoice"], param="invoice")
+    if note["status"] == "void" or invoice["status"] != "open":
+        raise invalid(
+            "You can only void credit notes of open invoices, once. This invoice is "
+            f"{invoice['status']}, and the credit note {note['status']}."
+        )
+    with tx.updating(invoice, "invoice.updated"):
+        _count(tx, invoice, note, -note["total"])
+    note |= {"status": "void", "voided_at": tx.now}
+    tx.emit("credit_note.voided", note)
+
+
+def _lines(tx: Transaction, invoice: Object, params: Params) -> list[Object]:
+    if ("amount" in params) == ("lines" in params):
+        raise invalid("You must provide exactly one of these parameters: amount, lines.")
+    if "lines" in params:
+        return credit_lines.read(tx, invoice, params["lines"])
+    if params["amount"] < 1:
+        raise invalid("Invalid positive integer", param="amount")
+    _check_left(invoice, params["amount"])
+    return credit_lines.by_amount(tx, invoice, params["amount"])
+
+
+def _check_left(invoice: Object, total: int) -> None:
+    left = invoice["amount_remaining"]
+    if invoice["status"] == "paid":
+        used = "pre_payment_credit_notes_amount", "post_payment_credit_notes_amount"
+        left = invoice["total"] - sum(invoice[name] for name in used)
+    if total > left:
+        raise invalid(
+            f"The sum of credit notes exceeds what can be credited on this invoice: {left} "
+            f"{invoice['currency']} are left.",
+            param="amount",
+        )
+
+
+def _give_back(tx: Transaction, note: Object, invoice: Object, params: Params) -> None:
+    """The refund, the balance and other ways together make the whole amount."""
+    existing = [_existing(tx, invoice, each) for each in params.get("refunds", [])]
+    given = sum(params.get(name, 0) for name in GIVEN_BACK)
+    given += sum(each["amount_refunded"] for each in existing)
+    if given != note["total"] or any(params.get(name, 0) < 0 for name in GIVEN_BACK):
+        raise invalid(
+            "The sum of credit_amount, refund_amount, refunds and out_of_band_amount "
+            f"({given}) must equal the credit note amount ({note['total']}).",
+        )
+    if amount := params.get("refund_amount"):
+        existing.append(_refund(tx, invoice, amount))
+    note["refunds"] = existing
+    if amount := params.get("credit_amount"):
+        customer = tx.param_object("customer", invoice["customer"], param="invoice")
+        entry = customer_balance.change(
+            tx,
+            customer,
+            -amount,
+            currency=note["currency"],
+            type="credit_note",
+            invoice=invoice["id"],
+            credit_note=note["id"],
+        )
+        note["customer_balance_transaction"] = entry["id"]
+
+
+def _refund(tx: Transaction, invoice: Object, amount: int) -> Object:
+    intent = invoicing.intent_of(tx, invoice)
+    if intent is None or intent["status"] != "succeeded":
+        raise invalid("This invoice has no payment that could be refunded.", param="refund_amount")
+    made = refunds.create(tx, {"payment_intent": intent["id"], "amount": amount})
+    return _refunded(made["id"], amount)
+
+
+def _existing(tx: Transaction, invoice: Object, params: Params) -> Object:
+    if params.get("type", "refund") != "refund" or "refund" not in params:
+        raise invalid("The sandbox knows refunds of type `refund` only.", param="refunds")
+    refund = tx.param_object("refund", params["refund"], param="refunds[0][refund]")
+    intent = invoicing.intent_of(tx, invoice)
+    if intent is None or refund["payment_intent"] != intent["id"]:
+        raise invalid("This refund is not of a payment of the invoice.", param="refunds")
+    amount: int = params.get("amount_refunded") or refund["amount"]
+    return _refunded(refund["id"], amount)
+
+
+def _refunded(refund: str, amount: int) -> Object:
+    return {
+        "amount_refunded": amount,
+        "payment_record_refund": None,
+        "refund": refund,
+        "type": "refund",
+    }
+
+
+def _count(tx: Transaction, invoice: Object, note: Object, amount: int) -> None:
+    """What the credit note does to its invoice; a negative amount undoes it."""
+    if note["type"] == "post_payment":
+        invoice["post_payment_credit_notes_amount"] += amount
+        return
+    invoice["pre_payment_credit_notes_amount"] += amount
+    invoice["amount_due"] -= amount
+    invoice["amount_remaining"] -= amount
+    intent = invoicing.intent_of(tx, invoice)
+    if intent and invoice["amount_remaining"] and intent["status"] not in ("succeeded", "canceled"):
+        intent["amount"] = invoice["amount_remaining"]
+
+
+def _build(tx: Transaction, invoice: Object, lines: list[Object], params: Params) -> Object:
+    id, total = tx.new_id("cn"), credit_lines.total(lines)
+    taxed = taxes.summed(lines)
+    earlier = len(tx.ids(KIND, lambda note: note["invoice"] == invoice["id"]))
+    is_paid = invoice["status"] == "paid"
+    off = [each for line in lines for each in line["discount_amounts"]]
+    discount = sum(line["discount_amount"] for line in lines)
+    subtotal = sum(line["amount"] for line in lines)
+    return {
+        "id": id,
+        "object": KIND,
+        "amount": total,
+        "amount_shipping": 0,
+        "created": tx.now,
+        "currency": invoice["currency"],
+        "customer": invoice["customer"],
+        "customer_account": None,
+        "customer_balance_transaction": None,
+        "discount_amount": discount,
+        "discount_amounts": off,
+        "effective_at": params.get("effective_at", tx.now),
+        "invoice": invoice["id"],
+        "lines": embed(lines, url=f"/v1/credit_notes/{id}/lines", limit=100),
+        "livemode": False,
+        "memo": params.get("memo"),
+        "metadata": {},
+        "number": f"{invoice['number']}-CN-{earlier + 1:02d}",
+        "out_of_band_amount": params.get("out_of_band_amount"),
+        "pdf": f"{tx.world.base_url}/pages/invoices/{invoice['id']}/pdf",
+        "post_payment_amount": total if is_paid else 0,
+        "pre_payment_amount": 0 if is_paid else total,
+        "pretax_credit_amounts": [{**each, "type": "discount"} for each in off],
+        "reason": params.get("reason"),
+        "refunds": [],
+        "shipping_cost": None,
+        "status": "issued",
+        "subtotal": subtotal,
+        "subtotal_excluding_tax": subtotal - taxes.inclusive(taxed),
+        "total": total,
+        "total_excluding_tax": total - sum(int(each["amount"]) for each in taxed),
+        "total_taxes": taxed,
+        "type": "post_payment" if is_paid else "pre_payment",
+        "voided_at": None,
+    }

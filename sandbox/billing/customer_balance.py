@@ -1,0 +1,59 @@
+"""The customer's balance, entry by entry: below 0 the customer has money to spend on invoices."""
+
+from __future__ import annotations
+
+from sandbox.objects import Object
+from sandbox.transaction import Transaction
+
+KIND = "customer_balance_transaction"
+
+
+def change(
+    tx: Transaction,
+    customer: Object,
+    amount: int,
+    *,
+    currency: str,
+    type: str,
+    invoice: str | None = None,
+    credit_note: str | None = None,
+) -> Object:
+    """Add the amount, in minor units, and announce it. Returns the entry."""
+    with tx.updating(customer, "customer.updated"):
+        customer["balance"] += amount
+        customer["currency"] = currency
+    return record(
+        tx, customer, amount, currency=currency, type=type, invoice=invoice, credit_note=credit_note
+    )
+
+
+def record(
+    tx: Transaction,
+    customer: Object,
+    amount: int,
+    *,
+    currency: str,
+    type: str,
+    invoice: str | None = None,
+    credit_note: str | None = None,
+) -> Object:
+    """The entry for a balance that has been changed already."""
+    return tx.insert(
+        {
+            "id": tx.new_id("cbtxn"),
+            "object": KIND,
+            "amount": amount,
+            "checkout_session": None,
+            "created": tx.now,
+            "credit_note": credit_note,
+            "currency": currency,
+            "customer": customer["id"],
+            "customer_account": None,
+            "description": None,
+            "ending_balance": customer["balance"],
+            "invoice": invoice,
+            "livemode": False,
+            "metadata": {},
+            "type": type,
+        }
+    )

@@ -1,0 +1,126 @@
+"""Automatic tax by the sandbox's own small rule: a rate for each of a few places, 0 elsewhere.
+
+United States: 7.25 % in California. Germany: 19 %. A customer's shipping address counts before
+the billing address. Prices whose ``tax_behavior`` is ``inclusive`` contain the tax; for all others
+it is added. Each line's tax is rounded by itself, after discounts, halves away from zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import NamedTuple
+
+from sandbox.billing import pricing
+from sandbox.errors import StripeFailure
+from sandbox.objects import Object
+from sandbox.resources import tax_rates
+from sandbox.transaction import Transaction
+
+
+class Rate(NamedTuple):
+    country: str
+    state: str | None
+    percentage: Decimal
+    name: str
+    type: str
+
+
+RATES = (
+    Rate("US", "CA", Decimal("7.25"), "Sales Tax", "sales_tax"),
+    Rate("DE", None, Decimal(19), "VAT", "vat"),
+)
+REASONS = {"exempt": "customer_exempt", "reverse": "reverse_charge"}
+ZERO = Decimal(0)
+
+
+def is_location(address: Object | None) -> bool:
+    """Whether the address says enough; in the United States that takes a state or a ZIP code."""
+    if not address or not address["country"]:
+        return False
+    return address["country"] != "US" or bool(address["state"] or address["postal_code"])
+
+
+def location_of(customer: Object) -> Object | None:
+    """Where the customer is taxed, if that is known."""
+    shipping = (customer["shipping"] or {}).get("address")
+    return next((each for each in (shipping, customer["address"]) if is_location(each)), None)
+
+
+def check_location(customer: Object, *, param: str) -> None:
+    """Raises 400 where Stripe would not know whose taxes to work out."""
+    if location_of(customer) is None:
+        raise StripeFailure(
+            "The customer's location isn't recognized. Set a valid customer address in order to "
+            "automatically calculate tax.",
+            code="customer_tax_location_invalid",
+            param=param,
+        )
+
+
+def on(
+    tx: Transaction, amount: int, *, behavior: str, address: Object | None, exempt: str = "none"
+) -> list[Object]:
+    """The ``taxes`` of a line that comes to the amount; empty where nothing is collected."""
+    rate = next((each for each in RATES if _applies(each, address)), None)
+    if rate is None:
+        return []
+    inclusive = behavior == "inclusive"
+    percentage = ZERO if exempt in REASONS else rate.percentage
+    tax = _share(amount, percentage, inclusive=inclusive)
+    return [
+        {
+            "amount": tax,
+            "tax_behavior": "inclusive" if inclusive else "exclusive",
+            "tax_rate_details": {
+                "tax_rate": tax_rates.automatic(tx, rate, inclusive=inclusive)["id"]
+            },
+            "taxability_reason": REASONS.get(exempt, "standard_rated"),
+            "taxable_amount": amount - tax if inclusive else amount,
+            "type": "tax_rate_details",
+        }
+    ]
+
+
+def exclusive(taxes: Iterable[Object]) -> int:
+    """What comes on top."""
+    return sum(int(each["amount"]) for each in taxes if each["tax_behavior"] == "exclusive")
+
+
+def inclusive(taxes: Iterable[Object]) -> int:
+    """What is contained."""
+    return sum(int(each["amount"]) for each in taxes if each["tax_behavior"] == "inclusive")
+
+
+def summed(lines: Iterable[Object]) -> list[Object]:
+    """The lines' ``taxes`` together, one for each rate, behaviour and reason."""
+    found: dict[tuple[str, str], Object] = {}
+    for each in (tax for line in lines for tax in line["taxes"]):
+        key = (each["tax_rate_details"]["tax_rate"], each["taxability_reason"])
+        total = found.setdefault(key, {**each, "amount": 0, "taxable_amount": 0})
+        for name in ("amount", "taxable_amount"):
+            total[name] += each[name]
+    return list(found.values())
+
+
+def enabled(provider: bool = True) -> Object:
+    """``automatic_tax`` as invoices and sessions show it while nothing is worked out yet."""
+    return {
+        "enabled": True,
+        "liability": {"type": "self"},
+        "provider": "stripe" if provider else None,
+        "status": "requires_location_inputs",
+    }
+
+
+def _applies(rate: Rate, address: Object | None) -> bool:
+    return bool(
+        address
+        and address["country"] == rate.country
+        and (rate.state is None or address["state"] == rate.state)
+    )
+
+
+def _share(amount: int, percentage: Decimal, *, inclusive: bool) -> int:
+    whole = 100 + percentage if inclusive else Decimal(100)
+    return pricing.rounded(amount * percentage / whole)

@@ -1,0 +1,72 @@
+"""Credit notes: the API over ``billing.crediting``."""
+
+from __future__ import annotations
+
+from stripe.params import (
+    CreditNoteCreateParams,
+    CreditNoteListLinesParams,
+    CreditNoteListParams,
+    CreditNotePreviewParams,
+    CreditNoteRetrieveParams,
+    CreditNoteUpdateParams,
+    CreditNoteVoidCreditNoteParams,
+)
+
+from sandbox.billing import crediting
+from sandbox.billing.credit_lines import KIND as LINES
+from sandbox.billing.crediting import KIND
+from sandbox.errors import refuse_unsupported
+from sandbox.objects import Object, Params, assign, merge_metadata
+from sandbox.pagination import page
+from sandbox.routing import Routes
+from sandbox.transaction import Transaction
+
+routes = Routes()
+
+
+@routes.post("/v1/credit_notes", CreditNoteCreateParams)
+def create(tx: Transaction, params: Params) -> Object:
+    refuse_unsupported(params, "shipping_cost")
+    return crediting.issue(tx, params)
+
+
+@routes.get("/v1/credit_notes/preview", CreditNotePreviewParams)
+def preview(tx: Transaction, params: Params) -> Object:
+    """What it would be; nothing is kept, nobody hears of it."""
+    return create(tx.rehearsal(), params)
+
+
+@routes.get("/v1/credit_notes/<id>", CreditNoteRetrieveParams)
+def retrieve(tx: Transaction, params: Params, id: str) -> Object:
+    return tx.path_object(KIND, id)
+
+
+@routes.post("/v1/credit_notes/<id>", CreditNoteUpdateParams)
+def update(tx: Transaction, params: Params, id: str) -> Object:
+    note = tx.path_object(KIND, id)
+    with tx.updating(note, "credit_note.updated"):
+        assign(note, params, "memo")
+        merge_metadata(note, params.get("metadata"))
+    return note
+
+
+@routes.get("/v1/credit_notes", CreditNoteListParams)
+def list_(tx: Transaction, params: Params) -> Object:
+    def wanted(note: Object) -> bool:
+        return all(note[name] == params.get(name, note[name]) for name in ("customer", "invoice"))
+
+    return page(tx, KIND, params, url="/v1/credit_notes", where=wanted)
+
+
+@routes.get("/v1/credit_notes/<id>/lines", CreditNoteListLinesParams)
+def list_lines(tx: Transaction, params: Params, id: str) -> Object:
+    ids = {line["id"] for line in tx.path_object(KIND, id)["lines"]["data"]}
+    url = f"/v1/credit_notes/{id}/lines"
+    return page(tx, LINES, params, url=url, where=lambda line: line["id"] in ids, oldest_first=True)
+
+
+@routes.post("/v1/credit_notes/<id>/void", CreditNoteVoidCreditNoteParams)
+def void(tx: Transaction, params: Params, id: str) -> Object:
+    note = tx.path_object(KIND, id)
+    crediting.void(tx, note)
+    return note
