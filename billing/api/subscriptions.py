@@ -1,5 +1,6 @@
-"""``/subscriptions``: who is subscribed to what; cancel, and take that back."""
+"""``/subscriptions``: who is subscribed to what; change, cancel, pause, and take that back."""
 
+from datetime import datetime
 from typing import Any, ClassVar
 
 from django.utils import timezone
@@ -9,80 +10,22 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from billing import representation
+from billing.api import repeats, subscription_answers
 from billing.api.fields import IdField
+from billing.api.subscription_fields import (
+    ChangedSubscriptionSerializer,
+    SubscriptionChangeSerializer,
+    SubscriptionSerializer,
+    change,
+)
 from billing.models import Subscription
 from billing.selectors import subscriptions as stored
-from billing.services import subscriptions
+from billing.services import previews, subscription_changes, subscriptions
 from billing.services.subscriptions import When
-from common.api.serializers import FlagField, StrictSerializer, UserIdField
+from common.api.serializers import StrictSerializer, UserIdField
 from common.api.views import ProjectViewSet
 from common.errors import Invalid
 from projects.scopes import Scope
-
-
-class SubscriptionItemSerializer(serializers.Serializer[Any]):
-    id = serializers.CharField()
-    price = serializers.CharField(allow_null=True, help_text="Null when it is not our price.")
-    product = serializers.CharField(allow_null=True)
-    quantity = serializers.IntegerField()
-    period_start = serializers.DateTimeField()
-    period_end = serializers.DateTimeField()
-    stripe_id = serializers.CharField()
-
-
-class ScheduledItemSerializer(serializers.Serializer[Any]):
-    price = serializers.CharField(allow_null=True)
-    product = serializers.CharField(allow_null=True)
-    quantity = serializers.IntegerField()
-
-
-class ScheduledChangeSerializer(serializers.Serializer[Any]):
-    """What the subscription will be from a later date on."""
-
-    at = serializers.DateTimeField()
-    items = ScheduledItemSerializer(many=True)
-
-
-class PauseSerializer(serializers.Serializer[Any]):
-    """``behavior`` in Stripe's words: ``void`` gives no access, the others go on giving it."""
-
-    behavior = serializers.CharField()
-    resumes_at = serializers.DateTimeField(allow_null=True)
-
-
-class DiscountSerializer(serializers.Serializer[Any]):
-    coupon = serializers.CharField(allow_null=True, help_text="Null when it is not our coupon.")
-    promotion_code = serializers.CharField(allow_null=True)
-    ends_at = serializers.DateTimeField(allow_null=True)
-    stripe_id = serializers.CharField()
-
-
-class SubscriptionSerializer(serializers.Serializer[Any]):
-    """A running agreement, as Stripe has it."""
-
-    id = serializers.CharField()
-    status = serializers.CharField(
-        help_text="Stripe's: incomplete, incomplete_expired, trialing, active, past_due, unpaid, "
-        "paused or canceled; others may come."
-    )
-    customer = serializers.CharField()
-    user_id = serializers.CharField()
-    items = SubscriptionItemSerializer(many=True)
-    started_at = serializers.DateTimeField()
-    trial_ends_at = serializers.DateTimeField(allow_null=True)
-    cancel_at = serializers.DateTimeField(allow_null=True, help_text="When it will end.")
-    canceled_at = serializers.DateTimeField(
-        allow_null=True, help_text="When its cancellation was asked for."
-    )
-    ended_at = serializers.DateTimeField(allow_null=True)
-    currency = serializers.CharField()
-    scheduled_change = ScheduledChangeSerializer(allow_null=True)
-    pause = PauseSerializer(allow_null=True, help_text="While its collection is paused.")
-    discounts = DiscountSerializer(many=True)
-    automatic_tax = serializers.BooleanField()
-    metadata = serializers.DictField(child=serializers.CharField())
-    stripe_id = serializers.CharField()
-    created_at = serializers.DateTimeField()
 
 
 class SubscriptionFilterSerializer(StrictSerializer):
@@ -91,16 +34,19 @@ class SubscriptionFilterSerializer(StrictSerializer):
     status = serializers.CharField(max_length=24, required=False, help_text="Stripe's word.")
 
 
-class SubscriptionChangeSerializer(StrictSerializer):
-    cancel_at_period_end = FlagField(
-        help_text="False takes back a cancellation that has not taken effect."
-    )
-
-
 class CancellationSerializer(StrictSerializer):
     """When it ends; ``period_end`` unless the query or the body says otherwise."""
 
     when = serializers.ChoiceField(choices=[each.value for each in When], required=False)
+    prorate = serializers.BooleanField(
+        required=False, help_text="With now: credit the rest of the period to the user's balance."
+    )
+
+
+class PausingSerializer(StrictSerializer):
+    resumes_at = serializers.DateTimeField(
+        required=False, allow_null=True, help_text="Until resumed by hand when left out."
+    )
 
 
 class SubscriptionsViewSet(ProjectViewSet):
@@ -127,6 +73,9 @@ class UserSubscriptionsViewSet(ProjectViewSet):
         "retrieve": Scope.SUBSCRIPTIONS_READ,
         "partial_update": Scope.SUBSCRIPTIONS_WRITE,
         "destroy": Scope.SUBSCRIPTIONS_WRITE,
+        "preview": Scope.SUBSCRIPTIONS_READ,
+        "pause": Scope.SUBSCRIPTIONS_WRITE,
+        "resume": Scope.SUBSCRIPTIONS_WRITE,
     }
     query = {"destroy": CancellationSerializer}
 
@@ -151,43 +100,125 @@ class UserSubscriptionsViewSet(ProjectViewSet):
     @extend_schema(
         summary="Change a user's subscription to a product",
         request=SubscriptionChangeSerializer,
-        responses=SubscriptionSerializer,
+        responses=ChangedSubscriptionSerializer,
     )
     def partial_update(self, request: Request, user_id: str, product: str) -> Response:
-        """Let it end with the running period, or take that back."""
-        row = self._subscription(user_id, product)
-        ends = self.parse_body(SubscriptionChangeSerializer)["cancel_at_period_end"]
-        now = timezone.now()
-        if ends:
-            row = subscriptions.cancel(
-                subscription=row, when=When.PERIOD_END, actor=self.actor, at=now
-            )
-        else:
-            row = subscriptions.keep(subscription=row, actor=self.actor, at=now)
-        return Response(representation.subscription(row))
+        """Another price, also of another product; quantity, add-ons, discounts, trial end; or its
+        end with the running period, and taking back what is planned. A declined card changes
+        nothing (402)."""
+        said = self.parse_body(SubscriptionChangeSerializer)
+        asked = repeats.name(request, "change", user_id, product, request.data)
+        row = subscription_changes.find(
+            project=self.calling_project, user_id=user_id, product_id=product, request=asked
+        )
+        billed, now = row.latest_invoice_stripe_id, timezone.now()
+        row = self._change(row, product, said, asked, now)
+        bill = previews.of_made(subscription=row, invoiced_before=billed, at=now)
+        return Response(subscription_answers.made(row, bill))
+
+    @extend_schema(
+        summary="Show what a change would come to",
+        request=SubscriptionChangeSerializer,
+        responses=ChangedSubscriptionSerializer,
+    )
+    def preview(self, request: Request, user_id: str, product: str) -> Response:
+        """Takes what a change takes and answers what it would: nothing is changed. Send its
+        ``proration_date`` with the change, and the invoice says the same to the cent."""
+        said = self.parse_body(SubscriptionChangeSerializer)
+        row, now = self._subscription(user_id, product), timezone.now()
+        ends = said.get("cancel_at_period_end")
+        if ends is not None:
+            bill = previews.of_end(subscription=row, ends=ends)
+            return Response(subscription_answers.ending(row, bill, ends=ends))
+        if "undo_scheduled_change" in said:
+            return Response(subscription_answers.undone(row, previews.of_undo(subscription=row)))
+        wanted = change(said)
+        planned = subscription_changes.plan(
+            subscription=row, product_id=product, change=wanted, at=now
+        )
+        bill = previews.of_change(subscription=row, planned=planned, at=now)
+        return Response(subscription_answers.previewed(row, wanted, planned, bill))
 
     @extend_schema(
         summary="Cancel a user's subscription to a product",
         responses={200: SubscriptionSerializer},
     )
     def destroy(self, request: Request, user_id: str, product: str) -> Response:
-        """At the end of the running period, or with ``when=now`` at once. Gives no money back.
+        """At the end of the running period, or with ``when=now`` at once. Gives no money back;
+        ``prorate`` leaves the rest of the period as a credit on the user's balance.
 
-        ``when`` may stand in the query or, for clients that send one, in a JSON body.
+        Both may stand in the query or, for clients that send one, in a JSON body.
         """
+        said = self._cancellation()
         row = subscriptions.cancel(
             subscription=self._subscription(user_id, product),
-            when=self._when(),
+            when=When(said.get("when", When.PERIOD_END.value)),
+            prorate=said.get("prorate", False),
             actor=self.actor,
             at=timezone.now(),
+            request=repeats.name(request, "cancel", user_id, product, said),
         )
         return Response(representation.subscription(row))
 
-    def _when(self) -> When:
+    @extend_schema(
+        summary="Pause a user's subscription to a product",
+        request=PausingSerializer,
+        responses=SubscriptionSerializer,
+    )
+    def pause(self, request: Request, user_id: str, product: str) -> Response:
+        """It gives nothing and bills nothing until ``resumes_at``, or until it is resumed."""
+        said = self.parse_body(PausingSerializer)
+        row = subscriptions.pause(
+            subscription=self._subscription(user_id, product),
+            resumes_at=said.get("resumes_at"),
+            actor=self.actor,
+            at=timezone.now(),
+            request=repeats.name(request, "pause", user_id, product, request.data),
+        )
+        return Response(representation.subscription(row))
+
+    @extend_schema(
+        summary="Resume a user's subscription to a product",
+        request=None,
+        responses=SubscriptionSerializer,
+    )
+    def resume(self, request: Request, user_id: str, product: str) -> Response:
+        """It gives what was bought again, and is billed again."""
+        self.parse_body(StrictSerializer)
+        row = subscriptions.resume(
+            subscription=self._subscription(user_id, product),
+            actor=self.actor,
+            at=timezone.now(),
+            request=repeats.name(request, "resume", user_id, product),
+        )
+        return Response(representation.subscription(row))
+
+    def _change(
+        self, row: Subscription, product: str, said: dict[str, Any], asked: str, now: datetime
+    ) -> Subscription:
+        ends = said.get("cancel_at_period_end")
+        if ends:
+            return subscriptions.cancel(
+                subscription=row, when=When.PERIOD_END, actor=self.actor, at=now, request=asked
+            )
+        if ends is not None:
+            return subscriptions.keep(subscription=row, actor=self.actor, at=now, request=asked)
+        if "undo_scheduled_change" in said:
+            return subscriptions.undo(subscription=row, actor=self.actor, at=now, request=asked)
+        return subscription_changes.make(
+            subscription=row,
+            product_id=product,
+            change=change(said),
+            request=asked,
+            actor=self.actor,
+            at=now,
+        )
+
+    def _cancellation(self) -> dict[str, Any]:
         said = {**self.query_values, **self.parse_body(CancellationSerializer)}
         if said != {**said, **self.query_values}:
             raise Invalid("The query and the body say different things.", field="when")
-        return When(said.get("when", When.PERIOD_END.value))
+        return said
 
     def _subscription(self, user_id: str, product: str) -> Subscription:
         return stored.of_product(project=self.calling_project, user_id=user_id, product=product)
