@@ -3,6 +3,7 @@
 from django.urls import include, path, re_path
 from rest_framework.routers import SimpleRouter
 
+from billing.api.addons import AddonsViewSet
 from billing.api.carts import CartItemsViewSet, CartsViewSet
 from billing.api.checkouts import CheckoutsViewSet
 from billing.api.fields import id_pattern
@@ -51,6 +52,25 @@ urlpatterns = [
             {"get": "retrieve", "patch": "partial_update", "delete": "destroy"}
         ),
         name="user-subscription",
+    ),
+    *(
+        re_path(
+            rf"^subscriptions/(?P<user_id>[^/]+)/(?P<product>{id_pattern('prod')})/{action}\Z",
+            UserSubscriptionsViewSet.as_view({"post": action}),
+            name=f"user-subscription-{action}",
+        )
+        for action in ("preview", "pause", "resume")
+    ),
+    re_path(
+        rf"^subscriptions/(?P<user_id>[^/]+)/(?P<product>{id_pattern('prod')})/addons\Z",
+        AddonsViewSet.as_view({"post": "create"}),
+        name="addons",
+    ),
+    re_path(
+        rf"^subscriptions/(?P<user_id>[^/]+)/(?P<product>{id_pattern('prod')})/addons"
+        rf"/(?P<addon>{id_pattern('prod')})\Z",
+        AddonsViewSet.as_view({"patch": "partial_update", "delete": "destroy"}),
+        name="addon",
     ),
     re_path(
         rf"^projects/(?P<project_id>{id_pattern('prj')})/stripe-account\Z",
