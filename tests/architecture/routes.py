@@ -124,8 +124,20 @@ CATALOG = [
     get("/plans", Scope.CATALOG_READ),
 ]
 
+CARTS = [
+    get("/carts", Scope.CHECKOUT_READ, user_id="{user_id}"),
+    post("/carts", Scope.CHECKOUT_WRITE, {"user_id": "{newcomer}", "lines": [{"price": "{once}"}]}),
+    get("/carts/{cart}", Scope.CHECKOUT_READ),
+    Route("DELETE", "/carts/{cart}", Scope.CHECKOUT_WRITE, status=204),
+    post("/carts/{cart}/items", Scope.CHECKOUT_WRITE, {"price": "{price}"}),
+    patch("/carts/{cart}/items/{cart_line}", Scope.CHECKOUT_WRITE, {"quantity": 2}),
+    Route("DELETE", "/carts/{cart}/items/{cart_line}", Scope.CHECKOUT_WRITE),
+    post("/checkout/cart", Scope.CHECKOUT_WRITE, {"cart": "{cart}", "success_url": THANKS}),
+]
+
 BUYING = [
     post("/checkout", Scope.CHECKOUT_WRITE, buying("{price}")),
+    post("/checkout/session", Scope.CHECKOUT_WRITE, buying("{price}")),
     post("/checkout/subscription", Scope.CHECKOUT_WRITE, buying("{price}")),
     post("/checkout/item", Scope.CHECKOUT_WRITE, buying("{once}")),
     get("/checkout/{checkout}", Scope.CHECKOUT_READ),
@@ -147,7 +159,7 @@ BUYING = [
     Route("DELETE", "/subscriptions/{user_id}/{product}", Scope.SUBSCRIPTIONS_WRITE),
 ]
 
-ROUTES = [*PROJECTS, *CUSTOMERS, *CATALOG, *BUYING]
+ROUTES = [*PROJECTS, *CUSTOMERS, *CATALOG, *CARTS, *BUYING]
 
 WITHOUT_A_KEY = {
     "/webhooks/stripe": "Stripe's signature decides",

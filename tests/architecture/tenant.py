@@ -23,6 +23,8 @@ PREFIXES = {
     "product": "prod",
     "price": "price",
     "once": "price",
+    "cart": "cart",
+    "cart_line": "crtl",
     "checkout": "chk",
     "payment": "pay",
     "invoice": "inv",
@@ -48,6 +50,7 @@ def words_of(project: Project, stripe: SandboxStripe, drain: Callable[[], None])
     app = AppFactory.create(project=project)
     key_of(project, scopes=["keys:read"])
     key = ApiKey.objects.for_project(project).latest("id")
+    cart = tenant.cart(once, user_id=user_id)
     assert bought["status"] == "complete"
     return {
         "project_id": project.pk,
@@ -60,6 +63,8 @@ def words_of(project: Project, stripe: SandboxStripe, drain: Callable[[], None])
         "product": product["id"],
         "price": monthly["id"],
         "once": once["id"],
+        "cart": cart["id"],
+        "cart_line": cart["lines"][0]["id"],
         "checkout": tenant.open(monthly, f"{user_id}-again")["id"],
         "payment": tenant.api.get("/payments").json()["data"][0]["id"],
         "invoice": tenant.api.get("/invoices").json()["data"][0]["id"],

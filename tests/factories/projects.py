@@ -17,7 +17,7 @@ class ProjectFactory(factory.django.DjangoModelFactory[Project]):
 
     name = factory.Sequence(lambda number: f"Project {number}")
     slug = factory.Sequence(lambda number: f"project-{number}")
-    sells = ["subscription", "item"]
+    sells = ["subscription", "item", "cart"]
     default_currency = "usd"
     return_origins = ["https://app.example.com"]
 

@@ -48,6 +48,15 @@ class Tenant:
     def open(self, price: Json, user_id: str = "alice", **body: Any) -> Json:
         return self._made(self.api.post("/checkout", order(price, user_id, **body)))
 
+    def cart(self, *prices: Json, user_id: str = "alice", **body: Any) -> Json:
+        """One of each of these prices."""
+        lines = [{"price": price["id"]} for price in prices]
+        return self._made(self.api.post("/carts", {"user_id": user_id, "lines": lines, **body}))
+
+    def open_cart(self, cart: Json, **body: Any) -> Json:
+        said = {"cart": cart["id"], "success_url": f"{HOME}/thanks", **body}
+        return self._made(self.api.post("/checkout/cart", said))
+
     def pay(self, checkout: Json, **how: Any) -> Outcome:
         """The buyer pays on the page."""
         return buyer.pay(self.stripe.world, checkout["url"], **how)
