@@ -17,8 +17,7 @@ from billing.services.subscription_writes import stripe_id
 from billing.stripe.client import client_for
 from billing.stripe.errors import StripeRefused
 from billing.stripe.fields import Fields
-from billing.stripe.previews import PreviewSnapshot, preview
-from billing.stripe.snapshots import InvoiceLineSnapshot
+from billing.stripe.previews import PreviewLine, PreviewSnapshot, preview
 from common.errors import Unavailable
 
 UNPRORATED = {"proration_behavior": "none"}
@@ -128,7 +127,7 @@ def _later(subscription: Subscription, planned: Planned) -> Bill:
         return _renewal(subscription, details)
     found = _ask(subscription, details, {"preview_mode": "recurring"})
     renews = min(item.period_end for item in subscription.items.all())
-    due = found.invoice.amount_due if found else None
+    due = found.amount_due if found else None
     return Bill(currency=subscription.currency, next_at=renews, next_amount_due=due)
 
 
@@ -143,15 +142,15 @@ def _bill(
     following: PreviewSnapshot | None,
 ) -> Bill:
     """``following`` was worked out without what ``now`` leaves on the customer's balance."""
-    due = following.invoice.amount_due if following else None
+    due = following.amount_due if following else None
     if now is not None and following is not None:
-        due = max(0, following.invoice.total + now.balance_after)
-    known = _prices(subscription, now.invoice.lines if now else ())
+        due = max(0, following.total + now.balance_after)
+    known = _prices(subscription, now.lines if now else ())
     return Bill(
         currency=subscription.currency,
         proration_date=moment,
-        amount_due=now.invoice.amount_due if now else 0,
-        lines=tuple(_line(line, known) for line in now.invoice.lines) if now else (),
+        amount_due=now.amount_due if now else 0,
+        lines=tuple(_line(line, known) for line in now.lines) if now else (),
         next_at=following.made_at if following else None,
         next_amount_due=due,
     )
@@ -186,9 +185,7 @@ def _new_invoice(subscription: Subscription, invoiced_before: str, at: datetime)
     return rows.filter(account=subscription.account, stripe_id=made).first()
 
 
-def _prices(
-    subscription: Subscription, lines: tuple[InvoiceLineSnapshot, ...]
-) -> dict[str | None, str]:
+def _prices(subscription: Subscription, lines: tuple[PreviewLine, ...]) -> dict[str | None, str]:
     named = {line.price_stripe_id for line in lines if line.price_stripe_id}
     found = Price.objects.for_project(subscription.project_id).filter(
         account=subscription.account, stripe_id__in=named
@@ -196,7 +193,7 @@ def _prices(
     return dict(found.values_list("stripe_id", "pk"))
 
 
-def _line(line: InvoiceLineSnapshot, known: dict[str | None, str]) -> BillLine:
+def _line(line: PreviewLine, known: dict[str | None, str]) -> BillLine:
     return BillLine(
         description=line.description,
         price_id=known.get(line.price_stripe_id),

@@ -6,22 +6,35 @@ from datetime import datetime
 from stripe import StripeClient
 from stripe.params import InvoiceCreatePreviewParams
 
-from billing.stripe import invoices
 from billing.stripe.errors import StripeObjectMissing, translate
-from billing.stripe.fields import instant, plain
-from billing.stripe.snapshots import InvoiceSnapshot
+from billing.stripe.fields import Fields, instant, plain, reference, text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreviewLine:
+    """``amount`` in minor units, before discounts and taxes."""
+
+    description: str
+    price_stripe_id: str | None
+    quantity: int | None
+    amount: int
+    is_proration: bool
+    period_start: datetime
+    period_end: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreviewSnapshot:
     """What an invoice would say, when it would be made, and the customer's balance after it.
 
-    ``balance_after`` is in minor units; negative is a credit.
+    Amounts in minor units; a negative ``balance_after`` is a credit.
     """
 
-    invoice: InvoiceSnapshot
     made_at: datetime
+    total: int
+    amount_due: int
     balance_after: int
+    lines: tuple[PreviewLine, ...]
 
 
 def preview(client: StripeClient, params: InvoiceCreatePreviewParams) -> PreviewSnapshot | None:
@@ -31,9 +44,26 @@ def preview(client: StripeClient, params: InvoiceCreatePreviewParams) -> Preview
             fields = plain(client.v1.invoices.create_preview(params))
     except StripeObjectMissing:
         return None
-    balance = (fields.get("starting_balance") or 0) + (fields.get("total") or 0)
+    total = fields.get("total") or 0
     return PreviewSnapshot(
-        invoice=invoices.snapshot(fields, (fields.get("lines") or {}).get("data") or [], [], []),
         made_at=instant(fields["created"]),
-        balance_after=min(balance, 0),
+        total=total,
+        amount_due=fields.get("amount_due") or 0,
+        balance_after=min((fields.get("starting_balance") or 0) + total, 0),
+        lines=tuple(_line(line) for line in (fields.get("lines") or {}).get("data") or ()),
+    )
+
+
+def _line(fields: Fields) -> PreviewLine:
+    parent = fields.get("parent") or {}
+    details = (parent.get(name) or {} for name in parent if name != "type")
+    price = (fields.get("pricing") or {}).get("price_details") or {}
+    return PreviewLine(
+        description=text(fields.get("description")),
+        price_stripe_id=reference(price.get("price")),
+        quantity=fields.get("quantity"),
+        amount=fields["amount"],
+        is_proration=any(each.get("proration") for each in details),
+        period_start=instant(fields["period"]["start"]),
+        period_end=instant(fields["period"]["end"]),
     )
