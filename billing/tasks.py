@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from billing.services import carts, intents, reconciliation, sync, trials
+from billing.services import carts, intents, payment_expiry, reconciliation, sync, trials
 
 A_NIGHT = 6 * 3600
 """Seconds; a copy that the broker delivers meanwhile finds the work taken and returns."""
@@ -27,6 +27,11 @@ def finish_intents() -> None:
 @shared_task(name="billing.purge_intents")
 def purge_intents() -> None:
     intents.purge(at=timezone.now())
+
+
+@shared_task(name="billing.expire_payments")
+def expire_payments() -> None:
+    payment_expiry.expire_due(at=timezone.now())
 
 
 @shared_task(name="billing.reconcile", time_limit=A_NIGHT, soft_time_limit=A_NIGHT - 60)

@@ -11,6 +11,7 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     "sync what is due": _every(5, "billing.sync"),
     "tell which trials are about to end": _every(60, "billing.tell_trials"),
     "find out what Stripe has done": _every(5, "billing.finish_intents"),
+    "call off payments whose time is over": _every(5, "billing.expire_payments"),
     "expire manual grants": _every(30, "entitlements.expire_grants"),
     "tell what time alone has changed": _every(5, "entitlements.tell_due"),
     "write down which carts are over": _every(300, "billing.close_carts"),

@@ -9,6 +9,7 @@ from billing.api.checkouts import CheckoutsViewSet
 from billing.api.fields import id_pattern
 from billing.api.grants import GrantsViewSet
 from billing.api.invoices import InvoicesViewSet
+from billing.api.payment_methods import METHOD_ID, PaymentMethodsViewSet
 from billing.api.payments import PaymentsViewSet
 from billing.api.plans import PlansViewSet
 from billing.api.prices import PricesViewSet
@@ -40,6 +41,21 @@ urlpatterns = [
     path("admin/grants", GrantsViewSet.as_view({"get": "list"}), name="admin-grants"),
     path("admin/grant", GrantsViewSet.as_view({"post": "grant"}), name="admin-grant"),
     path("admin/revoke", GrantsViewSet.as_view({"post": "revoke"}), name="admin-revoke"),
+    path(
+        "customers/<str:user_id>/payment-methods",
+        PaymentMethodsViewSet.as_view({"get": "saved"}),
+        name="payment-methods",
+    ),
+    re_path(
+        rf"^customers/(?P<user_id>[^/]+)/payment-methods/(?P<method>{METHOD_ID})\Z",
+        PaymentMethodsViewSet.as_view({"delete": "destroy"}),
+        name="payment-method",
+    ),
+    re_path(
+        rf"^customers/(?P<user_id>[^/]+)/payment-methods/(?P<method>{METHOD_ID})/default\Z",
+        PaymentMethodsViewSet.as_view({"post": "make_default"}),
+        name="payment-method-default",
+    ),
     path("subscriptions", SubscriptionsViewSet.as_view({"get": "list"}), name="subscriptions"),
     path(
         "subscriptions/<str:user_id>",
