@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from sandbox import API_VERSION, accounts, faults, forms, idempotency
+from sandbox import API_VERSION, accounts, engine, faults, forms, idempotency, own_time
 from sandbox.errors import StripeFailure, internal, invalid
 from sandbox.expand import expand
 from sandbox.faults import Fault, FaultKind
@@ -71,6 +71,7 @@ class StripeAPI:
             answer = self._answer(request, request_id)
         except StripeFailure as failure:
             answer = _refuse(failure, request_id)
+        engine.run_test_clocks(self.world)
         return replace(answer, headers=_headers(request, request_id) | answer.headers)
 
     def _answer(self, request: Request, request_id: str) -> Answer:
@@ -129,12 +130,15 @@ class StripeAPI:
             tx.hides_since = tx.now - int(call.fault.seconds)
         try:
             paths = params.pop("expand", [])
+            own_time.enter(tx, [*call.ids, *params.values()])
             body = call.route.handler(tx, params, *call.ids)
             answer = Answer(200, dump(expand(tx, body, paths, INCLUDABLES)))
         except StripeFailure as failure:
             if not failure.keep_effects:
                 raise _RolledBack(failure) from None
             answer = _refuse(failure, call.request_id)
+        finally:
+            tx.at = None
         if kind is FaultKind.ERROR_AFTER:
             answer = _refuse(internal(), call.request_id)
         return self._remember(tx, call, answer)

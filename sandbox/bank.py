@@ -31,7 +31,7 @@ def dispute(
     Returns the dispute. Raises ``StripeFailure`` if there is nothing left to dispute.
     """
     kind = "payment_intent" if payment.startswith("pi_") else "charge"
-    with world.transaction(buyer.owner(world, kind, payment)) as tx:
+    with buyer.at(world, kind, payment) as tx:
         charge = _charge(tx, kind, payment)
         opened = disputes.open_for(tx, charge, reason=reason, amount=amount, inquiry=inquiry)
         shown: Object = copy(opened)
@@ -40,7 +40,7 @@ def dispute(
 
 def decide(world: World, dispute_id: str, outcome: str) -> Object:
     """``won``, ``lost`` or ``warning_closed``; ``escalated`` makes a chargeback of an inquiry."""
-    with world.transaction(buyer.owner(world, disputes.KIND, dispute_id)) as tx:
+    with buyer.at(world, disputes.KIND, dispute_id) as tx:
         found = tx.path_object(disputes.KIND, dispute_id)
         if outcome == "escalated" and found["status"] in disputes.INQUIRIES:
             disputes.escalate(tx, found)
@@ -52,7 +52,7 @@ def decide(world: World, dispute_id: str, outcome: str) -> Object:
 
 def fail_refund(world: World, refund: str) -> Object:
     """Send a refund back that was pending or had succeeded, whatever the card."""
-    with world.transaction(buyer.owner(world, "refund", refund)) as tx:
+    with buyer.at(world, "refund", refund) as tx:
         found = tx.path_object("refund", refund)
         refunds.fail(tx, found)
         shown: Object = copy(found)

@@ -6,10 +6,12 @@ result = buyer.pay(world, session.id, card="4000000000000002")     # result.stat
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from sandbox import accounts
+from sandbox import accounts, own_time
 from sandbox.checkout import completion, promotion
 from sandbox.checkout.completion import KIND, Buyer, Outcome
 from sandbox.errors import no_such
@@ -41,8 +43,7 @@ def pay(
     if there is no such session or it is no longer open.
     """
     id = id_of(session)
-    account = owner(world, KIND, id)
-    with world.transaction(account) as tx:
+    with at(world, KIND, id) as tx:
         body = tx.path_object(KIND, id)
         if promotion_code:
             promotion.enter(tx, body, promotion_code)
@@ -58,13 +59,21 @@ def pay(
 def authenticate(world: World, intent: str, *, succeeds: bool) -> Outcome:
     """Answer the 3-D Secure question of a payment or setup intent."""
     kind = "setup_intent" if intent.startswith("seti_") else "payment_intent"
-    with world.transaction(owner(world, kind, intent)) as tx:
+    with at(world, kind, intent) as tx:
         return completion.authenticate(tx, tx.path_object(kind, intent), succeeds=succeeds)
 
 
 def id_of(address: str) -> str:
     """The last part of a page's address; an id is its own."""
     return urlsplit(address).path.rstrip("/").rpartition("/")[2]
+
+
+@contextmanager
+def at(world: World, kind: str, id: str) -> Iterator[Transaction]:
+    """Work on the object's account, at the time it lives at. Raises 404."""
+    with world.transaction(owner(world, kind, id)) as tx:
+        own_time.enter(tx, [id])
+        yield tx
 
 
 def owner(world: World, kind: str, id: str) -> str:

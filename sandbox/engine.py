@@ -9,12 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sandbox import accounts, debits, disputes, payments
+from sandbox import accounts, debits, disputes, own_time, payments
 from sandbox.billing import beginning, cycle, ending, held, scheduling
 from sandbox.billing.periods import HOUR
 from sandbox.checkout import expiry
 from sandbox.objects import Object
-from sandbox.resources import coupons, promotion_codes, refunds
+from sandbox.resources import clocks, coupons, promotion_codes, refunds
 from sandbox.transaction import Cause, Transaction
 
 if TYPE_CHECKING:
@@ -53,8 +53,7 @@ def advance(world: World, to: int, *, on_step: Callable[[], None] | None = None)
     """
     last: Appointment | None = None
     while done := _step(world, to):
-        if done == last:
-            raise RuntimeError(f"{done.id} is due again at the same moment; the engine stops.")
+        _check_moves(last, done)
         last = done
         if on_step:
             on_step()
@@ -67,6 +66,14 @@ def catch_up(world: World) -> None:
     advance(world, world.clock.now())
 
 
+def run_test_clocks(world: World) -> None:
+    """Bring the test clocks that were advanced to where they were sent."""
+    last: Appointment | None = None
+    while done := _step_of_clock(world):
+        _check_moves(last, done)
+        last = done
+
+
 def next_due(world: World) -> int | None:
     """When the next thing falls due, if any waits."""
     with world.lock:
@@ -74,9 +81,16 @@ def next_due(world: World) -> int | None:
     return found.moment if found else None
 
 
+def _check_moves(last: Appointment | None, done: Appointment) -> None:
+    if done == last:
+        raise RuntimeError(f"{done.id} is due again at the same moment; the engine stops.")
+
+
 def _step(world: World, to: int) -> Appointment | None:
     """Keep the earliest appointment, unless it lies after the moment."""
     with world.lock:
+        if moved := _step_of_clock(world):
+            return moved
         found = _next(world)
         if found is None or found.moment > to:
             return None
@@ -93,13 +107,43 @@ def _next(world: World) -> Appointment | None:
     """The earliest appointment; at the same second by account, then in the order of ``DUTIES``."""
     earliest: Appointment | None = None
     for account in accounts.ids(world):
-        tx = Transaction(world, account, Cause())
-        for duty in DUTIES:
-            for id, body in world.store.kind(account, duty.kind).items():
-                moment = duty.due(tx, body)
-                if moment is not None and (earliest is None or moment < earliest.moment):
-                    earliest = Appointment(moment, account, duty, id)
+        found = _next_of(Transaction(world, account, Cause()), clock=None)
+        if found and (earliest is None or found.moment < earliest.moment):
+            earliest = found
     return earliest
+
+
+def _next_of(tx: Transaction, *, clock: Object | None) -> Appointment | None:
+    """The earliest appointment of an account, among what lives by this clock or by none."""
+    earliest: Appointment | None = None
+    has_clocks = own_time.any_clocks(tx)
+    for duty in DUTIES:
+        for id, body in tx.world.store.kind(tx.account, duty.kind).items():
+            moment = duty.due(tx, body)
+            if moment is None or (earliest and moment >= earliest.moment):
+                continue
+            if has_clocks and own_time.clock_of(tx, body) is not clock:
+                continue
+            earliest = Appointment(moment, tx.account, duty, id)
+    return earliest
+
+
+def _step_of_clock(world: World) -> Appointment | None:
+    """Keep the next appointment of a test clock on its way, or let it arrive."""
+    with world.lock:
+        for account, clock in own_time.advancing(world):
+            target = own_time.target_of(clock)
+            found = _next_of(Transaction(world, account, Cause()), clock=clock)
+            if found is None or found.moment > target:
+                found = Appointment(target, account, ARRIVAL, clock["id"])
+            with world.transaction(account) as tx:
+                tx.at = max(found.moment, clock["frozen_time"])
+                tx.param_object(own_time.KIND, clock["id"], param="id")["frozen_time"] = tx.at
+                body = tx.get(found.duty.kind, found.id)
+                assert body, "an appointment names what is stored"
+                found.duty.act(tx, body)
+            return found
+    return None
 
 
 def _session_expires(tx: Transaction, session: Object) -> int | None:
@@ -178,9 +222,10 @@ def _retried(tx: Transaction, invoice: Object) -> int | None:
     return invoice["next_payment_attempt"] if invoice.get("status") == "open" else None
 
 
+ARRIVAL = Duty(own_time.KIND, lambda tx, clock: None, clocks.arrive)
 DUTIES = (
     Duty("checkout.session", _session_expires, expiry.expire),
-    Duty(refunds.PLAN, _refund_decided, lambda tx, _: refunds.decide_due(tx)),
+    Duty(refunds.PLAN, _refund_decided, refunds.decide),
     Duty(debits.ANSWER, _debit_answered, payments.conclude),
     Duty(disputes.PLAN, _dispute_opens, disputes.open_planned),
     Duty(disputes.KIND, _dispute_runs_out, disputes.run_out),

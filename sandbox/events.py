@@ -23,7 +23,7 @@ def record(tx: Transaction, type: str, body: Object, *, previous: Object | None 
         "id": tx.new_id("evt"),
         "object": "event",
         "api_version": API_VERSION,
-        "created": tx.now,
+        "created": tx.world.clock.now(),
         "data": data,
         "livemode": False,
         "pending_webhooks": len(endpoints),
@@ -47,9 +47,9 @@ def queue(tx: Transaction, event: Object, endpoint: Object) -> Object:
             "type": event["type"],
             "endpoint": endpoint["id"],
             "status": "pending",
-            "due": tx.now,
+            "due": tx.world.clock.now(),
             "attempts": [],
-            "created": tx.now,
+            "created": tx.world.clock.now(),
         }
     )
 

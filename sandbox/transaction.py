@@ -84,7 +84,8 @@ class Transaction:
     def _require(self, kind: str, id: str, *, param: str, in_path: bool) -> Object:
         found = self.get(kind, id)
         if found is None or found.get("deleted"):
-            raise no_such(kind.replace("_", ""), id, param=param, in_path=in_path)
+            noun = kind if kind == "checkout.session" else kind.rpartition(".")[2].replace("_", "")
+            raise no_such(noun, id, param=param, in_path=in_path)
         return found
 
     def ids(self, kind: str, where: Where | None = None) -> list[str]:

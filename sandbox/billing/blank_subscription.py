@@ -69,7 +69,7 @@ def build(tx: Transaction, *, customer: str, currency: str, items: list[Object])
         "start_date": tx.now,
         "status": "incomplete",
         "status_details": None,
-        "test_clock": None,
+        "test_clock": (tx.get("customer", customer) or {}).get("test_clock"),
         "transfer_data": None,
         "trial_end": None,
         "trial_settings": {"end_behavior": {"missing_payment_method": "create_invoice"}},

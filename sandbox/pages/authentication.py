@@ -24,7 +24,7 @@ DONE = ("This payment needs nothing more", "It was answered before. You can clos
 
 def show(world: World, request: Request, id: str) -> Response:
     kind = _kind(id)
-    with world.transaction(buyer.owner(world, kind, id)) as tx:
+    with buyer.at(world, kind, id) as tx:
         intent = tx.path_object(kind, id)
         if intent["status"] != "requires_action":
             return render("message.html", title=DONE[0], text=DONE[1])
@@ -34,7 +34,7 @@ def show(world: World, request: Request, id: str) -> Response:
 def submit(world: World, request: Request, id: str) -> Response:
     """``answer=complete`` or ``answer=fail``, then on to wherever the payer came from."""
     kind = _kind(id)
-    with world.transaction(buyer.owner(world, kind, id)) as tx:
+    with buyer.at(world, kind, id) as tx:
         intent = tx.path_object(kind, id)
         if intent["status"] != "requires_action":
             return render("message.html", title=DONE[0], text=DONE[1])

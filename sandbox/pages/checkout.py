@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 def show(world: World, request: Request, id: str) -> Response:
     """The form, or word that the session is over."""
-    with world.transaction(buyer.owner(world, KIND, id)) as tx:
+    with buyer.at(world, KIND, id) as tx:
         session = tx.path_object(KIND, id)
         if session["status"] != "open":
             return _closed(tx, session)
@@ -37,7 +37,7 @@ def show(world: World, request: Request, id: str) -> Response:
 
 def submit(world: World, request: Request, id: str) -> Response:
     """Pay; on success back to the merchant, on a decline the form again with what went wrong."""
-    with world.transaction(buyer.owner(world, KIND, id)) as tx:
+    with buyer.at(world, KIND, id) as tx:
         session = tx.path_object(KIND, id)
         if session["status"] != "open":
             return _closed(tx, session)

@@ -30,7 +30,7 @@ def download(world: World, request: Request, id: str) -> Response:
 
 def _finalized(world: World, id: str) -> Object:
     """Raises ``NotFound`` for drafts: only finalized invoices have a page."""
-    with world.transaction(buyer.owner(world, "invoice", id)) as tx:
+    with buyer.at(world, "invoice", id) as tx:
         invoice = tx.path_object("invoice", id)
     if invoice["number"] is None:
         raise NotFound

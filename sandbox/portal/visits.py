@@ -19,7 +19,7 @@ def insert(tx: Transaction, session: Object, secret: str) -> Object:
             "object": VISIT,
             "id": secret,
             "session": session["id"],
-            "expires_at": tx.now + OPENED_WITHIN,
+            "expires_at": tx.world.clock.now() + OPENED_WITHIN,
             "flow_done": False,
             "intents": [],
         }
@@ -29,7 +29,7 @@ def insert(tx: Transaction, session: Object, secret: str) -> Object:
 def enter(tx: Transaction, secret: str) -> tuple[Object, Object]:
     """The visit and its session, alive for another hour. Raises 404, or 410 if it is over."""
     visit = tx.path_object(VISIT, secret)
-    if visit["expires_at"] <= tx.now:
+    if visit["expires_at"] <= tx.world.clock.now():
         raise StripeFailure("This link is no longer valid.", status=410)
-    visit["expires_at"] = tx.now + IDLE_FOR
+    visit["expires_at"] = tx.world.clock.now() + IDLE_FOR
     return visit, tx.param_object(KIND, visit["session"], param="session")

@@ -10,6 +10,7 @@ from stripe.params import (
     CustomerUpdateParams,
 )
 
+from sandbox import own_time
 from sandbox.addresses import address
 from sandbox.billing import ending
 from sandbox.errors import invalid, refuse_unsupported
@@ -33,12 +34,15 @@ PLAIN = (
     "tax_exempt",
 )
 NAME_LIMIT = 256
-UNSUPPORTED = ("cash_balance", "default_source", "source", "tax", "tax_id_data", "test_clock")
+UNSUPPORTED = ("cash_balance", "default_source", "source", "tax", "tax_id_data")
 
 
 @routes.post("/v1/customers", CustomerCreateParams)
 def create(tx: Transaction, params: Params) -> Object:
     customer = build(tx.new_id("cus"), now=tx.now, invoice_prefix=tx.world.ids.token(8).upper())
+    if "test_clock" in params:
+        clock = tx.param_object(own_time.KIND, params["test_clock"], param="test_clock")
+        customer["test_clock"] = clock["id"]
     _apply(tx, customer, params)
     tx.insert(customer)
     tx.emit("customer.created", customer)
@@ -64,7 +68,7 @@ def list_(tx: Transaction, params: Params) -> Object:
     def wanted(customer: Object) -> bool:
         return bool(
             customer["email"] == params.get("email", customer["email"])
-            and customer["test_clock"] == params.get("test_clock", customer["test_clock"])
+            and customer["test_clock"] == params.get("test_clock")
         )
 
     return page(tx, "customer", params, url="/v1/customers", where=wanted)

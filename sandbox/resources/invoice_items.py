@@ -121,7 +121,7 @@ def insert(
         "quantity": quantity,
         "quantity_decimal": str(quantity),
         "tax_rates": [],
-        "test_clock": None,
+        "test_clock": (tx.get("customer", customer) or {}).get("test_clock"),
     }
     if proration:
         item["proration_details"] = {

@@ -97,13 +97,18 @@ def cancel(tx: Transaction, params: Params, id: str) -> Object:
 def decide_due(tx: Transaction) -> None:
     """Finish the refunds whose bank has answered by now."""
     for plan in tx.all(PLAN, lambda plan: plan["due"] <= tx.now):
-        refund = tx.param_object("refund", plan["id"], param="refund")
-        if plan["outcome"] == RefundOutcome.SUCCEEDS_LATER:
-            _succeed_late(tx, refund)
-        else:
-            fail(tx, refund)
-        if known := tx.get(PLAN, refund["id"]):
-            tx.forget(known)
+        decide(tx, plan)
+
+
+def decide(tx: Transaction, plan: Object) -> None:
+    """The bank's answer to one refund."""
+    refund = tx.param_object("refund", plan["id"], param="refund")
+    if plan["outcome"] == RefundOutcome.SUCCEEDS_LATER:
+        _succeed_late(tx, refund)
+    else:
+        fail(tx, refund)
+    if known := tx.get(PLAN, refund["id"]):
+        tx.forget(known)
 
 
 def _succeed_late(tx: Transaction, refund: Object) -> None:

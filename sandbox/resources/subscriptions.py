@@ -102,6 +102,7 @@ def list_(tx: Transaction, params: Params) -> Object:
     def wanted(subscription: Object) -> bool:
         return (
             subscription["customer"] == params.get("customer", subscription["customer"])
+            and _has_clock(subscription, params)
             and _has_status(subscription, params.get("status"))
             and _has_price(subscription, params.get("price") or params.get("plan"))
             and _has_period(subscription, params)
@@ -192,6 +193,13 @@ def _offer_setup(tx: Transaction, subscription: Object) -> None:
         tx, {"customer": subscription["customer"], "usage": "off_session"}
     )
     subscription["pending_setup_intent"] = intent["id"]
+
+
+def _has_clock(subscription: Object, params: Params) -> bool:
+    """Without a customer or a clock, those that live by a test clock are left out."""
+    if "customer" in params and "test_clock" not in params:
+        return True
+    return bool(subscription["test_clock"] == params.get("test_clock"))
 
 
 def _has_status(subscription: Object, status: str | None) -> bool:

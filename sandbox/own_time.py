@@ -1,0 +1,88 @@
+"""Test clocks: what belongs to a customer with a clock of their own lives at that clock's time.
+
+A transaction that is about such a customer works ``at`` the clock's time instead of the world's;
+the engine leaves the customer's objects alone until the clock is advanced.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from sandbox import accounts
+from sandbox.objects import Object
+from sandbox.transaction import Transaction
+
+if TYPE_CHECKING:
+    from sandbox.world import World
+
+KIND = "test_helpers.test_clock"
+OWNERS = (
+    "customer",
+    "subscription",
+    "invoice",
+    "charge",
+    "payment_intent",
+    "setup_intent",
+    "refund",
+    "dispute",
+)
+"""Fields, and kinds, through which an object belongs to a customer."""
+
+
+def clock_of(tx: Transaction, body: Object) -> Object | None:
+    """The stored clock that the object lives by, if it has one: look, don't touch."""
+    if body["object"] == KIND:
+        return None if body.get("deleted") else body
+    if id := body.get("test_clock"):
+        clock = tx.world.store.get((tx.account, KIND, id))
+        return clock_of(tx, clock) if clock else None
+    if owner := _owner(tx, body):
+        return clock_of(tx, owner)
+    return None
+
+
+def enter(tx: Transaction, ids: Iterable[object]) -> None:
+    """Work at the time of the first of these objects that has a clock of its own."""
+    if not any_clocks(tx):
+        return
+    for id in ids:
+        body = _stored(tx, id) if isinstance(id, str) else None
+        if clock := clock_of(tx, body) if body else None:
+            tx.at = clock["frozen_time"]
+            return
+
+
+def any_clocks(tx: Transaction) -> bool:
+    return bool(tx.world.store.kind(tx.account, KIND))
+
+
+def advancing(world: World) -> Iterator[tuple[str, Object]]:
+    """The clocks on their way, each with its account."""
+    for account in accounts.ids(world):
+        for clock in world.store.kind(account, KIND).values():
+            if clock.get("status") == "advancing":
+                yield account, clock
+
+
+def target_of(clock: Object) -> int:
+    """Where an advancing clock goes."""
+    return int(clock["status_details"]["advancing"]["target_frozen_time"])
+
+
+def _owner(tx: Transaction, body: Object) -> Object | None:
+    for name in OWNERS:
+        id = body.get(name)
+        if isinstance(id, str) and (found := tx.world.store.get((tx.account, name, id))):
+            return found
+    if body["object"].startswith("_"):  # our own records share the id of what they are about
+        named = (tx.world.store.get((tx.account, kind, body["id"])) for kind in OWNERS)
+        return next((found for found in named if found), None)
+    return None
+
+
+def _stored(tx: Transaction, id: str) -> Object | None:
+    for kind, _ in tx.world.store.kinds(tx.account):
+        if not kind.startswith("_") and (found := tx.world.store.get((tx.account, kind, id))):
+            return found
+    return None

@@ -1,0 +1,124 @@
+"""Test clocks: time that passes for some customers and for nobody else."""
+
+from __future__ import annotations
+
+from stripe.params.test_helpers import (
+    TestClockAdvanceParams,
+    TestClockCreateParams,
+    TestClockDeleteParams,
+    TestClockListParams,
+    TestClockRetrieveParams,
+)
+
+from sandbox.billing import ending, items, periods
+from sandbox.errors import invalid
+from sandbox.objects import Object, Params
+from sandbox.own_time import KIND
+from sandbox.pagination import page
+from sandbox.resources import customers
+from sandbox.routing import Routes
+from sandbox.transaction import Transaction
+
+routes = Routes()
+
+URL = "/v1/test_helpers/test_clocks"
+KEPT_FOR = 30 * periods.DAY
+MOST_INTERVALS = 2
+WITHOUT_SUBSCRIPTIONS = 2 * 365 * periods.DAY
+
+
+@routes.post(URL, TestClockCreateParams)
+def create(tx: Transaction, params: Params) -> Object:
+    """With a customer who has no subscription yet, or to be named when customers are made."""
+    clock: Object = {
+        "id": tx.new_id("clock"),
+        "object": KIND,
+        "created": tx.world.clock.now(),
+        "deletes_after": tx.world.clock.now() + KEPT_FOR,
+        "frozen_time": params["frozen_time"],
+        "livemode": False,
+        "name": params.get("name"),
+        "status": "ready",
+        "status_details": {},
+    }
+    tx.insert(clock)
+    tx.emit("test_helpers.test_clock.created", clock)
+    if "customer" in params:
+        _adopt(tx, clock, params["customer"])
+    return clock
+
+
+@routes.get(f"{URL}/<id>", TestClockRetrieveParams)
+def retrieve(tx: Transaction, params: Params, id: str) -> Object:
+    return tx.path_object(KIND, id)
+
+
+@routes.get(URL, TestClockListParams)
+def list_(tx: Transaction, params: Params) -> Object:
+    return page(tx, KIND, params, url=URL)
+
+
+@routes.post(f"{URL}/<id>/advance", TestClockAdvanceParams)
+def advance(tx: Transaction, params: Params, id: str) -> Object:
+    """Set out; what falls due on the way happens right after this answer."""
+    clock = tx.path_object(KIND, id)
+    target = params["frozen_time"]
+    if clock["status"] != "ready":
+        raise invalid("Test clock advancement underway - cannot perform modifications.")
+    if target <= clock["frozen_time"]:
+        raise invalid(
+            "You can only advance a test clock forward: `frozen_time` must be after the clock's "
+            f"current time ({clock['frozen_time']}).",
+            param="frozen_time",
+        )
+    if target > (latest := _latest(tx, clock)):
+        raise invalid(
+            "You cannot advance a test clock more than two intervals of its shortest "
+            f"subscription, or two years if it has none: at most to {latest}.",
+            param="frozen_time",
+        )
+    clock |= {
+        "status": "advancing",
+        "status_details": {"advancing": {"target_frozen_time": target}},
+    }
+    tx.emit("test_helpers.test_clock.advancing", clock)
+    return clock
+
+
+@routes.delete(f"{URL}/<id>", TestClockDeleteParams)
+def delete(tx: Transaction, params: Params, id: str) -> Object:
+    """Its customers go with it."""
+    clock = tx.path_object(KIND, id)
+    for customer in tx.all("customer", lambda each: each.get("test_clock") == id):
+        customers.delete(tx, {}, customer["id"])
+    tx.emit("test_helpers.test_clock.deleted", clock)
+    return tx.delete(clock)
+
+
+def arrive(tx: Transaction, clock: Object) -> None:
+    """The clock has reached where it was sent."""
+    clock |= {"frozen_time": tx.now, "status": "ready", "status_details": {}}
+    tx.emit("test_helpers.test_clock.ready", clock)
+
+
+def _adopt(tx: Transaction, clock: Object, id: str) -> None:
+    customer = tx.param_object("customer", id, param="customer")
+    subscribed = tx.ids("subscription", lambda each: each["customer"] == id)
+    if customer["test_clock"] or subscribed:
+        raise invalid(
+            "The customer must have neither a test clock nor a subscription.", param="customer"
+        )
+    with tx.updating(customer, "customer.updated"):
+        customer["test_clock"] = clock["id"]
+
+
+def _latest(tx: Transaction, clock: Object) -> int:
+    """Two intervals of the shortest subscription ahead; two years if there is none."""
+    now: int = clock["frozen_time"]
+    ends = [
+        periods.boundary(now, item["price"]["recurring"], MOST_INTERVALS)
+        for subscription in tx.all("subscription", lambda each: each["test_clock"] == clock["id"])
+        if subscription["status"] not in ending.ENDED
+        for item in items.of(subscription)
+    ]
+    return min(ends, default=now + WITHOUT_SUBSCRIPTIONS)
