@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from sandbox import accounts, own_time
-from sandbox.checkout import completion, promotion
+from sandbox.checkout import completion, location, promotion
 from sandbox.checkout.completion import KIND, Buyer, Outcome
 from sandbox.errors import no_such
 from sandbox.transaction import Transaction
@@ -22,6 +22,13 @@ if TYPE_CHECKING:
 
 EMAIL = "buyer@example.com"
 NAME = "Ada Buyer"
+ADDRESS = {
+    "line1": "1 Main Street",
+    "city": "New York",
+    "state": "NY",
+    "postal_code": "10001",
+    "country": "US",
+}
 
 
 def pay(
@@ -32,11 +39,13 @@ def pay(
     email: str = EMAIL,
     name: str = NAME,
     promotion_code: str | None = None,
+    address: dict[str, str] | None = None,
     authenticates: bool | None = True,
 ) -> Outcome:
     """Pay with a card number, a test token (``pm_card_visa``) or a saved payment method.
 
-    ``promotion_code`` is typed first, where the session allows that.
+    ``promotion_code`` is typed first, where the session allows that; the ``address`` where the page
+    asks for one (New York, unless told otherwise).
 
     ``session`` is its id or its URL. Where the bank asks for 3-D Secure the buyer goes through
     it, gives up (``authenticates=False``) or leaves it open (``None``). Raises ``StripeFailure``
@@ -47,8 +56,9 @@ def pay(
         body = tx.path_object(KIND, id)
         if promotion_code:
             promotion.enter(tx, body, promotion_code)
+        place = (address or ADDRESS) if address or location.is_missing(tx, body) else None
         outcome = completion.complete(
-            tx, body, card=_card(tx, card), buyer=Buyer(email=email, name=name)
+            tx, body, card=_card(tx, card), buyer=Buyer(email=email, name=name, address=place)
         )
     if outcome.status != "requires_action" or authenticates is None:
         return outcome

@@ -28,6 +28,7 @@ def pay(world: World, data: Data, id: str) -> Any:
         email=data.get("email") or buyer.EMAIL,
         name=data.get("name") or buyer.NAME,
         promotion_code=data.get("promotion_code"),
+        address=dict(data["address"]) if data.get("address") else None,
         authenticates=None if asked is None else flag(asked),
     )
     return dataclasses.asdict(outcome)

@@ -1,10 +1,14 @@
-"""What a session comes to: its lines, less discounts."""
+"""What a session comes to: its lines, less discounts, with taxes.
+
+Lines are worked out in the order in which the invoice of a subscription will have them.
+"""
 
 from __future__ import annotations
 
-from sandbox.billing import discounts
+from sandbox.billing import discounts, taxes
 from sandbox.billing.discounts import Charge, Choice
 from sandbox.checkout import line_items, records
+from sandbox.checkout.line_items import is_recurring
 from sandbox.objects import Object
 from sandbox.resources import coupons
 from sandbox.transaction import Transaction
@@ -12,17 +16,17 @@ from sandbox.transaction import Transaction
 
 def total_up(tx: Transaction, session: Object) -> None:
     """Work out every amount of the session. Raises 400 for a total that cannot be charged."""
-    items = records.items_of(tx, session)
+    items = sorted(records.items_of(tx, session), key=lambda item: not is_recurring(item))
     _discount(tx, session, items)
-    for item in items:
-        item["amount_total"] = item["amount_subtotal"] - item["amount_discount"]
+    _tax(tx, session, items)
     total = sum(item["amount_total"] for item in items)
     session |= {
         "amount_subtotal": sum(item["amount_subtotal"] for item in items),
         "amount_total": total,
         "payment_status": "unpaid" if total else "no_payment_required",
     }
-    session["total_details"]["amount_discount"] = sum(item["amount_discount"] for item in items)
+    for name in ("amount_discount", "amount_tax"):
+        session["total_details"][name] = sum(item[name] for item in items)
     line_items.check_total(total, session["currency"])
 
 
@@ -36,6 +40,32 @@ def choices(tx: Transaction, session: Object) -> list[Choice]:
         else:
             found.append(Choice(_coupon(tx, shown["coupon"])))
     return found
+
+
+def tax_address(tx: Transaction, session: Object) -> tuple[Object | None, str]:
+    """Where the buyer is taxed, as far as it is known, and their ``tax_exempt``."""
+    record = records.of(tx, session)
+    typed: Object | None = record["address"]
+    if not session["customer"]:
+        return typed, "none"
+    customer = tx.param_object("customer", session["customer"], param="customer")
+    if typed and record["customer_update"].get("address") == "auto":
+        return taxes.location_of({**customer, "address": typed}), customer["tax_exempt"]
+    return taxes.location_of(customer), customer["tax_exempt"]
+
+
+def _tax(tx: Transaction, session: Object, items: list[Object]) -> None:
+    address, exempt = None, "none"
+    if session["automatic_tax"]["enabled"]:
+        address, exempt = tax_address(tx, session)
+        status = "complete" if address else "requires_location_inputs"
+        session["automatic_tax"]["status"] = status
+    for item in items:
+        net = item["amount_subtotal"] - item["amount_discount"]
+        behavior = item["price"]["tax_behavior"]
+        taxed = taxes.on(tx, net, behavior=behavior, address=address, exempt=exempt)
+        item["amount_tax"] = sum(each["amount"] for each in taxed)
+        item["amount_total"] = net + taxes.exclusive(taxed)
 
 
 def _coupon(tx: Transaction, id: str) -> Object:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sandbox.addresses import address
+from sandbox.billing import taxes
 from sandbox.checkout import method_types
 from sandbox.checkout.rules import HOSTED, LONGEST
 from sandbox.objects import Object, Params, copy, merge_metadata
@@ -36,7 +37,7 @@ def build(tx: Transaction, params: Params, *, currency: str) -> Object:
         "after_expiration": None,
         "amount_subtotal": None,
         "amount_total": None,
-        "automatic_tax": {"enabled": False, "liability": None, "provider": None, "status": None},
+        "automatic_tax": _automatic_tax(params),
         "branding_settings": copy(params.get("branding_settings")),
         "client_secret": None,
         "collected_information": None,
@@ -79,6 +80,11 @@ def build(tx: Transaction, params: Params, *, currency: str) -> Object:
         "shipping_options": [],
         "status": "open",
         "subscription": None,
+        "tax_id_collection": {
+            "enabled": False,
+            "required": "never",
+            **params.get("tax_id_collection", {}),
+        },
         "total_details": {"amount_discount": 0, "amount_shipping": 0, "amount_tax": 0},
         "ui_mode": params.get("ui_mode", HOSTED),
         "url": None,
@@ -90,16 +96,27 @@ def build(tx: Transaction, params: Params, *, currency: str) -> Object:
     return session
 
 
-def details(email: str | None, name: str | None = None) -> Object:
+def _automatic_tax(params: Params) -> Object:
+    if params.get("automatic_tax", {}).get("enabled"):
+        return taxes.enabled()
+    return {"enabled": False, "liability": None, "provider": None, "status": None}
+
+
+def details(
+    email: str | None,
+    name: str | None = None,
+    place: Object | None = None,
+    tax_exempt: str = "none",
+) -> Object:
     """``customer_details``: who buys, as far as the page knows."""
     return {
-        "address": address({}),
+        "address": copy(place) or address({}),
         "business_name": None,
         "email": email,
         "individual_name": None,
         "name": name,
         "phone": None,
-        "tax_exempt": "none",
+        "tax_exempt": tax_exempt,
         "tax_ids": [],
     }
 
@@ -117,7 +134,9 @@ def _place(tx: Transaction, session: Object, params: Params) -> None:
 def _known_details(tx: Transaction, params: Params) -> Object | None:
     if "customer" in params:
         customer = tx.param_object("customer", params["customer"], param="customer")
-        return details(customer["email"])
+        return details(
+            customer["email"], place=customer["address"], tax_exempt=customer["tax_exempt"]
+        )
     return details(params["customer_email"]) if "customer_email" in params else None
 
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sandbox import intents, payments, sequences
-from sandbox.checkout import fulfilment, method_types, promotion, records
+from sandbox.checkout import fulfilment, location, method_types, promotion, records
 from sandbox.errors import StripeFailure, invalid
-from sandbox.objects import Object, Params
+from sandbox.objects import Object, Params, copy
 from sandbox.resources import customers, payment_methods, setup_intents
 from sandbox.transaction import Transaction
 
@@ -28,6 +28,7 @@ CLOSED = {
 class Buyer:
     email: str | None = None
     name: str | None = None
+    address: Params | None = None
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ def complete(
     promotion.check_still_redeemable(tx, session)
     record = records.of(tx, session)
     _know_buyer(tx, session, record, buyer)
+    location.check_known(tx, session)
     order = sequences.ONE_TIME_PAYMENT if session["mode"] == "payment" else sequences.FIRST_PAYMENT
     with tx.arranged(order):
         try:
@@ -211,6 +213,8 @@ def _method(tx: Transaction, card: Params | str, record: Object) -> Object:
         method = payment_methods.create(tx, {"type": "card", "card": card})
     for name in ("email", "name"):
         method["billing_details"][name] = record[name] or method["billing_details"][name]
+    if record["address"]:
+        method["billing_details"]["address"] = copy(record["address"])
     return method
 
 
@@ -219,6 +223,8 @@ def _know_buyer(tx: Transaction, session: Object, record: Object, buyer: Buyer) 
     known = (session["customer_details"] or {}).get("email")
     record["email"] = known or buyer.email or record["email"]
     record["name"] = buyer.name or record["name"]
+    if buyer.address:
+        location.enter(tx, session, buyer.address)
     if not record["email"]:
         raise invalid("Enter an e-mail address.", param="email")
 
@@ -231,7 +237,7 @@ def _ensure_customer(tx: Transaction, session: Object, record: Object) -> str | 
     saves = record["payment_intent_data"].get("setup_future_usage")
     if session["customer_creation"] != "always" and not saves:
         return None
-    details = {"email": record["email"], "name": record["name"]}
+    details = {name: record[name] for name in ("email", "name", "address")}
     customer = customers.create(tx, {name: value for name, value in details.items() if value})
     record["customer"] = customer["id"]
     return str(customer["id"])

@@ -16,7 +16,7 @@ from sandbox.billing.discounts import Choice
 from sandbox.checkout import amounts, records
 from sandbox.checkout.blank_session import details
 from sandbox.checkout.line_items import is_recurring
-from sandbox.objects import Object
+from sandbox.objects import Object, copy
 from sandbox.resources import invoice_items
 from sandbox.transaction import Transaction
 
@@ -26,7 +26,7 @@ def fulfil(tx: Transaction, session: Object, intent: Object | None) -> None:
     record = records.of(tx, session)
     session |= {
         "customer": session["customer"] or record["customer"],
-        "customer_details": details(record["email"], record["name"]),
+        "customer_details": _details(tx, session, record),
         "status": "complete",
         "url": None,
     }
@@ -42,6 +42,11 @@ def fulfil(tx: Transaction, session: Object, intent: Object | None) -> None:
     if session["amount_total"]:
         session["payment_status"] = "paid" if is_paid else "unpaid"
     tx.emit("checkout.session.completed", session)
+
+
+def _details(tx: Transaction, session: Object, record: Object) -> Object:
+    place, exempt = amounts.tax_address(tx, session)
+    return details(record["email"], record["name"], record["address"] or place, exempt)
 
 
 def trial_end_of(tx: Transaction, record: Object) -> int | None:
@@ -73,7 +78,8 @@ def _subscribe(
         session=session["id"],
         default_payment_method=intent["payment_method"] if intent else None,
     )
-    changing.apply_plain(subscription, data)
+    tax = {"enabled": session["automatic_tax"]["enabled"]}
+    changing.apply_plain(subscription, {**data, "automatic_tax": tax})
     once = [_bill_once(tx, subscription, item) for item in sold if not is_recurring(item)]
     invoice = _first_invoice(tx, session, subscription, data, once, intent)
     session |= {"subscription": subscription["id"], "invoice": invoice["id"]}
@@ -122,6 +128,9 @@ def _update_customer(tx: Transaction, session: Object, record: Object) -> None:
     with tx.updating(customer, "customer.updated"):
         if record["customer"]:  # made at the first attempt; what was typed last is right
             customer |= {"email": record["email"], "name": record["name"]}
+            customer["address"] = copy(record["address"]) or customer["address"]
         customer["email"] = customer["email"] or record["email"]
         if record["customer_update"].get("name") == "auto" and record["name"]:
             customer["name"] = record["name"]
+        if record["customer_update"].get("address") == "auto" and record["address"]:
+            customer["address"] = copy(record["address"])

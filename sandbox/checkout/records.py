@@ -19,6 +19,7 @@ def insert(tx: Transaction, session: Object, params: Params, items: list[Object]
             "subscription_data": params.get("subscription_data", {}),
             "customer_update": params.get("customer_update", {}),
             "email": None,
+            "address": None,
             "name": None,
             "customer": None,
             "intents": [],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sandbox.checkout import location
 from sandbox.errors import invalid, missing_param, refuse_unsupported
 from sandbox.objects import Params
 from sandbox.transaction import Transaction
@@ -22,10 +23,8 @@ UNSUPPORTED = (
     "shipping_options",
 )
 ENABLED_UNSUPPORTED = (
-    "automatic_tax",
     "invoice_creation",
     "phone_number_collection",
-    "tax_id_collection",
 )
 ONE_MODE_ONLY = {
     "payment_intent_data": ("payment",),
@@ -59,6 +58,7 @@ def check(tx: Transaction, params: Params) -> None:
     _check_expiry(tx, params)
     _check_customer(tx, params)
     _check_supported(params)
+    location.check_params(tx, params)
     if params["mode"] == "setup":
         _check_setup(params)
     elif not params.get("line_items"):
@@ -132,10 +132,6 @@ def _check_supported(params: Params) -> None:
     for name in ENABLED_UNSUPPORTED:
         if params.get(name, {}).get("enabled"):
             raise invalid(f"The sandbox does not support `{name}` here.", param=f"{name}[enabled]")
-    if params.get("billing_address_collection") == "required":
-        raise invalid(
-            "The sandbox's page does not ask for addresses.", param="billing_address_collection"
-        )
 
 
 def _check_setup(params: Params) -> None:

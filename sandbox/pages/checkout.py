@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -9,7 +10,7 @@ from werkzeug.utils import redirect
 from werkzeug.wrappers import Request, Response
 
 from sandbox import buyer
-from sandbox.checkout import completion, promotion, quantities, records
+from sandbox.checkout import completion, location, promotion, quantities, records
 from sandbox.checkout.completion import KIND, Outcome
 from sandbox.errors import StripeFailure
 from sandbox.objects import Object
@@ -23,6 +24,19 @@ from sandbox.transaction import Transaction
 if TYPE_CHECKING:
     from sandbox.world import World
 
+COUNTRIES = (
+    ("AT", "Austria"),
+    ("BR", "Brazil"),
+    ("CA", "Canada"),
+    ("FR", "France"),
+    ("DE", "Germany"),
+    ("JP", "Japan"),
+    ("CH", "Switzerland"),
+    ("GB", "United Kingdom"),
+    ("US", "United States"),
+)
+"""Enough to see every rule of ``billing.taxes`` at work."""
+
 
 def show(world: World, request: Request, id: str) -> Response:
     """The form, or word that the session is over."""
@@ -32,6 +46,9 @@ def show(world: World, request: Request, id: str) -> Response:
             return _closed(tx, session)
         record = records.of(tx, session)
         form = Form(email=record["email"] or "", name=record["name"] or "")
+        if place := location.known(tx, session):
+            typed = {name: place[name] or "" for name in ("country", "state", "postal_code")}
+            form = dataclasses.replace(form, **typed)
         return _page(tx, session, form, _refused_elsewhere(tx, session, request))
 
 
@@ -45,6 +62,8 @@ def submit(world: World, request: Request, id: str) -> Response:
         if quantities.choose(tx, session, request.form.to_dict()) or "update" in request.form:
             return _page(tx, session, form, {})
         refused = _promotion(tx, session, request)
+        if refused is None:
+            refused = _locate(tx, session, form, request)
         if refused is not None:
             return _page(tx, session, form, refused, status=422 if refused else 200)
         takes_card = completion.collects_card(session)
@@ -77,6 +96,26 @@ def _promotion(tx: Transaction, session: Object, request: Request) -> dict[str, 
     except StripeFailure as failure:
         return {"promotion_code": failure.message}
     return {}
+
+
+def _locate(
+    tx: Transaction, session: Object, form: Form, request: Request
+) -> dict[str, str] | None:
+    """Take the address; None: go on, the total is still the one that the buyer saw."""
+    if not location.is_asked(tx, session):
+        return None
+    seen = session["amount_total"]
+    try:
+        if form.address:
+            location.enter(tx, session, form.address)
+        location.check_known(tx, session)
+    except StripeFailure as failure:
+        return {"address": failure.message}
+    if "locate" in request.form:
+        return {}
+    if session["amount_total"] != seen:
+        return {"address": "Taxes were worked out: look at the total, then pay."}
+    return None
 
 
 def _debit(tx: Transaction, session: Object, form: Form) -> Response:
@@ -120,6 +159,7 @@ def _page(
         wrong=wrong,
         email=_known_email(session),
         offered_cards=OFFERED,
+        countries=COUNTRIES,
     )
 
 

@@ -43,6 +43,9 @@ class Form:
     email: str = ""
     name: str = ""
     expiry: str = ""
+    country: str = ""
+    state: str = ""
+    postal_code: str = ""
     holder: str = ""
     account: str = ""
 
@@ -69,6 +72,13 @@ class Form:
             if not self.name:
                 wrong["name"] = "Enter the name on your card."
         return wrong
+
+    @property
+    def address(self) -> dict[str, str] | None:
+        """What was typed, if the page asked and anything was."""
+        if not self.country:
+            return None
+        return {name: getattr(self, name) for name in ("country", "state", "postal_code")}
 
     def debit_errors(self, tokens: list[str], *, knows_email: bool) -> dict[str, str]:
         """The same for a bank account, which is one of those offered."""

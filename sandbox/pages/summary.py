@@ -8,7 +8,7 @@ from sandbox import money
 from sandbox.bank_accounts import ACCOUNTS, BankAccount
 from sandbox.billing import pricing
 from sandbox.billing.discounts import Choice
-from sandbox.checkout import amounts, completion, fulfilment, records
+from sandbox.checkout import amounts, completion, fulfilment, location, records
 from sandbox.checkout.line_items import is_recurring
 from sandbox.objects import Object
 from sandbox.pages.rendering import day
@@ -40,6 +40,9 @@ class Summary:
     discounts: list[tuple[str, str]]
     """Each with its name and what the order is reduced by."""
     takes_codes: bool
+    tax: str
+    """Empty where no taxes are worked out."""
+    asks_address: bool
     total: str
     button: str
     terms: str
@@ -66,6 +69,8 @@ def summarise(tx: Transaction, session: Object) -> Summary:
         subtotal=money.written(session["amount_subtotal"] or 0, session["currency"]),
         discounts=_discounts(tx, session),
         takes_codes=bool(session["allow_promotion_codes"]) and not session["discounts"],
+        tax=_tax(session),
+        asks_address=location.is_asked(tx, session),
         total=total,
         button=_button(session, trial_end, total),
         terms=_terms(session, merchant),
@@ -127,6 +132,14 @@ def _discounts(tx: Transaction, session: Object) -> list[tuple[str, str]]:
     off = -session["total_details"]["amount_discount"]
     written = money.written(off, session["currency"])
     return [(_named(choice), written) for choice in amounts.choices(tx, session)]
+
+
+def _tax(session: Object) -> str:
+    if not session["automatic_tax"]["enabled"]:
+        return ""
+    if session["automatic_tax"]["status"] != "complete":
+        return "Depends on your address"
+    return money.written(session["total_details"]["amount_tax"], session["currency"])
 
 
 def _named(choice: Choice) -> str:

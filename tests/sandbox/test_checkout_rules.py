@@ -127,7 +127,11 @@ REFUSED = [
         "subscription_data[trial_period_days]",
         "You may only specify one of these parameters: trial_end, trial_period_days.",
     ),
-    ({"automatic_tax": {"enabled": True}}, "automatic_tax[enabled]", None),
+    (
+        {"automatic_tax": {"enabled": True, "liability": {"type": "account", "account": "acct_1"}}},
+        "automatic_tax[liability][type]",
+        None,
+    ),
     ({"shipping_address_collection": {"allowed_countries": ["DE"]}}, None, None),
     ({"allowed_payment_method_types": ["sepa_debit"]}, "allowed_payment_method_types", None),
 ]

@@ -1,0 +1,89 @@
+"""Where the buyer is: asked for where taxes depend on it, or the merchant wants to know."""
+
+from __future__ import annotations
+
+from sandbox.addresses import address
+from sandbox.billing import taxes
+from sandbox.checkout import amounts, records
+from sandbox.errors import StripeFailure, invalid
+from sandbox.objects import Object, Params
+from sandbox.transaction import Transaction
+
+PARAM = "address"
+
+
+def check_params(tx: Transaction, params: Params) -> None:
+    """Raises 400 for taxes and tax ids that Checkout could not collect."""
+    updates = params.get("customer_update", {})
+    if params.get("automatic_tax", {}).get("enabled"):
+        _check_tax(tx, params, updates)
+    collects_ids = params.get("tax_id_collection", {}).get("enabled")
+    if collects_ids and "customer" in params and updates.get("name") != "auto":
+        raise invalid(
+            "Tax ID collection requires updating business name on the customer. To enable tax ID "
+            "collection for an existing customer, please set `customer_update[name]` to `auto`.",
+            param="customer_update[name]",
+        )
+
+
+def is_asked(tx: Transaction, session: Object) -> bool:
+    """Whether the page lets the buyer say where they are."""
+    if session["billing_address_collection"] == "required":
+        return True
+    return bool(session["automatic_tax"]["enabled"] and _may_be_typed(tx, session))
+
+
+def enter(tx: Transaction, session: Object, typed: Params) -> None:
+    """Take what the buyer typed, and work the order out again. Raises 400 for an unknown place."""
+    place = address({name: value or None for name, value in typed.items()})
+    if not taxes.is_location(place):
+        raise invalid(
+            "Enter your country and, in the United States, your state or ZIP code.", param=PARAM
+        )
+    records.of(tx, session)["address"] = place
+    if session["automatic_tax"]["enabled"]:
+        amounts.total_up(tx, session)
+
+
+def known(tx: Transaction, session: Object) -> Object | None:
+    """What was typed, else the address of the session's customer."""
+    typed: Object | None = records.of(tx, session)["address"]
+    return typed or amounts.tax_address(tx, session)[0]
+
+
+def is_missing(tx: Transaction, session: Object) -> bool:
+    return is_asked(tx, session) and known(tx, session) is None
+
+
+def check_known(tx: Transaction, session: Object) -> None:
+    """Raises 400 if the page needs an address that nobody knows."""
+    if is_missing(tx, session):
+        raise invalid("Enter your address.", param=PARAM)
+
+
+def _may_be_typed(tx: Transaction, session: Object) -> bool:
+    """A saved customer's address counts, unless the page may change it."""
+    updates = records.of(tx, session)["customer_update"]
+    return session["customer"] is None or updates.get("address") == "auto"
+
+
+def _check_tax(tx: Transaction, params: Params, updates: Params) -> None:
+    if params["mode"] == "setup":
+        raise invalid("You can not pass `automatic_tax` in `setup` mode.", param="automatic_tax")
+    if params["automatic_tax"].get("liability", {}).get("type", "self") != "self":
+        raise invalid(
+            "The sandbox collects taxes for the account itself only.",
+            param="automatic_tax[liability][type]",
+        )
+    if "customer" not in params or "auto" in (updates.get("address"), updates.get("shipping")):
+        return
+    customer = tx.param_object("customer", params["customer"], param="customer")
+    if taxes.location_of(customer) is None:
+        raise StripeFailure(
+            "Automatic tax calculation in Checkout requires a valid address on the Customer. Add a "
+            "valid address to the Customer or set either `customer_update[address]` to 'auto' or "
+            "`customer_update[shipping]` to 'auto' to save the address entered in Checkout to the "
+            "Customer.",
+            code="customer_tax_location_invalid",
+            param="automatic_tax",
+        )
