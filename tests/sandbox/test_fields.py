@@ -21,6 +21,8 @@ ABSENT = {
 SANDBOX_KINDS = [
     "account",
     "balance_transaction",
+    "billing_portal.configuration",
+    "billing_portal.session",
     "charge",
     "checkout.session",
     "customer",
@@ -39,6 +41,8 @@ SANDBOX_KINDS = [
     "setup_intent",
     "subscription",
     "subscription_item",
+    "subscription_schedule",
+    "test_helpers.test_clock",
     "webhook_endpoint",
 ]
 
@@ -85,6 +89,7 @@ def objects(client, shop):
         client.v1.events.list().data[0],
         client.v1.webhook_endpoints.list().data[0],
         *billed(shop),
+        *managed(shop),
     ]
     return {each.object: each.to_dict(for_json=True) for each in made}
 
@@ -109,6 +114,28 @@ def billed(shop):
         shop.client.v1.invoice_items.create(
             {"customer": session.customer, "amount": 100, "currency": "usd"}
         ),
+    ]
+
+
+def managed(shop):
+    """What changes later, or by the customer, or at another time."""
+    portals = shop.client.v1.billing_portal
+    subscription = shop.subscribe()
+    configuration = portals.configurations.create(
+        {"features": {"payment_method_update": {"enabled": True}}}
+    )
+    session = portals.sessions.create(
+        {
+            "customer": subscription.customer,
+            "configuration": configuration.id,
+            "flow_data": {"type": "payment_method_update"},
+        }
+    )
+    return [
+        configuration,
+        session,
+        shop.client.v1.subscription_schedules.create({"from_subscription": subscription.id}),
+        shop.client.v1.test_helpers.test_clocks.create({"frozen_time": 1_800_000_000}),
     ]
 
 
