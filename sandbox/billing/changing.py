@@ -190,7 +190,7 @@ def settle(tx: Transaction, subscription: Object, invoice: Object, params: Param
         if invoice["status"] == "open":
             collection.await_payer(tx, invoice)
     else:
-        off_session = bool(params.get("off_session", True))
+        off_session = bool(params.get("off_session"))
         collection.finalize_and_collect(tx, invoice, off_session=off_session)
     if invoice["status"] == "paid" or collection.is_processing(tx, invoice):
         return

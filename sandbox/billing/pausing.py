@@ -61,7 +61,7 @@ def resume(tx: Transaction, subscription: Object, params: Params) -> None:
     if not waits:
         tx.emit(RESUMED, subscription)
     if invoice:
-        changing.settle(tx, subscription, invoice, {})
+        changing.settle(tx, subscription, invoice, {"off_session": True})
 
 
 def _check_pausable(subscription: Object) -> None:

@@ -148,6 +148,12 @@ def check_supported(params: Params) -> None:
             "The sandbox only charges automatically; it does not send invoices.",
             param="collection_method",
         )
+    end = params.get("trial_settings", {}).get("end_behavior", {})
+    if end.get("billing_cycle_anchor") == "unchanged":
+        raise invalid(
+            "The sandbox's periods begin when a trial ends.",
+            param="trial_settings[end_behavior][billing_cycle_anchor]",
+        )
     if params.get("cancel_at") == "max_billed_until":
         raise invalid("The sandbox bills no periods in advance.", param="cancel_at")
 

@@ -3,6 +3,7 @@
 import pytest
 import stripe
 
+from sandbox import buyer
 from sandbox.billing import proration
 from tests.sandbox.conftest import NOW
 from tests.sandbox.shop import DAY
@@ -283,3 +284,19 @@ def test_a_subscription_past_due_is_still_changed(shop, subscription):
     changed = change(shop, subscription, quantity=2)
     assert changed.status == "past_due"
     assert len(pending(shop)) == 2
+
+
+def test_a_change_that_the_bank_asks_about_waits_for_the_payer(shop, subscription):
+    customer = subscription.customer
+    card = shop.client.v1.payment_methods.attach(
+        "pm_card_authenticationRequired", {"customer": customer}
+    )
+    shop.client.v1.subscriptions.update(subscription.id, {"default_payment_method": card.id})
+    dear = shop.price(6200)
+    changed = change(shop, subscription, price=dear, proration_behavior="always_invoice")
+    assert "invoice.payment_action_required" in shop.news()
+    assert (changed.status, newest(shop).status) == ("past_due", "open")
+    expanded = shop.client.v1.invoices.retrieve(newest(shop).id, {"expand": ["payments"]})
+    intent = str(expanded.payments.data[0].payment.payment_intent)
+    assert buyer.authenticate(shop.world, intent, succeeds=True).status == "complete"
+    assert shop.subscription(subscription.id).status == "active"
