@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from billing.conf import BillingSettings
+from common.conf import EgressSettings
 from common.logs import logging_settings
 from config.env import env
 from config.schedule import SCHEDULE
@@ -170,6 +171,7 @@ CELERY_TASK_CREATE_MISSING_QUEUES = True
 PUBLIC_URL = env.str("PUBLIC_URL", default="http://localhost:8000").rstrip("/")
 
 BILLING = BillingSettings.from_env(env)
+EGRESS = EgressSettings.from_env(env)
 ENTITLEMENTS = EntitlementsSettings()
 PROJECTS = ProjectsSettings.from_env(env)
 WEBHOOKS = WebhooksSettings()

@@ -1,5 +1,6 @@
 """On a developer's machine: embedded servers unless told otherwise, secrets made on the spot."""
 
+from common.conf import EgressSettings
 from config import embedded
 from config.env import database, encryption_keys, env
 from config.settings.base import *  # noqa: F403
@@ -20,3 +21,4 @@ REDIS_URL = _redis_url
 CELERY_BROKER_URL = REDIS_URL
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = True
+EGRESS = EgressSettings.from_env(env, default=True)

@@ -2,7 +2,7 @@
 
 from config.env import comma_list, database, encryption_keys, required
 from config.settings.base import *  # noqa: F403
-from config.settings.base import BILLING
+from config.settings.base import BILLING, EGRESS
 
 DEBUG = False
 SECRET_KEY = required("SECRET_KEY")
@@ -16,6 +16,7 @@ ALLOWED_HOSTS = comma_list("ALLOWED_HOSTS")
 required("STRIPE_SECRET_KEY")
 required("STRIPE_WEBHOOK_SECRETS")
 BILLING.check()
+EGRESS.check()
 
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_SSL_REDIRECT = False

@@ -61,6 +61,7 @@ def test_missing_variable_stops_the_boot_and_is_named(production, name: str, val
         ("STRIPE_SECRET_KEY", "pk_live_1"),
         ("STRIPE_WEBHOOK_SECRETS", "whsec_1,secret"),
         ("STRIPE_API_BASE", "http://api.stripe.com"),
+        ("EGRESS_LOOPBACK", "true"),
     ],
 )
 def test_wrong_variable_stops_the_boot_and_is_named(production, name: str, value: str) -> None:
