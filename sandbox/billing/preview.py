@@ -10,6 +10,7 @@ from sandbox.billing import (
     ending,
     invoicing,
     items,
+    pending_update,
     planned_end,
     proration,
     rebilling,
@@ -20,6 +21,8 @@ from sandbox.objects import Object, Params
 from sandbox.transaction import Transaction
 
 WITHIN = "subscription_details"
+OF_ITS_OWN = pending_update.COSTLY | {"cancel_at", "cancel_at_period_end"}
+"""Details that a schedule would have to make way for: they are previewed as if it had."""
 RENEWING = ("trialing", "active", "past_due", "unpaid")
 
 
@@ -31,11 +34,13 @@ def of_existing(tx: Transaction, subscription: Object, params: Params) -> Object
     """
     details = params.get(WITHIN, {})
     _check_changeable(subscription, details)
-    changing.check_unscheduled(subscription, details)
+    if set(details) & OF_ITS_OWN:
+        subscription["schedule"] = None
     if params.get("preview_mode") == "recurring":
         details = details | {"proration_behavior": "none"}
     if "discounts" in params:
         changing.change_discounts(tx, subscription, params)
+    _tax(subscription, params)
     if details.get("cancel_now"):
         return _last(tx, subscription, details)
     draft = rebilling.rebill(tx, subscription, details)
@@ -63,6 +68,7 @@ def of_new(tx: Transaction, customer: Object, params: Params) -> Object:
         choices=discounts.read(tx, params.get("discounts"), customer=customer["id"]),
         anchor=beginning.anchor_of(tx, anchor, content, param=param),
     )
+    _tax(subscription, params)
     prorate = details.get("proration_behavior") != "none"
     invoice = beginning.first_invoice(tx, subscription, prorate=prorate)
     invoice["parent"] = None
@@ -142,6 +148,12 @@ def _last(tx: Transaction, subscription: Object, details: Params) -> Object:
         for item in items.of(subscription):
             proration.credit(tx, subscription, item, moment)
     return _rest(tx, subscription)
+
+
+def _tax(subscription: Object, params: Params) -> None:
+    """``automatic_tax``; a customer without an address shows ``requires_location_inputs``."""
+    if "automatic_tax" in params:
+        changing.apply_plain(subscription, {"automatic_tax": params["automatic_tax"]})
 
 
 def _rest(tx: Transaction, subscription: Object) -> Object:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from stripe.params import InvoiceCreatePreviewParams
 
+from sandbox.addresses import address
 from sandbox.billing import preview
 from sandbox.billing.preview import WITHIN
 from sandbox.errors import invalid, missing_param, refuse_unsupported
-from sandbox.objects import Object, Params
+from sandbox.objects import Object, Params, assign
 from sandbox.resources import invoice_items
 from sandbox.routing import Routes
 from sandbox.transaction import Transaction
@@ -16,7 +17,6 @@ routes = Routes()
 
 UNSUPPORTED = (
     "customer_account",
-    "customer_details",
     "issuer",
     "on_behalf_of",
     "schedule",
@@ -40,6 +40,7 @@ def create(tx: Transaction, params: Params) -> Object:
     details = params.get(WITHIN, {})
     scratch = tx.rehearsal()
     customer, subscription = _subjects(scratch, params)
+    _suppose(customer, params.get("customer_details", {}))
     for place, item in enumerate(params.get("invoice_items", [])):
         _add_item(scratch, customer, subscription, item, f"invoice_items[{place}]")
     if "discounts" in params and not subscription and "items" not in details:
@@ -72,6 +73,13 @@ def _subjects(scratch: Transaction, params: Params) -> tuple[Object, Object | No
     return scratch.param_object("customer", id, param="customer"), subscription
 
 
+def _suppose(customer: Object, details: Params) -> None:
+    """Another address, or another tax exemption, for the preview only."""
+    assign(customer, details, "tax_exempt")
+    if "address" in details:
+        customer["address"] = address(details["address"])
+
+
 def _add_item(
     scratch: Transaction, customer: Object, subscription: Object | None, item: Params, param: str
 ) -> None:
@@ -89,5 +97,7 @@ def _check_supported(params: Params) -> None:
     for name in DETAILS_UNSUPPORTED:
         if name in params.get(WITHIN, {}):
             raise invalid(f"The sandbox does not support `{name}` here.", param=f"{WITHIN}[{name}]")
-    if params.get("automatic_tax", {}).get("enabled"):
-        raise invalid("The sandbox does not work out taxes.", param="automatic_tax[enabled]")
+    for name in sorted(set(params.get("customer_details", {})) - {"address", "tax_exempt"}):
+        raise invalid(
+            f"The sandbox does not support `{name}` here.", param=f"customer_details[{name}]"
+        )

@@ -205,3 +205,34 @@ def test_the_page_asks_shows_and_waits_for_consent(shop):
     assert "$0.73" in shown.text
     vague = browser.post(url, data={"country": "US", "locate": "1"})
     assert (vague.status_code, "ZIP code" in vague.text) == (422, True)
+
+
+def test_previews_show_what_will_be_taxed(shop):
+    v1, customer = shop.client.v1, shop.customer("pm_card_visa")
+    sent: Any = {"customer": customer, "automatic_tax": ON,
+                 "subscription_details": {"items": [{"price": shop.price(3000)}]}}  # fmt: skip
+    unknown = v1.invoices.create_preview(sent)
+    assert (unknown.total, unknown.automatic_tax.status) == (3000, "requires_location_inputs")
+    supposed = v1.invoices.create_preview({**sent, "customer_details": {"address": GERMANY}})
+    assert (supposed.total, supposed.automatic_tax.status) == (3570, "complete")
+    assert v1.customers.retrieve(customer).address is None
+    v1.customers.update(customer, {"address": GERMANY})
+    preview = v1.invoices.create_preview(sent)
+    made = v1.subscriptions.create(
+        {"customer": customer, "automatic_tax": ON, "expand": ["latest_invoice"],
+         "items": sent["subscription_details"]["items"]}
+    )  # fmt: skip
+    assert preview.total == made.latest_invoice.total == 3570
+    (item,) = made["items"].data
+    shop.later(10)
+    change: Any = {
+        "items": [{"id": item.id, "quantity": 3}],
+        "proration_behavior": "always_invoice",
+        "proration_date": shop.world.clock.now(),
+    }
+    preview = v1.invoices.create_preview({"subscription": made.id, "subscription_details": change})
+    changed = v1.subscriptions.update(made.id, {**change, "expand": ["latest_invoice"]})
+    assert preview.total == changed.latest_invoice.total
+    assert sum(each.amount for each in preview.total_taxes) == sum(
+        each.amount for each in changed.latest_invoice.total_taxes
+    )
