@@ -1,11 +1,11 @@
-"""The project's payments, with their refunds and customers loaded."""
+"""The project's payments, with their refunds, disputes and customers loaded."""
 
 from datetime import datetime
 
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from billing.models import Payment, Refund
+from billing.models import InvoicePayment, Payment
 from billing.models.payment import PaymentStatus, PaymentType
 from common import crypto
 from common.errors import NotFound
@@ -25,7 +25,7 @@ def listing(
     type: str = "",
     reference: str = "",
 ) -> ProjectQuerySet[Payment]:
-    """Those that match every filter given: two queries, whatever their number."""
+    """Those that match every filter given: four queries, whatever their number."""
     wanted = {
         "customer__user_id": user_id,
         "checkout_id": checkout,
@@ -37,7 +37,7 @@ def listing(
         Payment.objects.for_project(project)
         .filter(**{name: value for name, value in wanted.items() if value})
         .select_related("customer", "account")
-        .prefetch_related("refunds")
+        .prefetch_related("refunds", "disputes", "invoice_payments")
     )
 
 
@@ -88,20 +88,25 @@ def of_reference(*, project: Project, reference: str) -> Payment | None:
     )
 
 
+def payers(payment: Payment) -> list[str]:
+    """Stripe's ids of what pays it: its own, or of the invoice that its page has made."""
+    if payment.stripe_id:
+        return [payment.stripe_id]
+    if payment.checkout is None or not payment.checkout.invoice_stripe_id:
+        return []
+    return list(
+        InvoicePayment.objects.for_project(payment.project_id)
+        .filter(
+            invoice__account_id=payment.account_id,
+            invoice__stripe_id=payment.checkout.invoice_stripe_id,
+        )
+        .exclude(payment_stripe_id="")
+        .values_list("payment_stripe_id", flat=True)
+    )
+
+
 def client_secret(payment: Payment) -> str | None:
     """What the project's own front end confirms the payment with, in the clear: for nobody else."""
     if not payment.client_secret:
         return None
     return crypto.decrypt(payment.client_secret, context=payment.secret_context)
-
-
-def refund(*, payment: Payment, stripe_id: str) -> Refund:
-    """The refund of this payment that Stripe knows under that id; raises NotFound."""
-    row = (
-        Refund.objects.for_project(payment.project_id)
-        .filter(payment=payment, stripe_id=stripe_id)
-        .first()
-    )
-    if row is None:
-        raise NotFound("No refund with this id.")
-    return row

@@ -74,13 +74,8 @@ def read_again(*, payment: Payment, at: datetime) -> Payment:
     if payment.type not in ("", PaymentType.INTENT) and payment.checkout is not None:
         pages.read_again(checkout=payment.checkout, at=at)
         payment = stored.get(project=payment.project, payment_id=payment.pk)
-    if payment.stripe_id:
-        sync.now(
-            account=payment.account,
-            kind=Kind.PAYMENT_INTENT,
-            stripe_id=payment.stripe_id,
-            at=at,
-        )
+    for stripe_id in stored.payers(payment):
+        sync.now(account=payment.account, kind=Kind.PAYMENT_INTENT, stripe_id=stripe_id, at=at)
     return stored.get(project=payment.project, payment_id=payment.pk)
 
 

@@ -1,10 +1,13 @@
-"""Payments with their refunds: one read brings both, so the two always agree."""
+"""Payments with their refunds and disputes: one read brings them all, so they always agree."""
 
 from collections.abc import Iterator
 from datetime import datetime
 
+from django.db.models import Model
+
 from billing import representation
-from billing.models import Payment, Refund, StripeAccount
+from billing.models import Dispute, InvoicePayment, Payment, Refund, StripeAccount
+from billing.models.dispute import Standing, is_withheld, standing
 from billing.models.payment import PaymentStatus, PaymentType
 from billing.selectors import owners
 from billing.selectors.owners import Owner
@@ -13,7 +16,7 @@ from billing.services.apply import page_payments
 from billing.services.apply.announce import write_and_tell
 from billing.services.apply.mapper import Mapper
 from billing.services.apply.plan import Children, Differences, Plan, Values
-from billing.stripe.snapshots import PaymentSnapshot, RefundSnapshot
+from billing.stripe.snapshots import REFUND_GONE, PaymentSnapshot, RefundSnapshot
 from common import crypto
 from events.catalog import EventType
 from projects.models import Customer
@@ -42,6 +45,8 @@ TOLD = {
 def status_of(snapshot: PaymentSnapshot) -> PaymentStatus:
     """Where the money is. A word of Stripe's that we do not know means that it is under way."""
     if snapshot.status == SUCCEEDED:
+        if any(is_withheld(dispute.status) for dispute in snapshot.disputes):
+            return PaymentStatus.DISPUTED
         if not snapshot.amount_refunded:
             return PaymentStatus.PAID
         in_full = snapshot.amount_refunded >= snapshot.amount_received
@@ -104,6 +109,7 @@ def _plan(account: StripeAccount, owner: Owner, snapshot: PaymentSnapshot) -> Pl
             "amount": snapshot.amount,
             "amount_received": snapshot.amount_received,
             "amount_refunded": snapshot.amount_refunded,
+            "amount_disputed": _disputed(snapshot),
             "payment_method_type": snapshot.payment_method_type or row.payment_method_type,
             "failure_code": snapshot.failure_code,
             "failure_message": snapshot.failure_message,
@@ -112,8 +118,13 @@ def _plan(account: StripeAccount, owner: Owner, snapshot: PaymentSnapshot) -> Pl
             **_standing(row, snapshot),
             **_secret(row, snapshot),
         },
-        children=(_refunds(account, row, snapshot),),
+        children=(_refunds(account, row, snapshot), _disputes(account, row, snapshot)),
     )
+
+
+def _disputed(snapshot: PaymentSnapshot) -> int:
+    """What banks withhold, or have taken for good."""
+    return sum(each.amount for each in snapshot.disputes if is_withheld(each.status))
 
 
 def _standing(row: Payment, snapshot: PaymentSnapshot) -> Values:
@@ -161,8 +172,33 @@ def _refund_values(refund: RefundSnapshot) -> Values:
         "currency": refund.currency,
         "amount": refund.amount,
         "reason": refund.reason,
+        "failure_reason": refund.failure_reason,
+        "metadata": refund.metadata,
         "refunded_at": refund.refunded_at,
     }
+
+
+def _disputes(account: StripeAccount, payment: Payment, snapshot: PaymentSnapshot) -> Children:
+    ours = [] if payment._state.adding else list(payment.disputes.all())
+    return Children(
+        name="disputes",
+        rows={str(row.stripe_id): row for row in ours},
+        wanted={
+            dispute.stripe_id: {
+                "stripe_id": dispute.stripe_id,
+                "status": dispute.status,
+                "currency": dispute.currency,
+                "amount": dispute.amount,
+                "reason": dispute.reason,
+                "evidence_due_by": dispute.evidence_due_by,
+                "opened_at": dispute.opened_at,
+            }
+            for dispute in snapshot.disputes
+        },
+        new=lambda stripe_id: Dispute(
+            project_id=payment.project_id, account=account, payment=payment
+        ),
+    )
 
 
 def _gone(row: Payment, at: datetime) -> Values:
@@ -178,20 +214,66 @@ def _carry_out(planned: Plan[Payment], customer: Customer | None, at: datetime) 
     write_and_tell(
         planned, customer=customer, render=representation.payment, happened=_happened, at=at
     )
-    if planned.row.checkout is not None:
-        provisioning.follow_checkout(checkout=planned.row.checkout, customer=customer, at=at)
+    _settle_invoices(planned.row)
+    provisioning.follow_payment(payment=planned.row, customer=customer, at=at)
+
+
+def _settle_invoices(row: Payment) -> None:
+    """Invoices that knew of the payment before we did."""
+    InvoicePayment.objects.for_project(row.project_id).filter(
+        invoice__account_id=row.account_id,
+        invoice__customer_id=row.customer_id,
+        payment_stripe_id=row.stripe_id,
+        payment__isnull=True,
+    ).update(payment=row)
 
 
 def _happened(planned: Plan[Payment], differences: Differences) -> Iterator[EventType]:
     if planned.row.synced_at is None:
         yield EventType.PAYMENT_CREATED
-    if "paid_at" in differences and differences["paid_at"][1] is not None:
+    if planned.row.paid_at is None and planned.values.get("paid_at") is not None:
         yield EventType.PAYMENT_PAID
     if "status" in differences and differences["status"][1] in TOLD:
         yield TOLD[differences["status"][1]]
+    yield from _refunded(planned, differences)
+    yield from _contested(planned)
+
+
+def _refunded(planned: Plan[Payment], differences: Differences) -> Iterator[EventType]:
+    """Money that went back, and money that was to go back and did not."""
+    bounced = sum(
+        row.amount
+        for row, values in _below(planned, "refunds")
+        if isinstance(row, Refund)
+        and row.status not in {"", *REFUND_GONE}
+        and values["status"] in REFUND_GONE
+    )
     before, after = differences.get("amount_refunded", (0, 0))
-    if after > before:
+    if after + bounced > before:
         yield EventType.PAYMENT_REFUNDED
+    if bounced:
+        yield EventType.PAYMENT_REFUND_FAILED
+
+
+def _contested(planned: Plan[Payment]) -> Iterator[EventType]:
+    """What banks have begun and ended: at most one of each, whatever their number."""
+    moves = [
+        (row.standing if isinstance(row, Dispute) else None, standing(values["status"]))
+        for row, values in _below(planned, "disputes")
+    ]
+    changes = {after for before, after in moves if before != after}
+    if changes & {Standing.INQUIRY, Standing.OPEN}:
+        yield EventType.PAYMENT_DISPUTED
+    if changes & {Standing.WON, Standing.LOST}:
+        yield EventType.PAYMENT_DISPUTE_CLOSED
+
+
+def _below(planned: Plan[Payment], name: str) -> Iterator[tuple[Model | None, Values]]:
+    """Each row of that name with what it is to say; None for one that is new."""
+    for each in planned.children:
+        if each.name == name:
+            for stripe_id, values in each.wanted.items():
+                yield each.rows.get(stripe_id), values
 
 
 MAPPER: Mapper[PaymentSnapshot, Payment] = Mapper(

@@ -1,0 +1,125 @@
+"""Money as tables: every currency and the edges of an amount; every status and what it tells."""
+
+from django.db import transaction
+from django.utils import timezone
+
+from billing.models import Payment, StripeAccount
+from billing.models.sync_object import Kind
+from billing.services import apply
+from billing.stripe.snapshots import PaymentSnapshot
+from common.currencies import EXPONENTS
+from common.money import MAX_AMOUNT, Money
+from projects.models import Project
+from sandbox.currencies import MINIMUM_CHARGE
+from tests.billing import outbox
+from tests.billing.api.tenant import Tenant
+from tests.billing.api.test_payments import calls, intent
+from tests.factories.projects import CustomerFactory
+
+TOO_FEW_OR_MANY = (0, -1, MAX_AMOUNT + 1)
+NO_AMOUNTS = (1.5, "100", None, True, [], 10**15)
+
+
+def test_every_currency(tenant: Tenant) -> None:
+    """Whole minor units go to Stripe as they came, whatever the number of digits."""
+    asked = calls(tenant)
+    wrong = [(amount, currency) for currency in EXPONENTS for amount in TOO_FEW_OR_MANY]
+    for amount, currency in [*wrong, *((each, "usd") for each in NO_AMOUNTS)]:
+        money = {"amount": amount, "currency": currency}
+        assert tenant.api.post("/payments", intent(amount=money)).status_code == 422, money
+    assert asked == []
+    assert not Payment.objects.across_projects().exists()
+    for currency, digits in EXPONENTS.items():
+        least = MINIMUM_CHARGE.get(currency, 1)
+        for amount in {1, least, MAX_AMOUNT}:
+            money = {"amount": amount, "currency": currency}
+            made = tenant.api.post("/payments", intent(amount=money))
+            if amount < least:
+                assert made.json()["stripe_code"] == "amount_too_small", money
+                continue
+            assert (made.status_code, made.json()["amount"]) == (201, money)
+            paid = tenant.stripe.v1.payment_intents.retrieve(made.json()["stripe_id"])
+            assert (paid.amount, paid.currency) == (amount, currency)
+        shown, _, code = str(Money(MAX_AMOUNT, currency)).partition(" ")
+        assert (len(shown.partition(".")[2]), code) == (digits, currency.upper())
+    assert {each for each in asked if each.startswith("POST")} == {"POST /payment_intents"}
+
+
+def test_unknown_currencies(tenant: Tenant) -> None:
+    for currency in ("xyz", "USD", "", "us", None, "xau"):
+        refused = tenant.api.post("/payments", intent(amount={"amount": 1, "currency": currency}))
+        assert refused.status_code == 422, currency
+    assert tenant.at_stripe("payment_intent") == []
+
+
+STATUSES: dict[tuple[str, str], tuple[str, str]] = {
+    ("requires_payment_method", ""): ("pending", ""),
+    ("requires_payment_method", "generic_decline"): ("failed", "payment.failed"),
+    ("requires_payment_method", "authentication_required"): ("requires_action", ""),
+    ("requires_confirmation", ""): ("pending", ""),
+    ("requires_action", ""): ("requires_action", ""),
+    ("processing", ""): ("processing", ""),
+    ("a_word_of_tomorrow", ""): ("processing", ""),
+    ("succeeded", ""): ("paid", "payment.paid"),
+    ("canceled", "requested_by_customer"): ("canceled", "payment.canceled"),
+    ("canceled", "abandoned"): ("expired", "payment.expired"),
+}
+"""Stripe's status, with its failure or reason: ours, and the event of getting there."""
+FINAL = {"paid", "canceled", "expired"}
+
+
+def test_every_way_from_one_status_to_another(project: Project, account: StripeAccount) -> None:
+    """What is told is what Stripe said last, once, from wherever it came."""
+    customer = CustomerFactory.create(project=project, user_id="alice")
+    for start, (first, _) in STATUSES.items():
+        for end, (second, event) in STATUSES.items():
+            if first in FINAL and first != second:
+                continue  # Stripe never goes there
+            row = Payment.objects.create(
+                project=project,
+                account=account,
+                customer=customer,
+                type="intent",
+                stripe_id=f"pi_{start}_{end}",
+                currency="usd",
+                amount=2900,
+                expires_at=timezone.now(),
+            )
+            say(row, start)
+            before = len(outbox.events(project))
+            for _ in range(2):
+                say(row, end)
+            told = outbox.types(project)[before:]
+            assert told == ([event] if first != second and event else []), (start, end)
+            row.refresh_from_db()
+            assert row.status == second, (start, end)
+            assert (row.paid_at is not None) == (second == "paid")
+            assert (row.expired_at is not None) == (second == "expired")
+
+
+def say(row: Payment, word: tuple[str, str]) -> None:
+    """Apply what Stripe might say of this payment."""
+    status, why = word
+    now = timezone.now()
+    snapshot = PaymentSnapshot(
+        stripe_id=str(row.stripe_id),
+        customer_stripe_id=None,
+        status=status,
+        currency="usd",
+        amount=2900,
+        amount_received=2900 if status == "succeeded" else 0,
+        failure_code=why if status == "requires_payment_method" else "",
+        failure_message="",
+        paid_at=now if status == "succeeded" else None,
+        refunds=(),
+        canceled_at=now if status == "canceled" else None,
+        cancellation_reason=why if status == "canceled" else "",
+    )
+    with transaction.atomic():
+        apply.apply(
+            account=row.account,
+            kind=Kind.PAYMENT_INTENT,
+            stripe_id=snapshot.stripe_id,
+            snapshot=snapshot,
+            at=now,
+        )

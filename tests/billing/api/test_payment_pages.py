@@ -1,0 +1,200 @@
+"""``POST /payments`` with prices and carts: our payment first, then the page, then its money."""
+
+from collections.abc import Callable
+
+import pytest
+from django.utils import timezone
+
+from billing.models import Checkout, Payment
+from billing.services import payment_expiry
+from projects.models import Project
+from sandbox.deliveries import Mode
+from tests.billing import outbox
+from tests.billing.api.tenant import HOME, Json, Tenant
+from tests.sandbox_stripe import Clock
+
+Drain = Callable[[], None]
+DECLINED = "4000000000000002"
+
+
+def ask(tenant: Tenant, price: Json, status: int = 201, **body: object) -> Json:
+    said = {"user_id": "alice", "price": price["id"], "success_url": f"{HOME}/thanks", **body}
+    response = tenant.api.post("/payments", said)
+    assert response.status_code == status, response.content
+    return dict(response.json())
+
+
+def show(tenant: Tenant, payment: Json) -> Json:
+    return dict(tenant.api.get(f"/payments/{payment['id']}").json())
+
+
+def only(project: Project) -> Payment:
+    return Payment.objects.for_project(project).get()
+
+
+def test_an_item(tenant: Tenant, project: Project, drain: Drain) -> None:
+    price = tenant.price(interval=None, amount=9900)
+    made = ask(tenant, price, reference="order-1", metadata={"order": "1"})
+    assert (made["type"], made["status"], made["stripe_id"]) == ("item", "pending", None)
+    assert made["detected"] == {"type": "item", "because": "No price is recurring."}
+    assert (made["amount"]["amount"], made["client_secret"]) == (9900, None)
+    assert made["url"].startswith("http")
+    page = tenant.api.get(f"/checkout/{made['checkout']}").json()
+    assert (page["url"], page["status"], page["payment"]) == (made["url"], "open", made["id"])
+    again = ask(tenant, price, status=200, reference="order-1")
+    assert again == made
+    other = ask(tenant, tenant.price(interval=None), status=409, reference="order-1")
+    assert (other["code"], other["differs"]) == ("reference-reused", ["lines"])
+    assert tenant.pay(page, card=DECLINED).status == "declined"
+    drain()
+    assert show(tenant, made)["status"] == "failed"
+    assert tenant.pay(page).status == "complete"
+    synced = tenant.api.post(f"/payments/{made['id']}/sync").json()
+    assert (synced["status"], synced["url"]) == ("paid", None)
+    drain()
+    assert only(project).stripe_id == synced["stripe_id"] is not None
+    assert outbox.types(project, "payment.") == [
+        "payment.created",
+        "payment.failed",
+        "payment.paid",
+    ]
+    assert ask(tenant, price, status=200, reference="order-1")["status"] == "paid"
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("card", ["4242424242424242", DECLINED])
+def test_a_subscription_adopts_its_first_payment(
+    tenant: Tenant, project: Project, drain: Drain, seed: int, card: str
+) -> None:
+    """Only the invoice tells whose payment it is, in whichever order the news comes."""
+    made = ask(tenant, tenant.price(), reference="seat-1")
+    assert (made["type"], made["amount"]["amount"]) == ("subscription", 2900)
+    if card == DECLINED:
+        assert tenant.pay(made, card=card).status == "declined"
+        drain()
+        assert show(tenant, made)["status"] == "pending"
+    assert tenant.pay(made).status == "complete"
+    tenant.stripe.deliver(Mode(shuffled=True, seed=seed))
+    drain()
+    (at_stripe,) = tenant.at_stripe("payment_intent")
+    row = only(project)
+    assert (row.pk, row.status, row.stripe_id) == (made["id"], "paid", at_stripe["id"])
+    assert (row.amount_received, row.checkout_id) == (2900, made["checkout"])
+    assert row.invoice_stripe_id == tenant.at_stripe("invoice")[0]["id"]
+    assert outbox.types(project, "payment.") == ["payment.created", "payment.paid"]
+
+
+def test_on_return_from_a_subscriptions_page(tenant: Tenant, project: Project) -> None:
+    """Without a single webhook."""
+    made = ask(tenant, tenant.price())
+    tenant.pay(made)
+    assert tenant.api.post(f"/payments/{made['id']}/sync").json()["status"] == "paid"
+    assert only(project).amount_received == 2900
+
+
+def test_payments_of_others_are_not_taken_for_the_pages(
+    tenant: Tenant, project: Project, drain: Drain, clock: Clock
+) -> None:
+    """A renewal while a page for something else is open."""
+    tenant.sell(tenant.price())
+    drain()
+    made = ask(tenant, tenant.price(tenant.product("Other"), amount=500))
+    clock.advance(days=31)
+    drain()
+    rows = Payment.objects.for_project(project).exclude(pk=made["id"])
+    assert sorted(rows.values_list("status", "amount")) == [("paid", 2900), ("paid", 2900)]
+    row = Payment.objects.for_project(project).get(pk=made["id"])
+    assert (row.stripe_id, row.status) == (None, "expired")
+
+
+@pytest.mark.parametrize("amount", [0, 2900])
+def test_nothing_to_pay(tenant: Tenant, project: Project, drain: Drain, amount: int) -> None:
+    """A free price, and a trial without a card."""
+    trial = {"trial_period_days": 14, "trial_without_card": True} if amount else {}
+    made = ask(tenant, tenant.price(amount=amount), **trial)
+    tenant.pay(made, card=None)
+    drain()
+    shown = show(tenant, made)
+    assert (shown["status"], shown["amount"]["amount"], shown["stripe_id"]) == ("paid", 0, None)
+    assert shown["paid_at"] is not None
+    assert outbox.types(project, "payment.") == ["payment.created", "payment.paid"]
+
+
+@pytest.mark.parametrize("tried", [False, True])
+@pytest.mark.parametrize(
+    ("end", "status"), [("time", "expired"), ("expires_in", "expired"), ("cancel", "canceled")]
+)
+def test_a_page_that_ends(
+    tenant: Tenant,
+    project: Project,
+    drain: Drain,
+    clock: Clock,
+    tried: bool,
+    end: str,
+    status: str,
+) -> None:
+    made = ask(tenant, tenant.price(interval=None), expires_in=3600)
+    if tried:
+        tenant.pay(made, card=DECLINED)
+        drain()
+    if end == "cancel":
+        assert tenant.api.post(f"/payments/{made['id']}/cancel").json()["status"] == "canceled"
+    elif end == "time":
+        clock.advance(hours=1, minutes=1)
+        drain()
+    else:
+        Payment.objects.for_project(project).update(expires_at=clock.now)
+        assert payment_expiry.expire_due(at=timezone.now()) == 1
+    shown = show(tenant, made)
+    assert (shown["status"], shown["url"]) == (status, None)
+    assert (shown["expired_at"] is not None) == (status == "expired")
+    drain()
+    Payment.objects.for_project(project).update(expiry_leased_until=None)
+    assert payment_expiry.expire_due(at=timezone.now()) == 0
+    assert Checkout.objects.for_project(project).get().status == "expired"
+    failed = ["payment.failed"] if tried else []
+    assert outbox.types(project, "payment.") == ["payment.created", *failed, f"payment.{status}"]
+
+
+def test_paid_when_its_time_ends(tenant: Tenant, project: Project, drain: Drain) -> None:
+    made = ask(tenant, tenant.price(interval=None))
+    tenant.pay(made)
+    Payment.objects.for_project(project).update(expires_at=timezone.now())
+    assert payment_expiry.expire_due(at=timezone.now()) == 1
+    assert show(tenant, made)["status"] == "paid"
+    late = tenant.api.post(f"/payments/{made['id']}/cancel")
+    assert (late.status_code, late.json()["code"]) == (409, "payment-not-cancelable")
+    drain()
+    assert outbox.types(project, "payment.") == ["payment.created", "payment.paid"]
+
+
+def test_what_cannot_be_sold_leaves_nothing(tenant: Tenant, project: Project) -> None:
+    monthly, once = tenant.price(), tenant.price(interval=None)
+    amount = {"amount": 100, "currency": "usd"}
+    refused = [
+        (422, "ambiguous-order", {"user_id": "alice"}),
+        (422, "ambiguous-order", {"user_id": "alice", "price": once["id"], "amount": amount}),
+        (422, "invalid", {"user_id": "alice", "price": once["id"]}),
+        (422, "invalid", {"user_id": "alice", "amount": amount, "success_url": HOME}),
+        (422, "invalid", {"user_id": "a", "price": once["id"], "success_url": HOME} | AWAY),
+        (422, "wrong-price-type", page(once) | {"type": "subscription"}),
+        (422, "wrong-price-type", page(monthly) | {"type": "intent"}),
+        (422, "redirect-not-allowed", page(once) | {"success_url": "https://evil.example"}),
+        (422, "invalid", page(once) | {"expires_in": 86_401}),
+    ]
+    for status, code, body in refused:
+        response = tenant.api.post("/payments", body)
+        assert (response.status_code, response.json()["code"]) == (status, code), body
+    assert not Payment.objects.for_project(project).exists()
+    assert tenant.at_stripe("checkout.session") == tenant.at_stripe("payment_intent") == []
+    tenant.sell(monthly)
+    second = tenant.api.post("/payments", page(monthly))
+    assert (second.status_code, second.json()["code"]) == (409, "already-subscribed")
+    assert not Payment.objects.for_project(project).exclude(type="").exists()
+
+
+AWAY = {"off_session": True}
+
+
+def page(price: Json) -> Json:
+    return {"user_id": "alice", "price": price["id"], "success_url": f"{HOME}/thanks"}
