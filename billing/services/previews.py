@@ -116,8 +116,25 @@ def _now(subscription: Subscription, planned: Planned, at: datetime) -> Bill:
     renews = min(item.period_end for item in subscription.items.all())
     if first is None or first.made_at >= renews:
         return _bill(subscription, moment, None, first)
-    following = _ask(subscription, details, {**others, "preview_mode": "recurring"})
-    return _bill(subscription, moment, first, following)
+    return _bill(
+        subscription, moment, first, _following(subscription, planned, details, others, first)
+    )
+
+
+def _following(
+    subscription: Subscription,
+    planned: Planned,
+    details: Fields,
+    others: Fields,
+    first: PreviewSnapshot,
+) -> PreviewSnapshot | None:
+    """The invoice after the one that is made at once, which may leave the balance changed."""
+    restarts = "trial_end" in details or arrangements.restarts(planned.before, planned.after)
+    if restarts or first.balance_after == first.balance_before:
+        return _ask(subscription, details, {**others, "preview_mode": "recurring"})
+    left = first.balance_after - first.balance_before
+    item = {"amount": left, "currency": subscription.currency}
+    return _ask(subscription, {**details, **UNPRORATED}, {**others, "invoice_items": [item]})
 
 
 def _later(subscription: Subscription, planned: Planned) -> Bill:
@@ -141,10 +158,6 @@ def _bill(
     now: PreviewSnapshot | None,
     following: PreviewSnapshot | None,
 ) -> Bill:
-    """``following`` was worked out without what ``now`` leaves on the customer's balance."""
-    due = following.amount_due if following else None
-    if now is not None and following is not None:
-        due = max(0, following.total + now.balance_after)
     known = _prices(subscription, now.lines if now else ())
     return Bill(
         currency=subscription.currency,
@@ -152,7 +165,7 @@ def _bill(
         amount_due=now.amount_due if now else 0,
         lines=tuple(_line(line, known) for line in now.lines) if now else (),
         next_at=following.made_at if following else None,
-        next_amount_due=due,
+        next_amount_due=following.amount_due if following else None,
     )
 
 

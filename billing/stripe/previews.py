@@ -25,14 +25,14 @@ class PreviewLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreviewSnapshot:
-    """What an invoice would say, when it would be made, and the customer's balance after it.
+    """What an invoice would say, when it would be made, and what it does to the balance.
 
-    Amounts in minor units; a negative ``balance_after`` is a credit.
+    Amounts in minor units; a negative balance is a credit of the customer.
     """
 
     made_at: datetime
-    total: int
     amount_due: int
+    balance_before: int
     balance_after: int
     lines: tuple[PreviewLine, ...]
 
@@ -44,12 +44,12 @@ def preview(client: StripeClient, params: InvoiceCreatePreviewParams) -> Preview
             fields = plain(client.v1.invoices.create_preview(params))
     except StripeObjectMissing:
         return None
-    total = fields.get("total") or 0
+    balance, total = fields.get("starting_balance") or 0, fields.get("total") or 0
     return PreviewSnapshot(
         made_at=instant(fields["created"]),
-        total=total,
         amount_due=fields.get("amount_due") or 0,
-        balance_after=min((fields.get("starting_balance") or 0) + total, 0),
+        balance_before=balance,
+        balance_after=min(balance + total, 0),
         lines=tuple(_line(line) for line in (fields.get("lines") or {}).get("data") or ()),
     )
 
