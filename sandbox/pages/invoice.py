@@ -8,6 +8,7 @@ from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Request, Response
 
 from sandbox import buyer, money
+from sandbox.billing import taxes
 from sandbox.objects import Object
 from sandbox.pages import pdf
 from sandbox.pages.rendering import day, render
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
 
 
 def show(world: World, request: Request, id: str) -> Response:
-    return render("invoice.html", invoice=_finalized(world, id))
+    invoice = _finalized(world, id)
+    return render("invoice.html", invoice=invoice, sums=_sums(invoice))
 
 
 def download(world: World, request: Request, id: str) -> Response:
@@ -47,6 +49,29 @@ def _written(invoice: Object) -> list[str]:
         f"{line['description']}    {money.written(line['amount'], currency)}"
         for line in invoice["lines"]["data"]
     ]
-    due = money.written(invoice["amount_remaining"], currency)
-    total = money.written(invoice["total"], currency)
-    return [*lines, "", f"Total    {total}", f"Due    {due}", f"Status    {invoice['status']}"]
+    sums = [f"{name}    {money.written(amount, currency)}" for name, amount in _sums(invoice)]
+    return [*lines, "", *sums, f"Status    {invoice['status']}"]
+
+
+def _sums(invoice: Object) -> list[tuple[str, int]]:
+    """What stands below the lines; what is nothing is left out, but for total, paid and due."""
+    off = sum(each["amount"] for each in invoice["total_discount_amounts"])
+    credited = invoice["pre_payment_credit_notes_amount"]
+    between = [
+        ("Discount", -off),
+        ("Tax", taxes.exclusive(invoice["total_taxes"])),
+    ]
+    after = [
+        ("Balance applied", invoice["amount_due"] + credited - invoice["total"]),
+        ("Credit notes", -credited),
+    ]
+    shown = [("Subtotal", invoice["subtotal"])] if any(amount for _, amount in between) else []
+    shown += [(name, amount) for name, amount in between if amount]
+    shown += [("Total", invoice["total"])]
+    included = taxes.inclusive(invoice["total_taxes"])
+    shown += [("Tax included", included)] if included else []
+    shown += [(name, amount) for name, amount in after if amount]
+    refunded = invoice["post_payment_credit_notes_amount"]
+    shown += [("Paid", invoice["amount_paid"])]
+    shown += [("Credited afterwards", refunded)] if refunded else []
+    return [*shown, ("Due", invoice["amount_remaining"])]

@@ -1,10 +1,13 @@
 """Credit notes: less to pay before payment, something back after it."""
 
+import re
 from typing import Any
 
 import pytest
 import stripe
+from werkzeug.test import Client
 
+from sandbox.app import Application
 from tests.sandbox.refusals import error_of
 
 
@@ -172,3 +175,15 @@ def test_what_is_refused(shop):
     note = issue(shop, paid, amount=100, out_of_band_amount=100)
     with pytest.raises(stripe.InvalidRequestError, match="only void"):
         shop.client.v1.credit_notes.void_credit_note(note.id)
+
+
+def test_the_invoice_page_adds_up_for_the_reader(shop):
+    coupon = shop.client.v1.coupons.create({"percent_off": 50, "duration": "forever"})
+    invoice = invoiced(shop, (1000,), discounts=[{"coupon": coupon.id}])
+    issue(shop, invoice, amount=200)
+    page = Client(Application(shop.world)).get(f"/pages/invoices/{invoice.id}").text
+    rows = re.findall(r'scope="row">([A-Z][a-z ]+)</th><td class="number">([^<]+)<', page)
+    assert rows == [
+        ("Subtotal", "$10.00"), ("Discount", "−$5.00"), ("Total", "$5.00"),
+        ("Credit notes", "−$2.00"), ("Paid", "$0.00"), ("Due", "$3.00"),
+    ]  # fmt: skip
