@@ -80,7 +80,9 @@ def test_a_name_has_at_most_256_characters(client):
 
 def test_what_the_sandbox_does_not_do_is_refused_not_ignored(client):
     with pytest.raises(stripe.InvalidRequestError, match="does not support `cash_balance`"):
-        client.v1.customers.create({"cash_balance": {"settings": {}}})
+        client.v1.customers.create(
+            {"cash_balance": {"settings": {"reconciliation_mode": "manual"}}}
+        )
 
 
 def test_attach_and_detach(client, ada, event_types):
