@@ -27,6 +27,7 @@ GROUPS: list[tuple[str, list[tuple[str, str, str]]]] = [
     (
         "Money",
         [
+            ("Carts", "shopping_cart", "billing.cart"),
             ("Checkouts", "shopping_cart_checkout", "billing.checkout"),
             ("Payments", "payments", "billing.payment"),
             ("Refunds", "undo", "billing.refund"),

@@ -1,6 +1,7 @@
 """The console's pages about what is sold, paid and owed, and about Stripe."""
 
 from billing.admin import (
+    carts,
     checkouts,
     invoices,
     payments,
@@ -16,6 +17,7 @@ from billing.admin import (
 )
 
 __all__ = [
+    "carts",
     "checkouts",
     "invoices",
     "payments",

@@ -6,7 +6,7 @@ from datetime import datetime
 from django.http import HttpRequest
 
 from billing.admin import tables
-from billing.models import Checkout, Invoice, Payment, StripeCustomer, Subscription
+from billing.models import Cart, Checkout, Invoice, Payment, StripeCustomer, Subscription
 from common.admin import columns
 from common.admin.sections import Section
 from projects.admin.panels import MOST
@@ -17,6 +17,7 @@ def panel(request: HttpRequest, customer: Customer, at: datetime) -> list[Sectio
     whose = {"customer": customer}
     project = customer.project_id
     subscriptions = Subscription.objects.for_project(project).filter(**whose)
+    carts = Cart.objects.for_project(project).filter(**whose).select_related("checkout")
     checkouts = Checkout.objects.for_project(project).filter(**whose)
     payments = Payment.objects.for_project(project).filter(**whose)
     invoices = Invoice.objects.for_project(project).filter(**whose)
@@ -33,6 +34,11 @@ def panel(request: HttpRequest, customer: Customer, at: datetime) -> list[Sectio
         tables.checkouts(
             checkouts.prefetch_related(lines).order_by("-pk")[:MOST],
             more=_more("checkout", customer),
+        ),
+        tables.carts(
+            carts.prefetch_related(lines).order_by("-pk")[:MOST],
+            at=at,
+            more=_more("cart", customer),
         ),
         _at_stripe(known_as.select_related("account").order_by("-pk")[:MOST]),
     ]

@@ -1,8 +1,8 @@
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
 from billing.admin import tables
@@ -10,9 +10,18 @@ from billing.admin.mirrors import METADATA, STRIPE, MirrorAdmin
 from billing.models import Invoice, Subscription, SubscriptionItem
 from billing.models.subscription import SubscriptionStatus
 from billing.models.sync_object import Kind
+from billing.selectors import duplicates
 from common.admin import columns, filters
 from common.admin.decorators import display
 from common.admin.sections import Section
+
+
+class DuplicateFilter(filters.ConditionFilter):
+    """What somebody pays twice for."""
+
+    title = "duplicates"
+    parameter_name = "duplicates"
+    conditions: ClassVar[Mapping[str, Q]] = {"of_an_older_one": duplicates.condition()}
 
 
 @admin.register(Subscription)
@@ -23,6 +32,7 @@ class SubscriptionAdmin(MirrorAdmin):
         "customer_link",
         "project_link",
         "status_badge",
+        "duplicate_of",
         "sold",
         "renews",
         "cancel_at",
@@ -31,6 +41,7 @@ class SubscriptionAdmin(MirrorAdmin):
     list_filter = [
         filters.PROJECT,
         filters.words("status", SubscriptionStatus.values),
+        DuplicateFilter,
         filters.dates("started_at"),
     ]
     fieldsets = [
@@ -42,6 +53,7 @@ class SubscriptionAdmin(MirrorAdmin):
                     "project",
                     "customer",
                     "status_badge",
+                    "duplicate_of",
                     "started_at",
                     "trial_ends_at",
                     "cancel_at",
@@ -55,8 +67,14 @@ class SubscriptionAdmin(MirrorAdmin):
     ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        rows = super().get_queryset(request)
+        rows = duplicates.named(super().get_queryset(request))
         return rows.prefetch_related("items__price__product")
+
+    @display(description="Duplicate of")
+    def duplicate_of(self, row: Subscription) -> object:
+        """An older live subscription of the same customer to the same product."""
+        older = duplicates.of(subscription=row)
+        return columns.link(Subscription(pk=older), older) if older else columns.EMPTY
 
     @display(description="Sold")
     def sold(self, row: Subscription) -> str:

@@ -1,15 +1,25 @@
 """What was bought, as tables: on a customer's page and on the pages of related rows."""
 
 from collections.abc import Iterable
+from datetime import datetime
 
 from django.utils.html import format_html_join
 
-from billing.models import Checkout, CheckoutLine, Invoice, Payment, Subscription, SubscriptionItem
+from billing.models import (
+    Cart,
+    CartLine,
+    Checkout,
+    CheckoutLine,
+    Invoice,
+    Payment,
+    Subscription,
+    SubscriptionItem,
+)
 from common.admin import columns
 from common.admin.sections import Section
 
 
-def sold(lines: Iterable[SubscriptionItem | CheckoutLine]) -> str:
+def sold(lines: Iterable[SubscriptionItem | CheckoutLine | CartLine]) -> str:
     """``2 × Pro, Extra seats``: products by name, each with its number when that is not one."""
     return format_html_join(
         ", ", "{}{}", ((_times(line.quantity), _product(line)) for line in lines)
@@ -20,7 +30,7 @@ def _times(quantity: int) -> str:
     return f"{quantity} × " if quantity != 1 else ""
 
 
-def _product(line: SubscriptionItem | CheckoutLine) -> str:
+def _product(line: SubscriptionItem | CheckoutLine | CartLine) -> str:
     if line.price is not None:
         return line.price.product.name
     return line.price_stripe_id
@@ -108,4 +118,26 @@ def checkouts(rows: Iterable[Checkout], *, more: str = "") -> Section:
         more=more,
         right=[4],
         prose=[3],
+    )
+
+
+def carts(rows: Iterable[Cart], *, at: datetime, more: str = "") -> Section:
+    """Needs ``lines__price__product``."""
+    return Section(
+        title="Carts",
+        headers=["Cart", "Status", "Holds", "Checkout", "Made", "Ends"],
+        rows=[
+            [
+                columns.link(row, row.pk),
+                columns.badge(row.standing(at)),
+                sold(row.lines.all()) or columns.EMPTY,
+                columns.link(row.checkout),
+                columns.moment(row.created_at),
+                columns.moment(row.expires_at),
+            ]
+            for row in rows
+        ],
+        empty="No cart.",
+        more=more,
+        prose=[2],
     )

@@ -75,6 +75,10 @@ class SubscriptionSerializer(serializers.Serializer[Any]):
     pause = PauseSerializer(allow_null=True, help_text="While its collection is paused.")
     discounts = DiscountSerializer(many=True)
     automatic_tax = serializers.BooleanField()
+    duplicate_of = serializers.CharField(
+        allow_null=True,
+        help_text="An older live subscription of the user to one of its products, made at Stripe.",
+    )
     metadata = serializers.DictField(child=serializers.CharField())
     stripe_id = serializers.CharField()
     created_at = serializers.DateTimeField()

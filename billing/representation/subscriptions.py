@@ -2,6 +2,7 @@
 
 from billing.models import Subscription, SubscriptionItem
 from billing.representation.values import Json, moment
+from billing.selectors import duplicates
 
 
 def subscription(row: Subscription) -> Json:
@@ -21,6 +22,7 @@ def subscription(row: Subscription) -> Json:
         "pause": _pause(row),
         "discounts": row.discounts,
         "automatic_tax": row.automatic_tax,
+        "duplicate_of": duplicates.of(subscription=row),
         "metadata": row.metadata,
         "stripe_id": row.stripe_id,
         "created_at": moment(row.created_at),

@@ -22,7 +22,7 @@ def listing(
     rows = _loaded(project)
     if user_id:
         rows = rows.filter(customer__user_id=user_id)
-    return rows.filter(_standing(CartStatus(status), at)) if status else rows
+    return rows.filter(standing(CartStatus(status), at)) if status else rows
 
 
 def get(*, project: Project | str, cart_id: str) -> Cart:
@@ -77,7 +77,7 @@ def _loaded(project: Project | str) -> ProjectQuerySet[Cart]:
     )
 
 
-def _standing(status: CartStatus, at: datetime) -> Q:
+def standing(status: CartStatus, at: datetime) -> Q:
     """What ``Cart.standing`` says, as a condition."""
     is_free = ~Q(status=CartStatus.COMPLETED) & ~HELD
     return {

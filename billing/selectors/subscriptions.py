@@ -6,6 +6,7 @@ from django.db.models import Case, F, IntegerField, QuerySet, Value, When
 
 from billing.models import Subscription
 from billing.models.subscription import LIVE, SubscriptionStatus
+from billing.selectors import duplicates
 from common.errors import NotFound
 from common.models import ProjectQuerySet
 from projects.models import Project
@@ -16,7 +17,7 @@ def listing(
 ) -> ProjectQuerySet[Subscription]:
     """Those that match every filter given: three queries, whatever their number."""
     rows = (
-        Subscription.objects.for_project(project)
+        duplicates.named(Subscription.objects.for_project(project))
         .select_related("customer", "account")
         .prefetch_related("items__price")
     )

@@ -7,14 +7,16 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from billing.models import StripeAccount, StripeEndpoint, SyncObject
+from billing.models import Cart, StripeAccount, StripeEndpoint, SyncObject
+from billing.models.cart import CartStatus
+from billing.selectors import carts
 from billing.selectors.sync_objects import IN_STATE
 from entitlements.admin.grants import GrantStatusFilter
 from entitlements.models import Grant
 from projects.admin import keys
 from projects.admin.key_filters import KeyStateFilter
 from projects.models import ApiKey
-from tests.console.world import World, build
+from tests.console.world import DAY, World, build
 from webhooks.models import InboundEvent
 from webhooks.selectors.inbound_events import IN_STATUS
 
@@ -172,3 +174,21 @@ def test_palette_finds_ids_and_names(operator: Client, viewer: Client) -> None:
 
     operator.logout()
     assert operator.get("/admin/search/", {"s": names[0]}).status_code == 302
+
+
+def test_carts_by_what_they_are_now(world: World) -> None:
+    now = timezone.now()
+    combinations = itertools.product(CartStatus, [None, world.checkout], [-DAY, DAY])
+    rows = [
+        Cart.objects.for_project(world.project).create(
+            customer=world.customer, status=status, checkout=page, expires_at=now + left
+        )
+        for status, page, left in combinations
+    ]
+    for status in CartStatus:
+        condition = carts.standing(status, now)
+        found = Cart.objects.for_project(world.project).filter(
+            condition, pk__in=[row.pk for row in rows]
+        )
+        said = {row.pk for row in rows if row.standing(now) == status}
+        assert set(found.values_list("pk", flat=True)) == said

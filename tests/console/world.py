@@ -8,6 +8,8 @@ from typing import Any
 from django.utils import timezone
 
 from billing.models import (
+    Cart,
+    CartLine,
     Checkout,
     CheckoutLine,
     Invoice,
@@ -270,8 +272,16 @@ def _buy(
         period_start=now - 20 * DAY,
         period_end=now + 10 * DAY,
     )
+    cart = Cart.objects.for_project(project).create(
+        customer=customer,
+        currency="usd",
+        metadata={"seller": name},
+        expires_at=now + 20 * DAY,
+    )
+    CartLine.objects.for_project(project).create(cart=cart, price=price, quantity=number + 1)
     checkout = Checkout.objects.for_project(project).create(
         **ours,
+        cart=cart,
         stripe_id=_stripe_id("cs_test"),
         type="subscription",
         status="complete",
