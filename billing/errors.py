@@ -83,6 +83,14 @@ class NothingToRefund(Conflict):
     code, title = "nothing-to-refund", "There is not that much left to refund."
 
 
+class RefundNotCancelable(Conflict):
+    code, title = "refund-not-cancelable", "This refund cannot be canceled any more."
+
+
+class NoDocument(Conflict):
+    code, title = "no-document", "There is no PDF of this invoice."
+
+
 class IntentOver(Conflict):
     code, title = "intent-over", "It has come to its end."
 

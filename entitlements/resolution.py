@@ -28,11 +28,14 @@ class Reason(StrEnum):
     GRANTED = "granted"
     NOT_ENTITLED = "not_entitled"
     REVOKED = "revoked"
+    HELD = "held"
     UNKNOWN_FEATURE = "unknown_feature"
 
 
 ALLOWING = (Reason.ENTITLED, Reason.GRANTED, Reason.TRIAL, Reason.GRACE)
 """Reasons that a permission may have. Of several, the answer names the first in this order."""
+DENYING = (Reason.REVOKED, Reason.HELD)
+"""The same for denials: what a person took away, what a bank has yet to decide about."""
 
 
 class Source(NamedTuple):
@@ -180,10 +183,10 @@ def _decide(
 ) -> Decision:
     holding = [fact for fact in about if fact.holds(at)]
     if deciding := [fact for fact in holding if fact.effect == DENY]:
-        value, reason = rules.nothing, Reason.REVOKED
+        value, reason = rules.nothing, _first(deciding, DENYING)
     else:
         value, deciding = _most_generous(holding, rules)
-        reason = _reason(deciding) if rules.allows(value) else Reason.NOT_ENTITLED
+        reason = _first(deciding, ALLOWING) if rules.allows(value) else Reason.NOT_ENTITLED
     return Decision(
         feature=feature,
         allowed=rules.allows(value),
@@ -205,8 +208,8 @@ def _most_generous(holding: Sequence[Fact], rules: Kind) -> tuple[Value, list[Fa
     return best, [fact for fact in offers if fact.value == best]
 
 
-def _reason(deciding: Sequence[Fact]) -> Reason:
-    return min((fact.reason for fact in deciding), key=ALLOWING.index)
+def _first(deciding: Sequence[Fact], order: Sequence[Reason]) -> Reason:
+    return min((fact.reason for fact in deciding), key=order.index)
 
 
 def _next_change(about: Sequence[Fact], at: datetime) -> datetime | None:

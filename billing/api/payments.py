@@ -11,7 +11,9 @@ from rest_framework.response import Response
 
 from billing import representation
 from billing.api.fields import IdField, StripeMetadataField, id_pattern
+from billing.api.disputes import DisputeSerializer
 from billing.api.new_payments import AWAY, BY_YOURSELF, ON_A_PAGE, NewPaymentSerializer, wish
+from billing.api.refunds import NewRefundSerializer, RefundSerializer
 from billing.models import Payment
 from billing.models.payment import PaymentStatus, PaymentType
 from billing.selectors import payments as stored
@@ -20,22 +22,6 @@ from common.api.serializers import MoneySerializer, StrictSerializer, UserIdFiel
 from common.api.views import ProjectViewSet
 from common.money import MAX_AMOUNT
 from projects.scopes import Scope
-
-REASONS = ["duplicate", "fraudulent", "requested_by_customer"]
-
-
-class RefundSerializer(serializers.Serializer[Any]):
-    """Money that goes back, part of a payment."""
-
-    id = serializers.CharField()
-    payment = serializers.CharField()
-    status = serializers.CharField(
-        help_text="Stripe's: pending, requires_action, succeeded, failed or canceled."
-    )
-    amount = MoneySerializer()
-    reason = serializers.CharField(allow_null=True)
-    stripe_id = serializers.CharField()
-    refunded_at = serializers.DateTimeField()
 
 
 class FailureSerializer(serializers.Serializer[Any]):
@@ -70,9 +56,12 @@ class PaymentSerializer(serializers.Serializer[Any]):
     description = serializers.CharField(allow_null=True)
     amount = MoneySerializer()
     amount_received = MoneySerializer()
-    amount_refunded = MoneySerializer()
+    amount_refunded = MoneySerializer(help_text="What went back, or is on its way.")
+    amount_disputed = MoneySerializer(help_text="Withheld by open disputes, or lost to them.")
+    invoice = serializers.CharField(allow_null=True, help_text="The invoice that it settles.")
     failure = FailureSerializer(allow_null=True)
     refunds = RefundSerializer(many=True)
+    disputes = DisputeSerializer(many=True)
     off_session = serializers.BooleanField()
     save_payment_method = serializers.BooleanField()
     payment_method_type = serializers.CharField(
@@ -117,17 +106,6 @@ class PaymentFilterSerializer(StrictSerializer):
     status = serializers.ChoiceField(choices=PaymentStatus.choices, required=False)
     type = serializers.ChoiceField(choices=PaymentType.choices, required=False)
     reference = serializers.CharField(max_length=255, required=False)
-
-
-class NewRefundSerializer(StrictSerializer):
-    amount = WholeNumberField(
-        min_value=1,
-        max_value=MAX_AMOUNT,
-        required=False,
-        help_text="Minor units of the payment's currency; left out, all that is left.",
-    )
-    reason = serializers.ChoiceField(choices=REASONS, required=False)
-    metadata = StripeMetadataField(default=dict)
 
 
 class PaymentsViewSet(ProjectViewSet):
@@ -212,9 +190,10 @@ class PaymentsViewSet(ProjectViewSet):
     )
     @action(detail=True, methods=["post"])
     def refunds(self, request: Request, pk: str) -> Response:
-        """In whole or in part. A full refund takes away what the payment bought.
+        """In whole or in part. What becomes of access is for each product's `refund_policy` to
+        say. A refund may fail later: then `payment.refund_failed` tells, and access is back.
 
-        409 ``nothing-to-refund`` for more than is left.
+        409 `nothing-to-refund` for more than is left.
         """
         body = self.parse_body(NewRefundSerializer)
         row = refunds.refund(

@@ -6,6 +6,7 @@ from rest_framework.routers import SimpleRouter
 from billing.api.addons import AddonsViewSet
 from billing.api.carts import CartItemsViewSet, CartsViewSet
 from billing.api.checkouts import CheckoutsViewSet
+from billing.api.disputes import DisputesViewSet
 from billing.api.fields import id_pattern
 from billing.api.grants import GrantsViewSet
 from billing.api.invoices import InvoicesViewSet
@@ -14,17 +15,20 @@ from billing.api.payments import PaymentsViewSet
 from billing.api.plans import PlansViewSet
 from billing.api.prices import PricesViewSet
 from billing.api.products import ProductsViewSet
+from billing.api.refunds import RefundsViewSet
 from billing.api.stripe_accounts import StripeAccountViewSet
 from billing.api.subscriptions import SubscriptionsViewSet, UserSubscriptionsViewSet
 
 router = SimpleRouter(trailing_slash=False)
 router.register("carts", CartsViewSet, basename="cart")
 router.register("checkout", CheckoutsViewSet, basename="checkout")
+router.register("disputes", DisputesViewSet, basename="dispute")
 router.register("invoices", InvoicesViewSet, basename="invoice")
 router.register("payments", PaymentsViewSet, basename="payment")
 router.register("plans", PlansViewSet, basename="plan")
 router.register("prices", PricesViewSet, basename="price")
 router.register("products", ProductsViewSet, basename="product")
+router.register("refunds", RefundsViewSet, basename="refund")
 
 urlpatterns = [
     path("", include(router.urls)),

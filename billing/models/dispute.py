@@ -1,3 +1,5 @@
+from datetime import datetime
+
 from django.db import models
 
 from billing.models.mirror import Mirror, mirror_key
@@ -8,7 +10,28 @@ from common.money import Money
 INQUIRY = "warning_"
 """How the statuses of an inquiry begin: a question of the bank, no money has moved."""
 WON = frozenset({"won", "warning_closed", "prevented"})
-LOST = frozenset({"lost"})
+
+
+class Standing(models.TextChoices):
+    """What Stripe's many words for a dispute come to. A word that is not known means open."""
+
+    INQUIRY = "inquiry", "A question of the bank: no money has moved"
+    OPEN = "open", "The money is withheld, and nobody has decided yet"
+    WON = "won", "It came to nothing, or the money is back"
+    LOST = "lost", "The money is gone"
+
+
+def standing(status: str) -> Standing:
+    if status in WON:
+        return Standing.WON
+    if status == "lost":
+        return Standing.LOST
+    return Standing.INQUIRY if status.startswith(INQUIRY) else Standing.OPEN
+
+
+def is_withheld(status: str) -> bool:
+    """Whether the bank has the money, for now or for good."""
+    return standing(status) in (Standing.OPEN, Standing.LOST)
 
 
 class Dispute(Mirror):
@@ -31,19 +54,25 @@ class Dispute(Mirror):
             mirror_key("billing_dispute"),
             *tenant_links("billing_dispute", [("payment", "billing.Payment")]),
         ]
+        indexes = [models.Index(fields=["project", "status"], name="dispute_by_status")]
 
     def __str__(self) -> str:
         return f"{Money(self.amount, self.currency)} ({self.status})"
 
     @property
-    def is_inquiry(self) -> bool:
-        return self.status.startswith(INQUIRY)
+    def since(self) -> datetime:
+        """When it was opened by Stripe's clock, or when we heard of it if that clock is ahead."""
+        return min(self.opened_at, self.created_at)
+
+    @property
+    def standing(self) -> Standing:
+        return standing(self.status)
 
     @property
     def is_lost(self) -> bool:
-        return self.status in LOST
+        return self.standing == Standing.LOST
 
     @property
     def is_open(self) -> bool:
         """Whether the money is withheld and nobody has decided yet."""
-        return not self.is_inquiry and self.status not in WON | LOST
+        return self.standing == Standing.OPEN

@@ -5,6 +5,10 @@ from common.ids import PublicIdField
 from common.models import ProjectOwned, tenant_key, tenant_links
 from common.money import Money
 
+PAID = "paid"
+UNPAYABLE = frozenset({"void", "uncollectible"})
+"""Nobody is asked for its money any more."""
+
 
 class Invoice(Mirror):
     """A bill, as Stripe wrote it. ``status`` in Stripe's words; amounts in minor units."""
@@ -59,6 +63,9 @@ class Invoice(Mirror):
             models.Index(
                 fields=["project", "subscription_stripe_id"], name="invoice_by_subscription"
             ),
+            models.Index(fields=["project", "number"], name="invoice_by_number"),
+            models.Index(fields=["project", "issued_at"], name="invoice_by_time"),
+            models.Index(fields=["account", "stripe_id"], name="owner_by_invoice"),
         ]
 
     def __str__(self) -> str:

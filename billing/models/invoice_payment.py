@@ -5,13 +5,24 @@ from common.models import ProjectOwned, tenant_key, tenant_links
 
 
 class InvoicePayment(ProjectOwned):
-    """Which payment settles which invoice, and how much of it. ``status`` in Stripe's words."""
+    """Which payment settles which invoice, and how much of it. ``status`` in Stripe's words.
+
+    ``payment`` is empty while the payment is not mirrored, and for money that came another way.
+    """
 
     id = PublicIdField(prefix="inpay")
     invoice = models.ForeignKey(
         "billing.Invoice", on_delete=models.CASCADE, related_name="payments", db_constraint=False
     )
     stripe_id = models.CharField(max_length=255)
+    payment = models.ForeignKey(
+        "billing.Payment",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="invoice_payments",
+        db_constraint=False,
+    )
     payment_stripe_id = models.CharField(max_length=255, blank=True)
     status = models.CharField(max_length=20)
     currency = models.CharField(max_length=3)
@@ -26,7 +37,10 @@ class InvoicePayment(ProjectOwned):
                 fields=["project", "invoice", "stripe_id"],
                 name="billing_invoicepayment_stripe_id_key",
             ),
-            *tenant_links("billing_invoicepayment", [("invoice", "billing.Invoice")]),
+            *tenant_links(
+                "billing_invoicepayment",
+                [("invoice", "billing.Invoice"), ("payment", "billing.Payment")],
+            ),
         ]
         indexes = [models.Index(fields=["project", "payment_stripe_id"], name="invoice_by_payment")]
 

@@ -8,7 +8,7 @@ from billing.representation.carts import cart
 from billing.representation.catalog import plan, price, product
 from billing.representation.checkouts import checkout
 from billing.representation.invoices import invoice
-from billing.representation.payments import payment, refund, standing
+from billing.representation.payments import dispute, payment, refund, standing
 from billing.representation.stripe_accounts import stripe_account
 from billing.representation.subscriptions import subscription
 from billing.representation.values import Json, moment, money
@@ -17,6 +17,7 @@ __all__ = [
     "Json",
     "cart",
     "checkout",
+    "dispute",
     "invoice",
     "moment",
     "money",

@@ -1,6 +1,7 @@
-"""Payments with their refunds. How to pay (secret, page) is no part of it: see the API."""
+"""Payments with their refunds and disputes. How to pay (secret, page) is told by the API alone."""
 
-from billing.models import Payment, Refund
+from billing.models import Dispute, Payment, Refund
+from billing.models.dispute import Standing
 from billing.representation.values import Json, moment, money
 
 
@@ -18,9 +19,16 @@ def payment(row: Payment) -> Json:
         "amount": money(row.amount, row.currency),
         "amount_received": money(row.amount_received, row.currency),
         "amount_refunded": money(row.amount_refunded, row.currency),
+        "amount_disputed": money(row.amount_disputed, row.currency),
+        "invoice": next((each.invoice_id for each in row.invoice_payments.all()), None),
         "failure": _failure(row),
         "refunds": [
-            refund(each) for each in sorted(row.refunds.all(), key=lambda each: str(each.pk))
+            refund(each)
+            for each in sorted(row.refunds.all(), key=lambda each: str(each.pk))
+            if each.stripe_id
+        ],
+        "disputes": [
+            dispute(each) for each in sorted(row.disputes.all(), key=lambda each: str(each.pk))
         ],
         "off_session": row.off_session,
         "save_payment_method": row.save_payment_method,
@@ -49,11 +57,30 @@ def refund(row: Refund) -> Json:
     return {
         "id": row.pk,
         "payment": row.payment_id,
-        "status": row.status,
+        "status": row.status or "pending",
         "amount": money(row.amount, row.currency),
         "reason": row.reason or None,
+        "failure_reason": row.failure_reason or None,
+        "metadata": row.metadata,
         "stripe_id": row.stripe_id,
         "refunded_at": moment(row.refunded_at),
+    }
+
+
+def dispute(row: Dispute) -> Json:
+    """``outcome`` is empty until the bank has decided; an inquiry that ended is ``won``."""
+    decided = row.standing in (Standing.WON, Standing.LOST)
+    return {
+        "id": row.pk,
+        "payment": row.payment_id,
+        "status": row.status,
+        "is_inquiry": row.standing == Standing.INQUIRY,
+        "outcome": row.standing.value if decided else None,
+        "amount": money(row.amount, row.currency),
+        "reason": row.reason or None,
+        "evidence_due_by": moment(row.evidence_due_by),
+        "stripe_id": row.stripe_id,
+        "opened_at": moment(row.opened_at),
     }
 
 

@@ -1,5 +1,8 @@
-"""The project's invoices, with their lines and customers loaded."""
+"""The project's invoices, with everything that is shown of them loaded."""
 
+from datetime import datetime
+
+from billing.errors import NoDocument
 from billing.models import Invoice
 from common.errors import NotFound
 from common.models import ProjectQuerySet
@@ -7,19 +10,29 @@ from projects.models import Project
 
 
 def listing(
-    *, project: Project, user_id: str = "", subscription: str = "", status: str = ""
+    *,
+    project: Project,
+    user_id: str = "",
+    subscription: str = "",
+    status: str = "",
+    number: str = "",
+    issued_from: datetime | None = None,
+    issued_before: datetime | None = None,
 ) -> ProjectQuerySet[Invoice]:
-    """Those that match every filter given: two queries, whatever their number."""
+    """Those that match every filter given: four queries, whatever their number."""
     wanted = {
         "customer__user_id": user_id,
         "subscription_id": subscription,
         "status": status,
+        "number": number,
+        "issued_at__gte": issued_from,
+        "issued_at__lt": issued_before,
     }
     return (
         Invoice.objects.for_project(project)
         .filter(**{name: value for name, value in wanted.items() if value})
         .select_related("customer")
-        .prefetch_related("lines")
+        .prefetch_related("lines", "payments", "credit_notes")
     )
 
 
@@ -29,3 +42,13 @@ def get(*, project: Project, invoice_id: str) -> Invoice:
     if row is None:
         raise NotFound("No invoice with this id.")
     return row
+
+
+def document(*, project: Project, invoice_id: str) -> str:
+    """Where Stripe keeps the invoice as a PDF; raises NotFound, and NoDocument for a draft."""
+    row = Invoice.objects.for_project(project).only("pdf_url").filter(pk=invoice_id).first()
+    if row is None:
+        raise NotFound("No invoice with this id.")
+    if not row.pdf_url:
+        raise NoDocument("A draft has none. It gets one when it is final.")
+    return row.pdf_url

@@ -1,43 +1,32 @@
 """What may be done because of what was bought: mirrors in, facts out, in the same transaction.
 
 A subscription speaks while it is trialing, active or within the grace period of a failed payment;
-a purchase speaks once it is paid for and until it is refunded in full. A quantity does not
-multiply a limit. The caller holds the customer's lock.
+a purchase speaks once it is paid for. How much they give follows the money behind them: what each
+product's policies leave when it goes back, or while a bank decides (``docs/refunds.md``). A
+quantity does not multiply a limit. The caller holds the customer's lock.
 """
 
-from collections.abc import Iterator
 from datetime import datetime
 
-from django.conf import settings
 from django.db.models import Q
 
 from billing.models import (
     Checkout,
+    CheckoutLine,
+    Invoice,
     Payment,
     Price,
     Product,
-    ProductFeature,
     Subscription,
-    SubscriptionItem,
     SyncObject,
 )
 from billing.models.checkout import CheckoutStatus
-from billing.models.price import PriceType
-from billing.models.subscription import ENDED, SubscriptionStatus
+from billing.models.subscription import ENDED
 from billing.models.sync_object import Kind
-from billing.services import leases
+from billing.services import claims, leases
 from entitlements.models.fact import SourceType
-from entitlements.resolution import Reason
 from entitlements.services import facts
-from entitlements.services.facts import Claim
 from projects.models import Customer
-
-REASONS: dict[str, Reason] = {
-    SubscriptionStatus.TRIALING: Reason.TRIAL,
-    SubscriptionStatus.ACTIVE: Reason.ENTITLED,
-    SubscriptionStatus.PAST_DUE: Reason.GRACE,
-}
-"""Any other status, one that we do not know among them, gives nothing."""
 
 
 def follow_subscription(*, subscription: Subscription, customer: Customer, at: datetime) -> bool:
@@ -46,20 +35,60 @@ def follow_subscription(*, subscription: Subscription, customer: Customer, at: d
         customer=customer,
         source_type=SourceType.SUBSCRIPTION,
         source_id=subscription.pk,
-        claims=_subscription_claims(subscription) if subscription.status in REASONS else (),
+        claims=claims.of_subscription(subscription),
         at=at,
     )
 
 
 def follow_checkout(*, checkout: Checkout, customer: Customer, at: datetime) -> bool:
-    """Make the customer's facts from this purchase what was bought once; whether that changed."""
+    """Make the customer's facts from this purchase what was bought once; whether that changed.
+
+    Each line remembers when it was given and, while it is, taken back.
+    """
+    given = claims.of_lines(checkout)
+    for line, left in given:
+        _note(line, is_given=left is not None, at=at)
     return facts.replace(
         customer=customer,
         source_type=SourceType.CHECKOUT,
         source_id=checkout.pk,
-        claims=_purchase_claims(checkout) if _is_kept(checkout) else (),
+        claims=claims.of_checkout(checkout, given),
         at=at,
     )
+
+
+def follow_invoice(*, invoice: Invoice, customer: Customer, at: datetime) -> None:
+    """Let follow what the invoice is for: its subscription, and what a page sold beside it."""
+    for checkout in checkouts_of(invoice):
+        follow_checkout(checkout=checkout, customer=customer, at=at)
+    for subscription in subscriptions_of(invoice):
+        follow_subscription(subscription=subscription, customer=customer, at=at)
+
+
+def follow_payment(*, payment: Payment, customer: Customer, at: datetime) -> None:
+    """Let follow what the payment is for: the page that it was made on, and its invoices."""
+    if payment.checkout is not None:
+        follow_checkout(checkout=payment.checkout, customer=customer, at=at)
+    for invoice in invoices_of(payment):
+        follow_invoice(invoice=invoice, customer=customer, at=at)
+
+
+def invoices_of(payment: Payment) -> list[Invoice]:
+    rows = Invoice.objects.for_project(payment.project_id).filter(payments__payment=payment)
+    return list(rows.distinct())
+
+
+def checkouts_of(invoice: Invoice) -> list[Checkout]:
+    """The page that made it, if one did."""
+    rows = Checkout.objects.for_project(invoice.project_id)
+    return list(rows.filter(**_whose(invoice), invoice_stripe_id=invoice.stripe_id))
+
+
+def subscriptions_of(invoice: Invoice) -> list[Subscription]:
+    if not invoice.subscription_stripe_id:
+        return []
+    rows = Subscription.objects.for_project(invoice.project_id)
+    return list(rows.filter(**_whose(invoice), stripe_id=invoice.subscription_stripe_id))
 
 
 def reread_holders(*, product: Product) -> int:
@@ -83,69 +112,16 @@ def reread_holders(*, product: Product) -> int:
     return leases.mark_all(held)
 
 
-def _subscription_claims(subscription: Subscription) -> Iterator[Claim]:
-    items = subscription.items.select_related("price")
-    priced = [(item, item.price) for item in items if item.price is not None]
-    entitling = _features(subscription.project_id, [price for _, price in priced])
-    for item, price in priced:
-        for feature in entitling.get(price.product_id, ()):
-            yield Claim(
-                feature_id=feature.feature_id,
-                value=feature.value,
-                reason=REASONS[subscription.status],
-                starts_at=_start(subscription),
-                ends_at=_end(subscription, item),
-            )
+def _note(line: CheckoutLine, *, is_given: bool, at: datetime) -> None:
+    """Write down when the line was given, or taken back."""
+    if is_given and (line.fulfilled_at is None or line.revoked_at is not None):
+        line.fulfilled_at, line.revoked_at = line.fulfilled_at or at, None
+    elif not is_given and line.fulfilled_at is not None and line.revoked_at is None:
+        line.revoked_at = at
+    else:
+        return
+    line.save(update_fields=["fulfilled_at", "revoked_at"])
 
 
-def _start(subscription: Subscription) -> datetime:
-    """When it began by Stripe's clock, or when we heard of it if that clock is ahead of ours."""
-    return min(subscription.started_at, subscription.created_at)
-
-
-def _end(subscription: Subscription, item: SubscriptionItem) -> datetime | None:
-    """When it will be over without any further news: its cancellation, or the end of grace."""
-    if subscription.status != SubscriptionStatus.PAST_DUE:
-        return subscription.cancel_at
-    grace: datetime = item.period_start + settings.BILLING.grace_period
-    return min(grace, subscription.cancel_at or grace)
-
-
-def _is_kept(checkout: Checkout) -> bool:
-    """Whether it is paid for, or free, and the money did not go back."""
-    if not checkout.is_fulfilled or not checkout.payment_stripe_id:
-        return checkout.is_fulfilled
-    payment = (
-        Payment.objects.for_project(checkout.project_id)
-        .filter(
-            account_id=checkout.account_id,
-            customer_id=checkout.customer_id,
-            stripe_id=checkout.payment_stripe_id,
-        )
-        .first()
-    )
-    return payment is None or not payment.is_refunded_in_full
-
-
-def _purchase_claims(checkout: Checkout) -> Iterator[Claim]:
-    """From the lines that are paid once; what is paid again and again follows its subscription."""
-    once = checkout.lines.select_related("price").filter(price__type=PriceType.ONE_TIME)
-    prices = [line.price for line in once]
-    entitling = _features(checkout.project_id, prices)
-    for price in prices:
-        for feature in entitling.get(price.product_id, ()):
-            yield Claim(
-                feature_id=feature.feature_id,
-                value=feature.value,
-                reason=Reason.ENTITLED,
-                starts_at=checkout.completed_at or checkout.created_at,
-            )
-
-
-def _features(project_id: str, prices: list[Price]) -> dict[str, list[ProductFeature]]:
-    """What the products behind these prices entitle to, by product."""
-    found: dict[str, list[ProductFeature]] = {}
-    held = {price.product_id for price in prices}
-    for feature in ProductFeature.objects.for_project(project_id).filter(product_id__in=held):
-        found.setdefault(feature.product_id, []).append(feature)
-    return found
+def _whose(invoice: Invoice) -> dict[str, str]:
+    return {"account_id": invoice.account_id, "customer_id": invoice.customer_id}

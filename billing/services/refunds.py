@@ -1,32 +1,28 @@
 """Give money back, in whole or in part, and never more than is left.
 
-Whether access ends with it is decided where purchases become facts; here only money moves.
+Our row comes first, then the request (docs/rules.md, R9). Stripe decides how much is left, also
+when several ask at once. Whether access ends with the money is decided where purchases become
+facts; here only money moves.
 """
 
-import hashlib
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from billing.errors import NothingToRefund
+from django.db import transaction
+
+from billing.errors import NothingToRefund, RefundNotCancelable
 from billing.models import Payment, Refund
 from billing.models.sync_object import Kind
-from billing.selectors import payments as stored
-from billing.services import sync
-from billing.stripe import payments
-from billing.stripe.client import client_for
-from billing.stripe.errors import (
-    SHORTEST_WAIT,
-    StripeFailed,
-    StripeRefused,
-    StripeUnavailable,
-)
-from billing.stripe.snapshots import PaymentSnapshot, RefundSnapshot
+from billing.selectors import refunds as stored
+from billing.services import intents, making, sync
+from billing.stripe import refunds
+from billing.stripe.errors import StripeRefused, StripeUnavailable
 from common.errors import Invalid
 from common.ids import new_id
 from events.services import audit
+from projects.selectors import customers
 
-KEYS_TRIED = 3
-"""How many idempotency keys one refund may use up on errors inside Stripe."""
+CANCELABLE = frozenset({"pending", "requires_action"})
 
 
 def refund(
@@ -38,117 +34,153 @@ def refund(
     idempotency_key: str,
     actor: str,
     at: datetime,
+    note: str = "",
 ) -> Refund:
     """Give ``amount`` minor units back, or all that is left.
 
-    The same ``idempotency_key`` never gives back twice. Raises Invalid for an amount that is
-    not positive, NothingToRefund for more than is left, StripeUnavailable while it is not known
-    whether the money went back: the same request then finishes it, if it has a key.
+    The same ``idempotency_key`` never gives back twice. ``note`` is an operator's reason for the
+    audit trail. Raises Invalid for an amount that is not positive, NothingToRefund for more than
+    is left, StripeUnavailable while it is not known whether the money went back: the same request
+    then finishes it.
     """
     if amount is not None and amount <= 0:
         raise Invalid("A positive number of minor units.", field="amount")
-    label = _label(payment, idempotency_key)
-    asked = {"amount": amount, "reason": reason, "idempotent": bool(idempotency_key)}
-    _record(payment, actor, at, asked)
-    try:
-        found = _give_back(payment, amount=amount, reason=reason, metadata=metadata, label=label)
-    except StripeUnavailable as away:
-        raise away if idempotency_key else _unknown(away) from away
-    sync.now(
-        account=payment.account,
-        kind=Kind.PAYMENT_INTENT,
-        stripe_id=payment.stripe_id or "",
-        at=at,
-    )
-    return stored.refund(payment=payment, stripe_id=found.stripe_id)
+    key = making.request_key(idempotency_key, "refund", payment.pk, amount, reason, metadata)
+    asked = _Asked(amount, reason, metadata, key=key, is_named=bool(idempotency_key))
+    if _begun(payment, asked, at) is None and _lacks(payment, amount):
+        _read(payment, at)  # perhaps there is more than we have heard of
+        _check(payment, amount)
+    row = _begin(payment, asked, actor=actor, note=note, at=at)
+    _make(row, payment, amount, at)
+    return stored.get(project=payment.project, refund_id=row.pk)
 
 
-def _give_back(
-    payment: Payment, *, amount: int | None, reason: str, metadata: dict[str, str], label: str
-) -> RefundSnapshot:
-    """The refund of this label: an earlier one, or one made now.
+def cancel(*, refund: Refund, request: str, actor: str, at: datetime) -> Refund:
+    """Call a refund off that still waits, as a refund to a customer's bank account can.
 
-    After an error inside Stripe its key answers with that error for ever. Once the error is a
-    repeated one, that try is over, and the payment itself tells whether it gave anything back.
+    Raises RefundNotCancelable for one that is on its way or over.
     """
-    failure: StripeFailed | None = None
-    for generation in range(KEYS_TRIED):
-        now = _at_stripe(payment)
-        if (found := _labelled(now, label)) is not None:
-            return found
-        wanted = _amount(now, amount)
-        try:
-            return payments.refund(
-                client_for(payment.account),
-                payment.stripe_id or "",
-                amount=wanted,
-                reason=reason,
-                our_id=label,
-                metadata=metadata,
-                idempotency_key=f"{label}-{generation}",
-            )
-        except StripeRefused:
-            _amount(_at_stripe(payment), wanted)  # another refund was faster
-            raise
-        except StripeUnavailable as error:
-            if (found := _made_after_all(payment, label)) is not None:
-                return found
-            if not (isinstance(error, StripeFailed) and error.replayed):
-                raise
-            failure = error
-    raise StripeUnavailable(failure.detail if failure else "") from failure
-
-
-def _at_stripe(payment: Payment) -> PaymentSnapshot:
-    return payments.retrieve(client_for(payment.account), payment.stripe_id or "")
-
-
-def _made_after_all(payment: Payment, label: str) -> RefundSnapshot | None:
-    """The refund whose answer got lost; None when there is none, or Stripe cannot say."""
-    try:
-        return _labelled(_at_stripe(payment), label)
-    except StripeUnavailable:
-        return None
-
-
-def _labelled(now: PaymentSnapshot, label: str) -> RefundSnapshot | None:
-    return next((each for each in now.refunds if each.our_id == label), None)
-
-
-def _unknown(away: StripeUnavailable) -> StripeUnavailable:
-    """What to tell a caller whose request has no name: sent again, it might give back twice."""
-    return StripeUnavailable(
-        "The money may have gone back. Read the payment's refunds before you ask again, and send "
-        "an Idempotency-Key: with one, the same request never gives back twice.",
-        retry_after=away.retry_after or SHORTEST_WAIT,
-    )
-
-
-def _amount(now: PaymentSnapshot, wanted: int | None) -> int:
-    left = now.amount_received - now.amount_refunded
-    amount = left if wanted is None else wanted
-    if left == 0 or amount > left:
-        raise NothingToRefund(
-            "Ask for no more than what is left.",
-            refundable={"amount": left, "currency": now.currency},
-        )
-    return amount
-
-
-def _label(payment: Payment, idempotency_key: str) -> str:
-    """Names this very refund at Stripe; the same for the same key of the tenant."""
-    if not idempotency_key:
-        return new_id("ref")
-    told = hashlib.sha256(f"{payment.pk}:{idempotency_key}".encode()).hexdigest()
-    return f"{payment.pk}-{told[:32]}"
-
-
-def _record(payment: Payment, actor: str, at: datetime, asked: dict[str, Any]) -> None:
+    if refund.status not in CANCELABLE:
+        raise RefundNotCancelable(f"It is {refund.status}.")
     audit.record(
         actor=actor,
-        action="payment.refund",
-        subject=payment.pk,
-        project_id=payment.project_id,
+        action="refund.cancel",
+        subject=refund.pk,
+        project_id=refund.project_id,
         at=at,
-        after=asked,
     )
+    try:
+        intents.change(
+            project_id=refund.project_id,
+            account=refund.account,
+            operation="refund.cancel",
+            subject=refund.pk,
+            target=refund.stripe_id or "",
+            params={},
+            request=request or new_id("req"),
+            at=at,
+        )
+    except StripeRefused as refused:
+        _read(refund.payment, at)
+        raise RefundNotCancelable(refused.detail) from refused
+    _read(refund.payment, at)
+    return stored.get(project=refund.project, refund_id=refund.pk)
+
+
+def refundable(payment: Payment) -> int:
+    """What is left to give back, in minor units, as far as we have heard."""
+    left = payment.amount_received - payment.amount_refunded - payment.amount_disputed
+    return max(left, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    amount: int | None
+    reason: str
+    metadata: dict[str, str]
+    key: str
+    is_named: bool
+
+
+def _begin(payment: Payment, asked: _Asked, *, actor: str, note: str, at: datetime) -> Refund:
+    """The row of this request, made now or by an earlier try of it."""
+    with transaction.atomic():
+        customers.lock(project_id=payment.project_id, customer_id=payment.customer_id)
+        row = _begun(payment, asked, at)
+        if row is not None:
+            return row
+        audit.record(
+            actor=actor,
+            action="payment.refund",
+            subject=payment.pk,
+            project_id=payment.project_id,
+            at=at,
+            reason=note,
+            after={"amount": asked.amount, "reason": asked.reason, "idempotent": asked.is_named},
+        )
+        return Refund.objects.for_project(payment.project_id).create(
+            account=payment.account,
+            payment=payment,
+            currency=payment.currency,
+            amount=refundable(payment) if asked.amount is None else asked.amount,
+            reason=asked.reason,
+            metadata=asked.metadata,
+            refunded_at=at,
+            request_key=asked.key,
+        )
+
+
+def _begun(payment: Payment, asked: _Asked, at: datetime) -> Refund | None:
+    rows = Refund.objects.for_project(payment.project_id)
+    return making.begun(rows, key=asked.key, is_named=asked.is_named, at=at)
+
+
+def _make(row: Refund, payment: Payment, amount: int | None, at: datetime) -> None:
+    """Have Stripe give it back, and store what is true then."""
+    params = refunds.new(
+        payment_stripe_id=payment.stripe_id or "",
+        amount=amount,
+        reason=row.reason,
+        metadata=row.metadata,
+    )
+    try:
+        intents.make(row, operation="refund.create", params=params, at=at)
+    except StripeRefused:
+        _read(payment, at)
+        _check(payment, amount)  # another refund was faster
+        raise
+    except StripeUnavailable:
+        if not _is_made_after_all(row, payment, at):
+            raise
+        intents.make(row, operation="refund.create", params=params, at=at)
+    _read(payment, at)
+
+
+def _is_made_after_all(row: Refund, payment: Payment, at: datetime) -> bool:
+    """Whether the refund whose answer got lost is among those of the payment."""
+    try:
+        _read(payment, at)
+    except StripeUnavailable:
+        return False
+    row.refresh_from_db()
+    return bool(row.stripe_id)
+
+
+def _read(payment: Payment, at: datetime) -> None:
+    if payment.stripe_id:
+        account, stripe_id = payment.account, payment.stripe_id
+        sync.now(account=account, kind=Kind.PAYMENT_INTENT, stripe_id=stripe_id, at=at)
+        payment.refresh_from_db()
+
+
+def _lacks(payment: Payment, amount: int | None) -> bool:
+    left = refundable(payment)
+    return left == 0 or (amount is not None and amount > left)
+
+
+def _check(payment: Payment, amount: int | None) -> None:
+    if _lacks(payment, amount):
+        raise NothingToRefund(
+            "Ask for no more than what is left.",
+            refundable={"amount": refundable(payment), "currency": payment.currency},
+        )

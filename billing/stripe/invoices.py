@@ -1,4 +1,4 @@
-"""Invoices at Stripe, with their lines and the payments that settle them."""
+"""Invoices at Stripe, with their lines, the payments that settle them and their credit notes."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,13 +7,23 @@ from stripe import StripeClient
 
 from billing.stripe.errors import translate
 from billing.stripe.fields import Fields, common, instant, moment, plain, reference, text
-from billing.stripe.snapshots import InvoiceLineSnapshot, InvoiceSnapshot
+from billing.stripe.snapshots import (
+    CreditNoteSnapshot,
+    InvoiceDiscountSnapshot,
+    InvoiceLineSnapshot,
+    InvoicePaymentSnapshot,
+    InvoiceSnapshot,
+    TaxSnapshot,
+)
 
 PAGE = 100
-EXPAND = "payments"
+EXPAND = ("payments", "total_discount_amounts.discount")
+INCLUSIVE = "inclusive"
 
 
-def snapshot(fields: Fields, lines: list[Fields]) -> InvoiceSnapshot:
+def snapshot(
+    fields: Fields, lines: list[Fields], payments: list[Fields], credit_notes: list[Fields]
+) -> InvoiceSnapshot:
     if fields.get("deleted"):
         return InvoiceSnapshot(stripe_id=fields["id"], deleted=True)
     times = fields.get("status_transitions") or {}
@@ -31,7 +41,8 @@ def snapshot(fields: Fields, lines: list[Fields]) -> InvoiceSnapshot:
         pdf_url=text(fields.get("invoice_pdf")),
         issued_at=instant(fields.get("effective_at") or fields["created"]),
         paid_at=moment(times.get("paid_at")),
-        payment_stripe_ids=_payments(fields),
+        payments=tuple(_payment(payment) for payment in payments),
+        credit_notes=tuple(_credit_note(note) for note in credit_notes),
         lines=tuple(_line(line) for line in lines),
     )
 
@@ -39,27 +50,62 @@ def snapshot(fields: Fields, lines: list[Fields]) -> InvoiceSnapshot:
 def retrieve(client: StripeClient, stripe_id: str) -> InvoiceSnapshot:
     """What Stripe says now. Raises StripeObjectMissing (a deleted draft is missing too)."""
     with translate():
-        invoice = client.v1.invoices.retrieve(stripe_id, {"expand": [EXPAND]})
+        invoice = client.v1.invoices.retrieve(stripe_id, {"expand": [*EXPAND]})
         return _complete(client, plain(invoice))
 
 
 def iterate(client: StripeClient) -> Iterator[InvoiceSnapshot]:
     """Every invoice of the account, newest first."""
     with translate():
-        page = client.v1.invoices.list({"limit": PAGE, "expand": [f"data.{EXPAND}"]})
+        expand = [f"data.{name}" for name in EXPAND]
+        page = client.v1.invoices.list({"limit": PAGE, "expand": expand})
         for invoice in page.auto_paging_iter():
             yield _complete(client, plain(invoice))
 
 
 def _amounts(fields: Fields) -> dict[str, Any]:
+    taxes = fields.get("total_taxes") or []
     return {
         "currency": text(fields.get("currency")),
         "subtotal": fields.get("subtotal") or 0,
-        "tax": sum(tax["amount"] for tax in fields.get("total_taxes") or []),
+        "discount": _sum(fields.get("total_discount_amounts")),
+        "tax": _sum(taxes),
         "total": fields.get("total") or 0,
         "amount_due": fields.get("amount_due") or 0,
         "amount_paid": fields.get("amount_paid") or 0,
+        "amount_remaining": fields.get("amount_remaining") or 0,
+        "amount_credited": _credited(fields),
+        "taxes": tuple(_tax(each) for each in taxes),
+        "discounts": tuple(_discount(each) for each in fields.get("total_discount_amounts") or []),
     }
+
+
+def _sum(amounts: list[Fields] | None) -> int:
+    return sum(each["amount"] for each in amounts or ())
+
+
+def _credited(fields: Fields) -> int:
+    before = fields.get("pre_payment_credit_notes_amount") or 0
+    after = fields.get("post_payment_credit_notes_amount") or 0
+    return int(before + after)
+
+
+def _tax(fields: Fields) -> TaxSnapshot:
+    return TaxSnapshot(
+        amount=fields["amount"],
+        is_inclusive=fields.get("tax_behavior") == INCLUSIVE,
+        taxable_amount=fields.get("taxable_amount"),
+    )
+
+
+def _discount(fields: Fields) -> InvoiceDiscountSnapshot:
+    discount = fields.get("discount")
+    discount = discount if isinstance(discount, dict) else {}
+    return InvoiceDiscountSnapshot(
+        amount=fields["amount"],
+        coupon_stripe_id=reference((discount.get("source") or {}).get("coupon")),
+        promotion_code_stripe_id=reference(discount.get("promotion_code")),
+    )
 
 
 def _parent(fields: Fields, detail: str, name: str) -> Any:
@@ -67,14 +113,32 @@ def _parent(fields: Fields, detail: str, name: str) -> Any:
     return ((fields.get("parent") or {}).get(detail) or {}).get(name)
 
 
-def _payments(fields: Fields) -> tuple[str, ...]:
-    listed = (fields.get("payments") or {}).get("data") or []
-    found = (reference((each.get("payment") or {}).get("payment_intent")) for each in listed)
-    return tuple(stripe_id for stripe_id in found if stripe_id)
+def _payment(fields: Fields) -> InvoicePaymentSnapshot:
+    return InvoicePaymentSnapshot(
+        stripe_id=fields["id"],
+        payment_stripe_id=reference((fields.get("payment") or {}).get("payment_intent")),
+        status=text(fields.get("status")),
+        currency=text(fields.get("currency")),
+        amount_requested=fields.get("amount_requested") or 0,
+        amount_paid=fields.get("amount_paid") or 0,
+    )
+
+
+def _credit_note(fields: Fields) -> CreditNoteSnapshot:
+    return CreditNoteSnapshot(
+        stripe_id=fields["id"],
+        number=text(fields.get("number")),
+        status=text(fields.get("status")),
+        reason=text(fields.get("reason")),
+        currency=text(fields.get("currency")),
+        amount=fields.get("total") or 0,
+        issued_at=instant(fields.get("effective_at") or fields["created"]),
+    )
 
 
 def _line(fields: Fields) -> InvoiceLineSnapshot:
     pricing = (fields.get("pricing") or {}).get("price_details") or {}
+    taxes = fields.get("taxes") or []
     period = fields["period"]
     return InvoiceLineSnapshot(
         stripe_id=fields["id"],
@@ -82,6 +146,8 @@ def _line(fields: Fields) -> InvoiceLineSnapshot:
         price_stripe_id=reference(pricing.get("price")),
         quantity=fields.get("quantity"),
         amount=fields["amount"],
+        discount=_sum(fields.get("discount_amounts")),
+        tax=_sum([tax for tax in taxes if tax.get("tax_behavior") != INCLUSIVE]),
         currency=text(fields.get("currency")),
         is_proration=bool(
             _parent(fields, "subscription_item_details", "proration")
@@ -93,10 +159,33 @@ def _line(fields: Fields) -> InvoiceLineSnapshot:
 
 
 def _complete(client: StripeClient, fields: Fields) -> InvoiceSnapshot:
-    """With every line: the page that came along, or all of them when there are more."""
+    """With every line and payment: the page that came along, or all of them when there are more.
+    Credit notes are asked for when the invoice says that it has some."""
+    if fields.get("deleted"):
+        return snapshot(fields, [], [], [])
+    return snapshot(
+        fields, _lines(client, fields), _payments(client, fields), _notes(client, fields)
+    )
+
+
+def _lines(client: StripeClient, fields: Fields) -> list[Fields]:
     listed = fields.get("lines") or {}
-    lines = listed.get("data") or []
-    if listed.get("has_more"):
-        every = client.v1.invoices.line_items.list(fields["id"], {"limit": PAGE})
-        lines = [plain(line) for line in every.auto_paging_iter()]
-    return snapshot(fields, lines)
+    if not listed.get("has_more"):
+        return listed.get("data") or []
+    every = client.v1.invoices.line_items.list(fields["id"], {"limit": PAGE})
+    return [plain(each) for each in every.auto_paging_iter()]
+
+
+def _payments(client: StripeClient, fields: Fields) -> list[Fields]:
+    listed = fields.get("payments") or {}
+    if not listed.get("has_more"):
+        return listed.get("data") or []
+    every = client.v1.invoice_payments.list({"invoice": fields["id"], "limit": PAGE})
+    return [plain(each) for each in every.auto_paging_iter()]
+
+
+def _notes(client: StripeClient, fields: Fields) -> list[Fields]:
+    if not _credited(fields):
+        return []
+    every = client.v1.credit_notes.list({"invoice": fields["id"], "limit": PAGE})
+    return [plain(each) for each in every.auto_paging_iter()]

@@ -1,32 +1,25 @@
 """PaymentIntents at Stripe, each with its latest charge and that charge's refunds.
 
 One read brings all three, so a payment never says that it was refunded without the refund.
+Disputes are asked for when the charge says that there are some.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from stripe import StripeClient
-from stripe.params import RefundCreateParams
 
+from billing.stripe import disputes, refunds
 from billing.stripe.errors import translate
-from billing.stripe.fields import (
-    Fields,
-    common,
-    instant,
-    labelled,
-    moment,
-    our_id,
-    plain,
-    reference,
-    text,
-)
-from billing.stripe.snapshots import PaymentSnapshot, RefundSnapshot
+from billing.stripe.fields import Fields, common, instant, moment, plain, reference, text
+from billing.stripe.snapshots import PaymentSnapshot
 
 PAGE = 100
 EXPAND = "latest_charge.refunds"
 
 
-def snapshot(fields: Fields, refunds: list[Fields]) -> PaymentSnapshot:
+def snapshot(
+    fields: Fields, refund_fields: Sequence[Fields], dispute_fields: Sequence[Fields] = ()
+) -> PaymentSnapshot:
     charge = fields.get("latest_charge")
     charge = charge if isinstance(charge, dict) else {}
     failure = fields.get("last_payment_error") or {}
@@ -40,23 +33,12 @@ def snapshot(fields: Fields, refunds: list[Fields]) -> PaymentSnapshot:
         failure_code=text(failure.get("decline_code") or failure.get("code")),
         failure_message=text(failure.get("message")),
         paid_at=instant(charge["created"]) if charge.get("paid") else None,
-        refunds=tuple(refund_snapshot(refund) for refund in refunds),
+        refunds=tuple(refunds.snapshot(each) for each in refund_fields),
+        disputes=tuple(disputes.snapshot(each) for each in dispute_fields),
         client_secret=text(fields.get("client_secret")),
         canceled_at=moment(fields.get("canceled_at")),
         cancellation_reason=text(fields.get("cancellation_reason")),
         payment_method_type=text((charge.get("payment_method_details") or {}).get("type")),
-    )
-
-
-def refund_snapshot(fields: Fields) -> RefundSnapshot:
-    return RefundSnapshot(
-        stripe_id=fields["id"],
-        our_id=our_id(fields),
-        status=text(fields.get("status")),
-        currency=text(fields.get("currency")),
-        amount=fields["amount"],
-        reason=text(fields.get("reason")),
-        refunded_at=instant(fields["created"]),
     )
 
 
@@ -119,35 +101,13 @@ def iterate(client: StripeClient) -> Iterator[PaymentSnapshot]:
             yield _complete(client, plain(intent))
 
 
-def refund(
-    client: StripeClient,
-    stripe_id: str,
-    *,
-    amount: int,
-    reason: str,
-    our_id: str,
-    metadata: dict[str, str],
-    idempotency_key: str,
-) -> RefundSnapshot:
-    """Give ``amount`` minor units of the payment back. Raises StripeRefused above what is left."""
-    params: RefundCreateParams = {
-        "payment_intent": stripe_id,
-        "amount": amount,
-        "metadata": labelled(our_id, metadata),
-    }
-    if reason:
-        params["reason"] = reason
-    with translate():
-        made = client.v1.refunds.create(params, {"idempotency_key": idempotency_key})
-        return refund_snapshot(plain(made))
-
-
 def _complete(client: StripeClient, fields: Fields) -> PaymentSnapshot:
     """With every refund: the ten that came along, or all of them when there are more."""
     charge = fields.get("latest_charge")
-    listed = (charge.get("refunds") if isinstance(charge, dict) else None) or {}
-    refunds = listed.get("data") or []
+    charge = charge if isinstance(charge, dict) else {}
+    listed = charge.get("refunds") or {}
+    given_back = listed.get("data") or []
     if listed.get("has_more"):
-        every = client.v1.refunds.list({"payment_intent": fields["id"], "limit": PAGE})
-        refunds = [plain(each) for each in every.auto_paging_iter()]
-    return snapshot(fields, refunds)
+        given_back = refunds.of_payment(client, fields["id"])
+    contested = disputes.of_payment(client, fields["id"]) if charge.get("disputed") else []
+    return snapshot(fields, given_back, contested)

@@ -7,6 +7,7 @@ A status that Stripe adds tomorrow arrives here as the string that it is.
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 
 REFUND_GONE = frozenset({"failed", "canceled"})
 """A refund in one of these states gave nothing back; any other counts in full."""
@@ -57,6 +58,37 @@ class PriceSnapshot(Snapshot):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CouponSnapshot(Snapshot):
+    """Either a percentage, exact to two digits, or minor units of ``currency``."""
+
+    name: str = ""
+    percent_off: Decimal | None = None
+    amount_off: int | None = None
+    currency: str = ""
+    duration: str = ""
+    duration_in_months: int | None = None
+    max_redemptions: int | None = None
+    times_redeemed: int = 0
+    redeem_by: datetime | None = None
+    valid: bool = False
+    product_stripe_ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromotionCodeSnapshot(Snapshot):
+    coupon_stripe_id: str
+    code: str
+    active: bool
+    customer_stripe_id: str | None
+    max_redemptions: int | None
+    times_redeemed: int
+    expires_at: datetime | None
+    first_time_transaction: bool
+    minimum_amount: int | None
+    minimum_amount_currency: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CheckoutSnapshot(Snapshot):
     customer_stripe_id: str | None
     mode: str
@@ -83,6 +115,8 @@ class RefundSnapshot:
     amount: int
     reason: str
     refunded_at: datetime
+    failure_reason: str = ""
+    metadata: dict[str, str] = field(default_factory=dict)
 
     @property
     def counts(self) -> bool:
@@ -91,8 +125,19 @@ class RefundSnapshot:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DisputeSnapshot:
+    stripe_id: str
+    status: str
+    currency: str
+    amount: int
+    reason: str
+    evidence_due_by: datetime | None
+    opened_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PaymentSnapshot(Snapshot):
-    """A PaymentIntent with its latest charge and that charge's refunds, read at one moment.
+    """A PaymentIntent with its latest charge, that charge's refunds and disputes, read together.
 
     Whoever holds the ``client_secret`` may pay; it is never shown, logged or compared.
     ``cancellation_reason`` is Stripe's word, empty unless it is canceled.
@@ -107,6 +152,7 @@ class PaymentSnapshot(Snapshot):
     failure_message: str
     paid_at: datetime | None
     refunds: tuple[RefundSnapshot, ...]
+    disputes: tuple[DisputeSnapshot, ...] = ()
     client_secret: str = field(default="", repr=False, compare=False)
     canceled_at: datetime | None = None
     cancellation_reason: str = ""
@@ -180,6 +226,9 @@ class InvoiceLineSnapshot:
     price_stripe_id: str | None
     quantity: int | None
     amount: int
+    discount: int = 0
+    tax: int = 0
+    """What is added to the amount; a tax that the amount includes is not."""
     currency: str
     is_proration: bool
     period_start: datetime
@@ -187,8 +236,55 @@ class InvoiceLineSnapshot:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TaxSnapshot:
+    """``is_inclusive``: the price contains it, so that it adds nothing to the total."""
+
+    amount: int
+    is_inclusive: bool
+    taxable_amount: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvoiceDiscountSnapshot:
+    """What one discount takes off; a discount that Stripe has forgotten names no coupon."""
+
+    amount: int
+    coupon_stripe_id: str | None
+    promotion_code_stripe_id: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvoicePaymentSnapshot:
+    """Which PaymentIntent settles the invoice; None for money that came another way."""
+
+    stripe_id: str
+    payment_stripe_id: str | None
+    status: str
+    currency: str
+    amount_requested: int
+    amount_paid: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreditNoteSnapshot:
+    """``amount`` with taxes."""
+
+    stripe_id: str
+    number: str
+    status: str
+    reason: str
+    currency: str
+    amount: int
+    issued_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InvoiceSnapshot(Snapshot):
-    """``issued_at`` is when it took effect, or for a draft when it was made."""
+    """``issued_at`` is when it took effect, or for a draft when it was made.
+
+    ``total`` is ``subtotal`` less ``discount`` with the taxes that are not included in it, and so
+    line by line. ``amount_credited`` is what credit notes took off.
+    """
 
     customer_stripe_id: str | None = None
     subscription_stripe_id: str | None = None
@@ -197,17 +293,23 @@ class InvoiceSnapshot(Snapshot):
     billing_reason: str = ""
     currency: str = ""
     subtotal: int = 0
+    discount: int = 0
     tax: int = 0
     total: int = 0
     amount_due: int = 0
     amount_paid: int = 0
+    amount_remaining: int = 0
+    amount_credited: int = 0
+    taxes: tuple[TaxSnapshot, ...] = ()
+    discounts: tuple[InvoiceDiscountSnapshot, ...] = ()
     attempt_count: int = 0
     next_attempt_at: datetime | None = None
     hosted_url: str = ""
     pdf_url: str = ""
     issued_at: datetime | None = None
     paid_at: datetime | None = None
-    payment_stripe_ids: tuple[str, ...] = ()
+    payments: tuple[InvoicePaymentSnapshot, ...] = ()
+    credit_notes: tuple[CreditNoteSnapshot, ...] = ()
     lines: tuple[InvoiceLineSnapshot, ...] = ()
 
 

@@ -120,6 +120,12 @@ WRITES: dict[str, Write] = {
         news=("payment_intent", "payment_intent"),
         since=_since(lambda client: client.v1.refunds, "payment_intent"),
     ),
+    "refund.cancel": Write(
+        send=lambda client, target, params, options: client.v1.refunds.cancel(
+            target, params, options
+        ),
+        news=("payment_intent", "payment_intent"),
+    ),
     "subscription.update": Write(
         send=lambda client, target, params, options: client.v1.subscriptions.update(
             target, params, options

@@ -22,6 +22,7 @@ TONES = {
     Reason.TRIAL: "info",
     Reason.GRACE: "warning",
     Reason.REVOKED: "danger",
+    Reason.HELD: "danger",
 }
 
 

@@ -15,7 +15,7 @@ from django.db import transaction
 from entitlements import cache
 from entitlements.models import Fact
 from entitlements.models.fact import Effect, SourceType
-from entitlements.resolution import ALLOWING, Reason, Source
+from entitlements.resolution import ALLOWING, DENYING, Reason, Source
 from entitlements.selectors import facts as stored
 from entitlements.services import announcements
 from projects.models import Customer
@@ -37,7 +37,7 @@ class Claim:
     effect: Effect = Effect.ALLOW
 
     def __post_init__(self) -> None:
-        fitting = ALLOWING if self.effect == Effect.ALLOW else (Reason.REVOKED,)
+        fitting = ALLOWING if self.effect == Effect.ALLOW else DENYING
         if self.reason not in fitting:
             raise ValueError(f"A fact that {self.effect}s cannot have the reason {self.reason}.")
 

@@ -1,12 +1,26 @@
-"""Invoices with their lines."""
+"""Invoices with their lines, the payments that settle them and their credit notes."""
 
 from collections.abc import Iterator
 from datetime import datetime
+from typing import Any
 
 from billing import representation
-from billing.models import Invoice, InvoiceLine, StripeAccount, Subscription
+from billing.models import (
+    Coupon,
+    CreditNote,
+    Invoice,
+    InvoiceLine,
+    InvoicePayment,
+    Payment,
+    PromotionCode,
+    StripeAccount,
+    Subscription,
+)
+from billing.models.invoice import PAID, UNPAYABLE
 from billing.selectors import owners
 from billing.selectors.owners import Owner
+from billing.services import provisioning
+from billing.services.apply import page_payments
 from billing.services.apply.announce import write_and_tell
 from billing.services.apply.mapper import Mapper
 from billing.services.apply.plan import Children, Differences, Plan, Values
@@ -15,8 +29,7 @@ from billing.stripe.snapshots import InvoiceSnapshot
 from events.catalog import EventType
 from projects.models import Customer
 
-PAID = "paid"
-FINAL = frozenset({PAID, "void", "uncollectible"})
+FINAL = frozenset({PAID, *UNPAYABLE})
 DELETED = "deleted"
 """Stripe deletes drafts only, and has no word for one that it deleted."""
 
@@ -43,10 +56,15 @@ def _plan(account: StripeAccount, owner: Owner, snapshot: InvoiceSnapshot) -> Pl
             "billing_reason": snapshot.billing_reason,
             "currency": snapshot.currency,
             "subtotal": snapshot.subtotal,
+            "discount": snapshot.discount,
             "tax": snapshot.tax,
             "total": snapshot.total,
             "amount_due": snapshot.amount_due,
             "amount_paid": snapshot.amount_paid,
+            "amount_remaining": snapshot.amount_remaining,
+            "amount_credited": snapshot.amount_credited,
+            "taxes": _taxes(snapshot),
+            "discounts": _discounts(account, owner, snapshot),
             "attempt_count": snapshot.attempt_count,
             "next_attempt_at": snapshot.next_attempt_at,
             "hosted_url": snapshot.hosted_url,
@@ -54,8 +72,50 @@ def _plan(account: StripeAccount, owner: Owner, snapshot: InvoiceSnapshot) -> Pl
             "issued_at": snapshot.issued_at,
             "paid_at": snapshot.paid_at,
         },
-        children=(_lines(account, row, snapshot),),
+        children=(
+            _lines(account, row, snapshot),
+            _payments(account, row, snapshot),
+            _credit_notes(account, row, snapshot),
+        ),
     )
+
+
+def _taxes(snapshot: InvoiceSnapshot) -> list[dict[str, Any]]:
+    return [
+        {
+            "amount": tax.amount,
+            "behavior": "inclusive" if tax.is_inclusive else "exclusive",
+            "taxable_amount": tax.taxable_amount,
+        }
+        for tax in snapshot.taxes
+    ]
+
+
+def _discounts(
+    account: StripeAccount, owner: Owner, snapshot: InvoiceSnapshot
+) -> list[dict[str, Any]]:
+    """What each takes off, under the names of our coupon and code if they are in the catalog."""
+    if not snapshot.discounts:
+        return []
+    coupons, codes = (
+        dict(
+            model.objects.for_project(owner.project_id)
+            .filter(account=account, stripe_id__in=set(filter(None, named)))
+            .values_list("stripe_id", "pk")
+        )
+        for model, named in (
+            (Coupon, [each.coupon_stripe_id for each in snapshot.discounts]),
+            (PromotionCode, [each.promotion_code_stripe_id for each in snapshot.discounts]),
+        )
+    )
+    return [
+        {
+            "amount": each.amount,
+            "coupon": coupons.get(each.coupon_stripe_id),
+            "promotion_code": codes.get(each.promotion_code_stripe_id),
+        }
+        for each in snapshot.discounts
+    ]
 
 
 def _subscription_id(account: StripeAccount, owner: Owner, snapshot: InvoiceSnapshot) -> str | None:
@@ -88,6 +148,8 @@ def _lines(account: StripeAccount, row: Invoice, snapshot: InvoiceSnapshot) -> C
                 "price_id": known.get(line.price_stripe_id),
                 "quantity": line.quantity,
                 "amount": line.amount,
+                "discount": line.discount,
+                "tax": line.tax,
                 "currency": line.currency,
                 "is_proration": line.is_proration,
                 "period_start": line.period_start,
@@ -96,6 +158,60 @@ def _lines(account: StripeAccount, row: Invoice, snapshot: InvoiceSnapshot) -> C
             for line in snapshot.lines
         },
         new=lambda stripe_id: InvoiceLine(project_id=row.project_id, invoice=row),
+    )
+
+
+def _payments(account: StripeAccount, row: Invoice, snapshot: InvoiceSnapshot) -> Children:
+    ours = [] if row._state.adding else list(row.payments.all())
+    named = {each.payment_stripe_id for each in snapshot.payments if each.payment_stripe_id}
+    known = dict(
+        Payment.objects.for_project(row.project_id)
+        .filter(account=account, stripe_id__in=named)
+        .values_list("stripe_id", "pk")
+    )
+    return Children(
+        name="payments",
+        rows={each.stripe_id: each for each in ours},
+        wanted={
+            each.stripe_id: {
+                "stripe_id": each.stripe_id,
+                "payment_id": known.get(each.payment_stripe_id),
+                "payment_stripe_id": each.payment_stripe_id or "",
+                "status": each.status,
+                "currency": each.currency,
+                "amount_requested": each.amount_requested,
+                "amount_paid": each.amount_paid,
+            }
+            for each in snapshot.payments
+        },
+        new=lambda stripe_id: InvoicePayment(project_id=row.project_id, invoice=row),
+    )
+
+
+def _credit_notes(account: StripeAccount, row: Invoice, snapshot: InvoiceSnapshot) -> Children:
+    """Stripe never deletes one: what is not listed any more was void before anything was paid."""
+    ours = [] if row._state.adding else list(row.credit_notes.all())
+    listed = {note.stripe_id: note for note in snapshot.credit_notes}
+    unlisted = {str(note.stripe_id) for note in ours} - listed.keys()
+    return Children(
+        name="credit_notes",
+        rows={str(note.stripe_id): note for note in ours},
+        wanted={
+            **{stripe_id: {"status": "void"} for stripe_id in unlisted},
+            **{
+                note.stripe_id: {
+                    "stripe_id": note.stripe_id,
+                    "number": note.number,
+                    "status": note.status,
+                    "reason": note.reason,
+                    "currency": note.currency,
+                    "amount": note.amount,
+                    "issued_at": note.issued_at,
+                }
+                for note in snapshot.credit_notes
+            },
+        },
+        new=lambda stripe_id: CreditNote(project_id=row.project_id, account=account, invoice=row),
     )
 
 
@@ -109,6 +225,8 @@ def _carry_out(planned: Plan[Invoice], customer: Customer | None, at: datetime) 
     write_and_tell(
         planned, customer=customer, render=representation.invoice, happened=_happened, at=at
     )
+    page_payments.reread_payers(invoice=planned.row)
+    provisioning.follow_invoice(invoice=planned.row, customer=customer, at=at)
 
 
 def _happened(planned: Plan[Invoice], differences: Differences) -> Iterator[EventType]:

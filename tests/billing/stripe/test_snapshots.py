@@ -162,19 +162,15 @@ def test_the_main_job_as_the_sandbox_answers_it(stripe: SandboxStripe, clock: Cl
     invoice = invoices.retrieve(client, str(subscription.latest_invoice_stripe_id))
     assert (invoice.subscription_stripe_id, invoice.total) == (subscription.stripe_id, 5800)
     assert invoice.lines[0].price_stripe_id == price.stripe_id
-    (payment_id,) = invoice.payment_stripe_ids
+    (settled_by,) = invoice.payments
+    payment_id = str(settled_by.payment_stripe_id)
     payment = payments.retrieve(client, payment_id)
     assert (payment.amount_received, payment.customer_stripe_id) == (5800, customer.stripe_id)
-    given_back = payments.refund(
-        client,
-        payment_id,
-        amount=800,
-        reason="duplicate",
-        our_id="ref_a",
-        metadata={},
-        idempotency_key="5",
+    client.v1.refunds.create(
+        {"payment_intent": payment_id, "amount": 800, "metadata": {"tollgate_id": "ref_a"}}
     )
-    assert payments.retrieve(client, payment_id).refunds == (given_back,)
+    (given_back,) = payments.retrieve(client, payment_id).refunds
+    assert (given_back.our_id, given_back.amount, given_back.metadata) == ("ref_a", 800, {})
     for module, found in (
         (products, products.retrieve(client, product.stripe_id)),
         (prices, price),
@@ -218,8 +214,9 @@ def test_stripes_published_fixtures_can_be_read() -> None:
     invoice = published("invoice")
     assert payments.snapshot(intent, [published("refund")]).amount_refunded == 100
     assert subscriptions.snapshot(subscription, subscription["items"]["data"]).status == "active"
-    found = invoices.snapshot(invoice, invoice["lines"]["data"])
+    found = invoices.snapshot(invoice, invoice["lines"]["data"], [], [published("credit_note")])
     assert (found.subscription_stripe_id, found.lines[0].is_proration) == ("subscription", True)
+    assert found.credit_notes[0].status == "issued"
     assert prices.snapshot(published("price")).unit_amount == 2000
     assert products.snapshot(published("product")).name == "T-shirt"
     assert customers.snapshot(published("customer")).currency == "usd"

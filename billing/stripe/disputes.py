@@ -1,0 +1,26 @@
+"""Disputes at Stripe: read with the payment that is contested."""
+
+from stripe import StripeClient
+
+from billing.stripe.fields import Fields, instant, moment, plain, text
+from billing.stripe.snapshots import DisputeSnapshot
+
+PAGE = 100
+
+
+def snapshot(fields: Fields) -> DisputeSnapshot:
+    return DisputeSnapshot(
+        stripe_id=fields["id"],
+        status=text(fields.get("status")),
+        currency=text(fields.get("currency")),
+        amount=fields["amount"],
+        reason=text(fields.get("reason")),
+        evidence_due_by=moment((fields.get("evidence_details") or {}).get("due_by")),
+        opened_at=instant(fields["created"]),
+    )
+
+
+def of_payment(client: StripeClient, payment_stripe_id: str) -> list[Fields]:
+    """Every one, newest first."""
+    every = client.v1.disputes.list({"payment_intent": payment_stripe_id, "limit": PAGE})
+    return [plain(each) for each in every.auto_paging_iter()]
