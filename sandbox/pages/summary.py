@@ -59,7 +59,7 @@ def summarise(tx: Transaction, session: Object) -> Summary:
     trial_end = fulfilment.trial_end_of(tx, records.of(tx, session)) if recurring else None
     merchant = merchant_of(tx, session)
     total = money.written(session["amount_total"] or 0, session["currency"])
-    due_later = _due_later(tx, recurring)
+    due_later = _due_later(tx, recurring) + _with(session) if recurring else ""
     return Summary(
         merchant=merchant,
         heading=_heading(session, items, merchant),
@@ -147,6 +147,13 @@ def _named(choice: Choice) -> str:
         return str(choice.promotion_code["code"])
     assert choice.coupon, "sessions take coupons and codes"
     return str(choice.coupon["name"] or choice.coupon["id"])
+
+
+def _with(session: Object) -> str:
+    """How long a discount lasts and what taxes will be is not told here."""
+    details = session["total_details"]
+    names = [noun for noun in ("discount", "tax") if details[f"amount_{noun}"]]
+    return f", before {' and '.join(names)}" if names else ""
 
 
 def _note(due_later: str, trial_end: int | None, *, differs: bool) -> str:

@@ -225,7 +225,7 @@ def test_the_page_offers_accounts_of_the_currency(shop):
     session = shop.session(shop.price(1000, None), "payment")
     browser, url = Client(Application(shop.world)), f"/pages/checkout/{session.id}"
     page = browser.get(url).text
-    assert "Pay by bank debit" in page
+    assert "Debit this account" in page
     assert "pm_usBankAccount_success" in page
     assert "sepa" not in page
     sent = {"debit": "1", "email": "ada@example.com", "holder": "Ada", "account": ACH}
@@ -246,4 +246,4 @@ def test_the_page_offers_accounts_of_the_currency(shop):
     )
     page = browser.get(f"/pages/checkout/{only.id}").text
     assert "Card number" not in page
-    assert "Pay by bank debit" in page
+    assert "Debit this account" in page

@@ -372,6 +372,7 @@ def test_the_page_takes_codes(shop):
     assert "SAVE20" in right
     assert "−$3.00" in right
     assert "$7.00" in right
+    assert "$10.00 per month, before discount<" in right
     gone = browser.post(url, data={"remove_code": "1"}).text
     assert "SAVE20" not in gone
     assert shop.client.v1.checkout.sessions.retrieve(session.id).amount_total == 1000
