@@ -40,20 +40,10 @@ def stand_still(tx: Transaction, subscription: Object, *, reason: str) -> None:
 
 def resume(tx: Transaction, subscription: Object, params: Params) -> None:
     """Let it run again: at once, or when the resumption's invoice is paid."""
-    if subscription["status"] != "paused":
-        raise invalid(
-            f"This subscription is {subscription['status']}; only paused subscriptions can be "
-            "resumed."
-        )
     held.drop(tx, subscription)
     before = copy(subscription)
-    keeps_cycle = params.get("billing_cycle_anchor", {}).get("type") == "unchanged"
     with tx.updating(subscription, UPDATED):
-        invoice = (
-            _rejoin(tx, subscription, params)
-            if keeps_cycle
-            else rebilling.restart(tx, subscription)
-        )
+        invoice = begin_again(tx, subscription, params)
         waits = invoice and params.get("payment_behavior") == "resume_on_payment_success"
         if invoice and waits:
             held.hold(tx, subscription, before, invoice, news=RESUMED)
@@ -62,6 +52,18 @@ def resume(tx: Transaction, subscription: Object, params: Params) -> None:
         tx.emit(RESUMED, subscription)
     if invoice:
         changing.settle(tx, subscription, invoice, {"off_session": True})
+
+
+def begin_again(tx: Transaction, subscription: Object, params: Params) -> Object | None:
+    """Put a paused subscription back into a cycle. Returns the draft of what is due at once."""
+    if subscription["status"] != "paused":
+        raise invalid(
+            f"This subscription is {subscription['status']}; only paused subscriptions can be "
+            "resumed."
+        )
+    if params.get("billing_cycle_anchor", {}).get("type") == "unchanged":
+        return _rejoin(tx, subscription, params)
+    return rebilling.restart(tx, subscription)
 
 
 def _check_pausable(subscription: Object) -> None:

@@ -10,6 +10,7 @@ from sandbox.billing import (
     ending,
     invoicing,
     items,
+    pausing,
     pending_update,
     planned_end,
     proration,
@@ -43,6 +44,8 @@ def of_existing(tx: Transaction, subscription: Object, params: Params) -> Object
     _tax(subscription, params)
     if details.get("cancel_now"):
         return _last(tx, subscription, details)
+    if details.get("resume_at"):
+        return pausing.begin_again(tx, subscription, details) or upcoming(tx, subscription)
     draft = rebilling.rebill(tx, subscription, details)
     planned_end.apply(tx, subscription, details)
     if params.get("preview_mode") == "recurring":

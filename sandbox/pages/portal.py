@@ -54,7 +54,7 @@ def home(world: World, request: Request, secret: str) -> Response:
             "portal.html",
             news=NEWS.get(request.args.get("done", ""), ""),
             plans=portal_overview.plans_of(tx, visit.configuration, customer),
-            card=portal_overview.card_of(tx, visit.customer),
+            method=portal_overview.method_of(tx, visit.customer),
             can_change_card=features["payment_method_update"]["enabled"],
             customer=visit.customer,
             can_change_details=bool(_editable(visit)),

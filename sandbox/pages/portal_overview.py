@@ -70,15 +70,28 @@ def price_of(tx: Transaction, price: Object, quantity: int | None) -> str:
     return f"{money.written(pricing.amount(tx, price, quantity), price['currency'])} {rhythm}"
 
 
-def card_of(tx: Transaction, customer: Object) -> Object | None:
-    """The card that pays: the customer's default, else that of a subscription."""
+@dataclass(frozen=True)
+class Method:
+    name: str
+    last4: str
+    expires: str
+
+
+def method_of(tx: Transaction, customer: Object) -> Method | None:
+    """What pays: the customer's default card or account, else that of a subscription."""
     id = customer["invoice_settings"]["default_payment_method"]
     if id is None:
         for subscription in tx.all("subscription", lambda each: each["customer"] == customer["id"]):
             if subscription["status"] in plans.RUNNING:
                 id = id or collection.method_of(tx, subscription)
     method = tx.get("payment_method", id) if id else None
-    return method["card"] if method and method["type"] == "card" else None
+    if method is None:
+        return None
+    details = method[method["type"]]
+    if method["type"] == "card":
+        expires = f"{details['exp_month']:02}/{details['exp_year']}"
+        return Method(details["brand"].title(), details["last4"], expires)
+    return Method(details.get("bank_name") or "Bank account", details["last4"], "")
 
 
 def invoices_of(tx: Transaction, customer: str) -> list[Invoice]:

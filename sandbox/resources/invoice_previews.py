@@ -26,7 +26,6 @@ DETAILS_UNSUPPORTED = (
     "billing_schedules",
     "default_tax_rates",
     "pause",
-    "resume_at",
     "start_date",
 )
 ITEM_SUPPORTED = {"amount", "currency", "description", "discountable", "metadata", "period",

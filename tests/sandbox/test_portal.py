@@ -395,6 +395,18 @@ def test_another_card(shop, visitor, subscription, enter):
     assert newest(shop, subscription).status == "paid"
 
 
+def test_a_bank_account_is_named(shop, visitor, subscription, enter):
+    method = shop.client.v1.payment_methods.attach(
+        "pm_usBankAccount_success", {"customer": subscription.customer}
+    )
+    shop.client.v1.customers.update(
+        subscription.customer, {"invoice_settings": {"default_payment_method": method.id}}
+    )
+    account = method.us_bank_account
+    text = words(visitor.get(enter()))
+    assert f"{account.bank_name} •••• {account.last4} Change card" in text
+
+
 @pytest.mark.parametrize("answer", ["complete", "fail"])
 def test_a_card_that_the_bank_asks_about(shop, visitor, subscription, enter, answer):
     path = enter()

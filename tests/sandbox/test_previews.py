@@ -172,6 +172,25 @@ def test_a_trial(shop):
     assert (ended.total, ended.created) == (2000, NOW)
 
 
+@pytest.mark.parametrize("anchor", ["now", "unchanged"])
+def test_a_resumption(shop, world, subscription, anchor):
+    shop.later(10)
+    shop.client.v1.subscriptions.pause(subscription.id)
+    shop.later(30)
+    sent = {
+        "billing_cycle_anchor": {"type": anchor},
+        "proration_behavior": "always_invoice",
+    }
+    details = {"resume_at": "now", **sent}
+    shown = preview(shop, subscription=subscription.id, subscription_details=details)
+    assert shop.subscription(subscription.id).status == "paused"
+    shop.client.v1.subscriptions.resume(subscription.id, sent)
+    made = shop.client.v1.invoices.list({"subscription": subscription.id}).data[0]
+    assert (lines(shown), shown.total) == (lines(made), made.total)
+    with pytest.raises(stripe.InvalidRequestError, match="only paused"):
+        preview(shop, subscription=subscription.id, subscription_details=details)
+
+
 @pytest.mark.parametrize(
     ("params", "param"),
     [
