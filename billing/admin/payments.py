@@ -6,7 +6,7 @@ from django.http import HttpRequest
 
 from billing.admin.mirrors import METADATA, STRIPE, MirrorAdmin
 from billing.models import Payment
-from billing.models.payment import PaymentStatus
+from billing.models.payment import PaymentStatus, PaymentType
 from billing.models.sync_object import Kind
 from common.admin import columns, filters
 from common.admin.decorators import display
@@ -21,6 +21,7 @@ class PaymentAdmin(MirrorAdmin):
         "customer_link",
         "project_link",
         "status_badge",
+        "shown_type",
         "shown_amount",
         "shown_refunded",
         "paid_at",
@@ -29,6 +30,7 @@ class PaymentAdmin(MirrorAdmin):
     list_filter = [
         filters.PROJECT,
         filters.words("status", PaymentStatus.values),
+        filters.words("type", PaymentType.values),
         filters.dates("paid_at"),
     ]
     fieldsets = [
@@ -41,11 +43,19 @@ class PaymentAdmin(MirrorAdmin):
                     "customer",
                     "checkout",
                     "status_badge",
+                    "shown_type",
+                    "shown_detected",
+                    "reference",
+                    "description",
                     "shown_amount",
                     "shown_received",
                     "shown_refunded",
                     "failure",
+                    "off_session",
+                    "payment_method_type",
                     "paid_at",
+                    "expires_at",
+                    "expired_at",
                     "created_at",
                 )
             },
@@ -53,6 +63,14 @@ class PaymentAdmin(MirrorAdmin):
         STRIPE,
         METADATA,
     ]
+
+    @display(description="For", ordering="type")
+    def shown_type(self, row: Payment) -> str:
+        return row.get_type_display() or columns.EMPTY
+
+    @display(description="Detected because")
+    def shown_detected(self, row: Payment) -> str:
+        return row.detected.get("because") or columns.EMPTY
 
     @display(description="Amount", ordering="amount")
     def shown_amount(self, row: Payment) -> str:

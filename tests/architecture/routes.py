@@ -144,7 +144,21 @@ BUYING = [
     post("/checkout/{checkout}/sync", Scope.CHECKOUT_WRITE, status=200),
     post("/checkout/{checkout}/expire", Scope.CHECKOUT_WRITE, status=200),
     get("/payments", Scope.PAYMENTS_READ, user_id="{user_id}"),
+    post("/payments", Scope.PAYMENTS_WRITE, buying("{once}")),
     get("/payments/{payment}", Scope.PAYMENTS_READ),
+    get("/payments/{payment}/status", Scope.PAYMENTS_READ),
+    post("/payments/{payment}/sync", Scope.PAYMENTS_WRITE, status=200),
+    post("/payments/{unpaid}/cancel", Scope.PAYMENTS_WRITE, status=200),
+    get("/customers/{user_id}/payment-methods", Scope.PAYMENTS_READ),
+    post(
+        "/customers/{user_id}/payment-methods/{method}/default", Scope.PAYMENTS_WRITE, status=200
+    ),
+    Route(
+        "DELETE",
+        "/customers/{user_id}/payment-methods/{method}",
+        Scope.PAYMENTS_WRITE,
+        status=204,
+    ),
     post("/payments/{payment}/refunds", Scope.PAYMENTS_WRITE, {"amount": 100}),
     get("/invoices", Scope.INVOICES_READ),
     get("/invoices/{invoice}", Scope.INVOICES_READ),

@@ -27,6 +27,7 @@ PREFIXES = {
     "cart_line": "crtl",
     "checkout": "chk",
     "payment": "pay",
+    "unpaid": "pay",
     "invoice": "inv",
 }
 """Words that are ids of ours; the others are the tenant's own."""
@@ -51,6 +52,8 @@ def words_of(project: Project, stripe: SandboxStripe, drain: Callable[[], None])
     key_of(project, scopes=["keys:read"])
     key = ApiKey.objects.for_project(project).latest("id")
     cart = tenant.cart(once, user_id=user_id)
+    methods = tenant.api.get(f"/customers/{user_id}/payment-methods")
+    amount = {"user_id": user_id, "amount": {"amount": 500, "currency": "usd"}}
     assert bought["status"] == "complete"
     return {
         "project_id": project.pk,
@@ -67,6 +70,8 @@ def words_of(project: Project, stripe: SandboxStripe, drain: Callable[[], None])
         "cart_line": cart["lines"][0]["id"],
         "checkout": tenant.open(monthly, f"{user_id}-again")["id"],
         "payment": tenant.api.get("/payments").json()["data"][0]["id"],
+        "unpaid": tenant.api.post("/payments", amount).json()["id"],
+        "method": methods.json()["data"][0]["id"],
         "invoice": tenant.api.get("/invoices").json()["data"][0]["id"],
     }
 
@@ -74,7 +79,8 @@ def words_of(project: Project, stripe: SandboxStripe, drain: Callable[[], None])
 def nobodys() -> Words:
     """Words of the same shape that stand for nothing."""
     made = {word: new_id(prefix) for word, prefix in PREFIXES.items()}
-    return {**made, "user_id": "nobody", "newcomer": "nobody-yet", "code": "sso-of-nobody"}
+    tenants = {"user_id": "nobody", "newcomer": "nobody-yet", "code": "sso-of-nobody"}
+    return {**made, **tenants, "method": "pm_of_nobody"}
 
 
 def fill(template: Any, words: Words) -> Any:
