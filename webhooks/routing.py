@@ -27,11 +27,14 @@ ROUTES: tuple[tuple[str, Kind, str], ...] = (
     ("subscription_schedule.", Kind.SUBSCRIPTION, "subscription"),
     ("product.", Kind.PRODUCT, "id"),
     ("price.", Kind.PRICE, "id"),
+    ("coupon.", Kind.COUPON, "id"),
+    ("promotion_code.", Kind.PROMOTION_CODE, "id"),
     ("checkout.session.", Kind.CHECKOUT_SESSION, "id"),
     ("payment_intent.", Kind.PAYMENT_INTENT, "id"),
     ("charge.", Kind.PAYMENT_INTENT, "payment_intent"),
     ("refund.", Kind.PAYMENT_INTENT, "payment_intent"),
     ("invoice_payment.", Kind.INVOICE, "invoice"),
+    ("credit_note.", Kind.INVOICE, "invoice"),
     ("invoice.", Kind.INVOICE, "id"),
 )
 

@@ -6,6 +6,7 @@ from rest_framework.routers import SimpleRouter
 from billing.api.addons import AddonsViewSet
 from billing.api.carts import CartItemsViewSet, CartsViewSet
 from billing.api.checkouts import CheckoutsViewSet
+from billing.api.coupons import CouponsViewSet
 from billing.api.disputes import DisputesViewSet
 from billing.api.fields import id_pattern
 from billing.api.grants import GrantsViewSet
@@ -15,6 +16,7 @@ from billing.api.payments import PaymentsViewSet
 from billing.api.plans import PlansViewSet
 from billing.api.prices import PricesViewSet
 from billing.api.products import ProductsViewSet
+from billing.api.promotion_codes import PromotionCodesViewSet
 from billing.api.refunds import RefundsViewSet
 from billing.api.stripe_accounts import StripeAccountViewSet
 from billing.api.subscriptions import SubscriptionsViewSet, UserSubscriptionsViewSet
@@ -23,11 +25,13 @@ router = SimpleRouter(trailing_slash=False)
 router.register("carts", CartsViewSet, basename="cart")
 router.register("checkout", CheckoutsViewSet, basename="checkout")
 router.register("disputes", DisputesViewSet, basename="dispute")
+router.register("coupons", CouponsViewSet, basename="coupon")
 router.register("invoices", InvoicesViewSet, basename="invoice")
 router.register("payments", PaymentsViewSet, basename="payment")
 router.register("plans", PlansViewSet, basename="plan")
 router.register("prices", PricesViewSet, basename="price")
 router.register("products", ProductsViewSet, basename="product")
+router.register("promotion-codes", PromotionCodesViewSet, basename="promotion-code")
 router.register("refunds", RefundsViewSet, basename="refund")
 
 urlpatterns = [

@@ -10,20 +10,24 @@ from typing import Any
 from billing.models.sync_object import Kind
 from billing.services.apply import (
     checkouts,
+    coupons,
     customers,
     invoices,
     payments,
     prices,
     products,
+    promotion_codes,
     subscriptions,
 )
 from billing.services.apply.mapper import Mapper
 from billing.stripe import checkouts as stripe_checkouts
+from billing.stripe import coupons as stripe_coupons
 from billing.stripe import customers as stripe_customers
 from billing.stripe import invoices as stripe_invoices
 from billing.stripe import payments as stripe_payments
 from billing.stripe import prices as stripe_prices
 from billing.stripe import products as stripe_products
+from billing.stripe import promotion_codes as stripe_promotion_codes
 from billing.stripe import subscriptions as stripe_subscriptions
 from billing.stripe.snapshots import Snapshot
 
@@ -47,6 +51,13 @@ KINDS: dict[str, Mirrored] = {
         ),
         Mirrored(Kind.PRODUCT, stripe_products.retrieve, stripe_products.iterate, products.MAPPER),
         Mirrored(Kind.PRICE, stripe_prices.retrieve, stripe_prices.iterate, prices.MAPPER),
+        Mirrored(Kind.COUPON, stripe_coupons.retrieve, stripe_coupons.iterate, coupons.MAPPER),
+        Mirrored(
+            Kind.PROMOTION_CODE,
+            stripe_promotion_codes.retrieve,
+            stripe_promotion_codes.iterate,
+            promotion_codes.MAPPER,
+        ),
         Mirrored(
             Kind.SUBSCRIPTION,
             stripe_subscriptions.retrieve,

@@ -1,0 +1,77 @@
+"""Coupons at Stripe: what is taken off, for how long. They never change in that."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+from stripe import StripeClient
+
+from billing.stripe.errors import translate
+from billing.stripe.fields import Fields, common, moment, plain, text
+from billing.stripe.snapshots import CouponSnapshot
+
+PAGE = 100
+EXPAND = "applies_to"
+CENT = Decimal("0.01")
+
+
+def snapshot(fields: Fields) -> CouponSnapshot:
+    if fields.get("deleted"):
+        return CouponSnapshot(stripe_id=fields["id"], deleted=True)
+    percent = fields.get("percent_off")
+    return CouponSnapshot(
+        **common(fields),
+        name=text(fields.get("name")),
+        percent_off=None if percent is None else Decimal(str(percent)).quantize(CENT),
+        amount_off=fields.get("amount_off"),
+        currency=text(fields.get("currency")),
+        duration=text(fields.get("duration")),
+        duration_in_months=fields.get("duration_in_months"),
+        max_redemptions=fields.get("max_redemptions"),
+        times_redeemed=fields.get("times_redeemed") or 0,
+        redeem_by=moment(fields.get("redeem_by")),
+        valid=bool(fields.get("valid")),
+        product_stripe_ids=tuple((fields.get("applies_to") or {}).get("products") or ()),
+    )
+
+
+def retrieve(client: StripeClient, stripe_id: str) -> CouponSnapshot:
+    """What Stripe says now. Raises StripeObjectMissing."""
+    with translate():
+        return snapshot(plain(client.v1.coupons.retrieve(stripe_id, {"expand": [EXPAND]})))
+
+
+def iterate(client: StripeClient) -> Iterator[CouponSnapshot]:
+    """Every coupon of the account that is not deleted, newest first."""
+    with translate():
+        page = client.v1.coupons.list({"limit": PAGE, "expand": [f"data.{EXPAND}"]})
+        for coupon in page.auto_paging_iter():
+            yield snapshot(plain(coupon))
+
+
+def new(
+    *,
+    name: str,
+    percent_off: Decimal | None,
+    amount_off: int | None,
+    currency: str,
+    duration: str,
+    duration_in_months: int | None,
+    max_redemptions: int | None,
+    redeem_by: int | None,
+    product_stripe_ids: list[str],
+    metadata: dict[str, str],
+) -> Fields:
+    """Parameters of a new coupon; ``redeem_by`` in seconds."""
+    said: Fields = {
+        "name": name or None,
+        "percent_off": None if percent_off is None else str(percent_off),
+        "amount_off": amount_off,
+        "currency": currency or None,
+        "duration": duration,
+        "duration_in_months": duration_in_months,
+        "max_redemptions": max_redemptions,
+        "redeem_by": redeem_by,
+        "applies_to": {"products": product_stripe_ids} if product_stripe_ids else None,
+        "metadata": metadata or None,
+    }
+    return {key: value for key, value in said.items() if value is not None}

@@ -1,0 +1,72 @@
+"""Promotion codes at Stripe: what buyers type to get a coupon."""
+
+from collections.abc import Iterator
+
+from stripe import StripeClient
+
+from billing.stripe.errors import translate
+from billing.stripe.fields import Fields, common, moment, plain, reference, text
+from billing.stripe.snapshots import PromotionCodeSnapshot
+
+PAGE = 100
+
+
+def snapshot(fields: Fields) -> PromotionCodeSnapshot:
+    limits = fields.get("restrictions") or {}
+    return PromotionCodeSnapshot(
+        **common(fields),
+        coupon_stripe_id=reference((fields.get("promotion") or {}).get("coupon")) or "",
+        code=text(fields.get("code")),
+        active=bool(fields.get("active")),
+        customer_stripe_id=reference(fields.get("customer")),
+        max_redemptions=fields.get("max_redemptions"),
+        times_redeemed=fields.get("times_redeemed") or 0,
+        expires_at=moment(fields.get("expires_at")),
+        first_time_transaction=bool(limits.get("first_time_transaction")),
+        minimum_amount=limits.get("minimum_amount"),
+        minimum_amount_currency=text(limits.get("minimum_amount_currency")),
+    )
+
+
+def retrieve(client: StripeClient, stripe_id: str) -> PromotionCodeSnapshot:
+    """What Stripe says now. Raises StripeObjectMissing."""
+    with translate():
+        return snapshot(plain(client.v1.promotion_codes.retrieve(stripe_id)))
+
+
+def iterate(client: StripeClient) -> Iterator[PromotionCodeSnapshot]:
+    """Every promotion code of the account, newest first."""
+    with translate():
+        for code in client.v1.promotion_codes.list({"limit": PAGE}).auto_paging_iter():
+            yield snapshot(plain(code))
+
+
+def new(
+    *,
+    coupon_stripe_id: str,
+    code: str,
+    customer_stripe_id: str,
+    max_redemptions: int | None,
+    expires_at: int | None,
+    first_time_transaction: bool,
+    minimum_amount: int | None,
+    minimum_amount_currency: str,
+    metadata: dict[str, str],
+) -> Fields:
+    """Parameters of a new code; ``expires_at`` in seconds."""
+    limits: Fields = {}
+    if first_time_transaction:
+        limits["first_time_transaction"] = True
+    if minimum_amount is not None:
+        limits["minimum_amount"] = minimum_amount
+        limits["minimum_amount_currency"] = minimum_amount_currency
+    said: Fields = {
+        "promotion": {"type": "coupon", "coupon": coupon_stripe_id},
+        "code": code or None,
+        "customer": customer_stripe_id or None,
+        "max_redemptions": max_redemptions,
+        "expires_at": expires_at,
+        "restrictions": limits or None,
+        "metadata": metadata or None,
+    }
+    return {key: value for key, value in said.items() if value is not None}
