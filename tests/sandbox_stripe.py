@@ -10,9 +10,10 @@ from django.db import connection
 from django.test import Client
 from stripe import StripeClient
 
-from sandbox import deliveries, engine, payment_behaviour
+from sandbox import deliveries, disputes, engine, payment_behaviour
 from sandbox.deliveries import Attempt, Mode
 from sandbox.inprocess import SandboxHTTPClient
+from sandbox.resources import charges, refunds
 from sandbox.world import DEFAULT_SECRET_KEY, World
 
 
@@ -60,6 +61,23 @@ class SandboxStripe:
     def accept_payments(self, customer: str) -> None:
         with self.world.transaction() as tx:
             payment_behaviour.accept_payments(tx, customer)
+
+    def dispute(self, payment_intent: str, **how: Any) -> str:
+        """The buyer contests the payment at their bank (``inquiry=True``: the bank asks first);
+        the dispute's id."""
+        charge = str(self.v1.payment_intents.retrieve(payment_intent).latest_charge)
+        with self.world.transaction() as tx:
+            return str(disputes.open_for(tx, charges.by_id(tx, charge), **how)["id"])
+
+    def decide(self, dispute: str, outcome: str) -> None:
+        """The bank's word: ``won``, ``lost`` or, for an inquiry, ``warning_closed``."""
+        with self.world.transaction() as tx:
+            disputes.decide(tx, tx.path_object(disputes.KIND, dispute), outcome)
+
+    def bounce(self, refund: str) -> None:
+        """The buyer's bank sends the refund back."""
+        with self.world.transaction() as tx:
+            refunds.fail(tx, tx.path_object("refund", refund))
 
     def _post(self, url: str, body: bytes, headers: dict[str, str]) -> int:
         answer = self._browser.post(

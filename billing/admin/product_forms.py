@@ -7,6 +7,7 @@ from django.core.exceptions import ValidationError
 from unfold.widgets import UnfoldBooleanSwitchWidget
 
 from billing.models import Product
+from billing.models.product import DisputePolicy, RefundPolicy
 from common.admin import dialogs, fields
 from entitlements.admin import values
 from entitlements.models import Feature
@@ -38,6 +39,17 @@ class ChangeForm(ProductForm):
             "name": product.name,
             "description": product.description,
             "on_sale": product.active,
+        }
+
+
+class PoliciesForm(ProductForm):
+    refund_policy = fields.choice(RefundPolicy.choices, label="After a refund, access…")
+    dispute_policy = fields.choice(DisputePolicy.choices, label="During a dispute, access…")
+
+    def now(self, product: Product) -> dict[str, Any]:
+        return {
+            "refund_policy": product.refund_policy,
+            "dispute_policy": product.dispute_policy,
         }
 
 

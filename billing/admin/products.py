@@ -9,10 +9,10 @@ from django.utils.html import format_html_join
 
 from billing.admin import on_sale, read_again
 from billing.admin.mirrors import METADATA, STRIPE, MirrorAdmin
-from billing.admin.product_forms import ChangeForm, FeaturesForm
+from billing.admin.product_forms import ChangeForm, FeaturesForm, PoliciesForm
 from billing.models import Product
 from billing.models.sync_object import Kind
-from billing.services import catalog, product_features
+from billing.services import catalog, product_features, product_policies
 from common.admin import columns, dialogs, filters
 from common.admin.actors import actor
 from common.admin.decorators import action, display
@@ -28,12 +28,23 @@ FEATURES = dialogs.describe(
     submit="Set features",
     form=FeaturesForm,
 )
+POLICIES = dialogs.describe(
+    "Refunds and disputes",
+    "Whoever holds the product follows, also for money that went back before.",
+    submit="Set policies",
+    form=PoliciesForm,
+)
 
 
 @admin.register(Product)
 class ProductAdmin(MirrorAdmin):
     kind = Kind.PRODUCT
-    actions_detail: ClassVar[Sequence[str]] = ["set_features", "edit", "read_again"]
+    actions_detail: ClassVar[Sequence[str]] = [
+        "set_features",
+        "set_policies",
+        "edit",
+        "read_again",
+    ]
     search_fields = ["id__exact", "stripe_id__exact", "name__icontains"]
     list_select_related = ["project", "account"]
     list_display = ["name", "project_link", "gives", "state_badge", "stripe_code", "created_at"]
@@ -41,7 +52,18 @@ class ProductAdmin(MirrorAdmin):
     fieldsets = [
         (
             None,
-            {"fields": ("id", "name", "description", "project", "state_badge", "created_at")},
+            {
+                "fields": (
+                    "id",
+                    "name",
+                    "description",
+                    "project",
+                    "state_badge",
+                    "refund_policy",
+                    "dispute_policy",
+                    "created_at",
+                )
+            },
         ),
         STRIPE,
         METADATA,
@@ -76,6 +98,28 @@ class ProductAdmin(MirrorAdmin):
             return dialogs.finish(request, said, to=columns.url(product))
 
         return dialogs.attempt(request, form, FEATURES, act)
+
+    @action(
+        description="Refunds and disputes",
+        url_path="policies",
+        icon="policy",
+        permissions=["sell"],
+        dialog=POLICIES,
+    )
+    def set_policies(
+        self, request: HttpRequest, form: PoliciesForm, object_id: str
+    ) -> HttpResponse:
+        product = self.row(request, object_id)
+        changed = product_policies.replace(
+            product=product,
+            refund_policy=form.cleaned_data["refund_policy"],
+            dispute_policy=form.cleaned_data["dispute_policy"],
+            actor=actor(request),
+            reason=form.cleaned_data["reason"],
+            at=timezone.now(),
+        )
+        said = "Set. Whoever holds the product follows." if changed else "Nothing changed."
+        return dialogs.finish(request, said, to=columns.url(product))
 
     @action(
         description="Change",

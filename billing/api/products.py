@@ -11,6 +11,7 @@ from rest_framework.response import Response
 from billing import representation
 from billing.api.fields import StripeMetadataField, id_pattern
 from billing.models import Product
+from billing.models.product import DisputePolicy, RefundPolicy
 from billing.selectors import catalog as stored
 from billing.services import catalog
 from billing.services.product_features import Entitlement
@@ -21,6 +22,8 @@ from entitlements.models.feature import FeatureKind
 from projects.scopes import Scope
 
 MAX_FEATURES = 100
+REFUNDS = "What becomes of access when the money for it goes back."
+DISPUTES = "What becomes of access while a bank decides about the payment."
 
 
 class GivenFeatureSerializer(StrictSerializer):
@@ -44,6 +47,8 @@ class ProductSerializer(serializers.Serializer[Any]):
     description = serializers.CharField()
     active = serializers.BooleanField(help_text="Whether it is on sale.")
     features = ProductFeatureSerializer(many=True)
+    refund_policy = serializers.ChoiceField(choices=RefundPolicy.choices, help_text=REFUNDS)
+    dispute_policy = serializers.ChoiceField(choices=DisputePolicy.choices, help_text=DISPUTES)
     metadata = serializers.DictField(child=serializers.CharField())
     stripe_id = serializers.CharField(allow_null=True)
     created_at = serializers.DateTimeField()
@@ -54,6 +59,12 @@ class NewProductSerializer(StrictSerializer):
     description = serializers.CharField(max_length=5000, allow_blank=True, default="")
     features = serializers.ListField(
         child=GivenFeatureSerializer(), default=list, max_length=MAX_FEATURES
+    )
+    refund_policy = serializers.ChoiceField(
+        choices=RefundPolicy.choices, default=RefundPolicy.REVOKE, help_text=REFUNDS
+    )
+    dispute_policy = serializers.ChoiceField(
+        choices=DisputePolicy.choices, default=DisputePolicy.HOLD, help_text=DISPUTES
     )
     metadata = StripeMetadataField(default=dict)
 
@@ -66,6 +77,12 @@ class ProductChangeSerializer(StrictSerializer):
     active = FlagField(required=False)
     features = serializers.ListField(
         child=GivenFeatureSerializer(), required=False, max_length=MAX_FEATURES
+    )
+    refund_policy = serializers.ChoiceField(
+        choices=RefundPolicy.choices, required=False, help_text=REFUNDS
+    )
+    dispute_policy = serializers.ChoiceField(
+        choices=DisputePolicy.choices, required=False, help_text=DISPUTES
     )
     metadata = StripeMetadataField(required=False)
 
@@ -116,9 +133,9 @@ class ProductsViewSet(ProjectViewSet):
         summary="Change a product", request=ProductChangeSerializer, responses=ProductSerializer
     )
     def partial_update(self, request: Request, pk: str) -> Response:
-        """Name, text, metadata, whether it is on sale, and what it entitles to.
+        """Name, text, metadata, whether it is on sale, what it entitles to, and its policies.
 
-        Whoever holds the product follows a change of its features within seconds.
+        Whoever holds the product follows a change of its features or policies within seconds.
         """
         row, body = self._product(pk), self.parse_body(ProductChangeSerializer)
         features = body.pop("features", None)

@@ -14,6 +14,8 @@ def product(row: Product) -> Json:
             {"feature": each.feature.code, "kind": each.feature.kind, "value": each.value}
             for each in sorted(row.features.all(), key=lambda each: each.feature.code)
         ],
+        "refund_policy": row.refund_policy,
+        "dispute_policy": row.dispute_policy,
         "metadata": row.metadata,
         "stripe_id": row.stripe_id,
         "created_at": moment(row.created_at),

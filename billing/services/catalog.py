@@ -1,7 +1,7 @@
 """What a project sells: products, their prices, and what each product entitles to.
 
 Stripe owns name, description, price and whether something is on sale: we ask Stripe, then store
-what Stripe says. What a product entitles to is ours alone.
+what Stripe says. What a product entitles to, and its policies, are ours alone.
 """
 
 from collections.abc import Sequence
@@ -13,9 +13,17 @@ from django.db import transaction
 from billing.errors import NotOnSale
 from billing.models import Price, Product
 from billing.models.price import PriceType
+from billing.models.product import DisputePolicy, RefundPolicy
 from billing.models.sync_object import Kind
 from billing.selectors import catalog
-from billing.services import intents, making, product_features, stripe_accounts, sync
+from billing.services import (
+    intents,
+    making,
+    product_features,
+    product_policies,
+    stripe_accounts,
+    sync,
+)
 from billing.services.product_features import Entitlement
 from billing.stripe import prices, products
 from billing.stripe.errors import StripeObjectMissing, StripeRefused
@@ -35,6 +43,8 @@ def create_product(
     idempotency_key: str,
     actor: str,
     at: datetime,
+    refund_policy: str = RefundPolicy.REVOKE,
+    dispute_policy: str = DisputePolicy.HOLD,
 ) -> Product:
     """A new product, known to Stripe. Raises Invalid for a feature or value that does not fit.
 
@@ -43,11 +53,18 @@ def create_product(
     account = stripe_accounts.account_for(project)
     wanted = product_features.resolve(project=project, features=features)
     said = [(each.feature, each.value) for each in features]
-    key = making.request_key(idempotency_key, "product", name, description, said, metadata)
+    policies = {"refund_policy": refund_policy, "dispute_policy": dispute_policy}
+    content = [name, description, said, metadata, policies]
+    key = making.request_key(idempotency_key, "product", *content)
     with transaction.atomic():
         rows = Product.objects.for_project(project)
         row = making.begun(rows, key=key, is_named=bool(idempotency_key), at=at) or rows.create(
-            account=account, name=name, description=description, metadata=metadata, request_key=key
+            account=account,
+            name=name,
+            description=description,
+            metadata=metadata,
+            request_key=key,
+            **policies,
         )
         product_features.replace(product=row, wanted=wanted, actor=actor, at=at)
     _make_product(row, at=at)
@@ -64,6 +81,8 @@ def change_product(
     active: bool | None = None,
     metadata: dict[str, str] | None = None,
     features: Sequence[Entitlement] | None = None,
+    refund_policy: str | None = None,
+    dispute_policy: str | None = None,
     reason: str = "",
 ) -> Product:
     """Change what is given; ``active=False`` takes the product off sale.
@@ -84,6 +103,14 @@ def change_product(
         _change(product, Kind.PRODUCT, changes, at=at)
     if wanted is not None:
         product_features.replace(product=product, wanted=wanted, actor=actor, reason=reason, at=at)
+    product_policies.replace(
+        product=product,
+        refund_policy=refund_policy,
+        dispute_policy=dispute_policy,
+        actor=actor,
+        reason=reason,
+        at=at,
+    )
     return catalog.product(project=product.project, product_id=product.pk)
 
 

@@ -29,6 +29,8 @@ PREFIXES = {
     "payment": "pay",
     "unpaid": "pay",
     "invoice": "inv",
+    "refund": "ref",
+    "dispute": "dsp",
 }
 """Words that are ids of ours; the others are the tenant's own."""
 
@@ -43,6 +45,9 @@ def words_of(project: Project, stripe: SandboxStripe, drain: Callable[[], None])
     once = tenant.price(product, amount=9900, interval=None)
     bought = tenant.sell(monthly, user_id)
     tenant.sell(once, f"{user_id}-too")
+    contested = tenant.api.get(f"/payments/{tenant.sell(once, f'{user_id}-three')['payment']}")
+    given_back = tenant.api.post(f"/payments/{contested.json()['id']}/refunds", {"amount": 100})
+    stripe.dispute(contested.json()["stripe_id"])
     tenant.api.post(
         "/admin/grant",
         {"user_id": user_id, "feature": feature.code, "reason": f"Goodwill of {project.slug}."},
@@ -69,7 +74,9 @@ def words_of(project: Project, stripe: SandboxStripe, drain: Callable[[], None])
         "cart": cart["id"],
         "cart_line": cart["lines"][0]["id"],
         "checkout": tenant.open(monthly, f"{user_id}-again")["id"],
-        "payment": tenant.api.get("/payments").json()["data"][0]["id"],
+        "payment": tenant.api.get("/payments", query={"status": "paid"}).json()["data"][0]["id"],
+        "refund": given_back.json()["id"],
+        "dispute": tenant.api.get("/disputes").json()["data"][0]["id"],
         "unpaid": tenant.api.post("/payments", amount).json()["id"],
         "method": methods.json()["data"][0]["id"],
         "invoice": tenant.api.get("/invoices").json()["data"][0]["id"],

@@ -1,0 +1,50 @@
+"""What becomes of access when money for a product goes back, or may: two words per product."""
+
+from datetime import datetime
+
+from django.db import transaction
+
+from billing.models import Product
+from billing.selectors import catalog
+from billing.services import provisioning
+from events.services import audit
+
+
+def replace(
+    *,
+    product: Product,
+    actor: str,
+    at: datetime,
+    refund_policy: str | None = None,
+    dispute_policy: str | None = None,
+    reason: str = "",
+) -> bool:
+    """Make what is given the product's policies; whether that changed anything.
+
+    Whoever holds the product follows, also for money that went back before.
+    """
+    asked = {"refund_policy": refund_policy, "dispute_policy": dispute_policy}
+    with transaction.atomic():
+        product = catalog.lock_product(project_id=product.project_id, product_id=product.pk)
+        changes = {
+            name: policy
+            for name, policy in asked.items()
+            if policy is not None and policy != getattr(product, name)
+        }
+        if not changes:
+            return False
+        audit.record(
+            actor=actor,
+            action="product.set_policies",
+            subject=product.pk,
+            project_id=product.project_id,
+            at=at,
+            reason=reason,
+            before={name: getattr(product, name) for name in changes},
+            after=changes,
+        )
+        for name, policy in changes.items():
+            setattr(product, name, policy)
+        product.save(update_fields=[*changes, "updated_at"])
+        provisioning.reread_holders(product=product)
+    return True

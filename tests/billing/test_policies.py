@@ -1,0 +1,150 @@
+"""What is left of something that was paid for: tables, and laws over any money."""
+
+from datetime import UTC, datetime, timedelta
+from itertools import product
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from billing.models.product import DisputePolicy, RefundPolicy
+from billing.policies import Left, Receipts, left
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+ENDS = NOON + timedelta(days=20)
+
+money = st.integers(0, 10**15)
+policy = st.sampled_from(RefundPolicy.values)
+receipts = st.builds(
+    Receipts,
+    received=money,
+    refunded=money,
+    lost=money,
+    contested_since=st.none() | st.just(NOON),
+)
+limits = st.integers(0, 2**53 - 1)
+
+
+def what(
+    receipts: Receipts, refunds: str, disputes: str = "hold", **kwargs: datetime
+) -> Left | None:
+    return left(receipts, refund_policy=refunds, dispute_policy=disputes, **kwargs)
+
+
+@pytest.mark.parametrize(
+    ("refunds", "refunded", "lost", "end", "wanted"),
+    [
+        ("revoke", 0, 0, None, Left()),
+        ("revoke", 99, 0, None, Left()),
+        ("revoke", 100, 0, ENDS, None),
+        ("revoke", 0, 100, None, None),
+        ("revoke", 40, 60, None, None),
+        ("revoke", 40, 59, None, Left()),
+        ("revoke", 100, 100, None, None),
+        ("proportional", 0, 0, None, Left((100, 100))),
+        ("proportional", 1, 0, None, Left((99, 100))),
+        ("proportional", 30, 20, ENDS, Left((50, 100))),
+        ("proportional", 99, 0, None, Left((1, 100))),
+        ("proportional", 100, 0, None, None),
+        ("period_end", 99, 0, ENDS, Left()),
+        ("period_end", 100, 0, ENDS, Left(ends_at=ENDS)),
+        ("period_end", 0, 100, ENDS, Left(ends_at=ENDS)),
+        ("period_end", 100, 0, None, None),
+        ("keep", 100, 0, None, Left()),
+        ("keep", 0, 100, ENDS, Left()),
+        ("a new word", 100, 0, ENDS, None),
+        ("a new word", 99, 0, ENDS, Left()),
+    ],
+)
+def test_the_money_that_went_back(
+    refunds: str, refunded: int, lost: int, end: datetime | None, wanted: Left | None
+) -> None:
+    for disputes in DisputePolicy.values:
+        found = left(
+            Receipts(received=100, refunded=refunded, lost=lost),
+            refund_policy=refunds,
+            dispute_policy=disputes,
+            period_end=end,
+        )
+        assert found == wanted
+
+
+def test_while_a_bank_decides() -> None:
+    contested = Receipts(received=100, contested_since=NOON)
+    for refunds in RefundPolicy.values:
+        held, kept = what(contested, refunds), what(contested, refunds, "keep")
+        assert held is not None
+        assert held.held_since == NOON
+        assert kept is not None
+        assert kept.held_since is None
+    gone = Receipts(received=100, refunded=100, contested_since=NOON)
+    assert what(gone, "revoke") is None
+    assert what(gone, "keep") == Left(held_since=NOON)
+    assert what(gone, "period_end", period_end=ENDS) == Left(ends_at=ENDS, held_since=NOON)
+
+
+def test_what_was_free_or_is_not_heard_of_yet_is_whole() -> None:
+    for refunds, disputes in product(RefundPolicy.values, DisputePolicy.values):
+        assert what(Receipts(), refunds, disputes) == Left()
+
+
+@pytest.mark.parametrize(
+    ("value", "share", "wanted"),
+    [
+        (True, (1, 100), True),
+        (None, (1, 100), None),
+        (0, (1, 2), 0),
+        (1, (99, 100), 0),
+        (10, (99, 100), 9),
+        (10, (50, 100), 5),
+        (3, (1, 3), 1),
+        (2**53 - 1, (10**15 - 1, 10**15), (2**53 - 1) * (10**15 - 1) // 10**15),
+    ],
+)
+def test_shares(
+    value: bool | int | None, share: tuple[int, int], wanted: bool | int | None
+) -> None:
+    found = Left(share).of(value)
+    assert (found, type(found)) == (wanted, type(wanted))
+
+
+@given(receipts, policy, st.sampled_from(DisputePolicy.values), limits)
+def test_laws(receipts: Receipts, refunds: str, disputes: str, limit: int) -> None:
+    """Never more than was bought; nothing left only when all the money is gone; ``keep`` keeps."""
+    found = what(receipts, refunds, disputes, period_end=ENDS)
+    assert (found is None) == (receipts.is_gone and refunds in ("revoke", "proportional"))
+    if found is not None:
+        assert 0 <= found.of(limit) <= limit  # type: ignore[operator]  # a number stays a number
+        assert found.of(True) is True
+        assert found.of(None) is None
+        assert (found.held_since is not None) == (
+            disputes == "hold" and receipts.contested_since is not None
+        )
+    if refunds == "keep":
+        assert found is not None
+        assert found.of(limit) == limit
+        assert found.ends_at is None
+
+
+@given(receipts, policy, st.integers(0, 10**15), limits)
+def test_more_money_back_never_gives_more(
+    receipts: Receipts, refunds: str, more: int, limit: int
+) -> None:
+    after = Receipts(
+        received=receipts.received, refunded=receipts.refunded + more, lost=receipts.lost
+    )
+
+    def worth(money: Receipts) -> int:
+        found = what(money, refunds)
+        return 0 if found is None else int(found.of(limit) or 0)
+
+    assert worth(after) <= worth(receipts)
+
+
+@given(st.integers(1, 10**15), st.data())
+def test_a_refund_and_a_lost_dispute_count_the_same(received: int, data: st.DataObject) -> None:
+    gone = data.draw(st.integers(0, received))
+    as_refund = Receipts(received=received, refunded=gone)
+    as_loss = Receipts(received=received, lost=gone)
+    for refunds in RefundPolicy.values:
+        assert what(as_refund, refunds) == what(as_loss, refunds)
