@@ -10,17 +10,16 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from billing import representation
-from billing.api.fields import IdField, StripeMetadataField, id_pattern
 from billing.api.disputes import DisputeSerializer
+from billing.api.fields import IdField, id_pattern
 from billing.api.new_payments import AWAY, BY_YOURSELF, ON_A_PAGE, NewPaymentSerializer, wish
 from billing.api.refunds import NewRefundSerializer, RefundSerializer
 from billing.models import Payment
 from billing.models.payment import PaymentStatus, PaymentType
 from billing.selectors import payments as stored
 from billing.services import payments, refunds
-from common.api.serializers import MoneySerializer, StrictSerializer, UserIdField, WholeNumberField
+from common.api.serializers import MoneySerializer, StrictSerializer, UserIdField
 from common.api.views import ProjectViewSet
-from common.money import MAX_AMOUNT
 from projects.scopes import Scope
 
 
