@@ -1,0 +1,119 @@
+"""Trials, free plans and discounts: what is not paid for, or not in full."""
+
+from tests.billing.api.tenant import Json
+from tests.scenarios.story import Story
+
+RENEWED = ["invoice.paid", "payment.created", "payment.paid", "subscription.renewed"]
+
+
+def path(price: Json) -> str:
+    return f"/subscriptions/alice/{price['product']}"
+
+
+def test_a_trial_with_a_card_becomes_a_paid_subscription(story: Story) -> None:
+    price = story.sells("Pro", features={"sso": True})
+    story.buys(price, trial_period_days=14)
+    trial = story.check("sso")
+    assert (trial["allowed"], trial["reason"]) == (True, "trial")
+    told = story.events()
+    assert "payment.paid" not in told
+    assert told.count("subscription.trial_ending") == 0
+    story.advance(days=11, hours=1)
+    assert story.events() == ["subscription.trial_ending"]
+    story.advance(days=3, hours=2)
+    assert story.may("sso") == "entitled"
+    told = story.events()
+    assert told.count("payment.paid") == 1
+    assert "subscription.trial_ending" not in told
+    story.advance(days=31)
+    assert sorted(story.events()) == RENEWED
+
+
+def test_a_trial_without_a_card_is_canceled_in_the_end(story: Story) -> None:
+    price = story.sells("Pro", features={"sso": True})
+    body = {"trial_without_card": True, "trial_end_behavior": "cancel"}
+    checkout = story.open(price, trial_period_days=7, **body)
+    assert story.pay(checkout, card=None).status == "complete"
+    story.settle()
+    assert story.may("sso") == "trial"
+    story.advance(days=8)
+    assert story.may("sso") == "no: not_entitled"
+    assert story.get(path(price))["status"] == "canceled"
+    told = story.events()
+    assert told.count("subscription.trial_ending") == 1
+    assert told.count("subscription.canceled") == 1
+    assert "payment.paid" not in told
+
+
+def test_a_trial_without_a_card_pauses_and_comes_back(story: Story) -> None:
+    price = story.sells("Pro", features={"sso": True})
+    body = {"trial_without_card": True, "trial_end_behavior": "pause"}
+    story.pay(story.open(price, trial_period_days=7, **body), card=None)
+    story.settle()
+    story.advance(days=8)
+    assert (story.get(path(price))["status"], story.may("sso")) == ("paused", "no: not_entitled")
+    assert story.events().count("subscription.paused") == 1
+
+
+def test_a_trial_that_is_cut_short(story: Story) -> None:
+    price = story.sells("Pro", features={"sso": True})
+    story.buys(price, trial_period_days=30)
+    story.advance(days=3)
+    story.events()
+    changed = story.patch(path(price), {"trial_end": "now"})
+    assert (changed["status"], story.may("sso")) == ("active", "entitled")
+    story.settle()
+    told = story.events()
+    assert (told.count("payment.paid"), told.count("subscription.trial_ending")) == (1, 0)
+
+
+def test_a_free_plan_needs_no_card(story: Story) -> None:
+    price = story.sells("Free", 0, features={"seats": 1})
+    checkout = story.open(price)
+    assert story.pay(checkout, card=None).status == "complete"
+    story.settle()
+    assert story.get(f"/checkout/{checkout['id']}")["payment_status"] == "no_payment_required"
+    assert story.may("seats") == "entitled"
+    assert "payment.paid" not in story.events()
+    story.advance(days=32)
+    assert story.may("seats") == "entitled"
+    assert "payment.failed" not in story.events()
+
+
+def test_a_hundred_percent_off_once(story: Story) -> None:
+    price = story.sells("Pro", features={"sso": True})
+    coupon = story._made(story.api.post("/coupons", {"percent_off": 100, "duration": "once"}))
+    bought = story.buys(price, coupon=coupon["id"])
+    assert (bought["total"]["amount"], bought["discount"]["amount"]) == (0, 2900)
+    assert story.may("sso") == "entitled"
+    assert "payment.paid" not in story.events()
+    story.advance(days=31, hours=2)
+    assert sorted(story.events()) == RENEWED
+    assert story.payload("invoice.paid")["total"]["amount"] == 2900
+
+
+def test_half_off_for_three_months(story: Story) -> None:
+    price = story.sells("Pro", features={"sso": True})
+    terms = {"percent_off": 50, "duration": "repeating", "duration_in_months": 3}
+    coupon = story._made(story.api.post("/coupons", terms))
+    code = {"coupon": coupon["id"], "code": "HALF"}
+    story._made(story.api.post("/promotion-codes", code))
+    story.buys(price, promotion_code="HALF")
+    paid = [story.payload("invoice.paid")["total"]["amount"]]
+    for _ in range(4):
+        story.advance(days=31)
+        paid.append(story.payload("invoice.paid")["total"]["amount"])
+    assert paid == [1450, 1450, 1450, 2900, 2900]
+
+
+def test_a_code_that_the_buyer_types(story: Story) -> None:
+    price = story.sells("Lifetime", 9900, interval=None, features={"sso": True})
+    off = {"amount_off": {"amount": 900, "currency": "usd"}}
+    coupon = story._made(story.api.post("/coupons", off))
+    story._made(story.api.post("/promotion-codes", {"coupon": coupon["id"], "code": "NINE"}))
+    checkout = story.open(price, allow_promotion_codes=True)
+    assert story.pay(checkout, promotion_code="NINE").status == "complete"
+    story.settle()
+    bought = story.get(f"/checkout/{checkout['id']}")
+    assert (bought["total"]["amount"], bought["discount"]["amount"]) == (9000, 900)
+    assert story.payload("payment.paid")["amount"]["amount"] == 9000
