@@ -13,6 +13,10 @@ class BillingSettings:
 
     ``stripe_concurrency`` is how many threads of one process may wait for Stripe at once; a web
     process needs some more than that, to answer what needs no Stripe while Stripe hangs.
+
+    ``stripe_reads`` and ``stripe_test_reads`` are how often a live or a test account may be asked
+    in a second, in all processes together: 60 % of what Stripe allows. With more than ``sync_crowd``
+    dirty objects of one kind their list is read instead of each.
     """
 
     stripe_secret_key: str = field(default="", repr=False)
@@ -20,6 +24,9 @@ class BillingSettings:
     stripe_api_base: str = STRIPE_API
     stripe_timeout: float = 10.0
     stripe_concurrency: int = 6
+    stripe_reads: int = 15
+    stripe_test_reads: int = 15
+    sync_crowd: int = 200
     grace_period: timedelta = timedelta(days=3)
     cart_life: timedelta = timedelta(days=30)
     sync_lease: timedelta = timedelta(seconds=15)
@@ -36,6 +43,8 @@ class BillingSettings:
             stripe_webhook_secrets=tuple(secret for secret in secrets if secret),
             stripe_api_base=env.str("STRIPE_API_BASE", default=STRIPE_API).rstrip("/"),
             stripe_concurrency=env.int("STRIPE_CONCURRENCY", default=6),
+            stripe_reads=env.int("STRIPE_READS", default=15),
+            stripe_test_reads=env.int("STRIPE_TEST_READS", default=15),
         )
 
     def check(self) -> None:
@@ -46,6 +55,8 @@ class BillingSettings:
             raise ImproperlyConfigured("Every entry of STRIPE_WEBHOOK_SECRETS starts with whsec_.")
         if self.stripe_concurrency < 1:
             raise ImproperlyConfigured("STRIPE_CONCURRENCY must be at least 1.")
+        if self.stripe_reads < 1 or self.stripe_test_reads < 1:
+            raise ImproperlyConfigured("STRIPE_READS and STRIPE_TEST_READS must be at least 1.")
         is_test_key = self.stripe_secret_key.startswith(("sk_test_", "rk_test_"))
         if not is_test_key and not self.stripe_api_base.startswith("https://"):
             raise ImproperlyConfigured("STRIPE_API_BASE must use https unless the key is a test's.")

@@ -7,6 +7,7 @@ that the claim covers: a mark that comes in during the read stays due.
 """
 
 import random
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -51,6 +52,8 @@ WITH due AS (
     FROM billing_syncobject
     WHERE applied < requested AND parked_at IS NULL AND next_try_at <= statement_timestamp()
         AND (leased_until IS NULL OR leased_until < statement_timestamp())
+        AND account_id <> ALL(%(without)s)
+        AND (%(kind)s = '' OR (account_id = %(account_id)s AND kind = %(kind)s))
     ORDER BY next_try_at
     LIMIT %(limit)s
     FOR UPDATE SKIP LOCKED
@@ -77,6 +80,25 @@ FROM due
 WHERE sync.id = due.id
 RETURNING sync.id, sync.account_id, sync.kind, sync.stripe_id, sync.epoch, sync.requested,
     sync.attempts, due.abandoned, due.due_since
+"""
+
+_CROWDS = """
+SELECT account_id, kind
+FROM billing_syncobject
+WHERE applied < requested AND parked_at IS NULL AND next_try_at <= statement_timestamp()
+    AND (leased_until IS NULL OR leased_until < statement_timestamp())
+    AND account_id <> ALL(%(without)s)
+GROUP BY account_id, kind
+HAVING count(*) > %(crowd)s
+ORDER BY count(*) DESC
+"""
+
+_HOLD = """
+UPDATE billing_syncobject AS sync
+SET leased_until = statement_timestamp() + %(lease)s
+FROM unnest(%(ids)s::bigint[], %(epochs)s::bigint[]) AS mine (id, epoch)
+WHERE sync.id = mine.id AND sync.epoch = mine.epoch
+RETURNING sync.id
 """
 
 
@@ -119,17 +141,36 @@ def mark_all(rows: QuerySet[SyncObject]) -> int:
     return marked
 
 
-def claim(*, limit: int) -> list[Claim]:
+def claim(*, limit: int, without: Collection[str] = ()) -> list[Claim]:
     """Take up to this many due objects, those that have waited longest, away from everybody else.
 
-    What a dead worker left behind comes last and in random order, so that an object that kills
-    its readers does not keep the same neighbours waiting.
+    Objects of the accounts ``without`` are left alone. What a dead worker left behind comes last
+    and in random order, so that an object that kills its readers does not keep the same
+    neighbours waiting.
     """
-    claims = _claims(_run(_CLAIM_DUE, {"limit": limit, "lease": settings.BILLING.sync_lease}))
+    claims = _claim_due(limit, without=without)
     fresh = sorted((each for each in claims if not each.abandoned), key=lambda each: each.due_since)
     abandoned = [each for each in claims if each.abandoned]
     random.shuffle(abandoned)
     return fresh + abandoned
+
+
+def crowds(*, without: Collection[str] = ()) -> list[tuple[str, str]]:
+    """Account and kind of which more objects are due than anybody should read one by one."""
+    crowd = settings.BILLING.sync_crowd
+    found = _run(_CROWDS, {"crowd": crowd, "without": list(without)})
+    return [(account_id, kind) for account_id, kind in found]
+
+
+def claim_crowd(*, account_id: str, kind: str, limit: int) -> list[Claim]:
+    """Take up to this many due objects of one kind in one account."""
+    return _claim_due(limit, account_id=account_id, kind=kind)
+
+
+def hold(claims: Collection[Claim]) -> None:
+    """Begin the leases of these claims anew, as far as they are still ours."""
+    ids, epochs = [each.sync_id for each in claims], [each.epoch for each in claims]
+    _run(_HOLD, {"ids": ids, "epochs": epochs, "lease": settings.BILLING.sync_lease})
 
 
 def claim_one(*, sync_id: int) -> Claim | None:
@@ -191,6 +232,19 @@ def _said(error: Exception) -> str:
 
 def _jittered(pause: timedelta) -> timedelta:
     return pause * random.uniform(1.0, 1.5)  # noqa: S311  # spreads load, keeps no secret
+
+
+def _claim_due(
+    limit: int, *, without: Collection[str] = (), account_id: str = "", kind: str = ""
+) -> list[Claim]:
+    parameters = {
+        "limit": limit,
+        "lease": settings.BILLING.sync_lease,
+        "without": list(without),
+        "account_id": account_id,
+        "kind": kind,
+    }
+    return _claims(_run(_CLAIM_DUE, parameters))
 
 
 def _claims(rows: list[tuple[Any, ...]]) -> list[Claim]:

@@ -13,17 +13,21 @@ import random
 import time
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 
 import structlog
 from django.conf import settings
 from django.db import OperationalError, transaction
 
 from billing.models import StripeAccount, SyncObject
-from billing.services import apply, leases
+from billing.services import apply, crowds, leases
 from billing.services.apply import kinds
 from billing.services.leases import Claim, claim, fail, mark
+from billing.stripe import budget
+from billing.stripe.budget import Lane
 from billing.stripe.client import client_for
 from billing.stripe.errors import (
+    StripeBusy,
     StripeCredentialsRefused,
     StripeObjectMissing,
     StripeUnavailable,
@@ -46,7 +50,15 @@ TRIES = 3
 """Of one transaction that PostgreSQL undid for reasons of concurrency."""
 CLASHES = frozenset({"40P01", "40001"})
 """PostgreSQL's deadlock_detected and serialization_failure."""
-AWAY = (StripeUnavailable, StripeCredentialsRefused)
+A_MOMENT = 0.5
+"""Seconds that a read in the background waits for leave to ask; the rest is for the next run."""
+
+
+class BudgetSpent(Unavailable):
+    """The account has been asked as often as it may be."""
+
+
+AWAY = (StripeUnavailable, StripeCredentialsRefused, BudgetSpent)
 """Troubles of a whole account, which say nothing about the object that was asked for."""
 
 
@@ -114,9 +126,9 @@ def now(*, account: StripeAccount, kind: str, stripe_id: str, at: datetime) -> N
     """
     sync_id, number = mark(account_id=account.pk, kind=kind, stripe_id=stripe_id)
     give_up = time.monotonic() + PATIENCE
-    while time.monotonic() < give_up:
+    while (left := give_up - time.monotonic()) > 0:
         mine = leases.claim_one(sync_id=sync_id)
-        if mine is not None and _carry_out(mine, at):
+        if mine is not None and _carry_out(mine, at, Lane.INTERACTIVE, patience=left):
             return
         if SyncObject.objects.filter(pk=sync_id, applied__gte=number).exists():
             return
@@ -127,62 +139,120 @@ def now(*, account: StripeAccount, kind: str, stripe_id: str, at: datetime) -> N
 def drain(*, at: datetime, limit: int = RUN, clock: Callable[[], float] = time.monotonic) -> int:
     """Carry out due reads until none is left, ``limit`` is reached or the time of a lease is up.
 
-    Returns how many objects were taken; rings for the rest. An error stays with its object.
+    Returns how many objects were taken; rings for the rest. An error stays with its object. An
+    account that may not be asked more often now, or does not answer, waits for the next run.
     """
     stop = clock() + settings.BILLING.sync_lease.total_seconds()
     taken = 0
+    silent: dict[str, DomainError] = {}
     while taken < limit and clock() < stop:
-        batch = claim(limit=min(settings.BILLING.sync_batch, limit - taken))
+        size = min(settings.BILLING.sync_batch, limit - taken)
+        batch = claim(limit=size, without=silent)
         if not batch:
             return taken
         taken += len(batch)
-        _drain_batch(batch, at=at, clock=clock)
+        _drain_batch(batch, at=at, clock=clock, silent=silent)
+        if len(batch) == size:
+            taken += _drain_crowds(at=at, clock=clock, stop=stop, silent=silent)
     enqueue("billing.sync")
     return taken
 
 
-def _drain_batch(batch: list[Claim], *, at: datetime, clock: Callable[[], float]) -> None:
+def _drain_batch(
+    batch: list[Claim],
+    *,
+    at: datetime,
+    clock: Callable[[], float],
+    silent: dict[str, DomainError],
+) -> None:
     """Carry out a batch while the first half of its lease lasts; hand the rest back.
 
     An account that does not answer is asked once, not once for each object.
     """
     hand_back = clock() + settings.BILLING.sync_lease.total_seconds() / 2
-    silent: dict[str, DomainError] = {}
     for each in batch:
-        if clock() >= hand_back:
+        error = silent.get(each.account.pk)
+        if clock() >= hand_back or isinstance(error, BudgetSpent):
             leases.release(each)
-        elif each.account.pk in silent:
-            leases.postpone(each, silent[each.account.pk])
+        elif error is not None:
+            leases.postpone(each, error)
         else:
             _attempt(each, at=at, silent=silent)
 
 
+def _drain_crowds(
+    *,
+    at: datetime,
+    clock: Callable[[], float],
+    stop: float,
+    silent: dict[str, DomainError],
+) -> int:
+    """Read lists where many objects of a kind are due; how many were taken."""
+    taken = 0
+    for account_id, kind in leases.crowds(without=silent):
+        if clock() >= stop:
+            break
+        try:
+            claims, left = crowds.read(
+                account_id=account_id, kind=kind, store=partial(_store_listed, at=at)
+            )
+        except AWAY as error:
+            silent[account_id] = error
+            continue
+        taken += len(claims)
+        _drain_batch(left, at=at, clock=clock, silent=silent)
+    return taken
+
+
+def _store_listed(claim: Claim, snapshot: Snapshot, *, at: datetime) -> None:
+    try:
+        store(claim, snapshot, at=at)
+    except Exception as error:  # noqa: BLE001  # one object's trouble must not stop the others
+        give_up(claim, error, at=at)
+        _log_failure(claim, error)
+
+
 def _attempt(claim: Claim, *, at: datetime, silent: dict[str, DomainError]) -> None:
     try:
-        _carry_out(claim, at)
+        _carry_out(claim, at, Lane.BACKGROUND, patience=A_MOMENT)
     except AWAY as error:
         silent[claim.account.pk] = error
     except Exception as error:  # noqa: BLE001  # one object's trouble must not stop the others
-        log.warning(
-            "sync_failed",
-            kind=claim.kind,
-            stripe_id=claim.stripe_id,
-            attempt=claim.attempts + 1,
-            error=type(error).__name__,
-        )
+        _log_failure(claim, error)
 
 
-def _carry_out(claim: Claim, at: datetime) -> bool:
+def _log_failure(claim: Claim, error: Exception) -> None:
+    log.warning(
+        "sync_failed",
+        kind=claim.kind,
+        stripe_id=claim.stripe_id,
+        attempt=claim.attempts + 1,
+        error=type(error).__name__,
+    )
+
+
+def _carry_out(claim: Claim, at: datetime, lane: Lane, *, patience: float) -> bool:
     try:
+        _wait_for_leave(claim, lane, patience)
         return store(claim, read(claim), at=at)
     except Exception as error:
         give_up(claim, error, at=at)
         raise
 
 
+def _wait_for_leave(claim: Claim, lane: Lane, patience: float) -> None:
+    if not budget.wait(claim.account, lane, patience=patience):
+        raise BudgetSpent("This Stripe account is asked as often as it may be.", retry_after=2)
+
+
 def give_up(claim: Claim, error: Exception, *, at: datetime) -> None:
     """Write down with the object what went wrong, and when it is to be tried again."""
+    if isinstance(error, BudgetSpent):
+        leases.release(claim)
+        return
     if isinstance(error, AWAY):
+        if isinstance(error, StripeBusy):
+            budget.slow_down(claim.account)
         leases.postpone(claim, error)
         return
     if isinstance(error, apply.DependencyMissing):

@@ -28,6 +28,10 @@ class StripeUnavailable(Unavailable):
     code, title = "stripe-unavailable", "Stripe is away or busy."
 
 
+class StripeBusy(StripeUnavailable):
+    """Too many requests at once for this account."""
+
+
 class StripeFailed(StripeUnavailable):
     """Stripe broke while it worked, and will say so again under the same idempotency key.
 
@@ -101,7 +105,7 @@ def _code(error: stripe.StripeError) -> str:
 def _sort(error: stripe.StripeError) -> DomainError:
     status = error.http_status or 0
     if _code(error) in BUSY or status in (409, 429):
-        return _unavailable(error)
+        return _unavailable(error, StripeBusy if _is_rate_limit(error) else StripeUnavailable)
     if status >= 500:
         return _failed(error)
     match error:
@@ -126,8 +130,14 @@ def _refused(error: stripe.InvalidRequestError) -> StripeObjectMissing | StripeR
     return StripeRefused(said, stripe_code=_code(error) or None)
 
 
-def _unavailable(error: stripe.StripeError) -> StripeUnavailable:
-    return StripeUnavailable(
+def _is_rate_limit(error: stripe.StripeError) -> bool:
+    return error.http_status == 429 and _code(error) != "lock_timeout"
+
+
+def _unavailable(
+    error: stripe.StripeError, outcome: type[StripeUnavailable] = StripeUnavailable
+) -> StripeUnavailable:
+    return outcome(
         "Nothing is lost. Send the same request again, with the same Idempotency-Key.",
         retry_after=_wait(error),
     )

@@ -1,6 +1,7 @@
 """For the test suite: the plugin ``tests.services`` sets the two addresses before this loads."""
 
 import os
+from dataclasses import replace
 
 from config.env import database, encryption_keys, required
 from config.settings.base import *  # noqa: F403
@@ -16,6 +17,7 @@ if template := os.environ.get("TEST_TEMPLATE"):
 REDIS_URL = required("REDIS_URL")
 CELERY_BROKER_URL = REDIS_URL
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+BILLING = replace(BILLING, stripe_test_reads=100_000)  # noqa: F405
 AXES_ENABLED = False
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = True

@@ -11,6 +11,7 @@ from billing.stripe.client import API_VERSION, client_with
 from billing.stripe.errors import (
     CardDeclined,
     IdempotencyMismatch,
+    StripeBusy,
     StripeCredentialsRefused,
     StripeFailed,
     StripeObjectMissing,
@@ -43,7 +44,7 @@ def raised(call: Callable[[], object]) -> DomainError:
 @pytest.mark.parametrize(
     ("fault", "expected"),
     [
-        ("rate_limit", StripeUnavailable),
+        ("rate_limit", StripeBusy),
         ("lock_timeout", StripeUnavailable),
         ("key_in_use", StripeUnavailable),
         ("timeout_before", StripeUnavailable),

@@ -1,0 +1,62 @@
+"""Many dirty objects of one kind in one account: their list is read instead of each of them.
+
+One request brings a hundred objects. All are claimed before the first page is read, so every fence
+is older than what the page says, as it is for an object that is read alone.
+"""
+
+from collections.abc import Callable
+from itertools import islice
+
+from billing.services import leases
+from billing.services.apply import kinds
+from billing.services.leases import Claim
+from billing.stripe import budget
+from billing.stripe.budget import Lane
+from billing.stripe.client import client_for
+from billing.stripe.snapshots import Snapshot
+
+MOST = 1000
+"""Objects that are claimed together."""
+PAGE = 100
+DRY = 3
+"""Pages in a row without anything dirty after which the rest is read one by one."""
+PATIENCE = 2.0
+"""Seconds to wait for leave to read a page."""
+
+
+def read(
+    *, account_id: str, kind: str, store: Callable[[Claim, Snapshot], None]
+) -> tuple[list[Claim], list[Claim]]:
+    """Store what the list says about dirty objects; all that were claimed, and those left over.
+
+    Raises what Stripe's errors are sorted into, with every claim that is left over given back.
+    """
+    claims = leases.claim_crowd(account_id=account_id, kind=kind, limit=MOST)
+    left = {each.stripe_id: each for each in claims}
+    try:
+        _read_pages(kind, left, store)
+    except Exception:
+        for each in left.values():
+            leases.release(each)
+        raise
+    return claims, list(left.values())
+
+
+def _read_pages(
+    kind: str, left: dict[str, Claim], store: Callable[[Claim, Snapshot], None]
+) -> None:
+    """Takes what it has stored out of ``left``."""
+    if not left:
+        return
+    account = next(iter(left.values())).account
+    listed = kinds.of(kind).iterate(client_for(account))
+    dry = 0
+    while left and dry < DRY and budget.wait(account, Lane.BACKGROUND, patience=PATIENCE):
+        page = list(islice(listed, PAGE))
+        hits = [each for each in page if each.stripe_id in left]
+        for snapshot in hits:
+            store(left.pop(snapshot.stripe_id), snapshot)
+        leases.hold(left.values())
+        dry = 0 if hits else dry + 1
+        if len(page) < PAGE:
+            return

@@ -1,0 +1,141 @@
+"""How often each Stripe account may be asked, so that catching up never crowds buyers out.
+
+A bucket of tokens per account, refilled at ``settings.BILLING.stripe_reads`` a second. One third of
+it is kept for interactive callers. After a 429 it fills at half the rate for a while. It lives in
+Redis, shared by every process; while Redis is away each process has a small bucket of its own.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+
+from common import redis
+
+if TYPE_CHECKING:
+    from billing.models import StripeAccount
+
+RESERVED = 1 / 3
+"""The share of the bucket that only interactive callers may empty."""
+BURST = 0.5
+"""Seconds of the rate that the bucket holds."""
+SLOW_FOR = 30
+"""Seconds for which a 429 halves the rate."""
+PROCESSES = 4
+"""Among how many the rate is divided while they cannot see each other."""
+EXPIRY = 120
+"""Seconds; an untouched bucket is full long before."""
+
+_TAKE = """
+local clock = redis.call('TIME')
+local now = tonumber(clock[1]) + tonumber(clock[2]) / 1000000
+local rate, size, floor = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local held = redis.call('HMGET', KEYS[1], 'tokens', 'at', 'slow_until')
+if tonumber(held[3] or 0) > now then rate = rate / 2 end
+local tokens = tonumber(held[1] or size)
+local at = tonumber(held[2] or now)
+tokens = math.min(size, tokens + math.max(0, now - at) * rate)
+local wait = 0
+if tokens >= floor + 1 then tokens = tokens - 1 else wait = (floor + 1 - tokens) / rate end
+redis.call('HSET', KEYS[1], 'tokens', tostring(tokens), 'at', tostring(now))
+redis.call('EXPIRE', KEYS[1], ARGV[4])
+return tostring(wait)
+"""
+_SLOW_DOWN = """
+local clock = redis.call('TIME')
+redis.call('HSET', KEYS[1], 'slow_until', tostring(tonumber(clock[1]) + tonumber(ARGV[1])))
+redis.call('EXPIRE', KEYS[1], ARGV[2])
+"""
+
+
+class Lane(Enum):
+    """Who is waiting for the answer."""
+
+    INTERACTIVE = "interactive"
+    BACKGROUND = "background"
+
+
+@dataclass(slots=True)
+class Bucket:
+    """The fallback: this process's own."""
+
+    tokens: float
+    at: float
+    slow_until: float = 0.0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def take(self, *, rate: float, size: float, floor: float, now: float) -> float:
+        """0.0 if a token was taken, else the seconds until there is one."""
+        with self.lock:
+            rate = rate / 2 if self.slow_until > now else rate
+            self.tokens = min(size, self.tokens + (now - self.at) * rate)
+            self.at = now
+            if self.tokens < floor + 1:
+                return (floor + 1 - self.tokens) / rate
+            self.tokens -= 1
+            return 0.0
+
+
+_buckets: dict[str, Bucket] = {}
+
+
+def take(account: "StripeAccount", lane: Lane) -> float:
+    """0.0 if one request may be sent now, else the seconds until one may be."""
+    rate = _rate(account)
+    wait = redis.attempt(
+        lambda client: float(_run(client, _TAKE, account, *_arguments(rate, lane), EXPIRY)),
+        otherwise=None,
+    )
+    return _take_here(account, rate / PROCESSES, lane) if wait is None else wait
+
+
+def wait(
+    account: "StripeAccount",
+    lane: Lane,
+    *,
+    patience: float,
+    sleep: Callable[[float], object] = time.sleep,
+) -> bool:
+    """Whether one request may be sent, waiting up to ``patience`` seconds for it."""
+    give_up = time.monotonic() + patience
+    while (pause := take(account, lane)) > 0:
+        if time.monotonic() + pause > give_up:
+            return False
+        sleep(pause)
+    return True
+
+
+def slow_down(account: "StripeAccount") -> None:
+    """Stripe said that these were too many."""
+    if bucket := _buckets.get(account.pk):
+        bucket.slow_until = time.monotonic() + SLOW_FOR
+    redis.attempt(
+        lambda client: _run(client, _SLOW_DOWN, account, SLOW_FOR, EXPIRY), otherwise=None
+    )
+
+
+def _rate(account: "StripeAccount") -> float:
+    live, test = settings.BILLING.stripe_reads, settings.BILLING.stripe_test_reads
+    return float(live if account.livemode else test)
+
+
+def _arguments(rate: float, lane: Lane) -> tuple[float, float, float]:
+    """Rate, size and floor. A bucket too small to be shared still holds a token for each lane."""
+    size = max(rate * BURST, 2.0)
+    floor = max(size * RESERVED, 1.0) if lane is Lane.BACKGROUND else 0.0
+    return rate, size, floor
+
+
+def _take_here(account: "StripeAccount", rate: float, lane: Lane) -> float:
+    rate, size, floor = _arguments(rate, lane)
+    now = time.monotonic()
+    bucket = _buckets.setdefault(account.pk, Bucket(tokens=size, at=now))
+    return bucket.take(rate=rate, size=size, floor=floor, now=now)
+
+
+def _run(client: Any, script: str, account: "StripeAccount", *arguments: float) -> Any:
+    return client.eval(script, 1, f"stripe:budget:{account.pk}", *arguments)

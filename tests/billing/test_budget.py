@@ -1,0 +1,204 @@
+"""How often Stripe is asked: two lanes, half as often after a 429, and lists for a crowd."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db.models.functions import Now
+from django.utils import timezone
+from pytest_django import Settings
+
+from billing.models import Product, StripeAccount, StripeCustomer, SyncObject
+from billing.services import crowds, leases, sync
+from billing.stripe import budget
+from billing.stripe.budget import Lane
+from common import redis
+from common.errors import Unavailable
+from tests.billing_fixtures import SandboxStripe
+from tests.shop import Shop
+
+RATE = 12
+"""A bucket of six, two of them for interactive callers only."""
+
+
+@pytest.fixture(autouse=True)
+def _closed_breaker() -> Iterator[None]:
+    redis.breaker.close()
+    yield
+    redis.breaker.close()
+
+
+@pytest.fixture
+def slow(account: StripeAccount, settings: Settings) -> StripeAccount:
+    settings.BILLING = replace(settings.BILLING, stripe_test_reads=RATE)
+    return account
+
+
+@pytest.fixture
+def requests(stripe: SandboxStripe, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is asked of Stripe from here on."""
+    seen: list[str] = []
+    send = stripe.transport.request
+
+    def counted(method: str, url: str, *args: Any, **kwargs: Any) -> Any:
+        seen.append(f"{method} {url.split('/v1/')[1].partition('?')[0]}")
+        return send(method, url, *args, **kwargs)
+
+    monkeypatch.setattr(stripe.transport, "request", counted)
+    return seen
+
+
+def granted(account: StripeAccount, lane: Lane) -> int:
+    """How many requests may be sent at once."""
+    count = 0
+    while budget.take(account, lane) == 0:
+        count += 1
+    return count
+
+
+def elapse() -> None:
+    SyncObject.objects.update(next_try_at=Now() - timedelta(seconds=1), leased_until=None)
+
+
+def test_a_third_is_kept_for_who_waits(slow: StripeAccount) -> None:
+    assert granted(slow, Lane.BACKGROUND) == 4
+    assert granted(slow, Lane.INTERACTIVE) == 2
+    pause = budget.take(slow, Lane.INTERACTIVE)
+    assert 0 < pause <= 1 / RATE
+    assert budget.wait(slow, Lane.INTERACTIVE, patience=1)
+    assert not budget.wait(slow, Lane.BACKGROUND, patience=0.01)
+
+
+def test_a_429_halves_the_rate(slow: StripeAccount) -> None:
+    granted(slow, Lane.INTERACTIVE)
+    budget.slow_down(slow)
+    assert 1 / RATE < budget.take(slow, Lane.INTERACTIVE) <= 2 / RATE
+
+
+def test_accounts_do_not_share(slow: StripeAccount, account: StripeAccount) -> None:
+    granted(slow, Lane.INTERACTIVE)
+    other = StripeAccount(name="Another", livemode=False)
+    assert budget.take(other, Lane.INTERACTIVE) == 0
+
+
+def test_without_redis_each_process_has_a_small_one(
+    slow: StripeAccount, settings: Settings
+) -> None:
+    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    assert granted(slow, Lane.INTERACTIVE) == 2
+    assert budget.take(slow, Lane.BACKGROUND) > 0
+    budget.slow_down(slow)
+    assert budget.take(slow, Lane.INTERACTIVE) > 1 / (RATE / budget.PROCESSES)
+
+
+def test_what_there_is_no_budget_for_waits_and_is_not_failed(
+    shop: Shop, account: StripeAccount, requests: list[str], settings: Settings
+) -> None:
+    settings.BILLING = replace(settings.BILLING, stripe_test_reads=1)
+    crowd(shop, 3)
+    granted(account, Lane.INTERACTIVE)
+    requests.clear()
+    sync.drain(at=timezone.now())
+    assert requests == []
+    rows = SyncObject.objects.filter(applied=0, attempts=0, parked_at=None, leased_until=None)
+    assert rows.filter(next_try_at__lte=Now()).count() == 3
+
+
+def test_other_accounts_go_on(account: StripeAccount) -> None:
+    """What an account without budget has to read does not stand in the way of others."""
+    other = StripeAccount.objects.create(name="Another", livemode=True)
+    for owner in (account, account, other):
+        number = SyncObject.objects.count()
+        sync.mark(account_id=owner.pk, kind="product", stripe_id=f"prod_{number}")
+    assert [each.account for each in leases.claim(limit=1, without=[account.pk])] == [other]
+
+
+def test_who_waits_for_the_answer_waits_for_the_budget(
+    shop: Shop, slow: StripeAccount, alice: StripeCustomer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    granted(slow, Lane.INTERACTIVE)
+    sync.now(account=slow, kind="customer", stripe_id=str(alice.stripe_id), at=timezone.now())
+    assert SyncObject.objects.get().applied == 1
+    monkeypatch.setattr(sync, "PATIENCE", 0.02)
+    granted(slow, Lane.INTERACTIVE)
+    with pytest.raises(Unavailable) as caught:
+        sync.now(account=slow, kind="customer", stripe_id=str(alice.stripe_id), at=timezone.now())
+    assert caught.value.retry_after is not None
+    row = SyncObject.objects.get()
+    assert (row.requested, row.applied, row.leased_until, row.attempts) == (2, 1, None, 0)
+
+
+def test_a_429_while_reading_slows_down(
+    shop: Shop, slow: StripeAccount, alice: StripeCustomer
+) -> None:
+    sync.mark(account_id=slow.pk, kind="customer", stripe_id=str(alice.stripe_id))
+    shop.stripe.fail("rate_limit", times=1)
+    sync.drain(at=timezone.now())
+    granted(slow, Lane.INTERACTIVE)
+    assert budget.take(slow, Lane.INTERACTIVE) > 1 / RATE
+    assert SyncObject.objects.get().attempts == 0
+
+
+def crowd(shop: Shop, count: int) -> list[Product]:
+    """That many products, all renamed at Stripe and dirty."""
+    products = [shop.product(f"Product {number}") for number in range(count)]
+    for each in products:
+        shop.stripe.v1.products.update(str(each.stripe_id), {"name": f"New {each.name}"})
+        sync.mark(account_id=shop.account.pk, kind="product", stripe_id=str(each.stripe_id))
+    return products
+
+
+def test_a_crowd_is_read_by_its_list(shop: Shop, requests: list[str], settings: Settings) -> None:
+    """A thousand, most of them nobody's here, one renamed, and one deleted, which no list names."""
+    settings.BILLING = replace(settings.BILLING, sync_lease=timedelta(seconds=120))
+    for number in range(998):
+        made = shop.stripe.v1.products.create({"name": f"Product {number}"})
+        sync.mark(account_id=shop.account.pk, kind="product", stripe_id=made.id)
+    renamed, gone = crowd(shop, 2)
+    shop.stripe.v1.products.delete(str(gone.stripe_id))
+    requests.clear()
+    assert sync.drain(at=timezone.now(), limit=2000) == 1000
+    assert requests.count("get products") <= 11
+    assert len(requests) <= 11 + settings.BILLING.sync_batch + 1
+    renamed.refresh_from_db()
+    gone.refresh_from_db()
+    assert (renamed.name, gone.active) == ("New Product 0", False)
+    rows = SyncObject.objects
+    assert rows.filter(applied=1, leased_until=None).count() == rows.count() == 1000
+
+
+def test_news_while_a_list_is_read_stays_due(shop: Shop, settings: Settings) -> None:
+    settings.BILLING = replace(settings.BILLING, sync_crowd=2)
+    products = crowd(shop, 5)
+    during = str(products[0].stripe_id)
+    stored: list[str] = []
+
+    def store(claim: leases.Claim, snapshot: Any) -> None:
+        if not stored:
+            sync.mark(account_id=shop.account.pk, kind="product", stripe_id=during)
+        stored.append(claim.stripe_id)
+        assert sync.store(claim, snapshot, at=timezone.now())
+
+    claims, left = crowds.read(account_id=shop.account.pk, kind="product", store=store)
+    assert (len(claims), left, len(stored)) == (5, [], 5)
+    row = SyncObject.objects.get(stripe_id=during)
+    assert (row.requested, row.applied) == (2, 1)
+    assert sync.drain(at=timezone.now()) == 1
+
+
+def test_a_list_that_fails_gives_everything_back(
+    shop: Shop, settings: Settings, drain: Callable[[], None]
+) -> None:
+    settings.BILLING = replace(settings.BILLING, sync_crowd=2, sync_batch=2)
+    crowd(shop, 6)
+    shop.stripe.fail("timeout_before", path="/v1/products", times=3)
+    sync.drain(at=timezone.now())
+    rows = SyncObject.objects
+    assert rows.filter(applied=1).count() == 2
+    assert not rows.filter(leased_until__isnull=False).exists()
+    assert not rows.exclude(attempts=0).exists()
+    elapse()
+    sync.drain(at=timezone.now())
+    assert rows.filter(applied=1).count() == 6
