@@ -51,6 +51,14 @@ class PaymentRequired(DomainError):
     status, code, title = 402, "card-declined", "The payment was declined."
 
 
+class Unauthorized(DomainError):
+    """Nobody knows who is calling."""
+
+    status, code, title = 401, "unauthorized", "This needs valid credentials."
+    challenge: ClassVar[str] = "Bearer"
+    """What ``WWW-Authenticate`` says."""
+
+
 class Unavailable(DomainError):
     """Something that we depend on is away; the caller should come back."""
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from projects.scopes import PLATFORM, Scope
+from projects.scopes import PLATFORM, USER, Scope
 
 if TYPE_CHECKING:
     from projects.models import Project
@@ -45,3 +45,19 @@ class PlatformCredential:
     @property
     def actor(self) -> str:
         return f"key:{self.key_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class UserCredential:
+    """A signed-in user of a project: opens what is theirs, and nothing else of the project."""
+
+    project: "Project"
+    user_id: str
+
+    def allows(self, scope: str) -> bool:
+        return scope == USER
+
+    @property
+    def actor(self) -> str:
+        """Not by name: what they act on says whose it is, and a name could not be erased."""
+        return "user"

@@ -4,10 +4,10 @@ from datetime import datetime
 from typing import Any
 
 from common.times import rfc3339
-from projects.models import ApiKey, App, Customer, Project
+from projects.models import ApiKey, App, Customer, JwtSettings, Project
 
 
-def project(row: Project) -> dict[str, Any]:
+def project(row: Project, sign_in: JwtSettings | None) -> dict[str, Any]:
     """The tenant and how it is configured."""
     return {
         "id": row.pk,
@@ -17,9 +17,23 @@ def project(row: Project) -> dict[str, Any]:
         "sells": row.sells,
         "default_currency": row.default_currency or None,
         "return_origins": row.return_origins,
+        "grace_days": row.grace_days,
+        "automatic_tax": row.automatic_tax,
+        "jwt": None if sign_in is None else jwt_settings(sign_in),
         "suspended_at": _moment(row.suspended_at),
         "created_at": rfc3339(row.created_at),
         "updated_at": rfc3339(row.updated_at),
+    }
+
+
+def jwt_settings(row: JwtSettings) -> dict[str, Any]:
+    """How the project's users sign in, by everything but the secret."""
+    return {
+        "jwks_url": row.jwks_url or None,
+        "has_shared_secret": bool(row.shared_secret),
+        "issuer": row.issuer,
+        "audience": row.audience,
+        "algorithms": row.algorithms,
     }
 
 

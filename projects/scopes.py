@@ -19,6 +19,7 @@ class Scope(models.TextChoices):
     SUBSCRIPTIONS_READ = "subscriptions:read"
     SUBSCRIPTIONS_WRITE = "subscriptions:write"
     INVOICES_READ = "invoices:read"
+    PORTAL_READ = "portal:read"
     PORTAL_WRITE = "portal:write"
     ENTITLEMENTS_READ = "entitlements:read"
     ADMIN_READ = "admin:read"
@@ -28,3 +29,5 @@ class Scope(models.TextChoices):
 ALL: list[str] = sorted(Scope.values)
 PLATFORM = "platform"
 """What a platform key may do beside every project's settings; never given to a project's key."""
+USER = "user"
+"""What a signed-in user may do with their own token; never given to a key."""

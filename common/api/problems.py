@@ -15,7 +15,7 @@ from rest_framework.views import set_rollback
 
 from common.api.parsers import BodyTooLarge
 from common.context import request_id
-from common.errors import DomainError, NotFound, Unavailable
+from common.errors import DomainError, NotFound, Unauthorized, Unavailable
 
 log = structlog.get_logger(__name__)
 
@@ -118,7 +118,10 @@ def _domain(error: DomainError) -> dict[str, Any]:
 
 
 def _domain_headers(error: DomainError) -> dict[str, str]:
-    return {"Retry-After": str(error.retry_after)} if error.retry_after is not None else {}
+    headers = {"Retry-After": str(error.retry_after)} if error.retry_after is not None else {}
+    if isinstance(error, Unauthorized):
+        headers["WWW-Authenticate"] = error.challenge
+    return headers
 
 
 def _validation(error: exceptions.ValidationError) -> dict[str, Any]:

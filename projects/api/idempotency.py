@@ -18,14 +18,23 @@ from rest_framework.exceptions import AuthenticationFailed
 from common.api.problems import plain, refusal_of
 from common.errors import DomainError
 from common.middleware import Handler
+from projects.api import user_authentication
 from projects.api.authentication import identify
-from projects.credentials import PlatformCredential, ProjectCredential
+from projects.errors import KeysUnavailable, TokenRefused
+from projects.selectors.idempotency_keys import Caller
 from projects.services import idempotency
 from projects.services.idempotency import Answer, Claim, InFlight, LostClaim
 
 HEADER, REPLAYED = "Idempotency-Key", "Idempotent-Replayed"
 METHODS = frozenset({"POST", "PATCH", "DELETE"})
 KEPT_HEADERS = ("Content-Type", "Location")
+REFUSED = (
+    AuthenticationFailed,
+    TokenRefused,
+    KeysUnavailable,
+    RequestDataTooBig,
+    UnreadablePostError,
+)
 
 
 class IdempotencyMiddleware:
@@ -84,7 +93,7 @@ def _claim(request: HttpRequest) -> Claim | None:
         return None
     try:
         caller, body = _caller(request), request.body
-    except (AuthenticationFailed, RequestDataTooBig, UnreadablePostError):
+    except REFUSED:
         return None  # the view refuses it, and says why
     if caller is None:
         return None
@@ -94,7 +103,9 @@ def _claim(request: HttpRequest) -> Claim | None:
     return idempotency.claim(caller=caller, key=key, fingerprint=sameness, at=timezone.now())
 
 
-def _caller(request: HttpRequest) -> ProjectCredential | PlatformCredential | None:
+def _caller(request: HttpRequest) -> Caller | None:
+    if request.path_info.startswith(user_authentication.PREFIX):
+        return user_authentication.identify(request)
     header = get_authorization_header(request)  # type: ignore[arg-type]  # it reads META
     return identify(header, at=timezone.now())
 

@@ -8,16 +8,52 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from common.api.serializers import CurrencyField, FlagField, StrictSerializer
-from projects import representation
+from common.api.serializers import CurrencyField, FlagField, StrictSerializer, WholeNumberField
+from projects import algorithms, representation
 from projects.api.api_keys import IssuedKeySerializer
 from projects.api.project_path import ProjectPathViewSet
-from projects.models import Sells
+from projects.models import Project, Sells
 from projects.scopes import PLATFORM, Scope
+from projects.selectors import jwt_settings
 from projects.selectors import projects as stored
 from projects.services import projects
+from projects.services.jwt_settings import LONGEST_SECRET, SignIn
 
+MOST_GRACE_DAYS = 90
 SLUG = r"^[a-z0-9](?:[a-z0-9\-]*[a-z0-9])?\Z"
+
+
+class SignInSerializer(StrictSerializer):
+    """How the project's own tokens of its signed-in users are verified, for ``/billing/*``."""
+
+    jwks_url = serializers.CharField(
+        max_length=2000, required=False, help_text="Where your public keys are: a JWK set, https."
+    )
+    shared_secret = serializers.CharField(
+        max_length=LONGEST_SECRET,
+        required=False,
+        trim_whitespace=False,
+        help_text="Or a secret, of at least 32 bytes. Never shown again; kept when left out.",
+    )
+    issuer = serializers.CharField(max_length=255, help_text="What iss must say.")
+    audience = serializers.CharField(max_length=255, help_text="What aud must say or hold.")
+    algorithms = serializers.ListField(
+        child=serializers.ChoiceField(choices=algorithms.ALL),
+        allow_empty=False,
+        max_length=len(algorithms.ALL),
+        required=False,
+        help_text="The only ones accepted; RS256, ES256 and EdDSA, or HS256, when left out.",
+    )
+
+
+class ShownSignInSerializer(serializers.Serializer[Any]):
+    """As above, without the secret."""
+
+    jwks_url = serializers.CharField(allow_null=True)
+    has_shared_secret = serializers.BooleanField()
+    issuer = serializers.CharField()
+    audience = serializers.CharField()
+    algorithms = serializers.ListField(child=serializers.CharField())
 
 
 class SettingsSerializer(StrictSerializer):
@@ -43,6 +79,28 @@ class SettingsSerializer(StrictSerializer):
         required=False,
         help_text="Origins that a buyer may be sent back to, such as https://app.example.com.",
     )
+    grace_days = WholeNumberField(
+        min_value=0,
+        max_value=MOST_GRACE_DAYS,
+        allow_null=True,
+        required=False,
+        help_text="How long a failed renewal leaves access; null for the platform's default.",
+    )
+    automatic_tax = FlagField(
+        required=False, help_text="Whether checkouts collect tax unless they say otherwise."
+    )
+    jwt = SignInSerializer(
+        allow_null=True, required=False, help_text="Replaces what was there; null takes it away."
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """As the services take it."""
+        if "jwt" in attrs:
+            said = attrs.pop("jwt")
+            if said is not None:
+                said = SignIn(**{**said, "algorithms": tuple(said.get("algorithms", ()))})
+            attrs["sign_in"] = said
+        return attrs
 
 
 class NewProjectSerializer(SettingsSerializer):
@@ -62,6 +120,9 @@ class ProjectSerializer(serializers.Serializer[Any]):
     sells = serializers.ListField(child=serializers.ChoiceField(choices=Sells.choices))
     default_currency = serializers.CharField(allow_null=True)
     return_origins = serializers.ListField(child=serializers.CharField())
+    grace_days = serializers.IntegerField(allow_null=True)
+    automatic_tax = serializers.BooleanField()
+    jwt = ShownSignInSerializer(allow_null=True)
     suspended_at = serializers.DateTimeField(allow_null=True)
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
@@ -97,8 +158,11 @@ class ProjectsViewSet(ProjectPathViewSet):
     )
     def list(self, request: Request) -> Response:
         """Every project, for the platform; for a project's key, that project."""
-        page = self.paginate_queryset(stored.visible_to(self.caller))
-        return self.get_paginated_response([representation.project(row) for row in page or []])
+        page = self.paginate_queryset(stored.visible_to(self.caller)) or []
+        said = jwt_settings.of_many([row.pk for row in page])
+        return self.get_paginated_response(
+            [representation.project(row, said.get(row.pk)) for row in page]
+        )
 
     @extend_schema(
         operation_id="projects_create",
@@ -112,7 +176,7 @@ class ProjectsViewSet(ProjectPathViewSet):
             **self.parse_body(NewProjectSerializer), actor=self.caller.actor, at=timezone.now()
         )
         body = {
-            **representation.project(made.project),
+            **_shown(made.project),
             "detected": made.detected,
             "key": {**representation.api_key(made.key), "secret": made.secret},
         }
@@ -125,7 +189,7 @@ class ProjectsViewSet(ProjectPathViewSet):
         responses=ProjectSerializer,
     )
     def retrieve(self, request: Request, project_id: str) -> Response:
-        return Response(representation.project(self.project))
+        return Response(_shown(self.project))
 
     @extend_schema(
         operation_id="projects_update",
@@ -141,4 +205,8 @@ class ProjectsViewSet(ProjectPathViewSet):
             actor=self.caller.actor,
             at=timezone.now(),
         )
-        return Response(representation.project(project))
+        return Response(_shown(project))
+
+
+def _shown(row: Project) -> dict[str, Any]:
+    return representation.project(row, jwt_settings.of(row))

@@ -19,6 +19,12 @@ class Customer(ProjectOwned):
     version = models.BigIntegerField(default=0, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
+    details_changed_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="When name or address changed; empty once whoever keeps a copy has been told.",
+    )
     deleted_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
@@ -28,7 +34,14 @@ class Customer(ProjectOwned):
                 fields=["project", "user_id"], name="projects_customer_user_id_key"
             ),
         ]
-        indexes = [models.Index(fields=["project", "email"], name="customer_by_email")]
+        indexes = [
+            models.Index(fields=["project", "email"], name="customer_by_email"),
+            models.Index(
+                fields=["details_changed_at"],
+                condition=models.Q(details_changed_at__isnull=False),
+                name="customer_to_be_told",
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.user_id

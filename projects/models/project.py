@@ -1,4 +1,5 @@
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
 from django.core.validators import RegexValidator
 from django.db import models
 
@@ -50,6 +51,7 @@ class Project(models.Model):
 
     class Meta:
         ordering = ["name"]
+        indexes = [GinIndex(fields=["return_origins"], name="project_by_return_origin")]
 
     def __str__(self) -> str:
         return self.name

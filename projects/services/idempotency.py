@@ -15,7 +15,7 @@ from django.db import IntegrityError, transaction
 
 from common import crypto
 from common.errors import Conflict, Invalid
-from projects.credentials import ProjectCredential
+from projects.credentials import PlatformCredential, ProjectCredential, UserCredential
 from projects.models import IdempotencyKey, OnceOnly, PlatformIdempotencyKey
 from projects.selectors import idempotency_keys
 from projects.selectors.idempotency_keys import Caller
@@ -68,6 +68,8 @@ def fingerprint(*, caller: Caller, method: str, path: str, body: bytes) -> str:
     rights = ["platform"]
     if isinstance(caller, ProjectCredential):
         rights = [caller.app_id or "", *sorted(caller.scopes)]
+    elif isinstance(caller, UserCredential):
+        rights = ["user", caller.user_id]
     digest = hashlib.sha256()
     for part in (method, path, " ".join(rights)):
         digest.update(part.encode() + b"\x00")
@@ -94,13 +96,17 @@ def claim(*, caller: Caller, key: str, fingerprint: str, at: datetime) -> Claim:
 
 
 def _new(*, caller: Caller, key: str, fingerprint: str, at: datetime) -> OnceOnly:
-    if isinstance(caller, ProjectCredential):
-        return IdempotencyKey.objects.create(
-            project=caller.project, key=key, fingerprint=fingerprint, locked_at=at, created_at=at
+    if isinstance(caller, PlatformCredential):
+        return PlatformIdempotencyKey.objects.create(
+            platform_key_id=caller.key_id,
+            key=key,
+            fingerprint=fingerprint,
+            locked_at=at,
+            created_at=at,
         )
-    return PlatformIdempotencyKey.objects.create(
-        platform_key_id=caller.key_id,
-        key=key,
+    return IdempotencyKey.objects.create(
+        project=caller.project,
+        key=idempotency_keys.stored(caller=caller, key=key),
         fingerprint=fingerprint,
         locked_at=at,
         created_at=at,

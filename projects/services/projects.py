@@ -15,7 +15,8 @@ from projects import origins
 from projects.models import ApiKey, Project, Sells
 from projects.scopes import ALL
 from projects.selectors import projects
-from projects.services import api_keys
+from projects.services import api_keys, jwt_settings
+from projects.services.jwt_settings import SignIn
 
 
 class SlugTaken(Conflict):
@@ -44,11 +45,19 @@ def detect(said: dict[str, Any]) -> dict[str, Any]:
     return {field: value for field, value in inferred.items() if said.get(field) is None}
 
 
-def register(*, name: str, actor: str, at: datetime, reason: str = "", **said: Any) -> Registration:
+def register(
+    *,
+    name: str,
+    actor: str,
+    at: datetime,
+    reason: str = "",
+    sign_in: SignIn | None = None,
+    **said: Any,
+) -> Registration:
     """A tenant that can sell at once. What ``said`` leaves out, or is None, is inferred.
 
-    ``said``: slug, livemode, sells, default_currency, return_origins. Raises SlugTaken and
-    OriginRefused.
+    ``said``: slug, livemode, sells, default_currency, return_origins, grace_days, automatic_tax.
+    Raises SlugTaken, OriginRefused and SignInRefused.
     """
     detected = detect({"name": name, **said})
     given = {field: value for field, value in said.items() if value is not None}
@@ -66,6 +75,10 @@ def register(*, name: str, actor: str, at: datetime, reason: str = "", **said: A
                 reason=reason,
                 after=fields,
             )
+            if sign_in is not None:
+                jwt_settings.replace(
+                    project=project, wanted=sign_in, actor=actor, at=at, reason=reason
+                )
             key, secret = api_keys.issue(
                 project=project, name="First key", scopes=ALL, actor=actor, at=at, reason=reason
             )
@@ -77,7 +90,12 @@ def register(*, name: str, actor: str, at: datetime, reason: str = "", **said: A
 def configure(
     *, project: Project, changes: dict[str, Any], actor: str, at: datetime, reason: str = ""
 ) -> Project:
-    """The project with these fields replaced. Raises SlugTaken and OriginRefused."""
+    """The project with these fields replaced; ``sign_in`` is a SignIn, or None to take it away.
+
+    Raises SlugTaken, OriginRefused and SignInRefused.
+    """
+    changes = dict(changes)
+    says_sign_in, sign_in = "sign_in" in changes, changes.pop("sign_in", None)
     if "return_origins" in changes:
         allowed = _origins(changes["return_origins"], project.livemode)
         changes = {**changes, "return_origins": allowed}
@@ -103,6 +121,10 @@ def configure(
                     reason=reason,
                     before=before,
                     after=after,
+                )
+            if says_sign_in:
+                jwt_settings.replace(
+                    project=project, wanted=sign_in, actor=actor, at=at, reason=reason
                 )
     except IntegrityError as error:
         raise SlugTaken("Choose another slug.") from error

@@ -1,0 +1,53 @@
+"""``/billing/*``: the signed-in user's own token, and the project's name beside it."""
+
+from typing import Any
+
+import structlog
+from django.http import HttpRequest
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.request import Request
+
+from projects.credentials import UserCredential
+from projects.errors import TokenRequired
+from projects.services import user_tokens
+
+PREFIX = "/api/v1/billing/"
+PROJECT = "Tollgate-Project"
+
+
+def identify(request: HttpRequest | Request) -> UserCredential:
+    """Whom the request's token names. Raises a TokenRefused, KeysUnavailable."""
+    scheme, _, token = request.headers.get("Authorization", "").strip().partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise TokenRequired("Send the signed-in user's JWT as 'Authorization: Bearer …'.")
+    project_id = request.headers.get(PROJECT, "").strip()
+    found = user_tokens.verify(project_id=project_id, token=token.strip())
+    structlog.contextvars.bind_contextvars(project_id=found.project.pk)
+    return found
+
+
+class UserAuthentication(BaseAuthentication):
+    """``request.auth`` is the user's credential; a key of the project opens nothing here."""
+
+    def authenticate(self, request: Request) -> tuple[None, UserCredential]:
+        return None, identify(request)
+
+    def authenticate_header(self, request: Request) -> str:
+        return TokenRequired.challenge
+
+
+class UserScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    """How the OpenAPI schema describes the token."""
+
+    target_class = "projects.api.user_authentication.UserAuthentication"
+    name = "user"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, Any]:
+        return {
+            "type": "http",
+            "scheme": "bearer",
+            "bearerFormat": "JWT",
+            "description": "The signed-in user's own JWT, as the project's settings say. The "
+            f"project's id stands in the header {PROJECT}.",
+        }
