@@ -133,3 +133,15 @@ class NothingScheduled(Conflict):
 
 class NotPaused(Conflict):
     code, title = "not-paused", "The subscription is not paused."
+
+
+class PortalNotAvailable(Conflict):
+    """``reasons`` are those of `GET /portal/eligibility`."""
+
+    code, title = "portal-not-available", "This user cannot be sent to the portal."
+
+
+class AmbiguousSubscription(Conflict):
+    """``products`` are those that the user is subscribed to."""
+
+    code, title = "ambiguous-subscription", "The user has several subscriptions."

@@ -14,6 +14,7 @@ from billing.api.invoices import InvoicesViewSet
 from billing.api.payment_methods import METHOD_ID, PaymentMethodsViewSet
 from billing.api.payments import PaymentsViewSet
 from billing.api.plans import PlansViewSet
+from billing.api.portal import PortalConfigurationViewSet, PortalViewSet
 from billing.api.prices import PricesViewSet
 from billing.api.products import ProductsViewSet
 from billing.api.promotion_codes import PromotionCodesViewSet
@@ -63,6 +64,18 @@ urlpatterns = [
         rf"^customers/(?P<user_id>[^/]+)/payment-methods/(?P<method>{METHOD_ID})/default\Z",
         PaymentMethodsViewSet.as_view({"post": "make_default"}),
         name="payment-method-default",
+    ),
+    path("portal", PortalViewSet.as_view({"post": "create"}), name="portal"),
+    path("portal/session", PortalViewSet.as_view({"post": "session"}), name="portal-session"),
+    path(
+        "portal/eligibility",
+        PortalViewSet.as_view({"get": "eligibility"}),
+        name="portal-eligibility",
+    ),
+    path(
+        "portal/configuration",
+        PortalConfigurationViewSet.as_view({"get": "retrieve", "patch": "partial_update"}),
+        name="portal-configuration",
     ),
     path("subscriptions", SubscriptionsViewSet.as_view({"get": "list"}), name="subscriptions"),
     path(

@@ -6,6 +6,7 @@ from billing.models.dispute import Dispute
 from billing.models.invoice import Invoice, InvoiceLine
 from billing.models.invoice_payment import InvoicePayment
 from billing.models.payment import Payment
+from billing.models.portal import PortalConfiguration, PortalSettings
 from billing.models.price import Price
 from billing.models.product import Product
 from billing.models.product_feature import ProductFeature
@@ -28,6 +29,8 @@ __all__ = [
     "InvoiceLine",
     "InvoicePayment",
     "Payment",
+    "PortalConfiguration",
+    "PortalSettings",
     "Price",
     "Product",
     "ProductFeature",

@@ -9,6 +9,7 @@ from billing.representation.catalog import plan, price, product
 from billing.representation.checkouts import checkout
 from billing.representation.invoices import invoice
 from billing.representation.payments import dispute, payment, refund, standing
+from billing.representation.portal import portal_settings
 from billing.representation.stripe_accounts import stripe_account
 from billing.representation.subscriptions import subscription
 from billing.representation.values import Json, moment, money
@@ -23,6 +24,7 @@ __all__ = [
     "money",
     "payment",
     "plan",
+    "portal_settings",
     "price",
     "product",
     "refund",

@@ -62,6 +62,26 @@ WRITES: dict[str, Write] = {
         ),
         news=("customer", "target"),
     ),
+    "customer.delete": Write(
+        send=lambda client, target, params, options: client.v1.customers.delete(
+            target, params, options
+        ),
+        news=("customer", "target"),
+        gone_is_done=True,
+    ),
+    "portal_configuration.create": Write(
+        send=lambda client, target, params, options: (
+            client.v1.billing_portal.configurations.create(params, options)
+        ),
+        since=lambda client, params, moment: (
+            client.v1.billing_portal.configurations.list({"limit": PAGE}).auto_paging_iter()
+        ),
+    ),
+    "portal_session.create": Write(
+        send=lambda client, target, params, options: client.v1.billing_portal.sessions.create(
+            params, options
+        ),
+    ),
     "product.create": Write(
         send=lambda client, target, params, options: client.v1.products.create(params, options),
         news=("product", "id"),

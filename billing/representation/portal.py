@@ -1,0 +1,16 @@
+"""What a project lets its users do in the portal."""
+
+from billing.models import PortalSettings
+from billing.representation.values import Json
+
+
+def portal_settings(row: PortalSettings) -> Json:
+    return {
+        "headline": row.headline or None,
+        "cancellation": row.cancellation,
+        "plan_changes": row.plan_changes,
+        "products": row.products,
+        "payment_methods": row.payment_methods,
+        "invoices": row.invoices,
+        "default_return_url": row.default_return_url or None,
+    }
