@@ -11,7 +11,7 @@ from billing.models.dispute import Standing, is_withheld, standing
 from billing.models.payment import PaymentStatus, PaymentType
 from billing.selectors import owners
 from billing.selectors.owners import Owner
-from billing.services import provisioning
+from billing.services import carts, provisioning
 from billing.services.apply import page_payments
 from billing.services.apply.announce import write_and_tell
 from billing.services.apply.mapper import Mapper
@@ -216,6 +216,8 @@ def _carry_out(planned: Plan[Payment], customer: Customer | None, at: datetime) 
     )
     _settle_invoices(planned.row)
     provisioning.follow_payment(payment=planned.row, customer=customer, at=at)
+    if planned.row.checkout is not None:
+        carts.follow(checkout=planned.row.checkout, at=at)
 
 
 def _settle_invoices(row: Payment) -> None:
