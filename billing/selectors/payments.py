@@ -5,7 +5,7 @@ from datetime import datetime
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from billing.models import InvoicePayment, Payment
+from billing.models import Checkout, InvoicePayment, Payment
 from billing.models.payment import PaymentStatus, PaymentType
 from common import crypto
 from common.errors import NotFound
@@ -88,17 +88,17 @@ def of_reference(*, project: Project, reference: str) -> Payment | None:
     )
 
 
-def payers(payment: Payment) -> list[str]:
-    """Stripe's ids of what pays it: its own, or of the invoice that its page has made."""
-    if payment.stripe_id:
-        return [payment.stripe_id]
-    if payment.checkout is None or not payment.checkout.invoice_stripe_id:
+def payers(checkout: Checkout) -> list[str]:
+    """Stripe's ids of what pays for this checkout: its own payment, or those of its invoice."""
+    if checkout.payment_stripe_id:
+        return [checkout.payment_stripe_id]
+    if not checkout.invoice_stripe_id:
         return []
     return list(
-        InvoicePayment.objects.for_project(payment.project_id)
+        InvoicePayment.objects.for_project(checkout.project_id)
         .filter(
-            invoice__account_id=payment.account_id,
-            invoice__stripe_id=payment.checkout.invoice_stripe_id,
+            invoice__account_id=checkout.account_id,
+            invoice__stripe_id=checkout.invoice_stripe_id,
         )
         .exclude(payment_stripe_id="")
         .values_list("payment_stripe_id", flat=True)

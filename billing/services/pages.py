@@ -14,7 +14,7 @@ from billing.models import Checkout, CheckoutLine, StripeCustomer
 from billing.models.checkout import CheckoutStatus
 from billing.models.coupon import Duration
 from billing.models.sync_object import Kind
-from billing.selectors import checkouts
+from billing.selectors import checkouts, payments
 from billing.services import intents, sync, wishes
 from billing.stripe import checkouts as sessions
 from billing.stripe.errors import (
@@ -85,7 +85,7 @@ def close(*, checkout: Checkout, at: datetime) -> Checkout:
 
 
 def read_again(*, checkout: Checkout, at: datetime) -> Checkout:
-    """What has become of it: the session, then the payment or subscription that it names.
+    """What has become of it: the session, then what it names and what pays for that.
 
     The same path as the webhooks', so it does not matter which comes first. Raises
     StripeUnavailable.
@@ -98,11 +98,12 @@ def read_again(*, checkout: Checkout, at: datetime) -> Checkout:
     made = {
         Kind.SUBSCRIPTION: checkout.subscription_stripe_id,
         Kind.INVOICE: checkout.invoice_stripe_id,
-        Kind.PAYMENT_INTENT: checkout.payment_stripe_id,
     }
     for kind, stripe_id in made.items():
         if stripe_id:
             sync.now(account=account, kind=kind, stripe_id=stripe_id, at=at)
+    for stripe_id in payments.payers(checkout):
+        sync.now(account=account, kind=Kind.PAYMENT_INTENT, stripe_id=stripe_id, at=at)
     return checkouts.get(project=checkout.project, checkout_id=checkout.pk)
 
 

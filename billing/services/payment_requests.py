@@ -16,6 +16,7 @@ from billing.models import Payment, StripeAccount
 from billing.models.payment import PaymentType
 from billing.selectors import payments
 from billing.services import making
+from billing.services.wishes import LONGEST
 from common.money import Money
 from projects.models import Customer, Project
 from projects.selectors import customers as people
@@ -121,7 +122,10 @@ def take_back(row: Payment) -> None:
 
 
 def _expiry(wish: Wish, at: datetime) -> datetime | None:
-    return None if wish.expires_in is None else at + timedelta(seconds=wish.expires_in)
+    """An amount may wait for ever, a page no longer than Stripe keeps it open."""
+    if wish.expires_in is None:
+        return None if wish.amount is not None else at + LONGEST
+    return at + timedelta(seconds=wish.expires_in)
 
 
 def _key(customer: Customer, wish: Wish, idempotency_key: str) -> str:

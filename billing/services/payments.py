@@ -17,6 +17,7 @@ from billing.services import (
     payment_requests,
     sync,
 )
+from billing.services.apply.page_payments import PAGES
 from billing.services.payment_requests import Wish
 from billing.stripe.errors import StripeRefused
 from common.errors import Invalid
@@ -71,11 +72,15 @@ def take(
 
 def read_again(*, payment: Payment, at: datetime) -> Payment:
     """What has become of it, by the same path as the webhooks'. Raises StripeUnavailable."""
-    if payment.type not in ("", PaymentType.INTENT) and payment.checkout is not None:
+    if payment.checkout is not None and payment.type in PAGES:
         pages.read_again(checkout=payment.checkout, at=at)
-        payment = stored.get(project=payment.project, payment_id=payment.pk)
-    for stripe_id in stored.payers(payment):
-        sync.now(account=payment.account, kind=Kind.PAYMENT_INTENT, stripe_id=stripe_id, at=at)
+    elif payment.stripe_id:
+        sync.now(
+            account=payment.account,
+            kind=Kind.PAYMENT_INTENT,
+            stripe_id=payment.stripe_id,
+            at=at,
+        )
     return stored.get(project=payment.project, payment_id=payment.pk)
 
 
