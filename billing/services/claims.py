@@ -59,7 +59,7 @@ def of_subscription(
             entitling.get(product.pk, ()),
             _left(money, product, period_end=item.period_end),
             reason=REASONS[subscription.status],
-            starts_at=min(subscription.started_at, subscription.created_at),
+            starts_at=_start(subscription),
             ends_at=_end(subscription, item),
         )
     ]
@@ -96,7 +96,9 @@ def of_checkout(checkout: Checkout, given: Given) -> list[Claim]:
 
 
 def _is_speaking(subscription: Subscription) -> bool:
-    if subscription.status not in REASONS or subscription.is_paused:
+    """A pause without a date gives nothing; one with a date, what begins then."""
+    is_paused = subscription.is_paused and subscription.resumes_at is None
+    if subscription.status not in REASONS or is_paused:
         return False
     is_active = subscription.status == SubscriptionStatus.ACTIVE
     return not (is_active and receipts.never_came(subscription=subscription))
@@ -109,6 +111,14 @@ def _left(money: Receipts, product: Product, *, period_end: datetime | None = No
         dispute_policy=product.dispute_policy,
         period_end=period_end,
     )
+
+
+def _start(subscription: Subscription) -> datetime:
+    """When it began by Stripe's clock, or when we heard of it if that clock is ahead of ours; of a
+    paused one when Stripe resumes it."""
+    if subscription.is_paused and subscription.resumes_at is not None:
+        return subscription.resumes_at
+    return min(subscription.started_at, subscription.created_at)
 
 
 def _end(subscription: Subscription, item: SubscriptionItem) -> datetime | None:
