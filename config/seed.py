@@ -110,6 +110,7 @@ def _product(project: Project, plan: Plan, at: datetime) -> Product:
         description=plan.description,
         features=[Entitlement(code, value) for code, value in plan.gives.items()],
         metadata={},
+        custom_price=plan.amount is None,
         idempotency_key=key,
         actor=ACTOR,
         at=at,

@@ -16,7 +16,8 @@ from projects.scopes import Scope
 
 
 class PlanSerializer(ProductSerializer):
-    """A product on sale with its recurring prices, cheapest first within a currency."""
+    """A product on sale with its recurring prices, cheapest first within a currency; without any
+    when ``custom_price`` says that one asks for it."""
 
     prices = PriceSerializer(many=True)
 

@@ -46,6 +46,9 @@ class ProductSerializer(serializers.Serializer[Any]):
     name = serializers.CharField()
     description = serializers.CharField()
     active = serializers.BooleanField(help_text="Whether it is on sale.")
+    custom_price = serializers.BooleanField(
+        help_text="Whether its price is agreed with each customer: plans show none."
+    )
     features = ProductFeatureSerializer(many=True)
     refund_policy = serializers.ChoiceField(choices=RefundPolicy.choices, help_text=REFUNDS)
     dispute_policy = serializers.ChoiceField(choices=DisputePolicy.choices, help_text=DISPUTES)
@@ -67,6 +70,9 @@ class NewProductSerializer(StrictSerializer):
         choices=DisputePolicy.choices, default=DisputePolicy.HOLD, help_text=DISPUTES
     )
     metadata = StripeMetadataField(default=dict)
+    custom_price = FlagField(
+        default=False, help_text="Whether its price is agreed with each customer."
+    )
 
 
 class ProductChangeSerializer(StrictSerializer):
@@ -85,6 +91,7 @@ class ProductChangeSerializer(StrictSerializer):
         choices=DisputePolicy.choices, required=False, help_text=DISPUTES
     )
     metadata = StripeMetadataField(required=False)
+    custom_price = FlagField(required=False)
 
 
 class ProductFilterSerializer(StrictSerializer):

@@ -10,6 +10,7 @@ def product(row: Product) -> Json:
         "name": row.name,
         "description": row.description,
         "active": row.active,
+        "custom_price": row.custom_price,
         "features": [
             {"feature": each.feature.code, "kind": each.feature.kind, "value": each.value}
             for each in sorted(row.features.all(), key=lambda each: each.feature.code)
@@ -39,6 +40,7 @@ def price(row: Price) -> Json:
 
 
 def plan(row: Product) -> Json:
-    """A product together with the prices by which one can subscribe to it (``row.plan_prices``)."""
+    """A product with the prices by which one can subscribe to it (``row.plan_prices``); a price
+    that is agreed with each customer is nobody else's business."""
     prices: list[Price] = row.plan_prices  # type: ignore[attr-defined]  # selectors.catalog.plans
     return {**product(row), "prices": [price(each) for each in prices]}

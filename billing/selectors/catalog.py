@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from django.db.models import Prefetch
+from django.db.models import Prefetch, Q
 
 from billing.models import Price, Product
 from billing.models.price import PriceType
@@ -59,15 +59,32 @@ def prices_by_id(*, project: Project, ids: Collection[str]) -> dict[str, Price]:
 
 
 def plans(*, project: Project, currency: str = "") -> ProjectQuerySet[Product]:
-    """Products on sale by subscription, each with those prices in ``plan_prices``."""
-    on_sale = prices(
-        project=project, active=True, type=PriceType.RECURRING, currency=currency
-    ).order_by("currency", "unit_amount", "id")
+    """Products on sale by subscription, each with those prices in ``plan_prices``.
+
+    A product whose price is agreed with each customer is a plan without prices.
+    """
+    on_sale = open_prices(project=project, currency=currency).order_by(
+        "currency", "unit_amount", "id"
+    )
     return (
         products(project=project, active=True)
-        .filter(pk__in=on_sale.order_by().values("product_id"))
+        .filter(Q(custom_price=True) | Q(pk__in=on_sale.order_by().values("product_id")))
         .prefetch_related(Prefetch("prices", queryset=on_sale, to_attr="plan_prices"))
     )
+
+
+def open_prices(*, project: Project, currency: str = "") -> ProjectQuerySet[Price]:
+    """Prices by which anybody may subscribe: on sale, and agreed with nobody in particular."""
+    rows = prices(project=project, active=True, type=PriceType.RECURRING, currency=currency)
+    return rows.filter(product__active=True, product__custom_price=False)
+
+
+def open_price(*, project: Project, price_id: str) -> Price:
+    """One of those; raises NotFound."""
+    row = open_prices(project=project).select_related("product").filter(pk=price_id).first()
+    if row is None:
+        raise NotFound("No plan has a price with this id.")
+    return row
 
 
 def lock_product(*, project_id: str, product_id: str) -> Product:

@@ -45,6 +45,7 @@ def create_product(
     at: datetime,
     refund_policy: str = RefundPolicy.REVOKE,
     dispute_policy: str = DisputePolicy.HOLD,
+    custom_price: bool = False,
 ) -> Product:
     """A new product, known to Stripe. Raises Invalid for a feature or value that does not fit.
 
@@ -53,8 +54,12 @@ def create_product(
     account = stripe_accounts.account_for(project)
     wanted = product_features.resolve(project=project, features=features)
     said = [(each.feature, each.value) for each in features]
-    policies = {"refund_policy": refund_policy, "dispute_policy": dispute_policy}
-    content = [name, description, said, metadata, policies]
+    ours = {
+        "refund_policy": refund_policy,
+        "dispute_policy": dispute_policy,
+        "custom_price": custom_price,
+    }
+    content = [name, description, said, metadata, ours]
     key = making.request_key(idempotency_key, "product", *content)
     with transaction.atomic():
         rows = Product.objects.for_project(project)
@@ -64,7 +69,7 @@ def create_product(
             description=description,
             metadata=metadata,
             request_key=key,
-            **policies,
+            **ours,
         )
         product_features.replace(product=row, wanted=wanted, actor=actor, at=at)
     _make_product(row, at=at)
@@ -83,6 +88,7 @@ def change_product(
     features: Sequence[Entitlement] | None = None,
     refund_policy: str | None = None,
     dispute_policy: str | None = None,
+    custom_price: bool | None = None,
     reason: str = "",
 ) -> Product:
     """Change what is given; ``active=False`` takes the product off sale.
@@ -103,6 +109,8 @@ def change_product(
         _change(product, Kind.PRODUCT, changes, at=at)
     if wanted is not None:
         product_features.replace(product=product, wanted=wanted, actor=actor, reason=reason, at=at)
+    if custom_price is not None:
+        _set_custom_price(product, custom_price, actor=actor, reason=reason, at=at)
     product_policies.replace(
         product=product,
         refund_policy=refund_policy,
@@ -202,6 +210,19 @@ def _audit(
         after=asked,
         at=at,
     )
+
+
+def _set_custom_price(
+    product: Product, custom_price: bool, *, actor: str, reason: str, at: datetime
+) -> None:
+    """Ours alone; Stripe does not hear of it."""
+    with transaction.atomic():
+        product = catalog.lock_product(project_id=product.project_id, product_id=product.pk)
+        if product.custom_price != custom_price:
+            asked = {"custom_price": custom_price}
+            _audit(product, "product.change", asked, actor=actor, reason=reason, at=at)
+            product.custom_price = custom_price
+            product.save(update_fields=["custom_price", "updated_at"])
 
 
 def _change(row: Product | Price, kind: Kind, changes: dict[str, Any], *, at: datetime) -> None:
