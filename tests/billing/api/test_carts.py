@@ -271,6 +271,23 @@ def test_frozen_while_its_page_is_open_and_free_when_that_closes(
     assert tenant.api.delete(line).status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("method", "later"), [("pm_sepaDebit_failed", "open"), ("pm_sepaDebit_success", "completed")]
+)
+def test_money_that_takes_days(
+    tenant: Tenant, clock: Clock, drain: Drain, method: str, later: str
+) -> None:
+    cart = tenant.cart(tenant.price(currency="eur", interval=None))
+    page = tenant.open_cart(cart)
+    assert tenant.pay(page, card=method).status == "complete"
+    drain()
+    assert tenant.api.get(f"/checkout/{page['id']}").json()["payment_status"] == "unpaid"
+    assert shown(tenant, cart)["status"] == "frozen"
+    clock.advance(days=7)
+    drain()
+    assert shown(tenant, cart)["status"] == later
+
+
 def test_stripe_refuses_the_page_and_the_cart_is_free(tenant: Tenant, setup: Json) -> None:
     cart = tenant.cart(setup)
     tenant.stripe.v1.prices.update(setup["stripe_id"], {"active": False})
