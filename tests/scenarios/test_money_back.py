@@ -1,0 +1,132 @@
+"""Refunds, failed refunds and disputes, and what each policy makes of access."""
+
+import pytest
+
+from sandbox import bank
+from tests.billing.api.tenant import Json
+from tests.scenarios.story import Story
+
+
+def bought(story: Story, *, interval: str | None = None, **policies: str) -> Json:
+    """Ten seats and single sign-on for 100 dollars; the payment."""
+    features = {"seats": 10, "sso": True}
+    price = story.sells("Seats", 10_000, interval=interval, features=features, product=policies)
+    story.buys(price)
+    story.events()
+    (paid,) = story.get("/payments")["data"]
+    return dict(paid)
+
+
+def refund(story: Story, payment: Json, amount: int) -> Json:
+    return story.post(f"/payments/{payment['id']}/refunds", {"amount": amount})
+
+
+def seats(story: Story) -> int | None:
+    limit: int | None = story.check("seats")["limit"]
+    return limit
+
+
+@pytest.mark.parametrize(
+    ("policy", "after_half", "after_all"),
+    [
+        ("revoke", (10, "entitled"), (0, "no: not_entitled")),
+        ("keep", (10, "entitled"), (10, "entitled")),
+        ("proportional", (5, "entitled"), (0, "no: not_entitled")),
+    ],
+)
+@pytest.mark.parametrize("interval", [None, "month"])
+def test_what_a_refund_takes(
+    story: Story,
+    policy: str,
+    after_half: tuple[int, str],
+    after_all: tuple[int, str],
+    interval: str | None,
+) -> None:
+    paid = bought(story, interval=interval, refund_policy=policy)
+    for left, expected in ((5000, after_half), (0, after_all)):
+        before = (seats(story), story.may("sso"))
+        refund(story, paid, 5000)
+        story.settle()
+        assert (seats(story), story.may("sso")) == expected, left
+        changed = ["entitlements.changed"] if before != expected else []
+        assert sorted(story.events()) == [*changed, "payment.refunded"]
+    if interval:
+        story.advance(days=31, hours=2)
+        assert (seats(story), story.may("sso")) == (10, "entitled")
+
+
+def test_a_refunded_period_is_used_up_first(story: Story) -> None:
+    paid = bought(story, interval="month", refund_policy="period_end")
+    refund(story, paid, 10_000)
+    story.settle()
+    assert story.may("sso") == "entitled"
+    assert story.check("sso")["valid_until"] is not None
+    (subscription,) = story.get("/subscriptions/alice")["data"]
+    story.delete(f"/subscriptions/alice/{subscription['items'][0]['product']}")
+    story.advance(days=32)
+    assert story.may("sso") == "no: not_entitled"
+
+
+def test_a_refund_that_bounces_gives_access_back(story: Story) -> None:
+    paid = bought(story)
+    given = refund(story, paid, 10_000)
+    story.settle()
+    assert story.may("sso") == "no: not_entitled"
+    story.events()
+    story.advance(days=3)
+    bank.fail_refund(story.stripe.world, given["stripe_id"])
+    story.settle()
+    assert story.may("sso") == "entitled"
+    assert sorted(story.events()) == ["entitlements.changed", "payment.refund_failed"]
+    shown = story.get(f"/payments/{paid['id']}")
+    assert (shown["status"], shown["amount_refunded"]["amount"]) == ("paid", 0)
+    refund(story, paid, 10_000)
+    story.settle()
+    assert story.get(f"/payments/{paid['id']}")["status"] == "refunded"
+
+
+@pytest.mark.parametrize("outcome", ["won", "lost"])
+@pytest.mark.parametrize("policy", ["hold", "keep"])
+def test_a_dispute(story: Story, outcome: str, policy: str) -> None:
+    paid = bought(story, dispute_policy=policy)
+    story.advance(days=20)
+    opened = bank.dispute(story.stripe.world, paid["stripe_id"])
+    story.settle()
+    held = policy == "hold"
+    assert story.may("sso") == ("no: held" if held else "entitled")
+    told = ["entitlements.changed"] if held else []
+    assert sorted(story.events()) == [*told, "payment.disputed"]
+    assert story.get(f"/payments/{paid['id']}")["status"] == "disputed"
+    bank.decide(story.stripe.world, opened["id"], outcome)
+    story.settle()
+    won = outcome == "won"
+    assert story.may("sso") == ("entitled" if won else "no: not_entitled")
+    changes = held if won else True
+    assert sorted(story.events()) == [
+        *(["entitlements.changed"] if changes else []),
+        "payment.dispute_closed",
+    ]
+
+
+def test_an_inquiry_holds_nothing_until_it_becomes_a_dispute(story: Story) -> None:
+    paid = bought(story)
+    opened = bank.dispute(story.stripe.world, paid["stripe_id"], inquiry=True)
+    story.settle()
+    assert story.may("sso") == "entitled"
+    story.events()
+    bank.decide(story.stripe.world, opened["id"], "escalated")
+    story.settle()
+    assert story.may("sso") == "no: held"
+    bank.decide(story.stripe.world, opened["id"], "won")
+    story.settle()
+    assert story.may("sso") == "entitled"
+
+
+def test_a_disputed_month_does_not_cost_the_next_one(story: Story) -> None:
+    paid = bought(story, interval="month")
+    opened = bank.dispute(story.stripe.world, paid["stripe_id"])
+    bank.decide(story.stripe.world, opened["id"], "lost")
+    story.settle()
+    assert story.may("sso") == "no: not_entitled"
+    story.advance(days=31, hours=2)
+    assert story.may("sso") == "entitled"
