@@ -122,6 +122,15 @@ CATALOG = [
     get("/prices/{price}", Scope.CATALOG_READ),
     patch("/prices/{price}", Scope.CATALOG_WRITE, {"active": True}),
     get("/plans", Scope.CATALOG_READ),
+    get("/coupons", Scope.CATALOG_READ),
+    post("/coupons", Scope.CATALOG_WRITE, {"percent_off": "10"}),
+    get("/coupons/{coupon}", Scope.CATALOG_READ),
+    patch("/coupons/{coupon}", Scope.CATALOG_WRITE, {"name": "Renamed"}),
+    get("/promotion-codes", Scope.CATALOG_READ, coupon="{coupon}"),
+    post("/promotion-codes", Scope.CATALOG_WRITE, {"coupon": "{coupon}"}),
+    get("/promotion-codes/{promo}", Scope.CATALOG_READ),
+    patch("/promotion-codes/{promo}", Scope.CATALOG_WRITE, {"active": True}),
+    Route("DELETE", "/coupons/{coupon}", Scope.CATALOG_WRITE, status=204),
 ]
 
 CARTS = [
@@ -150,9 +159,7 @@ BUYING = [
     post("/payments/{payment}/sync", Scope.PAYMENTS_WRITE, status=200),
     post("/payments/{unpaid}/cancel", Scope.PAYMENTS_WRITE, status=200),
     get("/customers/{user_id}/payment-methods", Scope.PAYMENTS_READ),
-    post(
-        "/customers/{user_id}/payment-methods/{method}/default", Scope.PAYMENTS_WRITE, status=200
-    ),
+    post("/customers/{user_id}/payment-methods/{method}/default", Scope.PAYMENTS_WRITE, status=200),
     Route(
         "DELETE",
         "/customers/{user_id}/payment-methods/{method}",
@@ -175,6 +182,34 @@ BUYING = [
         "/subscriptions/{user_id}/{product}",
         Scope.SUBSCRIPTIONS_WRITE,
         {"cancel_at_period_end": True},
+    ),
+    post(
+        "/subscriptions/{user_id}/{product}/preview",
+        Scope.SUBSCRIPTIONS_READ,
+        {"quantity": 2},
+        status=200,
+    ),
+    post("/subscriptions/{user_id}/{product}/pause", Scope.SUBSCRIPTIONS_WRITE, status=200),
+    post(
+        "/subscriptions/{user_id}/{product}/resume",
+        Scope.SUBSCRIPTIONS_WRITE,
+        status=409,  # it is not paused
+    ),
+    post(
+        "/subscriptions/{user_id}/{product}/addons",
+        Scope.SUBSCRIPTIONS_WRITE,
+        {"price": "{addon}", "proration": "none"},  # the card is gone by then
+    ),
+    patch(
+        "/subscriptions/{user_id}/{product}/addons/{product}",
+        Scope.SUBSCRIPTIONS_WRITE,
+        {"quantity": 2, "proration": "none"},
+    ),
+    Route(
+        "DELETE",
+        "/subscriptions/{user_id}/{product}/addons/{product}",
+        Scope.SUBSCRIPTIONS_WRITE,
+        status=422,  # one product stays
     ),
     Route("DELETE", "/subscriptions/{user_id}/{product}", Scope.SUBSCRIPTIONS_WRITE),
 ]

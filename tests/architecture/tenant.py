@@ -23,6 +23,9 @@ PREFIXES = {
     "product": "prod",
     "price": "price",
     "once": "price",
+    "addon": "price",
+    "coupon": "cpn",
+    "promo": "promo",
     "cart": "cart",
     "cart_line": "crtl",
     "checkout": "chk",
@@ -43,6 +46,7 @@ def words_of(project: Project, stripe: SandboxStripe, drain: Callable[[], None])
     product = tenant.product("Pro", features=[{"feature": feature.code, "value": True}])
     monthly = tenant.price(product)
     once = tenant.price(product, amount=9900, interval=None)
+    coupon = tenant.api.post("/coupons", {"percent_off": "25"}).json()
     bought = tenant.sell(monthly, user_id)
     tenant.sell(once, f"{user_id}-too")
     contested = tenant.api.get(f"/payments/{tenant.sell(once, f'{user_id}-three')['payment']}")
@@ -71,6 +75,9 @@ def words_of(project: Project, stripe: SandboxStripe, drain: Callable[[], None])
         "product": product["id"],
         "price": monthly["id"],
         "once": once["id"],
+        "addon": tenant.price(tenant.product("Seats"))["id"],
+        "coupon": coupon["id"],
+        "promo": tenant.api.post("/promotion-codes", {"coupon": coupon["id"]}).json()["id"],
         "cart": cart["id"],
         "cart_line": cart["lines"][0]["id"],
         "checkout": tenant.open(monthly, f"{user_id}-again")["id"],
