@@ -1,0 +1,103 @@
+"""A subscriber looks after it in Stripe's portal, and the tenant hears of everything."""
+
+import re
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, ViewportSize, expect
+
+from config.demo.narrator import until
+from tests.browser.hosted_page import (
+    DECLINED,
+    SECURE,
+    SHOP,
+    expect_thanks,
+    fill_in,
+    pay,
+    visit,
+)
+
+pytestmark = pytest.mark.browser
+
+PHONE: ViewportSize = {"width": 390, "height": 844}
+
+
+def subscribe(page: Page, shop: dict[str, Any], user_id: str) -> None:
+    """The user has the small plan, paid on the hosted page."""
+    order = {"user_id": user_id, "price": shop["price"], "success_url": f"{SHOP}/thanks"}
+    visit(page, shop["tenant"].post("/checkout/subscription", order)["url"])
+    pay(page, "4242 4242 4242 4242")
+    expect_thanks(page)
+    shop["tenant"].wait_until_may(user_id, "sso", allowed=True)
+
+
+def enter(page: Page, shop: dict[str, Any], user_id: str) -> None:
+    asked = {"user_id": user_id, "return_url": f"{SHOP}/account"}
+    page.goto(shop["tenant"].post("/portal", asked)["url"])
+    expect(page.get_by_role("heading", name="Billing", exact=True)).to_be_visible()
+
+
+def wait_for(shop: dict[str, Any], user_id: str, what: str, is_so: Any) -> dict[str, Any]:
+    """The user's subscription, once the tenant sees it like this."""
+
+    def look() -> dict[str, Any] | None:
+        [found] = shop["tenant"].get(f"/subscriptions/{user_id}")["data"]
+        return found if is_so(found) else None
+
+    found: dict[str, Any] = until(what, look, within=5.0)
+    return found
+
+
+def test_cancel_and_think_again_on_a_phone(page: Page, shop: dict[str, Any]) -> None:
+    subscribe(page, shop, "petra")
+    page.set_viewport_size(PHONE)
+    enter(page, shop, "petra")
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    page.get_by_role("link", name="Cancel plan").click()
+    page.get_by_role("button", name="Cancel plan").click()
+    expect(page.get_by_role("status")).to_be_visible()
+    ending = wait_for(shop, "petra", "it will end", lambda row: row["cancel_at"] is not None)
+    assert ending["cancel_at"] == ending["items"][0]["period_end"]
+    assert shop["tenant"].may("petra", "sso")["allowed"]
+
+    page.get_by_role("button", name=re.compile("keep|renew|don.t cancel", re.IGNORECASE)).click()
+    wait_for(shop, "petra", "it goes on", lambda row: row["cancel_at"] is None)
+    page.get_by_role("link", name="Return to").click()
+    expect_thanks(page)
+
+
+def test_change_the_card(page: Page, shop: dict[str, Any]) -> None:
+    """One that is declined leaves the old one; another is confirmed with the bank."""
+    subscribe(page, shop, "paul")
+    enter(page, shop, "paul")
+    expect(page.get_by_text("4242")).to_be_visible()
+    page.get_by_role("link", name="Change card").click()
+    fill_in(page, DECLINED)
+    page.get_by_role("button", name="Save card").click()
+    expect(page.get_by_role("alert")).to_contain_text(re.compile("declined", re.IGNORECASE))
+    fill_in(page, SECURE)
+    page.get_by_role("button", name="Save card").click()
+    page.get_by_role("button", name=re.compile("Complete", re.IGNORECASE)).click()
+    expect(page.get_by_text("3184")).to_be_visible()
+    [saved, *_] = [
+        each
+        for each in shop["tenant"].get("/customers/paul/payment-methods")["data"]
+        if each["is_default"]
+    ]
+    assert saved["card"]["last4"] == "3184"
+
+
+def test_change_the_plan(page: Page, shop: dict[str, Any]) -> None:
+    """What the page says is due today is what the invoice says."""
+    subscribe(page, shop, "pia")
+    enter(page, shop, "pia")
+    page.get_by_role("link", name="Update plan").click()
+    page.get_by_label("Robot Team").check()
+    page.get_by_role("button", name="Continue").click()
+    due = page.locator(".total dd").inner_text()
+    page.get_by_role("button", name="Confirm").click()
+    expect(page.get_by_text("Robot Team").first).to_be_visible()
+    shop["tenant"].wait_until_may("pia", "audit", allowed=True)
+    shop["tenant"].wait_until_may("pia", "sso", allowed=False)
+    latest = shop["tenant"].get("/invoices?user_id=pia")["data"][0]
+    assert due == f"${latest['total']['amount'] / 100:.2f}"
