@@ -37,6 +37,7 @@ router.register("refunds", RefundsViewSet, basename="refund")
 
 urlpatterns = [
     path("", include(router.urls)),
+    path("billing/", include("billing.api.signed_in.urls")),
     re_path(
         rf"^carts/(?P<cart_id>{id_pattern('cart')})/items\Z",
         CartItemsViewSet.as_view({"post": "create"}),

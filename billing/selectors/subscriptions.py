@@ -42,6 +42,23 @@ def of_product(*, project: Project, user_id: str, product: str) -> Subscription:
     return row
 
 
+def only(*, project: Project, user_id: str) -> Subscription | list[str]:
+    """The user's one live subscription, else the newest that has ended; with several live ones,
+    the products by which they are told apart. Raises NotFound."""
+    rows = list(listing(project=project, user_id=user_id).filter(status__in=LIVE).order_by("-id"))
+    if len(rows) > 1:
+        return [main_product(row) for row in rows]
+    row = rows[0] if rows else listing(project=project, user_id=user_id).order_by("-id").first()
+    if row is None:
+        raise NotFound("This user has no subscription.")
+    return row
+
+
+def main_product(row: Subscription) -> str:
+    """The product of its first item that is ours; nothing when none is."""
+    return next((item.price.product_id for item in row.items.all() if item.price), "")
+
+
 def get(*, project: Project, subscription_id: str) -> Subscription:
     """One subscription; raises NotFound."""
     row = listing(project=project).filter(pk=subscription_id).first()

@@ -44,6 +44,7 @@ MIDDLEWARE = [
     "common.middleware.RequestIdMiddleware",
     "common.middleware.ProblemMiddleware",
     "common.middleware.NulMiddleware",
+    "projects.api.cors.BillingCorsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -98,6 +99,11 @@ CSRF_FAILURE_VIEW = "common.api.django_refusals.csrf_refused"
 X_FRAME_OPTIONS = "DENY"
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
+
+CORS_ALLOW_HEADERS = ("authorization", "content-type", "idempotency-key", "tollgate-project")
+CORS_ALLOW_METHODS = ("GET", "POST", "PATCH", "DELETE")
+CORS_EXPOSE_HEADERS = ("retry-after", "x-request-id", "idempotent-replayed")
+CORS_PREFLIGHT_MAX_AGE = 3600
 
 LANGUAGE_CODE = "en-gb"
 TIME_ZONE = "UTC"

@@ -29,6 +29,22 @@ def named(name: str) -> Project:
     return project
 
 
+def is_origin_of(origin: str, *, project_id: str) -> bool:
+    """Whether this project, if it is active, sends its buyers back to that origin."""
+    return _with_origin(origin).filter(pk=project_id).exists()
+
+
+def is_origin_of_any(origin: str) -> bool:
+    """Whether any active project does."""
+    return _with_origin(origin).exists()
+
+
+def _with_origin(origin: str) -> QuerySet[Project]:
+    if not origin.isprintable():
+        return Project.objects.none()
+    return Project.objects.filter(return_origins__contains=[origin], suspended_at__isnull=True)
+
+
 def lock(*, project_id: str) -> Project:
     """The project's row, locked until the transaction ends: taken before a customer's."""
     return Project.objects.select_for_update().get(pk=project_id)

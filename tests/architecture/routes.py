@@ -7,7 +7,7 @@ that is missing here fails the build, and so does an entry that no route answers
 from dataclasses import dataclass, field
 from typing import Any
 
-from projects.scopes import PLATFORM, Scope
+from projects.scopes import PLATFORM, USER, Scope
 
 THANKS = "https://app.example.com/thanks"
 
@@ -214,7 +214,32 @@ BUYING = [
     Route("DELETE", "/subscriptions/{user_id}/{product}", Scope.SUBSCRIPTIONS_WRITE),
 ]
 
-ROUTES = [*PROJECTS, *CUSTOMERS, *CATALOG, *CARTS, *BUYING]
+PORTAL = [
+    post("/portal", Scope.PORTAL_WRITE, {"user_id": "{user_id}"}),
+    post("/portal/session", Scope.PORTAL_WRITE, {"user_id": "{user_id}"}),
+    get("/portal/eligibility", Scope.PORTAL_READ, user_id="{user_id}"),
+    get("/portal/configuration", Scope.PORTAL_READ),
+    patch("/portal/configuration", Scope.PORTAL_WRITE, {"products": ["{product}"]}),
+]
+
+ROUTES = [*PORTAL, *PROJECTS, *CUSTOMERS, *CATALOG, *CARTS, *BUYING]
+
+SIGNED_IN = [
+    get("/billing/plans", USER),
+    get("/billing/subscription", USER),
+    post(
+        "/billing/subscription",
+        USER,
+        {"price": "{price}", "success_url": THANKS},
+        status=409,  # they have it already
+    ),
+    patch("/billing/subscription", USER, {"cancel_at_period_end": True}),
+    Route("DELETE", "/billing/subscription", USER),
+    get("/billing/invoices", USER),
+    get("/billing/usage", USER),
+    post("/billing/portal", USER),
+]
+"""Routes that no key opens, but the signed-in user's own token."""
 
 WITHOUT_A_KEY = {
     "/webhooks/stripe": "Stripe's signature decides",

@@ -17,7 +17,7 @@ from common.models import ProjectOwned
 from projects.models import ApiKey, Project
 from projects.scopes import ALL, PLATFORM
 from tests.api_client import ApiClient
-from tests.architecture.routes import ROUTES, WITHOUT_A_KEY, Route
+from tests.architecture.routes import ROUTES, SIGNED_IN, WITHOUT_A_KEY, Route
 from tests.architecture.tables import tables_of
 from tests.architecture.tenant import Words, fill, nobodys, words_of
 from tests.architecture.transactions import undone
@@ -57,12 +57,12 @@ def anonymous(path: str) -> str:
 
 def test_the_matrix_holds_every_route() -> None:
     there = {(method, anonymous(path)) for method, path, _ in declared() if method != "HEAD"}
-    listed = {(route.method, anonymous(route.path)) for route in ROUTES}
+    listed = {(route.method, anonymous(route.path)) for route in [*ROUTES, *SIGNED_IN]}
     unguarded = {("ANY", anonymous(path)) for path in WITHOUT_A_KEY}
 
     assert there - listed - unguarded == set(), "Add these routes to tests/architecture/routes.py."
     assert listed | unguarded == there, "These routes are gone."
-    assert len(listed) == len(ROUTES)
+    assert len(listed) == len(ROUTES) + len(SIGNED_IN)
 
 
 def test_every_action_asks_for_the_scope_that_the_matrix_says() -> None:
@@ -72,7 +72,8 @@ def test_every_action_asks_for_the_scope_that_the_matrix_says() -> None:
         if hasattr(view, "actions") and method != "HEAD":
             asked[method, anonymous(path)] = scopes.get(view.actions[method.lower()])
 
-    assert asked == {(route.method, anonymous(route.path)): route.scope for route in ROUTES}
+    every = [*ROUTES, *SIGNED_IN]
+    assert asked == {(route.method, anonymous(route.path)): route.scope for route in every}
 
 
 # Who gets through.
