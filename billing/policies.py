@@ -16,6 +16,7 @@ Value = bool | int | None
 class Receipts:
     """What became of the money for one thing: minor units of one currency, over all payments.
 
+    ``until`` is when the period is over that it was paid for; None for what has no period.
     ``contested_since`` is when the oldest dispute was opened that nobody has decided yet.
     Nothing ``received`` means that it was free, or that we have not heard of the payment yet.
     """
@@ -23,6 +24,7 @@ class Receipts:
     received: int = 0
     refunded: int = 0
     lost: int = 0
+    until: datetime | None = None
     contested_since: datetime | None = None
 
     @property
@@ -55,23 +57,17 @@ class Left:
         return value * kept // of
 
 
-def left(
-    receipts: Receipts,
-    *,
-    refund_policy: str,
-    dispute_policy: str,
-    period_end: datetime | None = None,
-) -> Left | None:
+def left(receipts: Receipts, *, refund_policy: str, dispute_policy: str) -> Left | None:
     """What the policies leave of a thing with these receipts; None when that is nothing.
 
-    ``period_end`` is when the period that was paid for is over; without one, ``period_end``
-    means ``revoke``. A policy that is not known means ``revoke``, or ``hold``.
+    Where there is no period ``period_end`` means ``revoke``. A policy that is not known means
+    ``revoke``, or ``hold``.
     """
     held_since = None if dispute_policy == KEEP else receipts.contested_since
     if not receipts.is_gone or refund_policy == KEEP:
         is_shrinking = refund_policy == PROPORTIONAL and receipts.received > 0
         share = (receipts.kept, receipts.received) if is_shrinking else (1, 1)
         return Left(share=share, held_since=held_since)
-    if refund_policy == PERIOD_END and period_end is not None:
-        return Left(ends_at=period_end, held_since=held_since)
+    if refund_policy == PERIOD_END and receipts.until is not None:
+        return Left(ends_at=receipts.until, held_since=held_since)
     return None

@@ -3,10 +3,13 @@ from django.db import models
 from common.ids import PublicIdField
 from common.models import ProjectOwned, tenant_key, tenant_links
 
+PROCESSING = "processing"
+
 
 class InvoicePayment(ProjectOwned):
-    """Which payment settles which invoice, and how much of it. ``status`` in Stripe's words.
+    """Which payment settles which invoice, and how much of it.
 
+    ``status`` in Stripe's words, and ``processing`` while a bank has yet to answer.
     ``payment`` is empty while the payment is not mirrored, and for money that came another way.
     """
 

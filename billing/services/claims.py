@@ -57,7 +57,7 @@ def of_subscription(
         for item, product in items
         for claim in _claims(
             entitling.get(product.pk, ()),
-            _left(money, product, period_end=item.period_end),
+            _left(money, product),
             reason=REASONS[subscription.status],
             starts_at=_start(subscription),
             ends_at=_end(subscription, item),
@@ -104,12 +104,9 @@ def _is_speaking(subscription: Subscription) -> bool:
     return not (is_active and receipts.never_came(subscription=subscription))
 
 
-def _left(money: Receipts, product: Product, *, period_end: datetime | None = None) -> Left | None:
+def _left(money: Receipts, product: Product) -> Left | None:
     return policies.left(
-        money,
-        refund_policy=product.refund_policy,
-        dispute_policy=product.dispute_policy,
-        period_end=period_end,
+        money, refund_policy=product.refund_policy, dispute_policy=product.dispute_policy
     )
 
 

@@ -17,6 +17,7 @@ from billing.models import (
     Subscription,
 )
 from billing.models.invoice import PAID, UNPAYABLE
+from billing.models.invoice_payment import PROCESSING
 from billing.selectors import owners
 from billing.selectors.owners import Owner
 from billing.services import provisioning
@@ -233,9 +234,25 @@ def _happened(planned: Plan[Invoice], differences: Differences) -> Iterator[Even
     before, after = differences.get("status", (planned.row.status, planned.row.status))
     if before != after and after == PAID:
         yield EventType.INVOICE_PAID
-    tried, tries = differences.get("attempt_count", (0, 0))
-    if tries > tried and after not in (PAID, "void"):
+    if after != PAID and _has_failed(planned, differences, after):
         yield EventType.INVOICE_PAYMENT_FAILED
+
+
+def _has_failed(planned: Plan[Invoice], differences: Differences, status: str) -> bool:
+    """Whether a try to collect the money has ended without it. A debit counts as a try from its
+    beginning, and fails, if it does, when the bank answers days later."""
+    moves = [
+        (getattr(each.rows.get(stripe_id), "status", ""), values["status"])
+        for each in planned.children
+        if each.name == "payments"
+        for stripe_id, values in each.wanted.items()
+    ]
+    if any(after == PROCESSING for _, after in moves):
+        return False
+    if any(before == PROCESSING for before, _ in moves):
+        return True
+    tried, tries = differences.get("attempt_count", (0, 0))
+    return status != "void" and tries > (tried or 0)
 
 
 MAPPER: Mapper[InvoiceSnapshot, Invoice] = Mapper(

@@ -87,7 +87,9 @@ def _bought_with(
 ) -> tuple[str, str | None]:
     """Stripe's id of the invoice that it pays, and our id of the checkout that it came from."""
     invoice = page_payments.invoice_of(owner, snapshot.stripe_id)
-    return invoice, page_payments.checkout_id(account, owner, snapshot, invoice)
+    return invoice, page_payments.checkout_id(
+        account=account, owner=owner, snapshot=snapshot, invoice_stripe_id=invoice
+    )
 
 
 def _plan(account: StripeAccount, owner: Owner, snapshot: PaymentSnapshot) -> Plan[Payment]:
@@ -148,9 +150,13 @@ def _secret(row: Payment, snapshot: PaymentSnapshot) -> Values:
 
 
 def _refunds(account: StripeAccount, payment: Payment, snapshot: PaymentSnapshot) -> Children:
-    """By Stripe id; a refund row of ours that still waits for its object is found by metadata."""
+    """By Stripe id; a refund row of ours that still waits for its object is found by metadata.
+
+    Stripe never takes one back: a row that it did not tell of was made after it was asked.
+    """
     ours = [] if payment._state.adding else list(payment.refunds.all())
-    rows = {row.stripe_id: row for row in ours if row.stripe_id}
+    told = {refund.stripe_id for refund in snapshot.refunds}
+    rows = {row.stripe_id: row for row in ours if row.stripe_id in told}
     waiting = {row.pk: row for row in ours if not row.stripe_id}
     for refund in snapshot.refunds:
         if refund.stripe_id not in rows and refund.our_id in waiting:
