@@ -35,7 +35,7 @@ class PaymentMethodSerializer(serializers.Serializer[Any]):
 class PaymentMethodsSerializer(serializers.Serializer[Any]):
     """All of them: a user has a handful."""
 
-    data = PaymentMethodSerializer(many=True)
+    data = PaymentMethodSerializer(many=True)  # type: ignore[assignment]  # the name for a list
 
 
 class PaymentMethodsViewSet(ProjectViewSet):

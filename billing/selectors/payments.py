@@ -6,6 +6,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from billing.models import Checkout, InvoicePayment, Payment
+from billing.models.checkout import CheckoutStatus
 from billing.models.payment import PaymentStatus, PaymentType
 from common import crypto
 from common.errors import NotFound
@@ -65,12 +66,13 @@ def standing(*, project: Project, payment_id: str) -> Payment:
 def lock_due(*, at: datetime, limit: int) -> list[Payment]:
     """Unpaid payments whose time is over and that nobody is calling off, locked until the
     transaction ends; those that are locked already are left out. A payment that Stripe is still
-    being asked for is not due."""
+    being asked for is not due, nor one that the buyer has done their part for on a page."""
     free = Q(expiry_leased_until__isnull=True) | Q(expiry_leased_until__lt=Now())
     known = Q(stripe_id__isnull=False) | ~Q(type=PaymentType.INTENT)
     return list(
         Payment.objects.across_projects()
         .filter(free, known, expires_at__lte=at, expired_at__isnull=True, status__in=UNPAID)
+        .exclude(checkout__status=CheckoutStatus.COMPLETE)
         .select_related("account", "checkout", "project")
         .order_by("expires_at")
         .select_for_update(skip_locked=True, of=("self",))[:limit]

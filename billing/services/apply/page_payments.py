@@ -48,7 +48,7 @@ TOLD = {
 
 
 def checkout_id(
-    account: StripeAccount, owner: Owner, snapshot: PaymentSnapshot, invoice_stripe_id: str
+    *, account: StripeAccount, owner: Owner, snapshot: PaymentSnapshot, invoice_stripe_id: str
 ) -> str | None:
     """The checkout that names this payment or its invoice, or that the payment's metadata names
     and that has no other."""

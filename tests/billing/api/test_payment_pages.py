@@ -158,6 +158,21 @@ def test_a_page_that_ends(
     assert outbox.types(project, "payment.") == ["payment.created", *failed, f"payment.{status}"]
 
 
+def test_a_bank_says_no_days_after_the_page(
+    tenant: Tenant, project: Project, drain: Drain, clock: Clock
+) -> None:
+    """The page is done: its payment failed, and there is nothing left to call off."""
+    made = ask(tenant, tenant.price(interval=None))
+    tenant.pay(made, card="pm_usBankAccount_insufficientFunds")
+    drain()
+    assert show(tenant, made)["status"] == "processing"
+    clock.advance(days=5)
+    drain()
+    assert show(tenant, made)["status"] == "failed"
+    assert payment_expiry.expire_due(at=clock.now) == 0
+    assert outbox.types(project, "payment.") == ["payment.created", "payment.failed"]
+
+
 def test_paid_when_its_time_ends(tenant: Tenant, project: Project, drain: Drain) -> None:
     made = ask(tenant, tenant.price(interval=None))
     tenant.pay(made)
