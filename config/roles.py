@@ -14,6 +14,7 @@ ACTS = (
     "projects.change_project",
     "projects.add_apikey",
     "projects.change_apikey",
+    "billing.add_refund",
     "billing.change_product",
     "billing.change_price",
     "billing.change_syncobject",
@@ -26,10 +27,9 @@ ACTS = (
     "entitlements.change_grant",
     "webhooks.change_inboundevent",
 )
-"""Register and configure projects; issue, rotate and revoke keys; change products, put prices on
-and off sale; read again; decide about
-what Stripe was asked; connect Stripe accounts; define and archive features; grant and revoke;
-replay events."""
+"""Register and configure projects; issue, rotate and revoke keys; give money back; change
+products, put prices on and off sale; read again; decide about what Stripe was asked; connect
+Stripe accounts; define and archive features; grant and revoke; replay events."""
 
 VIEWERS, OPERATORS = "Viewers", "Operators"
 

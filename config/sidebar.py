@@ -31,6 +31,7 @@ GROUPS: list[tuple[str, list[tuple[str, str, str]]]] = [
             ("Checkouts", "shopping_cart_checkout", "billing.checkout"),
             ("Payments", "payments", "billing.payment"),
             ("Refunds", "undo", "billing.refund"),
+            ("Disputes", "gavel", "billing.dispute"),
             ("Subscriptions", "autorenew", "billing.subscription"),
             ("Invoices", "receipt_long", "billing.invoice"),
         ],

@@ -3,6 +3,7 @@
 from billing.admin import (
     carts,
     checkouts,
+    disputes,
     invoices,
     payments,
     prices,
@@ -19,6 +20,7 @@ from billing.admin import (
 __all__ = [
     "carts",
     "checkouts",
+    "disputes",
     "invoices",
     "payments",
     "prices",

@@ -1,21 +1,24 @@
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin
-from django.http import HttpRequest
+from django.db.models import Model
+from django.http import HttpRequest, HttpResponse
 
+from billing.admin import refunding
 from billing.admin.mirrors import METADATA, STRIPE, MirrorAdmin
 from billing.models import Payment
 from billing.models.payment import PaymentStatus, PaymentType
 from billing.models.sync_object import Kind
 from common.admin import columns, filters
-from common.admin.decorators import display
+from common.admin.decorators import action, display
 from common.admin.sections import Section
 
 
 @admin.register(Payment)
 class PaymentAdmin(MirrorAdmin):
     kind = Kind.PAYMENT_INTENT
+    actions_detail: ClassVar[Sequence[str]] = ["refund", "read_again"]
     list_display = [
         "id",
         "customer_link",
@@ -50,6 +53,7 @@ class PaymentAdmin(MirrorAdmin):
                     "shown_amount",
                     "shown_received",
                     "shown_refunded",
+                    "shown_disputed",
                     "failure",
                     "off_session",
                     "payment_method_type",
@@ -63,6 +67,22 @@ class PaymentAdmin(MirrorAdmin):
         STRIPE,
         METADATA,
     ]
+
+    def has_refund_permission(self, request: HttpRequest, obj: Model | str | None = None) -> bool:
+        return request.user.has_perm("billing.add_refund")
+
+    @action(
+        description="Refund",
+        url_path="refund",
+        icon="undo",
+        permissions=["refund"],
+        dialog=refunding.REFUND,
+    )
+    def refund(
+        self, request: HttpRequest, form: refunding.RefundForm, object_id: str
+    ) -> HttpResponse:
+        self.row(request, object_id)
+        return refunding.refund(request, form)
 
     @display(description="For", ordering="type")
     def shown_type(self, row: Payment) -> str:
@@ -84,25 +104,68 @@ class PaymentAdmin(MirrorAdmin):
     def shown_refunded(self, row: Payment) -> str:
         return columns.money(row.amount_refunded, row.currency) if row.amount_refunded else "–"
 
+    @display(description="Disputed")
+    def shown_disputed(self, row: Payment) -> str:
+        return columns.money(row.amount_disputed, row.currency) if row.amount_disputed else "–"
+
     @display(description="Failure")
     def failure(self, row: Payment) -> str:
         return ": ".join(filter(None, [row.failure_code, row.failure_message])) or columns.EMPTY
 
     def sections(self, request: HttpRequest, row: Any) -> Sequence[Section]:
-        return [
-            Section(
-                title="Refunds",
-                headers=["Refund", "Amount", "Status", "Reason", "At"],
-                rows=[
-                    [
-                        columns.link(refund, refund.pk),
-                        columns.money(refund.amount, refund.currency),
-                        columns.badge(refund.status),
-                        refund.reason or columns.EMPTY,
-                        columns.moment(refund.refunded_at),
-                    ]
-                    for refund in row.refunds.order_by("-pk")
-                ],
-                right=[1],
-            )
-        ]
+        return [_refunds(row), _disputes(row), _invoices(row)]
+
+
+def _refunds(row: Payment) -> Section:
+    return Section(
+        title="Refunds",
+        headers=["Refund", "Amount", "Status", "Reason", "At"],
+        rows=[
+            [
+                columns.link(refund, refund.pk),
+                columns.money(refund.amount, refund.currency),
+                columns.badge(refund.status or "asked"),
+                refund.failure_reason or refund.reason or columns.EMPTY,
+                columns.moment(refund.refunded_at),
+            ]
+            for refund in row.refunds.order_by("-pk")
+        ],
+        right=[1],
+    )
+
+
+def _disputes(row: Payment) -> Section:
+    return Section(
+        title="Disputes",
+        headers=["Dispute", "Amount", "Status", "Reason", "Answer due", "Opened"],
+        rows=[
+            [
+                columns.link(dispute, dispute.pk),
+                columns.money(dispute.amount, dispute.currency),
+                columns.badge(dispute.status),
+                dispute.reason or columns.EMPTY,
+                columns.moment(dispute.evidence_due_by),
+                columns.moment(dispute.opened_at),
+            ]
+            for dispute in row.disputes.order_by("-pk")
+        ],
+        empty="Nobody contests it.",
+        right=[1],
+    )
+
+
+def _invoices(row: Payment) -> Section:
+    return Section(
+        title="Invoices",
+        headers=["Invoice", "Settled", "Status"],
+        rows=[
+            [
+                columns.link(each.invoice),
+                columns.money(each.amount_paid, each.currency),
+                columns.badge(each.status),
+            ]
+            for each in row.invoice_payments.select_related("invoice")
+        ],
+        empty="It settles no invoice.",
+        right=[1],
+    )

@@ -3,7 +3,7 @@ from typing import Any
 from django.contrib import admin
 
 from billing.admin import read_again
-from billing.admin.mirrors import STRIPE, MirrorAdmin
+from billing.admin.mirrors import METADATA, STRIPE, MirrorAdmin
 from billing.models import Refund
 from billing.models.sync_object import Kind
 from billing.services.rereading import Wanted
@@ -52,11 +52,13 @@ class RefundAdmin(MirrorAdmin):
                     "status_badge",
                     "shown_amount",
                     "reason",
+                    "failure_reason",
                     "refunded_at",
                 )
             },
         ),
         STRIPE,
+        METADATA,
     ]
 
     def wanted(self, row: Any) -> Wanted:

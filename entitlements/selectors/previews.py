@@ -1,12 +1,15 @@
-"""What a grant, or the end of one, would change: the same resolution over facts that are not there.
+"""What a grant, the end of one, or other words of a source would change: the same resolution over
+facts that are not there.
 
-Nothing is written. The answers are those of the moment at which the grant would begin to count.
+Nothing is written. The answers are those of the moment at which the change would begin to count.
 """
 
-from collections.abc import Collection, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
+
+from django.db.models import Q
 
 from entitlements import resolution
 from entitlements.models import Fact, Feature, Grant
@@ -21,6 +24,48 @@ from projects.models import Customer
 
 NEW = "new"
 """The id of the grant that is not there yet, as a source."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposed:
+    """What a source might say about a feature."""
+
+    feature_id: str
+    effect: str
+    value: Any
+    reason: Reason
+    starts_at: datetime
+    ends_at: datetime | None
+
+
+def of_sources(
+    *, customer: Customer, said: Mapping[Source, Sequence[Proposed]], at: datetime
+) -> list[Effect]:
+    """For each feature that these sources speak or would speak about the decision without and
+    with their new words. Two queries."""
+    before = stored.known(stored.current(customer=customer))
+    ids = {each.feature_id for facts in said.values() for each in facts}
+    named = Feature.objects.for_project(customer.project_id).filter(
+        Q(pk__in=ids) | Q(code__in={fact.feature for fact in before if fact.source in said})
+    )
+    features = {feature.pk: feature for feature in named}
+    proposed = [
+        Known(
+            source_type=source.type,
+            source_id=source.id,
+            effect=each.effect,
+            feature=features[each.feature_id].code,
+            value=each.value,
+            reason=each.reason,
+            starts_at=each.starts_at,
+            ends_at=each.ends_at,
+        )
+        for source, facts in said.items()
+        for each in facts
+    ]
+    rest = [fact for fact in before if fact.source not in said]
+    kinds = {feature.code: feature.kind for feature in features.values()}
+    return _compare(before, [*rest, *proposed], kinds, at=at, version=customer.version)
 
 
 def of_grant(

@@ -12,8 +12,11 @@ from billing.models import (
     CartLine,
     Checkout,
     CheckoutLine,
+    CreditNote,
+    Dispute,
     Invoice,
     InvoiceLine,
+    InvoicePayment,
     Payment,
     Price,
     Product,
@@ -305,6 +308,37 @@ def _buy(
         amount_refunded=900,
         paid_at=now - DAY,
         metadata={"seller": name},
+    )
+    Dispute.objects.for_project(project).create(
+        account=account,
+        stripe_id=_stripe_id("du"),
+        payment=payment,
+        status=("needs_response", "won", "lost", "warning_needs_response")[number % 4],
+        currency="usd",
+        amount=2000,
+        reason="fraudulent",
+        evidence_due_by=now + 7 * DAY,
+        opened_at=now - DAY / 4,
+    )
+    InvoicePayment.objects.for_project(project).create(
+        invoice=invoice,
+        stripe_id=_stripe_id("inpay"),
+        payment=payment,
+        payment_stripe_id=payment.stripe_id or "",
+        status="paid",
+        currency="usd",
+        amount_requested=2900,
+        amount_paid=2900,
+    )
+    CreditNote.objects.for_project(project).create(
+        account=account,
+        stripe_id=_stripe_id("cn"),
+        invoice=invoice,
+        number=f"{name}-CN-{number}",
+        status="issued",
+        currency="usd",
+        amount=900,
+        issued_at=now - DAY / 2,
     )
     refund = Refund.objects.for_project(project).create(
         account=account,

@@ -1,0 +1,122 @@
+"""Give money back, on a payment's page, with a look at what access will change first."""
+
+import hashlib
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+
+from billing.models import Payment
+from billing.services import refund_effects, refunds
+from common.admin import columns, dialogs, fields
+from common.admin.actors import actor
+from common.currencies import exponent
+from common.money import Money
+from entitlements.admin import decisions
+
+WHY = (
+    ("", "None"),
+    ("requested_by_customer", "Requested by the customer"),
+    ("duplicate", "Duplicate"),
+    ("fraudulent", "Fraudulent"),
+)
+
+
+class RefundForm(dialogs.Dialog):
+    """How much. ``previewed`` is the fingerprint of what was sent when the effect was shown."""
+
+    form_after_template = "console/effects.html"
+
+    amount = fields.text(max_length=20, required=False)
+    why = fields.choice(WHY, label="Reason for Stripe", required=False)
+    previewed = forms.CharField(required=False, widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.effects: list[dict[str, object]] = []
+        rows = Payment.objects.across_projects().select_related("customer", "checkout", "account")
+        self.payment = rows.filter(pk=self.row_key).first()
+        if self.payment is not None:
+            left = Money(refunds.refundable(self.payment), self.payment.currency)
+            self.fields["amount"].help_text = f"Empty: all that is left, {left}."
+
+    def clean_amount(self) -> int | None:
+        """Minor units; None for all that is left."""
+        typed = self.cleaned_data["amount"].strip()
+        if not typed or self.payment is None:
+            return None
+        return _minor_units(typed, self.payment.currency)
+
+    @property
+    def fingerprint(self) -> str:
+        payment, said = self.payment, self.cleaned_data
+        assert payment is not None
+        money = [payment.amount_refunded, payment.amount_disputed]
+        parts = [payment.pk, payment.customer.version, *money, said["amount"]]
+        return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+    def preview(self) -> None:
+        """Show what sending the form once more will change."""
+        assert self.payment is not None
+        amount = self.cleaned_data["amount"]
+        found = refund_effects.of_refund(
+            payment=self.payment,
+            amount=refunds.refundable(self.payment) if amount is None else amount,
+            at=timezone.now(),
+        )
+        self.effects = decisions.effects(found)
+        self.data = {**self.request.POST.dict(), "previewed": self.fingerprint}
+
+    def get_after_template_context(
+        self, request: HttpRequest, object_id: int | str | None = None
+    ) -> dict[str, Any]:
+        return {"effects": self.effects}
+
+
+REFUND = dialogs.describe(
+    "Refund",
+    "Stripe gives the money back to whatever it came from. Access follows each product's policy.",
+    submit="Show what will change",
+    form=RefundForm,
+)
+
+
+def refund(request: HttpRequest, form: RefundForm) -> HttpResponse:
+    """First the form, then the form with its effects, then the act."""
+    if form.cleaned_data["previewed"] != form.fingerprint:
+        form.preview()
+        return dialogs.again(request, form, {**REFUND, "form_submit_text": "Refund"})
+    return dialogs.attempt(request, form, REFUND, lambda: _act(request, form))
+
+
+def _act(request: HttpRequest, form: RefundForm) -> HttpResponse:
+    payment, said = form.payment, form.cleaned_data
+    assert payment is not None
+    made = refunds.refund(
+        payment=payment,
+        amount=said["amount"],
+        reason=said["why"],
+        metadata={},
+        idempotency_key=said["previewed"],
+        actor=actor(request),
+        note=said["reason"],
+        at=timezone.now(),
+    )
+    money = Money(made.amount, made.currency)
+    return dialogs.finish(request, f"{money} go back: {made.pk}.", to=columns.url(payment))
+
+
+def _minor_units(typed: str, currency: str) -> int:
+    """``12.50`` as 1250, by the currency's digits; nothing is rounded."""
+    digits = exponent(currency) or 0
+    whole, point, fraction = typed.partition(".")
+    if not (whole + fraction).isascii() or not (whole + fraction).isdigit():
+        raise ValidationError("An amount such as 12.50.")
+    if point and len(fraction) != digits:
+        raise ValidationError(f"{currency.upper()} has {digits} digits after the point.")
+    amount: int = int(whole or "0") * 10**digits + int(fraction or "0")
+    if amount == 0:
+        raise ValidationError("More than nothing.")
+    return amount

@@ -1,0 +1,47 @@
+"""What a refund would change for its customer, before anybody makes it. Nothing is written."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from billing.models import Payment
+from billing.services import claims, provisioning
+from entitlements.models.fact import SourceType
+from entitlements.resolution import Source
+from entitlements.selectors import previews
+from entitlements.selectors.effects import Effect
+from entitlements.selectors.previews import Proposed
+from entitlements.services.facts import Claim
+
+
+def of_refund(*, payment: Payment, amount: int, at: datetime) -> list[Effect]:
+    """For each feature that the payment has to do with the decision without and with a refund of
+    ``amount`` minor units."""
+    also = {payment.pk: amount}
+    invoices = provisioning.invoices_of(payment)
+    checkouts = {each.pk: each for one in invoices for each in provisioning.checkouts_of(one)}
+    if payment.checkout is not None:
+        checkouts[payment.checkout.pk] = payment.checkout
+    said = {
+        Source(SourceType.CHECKOUT, each.pk): _proposed(
+            claims.of_checkout(each, claims.of_lines(each, also=also))
+        )
+        for each in checkouts.values()
+    }
+    for subscription in (each for one in invoices for each in provisioning.subscriptions_of(one)):
+        source = Source(SourceType.SUBSCRIPTION, subscription.pk)
+        said[source] = _proposed(claims.of_subscription(subscription, also=also))
+    return previews.of_sources(customer=payment.customer, said=said, at=at)
+
+
+def _proposed(found: Iterable[Claim]) -> list[Proposed]:
+    return [
+        Proposed(
+            feature_id=each.feature_id,
+            effect=each.effect,
+            value=each.value,
+            reason=each.reason,
+            starts_at=each.starts_at,
+            ends_at=each.ends_at,
+        )
+        for each in found
+    ]

@@ -1,0 +1,77 @@
+"""Giving money back from a payment's page: what access will change is shown before it does."""
+
+from collections.abc import Callable
+
+import pytest
+from django.contrib.admin.utils import quote
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from billing.models import Payment, Price, StripeCustomer
+from entitlements.selectors import decisions
+from events.models import AuditEntry
+from tests.console.dialogs import send, told, was_done
+from tests.shop import Shop
+
+Drain = Callable[[], None]
+
+
+@pytest.fixture
+def payment(shop: Shop, alice: StripeCustomer, once: Price, drain: Drain) -> Payment:
+    """99 dollars for single sign-on."""
+    checkout = shop.checkout(alice, once)
+    shop.complete(checkout)
+    drain()
+    return Payment.objects.for_project(shop.project).get()
+
+
+def address(payment: Payment) -> str:
+    return reverse("admin:billing_payment_refund", args=[quote(payment.pk)])
+
+
+def is_allowed(shop: Shop) -> bool:
+    at = timezone.now()
+    return decisions.check(project=shop.project, user_id="alice", feature="sso", at=at).allowed
+
+
+def fingerprint(answer: object) -> str:
+    page = answer.content.decode()  # type: ignore[attr-defined]  # Django's test response
+    return str(page.split('name="previewed" value="')[1].split('"')[0])
+
+
+def test_the_effect_is_shown_first(
+    shop: Shop, payment: Payment, operator: Client, viewer: Client, drain: Drain
+) -> None:
+    page = operator.get(address(payment))
+    assert "all that is left, 99.00 USD" in page.content.decode()
+    seen = send(operator, address(payment))
+    assert "on (entitled)" in seen.content.decode()
+    assert "off (not entitled)" in seen.content.decode()
+    assert payment.refunds.count() == 0
+    assert viewer.get(address(payment)).status_code == 403
+
+    partly = send(operator, address(payment), amount="9.00", previewed=fingerprint(seen))
+    assert "off (not entitled)" not in partly.content.decode(), "another amount is shown first too"
+    assert payment.refunds.count() == 0
+
+    done = send(operator, address(payment), previewed=fingerprint(seen), why="duplicate")
+    assert was_done(done), done.content
+    (made,) = payment.refunds.all()
+    assert told(done) == [f"99.00 USD go back: {made.pk}."]
+    assert (made.amount, made.reason, made.status) == (9900, "duplicate", "succeeded")
+    assert not is_allowed(shop)
+    entry = AuditEntry.objects.get(action="payment.refund")
+    assert (entry.actor, entry.reason) == ("operator:operator", "The customer asked.")
+    again = send(operator, address(payment))
+    refused = send(operator, address(payment), previewed=fingerprint(again))
+    assert "There is not that much left to refund." in refused.content.decode()
+    assert payment.refunds.count() == 1
+
+
+@pytest.mark.parametrize("amount", ["0", "-1", "1e2", "9.9", "9.001", "all", "1,000", "0.00", "١"])
+def test_amounts_that_are_none(payment: Payment, operator: Client, amount: str) -> None:
+    answer = send(operator, address(payment), amount=amount)
+    assert not was_done(answer)
+    assert 'name="previewed"' in answer.content.decode()
+    assert payment.refunds.count() == 0
