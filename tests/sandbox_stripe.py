@@ -79,6 +79,11 @@ class SandboxStripe:
         with self.world.transaction() as tx:
             refunds.fail(tx, tx.path_object("refund", refund))
 
+    def ask_for_details(self, refund: str) -> None:
+        """The refund waits until the buyer has said where the money goes."""
+        with self.world.transaction() as tx:
+            refunds.ask_for_details(tx, tx.path_object("refund", refund))
+
     def _post(self, url: str, body: bytes, headers: dict[str, str]) -> int:
         answer = self._browser.post(
             urlsplit(url).path,

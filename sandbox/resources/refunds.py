@@ -86,12 +86,25 @@ def list_(tx: Transaction, params: Params) -> Object:
 
 @routes.post("/v1/refunds/<id>/cancel", RefundCancelParams)
 def cancel(tx: Transaction, params: Params, id: str) -> Object:
-    """No refund of the sandbox waits for the customer, and others cannot be canceled at Stripe."""
+    """Only one that waits for the customer's bank details; others Stripe does not take back."""
     refund = tx.path_object("refund", id)
-    raise invalid(
-        f"This refund cannot be canceled because it has a status of {refund['status']}. Only a "
-        "refund with the status requires_action may be canceled."
-    )
+    if refund["status"] != "requires_action":
+        raise invalid(
+            f"This refund cannot be canceled because it has a status of {refund['status']}. Only "
+            "a refund with the status requires_action may be canceled."
+        )
+    with tx.updating(refund, "refund.updated", "charge.refund.updated"):
+        refund["status"] = "canceled"
+    charge = charges.by_id(tx, refund["charge"])
+    with tx.updating(charge, "charge.updated"):
+        _count(charge, -refund["amount"])
+    return refund
+
+
+def ask_for_details(tx: Transaction, refund: Object) -> None:
+    """The customer has to say where the money goes: what a method without a way back comes to."""
+    with tx.updating(refund, "refund.updated", "charge.refund.updated"):
+        refund["status"] = "requires_action"
 
 
 def decide_due(tx: Transaction) -> None:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from billing import representation
 from billing.models import Checkout, StripeAccount
-from billing.models.checkout import CheckoutStatus
+from billing.models.checkout import PAID, CheckoutStatus
 from billing.models.sync_object import Kind
 from billing.selectors import owners
 from billing.selectors.owners import Owner
@@ -14,7 +14,7 @@ from billing.services import carts, leases, provisioning
 from billing.services.apply import page_payments
 from billing.services.apply.announce import write_and_tell
 from billing.services.apply.mapper import Mapper
-from billing.services.apply.plan import Differences, Plan, Values
+from billing.services.apply.plan import Children, Differences, Plan, Values
 from billing.stripe.snapshots import CheckoutSnapshot
 from common.queue import enqueue
 from events.catalog import EventType
@@ -74,6 +74,7 @@ def _carry_out(planned: Plan[Checkout], customer: Customer | None, at: datetime)
     status = planned.values.get("status", row.status)
     if status == CheckoutStatus.COMPLETE and row.completed_at is None:
         planned = replace(planned, values={**planned.values, "completed_at": at})
+    planned = replace(planned, children=_fulfilment(planned, at))
     differences = write_and_tell(
         planned, customer=customer, render=representation.checkout, happened=_happened, at=at
     )
@@ -82,6 +83,18 @@ def _carry_out(planned: Plan[Checkout], customer: Customer | None, at: datetime)
     provisioning.follow_checkout(checkout=row, customer=customer, at=at)
     page_payments.follow_checkout(checkout=row, customer=customer, at=at)
     carts.follow(checkout=row, at=at)
+
+
+def _fulfilment(planned: Plan[Checkout], at: datetime) -> tuple[Children, ...]:
+    """Once the page is paid for, its lines are given."""
+    row, values = planned.row, planned.values
+    status = values.get("status", row.status)
+    paid = values.get("payment_status", row.payment_status) in PAID
+    if status != CheckoutStatus.COMPLETE or not paid:
+        return ()
+    lines = {str(line.pk): line for line in row.lines.filter(fulfilled_at__isnull=True)}
+    wanted = {pk: {"fulfilled_at": at} for pk in lines}
+    return (Children(name="lines", rows=lines, wanted=wanted, new=lines.__getitem__),)
 
 
 def _happened(planned: Plan[Checkout], differences: Differences) -> Iterator[EventType]:

@@ -273,6 +273,7 @@ def test_what_a_cart_sold_once_beside_a_subscription_follows_its_first_invoice(
     assert desk.has() == ALL
     lines = desk.tenant.api.get(f"/checkout/{opened['id']}").json()["lines"]
     assert [bool(line["fulfilled_at"]) for line in lines] == [True, True]
+    assert outbox.last(desk.project, "checkout.completed").data["lines"] == lines
     (payment,) = desk.tenant.api.get("/payments").json()["data"]
     (invoice,) = desk.tenant.api.get("/invoices").json()["data"]
     assert payment["invoice"] == invoice["id"]

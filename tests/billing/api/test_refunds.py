@@ -1,5 +1,6 @@
 """``/payments/{id}/refunds``: money back, never more than was paid, never twice."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -120,7 +121,7 @@ def test_one_refund_however_stripe_fails(
 ) -> None:
     """After an error inside Stripe its list decides, a minute later, whether one was made."""
     tenant.stripe.fail(fault, path="/v1/refunds", times=3)
-    answers = [refund(tenant, payment, key="r-1", amount=100) for _ in range(2)]
+    answers = [refund(tenant, payment, key="r-1", amount=100) for _ in range(3)]
     clock.advance(seconds=61)
     answers.append(refund(tenant, payment, key="r-1", amount=100))
     made = [answer for answer in answers if answer.status_code == 201]
@@ -189,6 +190,49 @@ def test_a_refund_stands_in_the_audit_trail(tenant: Tenant, payment: Json) -> No
         100,
         "duplicate",
     )
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_refund_that_waits_is_called_off(
+    tenant: Tenant, neighbour: Tenant, payment: Json, drain: Callable[[], None]
+) -> None:
+    made = refund(tenant, payment).json()
+    path = f"/refunds/{made['id']}/cancel"
+    refused = tenant.api.post(path)
+    assert (refused.status_code, refused.json()["code"]) == (409, "refund-not-cancelable")
+    tenant.stripe.ask_for_details(made["stripe_id"])
+    drain()
+    assert tenant.api.get(f"/refunds/{made['id']}").json()["status"] == "requires_action"
+    assert neighbour.api.post(path).status_code == 404
+    assert not allowed(tenant)
+    for _ in range(2):
+        canceled = tenant.api.post(path, headers={"Idempotency-Key": "c-1"})
+        assert (canceled.status_code, canceled.json()["status"]) == (200, "canceled")
+    assert allowed(tenant)
+    assert tenant.api.post(path).json()["code"] == "refund-not-cancelable"
+    shown = tenant.api.get(f"/payments/{payment['id']}").json()
+    assert (shown["status"], shown["amount_refunded"]["amount"]) == ("paid", 0)
+    entry = AuditEntry.objects.get(action="refund.cancel")
+    assert entry.subject == made["id"]
+
+
+def test_refunds_are_listed(tenant: Tenant, neighbour: Tenant, payment: Json) -> None:
+    made = [refund(tenant, payment, amount=amount).json() for amount in (100, 200)]
+    newest = made[::-1]
+    for query, found in (
+        ({}, newest),
+        ({"payment": payment["id"]}, newest),
+        ({"user_id": "alice", "status": "succeeded"}, newest),
+        ({"user_id": "bob"}, []),
+        ({"status": "failed"}, []),
+        ({"limit": "1"}, newest[:1]),
+    ):
+        assert tenant.api.get("/refunds", query=query).json()["data"] == found, query
+    for query in ({"payment": "pi_1"}, {"status": "lost"}, {"charge": "ch_1"}):
+        assert tenant.api.get("/refunds", query=query).status_code == 422
+    assert tenant.api.get(f"/refunds/{made[0]['id']}").json() == made[0]
+    assert neighbour.api.get("/refunds").json()["data"] == []
+    assert neighbour.api.get(f"/refunds/{made[0]['id']}").status_code == 404
 
 
 def test_filters(tenant: Tenant, payment: Json) -> None:
