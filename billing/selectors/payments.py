@@ -19,7 +19,7 @@ UNPAID = (PaymentStatus.PENDING, PaymentStatus.REQUIRES_ACTION, PaymentStatus.FA
 
 def listing(
     *,
-    project: Project,
+    project: Project | str,
     user_id: str = "",
     checkout: str = "",
     status: str = "",
@@ -42,7 +42,7 @@ def listing(
     )
 
 
-def get(*, project: Project, payment_id: str) -> Payment:
+def get(*, project: Project | str, payment_id: str) -> Payment:
     """One payment with its checkout; raises NotFound."""
     row = listing(project=project).select_related("checkout").filter(pk=payment_id).first()
     if row is None:
@@ -79,7 +79,7 @@ def lock_due(*, at: datetime, limit: int) -> list[Payment]:
     )
 
 
-def of_reference(*, project: Project, reference: str) -> Payment | None:
+def of_reference(*, project: Project | str, reference: str) -> Payment | None:
     """The payment that the project calls so."""
     return (
         Payment.objects.for_project(project)

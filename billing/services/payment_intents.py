@@ -79,7 +79,7 @@ def finish(*, payment: Payment, wish: Wish, at: datetime) -> Payment:
         _make(payment, params, at=at)
     elif not payment.client_secret:
         _read(payment, at)
-    return stored.get(project=payment.project, payment_id=payment.pk)
+    return stored.get(project=payment.project_id, payment_id=payment.pk)
 
 
 def _customer(project: Project, wish: Wish, at: datetime) -> Customer:

@@ -65,7 +65,7 @@ def finish(*, payment: Payment, wish: Wish, at: datetime) -> Payment:
             payment_requests.take_back(payment)
             raise
         _link(payment, page, at)
-    return stored.get(project=payment.project, payment_id=payment.pk)
+    return stored.get(project=payment.project_id, payment_id=payment.pk)
 
 
 def close(*, payment: Payment, at: datetime) -> None:

@@ -46,7 +46,7 @@ class Wish:
     page: Mapping[str, Any] = field(default_factory=dict)
 
 
-def of_reference(*, project: Project, wish: Wish) -> Payment | None:
+def of_reference(*, project: Project | str, wish: Wish) -> Payment | None:
     """The payment that the reference names already. Raises ReferenceReused for another one."""
     if not wish.reference:
         return None
@@ -87,7 +87,7 @@ def begin(
     try:
         with transaction.atomic():
             customer = people.lock(project_id=customer.project_id, customer_id=customer.pk)
-            found = of_reference(project=customer.project, wish=wish) or begun(
+            found = of_reference(project=customer.project_id, wish=wish) or begun(
                 customer=customer, wish=wish, idempotency_key=idempotency_key, at=at
             )
             if found is not None:
@@ -108,7 +108,7 @@ def begin(
                 request_key=_key(customer, wish, idempotency_key),
             )
     except IntegrityError:  # another user's payment has taken the reference meanwhile
-        found = of_reference(project=customer.project, wish=wish)
+        found = of_reference(project=customer.project_id, wish=wish)
         if found is None:
             raise
         return found, False

@@ -81,7 +81,7 @@ def read_again(*, payment: Payment, at: datetime) -> Payment:
             stripe_id=payment.stripe_id,
             at=at,
         )
-    return stored.get(project=payment.project, payment_id=payment.pk)
+    return stored.get(project=payment.project_id, payment_id=payment.pk)
 
 
 def cancel(*, payment: Payment, actor: str, at: datetime) -> Payment:

@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from io import StringIO
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -77,6 +79,7 @@ def test_nobody_paid(tenant: Tenant, project: Project, due: Json, drain: Drain) 
     lease_ends(project)
     assert expire() == 0
     assert outbox.types(project, "payment.") == ["payment.created", "payment.expired"]
+    call_command("reconcile", "--dry-run", stdout=StringIO())
     told = outbox.last(project, "payment.expired")
     assert (told.data["status"], told.previous["status"]) == ("expired", "pending")
 

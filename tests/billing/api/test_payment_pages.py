@@ -2,8 +2,10 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from io import StringIO
 
 import pytest
+from django.core.management import call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -29,6 +31,11 @@ def ask(tenant: Tenant, price: Json, status: int = 201, **body: object) -> Json:
 
 def show(tenant: Tenant, payment: Json) -> Json:
     return dict(tenant.api.get(f"/payments/{payment['id']}").json())
+
+
+def agrees_with_stripe() -> None:
+    """Reconciliation finds no difference, or exits."""
+    call_command("reconcile", "--dry-run", stdout=StringIO())
 
 
 def only(project: Project) -> Payment:
@@ -84,6 +91,25 @@ def test_a_subscription_adopts_its_first_payment(
     assert (row.amount_received, row.checkout_id) == (2900, made["checkout"])
     assert row.invoice_stripe_id == tenant.at_stripe("invoice")[0]["id"]
     assert outbox.types(project, "payment.") == ["payment.created", "payment.paid"]
+    agrees_with_stripe()
+
+
+def test_a_cart(tenant: Tenant, project: Project, drain: Drain) -> None:
+    """A subscription and an item together: one payment, that of the first invoice."""
+    tool = tenant.price(tenant.product("Tool"), amount=500, interval=None)
+    cart = tenant.cart(tenant.price(amount=2900), tool)
+    body = {"cart": cart["id"], "success_url": f"{HOME}/thanks", "reference": cart["id"]}
+    made = tenant.api.post("/payments", body).json()
+    assert (made["type"], made["amount"]["amount"], made["user_id"]) == ("cart", 3400, "alice")
+    assert made["detected"] == {"type": "cart", "because": "The request names a cart."}
+    tenant.pay(made)
+    drain()
+    row = only(project)
+    assert (row.pk, row.status, row.amount_received) == (made["id"], "paid", 3400)
+    again = tenant.api.post("/payments", body)
+    assert (again.status_code, again.json()["status"]) == (200, "paid")
+    assert outbox.types(project, "payment.") == ["payment.created", "payment.paid"]
+    agrees_with_stripe()
 
 
 def test_on_return_from_a_subscriptions_page(tenant: Tenant, project: Project) -> None:
@@ -154,6 +180,7 @@ def test_a_page_that_ends(
     Payment.objects.for_project(project).update(expiry_leased_until=None)
     assert payment_expiry.expire_due(at=timezone.now()) == 0
     assert Checkout.objects.for_project(project).get().status == "expired"
+    agrees_with_stripe()
     failed = ["payment.failed"] if tried else []
     assert outbox.types(project, "payment.") == ["payment.created", *failed, f"payment.{status}"]
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from billing.models import Payment, StripeCustomer, StripeIntent
 from projects.models import Project
@@ -171,6 +172,17 @@ def test_a_reference_is_one_payment_for_life(
     assert outbox.types(project) == ["customer.created", "payment.created", "payment.paid"]
     listed = tenant.api.get("/payments", query={"reference": "order-1"}).json()["data"]
     assert [each["id"] for each in listed] == [made["id"]]
+
+
+def test_what_it_costs_us(tenant: Tenant) -> None:
+    """A payment that is made, and one that is found by its reference."""
+    counted = []
+    for reference in ("warm", "order-1", "order-1"):
+        with CaptureQueriesContext(connection) as captured:
+            assert tenant.api.post("/payments", intent(reference=reference)).status_code < 300
+        counted.append(len(captured))
+    assert counted[1] <= 62, "savepoints of the test among them"
+    assert counted[2] <= 9
 
 
 def test_a_reference_is_the_projects_own(tenant: Tenant, neighbour: Tenant) -> None:
