@@ -26,6 +26,8 @@ from billing.stripe import writes
 from billing.stripe.client import client_for
 from billing.stripe.errors import (
     StripeFailed,
+    StripeObjectMissing,
+    StripeRefused,
     StripeUnavailable,
 )
 from billing.stripe.fields import Fields, labelled
@@ -235,20 +237,30 @@ def _finish(intent: StripeIntent, at: datetime) -> None:
 
 def _answer_again(intent: StripeIntent) -> Fields:
     """What Stripe said to a request that somebody else has carried out."""
-    return writes.send(
-        client_for(intent.account),
-        intent.operation,
-        target=intent.target,
-        params=intent.params,
-        idempotency_key=intent.idempotency_key,
-    )
+    if not intent.target:  # the row has what counts
+        return {"id": intent.stripe_id}
+    try:
+        return writes.send(
+            client_for(intent.account),
+            intent.operation,
+            target=intent.target,
+            params=intent.params,
+            idempotency_key=intent.idempotency_key,
+        )
+    except StripeObjectMissing:
+        if writes.WRITES[intent.operation].gone_is_done:
+            return {"id": intent.target}
+        raise
 
 
 def _open_again(intent: StripeIntent) -> None:
     """Stripe said no, and the same is asked for again.
 
     Under the same key if nobody was told, so that nobody is told anything else than Stripe said.
+    Raises StripeRefused for what was to be made for a row that went with the first answer.
     """
+    if not intent.target and not settling.row_of(intent).exists():
+        raise StripeRefused("Stripe refused an earlier try, and nothing waits for it any more.")
     anew = intent.answered_at is not None
     rows = StripeIntent.objects.for_project(intent.project_id)
     rows.filter(pk=intent.pk, state=IntentState.FAILED).update(

@@ -26,11 +26,12 @@ from billing.models.outbound import Outbound
 from billing.models.stripe_intent import IntentState
 from billing.selectors import intents
 from billing.services import leases, turns
-from billing.stripe import writes
+from billing.stripe import budget, writes
 from billing.stripe.client import client_for
 from billing.stripe.errors import (
     CardDeclined,
     IdempotencyMismatch,
+    StripeBusy,
     StripeCredentialsRefused,
     StripeFailed,
     StripeObjectMissing,
@@ -163,6 +164,8 @@ def _key_is_old(intent: StripeIntent, at: datetime) -> bool:
 
 
 def _not_now(intent: StripeIntent, away: StripeUnavailable, at: datetime) -> None:
+    if isinstance(away, StripeBusy):
+        budget.slow_down(intent.account)
     if not isinstance(away, StripeFailed):
         _pause(intent, away)
     elif (intent.key_generation + 1) % KEYS == 0:
@@ -212,7 +215,7 @@ def _finish(intent: StripeIntent, fields: Fields, values: dict[str, Any], at: da
         if not intent.target:
             waiting = row_of(intent).filter(stripe_id__isnull=True)
             waiting.update(**{"stripe_id": made, **values})
-        _follow(intent)
+        _follow(intent, fields)
 
 
 def _fail(intent: StripeIntent, error: Exception, at: datetime) -> None:
@@ -226,7 +229,7 @@ def _fail(intent: StripeIntent, error: Exception, at: datetime) -> None:
             updated_at=at,
         )
         if intent.target:
-            _follow(intent)
+            _follow(intent, {})
         else:
             _take_back(intent)
 
@@ -251,13 +254,13 @@ def _pause(intent: StripeIntent, error: DomainError, **values: Any) -> None:
     )
 
 
-def _follow(intent: StripeIntent) -> None:
+def _follow(intent: StripeIntent, fields: Fields) -> None:
     """Have the mirror read what was changed."""
     news = writes.WRITES[intent.operation].news
     if news is None:
         return
     kind, name = news
-    named = {**intent.params, "id": intent.stripe_id, "target": intent.target}
+    named = {**intent.params, **fields, "id": intent.stripe_id, "target": intent.target}
     if stripe_id := named.get(name):
         leases.mark(account_id=intent.account_id, kind=kind, stripe_id=str(stripe_id))
 

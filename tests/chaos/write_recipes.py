@@ -1,0 +1,332 @@
+"""For every operation that Stripe can be asked for: what to ask, and how often it was done."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+from django.utils import timezone
+
+from billing.models import (
+    Checkout,
+    Coupon,
+    Payment,
+    PortalConfiguration,
+    Price,
+    Product,
+    PromotionCode,
+    Refund,
+    StripeCustomer,
+)
+from billing.models.outbound import Outbound
+from common.ids import new_id
+from sandbox.billing import pausing
+from tests.factories.projects import CustomerFactory
+from tests.shop import RETURN, Shop
+
+
+@dataclass
+class Case:
+    """One thing to ask for. ``done`` counts how often it was done at Stripe."""
+
+    params: dict[str, Any]
+    done: Callable[[], int]
+    row: Outbound | None = None
+    target: str = ""
+    is_refused: bool = False
+    request: str = field(default_factory=lambda: new_id("req"))
+
+
+@dataclass
+class Bench:
+    """Something of everything that an operation needs, made once and used by many cases."""
+
+    shop: Shop
+    number: int = field(default=0)
+
+    @cached_property
+    def buyer(self) -> StripeCustomer:
+        return self.shop.buyer("alice")
+
+    @cached_property
+    def product(self) -> Product:
+        return self.shop.product()
+
+    @cached_property
+    def price(self) -> Price:
+        return self.shop.price(self.product)
+
+    @cached_property
+    def once(self) -> Price:
+        return self.shop.price(self.product, interval="")
+
+    @cached_property
+    def coupon(self) -> str:
+        return self.v1.coupons.create({"percent_off": 10, "duration": "once"}).id
+
+    @cached_property
+    def promotion_code(self) -> str:
+        return self._promotion_code()
+
+    @cached_property
+    def subscription(self) -> str:
+        return self.subscribe()
+
+    @cached_property
+    def schedule(self) -> str:
+        return self.v1.subscription_schedules.create({"from_subscription": self.subscribe()}).id
+
+    @cached_property
+    def portal(self) -> str:
+        features = {"features": {"invoice_history": {"enabled": True}}}
+        return str(self.v1.billing_portal.configurations.create(features).id)
+
+    @property
+    def v1(self) -> Any:
+        return self.shop.stripe.v1
+
+    def subscribe(self) -> str:
+        return self.shop.subscribe(self.buyer, self.price)
+
+    def card(self) -> str:
+        method = self.v1.payment_methods.attach("pm_card_visa", {"customer": self.buyer.stripe_id})
+        return str(method.id)
+
+    def page(self) -> str:
+        params = {
+            "mode": "payment",
+            "customer": self.buyer.stripe_id,
+            "line_items": [{"price": self.once.stripe_id, "quantity": 1}],
+            "success_url": RETURN,
+        }
+        return str(self.v1.checkout.sessions.create(params).id)
+
+    def paused(self) -> str:
+        """A subscription whose trial has ended without a card."""
+        made = self.subscribe()
+        with self.shop.stripe.world.transaction() as tx:
+            subscription = tx.path_object("subscription", made)
+            with tx.updating(subscription):
+                pausing.stand_still(tx, subscription, reason="trial_end_without_payment_method")
+        return made
+
+    def intent(self) -> str:
+        params = {"amount": 500, "currency": "usd", "customer": self.buyer.stripe_id}
+        return str(self.v1.payment_intents.create(params).id)
+
+    def _promotion_code(self) -> str:
+        return str(self.v1.promotion_codes.create(code(self.coupon)).id)
+
+    def row(self, model: type[Outbound], **values: Any) -> Outbound:
+        return model.objects.create(project=self.shop.project, account=self.shop.account, **values)
+
+    def makes(self, row: Outbound, params: dict[str, Any], kind: str) -> Case:
+        """A case that makes an object: it is done as often as objects name the row."""
+
+        def done() -> int:
+            with self.shop.stripe.world.transaction() as tx:
+                return len(
+                    tx.ids(kind, lambda each: bool(each["metadata"].get("tollgate_id") == row.pk))
+                )
+
+        return Case(params, done, row=row)
+
+    def labels(self, target: str, service: Any) -> Case:
+        """A case that changes what stays: it is done once the object says so."""
+        self.number += 1
+        wanted = f"case {self.number}"
+
+        def done() -> int:
+            return int(service.retrieve(target).metadata.to_dict().get("case") == wanted)
+
+        return Case({"metadata": {"case": wanted}}, done, target=target)
+
+    def ends(self, target: str, service: Any, **ended: Any) -> Case:
+        """A case that ends or turns something: it is done once the object says so."""
+        (name, value) = next(iter(ended.items()))
+
+        def done() -> int:
+            return int(service.retrieve(target).to_dict()[name] == value)
+
+        return Case({}, done, target=target)
+
+
+def code(coupon: str) -> dict[str, Any]:
+    return {"promotion": {"type": "coupon", "coupon": coupon}}
+
+
+def customer(bench: Bench) -> Case:
+    person = CustomerFactory.create(project=bench.shop.project)
+    row = bench.row(StripeCustomer, customer=person)
+    return bench.makes(row, {"name": "Ada"}, "customer")
+
+
+def product(bench: Bench) -> Case:
+    return bench.makes(bench.row(Product, name="Pro"), {"name": "Pro"}, "product")
+
+
+def price(bench: Bench) -> Case:
+    row = bench.row(Price, product=bench.product, type="one_time", currency="usd", unit_amount=500)
+    params = {"product": bench.product.stripe_id, "currency": "usd", "unit_amount": 500}
+    return bench.makes(row, params, "price")
+
+
+def checkout(bench: Bench) -> Case:
+    row = bench.row(
+        Checkout,
+        customer=bench.buyer.customer,
+        type="item",
+        success_url=RETURN,
+        currency="usd",
+    )
+    params = {
+        "mode": "payment",
+        "customer": bench.buyer.stripe_id,
+        "line_items": [{"price": bench.once.stripe_id, "quantity": 1}],
+        "success_url": RETURN,
+    }
+    return bench.makes(row, params, "checkout.session")
+
+
+def payment(bench: Bench) -> Case:
+    row = bench.row(Payment, customer=bench.buyer.customer, currency="usd", amount=500)
+    params = {"amount": 500, "currency": "usd", "customer": bench.buyer.stripe_id}
+    return bench.makes(row, params, "payment_intent")
+
+
+def refund(bench: Bench) -> Case:
+    paid = bench.shop.pay(bench.buyer, 500)
+    of = bench.row(
+        Payment, customer=bench.buyer.customer, currency="usd", amount=500, stripe_id=paid
+    )
+    row = bench.row(
+        Refund,
+        payment=of,
+        status="pending",
+        currency="usd",
+        amount=100,
+        refunded_at=timezone.now(),
+    )
+    params = {"payment_intent": paid, "amount": 100}
+    return bench.makes(row, params, "refund")
+
+
+def canceled_refund(bench: Bench) -> Case:
+    """Stripe cancels only refunds that wait for the buyer, which cards never do."""
+    made = bench.v1.refunds.create({"payment_intent": bench.shop.pay(bench.buyer, 500)}).id
+    case = bench.ends(made, bench.v1.refunds, status="canceled")
+    return replace(case, is_refused=True)
+
+
+def coupon(bench: Bench) -> Case:
+    row = bench.row(Coupon, percent_off=10, duration="once")
+    return bench.makes(row, {"percent_off": "10", "duration": "once"}, "coupon")
+
+
+def promotion_code(bench: Bench) -> Case:
+    parent = Coupon.objects.create(
+        project=bench.shop.project, account=bench.shop.account, percent_off=10, duration="once"
+    )
+    row = bench.row(PromotionCode, coupon=parent, code="")
+    return bench.makes(row, code(bench.coupon), "promotion_code")
+
+
+def schedule(bench: Bench) -> Case:
+    subscription = bench.subscribe()
+
+    def done() -> int:
+        with bench.shop.stripe.world.transaction() as tx:
+            of_it = tx.ids(
+                "subscription_schedule", lambda each: bool(each["subscription"] == subscription)
+            )
+        return len(of_it)
+
+    return Case({"from_subscription": subscription}, done, target=subscription)
+
+
+def portal(bench: Bench) -> Case:
+    row = bench.row(PortalConfiguration, digest=new_id("digest"))
+    params = {"features": {"invoice_history": {"enabled": True}}}
+    return bench.makes(row, params, "billing_portal.configuration")
+
+
+def visit(bench: Bench) -> Case:
+    """A link into the portal; one that nobody is given is worth nothing, so two are no harm."""
+    buyer = str(bench.v1.customers.create({}).id)
+    configuration = bench.portal
+
+    def done() -> int:
+        with bench.shop.stripe.world.transaction() as tx:
+            kind = "billing_portal.session"
+            return min(1, len(tx.ids(kind, lambda each: bool(each["customer"] == buyer))))
+
+    return Case({"customer": buyer, "configuration": configuration}, done, target=buyer)
+
+
+def deleted_customer(bench: Bench) -> Case:
+    made = bench.v1.customers.create({}).id
+
+    def done() -> int:
+        return int(bool(bench.v1.customers.retrieve(made).to_dict().get("deleted")))
+
+    return Case({}, done, target=made)
+
+
+def deleted_coupon(bench: Bench) -> Case:
+    made = bench.v1.coupons.create({"percent_off": 10, "duration": "once"}).id
+
+    def done() -> int:
+        with bench.shop.stripe.world.transaction() as tx:
+            found = tx.get("coupon", made)
+        return int(found is None or bool(found.get("deleted")))
+
+    return Case({}, done, target=made)
+
+
+RECIPES: dict[str, Callable[[Bench], Case]] = {
+    "customer.create": customer,
+    "customer.update": lambda bench: bench.labels(str(bench.buyer.stripe_id), bench.v1.customers),
+    "customer.delete": deleted_customer,
+    "portal_configuration.create": portal,
+    "portal_session.create": visit,
+    "product.create": product,
+    "product.update": lambda bench: bench.labels(str(bench.product.stripe_id), bench.v1.products),
+    "price.create": price,
+    "price.update": lambda bench: bench.labels(str(bench.price.stripe_id), bench.v1.prices),
+    "checkout_session.create": checkout,
+    "checkout_session.expire": lambda bench: bench.ends(
+        bench.page(), bench.v1.checkout.sessions, status="expired"
+    ),
+    "payment_intent.create": payment,
+    "payment_intent.cancel": lambda bench: bench.ends(
+        bench.intent(), bench.v1.payment_intents, status="canceled"
+    ),
+    "payment_method.detach": lambda bench: bench.ends(
+        bench.card(), bench.v1.payment_methods, customer=None
+    ),
+    "refund.create": refund,
+    "refund.cancel": canceled_refund,
+    "subscription.update": lambda bench: bench.labels(bench.subscription, bench.v1.subscriptions),
+    "subscription.cancel": lambda bench: bench.ends(
+        bench.subscribe(), bench.v1.subscriptions, status="canceled"
+    ),
+    "subscription.resume": lambda bench: bench.ends(
+        bench.paused(), bench.v1.subscriptions, status="active"
+    ),
+    "subscription_schedule.create": schedule,
+    "subscription_schedule.update": lambda bench: bench.labels(
+        bench.schedule, bench.v1.subscription_schedules
+    ),
+    "subscription_schedule.release": lambda bench: bench.ends(
+        bench.v1.subscription_schedules.create({"from_subscription": bench.subscribe()}).id,
+        bench.v1.subscription_schedules,
+        status="released",
+    ),
+    "coupon.create": coupon,
+    "coupon.update": lambda bench: bench.labels(bench.coupon, bench.v1.coupons),
+    "coupon.delete": deleted_coupon,
+    "promotion_code.create": promotion_code,
+    "promotion_code.update": lambda bench: bench.labels(
+        bench.promotion_code, bench.v1.promotion_codes
+    ),
+}
