@@ -91,6 +91,10 @@ class NoDocument(Conflict):
     code, title = "no-document", "There is no PDF of this invoice."
 
 
+class NothingToImport(Conflict):
+    code, title = "nothing-to-import", "The project has no Stripe account of its own."
+
+
 class IntentOver(Conflict):
     code, title = "intent-over", "It has come to its end."
 
@@ -145,3 +149,9 @@ class AmbiguousSubscription(Conflict):
     """``products`` are those that the user is subscribed to."""
 
     code, title = "ambiguous-subscription", "The user has several subscriptions."
+
+
+class CustomerHasSubscriptions(Conflict):
+    """``subscriptions`` are those that are running."""
+
+    code, title = "customer-has-subscriptions", "The customer still has running subscriptions."

@@ -3,6 +3,7 @@ from billing.models.checkout import Checkout, CheckoutLine
 from billing.models.coupon import Coupon, PromotionCode
 from billing.models.credit_note import CreditNote
 from billing.models.dispute import Dispute
+from billing.models.import_progress import ImportProgress
 from billing.models.invoice import Invoice, InvoiceLine
 from billing.models.invoice_payment import InvoicePayment
 from billing.models.payment import Payment
@@ -25,6 +26,7 @@ __all__ = [
     "Coupon",
     "CreditNote",
     "Dispute",
+    "ImportProgress",
     "Invoice",
     "InvoiceLine",
     "InvoicePayment",

@@ -13,11 +13,11 @@ from billing.services.leases import Claim
 from billing.stripe import budget
 from billing.stripe.budget import Lane
 from billing.stripe.client import client_for
+from billing.stripe.fields import PAGE
 from billing.stripe.snapshots import Snapshot
 
 MOST = 1000
 """Objects that are claimed together."""
-PAGE = 100
 DRY = 3
 """Pages in a row without anything dirty after which the rest is read one by one."""
 PATIENCE = 2.0

@@ -5,13 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from stripe import StripeClient
-from stripe.params.checkout import SessionListParams
 
 from billing.stripe.errors import translate
-from billing.stripe.fields import Fields, common, instant, labelled, plain, reference, text
+from billing.stripe.fields import Fields, common, instant, labelled, page, plain, reference, text
 from billing.stripe.snapshots import CheckoutSnapshot
-
-PAGE = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,16 +66,11 @@ def retrieve(client: StripeClient, stripe_id: str) -> CheckoutSnapshot:
         return snapshot(plain(client.v1.checkout.sessions.retrieve(stripe_id)))
 
 
-def iterate(
-    client: StripeClient, *, created_since: datetime | None = None
-) -> Iterator[CheckoutSnapshot]:
+def iterate(client: StripeClient, *, after: str | None = None) -> Iterator[CheckoutSnapshot]:
     """Every session of the account, newest first."""
-    params: SessionListParams = {"limit": PAGE}
-    if created_since is not None:
-        params["created"] = {"gte": int(created_since.timestamp())}
     sessions = client.v1.checkout.sessions
     with translate():
-        for session in sessions.list(params).auto_paging_iter():
+        for session in sessions.list(page(after)).auto_paging_iter():
             yield snapshot(plain(session))
 
 

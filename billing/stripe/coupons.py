@@ -6,10 +6,9 @@ from decimal import Decimal
 from stripe import StripeClient
 
 from billing.stripe.errors import translate
-from billing.stripe.fields import Fields, common, moment, plain, text
+from billing.stripe.fields import Fields, common, moment, page, plain, text
 from billing.stripe.snapshots import CouponSnapshot
 
-PAGE = 100
 EXPAND = "applies_to"
 CENT = Decimal("0.01")
 
@@ -40,11 +39,11 @@ def retrieve(client: StripeClient, stripe_id: str) -> CouponSnapshot:
         return snapshot(plain(client.v1.coupons.retrieve(stripe_id, {"expand": [EXPAND]})))
 
 
-def iterate(client: StripeClient) -> Iterator[CouponSnapshot]:
+def iterate(client: StripeClient, *, after: str | None = None) -> Iterator[CouponSnapshot]:
     """Every coupon of the account that is not deleted, newest first."""
     with translate():
-        page = client.v1.coupons.list({"limit": PAGE, "expand": [f"data.{EXPAND}"]})
-        for coupon in page.auto_paging_iter():
+        listed = client.v1.coupons.list(page(after, expand=[f"data.{EXPAND}"]))
+        for coupon in listed.auto_paging_iter():
             yield snapshot(plain(coupon))
 
 

@@ -1,16 +1,12 @@
 """Customers at Stripe."""
 
 from collections.abc import Iterator
-from datetime import datetime
 
 from stripe import StripeClient
-from stripe.params import CustomerListParams
 
 from billing.stripe.errors import translate
-from billing.stripe.fields import Fields, common, plain, text
+from billing.stripe.fields import Fields, common, page, plain, text
 from billing.stripe.snapshots import CustomerSnapshot
-
-PAGE = 100
 
 
 def snapshot(fields: Fields) -> CustomerSnapshot:
@@ -32,15 +28,10 @@ def retrieve(client: StripeClient, stripe_id: str) -> CustomerSnapshot:
         return snapshot(plain(client.v1.customers.retrieve(stripe_id)))
 
 
-def iterate(
-    client: StripeClient, *, created_since: datetime | None = None
-) -> Iterator[CustomerSnapshot]:
+def iterate(client: StripeClient, *, after: str | None = None) -> Iterator[CustomerSnapshot]:
     """Every customer of the account, newest first; deleted ones are not listed."""
-    params: CustomerListParams = {"limit": PAGE}
-    if created_since is not None:
-        params["created"] = {"gte": int(created_since.timestamp())}
     with translate():
-        for customer in client.v1.customers.list(params).auto_paging_iter():
+        for customer in client.v1.customers.list(page(after)).auto_paging_iter():
             yield snapshot(plain(customer))
 
 

@@ -9,6 +9,8 @@ OUR_ID = "tollgate_id"
 """The metadata key under which everything that we make at Stripe names our row."""
 RESERVED = "tollgate"
 """Metadata keys that start like this are ours, never the tenant's."""
+PAGE = 100
+"""Objects that Stripe lists in one answer at most."""
 
 Fields = dict[str, Any]
 
@@ -59,3 +61,8 @@ def our_id(fields: Fields) -> str | None:
 def labelled(our_row: str, metadata: dict[str, str] | None = None) -> dict[str, str]:
     """The metadata of what we make: the tenant's own, and the id of our row."""
     return {**(metadata or {}), OUR_ID: our_row}
+
+
+def page(after: str | None, **params: Any) -> Any:
+    """How a list is asked for: all of it, or what comes after the object with this id."""
+    return {"limit": PAGE, **({"starting_after": after} if after else {}), **params}

@@ -6,7 +6,17 @@ from typing import Any
 from stripe import StripeClient
 
 from billing.stripe.errors import translate
-from billing.stripe.fields import Fields, common, instant, moment, plain, reference, text
+from billing.stripe.fields import (
+    PAGE,
+    Fields,
+    common,
+    instant,
+    moment,
+    page,
+    plain,
+    reference,
+    text,
+)
 from billing.stripe.snapshots import (
     CreditNoteSnapshot,
     InvoiceDiscountSnapshot,
@@ -16,9 +26,9 @@ from billing.stripe.snapshots import (
     TaxSnapshot,
 )
 
-PAGE = 100
-EXPAND = ("payments", "total_discount_amounts.discount")
+EXPAND = ("payments.data.payment.payment_intent", "total_discount_amounts.discount")
 INCLUSIVE = "inclusive"
+OPEN, PROCESSING = "open", "processing"
 
 
 def snapshot(
@@ -54,12 +64,12 @@ def retrieve(client: StripeClient, stripe_id: str) -> InvoiceSnapshot:
         return _complete(client, plain(invoice))
 
 
-def iterate(client: StripeClient) -> Iterator[InvoiceSnapshot]:
+def iterate(client: StripeClient, *, after: str | None = None) -> Iterator[InvoiceSnapshot]:
     """Every invoice of the account, newest first."""
     with translate():
         expand = [f"data.{name}" for name in EXPAND]
-        page = client.v1.invoices.list({"limit": PAGE, "expand": expand})
-        for invoice in page.auto_paging_iter():
+        listed = client.v1.invoices.list(page(after, expand=expand))
+        for invoice in listed.auto_paging_iter():
             yield _complete(client, plain(invoice))
 
 
@@ -114,10 +124,13 @@ def _parent(fields: Fields, detail: str, name: str) -> Any:
 
 
 def _payment(fields: Fields) -> InvoicePaymentSnapshot:
+    intent = (fields.get("payment") or {}).get("payment_intent")
+    status = text(fields.get("status"))
+    is_processing = isinstance(intent, dict) and intent.get("status") == PROCESSING
     return InvoicePaymentSnapshot(
         stripe_id=fields["id"],
-        payment_stripe_id=reference((fields.get("payment") or {}).get("payment_intent")),
-        status=text(fields.get("status")),
+        payment_stripe_id=reference(intent),
+        status=PROCESSING if status == OPEN and is_processing else status,
         currency=text(fields.get("currency")),
         amount_requested=fields.get("amount_requested") or 0,
         amount_paid=fields.get("amount_paid") or 0,
@@ -180,7 +193,9 @@ def _payments(client: StripeClient, fields: Fields) -> list[Fields]:
     listed = fields.get("payments") or {}
     if not listed.get("has_more"):
         return listed.get("data") or []
-    every = client.v1.invoice_payments.list({"invoice": fields["id"], "limit": PAGE})
+    every = client.v1.invoice_payments.list(
+        {"invoice": fields["id"], "limit": PAGE, "expand": ["data.payment.payment_intent"]}
+    )
     return [plain(each) for each in every.auto_paging_iter()]
 
 

@@ -10,10 +10,9 @@ from stripe import StripeClient
 
 from billing.stripe import disputes, refunds
 from billing.stripe.errors import translate
-from billing.stripe.fields import Fields, common, instant, moment, plain, reference, text
+from billing.stripe.fields import Fields, common, instant, moment, page, plain, reference, text
 from billing.stripe.snapshots import PaymentSnapshot
 
-PAGE = 100
 EXPAND = "latest_charge.refunds"
 
 
@@ -93,11 +92,11 @@ def retrieve(client: StripeClient, stripe_id: str) -> PaymentSnapshot:
         return _complete(client, plain(intent))
 
 
-def iterate(client: StripeClient) -> Iterator[PaymentSnapshot]:
+def iterate(client: StripeClient, *, after: str | None = None) -> Iterator[PaymentSnapshot]:
     """Every payment of the account, newest first."""
     with translate():
-        page = client.v1.payment_intents.list({"limit": PAGE, "expand": [f"data.{EXPAND}"]})
-        for intent in page.auto_paging_iter():
+        listed = client.v1.payment_intents.list(page(after, expand=[f"data.{EXPAND}"]))
+        for intent in listed.auto_paging_iter():
             yield _complete(client, plain(intent))
 
 

@@ -1,16 +1,12 @@
 """Prices at Stripe: immutable in what they cost."""
 
 from collections.abc import Iterator
-from datetime import datetime
 
 from stripe import StripeClient
-from stripe.params import PriceListParams
 
 from billing.stripe.errors import translate
-from billing.stripe.fields import Fields, common, plain, reference, text
+from billing.stripe.fields import Fields, common, page, plain, reference, text
 from billing.stripe.snapshots import PriceSnapshot
-
-PAGE = 100
 
 
 def snapshot(fields: Fields) -> PriceSnapshot:
@@ -37,15 +33,10 @@ def retrieve(client: StripeClient, stripe_id: str) -> PriceSnapshot:
         return snapshot(plain(client.v1.prices.retrieve(stripe_id)))
 
 
-def iterate(
-    client: StripeClient, *, created_since: datetime | None = None
-) -> Iterator[PriceSnapshot]:
+def iterate(client: StripeClient, *, after: str | None = None) -> Iterator[PriceSnapshot]:
     """Every price of the account, archived ones too, newest first."""
-    params: PriceListParams = {"limit": PAGE}
-    if created_since is not None:
-        params["created"] = {"gte": int(created_since.timestamp())}
     with translate():
-        for price in client.v1.prices.list(params).auto_paging_iter():
+        for price in client.v1.prices.list(page(after)).auto_paging_iter():
             yield snapshot(plain(price))
 
 

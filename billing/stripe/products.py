@@ -1,16 +1,12 @@
 """Products at Stripe."""
 
 from collections.abc import Iterator
-from datetime import datetime
 
 from stripe import StripeClient
-from stripe.params import ProductListParams
 
 from billing.stripe.errors import translate
-from billing.stripe.fields import Fields, common, plain, text
+from billing.stripe.fields import Fields, common, page, plain, text
 from billing.stripe.snapshots import ProductSnapshot
-
-PAGE = 100
 
 
 def snapshot(fields: Fields) -> ProductSnapshot:
@@ -30,15 +26,10 @@ def retrieve(client: StripeClient, stripe_id: str) -> ProductSnapshot:
         return snapshot(plain(client.v1.products.retrieve(stripe_id)))
 
 
-def iterate(
-    client: StripeClient, *, created_since: datetime | None = None
-) -> Iterator[ProductSnapshot]:
+def iterate(client: StripeClient, *, after: str | None = None) -> Iterator[ProductSnapshot]:
     """Every product of the account, archived ones too, newest first."""
-    params: ProductListParams = {"limit": PAGE}
-    if created_since is not None:
-        params["created"] = {"gte": int(created_since.timestamp())}
     with translate():
-        for product in client.v1.products.list(params).auto_paging_iter():
+        for product in client.v1.products.list(page(after)).auto_paging_iter():
             yield snapshot(plain(product))
 
 

@@ -5,10 +5,8 @@ from collections.abc import Iterator
 from stripe import StripeClient
 
 from billing.stripe.errors import translate
-from billing.stripe.fields import Fields, common, moment, plain, reference, text
+from billing.stripe.fields import Fields, common, moment, page, plain, reference, text
 from billing.stripe.snapshots import PromotionCodeSnapshot
-
-PAGE = 100
 
 
 def snapshot(fields: Fields) -> PromotionCodeSnapshot:
@@ -34,10 +32,10 @@ def retrieve(client: StripeClient, stripe_id: str) -> PromotionCodeSnapshot:
         return snapshot(plain(client.v1.promotion_codes.retrieve(stripe_id)))
 
 
-def iterate(client: StripeClient) -> Iterator[PromotionCodeSnapshot]:
+def iterate(client: StripeClient, *, after: str | None = None) -> Iterator[PromotionCodeSnapshot]:
     """Every promotion code of the account, newest first."""
     with translate():
-        for code in client.v1.promotion_codes.list({"limit": PAGE}).auto_paging_iter():
+        for code in client.v1.promotion_codes.list(page(after)).auto_paging_iter():
             yield snapshot(plain(code))
 
 

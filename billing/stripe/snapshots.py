@@ -255,7 +255,10 @@ class InvoiceDiscountSnapshot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InvoicePaymentSnapshot:
-    """Which PaymentIntent settles the invoice; None for money that came another way."""
+    """Which PaymentIntent settles the invoice; None for money that came another way.
+
+    ``status`` is ``processing`` where Stripe says ``open`` while a bank has yet to answer.
+    """
 
     stripe_id: str
     payment_stripe_id: str | None

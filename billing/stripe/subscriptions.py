@@ -7,10 +7,19 @@ from stripe import StripeClient
 
 from billing.stripe import discounts, schedules
 from billing.stripe.errors import translate
-from billing.stripe.fields import Fields, common, instant, moment, plain, reference, text
+from billing.stripe.fields import (
+    PAGE,
+    Fields,
+    common,
+    instant,
+    moment,
+    page,
+    plain,
+    reference,
+    text,
+)
 from billing.stripe.snapshots import SubscriptionItemSnapshot, SubscriptionSnapshot
 
-PAGE = 100
 EXPAND = ("discounts", "schedule")
 
 
@@ -46,12 +55,12 @@ def retrieve(client: StripeClient, stripe_id: str) -> SubscriptionSnapshot:
         return _complete(client, _read(client, stripe_id))
 
 
-def iterate(client: StripeClient) -> Iterator[SubscriptionSnapshot]:
+def iterate(client: StripeClient, *, after: str | None = None) -> Iterator[SubscriptionSnapshot]:
     """Every subscription of the account, ended ones too, newest first."""
     with translate():
         expand = [f"data.{name}" for name in EXPAND]
-        page = client.v1.subscriptions.list({"limit": PAGE, "status": "all", "expand": expand})
-        for subscription in page.auto_paging_iter():
+        listed = client.v1.subscriptions.list(page(after, status="all", expand=expand))
+        for subscription in listed.auto_paging_iter():
             yield _complete(client, plain(subscription))
 
 

@@ -70,12 +70,12 @@ WRITES: dict[str, Write] = {
         gone_is_done=True,
     ),
     "portal_configuration.create": Write(
-        send=lambda client, target, params, options: (
-            client.v1.billing_portal.configurations.create(params, options)
+        send=lambda client, target, params, options: client.v1.billing_portal.configurations.create(
+            params, options
         ),
-        since=lambda client, params, moment: (
-            client.v1.billing_portal.configurations.list({"limit": PAGE}).auto_paging_iter()
-        ),
+        since=lambda client, params, moment: client.v1.billing_portal.configurations.list(
+            {"limit": PAGE}
+        ).auto_paging_iter(),
     ),
     "portal_session.create": Write(
         send=lambda client, target, params, options: client.v1.billing_portal.sessions.create(

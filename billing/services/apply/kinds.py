@@ -39,7 +39,8 @@ class Mirrored:
     kind: Kind
     retrieve: Callable[[Any, str], Snapshot]
     """From the account's client and an id; raises StripeObjectMissing."""
-    iterate: Callable[[Any], Iterator[Snapshot]]
+    iterate: Callable[..., Iterator[Snapshot]]
+    """From the client: every object, newest first, or those ``after`` one."""
     mapper: Mapper[Any, Any]
 
 
@@ -64,6 +65,7 @@ KINDS: dict[str, Mirrored] = {
             stripe_subscriptions.iterate,
             subscriptions.MAPPER,
         ),
+        Mirrored(Kind.INVOICE, stripe_invoices.retrieve, stripe_invoices.iterate, invoices.MAPPER),
         Mirrored(
             Kind.PAYMENT_INTENT, stripe_payments.retrieve, stripe_payments.iterate, payments.MAPPER
         ),
@@ -73,7 +75,6 @@ KINDS: dict[str, Mirrored] = {
             stripe_checkouts.iterate,
             checkouts.MAPPER,
         ),
-        Mirrored(Kind.INVOICE, stripe_invoices.retrieve, stripe_invoices.iterate, invoices.MAPPER),
     )
 }
 

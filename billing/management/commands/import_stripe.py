@@ -1,0 +1,69 @@
+"""Bring in what a project's own Stripe account holds already."""
+
+import sys
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+from tqdm import tqdm
+
+from billing.services import imports
+from billing.services.imports import IMPORTED, Outcome, Run
+from common.errors import DomainError
+from common.locks import only_one
+from projects.models import Project
+from projects.selectors import projects
+
+
+class Command(BaseCommand):
+    help = (
+        "Brings in customers, products, prices, coupons, promotion codes, subscriptions, invoices "
+        "and payments of a project's own Stripe account. It may be stopped and run again at any "
+        "time: what is stored is stored once."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--project", required=True, help="Its id or its slug.")
+        parser.add_argument(
+            "--kinds", nargs="+", choices=IMPORTED, default=IMPORTED, help="Only these."
+        )
+        parser.add_argument(
+            "--since-cursor", action="store_true", help="Go on where the last run has stopped."
+        )
+        parser.add_argument(
+            "--user-id-metadata",
+            default="",
+            metavar="KEY",
+            help="The metadata of a Stripe customer that holds your user_id; else its Stripe id.",
+        )
+        parser.add_argument("--dry-run", action="store_true", help="Count, store nothing.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        project = projects.named(options["project"])
+        with only_one(f"billing.import.{project.pk}") as is_ours:
+            if not is_ours:
+                raise CommandError("An import of this project is under way.")
+            for kind in (each for each in IMPORTED if each in options["kinds"]):
+                outcome = self._go_through(project, kind, options)
+                self.stdout.write(f"{kind}: {outcome}.")
+        if options["dry_run"]:
+            self.stdout.write("Nothing was stored.")
+
+    def _go_through(self, project: Project, kind: str, options: dict[str, Any]) -> Outcome:
+        with tqdm(desc=kind, unit=" objects", disable=None, leave=False, file=sys.stderr) as bar:
+            run = Run(
+                project=project,
+                kind=kind,
+                at=timezone.now(),
+                user_id_key=options["user_id_metadata"],
+                tick=bar.update,
+            )
+            try:
+                if options["dry_run"]:
+                    return imports.look_through(run)
+                return imports.bring_in(run, go_on=options["since_cursor"])
+            except DomainError as error:
+                raise CommandError(
+                    f"{kind}: {error} ({error.code}) Run it again with --since-cursor to go on."
+                ) from error

@@ -1,0 +1,242 @@
+"""Bring in what a project's own Stripe account holds already, by the path of everything else.
+
+Page by page: a page is looked through, what our rows do not say the same about is claimed, and the
+page is read once more, so that each fence is older than what is stored. How far it has come is kept
+after every page.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+
+import structlog
+
+from billing.errors import NothingToImport
+from billing.models import ImportProgress, StripeAccount, StripeCustomer
+from billing.models.sync_object import Kind
+from billing.selectors import owners, stripe_accounts
+from billing.services import apply, leases, sync
+from billing.services.apply import kinds
+from billing.services.leases import Claim
+from billing.stripe import budget
+from billing.stripe.budget import Lane
+from billing.stripe.client import client_for
+from billing.stripe.errors import StripeObjectMissing
+from billing.stripe.fields import PAGE
+from billing.stripe.snapshots import CustomerSnapshot, Snapshot
+from common.errors import Unavailable
+from projects.models import Project
+from projects.services import customers
+
+log = structlog.get_logger(__name__)
+
+IMPORTED = tuple(kind for kind in kinds.KINDS if kind != Kind.CHECKOUT_SESSION)
+"""Owners before what they own. A page that is not ours says nothing that its payment does not."""
+LONGEST_USER_ID = 255
+PATIENCE = 60.0
+"""Seconds to wait for leave to read a page."""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of the objects of one kind. Those that wait are read again by the workers."""
+
+    listed: int = 0
+    new: int = 0
+    changed: int = 0
+    same: int = 0
+    foreign: int = 0
+    waiting: int = 0
+
+    def __str__(self) -> str:
+        return (
+            f"{self.listed} listed, {self.new} new, {self.changed} changed, {self.same} the same, "
+            f"{self.foreign} not for us, {self.waiting} still to be read"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One kind of object of one account. ``tick`` is called for each object looked at."""
+
+    project: Project
+    kind: str
+    at: datetime
+    user_id_key: str = ""
+    tick: Callable[[], object] = lambda: None
+
+    @property
+    def account(self) -> StripeAccount:
+        """Raises NothingToImport for a project without an account of its own."""
+        account = stripe_accounts.own(self.project)
+        if account is None:
+            raise NothingToImport("Connect the project's own Stripe account first.")
+        return account
+
+
+def bring_in(run: Run, *, go_on: bool = False) -> Outcome:
+    """Make our rows say what Stripe says about every object of this kind.
+
+    A customer that we do not know becomes one of this project, under the ``user_id`` that its
+    metadata names under ``user_id_key``, else its Stripe id. ``go_on`` begins where an earlier
+    run has stopped. Raises what Stripe's errors are sorted into; what is stored stays.
+    """
+    account, outcome = run.account, Outcome()
+    progress = _begin(run, account, go_on=go_on)
+    if progress.finished_at is not None:
+        return outcome
+    for after, page in _pages(run, account, progress.after):
+        adopted = {each.stripe_id for each in page if _adopt(run, account, each)}
+        _take_in(run, account, after, page, adopted, outcome)
+        _note(progress, after=page[-1].stripe_id)
+    _note(progress, after="", finished_at=run.at)
+    return outcome
+
+
+def look_through(run: Run) -> Outcome:
+    """What :func:`bring_in` would come to; writes nothing."""
+    account, outcome = run.account, Outcome()
+    for _, page in _pages(run, account, ""):
+        for snapshot in page:
+            becomes_ours = run.kind == Kind.CUSTOMER or bool(apply.customer_of(snapshot))
+            _sort(run, account, snapshot, outcome, becomes_ours=becomes_ours)
+            run.tick()
+    return outcome
+
+
+def _begin(run: Run, account: StripeAccount, *, go_on: bool) -> ImportProgress:
+    progress, _ = ImportProgress.objects.for_project(run.project).get_or_create(
+        account=account, kind=run.kind
+    )
+    if not go_on:
+        _note(progress, after="", finished_at=None)
+    return progress
+
+
+def _note(progress: ImportProgress, **values: object) -> None:
+    for name, value in values.items():
+        setattr(progress, name, value)
+    progress.save(update_fields=[*values, "updated_at"])
+
+
+def _pages(run: Run, account: StripeAccount, after: str) -> Iterator[tuple[str, list[Snapshot]]]:
+    """Each page and behind what it begins; from the beginning if that object is gone."""
+    while True:
+        try:
+            page = _page(run, account, after)
+        except StripeObjectMissing:
+            if not after:
+                raise
+            after = ""
+            continue
+        if page:
+            yield after, page
+        if len(page) < PAGE:
+            return
+        after = page[-1].stripe_id
+
+
+def _page(run: Run, account: StripeAccount, after: str) -> list[Snapshot]:
+    if not budget.wait(account, Lane.BACKGROUND, patience=PATIENCE):
+        raise Unavailable("This Stripe account is asked as often as it may be.", retry_after=60)
+    listed = kinds.of(run.kind).iterate(client_for(account), after=after or None)
+    return list(islice(listed, PAGE))
+
+
+def _adopt(run: Run, account: StripeAccount, snapshot: Snapshot) -> bool:
+    """Make a customer of ours of one that we do not know; whether this did."""
+    if not isinstance(snapshot, CustomerSnapshot):
+        return False
+    known = owners.claimed_row(
+        StripeCustomer, account=account, stripe_id=snapshot.stripe_id, our_id=snapshot.our_id
+    )
+    if known is not None:
+        return False
+    wanted = snapshot.metadata.get(run.user_id_key, "").strip()
+    if not 0 < len(wanted) <= LONGEST_USER_ID or _is_taken(run.project, account, wanted):
+        wanted = snapshot.stripe_id
+    customer = customers.ensure(
+        project=run.project, user_id=wanted, email=snapshot.email, name=snapshot.name, at=run.at
+    )
+    StripeCustomer.objects.for_project(run.project).get_or_create(
+        account=account, stripe_id=snapshot.stripe_id, defaults={"customer": customer}
+    )
+    return True
+
+
+def _is_taken(project: Project, account: StripeAccount, user_id: str) -> bool:
+    """Whether another customer of this Stripe account has the ``user_id`` already."""
+    rows = StripeCustomer.objects.for_project(project).filter(account=account, deleted_at=None)
+    return rows.filter(customer__user_id=user_id).exists()
+
+
+def _take_in(
+    run: Run,
+    account: StripeAccount,
+    after: str,
+    page: list[Snapshot],
+    adopted: set[str],
+    outcome: Outcome,
+) -> None:
+    """Store what differs. The page is read again once everything that differs is claimed."""
+    claims: dict[str, Claim | None] = {}
+    for each in page:
+        if _sort(run, account, each, outcome, is_adopted=each.stripe_id in adopted):
+            claims[each.stripe_id] = _claim(run, account, each.stripe_id)
+    for snapshot in _page(run, account, after) if claims else ():
+        claim = claims.pop(snapshot.stripe_id, None)
+        if claim is not None and not _store(claim, snapshot, run.at):
+            outcome.waiting += 1
+    for left in claims.values():
+        outcome.waiting += 1
+        if left is not None:
+            leases.release(left)
+    for _ in page:
+        run.tick()
+
+
+def _sort(
+    run: Run,
+    account: StripeAccount,
+    snapshot: Snapshot,
+    outcome: Outcome,
+    *,
+    is_adopted: bool = False,
+    becomes_ours: bool = False,
+) -> bool:
+    """Count the object; whether our rows do not say what Stripe says."""
+    outcome.listed += 1
+    found = apply.compare(
+        account=account,
+        kind=run.kind,
+        stripe_id=snapshot.stripe_id,
+        snapshot=snapshot,
+        at=run.at,
+    )
+    if found is None:
+        outcome.new += becomes_ours
+        outcome.foreign += not becomes_ours
+        return False
+    if not found.differences and not is_adopted:
+        outcome.same += 1
+        return False
+    is_new = is_adopted or found.our_id is None
+    outcome.new += is_new
+    outcome.changed += not is_new
+    return True
+
+
+def _claim(run: Run, account: StripeAccount, stripe_id: str) -> Claim | None:
+    """None while a worker is reading it."""
+    sync_id, _ = leases.mark(account_id=account.pk, kind=run.kind, stripe_id=stripe_id)
+    return leases.claim_one(sync_id=sync_id)
+
+
+def _store(claim: Claim, snapshot: Snapshot, at: datetime) -> bool:
+    try:
+        return sync.store(claim, snapshot, at=at)
+    except Exception as error:  # noqa: BLE001  # kept with the object: the workers try again
+        sync.give_up(claim, error, at=at)
+        log.warning("import_waits", kind=claim.kind, stripe_id=claim.stripe_id)
+        return False
