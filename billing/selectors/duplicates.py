@@ -4,17 +4,21 @@ We never open two pages that could both be paid; somebody may still make a subsc
 by hand. The one that we have known longer is taken for the right one.
 """
 
+from typing import Any, TypeVar
+
 from django.db.models import Case, Exists, OuterRef, Q, QuerySet, Subquery, When
 
 from billing.models import Subscription, SubscriptionItem
 from billing.models.subscription import LIVE
-from common.models import ProjectQuerySet
+
+RowsT = TypeVar("RowsT", bound="QuerySet[Any]")
 
 
-def named(rows: ProjectQuerySet[Subscription]) -> ProjectQuerySet[Subscription]:
+def named(rows: RowsT) -> RowsT:
     """The same rows, each with the older one that it doubles in ``duplicates``."""
     older = _older().order_by("pk").values("pk")[:1]
-    return rows.annotate(duplicates=Case(When(status__in=LIVE, then=Subquery(older))))
+    found: RowsT = rows.annotate(duplicates=Case(When(status__in=LIVE, then=Subquery(older))))
+    return found
 
 
 def of(*, subscription: Subscription) -> str | None:
@@ -24,8 +28,8 @@ def of(*, subscription: Subscription) -> str | None:
         return found
     if not subscription.is_live:
         return None
-    rows = Subscription.objects.for_project(subscription.project_id)
-    return named(rows).filter(pk=subscription.pk).values_list("duplicates", flat=True).first()
+    row = named(Subscription.objects.for_project(subscription.project_id)).get(pk=subscription.pk)
+    return of(subscription=row)
 
 
 def condition() -> Q:

@@ -16,7 +16,7 @@ Drain = Callable[[], None]
 @pytest.fixture
 def coupon(tenant: Tenant, project: Project, account: StripeAccount) -> Callable[..., Coupon]:
     def make(**fields: Any) -> Coupon:
-        said = {"percent_off": 25, "duration": "once", **fields}
+        said: Any = {"percent_off": 25, "duration": "once", **fields}
         made = tenant.stripe.v1.coupons.create(said)
         return Coupon.objects.for_project(project).create(
             account=account, stripe_id=made.id, **said
@@ -28,7 +28,7 @@ def coupon(tenant: Tenant, project: Project, account: StripeAccount) -> Callable
 @pytest.fixture
 def code(tenant: Tenant, project: Project) -> Callable[..., PromotionCode]:
     def make(coupon: Coupon, text: str = "SPRING", **fields: Any) -> PromotionCode:
-        promotion = {"type": "coupon", "coupon": str(coupon.stripe_id)}
+        promotion: Any = {"type": "coupon", "coupon": str(coupon.stripe_id)}
         made = tenant.stripe.v1.promotion_codes.create({"promotion": promotion, "code": text})
         return PromotionCode.objects.for_project(project).create(
             account=coupon.account, coupon=coupon, stripe_id=made.id, code=text, **fields
@@ -211,7 +211,7 @@ def test_a_card_is_kept_when_asked_for(tenant: Tenant) -> None:
 def test_how_long_a_page_stays_open(
     tenant: Tenant, clock: Clock, asked: int | None, kept: int
 ) -> None:
-    said = {"expires_in": asked} if asked else {}
+    said: Json = {"expires_in": asked} if asked else {}
     tenant.open(tenant.price(), **said)
     assert session(tenant)["expires_at"] - int(clock.now.timestamp()) == kept
 
@@ -223,7 +223,7 @@ def test_the_type_is_detected_and_explained(tenant: Tenant, project: Project) ->
 
     def detected(path: str, sells: list[str], sold: Json, **body: Any) -> Any:
         Project.objects.filter(pk=project.pk).update(sells=sells)
-        said = {name: value for name, value in order(sold, **body).items() if value is not None}
+        said = {name: value for name, value in {**order(sold), **body}.items() if value is not None}
         answer = tenant.api.post(path, said)
         found = answer.json().get("detected")
         return (found["type"], found["because"]) if found else answer.json()["code"]
