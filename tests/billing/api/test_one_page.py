@@ -19,6 +19,8 @@ from django.utils import timezone
 
 from billing.models import Checkout, StripeIntent
 from billing.services import intents
+from billing.services.pages import make
+from billing.stripe.errors import StripeRefused
 from projects.models import Project
 from sandbox.errors import StripeFailure
 from tests.api_client import ApiClient
@@ -180,8 +182,12 @@ def test_a_page_that_stripe_refuses_is_in_nobodys_way(
 ) -> None:
     tenant.stripe.fail("timeout_before", method="POST", path=SESSIONS, times=AFTER_ALL_TRIES)
     assert ask(tenant, monthly)[0] == 503
+    stale = Checkout.objects.across_projects().get()
     tenant.stripe.v1.prices.update(monthly["stripe_id"], {"active": False})
     assert ask(tenant, yearly)[0] == 201
+    tenant.stripe.v1.prices.update(monthly["stripe_id"], {"active": True})
+    with pytest.raises(StripeRefused):  # whoever slept since then makes none either
+        make(checkout=stale, at=timezone.now())
     assert pages(tenant) == ["open"]
     assert Checkout.objects.across_projects().count() == 1
 
