@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from django.db.models import Exists, OuterRef, Q
 
-from billing.models import Cart, Checkout, CheckoutLine, Product, Subscription
+from billing.models import Cart, Checkout, CheckoutLine, Subscription
 from billing.models.checkout import CheckoutStatus
 from billing.models.price import PriceType
 from billing.models.subscription import LIVE, SubscriptionStatus
@@ -34,9 +34,10 @@ def get(*, project: Project, checkout_id: str) -> Checkout:
 
 
 def live_subscription(
-    *, customer: Customer, products: Collection[Product | str]
+    *, customer: Customer, products: Collection[str], besides: str = ""
 ) -> Subscription | None:
-    """A subscription of the customer to one of these products that has not ended.
+    """A subscription of the customer, ``besides`` this one, to one of these products that has not
+    ended, or that is to become one with its next period.
 
     One that is incomplete counts when a page was paid for it: its payment is under way.
     """
@@ -49,10 +50,14 @@ def live_subscription(
         status=SubscriptionStatus.INCOMPLETE,
         stripe_id__in=paid_for.values("subscription_stripe_id"),
     )
+    is_theirs = Q(items__price__product__in=products)
+    for product in products:
+        is_theirs |= Q(scheduled_items__contains=[{"product": product}])
     return (
         Subscription.objects.for_project(customer.project_id)
         .filter(Q(status__in=LIVE) | is_beginning, customer=customer)
-        .filter(items__price__product__in=products)
+        .filter(is_theirs)
+        .exclude(pk=besides)
         .order_by("id")
         .first()
     )

@@ -6,7 +6,6 @@ is asked for the page, and until Stripe has said that this page is closed no oth
 (``docs/checkout.md``).
 """
 
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -19,11 +18,7 @@ from billing.models.checkout import CheckoutStatus
 from billing.selectors import carts, checkouts
 from billing.services import making, pages, stripe_customers, wishes
 from billing.services.wishes import Sale, Wish
-from billing.stripe.errors import (
-    SHORTEST_WAIT,
-    StripeCredentialsRefused,
-    StripeRefused,
-)
+from billing.stripe.errors import SHORTEST_WAIT
 from projects.models import Customer, Project
 from projects.selectors import customers as people
 from projects.services import customers
@@ -63,7 +58,7 @@ def open_page(
         if twin is not None and _is_open(twin, at=at):
             return checkouts.get(project=project, checkout_id=twin.pk)
         for page in found.pages:
-            _end(page, at=at)
+            pages.end(checkout=page, at=at)
     raise CheckoutNotReady(
         "Other requests open pages for the same. Try again in a moment.",
         retry_after=SHORTEST_WAIT,
@@ -147,22 +142,6 @@ def _is_open(page: Checkout, *, at: datetime) -> bool:
     else:
         pages.make(checkout=page, at=at)
     return page.status == CheckoutStatus.OPEN
-
-
-def _end(page: Checkout, *, at: datetime) -> None:
-    """Nobody can pay on the page any more, or we know of whoever has."""
-    try:
-        if not page.stripe_id:
-            pages.make(checkout=page, at=at)
-    except StripeCredentialsRefused:
-        raise
-    except StripeRefused:
-        return  # there will be no such page
-    if page.status == CheckoutStatus.COMPLETE:
-        pages.read_again(checkout=page, at=at)
-        return
-    with suppress(CheckoutNotOpen):
-        pages.close(checkout=page, at=at)
 
 
 def _new(

@@ -4,6 +4,7 @@ All that Stripe is told stands on our row, so whoever finds a page half made can
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -19,6 +20,7 @@ from billing.services import intents, sync, wishes
 from billing.stripe import checkouts as sessions
 from billing.stripe.errors import (
     SHORTEST_WAIT,
+    StripeCredentialsRefused,
     StripeObjectMissing,
     StripeRefused,
     StripeUnavailable,
@@ -82,6 +84,22 @@ def close(*, checkout: Checkout, at: datetime) -> Checkout:
             raise
         raise CheckoutNotOpen(f"It is {found.status}.") from refusal
     return read_again(checkout=checkout, at=at)
+
+
+def end(*, checkout: Checkout, at: datetime) -> None:
+    """Nobody can pay on the page any more, or we know of whoever has."""
+    try:
+        if not checkout.stripe_id:
+            make(checkout=checkout, at=at)
+    except StripeCredentialsRefused:
+        raise
+    except StripeRefused:
+        return  # there will be no such page
+    if checkout.status == CheckoutStatus.COMPLETE:
+        read_again(checkout=checkout, at=at)
+        return
+    with suppress(CheckoutNotOpen):
+        close(checkout=checkout, at=at)
 
 
 def read_again(*, checkout: Checkout, at: datetime) -> Checkout:

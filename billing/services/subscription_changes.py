@@ -17,11 +17,11 @@ from billing.errors import (
     SubscriptionEnding,
     SubscriptionNotRunning,
 )
-from billing.models import Price, Product, StripeIntent, Subscription
+from billing.models import Price, StripeIntent, Subscription
 from billing.models.subscription import LIVE, SubscriptionStatus
 from billing.selectors import catalog, checkouts
 from billing.selectors import subscriptions as stored
-from billing.services import arrangements, intents, redeeming, scheduling
+from billing.services import arrangements, intents, pages, redeeming, scheduling
 from billing.services.arrangements import Arrangement, Wanted
 from billing.services.subscription_writes import UPDATE, ask, read_again, stripe_id
 from billing.stripe.errors import CardDeclined, StripeRefused
@@ -117,6 +117,7 @@ def make(
     if begun is not None:
         return _now(subscription, begun.params, request=request, at=at)
     planned = plan(subscription=subscription, product_id=product_id, change=change, at=at)
+    _make_way(subscription, planned, at)
     _record(subscription, change, planned, actor=actor, at=at)
     if planned.when is When.RENEWAL:
         return scheduling.at_renewal(
@@ -196,19 +197,30 @@ def _known(prices: dict[str, Price], price_id: str, field: str) -> Price:
 
 
 def _refuse_second(subscription: Subscription, before: Arrangement, after: Arrangement) -> None:
-    new = {each.product_id for each in after} - {each.product_id for each in before}
-    products = [each.price.product for each in after if each.price and each.product_id in new]
-    standing = _standing(subscription, products)
+    standing = checkouts.live_subscription(
+        customer=subscription.customer, products=_added(before, after), besides=subscription.pk
+    )
     if standing is not None:
         raise AlreadySubscribed(
             f"Change or cancel {standing.pk} instead.", subscription=standing.pk
         )
 
 
-def _standing(subscription: Subscription, products: list[Product]) -> Subscription | None:
-    if not products:
-        return None
-    return checkouts.live_subscription(customer=subscription.customer, products=products)
+def _make_way(subscription: Subscription, planned: Planned, at: datetime) -> None:
+    """Close the pages on which the customer could subscribe to what is new as well.
+
+    Raises AlreadySubscribed when one has been paid.
+    """
+    products = _added(planned.before, planned.after)
+    for page in checkouts.in_the_way(
+        customer=subscription.customer, products=products, cart=None, at=at
+    ):
+        pages.end(checkout=page, at=at)
+    _refuse_second(subscription, planned.before, planned.after)
+
+
+def _added(before: Arrangement, after: Arrangement) -> set[str]:
+    return {each.product_id for each in after} - {each.product_id for each in before}
 
 
 def _when(
@@ -248,9 +260,7 @@ def _params(
     elif not change.is_billed and (change.proration or change.proration_date):
         raise Invalid("Only with a price, a quantity or add-ons.", field="proration")
     if change.discounts is not None:
-        params["discounts"] = redeeming.params(
-            project=subscription.project, customer=subscription.customer, names=change.discounts
-        )
+        params["discounts"] = redeeming.params(subscription=subscription, names=change.discounts)
     if isinstance(change.trial_end, datetime):
         params["trial_end"] = int(change.trial_end.timestamp())
     elif change.trial_end is not None:

@@ -9,7 +9,7 @@ from billing.models import StripeIntent
 from events.models import AuditEntry
 from projects.models import Project
 from tests.billing import outbox
-from tests.billing.api.tenant import Json, Tenant
+from tests.billing.api.tenant import Json, Tenant, order
 from tests.billing.subscribing import Subscriber
 from tests.billing_fixtures import Clock
 from tests.shop import Shop
@@ -325,3 +325,36 @@ def test_several_subscriptions_to_different_products(
     drain()
     assert bought(ada.show(pro)) == [(pro["id"], 2)]
     assert ada.show(plus)["status"] == "canceled"
+
+
+def test_a_change_closes_the_page_of_what_it_brings(
+    tenant: Tenant, pro: Json, plus: Json, drain: Drain
+) -> None:
+    """An open page and a change to the same product: one of them counts, never both."""
+    for user_id, body in (("ada", {"price": plus["id"]}), ("bob", {"addons": [_one(plus)]})):
+        tenant.sell(pro, user_id)
+        page = tenant.open(plus, user_id)
+        drain()
+        changed = tenant.api.patch(f"/subscriptions/{user_id}/{pro['product']}", body)
+        assert changed.status_code == 200, changed.content
+        assert tenant.api.get(f"/checkout/{page['id']}").json()["status"] == "expired"
+        again = tenant.api.post("/checkout", order(plus, user_id))
+        assert (again.status_code, again.json()["code"]) == (409, "already-subscribed")
+    tenant.sell(pro, "carol")
+    tenant.pay(tenant.open(plus, "carol"))  # and nobody has told us yet
+    late = tenant.api.patch(f"/subscriptions/carol/{pro['product']}", {"price": plus["id"]})
+    assert (late.status_code, late.json()["code"]) == (409, "already-subscribed")
+    assert len(tenant.at_stripe("subscription")) == 4
+
+
+def test_what_is_planned_is_not_bought_as_well(ada: Subscriber, pro: Json, plus: Json) -> None:
+    before = ada.subscribe(plus)
+    assert ada.change(plus, price=pro["id"])["scheduled_change"] is not None
+    second = ada.tenant.api.post("/checkout", order(pro, "ada"))
+    assert (second.status_code, second.json()["code"]) == (409, "already-subscribed")
+    assert second.json()["subscription"] == before["id"]
+    assert bought(ada.change(plus, price=pro["id"], when="now")) == [(pro["id"], 1)]
+
+
+def _one(price: Json) -> Json:
+    return {"price": price["id"]}
