@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from django.db.models import F, Q
+
 from billing.errors import DiscountRefused
 from billing.models import Coupon, PromotionCode
 from billing.services.orders import Line
@@ -28,7 +30,7 @@ def find(
             "Send one of promotion_code, coupon and allow_promotion_codes.", field=given[1]
         )
     if wish.promotion_code:
-        code = _promotion_code(project, wish.promotion_code)
+        code = _promotion_code(project, wish.promotion_code, user_id)
         _check_code(code, user_id=user_id, lines=lines, at=at)
         _check_coupon(code.coupon, lines=lines, at=at)
         return code, None
@@ -39,15 +41,19 @@ def find(
     return None, None
 
 
-def _promotion_code(project: Project, named: str) -> PromotionCode:
-    """By id, else by code whatever its case: an active one before those that are over."""
+def _promotion_code(project: Project, named: str, user_id: str) -> PromotionCode:
+    """By id, else by code whatever its case: an active one before those that are over, the
+    buyer's own before one for all, and another buyer's only to say so."""
     rows = (
         PromotionCode.objects.for_project(project)
         .filter(stripe_id__isnull=False)
         .select_related("coupon", "customer")
     )
     wanted = rows.filter(pk=named) if is_id(named, "promo") else rows.filter(code__iexact=named)
-    row = wanted.order_by("-active", "-pk").first()
+    own = Q(customer__user_id=user_id) | Q(customer_id=user_id)
+    usable = wanted.filter(own | Q(customer=None))
+    newest = usable.order_by("-active", F("customer").desc(nulls_last=True), "-pk")
+    row = newest.first() or wanted.first()
     if row is None:
         raise Invalid("No promotion code with this id or text.", field="promotion_code")
     return row

@@ -9,7 +9,7 @@ from billing.models import Coupon, PromotionCode, StripeAccount
 from billing.services import reconciliation
 from projects.models import Project
 from tests.billing import outbox
-from tests.billing.api.tenant import Json, Tenant
+from tests.billing.api.tenant import Json, Tenant, order
 from tests.billing.subscribing import Subscriber
 from tests.billing_fixtures import Clock
 from tests.shop import Shop
@@ -190,6 +190,27 @@ def test_a_discount_on_a_subscription(
     assert ada.refused(price, discounts=[spring["id"]]) == (422, "invalid")
     assert ada.refused(price, promotion_code="SPRING") == (422, "invalid")
     assert ada.refused(price, promotion_code=promo["id"]) == (409, "discount-refused")
+
+
+def test_an_amount_off_is_of_the_subscriptions_currency(
+    tenant: Tenant, shop: Shop, clock: Clock
+) -> None:
+    ada, price = Subscriber(tenant, shop, clock, "ada"), tenant.price(amount=4000)
+    before = ada.subscribe(price)
+    amount = {"amount": 500, "currency": "eur"}
+    euros = tenant.api.post("/coupons", {"amount_off": amount}).json()
+    assert ada.refused(price, discounts=[euros["id"]]) == (409, "discount-refused")
+    assert ada.show(price) == before
+
+
+def test_one_text_for_several_buyers(tenant: Tenant) -> None:
+    """Each buyer's code is their own, and goes before one for all that reads the same."""
+    once, spring = tenant.price(interval=None), coupon(tenant, duration="once")
+    own = {user: code(tenant, spring, code="MINE", user_id=user)["id"] for user in ("ada", "bob")}
+    for user in ("ada", "bob"):
+        assert tenant.open(once, user, promotion_code="mine")["promotion_code"] == own[user]
+    other = tenant.api.post("/checkout", order(once, "carol", promotion_code="MINE"))
+    assert (other.status_code, other.json()["code"]) == (409, "discount-refused")
 
 
 def test_lists_cost_the_same_however_long(tenant: Tenant, django_assert_num_queries: Any) -> None:
