@@ -17,6 +17,7 @@ ACTS = (
     "billing.add_refund",
     "billing.change_product",
     "billing.change_price",
+    "billing.change_subscription",
     "billing.change_syncobject",
     "billing.change_stripeintent",
     "billing.add_stripeaccount",
@@ -27,9 +28,10 @@ ACTS = (
     "entitlements.change_grant",
     "webhooks.change_inboundevent",
 )
-"""Register and configure projects; issue, rotate and revoke keys; give money back; change
-products, put prices on and off sale; read again; decide about what Stripe was asked; connect
-Stripe accounts; define and archive features; grant and revoke; replay events."""
+"""Register and configure projects; issue, rotate and revoke keys; give money back; cancel, pause
+and resume subscriptions; change products, put prices on and off sale; read again; decide about
+what Stripe was asked; connect Stripe accounts; define and archive features; grant and revoke;
+replay events."""
 
 VIEWERS, OPERATORS = "Viewers", "Operators"
 

@@ -2,17 +2,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from django.contrib import admin
-from django.db.models import Q, QuerySet
-from django.http import HttpRequest
+from django.db.models import Model, Q, QuerySet
+from django.http import HttpRequest, HttpResponse
 
-from billing.admin import tables
+from billing.admin import subscribing, tables
 from billing.admin.mirrors import METADATA, STRIPE, MirrorAdmin
 from billing.models import Invoice, Subscription, SubscriptionItem
 from billing.models.subscription import SubscriptionStatus
 from billing.models.sync_object import Kind
 from billing.selectors import duplicates
 from common.admin import columns, filters
-from common.admin.decorators import display
+from common.admin.decorators import action, display
 from common.admin.sections import Section
 
 
@@ -27,6 +27,7 @@ class DuplicateFilter(filters.ConditionFilter):
 @admin.register(Subscription)
 class SubscriptionAdmin(MirrorAdmin):
     kind = Kind.SUBSCRIPTION
+    actions_detail: ClassVar[Sequence[str]] = ["cancel", "pause", "resume", "undo", "read_again"]
     list_display = [
         "id",
         "customer_link",
@@ -36,6 +37,7 @@ class SubscriptionAdmin(MirrorAdmin):
         "sold",
         "renews",
         "cancel_at",
+        "paused",
         "stripe_code",
     ]
     list_filter = [
@@ -59,6 +61,9 @@ class SubscriptionAdmin(MirrorAdmin):
                     "cancel_at",
                     "canceled_at",
                     "ended_at",
+                    "paused",
+                    "planned",
+                    "discounted",
                 )
             },
         ),
@@ -84,6 +89,82 @@ class SubscriptionAdmin(MirrorAdmin):
     def renews(self, row: Subscription) -> str:
         ends = [item.period_end for item in row.items.all()]
         return columns.moment(min(ends)) if ends else columns.EMPTY
+
+    @display(description="Paused")
+    def paused(self, row: Subscription) -> str:
+        if not row.pause_behavior:
+            return columns.EMPTY
+        until = f" until {columns.moment(row.resumes_at)}" if row.resumes_at else ""
+        return f"{row.pause_behavior}{until}"
+
+    @display(description="Planned change")
+    def planned(self, row: Subscription) -> str:
+        if row.scheduled_at is None:
+            return columns.EMPTY
+        sold = (f"{each['quantity']} × {each['price'] or each['price_stripe_id']}"
+                for each in row.scheduled_items)  # fmt: skip
+        return f"{columns.moment(row.scheduled_at)}: {', '.join(sold)}"
+
+    @display(description="Discounts")
+    def discounted(self, row: Subscription) -> str:
+        named = (each["promotion_code"] or each["coupon"] or each["stripe_id"]
+                 for each in row.discounts)  # fmt: skip
+        return ", ".join(named) or columns.EMPTY
+
+    def has_act_permission(self, request: HttpRequest, obj: Model | str | None = None) -> bool:
+        return request.user.has_perm("billing.change_subscription")
+
+    @action(
+        description="Cancel",
+        url_path="cancel",
+        icon="cancel",
+        permissions=["act"],
+        dialog=subscribing.CANCEL,
+    )
+    def cancel(
+        self, request: HttpRequest, form: subscribing.CancelForm, object_id: str
+    ) -> HttpResponse:
+        self.row(request, object_id)
+        return subscribing.cancel(request, form)
+
+    @action(
+        description="Pause",
+        url_path="pause",
+        icon="pause",
+        permissions=["act"],
+        dialog=subscribing.PAUSE,
+    )
+    def pause(
+        self, request: HttpRequest, form: subscribing.PauseForm, object_id: str
+    ) -> HttpResponse:
+        self.row(request, object_id)
+        return subscribing.pause(request, form)
+
+    @action(
+        description="Resume",
+        url_path="resume",
+        icon="play_arrow",
+        permissions=["act"],
+        dialog=subscribing.RESUME,
+    )
+    def resume(
+        self, request: HttpRequest, form: subscribing.SubscriptionForm, object_id: str
+    ) -> HttpResponse:
+        self.row(request, object_id)
+        return subscribing.resume(request, form)
+
+    @action(
+        description="Undo planned change",
+        url_path="undo",
+        icon="undo",
+        permissions=["act"],
+        dialog=subscribing.UNDO,
+    )
+    def undo(
+        self, request: HttpRequest, form: subscribing.SubscriptionForm, object_id: str
+    ) -> HttpResponse:
+        self.row(request, object_id)
+        return subscribing.undo(request, form)
 
     def sections(self, request: HttpRequest, row: Any) -> Sequence[Section]:
         invoices = Invoice.objects.for_project(row.project_id).filter(subscription=row)

@@ -22,18 +22,19 @@ def of_refund(*, payment: Payment, amount: int, at: datetime) -> list[Effect]:
     if payment.checkout is not None:
         checkouts[payment.checkout.pk] = payment.checkout
     said = {
-        Source(SourceType.CHECKOUT, each.pk): _proposed(
+        Source(SourceType.CHECKOUT, each.pk): proposed(
             claims.of_checkout(each, claims.of_lines(each, also=also))
         )
         for each in checkouts.values()
     }
     for subscription in (each for one in invoices for each in provisioning.subscriptions_of(one)):
         source = Source(SourceType.SUBSCRIPTION, subscription.pk)
-        said[source] = _proposed(claims.of_subscription(subscription, also=also))
+        said[source] = proposed(claims.of_subscription(subscription, also=also))
     return previews.of_sources(customer=payment.customer, said=said, at=at)
 
 
-def _proposed(found: Iterable[Claim]) -> list[Proposed]:
+def proposed(found: Iterable[Claim]) -> list[Proposed]:
+    """Claims that nobody has made, as a preview takes them."""
     return [
         Proposed(
             feature_id=each.feature_id,
