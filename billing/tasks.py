@@ -3,7 +3,15 @@
 from celery import shared_task
 from django.utils import timezone
 
-from billing.services import carts, intents, payment_expiry, reconciliation, sync, trials
+from billing.services import (
+    carts,
+    customer_copies,
+    intents,
+    payment_expiry,
+    reconciliation,
+    sync,
+    trials,
+)
 
 A_NIGHT = 6 * 3600
 """Seconds; a copy that the broker delivers meanwhile finds the work taken and returns."""
@@ -42,3 +50,8 @@ def reconcile() -> None:
 @shared_task(name="billing.tell_trials")
 def tell_trials() -> None:
     trials.tell_due(at=timezone.now())
+
+
+@shared_task(name="billing.tell_customers")
+def tell_customers() -> None:
+    customer_copies.tell_due(at=timezone.now())

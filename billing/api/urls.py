@@ -7,6 +7,7 @@ from billing.api.addons import AddonsViewSet
 from billing.api.carts import CartItemsViewSet, CartsViewSet
 from billing.api.checkouts import CheckoutsViewSet
 from billing.api.coupons import CouponsViewSet
+from billing.api.customers import CustomerViewSet
 from billing.api.disputes import DisputesViewSet
 from billing.api.fields import id_pattern
 from billing.api.grants import GrantsViewSet
@@ -38,6 +39,13 @@ router.register("refunds", RefundsViewSet, basename="refund")
 urlpatterns = [
     path("", include(router.urls)),
     path("billing/", include("billing.api.signed_in.urls")),
+    path(
+        "customers/<str:user_id>",
+        CustomerViewSet.as_view(
+            {"get": "retrieve", "patch": "partial_update", "delete": "destroy"}
+        ),
+        name="customer",
+    ),
     re_path(
         rf"^carts/(?P<cart_id>{id_pattern('cart')})/items\Z",
         CartItemsViewSet.as_view({"post": "create"}),

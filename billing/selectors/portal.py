@@ -98,7 +98,7 @@ def _has_bought(customer: Customer, account: StripeAccount) -> bool:
     if stripe_customers.known(customer=customer, account=account) is None:
         return False
     return any(
-        model.objects.for_project(customer.project_id)  # type: ignore[attr-defined]
+        model.objects.for_project(customer.project_id)
         .filter(customer=customer, account=account, stripe_id__isnull=False)
         .exists()
         for model in (Subscription, Invoice, Payment)

@@ -100,7 +100,12 @@ def change_product(
         if features is None
         else product_features.resolve(project=product.project, features=features)
     )
-    asked = {"name": name, "description": description, "active": active, "metadata": metadata}
+    asked: dict[str, Any] = {
+        "name": name,
+        "description": description,
+        "active": active,
+        "metadata": metadata,
+    }
     changes = {field: value for field, value in asked.items() if value is not None}
     if changes:
         _audit(product, "product.change", changes, actor=actor, reason=reason, at=at)

@@ -6,6 +6,8 @@ from typing import Any
 from events.catalog import EventType
 from events.models import OutboxEvent
 
+BATCH = 500
+
 
 def record(
     *,
@@ -32,3 +34,33 @@ def record(
         previous=previous or {},
         occurred_at=at,
     )
+
+
+def forget(*, project_id: str, customer_id: str, user_id: str, instead: str) -> None:
+    """Take out of what was told of a customer who they are: name, address, metadata, user_id."""
+    rows = OutboxEvent.objects.for_project(project_id).filter(customer_id=customer_id)
+    for row in rows.iterator(chunk_size=BATCH):
+        row.data = _without(row.data, user_id, instead)
+        row.previous = _without(row.previous, user_id, instead)
+        if row.subject == customer_id:
+            row.data = _blank(row.data)
+            row.previous = _blank(row.previous)
+        row.save(update_fields=["data", "previous"])
+
+
+def _without(value: Any, user_id: str, instead: str) -> Any:
+    if isinstance(value, dict):
+        return {
+            name: instead
+            if name == "user_id" and each == user_id
+            else _without(each, user_id, instead)
+            for name, each in value.items()
+        }
+    if isinstance(value, list):
+        return [_without(each, user_id, instead) for each in value]
+    return value
+
+
+def _blank(told: dict[str, Any]) -> dict[str, Any]:
+    blank = {"email": "", "name": "", "metadata": {}}
+    return {name: blank.get(name, value) for name, value in told.items()}

@@ -31,5 +31,4 @@ urlpatterns = [
     path("projects/<str:project_id>/apps/<str:app_id>", AppsViewSet.as_view(ONE)),
     path("projects/<str:project_id>/apps/<str:app_id>/keys", AppKeysViewSet.as_view(ALL)),
     path("customers", CustomersViewSet.as_view(ALL)),
-    path("customers/<str:user_id>", CustomersViewSet.as_view(ONE)),
 ]

@@ -11,8 +11,8 @@ from projects.models import Customer, Project
 
 
 def of(project: Project | str, *, email: str | None = None) -> ProjectQuerySet[Customer]:
-    """The project's users; those with this address when one is given."""
-    customers = Customer.objects.for_project(project)
+    """The project's users but for erased ones; those with this address when one is given."""
+    customers = Customer.objects.for_project(project).filter(deleted_at__isnull=True)
     return customers if email is None else customers.filter(email=email)
 
 
@@ -56,3 +56,20 @@ def bump(customer: Customer) -> int:
         raise RuntimeError("This copy of the customer is out of date: lock the row and use that.")
     customer.version += 1
     return customer.version
+
+
+def to_be_told(*, limit: int) -> list[Customer]:
+    """Every project's customers of whom somebody keeps an outdated copy, the oldest news first."""
+    rows = Customer.objects.across_projects().filter(details_changed_at__isnull=False)
+    return list(rows.select_related("project").order_by("details_changed_at")[:limit])
+
+
+def told(customer: Customer) -> None:
+    """Copies say what this row says, unless it has changed since."""
+    same = Customer.objects.for_project(customer.project_id).filter(
+        pk=customer.pk,
+        details_changed_at=customer.details_changed_at,
+        email=customer.email,
+        name=customer.name,
+    )
+    same.update(details_changed_at=None)

@@ -6,6 +6,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 
 from common.errors import Conflict
+from common.queue import enqueue
 from events.catalog import EventType
 from events.services import outbox
 from projects import representation
@@ -15,6 +16,14 @@ from projects.selectors import customers
 
 class CustomerExists(Conflict):
     code, title = "customer-exists", "There already is a customer with this user_id."
+
+
+class CustomerDeleted(Conflict):
+    code, title = "customer-deleted", "This customer was erased."
+
+
+COPIED = frozenset({"email", "name"})
+"""Of what others keep copies."""
 
 
 def create(
@@ -49,6 +58,7 @@ def ensure(
     """The customer with this user_id, made now if need be; safe under any concurrency.
 
     ``email`` and ``name`` fill what is still empty; they never replace what the tenant has said.
+    Raises CustomerDeleted for our id of one who was erased.
     """
     customer = customers.find(project=project, user_id=user_id)
     if customer is None:
@@ -58,6 +68,7 @@ def ensure(
             )
         except CustomerExists:
             customer = customers.get(project=project, user_id=user_id)
+    _refuse_deleted(customer)
     missing = {
         field: value
         for field, value in (("email", email), ("name", name))
@@ -67,9 +78,13 @@ def ensure(
 
 
 def update(*, customer: Customer, changes: dict[str, Any], at: datetime) -> Customer:
-    """The customer with these fields replaced; nothing is told when nothing is different."""
+    """The customer with these fields replaced; nothing is told when nothing is different.
+
+    Raises CustomerDeleted.
+    """
     with transaction.atomic():
         customer = customers.lock(project_id=customer.project_id, customer_id=customer.pk)
+        _refuse_deleted(customer)
         previous = {
             field: getattr(customer, field)
             for field, value in changes.items()
@@ -78,9 +93,37 @@ def update(*, customer: Customer, changes: dict[str, Any], at: datetime) -> Cust
         if previous:
             for field in previous:
                 setattr(customer, field, changes[field])
-            customer.save(update_fields=[*previous, "updated_at"])
+            if previous.keys() & COPIED:
+                customer.details_changed_at = at
+                enqueue("billing.tell_customers")
+            customer.save(update_fields=[*previous, "details_changed_at", "updated_at"])
             _tell(EventType.CUSTOMER_UPDATED, customer, at=at, previous=previous)
     return customer
+
+
+def erase(*, customer: Customer, at: datetime) -> Customer:
+    """Forget who a locked customer is; from now on they are known by our id of them alone.
+
+    What was told of them earlier is told anew without it.
+    """
+    outbox.forget(
+        project_id=customer.project_id,
+        customer_id=customer.pk,
+        user_id=customer.user_id,
+        instead=customer.pk,
+    )
+    customer.user_id, customer.email, customer.name = customer.pk, "", ""
+    customer.metadata = {}
+    customer.deleted_at = customer.details_changed_at = at
+    customers.bump(customer)
+    customer.save()
+    _tell(EventType.CUSTOMER_DELETED, customer, at=at)
+    return customer
+
+
+def _refuse_deleted(customer: Customer) -> None:
+    if customer.deleted_at is not None:
+        raise CustomerDeleted("Use your own id of the user: a new customer is made for it.")
 
 
 def _tell(

@@ -83,6 +83,12 @@ CUSTOMERS = [
     post("/customers", Scope.CUSTOMERS_WRITE, {"user_id": "{newcomer}"}),
     get("/customers/{user_id}", Scope.CUSTOMERS_READ),
     patch("/customers/{user_id}", Scope.CUSTOMERS_WRITE, {"name": "Renamed"}),
+    Route(
+        "DELETE",
+        "/customers/{user_id}",
+        Scope.CUSTOMERS_WRITE,
+        query={"cancel_subscriptions": "true"},
+    ),
     get("/entitlements", Scope.ENTITLEMENTS_READ, user_id="{user_id}"),
     get("/entitlements/check", Scope.ENTITLEMENTS_READ, user_id="{user_id}", feature="{code}"),
     post(

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from projects.models import Project
 from tests.api_client import ApiClient
@@ -48,7 +49,8 @@ def test_a_preflight_is_answered_without_credentials() -> None:
         }
         assert "origin" in answer.headers["Vary"].lower()
     odd = ["null", "", "*", "https://app.example.com.evil.example", "http://app.example.com",
-           "https://APP.example.com", "https://app.example.com:8443", "https://[", "a\x7f"]  # fmt: skip
+           "https://APP.example.com", "https://app.example.com:8443", "https://[",
+           "a\x7f"]  # fmt: skip
     for origin in (EVIL, *odd):
         assert cors(preflight(origin)) == {}, origin
     for path in ("/customers", "/projects", "/checkout", "/billing", "/billingx/plans"):
@@ -74,7 +76,7 @@ def test_an_answer_is_readable_by_the_named_projects_origins(
     project.return_origins = [THEIRS]
     project.save()
     assert (allowed(alice, OWN), allowed(alice, THEIRS)) == (None, THEIRS)
-    project.suspended_at = "2026-01-01T00:00Z"  # type: ignore[assignment]
+    project.suspended_at = timezone.now()
     project.save()
     assert allowed(alice, THEIRS) is None
     assert cors(preflight(OWN)) == {}

@@ -11,6 +11,7 @@ import jwt
 import pytest
 import time_machine
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from django.utils import timezone
 from pytest_django import Settings
 
 from common.conf import EgressSettings
@@ -108,10 +109,12 @@ def test_a_sub_is_text_and_no_id_of_ours(by_secret: Project) -> None:
     key = SECRET.encode()
     header = {"alg": "HS256"}
     cus = "cus_01j9zc3k5v8e4w2t7x6y5q4r3s"
-    for sub in ("", "x" * 256, 17, ["alice"], {"id": 1}, True, "a\x00b", "a\nb", " a", cus):
+    subs: list[Any] = ["", "x" * 256, 17, ["alice"], {"id": 1}, True, "a\x00b", "a\nb", " a", cus]
+    for sub in subs:
         assert refused(by_secret, forged(header, claims(sub), key)) is errors.TokenClaimMissing
     for name in ("exp", "nbf", "iat"):
-        for value in ("soon", [], {}, 1e400):
+        values: list[Any] = ["soon", [], {}, 1e400]
+        for value in values:
             token = forged(header, claims(**{name: value}), key)
             assert issubclass(refused(by_secret, token), errors.TokenRefused)
 
@@ -168,11 +171,12 @@ def test_only_usable_public_keys_count() -> None:
     usable = {"alg": "ES256"}
     assert set(jwks.parse(provider.key_set())) == {"a"}
     assert set(jwks.parse(provider.key_set(**usable))) == {"a"}
-    for unusable in (
+    unusables: list[dict[str, Any]] = [
         {"use": "enc"}, {"key_ops": ["sign"]}, {"key_ops": 7}, {"alg": "HS256"}, {"alg": "none"},
         {"alg": ["ES256"]}, {"d": "secret"}, {"kty": "oct", "k": "c2VjcmV0"}, {"kty": []},
         {"x": 1}, {"x": "!"}, {"crv": "P-384"}, {"crv": "secp256k1"},
-    ):  # fmt: skip
+    ]  # fmt: skip
+    for unusable in unusables:
         assert jwks.parse(provider.key_set(**unusable)) == {}, unusable
     for text in ("[]", "{}", '{"keys": 1}', '{"keys": [1, null, {}]}', "null"):
         assert jwks.parse(text) == {}
@@ -273,7 +277,7 @@ def test_a_token_opens_the_named_project_only(
     """Even where two tenants say the same issuer and audience."""
     sign_in(other_api, other_project, shared_secret="o" * 64)
     assert refused(other_project, signed()) is errors.TokenUnverified
-    by_secret.suspended_at = "2026-01-01T00:00Z"  # type: ignore[assignment]
+    by_secret.suspended_at = timezone.now()
     by_secret.save()
     nobody = Project(pk="prj_" + "0" * 26)
     told = set()

@@ -59,7 +59,7 @@ class IdentityProvider:
         shown = []
         for kid, (way, key) in self.keys.items():
             algorithm = jwt.get_algorithm_by_name(way)
-            public = algorithm.to_jwk(key.public_key(), as_dict=True)  # type: ignore[call-overload]
+            public = algorithm.to_jwk(key.public_key(), as_dict=True)
             shown.append({**public, "kid": kid, "use": "sig", **more})
         return json.dumps({"keys": shown})
 

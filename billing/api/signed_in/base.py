@@ -3,8 +3,6 @@
 The user's id comes from the token and from nowhere else; no path, parameter or body names a user.
 """
 
-from typing import ClassVar
-
 from drf_spectacular.utils import OpenApiParameter
 
 from billing.api.fields import IdField
@@ -28,7 +26,7 @@ class WhichSerializer(StrictSerializer):
 
 
 class SignedInViewSet(ProjectViewSet):
-    authentication_classes: ClassVar = [UserAuthentication]
+    authentication_classes = [UserAuthentication]
 
     @property
     def user_id(self) -> str:

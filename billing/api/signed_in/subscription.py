@@ -179,7 +179,7 @@ class UserSubscriptionViewSet(SignedInViewSet):
         if product:
             row = stored.of_product(project=project, user_id=self.user_id, product=product)
             return row, product
-        row = stored.only(project=project, user_id=self.user_id)
-        if isinstance(row, Subscription):
-            return row, stored.main_product(row)
-        raise AmbiguousSubscription("Name one of them: ?product=prod_…", products=row)
+        found = stored.only(project=project, user_id=self.user_id)
+        if isinstance(found, Subscription):
+            return found, stored.main_product(found)
+        raise AmbiguousSubscription("Name one of them: ?product=prod_…", products=found)

@@ -44,7 +44,12 @@ def _plan(account: StripeAccount, owner: Owner, snapshot: CustomerSnapshot) -> P
 
 
 def _gone(row: StripeCustomer, at: datetime) -> Values:
-    return {"deleted_at": row.deleted_at or at}
+    return {
+        "deleted_at": row.deleted_at or at,
+        "email": "",
+        "name": "",
+        "default_payment_method_stripe_id": "",
+    }
 
 
 def _carry_out(planned: Plan[StripeCustomer], customer: Customer | None, at: datetime) -> None:

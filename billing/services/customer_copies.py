@@ -1,0 +1,141 @@
+"""What Stripe knows of a customer follows what the project says of them, also when it says "erase".
+
+The project's word stands first, with a mark that copies are out of date; Stripe is told afterwards,
+at once if it answers and else by the sweep. So nothing waits for Stripe, and a crash between the
+two is finished by whoever comes next.
+"""
+
+from datetime import datetime
+
+import structlog
+from django.db import transaction
+
+from billing.errors import CustomerHasSubscriptions
+from billing.models import StripeCustomer, StripeIntent
+from billing.models.subscription import LIVE
+from billing.models.sync_object import Kind
+from billing.selectors import subscriptions
+from billing.services import intents, making, sync
+from billing.stripe.errors import (
+    StripeCredentialsRefused,
+    StripeObjectMissing,
+    StripeRefused,
+)
+from common.errors import DomainError
+from entitlements import cache
+from events.services import audit
+from projects.models import Customer
+from projects.selectors import customers as people
+from projects.services import customers
+
+log = structlog.get_logger(__name__)
+
+RUN = 100
+"""Customers that one run of the sweep takes at most."""
+
+
+def erase(*, customer: Customer, cancels: bool, actor: str, at: datetime) -> Customer:
+    """Forget who the customer is, here at once and at Stripe as soon as it answers.
+
+    What they bought and paid stays, under our id of them. Idempotent. Raises
+    CustomerHasSubscriptions while something would go on being paid, unless that ``cancels`` too:
+    then Stripe ends it with the customer, at once and without a refund.
+    """
+    with transaction.atomic():
+        customer = people.lock(project_id=customer.project_id, customer_id=customer.pk)
+        if customer.deleted_at is None:
+            _refuse_running(customer, cancels=cancels)
+            known_as = customer.user_id
+            customer = customers.erase(customer=customer, at=at)
+            audit.record(
+                actor=actor,
+                action="customer.erase",
+                subject=customer.pk,
+                project_id=customer.project_id,
+                after={"cancels": cancels},
+                at=at,
+            )
+            stale = Customer(pk=customer.pk, project_id=customer.project_id, user_id=known_as)
+            transaction.on_commit(lambda: cache.bury(stale, version=customer.version))
+    tell_if_possible(customer, at=at)
+    return customer
+
+
+def tell_due(*, at: datetime, limit: int = RUN) -> int:
+    """Bring copies up to date that nobody has brought yet; how many customers were looked at."""
+    due = people.to_be_told(limit=limit)
+    for customer in due:
+        tell_if_possible(customer, at=at)
+    return len(due)
+
+
+def tell_if_possible(customer: Customer, *, at: datetime) -> None:
+    """Tell Stripe now; what does not work now stays marked for the sweep."""
+    if customer.details_changed_at is None:
+        return
+    try:
+        told = [_tell(row, customer, at) for row in _copies(customer)]
+    except DomainError as error:
+        log.warning("customer_not_told", customer=customer.pk, error=type(error).__name__)
+        return
+    if all(told):
+        people.told(customer)
+
+
+def _copies(customer: Customer) -> list[StripeCustomer]:
+    rows = StripeCustomer.objects.for_project(customer.project_id).select_related("account")
+    return list(rows.filter(customer=customer, deleted_at__isnull=True).order_by("pk"))
+
+
+def _tell(row: StripeCustomer, customer: Customer, at: datetime) -> bool:
+    """False while Stripe is still being asked to make the copy."""
+    if not row.stripe_id:
+        return False
+    is_over = customer.deleted_at is not None
+    try:
+        intents.change(
+            project_id=row.project_id,
+            account=row.account,
+            operation="customer.delete" if is_over else "customer.update",
+            subject=row.pk,
+            target=row.stripe_id,
+            params={} if is_over else {"email": customer.email, "name": customer.name},
+            request=f"{customer.details_changed_at} {_content(customer)}",
+            at=at,
+        )
+    except StripeObjectMissing:
+        log.info("customer_gone_at_stripe", customer=customer.pk)
+    except StripeCredentialsRefused:
+        raise
+    except StripeRefused as refusal:
+        if is_over:
+            raise
+        log.warning("customer_refused", customer=customer.pk, error=refusal.code)
+    sync.now(account=row.account, kind=Kind.CUSTOMER, stripe_id=row.stripe_id, at=at)
+    if is_over:
+        _forget_what_was_asked(row)
+    return True
+
+
+def _content(customer: Customer) -> str:
+    """Tells two changes of the same moment apart."""
+    return making.request_key("", customer.email, customer.name)
+
+
+def _forget_what_was_asked(row: StripeCustomer) -> None:
+    """Name and address stand in what Stripe was once asked for."""
+    asked = StripeIntent.objects.for_project(row.project_id).filter(subject=row.pk)
+    asked.filter(finished_at__isnull=False).update(params={})
+
+
+def _refuse_running(customer: Customer, *, cancels: bool) -> None:
+    if cancels:
+        return
+    running = subscriptions.listing(project=customer.project, user_id=customer.user_id)
+    found = [row.pk for row in running.filter(status__in=LIVE).order_by("pk")]
+    if found:
+        raise CustomerHasSubscriptions(
+            "Cancel them first, or send cancel_subscriptions=true: they then end at once, without "
+            "a refund.",
+            subscriptions=found,
+        )
