@@ -11,7 +11,9 @@ from common.api.problems import CONTENT_TYPE
 DESCRIPTION = """Take money and ask “may this user do that?”: one service for every project.
 
 **Authentication.** `Authorization: Bearer tg_…`: a secret key of your project or of one of its
-apps, within its scopes. Another project's id is answered like one that does not exist.
+apps, within its scopes. Another project's id is answered like one that does not exist. What lies
+below `/billing` takes the signed-in user's own JWT instead, and the project's id in
+`Tollgate-Project`.
 
 **Conventions.** JSON only. Money is `{"amount": 2900, "currency": "usd"}`, in minor units. Times
 are RFC 3339 in UTC. Unknown fields and parameters are refused.
