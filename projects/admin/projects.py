@@ -18,10 +18,11 @@ from common.admin.pages import ReadOnlyAdmin
 from common.admin.sections import Section
 from common.currencies import EXPONENTS
 from projects.admin import keys
-from projects.models import ApiKey, App, Customer, Project
+from projects.models import ApiKey, App, Customer, JwtSettings, Project
 from projects.models.project import Sells
 from projects.scopes import ALL
 from projects.services import api_keys, projects
+from projects.services.jwt_settings import LONGEST_SECRET, SignIn
 
 SLUG = RegexValidator(
     r"^[a-z0-9](?:[a-z0-9\-]*[a-z0-9])?\Z",
@@ -92,6 +93,43 @@ class RegisterForm(ConfigureForm):
     field_order = ["name", "slug", "livemode"]
 
 
+class SignInForm(dialogs.Dialog):
+    """How the project's users are recognised. The secret that is stored is never shown."""
+
+    jwks_url = fields.text(
+        required=False, max_length=2000, label="Key set", help_text="The address of public keys."
+    )
+    shared_secret = fields.secret(
+        required=False,
+        max_length=LONGEST_SECRET,
+        help_text="Instead of a key set. Empty: what is stored stays.",
+    )
+    issuer = fields.text(required=False, max_length=255)
+    audience = fields.text(
+        required=False, max_length=255, help_text="Everything empty: users cannot sign in."
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        row = JwtSettings.objects.for_project(self.row_key).first() if self.object_id else None
+        if row is not None:
+            self.initial |= {
+                "jwks_url": row.jwks_url,
+                "issuer": row.issuer,
+                "audience": row.audience,
+            }
+
+    def wanted(self) -> SignIn | None:
+        """What the service is told; None when nothing is filled in. The algorithms stay."""
+        said = {name: self.cleaned_data[name] for name in SIGN_IN}
+        if not any(said.values()):
+            return None
+        row = JwtSettings.objects.for_project(self.row_key).first()
+        is_same_kind = row is not None and bool(row.jwks_url) == bool(said["jwks_url"])
+        return SignIn(**said, algorithms=tuple(row.algorithms) if row and is_same_kind else ())
+
+
+SIGN_IN = ("jwks_url", "shared_secret", "issuer", "audience")
 ISSUE = dialogs.describe(
     "Issue a key", "It is shown once, in this dialog.", submit="Issue", form=IssueForm
 )
@@ -104,6 +142,12 @@ REGISTER = dialogs.describe(
     form=RegisterForm,
 )
 CONFIGURE = dialogs.describe("Configure project", "", submit="Save", form=ConfigureForm)
+SIGN_IN_DIALOG = dialogs.describe(
+    "Sign-in of users",
+    "Whose tokens open /billing/* for this project.",
+    submit="Save",
+    form=SignInForm,
+)
 CHANGEABLE = ("name", "slug", "sells", "default_currency", "return_origins")
 
 
@@ -112,7 +156,7 @@ class ProjectAdmin(ReadOnlyAdmin):
     """Tenants."""
 
     actions_list: ClassVar[Sequence[str]] = ["register"]
-    actions_detail: ClassVar[Sequence[str]] = ["issue_key", "configure"]
+    actions_detail: ClassVar[Sequence[str]] = ["issue_key", "configure", "sign_in"]
     search_fields = ["id__exact", "name__icontains", "slug__icontains"]
     list_display = ["name", "slug", "mode_badge", "sold", "state_badge", "created_at"]
     list_filter = [ModeFilter, filters.dates("created_at")]
@@ -125,6 +169,7 @@ class ProjectAdmin(ReadOnlyAdmin):
         "sold",
         "default_currency",
         "origins",
+        "users_sign_in",
         "customers",
         "created_at",
         "updated_at",
@@ -187,6 +232,26 @@ class ProjectAdmin(ReadOnlyAdmin):
         return dialogs.attempt(request, form, CONFIGURE, act)
 
     @action(
+        description="Sign-in of users",
+        url_path="sign-in",
+        icon="badge",
+        permissions=["configure"],
+        dialog=SIGN_IN_DIALOG,
+    )
+    def sign_in(self, request: HttpRequest, form: SignInForm, object_id: str) -> HttpResponse:
+        def act() -> HttpResponse:
+            project = projects.configure(
+                project=self.row(request, object_id),
+                changes={"sign_in": form.wanted()},
+                reason=form.cleaned_data["reason"],
+                actor=actor(request),
+                at=timezone.now(),
+            )
+            return dialogs.finish(request, f"{project} is saved.", to=columns.url(project))
+
+        return dialogs.attempt(request, form, SIGN_IN_DIALOG, act)
+
+    @action(
         description="Issue a key",
         url_path="issue-key",
         icon="key",
@@ -228,6 +293,14 @@ class ProjectAdmin(ReadOnlyAdmin):
     def origins(self, row: Project) -> object:
         lines = ((origin,) for origin in row.return_origins)
         return format_html_join("", "<div>{}</div>", lines) or columns.EMPTY
+
+    @display(description="Sign-in of users")
+    def users_sign_in(self, row: Project) -> str:
+        found = JwtSettings.objects.for_project(row).first()
+        if found is None:
+            return columns.EMPTY
+        how = found.jwks_url or "a shared secret"
+        return f"{how}, by {found.issuer} for {found.audience} ({', '.join(found.algorithms)})"
 
     @display(description="Customers")
     def customers(self, row: Project) -> object:

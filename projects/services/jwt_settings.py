@@ -80,6 +80,8 @@ def _written(row: JwtSettings, wanted: SignIn) -> JwtSettings:
         row.jwks_url = ""
     elif not (row.jwks_url or row.shared_secret):
         raise _refusal("Send a jwks_url or a shared_secret.")
+    if not (wanted.issuer and wanted.audience):
+        raise _refusal("Say what iss and aud must be.")
     row.issuer, row.audience = wanted.issuer, wanted.audience
     row.algorithms = _allowed(row, wanted.algorithms)
     row.save()
