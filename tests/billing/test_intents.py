@@ -145,3 +145,97 @@ def test_the_same_request_has_the_same_answer(stripe: SandboxStripe, product: Pr
     change(product, name="Two", request="two")
     assert change(product, name="One", request="one") == first
     assert stripe.v1.products.retrieve(str(product.stripe_id)).name == "Two"
+
+
+def test_a_forgotten_key_is_not_sent_again(
+    stripe: SandboxStripe, product: Product, clock: Clock
+) -> None:
+    """After a day the object is looked for; nothing is sent blindly."""
+    stripe.fail("timeout_after", path="/v1/products", times=AFTER_ALL_TRIES)
+    with pytest.raises(StripeUnavailable):
+        make(product)
+    clock.advance(hours=25)
+    finish()
+    (made,) = stripe.v1.products.list().data
+    assert (only().state, only().stripe_id, only().key_generation) == ("done", made.id, 0)
+
+
+def test_what_was_last_tried_just_before_its_key_got_old_waits_for_the_list(
+    stripe: SandboxStripe, product: Product, clock: Clock
+) -> None:
+    for _ in range(2):
+        stripe.fail("timeout_before", path="/v1/products", times=AFTER_ALL_TRIES)
+    with pytest.raises(StripeUnavailable):
+        make(product)
+    clock.advance(hours=22, minutes=59, seconds=50)
+    finish()
+    clock.advance(seconds=20)
+    finish()
+    assert (only().state, only().attempts) == ("unknown", 2)
+    clock.advance(seconds=61)
+    finish()
+    assert (only().state, only().key_generation) == ("done", 1)
+    assert len(stripe.v1.products.list().data) == 1
+
+
+def test_other_parameters_under_a_key_are_a_defect_for_people(
+    stripe: SandboxStripe, product: Product, clock: Clock
+) -> None:
+    stripe.fail("timeout_before", path="/v1/products", times=AFTER_ALL_TRIES)
+    with pytest.raises(StripeUnavailable):
+        make(product)
+    intent = only()
+    stripe.v1.products.create({"name": "Other"}, {"idempotency_key": intent.idempotency_key})
+    finish()
+    assert (only().state, only().key_generation) == (IntentState.PARKED, 0)
+    assert "IdempotencyMismatch" in only().last_error
+    assert finish() == 0
+    with pytest.raises(StripeUnavailable, match="operator"):
+        make(product)
+    assert [each.name for each in stripe.v1.products.list().data] == ["Other"]
+
+
+def test_a_stripe_that_breaks_under_every_key_is_given_to_people(
+    stripe: SandboxStripe, product: Product, clock: Clock
+) -> None:
+    stripe.fail("error_before", method="POST", path="/v1/products", times=9)
+    with pytest.raises(StripeUnavailable):
+        make(product)
+    for _ in range(4):
+        assert only().state == IntentState.UNKNOWN
+        clock.advance(seconds=61)
+        finish()
+    assert (only().state, only().key_generation) == (IntentState.PARKED, 4)
+
+
+def test_nobody_takes_what_somebody_is_at(stripe: SandboxStripe, product: Product) -> None:
+    """Planned and leased: the janitor leaves it alone, and finishes it when the lease is over."""
+    stripe.fail("timeout_before", path="/v1/products", times=AFTER_ALL_TRIES)
+    with pytest.raises(StripeUnavailable):
+        make(product)
+    rows = StripeIntent.objects.across_projects()
+    rows.update(
+        next_try_at=timezone.now() - timedelta(days=1),
+        leased_until=timezone.now() + timedelta(seconds=30),
+    )
+    assert intents.finish_due(at=timezone.now()) == 0
+    rows.update(leased_until=timezone.now() - timedelta(seconds=1))
+    assert intents.finish_due(at=timezone.now()) == 1
+    assert only().state == IntentState.DONE
+
+
+def test_an_account_that_is_silent_is_asked_once(
+    stripe: SandboxStripe, project: Project, account: StripeAccount
+) -> None:
+    rows = [
+        Product.objects.create(project=project, account=account, name=f"Product {number}")
+        for number in range(4)
+    ]
+    stripe.fail("timeout_before", path="/v1/products", times=1000)
+    for row in rows:
+        with pytest.raises(StripeUnavailable):
+            make(row)
+    assert finish() == 1
+    stripe.world.faults.clear()
+    assert finish() == 4
+    assert len(stripe.v1.products.list().data) == 4

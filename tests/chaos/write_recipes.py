@@ -62,7 +62,7 @@ class Bench:
 
     @cached_property
     def coupon(self) -> str:
-        return self.v1.coupons.create({"percent_off": 10, "duration": "once"}).id
+        return str(self.v1.coupons.create({"percent_off": 10, "duration": "once"}).id)
 
     @cached_property
     def promotion_code(self) -> str:
@@ -74,7 +74,8 @@ class Bench:
 
     @cached_property
     def schedule(self) -> str:
-        return self.v1.subscription_schedules.create({"from_subscription": self.subscribe()}).id
+        made = self.v1.subscription_schedules.create({"from_subscription": self.subscribe()})
+        return str(made.id)
 
     @cached_property
     def portal(self) -> str:
