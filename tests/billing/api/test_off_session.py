@@ -100,16 +100,17 @@ def test_who_has_saved_nothing(tenant: Tenant, project: Project) -> None:
     assert outbox.types(project) == []
     tenant.sell(tenant.price(interval=None))
     asked = calls(tenant)
-    for body in ({}, {"payment_method": "pm_of_somebody_else"}):
-        refused = charge(tenant, **body)
+    for method in ("default", "pm_of_somebody_else"):
+        refused = charge(tenant, payment_method=method)
         assert (refused.status_code, refused.json()["code"]) == (409, "no-payment-method")
     assert not [each for each in asked if each.startswith("POST")]
     assert Payment.objects.for_project(project).filter(off_session=True).count() == 0
-    for body in (
+    malformed: list[Json] = [
         {"payment_method": "default"},
         {"off_session": True, "save_payment_method": True},
         {"off_session": "yes"},
-    ):
+    ]
+    for body in malformed:
         assert tenant.api.post("/payments", intent(**body)).status_code == 422
 
 

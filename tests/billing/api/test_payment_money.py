@@ -1,5 +1,7 @@
 """Money as tables: every currency and the edges of an amount; every status and what it tells."""
 
+from typing import Any
+
 from django.db import transaction
 from django.utils import timezone
 
@@ -17,7 +19,7 @@ from tests.billing.api.test_payments import calls, intent
 from tests.factories.projects import CustomerFactory
 
 TOO_FEW_OR_MANY = (0, -1, MAX_AMOUNT + 1)
-NO_AMOUNTS = (1.5, "100", None, True, [], 10**15)
+NO_AMOUNTS: tuple[Any, ...] = (1.5, "100", None, True, [], 10**15)
 
 
 def test_every_currency(tenant: Tenant) -> None:

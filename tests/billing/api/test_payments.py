@@ -32,9 +32,8 @@ def take(tenant: Tenant, **body: Any) -> Json:
 def confirm(tenant: Tenant, payment: Json, card: str = "pm_card_visa", **fields: Any) -> Any:
     """The front end's part, with the client secret's intent."""
     id_, _, _ = payment["client_secret"].partition("_secret_")
-    return tenant.stripe.v1.payment_intents.confirm(
-        id_, {"payment_method": card, "return_url": RETURN, **fields}
-    )
+    said: Any = {"payment_method": card, "return_url": RETURN, **fields}
+    return tenant.stripe.v1.payment_intents.confirm(id_, said)
 
 
 def calls(tenant: Tenant) -> list[str]:
