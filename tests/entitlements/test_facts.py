@@ -106,9 +106,11 @@ def test_each_difference_in_a_claim_is_a_change(customer, sso):
         assert version(customer) == number
 
 
-def test_denials_have_one_reason_and_permissions_never_that_one(sso):
+def test_denials_and_permissions_share_no_reason(sso):
     with pytest.raises(ValueError, match="denys"):
         claim(sso, effect=Effect.DENY)
+    with pytest.raises(ValueError, match="allows"):
+        claim(sso, reason=Reason.HELD)
     with pytest.raises(ValueError, match="allows"):
         claim(sso, reason=Reason.REVOKED)
     with pytest.raises(ValueError, match="allows"):

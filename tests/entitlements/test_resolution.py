@@ -14,6 +14,7 @@ from entitlements.resolution import (
     ALLOW,
     ALLOWING,
     DENY,
+    DENYING,
     KINDS,
     Decision,
     Fact,
@@ -128,6 +129,14 @@ def test_denial_beats_everything_and_only_while_it_holds():
     assert decide(*facts, at=NOW + DAY).allowed
 
 
+def test_what_a_person_took_away_is_named_before_what_a_bank_holds():
+    held = fact(None, effect=DENY, reason=Reason.HELD, source="chk_1")
+    assert decide(fact(5), held).reason is Reason.HELD
+    both = decide(fact(5), held, denial())
+    assert both.reason is Reason.REVOKED
+    assert {source.id for source in both.sources} == {"grant_1", "chk_1"}
+
+
 @pytest.mark.parametrize(
     ("offset", "allowed", "valid_until"),
     [
@@ -186,7 +195,7 @@ def facts(draw):
         effect=DENY if is_denial else ALLOW,
         feature=draw(st.sampled_from(["sso", "seats"])),
         value=None if is_denial else draw(VALUES),
-        reason=Reason.REVOKED if is_denial else draw(st.sampled_from(ALLOWING)),
+        reason=draw(st.sampled_from(DENYING if is_denial else ALLOWING)),
         starts_at=draw(MOMENTS),
         ends_at=draw(st.none() | MOMENTS),
     )
@@ -204,7 +213,7 @@ def random_fact(random: Random) -> Fact:
         effect=DENY if is_denial else ALLOW,
         feature=random.choice(["sso", "seats"]),
         value=random.choice([True, False, None, -1, 0, 1, 5, 5, 40, "x", 2**60]),
-        reason=Reason.REVOKED if is_denial else random.choice(ALLOWING),
+        reason=random.choice(DENYING if is_denial else ALLOWING),
         starts_at=NOW + timedelta(hours=random.randrange(-8, 4)),
         ends_at=random.choice([None, NOW + timedelta(hours=random.randrange(-6, 12))]),
     )

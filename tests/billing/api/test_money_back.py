@@ -1,12 +1,17 @@
 """What a user may do when money goes back or is contested, by the policies of what was bought."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import product
 from typing import Any
 
 import pytest
 from django.utils import timezone
 
+from billing.models import Payment
+from billing.models.product import RefundPolicy
+from billing.services import refund_effects
 from entitlements.resolution import Decision
 from entitlements.selectors import decisions
 from projects.models import Project
@@ -30,8 +35,8 @@ class Desk:
         """A one-time price unless told otherwise, of a product with these policies."""
         policies = {name: body.pop(name) for name in list(body) if name.endswith("_policy")}
         features = [{"feature": "export"}, {"feature": "seats", "value": 10}]
-        product = self.tenant.product("Pro", features=body.pop("features", features), **policies)
-        return self.tenant.price(product, amount=amount, **{"interval": None, **body})
+        sold = self.tenant.product("Pro", features=body.pop("features", features), **policies)
+        return self.tenant.price(sold, amount=amount, **{"interval": None, **body})
 
     def sell(self, price: Json, user_id: str = "alice") -> Json:
         """The payment."""
@@ -197,6 +202,28 @@ def test_an_inquiry_holds_nothing_until_it_becomes_more(desk: Desk) -> None:
     assert desk.has("bob") == NONE
     (closed,) = desk.payment(other)["disputes"]
     assert (closed["status"], closed["outcome"]) == ("warning_closed", "won")
+
+
+def test_what_a_refund_would_change_is_what_it_changes(desk: Desk, clock: Clock) -> None:
+    """For every policy, in part and in full, of a purchase and of a subscription."""
+    for number, (policy, interval, amount) in enumerate(
+        product(RefundPolicy.values, [None, "month"], [333, 1000])
+    ):
+        user_id = f"user-{number}"
+        bought = desk.sell(desk.price(interval=interval, refund_policy=policy), user_id)
+        row = Payment.objects.for_project(desk.project).get(pk=bought["id"])
+        effects = refund_effects.of_refund(payment=row, amount=amount, at=timezone.now())
+        assert {effect.before.feature for effect in effects} == {"export", "seats"}
+        for effect in effects:
+            version = effect.before.version
+            assert replace(desk.decision(effect.before.feature, user_id), version=version) == (
+                effect.before
+            )
+        desk.refund(bought, amount=amount)
+        for effect in effects:
+            version = effect.after.version
+            found = replace(desk.decision(effect.after.feature, user_id), version=version)
+            assert found == effect.after, (policy, interval, amount)
 
 
 def test_disputes_are_listed(desk: Desk, neighbour: Tenant) -> None:
