@@ -17,12 +17,11 @@ from common.admin.decorators import action, display
 from common.admin.pages import ReadOnlyAdmin
 from common.admin.sections import Section
 from common.currencies import EXPONENTS
-from projects.admin import keys
-from projects.models import ApiKey, App, Customer, JwtSettings, Project
+from projects.admin import keys, sign_in
+from projects.models import ApiKey, App, Customer, Project
 from projects.models.project import Sells
 from projects.scopes import ALL
 from projects.services import api_keys, projects
-from projects.services.jwt_settings import LONGEST_SECRET, SignIn
 
 SLUG = RegexValidator(
     r"^[a-z0-9](?:[a-z0-9\-]*[a-z0-9])?\Z",
@@ -93,43 +92,6 @@ class RegisterForm(ConfigureForm):
     field_order = ["name", "slug", "livemode"]
 
 
-class SignInForm(dialogs.Dialog):
-    """How the project's users are recognised. The secret that is stored is never shown."""
-
-    jwks_url = fields.text(
-        required=False, max_length=2000, label="Key set", help_text="The address of public keys."
-    )
-    shared_secret = fields.secret(
-        required=False,
-        max_length=LONGEST_SECRET,
-        help_text="Instead of a key set. Empty: what is stored stays.",
-    )
-    issuer = fields.text(required=False, max_length=255)
-    audience = fields.text(
-        required=False, max_length=255, help_text="Everything empty: users cannot sign in."
-    )
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        row = JwtSettings.objects.for_project(self.row_key).first() if self.object_id else None
-        if row is not None:
-            self.initial |= {
-                "jwks_url": row.jwks_url,
-                "issuer": row.issuer,
-                "audience": row.audience,
-            }
-
-    def wanted(self) -> SignIn | None:
-        """What the service is told; None when nothing is filled in. The algorithms stay."""
-        said = {name: self.cleaned_data[name] for name in SIGN_IN}
-        if not any(said.values()):
-            return None
-        row = JwtSettings.objects.for_project(self.row_key).first()
-        is_same_kind = row is not None and bool(row.jwks_url) == bool(said["jwks_url"])
-        return SignIn(**said, algorithms=tuple(row.algorithms) if row and is_same_kind else ())
-
-
-SIGN_IN = ("jwks_url", "shared_secret", "issuer", "audience")
 ISSUE = dialogs.describe(
     "Issue a key", "It is shown once, in this dialog.", submit="Issue", form=IssueForm
 )
@@ -142,12 +104,6 @@ REGISTER = dialogs.describe(
     form=RegisterForm,
 )
 CONFIGURE = dialogs.describe("Configure project", "", submit="Save", form=ConfigureForm)
-SIGN_IN_DIALOG = dialogs.describe(
-    "Sign-in of users",
-    "Whose tokens open /billing/* for this project.",
-    submit="Save",
-    form=SignInForm,
-)
 CHANGEABLE = ("name", "slug", "sells", "default_currency", "return_origins")
 
 
@@ -156,7 +112,7 @@ class ProjectAdmin(ReadOnlyAdmin):
     """Tenants."""
 
     actions_list: ClassVar[Sequence[str]] = ["register"]
-    actions_detail: ClassVar[Sequence[str]] = ["issue_key", "configure", "sign_in"]
+    actions_detail: ClassVar[Sequence[str]] = ["issue_key", "configure", "set_sign_in"]
     search_fields = ["id__exact", "name__icontains", "slug__icontains"]
     list_display = ["name", "slug", "mode_badge", "sold", "state_badge", "created_at"]
     list_filter = [ModeFilter, filters.dates("created_at")]
@@ -236,9 +192,11 @@ class ProjectAdmin(ReadOnlyAdmin):
         url_path="sign-in",
         icon="badge",
         permissions=["configure"],
-        dialog=SIGN_IN_DIALOG,
+        dialog=sign_in.DIALOG,
     )
-    def sign_in(self, request: HttpRequest, form: SignInForm, object_id: str) -> HttpResponse:
+    def set_sign_in(
+        self, request: HttpRequest, form: sign_in.SignInForm, object_id: str
+    ) -> HttpResponse:
         def act() -> HttpResponse:
             project = projects.configure(
                 project=self.row(request, object_id),
@@ -249,7 +207,7 @@ class ProjectAdmin(ReadOnlyAdmin):
             )
             return dialogs.finish(request, f"{project} is saved.", to=columns.url(project))
 
-        return dialogs.attempt(request, form, SIGN_IN_DIALOG, act)
+        return dialogs.attempt(request, form, sign_in.DIALOG, act)
 
     @action(
         description="Issue a key",
@@ -296,11 +254,7 @@ class ProjectAdmin(ReadOnlyAdmin):
 
     @display(description="Sign-in of users")
     def users_sign_in(self, row: Project) -> str:
-        found = JwtSettings.objects.for_project(row).first()
-        if found is None:
-            return columns.EMPTY
-        how = found.jwks_url or "a shared secret"
-        return f"{how}, by {found.issuer} for {found.audience} ({', '.join(found.algorithms)})"
+        return sign_in.told(row) or columns.EMPTY
 
     @display(description="Customers")
     def customers(self, row: Project) -> object:
