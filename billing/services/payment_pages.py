@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 
+from billing.errors import CheckoutNotReady
 from billing.models import Checkout, Payment
 from billing.models.payment import PaymentType
 from billing.selectors import payments as stored
@@ -45,11 +46,16 @@ def take(
         idempotency_key=idempotency_key,
         at=at,
     )
-    return finish(payment=row, wish=wish, at=at), is_new or not wish.reference
+    row = finish(payment=row, wish=wish, at=at, is_new=is_new)
+    return row, is_new or not wish.reference
 
 
-def finish(*, payment: Payment, wish: Wish, at: datetime) -> Payment:
-    """The payment with its page, opened now if that is still to be done. Raises as above."""
+def finish(*, payment: Payment, wish: Wish, at: datetime, is_new: bool = False) -> Payment:
+    """The payment with its page, opened now if that is still to be done. Raises as above.
+
+    Only who has made the row (``is_new``) takes it back when there will be no page: others may
+    be at work for it.
+    """
     if payment.checkout_id is None:
         try:
             page = checkouts.open_page(
@@ -62,7 +68,8 @@ def finish(*, payment: Payment, wish: Wish, at: datetime) -> Payment:
         except Unavailable:
             raise
         except DomainError:
-            payment_requests.take_back(payment)
+            if is_new:
+                payment_requests.take_back(payment)
             raise
         _link(payment, page, at)
     return stored.get(project=payment.project_id, payment_id=payment.pk)
@@ -117,9 +124,12 @@ def _total(sale: Sale) -> Money:
 
 
 def _link(payment: Payment, page: Checkout, at: datetime) -> None:
-    """The payment has this page, once, and the world is told of it."""
+    """The payment has this page, once, and the world is told of it. Raises CheckoutNotReady."""
     with transaction.atomic():
         customer = people.lock(project_id=payment.project_id, customer_id=payment.customer_id)
-        payment.refresh_from_db()
+        try:
+            payment.refresh_from_db()
+        except Payment.DoesNotExist as gone:
+            raise CheckoutNotReady("A try at the same time was refused. Send it again.") from gone
         if payment.checkout_id is None:
             page_payments.opened(payment=payment, checkout=page, customer=customer, at=at)

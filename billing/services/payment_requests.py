@@ -129,6 +129,10 @@ def _expiry(wish: Wish, at: datetime) -> datetime | None:
 
 
 def _key(customer: Customer, wish: Wish, idempotency_key: str) -> str:
+    """Recognises the request; with a reference, which does that already, what is to be paid."""
+    if wish.reference:
+        paid = [wish.amount, wish.currency, wish.lines, wish.cart]
+        return making.request_key("", "payment", customer.pk, wish.reference, paid)
     return making.request_key(idempotency_key, "payment", customer.pk, asdict(wish))
 
 
@@ -156,4 +160,6 @@ def _differences(row: Payment, wish: Wish) -> Sequence[str]:
         lines = {line.price_id: line.quantity for line in row.checkout.lines.all()}
         found["lines"] = bool(wish.lines) and dict(wish.lines) != lines
         found["cart"] = bool(wish.cart) and wish.cart != row.checkout.cart_id
+    elif not is_intent:  # its page is still to be made
+        found["lines"] = row.request_key != _key(row.customer, wish, "")
     return [name for name, is_other in found.items() if is_other]
