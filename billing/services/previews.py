@@ -73,10 +73,7 @@ def of_end(*, subscription: Subscription, ends: bool) -> Bill:
 
 def of_undo(*, subscription: Subscription) -> Bill:
     """The next invoice without what is planned for it."""
-    items = arrangements.phase_items(arrangements.of(subscription))
-    rows = subscription.items.all()
-    ours = [{**item, "id": row.stripe_id} for item, row in zip(items, rows, strict=True)]
-    return _renewal(subscription, {"items": ours, **UNPRORATED})
+    return _renewal(subscription, _as_it_is(subscription))
 
 
 def of_made(*, subscription: Subscription, invoiced_before: str, at: datetime) -> Bill | None:
@@ -108,6 +105,8 @@ def _now(subscription: Subscription, planned: Planned, at: datetime) -> Bill:
         for name in ("items", "proration_behavior", "trial_end")
         if name in planned.params
     }
+    if "items" not in details and subscription.scheduled_at is not None:
+        details |= _as_it_is(subscription)  # the change sets aside what is planned
     others = {name: planned.params[name] for name in ("discounts",) if name in planned.params}
     exact = dict(details)
     if details.get("proration_behavior", "none") != "none":
@@ -119,6 +118,14 @@ def _now(subscription: Subscription, planned: Planned, at: datetime) -> Bill:
     return _bill(
         subscription, moment, first, _following(subscription, planned, details, others, first)
     )
+
+
+def _as_it_is(subscription: Subscription) -> Fields:
+    """What it is billed for now, said in full: Stripe then leaves its schedule out of account."""
+    items = arrangements.phase_items(arrangements.of(subscription))
+    rows = subscription.items.all()
+    ours = [{**item, "id": row.stripe_id} for item, row in zip(items, rows, strict=True)]
+    return {"items": ours, **UNPRORATED}
 
 
 def _following(

@@ -139,6 +139,17 @@ def test_a_change_now_sets_what_is_planned_aside_unless_the_card_is_declined(
     assert ada.refused(plus, quantity=1) == (409, "subscription-ending")
 
 
+def test_so_does_a_discount_and_its_preview_says_so(ada: Subscriber, pro: Json) -> None:
+    ada.subscribe(pro, quantity=3)
+    assert due(ada.change(pro, quantity=1))[2] == 3000
+    quarter = ada.tenant.api.post("/coupons", {"percent_off": 25, "duration": "forever"}).json()
+    seen = ada.preview(pro, discounts=[quarter["id"]])
+    changed = ada.change(pro, discounts=[quarter["id"]])
+    assert changed["scheduled_change"] is None
+    assert figures(seen) == figures(changed)
+    assert due(changed) == (0, 0, 6750)
+
+
 CHANGES: list[dict[str, Any]] = [
     {"price": "{plus}"},
     {"price": "{cheap}", "when": "now"},
