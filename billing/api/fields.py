@@ -23,6 +23,21 @@ class StripeMetadataField(MetadataField):
         return pairs
 
 
+class PromotionCodeField(serializers.CharField):
+    """What a buyer types. A coupon's id is none: who may name coupons decides about money."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("max_length", 500)
+        kwargs.setdefault("help_text", "As the buyer types it, or its id.")
+        super().__init__(**kwargs)
+
+    def to_internal_value(self, data: Any) -> str:
+        value = str(super().to_internal_value(data))
+        if is_id(value, "cpn"):
+            raise serializers.ValidationError("No such promotion code.")
+        return value
+
+
 class IdField(serializers.CharField):
     """One of our ids. Stripe's are not taken in their place."""
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from billing.api.fields import IdField
+from billing.api.fields import IdField, PromotionCodeField
 from billing.services.orders import MAX_LINES, MAX_QUANTITY
 from billing.services.subscription_changes import Change, Proration, When
 from common.api.serializers import FlagField, MoneySerializer, StrictSerializer, WholeNumberField
@@ -188,9 +188,7 @@ class SubscriptionChangeSerializer(BillingSerializer):
         max_length=MAX_DISCOUNTS,
         help_text="Coupon and promotion code ids that replace those there are.",
     )
-    promotion_code = serializers.CharField(
-        max_length=500, required=False, help_text="As the buyer types it, or its id."
-    )
+    promotion_code = PromotionCodeField(required=False)
     trial_end = TrialEndField(required=False, help_text='A time to come, or "now".')
     cancel_at_period_end = FlagField(
         required=False, help_text="False takes back a cancellation that has not taken effect."

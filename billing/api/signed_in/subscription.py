@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from billing import representation
 from billing.api import repeats, subscription_answers
 from billing.api.checkouts import CheckoutSerializer
-from billing.api.fields import IdField
+from billing.api.fields import IdField, PromotionCodeField
 from billing.api.signed_in.base import NAMED, SignedInViewSet, WhichSerializer
 from billing.api.subscription_fields import (
     ChangedSubscriptionSerializer,
@@ -51,7 +51,7 @@ class UserChangeSerializer(StrictSerializer):
 
     price = IdField(prefix="price", required=False)
     quantity = WholeNumberField(min_value=1, max_value=MAX_QUANTITY, required=False)
-    promotion_code = serializers.CharField(max_length=500, required=False)
+    promotion_code = PromotionCodeField(required=False)
     when = serializers.ChoiceField(
         choices=[each.value for each in ChangeWhen],
         required=False,

@@ -200,6 +200,7 @@ def test_an_amount_off_is_of_the_subscriptions_currency(
     amount = {"amount": 500, "currency": "eur"}
     euros = tenant.api.post("/coupons", {"amount_off": amount}).json()
     assert ada.refused(price, discounts=[euros["id"]]) == (409, "discount-refused")
+    assert ada.refused(price, promotion_code=euros["id"]) == (422, "invalid")
     assert ada.show(price) == before
 
 

@@ -93,6 +93,18 @@ def test_a_user_lives_a_whole_subscription(
     assert set(actors) == {"user"}
 
 
+def test_a_user_types_promotion_codes_and_names_no_coupons(
+    tenant: Tenant, alice: Browser, plans: list[dict[str, Any]]
+) -> None:
+    """A coupon's id is no secret: it stands in the answers of whoever has its discount."""
+    tenant.sell(plans[0], "alice")
+    gift = tenant.api.post("/coupons", {"percent_off": 100, "duration": "forever"}).json()
+    before = alice.get("/billing/subscription").json()
+    answer = alice.patch("/billing/subscription", {"promotion_code": gift["id"]})
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid")
+    assert alice.get("/billing/subscription").json() == before
+
+
 def test_a_user_never_sees_another(
     tenant: Tenant,
     alice: Browser,
