@@ -1,6 +1,7 @@
 """The sandbox with hands: an SDK client of its account, a courier, and a clock that both obey."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -83,6 +84,16 @@ class SandboxStripe:
         """The refund waits until the buyer has said where the money goes."""
         with self.world.transaction() as tx:
             refunds.ask_for_details(tx, tx.path_object("refund", refund))
+
+    @contextmanager
+    def unchanged(self) -> Iterator[None]:
+        """Whatever happens at Stripe inside is forgotten."""
+        store = self.world.store
+        before = dict(store.items())
+        yield
+        after = dict(store.items())
+        changed = [key for key in {**before, **after} if before.get(key) is not after.get(key)]
+        store.write([(key, before.get(key)) for key in changed])
 
     def _post(self, url: str, body: bytes, headers: dict[str, str]) -> int:
         answer = self._browser.post(

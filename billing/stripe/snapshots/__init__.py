@@ -1,0 +1,72 @@
+"""What Stripe says about an object, in our words: frozen, complete, and free of the SDK.
+
+Amounts are minor units, times are aware and in UTC, ``metadata`` is the tenant's own. ``our_id``
+is the id of the row of ours that asked for the object, as its metadata claims; a claim, no proof.
+A status that Stripe adds tomorrow arrives here as the string that it is.
+"""
+
+from billing.stripe.snapshots.accounts import (
+    AccountSnapshot,
+    EventSnapshot,
+)
+from billing.stripe.snapshots.base import (
+    Snapshot,
+)
+from billing.stripe.snapshots.catalog import (
+    CouponSnapshot,
+    PriceSnapshot,
+    ProductSnapshot,
+    PromotionCodeSnapshot,
+)
+from billing.stripe.snapshots.checkouts import (
+    CheckoutSnapshot,
+)
+from billing.stripe.snapshots.customers import (
+    CustomerSnapshot,
+)
+from billing.stripe.snapshots.invoices import (
+    CreditNoteSnapshot,
+    InvoiceDiscountSnapshot,
+    InvoiceLineSnapshot,
+    InvoicePaymentSnapshot,
+    InvoiceSnapshot,
+    TaxSnapshot,
+)
+from billing.stripe.snapshots.payments import (
+    REFUND_GONE,
+    DisputeSnapshot,
+    PaymentSnapshot,
+    RefundSnapshot,
+)
+from billing.stripe.snapshots.subscriptions import (
+    DiscountSnapshot,
+    ScheduledItemSnapshot,
+    SubscriptionItemSnapshot,
+    SubscriptionSnapshot,
+)
+
+__all__ = [
+    "REFUND_GONE",
+    "AccountSnapshot",
+    "CheckoutSnapshot",
+    "CouponSnapshot",
+    "CreditNoteSnapshot",
+    "CustomerSnapshot",
+    "DiscountSnapshot",
+    "DisputeSnapshot",
+    "EventSnapshot",
+    "InvoiceDiscountSnapshot",
+    "InvoiceLineSnapshot",
+    "InvoicePaymentSnapshot",
+    "InvoiceSnapshot",
+    "PaymentSnapshot",
+    "PriceSnapshot",
+    "ProductSnapshot",
+    "PromotionCodeSnapshot",
+    "RefundSnapshot",
+    "ScheduledItemSnapshot",
+    "Snapshot",
+    "SubscriptionItemSnapshot",
+    "SubscriptionSnapshot",
+    "TaxSnapshot",
+]

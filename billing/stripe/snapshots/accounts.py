@@ -1,0 +1,24 @@
+"""The account itself, and what happens in it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventSnapshot:
+    """One entry of Stripe's list of events; ``payload`` is the whole event as plain data."""
+
+    stripe_id: str
+    type: str
+    created_at: datetime
+    payload: dict[str, object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountSnapshot:
+    """The account behind a secret key."""
+
+    stripe_id: str
+    name: str
+    country: str
+    charges_enabled: bool

@@ -1,0 +1,16 @@
+"""Customers."""
+
+from dataclasses import dataclass
+
+from billing.stripe.snapshots.base import Snapshot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CustomerSnapshot(Snapshot):
+    """``balance`` in minor units of ``currency``; negative is a credit."""
+
+    email: str = ""
+    name: str = ""
+    currency: str = ""
+    balance: int = 0
+    delinquent: bool = False

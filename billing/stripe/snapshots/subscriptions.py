@@ -1,0 +1,61 @@
+"""Subscriptions with what is planned for them."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from billing.stripe.snapshots.base import Snapshot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubscriptionItemSnapshot:
+    stripe_id: str
+    price_stripe_id: str
+    product_stripe_id: str
+    quantity: int
+    period_start: datetime
+    period_end: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduledItemSnapshot:
+    """What a subscription will be billed for from a later date on."""
+
+    price_stripe_id: str
+    quantity: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiscountSnapshot:
+    """A coupon at work; ``ends_at`` is None while nothing ends it."""
+
+    stripe_id: str
+    coupon_stripe_id: str
+    promotion_code_stripe_id: str | None
+    ends_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubscriptionSnapshot(Snapshot):
+    """``cancel_at`` is when it will end, however the cancellation was asked for.
+
+    ``scheduled_items`` are billed from ``scheduled_at`` on, if something else is planned.
+    ``pause_behavior`` is empty unless its collection is paused.
+    """
+
+    customer_stripe_id: str
+    status: str
+    currency: str
+    started_at: datetime
+    trial_ends_at: datetime | None
+    cancel_at: datetime | None
+    canceled_at: datetime | None
+    ended_at: datetime | None
+    latest_invoice_stripe_id: str | None
+    items: tuple[SubscriptionItemSnapshot, ...]
+    pause_behavior: str = ""
+    resumes_at: datetime | None = None
+    schedule_stripe_id: str | None = None
+    scheduled_at: datetime | None = None
+    scheduled_items: tuple[ScheduledItemSnapshot, ...] = ()
+    discounts: tuple[DiscountSnapshot, ...] = ()
+    automatic_tax: bool = False
