@@ -66,9 +66,7 @@ class AddonsViewSet(ProjectViewSet):
         asked = repeats.name(request, "remove", user_id, product, addon, dict(request.query_params))
         return Response(self._make(user_id, product, addon, wanted, asked))
 
-    def _make(
-        self, user_id: str, product: str, changed: str, wanted: Change, asked: str
-    ) -> Json:
+    def _make(self, user_id: str, product: str, changed: str, wanted: Change, asked: str) -> Json:
         row = subscription_changes.find(
             project=self.calling_project, user_id=user_id, product_id=product, request=asked
         )

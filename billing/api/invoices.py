@@ -46,7 +46,9 @@ class InvoicePaymentSerializer(serializers.Serializer[Any]):
     payment = serializers.CharField(
         allow_null=True, help_text="Null for money that came another way."
     )
-    status = serializers.CharField(help_text="open, processing (a bank has yet to answer), paid or canceled.")
+    status = serializers.CharField(
+        help_text="open, processing (a bank has yet to answer), paid or canceled."
+    )
     amount = MoneySerializer(help_text="How much of the invoice it has settled.")
 
 
