@@ -15,8 +15,8 @@ class BillingSettings:
     process needs some more than that, to answer what needs no Stripe while Stripe hangs.
 
     ``stripe_reads`` and ``stripe_test_reads`` are how often a live or a test account may be asked
-    in a second, in all processes together: 60 % of what Stripe allows. With more than ``sync_crowd``
-    dirty objects of one kind their list is read instead of each.
+    in a second, in all processes together: 60 % of what Stripe allows. With more than
+    ``sync_crowd`` dirty objects of one kind their list is read instead of each.
     """
 
     stripe_secret_key: str = field(default="", repr=False)

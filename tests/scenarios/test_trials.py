@@ -31,7 +31,7 @@ def test_a_trial_with_a_card_becomes_a_paid_subscription(story: Story) -> None:
 
 def test_a_trial_without_a_card_is_canceled_in_the_end(story: Story) -> None:
     price = story.sells("Pro", features={"sso": True})
-    body = {"trial_without_card": True, "trial_end_behavior": "cancel"}
+    body: Json = {"trial_without_card": True, "trial_end_behavior": "cancel"}
     checkout = story.open(price, trial_period_days=7, **body)
     assert story.pay(checkout, card=None).status == "complete"
     story.settle()
@@ -47,7 +47,7 @@ def test_a_trial_without_a_card_is_canceled_in_the_end(story: Story) -> None:
 
 def test_a_trial_without_a_card_pauses_and_comes_back(story: Story) -> None:
     price = story.sells("Pro", features={"sso": True})
-    body = {"trial_without_card": True, "trial_end_behavior": "pause"}
+    body: Json = {"trial_without_card": True, "trial_end_behavior": "pause"}
     story.pay(story.open(price, trial_period_days=7, **body), card=None)
     story.settle()
     story.advance(days=8)

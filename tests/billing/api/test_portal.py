@@ -12,7 +12,7 @@ from pytest_django import Settings
 from billing.models import PortalConfiguration, StripeIntent
 from events.models import AuditEntry
 from projects.models import Project
-from tests.billing.api.tenant import HOME, Tenant
+from tests.billing.api.tenant import HOME, Json, Tenant
 from tests.billing_fixtures import Clock
 
 ACCOUNT = f"{HOME}/account"
@@ -86,7 +86,7 @@ def test_the_same_request_again_is_the_same_link(tenant: Tenant) -> None:
 def test_the_configuration_holds_for_the_next_portal(
     tenant: Tenant, plans: list[dict[str, Any]], project: Project
 ) -> None:
-    usual = {
+    usual: Json = {
         "headline": None,
         "cancellation": "period_end",
         "plan_changes": True,
@@ -176,15 +176,16 @@ def test_what_cannot_be_is_refused_and_leaves_nothing(
     ):
         answer = tenant.api.post("/portal", {"user_id": "alice", **body})
         assert (answer.status_code, answer.json()["code"]) == (status, code), body
-    for body, status in (
+    changes: list[tuple[Json, int]] = [
         ({"products": [foreign]}, 404),
         ({"default_return_url": "https://evil.example/"}, 422),
         ({"cancellation": "maybe"}, 422),
         ({"headline": "x" * 61}, 422),
         ({"plan_changes": 1}, 422),
         ({"surprise": 1}, 422),
-    ):
-        assert tenant.api.patch("/portal/configuration", body).status_code == status, body
+    ]
+    for change, refusal in changes:
+        assert tenant.api.patch("/portal/configuration", change).status_code == refusal, change
     assert StripeIntent.objects.for_project(project).count() == before
     assert tenant.at_stripe(SESSION) == tenant.at_stripe(CONFIGURATION) == []
     assert AuditEntry.objects.filter(action="portal.configure").count() == 0
