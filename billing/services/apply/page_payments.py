@@ -92,11 +92,16 @@ def invoice_of(owner: Owner, stripe_id: str) -> str:
 
 
 def opened(*, payment: Payment, checkout: Checkout, customer: Customer, at: datetime) -> None:
-    """The payment has its page: tell of it. The caller holds the customer's lock."""
+    """The payment has its page: tell of it. The caller holds the customer's lock.
+
+    What it comes to is what the page sells: a cart can have changed since the payment was begun.
+    """
     payment.customer = customer
     expires_at = min(filter(None, [payment.expires_at, checkout.expires_at]), default=None)
+    amount = sum(line.price.unit_amount * line.quantity for line in checkout.lines.all())
+    values = {"checkout_id": checkout.pk, "expires_at": expires_at, "amount": amount}
     write_and_tell(
-        Plan(row=payment, values={"checkout_id": checkout.pk, "expires_at": expires_at}),
+        Plan(row=payment, values=values),
         customer=customer,
         render=representation.payment,
         happened=lambda planned, differences: [EventType.PAYMENT_CREATED],

@@ -4,7 +4,7 @@ from typing import Any
 
 from billing.models import Payment
 from projects.models import Project
-from tests.billing.api.tenant import Json, Tenant, order
+from tests.billing.api.tenant import HOME, Json, Tenant, order
 from tests.billing.api.test_one_page import AFTER_ALL_TRIES, SESSIONS, once_at
 
 
@@ -29,6 +29,19 @@ def test_it_cannot_become_something_else(tenant: Tenant) -> None:
     made = take(tenant, cheap, metadata={"try": "2"})
     assert (made.status_code, made.json()["amount"]["amount"]) == (200, 2900)
     assert pages(tenant) == [2900]
+
+
+def test_a_cart_that_has_changed_meanwhile(tenant: Tenant) -> None:
+    """The payment comes to what its page asks for."""
+    price = tenant.price(interval=None)
+    cart = tenant.cart(price)
+    said = {"cart": cart["id"], "success_url": HOME, "reference": "order-1"}
+    tenant.stripe.fail("timeout_before", method="POST", path="/v1/customers", times=AFTER_ALL_TRIES)
+    assert tenant.api.post("/payments", said).status_code == 503
+    tenant.api.post(f"/carts/{cart['id']}/items", {"price": price["id"], "quantity": 2})
+    made = tenant.api.post("/payments", said)
+    assert (made.status_code, made.json()["amount"]["amount"]) == (200, 8700)
+    assert pages(tenant) == [8700]
 
 
 def test_others_at_the_same_time(tenant: Tenant, project: Project) -> None:
