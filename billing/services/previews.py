@@ -11,7 +11,7 @@ from typing import Any
 from billing.models import Invoice, InvoiceLine, Price, Subscription
 from billing.models.sync_object import Kind
 from billing.selectors import invoices as stored
-from billing.services import arrangements, sync
+from billing.services import arrangements, scheduling, sync
 from billing.services.subscription_changes import Planned, When
 from billing.services.subscription_writes import stripe_id
 from billing.stripe.client import client_for
@@ -72,7 +72,8 @@ def of_end(*, subscription: Subscription, ends: bool) -> Bill:
 
 
 def of_undo(*, subscription: Subscription) -> Bill:
-    """The next invoice without what is planned for it."""
+    """The next invoice without what is planned for it. Raises NothingScheduled."""
+    scheduling.refuse_unplanned(subscription=subscription)
     return _renewal(subscription, _as_it_is(subscription))
 
 

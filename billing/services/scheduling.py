@@ -36,11 +36,16 @@ def at_renewal(
 
 def undo(*, subscription: Subscription, request: str, at: datetime) -> Subscription:
     """Take back what was planned: the subscription goes on as it is. Raises NothingScheduled."""
+    refuse_unplanned(subscription=subscription)
+    release(subscription=subscription, request=request, at=at)
+    return read_again(subscription, at=at)
+
+
+def refuse_unplanned(*, subscription: Subscription) -> None:
+    """Raises NothingScheduled for one that goes on as it is, SubscriptionEnded."""
     stripe_id(subscription)
     if subscription.scheduled_at is None:
         raise NothingScheduled("There is nothing to take back.")
-    release(subscription=subscription, request=request, at=at)
-    return read_again(subscription, at=at)
 
 
 def release(*, subscription: Subscription, request: str, at: datetime) -> Fields | None:
