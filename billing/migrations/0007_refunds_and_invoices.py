@@ -6,36 +6,46 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('billing', '0006_forget_asked_on_rows'),
-        ('projects', '0002_every_way_to_pay'),
+        ("billing", "0006_forget_asked_on_rows"),
+        ("projects", "0002_every_way_to_pay"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='invoicepayment',
-            name='payment',
-            field=models.ForeignKey(blank=True, db_constraint=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='invoice_payments', to='billing.payment'),
+            model_name="invoicepayment",
+            name="payment",
+            field=models.ForeignKey(
+                blank=True,
+                db_constraint=False,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="invoice_payments",
+                to="billing.payment",
+            ),
         ),
         migrations.AddIndex(
-            model_name='dispute',
-            index=models.Index(fields=['project', 'status'], name='dispute_by_status'),
+            model_name="dispute",
+            index=models.Index(fields=["project", "status"], name="dispute_by_status"),
         ),
         migrations.AddIndex(
-            model_name='invoice',
-            index=models.Index(fields=['project', 'number'], name='invoice_by_number'),
+            model_name="invoice",
+            index=models.Index(fields=["project", "number"], name="invoice_by_number"),
         ),
         migrations.AddIndex(
-            model_name='invoice',
-            index=models.Index(fields=['project', 'issued_at'], name='invoice_by_time'),
+            model_name="invoice",
+            index=models.Index(fields=["project", "issued_at"], name="invoice_by_time"),
         ),
         migrations.AddIndex(
-            model_name='invoice',
-            index=models.Index(fields=['account', 'stripe_id'], name='owner_by_invoice'),
+            model_name="invoice",
+            index=models.Index(fields=["account", "stripe_id"], name="owner_by_invoice"),
         ),
         migrations.AddConstraint(
-            model_name='invoicepayment',
-            constraint=common.models.TenantForeignKey(column='payment', name='billing_invoicepayment_payment_tenant_fk', to='billing.Payment'),
+            model_name="invoicepayment",
+            constraint=common.models.TenantForeignKey(
+                column="payment",
+                name="billing_invoicepayment_payment_tenant_fk",
+                to="billing.Payment",
+            ),
         ),
     ]

@@ -7,47 +7,121 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('billing', '0007_refunds_and_invoices'),
-        ('projects', '0003_customer_details'),
+        ("billing", "0007_refunds_and_invoices"),
+        ("projects", "0003_customer_details"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='PortalConfiguration',
+            name="PortalConfiguration",
             fields=[
-                ('stripe_id', models.CharField(blank=True, max_length=255, null=True)),
-                ('synced_at', models.DateTimeField(blank=True, null=True)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('updated_at', models.DateTimeField(auto_now=True)),
-                ('request_key', models.CharField(blank=True, editable=False, max_length=64)),
-                ('id', common.ids.PublicIdField(editable=False, max_length=31, prefix='pcfg', primary_key=True, serialize=False)),
-                ('digest', models.CharField(editable=False, max_length=64)),
-                ('account', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='billing.stripeaccount')),
-                ('project', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='projects.project')),
+                ("stripe_id", models.CharField(blank=True, max_length=255, null=True)),
+                ("synced_at", models.DateTimeField(blank=True, null=True)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("updated_at", models.DateTimeField(auto_now=True)),
+                ("request_key", models.CharField(blank=True, editable=False, max_length=64)),
+                (
+                    "id",
+                    common.ids.PublicIdField(
+                        editable=False,
+                        max_length=31,
+                        prefix="pcfg",
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("digest", models.CharField(editable=False, max_length=64)),
+                (
+                    "account",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="billing.stripeaccount",
+                    ),
+                ),
+                (
+                    "project",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="projects.project",
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('project', 'id'), name='billing_portalconfiguration_project_id_key'), models.UniqueConstraint(fields=('project', 'account', 'stripe_id'), name='billing_portalconfiguration_stripe_id_key'), models.UniqueConstraint(fields=('project', 'account', 'digest'), name='billing_portalconfiguration_digest_key')],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("project", "id"), name="billing_portalconfiguration_project_id_key"
+                    ),
+                    models.UniqueConstraint(
+                        fields=("project", "account", "stripe_id"),
+                        name="billing_portalconfiguration_stripe_id_key",
+                    ),
+                    models.UniqueConstraint(
+                        fields=("project", "account", "digest"),
+                        name="billing_portalconfiguration_digest_key",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='PortalSettings',
+            name="PortalSettings",
             fields=[
-                ('id', common.ids.PublicIdField(editable=False, max_length=31, prefix='pset', primary_key=True, serialize=False)),
-                ('headline', models.CharField(blank=True, max_length=60)),
-                ('cancellation', models.CharField(choices=[('period_end', 'At the end of the period'), ('now', 'At once'), ('never', 'Not in the portal')], default='period_end', max_length=12)),
-                ('plan_changes', models.BooleanField(default=True)),
-                ('products', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=40), blank=True, default=list, size=None)),
-                ('payment_methods', models.BooleanField(default=True)),
-                ('invoices', models.BooleanField(default=True)),
-                ('default_return_url', models.CharField(blank=True, max_length=2048)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('updated_at', models.DateTimeField(auto_now=True)),
-                ('project', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='projects.project')),
+                (
+                    "id",
+                    common.ids.PublicIdField(
+                        editable=False,
+                        max_length=31,
+                        prefix="pset",
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("headline", models.CharField(blank=True, max_length=60)),
+                (
+                    "cancellation",
+                    models.CharField(
+                        choices=[
+                            ("period_end", "At the end of the period"),
+                            ("now", "At once"),
+                            ("never", "Not in the portal"),
+                        ],
+                        default="period_end",
+                        max_length=12,
+                    ),
+                ),
+                ("plan_changes", models.BooleanField(default=True)),
+                (
+                    "products",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=40),
+                        blank=True,
+                        default=list,
+                        size=None,
+                    ),
+                ),
+                ("payment_methods", models.BooleanField(default=True)),
+                ("invoices", models.BooleanField(default=True)),
+                ("default_return_url", models.CharField(blank=True, max_length=2048)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("updated_at", models.DateTimeField(auto_now=True)),
+                (
+                    "project",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="projects.project",
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('project', 'id'), name='billing_portalsettings_project_id_key'), models.UniqueConstraint(fields=('project',), name='billing_portalsettings_key')],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("project", "id"), name="billing_portalsettings_project_id_key"
+                    ),
+                    models.UniqueConstraint(fields=("project",), name="billing_portalsettings_key"),
+                ],
             },
         ),
     ]

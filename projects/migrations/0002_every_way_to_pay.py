@@ -7,37 +7,74 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('projects', '0001_initial'),
+        ("projects", "0001_initial"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='project',
-            name='automatic_tax',
-            field=models.BooleanField(default=False, help_text='Whether checkouts collect tax unless they say otherwise.'),
+            model_name="project",
+            name="automatic_tax",
+            field=models.BooleanField(
+                default=False, help_text="Whether checkouts collect tax unless they say otherwise."
+            ),
         ),
         migrations.AddField(
-            model_name='project',
-            name='grace_days',
-            field=models.PositiveSmallIntegerField(blank=True, help_text="How long a failed renewal leaves access; the platform's default when empty.", null=True),
+            model_name="project",
+            name="grace_days",
+            field=models.PositiveSmallIntegerField(
+                blank=True,
+                help_text="How long a failed renewal leaves access; the platform's default when empty.",
+                null=True,
+            ),
         ),
         migrations.CreateModel(
-            name='JwtSettings',
+            name="JwtSettings",
             fields=[
-                ('id', common.ids.PublicIdField(editable=False, max_length=30, prefix='jwt', primary_key=True, serialize=False)),
-                ('jwks_url', models.CharField(blank=True, max_length=2000)),
-                ('shared_secret', models.TextField(blank=True, editable=False)),
-                ('issuer', models.CharField(max_length=255)),
-                ('audience', models.CharField(max_length=255)),
-                ('algorithms', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=10), default=list, size=None)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('updated_at', models.DateTimeField(auto_now=True)),
-                ('project', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='projects.project')),
+                (
+                    "id",
+                    common.ids.PublicIdField(
+                        editable=False,
+                        max_length=30,
+                        prefix="jwt",
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("jwks_url", models.CharField(blank=True, max_length=2000)),
+                ("shared_secret", models.TextField(blank=True, editable=False)),
+                ("issuer", models.CharField(max_length=255)),
+                ("audience", models.CharField(max_length=255)),
+                (
+                    "algorithms",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=10), default=list, size=None
+                    ),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("updated_at", models.DateTimeField(auto_now=True)),
+                (
+                    "project",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="projects.project",
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('project', 'id'), name='projects_jwtsettings_project_id_key'), models.UniqueConstraint(fields=('project',), name='projects_jwtsettings_key'), models.CheckConstraint(condition=models.Q(('jwks_url', ''), ('shared_secret', ''), _connector='XOR'), name='keys_or_secret')],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("project", "id"), name="projects_jwtsettings_project_id_key"
+                    ),
+                    models.UniqueConstraint(fields=("project",), name="projects_jwtsettings_key"),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("jwks_url", ""), ("shared_secret", ""), _connector="XOR"
+                        ),
+                        name="keys_or_secret",
+                    ),
+                ],
             },
         ),
     ]

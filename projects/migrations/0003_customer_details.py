@@ -5,23 +5,33 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('projects', '0002_every_way_to_pay'),
+        ("projects", "0002_every_way_to_pay"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='customer',
-            name='details_changed_at',
-            field=models.DateTimeField(blank=True, editable=False, help_text='When name or address changed; empty once whoever keeps a copy has been told.', null=True),
+            model_name="customer",
+            name="details_changed_at",
+            field=models.DateTimeField(
+                blank=True,
+                editable=False,
+                help_text="When name or address changed; empty once whoever keeps a copy has been told.",
+                null=True,
+            ),
         ),
         migrations.AddIndex(
-            model_name='customer',
-            index=models.Index(condition=models.Q(('details_changed_at__isnull', False)), fields=['details_changed_at'], name='customer_to_be_told'),
+            model_name="customer",
+            index=models.Index(
+                condition=models.Q(("details_changed_at__isnull", False)),
+                fields=["details_changed_at"],
+                name="customer_to_be_told",
+            ),
         ),
         migrations.AddIndex(
-            model_name='project',
-            index=django.contrib.postgres.indexes.GinIndex(fields=['return_origins'], name='project_by_return_origin'),
+            model_name="project",
+            index=django.contrib.postgres.indexes.GinIndex(
+                fields=["return_origins"], name="project_by_return_origin"
+            ),
         ),
     ]
