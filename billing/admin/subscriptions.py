@@ -33,11 +33,11 @@ class SubscriptionAdmin(MirrorAdmin):
         "customer_link",
         "project_link",
         "status_badge",
-        "duplicate_of",
         "sold",
         "renews",
         "cancel_at",
         "paused",
+        "duplicate_of",
         "stripe_code",
     ]
     list_filter = [
