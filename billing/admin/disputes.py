@@ -42,13 +42,13 @@ class DisputeAdmin(MirrorAdmin):
     list_select_related = ["project", "payment__customer", "account"]
     list_display = [
         "id",
-        "payment_link",
-        "customer_link",
-        "project_link",
         "standing_badge",
         "shown_amount",
-        "reason",
         "evidence_due_by",
+        "reason",
+        "customer_link",
+        "project_link",
+        "payment_link",
         "stripe_code",
     ]
     list_filter = [

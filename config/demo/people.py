@@ -25,6 +25,9 @@ class Tenant:
     def get(self, path: str, *, status: int = 200) -> Any:
         return self._answer(self.api.call("GET", f"/api/v1{path}"), path, status)
 
+    def patch(self, path: str, data: Any) -> Any:
+        return self._answer(self.api.call("PATCH", f"/api/v1{path}", data), path, 200)
+
     def delete(self, path: str, data: Any = None) -> Any:
         return self._answer(self.api.call("DELETE", f"/api/v1{path}", data), path, 200)
 
@@ -52,6 +55,12 @@ class Buyer:
 
     def __init__(self, sandbox_url: str) -> None:
         self._browser = Browser(sandbox_url)
+
+    def look(self, url: str) -> Page:
+        """Open a page, and do nothing on it."""
+        page = self._browser.open(url)
+        expect("the page's status", page.status, 200)
+        return page
 
     def pay(self, url: str, *, card: str) -> Page:
         """Fill the page in and press the button; where that led."""

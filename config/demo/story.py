@@ -48,6 +48,8 @@ class Story:
             self._subscribe(tenant, goods)
         with self.tell.chapter("A customer buys an item, and gets the money back"):
             self._buy_and_refund(tenant, goods)
+        with self.tell.chapter("A cart, a change of plan, an amount, the portal"):
+            self._pay_in_other_ways(tenant, goods)
         with self.tell.chapter("An operator gives and takes by hand, in the console"):
             self._grant_and_revoke(tenant, goods)
         with self.tell.chapter("Bad input and bad days"):
@@ -144,6 +146,44 @@ class Story:
             seen.append(_told(decision, allowed=False, reason="not_entitled"))
             more = tenant.post(path, {"amount": 1}, status=409)
             seen.append(f"one cent more: 409 {more['code']}")
+
+    def _pay_in_other_ways(self, tenant: Tenant, goods: Goods) -> None:
+        with self.tell.step("a cart mixes the plan and two reports, on one page") as seen:
+            lines = [{"price": goods.plan_price}, {"price": goods.report_price, "quantity": 2}]
+            cart = tenant.post("/carts", {"user_id": "dora", "lines": lines})
+            thanks = f"{SHOP}/thanks"
+            checkout = tenant.post("/checkout/cart", {"cart": cart["id"], "success_url": thanks})
+            self.buyer.pay(checkout["url"], card=GOOD_CARD)
+            tenant.wait_until_may("dora", "report", allowed=True)
+            tenant.wait_until_may("dora", "sso", allowed=True)
+            bought = tenant.get(f"/carts/{cart['id']}")
+            expect(
+                "the cart", (bought["status"], bought["subtotal"]["amount"]), ("completed", 12700)
+            )
+            seen.append(f"{bought['id']} {bought['status']}: {bought['subtotal']['amount']} usd")
+        with self.tell.step("two more seats: previewed, made, and billed as previewed") as seen:
+            path = f"/subscriptions/dora/{goods.plan}"
+            preview = tenant.post(f"{path}/preview", {"quantity": 3}, status=200)["bill"]
+            dated = {"quantity": 3, "proration_date": preview["proration_date"]}
+            bill = tenant.patch(path, dated)["bill"]
+            expect("due", bill["amount_due"], preview["amount_due"])
+            seen.append(f"{bill['amount_due']['amount']} usd due now, both times")
+        with self.tell.step(
+            "POST /payments takes an amount; asked twice, it is one payment"
+        ) as seen:
+            amount = {"amount": 1500, "currency": "usd"}
+            wish = {"user_id": "dora", "amount": amount, "reference": f"run-{cart['id']}"}
+            first = tenant.post("/payments", wish)
+            again = tenant.post("/payments", wish, status=200)
+            expect("the payment", again["id"], first["id"])
+            seen.append(
+                f"{first['id']} {first['status']}, client_secret …{first['client_secret'][-4:]}"
+            )
+        with self.tell.step("POST /portal: the customer's own page at Stripe") as seen:
+            link = tenant.post("/portal", {"user_id": "dora", "return_url": f"{SHOP}/account"})
+            page = self.buyer.look(link["url"])
+            expect("the portal shows the plan", "Robot Pro" in page.html, True)
+            seen.append(link["url"])
 
     def _grant_and_revoke(self, tenant: Tenant, goods: Goods) -> None:
         with self.tell.step("the operator signs in") as seen:
