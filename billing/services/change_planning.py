@@ -82,7 +82,7 @@ def plan(*, subscription: Subscription, product_id: str, change: Change, at: dat
     after = arrangements.changed(before, _wishes(subscription.project, product_id, change))
     if change.is_billed:
         arrangements.check(before, after, currency=subscription.currency)
-        refuse_second(subscription, before, after)
+        refuse_second(subscription=subscription, before=before, after=after)
     when = _when(subscription, change, before, after)
     if when is When.RENEWAL:
         _check_renewal(subscription, change)
@@ -125,10 +125,12 @@ def _known(prices: dict[str, Price], price_id: str, field: str) -> Price:
     return prices[price_id]
 
 
-def refuse_second(subscription: Subscription, before: Arrangement, after: Arrangement) -> None:
+def refuse_second(*, subscription: Subscription, before: Arrangement, after: Arrangement) -> None:
     """Raises AlreadySubscribed for a product that another live subscription of theirs has."""
     standing = checkouts.live_subscription(
-        customer=subscription.customer, products=added(before, after), besides=subscription.pk
+        customer=subscription.customer,
+        products=added(before=before, after=after),
+        besides=subscription.pk,
     )
     if standing is not None:
         raise AlreadySubscribed(
@@ -136,7 +138,7 @@ def refuse_second(subscription: Subscription, before: Arrangement, after: Arrang
         )
 
 
-def added(before: Arrangement, after: Arrangement) -> set[str]:
+def added(*, before: Arrangement, after: Arrangement) -> set[str]:
     """The products that are new."""
     return {each.product_id for each in after} - {each.product_id for each in before}
 

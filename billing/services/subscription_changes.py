@@ -100,12 +100,12 @@ def _make_way(subscription: Subscription, planned: Planned, at: datetime) -> Non
 
     Raises AlreadySubscribed when one has been paid.
     """
-    products = added(planned.before, planned.after)
+    products = added(before=planned.before, after=planned.after)
     for page in checkouts.in_the_way(
         customer=subscription.customer, products=products, cart=None, at=at
     ):
         pages.end(checkout=page, at=at)
-    refuse_second(subscription, planned.before, planned.after)
+    refuse_second(subscription=subscription, before=planned.before, after=planned.after)
 
 
 def _record(

@@ -21,7 +21,9 @@ FOR_ADMINISTRATORS = {"projects_platformkey"}
 
 def test_console_has_a_page_for_each_noun() -> None:
     assert NAMES == [
+        "billing_cart",
         "billing_checkout",
+        "billing_dispute",
         "billing_invoice",
         "billing_payment",
         "billing_price",
@@ -30,6 +32,7 @@ def test_console_has_a_page_for_each_noun() -> None:
         "billing_stripeaccount",
         "billing_stripecustomer",
         "billing_stripeendpoint",
+        "billing_stripeintent",
         "billing_subscription",
         "billing_syncobject",
         "entitlements_fact",

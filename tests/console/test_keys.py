@@ -195,4 +195,5 @@ def test_configure_a_project(world: World, operator: Client) -> None:
     world.project.refresh_from_db()
     assert world.project.sells == ["item"]
     [entry] = AuditEntry.objects.filter(action="project.configure")
-    assert (entry.before, entry.after) == ({"sells": ["subscription", "item"]}, {"sells": ["item"]})
+    sold = ["subscription", "item", "cart"]
+    assert (entry.before, entry.after) == ({"sells": sold}, {"sells": ["item"]})

@@ -334,7 +334,7 @@ def _buy(
         account=account,
         stripe_id=_stripe_id("cn"),
         invoice=invoice,
-        number=f"{name}-CN-{number}",
+        number=f"{name[:50]}-CN-{number}",
         status="issued",
         currency="usd",
         amount=900,

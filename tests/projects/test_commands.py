@@ -23,7 +23,7 @@ def test_a_project_is_registered_and_its_key_is_printed_once() -> None:
     assert (project.slug, project.livemode, project.sells) == (
         "robots",
         False,
-        ["subscription", "item"],
+        ["subscription", "item", "cart"],
     )
     assert project.return_origins == ["https://robots.example.com"]
     assert "slug robots" in said

@@ -59,7 +59,7 @@ def test_the_same_id_from_another_endpoint_is_another_event(
 
 
 @pytest.mark.parametrize(
-    "type_", ["", "coupon.created", "payout.paid", "treasury.new_thing", "invoiceitem.created"]
+    "type_", ["", "topup.created", "payout.paid", "treasury.new_thing", "invoiceitem.created"]
 )
 def test_other_types_are_kept_and_ignored(post: StripePost, type_: str) -> None:
     answer = post(event(type=type_ or "x", id="evt_9"))

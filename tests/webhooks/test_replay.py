@@ -60,8 +60,8 @@ def test_a_quarantined_event_may_be_of_use_later(
 
 
 def test_an_ignored_event_has_nothing_to_read(post: StripePost) -> None:
-    post(event(type="coupon.created"))
-    with pytest.raises(NothingToRead, match=r"coupon\.created"):
+    post(event(type="topup.created"))
+    with pytest.raises(NothingToRead, match=r"topup\.created"):
         replay(event=InboundEvent.objects.get(), actor="command", at=timezone.now())
     assert not AuditEntry.objects.exists()
 
