@@ -84,7 +84,7 @@ def test_change_the_card(page: Page, shop: dict[str, Any]) -> None:
         for each in shop["tenant"].get("/customers/paul/payment-methods")["data"]
         if each["is_default"]
     ]
-    assert saved["card"]["last4"] == "3184"
+    assert saved["last4"] == "3184"
 
 
 def test_change_the_plan(page: Page, shop: dict[str, Any]) -> None:

@@ -210,7 +210,7 @@ def test_no_key_says_that_one_is_required(raw: Raw) -> None:
         ("DELETE", "/api/v1/customers", "GET, POST, HEAD, OPTIONS"),
         ("TRACE", "/api/v1/customers", "GET, POST, HEAD, OPTIONS"),
         ("BREW", "/api/v1/customers", "GET, POST, HEAD, OPTIONS"),
-        ("POST", "/api/v1/customers/u1", "GET, PATCH, HEAD, OPTIONS"),
+        ("POST", "/api/v1/customers/u1", "GET, PATCH, DELETE, HEAD, OPTIONS"),
         ("GET", "/webhooks/stripe", "POST"),
         ("DELETE", "/api/v1/webhooks/stripe", "POST"),
         ("POST", "/api/schema", "GET, HEAD"),
