@@ -10,6 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from billing import representation
+from billing.api.detection import DetectedSerializer
 from billing.api.fields import id_pattern
 from billing.api.new_checkouts import (
     CART,
@@ -44,13 +45,6 @@ class CheckoutLineSerializer(serializers.Serializer[Any]):
     revoked_at = serializers.DateTimeField(
         allow_null=True, help_text="Since when it is taken back."
     )
-
-
-class DetectedSerializer(serializers.Serializer[Any]):
-    """What the service decided for a request that named no type."""
-
-    type = serializers.CharField()
-    because = serializers.CharField()
 
 
 class CheckoutSerializer(serializers.Serializer[Any]):

@@ -10,6 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from billing import representation
+from billing.api.detection import DetectedSerializer
 from billing.api.disputes import DisputeSerializer
 from billing.api.fields import IdField, id_pattern
 from billing.api.new_payments import AWAY, BY_YOURSELF, ON_A_PAGE, NewPaymentSerializer, wish
@@ -28,13 +29,6 @@ class FailureSerializer(serializers.Serializer[Any]):
 
     code = serializers.CharField()
     message = serializers.CharField()
-
-
-class DetectedSerializer(serializers.Serializer[Any]):
-    """What was inferred because the request did not say it."""
-
-    type = serializers.ChoiceField(choices=PaymentType.choices)
-    because = serializers.CharField()
 
 
 class PaymentSerializer(serializers.Serializer[Any]):

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from billing.api.fields import IdField, PromotionCodeField
@@ -127,6 +128,7 @@ class AddonSerializer(StrictSerializer):
     )
 
 
+@extend_schema_field({"anyOf": [{"type": "string", "format": "date-time"}, {"const": NOW}]})
 class TrialEndField(serializers.Field[Any, Any, Any, Any]):
     """A time to come, or ``"now"``."""
 

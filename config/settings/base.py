@@ -142,8 +142,10 @@ SPECTACULAR_SETTINGS = {
         "CheckoutTypeEnum": "billing.models.checkout.CheckoutType",
         "CurrencyEnum": "common.currencies.CODES",
         "DecisionReasonEnum": "entitlements.api.serializers.REASONS",
+        "PaymentStatusEnum": "billing.models.payment.PaymentStatus",
+        "PaymentTypeEnum": "billing.models.payment.PaymentType",
         "PriceTypeEnum": "billing.models.price.PriceType",
-        "RefundReasonEnum": "billing.api.payments.REASONS",
+        "RefundReasonEnum": "billing.api.refunds.REASONS",
         "SourceTypeEnum": "entitlements.models.fact.SourceType",
     },
     "POSTPROCESSING_HOOKS": [

@@ -128,7 +128,7 @@ class ProjectSerializer(serializers.Serializer[Any]):
     updated_at = serializers.DateTimeField()
 
 
-class DetectedSerializer(serializers.Serializer[Any]):
+class DetectedSettingsSerializer(serializers.Serializer[Any]):
     """Only what the registration left open."""
 
     slug = serializers.CharField(required=False)
@@ -138,7 +138,7 @@ class DetectedSerializer(serializers.Serializer[Any]):
 
 
 class RegistrationSerializer(ProjectSerializer):
-    detected = DetectedSerializer(help_text="What was inferred, because it was not said.")
+    detected = DetectedSettingsSerializer(help_text="What was inferred, because it was not said.")
     key = IssuedKeySerializer(help_text="The first key, with every scope.")
 
 
