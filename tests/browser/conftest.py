@@ -1,9 +1,9 @@
 """The whole product as processes, and a tenant that sells on it, for tests of people's way through
 hosted pages."""
 
-import os
 import shutil
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -17,21 +17,23 @@ from tests.browser.hosted_page import SHOP
 from tests.services import new_home
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def stack() -> Iterator[Stack]:
-    """The product, running on servers of its own."""
-    given = {name: os.environ.pop(name, None) for name in ("DATABASE_URL", "REDIS_URL")}
+    """The product, running on servers of its own, until the last test of this directory."""
     var = new_home()
     try:
-        with Stack(var) as running:
+        with ExitStack() as undo:
+            with pytest.MonkeyPatch.context() as environment:
+                environment.delenv("DATABASE_URL", raising=False)
+                environment.delenv("REDIS_URL", raising=False)
+                running = undo.enter_context(Stack(var))
             yield running
     finally:
-        os.environ.update({name: value for name, value in given.items() if value})
         Servers(home_of(var), durable=True).discard()
         shutil.rmtree(var, ignore_errors=True)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def shop(stack: Stack) -> dict[str, Any]:
     """A tenant with two plans and an item on sale: its hands, and price ids."""
     said = stack.manage("create_project", "Robots", "--return-origin", SHOP)
