@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import schemathesis
 from django.core.signals import request_finished, request_started
-from django.db import close_old_connections
+from django.db import close_old_connections, connection
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from schemathesis import Case, GenerationMode
@@ -105,7 +105,10 @@ def name_what_there_is(case: Case[Any], words: Words) -> None:
 
 @contextmanager
 def within_the_tests_transaction() -> Iterator[None]:
-    """Requests leave the connection open, as Django's own test client sees to."""
+    """Requests leave the connection open, as Django's own test client sees to; and it may stay
+    idle for as long as a busy machine takes to make the examples."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
     ends = (request_started, request_finished)
     for signal in ends:
         signal.disconnect(close_old_connections)
