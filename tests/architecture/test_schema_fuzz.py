@@ -35,7 +35,7 @@ from tests.billing_fixtures import SandboxStripe
 from tests.factories.projects import key_of, platform_key
 from tests.projects.tokens import sign_in, signed
 
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "6"))
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "3"))
 CHECKS = [
     not_a_server_error,
     status_code_conformance,
