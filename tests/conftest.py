@@ -15,6 +15,13 @@ from tests.factories.projects import ProjectFactory, key_of, platform_key
 pytest_plugins = ["tests.billing_fixtures"]
 
 
+@pytest.fixture(scope="session")
+def django_db_keepdb(request: pytest.FixtureRequest) -> bool:
+    """Servers of our own are deleted as a whole after the run: no database is dropped before, which
+    a connection that a thread has left open would refuse."""
+    return "TEST_TEMPLATE" in os.environ or bool(request.config.option.reuse_db)
+
+
 @pytest.fixture
 def project(db: None) -> Project:
     return ProjectFactory.create(name="Acme", slug="acme")
