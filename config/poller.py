@@ -6,7 +6,7 @@ whether or not it ever does. The thread does what the tasks of ``TASKS`` do.
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import structlog
@@ -38,15 +38,12 @@ class Poller(bootsteps.StartStopStep):
         os.register_at_fork(after_in_child=_leave_the_parents_connections)
         from common import heartbeats  # noqa: PLC0415  # a model: Django is set up only now
 
-        work = [worker.app.tasks[each].run for each in TASKS]
-
-        def turn() -> None:
+        def beat() -> None:
             heartbeats.beat(name=heartbeats.WORKER, at=timezone.now())
-            for each in work:
-                each()
 
+        chores = [beat, *(worker.app.tasks[each].run for each in TASKS)]
         self._thread = threading.Thread(
-            target=poll, args=(turn, self._stop), name="poller", daemon=True
+            target=poll, args=(chores, self._stop), name="poller", daemon=True
         )
         self._thread.start()
 
@@ -59,15 +56,18 @@ class Poller(bootsteps.StartStopStep):
         self.stop(worker)
 
 
-def poll(work: Callable[[], object], stop: threading.Event, interval: float = INTERVAL) -> None:
-    """Do the work, again and again, until told to stop; an error ends one turn, not the thread."""
+def poll(
+    chores: Sequence[Callable[[], object]], stop: threading.Event, interval: float = INTERVAL
+) -> None:
+    """Do the chores, again and again, until told to stop; an error ends one chore for this turn,
+    neither the others nor the thread."""
     while not stop.wait(interval):
-        try:
-            work()
-        except Exception as error:  # noqa: BLE001  # a database that is away comes back
-            log.warning("poll_failed", error=type(error).__name__)
-        finally:
-            connections.close_all()
+        for chore in chores:
+            try:
+                chore()
+            except Exception as error:  # noqa: BLE001  # a database that is away comes back
+                log.warning("poll_failed", error=type(error).__name__)
+        connections.close_all()
 
 
 _inherited: list[Any] = []
