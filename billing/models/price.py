@@ -33,9 +33,6 @@ class Price(Outbound):
     unit_amount = models.BigIntegerField(help_text="Minor units.")
     interval = models.CharField(max_length=8, choices=Interval.choices, blank=True)
     interval_count = models.PositiveSmallIntegerField(default=1)
-    tax_behavior = models.CharField(
-        max_length=12, blank=True, help_text="Stripe's: inclusive, exclusive or unspecified."
-    )
     active = models.BooleanField(default=True)
     metadata = models.JSONField(default=dict, blank=True)
 

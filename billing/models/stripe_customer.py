@@ -17,7 +17,6 @@ class StripeCustomer(Outbound):
     name = models.CharField(max_length=512, blank=True)
     currency = models.CharField(max_length=3, blank=True)
     balance = models.BigIntegerField(default=0, help_text="Minor units; negative is a credit.")
-    default_payment_method_stripe_id = models.CharField(max_length=255, blank=True)
     delinquent = models.BooleanField(default=False)
     deleted_at = models.DateTimeField(null=True, blank=True)
 

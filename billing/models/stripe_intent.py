@@ -38,7 +38,6 @@ class StripeIntent(ProjectOwned):
         max_length=255, blank=True, help_text="The Stripe object that is changed, if there is one."
     )
     params = models.JSONField(default=dict, editable=False)
-    params_hash = models.CharField(max_length=64, editable=False)
     key_generation = models.PositiveSmallIntegerField(default=0)
     state = models.CharField(max_length=8, choices=IntentState.choices, default=IntentState.PLANNED)
     stripe_id = models.CharField(max_length=255, blank=True, help_text="What Stripe made for it.")

@@ -6,7 +6,6 @@ a crash, a lost answer, an error inside Stripe, either the caller's next try or 
 """
 
 import hashlib
-import json
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -173,11 +172,12 @@ def _planned(
             defaults={
                 "account": account,
                 "params": params,
-                "params_hash": _told(params),
                 "next_try_at": Now() + turns.LEASE,
                 **values,
             },
         )
+    if found.params != params:
+        log.warning("intent_params_differ", intent=found.pk, operation=found.operation)
     return found
 
 
@@ -290,8 +290,3 @@ def _purpose(operation: str, target: str, request: str) -> str:
     if len(told) > 160:
         told = hashlib.sha256(told.encode()).hexdigest()
     return f"{operation} {told}"
-
-
-def _told(params: dict[str, Any]) -> str:
-    told = json.dumps(params, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(told.encode()).hexdigest()

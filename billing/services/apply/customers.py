@@ -48,7 +48,6 @@ def _gone(row: StripeCustomer, at: datetime) -> Values:
         "deleted_at": row.deleted_at or at,
         "email": "",
         "name": "",
-        "default_payment_method_stripe_id": "",
     }
 
 
