@@ -7,7 +7,7 @@ dialogs that ask for a reason. Staff accounts, groups and platform keys need a s
 from django.contrib.auth.models import Group, Permission
 from django.db.models import Q
 
-APPS = ("projects", "billing", "entitlements", "webhooks", "events")
+APPS = ("projects", "usage", "entitlements", "billing", "webhooks", "events")
 
 ACTS = (
     "projects.add_project",

@@ -22,6 +22,10 @@ class Scope(models.TextChoices):
     PORTAL_READ = "portal:read"
     PORTAL_WRITE = "portal:write"
     ENTITLEMENTS_READ = "entitlements:read"
+    USAGE_READ = "usage:read"
+    USAGE_WRITE = "usage:write"
+    CREDITS_READ = "credits:read"
+    CREDITS_WRITE = "credits:write"
     ADMIN_READ = "admin:read"
     ADMIN_GRANT = "admin:grant"
 

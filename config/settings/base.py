@@ -35,6 +35,7 @@ INSTALLED_APPS = [
     "common",
     "events",
     "projects",
+    "usage",
     "entitlements",
     "billing",
     "webhooks",

@@ -11,6 +11,7 @@ class SourceType(models.TextChoices):
     SUBSCRIPTION = "subscription", "Subscription"
     CHECKOUT = "checkout", "Purchase"
     GRANT = "grant", "Manual grant"
+    FREE_TIER = "free_tier", "Free tier"
 
 
 class Effect(models.TextChoices):
@@ -49,6 +50,9 @@ class Fact(ProjectOwned):
     reason = models.CharField(max_length=24, help_text="A reason code of resolution.Reason.")
     starts_at = models.DateTimeField()
     ends_at = models.DateTimeField(null=True)
+    anchored_at = models.DateTimeField(
+        null=True, help_text="The day and time on which its periods begin; null: as it starts."
+    )
     recorded_at = models.DateTimeField()
 
     class Meta:

@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-APPS = ("config", "webhooks", "billing", "entitlements", "projects", "events", "common")
+APPS = ("config", "webhooks", "billing", "entitlements", "usage", "projects", "events", "common")
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,14 @@ OF_NO_TENANT = {
 SECRETS = {"projects_apikey": {("digest",)}}
 """Keys that are unique everywhere because they are 256 random bits."""
 
+WITHOUT_LINKS = {
+    "usage_movement": "written with records",
+    "usage_record": "each statement reads customer and meter from their own rows by the project",
+    "usage_recordkey": "written with its record",
+    "usage_total": "written with its records",
+}
+"""Tables that take many rows at a time: a foreign key would be looked up for each of them."""
+
 OWNED = tables_of(ProjectOwned)
 
 
@@ -41,7 +49,8 @@ def links(model: type[models.Model]) -> list[models.ForeignKey[Any, Any]]:
     ]
 
 
-LINKS = [(model, field) for model in OWNED for field in links(model)]
+LINKED = [model for model in OWNED if names(model) not in WITHOUT_LINKS]
+LINKS = [(model, field) for model in LINKED for field in links(model)]
 
 
 def query(sql: str, *parameters: str) -> list[tuple[Any, ...]]:
@@ -99,6 +108,8 @@ def test_a_row_belongs_to_exactly_one_project(model: type[models.Model]) -> None
     )
 
     assert nullable == [(True,)]
+    if model not in LINKED:
+        return
     assert (("project_id",), "projects_project", ("id",)) in foreign_keys(names(model))
 
 

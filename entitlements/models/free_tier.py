@@ -1,0 +1,48 @@
+import pgtrigger
+from django.db import models
+
+from common.ids import PublicIdField
+from common.models import ProjectOwned, tenant_key, tenant_links
+
+
+class FreeTierEntry(ProjectOwned):
+    """One feature that everybody has, known to us or not, over ``[starts_at, ends_at)``.
+
+    History: a change ends the row and adds another one, so that what was true at any moment can
+    be told. Only ``ends_at`` is ever written, once.
+    """
+
+    id = PublicIdField(prefix="free")
+    feature = models.ForeignKey(
+        "entitlements.Feature", on_delete=models.PROTECT, related_name="+", db_constraint=False
+    )
+    value = models.JSONField(null=True)
+    starts_at = models.DateTimeField()
+    ends_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            tenant_key("entitlements_freetierentry"),
+            models.UniqueConstraint(
+                fields=["project", "feature"],
+                condition=models.Q(ends_at__isnull=True),
+                name="entitlements_freetierentry_key",
+            ),
+            *tenant_links("entitlements_freetierentry", [("feature", "entitlements.Feature")]),
+        ]
+        triggers = [
+            pgtrigger.Protect(name="keep", operation=pgtrigger.Delete),
+            pgtrigger.Protect(
+                name="only_end",
+                operation=pgtrigger.Update,
+                condition=pgtrigger.AnyChange("feature", "value", "starts_at"),
+            ),
+            pgtrigger.Protect(
+                name="end_once",
+                operation=pgtrigger.Update,
+                condition=pgtrigger.Q(old__ends_at__isnull=False),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.project_id}: {self.feature_id}"

@@ -1,0 +1,26 @@
+from django.db import models
+
+from common.models import ProjectOwned
+
+
+class Movement(ProjectOwned):
+    """A figure that moved and that somebody watches: limits are held against it soon after.
+
+    Written with the records of a watched meter, deleted by whoever has looked. Without foreign
+    keys, as the records.
+    """
+
+    pk = models.CompositePrimaryKey("project", "customer", "meter")
+    customer = models.ForeignKey(
+        "projects.Customer", on_delete=models.PROTECT, related_name="+", db_constraint=False
+    )
+    meter = models.ForeignKey(
+        "usage.Meter", on_delete=models.PROTECT, related_name="+", db_constraint=False
+    )
+    moved_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["moved_at"], name="usage_movement_oldest")]
+
+    def __str__(self) -> str:
+        return f"{self.customer_id} {self.meter_id}"

@@ -1,0 +1,80 @@
+from django.db import models
+
+from common.models import ProjectOwned
+
+
+class Forwarding(models.TextChoices):
+    """Whether Stripe is to hear of a record, and whether it did."""
+
+    NONE = "", "Not told"
+    PENDING = "pending", "To be told"
+    TOLD = "told", "Told"
+    CANCELING = "canceling", "To be taken back"
+    CANCELED = "canceled", "Taken back"
+    REFUSED = "refused", "Refused by Stripe"
+
+
+class Record(ProjectOwned):
+    """One use of something that is metered. A correction is a new record; a void keeps the row.
+
+    Partitioned by the month of ``occurred_at`` (UTC), without foreign keys: the statement that
+    writes it reads project, customer and meter from their own rows. ``value`` is a whole number;
+    ``member`` is the digest of what a ``unique`` meter tells apart.
+    """
+
+    pk = models.CompositePrimaryKey("project", "customer", "meter", "occurred_at", "id")
+    id = models.CharField(max_length=30, db_collation="C")
+    customer = models.ForeignKey(
+        "projects.Customer", on_delete=models.PROTECT, related_name="+", db_constraint=False
+    )
+    meter = models.ForeignKey(
+        "usage.Meter", on_delete=models.PROTECT, related_name="+", db_constraint=False
+    )
+    value = models.BigIntegerField()
+    member = models.BinaryField(null=True, max_length=16)
+    occurred_at = models.DateTimeField()
+    recorded_at = models.DateTimeField()
+    corrects = models.CharField(max_length=30, blank=True, db_collation="C")
+    voided_at = models.DateTimeField(null=True)
+    forwarding = models.CharField(max_length=12, blank=True, choices=Forwarding.choices)
+    forwarding_error = models.TextField(blank=True)
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["recorded_at"],
+                condition=models.Q(forwarding__in=["pending", "canceling"]),
+                name="usage_record_to_forward",
+            ),
+            models.Index(
+                fields=["project", "recorded_at"],
+                condition=models.Q(forwarding="refused"),
+                name="usage_record_refused",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.id
+
+
+class RecordKey(ProjectOwned):
+    """That a record is there, under the id that follows from the key which its sender gave it.
+
+    Partitions cannot keep a key unique among them; this table does, for as long as records live.
+    ``fingerprint`` tells a repeated record from another one under the same key.
+    """
+
+    pk = models.CompositePrimaryKey("project", "id")
+    id = models.CharField(max_length=30, db_collation="C")
+    customer = models.ForeignKey(
+        "projects.Customer", on_delete=models.PROTECT, related_name="+", db_constraint=False
+    )
+    meter = models.ForeignKey(
+        "usage.Meter", on_delete=models.PROTECT, related_name="+", db_constraint=False
+    )
+    occurred_at = models.DateTimeField()
+    recorded_at = models.DateTimeField()
+    fingerprint = models.BinaryField(max_length=16)
+
+    def __str__(self) -> str:
+        return self.id
