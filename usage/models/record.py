@@ -8,6 +8,7 @@ class Forwarding(models.TextChoices):
 
     NONE = "", "Not told"
     PENDING = "pending", "To be told"
+    WAITING = "waiting", "To be told once Stripe knows the customer"
     TOLD = "told", "Told"
     CANCELING = "canceling", "To be taken back"
     CANCELED = "canceled", "Taken back"
@@ -19,7 +20,8 @@ class Record(ProjectOwned):
 
     Partitioned by the month of ``occurred_at`` (UTC), without foreign keys: the statement that
     writes it reads project, customer and meter from their own rows. ``value`` is a whole number;
-    ``member`` is the digest of what a ``unique`` meter tells apart.
+    ``member`` is the digest of what a ``unique`` meter tells apart. ``forwarded_at`` is when Stripe
+    was first asked to count it.
     """
 
     pk = models.CompositePrimaryKey("project", "customer", "meter", "occurred_at", "id")
@@ -38,6 +40,7 @@ class Record(ProjectOwned):
     voided_at = models.DateTimeField(null=True)
     forwarding = models.CharField(max_length=12, blank=True, choices=Forwarding.choices)
     forwarding_error = models.TextField(blank=True)
+    forwarded_at = models.DateTimeField(null=True)
 
     class Meta:
         indexes = [
