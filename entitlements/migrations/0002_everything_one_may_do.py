@@ -9,177 +9,363 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('entitlements', '0001_initial'),
-        ('projects', '0003_customer_details'),
-        ('usage', '0001_initial'),
+        ("entitlements", "0001_initial"),
+        ("projects", "0003_customer_details"),
+        ("usage", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='FreeTierEntry',
+            name="FreeTierEntry",
             fields=[
-                ('id', common.ids.PublicIdField(editable=False, max_length=31, prefix='free', primary_key=True, serialize=False)),
-                ('value', models.JSONField(null=True)),
-                ('starts_at', models.DateTimeField()),
-                ('ends_at', models.DateTimeField(null=True)),
+                (
+                    "id",
+                    common.ids.PublicIdField(
+                        editable=False,
+                        max_length=31,
+                        prefix="free",
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("value", models.JSONField(null=True)),
+                ("starts_at", models.DateTimeField()),
+                ("ends_at", models.DateTimeField(null=True)),
             ],
         ),
         migrations.CreateModel(
-            name='Reservation',
+            name="Reservation",
             fields=[
-                ('id', common.ids.PublicIdField(editable=False, max_length=30, prefix='res', primary_key=True, serialize=False)),
-                ('amount', models.BigIntegerField()),
-                ('period', models.CharField(blank=True, max_length=40)),
-                ('credits', models.BigIntegerField(default=0)),
-                ('key', models.CharField(help_text="The caller's own name for it.", max_length=255, null=True)),
-                ('created_at', models.DateTimeField()),
-                ('expires_at', models.DateTimeField()),
-                ('committed_at', models.DateTimeField(null=True)),
-                ('committed_amount', models.BigIntegerField(null=True)),
-                ('released_at', models.DateTimeField(null=True)),
-                ('expired_at', models.DateTimeField(null=True)),
+                (
+                    "id",
+                    common.ids.PublicIdField(
+                        editable=False,
+                        max_length=30,
+                        prefix="res",
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("amount", models.BigIntegerField()),
+                ("period", models.CharField(blank=True, max_length=40)),
+                ("credits", models.BigIntegerField(default=0)),
+                (
+                    "key",
+                    models.CharField(
+                        help_text="The caller's own name for it.", max_length=255, null=True
+                    ),
+                ),
+                ("created_at", models.DateTimeField()),
+                ("expires_at", models.DateTimeField()),
+                ("committed_at", models.DateTimeField(null=True)),
+                ("committed_amount", models.BigIntegerField(null=True)),
+                ("released_at", models.DateTimeField(null=True)),
+                ("expired_at", models.DateTimeField(null=True)),
             ],
         ),
         migrations.CreateModel(
-            name='Rules',
+            name="Rules",
             fields=[
-                ('id', common.ids.PublicIdField(editable=False, max_length=32, prefix='rules', primary_key=True, serialize=False)),
-                ('version', models.BigIntegerField(default=0)),
+                (
+                    "id",
+                    common.ids.PublicIdField(
+                        editable=False,
+                        max_length=32,
+                        prefix="rules",
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("version", models.BigIntegerField(default=0)),
             ],
         ),
         migrations.AddField(
-            model_name='fact',
-            name='anchored_at',
-            field=models.DateTimeField(help_text='The day and time on which its periods begin; null: as it starts.', null=True),
+            model_name="fact",
+            name="anchored_at",
+            field=models.DateTimeField(
+                help_text="The day and time on which its periods begin; null: as it starts.",
+                null=True,
+            ),
         ),
         migrations.AddField(
-            model_name='feature',
-            name='is_anchored',
+            model_name="feature",
+            name="is_anchored",
             field=models.BooleanField(default=False),
         ),
         migrations.AddField(
-            model_name='feature',
-            name='merge',
-            field=models.CharField(choices=[('most_generous', 'The most generous value'), ('sum', 'The values added up'), ('priority', 'That of the first: grant, subscription, purchase, free tier')], default='most_generous', max_length=16),
+            model_name="feature",
+            name="merge",
+            field=models.CharField(
+                choices=[
+                    ("most_generous", "The most generous value"),
+                    ("sum", "The values added up"),
+                    ("priority", "That of the first: grant, subscription, purchase, free tier"),
+                ],
+                default="most_generous",
+                max_length=16,
+            ),
         ),
         migrations.AddField(
-            model_name='feature',
-            name='meter',
-            field=models.ForeignKey(blank=True, db_constraint=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='usage.meter'),
+            model_name="feature",
+            name="meter",
+            field=models.ForeignKey(
+                blank=True,
+                db_constraint=False,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="usage.meter",
+            ),
         ),
         migrations.AddField(
-            model_name='feature',
-            name='period',
-            field=models.CharField(blank=True, choices=[('hour', 'Hour'), ('day', 'Day'), ('week', 'Week'), ('month', 'Month'), ('year', 'Year'), ('lifetime', 'Lifetime')], max_length=8),
+            model_name="feature",
+            name="period",
+            field=models.CharField(
+                blank=True,
+                choices=[
+                    ("hour", "Hour"),
+                    ("day", "Day"),
+                    ("week", "Week"),
+                    ("month", "Month"),
+                    ("year", "Year"),
+                    ("lifetime", "Lifetime"),
+                ],
+                max_length=8,
+            ),
         ),
         migrations.AlterField(
-            model_name='fact',
-            name='source_type',
-            field=models.CharField(choices=[('subscription', 'Subscription'), ('checkout', 'Purchase'), ('grant', 'Manual grant'), ('free_tier', 'Free tier')], max_length=16),
+            model_name="fact",
+            name="source_type",
+            field=models.CharField(
+                choices=[
+                    ("subscription", "Subscription"),
+                    ("checkout", "Purchase"),
+                    ("grant", "Manual grant"),
+                    ("free_tier", "Free tier"),
+                ],
+                max_length=16,
+            ),
         ),
         migrations.AlterField(
-            model_name='feature',
-            name='kind',
-            field=models.CharField(choices=[('boolean', 'On or off'), ('limit', 'A number, or no limit'), ('metered', 'So much per period, or no limit'), ('config', 'A value that the software reads'), ('credits', 'Each use costs credits')], max_length=16),
+            model_name="feature",
+            name="kind",
+            field=models.CharField(
+                choices=[
+                    ("boolean", "On or off"),
+                    ("limit", "A number, or no limit"),
+                    ("metered", "So much per period, or no limit"),
+                    ("config", "A value that the software reads"),
+                    ("credits", "Each use costs credits"),
+                ],
+                max_length=16,
+            ),
         ),
         migrations.AddConstraint(
-            model_name='feature',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('kind', 'metered'), ('meter__isnull', False), models.Q(('period', ''), _negated=True)), models.Q(models.Q(('kind', 'metered'), _negated=True), ('meter__isnull', True), ('period', '')), _connector='OR'), name='entitlements_feature_metered'),
+            model_name="feature",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(
+                        ("kind", "metered"),
+                        ("meter__isnull", False),
+                        models.Q(("period", ""), _negated=True),
+                    ),
+                    models.Q(
+                        models.Q(("kind", "metered"), _negated=True),
+                        ("meter__isnull", True),
+                        ("period", ""),
+                    ),
+                    _connector="OR",
+                ),
+                name="entitlements_feature_metered",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='feature',
-            constraint=common.models.TenantForeignKey(column='meter', name='entitlements_feature_meter_tenant_fk', to='usage.Meter'),
+            model_name="feature",
+            constraint=common.models.TenantForeignKey(
+                column="meter", name="entitlements_feature_meter_tenant_fk", to="usage.Meter"
+            ),
         ),
         migrations.AddField(
-            model_name='freetierentry',
-            name='feature',
-            field=models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='entitlements.feature'),
+            model_name="freetierentry",
+            name="feature",
+            field=models.ForeignKey(
+                db_constraint=False,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="entitlements.feature",
+            ),
         ),
         migrations.AddField(
-            model_name='freetierentry',
-            name='project',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='projects.project'),
+            model_name="freetierentry",
+            name="project",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, related_name="+", to="projects.project"
+            ),
         ),
         migrations.AddField(
-            model_name='reservation',
-            name='customer',
-            field=models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='projects.customer'),
+            model_name="reservation",
+            name="customer",
+            field=models.ForeignKey(
+                db_constraint=False,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="projects.customer",
+            ),
         ),
         migrations.AddField(
-            model_name='reservation',
-            name='feature',
-            field=models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='entitlements.feature'),
+            model_name="reservation",
+            name="feature",
+            field=models.ForeignKey(
+                db_constraint=False,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="entitlements.feature",
+            ),
         ),
         migrations.AddField(
-            model_name='reservation',
-            name='project',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='projects.project'),
+            model_name="reservation",
+            name="project",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, related_name="+", to="projects.project"
+            ),
         ),
         migrations.AddField(
-            model_name='rules',
-            name='project',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='projects.project'),
+            model_name="rules",
+            name="project",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, related_name="+", to="projects.project"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='freetierentry',
-            constraint=models.UniqueConstraint(fields=('project', 'id'), name='entitlements_freetierentry_project_id_key'),
+            model_name="freetierentry",
+            constraint=models.UniqueConstraint(
+                fields=("project", "id"), name="entitlements_freetierentry_project_id_key"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='freetierentry',
-            constraint=models.UniqueConstraint(condition=models.Q(('ends_at__isnull', True)), fields=('project', 'feature'), name='entitlements_freetierentry_key'),
+            model_name="freetierentry",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("ends_at__isnull", True)),
+                fields=("project", "feature"),
+                name="entitlements_freetierentry_key",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='freetierentry',
-            constraint=common.models.TenantForeignKey(column='feature', name='entitlements_freetierentry_feature_tenant_fk', to='entitlements.Feature'),
+            model_name="freetierentry",
+            constraint=common.models.TenantForeignKey(
+                column="feature",
+                name="entitlements_freetierentry_feature_tenant_fk",
+                to="entitlements.Feature",
+            ),
         ),
         pgtrigger.migrations.AddTrigger(
-            model_name='freetierentry',
-            trigger=pgtrigger.compiler.Trigger(name='keep', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'pgtrigger: Cannot delete rows from % table', TG_TABLE_NAME;", hash='847138294e86e583a5f5023b26470af6d6517747', operation='DELETE', pgid='pgtrigger_keep_dd24c', table='entitlements_freetierentry', when='BEFORE')),
+            model_name="freetierentry",
+            trigger=pgtrigger.compiler.Trigger(
+                name="keep",
+                sql=pgtrigger.compiler.UpsertTriggerSql(
+                    func="RAISE EXCEPTION 'pgtrigger: Cannot delete rows from % table', TG_TABLE_NAME;",
+                    hash="847138294e86e583a5f5023b26470af6d6517747",
+                    operation="DELETE",
+                    pgid="pgtrigger_keep_dd24c",
+                    table="entitlements_freetierentry",
+                    when="BEFORE",
+                ),
+            ),
         ),
         pgtrigger.migrations.AddTrigger(
-            model_name='freetierentry',
-            trigger=pgtrigger.compiler.Trigger(name='only_end', sql=pgtrigger.compiler.UpsertTriggerSql(condition='WHEN (OLD."feature_id" IS DISTINCT FROM (NEW."feature_id") OR OLD."starts_at" IS DISTINCT FROM (NEW."starts_at") OR OLD."value" IS DISTINCT FROM (NEW."value"))', func="RAISE EXCEPTION 'pgtrigger: Cannot update rows from % table', TG_TABLE_NAME;", hash='2e96ed5d17547e64668ff70dfbf722fb0ca6f718', operation='UPDATE', pgid='pgtrigger_only_end_f89f0', table='entitlements_freetierentry', when='BEFORE')),
+            model_name="freetierentry",
+            trigger=pgtrigger.compiler.Trigger(
+                name="only_end",
+                sql=pgtrigger.compiler.UpsertTriggerSql(
+                    condition='WHEN (OLD."feature_id" IS DISTINCT FROM (NEW."feature_id") OR OLD."starts_at" IS DISTINCT FROM (NEW."starts_at") OR OLD."value" IS DISTINCT FROM (NEW."value"))',
+                    func="RAISE EXCEPTION 'pgtrigger: Cannot update rows from % table', TG_TABLE_NAME;",
+                    hash="2e96ed5d17547e64668ff70dfbf722fb0ca6f718",
+                    operation="UPDATE",
+                    pgid="pgtrigger_only_end_f89f0",
+                    table="entitlements_freetierentry",
+                    when="BEFORE",
+                ),
+            ),
         ),
         pgtrigger.migrations.AddTrigger(
-            model_name='freetierentry',
-            trigger=pgtrigger.compiler.Trigger(name='end_once', sql=pgtrigger.compiler.UpsertTriggerSql(condition='WHEN (OLD."ends_at" IS NOT NULL)', func="RAISE EXCEPTION 'pgtrigger: Cannot update rows from % table', TG_TABLE_NAME;", hash='0e217d42b738298c273df15f46d5a878a2d3c70b', operation='UPDATE', pgid='pgtrigger_end_once_662ef', table='entitlements_freetierentry', when='BEFORE')),
+            model_name="freetierentry",
+            trigger=pgtrigger.compiler.Trigger(
+                name="end_once",
+                sql=pgtrigger.compiler.UpsertTriggerSql(
+                    condition='WHEN (OLD."ends_at" IS NOT NULL)',
+                    func="RAISE EXCEPTION 'pgtrigger: Cannot update rows from % table', TG_TABLE_NAME;",
+                    hash="0e217d42b738298c273df15f46d5a878a2d3c70b",
+                    operation="UPDATE",
+                    pgid="pgtrigger_end_once_662ef",
+                    table="entitlements_freetierentry",
+                    when="BEFORE",
+                ),
+            ),
         ),
         migrations.AddIndex(
-            model_name='reservation',
-            index=models.Index(condition=models.Q(('committed_at__isnull', True), ('expired_at__isnull', True), ('released_at__isnull', True)), fields=['expires_at'], name='reservation_open'),
+            model_name="reservation",
+            index=models.Index(
+                condition=models.Q(
+                    ("committed_at__isnull", True),
+                    ("expired_at__isnull", True),
+                    ("released_at__isnull", True),
+                ),
+                fields=["expires_at"],
+                name="reservation_open",
+            ),
         ),
         migrations.AddIndex(
-            model_name='reservation',
-            index=models.Index(fields=['project', 'customer', '-id'], name='reservation_by_customer'),
+            model_name="reservation",
+            index=models.Index(
+                fields=["project", "customer", "-id"], name="reservation_by_customer"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='reservation',
-            constraint=models.UniqueConstraint(fields=('project', 'id'), name='entitlements_reservation_project_id_key'),
+            model_name="reservation",
+            constraint=models.UniqueConstraint(
+                fields=("project", "id"), name="entitlements_reservation_project_id_key"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='reservation',
-            constraint=models.UniqueConstraint(fields=('project', 'key'), name='entitlements_reservation_key_key'),
+            model_name="reservation",
+            constraint=models.UniqueConstraint(
+                fields=("project", "key"), name="entitlements_reservation_key_key"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='reservation',
-            constraint=models.CheckConstraint(condition=models.Q(('amount__gt', 0), ('credits__gte', 0)), name='entitlements_reservation_positive'),
+            model_name="reservation",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("amount__gt", 0), ("credits__gte", 0)),
+                name="entitlements_reservation_positive",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='reservation',
-            constraint=common.models.TenantForeignKey(column='customer', name='entitlements_reservation_customer_tenant_fk', to='projects.Customer'),
+            model_name="reservation",
+            constraint=common.models.TenantForeignKey(
+                column="customer",
+                name="entitlements_reservation_customer_tenant_fk",
+                to="projects.Customer",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='reservation',
-            constraint=common.models.TenantForeignKey(column='feature', name='entitlements_reservation_feature_tenant_fk', to='entitlements.Feature'),
+            model_name="reservation",
+            constraint=common.models.TenantForeignKey(
+                column="feature",
+                name="entitlements_reservation_feature_tenant_fk",
+                to="entitlements.Feature",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='rules',
-            constraint=models.UniqueConstraint(fields=('project', 'id'), name='entitlements_rules_project_id_key'),
+            model_name="rules",
+            constraint=models.UniqueConstraint(
+                fields=("project", "id"), name="entitlements_rules_project_id_key"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='rules',
-            constraint=models.UniqueConstraint(fields=('project',), name='entitlements_rules_project_key'),
+            model_name="rules",
+            constraint=models.UniqueConstraint(
+                fields=("project",), name="entitlements_rules_project_key"
+            ),
         ),
     ]
