@@ -41,6 +41,7 @@ GROUPS: list[tuple[str, list[tuple[str, str, str]]]] = [
         [
             ("Grants", "volunteer_activism", "entitlements.grant"),
             ("Facts", "fact_check", "entitlements.fact"),
+            ("Signing keys", "signature", "entitlements.signingkey"),
         ],
     ),
     (

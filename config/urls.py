@@ -5,12 +5,14 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 
 from config import api_docs, health
+from entitlements.api import jwks
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="docs")),
     path("live", health.live),
     path("ready", health.ready),
     path("health", health.health),
+    path(".well-known/jwks.json", jwks.keys),
     path("admin/", admin.site.urls),
     path("api/v1/", include("projects.api.urls")),
     path("api/v1/", include("billing.api.urls")),

@@ -1,6 +1,6 @@
 """What can be refused about features and grants."""
 
-from common.errors import Conflict
+from common.errors import Conflict, Unavailable
 
 
 class FeatureExists(Conflict):
@@ -13,3 +13,7 @@ class FeatureArchived(Conflict):
 
 class GrantExpired(Conflict):
     code, title = "grant-expired", "This grant has expired; there is nothing left to revoke."
+
+
+class SigningUnavailable(Unavailable):
+    code, title = "signing-unavailable", "Nothing can be signed at the moment."

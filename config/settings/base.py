@@ -181,6 +181,6 @@ PUBLIC_URL = env.str("PUBLIC_URL", default="http://localhost:8000").rstrip("/")
 
 BILLING = BillingSettings.from_env(env)
 EGRESS = EgressSettings.from_env(env)
-ENTITLEMENTS = EntitlementsSettings()
+ENTITLEMENTS = EntitlementsSettings.from_env(env)
 PROJECTS = ProjectsSettings.from_env(env)
 WEBHOOKS = WebhooksSettings()

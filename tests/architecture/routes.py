@@ -97,6 +97,7 @@ CUSTOMERS = [
         {"checks": [{"user_id": "{user_id}", "feature": "{code}"}]},
         status=200,
     ),
+    get("/entitlements/{user_id}/snapshot", Scope.ENTITLEMENTS_READ),
     get("/admin/grants", Scope.ADMIN_READ),
     post(
         "/admin/grant",

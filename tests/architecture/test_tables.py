@@ -18,6 +18,7 @@ OF_NO_TENANT = {
     "billing_syncobject": "an object whose tenant is not known before it is read",
     "webhooks_inboundevent": "arrives before anybody knows whose it is",
     "events_auditentry": "acts on the platform have no project",
+    "entitlements_signingkey": "one signs for everybody; the audience says for whom",
     "common_heartbeat": "processes serve everybody",
 }
 """Tables whose rows belong to no single tenant, and why."""

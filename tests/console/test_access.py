@@ -38,6 +38,7 @@ def test_console_has_a_page_for_each_noun() -> None:
         "entitlements_fact",
         "entitlements_feature",
         "entitlements_grant",
+        "entitlements_signingkey",
         "events_auditentry",
         "events_outboxevent",
         "projects_apikey",

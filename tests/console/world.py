@@ -34,6 +34,7 @@ from common import crypto
 from common.ids import new_id
 from entitlements.models import Feature, Grant
 from entitlements.resolution import Reason
+from entitlements.services import signing_keys
 from events.catalog import EventType
 from events.services import audit, outbox
 from projects.models import ApiKey, App, Customer, PlatformKey, Project
@@ -94,6 +95,7 @@ def build(*, size: int = 1, name: str = "Acme", now: datetime | None = None) -> 
             project=project, name=f"{name} key {number}", scopes=ALL, actor="command", at=now
         )
         platform_key, _ = api_keys.issue_platform(name=f"{name} {number}", actor="command", at=now)
+        signing_keys.rotate(actor="command", at=now)
     customers = [
         CustomerFactory.create(project=project, name=name, metadata={"plan": name})
         for _ in range(size)
