@@ -12,6 +12,7 @@ from billing.models.price import Price
 from billing.models.product import Product
 from billing.models.product_feature import ProductFeature
 from billing.models.refund import Refund
+from billing.models.rollout import Rollout, RolloutMove
 from billing.models.stripe_account import StripeAccount, StripeEndpoint
 from billing.models.stripe_customer import StripeCustomer
 from billing.models.stripe_intent import StripeIntent
@@ -38,6 +39,8 @@ __all__ = [
     "ProductFeature",
     "PromotionCode",
     "Refund",
+    "Rollout",
+    "RolloutMove",
     "StripeAccount",
     "StripeCustomer",
     "StripeEndpoint",

@@ -39,6 +39,9 @@ class Product(Outbound):
         default=False, help_text="A plan whose price is agreed with each customer."
     )
     metadata = models.JSONField(default=dict, blank=True)
+    catalog_version = models.BigIntegerField(
+        default=0, db_default=0, help_text="How often what it entitles to has changed."
+    )
 
     class Meta:
         constraints = [tenant_key("billing_product"), mirror_key("billing_product")]

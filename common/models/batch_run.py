@@ -1,0 +1,42 @@
+from django.db import models
+from django.db.models.functions import Now
+
+from common.models.project_owned import ProjectOwned
+
+
+class RunStatus(models.TextChoices):
+    """``superseded``: a newer one does the rest, and all of it again."""
+
+    PLANNED = "planned", "Planned"
+    RUNNING = "running", "Running"
+    MOVING = "moving", "Moving"
+    DONE = "done", "Done"
+    SUPERSEDED = "superseded", "Superseded"
+    DISCARDED = "discarded", "Discarded"
+
+
+class BatchRun(ProjectOwned):
+    """Something that is done to many rows of a project, in batches, in the background.
+
+    ``cursor`` is the id of the last row that is done: each batch moves it in the transaction that
+    does the work, so a run goes on where a dead worker has left it. ``seen_at`` is when a worker
+    first looked, ``next_try_at`` when the next batch is due, both by the database's clock.
+    """
+
+    status = models.CharField(
+        max_length=12, choices=RunStatus.choices, default=RunStatus.RUNNING.value
+    )
+    cursor = models.CharField(max_length=40, blank=True, editable=False)
+    total = models.PositiveIntegerField(null=True, help_text="How many there were at the start.")
+    looked_at = models.PositiveIntegerField(default=0, help_text="How many are done.")
+    changed = models.PositiveIntegerField(default=0, help_text="Of how many an answer changed.")
+    failed = models.JSONField(default=list, blank=True, help_text="Who could not be done.")
+    attempts = models.PositiveSmallIntegerField(default=0, editable=False)
+    last_error = models.CharField(max_length=255, blank=True)
+    seen_at = models.DateTimeField(null=True, editable=False)
+    next_try_at = models.DateTimeField(db_default=Now(), editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        abstract = True
