@@ -9,8 +9,8 @@ class Counter(ProjectOwned):
     ``period`` names how its windows follow each other (``usage.periods.Period.key``). The row is
     made when somebody first asks, from the totals; from then on every record changes it in the
     transaction that stores the record. Windows are half-open ``[starts_at, ends_at)``.
-    ``reserved`` is what was promised and neither used nor given back yet. ``told`` is the
-    highest threshold, in percent of the limit, that was announced for this window.
+    ``reserved`` is what was promised and neither used nor given back yet. ``siblings`` is how many
+    counters there are of this customer and meter, this one included.
     """
 
     pk = models.CompositePrimaryKey("project", "customer", "meter", "period")
@@ -25,7 +25,7 @@ class Counter(ProjectOwned):
     ends_at = models.DateTimeField(help_text="The last moment that there is, when it never resets.")
     used = models.DecimalField(max_digits=38, decimal_places=0)
     reserved = models.DecimalField(max_digits=38, decimal_places=0, default=0)
-    told = models.PositiveSmallIntegerField(default=0)
+    siblings = models.PositiveSmallIntegerField(default=1)
 
     class Meta:
         constraints = [

@@ -35,6 +35,9 @@ class Meter(ProjectOwned):
     is_watched = models.BooleanField(
         default=False, help_text="Whether a limit is held against it: its movements are noted."
     )
+    is_shared = models.BooleanField(
+        default=False, help_text="Whether several limits are held against it."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     archived_at = models.DateTimeField(null=True, blank=True)
 
