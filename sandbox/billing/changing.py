@@ -81,7 +81,7 @@ def cancel_now(tx: Transaction, subscription: Object, params: Params) -> None:
 
 def bill_the_rest(tx: Transaction, subscription: Object) -> None:
     """Invoice and collect what waits for the next invoice, if anything does."""
-    invoice = rebilling.invoice_pending(tx, subscription)
+    invoice = rebilling.invoice_pending(tx, subscription, at_end=True)
     if invoice:
         collection.finalize_and_collect(tx, invoice, off_session=True)
 

@@ -12,6 +12,8 @@ from sandbox.billing import (
     lines,
     pausing,
     periods,
+    pricing,
+    rebilling,
 )
 from sandbox.objects import Object
 from sandbox.transaction import Transaction
@@ -39,6 +41,7 @@ def begin_next(tx: Transaction, subscription: Object) -> None:
     """``renew``, for who announces the subscription's change."""
     over = [item for item in items.of(subscription) if item["current_period_end"] <= tx.now]
     began = min(item["current_period_start"] for item in over)
+    used = rebilling.usage(tx, subscription, over)
     if subscription["status"] == "trialing":
         subscription["status"] = "active"
     for item in over:
@@ -46,7 +49,9 @@ def begin_next(tx: Transaction, subscription: Object) -> None:
         anchor, recurring = subscription["billing_cycle_anchor"], item["price"]["recurring"]
         item["current_period_start"] = start
         item["current_period_end"] = periods.end_of_period(anchor, recurring, start)
-    _draft(tx, subscription, over, began=began)
+    licensed = [item for item in over if not pricing.is_metered(item["price"])]
+    content = [lines.for_item(tx, subscription, item) for item in licensed] + used
+    _draft(tx, subscription, content, began=began)
 
 
 def end_trial(tx: Transaction, subscription: Object) -> None:
@@ -95,14 +100,14 @@ def retry(tx: Transaction, invoice: Object) -> None:
         collection.collect(tx, invoice, off_session=True)
 
 
-def _draft(tx: Transaction, subscription: Object, over: list[Object], *, began: int) -> None:
+def _draft(tx: Transaction, subscription: Object, content: list[Object], *, began: int) -> None:
     """An unpaid subscription's invoices stay drafts until someone pays."""
     invoice = invoicing.draft(
         tx,
         customer=tx.param_object("customer", subscription["customer"], param="customer"),
         currency=subscription["currency"],
         reason="subscription_cycle",
-        content=[lines.for_item(tx, subscription, item) for item in over],
+        content=content,
         subscription=subscription,
         auto_advance=subscription["status"] != "unpaid",
         period_start=began,

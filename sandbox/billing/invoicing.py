@@ -110,6 +110,7 @@ def total_up(tx: Transaction, invoice: Object, *, uses_balance: bool = True) -> 
 def finalize(tx: Transaction, invoice: Object, *, uses_balance: bool = True) -> None:
     """Number the draft and open it: from now on its lines and amounts stand."""
     customer = _customer(tx, invoice)
+    lines.measure_again(tx, invoice)
     total_up(tx, invoice, uses_balance=uses_balance)
     if invoice["automatic_tax"]["status"] == "requires_location_inputs":
         reason = "finalization_requires_location_inputs"

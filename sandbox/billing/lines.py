@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from decimal import Decimal
 
+from sandbox import metering
 from sandbox.billing import pricing
 from sandbox.objects import Object, copy
 from sandbox.transaction import Transaction
@@ -25,6 +27,27 @@ def for_item(
         description=_described(tx, price, item.get("quantity")),
         invoice_item=None,
     )
+
+
+def for_usage(
+    tx: Transaction, subscription: Object, item: Object, *, start: int, end: int
+) -> Object:
+    """What was used of a metered item in ``[start, end)``, as far as it is known."""
+    line = for_item(tx, subscription, item, amount=0)
+    line["period"] = {"start": start, "end": end}
+    _measure(tx, line, item["price"], subscription["customer"])
+    return line
+
+
+def measure_again(tx: Transaction, invoice: Object) -> None:
+    """Bring a draft's usage up to date: events arrive late, and are taken back."""
+    trial_end = _trial_end(tx, invoice)
+    for line in invoice["lines"]["data"]:
+        details = (line["pricing"] or {}).get("price_details") or {}
+        price = tx.get("price", details.get("price", ""))
+        is_over = trial_end < line["period"]["end"] <= tx.now
+        if price and not price.get("deleted") and pricing.is_metered(price) and is_over:
+            _measure(tx, line, price, invoice["customer"])
 
 
 def for_trial(tx: Transaction, subscription: Object, item: Object) -> Object:
@@ -68,6 +91,28 @@ def price_details(price: Object) -> Object:
 def day(moment: int) -> str:
     """``21 Nov 2025``, as proration lines write it."""
     return datetime.fromtimestamp(moment, UTC).strftime("%d %b %Y").lstrip("0")
+
+
+def _measure(tx: Transaction, line: Object, price: Object, customer: str) -> None:
+    period = line["period"]
+    meter = price["recurring"]["meter"]
+    used = metering.used(tx, meter, customer, period["start"], period["end"])
+    used = max(used, Decimal(0))
+    amount = pricing.cost(tx, price, used)
+    line |= {
+        "amount": amount,
+        "description": _described(tx, price, int(used)),
+        "quantity": int(used),
+        "quantity_decimal": format(used.normalize(), "f"),
+        "subtotal": amount,
+    }
+
+
+def _trial_end(tx: Transaction, invoice: Object) -> int:
+    """Until when everything was free; 0 without a trial."""
+    details = (invoice["parent"] or {}).get("subscription_details") or {}
+    subscription = tx.get("subscription", details.get("subscription", ""))
+    return int((subscription or {}).get("trial_end") or 0)
 
 
 def _described(tx: Transaction, price: Object, quantity: int | None) -> str:

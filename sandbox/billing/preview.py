@@ -160,7 +160,7 @@ def _tax(subscription: Object, params: Params) -> None:
 
 
 def _rest(tx: Transaction, subscription: Object) -> Object:
-    invoice = rebilling.invoice_pending(tx, subscription)
+    invoice = rebilling.invoice_pending(tx, subscription, at_end=True)
     if invoice is None:
         raise nothing_upcoming(subscription["customer"])
     return invoice

@@ -12,9 +12,12 @@ from sandbox.transaction import Transaction
 
 def amount(tx: Transaction, price: Object, quantity: int | None) -> int:
     """In minor units, for one interval. A metered price costs what was used: nothing yet."""
-    if is_metered(price):
-        return 0
-    billed = _transformed(price, quantity or 0)
+    return 0 if is_metered(price) else cost(tx, price, Decimal(quantity or 0))
+
+
+def cost(tx: Transaction, price: Object, quantity: Decimal) -> int:
+    """In minor units, for so many units of whatever price."""
+    billed = _transformed(price, quantity)
     if price["billing_scheme"] == "tiered":
         tiers = prices.tiers(tx, price) or []
         exact = _volume(tiers, billed) if price["tiers_mode"] == "volume" else _steps(tiers, billed)
@@ -76,7 +79,7 @@ def plan(price: Object) -> Object:
     }
 
 
-def _transformed(price: Object, quantity: int) -> int:
+def _transformed(price: Object, quantity: Decimal) -> Decimal:
     """``transform_quantity``: packages of so many units, rounded up or down."""
     package = price["transform_quantity"]
     if not package:
@@ -86,7 +89,7 @@ def _transformed(price: Object, quantity: int) -> int:
     return whole + (1 if rest and package["round"] == "up" else 0)
 
 
-def _volume(tiers: list[Object], quantity: int) -> Decimal:
+def _volume(tiers: list[Object], quantity: Decimal) -> Decimal:
     """All units at the price of the tier that the quantity falls into."""
     for tier in tiers:
         if tier["up_to"] is None or quantity <= tier["up_to"]:
@@ -94,12 +97,12 @@ def _volume(tiers: list[Object], quantity: int) -> Decimal:
     return Decimal(0)
 
 
-def _steps(tiers: list[Object], quantity: int) -> Decimal:
+def _steps(tiers: list[Object], quantity: Decimal) -> Decimal:
     """Graduated: each unit at the price of its own tier."""
-    total, below = Decimal(0), 0
+    total, below = Decimal(0), Decimal(0)
     for tier in tiers:
         is_last = tier["up_to"] is None or quantity <= tier["up_to"]
-        top = quantity if is_last else tier["up_to"]
+        top = quantity if is_last else Decimal(tier["up_to"])
         total += _tier_amount(tier, top - below)
         if is_last:
             break
@@ -107,6 +110,6 @@ def _steps(tiers: list[Object], quantity: int) -> Decimal:
     return total
 
 
-def _tier_amount(tier: Object, quantity: int) -> Decimal:
+def _tier_amount(tier: Object, quantity: Decimal) -> Decimal:
     flat = Decimal(tier["flat_amount_decimal"] or 0)
     return flat + Decimal(tier["unit_amount_decimal"] or 0) * quantity

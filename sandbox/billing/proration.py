@@ -32,6 +32,8 @@ def first_line(tx: Transaction, subscription: Object, item: Object, *, prorate: 
 
 def credit(tx: Transaction, subscription: Object, item: Object, moment: int) -> None:
     """A pending credit for the unused rest of what was billed for the item's period."""
+    if pricing.is_metered(item["price"]):
+        return
     billed = net_price.billed(tx, item, moment)
     period = (item["current_period_start"], item["current_period_end"])
     _record(tx, subscription, item, moment, amount=-part(billed, period, moment), credits=True)
@@ -39,6 +41,8 @@ def credit(tx: Transaction, subscription: Object, item: Object, moment: int) -> 
 
 def debit(tx: Transaction, subscription: Object, item: Object, moment: int) -> None:
     """A pending charge for the rest of the period at the item's price, less discounts."""
+    if pricing.is_metered(item["price"]):
+        return
     period = (item["current_period_start"], item["current_period_end"])
     full = pricing.amount(tx, item["price"], item.get("quantity"))
     discounts = net_price.discounts_of(tx, subscription, item)

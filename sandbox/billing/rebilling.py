@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from sandbox.billing import beginning, invoicing, item_changes, items, lines, periods, proration
+from sandbox.billing import (
+    beginning,
+    invoicing,
+    item_changes,
+    items,
+    lines,
+    periods,
+    pricing,
+    proration,
+)
 from sandbox.billing.item_changes import Change
 from sandbox.errors import invalid
 from sandbox.objects import Object, Params
@@ -36,21 +45,49 @@ def rebill(tx: Transaction, subscription: Object, params: Params) -> Object | No
 
 
 def restart(tx: Transaction, subscription: Object) -> Object:
-    """Begin new periods now, and draft the invoice for them."""
+    """Begin new periods now, and draft the invoice for them and for what was used until now."""
+    used = usage(tx, subscription, items.of(subscription))
     if subscription["status"] == "trialing":
         subscription["trial_end"] = tx.now
     subscription |= {"status": "active", "status_details": None}
     beginning.start_periods(tx, subscription)
     content = [lines.for_item(tx, subscription, item) for item in items.of(subscription)]
+    return _draft(tx, subscription, content + [line for line in used if line["amount"]])
+
+
+def invoice_pending(
+    tx: Transaction, subscription: Object, *, at_end: bool = False
+) -> Object | None:
+    """A draft of the invoice items that wait, if any do; at its end also of what was used."""
+    customer, currency = subscription["customer"], subscription["currency"]
+    used = usage(tx, subscription, items.of(subscription)) if at_end else []
+    content = [line for line in used if line["amount"]]
+    if not content and not invoicing.pending(tx, customer, currency, subscription):
+        return None
     return _draft(tx, subscription, content)
 
 
-def invoice_pending(tx: Transaction, subscription: Object) -> Object | None:
-    """A draft of the invoice items that wait, if any do."""
-    customer, currency = subscription["customer"], subscription["currency"]
-    if not invoicing.pending(tx, customer, currency, subscription):
-        return None
-    return _draft(tx, subscription, [])
+def usage(tx: Transaction, subscription: Object, content: list[Object]) -> list[Object]:
+    """A line for each metered item and what was used of it in its period until now.
+
+    Trials are free, and while a subscription is paused or incomplete nothing is billed.
+    """
+    if subscription["status"] == "trialing":
+        metered = [item for item in content if pricing.is_metered(item["price"])]
+        return [lines.for_trial(tx, subscription, item) for item in metered]
+    if not proration.is_worth_it(subscription):
+        return []
+    return [
+        lines.for_usage(
+            tx,
+            subscription,
+            item,
+            start=item["current_period_start"],
+            end=min(item["current_period_end"], tx.now),
+        )
+        for item in content
+        if pricing.is_metered(item["price"])
+    ]
 
 
 def _restarts(subscription: Object, params: Params, changes: list[Change]) -> bool:

@@ -28,6 +28,7 @@ LONGEST_INTERVAL = {"day": 1095, "week": 156, "month": 36, "year": 3}
 @routes.post("/v1/prices", PriceCreateParams)
 def create(tx: Transaction, params: Params) -> Object:
     _check_amount(params)
+    _check_meter(tx, params)
     product = _product(tx, params)
     price = build(tx.new_id("price"), params, product=product["id"], now=tx.now)
     if lookup_key := params.get("lookup_key"):
@@ -137,6 +138,24 @@ def _check_amount(params: Params) -> None:
             param="unit_amount",
             code="parameter_invalid_integer",
         )
+
+
+def _check_meter(tx: Transaction, params: Params) -> None:
+    """A metered price names the meter that counts for it, and no other price does."""
+    recurring = params.get("recurring") or {}
+    is_metered = recurring.get("usage_type") == "metered"
+    if "meter" not in recurring:
+        if is_metered:
+            raise missing_param("recurring[meter]")
+        return
+    if not is_metered:
+        raise invalid(
+            "You can only set `recurring[meter]` when `recurring[usage_type]` is `metered`.",
+            param="recurring[meter]",
+        )
+    meter = tx.param_object("billing.meter", recurring["meter"], param="recurring[meter]")
+    if meter["status"] != "active":
+        raise invalid("The meter is inactive. Reactivate it first.", param="recurring[meter]")
 
 
 AMOUNTS = ("unit_amount", "unit_amount_decimal", "custom_unit_amount")

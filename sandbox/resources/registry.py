@@ -5,6 +5,7 @@ from __future__ import annotations
 from sandbox.resources import (
     account,
     balance_transactions,
+    billing_meters,
     charges,
     checkout_sessions,
     clocks,
@@ -18,6 +19,7 @@ from sandbox.resources import (
     invoice_payments,
     invoice_previews,
     invoices,
+    meter_events,
     payment_intents,
     payment_methods,
     portal_configurations,
@@ -38,6 +40,7 @@ from sandbox.routing import Routes
 RESOURCES: list[Routes] = [
     account.routes,
     balance_transactions.routes,
+    billing_meters.routes,
     charges.routes,
     checkout_sessions.routes,
     clocks.routes,
@@ -51,6 +54,7 @@ RESOURCES: list[Routes] = [
     invoice_payments.routes,
     invoice_previews.routes,
     invoices.routes,
+    meter_events.routes,
     payment_intents.routes,
     payment_methods.routes,
     portal_configurations.routes,

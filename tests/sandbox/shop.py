@@ -28,6 +28,29 @@ class Shop:
         )
         return str(made.id)
 
+    def meter(self, event_name: str = "calls", formula: str = "sum") -> str:
+        made = self.client.v1.billing.meters.create(
+            {
+                "display_name": "Calls",
+                "event_name": event_name,
+                "default_aggregation": {"formula": formula},
+            }
+        )
+        return str(made.id)
+
+    def metered(self, amount: int = 5, event_name: str = "calls", **params: Any) -> str:
+        """A monthly price for each unit of a new meter."""
+        recurring = {"usage_type": "metered", "meter": self.meter(event_name)}
+        return self.price(amount, recurring=recurring | params.pop("recurring", {}), **params)
+
+    def use(self, customer: str, value: int | str, identifier: str = "", **params: Any) -> Any:
+        """Tell the meter ``calls`` of some use."""
+        payload = {"stripe_customer_id": customer, "value": str(value)}
+        sent: Any = {"event_name": "calls", "payload": payload, **params}
+        if identifier:
+            sent["identifier"] = identifier
+        return self.client.v1.billing.meter_events.create(sent)
+
     def session(self, price: str, mode: str = "subscription", **params: Any) -> Any:
         """A checkout session for one of the price, unless told otherwise."""
         lines = params.pop("line_items", [{"price": price, "quantity": 1}])

@@ -165,7 +165,7 @@ def line(price, **changes):
 def test_line_items_that_do_not_fit(shop):
     monthly, once = shop.price(), shop.price(500, None)
     euro = shop.price(currency="eur")
-    metered = shop.price(recurring={"usage_type": "metered"})
+    metered = shop.metered()
     cheap = shop.price(20, None)
     table = [
         ("subscription", [line(once)], "line_items"),

@@ -46,6 +46,6 @@ def test_amount(world, shop, params, quantity, expected):
 
 
 def test_a_metered_price_costs_nothing_before_it_is_used(world, shop):
-    price = shop.price(recurring={"usage_type": "metered"})
+    price = shop.metered()
     with world.transaction() as tx:
         assert pricing.amount(tx, tx.path_object("price", price), None) == 0

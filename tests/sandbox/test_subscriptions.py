@@ -193,7 +193,7 @@ def test_refused(shop, params, param):
 
 def test_prices_that_cannot_be_subscribed_to(shop):
     customer = shop.customer("pm_card_visa")
-    monthly, metered = shop.price(), shop.price(recurring={"usage_type": "metered"})
+    monthly, metered = shop.price(), shop.metered()
     for items, words in (
         ([{"price": shop.price(500, None)}], "type=recurring"),
         ([{"price": monthly}, {"price": monthly}], "same price"),

@@ -1,0 +1,91 @@
+"""What was used: meter events as they are kept, and what they come to for a customer and a time.
+
+An event that was accepted counts a minute later, and not at all if it names a customer whom the
+account does not have, or was canceled. Time is that of the customer's test clock, if there is one.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from sandbox.errors import StripeFailure, invalid
+from sandbox.objects import Object
+from sandbox.transaction import Transaction
+
+METER = "billing.meter"
+EVENT = "_meter_event"
+"""Kept under its identifier; one that was forgotten as an identifier, under an id of its own."""
+AGGREGATED_AFTER = 60
+"""Seconds after which an event counts."""
+UNIQUE_FOR = 24 * 3600
+"""Seconds for which an identifier is known, and for which its event can be canceled."""
+
+
+def active_meter(tx: Transaction, event_name: str) -> Object | None:
+    """The meter that counts events of this name."""
+    return next(
+        iter(
+            tx.all(
+                METER,
+                lambda meter: meter["event_name"] == event_name and meter["status"] == "active",
+            )
+        ),
+        None,
+    )
+
+
+def keep(tx: Transaction, event: Object) -> None:
+    """Store the event. Raises 400 for an identifier that was used within a day."""
+    known = tx.get(EVENT, event["id"])
+    if known:
+        if tx.now - known["created"] < UNIQUE_FOR:
+            raise invalid(f"An event already exists with identifier {event['id']}.")
+        tx.insert({**known, "id": tx.new_id("mtrevt")})
+    tx.insert(event)
+
+
+def cancel(tx: Transaction, meter: Object, identifier: str) -> None:
+    """Let the event count no more. Raises 400 for one that is unknown, too old or canceled."""
+    event = tx.get(EVENT, identifier)
+    if event is None or event["meter"] != meter["id"]:
+        raise invalid(
+            f"No meter event found with identifier {identifier}.",
+            param="cancel[identifier]",
+            code="resource_missing",
+        )
+    if tx.now - event["created"] >= UNIQUE_FOR:
+        raise StripeFailure(
+            f"The meter event with identifier {identifier} was received more than 24 hours ago and "
+            "can no longer be canceled.",
+            code="out_of_window",
+            param="cancel[identifier]",
+        )
+    if event["canceled"]:
+        raise invalid(
+            f"The meter event with identifier {identifier} was canceled before.",
+            param="cancel[identifier]",
+        )
+    event["canceled"] = True
+
+
+def used(tx: Transaction, meter: str, customer: str, start: int, end: int) -> Decimal:
+    """What the customer's events within ``[start, end)`` come to by now."""
+    found = tx.world.store.get((tx.account, METER, meter)) or tx.get(METER, meter)
+    assert found, "prices name meters that exist, and meters are never deleted"
+    events = [
+        event
+        for event in tx.oldest(EVENT)
+        if event["meter"] == meter
+        and event["customer"] == customer
+        and start <= event["timestamp"] < end
+        and not event["canceled"]
+        and not event["error"]
+        and tx.now - event["created"] >= AGGREGATED_AFTER
+    ]
+    formula = found["default_aggregation"]["formula"]
+    if formula == "count":
+        return Decimal(len(events))
+    if formula == "last":
+        latest = max(events, key=lambda event: int(event["timestamp"]), default=None)
+        return Decimal(latest["value"]) if latest else Decimal(0)
+    return sum((Decimal(event["value"]) for event in events), Decimal(0))

@@ -1,0 +1,190 @@
+"""Meters: what is counted for metered prices, and what was counted for a customer."""
+
+from __future__ import annotations
+
+from stripe.params.billing import (
+    MeterCreateParams,
+    MeterDeactivateParams,
+    MeterEventSummaryListParams,
+    MeterListParams,
+    MeterReactivateParams,
+    MeterRetrieveParams,
+    MeterUpdateParams,
+)
+
+from sandbox import metering
+from sandbox.errors import invalid, refuse_unsupported
+from sandbox.limits import check_length
+from sandbox.metering import METER
+from sandbox.objects import Object, Params, assign
+from sandbox.own_time import enter
+from sandbox.pagination import MAX_LIMIT, page
+from sandbox.routing import Routes
+from sandbox.transaction import Transaction
+
+routes = Routes()
+
+NAME_LIMIT = 250
+EVENT_NAME_LIMIT = 100
+WINDOWS = {"hour": 3600, "day": 86400}
+MINUTE = 60
+LONGEST = 3000
+"""Windows that one answer is made of at most; ours, to keep a typing error from taking minutes."""
+
+
+@routes.post("/v1/billing/meters", MeterCreateParams)
+def create(tx: Transaction, params: Params) -> Object:
+    refuse_unsupported(params, "event_time_window")
+    check_length("display_name", params["display_name"], NAME_LIMIT)
+    event_name = params["event_name"]
+    check_length("event_name", event_name, EVENT_NAME_LIMIT)
+    if metering.active_meter(tx, event_name):
+        raise _taken(event_name)
+    meter = tx.insert(
+        {
+            "id": tx.new_id("mtr_test"),
+            "object": METER,
+            "created": tx.now,
+            "customer_mapping": params.get(
+                "customer_mapping", {"event_payload_key": "stripe_customer_id", "type": "by_id"}
+            ),
+            "default_aggregation": params["default_aggregation"],
+            "display_name": params["display_name"],
+            "event_name": event_name,
+            "event_time_window": None,
+            "livemode": False,
+            "status": "active",
+            "status_transitions": {"deactivated_at": None},
+            "updated": tx.now,
+            "value_settings": params.get("value_settings", {"event_payload_key": "value"}),
+        }
+    )
+    tx.emit("billing.meter.created", meter)
+    return meter
+
+
+@routes.get("/v1/billing/meters/<id>", MeterRetrieveParams)
+def retrieve(tx: Transaction, params: Params, id: str) -> Object:
+    return tx.path_object(METER, id)
+
+
+@routes.post("/v1/billing/meters/<id>", MeterUpdateParams)
+def update(tx: Transaction, params: Params, id: str) -> Object:
+    meter = tx.path_object(METER, id)
+    check_length("display_name", params.get("display_name", ""), NAME_LIMIT)
+    with tx.updating(meter, "billing.meter.updated"):
+        assign(meter, params, "display_name")
+        meter["updated"] = tx.now
+    return meter
+
+
+@routes.get("/v1/billing/meters", MeterListParams)
+def list_(tx: Transaction, params: Params) -> Object:
+    def wanted(meter: Object) -> bool:
+        return bool(meter["status"] == params.get("status", meter["status"]))
+
+    return page(tx, METER, params, url="/v1/billing/meters", where=wanted)
+
+
+@routes.post("/v1/billing/meters/<id>/deactivate", MeterDeactivateParams)
+def deactivate(tx: Transaction, params: Params, id: str) -> Object:
+    """No more events; prices that are on sale with it stop it."""
+    meter = tx.path_object(METER, id)
+    if meter["status"] == "inactive":
+        raise invalid(f"Meter {id} is already inactive.")
+    if tx.ids("price", lambda price: _bills(price, id)):
+        raise invalid(
+            "This meter cannot be deactivated because it is attached to active prices. Archive "
+            "them first."
+        )
+    with tx.updating(meter, "billing.meter.deactivated"):
+        meter |= {"status": "inactive", "updated": tx.now}
+        meter["status_transitions"] = {"deactivated_at": tx.now}
+    return meter
+
+
+@routes.post("/v1/billing/meters/<id>/reactivate", MeterReactivateParams)
+def reactivate(tx: Transaction, params: Params, id: str) -> Object:
+    meter = tx.path_object(METER, id)
+    if meter["status"] == "active":
+        raise invalid(f"Meter {id} is already active.")
+    if metering.active_meter(tx, meter["event_name"]):
+        raise _taken(meter["event_name"])
+    with tx.updating(meter, "billing.meter.reactivated"):
+        meter |= {"status": "active", "updated": tx.now}
+        meter["status_transitions"] = {"deactivated_at": None}
+    return meter
+
+
+@routes.get("/v1/billing/meters/<id>/event_summaries", MeterEventSummaryListParams)
+def summaries(tx: Transaction, params: Params, id: str) -> Object:
+    """One summary for the whole time, or one for each hour or day in which something was used."""
+    enter(tx, [params["customer"]])
+    meter = tx.path_object(METER, id)
+    tx.param_object("customer", params["customer"], param="customer")
+    start, end = params["start_time"], params["end_time"]
+    step = _step(params, start, end)
+    made = []
+    for since in range(start, end, step):
+        until = min(since + step, end)
+        amount = metering.used(tx, id, params["customer"], since, until)
+        if amount or step == end - start:
+            made.append(_summary(meter, since, until, float(amount)))
+    made.reverse()
+    return _page(made, params, url=f"/v1/billing/meters/{id}/event_summaries")
+
+
+def _step(params: Params, start: int, end: int) -> int:
+    """Seconds in a window. Raises 400 for times that do not fit."""
+    step = WINDOWS.get(params.get("value_grouping_window", ""))
+    for name in ("start_time", "end_time"):
+        unit = step or MINUTE
+        if params[name] % unit:
+            aligned = {3600: "hour", 86400: "UTC day"}.get(unit, "minute")
+            raise invalid(f"`{name}` must be aligned with {aligned} boundaries.", param=name)
+    if start >= end:
+        raise invalid("`start_time` must be before `end_time`.", param="start_time")
+    if step and (end - start) // step > LONGEST:
+        raise invalid("The time range is too long for this grouping.", param="end_time")
+    return step or end - start
+
+
+def _summary(meter: Object, start: int, end: int, value: float) -> Object:
+    return {
+        "id": f"mtrusg_test_{meter['id'].removeprefix('mtr_test_')}_{start}",
+        "object": "billing.meter_event_summary",
+        "aggregated_value": int(value) if value.is_integer() else value,
+        "end_time": end,
+        "livemode": False,
+        "meter": meter["id"],
+        "start_time": start,
+    }
+
+
+def _page(made: list[Object], params: Params, *, url: str) -> Object:
+    """Newest first, as lists of stored objects are."""
+    refuse_unsupported(params, "ending_before")
+    limit = params.get("limit", 10)
+    if not 1 <= limit <= MAX_LIMIT:
+        raise invalid(
+            f"This value must be between 1 and {MAX_LIMIT}.",
+            param="limit",
+            code="parameter_invalid_integer",
+        )
+    ids = [each["id"] for each in made]
+    after = params.get("starting_after")
+    if after is not None and after not in ids:
+        raise invalid(f"No such meter event summary: '{after}'", param="starting_after")
+    rest = made[ids.index(after) + 1 :] if after else made
+    return {"object": "list", "data": rest[:limit], "has_more": len(rest) > limit, "url": url}
+
+
+def _bills(price: Object, meter: str) -> bool:
+    recurring = price.get("recurring") or {}
+    return bool(price.get("active")) and recurring.get("meter") == meter
+
+
+def _taken(event_name: str) -> Exception:
+    return invalid(
+        f"An active meter with the event name `{event_name}` already exists.", param="event_name"
+    )

@@ -1,0 +1,124 @@
+"""Meter events and their adjustments: what is told of use, and what is taken back."""
+
+from __future__ import annotations
+
+from decimal import Decimal, InvalidOperation
+
+from stripe.params.billing import MeterEventAdjustmentCreateParams, MeterEventCreateParams
+
+from sandbox import metering, own_time
+from sandbox.errors import invalid, missing_param
+from sandbox.limits import check_length
+from sandbox.metering import EVENT
+from sandbox.objects import Object, Params
+from sandbox.routing import Routes
+from sandbox.transaction import Transaction
+
+routes = Routes()
+
+IDENTIFIER_LIMIT = 100
+PAST = 35 * 86400
+FUTURE = 5 * 60
+DIGITS = 15
+UNKNOWN_CUSTOMER = "meter_event_customer_not_found"
+
+
+@routes.post("/v1/billing/meter_events", MeterEventCreateParams)
+def create(tx: Transaction, params: Params) -> Object:
+    """An unknown customer is found out later, in an error report: the answer does not say it."""
+    payload = params["payload"]
+    own_time.enter(tx, payload.values())
+    meter = _meter(tx, params["event_name"])
+    timestamp = _timestamp(tx, params)
+    identifier = params.get("identifier") or tx.new_id("mtrevt")
+    check_length("identifier", identifier, IDENTIFIER_LIMIT)
+    customer = _field(payload, meter["customer_mapping"]["event_payload_key"])
+    found = tx.get("customer", customer)
+    metering.keep(
+        tx,
+        {
+            "id": identifier,
+            "object": EVENT,
+            "canceled": False,
+            "created": tx.now,
+            "customer": customer,
+            "error": None if found and not found.get("deleted") else UNKNOWN_CUSTOMER,
+            "meter": meter["id"],
+            "timestamp": timestamp,
+            "value": _value(meter, payload),
+        },
+    )
+    return {
+        "object": "billing.meter_event",
+        "created": tx.now,
+        "event_name": params["event_name"],
+        "identifier": identifier,
+        "livemode": False,
+        "payload": payload,
+        "timestamp": timestamp,
+    }
+
+
+@routes.post("/v1/billing/meter_event_adjustments", MeterEventAdjustmentCreateParams)
+def adjust(tx: Transaction, params: Params) -> Object:
+    identifier = params.get("cancel", {}).get("identifier")
+    if not identifier:
+        raise missing_param("cancel[identifier]")
+    if event := tx.get(EVENT, identifier):
+        own_time.enter(tx, [event["customer"]])
+    metering.cancel(tx, _meter(tx, params["event_name"]), identifier)
+    return {
+        "object": "billing.meter_event_adjustment",
+        "cancel": {"identifier": identifier},
+        "event_name": params["event_name"],
+        "livemode": False,
+        "status": "pending",
+        "type": "cancel",
+    }
+
+
+def _meter(tx: Transaction, event_name: str) -> Object:
+    found = metering.active_meter(tx, event_name)
+    if found is None:
+        raise invalid(
+            f'No active meter found for event name "{event_name}".',
+            param="event_name",
+            code="resource_missing",
+        )
+    return found
+
+
+def _timestamp(tx: Transaction, params: Params) -> int:
+    timestamp: int = params.get("timestamp", tx.now)
+    if not tx.now - PAST <= timestamp <= tx.now + FUTURE:
+        raise invalid(
+            "The timestamp must be within the past 35 calendar days or up to 5 minutes in the "
+            "future.",
+            param="timestamp",
+        )
+    return timestamp
+
+
+def _field(payload: Object, key: str) -> str:
+    if not payload.get(key):
+        raise missing_param(f"payload[{key}]")
+    return str(payload[key])
+
+
+def _value(meter: Object, payload: Object) -> str:
+    """The figure as it was sent. Raises 400; a meter that counts needs none."""
+    key = meter["value_settings"]["event_payload_key"]
+    if meter["default_aggregation"]["formula"] == "count" and key not in payload:
+        return "1"
+    written = _field(payload, key)
+    try:
+        value = Decimal(written)
+    except InvalidOperation:
+        value = Decimal("nan")
+    if not value.is_finite():
+        raise invalid(f"Invalid value for the meter event: {written}.", param=f"payload[{key}]")
+    if len(value.as_tuple().digits) > DIGITS:
+        raise invalid(
+            f"The value of a meter event has at most {DIGITS} digits.", param=f"payload[{key}]"
+        )
+    return written
