@@ -15,5 +15,13 @@ class GrantExpired(Conflict):
     code, title = "grant-expired", "This grant has expired; there is nothing left to revoke."
 
 
+class NotEnoughCredits(Conflict):
+    code, title = "not-enough-credits", "The user does not have that many credits."
+
+
+class CreditsKeyReused(Conflict):
+    code, title = "credits-key-reused", "Something else was spent under this key."
+
+
 class SigningUnavailable(Unavailable):
     code, title = "signing-unavailable", "Nothing can be signed at the moment."

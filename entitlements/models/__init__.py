@@ -1,3 +1,6 @@
+from entitlements.models.credit_account import CreditAccount
+from entitlements.models.credit_grant import CreditGrant
+from entitlements.models.credit_transaction import CreditEntry, CreditTransaction
 from entitlements.models.fact import Fact
 from entitlements.models.feature import Feature
 from entitlements.models.free_tier import FreeTierEntry
@@ -8,6 +11,10 @@ from entitlements.models.signing_key import SigningKey
 from entitlements.models.snapshot import Snapshot
 
 __all__ = [
+    "CreditAccount",
+    "CreditEntry",
+    "CreditGrant",
+    "CreditTransaction",
     "Fact",
     "Feature",
     "FreeTierEntry",

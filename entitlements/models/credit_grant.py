@@ -1,0 +1,154 @@
+from datetime import datetime
+
+import pgtrigger
+from django.db import models
+
+from common.ids import PublicIdField
+from common.models import ProjectOwned, tenant_key, tenant_links
+from entitlements.credits import Lot
+
+
+class CreditSource(models.TextChoices):
+    """What kind of thing credits come from."""
+
+    SUBSCRIPTION = "subscription", "Subscription"
+    CHECKOUT = "checkout", "Purchase"
+    OPERATOR = "operator", "Given by hand"
+
+
+class CreditGrantStatus(models.TextChoices):
+    """Where a grant of credits stands at some moment; follows from its row."""
+
+    ACTIVE = "active", "Active"
+    USED_UP = "used_up", "Used up"
+    WITHHELD = "withheld", "Withheld"
+    EXPIRED = "expired", "Expired"
+    REVOKED = "revoked", "Revoked"
+
+
+SUMS = ("given", "available", "reserved", "withheld", "spent", "expired")
+"""What the ledger's entries come to; the entries' own trigger writes them, nobody else can."""
+
+_MOVED = " OR ".join(f"OLD.{name} IS DISTINCT FROM NEW.{name}" for name in SUMS)
+_NOT_EMPTY = " OR ".join(f"NEW.{name} <> 0" for name in SUMS)
+
+
+class CreditGrant(ProjectOwned):
+    """Credits that came together, from one source: spent before or after others by ``priority``
+    (0 first), and gone at ``expires_at``.
+
+    ``amount`` is what the source gives, ``due`` what is left of that after refunds and the like.
+    The sums follow from the ledger: ``given`` is all that went in, less what was taken back; it
+    is ``available``, ``reserved``, ``withheld`` while a bank decides, ``spent`` or ``expired``.
+    ``key`` tells the grants of one source apart. ``starts_at`` and ``ends_at`` are the period
+    that a subscription gives them for.
+    """
+
+    id = PublicIdField(prefix="cgr")
+    customer = models.ForeignKey(
+        "projects.Customer", on_delete=models.PROTECT, related_name="+", db_constraint=False
+    )
+    source_type = models.CharField(max_length=16, choices=CreditSource.choices)
+    source_id = models.CharField(max_length=40)
+    key = models.CharField(max_length=120, blank=True)
+    product_id = models.CharField(max_length=40, blank=True)
+    quantity = models.PositiveIntegerField(default=1)
+    amount = models.BigIntegerField()
+    due = models.BigIntegerField()
+    priority = models.PositiveSmallIntegerField()
+    granted_at = models.DateTimeField()
+    starts_at = models.DateTimeField()
+    ends_at = models.DateTimeField(null=True, blank=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    withheld_at = models.DateTimeField(null=True, blank=True)
+    reason = models.TextField(blank=True)
+    created_by = models.CharField(max_length=120, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    revoked_by = models.CharField(max_length=120, blank=True)
+    revoked_reason = models.TextField(blank=True)
+    given = models.BigIntegerField(default=0)
+    available = models.BigIntegerField(default=0)
+    reserved = models.BigIntegerField(default=0)
+    withheld = models.BigIntegerField(default=0)
+    spent = models.BigIntegerField(default=0)
+    expired = models.BigIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            tenant_key("entitlements_creditgrant"),
+            models.UniqueConstraint(
+                fields=["project", "source_type", "source_id", "key"],
+                name="entitlements_creditgrant_source_key",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(amount__gte=0, due__gte=0, priority__lte=100),
+                name="entitlements_creditgrant_positive",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(**{f"{name}__gte": 0 for name in SUMS}),
+                name="entitlements_creditgrant_never_negative",
+            ),
+            *tenant_links("entitlements_creditgrant", [("customer", "projects.Customer")]),
+        ]
+        indexes = [
+            models.Index(fields=["project", "customer", "-id"], name="credits_by_customer"),
+            models.Index(
+                fields=["project", "customer"],
+                condition=models.Q(available__gt=0),
+                name="credits_to_spend",
+            ),
+            models.Index(
+                fields=["expires_at"],
+                condition=models.Q(expires_at__isnull=False)
+                & (models.Q(available__gt=0) | models.Q(withheld__gt=0)),
+                name="credits_to_expire",
+            ),
+        ]
+        triggers = [
+            pgtrigger.Protect(name="keep", operation=pgtrigger.Delete),
+            pgtrigger.Protect(
+                name="begin_empty",
+                operation=pgtrigger.Insert,
+                condition=pgtrigger.Condition(_NOT_EMPTY),
+            ),
+            pgtrigger.Protect(
+                name="only_by_entries",
+                operation=pgtrigger.Update,
+                condition=pgtrigger.Condition(f"pg_trigger_depth() = 0 AND ({_MOVED})"),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+    @property
+    def lot(self) -> Lot:
+        """What the ledger says of it, as values."""
+        return Lot(
+            grant=self.pk,
+            priority=self.priority,
+            granted_at=self.granted_at,
+            expires_at=self.expires_at,
+            **{name: getattr(self, name) for name in SUMS},
+        )
+
+    @property
+    def overspent(self) -> int:
+        """How much was spent that there turned out to be no right to: money for it went back."""
+        return 0 if self.revoked_at else max(0, self.spent - self.due)
+
+    @property
+    def is_withheld(self) -> bool:
+        return self.withheld_at is not None
+
+    def status(self, at: datetime) -> CreditGrantStatus:
+        """Where the grant stands at that moment."""
+        if self.revoked_at is not None:
+            return CreditGrantStatus.REVOKED
+        if self.expires_at is not None and self.expires_at <= at:
+            return CreditGrantStatus.EXPIRED
+        if self.withheld_at is not None:
+            return CreditGrantStatus.WITHHELD
+        if self.available or self.reserved:
+            return CreditGrantStatus.ACTIVE
+        return CreditGrantStatus.USED_UP if self.due else CreditGrantStatus.REVOKED

@@ -1,0 +1,90 @@
+"""Credits as the ledger has them; ``lock`` a customer's account before any of them moves.
+
+The account's lock comes after the customer's, and spending never takes that one.
+"""
+
+from collections.abc import Collection
+from datetime import datetime
+
+from django.db.models import Q, Sum
+
+from common.errors import NotFound
+from entitlements.credits import Bucket, in_order
+from entitlements.models import CreditAccount, CreditEntry, CreditGrant, CreditTransaction
+from projects.models import Project
+
+
+def balances(*, project_id: str, customer_ids: Collection[str], at: datetime) -> dict[str, int]:
+    """What each of these customers can spend at ``at``: neither expired, nor reserved, nor
+    withheld. One query."""
+    rows = (
+        CreditGrant.objects.for_project(project_id)
+        .filter(_is_live(at), customer_id__in=customer_ids, available__gt=0)
+        .values_list("customer_id")
+        .annotate(Sum("available"))
+    )
+    return dict.fromkeys(customer_ids, 0) | {customer: int(total) for customer, total in rows}
+
+
+def spendable(*, project_id: str, customer_id: str, at: datetime) -> list[CreditGrant]:
+    """The customer's grants that have something to spend at ``at``, in no order."""
+    rows = CreditGrant.objects.for_project(project_id).filter(customer_id=customer_id)
+    return list(rows.filter(_is_live(at), available__gt=0))
+
+
+def lock(*, project_id: str, customer_id: str) -> CreditAccount | None:
+    """The customer's account, locked until the transaction ends; None before the first grant."""
+    rows = CreditAccount.objects.for_project(project_id).select_for_update()
+    return rows.filter(customer_id=customer_id).first()
+
+
+def find_transaction(*, project_id: str, key: str) -> CreditTransaction | None:
+    """The spending that was made under this key."""
+    rows = CreditTransaction.objects.for_project(project_id)
+    return rows.filter(key=key).prefetch_related("entries").first()
+
+
+def reserved(*, project_id: str, customer_id: str, reference: str) -> list[tuple[CreditGrant, int]]:
+    """What is still reserved under this reference, by grant, in the order of spending."""
+    sums = dict(
+        CreditEntry.objects.for_project(project_id)
+        .filter(
+            transaction__reference=reference,
+            transaction__customer_id=customer_id,
+            bucket=Bucket.RESERVED,
+        )
+        .order_by()
+        .values_list("grant_id")
+        .annotate(Sum("amount"))
+    )
+    held = {grant: int(amount) for grant, amount in sums.items() if amount}
+    rows = {row.pk: row for row in CreditGrant.objects.for_project(project_id).filter(pk__in=held)}
+    ranked = in_order(row.lot for row in rows.values())
+    return [(rows[lot.grant], held[lot.grant]) for lot in ranked]
+
+
+def grant(*, project: Project | str, grant_id: str) -> CreditGrant:
+    """The project's grant of credits with its customer; raises NotFound."""
+    rows = CreditGrant.objects.for_project(project).select_related("customer")
+    found = rows.filter(pk=grant_id).first()
+    if found is None:
+        raise NotFound("No credits with this id. GET /credits/{user_id} lists a user's.")
+    return found
+
+
+def grants_of(*, project: Project | str, source_type: str, source_id: str) -> list[CreditGrant]:
+    """What came from this source, the oldest first."""
+    rows = CreditGrant.objects.for_project(project)
+    return list(rows.filter(source_type=source_type, source_id=source_id).order_by("id"))
+
+
+def due_to_expire(*, at: datetime, limit: int) -> list[CreditGrant]:
+    """Grants of any project that have expired with something left in them, oldest first."""
+    rows = CreditGrant.objects.across_projects().filter(
+        Q(available__gt=0) | Q(withheld__gt=0), expires_at__lte=at
+    )
+    return list(rows.order_by("expires_at")[:limit])
+
+
+def _is_live(at: datetime) -> Q:
+    return Q(expires_at__isnull=True) | Q(expires_at__gt=at)

@@ -1,0 +1,271 @@
+"""Give credits, change what is due of them, take them back, let them expire.
+
+What a source gives is stated; the difference is booked. Nothing that was spent or is reserved is
+ever taken back: what there was no right to shows as ``overspent``.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+import structlog
+from django.db import DatabaseError, transaction
+
+from common.errors import Invalid
+from common.ids import new_id
+from entitlements import credit_representation as representation
+from entitlements.credits import Bucket, Movement, come_to
+from entitlements.errors import GrantExpired
+from entitlements.models import CreditAccount, CreditGrant
+from entitlements.models.credit_grant import CreditSource
+from entitlements.selectors import credits
+from entitlements.services import credit_ledger
+from events.services import audit
+from projects.models import Customer
+from projects.selectors import customers
+
+log = structlog.get_logger(__name__)
+
+USUAL_PRIORITY = 50
+TOP_UPS = frozenset({Movement.GRANT, Movement.RESTORE})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What a source says of credits: how many it gives, how many of them are due after refunds
+    and the like, until when, and whether they are withheld for now."""
+
+    amount: int
+    due: int
+    expires_at: datetime | None = None
+    is_withheld: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Where credits come from: a source, which of its grants this is, the period it is for."""
+
+    source_type: CreditSource
+    source_id: str
+    key: str = ""
+    product_id: str = ""
+    quantity: int = 1
+    starts_at: datetime
+    ends_at: datetime | None = None
+
+
+def give(
+    *,
+    customer: Customer,
+    origin: Origin,
+    terms: Terms,
+    at: datetime,
+    priority: int = USUAL_PRIORITY,
+    reason: str = "",
+    actor: str = "",
+) -> CreditGrant:
+    """A new grant of credits, with what is due of it. The caller holds the customer's lock."""
+    with transaction.atomic():
+        account = _account(customer)
+        grant = CreditGrant.objects.for_project(customer.project_id).create(
+            customer=customer,
+            source_type=origin.source_type,
+            source_id=origin.source_id,
+            key=origin.key,
+            product_id=origin.product_id,
+            quantity=origin.quantity,
+            starts_at=origin.starts_at,
+            ends_at=origin.ends_at,
+            amount=terms.amount,
+            due=terms.due,
+            priority=priority,
+            granted_at=at,
+            expires_at=terms.expires_at,
+            withheld_at=at if terms.is_withheld else None,
+            reason=reason,
+            created_by=actor,
+        )
+        _come_to_what_is_due(account, grant, at, reason=reason, actor=actor)
+        grant.refresh_from_db()
+    return grant
+
+
+def revise(*, grant: CreditGrant, terms: Terms, at: datetime, reason: str = "") -> bool:
+    """Make these the grant's terms and book the difference; whether there was one.
+
+    The caller holds the customer's lock. A grant that was revoked stays as it is.
+    """
+    with transaction.atomic():
+        account = _account(grant.customer)
+        grant = credits.grant(project=grant.project_id, grant_id=grant.pk)
+        if grant.revoked_at is not None or _terms(grant) == terms:
+            return False
+        grant.amount, grant.due, grant.expires_at = terms.amount, terms.due, terms.expires_at
+        grant.withheld_at = (grant.withheld_at or at) if terms.is_withheld else None
+        grant.save(update_fields=["amount", "due", "expires_at", "withheld_at"])
+        _come_to_what_is_due(account, grant, at, reason=reason)
+    return True
+
+
+def give_by_hand(
+    *,
+    customer: Customer,
+    amount: int,
+    reason: str,
+    actor: str,
+    at: datetime,
+    priority: int = USUAL_PRIORITY,
+    expires_at: datetime | None = None,
+) -> CreditGrant:
+    """Credits that a person gives, with a reason; audited.
+
+    Raises Invalid without a reason and for an expiry that has passed.
+    """
+    _check_reason(reason)
+    if expires_at is not None and expires_at <= at:
+        raise Invalid("The expiry must lie in the future.", field="expires_at")
+    with transaction.atomic():
+        customer = customers.lock(project_id=customer.project_id, customer_id=customer.pk)
+        origin = Origin(
+            source_type=CreditSource.OPERATOR,
+            source_id=customer.pk,
+            key=new_id("key"),
+            starts_at=at,
+        )
+        grant = give(
+            customer=customer,
+            origin=origin,
+            terms=Terms(amount=amount, due=amount, expires_at=expires_at),
+            at=at,
+            priority=priority,
+            reason=reason,
+            actor=actor,
+        )
+        _audit(grant, "credits.grant", actor, reason, at)
+    return grant
+
+
+def revoke(*, grant: CreditGrant, reason: str, actor: str, at: datetime) -> CreditGrant:
+    """Take back what is left of a grant, whatever it came from; what is reserved follows if it is
+    not used. Revoking twice is the same as once. Audited.
+
+    Raises Invalid without a reason, GrantExpired when there is nothing left because of that.
+    """
+    _check_reason(reason)
+    with transaction.atomic():
+        customer = customers.lock(project_id=grant.project_id, customer_id=grant.customer_id)
+        account = _account(customer)
+        grant = credits.grant(project=grant.project_id, grant_id=grant.pk)
+        if grant.revoked_at is not None:
+            return grant
+        if not grant.lot.is_live(at):
+            raise GrantExpired("These credits have expired; there is nothing left to take back.")
+        before = representation.grant(grant, at=at)
+        grant.due, grant.withheld_at = 0, None
+        grant.revoked_at, grant.revoked_by, grant.revoked_reason = at, actor, reason
+        grant.save(
+            update_fields=["due", "withheld_at", "revoked_at", "revoked_by", "revoked_reason"]
+        )
+        _come_to_what_is_due(account, grant, at, reason=reason, actor=actor)
+        grant.refresh_from_db()
+        _audit(grant, "credits.revoke", actor, reason, at, before=before)
+    return grant
+
+
+def expire_due(*, at: datetime, limit: int) -> int:
+    """Book what has expired, and tell who runs low by that; how many grants."""
+    return sum(_expire(grant, at) for grant in credits.due_to_expire(at=at, limit=limit))
+
+
+def settle_due(*, account: CreditAccount, grant_ids: Collection[str], at: datetime) -> int:
+    """Let grants to which something came back be what is due of them; the balance after that."""
+    rows = CreditGrant.objects.for_project(account.project_id).filter(pk__in=grant_ids)
+    for grant in rows.order_by("id"):
+        _come_to_what_is_due(account, grant, at)
+    return _balance(account, at)
+
+
+def _expire(due: CreditGrant, at: datetime) -> bool:
+    try:
+        with transaction.atomic():
+            account = credits.lock(project_id=due.project_id, customer_id=due.customer_id)
+            grant = credits.grant(project=due.project_id, grant_id=due.pk)
+            return account is not None and _come_to_what_is_due(account, grant, at)
+    except DatabaseError as error:  # a lock that somebody holds: the next run finds it again
+        log.warning("credits_not_expired", grant=due.pk, error=type(error).__name__)
+        return False
+
+
+def _come_to_what_is_due(
+    account: CreditAccount, grant: CreditGrant, at: datetime, *, reason: str = "", actor: str = ""
+) -> bool:
+    """Book what has to happen, if anything has to."""
+    lot = grant.lot
+    steps = come_to(lot, due=grant.due, is_withheld=grant.is_withheld, at=at)
+    if not steps:
+        return False
+    balance = _balance(account, at)
+    for step in steps:
+        moved = sum(leg.amount for leg in step.legs if leg.bucket == Bucket.AVAILABLE)
+        balance += moved if lot.is_live(at) else 0
+        credit_ledger.post(
+            account=account,
+            movement=step.movement,
+            legs=step.legs,
+            balance=balance,
+            at=at,
+            reason=reason,
+            actor=actor,
+        )
+    if steps[-1].movement in TOP_UPS:
+        credit_ledger.rose(account=account, balance=balance, at=at)
+    else:
+        credit_ledger.fell(account=account, balance=balance, at=at)
+    return True
+
+
+def _account(customer: Customer) -> CreditAccount:
+    """The customer's account, locked; made with the first grant."""
+    rows = CreditAccount.objects.for_project(customer.project_id)
+    rows.bulk_create(
+        [CreditAccount(project_id=customer.project_id, customer=customer)], ignore_conflicts=True
+    )
+    account = credits.lock(project_id=customer.project_id, customer_id=customer.pk)
+    assert account is not None
+    return account
+
+
+def _balance(account: CreditAccount, at: datetime) -> int:
+    found = credits.balances(
+        project_id=account.project_id, customer_ids=[account.customer_id], at=at
+    )
+    return found[account.customer_id]
+
+
+def _terms(grant: CreditGrant) -> Terms:
+    return Terms(
+        amount=grant.amount,
+        due=grant.due,
+        expires_at=grant.expires_at,
+        is_withheld=grant.is_withheld,
+    )
+
+
+def _check_reason(reason: str) -> None:
+    if not reason.strip():
+        raise Invalid("Say why: the reason is kept in the audit trail.", field="reason")
+
+
+def _audit(
+    grant: CreditGrant, action: str, actor: str, reason: str, at: datetime, **was: dict[str, object]
+) -> None:
+    audit.record(
+        actor=actor,
+        action=action,
+        subject=grant.pk,
+        project_id=grant.project_id,
+        at=at,
+        reason=reason,
+        after=representation.grant(grant, at=at),
+        **was,
+    )

@@ -1,0 +1,108 @@
+"""Write movements of credits down, and tell when they run low.
+
+The one place that appends to the ledger. The caller holds the account's lock; the database adds
+the entries up to the grants' sums and refuses what does not balance.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from django.conf import settings
+
+from entitlements import credit_representation as representation
+from entitlements.credits import Leg, Movement
+from entitlements.models import CreditAccount, CreditEntry, CreditTransaction
+from entitlements.models.credit_account import Told
+from events.catalog import EventType
+from events.services import outbox
+from projects.models import Customer
+
+EVENTS = {Told.LOW: EventType.CREDITS_LOW, Told.EXHAUSTED: EventType.CREDITS_EXHAUSTED}
+RANK = [Told.NOTHING, Told.LOW, Told.EXHAUSTED]
+
+
+def post(
+    *,
+    account: CreditAccount,
+    movement: Movement,
+    legs: Sequence[Leg],
+    balance: int,
+    at: datetime,
+    key: str | None = None,
+    reference: str = "",
+    feature: str = "",
+    reason: str = "",
+    actor: str = "",
+) -> CreditTransaction:
+    """One transaction with its entries; ``balance`` is what can be spent after it.
+
+    Raises IntegrityError when the key is taken, and when the entries do not sum to zero.
+    """
+    made = CreditTransaction.objects.for_project(account.project_id).create(
+        customer_id=account.customer_id,
+        movement=movement,
+        amount=sum(leg.amount for leg in legs if leg.amount > 0),
+        balance=balance,
+        key=key,
+        reference=reference,
+        feature=feature,
+        reason=reason,
+        actor=actor,
+        occurred_at=at,
+    )
+    CreditEntry.objects.for_project(account.project_id).bulk_create(_entries(made, legs))
+    return made
+
+
+def fell(*, account: CreditAccount, balance: int, at: datetime) -> None:
+    """Tell that the balance is low, or nothing, unless that was told since the last top-up."""
+    told = _level(account, balance)
+    if RANK.index(told) <= RANK.index(Told(account.told)):
+        return
+    account.told = told
+    account.save(update_fields=["told"])
+    customer = Customer.objects.for_project(account.project_id).get(pk=account.customer_id)
+    outbox.record(
+        project_id=account.project_id,
+        type=EVENTS[told],
+        subject=customer.pk,
+        customer_id=customer.pk,
+        version=customer.version,
+        data=representation.level(account, customer, balance=balance, low_at=low_at(account)),
+        at=at,
+    )
+
+
+def rose(*, account: CreditAccount, balance: int, at: datetime) -> None:
+    """Remember up to what the balance was topped up: running low may be told again, and is at
+    once when that was not enough."""
+    account.topped_up_to, account.told = balance, Told.NOTHING
+    account.save(update_fields=["topped_up_to", "told"])
+    fell(account=account, balance=balance, at=at)
+
+
+def low_at(account: CreditAccount) -> int:
+    """From how many credits down the balance is low: the account's own number, else a part of
+    what there was after the last top-up, rounded down."""
+    if account.low_at is not None:
+        return account.low_at
+    return account.topped_up_to * settings.ENTITLEMENTS.credits_low_percent // 100
+
+
+def _level(account: CreditAccount, balance: int) -> Told:
+    if balance <= 0:
+        return Told.EXHAUSTED
+    return Told.LOW if balance <= low_at(account) else Told.NOTHING
+
+
+def _entries(made: CreditTransaction, legs: Iterable[Leg]) -> Iterable[CreditEntry]:
+    return [
+        CreditEntry(
+            project_id=made.project_id,
+            transaction=made,
+            grant_id=leg.grant,
+            bucket=leg.bucket,
+            amount=leg.amount,
+        )
+        for leg in legs
+    ]

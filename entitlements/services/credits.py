@@ -1,0 +1,208 @@
+"""Spend credits, and set them aside until they are used or given back.
+
+However many ask at once, no credit is spent twice: all of a customer's movements queue at the
+account's row, and the database refuses a grant below nothing.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import IntegrityError, transaction
+
+from entitlements.credits import Bucket, Leg, Movement, Share, allocate, divide, moved
+from entitlements.errors import CreditsKeyReused, NotEnoughCredits
+from entitlements.models import CreditAccount, CreditTransaction
+from entitlements.selectors import credits
+from entitlements.services import credit_grants, credit_ledger
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What was taken, from which grants, and what can be spent after it.
+
+    ``is_repeat`` says that the same key was spent before: nothing was taken now, and ``balance``
+    is that of then.
+    """
+
+    transaction_id: str
+    amount: int
+    balance: int
+    shares: Sequence[Share]
+    is_repeat: bool = False
+
+
+def spend(
+    *,
+    project_id: str,
+    customer_id: str,
+    amount: int,
+    at: datetime,
+    key: str | None = None,
+    feature: str = "",
+    reason: str = "",
+    actor: str = "",
+) -> Spent:
+    """Take ``amount`` credits, all or none; again with the same key is the same as once.
+
+    Raises NotEnoughCredits, and CreditsKeyReused when the key was spent on something else.
+    """
+    try:
+        with transaction.atomic():
+            account = _lock(project_id, customer_id, amount)
+            if key is not None and (was := _repeated(account, key, amount, feature)):
+                return was
+            return _take(
+                account,
+                amount,
+                to=Bucket.SPENT,
+                at=at,
+                movement=Movement.SPEND,
+                key=key,
+                feature=feature,
+                reason=reason,
+                actor=actor,
+            )
+    except IntegrityError as error:
+        if key is None or credits.find_transaction(project_id=project_id, key=key) is None:
+            raise
+        raise CreditsKeyReused(OTHER_USE) from error
+
+
+def hold(
+    *,
+    project_id: str,
+    customer_id: str,
+    amount: int,
+    at: datetime,
+    reference: str,
+    feature: str = "",
+) -> Spent:
+    """Set ``amount`` credits aside under a reference, until :func:`settle` or :func:`release`.
+
+    What is set aside outlives its expiry. Raises NotEnoughCredits.
+    """
+    with transaction.atomic():
+        return _take(
+            _lock(project_id, customer_id, amount),
+            amount,
+            to=Bucket.RESERVED,
+            at=at,
+            movement=Movement.HOLD,
+            reference=reference,
+            feature=feature,
+        )
+
+
+def settle(
+    *,
+    project_id: str,
+    customer_id: str,
+    reference: str,
+    amount: int,
+    at: datetime,
+    feature: str = "",
+) -> int:
+    """Spend so much of what is set aside under the reference, and give back the rest; the balance
+    after that.
+
+    Nothing is set aside any more afterwards, so a second call changes nothing. What comes back
+    to a grant that has expired, or that was taken back since, is gone. Raises ValueError when
+    ``amount`` is more than was set aside.
+    """
+    with transaction.atomic():
+        account = credits.lock(project_id=project_id, customer_id=customer_id)
+        held = credits.reserved(project_id=project_id, customer_id=customer_id, reference=reference)
+        balance = _balance(project_id, customer_id, at)
+        if account is None or not held:
+            return balance
+        used, rest = divide([Share(grant.pk, left) for grant, left in held], amount)
+        common = {"account": account, "reference": reference, "feature": feature, "at": at}
+        if used:
+            legs = moved(used, Bucket.RESERVED, Bucket.SPENT)
+            credit_ledger.post(movement=Movement.SETTLE, legs=legs, balance=balance, **common)
+        if rest:
+            live = {grant.pk for grant, _ in held if grant.lot.is_live(at)}
+            balance += sum(share.amount for share in rest if share.grant in live)
+            legs = moved(rest, Bucket.RESERVED, Bucket.AVAILABLE)
+            credit_ledger.post(movement=Movement.RELEASE, legs=legs, balance=balance, **common)
+            returned = [share.grant for share in rest]
+            balance = credit_grants.settle_due(account=account, grant_ids=returned, at=at)
+        return balance
+
+
+def release(
+    *, project_id: str, customer_id: str, reference: str, at: datetime, feature: str = ""
+) -> int:
+    """Give back all that is set aside under the reference; the balance after that."""
+    return settle(
+        project_id=project_id,
+        customer_id=customer_id,
+        reference=reference,
+        amount=0,
+        at=at,
+        feature=feature,
+    )
+
+
+OTHER_USE = "Use a new key for each spending."
+
+
+def _lock(project_id: str, customer_id: str, amount: int) -> CreditAccount:
+    account = credits.lock(project_id=project_id, customer_id=customer_id)
+    if account is None:
+        raise _not_enough(0, amount)
+    return account
+
+
+def _take(
+    account: CreditAccount,
+    amount: int,
+    *,
+    to: Bucket,
+    at: datetime,
+    movement: Movement,
+    **said: str | None,
+) -> Spent:
+    rows = credits.spendable(project_id=account.project_id, customer_id=account.customer_id, at=at)
+    there = sum(row.available for row in rows)
+    shares = allocate((row.lot for row in rows), amount, at=at)
+    if shares is None:
+        raise _not_enough(there, amount)
+    balance = there - amount
+    made = credit_ledger.post(
+        account=account,
+        movement=movement,
+        legs=moved(shares, Bucket.AVAILABLE, to),
+        balance=balance,
+        at=at,
+        **said,
+    )
+    credit_ledger.fell(account=account, balance=balance, at=at)
+    return Spent(made.pk, amount, balance, shares)
+
+
+def _repeated(account: CreditAccount, key: str, amount: int, feature: str) -> Spent | None:
+    was = credits.find_transaction(project_id=account.project_id, key=key)
+    if was is None:
+        return None
+    if (was.customer_id, was.amount, was.feature) != (account.customer_id, amount, feature):
+        raise CreditsKeyReused(OTHER_USE)
+    return Spent(was.pk, was.amount, was.balance, _shares(was), is_repeat=True)
+
+
+def _shares(was: CreditTransaction) -> list[Share]:
+    legs = [Leg(each.grant_id, Bucket(each.bucket), each.amount) for each in was.entries.all()]
+    return [Share(leg.grant, leg.amount) for leg in legs if leg.amount > 0]
+
+
+def _balance(project_id: str, customer_id: str, at: datetime) -> int:
+    return credits.balances(project_id=project_id, customer_ids=[customer_id], at=at)[customer_id]
+
+
+def _not_enough(balance: int, amount: int) -> NotEnoughCredits:
+    return NotEnoughCredits(
+        f"{amount} credits are asked for and {balance} can be spent. Top up, or ask for less.",
+        balance=balance,
+        needed=amount,
+    )
