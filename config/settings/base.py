@@ -10,6 +10,7 @@ from config.schedule import SCHEDULE
 from config.settings.console import AXES_ENABLE_ADMIN, FORMAT_MODULE_PATH, UNFOLD  # noqa: F401
 from entitlements.conf import EntitlementsSettings
 from projects.conf import ProjectsSettings
+from usage.conf import UsageSettings
 from webhooks.conf import WebhooksSettings
 
 BASE_DIR = Path(__file__).resolve().parents[2]
@@ -183,4 +184,5 @@ BILLING = BillingSettings.from_env(env)
 EGRESS = EgressSettings.from_env(env)
 ENTITLEMENTS = EntitlementsSettings.from_env(env)
 PROJECTS = ProjectsSettings.from_env(env)
+USAGE = UsageSettings()
 WEBHOOKS = WebhooksSettings()

@@ -1,5 +1,6 @@
 """The tenants' users: made on first use, described by the tenant."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -75,6 +76,35 @@ def ensure(
         if value and not getattr(customer, field)
     }
     return update(customer=customer, changes=missing, at=at) if missing else customer
+
+
+def ensure_many(
+    *, project: Project, user_ids: Collection[str], at: datetime
+) -> dict[str, Customer]:
+    """As :func:`ensure` for many at once, by what was asked for; erased ones are absent."""
+    found = customers.find_many(project=project, user_ids=user_ids)
+    unknown = sorted(user_id for user_id in user_ids if user_id not in found)
+    if unknown:
+        try:
+            found |= _create_many(project=project, user_ids=unknown, at=at)
+        except IntegrityError:  # somebody else was faster with one of them
+            found |= {
+                user_id: ensure(project=project, user_id=user_id, at=at) for user_id in unknown
+            }
+    return {asked: row for asked, row in found.items() if row.deleted_at is None}
+
+
+def _create_many(*, project: Project, user_ids: list[str], at: datetime) -> dict[str, Customer]:
+    rows = [Customer(project=project, user_id=user_id) for user_id in user_ids]
+    with transaction.atomic():
+        Customer.objects.bulk_create(rows)
+        outbox.record_many(
+            project_id=project.pk,
+            type=EventType.CUSTOMER_CREATED,
+            data={row.pk: representation.customer(row) for row in rows},
+            at=at,
+        )
+    return {row.user_id: row for row in rows}
 
 
 def update(*, customer: Customer, changes: dict[str, Any], at: datetime) -> Customer:

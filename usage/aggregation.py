@@ -1,0 +1,73 @@
+"""How records become figures: pure arithmetic over whole numbers.
+
+What the records of an hour come to does not depend on their order: of two records at the very same
+moment, the larger value is the later one.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+HOUR = timedelta(hours=1)
+
+
+class Use(NamedTuple):
+    """What one record adds."""
+
+    customer_id: str
+    meter_id: str
+    value: int
+    occurred_at: datetime
+
+
+class Place(NamedTuple):
+    """Which total a record belongs to; places sort as their rows are locked."""
+
+    customer_id: str
+    meter_id: str
+    hour: datetime
+
+
+@dataclass(slots=True)
+class Share:
+    """What some records of one place come to."""
+
+    count: int
+    sum: int
+    max: int
+    last: int
+    last_at: datetime
+
+    def add(self, value: int, at: datetime) -> None:
+        """One more record."""
+        self.count += 1
+        self.sum += value
+        if value > self.max:
+            self.max = value
+        if at > self.last_at or (at == self.last_at and value > self.last):
+            self.last, self.last_at = value, at
+
+
+def by_hour(uses: Iterable[Use]) -> dict[Place, Share]:
+    """What these records add to each total, by place in ascending order."""
+    shares: dict[Place, Share] = {}
+    for customer_id, meter_id, value, at in uses:
+        place = Place(customer_id, meter_id, hour_of(at))
+        share = shares.get(place)
+        if share is None:
+            shares[place] = Share(1, value, value, value, at)
+        else:
+            share.add(value, at)
+    return dict(sorted(shares.items()))
+
+
+def hour_of(moment: datetime) -> datetime:
+    """The full hour (UTC) that holds this moment."""
+    return moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+
+
+def hour_after(moment: datetime) -> datetime:
+    """The first full hour that is not before this moment."""
+    hour = hour_of(moment)
+    return hour if hour == moment else hour + HOUR

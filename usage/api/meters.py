@@ -1,0 +1,117 @@
+"""``/meters``: what is counted."""
+
+from typing import Any, ClassVar
+
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from common.api.serializers import FlagField, StrictSerializer
+from common.api.views import ProjectViewSet
+from projects.scopes import Scope
+from usage import representation
+from usage.models import Meter
+from usage.models.meter import Aggregation
+from usage.selectors import meters as stored
+from usage.services import meters
+
+CODE = r"[a-z0-9](?:[a-z0-9_.\-]*[a-z0-9])?"
+
+
+class NewMeterSerializer(StrictSerializer):
+    code = serializers.RegexField(
+        rf"^{CODE}\Z",
+        max_length=64,
+        trim_whitespace=False,
+        help_text="What your software names it; never changes.",
+        error_messages={
+            "invalid": "Lower-case letters, digits, '_', '.' and '-', with a letter or digit at "
+            "both ends."
+        },
+    )
+    name = serializers.CharField(max_length=120)
+    aggregation = serializers.ChoiceField(
+        choices=Aggregation.choices, help_text="How many records make one figure; never changes."
+    )
+    unit = serializers.CharField(max_length=40, required=False, help_text="What a figure counts.")
+
+
+class MeterChangeSerializer(StrictSerializer):
+    name = serializers.CharField(max_length=120, required=False)
+    unit = serializers.CharField(max_length=40, required=False, allow_blank=True)
+    archived = FlagField(
+        required=False, help_text="It counts nothing new; what it has counted stays."
+    )
+
+
+class MeterFilterSerializer(StrictSerializer):
+    archived = serializers.BooleanField(required=False, help_text="Only these, or only others.")
+
+
+class MeterSerializer(serializers.Serializer[Any]):
+    """Something that is counted."""
+
+    id = serializers.CharField()
+    code = serializers.CharField()
+    name = serializers.CharField()
+    unit = serializers.CharField(help_text="Empty when unknown.")
+    aggregation = serializers.ChoiceField(choices=Aggregation.choices)
+    created_at = serializers.DateTimeField()
+    archived_at = serializers.DateTimeField(allow_null=True)
+
+
+class MetersViewSet(ProjectViewSet):
+    scopes: ClassVar[dict[str, str]] = {
+        "list": Scope.CATALOG_READ,
+        "retrieve": Scope.CATALOG_READ,
+        "create": Scope.CATALOG_WRITE,
+        "partial_update": Scope.CATALOG_WRITE,
+    }
+    transactional = True
+    query = {"list": MeterFilterSerializer}
+    lookup_field = "code"
+    lookup_value_regex = CODE
+
+    @extend_schema(summary="List meters", responses=MeterSerializer(many=True))
+    def list(self, request: Request) -> Response:
+        """Newest first."""
+        rows = stored.listing(
+            project=self.calling_project, archived=self.query_values.get("archived")
+        )
+        page = self.paginate_queryset(rows)
+        return self.get_paginated_response([representation.meter(row) for row in page or ()])
+
+    @extend_schema(
+        summary="Define a meter", request=NewMeterSerializer, responses={201: MeterSerializer}
+    )
+    def create(self, request: Request) -> Response:
+        """Its code and aggregation never change. 409 ``meter-exists`` when the code is taken."""
+        meter = meters.create(
+            project=self.calling_project,
+            **self.parse_body(NewMeterSerializer),
+            actor=self.actor,
+            at=timezone.now(),
+        )
+        return Response(representation.meter(meter), status=201)
+
+    @extend_schema(summary="One meter", responses=MeterSerializer)
+    def retrieve(self, request: Request, code: str) -> Response:
+        return Response(representation.meter(self._meter(code)))
+
+    @extend_schema(
+        summary="Rename, archive or restore a meter",
+        request=MeterChangeSerializer,
+        responses=MeterSerializer,
+    )
+    def partial_update(self, request: Request, code: str) -> Response:
+        """What is not sent stays as it is."""
+        changes = self.parse_body(MeterChangeSerializer)
+        meter = meters.change(
+            meter=self._meter(code), **changes, actor=self.actor, at=timezone.now()
+        )
+        return Response(representation.meter(meter))
+
+    def _meter(self, code: str) -> Meter:
+        return stored.get(project=self.calling_project, code=code)

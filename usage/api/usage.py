@@ -1,0 +1,165 @@
+"""``/usage``: records of use come in, what they come to goes out.
+
+Everyday bodies of POST go around REST framework, whose serializers would cost more than the
+database: they are read and checked by hand, strictly. A body with anything unusual in it takes the
+ordinary way, which says what is wrong; so there is one set of rules, and the schema describes this
+resource like any other.
+"""
+
+from typing import Any, ClassVar
+
+import orjson
+from django.core.exceptions import RequestDataTooBig
+from django.http import HttpRequest, HttpResponse, UnreadablePostError
+from django.http.response import HttpResponseBase
+from django.utils import timezone
+from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema
+from rest_framework import serializers
+from rest_framework.exceptions import APIException
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from common.api import problems
+from common.api.serializers import StrictSerializer, UserIdField
+from common.api.views import ProjectViewSet
+from common.errors import DomainError
+from projects.api.authentication import require
+from projects.models import Project
+from projects.scopes import Scope
+from usage.api import everyday
+from usage.services import recording
+from usage.services.recording import MOST, Entry, Outcome, Status
+
+
+class ValueField(serializers.Field[Any, Any, Any, Any]):
+    """A whole number, or the text that a ``unique`` meter tells apart."""
+
+    default_error_messages = {"invalid": "A whole number, or text for a meter that counts values."}
+
+    def to_internal_value(self, data: Any) -> int | str:
+        if type(data) not in (int, str):
+            self.fail("invalid")
+        value: int | str = data
+        return value
+
+    def to_representation(self, value: Any) -> Any:
+        return value
+
+
+class EntrySerializer(StrictSerializer):
+    user_id = UserIdField()
+    meter = serializers.CharField(max_length=64, help_text="The meter's code.")
+    value = ValueField(
+        required=False,
+        help_text="A whole number from 0 to 2⁵³ − 1; text of up to 255 characters for a `unique` "
+        "meter; of no account for a `count` meter.",
+    )
+    occurred_at = serializers.DateTimeField(
+        required=False,
+        help_text="When it happened; now when absent. At most 35 days ago and 5 minutes ahead.",
+    )
+    key = serializers.CharField(
+        max_length=255,
+        required=False,
+        help_text="Your own id of the record: sent again, it is not counted again.",
+    )
+
+
+class BatchSerializer(StrictSerializer):
+    records = serializers.ListField(child=EntrySerializer(), min_length=1, max_length=MOST)
+
+
+class OutcomeSerializer(serializers.Serializer[Any]):
+    """What became of a record."""
+
+    status = serializers.ChoiceField(choices=[each.value for each in Status])
+    id = serializers.CharField(required=False, help_text="Absent when it was refused.")
+    code = serializers.CharField(required=False, help_text="Why it was refused.")
+    detail = serializers.CharField(required=False, help_text="What to do about it.")
+
+
+class OutcomesSerializer(serializers.Serializer[Any]):
+    data = OutcomeSerializer(many=True)  # type: ignore[assignment]  # the API's name for a list
+    recorded = serializers.IntegerField()
+    duplicates = serializers.IntegerField()
+    refused = serializers.IntegerField()
+
+
+class UsageViewSet(ProjectViewSet):
+    """How much is used."""
+
+    scopes: ClassVar[dict[str, str]] = {"create": Scope.USAGE_WRITE}
+    transactional = True
+
+    def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        given = _everyday(request) if request.method == "POST" else None
+        if given is None:
+            return super().dispatch(request, *args, **kwargs)
+        try:
+            return self._answer(request, *given)
+        except (APIException, DomainError) as refusal:
+            return problems.plain(refusal)
+
+    def _answer(self, request: HttpRequest, entries: list[Entry], is_batch: bool) -> HttpResponse:
+        """What :meth:`create` answers, without REST framework around it."""
+        caller = require(request, scope=self.scopes["create"], at=timezone.now())
+        status, body = _take(caller.project, entries, is_batch=is_batch)
+        return HttpResponse(orjson.dumps(body), status=status, content_type="application/json")
+
+    @extend_schema(
+        operation_id="usage_record",
+        summary="Record use",
+        request=PolymorphicProxySerializer(
+            component_name="NewUsage",
+            serializers=[EntrySerializer, BatchSerializer],
+            resource_type_field_name=None,
+        ),
+        responses={200: OutcomesSerializer, 201: OutcomeSerializer},
+    )
+    def create(self, request: Request) -> Response:
+        """One record, or up to 1,000 as `records`. Each of a batch has its own outcome: one that
+        is refused keeps no other out. A single record that is refused is a problem."""
+        is_batch = isinstance(request.data, dict) and "records" in request.data
+        if is_batch:
+            given = self.parse_body(BatchSerializer)["records"]
+        else:
+            given = [self.parse_body(EntrySerializer)]
+        entries = [Entry(**each) for each in given]
+        status, body = _take(self.calling_project, entries, is_batch=is_batch)
+        return Response(body, status=status)
+
+
+def _everyday(request: HttpRequest) -> tuple[list[Entry], bool] | None:
+    """The entries of an everyday request; None for one that needs a closer look."""
+    if request.GET or request.content_type != "application/json":
+        return None
+    try:
+        return everyday.entries(request.body)
+    except (RequestDataTooBig, UnreadablePostError):
+        return None
+
+
+def _take(project: Project, entries: list[Entry], *, is_batch: bool) -> tuple[int, dict[str, Any]]:
+    """Status and body of the answer; raises the refusal of a single record."""
+    outcomes = recording.record(project=project, entries=entries, at=timezone.now())
+    if not is_batch:
+        (outcome,) = outcomes
+        if outcome.refusal is not None:
+            raise outcome.refusal
+        return 201 if outcome.status is Status.RECORDED else 200, _shown(outcome)
+    by_status = dict.fromkeys(Status, 0)
+    for outcome in outcomes:
+        by_status[outcome.status] += 1
+    return 200, {
+        "data": [_shown(outcome) for outcome in outcomes],
+        "recorded": by_status[Status.RECORDED],
+        "duplicates": by_status[Status.DUPLICATE],
+        "refused": by_status[Status.REFUSED],
+    }
+
+
+def _shown(outcome: Outcome) -> dict[str, str]:
+    if outcome.refusal is None:
+        return {"status": outcome.status.value, "id": outcome.id}
+    refusal = outcome.refusal
+    return {"status": outcome.status.value, "code": refusal.code, "detail": refusal.detail}

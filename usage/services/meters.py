@@ -1,0 +1,92 @@
+"""Define what is counted."""
+
+from datetime import datetime
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models import F
+
+from events.services import audit
+from projects.models import Project
+from usage import representation
+from usage.errors import MeterExists
+from usage.models import Meter
+from usage.selectors import meters
+
+
+def create(
+    *,
+    project: Project,
+    code: str,
+    name: str,
+    aggregation: str,
+    actor: str,
+    at: datetime,
+    unit: str = "",
+    reason: str = "",
+) -> Meter:
+    """A new meter; its code and aggregation never change. Raises MeterExists."""
+    with transaction.atomic():
+        try:
+            with transaction.atomic():
+                meter = Meter.objects.for_project(project).create(
+                    code=code, name=name, aggregation=aggregation, unit=unit
+                )
+        except IntegrityError as error:
+            raise MeterExists(f"{code} exists. Change it with PATCH /meters/{code}.") from error
+        _audit(meter, "meter.create", actor, at, reason=reason)
+    return meter
+
+
+def change(
+    *,
+    meter: Meter,
+    actor: str,
+    at: datetime,
+    name: str | None = None,
+    unit: str | None = None,
+    archived: bool | None = None,
+    reason: str = "",
+) -> Meter:
+    """Rename, archive or restore; None leaves as it is, and a change to the same is none.
+
+    An archived meter counts nothing new; what it has counted stays.
+    """
+    with transaction.atomic():
+        meter = meters.lock(project_id=meter.project_id, meter_id=meter.pk)
+        before = representation.meter(meter)
+        meter.name = meter.name if name is None else name
+        meter.unit = meter.unit if unit is None else unit
+        if archived is not None:
+            meter.archived_at = (meter.archived_at or at) if archived else None
+        if representation.meter(meter) != before:
+            meter.save(update_fields=["name", "unit", "archived_at"])
+            _audit(meter, "meter.change", actor, at, before=before, reason=reason)
+    return meter
+
+
+def watch(*, meter: Meter) -> None:
+    """One more limit is held against this meter: from now on what moved is noted."""
+    Meter.objects.for_project(meter.project_id).filter(pk=meter.pk).update(
+        is_watched=True, is_shared=F("is_watched")
+    )
+
+
+def _audit(
+    meter: Meter,
+    action: str,
+    actor: str,
+    at: datetime,
+    before: dict[str, Any] | None = None,
+    reason: str = "",
+) -> None:
+    audit.record(
+        actor=actor,
+        action=action,
+        subject=meter.pk,
+        project_id=meter.project_id,
+        at=at,
+        reason=reason,
+        before=before,
+        after=representation.meter(meter),
+    )

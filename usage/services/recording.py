@@ -1,0 +1,177 @@
+"""Take records of use: each once, each counted in the transaction that stores it."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import NamedTuple
+
+from django.conf import settings
+from django.db import transaction
+
+from common.errors import DomainError
+from projects.models import Customer, Project
+from projects.services import customers
+from usage import record_ids
+from usage.aggregation import Use
+from usage.errors import (
+    MeterArchived,
+    MeterUnknown,
+    UsageInFuture,
+    UsageKeyReused,
+    UsageTooOld,
+    UsageValueInvalid,
+)
+from usage.models import Meter
+from usage.models.meter import Aggregation
+from usage.models.record import Forwarding
+from usage.selectors import meters as stored_meters
+from usage.services import storing, stripes, totals
+from usage.services.storing import Row
+
+MOST = 1000
+"""Records that one call may bring."""
+LARGEST = 2**53 - 1
+"""The largest value: every reader of JSON can hold it."""
+LONGEST = 255
+"""Characters of what a ``unique`` meter tells apart."""
+
+
+class Entry(NamedTuple):
+    """One use, as its sender tells it. Without ``occurred_at`` it happened when it arrives."""
+
+    user_id: str
+    meter: str
+    value: int | str | None = None
+    occurred_at: datetime | None = None
+    key: str | None = None
+
+
+class Status(StrEnum):
+    RECORDED = "recorded"
+    DUPLICATE = "duplicate"
+    REFUSED = "refused"
+
+
+class Outcome(NamedTuple):
+    """What became of an entry; ``id`` is empty when it was refused."""
+
+    status: Status
+    id: str = ""
+    refusal: DomainError | None = None
+
+
+def record(*, project: Project, entries: Sequence[Entry], at: datetime) -> list[Outcome]:
+    """Store and count these, all at once; what became of each, in their order.
+
+    An entry that is refused leaves nothing behind and keeps no other out. One with a key that was
+    used before is not counted again: a duplicate if it says the same, refused otherwise. Customers
+    nobody knew are made. Not more than 1,000 entries.
+    """
+    meters = stored_meters.find_many(project=project, codes={each.meter for each in entries})
+    screened = [_screen(each, meters.get(each.meter), at) for each in entries]
+    user_ids = {
+        each.user_id for each, refusal in zip(entries, screened, strict=True) if refusal is None
+    }
+    if not user_ids:
+        return [Outcome(Status.REFUSED, refusal=refusal) for refusal in screened]
+    with transaction.atomic():
+        people = customers.ensure_many(project=project, user_ids=user_ids, at=at)
+        drafts = [
+            refusal or _draft(each, people.get(each.user_id), meters[each.meter], at)
+            for each, refusal in zip(entries, screened, strict=True)
+        ]
+        rows: dict[str, Row] = {}
+        for draft in drafts:
+            if isinstance(draft, Row):
+                rows.setdefault(draft.id, draft)
+        known = _write(project.pk, list(rows.values()), meters, at)
+    return [_outcome(draft, rows, known) for draft in drafts]
+
+
+def _screen(entry: Entry, meter: Meter | None, at: datetime) -> DomainError | None:
+    """Why this cannot be taken, as far as its meter and its time tell."""
+    if meter is None:
+        return MeterUnknown("Define it with POST /meters, or see GET /meters for what there is.")
+    if meter.archived_at is not None:
+        return MeterArchived("Restore it with PATCH /meters/{code}, or count with another one.")
+    if entry.occurred_at is not None:
+        if entry.occurred_at > at + settings.USAGE.early_window:
+            return UsageInFuture("Send a record once the use has happened; check your clock.")
+        if entry.occurred_at < at - settings.USAGE.late_window:
+            days = settings.USAGE.late_window.days
+            return UsageTooOld(f"Send records within {days} days of the use.")
+    return _screen_value(entry.value, meter.aggregation)
+
+
+def _screen_value(value: int | str | None, aggregation: str) -> DomainError | None:
+    match aggregation:
+        case Aggregation.COUNT:
+            return None
+        case Aggregation.UNIQUE:
+            if isinstance(value, str) and 0 < len(value) <= LONGEST:
+                return None
+            return UsageValueInvalid(f"This meter tells texts of 1 to {LONGEST} characters apart.")
+        case _:
+            if type(value) is int and 0 <= value <= LARGEST:
+                return None
+            return UsageValueInvalid("This meter takes whole numbers from 0 to 9007199254740991.")
+
+
+def _draft(
+    entry: Entry, customer: Customer | None, meter: Meter, at: datetime
+) -> Row | DomainError:
+    """The record to be stored, or why there can be none."""
+    if customer is None:
+        return customers.CustomerDeleted("Use your own id of the user: a new customer is made.")
+    value, member = 1, None
+    match meter.aggregation:
+        case Aggregation.UNIQUE:
+            member = record_ids.member(str(entry.value))
+        case Aggregation.COUNT:
+            pass
+        case _:
+            value = int(entry.value or 0)
+    return Row(
+        id=record_ids.fresh(at)
+        if entry.key is None
+        else record_ids.of_key(customer.project_id, entry.key),
+        customer_id=customer.pk,
+        meter_id=meter.pk,
+        occurred_at=entry.occurred_at or at,
+        value=value,
+        member=member,
+        fingerprint=record_ids.fingerprint(customer.pk, meter.pk, entry.value, entry.occurred_at),
+        forwarding=Forwarding.PENDING.value if meter.is_forwarded else "",
+    )
+
+
+def _write(
+    project_id: str, rows: Sequence[Row], meters: Mapping[str, Meter], at: datetime
+) -> dict[str, bytes]:
+    """Store and count what is new; the fingerprints of what was known, by id."""
+    if not rows:
+        return {}
+    stripes.share({row.customer_id for row in rows})
+    known = storing.store(project_id=project_id, rows=rows, at=at)
+    uses = [
+        Use(row.customer_id, row.meter_id, row.value, row.occurred_at)
+        for row in rows
+        if row.id not in known
+    ]
+    if uses:
+        by_id = {meter.pk: meter for meter in meters.values()}
+        totals.add(project_id=project_id, uses=uses, meters=by_id, at=at)
+    return known
+
+
+def _outcome(
+    draft: Row | DomainError, rows: Mapping[str, Row], known: Mapping[str, bytes]
+) -> Outcome:
+    if not isinstance(draft, Row):
+        return Outcome(Status.REFUSED, refusal=draft)
+    first = rows[draft.id]
+    before = known.get(draft.id, first.fingerprint)
+    if before != draft.fingerprint:
+        return Outcome(Status.REFUSED, refusal=UsageKeyReused("Give each record its own key."))
+    is_new = first is draft and draft.id not in known
+    return Outcome(Status.RECORDED if is_new else Status.DUPLICATE, draft.id)
