@@ -1,16 +1,17 @@
-"""What became of the money for a purchase or a subscription, from our mirror of payments.
+"""What became of the money for purchases and subscriptions, from our mirror of payments.
 
-``also`` is money, by payment, that is to be seen as refunded too: for a look at what a refund
-would change.
+For many at once in a fixed number of queries, and for one as for many. ``also`` is money, by
+payment, that is to be seen as refunded too: for a look at what a refund would change.
 """
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
-from django.db.models import Max
+from django.db.models import Max, Q
 
-from billing.models import Checkout, Invoice, InvoiceLine, Payment, Subscription
+from billing.models import Checkout, Invoice, InvoicePayment, Payment, Subscription
 from billing.models.invoice import PAID, UNPAYABLE
 from billing.models.payment import PaymentStatus
 from billing.policies import Receipts
@@ -20,64 +21,180 @@ FIRST = "subscription_create"
 """The billing reason of the invoice with which a subscription begins."""
 CAME_TO_NOTHING = (PaymentStatus.FAILED, PaymentStatus.CANCELED)
 
+Also = Mapping[str, int] | None
+Bills = dict[str, datetime | None]
+"""Invoices that paid a period, and when the last of what they are for is over."""
 
-def of_checkout(*, checkout: Checkout, also: Mapping[str, int] | None = None) -> Receipts:
-    """Of the payment that the page made, or of those that settle the first invoice of what it
-    sells by subscription. Two queries."""
-    payments = Payment.objects.for_project(checkout.project_id).filter(
-        account_id=checkout.account_id, customer_id=checkout.customer_id
+WHOSE = ("account_id", "customer_id", "subscription_stripe_id")
+
+
+def of_checkouts(
+    *, project_id: str, checkouts: Collection[Checkout], also: Also = None
+) -> dict[str, Receipts]:
+    """Of the payment that each page made, or of those that settle the first invoice of what it
+    sells by subscription. Up to four queries; a page without either is absent."""
+    paid = _paid_on_pages(project_id, [each for each in checkouts if each.payment_stripe_id])
+    billed = _paid_on_bills(
+        project_id,
+        [each for each in checkouts if each.invoice_stripe_id and not each.payment_stripe_id],
     )
-    if checkout.payment_stripe_id:
-        return _sum(payments.filter(stripe_id=checkout.payment_stripe_id), also)
-    if checkout.invoice_stripe_id:
-        named = Invoice.objects.for_project(checkout.project_id).filter(
-            account_id=checkout.account_id, stripe_id=checkout.invoice_stripe_id
+    return {key: _sum(payments, also) for key, payments in (paid | billed).items()}
+
+
+def of_subscriptions(
+    *,
+    project_id: str,
+    subscriptions: Collection[Subscription],
+    since: Mapping[str, datetime],
+    also: Also = None,
+) -> dict[str, Receipts]:
+    """Of what paid the period that runs ``since`` then, by subscription; before that is paid, of
+    what was paid last. Up to four queries."""
+    bills = _bills(project_id, subscriptions, since)
+    settled = (
+        InvoicePayment.objects.for_project(project_id)
+        .filter(
+            invoice_id__in=[key for found in bills.values() for key in found],
+            payment__isnull=False,
         )
-        return _sum(payments.filter(invoice_payments__invoice__in=named).distinct(), also)
-    return Receipts()
-
-
-def of_subscription(
-    *, subscription: Subscription, since: datetime, also: Mapping[str, int] | None = None
-) -> Receipts:
-    """Of what paid the period that runs since then; before that is paid, of what was paid last.
-
-    Four or five queries.
-    """
-    paid = _invoices(subscription).filter(status=PAID)
-    running = list(paid.filter(lines__period_end__gt=since).values_list("pk", flat=True).distinct())
-    if not running:
-        latest = paid.order_by("-issued_at", "-id").values_list("pk", flat=True)
-        running = list(latest[:1])
-    payments = Payment.objects.for_project(subscription.project_id).filter(
-        customer_id=subscription.customer_id, invoice_payments__invoice_id__in=running
+        .select_related("payment")
+        .prefetch_related("payment__disputes")
     )
-    lines = InvoiceLine.objects.for_project(subscription.project_id).filter(invoice__in=running)
-    until = lines.aggregate(until=Max("period_end"))["until"]
-    return replace(_sum(payments.distinct(), also), until=until)
+    by_invoice: dict[str, list[Payment]] = defaultdict(list)
+    for row in settled:
+        assert row.payment is not None
+        by_invoice[row.invoice_id].append(row.payment)
+    return {
+        each.pk: replace(
+            _sum(_theirs(each.customer_id, by_invoice, bills[each.pk]), also),
+            until=max((end for end in bills[each.pk].values() if end), default=None),
+        )
+        for each in subscriptions
+    }
 
 
 def never_came(*, subscription: Subscription) -> bool:
-    """Whether the first payment came to nothing after Stripe had begun the subscription, which
-    a bank debit can days later, and nothing was paid since. Stripe calls it active all the same."""
-    invoices = _invoices(subscription)
-    first = invoices.filter(billing_reason=FIRST).order_by("id")
-    void = first.filter(status__in=UNPAYABLE)
-    failed = first.exclude(status=PAID).filter(payments__payment__status__in=CAME_TO_NOTHING)
-    return (void.exists() or failed.exists()) and not invoices.filter(status=PAID).exists()
+    return bool(unpaid(project_id=subscription.project_id, subscriptions=[subscription]))
 
 
-def _invoices(subscription: Subscription) -> ProjectQuerySet[Invoice]:
-    return Invoice.objects.for_project(subscription.project_id).filter(
-        account_id=subscription.account_id,
-        customer_id=subscription.customer_id,
-        subscription_stripe_id=subscription.stripe_id,
+def unpaid(*, project_id: str, subscriptions: Collection[Subscription]) -> set[str]:
+    """Those whose first payment came to nothing after Stripe had begun the subscription, which
+    a bank debit can days later, and nothing was paid since. Stripe calls them active all the same.
+
+    One query, or two.
+    """
+    invoices = _invoices(project_id, subscriptions)
+    failed = ~Q(status=PAID) & Q(payments__payment__status__in=CAME_TO_NOTHING)
+    first = invoices.filter(Q(status__in=UNPAYABLE) | failed, billing_reason=FIRST)
+    suspects = set(first.values_list(*WHOSE))
+    if not suspects:
+        return set()
+    paid = set(invoices.filter(status=PAID).values_list(*WHOSE))
+    return {each.pk for each in subscriptions if _key(each) in suspects - paid}
+
+
+def _bills(
+    project_id: str, subscriptions: Collection[Subscription], since: Mapping[str, datetime]
+) -> dict[str, Bills]:
+    """The paid invoices of each subscription that count."""
+    if not subscriptions:
+        return {}
+    ended = Max("lines__period_end")
+    paid = _invoices(project_id, subscriptions).filter(status=PAID).annotate(ended=ended)
+    running: dict[tuple[str, ...], Bills] = defaultdict(dict)
+    recent = paid.filter(ended__gt=min(since.values()))
+    for key, end, *whose in recent.values_list("pk", "ended", *WHOSE):
+        running[tuple(whose)][key] = end
+    found = {
+        each.pk: {
+            key: end for key, end in running.get(_key(each), {}).items() if end > since[each.pk]
+        }
+        for each in subscriptions
+    }
+    if without := [each for each in subscriptions if not found[each.pk]]:
+        latest = _latest(project_id, without)
+        found |= {each.pk: latest.get(_key(each), {}) for each in without}
+    return found
+
+
+def _latest(
+    project_id: str, subscriptions: Collection[Subscription]
+) -> dict[tuple[str, ...], Bills]:
+    """The invoice of each that was paid last."""
+    rows = _invoices(project_id, subscriptions).filter(status=PAID)
+    newest = rows.order_by(*WHOSE, "-issued_at", "-id").distinct(*WHOSE).values("pk")
+    ended = (
+        Invoice.objects.for_project(project_id)
+        .filter(pk__in=newest)
+        .annotate(ended=Max("lines__period_end"))
+    )
+    return {tuple(whose): {key: end} for key, end, *whose in ended.values_list(
+        "pk", "ended", *WHOSE
+    )}  # fmt: skip
+
+
+def _invoices(project_id: str, subscriptions: Iterable[Subscription]) -> ProjectQuerySet[Invoice]:
+    """Invoices that name one of these subscriptions at Stripe; of whom, is for the caller."""
+    return Invoice.objects.for_project(project_id).filter(
+        subscription_stripe_id__in={each.stripe_id for each in subscriptions if each.stripe_id}
     )
 
 
-def _sum(payments: ProjectQuerySet[Payment], also: Mapping[str, int] | None) -> Receipts:
-    """Several payments of one thing count together."""
-    rows = list(payments.prefetch_related("disputes"))
+def _key(subscription: Subscription) -> tuple[str, ...]:
+    return (subscription.account_id, subscription.customer_id, subscription.stripe_id or "")
+
+
+def _theirs(
+    customer_id: str, by_invoice: Mapping[str, list[Payment]], invoices: Iterable[str]
+) -> list[Payment]:
+    """The customer's payments of these invoices, each once."""
+    found = {each.pk: each for key in invoices for each in by_invoice.get(key, ())}
+    return [each for each in found.values() if each.customer_id == customer_id]
+
+
+def _paid_on_pages(project_id: str, pages: Collection[Checkout]) -> dict[str, list[Payment]]:
+    if not pages:
+        return {}
+    rows = Payment.objects.for_project(project_id).filter(
+        stripe_id__in={page.payment_stripe_id for page in pages}
+    )
+    known: dict[tuple[str, ...], list[Payment]] = defaultdict(list)
+    for row in rows.prefetch_related("disputes"):
+        known[row.account_id, row.customer_id, row.stripe_id or ""].append(row)
+    return {
+        page.pk: known.get((page.account_id, page.customer_id, page.payment_stripe_id), [])
+        for page in pages
+    }
+
+
+def _paid_on_bills(project_id: str, pages: Collection[Checkout]) -> dict[str, list[Payment]]:
+    if not pages:
+        return {}
+    rows = (
+        InvoicePayment.objects.for_project(project_id)
+        .filter(
+            invoice__stripe_id__in={page.invoice_stripe_id for page in pages},
+            payment__isnull=False,
+        )
+        .select_related("invoice", "payment")
+        .prefetch_related("payment__disputes")
+    )
+    known: dict[tuple[str, ...], dict[str, Payment]] = defaultdict(dict)
+    for row in rows:
+        paid = row.payment
+        assert paid is not None
+        if paid.account_id == row.invoice.account_id:
+            known[paid.account_id, paid.customer_id, row.invoice.stripe_id or ""][paid.pk] = paid
+    return {
+        page.pk: list(
+            known.get((page.account_id, page.customer_id, page.invoice_stripe_id), {}).values()
+        )
+        for page in pages
+    }
+
+
+def _sum(rows: Collection[Payment], also: Also) -> Receipts:
+    """Several payments of one thing count together; they come with their disputes."""
     disputes = [each for row in rows for each in row.disputes.all()]
     return Receipts(
         received=sum(row.amount_received for row in rows),
@@ -85,3 +202,18 @@ def _sum(payments: ProjectQuerySet[Payment], also: Mapping[str, int] | None) -> 
         lost=sum(each.amount for each in disputes if each.is_lost),
         contested_since=min((each.since for each in disputes if each.is_open), default=None),
     )
+
+
+def of_checkout(*, checkout: Checkout, also: Also = None) -> Receipts:
+    found = of_checkouts(project_id=checkout.project_id, checkouts=[checkout], also=also)
+    return found.get(checkout.pk, Receipts())
+
+
+def of_subscription(*, subscription: Subscription, since: datetime, also: Also = None) -> Receipts:
+    found = of_subscriptions(
+        project_id=subscription.project_id,
+        subscriptions=[subscription],
+        since={subscription.pk: since},
+        also=also,
+    )
+    return found[subscription.pk]
