@@ -31,7 +31,7 @@ SCHEMA = 1
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_MEMBERS = {field.name for field in dataclasses.fields(Decision)}
+_MEMBERS = {field.name for field in dataclasses.fields(Decision) if field.compare}
 
 _STORE = """
 local held = redis.pcall('HGET', KEYS[1], 'version')

@@ -2,21 +2,24 @@
 
 No database, no settings, no clock: the same facts give the same answer in any order. The rules
 stand in ``docs/entitlements.md``; in short, a fact counts over ``[starts_at, ends_at)``, one
-denial beats every permission, and among permissions the most generous value wins.
+denial beats every permission, and permissions merge by the rule of the feature.
+
+What facts alone say is the static answer: :func:`resolve`. What was used, and which credits are
+left, completes it: :func:`measured` and :func:`priced`.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-ALLOW, DENY = "allow", "deny"
-MAX_LIMIT = 2**53 - 1
-"""The largest whole number that every reader of JSON understands."""
+from entitlements import merging
+from entitlements.kinds import KINDS, MOST_GENEROUS, Value
+from usage.periods import Period, Unit
 
-Value = bool | int | None
+ALLOW, DENY = "allow", "deny"
 
 
 class Reason(StrEnum):
@@ -26,13 +29,16 @@ class Reason(StrEnum):
     TRIAL = "trial"
     GRACE = "grace"
     GRANTED = "granted"
+    FREE_TIER = "free_tier"
     NOT_ENTITLED = "not_entitled"
     REVOKED = "revoked"
     HELD = "held"
+    LIMIT_REACHED = "limit_reached"
+    CREDITS_EXHAUSTED = "credits_exhausted"
     UNKNOWN_FEATURE = "unknown_feature"
 
 
-ALLOWING = (Reason.ENTITLED, Reason.GRANTED, Reason.TRIAL, Reason.GRACE)
+ALLOWING = (Reason.ENTITLED, Reason.GRANTED, Reason.TRIAL, Reason.GRACE, Reason.FREE_TIER)
 """Reasons that a permission may have. Of several, the answer names the first in this order."""
 DENYING = (Reason.REVOKED, Reason.HELD)
 """The same for denials: what a person took away, what a bank has yet to decide about."""
@@ -64,6 +70,10 @@ class Fact:
     reason: Reason
     starts_at: datetime
     ends_at: datetime | None = None
+    anchored_at: datetime | None = None
+    """The day and time on which its periods begin; None: as it starts."""
+    part: str = ""
+    """Of two things that one source gives, such as two products, which."""
 
     @property
     def source(self) -> Source:
@@ -74,11 +84,32 @@ class Fact:
 
 
 @dataclass(frozen=True, slots=True)
+class Definition:
+    """What a feature is: everything about it that an answer depends on. It never changes."""
+
+    code: str
+    kind: str
+    merge: str = MOST_GENEROUS
+    meter_id: str | None = None
+    period: Unit | None = None
+    is_anchored: bool = False
+    """Whether periods begin as the deciding source says, and not by the calendar."""
+
+
+class Metering(NamedTuple):
+    """Which figure a limit is held against."""
+
+    meter_id: str
+    period: Period
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """The answer for one feature, why, and until when it is certain.
 
     ``valid_until`` is the next moment at which time alone may change the answer; None means
-    that only a new fact can. ``used``, ``remaining`` and ``resets_at`` belong to metered features.
+    that only a new fact can. ``used``, ``remaining`` and ``resets_at`` belong to metered features,
+    ``remaining`` also to those that cost credits.
     """
 
     feature: str
@@ -92,6 +123,15 @@ class Decision:
     valid_until: datetime | None = None
     version: int = 0
     sources: tuple[Source, ...] = ()
+    metering: Metering | None = field(default=None, compare=False)
+    """Not shown. What has to be counted before the answer is whole; see :func:`measured`."""
+    is_priced: bool = field(default=False, compare=False)
+    """Not shown. Whether the answer is whole only with the balance; see :func:`priced`."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether facts alone say everything: nothing is counted and no credits are needed."""
+        return self.metering is None and not self.is_priced
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,66 +144,24 @@ class Standing:
     decisions: Mapping[str, Decision]
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """How the values of one kind of feature read and combine."""
-
-    nothing: Value
-    """The value of a feature that is not allowed."""
-    accepts: Callable[[Any], bool]
-    """Whether something is a value of this kind; what is not gives nothing."""
-    rule: str
-    """What a value of this kind is, for whoever sent another one."""
-    best: Callable[[Sequence[Any]], Value]
-    """The most generous of at least one value."""
-    allows: Callable[[Any], bool]
-    limit: Callable[[Any], int | None]
-    """The number to show as ``limit``; None when there is none."""
-
-
-def _is_limit(value: Any) -> bool:
-    return value is None or (type(value) is int and 0 <= value <= MAX_LIMIT)
-
-
-KINDS: Mapping[str, Kind] = {
-    "boolean": Kind(
-        nothing=False,
-        accepts=lambda value: value is True,
-        rule="the value is true; leave it out for the same.",
-        best=any,
-        allows=bool,
-        limit=lambda value: None,
-    ),
-    "limit": Kind(
-        nothing=0,
-        accepts=_is_limit,
-        rule="the value is a whole number from 0 to 9007199254740991, or null for no limit.",
-        best=lambda values: None if None in values else max(values),
-        allows=lambda value: value is None or value > 0,
-        limit=lambda value: value,
-    ),
-}
-"""A new kind of feature is one entry here and one in ``models.feature.FeatureKind``."""
-
-
 def resolve(
-    facts: Iterable[Fact], *, feature: str, kind: str, at: datetime, version: int = 0
+    facts: Iterable[Fact], *, definition: Definition, at: datetime, version: int = 0
 ) -> Decision:
-    """The answer for one feature at one moment, from all facts of a customer."""
-    about = [fact for fact in facts if fact.feature == feature]
-    return _decide(about, feature=feature, rules=KINDS[kind], at=at, version=version)
+    """The static answer for one feature at one moment, from all facts of a customer."""
+    about = [fact for fact in facts if fact.feature == definition.code]
+    return _decide(about, definition, at=at, version=version)
 
 
 def resolve_all(
-    facts: Iterable[Fact], *, features: Mapping[str, str], at: datetime, version: int = 0
+    facts: Iterable[Fact], *, features: Mapping[str, Definition], at: datetime, version: int = 0
 ) -> dict[str, Decision]:
-    """As :func:`resolve` for every feature of ``features`` (code to kind), sorted by code."""
+    """As :func:`resolve` for every feature of ``features``, by code and sorted by it."""
     about: dict[str, list[Fact]] = defaultdict(list)
     for fact in facts:
         about[fact.feature].append(fact)
     return {
-        code: _decide(about[code], feature=code, rules=KINDS[kind], at=at, version=version)
-        for code, kind in sorted(features.items())
+        code: _decide(about[code], definition, at=at, version=version)
+        for code, definition in sorted(features.items())
     }
 
 
@@ -178,34 +176,73 @@ def unknown(feature: str, *, version: int = 0) -> Decision:
     )
 
 
-def _decide(
-    about: Sequence[Fact], *, feature: str, rules: Kind, at: datetime, version: int
-) -> Decision:
-    holding = [fact for fact in about if fact.holds(at)]
-    if deciding := [fact for fact in holding if fact.effect == DENY]:
-        value, reason = rules.nothing, _first(deciding, DENYING)
-    else:
-        value, deciding = _most_generous(holding, rules)
-        reason = _first(deciding, ALLOWING) if rules.allows(value) else Reason.NOT_ENTITLED
-    return Decision(
-        feature=feature,
-        allowed=rules.allows(value),
-        reason=reason,
-        value=value,
-        limit=rules.limit(value),
-        valid_until=_next_change(about, at),
-        version=version,
-        sources=tuple(sorted({fact.source for fact in deciding})),
+def measured(decision: Decision, *, used: int, reserved: int, at: datetime) -> Decision:
+    """The whole answer about a metered feature: so much of the running period is used, and so much
+    set aside. At the limit it is no, until the period is over. Others stay as they are."""
+    if decision.metering is None:
+        return decision
+    window = decision.metering.period.window(at)
+    left = None if decision.limit is None else max(decision.limit - used - reserved, 0)
+    is_spent = decision.allowed and left == 0
+    return replace(
+        decision,
+        allowed=decision.allowed and not is_spent,
+        reason=Reason.LIMIT_REACHED if is_spent else decision.reason,
+        used=used,
+        remaining=left,
+        resets_at=window.resets_at,
+        valid_until=_sooner(decision.valid_until, window.resets_at),
     )
 
 
-def _most_generous(holding: Sequence[Fact], rules: Kind) -> tuple[Value, list[Fact]]:
-    """The best value on offer and the facts that offer exactly that."""
-    offers = [fact for fact in holding if fact.effect == ALLOW and rules.accepts(fact.value)]
-    if not offers:
-        return rules.nothing, []
-    best = rules.best([fact.value for fact in offers])
-    return best, [fact for fact in offers if fact.value == best]
+def priced(decision: Decision, *, balance: int) -> Decision:
+    """The whole answer about a feature that costs credits: no when they do not pay for one use.
+    ``remaining`` is for how many they do; None when it costs nothing. Others stay as they are."""
+    if not decision.is_priced or not decision.allowed:
+        return decision
+    left = max(balance, 0) // decision.value if decision.value else None
+    if left == 0:
+        decision = replace(decision, allowed=False, reason=Reason.CREDITS_EXHAUSTED)
+    return replace(decision, remaining=left)
+
+
+def _decide(
+    about: Sequence[Fact], definition: Definition, *, at: datetime, version: int
+) -> Decision:
+    kind = KINDS[definition.kind]
+    holding = [fact for fact in about if fact.holds(at)]
+    if denials := [fact for fact in holding if fact.effect == DENY]:
+        value, deciding, reason = kind.nothing, denials, _first(denials, DENYING)
+    else:
+        value, deciding = merging.merged(merging.offers(holding, kind), definition)
+        reason = _first(deciding, ALLOWING) if kind.allows(value) else Reason.NOT_ENTITLED
+    return Decision(
+        feature=definition.code,
+        allowed=kind.allows(value),
+        reason=reason,
+        value=value,
+        limit=kind.limit(value),
+        valid_until=_next_change(about, at),
+        version=version,
+        sources=tuple(sorted({fact.source for fact in deciding})),
+        metering=_metering(definition, () if denials else deciding),
+        is_priced=definition.kind == "credits",
+    )
+
+
+def _metering(definition: Definition, deciding: Sequence[Fact]) -> Metering | None:
+    """None also where periods would begin as a source says and there is none."""
+    if definition.meter_id is None or definition.period is None:
+        return None
+    if not definition.is_anchored:
+        return Metering(definition.meter_id, Period(definition.period))
+    if not deciding:
+        return None
+    first = min(map(merging.order, deciding))
+    anchors = [
+        fact.anchored_at or fact.starts_at for fact in deciding if merging.order(fact) == first
+    ]
+    return Metering(definition.meter_id, Period(definition.period, min(anchors)))
 
 
 def _first(deciding: Sequence[Fact], order: Sequence[Reason]) -> Reason:
@@ -215,3 +252,7 @@ def _first(deciding: Sequence[Fact], order: Sequence[Reason]) -> Reason:
 def _next_change(about: Sequence[Fact], at: datetime) -> datetime | None:
     moments = [moment for fact in about for moment in (fact.starts_at, fact.ends_at)]
     return min((moment for moment in moments if moment is not None and at < moment), default=None)
+
+
+def _sooner(one: datetime | None, other: datetime | None) -> datetime | None:
+    return min((each for each in (one, other) if each is not None), default=None)

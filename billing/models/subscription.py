@@ -38,6 +38,9 @@ class Subscription(Mirror):
     )
     status = models.CharField(max_length=24)
     started_at = models.DateTimeField()
+    anchored_at = models.DateTimeField(
+        null=True, blank=True, help_text="The day and time on which its periods begin."
+    )
     trial_ends_at = models.DateTimeField(null=True, blank=True)
     cancel_at = models.DateTimeField(null=True, blank=True)
     canceled_at = models.DateTimeField(null=True, blank=True)

@@ -21,6 +21,7 @@ from billing.models import (
 from billing.models.subscription import SubscriptionStatus
 from billing.policies import Left, Receipts
 from billing.selectors import receipts
+from entitlements.kinds import KINDS
 from entitlements.models.fact import Effect
 from entitlements.resolution import Reason
 from entitlements.services.facts import Claim
@@ -61,6 +62,7 @@ def of_subscription(
             reason=REASONS[subscription.status],
             starts_at=_start(subscription),
             ends_at=_end(subscription, item),
+            anchored_at=subscription.anchored_at,
         )
     ]
 
@@ -134,18 +136,22 @@ def _claims(
     reason: Reason,
     starts_at: datetime,
     ends_at: datetime | None,
+    anchored_at: datetime | None = None,
 ) -> Iterator[Claim]:
     """What is left of the features, and that they are withheld while a bank decides."""
     if left is None:
         return
     until = _sooner(ends_at, left.ends_at)
     for feature in features:
+        is_amount = KINDS[feature.feature.kind].is_amount
         yield Claim(
             feature_id=feature.feature_id,
-            value=left.of(feature.value),
+            value=left.of(feature.value) if is_amount else feature.value,
             reason=reason,
             starts_at=starts_at,
             ends_at=until,
+            anchored_at=anchored_at,
+            part=feature.product_id,
         )
         if left.held_since is not None:
             yield Claim(
@@ -168,6 +174,7 @@ def _features(project_id: str, products: Iterable[Product]) -> dict[str, list[Pr
     held = {product.pk for product in products}
     if not held:
         return found
-    for feature in ProductFeature.objects.for_project(project_id).filter(product_id__in=held):
+    rows = ProductFeature.objects.for_project(project_id).filter(product_id__in=held)
+    for feature in rows.select_related("feature"):
         found.setdefault(feature.product_id, []).append(feature)
     return found

@@ -12,8 +12,8 @@ from billing.models import Product, ProductFeature
 from billing.selectors import catalog
 from billing.services import provisioning
 from common.errors import Invalid
+from entitlements.kinds import KINDS
 from entitlements.models import Feature
-from entitlements.resolution import KINDS
 from entitlements.selectors import features as stored
 from events.services import audit
 from projects.models import Project

@@ -43,6 +43,8 @@ def proposed(found: Iterable[Claim]) -> list[Proposed]:
             reason=each.reason,
             starts_at=each.starts_at,
             ends_at=each.ends_at,
+            anchored_at=each.anchored_at,
+            part=each.part,
         )
         for each in found
     ]

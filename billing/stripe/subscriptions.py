@@ -33,6 +33,7 @@ def snapshot(fields: Fields, items: list[Fields]) -> SubscriptionSnapshot:
         status=text(fields.get("status")),
         currency=text(fields.get("currency")),
         started_at=instant(fields["start_date"]),
+        anchored_at=moment(fields.get("billing_cycle_anchor")),
         trial_ends_at=moment(fields.get("trial_end")),
         cancel_at=_cancel_at(fields, periods),
         canceled_at=moment(fields.get("canceled_at")),

@@ -2,8 +2,8 @@
 
 from django.core.exceptions import ValidationError
 
+from entitlements.kinds import KINDS
 from entitlements.models.feature import FeatureKind
-from entitlements.resolution import KINDS
 
 UNLIMITED = "unlimited"
 HELP = "Only for a limit: a whole number, or: unlimited."

@@ -9,25 +9,23 @@ from common.api.serializers import UserIdField
 from entitlements.models.fact import Effect, SourceType
 from entitlements.models.feature import FeatureKind
 from entitlements.models.grant import GrantStatus
-from entitlements.resolution import MAX_LIMIT, Reason
+from entitlements.resolution import Reason
 
 REASONS = [reason.value for reason in Reason]
 
 
-@extend_schema_field({"type": ["boolean", "integer"], "minimum": 0, "maximum": MAX_LIMIT})
+@extend_schema_field({})
 class ValueField(serializers.Field[Any, Any, Any, Any]):
-    """True for a boolean feature; a whole number, or null for no limit, for a limit."""
+    """True for a boolean feature; a whole number, or null for no limit, for a limit or a metered
+    one; how many credits one use costs; JSON for a config."""
 
     def __init__(self, **kwargs: Any) -> None:
         kwargs.setdefault("allow_null", True)
         kwargs.setdefault("help_text", self.__doc__)
         super().__init__(**kwargs)
 
-    def to_internal_value(self, data: Any) -> bool | int:
-        if type(data) not in (bool, int):
-            raise serializers.ValidationError("Send true, a whole number, or null for no limit.")
-        value: bool | int = data
-        return value
+    def to_internal_value(self, data: Any) -> Any:
+        return data
 
     def to_representation(self, value: Any) -> Any:
         return value

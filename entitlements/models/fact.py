@@ -53,6 +53,9 @@ class Fact(ProjectOwned):
     anchored_at = models.DateTimeField(
         null=True, help_text="The day and time on which its periods begin; null: as it starts."
     )
+    part = models.CharField(
+        max_length=40, blank=True, help_text="Which of the source's things gives it."
+    )
     recorded_at = models.DateTimeField()
 
     class Meta:

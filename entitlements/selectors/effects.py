@@ -8,7 +8,7 @@ from entitlements.models import Fact, Grant
 from entitlements.models.fact import SourceType
 from entitlements.resolution import Decision, Source
 from entitlements.selectors import facts as stored
-from entitlements.selectors import features
+from entitlements.selectors import features, free_tier
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +28,13 @@ def of_grant(*, grant: Grant, at: datetime) -> list[Effect]:
     source = Source(SourceType.GRANT, grant.pk)
     version = stored.latest_version(customer=grant.customer, source=source)
     codes = [each["feature"] for each in grant.features]
-    kinds = features.kinds(project=grant.project_id, codes=codes)
+    defined = features.definitions(project=grant.project_id, codes=codes)
+    everybody = free_tier.facts(free_tier.entries(project=grant.project_id, at=at), at=at)
 
     def decisions(as_of: int) -> dict[str, Decision]:
         rows: list[Fact] = stored.current(customer=grant.customer, as_of=as_of)
-        return resolution.resolve_all(stored.known(rows), features=kinds, at=at, version=as_of)
+        known = [*stored.known(rows), *everybody]
+        return resolution.resolve_all(known, features=defined, at=at, version=as_of)
 
     before, after = decisions(version - 1), decisions(version)
     return [Effect(before[code], after[code]) for code in after]

@@ -6,8 +6,9 @@ from django.db.models import Max, OuterRef, QuerySet, Subquery
 
 from entitlements.models import Fact
 from entitlements.models.fact import Effect
+from entitlements.resolution import Definition, Reason, Source
 from entitlements.resolution import Fact as Known
-from entitlements.resolution import Reason, Source
+from entitlements.selectors import features
 from projects.models import Customer, Project
 
 
@@ -72,12 +73,15 @@ def known(rows: Iterable[Fact]) -> list[Known]:
             reason=Reason(row.reason),
             starts_at=row.starts_at,
             ends_at=row.ends_at,
+            anchored_at=row.anchored_at,
+            part=row.part,
         )
         for row in rows
         if row.effect != Effect.NONE and row.feature is not None
     ]
 
 
-def kinds(rows: Iterable[Fact]) -> dict[str, str]:
-    """Code to kind, of the features that the rows speak about."""
-    return {row.feature.code: row.feature.kind for row in rows if row.feature is not None}
+def definitions(rows: Iterable[Fact]) -> dict[str, Definition]:
+    """By code, of the features that the rows speak about."""
+    about = {row.feature for row in rows if row.feature is not None}
+    return {feature.code: features.definition(feature) for feature in about}

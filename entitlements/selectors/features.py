@@ -1,12 +1,15 @@
 """The features that a project has defined."""
 
 from collections.abc import Collection
+from datetime import datetime
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from common.errors import NotFound
 from entitlements.models import Feature
+from entitlements.resolution import Definition
 from projects.models import Project
+from usage.periods import Unit
 
 
 def get(*, project: Project | str, code: str) -> Feature:
@@ -34,13 +37,36 @@ def lock(*, project_id: str, feature_id: str) -> Feature:
     return Feature.objects.for_project(project_id).select_for_update().get(pk=feature_id)
 
 
-def kinds(*, project: Project | str, codes: Collection[str]) -> dict[str, str]:
-    """Code to kind, of those codes that exist. Archived features still answer."""
+def definitions(
+    *, project: Project | str, codes: Collection[str], at: datetime | None = None
+) -> dict[str, Definition]:
+    """By code, those that exist, or existed ``at`` that time. Archived features still answer."""
     found = Feature.objects.for_project(project).filter(code__in=codes)
-    return dict(found.values_list("code", "kind"))
+    return _defined(found if at is None else found.filter(created_at__lte=at))
 
 
-def live_kinds(*, project: Project | str) -> dict[str, str]:
-    """Code to kind, of every feature that is not archived."""
-    found = Feature.objects.for_project(project).filter(archived_at__isnull=True)
-    return dict(found.values_list("code", "kind"))
+def live_definitions(
+    *, project: Project | str, at: datetime | None = None
+) -> dict[str, Definition]:
+    """By code, of every feature that is not archived, or was not ``at`` that time."""
+    found = Feature.objects.for_project(project)
+    if at is None:
+        return _defined(found.filter(archived_at__isnull=True))
+    is_live = Q(archived_at__isnull=True) | Q(archived_at__gt=at)
+    return _defined(found.filter(is_live, created_at__lte=at))
+
+
+def _defined(rows: QuerySet[Feature]) -> dict[str, Definition]:
+    return {row.code: definition(row) for row in rows}
+
+
+def definition(row: Feature) -> Definition:
+    """The feature as the resolution reads it."""
+    return Definition(
+        code=row.code,
+        kind=row.kind,
+        merge=row.merge,
+        meter_id=row.meter_id,
+        period=Unit(row.period) if row.period else None,
+        is_anchored=row.is_anchored,
+    )

@@ -4,8 +4,8 @@ facts that are not there.
 Nothing is written. The answers are those of the moment at which the change would begin to count.
 """
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -15,10 +15,11 @@ from entitlements import resolution
 from entitlements.models import Fact, Feature, Grant
 from entitlements.models import fact as stored_fact
 from entitlements.models.fact import SourceType
+from entitlements.resolution import Decision, Reason, Source
 from entitlements.resolution import Fact as Known
-from entitlements.resolution import Reason, Source
 from entitlements.selectors import facts as stored
 from entitlements.selectors import features as defined
+from entitlements.selectors import free_tier
 from entitlements.selectors.effects import Effect
 from projects.models import Customer
 
@@ -36,13 +37,15 @@ class Proposed:
     reason: Reason
     starts_at: datetime
     ends_at: datetime | None
+    anchored_at: datetime | None = None
+    part: str = ""
 
 
 def of_sources(
     *, customer: Customer, said: Mapping[Source, Sequence[Proposed]], at: datetime
 ) -> list[Effect]:
     """For each feature that these sources speak or would speak about the decision without and
-    with their new words. Two queries."""
+    with their new words. Three queries."""
     before = stored.known(stored.current(customer=customer))
     ids = {each.feature_id for facts in said.values() for each in facts}
     named = Feature.objects.for_project(customer.project_id).filter(
@@ -59,13 +62,14 @@ def of_sources(
             reason=each.reason,
             starts_at=each.starts_at,
             ends_at=each.ends_at,
+            anchored_at=each.anchored_at,
+            part=each.part,
         )
         for source, facts in said.items()
         for each in facts
     ]
     rest = [fact for fact in before if fact.source not in said]
-    kinds = {feature.code: feature.kind for feature in features.values()}
-    return _compare(before, [*rest, *proposed], kinds, at=at, version=customer.version)
+    return _compare(customer, before, [*rest, *proposed], features.values(), at=at)
 
 
 def of_grant(
@@ -91,34 +95,41 @@ def of_grant(
         )
         for feature, value in features
     ]
-    kinds = {feature.code: feature.kind for feature, _ in features}
     known = stored.known(stored.current(customer=customer))
-    return _compare(known, [*known, *proposed], kinds, at=starts_at, version=customer.version)
+    about = [feature for feature, _ in features]
+    return _compare(customer, known, [*known, *proposed], about, at=starts_at)
 
 
 def of_revocation(*, grant: Grant, at: datetime) -> list[Effect]:
     """For each feature that the grant names the decision with and without it."""
     source = Source(SourceType.GRANT, grant.pk)
-    codes: Collection[str] = {each["feature"] for each in grant.features}
+    codes = {each["feature"] for each in grant.features}
     rows: list[Fact] = stored.current(customer=grant.customer)
     rest = [row for row in rows if stored.source_of(row) != source]
     return _compare(
+        grant.customer,
         stored.known(rows),
         stored.known(rest),
-        defined.kinds(project=grant.project_id, codes=codes),
+        defined.find_many(project=grant.project_id, codes=codes).values(),
         at=max(at, grant.starts_at),
-        version=grant.customer.version,
     )
 
 
 def _compare(
+    customer: Customer,
     before: Sequence[Known],
     after: Sequence[Known],
-    kinds: dict[str, str],
+    about: Iterable[Feature],
     *,
     at: datetime,
-    version: int,
 ) -> list[Effect]:
-    old = resolution.resolve_all(before, features=kinds, at=at, version=version)
-    new = resolution.resolve_all(after, features=kinds, at=at, version=version)
-    return [Effect(old[code], replace(new[code], version=version)) for code in new]
+    everybody = free_tier.facts(free_tier.entries(project=customer.project_id, at=at), at=at)
+    features = {feature.code: defined.definition(feature) for feature in about}
+
+    def decisions(known: Sequence[Known]) -> dict[str, Decision]:
+        return resolution.resolve_all(
+            [*known, *everybody], features=features, at=at, version=customer.version
+        )
+
+    old, new = decisions(before), decisions(after)
+    return [Effect(old[code], new[code]) for code in new]

@@ -15,7 +15,7 @@ from entitlements import cache, representation, resolution
 from entitlements.models import Fact, Snapshot
 from entitlements.resolution import Decision, Standing
 from entitlements.selectors import facts as stored
-from entitlements.selectors import features, snapshots
+from entitlements.selectors import features, free_tier, snapshots
 from events.catalog import EventType
 from events.services import outbox
 from projects.models import Customer
@@ -33,15 +33,26 @@ def changed(
     customer's lock and has raised its version.
     """
     last = snapshots.of(customer)
-    kinds = features.live_kinds(project=customer.project_id) | stored.kinds([*before, *after])
+    then = last.taken_at if last else min(customer.created_at, at)
+    everybody = free_tier.history(
+        project=customer.project_id, since=min(then, at), until=max(then, at)
+    )
+    about = (
+        features.live_definitions(project=customer.project_id)
+        | free_tier.definitions(everybody)
+        | stored.definitions([*before, *after])
+    )
     old = resolution.resolve_all(
-        stored.known(before),
-        features=kinds,
+        [*stored.known(before), *free_tier.facts(everybody, at=then)],
+        features=about,
         at=last.taken_at if last else at,
         version=last.version if last else 0,
     )
     new = resolution.resolve_all(
-        stored.known(after), features=kinds, at=at, version=customer.version
+        [*stored.known(after), *free_tier.facts(everybody, at=at)],
+        features=about,
+        at=at,
+        version=customer.version,
     )
     if differing := _differing(old, new):
         _tell(customer, now=new, were=differing, at=at)

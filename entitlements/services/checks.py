@@ -15,7 +15,7 @@ def answer(
 ) -> dict[Question, dict[str, Any]]:
     """Each question's decision as it is shown, certain at ``at``.
 
-    No query when all answers are kept, three otherwise. An unknown feature is not kept: a
+    No query when all answers are kept. An unknown feature is not kept: a
     feature that is defined answers at once. Not to be called in a transaction that changes
     facts: what is not committed must not be kept.
     """
@@ -27,7 +27,7 @@ def answer(
     keepable = {
         question: decision
         for question, decision in made.items()
-        if decision.reason != Reason.UNKNOWN_FEATURE
+        if decision.reason != Reason.UNKNOWN_FEATURE and decision.is_whole
     }
     cache.keep(project_id=project.pk, answers=keepable, at=at)
     return found | {question: representation.decision(each) for question, each in made.items()}

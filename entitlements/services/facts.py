@@ -26,7 +26,8 @@ from projects.selectors import customers
 class Claim:
     """One thing that a source says about one feature, over ``[starts_at, ends_at)``.
 
-    ``value`` is true for a boolean feature; a whole number, or None for no limit, for a limit.
+    ``value`` is one of the feature's kind. ``part`` tells apart what a source gives twice, by two
+    products say; the periods of a metered feature begin as at ``anchored_at``, or as it starts.
     """
 
     feature_id: str
@@ -35,6 +36,8 @@ class Claim:
     starts_at: datetime
     ends_at: datetime | None = None
     effect: Effect = Effect.ALLOW
+    anchored_at: datetime | None = None
+    part: str = ""
 
     def __post_init__(self) -> None:
         fitting = ALLOWING if self.effect == Effect.ALLOW else DENYING
@@ -46,11 +49,13 @@ class Claim:
         """What makes two claims the same; true is not 1 here."""
         return (
             self.feature_id,
-            json.dumps(self.value),
+            json.dumps(self.value, sort_keys=True),
             str(self.reason),
             self.starts_at,
             self.ends_at,
             str(self.effect),
+            self.anchored_at,
+            self.part,
         )
 
 
@@ -90,6 +95,8 @@ def _claim(row: Fact) -> Claim:
         starts_at=row.starts_at,
         ends_at=row.ends_at,
         effect=Effect(row.effect),
+        anchored_at=row.anchored_at,
+        part=row.part,
     )
 
 
@@ -104,6 +111,8 @@ def _append(customer: Customer, source: Source, claims: Sequence[Claim], at: dat
             reason=claim.reason,
             starts_at=claim.starts_at,
             ends_at=claim.ends_at,
+            anchored_at=claim.anchored_at,
+            part=claim.part,
         )
         for claim in claims
     ] or [silence]

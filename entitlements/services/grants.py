@@ -14,10 +14,11 @@ from django.db import DatabaseError, transaction
 from common.errors import Invalid
 from entitlements import representation
 from entitlements.errors import FeatureArchived, GrantExpired
+from entitlements.kinds import KINDS
 from entitlements.models import Feature, Grant
 from entitlements.models.fact import Effect, SourceType
 from entitlements.models.grant import GrantStatus
-from entitlements.resolution import KINDS, Reason
+from entitlements.resolution import Reason
 from entitlements.selectors import grants
 from entitlements.services import facts
 from entitlements.services.facts import Claim

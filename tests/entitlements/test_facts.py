@@ -21,9 +21,9 @@ from tests.factories.projects import CustomerFactory
 
 DAY = timedelta(days=1)
 SECOND = timedelta(seconds=1)
-CHANGE = 13
+CHANGE = 14
 """Queries of one change: the lock, two savepoints (4), the rows that count before and after,
-the version, the features, the facts, the snapshot before and after, the event."""
+the version, the features, the free tier, the facts, the snapshot before and after, the event."""
 
 pytestmark = pytest.mark.django_db
 
@@ -273,12 +273,12 @@ def test_queries_do_not_grow_with_sources_versions_or_questions(project, custome
     ]
     with CaptureQueriesContext(connection) as queries:
         answers = decisions.check_many(project=project, questions=questions, at=NOW)
-    assert len(queries) == 3
+    assert len(queries) == 4
     for name in ("ada", customer.pk):
         assert answers[Question(name, "seats")].limit == sources
     with CaptureQueriesContext(connection) as queries:
         decisions.standing(project=project, user_id="ada", at=NOW)
-    assert len(queries) == 3
+    assert len(queries) == 4
     with CaptureQueriesContext(connection) as queries:
         state(customer, claim(seats, 1000))
     assert len(queries) == CHANGE

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from entitlements.kinds import KINDS
 from entitlements.models.fact import Effect
 from entitlements.models.feature import FeatureKind
 from entitlements.resolution import (
@@ -15,8 +16,8 @@ from entitlements.resolution import (
     ALLOWING,
     DENY,
     DENYING,
-    KINDS,
     Decision,
+    Definition,
     Fact,
     Reason,
     Source,
@@ -50,7 +51,7 @@ def denial(**kwargs):
 
 
 def decide(*facts, kind="limit", at=NOW):
-    return resolve(facts, feature="sso", kind=kind, at=at)
+    return resolve(facts, definition=Definition("sso", kind), at=at)
 
 
 def test_nothing_known_is_a_refusal():
@@ -172,7 +173,8 @@ def test_empty_and_inverted_intervals_never_hold():
 def test_other_features_do_not_matter():
     other = fact(feature="other", ends_at=NOW + DAY)
     assert decide(other) == decide()
-    both = resolve_all([other, fact()], features={"sso": "boolean", "other": "boolean"}, at=NOW)
+    defined = {code: Definition(code, "boolean") for code in ("sso", "other")}
+    both = resolve_all([other, fact()], features=defined, at=NOW)
     assert list(both) == ["other", "sso"]
     assert both["sso"] == decide(fact(), kind="boolean")
 
@@ -201,7 +203,7 @@ def facts(draw):
     )
 
 
-KNOWN = {"sso": "boolean", "seats": "limit"}
+KNOWN = {"sso": Definition("sso", "boolean"), "seats": Definition("seats", "limit")}
 many = settings(max_examples=300, deadline=None, database=None)
 
 
@@ -252,7 +254,7 @@ def test_answer_stands_until_valid_until_and_no_boundary_hides_before_it(some, a
         later = [each for each in later if end is None or each < end]
         later += [] if end is None else [end - TICK]
         for moment in later:
-            assert resolve(some, feature=code, kind=KNOWN[code], at=moment) == decision
+            assert resolve(some, definition=KNOWN[code], at=moment) == decision
 
 
 @many

@@ -46,6 +46,7 @@ class SubscriptionSnapshot(Snapshot):
     status: str
     currency: str
     started_at: datetime
+    anchored_at: datetime | None
     trial_ends_at: datetime | None
     cancel_at: datetime | None
     canceled_at: datetime | None

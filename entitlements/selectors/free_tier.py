@@ -1,0 +1,56 @@
+"""What everybody in a project has: the free tier as it is, and as it was at any moment."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from django.db.models import Q, QuerySet
+
+from entitlements.models import FreeTierEntry
+from entitlements.models.fact import Effect, SourceType
+from entitlements.resolution import Definition, Fact, Reason
+from entitlements.selectors import features
+from projects.models import Project
+
+
+def entries(*, project: Project | str, at: datetime) -> list[FreeTierEntry]:
+    """The entries of that moment with their features, by code. One query."""
+    return history(project=project, since=at, until=at)
+
+
+def history(*, project: Project | str, since: datetime, until: datetime) -> list[FreeTierEntry]:
+    """The entries of any moment from ``since`` to ``until`` with their features, by code."""
+    has_not_ended = Q(ends_at__isnull=True) | Q(ends_at__gt=since)
+    rows = FreeTierEntry.objects.for_project(project).filter(has_not_ended, starts_at__lte=until)
+    return list(rows.select_related("feature").order_by("feature__code"))
+
+
+def current(*, project: Project | str) -> QuerySet[FreeTierEntry]:
+    """The entries that nobody has ended, with their features."""
+    rows = FreeTierEntry.objects.for_project(project).filter(ends_at__isnull=True)
+    return rows.select_related("feature").order_by("feature__code")
+
+
+def facts(rows: Iterable[FreeTierEntry], *, at: datetime) -> list[Fact]:
+    """Those of that moment as the resolution reads them: facts about whoever asks.
+
+    A change counts at once: one that came later was not in sight then, so an entry that it ended
+    has no end here.
+    """
+    return [
+        Fact(
+            source_type=SourceType.FREE_TIER,
+            source_id=row.pk,
+            effect=Effect.ALLOW,
+            feature=row.feature.code,
+            value=row.value,
+            reason=Reason.FREE_TIER,
+            starts_at=row.starts_at,
+        )
+        for row in rows
+        if row.starts_at <= at and (row.ends_at is None or at < row.ends_at)
+    ]
+
+
+def definitions(rows: Iterable[FreeTierEntry]) -> dict[str, Definition]:
+    """By code, of the features in it."""
+    return {row.feature.code: features.definition(row.feature) for row in rows}

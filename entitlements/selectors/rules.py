@@ -1,0 +1,10 @@
+"""How often what holds for everybody in a project has changed."""
+
+from entitlements.models import Rules
+from projects.models import Project
+
+
+def version(project: Project | str) -> int:
+    """Grows with every change of the project's features or free tier; 0 before the first."""
+    found = Rules.objects.for_project(project).values_list("version", flat=True).first()
+    return found or 0
