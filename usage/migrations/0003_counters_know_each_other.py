@@ -4,24 +4,25 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('usage', '0002_when_told_to_stripe'),
+        ("usage", "0002_when_told_to_stripe"),
     ]
 
     operations = [
         migrations.RemoveField(
-            model_name='counter',
-            name='told',
+            model_name="counter",
+            name="told",
         ),
         migrations.AddField(
-            model_name='counter',
-            name='siblings',
+            model_name="counter",
+            name="siblings",
             field=models.PositiveSmallIntegerField(default=1),
         ),
         migrations.AddField(
-            model_name='meter',
-            name='is_shared',
-            field=models.BooleanField(default=False, help_text='Whether several limits are held against it.'),
+            model_name="meter",
+            name="is_shared",
+            field=models.BooleanField(
+                default=False, help_text="Whether several limits are held against it."
+            ),
         ),
     ]

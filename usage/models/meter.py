@@ -6,7 +6,8 @@ from common.models import ProjectOwned, tenant_key
 
 
 class Aggregation(models.TextChoices):
-    """How many records make one figure."""
+    """How many records make one figure. A record that counts has the value 1; so many at once have
+    that many, so what a count comes to is a sum as well."""
 
     COUNT = "count", "How many records"
     SUM = "sum", "Their values added up"

@@ -12,16 +12,6 @@ from django.db import connection
 
 FIGURES = """
 SELECT span.number, CASE meter.aggregation
-    WHEN 'count' THEN (
-        SELECT coalesce(sum(total.count), 0) FROM usage_total AS total
-        WHERE total.project_id = meter.project_id AND total.customer_id = span.customer_id
-            AND total.meter_id = meter.id
-            AND total.hour >= span.starts_at AND total.hour < span.ends_at)
-    WHEN 'sum' THEN (
-        SELECT coalesce(sum(total.sum), 0) FROM usage_total AS total
-        WHERE total.project_id = meter.project_id AND total.customer_id = span.customer_id
-            AND total.meter_id = meter.id
-            AND total.hour >= span.starts_at AND total.hour < span.ends_at)
     WHEN 'max' THEN (
         SELECT coalesce(max(total.max), 0) FROM usage_total AS total
         WHERE total.project_id = meter.project_id AND total.customer_id = span.customer_id
@@ -33,11 +23,16 @@ SELECT span.number, CASE meter.aggregation
             AND total.meter_id = meter.id AND total.count > 0
             AND total.hour >= span.starts_at AND total.hour < span.ends_at
         ORDER BY total.hour DESC LIMIT 1), 0)
-    ELSE (
+    WHEN 'unique' THEN (
         SELECT count(DISTINCT record.member) FROM usage_record AS record
         WHERE record.project_id = meter.project_id AND record.customer_id = span.customer_id
             AND record.meter_id = meter.id AND record.voided_at IS NULL
             AND record.occurred_at >= span.starts_at AND record.occurred_at < span.ends_at)
+    ELSE (
+        SELECT coalesce(sum(total.sum), 0) FROM usage_total AS total
+        WHERE total.project_id = meter.project_id AND total.customer_id = span.customer_id
+            AND total.meter_id = meter.id
+            AND total.hour >= span.starts_at AND total.hour < span.ends_at)
     END
 FROM unnest(%(customers)s::text[], %(meters)s::text[],
         %(starts)s::timestamptz[], %(ends)s::timestamptz[])

@@ -162,9 +162,7 @@ def _raise_counters(
         if not within:
             continue
         match meters[counter.meter_id].aggregation:
-            case Aggregation.COUNT:
-                changes.append(_Change(counter, sum(share.count for share in within), "add"))
-            case Aggregation.SUM:
+            case Aggregation.COUNT | Aggregation.SUM:
                 changes.append(_Change(counter, sum(share.sum for share in within), "add"))
             case Aggregation.MAX:
                 changes.append(_Change(counter, max(share.max for share in within), "raise"))
