@@ -3,16 +3,23 @@
 Every call has a 0.25 s budget. After a failure the breaker stays open for a few seconds, in
 which calls fail at once instead of waiting: a frozen Redis costs one request in a while its
 quarter of a second, and nobody else anything. Nothing kept in Redis is needed to rebuild truth.
+
+``attempt`` runs anything on redis-py's client. ``exchange`` is for the hot paths: one round trip
+of raw commands on a connection of the caller's own, at a third of the client's price.
 """
 
+import os
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import redis
 import structlog
 from django.conf import settings
+from hiredis import pack_command
+from redis.connection import ConnectionInterface, ConnectionPool
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -41,9 +48,55 @@ class Breaker:
         self._open_until = 0.0
 
 
+class Lines:
+    """Connections to one server: whoever needs one takes an idle one, or makes another.
+
+    A connection is given back only after every reply has been read, so no caller ever gets a
+    reply that was meant for somebody else.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._pool = ConnectionPool.from_url(url, **_BOUNDED)
+        self._idle: deque[ConnectionInterface] = deque()
+
+    def exchange(self, packed: bytes, replies: int) -> list[Any]:
+        """The replies in their order, a refused command's as the ResponseError that it is."""
+        try:
+            line = self._idle.pop()
+        except IndexError:
+            return self._on(self._pool.make_connection(), packed, replies)
+        try:
+            return self._on(line, packed, replies)
+        except redis.ConnectionError:  # the server has hung up meanwhile, as on a restart
+            self._idle.clear()
+            return self._on(self._pool.make_connection(), packed, replies)
+
+    def _on(self, line: ConnectionInterface, packed: bytes, replies: int) -> list[Any]:
+        try:
+            line.send_packed_command([packed], check_health=False)  # type: ignore[no-untyped-call]
+            answers = [_reply(line) for _ in range(replies)]
+        except BaseException:
+            line.disconnect()  # type: ignore[no-untyped-call]
+            raise
+        self._idle.append(line)
+        return answers
+
+    def forget(self) -> None:
+        """Leave the connections to the process that this one was forked from."""
+        self._idle.clear()
+
+
+_BOUNDED: dict[str, Any] = {
+    "protocol": 2,
+    "socket_timeout": TIMEOUT,
+    "socket_connect_timeout": TIMEOUT,
+    "retry": None,
+    "health_check_interval": 0,
+}
 breaker = Breaker()
 _lock = threading.Lock()
 _clients: dict[str, redis.Redis] = {}
+_lines: dict[str, Lines] = {}
 
 
 def client() -> redis.Redis:
@@ -51,15 +104,7 @@ def client() -> redis.Redis:
     url = settings.REDIS_URL
     with _lock:
         if url not in _clients:
-            _clients[url] = redis.Redis.from_url(
-                url,
-                protocol=2,
-                decode_responses=True,
-                socket_timeout=TIMEOUT,
-                socket_connect_timeout=TIMEOUT,
-                retry=None,
-                health_check_interval=0,
-            )
+            _clients[url] = redis.Redis.from_url(url, decode_responses=True, **_BOUNDED)
         return _clients[url]
 
 
@@ -70,9 +115,24 @@ def attempt(call: Callable[[redis.Redis], T], *, otherwise: T) -> T:
     try:
         return call(client())
     except (redis.RedisError, OSError) as error:
-        breaker.trip()
-        log.warning("redis_unavailable", error=type(error).__name__)
+        _away(error)
         return otherwise
+
+
+def exchange(*commands: tuple[str | bytes | int, ...]) -> list[Any]:
+    """What Redis replies to these commands in one round trip, texts as bytes; [] if it is away.
+
+    A connection that broke is tried once more on a new one: send only what may happen twice.
+    """
+    if breaker.is_open or not commands:
+        return []
+    packed = b"".join([pack_command(command) for command in commands])  # type: ignore[arg-type]
+    lines = _lines.get(settings.REDIS_URL) or _new_lines(settings.REDIS_URL)
+    try:
+        return lines.exchange(packed, len(commands))
+    except (redis.RedisError, OSError) as error:
+        _away(error)
+        return []
 
 
 def ping() -> bool:
@@ -83,4 +143,28 @@ def ping() -> bool:
         return False
 
 
-__all__: list[Any] = ["Breaker", "attempt", "breaker", "client", "ping"]
+def _away(error: Exception) -> None:
+    breaker.trip()
+    log.warning("redis_unavailable", error=type(error).__name__)
+
+
+def _reply(line: ConnectionInterface) -> Any:
+    try:
+        return line.read_response()
+    except redis.ResponseError as refusal:
+        return refusal
+
+
+def _new_lines(url: str) -> Lines:
+    with _lock:
+        return _lines.setdefault(url, Lines(url))
+
+
+def _after_fork() -> None:
+    for lines in _lines.values():
+        lines.forget()
+
+
+os.register_at_fork(after_in_child=_after_fork)
+
+__all__: list[Any] = ["Breaker", "attempt", "breaker", "client", "exchange", "ping"]
