@@ -107,6 +107,10 @@ class ValueDoesNotFit(Invalid):
     code, title = "value-does-not-fit", "The value does not fit the kind of the feature."
 
 
+class MeterNotBillable(Conflict):
+    code, title = "meter-not-billable", "A price cannot bill this meter."
+
+
 class AccountInUse(Conflict):
     code, title = "account-in-use", "The project already sells through another Stripe account."
 

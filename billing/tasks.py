@@ -6,6 +6,7 @@ from django.utils import timezone
 from billing.services import (
     carts,
     customer_copies,
+    forwarding,
     intents,
     payment_expiry,
     reconciliation,
@@ -40,6 +41,11 @@ def purge_intents() -> None:
 @shared_task(name="billing.expire_payments")
 def expire_payments() -> None:
     payment_expiry.expire_due(at=timezone.now())
+
+
+@shared_task(name="billing.forward_usage")
+def forward_usage() -> None:
+    forwarding.forward_due(at=timezone.now())
 
 
 @shared_task(name="billing.reconcile", time_limit=A_NIGHT, soft_time_limit=A_NIGHT - 60)

@@ -12,6 +12,7 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     "tell which trials are about to end": _every(60, "billing.tell_trials"),
     "find out what Stripe has done": _every(5, "billing.finish_intents"),
     "call off payments whose time is over": _every(5, "billing.expire_payments"),
+    "tell Stripe what was used": _every(5, "billing.forward_usage"),
     "tell Stripe what was said of customers": _every(10, "billing.tell_customers"),
     "expire manual grants": _every(30, "entitlements.expire_grants"),
     "tell what time alone has changed": _every(5, "entitlements.tell_due"),

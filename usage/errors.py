@@ -33,3 +33,7 @@ class UsageKeyReused(Conflict):
 
 class UsageVoided(Conflict):
     code, title = "usage-voided", "This record does not count any more."
+
+
+class RecordNotRefused(Conflict):
+    code, title = "record-not-refused", "Stripe has not refused this record."

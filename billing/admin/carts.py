@@ -99,7 +99,7 @@ class CartAdmin(ReadOnlyAdmin):
     @display(description="Subtotal")
     def subtotal(self, row: Cart) -> str:
         lines = row.lines.all()
-        total = sum(line.price.unit_amount * line.quantity for line in lines)
+        total = sum(line.price.amount_of(line.quantity) for line in lines)
         return columns.money(total if lines else None, row.currency)
 
     @display(description="Metadata")
@@ -123,7 +123,7 @@ def _lines(row: Cart) -> Section:
                 columns.link(line.price.product),
                 columns.link(line.price),
                 line.quantity,
-                str(Money(line.price.unit_amount * line.quantity, line.price.currency)),
+                str(Money(line.price.amount_of(line.quantity), line.price.currency)),
             ]
             for line in row.lines.all()
         ],

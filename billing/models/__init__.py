@@ -16,6 +16,7 @@ from billing.models.rollout import Rollout, RolloutMove
 from billing.models.stripe_account import StripeAccount, StripeEndpoint
 from billing.models.stripe_customer import StripeCustomer
 from billing.models.stripe_intent import StripeIntent
+from billing.models.stripe_meter import StripeMeter
 from billing.models.subscription import Subscription, SubscriptionItem
 from billing.models.sync_object import SyncObject
 
@@ -45,6 +46,7 @@ __all__ = [
     "StripeCustomer",
     "StripeEndpoint",
     "StripeIntent",
+    "StripeMeter",
     "Subscription",
     "SubscriptionItem",
     "SyncObject",

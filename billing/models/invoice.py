@@ -88,7 +88,7 @@ class InvoiceLine(ProjectOwned):
     price = models.ForeignKey(
         "billing.Price", on_delete=models.PROTECT, null=True, related_name="+", db_constraint=False
     )
-    quantity = models.PositiveIntegerField(null=True)
+    quantity = models.PositiveBigIntegerField(null=True)
     amount = models.BigIntegerField(help_text="Minor units, before discounts and taxes.")
     discount = models.BigIntegerField(default=0, help_text="Minor units.")
     tax = models.BigIntegerField(default=0, help_text="Minor units; exclusive taxes only.")

@@ -33,6 +33,15 @@ class Price(Outbound):
     unit_amount = models.BigIntegerField(help_text="Minor units.")
     interval = models.CharField(max_length=8, choices=Interval.choices, blank=True)
     interval_count = models.PositiveSmallIntegerField(default=1)
+    meter = models.ForeignKey(
+        "usage.Meter",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_constraint=False,
+        help_text="What is billed is what this meter counts, after each period.",
+    )
     active = models.BooleanField(default=True)
     metadata = models.JSONField(default=dict, blank=True)
 
@@ -43,7 +52,9 @@ class Price(Outbound):
             models.CheckConstraint(
                 condition=models.Q(unit_amount__gte=0), name="billing_price_not_negative"
             ),
-            *tenant_links("billing_price", [("product", "billing.Product")]),
+            *tenant_links(
+                "billing_price", [("product", "billing.Product"), ("meter", "usage.Meter")]
+            ),
         ]
         indexes = [models.Index(fields=["account", "stripe_id"], name="owner_by_price")]
         triggers = [
@@ -51,7 +62,13 @@ class Price(Outbound):
                 name="price_is_immutable",
                 operation=pgtrigger.Update,
                 condition=pgtrigger.AnyChange(
-                    "product", "type", "currency", "unit_amount", "interval", "interval_count"
+                    "product",
+                    "type",
+                    "currency",
+                    "unit_amount",
+                    "interval",
+                    "interval_count",
+                    "meter",
                 ),
             )
         ]
@@ -63,6 +80,15 @@ class Price(Outbound):
     @property
     def money(self) -> Money:
         return Money(self.unit_amount, self.currency)
+
+    @property
+    def is_metered(self) -> bool:
+        """Whether it bills what was used; otherwise a quantity that is said beforehand."""
+        return self.meter_id is not None
+
+    def amount_of(self, quantity: int) -> int:
+        """Minor units that so many cost at once; use is billed after its period."""
+        return 0 if self.is_metered else self.unit_amount * quantity
 
     @property
     def is_recurring(self) -> bool:

@@ -78,4 +78,4 @@ def _recurring(lines: list[CartLine]) -> list[Json]:
 
 
 def _amount(line: CartLine) -> int:
-    return line.price.unit_amount * line.quantity
+    return line.price.amount_of(line.quantity)

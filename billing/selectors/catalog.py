@@ -42,6 +42,7 @@ def prices(
     rows = Price.objects.for_project(project).filter(
         stripe_id__isnull=False, **{name: value for name, value in wanted.items() if value}
     )
+    rows = rows.select_related("meter")
     return rows if active is None else rows.filter(active=active)
 
 

@@ -16,7 +16,7 @@ from billing.errors import (
 )
 from billing.models import Price, Subscription
 from billing.models.price import Interval
-from billing.services.orders import MAX_LINES
+from billing.services.orders import MAX_LINES, NO_QUANTITY
 from billing.stripe.fields import Fields
 from common.errors import Invalid, NotFound
 from common.money import MAX_AMOUNT
@@ -46,6 +46,17 @@ class Position:
     @property
     def product_id(self) -> str:
         return self.price.product_id if self.price else ""
+
+    @property
+    def amount(self) -> int:
+        """Minor units in each interval; what is billed by use is not known beforehand."""
+        return self.price.amount_of(self.quantity) if self.price else 0
+
+    def told(self) -> Fields:
+        """As Stripe is told; what is metered has no quantity."""
+        if self.price is not None and self.price.is_metered:
+            return {"price": self.price_stripe_id}
+        return {"price": self.price_stripe_id, "quantity": self.quantity}
 
 
 Arrangement = tuple[Position, ...]
@@ -87,6 +98,8 @@ def check(before: Arrangement, after: Arrangement, *, currency: str) -> None:
         assert price is not None
         if not price.is_recurring:
             raise WrongPriceType("A subscription has recurring prices only.", field="price")
+        if price.is_metered and position.quantity != 1:
+            raise Invalid(NO_QUANTITY, field="quantity")
         if currency and price.currency != currency:
             raise OtherCurrency(f"This subscription is paid in {currency}.", field="price")
         is_kept = any(price == each.price for each in before)
@@ -119,8 +132,7 @@ def items(before: Arrangement, after: Arrangement) -> list[Fields]:
         if new is None:
             params.append({"id": old.item, "deleted": True})
         elif new.price_stripe_id != old.price_stripe_id:
-            price = {"price": new.price_stripe_id, "quantity": new.quantity}
-            params.append({"id": old.item, **price})
+            params.append({"id": old.item, **new.told()})
         elif new.quantity != old.quantity:
             params.append({"id": old.item, "quantity": new.quantity})
     added = [each for each in after if not each.item]
@@ -129,7 +141,7 @@ def items(before: Arrangement, after: Arrangement) -> list[Fields]:
 
 def phase_items(positions: Sequence[Position]) -> list[Fields]:
     """Stripe's ``items`` where all of them are said."""
-    return [{"price": each.price_stripe_id, "quantity": each.quantity} for each in positions]
+    return [each.told() for each in positions]
 
 
 def _with(before: Arrangement, wish: Wanted) -> Arrangement:
@@ -167,16 +179,14 @@ def _check_together(prices: Sequence[Price], after: Arrangement) -> None:
         )
     if len({price.product_id for price in prices}) != len(prices):
         raise WrongPriceType("One price for each product of a subscription.", field="price")
-    if sum(each.price.unit_amount * each.quantity for each in after if each.price) > MAX_AMOUNT:
+    if sum(each.amount for each in after) > MAX_AMOUNT:
         raise AmountTooLarge(f"One charge is at most {MAX_AMOUNT} minor units.", field="quantity")
 
 
 def _per_day(positions: Arrangement) -> Fraction:
     return sum(
         (
-            each.price.unit_amount
-            * each.quantity
-            / (DAYS[Interval(each.price.interval)] * each.price.interval_count)
+            each.amount / (DAYS[Interval(each.price.interval)] * each.price.interval_count)
             for each in positions
             if each.price is not None
         ),

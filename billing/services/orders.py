@@ -13,6 +13,7 @@ T = TypeVar("T")
 
 MAX_LINES = 20
 MAX_QUANTITY = 999_999
+NO_QUANTITY = "A metered price bills what is used: leave the quantity out."
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,8 @@ def check_together(*, lines: Sequence[Line]) -> None:
     for index, line in enumerate(lines):
         if not 1 <= line.quantity <= MAX_QUANTITY:
             raise Invalid(f"From 1 to {MAX_QUANTITY}.", field=f"lines/{index}/quantity")
+        if line.price.is_metered and line.quantity != 1:
+            raise Invalid(NO_QUANTITY, field=f"lines/{index}/quantity")
     _check_subscription([line.price for line in lines if line.price.is_recurring])
     _check_money(lines)
 
@@ -65,7 +68,7 @@ def _check_subscription(recurring: Sequence[Price]) -> None:
 def _check_money(lines: Sequence[Line]) -> None:
     if not _agree(line.price.currency for line in lines):
         raise MixedCurrencies("Everything on one page is paid in one currency.", field="lines")
-    if sum(line.price.unit_amount * line.quantity for line in lines) > MAX_AMOUNT:
+    if sum(line.price.amount_of(line.quantity) for line in lines) > MAX_AMOUNT:
         raise AmountTooLarge(f"One charge is at most {MAX_AMOUNT} minor units.", field="lines")
 
 

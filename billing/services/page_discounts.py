@@ -101,4 +101,4 @@ def _currency(lines: Sequence[Line]) -> str:
 
 
 def _subtotal(lines: Sequence[Line]) -> int:
-    return sum(line.price.unit_amount * line.quantity for line in lines)
+    return sum(line.price.amount_of(line.quantity) for line in lines)

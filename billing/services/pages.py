@@ -131,7 +131,10 @@ def _order(row: Checkout, buyer: StripeCustomer) -> sessions.Order:
         our_id=row.pk,
         customer_stripe_id=buyer.stripe_id or "",
         is_subscription=any(line.price.is_recurring for line in lines),
-        lines=[(line.price.stripe_id or "", line.quantity) for line in lines],
+        lines=[
+            (line.price.stripe_id or "", None if line.price.is_metered else line.quantity)
+            for line in lines
+        ],
         success_url=row.success_url,
         cancel_url=row.cancel_url,
         expires_at=row.expires_at or row.created_at + wishes.LONGEST - wishes.SKEW,

@@ -206,8 +206,5 @@ def _item(project: Project, row: Subscription, flow: Flow) -> Fields:
     )
     price = catalog.price(project=project, price_id=flow.price) if flow.price else item.price
     assert price is not None
-    return {
-        "id": item.stripe_id,
-        "price": price.stripe_id,
-        "quantity": flow.quantity or item.quantity,
-    }
+    quantity = {} if price.is_metered else {"quantity": flow.quantity or item.quantity}
+    return {"id": item.stripe_id, "price": price.stripe_id, **quantity}

@@ -22,7 +22,8 @@ class Order:
     our_id: str
     customer_stripe_id: str
     is_subscription: bool
-    lines: Sequence[tuple[str, int]]
+    lines: Sequence[tuple[str, int | None]]
+    """Prices and quantities; None for a metered price, which has none."""
     """Stripe's price id and how many."""
     success_url: str
     cancel_url: str
@@ -81,7 +82,10 @@ def params(order: Order) -> Fields:
         "mode": "subscription" if order.is_subscription else "payment",
         "customer": order.customer_stripe_id,
         "client_reference_id": order.our_id,
-        "line_items": [{"price": price, "quantity": quantity} for price, quantity in order.lines],
+        "line_items": [
+            {"price": price} if quantity is None else {"price": price, "quantity": quantity}
+            for price, quantity in order.lines
+        ],
         "success_url": order.success_url,
         "expires_at": int(order.expires_at.timestamp()),
         "metadata": labels,

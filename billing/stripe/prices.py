@@ -23,6 +23,7 @@ def snapshot(fields: Fields) -> PriceSnapshot:
         interval=text(recurring.get("interval")),
         interval_count=recurring.get("interval_count") or 1,
         usage_type=text(recurring.get("usage_type")),
+        meter_stripe_id=text(recurring.get("meter")),
         active=bool(fields.get("active")),
     )
 
@@ -49,8 +50,10 @@ def new(
     interval_count: int,
     nickname: str,
     metadata: dict[str, str],
+    meter_stripe_id: str = "",
 ) -> Fields:
-    """How a price is asked for; without an interval it is a one-time price."""
+    """How a price is asked for; without an interval it is a one-time price, with a meter it
+    bills what that counts."""
     params: Fields = {
         "product": product_stripe_id,
         "currency": currency,
@@ -59,6 +62,8 @@ def new(
     }
     if interval:
         params["recurring"] = {"interval": interval, "interval_count": interval_count}
+    if meter_stripe_id:
+        params["recurring"] |= {"usage_type": "metered", "meter": meter_stripe_id}
     if nickname:
         params["nickname"] = nickname
     return params

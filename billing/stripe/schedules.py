@@ -82,7 +82,10 @@ def again(released: Fields) -> Fields:
 def _again(phase: Fields) -> Fields:
     kept = {name: phase[name] for name in KEPT if phase.get(name)}
     kept["items"] = [
-        {"price": reference(each["price"]), "quantity": each.get("quantity", 1)}
+        {
+            "price": reference(each["price"]),
+            **({} if each.get("quantity") is None else {"quantity": each["quantity"]}),
+        }
         for each in phase["items"]
     ]
     return {**kept, **_discounts(phase)}

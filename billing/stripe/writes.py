@@ -1,7 +1,9 @@
 """Everything that we ever ask Stripe to do, one line each; nothing else writes at Stripe.
 
 ``billing.services.intents`` writes down what is asked before it calls :func:`send`. The
-parameters are Stripe's own, made by the functions of ``billing.stripe.<resource>``.
+parameters are Stripe's own, made by the functions of ``billing.stripe.<resource>``. Meter events
+and their adjustments are sent without: the usage record is what is written down, and its id tells
+Stripe one that comes again (``billing.services.forwarding``).
 """
 
 from collections.abc import Callable, Iterable
@@ -11,7 +13,7 @@ from typing import Any
 
 from stripe import StripeClient
 
-from billing.stripe.errors import translate
+from billing.stripe.errors import StripeRefused, translate
 from billing.stripe.fields import Fields, our_id, plain
 
 PAGE = 100
@@ -29,13 +31,15 @@ class Write:
     ``news`` says which mirrored object it changes: its kind, and where its id stands: ``id`` of
     the answer, ``target``, or the name of a parameter. ``since`` lists what an operation makes;
     without it nothing is made that could be looked for. ``gone_is_done`` is for operations that
-    Stripe refuses the second time because the first has ended the object.
+    Stripe refuses the second time because the first has ended the object. ``known`` is how its
+    refusal begins of something that it has already, which is as good as done.
     """
 
     send: Send
     news: tuple[str, str] | None = None
     since: Since | None = None
     gone_is_done: bool = False
+    known: str = ""
 
 
 def _since(service: Callable[[Any], Any], *parents: str, **always: str) -> Since:
@@ -206,6 +210,22 @@ WRITES: dict[str, Write] = {
         news=("promotion_code", "id"),
         since=_since(lambda client: client.v1.promotion_codes),
     ),
+    "meter.create": Write(
+        send=lambda client, target, params, options: client.v1.billing.meters.create(
+            params, options
+        ),
+    ),
+    "meter_event.create": Write(
+        send=lambda client, target, params, options: client.v1.billing.meter_events.create(
+            params, options
+        ),
+        known="An event already exists with identifier",
+    ),
+    "meter_event_adjustment.create": Write(
+        send=lambda client, target, params, options: (
+            client.v1.billing.meter_event_adjustments.create(params, options)
+        ),
+    ),
     "promotion_code.update": Write(
         send=lambda client, target, params, options: client.v1.promotion_codes.update(
             target, params, options
@@ -221,8 +241,13 @@ def send(
     """Ask Stripe once; its answer as plain data. Raises the errors of ``billing.stripe.errors``."""
     write = WRITES[operation]
     options = {"idempotency_key": idempotency_key}
-    with translate():
-        return plain(write.send(client, target, _in_order(params), options))
+    try:
+        with translate():
+            return plain(write.send(client, target, _in_order(params), options))
+    except StripeRefused as refusal:
+        if write.known and write.known in refusal.detail:
+            return params
+        raise
 
 
 def find(

@@ -50,6 +50,11 @@ class Record(ProjectOwned):
                 name="usage_record_to_forward",
             ),
             models.Index(
+                fields=["project", "customer"],
+                condition=models.Q(forwarding="waiting"),
+                name="usage_record_waiting",
+            ),
+            models.Index(
                 fields=["project", "recorded_at"],
                 condition=models.Q(forwarding="refused"),
                 name="usage_record_refused",

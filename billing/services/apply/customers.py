@@ -10,9 +10,11 @@ from billing.selectors.owners import Owner
 from billing.services import leases
 from billing.services.apply.mapper import Mapper
 from billing.services.apply.plan import Plan, Values
+from billing.stripe.meters import LONGEST_PAST
 from billing.stripe.snapshots import CustomerSnapshot
 from common.queue import enqueue
 from projects.models import Customer
+from usage.services import forwarding
 
 
 def _row(account: StripeAccount, snapshot: CustomerSnapshot) -> StripeCustomer | None:
@@ -53,13 +55,17 @@ def _gone(row: StripeCustomer, at: datetime) -> Values:
 
 def _carry_out(planned: Plan[StripeCustomer], customer: Customer | None, at: datetime) -> None:
     """Also reads again what depends on it: foreign objects of this customer are ours now, and
-    Stripe ends the subscriptions of a customer that it deletes."""
+    Stripe ends the subscriptions of a customer that it deletes. Stripe is told what the customer
+    used before it knew them."""
     planned.write(at=at)
     row = planned.row
     if row.deleted_at is not None:
         _reread_subscriptions(row)
     elif row.stripe_id:
         _claim_foreign(row.account_id, row.stripe_id)
+        forwarding.wake(
+            project_id=row.project_id, customer_id=row.customer_id, since=at - LONGEST_PAST
+        )
 
 
 def _claim_foreign(account_id: str, stripe_id: str) -> None:

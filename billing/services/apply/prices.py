@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from billing.models import Price, Product, StripeAccount, SubscriptionItem
+from billing.models import Price, Product, StripeAccount, StripeMeter, SubscriptionItem
 from billing.models.sync_object import Kind
 from billing.selectors import owners
 from billing.selectors.owners import Owner
@@ -21,10 +21,13 @@ def _row(account: StripeAccount, snapshot: PriceSnapshot) -> Price | None:
 
 
 def _owner(account: StripeAccount, snapshot: PriceSnapshot) -> Owner | None:
-    """A price without one whole amount (tiers, parts of a cent) cannot be sold here: foreign."""
+    """A price without one whole amount (tiers, parts of a cent), or by a meter that is not ours,
+    cannot be sold here: foreign."""
     row = _row(account, snapshot)
     project_id = row.project_id if row is not None else account.project_id
     if project_id is None or snapshot.unit_amount is None:
+        return None
+    if row is None and snapshot.meter_stripe_id and not _meter_id(account, project_id, snapshot):
         return None
     return Owner(project_id)
 
@@ -43,6 +46,7 @@ def _plan(account: StripeAccount, owner: Owner, snapshot: PriceSnapshot) -> Plan
             "unit_amount": snapshot.unit_amount,
             "interval": snapshot.interval,
             "interval_count": snapshot.interval_count,
+            "meter_id": row.meter_id or _meter_id(account, owner.project_id, snapshot),
             "active": snapshot.active,
             "metadata": snapshot.metadata,
         },
@@ -55,6 +59,18 @@ def _product_id(account: StripeAccount, owner: Owner, snapshot: PriceSnapshot) -
         Product.objects.for_project(owner.project_id)
         .filter(account=account, stripe_id=snapshot.product_stripe_id)
         .values_list("pk", flat=True)
+        .first()
+    )
+
+
+def _meter_id(account: StripeAccount, project_id: str, snapshot: PriceSnapshot) -> str | None:
+    """The meter of ours that it bills."""
+    if not snapshot.meter_stripe_id:
+        return None
+    return (
+        StripeMeter.objects.for_project(project_id)
+        .filter(account=account, stripe_id=snapshot.meter_stripe_id)
+        .values_list("meter_id", flat=True)
         .first()
     )
 

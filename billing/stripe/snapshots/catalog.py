@@ -26,6 +26,7 @@ class PriceSnapshot(Snapshot):
     interval: str = ""
     interval_count: int = 1
     usage_type: str = ""
+    meter_stripe_id: str = ""
     active: bool = False
 
 

@@ -1,0 +1,76 @@
+"""Meters at Stripe, the events that tell them of use, and what Stripe has made of those."""
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from stripe import StripeClient
+
+from billing.stripe.errors import translate
+from billing.stripe.fields import Fields, plain
+from usage.models import Meter
+from usage.models.meter import Aggregation
+
+PAGE = 100
+FORMULAS = {Aggregation.COUNT: "count", Aggregation.SUM: "sum", Aggregation.LAST: "last"}
+"""Ours to Stripe's; it knows no others."""
+LONGEST_PAST = timedelta(days=35)
+"""Stripe counts nothing that happened longer ago."""
+CUSTOMER, VALUE = "stripe_customer_id", "value"
+
+
+def new(meter: Meter) -> Fields:
+    """How a meter is asked for; its events have our meter's id as their name."""
+    return {
+        "display_name": meter.name,
+        "event_name": meter.pk,
+        "default_aggregation": {"formula": FORMULAS[Aggregation(meter.aggregation)]},
+        "customer_mapping": {"type": "by_id", "event_payload_key": CUSTOMER},
+        "value_settings": {"event_payload_key": VALUE},
+    }
+
+
+def find(client: StripeClient, event_name: str) -> str | None:
+    """The id of the active meter for events of this name."""
+    with translate():
+        listed = client.v1.billing.meters.list({"status": "active", "limit": PAGE})
+        found = (plain(each) for each in listed.auto_paging_iter())
+        return next((each["id"] for each in found if each["event_name"] == event_name), None)
+
+
+def event(
+    *, event_name: str, identifier: str, customer_stripe_id: str, value: int, at: datetime
+) -> Fields:
+    """How one use is told."""
+    return {
+        "event_name": event_name,
+        "identifier": identifier,
+        "payload": {CUSTOMER: customer_stripe_id, VALUE: str(value)},
+        "timestamp": int(at.timestamp()),
+    }
+
+
+def cancellation(*, event_name: str, identifier: str) -> Fields:
+    """How one use is taken back."""
+    return {"event_name": event_name, "type": "cancel", "cancel": {"identifier": identifier}}
+
+
+def summary(
+    client: StripeClient,
+    meter_stripe_id: str,
+    *,
+    customer_stripe_id: str,
+    since: datetime,
+    until: datetime,
+) -> Decimal:
+    """What Stripe has counted of a customer in ``[since, until)``, both on full minutes."""
+    asked = {
+        "customer": customer_stripe_id,
+        "start_time": int(since.timestamp()),
+        "end_time": int(until.timestamp()),
+        "limit": PAGE,
+    }
+    with translate():
+        listed = client.v1.billing.meters.event_summaries.list(meter_stripe_id, asked)  # type: ignore[arg-type]  # a plain dict
+        return sum(
+            (Decimal(str(each.aggregated_value)) for each in listed.auto_paging_iter()), Decimal(0)
+        )

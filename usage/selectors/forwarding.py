@@ -1,0 +1,91 @@
+"""Records that Stripe is to hear of, across projects: those that have waited longest first."""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import Count, Min, Q, Sum
+
+from projects.models import Project
+from usage.models import Record
+from usage.models.record import Forwarding
+
+UNSETTLED = (Forwarding.PENDING, Forwarding.CANCELING)
+
+
+def due(*, after: datetime | None, seen: Collection[str], limit: int) -> list[Record]:
+    """Records to be told or taken back, told of first come first.
+
+    ``after`` and ``seen`` are where an earlier look has ended: when the last record of it was
+    recorded, and which of the same moment it had.
+    """
+    rows = Record.objects.across_projects().filter(forwarding__in=UNSETTLED)
+    if after is not None:
+        rows = rows.filter(recorded_at__gte=after).exclude(id__in=seen)
+    return list(rows.select_related("meter").order_by("recorded_at", "id")[:limit])
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How many records wait, since when the oldest, and how many Stripe refused."""
+
+    waiting: int
+    refused: int
+    oldest: datetime | None
+
+
+def standing() -> Standing:
+    """Of all projects together."""
+    rows = Record.objects.across_projects()
+    found = rows.filter(forwarding__in=UNSETTLED).aggregate(
+        waiting=Count("id"), oldest=Min("recorded_at")
+    )
+    return Standing(refused=rows.filter(forwarding=Forwarding.REFUSED).count(), **found)
+
+
+def refused(*, project: Project | str) -> Iterable[Record]:
+    """The project's records that Stripe refused, newest first."""
+    rows = Record.objects.for_project(project).filter(forwarding=Forwarding.REFUSED)
+    return rows.select_related("customer", "meter").order_by("-recorded_at", "-id")
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a customer's records of a meter within a time come to, by what Stripe was told.
+
+    ``counted`` is what Stripe should have; ``refused`` is how many records it did not take, or
+    did not take back. ``settled`` is false while some are on their way.
+    """
+
+    records: int
+    value: int
+    refused: int
+    settled: bool
+
+
+def told(
+    *,
+    project_id: str,
+    customer_id: str,
+    meter_id: str,
+    since: datetime,
+    until: datetime,
+    lately: datetime,
+) -> Told:
+    """What Stripe should say of ``[since, until)``; unsettled if it was told after ``lately``."""
+    rows = Record.objects.for_project(project_id).filter(
+        customer_id=customer_id, meter_id=meter_id, occurred_at__gte=since, occurred_at__lt=until
+    )
+    counts = Q(forwarding__in=[Forwarding.TOLD, Forwarding.REFUSED], voided_at__isnull=True)
+    found = rows.aggregate(
+        records=Count("id", filter=counts),
+        value=Sum("value", filter=counts),
+        refused=Count("id", filter=Q(forwarding=Forwarding.REFUSED)),
+        moving=Count("id", filter=Q(forwarding__in=UNSETTLED) | Q(forwarded_at__gt=lately)),
+    )
+    return Told(
+        records=found["records"],
+        value=int(found["value"] or 0),
+        refused=found["refused"],
+        settled=not found["moving"],
+    )
