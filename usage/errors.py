@@ -31,6 +31,10 @@ class UsageKeyReused(Conflict):
     code, title = "usage-key-reused", "This key has been used for another record."
 
 
+class NotConsumable(Conflict):
+    code, title = "not-consumable", "This cannot be consumed."
+
+
 class UsageVoided(Conflict):
     code, title = "usage-voided", "This record does not count any more."
 

@@ -5,6 +5,7 @@ from entitlements.models.fact import Fact
 from entitlements.models.feature import Feature
 from entitlements.models.free_tier import FreeTierEntry
 from entitlements.models.grant import Grant
+from entitlements.models.limit_notice import LimitNotice
 from entitlements.models.reservation import Reservation
 from entitlements.models.rules import Rules
 from entitlements.models.signing_key import SigningKey
@@ -19,6 +20,7 @@ __all__ = [
     "Feature",
     "FreeTierEntry",
     "Grant",
+    "LimitNotice",
     "Reservation",
     "Rules",
     "SigningKey",

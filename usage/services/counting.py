@@ -17,9 +17,10 @@ from typing import Any, NamedTuple
 
 from django.db import connection
 
+from common.errors import Conflict
 from usage import record_ids
-from usage.errors import MeterArchived, UsageKeyReused
-from usage.models import RecordKey
+from usage.errors import MeterArchived, NotConsumable, UsageKeyReused
+from usage.models import Meter, RecordKey
 from usage.periods import Period, Window
 from usage.services import counters
 
@@ -35,7 +36,7 @@ WITH held AS MATERIALIZED (
 ), target AS (
     SELECT used, reserved, starts_at, ends_at, GREATEST(%(at)s, starts_at) AS counts_at,
         siblings <= (SELECT count(*) FROM held) AS is_whole,
-        archived_at IS NOT NULL AS is_archived, is_forwarded, is_shared
+        archived_at IS NULL AND aggregation IN ('count', 'sum') AS is_open, is_forwarded, is_shared
     FROM held JOIN usage_meter ON project_id = %(project)s AND id = %(meter)s
     WHERE period = %(period)s
 ), keyed AS (
@@ -43,7 +44,7 @@ WITH held AS MATERIALIZED (
         (project_id, id, customer_id, meter_id, occurred_at, recorded_at, fingerprint)
     SELECT %(project)s, %(record)s, %(customer)s, %(meter)s, counts_at, %(at)s, %(fingerprint)s
     FROM target
-    WHERE is_whole AND NOT is_archived AND (counts_at < ends_at OR %(released)s > 0)
+    WHERE is_whole AND is_open AND (counts_at < ends_at OR %(released)s > 0)
       AND (%(limit)s::numeric IS NULL
         OR used + reserved - %(released)s + %(amount)s <= %(limit)s::numeric)
     ON CONFLICT DO NOTHING
@@ -88,23 +89,27 @@ WITH held AS MATERIALIZED (
     RETURNING moved_at
 )
 SELECT used, reserved, starts_at, ends_at, is_whole AND counts_at < ends_at AS is_running,
-    is_archived, EXISTS (SELECT FROM keyed) AS is_counted, EXISTS (SELECT FROM noted) AS is_noted
+    is_open, EXISTS (SELECT FROM keyed) AS is_counted, EXISTS (SELECT FROM noted) AS is_noted
 FROM target
 """
 
 _RESERVE = """
 UPDATE usage_counter SET reserved = reserved + %(amount)s
 WHERE project_id = %(project)s AND customer_id = %(customer)s AND meter_id = %(meter)s
-  AND period = %(period)s AND %(at)s < ends_at
+  AND period = %(period)s AND %(at)s < ends_at AND EXISTS (
+    SELECT FROM usage_meter WHERE project_id = %(project)s AND id = %(meter)s
+      AND archived_at IS NULL AND aggregation IN ('count', 'sum'))
   AND (%(limit)s::numeric IS NULL OR used + reserved + %(amount)s <= %(limit)s::numeric)
-RETURNING used, reserved, starts_at, ends_at, true, false, true, false
+RETURNING used, reserved, starts_at, ends_at, true, true, true, false
 """
 
 _READ = """
-SELECT used, reserved, starts_at, ends_at, %(at)s < ends_at, false, false, false
-FROM usage_counter
-WHERE project_id = %(project)s AND customer_id = %(customer)s AND meter_id = %(meter)s
-  AND period = %(period)s
+SELECT used, reserved, starts_at, ends_at, %(at)s < ends_at,
+    archived_at IS NULL AND aggregation IN ('count', 'sum'), false, false
+FROM usage_counter JOIN usage_meter
+    ON usage_meter.project_id = usage_counter.project_id AND usage_meter.id = meter_id
+WHERE usage_counter.project_id = %(project)s AND customer_id = %(customer)s
+  AND meter_id = %(meter)s AND period = %(period)s
 """
 
 _RELEASE = """
@@ -113,7 +118,6 @@ WHERE project_id = %(project)s AND customer_id = %(customer)s AND meter_id = %(m
   AND period = %(period)s
 """
 
-ARCHIVED = "Restore the meter, and it counts again."
 TOO_OFTEN = "The counter could not be brought to this moment."
 ATTEMPTS = 5
 """How often a counter may have to be made, rolled or looked at again; twice is rare already."""
@@ -127,7 +131,7 @@ class Row(NamedTuple):
     starts_at: datetime
     ends_at: datetime
     is_running: bool
-    is_archived: bool
+    is_open: bool
     is_counted: bool
     is_noted: bool
 
@@ -178,8 +182,9 @@ def take(
     """Count it, exactly if what is used and set aside stays within the limit; one round trip.
 
     Under the same key it is counted once: again is a duplicate, another wish or another ``said``
-    raises UsageKeyReused. Raises MeterArchived. A figure that passes one of the ``marks`` is noted
-    as a movement, as every figure is of a meter that several limits share.
+    raises UsageKeyReused. Raises MeterArchived, and NotConsumable for a meter that does not add
+    up. A figure that passes one of the ``marks`` is noted as a movement, as every figure is of a
+    meter that several limits share.
     """
     id_ = record_ids.of_key(wish.project_id, f"take\0{key}") if key else record_ids.fresh(at)
     given = _given(wish, id_, at, said, limit=limit, released=0, marks=list(marks))
@@ -189,8 +194,8 @@ def take(
             return _counted(wish, row, id_)
         if key and _is_known(wish.project_id, id_, given["fingerprint"]):
             return _standing(wish, row, at, id_)
-        if row is not None and row.is_archived:
-            raise MeterArchived(ARCHIVED)
+        if row is not None and not row.is_open:
+            raise _closed(wish)
         if row is not None and row.is_running:
             return Outcome(False, row.used, row.reserved, Window(row.starts_at, row.ends_at))
         _ensure(wish, at)
@@ -208,18 +213,23 @@ def settle(wish: Wish, *, reserved: int, key: str, at: datetime) -> Outcome:
         row = _row(_COUNT, given)
         if row is not None and row.is_counted:
             return _counted(wish, row, id_, released=reserved)
-        if row is not None and row.is_archived:
-            raise MeterArchived(ARCHIVED)
+        if row is not None and not row.is_open:
+            raise _closed(wish)
         if _is_known(wish.project_id, id_, given["fingerprint"]):
             return _standing(wish, row, at, id_)
     raise RuntimeError(TOO_OFTEN)
 
 
 def reserve(wish: Wish, *, limit: int | None, at: datetime) -> Outcome:
-    """Set it aside, exactly if what is used and set aside stays within the limit."""
+    """Set it aside, exactly if what is used and set aside stays within the limit.
+
+    Raises MeterArchived, NotConsumable.
+    """
     given = wish.parameters(limit=limit, at=at)
     for _ in range(ATTEMPTS):
         row = _row(_RESERVE, given) or _row(_READ, given)
+        if row is not None and not row.is_open:
+            raise _closed(wish)
         if row is not None and row.is_running:
             window = Window(row.starts_at, row.ends_at)
             return Outcome(row.is_counted, row.used, row.reserved, window)
@@ -234,9 +244,12 @@ def release(wish: Wish) -> None:
 
 
 def _given(wish: Wish, id_: str, at: datetime, said: str, **more: Any) -> dict[str, Any]:
-    what = f"{wish.amount}\n{said}"
-    sameness = record_ids.fingerprint(wish.customer_id, wish.meter_id, what, None)
+    sameness = _sameness(wish.customer_id, wish.meter_id, wish.amount, said)
     return wish.parameters(record=id_, fingerprint=sameness, at=at, **more)
+
+
+def _sameness(customer_id: str, meter_id: str, amount: int, said: str) -> bytes:
+    return record_ids.fingerprint(customer_id, meter_id, f"{amount}\n{said}", None)
 
 
 def _row(statement: str, given: dict[str, Any]) -> Row | None:
@@ -265,6 +278,25 @@ def _is_known(project_id: str, id_: str, sameness: bytes) -> bool:
     if said is not None and bytes(said) != sameness:
         raise UsageKeyReused("Send a key of its own with each use; the same only to repeat one.")
     return said is not None
+
+
+def was_taken(*, project_id: str, customer_id: str, amount: int, key: str, said: str = "") -> bool:
+    """Whether exactly this was counted under this key. Raises UsageKeyReused for something else."""
+    id_ = record_ids.of_key(project_id, f"take\0{key}")
+    row = RecordKey.objects.for_project(project_id).filter(id=id_).first()
+    if row is None:
+        return False
+    return _is_known(project_id, id_, _sameness(customer_id, row.meter_id, amount, said))
+
+
+def _closed(wish: Wish) -> Conflict:
+    meter = Meter.objects.for_project(wish.project_id).get(pk=wish.meter_id)
+    if meter.is_additive:
+        return MeterArchived(f"Restore {meter.code} with PATCH /meters/{meter.code}.")
+    return NotConsumable(
+        f"The meter {meter.code} keeps the {meter.aggregation} of its values, and only counts and "
+        "sums can be consumed. Send records to POST /usage, and check the feature."
+    )
 
 
 def _standing(wish: Wish, row: Row | None, at: datetime, id_: str) -> Outcome:

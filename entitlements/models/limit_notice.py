@@ -1,0 +1,40 @@
+from django.db import models
+
+from common.ids import PublicIdField
+from common.models import ProjectOwned, tenant_key, tenant_links
+
+
+class LimitNotice(ProjectOwned):
+    """How far a customer was last said to have come with a metered feature.
+
+    It speaks of one window of one limit; in another window, or after the limit has changed,
+    nothing has been said yet.
+    """
+
+    id = PublicIdField(prefix="ntc")
+    customer = models.ForeignKey(
+        "projects.Customer", on_delete=models.PROTECT, related_name="+", db_constraint=False
+    )
+    feature = models.ForeignKey(
+        "entitlements.Feature", on_delete=models.PROTECT, related_name="+", db_constraint=False
+    )
+    period = models.CharField(max_length=40)
+    starts_at = models.DateTimeField()
+    limit = models.BigIntegerField()
+    percent = models.PositiveSmallIntegerField(help_text="The highest threshold that was told.")
+    told_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            tenant_key("entitlements_limitnotice"),
+            models.UniqueConstraint(
+                fields=["project", "customer", "feature"], name="entitlements_limitnotice_key"
+            ),
+            *tenant_links(
+                "entitlements_limitnotice",
+                [("customer", "projects.Customer"), ("feature", "entitlements.Feature")],
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.customer_id} {self.feature_id} {self.percent} %"
