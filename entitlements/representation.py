@@ -15,6 +15,10 @@ def feature(row: Feature) -> dict[str, Any]:
         "name": row.name,
         "kind": row.kind,
         "unit": row.unit,
+        "merge": row.merge,
+        "meter": row.meter.code if row.meter else None,
+        "period": row.period or None,
+        "anchored": row.is_anchored,
         "created_at": rfc3339(row.created_at),
         "archived_at": _moment(row.archived_at),
     }

@@ -32,7 +32,7 @@ class GrantForm(dialogs.Dialog):
     effect = Effect.ALLOW
 
     what = fields.choice(label="What")
-    value = fields.text(max_length=20, required=False, help_text=values.HELP)
+    value = fields.text(max_length=2048, required=False, help_text=values.HELP)
     starts_at = fields.moment(label="Starts", help_text="Empty: now.")
     expires_at = fields.moment(label="Expires", help_text="Empty: until somebody ends it.")
     previewed = forms.CharField(required=False, widget=forms.HiddenInput)

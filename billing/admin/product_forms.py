@@ -12,7 +12,10 @@ from common.admin import dialogs, fields
 from entitlements.admin import values
 from entitlements.models import Feature
 
-EXAMPLE = "One feature per line, as: code = value. A value is on, a whole number, or unlimited."
+EXAMPLE = (
+    "One feature per line, as: code = value. A value is on, a whole number, unlimited, or of a "
+    "config JSON."
+)
 
 
 class ProductForm(dialogs.Dialog):
@@ -58,7 +61,8 @@ class FeaturesForm(ProductForm):
 
     def now(self, product: Product) -> dict[str, Any]:
         lines = [
-            f"{each.feature.code} = {values.shown(each.value)}" for each in product.features.all()
+            f"{each.feature.code} = {values.shown(each.value, kind=each.feature.kind)}"
+            for each in product.features.all()
         ]
         return {"features": "\n".join(lines)}
 

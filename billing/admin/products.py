@@ -147,7 +147,10 @@ class ProductAdmin(MirrorAdmin):
 
     @display(description="Gives")
     def gives(self, row: Product) -> object:
-        pairs = ((each.feature.code, values.shown(each.value)) for each in row.features.all())
+        pairs = (
+            (each.feature.code, values.shown(each.value, kind=each.feature.kind))
+            for each in row.features.all()
+        )
         return format_html_join(", ", "{}: {}", pairs) or columns.EMPTY
 
     @display(description="State")
@@ -166,7 +169,7 @@ def _features(row: Product) -> Section:
             [
                 columns.link(each.feature),
                 each.feature.get_kind_display(),
-                values.shown(each.value),
+                values.shown(each.value, kind=each.feature.kind),
             ]
             for each in row.features.all()
         ],

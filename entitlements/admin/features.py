@@ -1,20 +1,23 @@
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
+from django import forms
 from django.contrib import admin
 from django.core.validators import RegexValidator
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from unfold.enums import ActionVariant
+from unfold.widgets import UnfoldBooleanSwitchWidget
 
 from common.admin import columns, dialogs, fields, filters
 from common.admin.actors import actor
 from common.admin.decorators import action, display
 from common.admin.pages import ReadOnlyAdmin
 from entitlements.models import Feature
-from entitlements.models.feature import FeatureKind
+from entitlements.models.feature import PERIODS, FeatureKind, Merge
 from entitlements.services import features
+from entitlements.services.features import Measure
 from projects.models import Project
 
 CODE = RegexValidator(
@@ -31,6 +34,23 @@ class DefineForm(dialogs.Dialog):
     name = fields.text(max_length=120)
     kind = fields.choice(FeatureKind.choices)
     unit = fields.text(max_length=40, required=False, help_text="What a limit counts.")
+    merge = fields.choice(
+        [("", "As is usual for its kind"), *Merge.choices],
+        label="From several sources",
+        required=False,
+    )
+    meter = fields.text(
+        max_length=64, required=False, help_text="Of a metered one: the code of its meter."
+    )
+    period = fields.choice(
+        [("", "Not metered"), *PERIODS], label="Its limit starts again after", required=False
+    )
+    anchored = forms.BooleanField(
+        required=False,
+        widget=UnfoldBooleanSwitchWidget(),
+        label="On the day on which the source began",
+        help_text="Such as the billing day. Otherwise by the calendar.",
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -51,7 +71,7 @@ class ChangeForm(dialogs.Dialog):
 
 DEFINE = dialogs.describe(
     "Define a feature",
-    "Its code and kind never change.",
+    "Only its name and unit can be changed later.",
     submit="Define",
     form=DefineForm,
 )
@@ -71,7 +91,7 @@ class FeatureAdmin(ReadOnlyAdmin):
     actions_list: ClassVar[Sequence[str]] = ["define"]
     actions_detail: ClassVar[Sequence[str]] = ["edit", "archive", "restore"]
     search_fields = ["id__exact", "code__icontains", "name__icontains"]
-    list_select_related = ["project"]
+    list_select_related = ["project", "meter"]
     list_display = ["code", "name", "kind", "unit", "project_link", "state_badge", "created_at"]
     list_filter = [filters.PROJECT, filters.words("kind", FeatureKind.values)]
     fields = [
@@ -80,6 +100,10 @@ class FeatureAdmin(ReadOnlyAdmin):
         "name",
         "kind",
         "unit",
+        "merge",
+        "meter",
+        "period",
+        "is_anchored",
         "project",
         "state_badge",
         "created_at",
@@ -110,6 +134,10 @@ class FeatureAdmin(ReadOnlyAdmin):
                 name=said["name"],
                 kind=said["kind"],
                 unit=said["unit"],
+                merge=said["merge"],
+                measure=Measure(
+                    meter=said["meter"], period=said["period"], anchored=said["anchored"]
+                ),
                 reason=said["reason"],
                 actor=actor(request),
                 at=timezone.now(),

@@ -13,11 +13,13 @@ from common.api.views import ProjectViewSet
 from entitlements import representation
 from entitlements.api.serializers import FeatureSerializer
 from entitlements.models import Feature
-from entitlements.models.feature import FeatureKind
+from entitlements.models.feature import PERIODS, FeatureKind, Merge
 from entitlements.selectors import features as stored
 from entitlements.services import features
+from entitlements.services.features import Measure
 from projects.scopes import Scope
 
+MEASURE = ("meter", "period", "anchored")
 CODE = r"[a-z0-9](?:[a-z0-9_.\-]*[a-z0-9])?"
 
 
@@ -35,6 +37,25 @@ class NewFeatureSerializer(StrictSerializer):
     name = serializers.CharField(max_length=120)
     kind = serializers.ChoiceField(choices=FeatureKind.choices, default=FeatureKind.BOOLEAN.value)
     unit = serializers.CharField(max_length=40, required=False, help_text="What a limit counts.")
+    merge = serializers.ChoiceField(
+        choices=Merge.choices,
+        required=False,
+        help_text="What several sources come to: most_generous where the kind has it, when absent; "
+        "sum for limits; priority is the rule of a config.",
+    )
+    meter = serializers.CharField(
+        max_length=64, required=False, help_text="Of a metered one: the code of its meter."
+    )
+    period = serializers.ChoiceField(
+        choices=PERIODS,
+        required=False,
+        help_text="Of a metered one: after what its limit starts again.",
+    )
+    anchored = FlagField(
+        required=False,
+        help_text="Periods begin on the day on which the deciding source began, such as the "
+        "subscription's billing day, and not by the calendar.",
+    )
 
 
 class FeatureChangeSerializer(StrictSerializer):
@@ -76,10 +97,13 @@ class FeaturesViewSet(ProjectViewSet):
         responses={201: FeatureSerializer},
     )
     def create(self, request: Request) -> Response:
-        """Its code and kind never change. 409 ``feature-exists`` when the code is taken."""
+        """Only its name and unit ever change. 409 ``feature-exists`` when the code is taken."""
+        body = self.parse_body(NewFeatureSerializer)
+        measure = Measure(**{name: body.pop(name) for name in MEASURE if name in body})
         feature = features.create(
             project=self.calling_project,
-            **self.parse_body(NewFeatureSerializer),
+            measure=measure,
+            **body,
             actor=self.actor,
             at=timezone.now(),
         )

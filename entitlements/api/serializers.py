@@ -7,7 +7,7 @@ from rest_framework import serializers
 
 from common.api.serializers import UserIdField
 from entitlements.models.fact import Effect, SourceType
-from entitlements.models.feature import FeatureKind
+from entitlements.models.feature import PERIODS, FeatureKind, Merge
 from entitlements.models.grant import GrantStatus
 from entitlements.resolution import Reason
 
@@ -75,6 +75,10 @@ class FeatureSerializer(serializers.Serializer[Any]):
     name = serializers.CharField()
     kind = serializers.ChoiceField(choices=FeatureKind.choices)
     unit = serializers.CharField()
+    merge = serializers.ChoiceField(choices=Merge.choices)
+    meter = serializers.CharField(allow_null=True, help_text="Of a metered one: its code.")
+    period = serializers.ChoiceField(choices=PERIODS, allow_null=True)
+    anchored = serializers.BooleanField()
     created_at = serializers.DateTimeField()
     archived_at = serializers.DateTimeField(allow_null=True)
 

@@ -14,15 +14,16 @@ from usage.periods import Unit
 
 def get(*, project: Project | str, code: str) -> Feature:
     """The feature with this code, archived or not; raises NotFound."""
-    feature = Feature.objects.for_project(project).filter(code=code).first()
+    rows = Feature.objects.for_project(project).select_related("meter")
+    feature = rows.filter(code=code).first()
     if feature is None:
         raise NotFound("No feature with this code. GET /features lists them.")
     return feature
 
 
 def listing(*, project: Project | str, archived: bool | None = None) -> QuerySet[Feature]:
-    """The project's features: all, only the archived, or only the others."""
-    rows = Feature.objects.for_project(project)
+    """The project's features: all, only the archived, or only the others. With their meters."""
+    rows = Feature.objects.for_project(project).select_related("meter")
     return rows if archived is None else rows.filter(archived_at__isnull=not archived)
 
 
@@ -34,7 +35,8 @@ def find_many(*, project: Project | str, codes: Collection[str]) -> dict[str, Fe
 
 def lock(*, project_id: str, feature_id: str) -> Feature:
     """The feature's row, locked until the transaction ends."""
-    return Feature.objects.for_project(project_id).select_for_update().get(pk=feature_id)
+    rows = Feature.objects.for_project(project_id).select_related("meter")
+    return rows.select_for_update(of=("self",)).get(pk=feature_id)
 
 
 def definitions(

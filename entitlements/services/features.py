@@ -1,16 +1,40 @@
 """Define what a project's users may or may not do."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from django.db import IntegrityError, transaction
 
+from common.errors import Invalid
 from entitlements import representation
 from entitlements.errors import FeatureExists
+from entitlements.kinds import KINDS
 from entitlements.models import Feature
+from entitlements.models.feature import FeatureKind
 from entitlements.selectors import features
+from entitlements.services import rules
 from events.services import audit
 from projects.models import Project
+from usage.models import Meter
+from usage.selectors import meters as stored_meters
+from usage.services import meters
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measure:
+    """Against which figure a metered feature's limit is held, by the codes that people use.
+
+    The limit starts again after each ``period``: by the calendar, or if ``anchored`` on the day on
+    which the deciding source began.
+    """
+
+    meter: str = ""
+    period: str = ""
+    anchored: bool = False
+
+
+NO_MEASURE = Measure()
 
 
 def create(
@@ -22,17 +46,34 @@ def create(
     actor: str,
     at: datetime,
     unit: str = "",
+    merge: str = "",
+    measure: Measure = NO_MEASURE,
     reason: str = "",
 ) -> Feature:
-    """A new feature; its code and kind never change. Raises FeatureExists."""
+    """A new feature; only its name and unit, and whether it is archived, ever change.
+
+    Raises FeatureExists, and Invalid for a merge rule that the kind does not have or a measure
+    that is missing, incomplete or out of place.
+    """
+    meter = _meter(project, kind, measure)
     with transaction.atomic():
         try:
             with transaction.atomic():
                 feature = Feature.objects.for_project(project).create(
-                    code=code, name=name, kind=kind, unit=unit
+                    code=code,
+                    name=name,
+                    kind=kind,
+                    unit=unit,
+                    merge=_merge(kind, merge),
+                    meter=meter,
+                    period=measure.period,
+                    is_anchored=measure.anchored,
                 )
         except IntegrityError as error:
             raise FeatureExists(f"{code} exists. Change it with PATCH /features/{code}.") from error
+        if meter is not None:
+            meters.watch(meter=meter)
+        rules.bump(project)
         _audit(feature, "feature.create", actor, at, reason=reason)
     return feature
 
@@ -60,8 +101,32 @@ def change(
             feature.archived_at = (feature.archived_at or at) if archived else None
         if representation.feature(feature) != before:
             feature.save(update_fields=["name", "unit", "archived_at"])
+            rules.bump(feature.project_id)
             _audit(feature, "feature.change", actor, at, before=before, reason=reason)
     return feature
+
+
+def _merge(kind: str, merge: str) -> str:
+    """The rule by which values of the kind merge."""
+    known = KINDS[kind].merges
+    if merge and merge not in known:
+        raise Invalid(f"A {kind} feature merges by: {', '.join(known)}.", field="merge")
+    return merge or known[0]
+
+
+def _meter(project: Project, kind: str, measure: Measure) -> Meter | None:
+    if kind != FeatureKind.METERED:
+        if measure != NO_MEASURE:
+            raise Invalid("Only a metered feature has a meter and a period.", field="kind")
+        return None
+    if not measure.period:
+        raise Invalid("Say after which period its limit starts again.", field="period")
+    if not measure.meter:
+        raise Invalid("Say which meter counts it. POST /meters defines one.", field="meter")
+    found = stored_meters.find_many(project=project, codes=[measure.meter]).get(measure.meter)
+    if found is None or found.archived_at is not None:
+        raise Invalid("No such meter. Define it with POST /meters first.", field="meter")
+    return found
 
 
 def _audit(

@@ -1,12 +1,15 @@
 """``/features`` as a tenant manages what can be entitled."""
 
 import pytest
+from django.utils import timezone
 
 from entitlements.models import Feature
+from entitlements.selectors import rules
 from events.models import AuditEntry
 from tests.api_client import ApiClient
 from tests.factories.entitlements import FeatureFactory
 from tests.factories.projects import key_of
+from tests.factories.usage import MeterFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -30,6 +33,10 @@ def test_defined_feature_is_shown(api, project):
         "name": "Single sign-on",
         "kind": "limit",
         "unit": "seats",
+        "merge": "most_generous",
+        "meter": None,
+        "period": None,
+        "anchored": False,
         "created_at": body["created_at"],
         "archived_at": None,
     }
@@ -41,6 +48,26 @@ def test_defined_feature_is_shown(api, project):
 
 def test_kind_is_boolean_unless_told_otherwise(api):
     assert create(api).json()["kind"] == "boolean"
+
+
+def test_metered_feature_names_its_meter_and_its_period(api, other_api, project):
+    meter = MeterFactory.create(project=project, code="calls")
+    said = {"kind": "metered", "merge": "sum", "meter": "calls", "period": "month"}
+    body = create(api, **said, anchored=True).json()
+    assert {name: body[name] for name in said} == said
+    assert body["anchored"] is True
+    meter.refresh_from_db()
+    assert meter.is_watched
+    assert rules.version(project) == 1
+    assert create(other_api, **said).json()["errors"][0]["pointer"] == "#/meter"
+    assert rules.version(project) == 1
+
+
+def test_merge_rule_is_the_usual_one_of_the_kind_unless_told_otherwise(api):
+    usual = {"boolean": "most_generous", "config": "priority", "credits": "most_generous"}
+    for kind, merge in usual.items():
+        assert create(api, code=kind, kind=kind).json()["merge"] == merge
+    assert create(api, code="cost", kind="credits", merge="priority").json()["merge"] == "priority"
 
 
 def test_code_is_taken_once_per_project(api, other_api):
@@ -73,6 +100,17 @@ def test_good_code(api, code):
         {"name": "x" * 121},
         {"kind": "metered"},
         {"kind": None},
+        {"kind": "metered", "meter": "nothing", "period": "month"},
+        {"kind": "metered", "meter": "calls"},
+        {"kind": "metered", "meter": "old", "period": "month"},
+        {"kind": "metered", "meter": "calls", "period": "fortnight"},
+        {"kind": "metered", "period": "month"},
+        {"kind": "limit", "meter": "calls", "period": "month"},
+        {"kind": "limit", "anchored": True},
+        {"kind": "boolean", "merge": "sum"},
+        {"kind": "config", "merge": "most_generous"},
+        {"kind": "credits", "merge": "sum"},
+        {"merge": "best"},
         {"unit": "x" * 41},
         {"surprise": 1},
         {"id": "feat_1"},
@@ -80,7 +118,9 @@ def test_good_code(api, code):
     ],
     ids=str,
 )
-def test_bad_feature_is_refused_and_nothing_is_stored(api, fields):
+def test_bad_feature_is_refused_and_nothing_is_stored(api, project, fields):
+    MeterFactory.create(project=project, code="calls")
+    MeterFactory.create(project=project, code="old", archived_at=timezone.now())
     response = create(api, **fields)
     assert response.status_code == 422
     assert response.json()["errors"]
