@@ -12,7 +12,7 @@ from billing import representation
 from billing.api.fields import IdField, StripeMetadataField, id_pattern
 from billing.models.price import Interval, PriceType
 from billing.selectors import catalog as stored
-from billing.services import catalog
+from billing.services import catalog, stripe_meters
 from common.api.serializers import (
     CurrencyField,
     FlagField,
@@ -38,6 +38,9 @@ class PriceSerializer(serializers.Serializer[Any]):
     unit_amount = MoneySerializer()
     interval = serializers.ChoiceField(choices=Interval.choices, allow_null=True)
     interval_count = serializers.IntegerField(allow_null=True)
+    meter = serializers.CharField(
+        allow_null=True, help_text="The meter whose count is billed after each period."
+    )
     active = serializers.BooleanField(help_text="Whether it is on sale.")
     metadata = serializers.DictField(child=serializers.CharField())
     stripe_id = serializers.CharField(allow_null=True)
@@ -61,6 +64,11 @@ class NewPriceSerializer(StrictSerializer):
         help_text="How often it is paid; left out, it is paid once.",
     )
     interval_count = WholeNumberField(min_value=1, max_value=1095, default=1)
+    meter = serializers.CharField(
+        required=False,
+        max_length=64,
+        help_text="The code of a meter: what it counts in each interval is billed after it.",
+    )
     nickname = serializers.CharField(max_length=250, allow_blank=True, default="")
     metadata = StripeMetadataField(default=dict)
 
@@ -68,6 +76,8 @@ class NewPriceSerializer(StrictSerializer):
         interval, count = attrs.get("interval") or "", attrs["interval_count"]
         if not interval and count != 1:
             raise serializers.ValidationError({"interval_count": ["Only with an interval."]})
+        if "meter" in attrs and not interval:
+            raise serializers.ValidationError({"interval": ["Use is billed in intervals."]})
         if interval and count > LONGEST[Interval(interval)]:
             raise serializers.ValidationError({"interval_count": ["At most three years."]})
         return {**attrs, "interval": interval}
@@ -113,9 +123,11 @@ class PricesViewSet(ProjectViewSet):
         """Made at Stripe too. After a 503 send the same request again: it is finished then."""
         body = self.parse_body(NewPriceSerializer)
         unit_amount = body.pop("unit_amount")
+        code = body.pop("meter", None)
         row = catalog.create_price(
             product=stored.product(project=self.calling_project, product_id=body.pop("product")),
             money=Money(unit_amount["amount"], unit_amount["currency"]),
+            meter=stripe_meters.named(project=self.calling_project, code=code) if code else None,
             **body,
             idempotency_key=request.headers.get("Idempotency-Key", ""),
             at=timezone.now(),

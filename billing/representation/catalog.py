@@ -32,6 +32,7 @@ def price(row: Price) -> Json:
         "unit_amount": money(row.unit_amount, row.currency),
         "interval": row.interval or None,
         "interval_count": row.interval_count if row.is_recurring else None,
+        "meter": row.meter.code if row.meter else None,
         "active": row.active,
         "metadata": row.metadata,
         "stripe_id": row.stripe_id,

@@ -22,6 +22,7 @@ from billing.services import (
     product_features,
     product_policies,
     stripe_accounts,
+    stripe_meters,
     sync,
 )
 from billing.services.product_features import Entitlement
@@ -31,6 +32,7 @@ from common.ids import new_id
 from common.money import Money
 from events.services import audit
 from projects.models import Project
+from usage.models import Meter
 
 
 def create_product(
@@ -137,11 +139,15 @@ def create_price(
     metadata: dict[str, str],
     idempotency_key: str,
     at: datetime,
+    meter: Meter | None = None,
 ) -> Price:
-    """A new price of the product, known to Stripe; without an interval it is paid once.
+    """A new price of the product, known to Stripe; without an interval it is paid once, with a
+    meter it bills what that counts. Raises MeterNotBillable.
 
     After StripeUnavailable the same request finishes what this one began.
     """
+    if meter is not None:
+        stripe_meters.check(meter=meter)
     if not product.active:
         raise NotOnSale("Put the product on sale first: PATCH it with active true.")
     terms = {
@@ -152,12 +158,14 @@ def create_price(
         "nickname": nickname,
         "metadata": metadata,
     }
-    key = making.request_key(idempotency_key, "price", product.pk, terms)
+    said = terms if meter is None else {**terms, "meter": meter.pk}
+    key = making.request_key(idempotency_key, "price", product.pk, said)
     rows = Price.objects.for_project(product.project_id)
     row = making.begun(rows, key=key, is_named=bool(idempotency_key), at=at) or rows.create(
         account=product.account,
         product=product,
         type=PriceType.RECURRING if interval else PriceType.ONE_TIME,
+        meter=meter,
         request_key=key,
         **terms,
     )
@@ -184,6 +192,10 @@ def _make_product(row: Product, *, at: datetime) -> None:
 
 
 def _make_price(row: Price, *, at: datetime) -> None:
+    meter_stripe_id = ""
+    if row.meter is not None:
+        known = stripe_meters.ensure(meter=row.meter, account=row.account, at=at)
+        meter_stripe_id = known.stripe_id
     params = prices.new(
         product_stripe_id=row.product.stripe_id or "",
         currency=row.currency,
@@ -192,6 +204,7 @@ def _make_price(row: Price, *, at: datetime) -> None:
         interval_count=row.interval_count,
         nickname=row.nickname,
         metadata=row.metadata,
+        meter_stripe_id=meter_stripe_id,
     )
     intents.make(row, operation="price.create", params=params, at=at)
 
