@@ -5,6 +5,7 @@ would change.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -33,77 +34,165 @@ REASONS: dict[str, Reason] = {
 }
 """Any other status, one that we do not know among them, gives nothing."""
 
+Also = Mapping[str, int] | None
 Given = Sequence[tuple[CheckoutLine, Left | None]]
 """What is left of each line of a purchase; None when it gives nothing (yet, or any more)."""
 
 
-def of_subscription(
-    subscription: Subscription, *, also: Mapping[str, int] | None = None
-) -> list[Claim]:
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What a product gives: its policies and features, as they are or as they might be."""
+
+    product: Product
+    features: Sequence[ProductFeature]
+
+
+Instead = Mapping[str, Offer] | None
+"""By product, what it is to be seen as giving: for a look at what a change of it would change."""
+
+
+def of_subscription(subscription: Subscription, *, also: Also = None) -> list[Claim]:
     """From each item what its product gives, as far as the running period's money is there."""
-    if not _is_speaking(subscription):
-        return []
-    rows = subscription.items.select_related("price__product")
-    items = [(item, item.price.product) for item in rows if item.price is not None]
-    if not items:
-        return []
-    money = receipts.of_subscription(
-        subscription=subscription,
-        since=min(item.period_start for item, _ in items),
-        also=also,
+    return of_subscriptions([subscription], also=also)[subscription.pk]
+
+
+def of_subscriptions(
+    subscriptions: Sequence[Subscription],
+    *,
+    also: Also = None,
+    instead: Instead = None,
+    items: Mapping[str, Sequence[SubscriptionItem]] | None = None,
+) -> dict[str, list[Claim]]:
+    """As :func:`of_subscription` for many of one project, by id, with these ``items`` if given.
+
+    Up to nine queries, however many; the subscriptions come with their project.
+    """
+    theirs = items_of(subscriptions) if items is None else items
+    speaking = {each.pk: each for each in _speaking(subscriptions)}
+    known = {key: [item for item in theirs.get(key, ()) if item.price] for key in speaking}
+    paying = [each for key, each in speaking.items() if known[key]]
+    claims: dict[str, list[Claim]] = {each.pk: [] for each in subscriptions}
+    if not paying:
+        return claims
+    project_id = paying[0].project_id
+    since = {each.pk: min(item.period_start for item in known[each.pk]) for each in paying}
+    money = receipts.of_subscriptions(
+        project_id=project_id, subscriptions=paying, since=since, also=also
     )
-    entitling = _features(subscription.project_id, [product for _, product in items])
-    return [
-        claim
-        for item, product in items
-        for claim in _claims(
-            entitling.get(product.pk, ()),
-            _left(money, product),
+    offers = _offers(project_id, [item for each in paying for item in known[each.pk]], instead)
+    for each in paying:
+        claims[each.pk] = list(_of_items(each, known[each.pk], money[each.pk], offers))
+    return claims
+
+
+def items_of(subscriptions: Iterable[Subscription]) -> dict[str, list[SubscriptionItem]]:
+    """What each is billed for, in order, with prices and products. One query."""
+    found: dict[str, list[SubscriptionItem]] = {each.pk: [] for each in subscriptions}
+    rows = SubscriptionItem.objects.across_projects().filter(subscription__in=list(found))
+    for row in rows.select_related("price__product").order_by("id"):
+        found[row.subscription_id].append(row)
+    return found
+
+
+def of_lines(checkout: Checkout, *, also: Also = None) -> Given:
+    """What is left of each line. One that is paid again and again is given once the page is
+    paid for; from then on it follows its subscription."""
+    return of_pages([checkout], also=also)[checkout.pk]
+
+
+def of_pages(
+    checkouts: Sequence[Checkout], *, also: Also = None, instead: Instead = None
+) -> dict[str, Given]:
+    """As :func:`of_lines` for many of one project, by id. Up to five queries."""
+    lines: dict[str, list[CheckoutLine]] = {each.pk: [] for each in checkouts}
+    rows = CheckoutLine.objects.across_projects().filter(checkout__in=list(lines))
+    for row in rows.select_related("price__product").order_by("id"):
+        lines[row.checkout_id].append(row)
+    fulfilled = [each for each in checkouts if each.is_fulfilled]
+    money: Mapping[str, Receipts] = {}
+    if fulfilled:
+        project_id = fulfilled[0].project_id
+        money = receipts.of_checkouts(project_id=project_id, checkouts=fulfilled, also=also)
+    given: dict[str, Given] = {
+        key: [(line, None) for line in found] for key, found in lines.items()
+    }
+    for page in fulfilled:
+        paid = money.get(page.pk, Receipts())
+        given[page.pk] = [(line, _left_of_line(line, paid, instead)) for line in lines[page.pk]]
+    return given
+
+
+def of_checkout(checkout: Checkout, given: Given) -> list[Claim]:
+    """From each line that is paid once what its product gives."""
+    return of_checkouts([checkout], {checkout.pk: given})[checkout.pk]
+
+
+def of_checkouts(
+    checkouts: Sequence[Checkout], given: Mapping[str, Given], *, instead: Instead = None
+) -> dict[str, list[Claim]]:
+    """As :func:`of_checkout` for many of one project, by id. One query."""
+    once = {
+        page.pk: [(line, left) for line, left in given[page.pk] if not line.price.is_recurring]
+        for page in checkouts
+    }
+    lines = [line for found in once.values() for line, left in found if left]
+    offers = _offers(lines[0].project_id, lines, instead) if lines else {}
+    return {
+        page.pk: [
+            claim
+            for line, left in once[page.pk]
+            if left is not None
+            for claim in _claims(
+                offers[line.price.product_id].features,
+                left,
+                reason=Reason.ENTITLED,
+                starts_at=page.completed_at or page.created_at,
+                ends_at=None,
+            )
+        ]
+        for page in checkouts
+    }
+
+
+def _of_items(
+    subscription: Subscription,
+    items: Iterable[SubscriptionItem],
+    money: Receipts,
+    offers: Mapping[str, Offer],
+) -> Iterator[Claim]:
+    for item in items:
+        assert item.price is not None
+        offer = offers[item.price.product_id]
+        yield from _claims(
+            offer.features,
+            _left(money, offer.product),
             reason=REASONS[subscription.status],
             starts_at=_start(subscription),
             ends_at=_end(subscription, item),
             anchored_at=subscription.anchored_at,
         )
-    ]
 
 
-def of_lines(checkout: Checkout, *, also: Mapping[str, int] | None = None) -> Given:
-    """What is left of each line. One that is paid again and again is given once the page is
-    paid for; from then on it follows its subscription."""
-    lines = list(checkout.lines.select_related("price__product"))
-    if not checkout.is_fulfilled:
-        return [(line, None) for line in lines]
-    money = receipts.of_checkout(checkout=checkout, also=also)
-    return [
-        (line, Left() if line.price.is_recurring else _left(money, line.price.product))
-        for line in lines
-    ]
+def _left_of_line(line: CheckoutLine, money: Receipts, instead: Instead) -> Left | None:
+    if line.price.is_recurring:
+        return Left()
+    product = line.price.product
+    offer = (instead or {}).get(product.pk)
+    return _left(money, offer.product if offer else product)
 
 
-def of_checkout(checkout: Checkout, given: Given) -> list[Claim]:
-    """From each line that is paid once what its product gives."""
-    once = [(line.price.product, left) for line, left in given if not line.price.is_recurring]
-    entitling = _features(checkout.project_id, [product for product, left in once if left])
-    return [
-        claim
-        for product, left in once
-        for claim in _claims(
-            entitling.get(product.pk, ()),
-            left,
-            reason=Reason.ENTITLED,
-            starts_at=checkout.completed_at or checkout.created_at,
-            ends_at=None,
-        )
-    ]
-
-
-def _is_speaking(subscription: Subscription) -> bool:
+def _speaking(subscriptions: Iterable[Subscription]) -> list[Subscription]:
     """A pause without a date gives nothing; one with a date, what begins then."""
-    is_paused = subscription.is_paused and subscription.resumes_at is None
-    if subscription.status not in REASONS or is_paused:
-        return False
-    is_active = subscription.status == SubscriptionStatus.ACTIVE
-    return not (is_active and receipts.never_came(subscription=subscription))
+    able = [
+        each
+        for each in subscriptions
+        if each.status in REASONS and not (each.is_paused and each.resumes_at is None)
+    ]
+    active = [each for each in able if each.status == SubscriptionStatus.ACTIVE]
+    if not active:
+        return able
+    unpaid = receipts.unpaid(project_id=active[0].project_id, subscriptions=active)
+    return [each for each in able if each.pk not in unpaid]
 
 
 def _left(money: Receipts, product: Product) -> Left | None:
@@ -168,13 +257,14 @@ def _sooner(one: datetime | None, other: datetime | None) -> datetime | None:
     return min((each for each in (one, other) if each is not None), default=None)
 
 
-def _features(project_id: str, products: Iterable[Product]) -> dict[str, list[ProductFeature]]:
-    """What these products entitle to, by product."""
-    found: dict[str, list[ProductFeature]] = {}
-    held = {product.pk for product in products}
-    if not held:
-        return found
-    rows = ProductFeature.objects.for_project(project_id).filter(product_id__in=held)
-    for feature in rows.select_related("feature"):
-        found.setdefault(feature.product_id, []).append(feature)
-    return found
+def _offers(
+    project_id: str, sold: Iterable[SubscriptionItem | CheckoutLine], instead: Instead
+) -> dict[str, Offer]:
+    """What the products of these give, by product."""
+    products = {each.price.product_id: each.price.product for each in sold if each.price}
+    found: dict[str, list[ProductFeature]] = {key: [] for key in products}
+    rows = ProductFeature.objects.for_project(project_id).filter(product_id__in=list(products))
+    for row in rows.select_related("feature"):
+        found[row.product_id].append(row)
+    offers = {key: Offer(product, found[key]) for key, product in products.items()}
+    return offers | {key: each for key, each in (instead or {}).items() if key in offers}

@@ -77,7 +77,7 @@ def replace(
     with transaction.atomic():
         before = stored.current(customer=customer)
         said = [row for row in before if stored.source_of(row) == source]
-        if {_claim(row).key for row in said if row.effect != Effect.NONE} == set(wanted):
+        if are_said(said, wanted.values()):
             return False
         version = customers.bump(customer)
         _append(customer, source, list(wanted.values()), at)
@@ -85,6 +85,12 @@ def replace(
         after = stored.current(customer=customer)
         announcements.changed(customer=customer, before=before, after=after, at=at)
     return True
+
+
+def are_said(rows: Iterable[Fact], claims: Iterable[Claim]) -> bool:
+    """Whether the rows of a source say these claims and nothing else."""
+    said = {_claim(row).key for row in rows if row.effect != Effect.NONE}
+    return said == {claim.key for claim in claims}
 
 
 def _claim(row: Fact) -> Claim:
