@@ -28,6 +28,7 @@ def grant(row: CreditGrant, *, at: datetime) -> dict[str, Any]:
         "source": {"type": row.source_type, "id": row.source_id},
         "product": row.product_id or None,
         "amount": row.amount,
+        "carried": row.carried,
         "due": row.due,
         "given": row.given,
         "available": row.available,

@@ -14,14 +14,17 @@ from billing.models import Product
 from billing.models.product import DisputePolicy, RefundPolicy
 from billing.selectors import catalog as stored
 from billing.services import catalog
+from billing.services.product_credits import NO_CREDITS, USUAL_PRIORITY, Credits
 from billing.services.product_features import Entitlement
-from common.api.serializers import FlagField, StrictSerializer
+from common.api.serializers import FlagField, StrictSerializer, WholeNumberField
 from common.api.views import ProjectViewSet
 from entitlements.api.serializers import ValueField
 from entitlements.models.feature import FeatureKind
 from projects.scopes import Scope
 
 MAX_FEATURES = 100
+MAX_CREDITS = 10**9
+MAX_CREDIT_DAYS = 3650
 REFUNDS = "What becomes of access when the money for it goes back."
 DISPUTES = "What becomes of access while a bank decides about the payment."
 
@@ -31,6 +34,31 @@ class GivenFeatureSerializer(StrictSerializer):
 
     feature = serializers.CharField(max_length=64, help_text="The feature's code.")
     value = ValueField(default=True)
+
+
+class GivenCreditsSerializer(StrictSerializer):
+    """Credits that come with each unit: of each period of a subscription, or of each purchase."""
+
+    amount = WholeNumberField(min_value=1, max_value=MAX_CREDITS)
+    priority = WholeNumberField(
+        min_value=0,
+        max_value=100,
+        default=USUAL_PRIORITY,
+        help_text="Those with the lowest number are spent first.",
+    )
+    expires_after_days = WholeNumberField(
+        min_value=1,
+        max_value=MAX_CREDIT_DAYS,
+        allow_null=True,
+        default=None,
+        help_text="When null those of a period end with it, and bought ones never.",
+    )
+
+
+class ProductCreditsSerializer(serializers.Serializer[Any]):
+    amount = serializers.IntegerField()
+    priority = serializers.IntegerField()
+    expires_after_days = serializers.IntegerField(allow_null=True)
 
 
 class ProductFeatureSerializer(serializers.Serializer[Any]):
@@ -50,6 +78,7 @@ class ProductSerializer(serializers.Serializer[Any]):
         help_text="Whether its price is agreed with each customer: plans show none."
     )
     features = ProductFeatureSerializer(many=True)
+    credits = ProductCreditsSerializer(allow_null=True)
     refund_policy = serializers.ChoiceField(choices=RefundPolicy.choices, help_text=REFUNDS)
     dispute_policy = serializers.ChoiceField(choices=DisputePolicy.choices, help_text=DISPUTES)
     metadata = serializers.DictField(child=serializers.CharField())
@@ -63,6 +92,7 @@ class NewProductSerializer(StrictSerializer):
     features = serializers.ListField(
         child=GivenFeatureSerializer(), default=list, max_length=MAX_FEATURES
     )
+    credits = GivenCreditsSerializer(allow_null=True, default=None)
     refund_policy = serializers.ChoiceField(
         choices=RefundPolicy.choices, default=RefundPolicy.REVOKE, help_text=REFUNDS
     )
@@ -83,6 +113,11 @@ class ProductChangeSerializer(StrictSerializer):
     active = FlagField(required=False)
     features = serializers.ListField(
         child=GivenFeatureSerializer(), required=False, max_length=MAX_FEATURES
+    )
+    credits = GivenCreditsSerializer(
+        allow_null=True,
+        required=False,
+        help_text="Null for none. What was given already stays as it was.",
     )
     refund_policy = serializers.ChoiceField(
         choices=RefundPolicy.choices, required=False, help_text=REFUNDS
@@ -129,7 +164,11 @@ class ProductsViewSet(ProjectViewSet):
         body = self.parse_body(NewProductSerializer)
         row = catalog.create_product(
             project=self.calling_project,
-            **{**body, "features": _entitlements(body["features"])},
+            **{
+                **body,
+                "features": _entitlements(body["features"]),
+                "credits": _credits(body["credits"]),
+            },
             idempotency_key=request.headers.get("Idempotency-Key", ""),
             actor=self.actor,
             at=timezone.now(),
@@ -146,6 +185,8 @@ class ProductsViewSet(ProjectViewSet):
         """
         row, body = self._product(pk), self.parse_body(ProductChangeSerializer)
         features = body.pop("features", None)
+        if "credits" in body:
+            body["credits"] = _credits(body["credits"])
         row = catalog.change_product(
             product=row,
             features=None if features is None else _entitlements(features),
@@ -157,6 +198,10 @@ class ProductsViewSet(ProjectViewSet):
 
     def _product(self, pk: str) -> Product:
         return stored.product(project=self.calling_project, product_id=pk)
+
+
+def _credits(given: dict[str, Any] | None) -> Credits:
+    return NO_CREDITS if given is None else Credits(**given)
 
 
 def _entitlements(given: list[dict[str, Any]]) -> list[Entitlement]:

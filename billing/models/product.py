@@ -38,6 +38,11 @@ class Product(Outbound):
     custom_price = models.BooleanField(
         default=False, help_text="A plan whose price is agreed with each customer."
     )
+    credits_amount = models.BigIntegerField(
+        default=0, db_default=0, help_text="Credits that come with each unit; 0 for none."
+    )
+    credits_priority = models.PositiveSmallIntegerField(default=50, db_default=50)
+    credits_expire_after_days = models.PositiveIntegerField(null=True, blank=True)
     metadata = models.JSONField(default=dict, blank=True)
     catalog_version = models.BigIntegerField(
         default=0, db_default=0, help_text="How often what it entitles to has changed."

@@ -15,11 +15,22 @@ def product(row: Product) -> Json:
             {"feature": each.feature.code, "kind": each.feature.kind, "value": each.value}
             for each in sorted(row.features.all(), key=lambda each: each.feature.code)
         ],
+        "credits": _credits(row),
         "refund_policy": row.refund_policy,
         "dispute_policy": row.dispute_policy,
         "metadata": row.metadata,
         "stripe_id": row.stripe_id,
         "created_at": moment(row.created_at),
+    }
+
+
+def _credits(row: Product) -> Json | None:
+    if not row.credits_amount:
+        return None
+    return {
+        "amount": row.credits_amount,
+        "priority": row.credits_priority,
+        "expires_after_days": row.credits_expire_after_days,
     }
 
 

@@ -19,12 +19,14 @@ from billing.selectors import catalog
 from billing.services import (
     intents,
     making,
+    product_credits,
     product_features,
     product_policies,
     stripe_accounts,
     stripe_meters,
     sync,
 )
+from billing.services.product_credits import NO_CREDITS, Credits
 from billing.services.product_features import Entitlement
 from billing.stripe import prices, products
 from billing.stripe.errors import StripeObjectMissing, StripeRefused
@@ -48,6 +50,7 @@ def create_product(
     refund_policy: str = RefundPolicy.REVOKE,
     dispute_policy: str = DisputePolicy.HOLD,
     custom_price: bool = False,
+    credits: Credits = NO_CREDITS,
 ) -> Product:
     """A new product, known to Stripe. Raises Invalid for a feature or value that does not fit.
 
@@ -60,6 +63,7 @@ def create_product(
         "refund_policy": refund_policy,
         "dispute_policy": dispute_policy,
         "custom_price": custom_price,
+        **credits.columns,
     }
     content = [name, description, said, metadata, ours]
     key = making.request_key(idempotency_key, "product", *content)
@@ -91,6 +95,7 @@ def change_product(
     refund_policy: str | None = None,
     dispute_policy: str | None = None,
     custom_price: bool | None = None,
+    credits: Credits | None = None,
     reason: str = "",
 ) -> Product:
     """Change what is given; ``active=False`` takes the product off sale.
@@ -118,6 +123,8 @@ def change_product(
         product_features.replace(product=product, wanted=wanted, actor=actor, reason=reason, at=at)
     if custom_price is not None:
         _set_custom_price(product, custom_price, actor=actor, reason=reason, at=at)
+    if credits is not None:
+        product_credits.replace(product=product, wanted=credits, actor=actor, reason=reason, at=at)
     product_policies.replace(
         product=product,
         refund_policy=refund_policy,

@@ -23,14 +23,18 @@ from billing.models import (
 from billing.models.checkout import CheckoutStatus
 from billing.models.subscription import ENDED
 from billing.models.sync_object import Kind
-from billing.services import claims, leases
+from billing.services import claims, crediting, leases
 from entitlements.models.fact import SourceType
 from entitlements.services import facts
 from projects.models import Customer
 
 
 def follow_subscription(*, subscription: Subscription, customer: Customer, at: datetime) -> bool:
-    """Make the customer's facts from this subscription what its items say; whether that changed."""
+    """Make the customer's facts from this subscription what its items say; whether that changed.
+
+    The credits of its periods follow too.
+    """
+    crediting.follow_subscription(subscription=subscription, customer=customer, at=at)
     return facts.replace(
         customer=customer,
         source_type=SourceType.SUBSCRIPTION,
@@ -43,9 +47,10 @@ def follow_subscription(*, subscription: Subscription, customer: Customer, at: d
 def follow_checkout(*, checkout: Checkout, customer: Customer, at: datetime) -> bool:
     """Make the customer's facts from this purchase what was bought once; whether that changed.
 
-    Each line remembers when it was given and, while it is, taken back.
+    Each line remembers when it was given and, while it is, taken back. Its credits follow too.
     """
     given = claims.of_lines(checkout)
+    crediting.follow_checkout(checkout=checkout, given=given, customer=customer, at=at)
     for line, left in given:
         _note(line, is_given=left is not None, at=at)
     return facts.replace(

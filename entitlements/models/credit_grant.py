@@ -53,6 +53,9 @@ class CreditGrant(ProjectOwned):
     key = models.CharField(max_length=120, blank=True)
     product_id = models.CharField(max_length=40, blank=True)
     quantity = models.PositiveIntegerField(default=1)
+    carried = models.BigIntegerField(
+        default=0, help_text="Spent ahead of a period that ended early: given less for it here."
+    )
     amount = models.BigIntegerField()
     due = models.BigIntegerField()
     priority = models.PositiveSmallIntegerField()

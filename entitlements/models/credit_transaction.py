@@ -137,7 +137,7 @@ class CreditEntry(ProjectOwned):
                 level=pgtrigger.Statement,
                 when=pgtrigger.After,
                 operation=pgtrigger.Insert,
-                referencing=pgtrigger.Referencing(new="posted"),
+                referencing=pgtrigger.Referencing(new="posted"),  # type: ignore[no-untyped-call]
                 func=POST,
             ),
         ]

@@ -26,6 +26,17 @@ def balances(*, project_id: str, customer_ids: Collection[str], at: datetime) ->
     return dict.fromkeys(customer_ids, 0) | {customer: int(total) for customer, total in rows}
 
 
+def balance(*, project_id: str, customer_id: str, at: datetime) -> int:
+    """As :func:`balances` for one customer."""
+    return balances(project_id=project_id, customer_ids=[customer_id], at=at)[customer_id]
+
+
+def live(*, project_id: str, grant_ids: Collection[str], at: datetime) -> set[str]:
+    """Which of these grants have not expired at ``at``."""
+    rows = CreditGrant.objects.for_project(project_id).filter(_is_live(at), pk__in=grant_ids)
+    return set(rows.values_list("pk", flat=True))
+
+
 def spendable(*, project_id: str, customer_id: str, at: datetime) -> list[CreditGrant]:
     """The customer's grants that have something to spend at ``at``, in no order."""
     rows = CreditGrant.objects.for_project(project_id).filter(customer_id=customer_id)

@@ -20,6 +20,7 @@ from entitlements.models import CreditAccount, CreditGrant
 from entitlements.models.credit_grant import CreditSource
 from entitlements.selectors import credits
 from entitlements.services import credit_ledger
+from entitlements.services.credit_ledger import Note
 from events.services import audit
 from projects.models import Customer
 from projects.selectors import customers
@@ -27,30 +28,44 @@ from projects.selectors import customers
 log = structlog.get_logger(__name__)
 
 USUAL_PRIORITY = 50
+TERMS = (
+    "amount",
+    "due",
+    "product_id",
+    "quantity",
+    "carried",
+    "ends_at",
+    "expires_at",
+    "withheld_at",
+)
 TOP_UPS = frozenset({Movement.GRANT, Movement.RESTORE})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Where credits come from: a source, which of its grants this is, since when it gives them."""
+
+    source_type: CreditSource
+    source_id: str
+    key: str
+    starts_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
     """What a source says of credits: how many it gives, how many of them are due after refunds
-    and the like, until when, and whether they are withheld for now."""
+    and the like, until when, and whether they are withheld for now. ``product_id`` and
+    ``quantity`` are what the amount was made of, less what was ``carried`` over from a period that
+    ended early; ``ends_at`` is the end of the period that it is for.
+    """
 
     amount: int
     due: int
     expires_at: datetime | None = None
     is_withheld: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Origin:
-    """Where credits come from: a source, which of its grants this is, the period it is for."""
-
-    source_type: CreditSource
-    source_id: str
-    key: str = ""
     product_id: str = ""
     quantity: int = 1
-    starts_at: datetime
+    carried: int = 0
     ends_at: datetime | None = None
 
 
@@ -67,44 +82,54 @@ def give(
     """A new grant of credits, with what is due of it. The caller holds the customer's lock."""
     with transaction.atomic():
         account = _account(customer)
-        grant = CreditGrant.objects.for_project(customer.project_id).create(
+        grant = CreditGrant(
+            project_id=customer.project_id,
             customer=customer,
             source_type=origin.source_type,
             source_id=origin.source_id,
             key=origin.key,
-            product_id=origin.product_id,
-            quantity=origin.quantity,
             starts_at=origin.starts_at,
-            ends_at=origin.ends_at,
-            amount=terms.amount,
-            due=terms.due,
             priority=priority,
             granted_at=at,
-            expires_at=terms.expires_at,
-            withheld_at=at if terms.is_withheld else None,
             reason=reason,
             created_by=actor,
         )
+        _write(grant, terms, at)
+        grant.save(force_insert=True)
         _come_to_what_is_due(account, grant, at, reason=reason, actor=actor)
-        grant.refresh_from_db()
-    return grant
+        return credits.grant(project=grant.project_id, grant_id=grant.pk)
 
 
-def revise(*, grant: CreditGrant, terms: Terms, at: datetime, reason: str = "") -> bool:
+def revise(
+    *, customer: Customer, grant: CreditGrant, terms: Terms, at: datetime, reason: str = ""
+) -> bool:
     """Make these the grant's terms and book the difference; whether there was one.
 
     The caller holds the customer's lock. A grant that was revoked stays as it is.
     """
+    if grant.revoked_at is not None or terms_of(grant) == terms:
+        return False
     with transaction.atomic():
-        account = _account(grant.customer)
+        account = _account(customer)
         grant = credits.grant(project=grant.project_id, grant_id=grant.pk)
-        if grant.revoked_at is not None or _terms(grant) == terms:
-            return False
-        grant.amount, grant.due, grant.expires_at = terms.amount, terms.due, terms.expires_at
-        grant.withheld_at = (grant.withheld_at or at) if terms.is_withheld else None
-        grant.save(update_fields=["amount", "due", "expires_at", "withheld_at"])
+        _write(grant, terms, at)
+        grant.save(update_fields=TERMS)
         _come_to_what_is_due(account, grant, at, reason=reason)
     return True
+
+
+def terms_of(grant: CreditGrant) -> Terms:
+    """What was said of the grant last."""
+    return Terms(
+        amount=grant.amount,
+        due=grant.due,
+        expires_at=grant.expires_at,
+        is_withheld=grant.is_withheld,
+        product_id=grant.product_id,
+        quantity=grant.quantity,
+        carried=grant.carried,
+        ends_at=grant.ends_at,
+    )
 
 
 def give_by_hand(
@@ -129,7 +154,7 @@ def give_by_hand(
         origin = Origin(
             source_type=CreditSource.OPERATOR,
             source_id=customer.pk,
-            key=new_id("key"),
+            key=new_id("by"),
             starts_at=at,
         )
         grant = give(
@@ -182,7 +207,7 @@ def settle_due(*, account: CreditAccount, grant_ids: Collection[str], at: dateti
     rows = CreditGrant.objects.for_project(account.project_id).filter(pk__in=grant_ids)
     for grant in rows.order_by("id"):
         _come_to_what_is_due(account, grant, at)
-    return _balance(account, at)
+    return credits.balance(project_id=account.project_id, customer_id=account.customer_id, at=at)
 
 
 def _expire(due: CreditGrant, at: datetime) -> bool:
@@ -204,7 +229,7 @@ def _come_to_what_is_due(
     steps = come_to(lot, due=grant.due, is_withheld=grant.is_withheld, at=at)
     if not steps:
         return False
-    balance = _balance(account, at)
+    balance = credits.balance(project_id=account.project_id, customer_id=account.customer_id, at=at)
     for step in steps:
         moved = sum(leg.amount for leg in step.legs if leg.bucket == Bucket.AVAILABLE)
         balance += moved if lot.is_live(at) else 0
@@ -213,9 +238,8 @@ def _come_to_what_is_due(
             movement=step.movement,
             legs=step.legs,
             balance=balance,
+            note=Note(reason=reason, actor=actor),
             at=at,
-            reason=reason,
-            actor=actor,
         )
     if steps[-1].movement in TOP_UPS:
         credit_ledger.rose(account=account, balance=balance, at=at)
@@ -235,20 +259,12 @@ def _account(customer: Customer) -> CreditAccount:
     return account
 
 
-def _balance(account: CreditAccount, at: datetime) -> int:
-    found = credits.balances(
-        project_id=account.project_id, customer_ids=[account.customer_id], at=at
-    )
-    return found[account.customer_id]
-
-
-def _terms(grant: CreditGrant) -> Terms:
-    return Terms(
-        amount=grant.amount,
-        due=grant.due,
-        expires_at=grant.expires_at,
-        is_withheld=grant.is_withheld,
-    )
+def _write(grant: CreditGrant, terms: Terms, at: datetime) -> None:
+    grant.amount, grant.due = terms.amount, terms.due
+    grant.product_id, grant.quantity = terms.product_id, terms.quantity
+    grant.carried = terms.carried
+    grant.ends_at, grant.expires_at = terms.ends_at, terms.expires_at
+    grant.withheld_at = (grant.withheld_at or at) if terms.is_withheld else None
 
 
 def _check_reason(reason: str) -> None:

@@ -5,6 +5,7 @@ the entries up to the grants' sums and refuses what does not balance.
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from django.conf import settings
@@ -21,18 +22,25 @@ EVENTS = {Told.LOW: EventType.CREDITS_LOW, Told.EXHAUSTED: EventType.CREDITS_EXH
 RANK = [Told.NOTHING, Told.LOW, Told.EXHAUSTED]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """What is written beside a movement: its caller's key, the reservation, and why."""
+
+    key: str | None = None
+    reference: str = ""
+    feature: str = ""
+    reason: str = ""
+    actor: str = ""
+
+
 def post(
     *,
     account: CreditAccount,
     movement: Movement,
     legs: Sequence[Leg],
     balance: int,
+    note: Note,
     at: datetime,
-    key: str | None = None,
-    reference: str = "",
-    feature: str = "",
-    reason: str = "",
-    actor: str = "",
 ) -> CreditTransaction:
     """One transaction with its entries; ``balance`` is what can be spent after it.
 
@@ -43,11 +51,11 @@ def post(
         movement=movement,
         amount=sum(leg.amount for leg in legs if leg.amount > 0),
         balance=balance,
-        key=key,
-        reference=reference,
-        feature=feature,
-        reason=reason,
-        actor=actor,
+        key=note.key,
+        reference=note.reference,
+        feature=note.feature,
+        reason=note.reason,
+        actor=note.actor,
         occurred_at=at,
     )
     CreditEntry.objects.for_project(account.project_id).bulk_create(_entries(made, legs))

@@ -15,6 +15,9 @@ from entitlements.errors import CreditsKeyReused, NotEnoughCredits
 from entitlements.models import CreditAccount, CreditTransaction
 from entitlements.selectors import credits
 from entitlements.services import credit_grants, credit_ledger
+from entitlements.services.credit_ledger import Note
+
+TAKEN_TO = {Movement.SPEND: Bucket.SPENT, Movement.HOLD: Bucket.RESERVED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +55,8 @@ def spend(
             account = _lock(project_id, customer_id, amount)
             if key is not None and (was := _repeated(account, key, amount, feature)):
                 return was
-            return _take(
-                account,
-                amount,
-                to=Bucket.SPENT,
-                at=at,
-                movement=Movement.SPEND,
-                key=key,
-                feature=feature,
-                reason=reason,
-                actor=actor,
-            )
+            note = Note(key=key, feature=feature, reason=reason, actor=actor)
+            return _take(account, amount, movement=Movement.SPEND, note=note, at=at)
     except IntegrityError as error:
         if key is None or credits.find_transaction(project_id=project_id, key=key) is None:
             raise
@@ -83,15 +77,9 @@ def hold(
     What is set aside outlives its expiry. Raises NotEnoughCredits.
     """
     with transaction.atomic():
-        return _take(
-            _lock(project_id, customer_id, amount),
-            amount,
-            to=Bucket.RESERVED,
-            at=at,
-            movement=Movement.HOLD,
-            reference=reference,
-            feature=feature,
-        )
+        account = _lock(project_id, customer_id, amount)
+        note = Note(reference=reference, feature=feature)
+        return _take(account, amount, movement=Movement.HOLD, note=note, at=at)
 
 
 def settle(
@@ -113,22 +101,42 @@ def settle(
     with transaction.atomic():
         account = credits.lock(project_id=project_id, customer_id=customer_id)
         held = credits.reserved(project_id=project_id, customer_id=customer_id, reference=reference)
-        balance = _balance(project_id, customer_id, at)
         if account is None or not held:
-            return balance
+            return credits.balance(project_id=project_id, customer_id=customer_id, at=at)
         used, rest = divide([Share(grant.pk, left) for grant, left in held], amount)
-        common = {"account": account, "reference": reference, "feature": feature, "at": at}
-        if used:
-            legs = moved(used, Bucket.RESERVED, Bucket.SPENT)
-            credit_ledger.post(movement=Movement.SETTLE, legs=legs, balance=balance, **common)
-        if rest:
-            live = {grant.pk for grant, _ in held if grant.lot.is_live(at)}
-            balance += sum(share.amount for share in rest if share.grant in live)
-            legs = moved(rest, Bucket.RESERVED, Bucket.AVAILABLE)
-            credit_ledger.post(movement=Movement.RELEASE, legs=legs, balance=balance, **common)
-            returned = [share.grant for share in rest]
-            balance = credit_grants.settle_due(account=account, grant_ids=returned, at=at)
+        note = Note(reference=reference, feature=feature)
+        return _divide(account, used, rest, note, at)
+
+
+def _divide(
+    account: CreditAccount, used: Sequence[Share], rest: Sequence[Share], note: Note, at: datetime
+) -> int:
+    who = {"project_id": account.project_id, "customer_id": account.customer_id}
+    balance = credits.balance(**who, at=at)
+    if used:
+        credit_ledger.post(
+            account=account,
+            movement=Movement.SETTLE,
+            legs=moved(used, Bucket.RESERVED, Bucket.SPENT),
+            balance=balance,
+            note=note,
+            at=at,
+        )
+    if not rest:
         return balance
+    live = credits.live(
+        project_id=account.project_id, grant_ids=[each.grant for each in rest], at=at
+    )
+    credit_ledger.post(
+        account=account,
+        movement=Movement.RELEASE,
+        legs=moved(rest, Bucket.RESERVED, Bucket.AVAILABLE),
+        balance=balance + sum(share.amount for share in rest if share.grant in live),
+        note=note,
+        at=at,
+    )
+    returned = [share.grant for share in rest]
+    return credit_grants.settle_due(account=account, grant_ids=returned, at=at)
 
 
 def release(
@@ -156,13 +164,7 @@ def _lock(project_id: str, customer_id: str, amount: int) -> CreditAccount:
 
 
 def _take(
-    account: CreditAccount,
-    amount: int,
-    *,
-    to: Bucket,
-    at: datetime,
-    movement: Movement,
-    **said: str | None,
+    account: CreditAccount, amount: int, *, movement: Movement, note: Note, at: datetime
 ) -> Spent:
     rows = credits.spendable(project_id=account.project_id, customer_id=account.customer_id, at=at)
     there = sum(row.available for row in rows)
@@ -173,10 +175,10 @@ def _take(
     made = credit_ledger.post(
         account=account,
         movement=movement,
-        legs=moved(shares, Bucket.AVAILABLE, to),
+        legs=moved(shares, Bucket.AVAILABLE, TAKEN_TO[movement]),
         balance=balance,
+        note=note,
         at=at,
-        **said,
     )
     credit_ledger.fell(account=account, balance=balance, at=at)
     return Spent(made.pk, amount, balance, shares)
@@ -194,10 +196,6 @@ def _repeated(account: CreditAccount, key: str, amount: int, feature: str) -> Sp
 def _shares(was: CreditTransaction) -> list[Share]:
     legs = [Leg(each.grant_id, Bucket(each.bucket), each.amount) for each in was.entries.all()]
     return [Share(leg.grant, leg.amount) for leg in legs if leg.amount > 0]
-
-
-def _balance(project_id: str, customer_id: str, at: datetime) -> int:
-    return credits.balances(project_id=project_id, customer_ids=[customer_id], at=at)[customer_id]
 
 
 def _not_enough(balance: int, amount: int) -> NotEnoughCredits:
