@@ -23,7 +23,7 @@ def programs(
             log / "sandbox.log",
             lambda: responds(sandbox_port),
         ),
-        Program("web", _web(web_port), log / "web.log", lambda: serves(web_port, "/ready")),
+        Program("web", web(web_port), log / "web.log", lambda: serves(web_port, "/ready")),
         Program(
             "worker", _worker(), log / "worker.log", lambda: takes_tasks(environment["REDIS_URL"])
         ),
@@ -42,12 +42,13 @@ def _sandbox(var: Path, web_port: int, port: int, environment: Mapping[str, str]
     ]
 
 
-def _web(port: int) -> list[str]:
+def web(port: int, application: str = "config.wsgi:application") -> list[str]:
+    """The web server's command, for the product or for what it is compared with."""
     return [
         *_module("granian"),
         *("--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port)),
         *("--workers", str(WEB_WORKERS), "--blocking-threads", str(WEB_THREADS)),
-        *("--log-level", "warning", "config.wsgi:application"),
+        *("--log-level", "warning", application),
     ]
 
 

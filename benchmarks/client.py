@@ -1,0 +1,48 @@
+"""One caller of a world, for what is not timed: warming, and looking whether answers are right."""
+
+import http.client
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import orjson
+
+from benchmarks.place import World
+
+
+def call(world: World, method: str, path: str, body: Any = None, key: str | None = None) -> Any:
+    """Status and JSON of one answer."""
+    connection = http.client.HTTPConnection("127.0.0.1", world.port, timeout=30)
+    try:
+        return _send(connection, world.shop.key if key is None else key, method, path, body)
+    finally:
+        connection.close()
+
+
+def warm(world: World, users: Iterable[int], feature: str, *, batch: int = 100) -> None:
+    """Ask for every user once, many at a time."""
+    listed = list(users)
+    parts = [listed[start : start + batch] for start in range(0, len(listed), batch)]
+    with ThreadPoolExecutor(4) as threads:
+        for status in threads.map(lambda part: _ask_many(world, part, feature), parts):
+            if status != 200:
+                raise RuntimeError(f"Warming was answered with {status}.")
+
+
+def _ask_many(world: World, users: list[int], feature: str) -> int:
+    checks = [{"user_id": f"u{user}", "feature": feature} for user in users]
+    status, _ = call(world, "POST", "/api/v1/entitlements/check", {"checks": checks})
+    return int(status)
+
+
+def _send(
+    connection: http.client.HTTPConnection, key: str, method: str, path: str, body: Any
+) -> tuple[int, Any]:
+    connection.request(
+        method,
+        path,
+        body=None if body is None else orjson.dumps(body),
+        headers={"Authorization": f"Bearer {key}", "Content-Type": "application/json"},
+    )
+    answer = connection.getresponse()
+    return answer.status, orjson.loads(answer.read() or b"null")

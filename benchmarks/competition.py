@@ -1,0 +1,65 @@
+"""The programs that ours are measured against, each on a port of its own."""
+
+import hashlib
+from dataclasses import dataclass
+
+import orjson
+import redis
+
+from benchmarks.environments import NoEnvironment, python_of
+from benchmarks.place import Place
+from config.embedded import CHECKOUT
+from config.processes import free_port
+from config.stack.programs import WEB_WORKERS, web
+
+FEATURES = 20
+CUSTOMERS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """Where it answers, and with which key."""
+
+    url: str
+    key: str
+
+
+def bare(place: Place, database_url: str) -> Peer:
+    """Views with nothing around them, on the product's own server."""
+    port = free_port()
+    environment = place.environment(database_url, place.redis_url(0))
+    place.start("bare", web(port, "benchmarks.peers.bare:application"), port, environment)
+    return Peer(f"http://127.0.0.1:{port}", "")
+
+
+def fastapi(place: Place) -> Peer | None:
+    """FastAPI with the decisions in Redis; None when it cannot be installed."""
+    try:
+        python = python_of("fastapi")
+    except NoEnvironment as error:
+        place.say(f"FastAPI is left out: {error}")
+        return None
+    key, url, port = "sk_live_bench", place.redis_url(3), free_port()
+    _fill(url, key)
+    command = [
+        *(python, "-m", "uvicorn", "--host", "127.0.0.1", "--port", str(port)),
+        *("--workers", str(WEB_WORKERS), "--loop", "uvloop", "--http", "httptools"),
+        *("--no-access-log", "--log-level", "error", "--lifespan", "off"),
+        *("--app-dir", str(CHECKOUT), "benchmarks.peers.fast:app"),
+    ]
+    place.start("fastapi", command, port, {**place.environment("", url), "VIRTUAL_ENV": ""})
+    return Peer(f"http://127.0.0.1:{port}", key)
+
+
+def _fill(url: str, key: str) -> None:
+    """Twenty features of each customer, 2 kB of JSON."""
+    client = redis.Redis.from_url(url, protocol=2)
+    client.flushdb()
+    client.set(f"key:{hashlib.sha256(key.encode()).hexdigest()}", orjson.dumps({"tenant": "t"}))
+    names = ["sso", *(f"feature_{number}" for number in range(1, FEATURES))]
+    item = {"enabled": True, "type": "metered", "limit": 1000, "used": 7}
+    features = {name: {**item, "resets_at": "2030-01-01T00:00:00Z"} for name in names}
+    for user in range(CUSTOMERS):
+        body = {"customer": f"u{user}", "plan": "pro", "version": 7, "features": features}
+        client.set(f"ent:t:u{user}", orjson.dumps(body))
+    client.close()

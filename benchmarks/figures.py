@@ -1,0 +1,45 @@
+"""What was measured: a figure per case and round, and ratios taken inside a round."""
+
+import statistics
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+
+class WrongAnswers(RuntimeError):
+    """Something was answered that should not have been."""
+
+
+@dataclass(slots=True)
+class Figures:
+    """By name, one figure a round, each per second."""
+
+    by_name: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    wrong: list[str] = field(default_factory=list)
+
+    def add(self, name: str, per_second: float, *, wrong: str = "") -> None:
+        self.by_name[name].append(per_second)
+        if wrong:
+            self.wrong.append(f"{name}: {wrong}")
+
+    def median(self, name: str) -> float:
+        return statistics.median(self.by_name[name])
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """``top`` to ``bottom``; ``factor`` makes them comparable; ``target`` is the least wanted."""
+
+    what: str
+    top: str
+    bottom: str
+    target: float | None = None
+    factor: float = 1.0
+
+    def of(self, figures: Figures) -> list[float]:
+        """One a round; empty when either side was not measured."""
+        tops, bottoms = figures.by_name.get(self.top, []), figures.by_name.get(self.bottom, [])
+        return [
+            self.factor * top / bottom
+            for top, bottom in zip(tops, bottoms, strict=False)
+            if bottom > 0
+        ]

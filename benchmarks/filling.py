@@ -1,0 +1,185 @@
+"""Fill a database in SQL: every row is a copy of one that the services made, with other ids.
+
+So a new column of a table needs nothing here. Totals are what the records come to.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from tqdm import tqdm
+
+from benchmarks.shop import Shop
+from benchmarks.sizes import Size
+
+COLUMNS = """
+SELECT attname::text FROM pg_attribute
+WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped AND attidentity <> 'a'
+ORDER BY attnum
+"""
+TOTALS = """
+INSERT INTO usage_total (project_id, customer_id, meter_id, hour, count, sum, max, last, last_at)
+SELECT project_id, customer_id, meter_id, date_trunc('hour', occurred_at), count(*), sum(value),
+       max(value), (array_agg(value ORDER BY occurred_at DESC))[1], max(occurred_at)
+FROM usage_record
+WHERE project_id = {project} AND customer_id BETWEEN {first} AND {last} GROUP BY 1, 2, 3, 4
+"""
+TABLES = [
+    "projects_project",
+    "projects_customer",
+    "entitlements_feature",
+    "entitlements_fact",
+    "entitlements_rules",
+    "entitlements_snapshot",
+    "usage_meter",
+    "usage_record",
+    "usage_recordkey",
+    "usage_total",
+]
+
+
+def crowd(connection: psycopg.Connection[Any], shop: Shop, size: Size) -> None:
+    """The measured project's customers, ``u0`` and on, with what the pattern has."""
+    connection.execute("SET session_replication_role = replica")  # no foreign key is looked up
+    _customers(connection, shop, "0", first=0, count=size.crowd)
+    connection.execute("VACUUM ANALYZE")
+
+
+def everybody_else(connection: psycopg.Connection[Any], shop: Shop, size: Size) -> None:
+    """The other projects, their customers, and everybody's records of the last weeks."""
+    each = max(1, (size.customers - size.crowd) // (size.projects - 1))
+    per_customer = max(1, size.records // size.customers)
+    connection.execute("SET synchronous_commit = off")
+    with tqdm(total=size.customers, unit=" customers", disable=None, leave=False) as bar:
+        for number, first, count in _parts(size, each):
+            if number:
+                _project(connection, shop, str(number))
+                _customers(connection, shop, str(number), first=first, count=count)
+            _records(connection, shop, str(number), first=first, count=count, each=per_customer)
+            bar.update(count)
+    for table in TABLES:
+        connection.execute(sql.SQL("VACUUM ANALYZE {}").format(sql.Identifier(table)))
+    connection.execute("CHECKPOINT")
+
+
+def _parts(size: Size, each: int) -> Iterator[tuple[int, int, int]]:
+    """Number of the project, number of its first customer, how many customers."""
+    step = 10_000
+    for first in range(0, size.crowd, step):
+        yield 0, first, min(step, size.crowd - first)
+    for number in range(1, size.projects):
+        yield number, size.crowd + (number - 1) * each, each
+
+
+def _project(connection: psycopg.Connection[Any], shop: Shop, number: str) -> None:
+    project = _id("prj", number)
+    own = {"project_id": project}
+    _copy(
+        connection,
+        "projects_project",
+        {"id": project, "slug": f"'load-{number}'", "name": f"'Load {number}'"},
+        where=f"id = '{shop.project}'",
+    )
+    mine = f"project_id = '{shop.project}'"
+    meter = _of_project("mtr", number, "t.id")
+    _copy(connection, "usage_meter", {**own, "id": meter}, where=mine)
+    feature = {
+        **own,
+        "id": _of_project("feat", number, "t.id"),
+        "meter_id": f"CASE WHEN t.meter_id IS NOT NULL THEN "
+        f"{_of_project('mtr', number, 't.meter_id')} END",
+    }
+    _copy(connection, "entitlements_feature", feature, where=mine)
+    rules = {**own, "id": _of_project("rules", number, "t.id")}
+    _copy(connection, "entitlements_rules", rules, where=mine)
+
+
+def _customers(
+    connection: psycopg.Connection[Any], shop: Shop, number: str, *, first: int, count: int
+) -> None:
+    """Customers and what they may do: a copy of the pattern's row, facts and snapshot."""
+    source = f"generate_series({first}, {first + count - 1}) AS g(n)"
+    theirs = f"project_id = '{shop.project}' AND customer_id = '{shop.pattern}'"
+    project = f"'{shop.project}'" if number == "0" else _id("prj", number)
+    own = {"project_id": project, "customer_id": _id("cus", "g.n")}
+    feature = "t.feature_id" if number == "0" else _of_project("feat", number, "t.feature_id")
+    _copy(
+        connection,
+        "projects_customer",
+        {"project_id": project, "id": _id("cus", "g.n"), "user_id": "'u' || g.n"},
+        where=f"id = '{shop.pattern}'",
+        source=source,
+    )
+    fact = {**own, "feature_id": feature, "id": _of_customer("fact", "t.id")}
+    fact["source_id"] = _id("sub", "g.n")
+    _copy(connection, "entitlements_fact", fact, where=theirs, source=source)
+    snapshot = {**own, "id": _of_customer("snap", "t.id")}
+    _copy(connection, "entitlements_snapshot", snapshot, where=theirs, source=source)
+
+
+def _records(
+    connection: psycopg.Connection[Any],
+    shop: Shop,
+    number: str,
+    *,
+    first: int,
+    count: int,
+    each: int,
+) -> None:
+    """Records, their keys and totals, spread over the last 30 days, one an hour at most."""
+    source = (
+        f"generate_series({first}, {first + count - 1}) AS g(n), generate_series(1, {each}) AS r(k)"
+    )
+    project = f"'{shop.project}'" if number == "0" else _id("prj", number)
+    record = {
+        "project_id": project,
+        "customer_id": _id("cus", "g.n"),
+        "id": _id("use", f"g.n::bigint * {each} + r.k"),
+        "occurred_at": f"date_trunc('hour', now()) - (r.k * {720 // each} + g.n % 24) "
+        "* interval '1 hour'",
+    }
+    if number != "0":
+        record["meter_id"] = _of_project("mtr", number, "t.meter_id")
+    pattern = f"project_id = '{shop.project}' AND customer_id = '{shop.pattern}'"
+    _copy(connection, "usage_recordkey", record, where=pattern, source=source)
+    record["value"] = "(g.n * 31 + r.k * 7) % 1000"
+    _copy(connection, "usage_record", record, where=pattern, source=source)
+    last = _id("cus", str(first + count - 1))
+    statement = TOTALS.format(project=project, first=_id("cus", str(first)), last=last)
+    connection.execute(statement.encode())
+
+
+def _copy(
+    connection: psycopg.Connection[Any],
+    table: str,
+    changed: dict[str, str],
+    *,
+    where: str,
+    source: str = "(SELECT 1) AS g(n)",
+) -> None:
+    """Copy the rows that match, once for each row of the source, with these columns changed."""
+    names = [name for (name,) in connection.execute(COLUMNS, [table]).fetchall()]
+    chosen = [changed.get(name) or f't."{name}"' for name in names]
+    columns = ", ".join(f'"{name}"' for name in names)
+    statement = (
+        f"INSERT INTO {table} ({columns}) SELECT {', '.join(chosen)} "  # noqa: S608  # our own words
+        f"FROM (SELECT * FROM {table} WHERE {where}) AS t, {source}"
+    )
+    connection.execute(statement.encode())
+
+
+def _id(prefix: str, number: str) -> str:
+    """SQL of a public id that grows with the number."""
+    digits = f"lpad(to_hex(({number})::bigint), 10, '0')"
+    return f"'{prefix}_' || {digits} || substr(md5(({number})::text), 1, 16)"
+
+
+def _of_project(prefix: str, number: str, old: str) -> str:
+    return (
+        f"'{prefix}_' || lpad(to_hex({number}), 10, '0') || substr(md5({old} || '{number}'), 1, 16)"
+    )
+
+
+def _of_customer(prefix: str, old: str) -> str:
+    return f"'{prefix}_' || lpad(to_hex(g.n), 10, '0') || substr(md5({old} || g.n), 1, 16)"

@@ -1,0 +1,49 @@
+"""Check and count in one call, a thousand customers in turn."""
+
+from benchmarks import client, wrk
+from benchmarks.measures import usage
+from benchmarks.place import World
+from benchmarks.wrk import Load
+
+PATH = "/api/v1/entitlements/consume"
+CUSTOMERS = 1000
+CONNECTIONS = 16
+LAWS = """
+SELECT count(*) FROM usage_counter c WHERE c.project_id = %(project)s AND c.used <> (
+    SELECT coalesce(sum(t.sum), 0) FROM usage_total t
+    WHERE t.project_id = c.project_id AND t.customer_id = c.customer_id
+      AND t.meter_id = c.meter_id AND t.hour >= c.starts_at AND t.hour < c.ends_at)
+"""
+
+
+def bare(url: str, seconds: float) -> Load:
+    return _drive(url, "", seconds)
+
+
+def consume(world: World, seconds: float) -> tuple[Load, str]:
+    """How many were answered, and what is wrong: each answer is a record, and no other is."""
+    before = usage.stored(world)
+    load = _drive(world.url, world.shop.key, seconds)
+    taken = usage.stored(world) - before
+    is_right = load.requests - load.bad <= taken <= load.requests + CONNECTIONS
+    return load, "" if is_right else f"{load.requests} answers, {taken} records"
+
+
+def mistakes(world: World) -> list[str]:
+    """Whether one is answered as it must be, and every counter says what the totals come to."""
+    asked = {"user_id": "u1", "feature": "calls", "amount": 2}
+    status, body = client.call(world, "POST", PATH, asked)
+    wrong = [] if (status, body.get("consumed")) == (200, 2) else [f"consume: {status} {body}"]
+    with world.connect() as connection:
+        row = connection.execute(LAWS, {"project": world.shop.project}).fetchone()
+    return wrong if row and row[0] == 0 else [*wrong, f"{row and row[0]} counters are wrong"]
+
+
+def _drive(url: str, key: str, seconds: float) -> Load:
+    return wrk.drive(
+        url,
+        script="consume.lua",
+        arguments=[PATH, "calls", key, "0", str(CUSTOMERS)],
+        seconds=seconds,
+        connections=CONNECTIONS,
+    )

@@ -1,0 +1,82 @@
+"""Stripe's events as they come in: verified, kept as raw bytes, their object marked dirty."""
+
+import hashlib
+import hmac
+import os
+import time
+from pathlib import Path
+
+import orjson
+
+from benchmarks import wrk
+from benchmarks.place import World
+from benchmarks.wrk import Load
+
+PATH = "/webhooks/stripe"
+OBJECTS = 500
+STORED = "SELECT count(*) FROM webhooks_inboundevent"
+
+
+def receive(
+    world: World, seconds: float, *, secret: str, at: Path, most: int
+) -> tuple[Load, float, str]:
+    """How many events a second were kept, by the database; and what is wrong, if anything."""
+    prepared = prepare(at, secret=secret, events=int(most * seconds))
+    before = _stored(world)
+    load = wrk.drive(world.url, script="post.lua", arguments=[PATH, str(at), ""], seconds=seconds)
+    kept = _stored(world) - before
+    least = min(load.requests, prepared)
+    wrong = f"{kept} events of {least} are kept" if kept < least and not load.bad else ""
+    return load, kept / load.seconds, wrong
+
+
+def prepare(at: Path, *, secret: str, events: int) -> int:
+    """Write signed events for each thread; how many."""
+    tag, each = os.urandom(5).hex(), events // wrk.THREADS
+    for thread in range(wrk.THREADS):
+        with at.with_name(f"{at.name}.{thread}").open("wb") as out:
+            for number in range(each):
+                out.write(signed(event(f"{tag}{thread}{number:07d}", number), secret))
+    return each * wrk.THREADS
+
+
+def event(name: str, number: int) -> bytes:
+    """An event of the size and shape of Stripe's `customer.subscription.updated`."""
+    now = int(time.time())
+    subscription = f"sub_{number % OBJECTS:024d}"
+    price = {"id": "price_pro", "object": "price", "product": "prod_pro", "unit_amount": 4900}
+    item = {"id": f"si_{number}", "object": "subscription_item", "price": price, "quantity": 1}
+    held = {
+        "id": subscription,
+        "object": "subscription",
+        "customer": f"cus_{number % OBJECTS}",
+        "status": "active",
+        "items": {"object": "list", "data": [item], "has_more": False},
+        "metadata": {f"key_{index}": "x" * 40 for index in range(20)},
+        "created": now,
+    }
+    body = {
+        "id": f"evt_{name}",
+        "object": "event",
+        "api_version": "2026-10-28.endive",
+        "created": now,
+        "data": {"object": held, "previous_attributes": {"status": "trialing"}},
+        "livemode": False,
+        "pending_webhooks": 1,
+        "request": {"id": None, "idempotency_key": None},
+        "type": "customer.subscription.updated",
+    }
+    return orjson.dumps(body)
+
+
+def signed(body: bytes, secret: str) -> bytes:
+    """A line of ``post.lua``: the header, a tab, the body."""
+    stamp = str(int(time.time())).encode()
+    digest = hmac.new(secret.encode(), stamp + b"." + body, hashlib.sha256).hexdigest()
+    return b"t=" + stamp + b",v1=" + digest.encode() + b"\t" + body + b"\n"
+
+
+def _stored(world: World) -> int:
+    with world.connect() as connection:
+        row = connection.execute(STORED).fetchone()
+    return int(row[0]) if row else 0

@@ -1,0 +1,78 @@
+"""The smallest honest views, on Django without middleware: what ours are measured against.
+
+``granian --interface wsgi benchmarks.peers.bare:application``, as the product is served.
+"""
+
+import os
+from urllib.parse import urlsplit
+
+import orjson
+from django.conf import settings
+from django.core.wsgi import get_wsgi_application
+from django.db import connection
+from django.http import HttpRequest, HttpResponse
+from django.urls import path
+
+address = urlsplit(os.environ["DATABASE_URL"])
+settings.configure(
+    ALLOWED_HOSTS=["*"],
+    DATABASES={
+        "default": {
+            "ENGINE": "django.db.backends.postgresql",
+            "NAME": address.path[1:],
+            "USER": address.username,
+            "PASSWORD": address.password,
+            "HOST": address.hostname,
+            "PORT": address.port,
+            "CONN_HEALTH_CHECKS": True,
+            "OPTIONS": {"pool": {"min_size": 1, "max_size": 12, "timeout": 5}},
+        }
+    },
+    LOGGING_CONFIG=None,
+    MIDDLEWARE=[],
+    ROOT_URLCONF=__name__,
+    SECRET_KEY="of nothing",  # noqa: S106  # nothing is signed here
+    USE_TZ=True,
+)
+
+ANSWER = orjson.dumps(
+    {
+        "feature": "sso",
+        "allowed": True,
+        "reason": "entitled",
+        "value": True,
+        "limit": None,
+        "used": None,
+        "remaining": None,
+        "resets_at": None,
+        "valid_until": None,
+        "version": 1,
+        "sources": [{"type": "subscription", "id": "sub_01j9zc3k5v8e4w2t7x6y5q4r3s"}],
+    }
+)
+TAKE = """
+UPDATE bare_counter SET used = used + %(amount)s
+WHERE user_id = %(user_id)s AND used + %(amount)s <= most RETURNING used
+"""
+
+
+def check(request: HttpRequest) -> HttpResponse:
+    """An answer of the same size at the same address."""
+    return HttpResponse(ANSWER, content_type="application/json")
+
+
+def consume(request: HttpRequest) -> HttpResponse:
+    """One UPDATE … RETURNING, committed."""
+    asked = orjson.loads(request.body)
+    with connection.cursor() as cursor:
+        cursor.execute(TAKE, asked)
+        row = cursor.fetchone()
+    body = {"allowed": row is not None, "used": row and int(row[0])}
+    return HttpResponse(orjson.dumps(body), content_type="application/json")
+
+
+urlpatterns = [
+    path("api/v1/entitlements/check", check),
+    path("api/v1/entitlements/consume", consume),
+]
+application = get_wsgi_application()

@@ -1,0 +1,203 @@
+"""Where it happens: servers, databases and programs of its own under ``var/bench``.
+
+PostgreSQL and Valkey run as `make up` runs them, durable, and everything is stopped at the end. The
+filled database stays for the next run; `loaded.json` says what it holds.
+"""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import psycopg
+import redis
+from psycopg import sql
+
+from benchmarks import filling
+from benchmarks.shop import Shop
+from benchmarks.sizes import Size
+from config.embedded import CHECKOUT, development_secrets
+from config.embedded.place import home_of
+from config.embedded.servers import Servers
+from config.processes import end, free_port
+from config.stack.program import Program
+from config.stack.programs import web
+from config.stack.readiness import responds
+
+VAR = CHECKOUT / "var" / "bench"
+SOURCES = ("filling.py", "shop.py")
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """One database with its own Redis database, served by the product on a port of its own."""
+
+    name: str
+    database_url: str
+    redis_url: str
+    port: int
+    shop: Shop
+    environment: Mapping[str, str]
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def connect(self) -> psycopg.Connection[Any]:
+        return psycopg.connect(self.database_url, autocommit=True)
+
+    def forget(self) -> None:
+        """Empty its Redis database."""
+        client = redis.Redis.from_url(self.redis_url, protocol=2)
+        client.flushdb()
+        client.close()
+
+
+class Place:
+    """A context with two worlds, the empty and the full one; it leaves no process behind."""
+
+    def __init__(self, size: Size, say: Callable[[str], None]) -> None:
+        self.size = size
+        self.say = say
+        self.secrets: dict[str, str] = {}
+        self._undo = ExitStack()
+
+    def __enter__(self) -> Self:
+        with ExitStack() as undo:
+            VAR.mkdir(parents=True, exist_ok=True)
+            self.secrets = development_secrets(VAR)
+            self.servers = Servers(home_of(VAR), durable=True)
+            undo.callback(self.servers.leave)
+            self.servers.join()
+            self._programs: list[Program] = []
+            undo.callback(self._end)
+            self._undo = undo.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._undo.close()
+
+    def empty(self) -> World:
+        """A new database with the measured project and nobody else."""
+        self._drop("empty")
+        world = self._world("empty", 1)
+        with world.connect() as connection:
+            filling.crowd(connection, world.shop, self.size)
+        return world
+
+    def full(self) -> World:
+        """The same among all the others; loaded now, or in an earlier run."""
+        mark = VAR / "loaded.json"
+        wanted = {"size": asdict(self.size) | {"rounds": 0, "seconds": 0}, "from": _sources()}
+        known = json.loads(mark.read_text()) if mark.exists() else {}
+        if known.get("wanted") == wanted and self._exists("full"):
+            self.say("The filled database is there from an earlier run.")
+            return self._world("full", 2, shop=Shop(**known["shop"]))
+        mark.unlink(missing_ok=True)
+        self._drop("full")
+        world = self._world("full", 2)
+        started = time.monotonic()
+        with world.connect() as connection:
+            filling.crowd(connection, world.shop, self.size)
+            filling.everybody_else(connection, world.shop, self.size)
+        self.say(f"Filled a database in {time.monotonic() - started:.0f} s.")
+        mark.write_text(json.dumps({"wanted": wanted, "shop": asdict(world.shop)}))
+        return world
+
+    def bare(self) -> str:
+        """A database for raw statements; its address."""
+        self._drop("bare")
+        self.servers.postgres.create("bare")
+        return self.servers.postgres.url("bare")
+
+    def serve(self, world: World) -> None:
+        """The product, as the stack serves it."""
+        self.start(world.name, web(world.port), world.port, world.environment)
+
+    def start(
+        self, name: str, command: list[str], port: int, environment: Mapping[str, str]
+    ) -> None:
+        """Start a web server and wait until it answers."""
+        program = Program(name, command, VAR / "log" / f"{name}.log", lambda: responds(port))
+        self._programs.append(program)
+        program.start(environment=environment, directory=CHECKOUT)
+        deadline = time.monotonic() + 60
+        while not program.is_ready():
+            program.check()
+            if time.monotonic() > deadline:
+                raise program.failure("was not ready after a minute")
+            time.sleep(0.1)
+
+    def environment(self, database_url: str, redis_url: str) -> dict[str, str]:
+        """Production's settings, on these servers."""
+        return {
+            **os.environ,
+            **self.secrets,
+            "DJANGO_SETTINGS_MODULE": "config.settings.production",
+            "DATABASE_URL": database_url,
+            "REDIS_URL": redis_url,
+            "ALLOWED_HOSTS": "127.0.0.1",
+            "PUBLIC_URL": "http://127.0.0.1",
+            "PYTHONUNBUFFERED": "1",
+        }
+
+    def redis_url(self, database: int) -> str:
+        return self.servers.valkey.url(database)
+
+    def _world(self, name: str, number: int, shop: Shop | None = None) -> World:
+        self.servers.postgres.create(name)
+        database_url, redis_url = self.servers.postgres.url(name), self.redis_url(number)
+        environment = self.environment(database_url, redis_url)
+        _run(["manage.py", "migrate", "--verbosity", "0"], environment)
+        made = shop or Shop(**json.loads(_run(["-m", "benchmarks.shop"], environment)))
+        world = World(name, database_url, redis_url, free_port(), made, environment)
+        world.forget()
+        return world
+
+    def _exists(self, name: str) -> bool:
+        with psycopg.connect(self.servers.postgres.url("postgres")) as connection:
+            found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name])
+            return found.fetchone() is not None
+
+    def _drop(self, name: str) -> None:
+        with psycopg.connect(self.servers.postgres.url("postgres"), autocommit=True) as connection:
+            statement = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)")
+            connection.execute(statement.format(sql.Identifier(name)))
+
+    def _end(self) -> None:
+        end(*(one.process for one in self._programs if one.process), patience=15)
+
+
+def _run(arguments: list[str], environment: Mapping[str, str]) -> str:
+    run = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=CHECKOUT,
+        env=dict(environment),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if run.returncode != 0:
+        raise RuntimeError(f"{' '.join(arguments)} failed:\n{run.stdout}\n{run.stderr}")
+    return run.stdout
+
+
+def _sources() -> str:
+    """Changes when what is loaded does."""
+    here = Path(__file__).parent
+    text = b"".join((here / name).read_bytes() for name in SOURCES)
+    return hashlib.sha256(text).hexdigest()[:16]

@@ -1,0 +1,77 @@
+"""``python -m benchmarks.shop``: the measured project, made by the services as anybody's is.
+
+Prints its key and ids as JSON. One customer is the pattern from which `filling` makes the others.
+"""
+
+import json
+import sys
+from dataclasses import asdict, dataclass
+
+import django
+
+PLENTY = 10**12
+FEATURES = (("sso", "boolean"), ("seats", "limit"), ("calls", "metered"))
+
+
+@dataclass(frozen=True, slots=True)
+class Shop:
+    """What the measures need to know of the measured project."""
+
+    project: str
+    key: str
+    pattern: str
+
+
+def make() -> Shop:
+    """Register the project, define what it sells, and give its first customer all of it."""
+    from django.db import transaction  # noqa: PLC0415  # Django is set up only now
+    from django.utils import timezone  # noqa: PLC0415
+
+    from entitlements.models.fact import SourceType  # noqa: PLC0415
+    from entitlements.resolution import Reason  # noqa: PLC0415
+    from entitlements.services import facts, features  # noqa: PLC0415
+    from entitlements.services.facts import Claim  # noqa: PLC0415
+    from entitlements.services.features import Measure  # noqa: PLC0415
+    from projects.selectors import customers as stored  # noqa: PLC0415
+    from projects.services import customers, projects  # noqa: PLC0415
+    from usage.services import meters, recording  # noqa: PLC0415
+    from usage.services.recording import Entry  # noqa: PLC0415
+
+    now, actor = timezone.now(), "command"
+    made = projects.register(name="Bench", slug="bench", actor=actor, at=now)
+    project = made.project
+    for code in ("calls", "events"):
+        meters.create(project=project, code=code, name=code, aggregation="sum", actor=actor, at=now)
+    rows = {
+        code: features.create(
+            project=project,
+            code=code,
+            name=code,
+            kind=kind,
+            measure=Measure(meter=code, period="month") if kind == "metered" else Measure(),
+            actor=actor,
+            at=now,
+        )
+        for code, kind in FEATURES
+    }
+    pattern = customers.create(project=project, user_id="pattern", at=now)
+    claims = [
+        Claim(feature_id=rows[code].pk, value=value, reason=Reason.ENTITLED, starts_at=now)
+        for code, value in (("sso", True), ("seats", 5), ("calls", PLENTY))
+    ]
+    with transaction.atomic():
+        facts.replace(
+            customer=stored.lock(project_id=project.pk, customer_id=pattern.pk),
+            source_type=SourceType.SUBSCRIPTION,
+            source_id="sub_01j9zc3k5v8e4w2t7x6y5q4r3s",
+            claims=claims,
+            at=now,
+        )
+    entry = Entry(user_id="pattern", meter="events", value=7, key="pattern")
+    recording.record(project=project, entries=[entry], at=now)
+    return Shop(project=project.pk, key=made.secret, pattern=pattern.pk)
+
+
+if __name__ == "__main__":
+    django.setup()
+    sys.stdout.write(json.dumps(asdict(make())))

@@ -1,0 +1,32 @@
+"""How much is loaded and how long is measured."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Size:
+    """``crowd`` is how many customers the measured project has, in the empty database too."""
+
+    rounds: int
+    seconds: int
+    crowd: int
+    projects: int
+    customers: int
+    records: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.projects:,} projects, {self.customers:,} customers, {self.records:,} records; "
+            f"{self.rounds} round(s) of {self.seconds} s"
+        )
+
+
+QUICK = Size(rounds=1, seconds=1, crowd=5_000, projects=20, customers=20_000, records=100_000)
+FULL = Size(
+    rounds=3,
+    seconds=3,
+    crowd=100_000,
+    projects=1_000,
+    customers=1_000_000,
+    records=10_000_000,
+)

@@ -1,0 +1,92 @@
+"""The ratios that are asked for, and how they are shown."""
+
+import statistics
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from benchmarks.figures import Figures, Ratio
+from benchmarks.sizes import Size
+
+EMPTY, FULL = "empty", "full"
+WARM = "check, warm in the process"
+REDIS = "check, warm in Redis"
+COUNTED = "check, metered"
+COLD = "check, cold"
+BATCH = "check, 100 at once"
+INGEST = "usage, {} at once (rows)"
+CONSUME = "consume"
+INTAKE = "webhook intake"
+OURS = (WARM, REDIS, COUNTED, COLD, BATCH, INGEST.format(100), INGEST.format(1000), CONSUME, INTAKE)
+
+BARE = "bare view"
+FASTAPI = "FastAPI + Redis"
+BARE_CONSUME = "bare UPDATE … RETURNING view"
+COMMITS = "one-row commits, 8 connections"
+COPY = "COPY, rows prepared, 2 processes"
+JSON = "json_to_recordset, rows prepared, 2 processes"
+DJSTRIPE = "dj-stripe is_subscribed_to"
+DJSTRIPE_INTAKE = "dj-stripe, keeping events only"
+
+GROWTH = 0.8
+
+
+def at(case: str, world: str = EMPTY) -> str:
+    return f"{case} · {world}"
+
+
+def ratios() -> Iterator[Ratio]:
+    """Every ratio, with the least that is wanted of it."""
+    yield Ratio(f"{WARM} : {BARE}", at(WARM), BARE, 0.85)
+    yield Ratio(f"{WARM} : {FASTAPI}", at(WARM), FASTAPI, 1.7)
+    yield Ratio(f"{WARM} : {DJSTRIPE}", at(WARM), DJSTRIPE, 20)
+    yield Ratio(f"{REDIS} : {BARE}", at(REDIS), BARE, 0.42)
+    yield Ratio(f"{REDIS} : {FASTAPI}", at(REDIS), FASTAPI, 0.95)
+    yield Ratio(f"{REDIS} : {DJSTRIPE}", at(REDIS), DJSTRIPE, 9)
+    yield Ratio(f"{COUNTED} : {BARE}", at(COUNTED), BARE, 0.30)
+    yield Ratio(f"{COLD} : {REDIS}", at(COLD), at(REDIS), 0.35)
+    yield Ratio(f"{BATCH} : {REDIS}, answers", at(BATCH), at(REDIS), 15, factor=100)
+    yield Ratio(f"{BATCH} : {WARM}, answers", at(BATCH), at(WARM), factor=100)
+    yield Ratio(f"{INTAKE} : {COMMITS}", at(INTAKE), COMMITS, 0.30)
+    yield Ratio(f"{INTAKE} : {DJSTRIPE_INTAKE}", at(INTAKE), DJSTRIPE_INTAKE, 5)
+    for size in (100, 1000):
+        case, wanted = INGEST.format(size), (0.35, 0.60) if size == 1000 else (None, None)
+        yield Ratio(f"{case} : {COPY}", at(case), COPY, wanted[0])
+        yield Ratio(f"{case} : {JSON}", at(case), JSON, wanted[1])
+    yield Ratio(f"{CONSUME} : {BARE_CONSUME}", at(CONSUME), BARE_CONSUME, 0.5)
+    for case in OURS:
+        yield Ratio(f"growth: {case}, full : empty", at(case, FULL), at(case), GROWTH)
+
+
+def markdown(
+    figures: Figures, *, size: Size, machine: str, pages: dict[str, Sequence[float]], now: datetime
+) -> str:
+    """The results as two tables, and what they were measured on."""
+    lines = [
+        f"Measured on {now:%Y-%m-%d %H:%M} UTC: {machine}; {size}.",
+        "",
+        "| ratio | median | low | high | target |",
+        "|---|---:|---:|---:|---:|",
+        *map(_row, ((ratio, ratio.of(figures)) for ratio in ratios())),
+        *(
+            f"| console {page} with that data, queries | {queries:.0f} | | | < 15 |"
+            for page, (queries, _) in pages.items()
+        ),
+        "",
+        "| per second | median | low | high |",
+        "|---|---:|---:|---:|",
+        *(
+            f"| {name} | {figures.median(name):,.0f} | {min(runs):,.0f} | {max(runs):,.0f} |"
+            for name, runs in figures.by_name.items()
+        ),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _row(measured: tuple[Ratio, list[float]]) -> str:
+    ratio, runs = measured
+    target = "" if ratio.target is None else f"≥ {ratio.target:g}"
+    if not runs:
+        return f"| {ratio.what} | not measured | | | {target} |"
+    middle = statistics.median(runs)
+    mark = " ✗" if ratio.target is not None and middle < ratio.target else ""
+    return f"| {ratio.what} | {middle:.2f}{mark} | {min(runs):.2f} | {max(runs):.2f} | {target} |"

@@ -1,0 +1,65 @@
+"""The load generator: `wrk`, bounded, on loopback, with a Lua script that makes the requests."""
+
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+LUA = Path(__file__).resolve().parent / "lua"
+THREADS = 2
+
+
+class NoLoadGenerator(RuntimeError):
+    """There is no `wrk` on the path."""
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """One run; ``bad`` counts answers that were not 2xx, and socket errors."""
+
+    per_second: float
+    requests: int
+    seconds: float
+    bad: int
+
+
+def demand() -> None:
+    """Raises NoLoadGenerator with what to do."""
+    if shutil.which("wrk") is None:
+        raise NoLoadGenerator(
+            "The load generator wrk is missing: apt-get install wrk (Debian, Ubuntu), "
+            "brew install wrk (macOS)."
+        )
+
+
+def drive(
+    url: str, *, script: str, arguments: list[str], seconds: float, connections: int = 32
+) -> Load:
+    """Send requests for that long and count the answers."""
+    run = subprocess.run(
+        [
+            *("wrk", f"-t{THREADS}", f"-c{connections}", f"-d{max(1, round(seconds))}s"),
+            *("--timeout", "10s", "-s", str(LUA / script), url, "--", *arguments),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=seconds + 60,
+        check=True,
+    )
+    return _read(run.stdout)
+
+
+def _read(said: str) -> Load:
+    total = re.search(r"(\d+) requests in ([\d.]+)(s|m)", said)
+    rate = re.search(r"Requests/sec:\s+([\d.]+)", said)
+    if total is None or rate is None:
+        raise RuntimeError(f"wrk said:\n{said}")
+    refused = re.search(r"Non-2xx or 3xx responses: (\d+)", said)
+    broken = re.search(
+        r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", said
+    )
+    bad = int(refused.group(1)) if refused else 0
+    bad += sum(map(int, broken.groups())) if broken else 0
+    seconds = float(total.group(2)) * (60 if total.group(3) == "m" else 1)
+    return Load(float(rate.group(1)), int(total.group(1)), seconds, bad)
