@@ -10,6 +10,7 @@ from billing.services import (
     intents,
     payment_expiry,
     reconciliation,
+    rollout_work,
     sync,
     trials,
 )
@@ -61,3 +62,8 @@ def tell_trials() -> None:
 @shared_task(name="billing.tell_customers")
 def tell_customers() -> None:
     customer_copies.tell_due(at=timezone.now())
+
+
+@shared_task(name="billing.roll_out")
+def roll_out() -> None:
+    rollout_work.run_due(at=timezone.now())

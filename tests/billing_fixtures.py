@@ -15,7 +15,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from billing.models import Price, StripeAccount, StripeCustomer, StripeEndpoint
-from billing.services import stripe_accounts, sync
+from billing.services import rollout_work, stripe_accounts, sync
 from billing.stripe.client import use_transport
 from entitlements.models import Feature
 from projects.models import Project
@@ -65,7 +65,8 @@ def drain(stripe: SandboxStripe) -> Callable[[], None]:
         for _ in range(ROUNDS):
             delivered = stripe.deliver()
             assert all(each.succeeded for each in delivered), delivered
-            if not sync.drain(at=timezone.now()) and not delivered:
+            now = timezone.now()
+            if not sync.drain(at=now) and not rollout_work.run_due(at=now) and not delivered:
                 return
         raise AssertionError(f"Still moving after {ROUNDS} rounds.")
 

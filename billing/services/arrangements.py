@@ -113,6 +113,11 @@ def is_upgrade(before: Arrangement, after: Arrangement) -> bool:
     return _per_day(after) >= _per_day(before)
 
 
+def monthly(positions: Arrangement) -> Fraction:
+    """What a month of it costs, exactly: minor units, a year being twelve months of 365 days."""
+    return _per_day(positions) * DAYS[Interval.MONTH]
+
+
 def restarts(before: Arrangement, after: Arrangement) -> bool:
     """Whether an item gets another interval, with which a new period begins."""
     kept = {each.item: each for each in before}

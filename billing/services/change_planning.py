@@ -77,7 +77,7 @@ class Planned:
 
 def plan(*, subscription: Subscription, product_id: str, change: Change, at: datetime) -> Planned:
     """What the change comes to. Raises a Conflict or an Invalid for one that cannot be."""
-    _check_running(subscription, change, at)
+    check_running(subscription, change, at)
     before = arrangements.of(subscription)
     after = arrangements.changed(before, _wishes(subscription.project, product_id, change))
     if change.is_billed:
@@ -85,13 +85,14 @@ def plan(*, subscription: Subscription, product_id: str, change: Change, at: dat
         refuse_second(subscription=subscription, before=before, after=after)
     when = _when(subscription, change, before, after)
     if when is When.RENEWAL:
-        _check_renewal(subscription, change)
+        check_renewal(subscription, change)
         return Planned(when=when, before=before, after=after)
     params = _params(subscription, change, before, after)
     return Planned(when=when, before=before, after=after, params=params)
 
 
-def _check_running(subscription: Subscription, change: Change, at: datetime) -> None:
+def check_running(subscription: Subscription, change: Change, at: datetime) -> None:
+    """Raises for a subscription that cannot be changed now, whatever the change."""
     stripe_id(subscription)
     if subscription.status in OVERDUE:
         raise PaymentOverdue("Have the open invoice paid first, on its hosted page.")
@@ -162,7 +163,8 @@ def _when(
     return When.RENEWAL
 
 
-def _check_renewal(subscription: Subscription, change: Change) -> None:
+def check_renewal(subscription: Subscription, change: Change) -> None:
+    """Raises for what cannot wait for the next period."""
     for name in ("proration", "proration_date", "discounts", "trial_end"):
         if getattr(change, name) is not None:
             raise Invalid("Only for a change that takes effect now.", field=name)

@@ -8,7 +8,7 @@ from django.db import transaction
 
 from billing.models import Product
 from billing.selectors import catalog
-from billing.services import provisioning
+from billing.services import rollouts
 from events.services import audit
 
 USUAL_PRIORITY = 50
@@ -69,5 +69,5 @@ def replace(
         for column, value in wanted.columns.items():
             setattr(product, column, value)
         product.save(update_fields=[*wanted.columns, "updated_at"])
-        provisioning.reread_holders(product=product)
+        rollouts.start(product=product, actor=actor, reason=reason, at=at)
     return True

@@ -10,7 +10,7 @@ from django.db import transaction
 from billing.errors import ValueDoesNotFit
 from billing.models import Product, ProductFeature
 from billing.selectors import catalog
-from billing.services import provisioning
+from billing.services import rollouts
 from common.errors import Invalid
 from entitlements.kinds import KINDS
 from entitlements.models import Feature
@@ -82,7 +82,7 @@ def replace(
             before=before,
             after=after,
         )
-        provisioning.reread_holders(product=product)
+        rollouts.start(product=product, actor=actor, reason=reason, at=at)
     return True
 
 

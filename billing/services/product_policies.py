@@ -6,7 +6,7 @@ from django.db import transaction
 
 from billing.models import Product
 from billing.selectors import catalog
-from billing.services import provisioning
+from billing.services import rollouts
 from events.services import audit
 
 
@@ -46,5 +46,5 @@ def replace(
         for name, policy in changes.items():
             setattr(product, name, policy)
         product.save(update_fields=[*changes, "updated_at"])
-        provisioning.reread_holders(product=product)
+        rollouts.start(product=product, actor=actor, reason=reason, at=at)
     return True

@@ -8,22 +8,14 @@ quantity does not multiply a limit. The caller holds the customer's lock.
 
 from datetime import datetime
 
-from django.db.models import Q
-
 from billing.models import (
     Checkout,
     CheckoutLine,
     Invoice,
     Payment,
-    Price,
-    Product,
     Subscription,
-    SyncObject,
 )
-from billing.models.checkout import CheckoutStatus
-from billing.models.subscription import ENDED
-from billing.models.sync_object import Kind
-from billing.services import claims, crediting, leases
+from billing.services import claims, crediting
 from entitlements.models.fact import SourceType
 from entitlements.services import facts
 from projects.models import Customer
@@ -51,8 +43,7 @@ def follow_checkout(*, checkout: Checkout, customer: Customer, at: datetime) -> 
     """
     given = claims.of_lines(checkout)
     crediting.follow_checkout(checkout=checkout, given=given, customer=customer, at=at)
-    for line, left in given:
-        _note(line, is_given=left is not None, at=at)
+    note(given, at=at)
     return facts.replace(
         customer=customer,
         source_type=SourceType.CHECKOUT,
@@ -96,25 +87,10 @@ def subscriptions_of(invoice: Invoice) -> list[Subscription]:
     return list(rows.filter(**_whose(invoice), stripe_id=invoice.subscription_stripe_id))
 
 
-def reread_holders(*, product: Product) -> int:
-    """Have whatever was bought of this product read again; returns how many objects that are.
-
-    Called when it entitles to something else: its holders follow as the reads are applied.
-    """
-    prices = Price.objects.for_project(product.project_id).filter(product=product)
-    subscriptions = (
-        Subscription.objects.for_project(product.project_id)
-        .filter(items__price__in=prices)
-        .exclude(status__in=ENDED)
-    )
-    checkouts = Checkout.objects.for_project(product.project_id).filter(
-        lines__price__in=prices, status=CheckoutStatus.COMPLETE
-    )
-    held = SyncObject.objects.filter(account_id=product.account_id).filter(
-        Q(kind=Kind.SUBSCRIPTION, stripe_id__in=subscriptions.values("stripe_id"))
-        | Q(kind=Kind.CHECKOUT_SESSION, stripe_id__in=checkouts.values("stripe_id"))
-    )
-    return leases.mark_all(held)
+def note(given: claims.Given, *, at: datetime) -> None:
+    """Write down when each of these lines was given, or taken back."""
+    for line, left in given:
+        _note(line, is_given=left is not None, at=at)
 
 
 def _note(line: CheckoutLine, *, is_given: bool, at: datetime) -> None:

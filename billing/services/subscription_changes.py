@@ -29,7 +29,7 @@ from common.errors import NotFound
 from events.services import audit
 from projects.models import Project
 
-__all__ = ["Change", "Planned", "Proration", "When", "find", "make", "plan"]
+__all__ = ["Change", "Planned", "Proration", "When", "find", "is_begun", "make", "plan"]
 
 
 def make(
@@ -40,6 +40,7 @@ def make(
     request: str,
     actor: str,
     at: datetime,
+    reason: str = "",
 ) -> Subscription:
     """Carry the change out, at most once for this ``request``, and store what Stripe then says.
 
@@ -51,7 +52,7 @@ def make(
         return _now(subscription, begun.params, request=request, at=at)
     planned = plan(subscription=subscription, product_id=product_id, change=change, at=at)
     _make_way(subscription, planned, at)
-    _record(subscription, change, planned, actor=actor, at=at)
+    _record(subscription, change, planned, actor=actor, reason=reason, at=at)
     if planned.when is When.RENEWAL:
         return scheduling.at_renewal(
             subscription=subscription, after=planned.after, request=request, at=at
@@ -71,6 +72,11 @@ def find(*, project: Project, user_id: str, product_id: str, request: str) -> Su
             raise
         return changed
     return row
+
+
+def is_begun(subscription: Subscription, *, request: str) -> bool:
+    """Whether an earlier try of this request has asked Stripe for something now."""
+    return _begun(subscription, request) is not None
 
 
 def _begun(subscription: Subscription, request: str) -> StripeIntent | None:
@@ -109,7 +115,13 @@ def _make_way(subscription: Subscription, planned: Planned, at: datetime) -> Non
 
 
 def _record(
-    subscription: Subscription, change: Change, planned: Planned, *, actor: str, at: datetime
+    subscription: Subscription,
+    change: Change,
+    planned: Planned,
+    *,
+    actor: str,
+    reason: str,
+    at: datetime,
 ) -> None:
     said: dict[str, Any] = {
         "when": planned.when.value,
@@ -125,5 +137,6 @@ def _record(
         subject=subscription.pk,
         project_id=subscription.project_id,
         at=at,
+        reason=reason,
         after={name: value for name, value in said.items() if value not in (None, [])},
     )

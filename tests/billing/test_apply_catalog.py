@@ -14,7 +14,7 @@ from billing.models import (
     Subscription,
     SyncObject,
 )
-from billing.services import provisioning, sync
+from billing.services import product_features, sync
 from common import crypto
 from entitlements.models import Feature
 from entitlements.selectors import decisions
@@ -158,13 +158,15 @@ def test_a_subscription_learns_of_a_price_that_came_late(
 
 
 def test_holders_follow_when_a_product_gives_more(
-    shop: Shop, alice: StripeCustomer, monthly: Price, drain: Drain, seats: Feature
+    shop: Shop, alice: StripeCustomer, monthly: Price, drain: Drain, sso: Feature
 ) -> None:
     shop.subscribe(alice, monthly)
     drain()
     assert _allowed(shop, "seats")
-    monthly.product.features.filter(feature=seats).delete()
-    assert provisioning.reread_holders(product=monthly.product) == 1
+    product_features.replace(
+        product=monthly.product, wanted=[(sso, True)], actor="test", at=timezone.now()
+    )
+    assert _allowed(shop, "seats")
     drain()
     assert not _allowed(shop, "seats")
     assert _allowed(shop, "sso")

@@ -1,0 +1,97 @@
+"""Move the subscriptions that a plan names to another price: one by one, in the background.
+
+Each is the same change that a tenant would ask for, made at most once, and what became of it stays
+with the plan. While Stripe is away the rest waits.
+"""
+
+from datetime import datetime, timedelta
+
+import structlog
+from django.db.models.functions import Now
+
+from billing.models import Rollout, RolloutMove, Subscription
+from billing.models.rollout import MoveStatus
+from billing.selectors import subscriptions as stored
+from billing.services import subscription_changes
+from billing.services.catalog_terms import Move, Terms
+from common import batch_runs
+from common.errors import DomainError, Unavailable
+from common.locks import only_one
+from common.models import RunStatus
+
+log = structlog.get_logger(__name__)
+
+PAUSE = timedelta(seconds=5)
+"""At least this long after Stripe did not answer."""
+OTHER_PRICE = "other-price"
+"""Why a subscription is left alone that does not pay the price any more."""
+
+
+def turn(*, at: datetime) -> bool:
+    """Make the next move of a plan that is due; False when there is none, or all are in hand."""
+    due = Rollout.objects.across_projects().select_related("product")
+    due = due.filter(status=RunStatus.MOVING, next_try_at__lte=Now()).order_by("next_try_at")
+    for rollout in due:
+        with only_one(f"billing.rollout.{rollout.pk}") as is_ours:
+            if is_ours:
+                return _next(rollout, at)
+    return False
+
+
+def _next(rollout: Rollout, at: datetime) -> bool:
+    moves = RolloutMove.objects.for_project(rollout.project_id).filter(rollout=rollout)
+    move = moves.filter(status=MoveStatus.WAITING).order_by("pk").first()
+    if move is None:
+        batch_runs.end(rollout, at=at)
+        rollout.save(update_fields=["status", "finished_at"])
+        return True
+    try:
+        _make(rollout, move, at)
+    except Unavailable as error:
+        pause = max(timedelta(seconds=error.retry_after or 0), PAUSE)
+        _update(rollout, next_try_at=Now() + pause, last_error=error.code)
+        return True
+    except DomainError as refusal:
+        _settle(move, at, code=refusal.code, detail=refusal.detail or refusal.title)
+    except Exception as error:  # noqa: BLE001  # written down with the move; the others go on
+        log.warning("move_failed", move=move.pk, error=type(error).__name__)
+        _settle(move, at, code="failed", detail=type(error).__name__)
+    else:
+        _settle(move, at)
+    _update(rollout, next_try_at=Now(), last_error="")
+    return True
+
+
+def _make(rollout: Rollout, move: RolloutMove, at: datetime) -> None:
+    terms = Terms.from_json(rollout.terms)
+    assert terms.move is not None
+    row = stored.get(project=rollout.project, subscription_id=move.subscription_id)
+    if not _pays(row, terms.move) and not subscription_changes.is_begun(row, request=move.pk):
+        raise _Elsewhere("It does not pay this price any more.")
+    subscription_changes.make(
+        subscription=row,
+        product_id=rollout.product_id,
+        change=terms.move.change,
+        request=move.pk,
+        actor=rollout.started_by,
+        reason=rollout.reason,
+        at=at,
+    )
+
+
+class _Elsewhere(DomainError):
+    status, code, title = 409, OTHER_PRICE, "The subscription pays another price."
+
+
+def _pays(row: Subscription, move: Move) -> bool:
+    return any(item.price_id == move.from_price for item in row.items.all())
+
+
+def _settle(move: RolloutMove, at: datetime, *, code: str = "", detail: str = "") -> None:
+    move.status = MoveStatus.REFUSED.value if code else MoveStatus.DONE.value
+    move.code, move.detail, move.finished_at = code, detail, at
+    move.save(update_fields=["status", "code", "detail", "finished_at"])
+
+
+def _update(rollout: Rollout, **values: object) -> None:
+    Rollout.objects.for_project(rollout.project_id).filter(pk=rollout.pk).update(**values)

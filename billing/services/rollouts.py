@@ -1,0 +1,95 @@
+"""What a product entitles to has changed: have everybody follow who holds it.
+
+In batches, in the background, from our own rows; Stripe is not asked. A rollout stands for one
+version of the catalog: a change while it runs waits for the batch in hand, ends it, and begins
+another one that looks at everybody again. Repeating a batch changes nothing.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from django.db import transaction
+
+from billing.models import Product, Rollout, RolloutMove
+from billing.models.rollout import MoveStatus
+from billing.selectors import catalog, holders
+from billing.services import following
+from common import batch_runs
+from common.batch_runs import Job
+from common.models import RunStatus
+from common.queue import enqueue
+from events.services import audit
+from projects.selectors import customers
+
+TASK = "billing.roll_out"
+
+
+def start(*, product: Product, actor: str, at: datetime, reason: str = "") -> Rollout | None:
+    """Count one more version of what a locked product entitles to, and bring it to its holders.
+
+    What runs for an older version ends. None for a product that nobody can have bought yet.
+    """
+    product.catalog_version += 1
+    product.save(update_fields=["catalog_version", "updated_at"])
+    if product.stripe_id is None:
+        return None
+    supersede(product=product, at=at)
+    rollout = Rollout.objects.for_project(product.project_id).create(
+        product=product,
+        catalog_version=product.catalog_version,
+        started_by=actor,
+        reason=reason,
+        applied_at=at,
+    )
+    enqueue(TASK)
+    return rollout
+
+
+def supersede(*, product: Product, at: datetime) -> None:
+    """End what runs for an older version of the product, once the batch in hand is done.
+
+    A plan still moves the subscriptions that it names.
+    """
+    rows = Rollout.objects.for_project(product.project_id)
+    running = rows.filter(product=product, status=RunStatus.RUNNING)
+    for row in running.select_for_update(of=("self",)).order_by("pk"):
+        _leave(row, at, without_moves=RunStatus.SUPERSEDED)
+        row.save(update_fields=["status", "finished_at"])
+
+
+def repeat(*, product: Product, actor: str, reason: str, at: datetime) -> Rollout | None:
+    """Recompute everybody who holds the product, although nothing has changed."""
+    with transaction.atomic():
+        product = catalog.lock_product(project_id=product.project_id, product_id=product.pk)
+        audit.record(
+            actor=actor,
+            action="product.recompute",
+            subject=product.pk,
+            project_id=product.project_id,
+            reason=reason,
+            at=at,
+        )
+        return start(product=product, actor=actor, reason=reason, at=at)
+
+
+def _follow(rollout: Rollout, ids: Sequence[str], at: datetime) -> int:
+    """The customers follow what the product now entitles to; how many had something to follow."""
+    locked = customers.lock_many(project_id=rollout.project_id, customer_ids=ids)
+    return following.follow(product=rollout.product, customers=locked, at=at)
+
+
+def _leave(rollout: Rollout, at: datetime, *, without_moves: RunStatus = RunStatus.DONE) -> None:
+    moves = RolloutMove.objects.for_project(rollout.project_id)
+    if moves.filter(rollout=rollout, status=MoveStatus.WAITING).exists():
+        rollout.status = RunStatus.MOVING.value
+    else:
+        batch_runs.end(rollout, at=at, status=without_moves)
+
+
+JOB: Job[Rollout] = Job(
+    runs=lambda: Rollout.objects.across_projects().select_related("product"),
+    count=lambda run: holders.of(run.product).count(),
+    batch=lambda run, limit: holders.after(run.product, run.cursor, limit),
+    work=_follow,
+    finish=_leave,
+)
