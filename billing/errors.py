@@ -159,3 +159,11 @@ class CustomerHasSubscriptions(Conflict):
     """``subscriptions`` are those that are running."""
 
     code, title = "customer-has-subscriptions", "The customer still has running subscriptions."
+
+
+class PlanClosed(Conflict):
+    code, title = "plan-closed", "This plan was applied or discarded before."
+
+
+class PlanOutOfDate(Conflict):
+    code, title = "plan-out-of-date", "The plan was made for another version of the product."

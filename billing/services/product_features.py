@@ -60,29 +60,41 @@ def replace(
     """
     with transaction.atomic():
         product = catalog.lock_product(project_id=product.project_id, product_id=product.pk)
-        before = _said(product)
-        after = {feature.code: value for feature, value in wanted}
-        if _identity(before) == _identity(after):
-            return False
-        rows = ProductFeature.objects.for_project(product.project_id)
-        rows.filter(product=product).delete()
-        rows.bulk_create(
-            ProductFeature(
-                project_id=product.project_id, product=product, feature=feature, value=value
-            )
-            for feature, value in wanted
-        )
-        audit.record(
-            actor=actor,
-            action="product.set_features",
-            subject=product.pk,
-            project_id=product.project_id,
-            at=at,
-            reason=reason,
-            before=before,
-            after=after,
-        )
-        rollouts.start(product=product, actor=actor, reason=reason, at=at)
+        changed = write(product=product, wanted=wanted, actor=actor, at=at, reason=reason)
+        if changed:
+            rollouts.start(product=product, actor=actor, reason=reason, at=at)
+    return changed
+
+
+def write(
+    *,
+    product: Product,
+    wanted: Sequence[tuple[Feature, Any]],
+    actor: str,
+    at: datetime,
+    reason: str = "",
+) -> bool:
+    """As :func:`replace` for a locked product, whose holders the caller sees to."""
+    before = _said(product)
+    after = {feature.code: value for feature, value in wanted}
+    if _identity(before) == _identity(after):
+        return False
+    rows = ProductFeature.objects.for_project(product.project_id)
+    rows.filter(product=product).delete()
+    rows.bulk_create(
+        ProductFeature(project_id=product.project_id, product=product, feature=feature, value=value)
+        for feature, value in wanted
+    )
+    audit.record(
+        actor=actor,
+        action="product.set_features",
+        subject=product.pk,
+        project_id=product.project_id,
+        at=at,
+        reason=reason,
+        before=before,
+        after=after,
+    )
     return True
 
 

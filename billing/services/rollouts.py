@@ -29,20 +29,29 @@ def start(*, product: Product, actor: str, at: datetime, reason: str = "") -> Ro
 
     What runs for an older version ends. None for a product that nobody can have bought yet.
     """
-    product.catalog_version += 1
-    product.save(update_fields=["catalog_version", "updated_at"])
     if product.stripe_id is None:
         return None
-    supersede(product=product, at=at)
-    rollout = Rollout.objects.for_project(product.project_id).create(
+    rollout = Rollout(
+        project_id=product.project_id,
         product=product,
-        catalog_version=product.catalog_version,
         started_by=actor,
         reason=reason,
         applied_at=at,
     )
+    begin(rollout=rollout, at=at)
+    rollout.save()
     enqueue(TASK)
     return rollout
+
+
+def begin(*, rollout: Rollout, at: datetime) -> None:
+    """Have it stand for the next version of its product, whose row is locked. The caller saves
+    it, and rings."""
+    product = rollout.product
+    product.catalog_version += 1
+    product.save(update_fields=["catalog_version", "updated_at"])
+    supersede(product=product, at=at)
+    rollout.catalog_version, rollout.status = product.catalog_version, RunStatus.RUNNING.value
 
 
 def supersede(*, product: Product, at: datetime) -> None:
@@ -53,7 +62,7 @@ def supersede(*, product: Product, at: datetime) -> None:
     rows = Rollout.objects.for_project(product.project_id)
     running = rows.filter(product=product, status=RunStatus.RUNNING)
     for row in running.select_for_update(of=("self",)).order_by("pk"):
-        _leave(row, at, without_moves=RunStatus.SUPERSEDED)
+        leave(row, at, without_moves=RunStatus.SUPERSEDED)
         row.save(update_fields=["status", "finished_at"])
 
 
@@ -78,7 +87,8 @@ def _follow(rollout: Rollout, ids: Sequence[str], at: datetime) -> int:
     return following.follow(product=rollout.product, customers=locked, at=at)
 
 
-def _leave(rollout: Rollout, at: datetime, *, without_moves: RunStatus = RunStatus.DONE) -> None:
+def leave(rollout: Rollout, at: datetime, *, without_moves: RunStatus = RunStatus.DONE) -> None:
+    """Go on to the moves that wait, or end. The caller saves it."""
     moves = RolloutMove.objects.for_project(rollout.project_id)
     if moves.filter(rollout=rollout, status=MoveStatus.WAITING).exists():
         rollout.status = RunStatus.MOVING.value
@@ -91,5 +101,5 @@ JOB: Job[Rollout] = Job(
     count=lambda run: holders.of(run.product).count(),
     batch=lambda run, limit: holders.after(run.product, run.cursor, limit),
     work=_follow,
-    finish=_leave,
+    finish=leave,
 )
