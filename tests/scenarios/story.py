@@ -140,6 +140,9 @@ class Story(Tenant):
     def patch(self, path: str, body: Any) -> Json:
         return self._agreed(self.api.patch(path, body))
 
+    def put(self, path: str, body: Any) -> Json:
+        return self._agreed(self.api.put(path, body))
+
     def delete(self, path: str, body: Any = None) -> Json:
         return self._agreed(self.api.delete(path, body=body))
 
