@@ -34,6 +34,18 @@ def find_many(*, project: Project | str, user_ids: Collection[str]) -> dict[str,
     return by_id | {row.user_id: row for row in rows if row.user_id in user_ids}
 
 
+def ids(*, project: Project | str, user_ids: Collection[str]) -> dict[str, str | None]:
+    """Our ids of these, by what was asked for: None of erased ones, the unknown are absent."""
+    ours = [asked for asked in user_ids if is_id(asked, "cus")]
+    is_asked = Q(user_id__in=user_ids) | Q(pk__in=ours) if ours else Q(user_id__in=user_ids)
+    rows = Customer.objects.for_project(project).filter(is_asked)
+    found: dict[str, str | None] = {}
+    for id_, user_id, deleted_at in rows.values_list("pk", "user_id", "deleted_at"):
+        found[user_id] = id_ if deleted_at is None else None
+        found.setdefault(id_, found[user_id])
+    return {asked: found[asked] for asked in user_ids if asked in found}
+
+
 def get(*, project: Project | str, user_id: str) -> Customer:
     """As :func:`find`; raises NotFound."""
     customer = find(project=project, user_id=user_id)

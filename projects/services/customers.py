@@ -78,23 +78,22 @@ def ensure(
     return update(customer=customer, changes=missing, at=at) if missing else customer
 
 
-def ensure_many(
-    *, project: Project, user_ids: Collection[str], at: datetime
-) -> dict[str, Customer]:
-    """As :func:`ensure` for many at once, by what was asked for; erased ones are absent."""
-    found = customers.find_many(project=project, user_ids=user_ids)
+def ensure_ids(*, project: Project, user_ids: Collection[str], at: datetime) -> dict[str, str]:
+    """Our ids of these users, by what was asked for; customers are made for those nobody knows.
+
+    Erased ones are absent.
+    """
+    found = customers.ids(project=project, user_ids=user_ids)
     unknown = sorted(user_id for user_id in user_ids if user_id not in found)
     if unknown:
         try:
             found |= _create_many(project=project, user_ids=unknown, at=at)
         except IntegrityError:  # somebody else was faster with one of them
-            found |= {
-                user_id: ensure(project=project, user_id=user_id, at=at) for user_id in unknown
-            }
-    return {asked: row for asked, row in found.items() if row.deleted_at is None}
+            found |= {each: ensure(project=project, user_id=each, at=at).pk for each in unknown}
+    return {asked: id_ for asked, id_ in found.items() if id_ is not None}
 
 
-def _create_many(*, project: Project, user_ids: list[str], at: datetime) -> dict[str, Customer]:
+def _create_many(*, project: Project, user_ids: list[str], at: datetime) -> dict[str, str]:
     rows = [Customer(project=project, user_id=user_id) for user_id in user_ids]
     with transaction.atomic():
         Customer.objects.bulk_create(rows)
@@ -104,7 +103,7 @@ def _create_many(*, project: Project, user_ids: list[str], at: datetime) -> dict
             data={row.pk: representation.customer(row) for row in rows},
             at=at,
         )
-    return {row.user_id: row for row in rows}
+    return {row.user_id: row.pk for row in rows}
 
 
 def update(*, customer: Customer, changes: dict[str, Any], at: datetime) -> Customer:

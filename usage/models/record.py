@@ -44,6 +44,7 @@ class Record(ProjectOwned):
 
     class Meta:
         indexes = [
+            models.Index(fields=["customer", "meter", "occurred_at"], name="usage_record_place"),
             models.Index(
                 fields=["recorded_at"],
                 condition=models.Q(forwarding__in=["pending", "canceling"]),
@@ -69,7 +70,8 @@ class RecordKey(ProjectOwned):
     """That a record is there, under the id that follows from the key which its sender gave it.
 
     Partitions cannot keep a key unique among them; this table does, for as long as records live.
-    ``fingerprint`` tells a repeated record from another one under the same key.
+    ``fingerprint`` tells a repeated use from another one under the same key where the record
+    alone does not; empty otherwise.
     """
 
     pk = models.CompositePrimaryKey("project", "id")
