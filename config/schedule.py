@@ -18,6 +18,7 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     "give back what was reserved and not used": _every(5, "entitlements.expire_reservations"),
     "tell who comes to a limit": _every(5, "entitlements.hold_limits"),
     "expire manual grants": _every(30, "entitlements.expire_grants"),
+    "expire credits": _every(30, "entitlements.expire_credits"),
     "tell what time alone has changed": _every(5, "entitlements.tell_due"),
     "write down which carts are over": _every(300, "billing.close_carts"),
     "look for events that never arrived": _every(600, "webhooks.catch_up"),

@@ -5,6 +5,8 @@ from typing import Any
 
 from common.times import rfc3339
 from entitlements.models import CreditAccount, CreditGrant, CreditTransaction
+from entitlements.models.credit_grant import CreditSource
+from entitlements.selectors.credit_history import Standing
 from projects.models import Customer
 
 
@@ -21,11 +23,26 @@ def level(
     }
 
 
+def standing(of: Standing, *, at: datetime) -> dict[str, Any]:
+    """What one user has."""
+    return {
+        "user_id": of.user_id,
+        "customer": of.customer_id,
+        "balance": of.balance,
+        "reserved": of.reserved,
+        "withheld": of.withheld,
+        "low_at": of.low_at,
+        "grants": [grant(row, at=at) for row in of.grants],
+    }
+
+
 def grant(row: CreditGrant, *, at: datetime) -> dict[str, Any]:
+    is_by_hand = row.source_type == CreditSource.OPERATOR
     return {
         "id": row.pk,
+        "user_id": row.customer.user_id,
         "status": row.status(at),
-        "source": {"type": row.source_type, "id": row.source_id},
+        "source": {"type": row.source_type, "id": None if is_by_hand else row.source_id},
         "product": row.product_id or None,
         "amount": row.amount,
         "carried": row.carried,

@@ -11,6 +11,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
+MAX_CREDITS = 10**12
+"""How many can be given or spent at once: sums of thousands still fit every reader of JSON."""
+
 
 class Bucket(StrEnum):
     """Where credits of a grant are. What is ``issued`` is negative: they came out of there."""

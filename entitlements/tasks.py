@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from entitlements.services import announcements, grants
+from entitlements.services import announcements, credit_grants, grants
 
 BATCH = 500
 """Rows per run; what is left is found by the next one."""
@@ -12,6 +12,11 @@ BATCH = 500
 @shared_task(name="entitlements.expire_grants")
 def expire_grants() -> None:
     grants.expire_due(at=timezone.now(), limit=BATCH)
+
+
+@shared_task(name="entitlements.expire_credits")
+def expire_credits() -> None:
+    credit_grants.expire_due(at=timezone.now(), limit=BATCH)
 
 
 @shared_task(name="entitlements.tell_due")

@@ -1,12 +1,16 @@
 """Addresses below ``/api/v1``."""
 
-from django.urls import include, path
+from django.urls import include, path, re_path
 from rest_framework.routers import SimpleRouter
 
 from entitlements.api.check import CheckViewSet
+from entitlements.api.credit_grants import CreditGrantsViewSet
+from entitlements.api.credits import CreditsViewSet
 from entitlements.api.entitlements import EntitlementsViewSet
 from entitlements.api.features import FeaturesViewSet
 from entitlements.api.snapshot import SnapshotViewSet
+
+CREDIT_GRANT_ID = r"cgr_[0-9a-z]{26}"
 
 router = SimpleRouter(trailing_slash=False)
 router.register("features", FeaturesViewSet, basename="feature")
@@ -22,6 +26,36 @@ urlpatterns = [
         "entitlements/<str:user_id>/snapshot",
         SnapshotViewSet.as_view({"get": "retrieve"}),
         name="entitlements-snapshot",
+    ),
+    path(
+        "credits/<str:user_id>",
+        CreditsViewSet.as_view({"get": "retrieve", "patch": "partial_update"}),
+        name="credits",
+    ),
+    path(
+        "credits/<str:user_id>/entries",
+        CreditsViewSet.as_view({"get": "list"}),
+        name="credits-entries",
+    ),
+    path(
+        "credits/<str:user_id>/spend",
+        CreditsViewSet.as_view({"post": "spend"}),
+        name="credits-spend",
+    ),
+    path(
+        "credits/<str:user_id>/grants",
+        CreditGrantsViewSet.as_view({"get": "list"}),
+        name="credits-grants",
+    ),
+    path(
+        "credits/<str:user_id>/grant",
+        CreditGrantsViewSet.as_view({"post": "grant"}),
+        name="credits-grant",
+    ),
+    re_path(
+        rf"^credits/(?P<user_id>[^/]+)/grants/(?P<grant>{CREDIT_GRANT_ID})/revoke\Z",
+        CreditGrantsViewSet.as_view({"post": "revoke"}),
+        name="credits-revoke",
     ),
     path("", include(router.urls)),
 ]

@@ -6,6 +6,7 @@ The account's lock comes after the customer's, and spending never takes that one
 from collections.abc import Collection
 from datetime import datetime
 
+from django.conf import settings
 from django.db.models import Q, Sum
 
 from common.errors import NotFound
@@ -19,7 +20,7 @@ def balances(*, project_id: str, customer_ids: Collection[str], at: datetime) ->
     withheld. One query."""
     rows = (
         CreditGrant.objects.for_project(project_id)
-        .filter(_is_live(at), customer_id__in=customer_ids, available__gt=0)
+        .filter(is_live(at), customer_id__in=customer_ids, available__gt=0)
         .values_list("customer_id")
         .annotate(Sum("available"))
     )
@@ -33,14 +34,28 @@ def balance(*, project_id: str, customer_id: str, at: datetime) -> int:
 
 def live(*, project_id: str, grant_ids: Collection[str], at: datetime) -> set[str]:
     """Which of these grants have not expired at ``at``."""
-    rows = CreditGrant.objects.for_project(project_id).filter(_is_live(at), pk__in=grant_ids)
+    rows = CreditGrant.objects.for_project(project_id).filter(is_live(at), pk__in=grant_ids)
     return set(rows.values_list("pk", flat=True))
 
 
 def spendable(*, project_id: str, customer_id: str, at: datetime) -> list[CreditGrant]:
     """The customer's grants that have something to spend at ``at``, in no order."""
     rows = CreditGrant.objects.for_project(project_id).filter(customer_id=customer_id)
-    return list(rows.filter(_is_live(at), available__gt=0))
+    return list(rows.filter(is_live(at), available__gt=0))
+
+
+def account(*, project_id: str, customer_id: str) -> CreditAccount | None:
+    """The customer's account; None before the first grant."""
+    rows = CreditAccount.objects.for_project(project_id)
+    return rows.filter(customer_id=customer_id).first()
+
+
+def low_at(account: CreditAccount) -> int:
+    """From how many credits down the balance is low: the account's own number, else a part of
+    what there was after the last top-up, rounded down."""
+    if account.low_at is not None:
+        return account.low_at
+    return account.topped_up_to * settings.ENTITLEMENTS.credits_low_percent // 100
 
 
 def lock(*, project_id: str, customer_id: str) -> CreditAccount | None:
@@ -97,5 +112,6 @@ def due_to_expire(*, at: datetime, limit: int) -> list[CreditGrant]:
     return list(rows.order_by("expires_at")[:limit])
 
 
-def _is_live(at: datetime) -> Q:
+def is_live(at: datetime) -> Q:
+    """Grants that have not expired at ``at``."""
     return Q(expires_at__isnull=True) | Q(expires_at__gt=at)

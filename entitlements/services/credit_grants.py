@@ -19,11 +19,12 @@ from entitlements.errors import GrantExpired
 from entitlements.models import CreditAccount, CreditGrant
 from entitlements.models.credit_grant import CreditSource
 from entitlements.selectors import credits
-from entitlements.services import credit_ledger
+from entitlements.services import credit_accounts, credit_ledger
 from entitlements.services.credit_ledger import Note
 from events.services import audit
-from projects.models import Customer
-from projects.selectors import customers
+from projects.models import Customer, Project
+from projects.selectors import customers as stored_customers
+from projects.services import customers
 
 log = structlog.get_logger(__name__)
 
@@ -81,7 +82,7 @@ def give(
 ) -> CreditGrant:
     """A new grant of credits, with what is due of it. The caller holds the customer's lock."""
     with transaction.atomic():
-        account = _account(customer)
+        account = credit_accounts.ensure(customer)
         grant = CreditGrant(
             project_id=customer.project_id,
             customer=customer,
@@ -110,7 +111,7 @@ def revise(
     if grant.revoked_at is not None or terms_of(grant) == terms:
         return False
     with transaction.atomic():
-        account = _account(customer)
+        account = credit_accounts.ensure(customer)
         grant = credits.grant(project=grant.project_id, grant_id=grant.pk)
         _write(grant, terms, at)
         grant.save(update_fields=TERMS)
@@ -134,7 +135,8 @@ def terms_of(grant: CreditGrant) -> Terms:
 
 def give_by_hand(
     *,
-    customer: Customer,
+    project: Project,
+    user_id: str,
     amount: int,
     reason: str,
     actor: str,
@@ -142,7 +144,8 @@ def give_by_hand(
     priority: int = USUAL_PRIORITY,
     expires_at: datetime | None = None,
 ) -> CreditGrant:
-    """Credits that a person gives, with a reason; audited.
+    """Credits that a person gives, with a reason; audited. The customer is made if this is the
+    first thing about the user.
 
     Raises Invalid without a reason and for an expiry that has passed.
     """
@@ -150,11 +153,12 @@ def give_by_hand(
     if expires_at is not None and expires_at <= at:
         raise Invalid("The expiry must lie in the future.", field="expires_at")
     with transaction.atomic():
-        customer = customers.lock(project_id=customer.project_id, customer_id=customer.pk)
+        customer = customers.ensure(project=project, user_id=user_id, at=at)
+        customer = stored_customers.lock(project_id=project.pk, customer_id=customer.pk)
         origin = Origin(
             source_type=CreditSource.OPERATOR,
             source_id=customer.pk,
-            key=new_id("by"),
+            key=new_id("hand"),
             starts_at=at,
         )
         grant = give(
@@ -178,8 +182,8 @@ def revoke(*, grant: CreditGrant, reason: str, actor: str, at: datetime) -> Cred
     """
     _check_reason(reason)
     with transaction.atomic():
-        customer = customers.lock(project_id=grant.project_id, customer_id=grant.customer_id)
-        account = _account(customer)
+        customer = stored_customers.lock(project_id=grant.project_id, customer_id=grant.customer_id)
+        account = credit_accounts.ensure(customer)
         grant = credits.grant(project=grant.project_id, grant_id=grant.pk)
         if grant.revoked_at is not None:
             return grant
@@ -246,17 +250,6 @@ def _come_to_what_is_due(
     else:
         credit_ledger.fell(account=account, balance=balance, at=at)
     return True
-
-
-def _account(customer: Customer) -> CreditAccount:
-    """The customer's account, locked; made with the first grant."""
-    rows = CreditAccount.objects.for_project(customer.project_id)
-    rows.bulk_create(
-        [CreditAccount(project_id=customer.project_id, customer=customer)], ignore_conflicts=True
-    )
-    account = credits.lock(project_id=customer.project_id, customer_id=customer.pk)
-    assert account is not None
-    return account
 
 
 def _write(grant: CreditGrant, terms: Terms, at: datetime) -> None:

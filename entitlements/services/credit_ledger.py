@@ -8,12 +8,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.conf import settings
-
 from entitlements import credit_representation as representation
 from entitlements.credits import Leg, Movement
 from entitlements.models import CreditAccount, CreditEntry, CreditTransaction
 from entitlements.models.credit_account import Told
+from entitlements.selectors import credits
 from events.catalog import EventType
 from events.services import outbox
 from projects.models import Customer
@@ -76,7 +75,9 @@ def fell(*, account: CreditAccount, balance: int, at: datetime) -> None:
         subject=customer.pk,
         customer_id=customer.pk,
         version=customer.version,
-        data=representation.level(account, customer, balance=balance, low_at=low_at(account)),
+        data=representation.level(
+            account, customer, balance=balance, low_at=credits.low_at(account)
+        ),
         at=at,
     )
 
@@ -89,18 +90,10 @@ def rose(*, account: CreditAccount, balance: int, at: datetime) -> None:
     fell(account=account, balance=balance, at=at)
 
 
-def low_at(account: CreditAccount) -> int:
-    """From how many credits down the balance is low: the account's own number, else a part of
-    what there was after the last top-up, rounded down."""
-    if account.low_at is not None:
-        return account.low_at
-    return account.topped_up_to * settings.ENTITLEMENTS.credits_low_percent // 100
-
-
 def _level(account: CreditAccount, balance: int) -> Told:
     if balance <= 0:
         return Told.EXHAUSTED
-    return Told.LOW if balance <= low_at(account) else Told.NOTHING
+    return Told.LOW if balance <= credits.low_at(account) else Told.NOTHING
 
 
 def _entries(made: CreditTransaction, legs: Iterable[Leg]) -> Iterable[CreditEntry]:

@@ -16,6 +16,8 @@ from entitlements.models import CreditAccount, CreditTransaction
 from entitlements.selectors import credits
 from entitlements.services import credit_grants, credit_ledger
 from entitlements.services.credit_ledger import Note
+from projects.models import Project
+from projects.selectors import customers
 
 TAKEN_TO = {Movement.SPEND: Bucket.SPENT, Movement.HOLD: Bucket.RESERVED}
 
@@ -61,6 +63,33 @@ def spend(
         if key is None or credits.find_transaction(project_id=project_id, key=key) is None:
             raise
         raise CreditsKeyReused(OTHER_USE) from error
+
+
+def spend_for(
+    *,
+    project: Project,
+    user_id: str,
+    amount: int,
+    at: datetime,
+    key: str | None = None,
+    feature: str = "",
+    reason: str = "",
+    actor: str = "",
+) -> Spent:
+    """As :func:`spend`, of a user; one whom nobody has heard of has nothing."""
+    customer = customers.find(project=project, user_id=user_id)
+    if customer is None:
+        raise _not_enough(0, amount)
+    return spend(
+        project_id=project.pk,
+        customer_id=customer.pk,
+        amount=amount,
+        at=at,
+        key=key,
+        feature=feature,
+        reason=reason,
+        actor=actor,
+    )
 
 
 def hold(

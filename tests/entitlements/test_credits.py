@@ -14,7 +14,9 @@ pytestmark = pytest.mark.django_db
 
 
 def test_smoke(customer):
-    credit_grants.give_by_hand(customer=customer, amount=100, reason="Hi.", actor="x", at=NOW)
+    credit_grants.give_by_hand(
+        project=customer.project, user_id="ada", amount=100, reason="Hi.", actor="x", at=NOW
+    )
     who = {"project_id": customer.project_id, "customer_id": customer.pk}
     spent = credits.spend(**who, amount=30, at=NOW, key="a")
     assert spent.balance == 70

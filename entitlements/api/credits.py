@@ -1,0 +1,130 @@
+"""``/credits/{user_id}``: what one user has, how it came to be, and spending it."""
+
+from typing import Any, ClassVar
+
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from common.api.serializers import StrictSerializer, WholeNumberField
+from common.api.views import ProjectViewSet
+from entitlements import credit_representation as representation
+from entitlements.api.credit_serializers import (
+    CreditsSerializer,
+    CreditTransactionSerializer,
+    SpentSerializer,
+)
+from entitlements.api.entitlements import WhoseSerializer
+from entitlements.credits import MAX_CREDITS
+from entitlements.selectors import credit_history
+from entitlements.services import credit_accounts, credits
+from projects.scopes import Scope
+
+
+class SpendingSerializer(StrictSerializer):
+    amount = WholeNumberField(min_value=1, max_value=MAX_CREDITS)
+    key = serializers.CharField(
+        max_length=255,
+        required=False,
+        help_text="Your own name for this spending: again with the same one is the same as once.",
+    )
+    feature = serializers.CharField(
+        max_length=64, default="", help_text="What they are spent on; kept in the history."
+    )
+    reason = serializers.CharField(max_length=1000, default="")
+
+
+class CreditSettingsSerializer(StrictSerializer):
+    low_at = WholeNumberField(
+        min_value=0,
+        max_value=MAX_CREDITS,
+        allow_null=True,
+        help_text="From how many credits down `credits.low` is told; null for the usual part of "
+        "what there was after the last top-up.",
+    )
+
+
+class CreditsViewSet(ProjectViewSet):
+    scopes: ClassVar[dict[str, str]] = {
+        "retrieve": Scope.CREDITS_READ,
+        "partial_update": Scope.CREDITS_WRITE,
+        "list": Scope.CREDITS_READ,
+        "spend": Scope.CREDITS_WRITE,
+    }
+    transactional = True
+
+    @extend_schema(
+        operation_id="credits_retrieve",
+        summary="What a user has to spend",
+        responses=CreditsSerializer,
+    )
+    def retrieve(self, request: Request, user_id: str) -> Response:
+        """The balance, and the grants that something is left of, in the order of spending: at
+        most a hundred. An unknown user has nothing yet."""
+        return Response(self._standing(user_id))
+
+    @extend_schema(
+        operation_id="credits_settings",
+        summary="Say when a user's credits are low",
+        request=CreditSettingsSerializer,
+        responses=CreditsSerializer,
+    )
+    def partial_update(self, request: Request, user_id: str) -> Response:
+        body = self.parse_body(CreditSettingsSerializer)
+        credit_accounts.set_low_at(
+            project=self.calling_project,
+            user_id=self._whose(user_id),
+            low_at=body["low_at"],
+            at=timezone.now(),
+        )
+        return Response(self._standing(user_id))
+
+    @extend_schema(
+        operation_id="credits_entries",
+        summary="A user's credits: what moved",
+        responses=CreditTransactionSerializer(many=True),
+    )
+    def list(self, request: Request, user_id: str) -> Response:
+        """Newest first. The entries of each movement sum to zero, within each grant."""
+        rows = credit_history.history(project=self.calling_project, user_id=self._whose(user_id))
+        page = self.paginate_queryset(rows)
+        return self.get_paginated_response([representation.transaction(row) for row in page or ()])
+
+    @extend_schema(
+        operation_id="credits_spend",
+        summary="Spend a user's credits",
+        request=SpendingSerializer,
+        responses=SpentSerializer,
+    )
+    def spend(self, request: Request, user_id: str) -> Response:
+        """All of the amount or nothing: 409 `not-enough-credits` says what there is. A `key` that
+        was used before answers as it did then, with `duplicate` true."""
+        spent = credits.spend_for(
+            project=self.calling_project,
+            user_id=self._whose(user_id),
+            **self.parse_body(SpendingSerializer),
+            actor=self.actor,
+            at=timezone.now(),
+        )
+        return Response(
+            {
+                "transaction": spent.transaction_id,
+                "spent": spent.amount,
+                "balance": spent.balance,
+                "duplicate": spent.is_repeat,
+                "grants": [{"grant": each.grant, "amount": each.amount} for each in spent.shares],
+            }
+        )
+
+    def _whose(self, user_id: str) -> str:
+        whose: str = self._validated(WhoseSerializer, {"user_id": user_id})["user_id"]
+        return whose
+
+    def _standing(self, user_id: str) -> dict[str, Any]:
+        now = timezone.now()
+        standing = credit_history.standing(
+            project=self.calling_project, user_id=self._whose(user_id), at=now
+        )
+        return representation.standing(standing, at=now)

@@ -1,0 +1,75 @@
+"""Where a user's credits came from, what is left of them, and what moved."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import F, Q, QuerySet, Sum
+
+from common.errors import NotFound
+from entitlements.models import CreditGrant, CreditTransaction
+from entitlements.selectors import credits
+from projects.models import Project
+from projects.selectors import customers
+
+SHOWN = 100
+"""How many grants a standing shows at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What one user can spend, what is set aside or withheld, and the grants that something is
+    left of in the order of spending; an unknown user has no customer_id."""
+
+    user_id: str
+    customer_id: str | None = None
+    balance: int = 0
+    reserved: int = 0
+    withheld: int = 0
+    low_at: int = 0
+    grants: Sequence[CreditGrant] = ()
+
+
+def standing(*, project: Project, user_id: str, at: datetime) -> Standing:
+    """What the user has at ``at``; up to four queries."""
+    customer = customers.find(project=project, user_id=user_id)
+    if customer is None:
+        return Standing(user_id)
+    rows = CreditGrant.objects.for_project(project).filter(customer=customer)
+    is_live = credits.is_live(at)
+    sums = rows.aggregate(
+        balance=Sum("available", filter=is_live), reserved=Sum("reserved"), withheld=Sum("withheld")
+    )
+    left = rows.filter(Q(is_live, available__gt=0) | Q(reserved__gt=0) | Q(withheld__gt=0))
+    account = credits.account(project_id=project.pk, customer_id=customer.pk)
+    return Standing(
+        customer.user_id,
+        customer.pk,
+        **{name: int(total or 0) for name, total in sums.items()},
+        low_at=credits.low_at(account) if account else 0,
+        grants=list(left.select_related("customer").order_by(*ORDER)[:SHOWN]),
+    )
+
+
+ORDER = ("priority", F("expires_at").asc(nulls_last=True), "granted_at", "id")
+"""That of spending, as ``entitlements.credits.in_order``."""
+
+
+def history(*, project: Project, user_id: str) -> QuerySet[CreditTransaction]:
+    """The user's movements with their entries."""
+    rows = CreditTransaction.objects.for_project(project).prefetch_related("entries")
+    return rows.filter(customer=customers.find(project=project, user_id=user_id))
+
+
+def grants_to(*, project: Project, user_id: str) -> QuerySet[CreditGrant]:
+    """Every grant of credits to the user."""
+    rows = CreditGrant.objects.for_project(project).select_related("customer")
+    return rows.filter(customer=customers.find(project=project, user_id=user_id))
+
+
+def grant_to(*, project: Project, user_id: str, grant_id: str) -> CreditGrant:
+    """One of the user's grants of credits; raises NotFound."""
+    found = grants_to(project=project, user_id=user_id).filter(pk=grant_id).first()
+    if found is None:
+        raise NotFound("No such credits. GET /credits/{user_id}/grants lists the user's.")
+    return found
