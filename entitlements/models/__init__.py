@@ -6,6 +6,7 @@ from entitlements.models.feature import Feature
 from entitlements.models.free_tier import FreeTierEntry
 from entitlements.models.grant import Grant
 from entitlements.models.limit_notice import LimitNotice
+from entitlements.models.recheck import Recheck
 from entitlements.models.reservation import Reservation
 from entitlements.models.rules import Rules
 from entitlements.models.signing_key import SigningKey
@@ -21,6 +22,7 @@ __all__ = [
     "FreeTierEntry",
     "Grant",
     "LimitNotice",
+    "Recheck",
     "Reservation",
     "Rules",
     "SigningKey",
