@@ -23,5 +23,17 @@ class CreditsKeyReused(Conflict):
     code, title = "credits-key-reused", "Something else was spent under this key."
 
 
+class ReservationKeyReused(Conflict):
+    code, title = "reservation-key-reused", "Something else was reserved under this key."
+
+
+class ReservationExpired(Conflict):
+    code, title = "reservation-expired", "This reservation has expired."
+
+
+class ReservationClosed(Conflict):
+    code, title = "reservation-closed", "This reservation is over."
+
+
 class SigningUnavailable(Unavailable):
     code, title = "signing-unavailable", "Nothing can be signed at the moment."

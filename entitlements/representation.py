@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from common.times import rfc3339
-from entitlements.models import Feature, Grant
+from entitlements.models import Feature, Grant, Reservation
 from entitlements.resolution import Decision, Standing
 
 
@@ -66,6 +66,22 @@ def grant(row: Grant, *, at: datetime) -> dict[str, Any]:
         "revoked_at": _moment(row.revoked_at),
         "revoked_by": row.revoked_by or None,
         "revoked_reason": row.revoked_reason or None,
+    }
+
+
+def reservation(row: Reservation, *, at: datetime) -> dict[str, Any]:
+    return {
+        "id": row.pk,
+        "user_id": row.customer.user_id,
+        "feature": row.feature.code,
+        "amount": row.amount,
+        "credits": row.credits,
+        "status": row.status(at).value,
+        "committed_amount": row.committed_amount,
+        "created_at": rfc3339(row.created_at),
+        "expires_at": rfc3339(row.expires_at),
+        "committed_at": _moment(row.committed_at),
+        "released_at": _moment(row.released_at),
     }
 
 

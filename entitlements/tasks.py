@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from entitlements.services import announcements, credit_grants, grants
+from entitlements.services import announcements, credit_grants, grants, reservations, thresholds
 
 BATCH = 500
 """Rows per run; what is left is found by the next one."""
@@ -22,3 +22,13 @@ def expire_credits() -> None:
 @shared_task(name="entitlements.tell_due")
 def tell_due() -> None:
     announcements.tell_due(at=timezone.now(), limit=BATCH)
+
+
+@shared_task(name="entitlements.expire_reservations")
+def expire_reservations() -> None:
+    reservations.expire_due(at=timezone.now(), limit=BATCH)
+
+
+@shared_task(name="entitlements.hold_limits")
+def hold_limits() -> None:
+    thresholds.drain(at=timezone.now(), limit=BATCH)

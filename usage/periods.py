@@ -46,6 +46,7 @@ _LENGTHS = {
     Unit.WEEK: timedelta(weeks=1),
 }
 _MONTHS = {Unit.MONTH: 1, Unit.YEAR: 12}
+_HOUR = "%Y-%m-%dT%H"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,14 @@ class Period:
         """The same for the same windows, whatever the minutes of the anchor."""
         if self.anchor is None or self.unit in (Unit.LIFETIME, Unit.HOUR):
             return self.unit.value
-        return f"{self.unit.value}@{_full_hour(self.anchor):%Y-%m-%dT%H}"
+        return f"{self.unit.value}@{_full_hour(self.anchor).strftime(_HOUR)}"
+
+    @classmethod
+    def of_key(cls, key: str) -> "Period":
+        """The period that has this key."""
+        unit, _, anchor = key.partition("@")
+        begins = datetime.strptime(anchor, _HOUR).replace(tzinfo=UTC) if anchor else None
+        return cls(Unit(unit), begins)
 
     def window(self, at: datetime) -> Window:
         """The window that holds this moment."""

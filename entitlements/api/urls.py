@@ -6,6 +6,7 @@ from rest_framework.routers import SimpleRouter
 from entitlements.api.check import CheckViewSet
 from entitlements.api.credit_grants import CreditGrantsViewSet
 from entitlements.api.credits import CreditsViewSet
+from entitlements.api.consumption import ConsumptionViewSet
 from entitlements.api.entitlements import EntitlementsViewSet
 from entitlements.api.features import FeaturesViewSet
 from entitlements.api.snapshot import SnapshotViewSet
@@ -16,6 +17,14 @@ router = SimpleRouter(trailing_slash=False)
 router.register("features", FeaturesViewSet, basename="feature")
 
 urlpatterns = [
+    *(
+        path(
+            f"entitlements/{verb}",
+            ConsumptionViewSet.as_view({"post": verb}),
+            name=f"entitlements-{verb}",
+        )
+        for verb in ("consume", "reserve", "commit", "release")
+    ),
     path("entitlements", EntitlementsViewSet.as_view({"get": "retrieve"}), name="entitlements"),
     path(
         "entitlements/check",

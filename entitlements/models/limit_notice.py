@@ -38,3 +38,11 @@ class LimitNotice(ProjectOwned):
 
     def __str__(self) -> str:
         return f"{self.customer_id} {self.feature_id} {self.percent} %"
+
+    def speaks_of(self, other: "LimitNotice") -> bool:
+        """Whether both speak of one window of one limit."""
+        return (self.period, self.starts_at, self.limit) == (
+            other.period,
+            other.starts_at,
+            other.limit,
+        )

@@ -1,0 +1,255 @@
+"""``/entitlements/consume``, ``/reserve``, ``/commit`` and ``/release``: use what one may use.
+
+An everyday ``consume`` goes around REST framework, as a check does; anything unusual about the
+request takes the ordinary way, so there is one set of rules.
+"""
+
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from typing import Any, ClassVar
+
+import orjson
+from django.core.exceptions import RequestDataTooBig
+from django.http import HttpRequest, HttpResponse, UnreadablePostError
+from django.http.response import HttpResponseBase
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.exceptions import APIException
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from common.api import problems
+from common.api.parsers import MAX_BODY
+from common.api.serializers import StrictSerializer, UserIdField, WholeNumberField
+from common.api.views import ProjectViewSet
+from common.errors import DomainError
+from entitlements import representation
+from entitlements.api.serializers import DecisionSerializer
+from entitlements.kinds import MAX_LIMIT
+from entitlements.models import Reservation
+from entitlements.models.reservation import ReservationStatus
+from entitlements.services import consumption, reservations
+from projects.api.authentication import require
+from projects.models import Project
+from projects.scopes import Scope
+
+SHORTEST, USUAL, LONGEST = 10, 300, 86_400
+"""Seconds that a reservation may last."""
+KEY = "Your own id of this {}: sent again, it is not {} again."
+
+
+class UseSerializer(StrictSerializer):
+    user_id = UserIdField()
+    feature = serializers.CharField(max_length=64, help_text="The feature's code.")
+    amount = WholeNumberField(min_value=1, max_value=MAX_LIMIT, default=1)
+    key = serializers.CharField(
+        max_length=255, required=False, help_text=KEY.format("use", "counted")
+    )
+
+
+class WishSerializer(UseSerializer):
+    expires_in = WholeNumberField(
+        min_value=SHORTEST, max_value=LONGEST, default=USUAL, help_text="Seconds."
+    )
+    key = serializers.CharField(
+        max_length=255, required=False, help_text=KEY.format("reservation", "set aside")
+    )
+
+
+class SettlementSerializer(StrictSerializer):
+    reservation = serializers.CharField(max_length=64, help_text="Id of the reservation.")
+
+
+class CommitmentSerializer(SettlementSerializer):
+    amount = WholeNumberField(
+        min_value=0,
+        max_value=MAX_LIMIT,
+        required=False,
+        help_text="How much of it was used; all of it when absent. The rest is given back.",
+    )
+
+
+class ConsumptionSerializer(DecisionSerializer):
+    """The decision about this use, with the figures after it, and what was used: all or nothing."""
+
+    consumed = serializers.IntegerField(help_text="The amount, or 0 when it was not allowed.")
+    record = serializers.CharField(
+        allow_null=True, help_text="Id of the record of use, or of the ledger's transaction."
+    )
+    duplicate = serializers.BooleanField(help_text="It was done before, under the same key.")
+
+
+class ReservationSerializer(serializers.Serializer[Any]):
+    """So much of a feature, set aside until it is used, given back or expires."""
+
+    id = serializers.CharField()
+    user_id = UserIdField()
+    feature = serializers.CharField()
+    amount = serializers.IntegerField()
+    credits = serializers.IntegerField(help_text="Set aside for it; 0 for a metered feature.")
+    status = serializers.ChoiceField(choices=ReservationStatus.choices)
+    committed_amount = serializers.IntegerField(allow_null=True)
+    created_at = serializers.DateTimeField()
+    expires_at = serializers.DateTimeField()
+    committed_at = serializers.DateTimeField(allow_null=True)
+    released_at = serializers.DateTimeField(allow_null=True)
+
+
+class ReservedSerializer(serializers.Serializer[Any]):
+    reservation = ReservationSerializer(allow_null=True, help_text="Null when it is not allowed.")
+    decision = DecisionSerializer()
+    duplicate = serializers.BooleanField(help_text="It was done before, under the same key.")
+
+
+class SettledSerializer(serializers.Serializer[Any]):
+    reservation = ReservationSerializer()
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """What an everyday request asks for."""
+
+    user_id: str
+    feature: str
+    amount: int = 1
+    key: str = ""
+
+
+class ConsumptionViewSet(ProjectViewSet):
+    """Use what one may use."""
+
+    scopes: ClassVar[dict[str, str]] = {
+        "consume": Scope.USAGE_WRITE,
+        "reserve": Scope.USAGE_WRITE,
+        "commit": Scope.USAGE_WRITE,
+        "release": Scope.USAGE_WRITE,
+    }
+    transactional = True
+
+    def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        is_hot = request.method == "POST" and self.action_map.get("post") == "consume"
+        use = _everyday(request) if is_hot else None
+        if use is None:
+            return super().dispatch(request, *args, **kwargs)
+        try:
+            return self._answer(request, use)
+        except (APIException, DomainError) as refusal:
+            return problems.plain(refusal)
+
+    def _answer(self, request: HttpRequest, use: Use) -> HttpResponse:
+        """What :meth:`consume` answers, without REST framework around it."""
+        caller = require(request, scope=self.scopes["consume"], at=timezone.now())
+        body = _consume(caller.project, use)
+        return HttpResponse(orjson.dumps(body), content_type="application/json")
+
+    @extend_schema(
+        operation_id="entitlements_consume",
+        summary="Use a feature, if it is allowed",
+        request=UseSerializer,
+        responses={200: ConsumptionSerializer},
+    )
+    def consume(self, request: Request) -> Response:
+        """Checks and counts in one step: however many ask at once, no more is used than allowed.
+        A denial is an answer, with `consumed` 0. 409 `not-consumable` for a feature that is not
+        used up."""
+        return Response(_consume(self.calling_project, Use(**self.parse_body(UseSerializer))))
+
+    @extend_schema(
+        operation_id="entitlements_reserve",
+        summary="Set some of a feature aside",
+        request=WishSerializer,
+        responses={200: ReservedSerializer},
+    )
+    def reserve(self, request: Request) -> Response:
+        """For work whose use is known only when it is done: nobody else gets what is set aside,
+        until it is committed, released or expires."""
+        given = self.parse_body(WishSerializer)
+        lifetime = timedelta(seconds=given.pop("expires_in"))
+        now = timezone.now()
+        made = reservations.reserve(
+            project=self.calling_project, lifetime=lifetime, at=now, **given
+        )
+        row = made.reservation
+        return Response(
+            {
+                "reservation": None if row is None else representation.reservation(row, at=now),
+                "decision": representation.decision(made.decision),
+                "duplicate": made.is_duplicate,
+            }
+        )
+
+    @extend_schema(
+        operation_id="entitlements_commit",
+        summary="Use what was set aside",
+        request=CommitmentSerializer,
+        responses={200: SettledSerializer},
+    )
+    def commit(self, request: Request) -> Response:
+        """All of it or some; the rest is given back. The same again changes nothing."""
+        given = self.parse_body(CommitmentSerializer)
+        row = reservations.commit(
+            project=self.calling_project,
+            reservation_id=given["reservation"],
+            amount=given.get("amount"),
+            at=timezone.now(),
+        )
+        return _settled(row)
+
+    @extend_schema(
+        operation_id="entitlements_release",
+        summary="Give back what was set aside",
+        request=SettlementSerializer,
+        responses={200: SettledSerializer},
+    )
+    def release(self, request: Request) -> Response:
+        """The same again changes nothing."""
+        given = self.parse_body(SettlementSerializer)
+        row = reservations.release(
+            project=self.calling_project, reservation_id=given["reservation"], at=timezone.now()
+        )
+        return _settled(row)
+
+
+def _consume(project: Project, use: Use) -> dict[str, Any]:
+    made = consumption.consume(project=project, at=timezone.now(), **asdict(use))
+    return {
+        **representation.decision(made.decision),
+        "consumed": made.consumed,
+        "record": made.record,
+        "duplicate": made.is_duplicate,
+    }
+
+
+def _settled(row: Reservation) -> Response:
+    return Response({"reservation": representation.reservation(row, at=timezone.now())})
+
+
+def _everyday(request: HttpRequest) -> Use | None:
+    """What a body says that everybody would read in the same way; else None.
+
+    No escapes and no member twice: as many quotes as its members need.
+    """
+    if request.GET or request.content_type != "application/json":
+        return None
+    try:
+        body = request.body
+        given = orjson.loads(body) if len(body) <= MAX_BODY and b"\\" not in body else None
+    except (RequestDataTooBig, UnreadablePostError, orjson.JSONDecodeError):
+        return None
+    if type(given) is not dict or not given.keys() <= {"user_id", "feature", "amount", "key"}:
+        return None
+    texts = {name: given[name] for name in given if name != "amount"}
+    if body.count(b'"') != 2 * len(given) + 2 * len(texts):
+        return None
+    lengths = {"user_id": 255, "feature": 64, "key": 255}
+    if not all(_is_plain(text, lengths[name]) for name, text in texts.items()):
+        return None
+    amount = given.get("amount", 1)
+    if not {"user_id", "feature"} <= given.keys() or type(amount) is not int:
+        return None
+    return Use(**given) if 0 < amount <= MAX_LIMIT else None
+
+
+def _is_plain(text: Any, longest: int) -> bool:
+    return type(text) is str and 0 < len(text) <= longest and text == text.strip()

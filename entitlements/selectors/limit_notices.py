@@ -1,0 +1,15 @@
+"""What was told of limits."""
+
+from collections.abc import Collection
+
+from entitlements.models import LimitNotice
+
+
+def find_many(
+    *, project_id: str, customer_ids: Collection[str], feature_ids: Collection[str]
+) -> dict[tuple[str, str], LimitNotice]:
+    """By customer and feature, what was told last, where anything was."""
+    rows = LimitNotice.objects.for_project(project_id).filter(
+        customer_id__in=customer_ids, feature_id__in=feature_ids
+    )
+    return {(row.customer_id, row.feature_id): row for row in rows}

@@ -1,0 +1,59 @@
+"""Reservations; ``lock`` before one is settled, before any counter or account."""
+
+from datetime import datetime
+
+from django.db.models import QuerySet
+
+from common.errors import NotFound
+from entitlements.models import Reservation
+from projects.models import Customer, Project
+
+_OPEN = {
+    "committed_at__isnull": True,
+    "released_at__isnull": True,
+    "expired_at__isnull": True,
+}
+
+
+def lock(*, project: Project | str, reservation_id: str) -> Reservation:
+    """The project's reservation with customer and feature, locked until the transaction ends;
+    raises NotFound."""
+    rows = Reservation.objects.for_project(project).select_related("customer", "feature")
+    found = rows.filter(pk=reservation_id).select_for_update(of=("self",)).first()
+    if found is None:
+        raise NotFound("No reservation with this id. POST /entitlements/reserve makes one.")
+    return found
+
+
+def find(*, project: Project | str, key: str) -> Reservation | None:
+    """What was reserved under this key, with customer and feature."""
+    rows = Reservation.objects.for_project(project).select_related("customer", "feature")
+    return rows.filter(key=key).first()
+
+
+def open_of(customer: Customer) -> QuerySet[Reservation]:
+    """What is set aside for the customer, with the features; the newest first."""
+    rows = Reservation.objects.for_project(customer.project_id).filter(customer=customer, **_OPEN)
+    return rows.select_related("feature").order_by("-pk")
+
+
+def due(*, at: datetime, limit: int) -> list[Reservation]:
+    """Open reservations of any project whose time is over, the oldest first."""
+    rows = Reservation.objects.across_projects().filter(expires_at__lte=at, **_OPEN)
+    return list(rows.order_by("expires_at", "pk")[:limit])
+
+
+def due_of(*, project_id: str, customer_id: str, at: datetime, limit: int) -> list[Reservation]:
+    """As :func:`due`, of this customer."""
+    rows = Reservation.objects.for_project(project_id).filter(expires_at__lte=at, **_OPEN)
+    return list(rows.filter(customer_id=customer_id).order_by("expires_at", "pk")[:limit])
+
+
+def lock_open(*, project_id: str, reservation_id: str) -> Reservation | None:
+    """The reservation with its feature, locked if it is open and nobody else has locked it.
+
+    Never waits: it may be called by who holds a counter.
+    """
+    rows = Reservation.objects.for_project(project_id).filter(pk=reservation_id, **_OPEN)
+    locked = rows.select_related("feature").select_for_update(skip_locked=True, of=("self",))
+    return locked.first()

@@ -1,0 +1,118 @@
+"""Check and count in one step: use so much of a feature, if it is allowed.
+
+A metered feature is counted against its limit, one that costs credits is paid for. A denial is an
+answer and leaves nothing behind, so the same may be asked again later.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from entitlements.errors import NotEnoughCredits
+from entitlements.resolution import Decision
+from entitlements.selectors import credits as ledger
+from entitlements.services import consumables, credits, reservations, thresholds
+from entitlements.services.consumables import Consumable, counted, paid, unpaid
+from entitlements.services.credits import Spent
+from projects.models import Project
+from usage.services import counting
+from usage.services.counting import Outcome, Wish
+
+
+@dataclass(frozen=True, slots=True)
+class Consumption:
+    """The decision about a use, with the figures after it; ``consumed`` is 0 when it is no.
+
+    ``record`` is what was written of it: a record of use or a transaction of the ledger.
+    ``is_duplicate`` says that it was there before.
+    """
+
+    decision: Decision
+    consumed: int = 0
+    record: str | None = None
+    is_duplicate: bool = False
+
+
+def consume(
+    *, project: Project, user_id: str, feature: str, amount: int, at: datetime, key: str = ""
+) -> Consumption:
+    """Use ``amount`` (1 to 2**53 - 1) of the feature, all of it or nothing.
+
+    Again with the same key is the same as once; a denial is not kept. Raises NotConsumable for
+    what is not used up, UsageKeyReused or CreditsKeyReused when the key stands for another use,
+    MeterArchived, CustomerDeleted.
+    """
+    subject = consumables.find(project=project, user_id=user_id, feature=feature, at=at)
+    metering, customer_id = subject.decision.metering, subject.customer_id
+    if customer_id is None or not subject.decision.allowed:
+        return _denied(subject, amount, key, at)
+    if metering is None:
+        return _pay(subject, customer_id, amount, key, at)
+    return _count(subject, Wish(project.pk, customer_id, *metering, amount), key, at)
+
+
+def _denied(subject: Consumable, amount: int, key: str, at: datetime) -> Consumption:
+    """No, unless it was allowed and done before under this key."""
+    whole = consumables.standing(subject, at)
+    if not key or subject.customer_id is None:
+        return Consumption(whole)
+    if subject.decision.is_priced:
+        was = ledger.find_transaction(project_id=subject.project_id, key=key)
+        is_mine = was is not None and was.customer_id == subject.customer_id
+        is_done = is_mine and was.feature == subject.decision.feature
+    else:
+        is_done = counting.was_taken(
+            project_id=subject.project_id,
+            customer_id=subject.customer_id,
+            amount=amount,
+            key=key,
+            said=subject.decision.feature,
+        )
+    return Consumption(whole, amount, is_duplicate=True) if is_done else Consumption(whole)
+
+
+def _count(subject: Consumable, wish: Wish, key: str, at: datetime) -> Consumption:
+    decision = subject.decision
+    marks = thresholds.marks(decision.limit)
+
+    def take() -> Outcome:
+        said = decision.feature
+        return counting.take(wish, limit=decision.limit, at=at, key=key, said=said, marks=marks)
+
+    outcome = take()
+    if not outcome.is_done and outcome.reserved and reservations.expire_of(subject, at):
+        outcome = take()
+    answer = counted(decision, outcome, at)
+    if not outcome.is_done:
+        return Consumption(answer)
+    if not outcome.is_duplicate:
+        consumables.forget(subject)
+    if outcome.is_noted:
+        passed = any(outcome.used - wish.amount < mark <= outcome.used for mark in marks)
+        thresholds.notice(wish.project_id, wish.customer_id, wish.meter_id, at, now=passed)
+    return Consumption(answer, wish.amount, outcome.record_id, outcome.is_duplicate)
+
+
+def _pay(subject: Consumable, customer_id: str, amount: int, key: str, at: datetime) -> Consumption:
+    decision = subject.decision
+    cost = amount * decision.value
+    if not cost:
+        return Consumption(decision, amount)
+
+    def spend() -> Spent:
+        return credits.spend(
+            project_id=subject.project_id,
+            customer_id=customer_id,
+            amount=cost,
+            at=at,
+            key=key or None,
+            feature=decision.feature,
+        )
+
+    try:
+        spent = reservations.patiently(spend, subject, at)
+    except NotEnoughCredits as refusal:
+        return Consumption(unpaid(decision, balance=refusal.extra["balance"]))
+    if not spent.is_repeat:
+        consumables.forget(subject)
+    answer = paid(decision, balance=spent.balance)
+    return Consumption(answer, amount, spent.transaction_id, spent.is_repeat)
