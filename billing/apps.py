@@ -5,9 +5,15 @@ class BillingConfig(AppConfig):
     name = "billing"
 
     def ready(self) -> None:
-        """Show what a customer bought, and offer grants, on the console's customer page."""
+        """Show what a customer bought, and offer grants, on the console's customer page; say what
+        would follow from products and prices that are only assumed."""
         from billing.admin import customer_panel, granting
+        from billing.selectors import assumed
+        from entitlements import assumptions
         from projects.admin import panels
+
+        assumptions.register("prod", assumed.product)
+        assumptions.register("price", assumed.price)
 
         panels.register(customer_panel.panel, name="purchases", order=50)
         for act in granting.ACTS:

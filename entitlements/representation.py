@@ -4,8 +4,9 @@ from datetime import datetime
 from typing import Any
 
 from common.times import rfc3339
+from entitlements.explanation import Explanation
 from entitlements.models import Feature, Grant, Reservation
-from entitlements.resolution import Decision, Standing
+from entitlements.resolution import Decision, Fact, Standing
 
 
 def feature(row: Feature) -> dict[str, Any]:
@@ -38,6 +39,42 @@ def decision(made: Decision) -> dict[str, Any]:
         "version": made.version,
         "sources": [{"type": source.type, "id": source.id} for source in made.sources],
     }
+
+
+def explanation(of: Explanation) -> dict[str, Any]:
+    """The way to a decision: in one sentence, and step by step."""
+    return {
+        "sentence": of.sentence,
+        "steps": [
+            {
+                "step": each.name.value,
+                "text": each.text,
+                "facts": [_fact(fact) for fact in each.facts],
+                "data": {name: _plain(value) for name, value in each.data.items()},
+            }
+            for each in of.steps
+        ],
+    }
+
+
+def explained(of: Explanation) -> dict[str, Any]:
+    """The decision, and the way to it."""
+    return {**decision(of.decision), "explanation": explanation(of)}
+
+
+def _fact(fact: Fact) -> dict[str, Any]:
+    return {
+        "source": {"type": fact.source.type, "id": fact.source.id},
+        "effect": fact.effect,
+        "value": fact.value,
+        "reason": fact.reason.value,
+        "starts_at": rfc3339(fact.starts_at),
+        "ends_at": _moment(fact.ends_at),
+    }
+
+
+def _plain(value: Any) -> Any:
+    return rfc3339(value) if isinstance(value, datetime) else value
 
 
 def standing(of: Standing) -> dict[str, Any]:

@@ -134,6 +134,14 @@ class Decision:
         return self.metering is None and not self.is_priced
 
 
+class Figures(NamedTuple):
+    """What a metered answer and one that costs credits need to be whole."""
+
+    used: int = 0
+    reserved: int = 0
+    balance: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Standing:
     """Everything that one user may do, at one version; an unknown user has no customer_id."""
@@ -204,6 +212,12 @@ def priced(decision: Decision, *, balance: int) -> Decision:
     if left == 0:
         decision = replace(decision, allowed=False, reason=Reason.CREDITS_EXHAUSTED)
     return replace(decision, remaining=left)
+
+
+def completed(decision: Decision, *, figures: Figures, at: datetime) -> Decision:
+    """The whole answer: :func:`measured` or :func:`priced`, or as facts alone say it."""
+    made = measured(decision, used=figures.used, reserved=figures.reserved, at=at)
+    return priced(made, balance=figures.balance)
 
 
 def _decide(

@@ -5,6 +5,7 @@ cost. Anything unusual about the request, and the POST for many, takes the ordin
 is one set of rules, and the schema describes this resource like any other.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import orjson
@@ -21,13 +22,19 @@ from common.api import problems
 from common.api.serializers import StrictSerializer, UserIdField
 from common.api.views import ProjectViewSet
 from common.errors import DomainError
-from entitlements.api.serializers import DecisionSerializer
+from entitlements.api.outlook import (
+    OutlookBodySerializer,
+    OutlookQuerySerializer,
+    is_everyday,
+    outlook,
+)
+from entitlements.api.serializers import ExplainedSerializer
 from entitlements.resolution import Question
 from entitlements.services import checks
 from projects.api.authentication import require
 from projects.scopes import Scope
 
-MOST = 100
+MOST = 1000
 """How many questions one call may ask."""
 
 
@@ -36,11 +43,15 @@ class QuestionSerializer(StrictSerializer):
     feature = serializers.CharField(max_length=64, help_text="The feature's code.")
 
 
-class QuestionsSerializer(StrictSerializer):
+class CheckSerializer(QuestionSerializer, OutlookQuerySerializer):
+    """One question, from an outlook."""
+
+
+class QuestionsSerializer(OutlookBodySerializer):
     checks = serializers.ListField(child=QuestionSerializer(), min_length=1, max_length=MOST)
 
 
-class AnswerSerializer(DecisionSerializer):
+class AnswerSerializer(ExplainedSerializer):
     user_id = UserIdField()
 
 
@@ -55,7 +66,7 @@ class CheckViewSet(ProjectViewSet):
         "retrieve": Scope.ENTITLEMENTS_READ,
         "create": Scope.ENTITLEMENTS_READ,
     }
-    query = {"retrieve": QuestionSerializer}
+    query = {"retrieve": CheckSerializer}
     transactional = True
 
     def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> HttpResponseBase:
@@ -77,15 +88,13 @@ class CheckViewSet(ProjectViewSet):
     @extend_schema(
         operation_id="entitlements_check",
         summary="Check one feature of one user",
-        responses=DecisionSerializer,
+        responses=ExplainedSerializer,
     )
     def retrieve(self, request: Request) -> Response:
         """The decision. An unknown user or feature is a denial with its reason, not an error."""
-        question = Question(**self.query_values)
-        answers = checks.answer(
-            project=self.calling_project, questions=[question], at=timezone.now()
-        )
-        return Response(answers[question])
+        said = self.query_values
+        question = Question(said["user_id"], said["feature"])
+        return Response(self._answers([question], said)[question])
 
     @extend_schema(
         operation_id="entitlements_check_many",
@@ -94,14 +103,25 @@ class CheckViewSet(ProjectViewSet):
         responses={200: AnswersSerializer},
     )
     def create(self, request: Request) -> Response:
-        """Up to 100 decisions at once, in the order of the questions."""
-        asked = self.parse_body(QuestionsSerializer)["checks"]
-        questions = [Question(**each) for each in asked]
-        answers = checks.answer(
-            project=self.calling_project, questions=questions, at=timezone.now()
-        )
+        """Up to 1,000 decisions at once, in the order of the questions."""
+        said = self.parse_body(QuestionsSerializer)
+        questions = [Question(**each) for each in said["checks"]]
+        answers = self._answers(questions, said)
         return Response(
             {"data": [{"user_id": each.user_id, **answers[each]} for each in questions]}
+        )
+
+    def _answers(
+        self, questions: Sequence[Question], said: Mapping[str, Any]
+    ) -> dict[Question, dict[str, Any]]:
+        project, now = self.calling_project, timezone.now()
+        if is_everyday(said):
+            return checks.answer(project=project, questions=questions, at=now)
+        return checks.foresee(
+            project=project,
+            questions=questions,
+            outlook=outlook(project, said, now=now),
+            explain=said.get("explain", False),
         )
 
 

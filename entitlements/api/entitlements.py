@@ -7,15 +7,16 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from common.api.serializers import StrictSerializer, UserIdField
+from common.api.serializers import UserIdField
 from common.api.views import ProjectViewSet
 from entitlements import representation
+from entitlements.api.outlook import OutlookQuerySerializer, is_everyday, outlook
 from entitlements.api.serializers import EntitlementsSerializer
 from entitlements.selectors import decisions
 from projects.scopes import Scope
 
 
-class WhoseSerializer(StrictSerializer):
+class WhoseSerializer(OutlookQuerySerializer):
     user_id = UserIdField()
 
 
@@ -30,9 +31,15 @@ class EntitlementsViewSet(ProjectViewSet):
     )
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """A decision for every feature; an unknown user is entitled to nothing yet."""
-        standing = decisions.standing(
-            project=self.calling_project,
-            user_id=self.query_values["user_id"],
-            at=timezone.now(),
+        said, now = self.query_values, timezone.now()
+        project, user_id = self.calling_project, said["user_id"]
+        if is_everyday(said):
+            standing = decisions.standing(project=project, user_id=user_id, at=now)
+            return Response(representation.standing(standing))
+        standing, explained = decisions.explained(
+            project=project, user_id=user_id, outlook=outlook(project, said, now=now)
         )
-        return Response(representation.standing(standing))
+        shown = representation.standing(standing)
+        if said.get("explain"):
+            shown["entitlements"] = [representation.explained(each) for each in explained.values()]
+        return Response(shown)

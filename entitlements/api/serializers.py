@@ -6,6 +6,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from common.api.serializers import UserIdField
+from entitlements.explanation import StepName
 from entitlements.models.fact import Effect, SourceType
 from entitlements.models.feature import PERIODS, FeatureKind, Merge
 from entitlements.models.grant import GrantStatus
@@ -56,6 +57,35 @@ class DecisionSerializer(serializers.Serializer[Any]):
     sources = SourceSerializer(many=True, help_text="What the answer follows from.")
 
 
+class TracedFactSerializer(serializers.Serializer[Any]):
+    source = SourceSerializer()
+    effect = serializers.ChoiceField(choices=[Effect.ALLOW.value, Effect.DENY.value])
+    value = ValueField()
+    reason = serializers.ChoiceField(choices=REASONS)
+    starts_at = serializers.DateTimeField()
+    ends_at = serializers.DateTimeField(allow_null=True)
+
+
+class StepSerializer(serializers.Serializer[Any]):
+    """One step; ``data`` is what it found, and depends on the step."""
+
+    step = serializers.ChoiceField(choices=[name.value for name in StepName])
+    text = serializers.CharField()
+    facts = TracedFactSerializer(many=True)
+    data = serializers.DictField()  # type: ignore[assignment]  # the API's name for it
+
+
+class ExplanationSerializer(serializers.Serializer[Any]):
+    """The way from the facts to the answer."""
+
+    sentence = serializers.CharField(help_text="All of it in one sentence.")
+    steps = StepSerializer(many=True)
+
+
+class ExplainedSerializer(DecisionSerializer):
+    explanation = ExplanationSerializer(required=False, help_text="When asked for.")
+
+
 class EntitlementsSerializer(serializers.Serializer[Any]):
     """Everything that one user may do."""
 
@@ -64,7 +94,7 @@ class EntitlementsSerializer(serializers.Serializer[Any]):
         allow_null=True, help_text="Our id; null for a user who has never had anything."
     )
     version = serializers.IntegerField()
-    entitlements = DecisionSerializer(many=True)
+    entitlements = ExplainedSerializer(many=True)
 
 
 class FeatureSerializer(serializers.Serializer[Any]):

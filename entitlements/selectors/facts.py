@@ -1,8 +1,9 @@
 """What the sources say now: for each source its highest version, in one query."""
 
 from collections.abc import Collection, Iterable
+from datetime import datetime
 
-from django.db.models import Max, OuterRef, QuerySet, Subquery
+from django.db.models import Max, OuterRef, Q, QuerySet, Subquery
 
 from entitlements.models import Fact
 from entitlements.models.fact import Effect
@@ -14,32 +15,36 @@ from projects.models import Customer, Project
 
 def current(*, customer: Customer, as_of: int | None = None) -> list[Fact]:
     """The rows that count, with their features; ``as_of`` an earlier version of the customer."""
-    rows = _current(customer.project_id, [customer.pk], as_of)
+    until = None if as_of is None else Q(version__lte=as_of)
+    rows = _current(customer.project_id, [customer.pk], until)
     return list(rows.select_related("feature"))
 
 
 def current_of_many(
-    *, project: Project | str, customer_ids: Collection[str]
+    *, project: Project | str, customer_ids: Collection[str], by: datetime | None = None
 ) -> dict[str, tuple[list[Fact], int]]:
     """For each customer that has any: the rows that count, and its version.
 
     Both come from one snapshot of the database, so an answer made from these rows can be
-    labelled with exactly the version that it belongs to.
+    labelled with exactly the version that it belongs to. ``by`` a moment of the past they are what
+    was recorded by then, and the version is that of the newest.
     """
-    rows = _current(project, customer_ids, None)
+    rows = _current(project, customer_ids, None if by is None else Q(recorded_at__lte=by))
     found: dict[str, tuple[list[Fact], int]] = {}
     for row in rows.select_related("feature", "customer"):
-        said, _ = found.setdefault(row.customer_id, ([], row.customer.version))
+        said, version = found.get(row.customer_id, ([], 0))
+        version = row.customer.version if by is None else max(version, row.version)
         said.append(row)
+        found[row.customer_id] = said, version
     return found
 
 
 def _current(
-    project: Project | str, customer_ids: Collection[str], as_of: int | None
+    project: Project | str, customer_ids: Collection[str], until: Q | None
 ) -> QuerySet[Fact]:
     facts = Fact.objects.for_project(project)
-    if as_of is not None:
-        facts = facts.filter(version__lte=as_of)
+    if until is not None:
+        facts = facts.filter(until)
     same_source = facts.filter(
         customer_id=OuterRef("customer_id"),
         source_type=OuterRef("source_type"),
@@ -85,3 +90,8 @@ def definitions(rows: Iterable[Fact]) -> dict[str, Definition]:
     """By code, of the features that the rows speak about."""
     about = {row.feature for row in rows if row.feature is not None}
     return {feature.code: features.definition(feature) for feature in about}
+
+
+def silent(rows: Iterable[Fact]) -> list[Source]:
+    """Sources that have nothing more to say."""
+    return sorted({source_of(row) for row in rows if row.effect == Effect.NONE})

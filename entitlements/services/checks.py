@@ -5,6 +5,8 @@ from datetime import datetime
 from typing import Any
 
 from entitlements import cache, representation
+from entitlements.explanation import Explanation
+from entitlements.outlook import Outlook
 from entitlements.resolution import Question, Reason
 from entitlements.selectors import decisions
 from projects.models import Project
@@ -31,3 +33,17 @@ def answer(
     }
     cache.keep(project_id=project.pk, answers=keepable, at=at)
     return found | {question: representation.decision(each) for question, each in made.items()}
+
+
+def foresee(
+    *, project: Project, questions: Sequence[Question], outlook: Outlook, explain: bool
+) -> dict[Question, dict[str, Any]]:
+    """Each question's decision as it is shown, from that outlook: of another moment, with something
+    assumed, or explained. Never from the cache."""
+    found = decisions.explain_many(project=project, questions=questions, outlook=outlook)
+    show = representation.explained if explain else _answer_alone
+    return {question: show(each) for question, each in found.items()}
+
+
+def _answer_alone(of: Explanation) -> dict[str, Any]:
+    return representation.decision(of.decision)

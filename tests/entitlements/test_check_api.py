@@ -271,7 +271,7 @@ def test_hundred_questions_cost_as_many_queries_as_one(api, entitled, project):
         {"checks": [{"user_id": "ada"}]},
         {"checks": [{"user_id": "ada", "feature": "sso", "surprise": 1}]},
         {"checks": [{"user_id": "ada", "feature": "sso"}], "surprise": 1},
-        {"checks": [{"user_id": "ada", "feature": "sso"}] * 101},
+        {"checks": [{"user_id": "ada", "feature": "sso"}] * 1001},
         {"checks": [{"user_id": {}, "feature": []}]},
         {"checks": [None]},
         {"checks": [{"user_id": 7, "feature": None}]},

@@ -1,0 +1,117 @@
+"""How callers say from where they look: ``at=`` another time, ``assume=`` what is not there."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+from rest_framework import serializers
+
+from common.api.serializers import FlagField, StrictSerializer
+from entitlements.api.serializers import ValueField
+from entitlements.assumptions import Assumption
+from entitlements.outlook import Outlook
+from entitlements.selectors import assumed
+from projects.models import Project
+
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+LATEST = datetime(2200, 1, 1, tzinfo=UTC)
+MOST_ASSUMED = 10
+GRANT = "grant:"
+
+
+class MomentField(serializers.DateTimeField):
+    """A moment of this or the next century: what can be known, or is scheduled."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("help_text", "The answer at this time: as it was, or as is scheduled.")
+        super().__init__(**kwargs)
+
+    def to_internal_value(self, value: Any) -> datetime:
+        try:
+            moment = super().to_internal_value(value).astimezone(UTC)
+        except (OverflowError, ValueError):
+            moment = LATEST
+        if not EARLIEST <= moment < LATEST:
+            raise serializers.ValidationError("Send a moment of the years 2000 to 2199.")
+        return moment
+
+
+class AssumptionSerializer(StrictSerializer):
+    """A product, a price, or a feature with a value, as if a person had granted it."""
+
+    product = serializers.CharField(max_length=40, required=False)
+    price = serializers.CharField(max_length=40, required=False)
+    feature = serializers.CharField(max_length=64, required=False, help_text="Its code.")
+    value = ValueField(required=False, help_text="True when absent; only with feature.")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        named = attrs.keys() - {"value"}
+        if len(named) != 1 or ("value" in attrs and named != {"feature"}):
+            raise serializers.ValidationError(
+                "Send product, price, or feature with a value if it is not true."
+            )
+        return attrs
+
+
+class AssumedField(serializers.CharField):
+    """The same in a query: ``prod_…``, ``price_…``, ``grant:sso`` or ``grant:seats=25``."""
+
+    def to_internal_value(self, data: Any) -> list[Assumption]:  # type: ignore[override]
+        text = super().to_internal_value(data)
+        if not text.startswith(GRANT):
+            return [Assumption(id=text)]
+        code, is_valued, value = text.removeprefix(GRANT).partition("=")
+        try:
+            return [Assumption(feature=code, value=orjson.loads(value) if is_valued else True)]
+        except orjson.JSONDecodeError as error:
+            raise serializers.ValidationError("Write the value as JSON.") from error
+
+
+class OutlookQuerySerializer(StrictSerializer):
+    """From where to look, in a query."""
+
+    at = MomentField(required=False)
+    assume = AssumedField(
+        required=False,
+        max_length=4096,
+        help_text="A product (prod_…), a price (price_…), or a grant (grant:sso, grant:seats=25) "
+        "that is not there.",
+    )
+    explain = serializers.BooleanField(
+        required=False, help_text="With the way from the facts to the answer."
+    )
+
+
+class OutlookBodySerializer(StrictSerializer):
+    """From where to look, in a body."""
+
+    at = MomentField(required=False)
+    assume = serializers.ListField(
+        child=AssumptionSerializer(), required=False, max_length=MOST_ASSUMED
+    )
+    explain = FlagField(required=False, help_text="With the way from the facts to each answer.")
+
+
+def outlook(project: Project, said: Mapping[str, Any], *, now: datetime) -> Outlook:
+    """From where the caller looks. Raises Invalid for what cannot be assumed."""
+    at = said.get("at", now)
+    found = [_assumption(each) for each in said.get("assume", ())]
+    return Outlook(at=at, now=now, assumed=_facts(project, found, at))
+
+
+def is_everyday(said: Mapping[str, Any]) -> bool:
+    """Whether the answer of this moment is wanted, and nothing but the answer."""
+    return not (said.get("explain") or "at" in said or said.get("assume"))
+
+
+def _assumption(said: Assumption | Mapping[str, Any]) -> Assumption:
+    if isinstance(said, Assumption):
+        return said
+    if "feature" in said:
+        return Assumption(feature=said["feature"], value=said.get("value", True))
+    return Assumption(id=said.get("product") or said["price"])
+
+
+def _facts(project: Project, found: Sequence[Assumption], at: datetime) -> list[Any]:
+    return assumed.facts(project=project, assumed=found, at=at) if found else []

@@ -1,0 +1,28 @@
+"""From where one looks at what somebody may do: at which moment, and with what assumed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from entitlements.resolution import Fact
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """The moment that is asked about, the moment of asking, and facts that are not there.
+
+    Of the past it is what was known then; of the future, what is known now.
+    """
+
+    at: datetime
+    now: datetime
+    assumed: Sequence[Fact] = ()
+
+    @property
+    def known_by(self) -> datetime | None:
+        """What came later does not count; None for all that is known."""
+        return self.at if self.at < self.now else None
+
+
+def present(now: datetime) -> Outlook:
+    return Outlook(at=now, now=now)

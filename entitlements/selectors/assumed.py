@@ -1,0 +1,23 @@
+"""The facts that would follow from what is assumed."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from entitlements import assumptions
+from entitlements.assumptions import Assumption
+from entitlements.resolution import Fact
+from entitlements.selectors import features
+from projects.models import Project
+
+
+def facts(*, project: Project, assumed: Sequence[Assumption], at: datetime) -> list[Fact]:
+    """As if all of it had been bought, or granted, at that moment. Raises Invalid."""
+    codes = [each.feature for each in assumed if each.feature]
+    known = features.find_many(project=project, codes=codes) if codes else {}
+    found: list[Fact] = []
+    for each in assumed:
+        if each.feature:
+            found.append(assumptions.granted(each, known, at=at))
+        else:
+            found += assumptions.resolver(each.id)(project, each.id, at)
+    return found
