@@ -45,7 +45,8 @@ def keep(tx: Transaction, event: Object) -> None:
 
 
 def cancel(tx: Transaction, meter: Object, identifier: str) -> None:
-    """Let the event count no more. Raises 400 for one that is unknown, too old or canceled."""
+    """Let the event count no more; again is no harm. Raises 400 for one that is unknown or too
+    old."""
     event = tx.get(EVENT, identifier)
     if event is None or event["meter"] != meter["id"]:
         raise invalid(
@@ -58,11 +59,6 @@ def cancel(tx: Transaction, meter: Object, identifier: str) -> None:
             f"The meter event with identifier {identifier} was received more than 24 hours ago and "
             "can no longer be canceled.",
             code="out_of_window",
-            param="cancel[identifier]",
-        )
-    if event["canceled"]:
-        raise invalid(
-            f"The meter event with identifier {identifier} was canceled before.",
             param="cancel[identifier]",
         )
     event["canceled"] = True

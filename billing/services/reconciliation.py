@@ -2,7 +2,8 @@
 
 Compared is what applying would change, by the same code; repaired is by the same sync that
 follows every event. A difference counts only if reading the single object confirms it, for lists
-at Stripe may lag behind and rows here may change while a list is read.
+at Stripe may lag behind and rows here may change while a list is read. What was used of metered
+prices is compared too and only shown (``usage_reconciliation``).
 """
 
 from collections.abc import Callable, Iterator
@@ -13,7 +14,7 @@ import structlog
 
 from billing.models import StripeAccount
 from billing.selectors import stripe_accounts
-from billing.services import apply, sync
+from billing.services import apply, sync, usage_reconciliation
 from billing.services.apply import Comparison
 from billing.services.apply.kinds import KINDS, Mirrored
 from billing.services.apply.plan import Differences
@@ -135,6 +136,10 @@ def _repair_account(account: StripeAccount, outcome: Outcome, at: datetime) -> N
             outcome.found += 1
             log.warning("difference", finding=str(finding))
             _try_repair(finding, outcome, at)
+        for difference in usage_reconciliation.compare(account=account, at=at, tick=tick):
+            outcome.found += 1
+            log.warning("usage_difference", finding=str(difference))
+            outcome.failures.append(str(difference))
     except DomainError as error:
         outcome.failures.append(f"{account.pk}: {error.code}")
 

@@ -20,6 +20,7 @@ from billing.models import (
 )
 from billing.models.outbound import Outbound
 from common.ids import new_id
+from sandbox import metering
 from sandbox.billing import pausing
 from tests.factories.projects import CustomerFactory
 from tests.shop import RETURN, Shop
@@ -67,6 +68,13 @@ class Bench:
     @cached_property
     def promotion_code(self) -> str:
         return self._promotion_code()
+
+    @cached_property
+    def meter(self) -> str:
+        """The name of a meter's events."""
+        formula = {"formula": "sum"}
+        params = {"display_name": "Calls", "event_name": "calls", "default_aggregation": formula}
+        return str(self.v1.billing.meters.create(params).event_name)
 
     @cached_property
     def subscription(self) -> str:
@@ -284,6 +292,55 @@ def deleted_coupon(bench: Bench) -> Case:
     return Case({}, done, target=made)
 
 
+def meter(bench: Bench) -> Case:
+    """Meters carry no metadata; what makes one the same is the name of its events."""
+    name = new_id("mtr")
+    params = {
+        "display_name": "Calls",
+        "event_name": name,
+        "default_aggregation": {"formula": "sum"},
+    }
+
+    def done() -> int:
+        with bench.shop.stripe.world.transaction() as tx:
+            return len(tx.ids("billing.meter", lambda each: bool(each["event_name"] == name)))
+
+    return Case(params, done, target=name)
+
+
+def meter_event(bench: Bench) -> Case:
+    """Told outside of intents, but as safe with them: the identifier makes two of them one."""
+    identifier = new_id("use")
+
+    def done() -> int:
+        with bench.shop.stripe.world.transaction() as tx:
+            return len(tx.ids(metering.EVENT, lambda each: bool(each["id"] == identifier)))
+
+    return Case(event(bench, identifier), done, target=identifier)
+
+
+def canceled_meter_event(bench: Bench) -> Case:
+    identifier = new_id("use")
+    told = event(bench, identifier)
+    bench.v1.billing.meter_events.create(told)
+
+    def done() -> int:
+        with bench.shop.stripe.world.transaction() as tx:
+            return int(tx.path_object(metering.EVENT, identifier)["canceled"])
+
+    params = {
+        "event_name": told["event_name"],
+        "type": "cancel",
+        "cancel": {"identifier": identifier},
+    }
+    return Case(params, done, target=identifier)
+
+
+def event(bench: Bench, identifier: str) -> dict[str, Any]:
+    payload = {"stripe_customer_id": str(bench.buyer.stripe_id), "value": "5"}
+    return {"event_name": bench.meter, "identifier": identifier, "payload": payload}
+
+
 RECIPES: dict[str, Callable[[Bench], Case]] = {
     "customer.create": customer,
     "customer.update": lambda bench: bench.labels(str(bench.buyer.stripe_id), bench.v1.customers),
@@ -326,6 +383,9 @@ RECIPES: dict[str, Callable[[Bench], Case]] = {
     "coupon.create": coupon,
     "coupon.update": lambda bench: bench.labels(bench.coupon, bench.v1.coupons),
     "coupon.delete": deleted_coupon,
+    "meter.create": meter,
+    "meter_event.create": meter_event,
+    "meter_event_adjustment.create": canceled_meter_event,
     "promotion_code.create": promotion_code,
     "promotion_code.update": lambda bench: bench.labels(
         bench.promotion_code, bench.v1.promotion_codes

@@ -10,7 +10,7 @@ from django.utils import timezone
 from tqdm import tqdm
 
 from billing.models import StripeAccount
-from billing.services import reconciliation
+from billing.services import reconciliation, usage_reconciliation
 from billing.services.reconciliation import Finding
 from common.errors import DomainError
 from projects.models import Project
@@ -20,7 +20,8 @@ from projects.selectors import projects
 class Command(BaseCommand):
     help = (
         "Compares every mirrored object with Stripe and repairs what differs, by reading it "
-        "again. With --dry-run it only prints the differences, and exits with 1 if there are any."
+        "again; what was used of metered prices it only shows. With --dry-run it only prints the "
+        "differences, and exits with 1 if there are any."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -51,9 +52,24 @@ class Command(BaseCommand):
                 self._say(str(finding))
                 if repair:
                     self._repair(finding)
+            self._compare_usage(account, project, repair=repair)
         except DomainError as error:
             self.failed += 1
             self._say(f"{account}: {error} ({error.code})")
+
+    def _compare_usage(
+        self, account: StripeAccount, project: Project | None, *, repair: bool
+    ) -> None:
+        """What Stripe has counted of metered prices; a difference is for a person."""
+        differences = usage_reconciliation.compare(
+            account=account, project=project, at=timezone.now(), tick=self._tick
+        )
+        for difference in differences:
+            self.found += 1
+            self._say(str(difference))
+            if repair:
+                self.failed += 1
+                self._say("  not repaired: look at the usage that Stripe refused.")
 
     def _repair(self, finding: Finding) -> None:
         try:
