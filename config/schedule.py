@@ -23,6 +23,8 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     "write down which carts are over": _every(300, "billing.close_carts"),
     "look for events that never arrived": _every(600, "webhooks.catch_up"),
     "compare with Stripe": _every(86_400, "billing.reconcile"),
+    "make tables for records of use": _every(3600, "usage.make_partitions"),
+    "drop records of use that are too old": _every(3600, "usage.drop_old_records"),
     "forget old idempotency keys": _every(3600, "projects.purge_idempotency_keys"),
     "forget old intents": _every(3600, "billing.purge_intents"),
     "beat, broker and worker are alive": _every(10, "config.heartbeat"),

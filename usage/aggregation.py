@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
+BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 
 
@@ -51,15 +52,18 @@ class Share:
 
 def by_hour(uses: Iterable[Use]) -> dict[Place, Share]:
     """What these records add to each total, by place in ascending order."""
-    shares: dict[Place, Share] = {}
+    shares: dict[tuple[str, str, datetime], Share] = {}
+    starts_at = ends_at = BEGINNING
     for customer_id, meter_id, value, at in uses:
-        place = Place(customer_id, meter_id, hour_of(at))
+        if not starts_at <= at < ends_at:  # most are of one hour
+            starts_at, ends_at = hour_of(at), hour_of(at) + HOUR
+        place = (customer_id, meter_id, starts_at)
         share = shares.get(place)
         if share is None:
             shares[place] = Share(1, value, value, value, at)
         else:
             share.add(value, at)
-    return dict(sorted(shares.items()))
+    return {Place(*place): shares[place] for place in sorted(shares)}
 
 
 def hour_of(moment: datetime) -> datetime:

@@ -4,7 +4,7 @@ The cursor is the id of the last row shown; ids sort by time, newest first. It i
 with, never looked up: it may name a row that has since left the list, and it finds nobody else's.
 """
 
-from typing import Any
+from typing import Any, NoReturn
 
 from django.db import models
 from rest_framework import serializers
@@ -31,14 +31,30 @@ class CursorPagination(BasePagination):
         self.request = request
         limit = self._limit(request)
         if (cursor := request.query_params.get("cursor")) is not None:
-            if not _is_id_of(queryset.model, cursor):
-                raise serializers.ValidationError(
-                    {"cursor": ["This cursor is not valid. Start again without one."]}
-                )
-            queryset = queryset.filter(pk__lt=cursor)
-        rows = list(queryset.order_by("-pk")[: limit + 1])
+            queryset = self.after(queryset, cursor)
+        rows = list(self.ordered(queryset)[: limit + 1])
         self.has_more, self.page = len(rows) > limit, rows[:limit]
         return self.page
+
+    def ordered(self, queryset: Any) -> Any:
+        """The rows in the order of the list."""
+        return queryset.order_by("-pk")
+
+    def after(self, queryset: Any, cursor: str) -> Any:
+        """The rows that follow the one at this cursor; raises what :meth:`refuse` does."""
+        if not _is_id_of(queryset.model, cursor):
+            self.refuse()
+        return queryset.filter(pk__lt=cursor)
+
+    def cursor_of(self, row: Any) -> str:
+        """Where the list goes on after this row."""
+        return str(row.pk)
+
+    def refuse(self) -> NoReturn:
+        """The cursor is none of ours."""
+        raise serializers.ValidationError(
+            {"cursor": ["This cursor is not valid. Start again without one."]}
+        )
 
     def _limit(self, request: Request) -> int:
         raw = request.query_params.get("limit", str(DEFAULT_LIMIT))
@@ -50,7 +66,7 @@ class CursorPagination(BasePagination):
         following = None
         if self.has_more:
             url = self.request.get_full_path()
-            following = replace_query_param(url, "cursor", self.page[-1].pk)
+            following = replace_query_param(url, "cursor", self.cursor_of(self.page[-1]))
         return Response({"data": data, "next": following, "has_more": self.has_more})
 
     def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:

@@ -4,12 +4,20 @@ from django.urls import include, path
 from rest_framework.routers import SimpleRouter
 
 from usage.api.meters import MetersViewSet
+from usage.api.records import RecordsViewSet
 from usage.api.usage import UsageViewSet
 
 router = SimpleRouter(trailing_slash=False)
 router.register("meters", MetersViewSet, basename="meter")
 
 urlpatterns = [
-    path("usage", UsageViewSet.as_view({"post": "create"}), name="usage"),
+    path("usage", UsageViewSet.as_view({"get": "retrieve", "post": "create"}), name="usage"),
+    path("usage/records", RecordsViewSet.as_view({"get": "list"}), name="usage-records"),
+    path("usage/<str:record>/void", RecordsViewSet.as_view({"post": "void"}), name="usage-void"),
+    path(
+        "usage/<str:record>/correct",
+        RecordsViewSet.as_view({"post": "correct"}),
+        name="usage-correct",
+    ),
     path("", include(router.urls)),
 ]

@@ -6,6 +6,7 @@ ordinary way, which says what is wrong; so there is one set of rules, and the sc
 resource like any other.
 """
 
+from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
 import orjson
@@ -22,28 +23,29 @@ from rest_framework.response import Response
 from common.api import problems
 from common.api.serializers import StrictSerializer, UserIdField
 from common.api.views import ProjectViewSet
-from common.errors import DomainError
+from common.errors import DomainError, Invalid
 from projects.api.authentication import require
 from projects.models import Project
 from projects.scopes import Scope
+from projects.selectors import customers
+from usage import representation
+from usage.aggregation import HOUR, hour_of
 from usage.api import everyday
+from usage.api.values import ValueField
+from usage.models.meter import Aggregation
+from usage.periods import Period, Unit
+from usage.selectors import meters, totals
+from usage.selectors.totals import Span
 from usage.services import recording
 from usage.services.recording import MOST, Entry, Outcome, Status
 
-
-class ValueField(serializers.Field[Any, Any, Any, Any]):
-    """A whole number, or the text that a ``unique`` meter tells apart."""
-
-    default_error_messages = {"invalid": "A whole number, or text for a meter that counts values."}
-
-    def to_internal_value(self, data: Any) -> int | str:
-        if type(data) not in (int, str):
-            self.fail("invalid")
-        value: int | str = data
-        return value
-
-    def to_representation(self, value: Any) -> Any:
-        return value
+EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+LONGEST = {
+    Unit.HOUR: timedelta(days=31),
+    Unit.DAY: timedelta(days=400),
+    Unit.MONTH: timedelta(days=4000),
+}
+"""How much time one answer may group, so that it stays small."""
 
 
 class EntrySerializer(StrictSerializer):
@@ -85,10 +87,53 @@ class OutcomesSerializer(serializers.Serializer[Any]):
     refused = serializers.IntegerField()
 
 
+class UsageQuerySerializer(StrictSerializer):
+    user_id = UserIdField()
+    meter = serializers.CharField(max_length=64, help_text="The meter's code.")
+    group_by = serializers.ChoiceField(choices=[each.value for each in LONGEST], required=False)
+
+    def get_fields(self) -> dict[str, Any]:
+        """``from`` is a word of Python's, so these two cannot be written as the others."""
+        since = serializers.DateTimeField(
+            required=False, help_text="A full hour; the first of the month when absent."
+        )
+        until = serializers.DateTimeField(
+            required=False, help_text="A full hour; the end of this one when absent."
+        )
+        return {**super().get_fields(), "from": since, "to": until}
+
+
+class UsageGroupSerializer(serializers.Serializer[Any]):
+    starts_at = serializers.DateTimeField()
+    ends_at = serializers.DateTimeField()
+    value = serializers.IntegerField()
+
+
+class UsageSerializer(serializers.Serializer[Any]):
+    """What the records of one user and meter come to."""
+
+    user_id = UserIdField()
+    meter = serializers.CharField()
+    aggregation = serializers.ChoiceField(choices=Aggregation.choices)
+    unit = serializers.CharField()
+    value = serializers.IntegerField(help_text="Of the whole time.")
+    groups = UsageGroupSerializer(
+        many=True, help_text="Each hour, day or month in which something was used; UTC."
+    )
+
+    def get_fields(self) -> dict[str, Any]:
+        moment = serializers.DateTimeField
+        return {**super().get_fields(), "from": moment(), "to": moment()}
+
+
 class UsageViewSet(ProjectViewSet):
     """How much is used."""
 
-    scopes: ClassVar[dict[str, str]] = {"create": Scope.USAGE_WRITE}
+    scopes: ClassVar[dict[str, str]] = {
+        "retrieve": Scope.USAGE_READ,
+        "create": Scope.USAGE_WRITE,
+    }
+    query = {"retrieve": UsageQuerySerializer}
     transactional = True
 
     def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> HttpResponseBase:
@@ -105,6 +150,26 @@ class UsageViewSet(ProjectViewSet):
         caller = require(request, scope=self.scopes["create"], at=timezone.now())
         status, body = _take(caller.project, entries, is_batch=is_batch)
         return HttpResponse(orjson.dumps(body), status=status, content_type="application/json")
+
+    @extend_schema(
+        operation_id="usage_retrieve", summary="What was used", responses=UsageSerializer
+    )
+    def retrieve(self, request: Request) -> Response:
+        """One user's use of one meter, as a whole and, with `group_by`, by the hour (31 days at
+        most), day (400 days) or month. Voided records do not count."""
+        asked, now = self.query_values, timezone.now()
+        customer = customers.get(project=self.calling_project, user_id=asked["user_id"])
+        meter = meters.get(project=self.calling_project, code=asked["meter"])
+        unit = Unit(asked["group_by"]) if "group_by" in asked else None
+        since, until = _stretch(asked, unit, now)
+        span = Span(customer.pk, meter.pk, since, until)
+        (value,) = totals.figures(project_id=self.calling_project.pk, spans=[span])
+        groups = [] if unit is None else totals.groups(meter=meter, span=span, unit=unit)
+        return Response(
+            representation.usage(
+                meter, user_id=customer.user_id, span=span, value=value, groups=groups
+            )
+        )
 
     @extend_schema(
         operation_id="usage_record",
@@ -127,6 +192,25 @@ class UsageViewSet(ProjectViewSet):
         entries = [Entry(**each) for each in given]
         status, body = _take(self.calling_project, entries, is_batch=is_batch)
         return Response(body, status=status)
+
+
+def _stretch(asked: dict[str, Any], unit: Unit | None, now: datetime) -> tuple[datetime, datetime]:
+    """From when until when; raises Invalid where that is no stretch of full hours."""
+    until: datetime = asked.get("to") or hour_of(now) + HOUR
+    if not EARLIEST <= until <= LATEST:
+        raise Invalid("A moment between the years 2000 and 2200.", field="to")
+    since: datetime = asked.get("from") or Period(Unit.MONTH).window(until - HOUR).starts_at
+    for field, moment in (("from", since), ("to", until)):
+        if not EARLIEST <= moment <= LATEST:
+            raise Invalid("A moment between the years 2000 and 2200.", field=field)
+        if hour_of(moment) != moment:
+            raise Invalid("Full hours only: what was used is added up by the hour.", field=field)
+    if since >= until:
+        raise Invalid("The end lies after the beginning.", field="to")
+    if unit is not None and until - since > LONGEST[unit]:
+        days = LONGEST[unit].days
+        raise Invalid(f"By the {unit.value} no more than {days} days at once.", field="group_by")
+    return since, until
 
 
 def _everyday(request: HttpRequest) -> tuple[list[Entry], bool] | None:

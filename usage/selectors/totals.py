@@ -10,6 +10,10 @@ from typing import Any, NamedTuple
 
 from django.db import connection
 
+from usage.models import Meter
+from usage.models.meter import Aggregation
+from usage.periods import Period, Unit, Window
+
 FIGURES = """
 SELECT span.number, CASE meter.aggregation
     WHEN 'max' THEN (
@@ -40,6 +44,24 @@ FROM unnest(%(customers)s::text[], %(meters)s::text[],
 JOIN usage_meter AS meter ON meter.project_id = %(project)s AND meter.id = span.meter_id
 """
 
+BY_UNIT = """
+SELECT date_trunc(%(unit)s, hour, 'UTC'), sum(count), sum(sum), max(max),
+    (array_agg(last ORDER BY hour DESC))[1]
+FROM usage_total
+WHERE project_id = %(project)s AND customer_id = %(customer)s AND meter_id = %(meter)s
+    AND hour >= %(since)s AND hour < %(until)s AND count > 0
+GROUP BY 1 ORDER BY 1
+"""
+UNIQUE_BY_UNIT = """
+SELECT date_trunc(%(unit)s, occurred_at, 'UTC'), count(DISTINCT member)
+FROM usage_record
+WHERE project_id = %(project)s AND customer_id = %(customer)s AND meter_id = %(meter)s
+    AND occurred_at >= %(since)s AND occurred_at < %(until)s AND voided_at IS NULL
+GROUP BY 1 ORDER BY 1
+"""
+COLUMNS = [Aggregation.COUNT, Aggregation.SUM, Aggregation.MAX, Aggregation.LAST]
+"""What the first statement says of each group, in its order."""
+
 
 class Span(NamedTuple):
     """A stretch of time of one customer and meter, half-open; both ends are full hours."""
@@ -69,3 +91,25 @@ def figures(*, project_id: str, spans: Sequence[Span]) -> list[int]:
         cursor.execute(FIGURES, given)
         found = {number: int(figure) for number, figure in cursor.fetchall()}
     return [found.get(number, 0) for number in range(1, len(spans) + 1)]
+
+
+def groups(*, meter: Meter, span: Span, unit: Unit) -> list[tuple[Window, int]]:
+    """What each hour, day or month (UTC) comes to, in which something was used; one query.
+
+    Of the first and the last only what lies within the span.
+    """
+    given = {
+        "unit": unit.value,
+        "project": meter.project_id,
+        "customer": span.customer_id,
+        "meter": meter.pk,
+        "since": span.starts_at,
+        "until": span.ends_at,
+    }
+    is_unique = meter.aggregation == Aggregation.UNIQUE
+    column = 1 if is_unique else 1 + COLUMNS.index(Aggregation(meter.aggregation))
+    with connection.cursor() as cursor:
+        cursor.execute(UNIQUE_BY_UNIT if is_unique else BY_UNIT, given)
+        rows = cursor.fetchall()
+    calendar = Period(unit)
+    return [(calendar.window(row[0]), int(row[column])) for row in rows]

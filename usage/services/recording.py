@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db import transaction
 
 from common.errors import DomainError
-from projects.models import Customer, Project
+from projects.models import Project
 from projects.services import customers
 from usage import record_ids
 from usage.aggregation import Use
@@ -23,7 +23,6 @@ from usage.errors import (
 )
 from usage.models import Meter
 from usage.models.meter import Aggregation
-from usage.models.record import Forwarding
 from usage.selectors import meters as stored_meters
 from usage.services import storing, stripes, totals
 from usage.services.storing import Row
@@ -64,18 +63,20 @@ def record(*, project: Project, entries: Sequence[Entry], at: datetime) -> list[
     """Store and count these, all at once; what became of each, in their order.
 
     An entry that is refused leaves nothing behind and keeps no other out. One with a key that was
-    used before is not counted again: a duplicate if it says the same, refused otherwise. Customers
-    nobody knew are made. Not more than 1,000 entries.
+    used before is not counted again: a duplicate if it says the same (one that says no moment
+    repeats whichever was recorded), refused otherwise. Customers nobody knew are made. Not more
+    than 1,000 entries.
     """
     meters = stored_meters.find_many(project=project, codes={each.meter for each in entries})
-    screened = [_screen(each, meters.get(each.meter), at) for each in entries]
+    times = _Times(at - settings.USAGE.late_window, at, at + settings.USAGE.early_window)
+    screened = [_screen(each, meters.get(each.meter), times) for each in entries]
     user_ids = {
         each.user_id for each, refusal in zip(entries, screened, strict=True) if refusal is None
     }
     if not user_ids:
         return [Outcome(Status.REFUSED, refusal=refusal) for refusal in screened]
     with transaction.atomic():
-        people = customers.ensure_many(project=project, user_ids=user_ids, at=at)
+        people = customers.ensure_ids(project=project, user_ids=user_ids, at=at)
         drafts = [
             refusal or _draft(each, people.get(each.user_id), meters[each.meter], at)
             for each, refusal in zip(entries, screened, strict=True)
@@ -85,73 +86,75 @@ def record(*, project: Project, entries: Sequence[Entry], at: datetime) -> list[
             if isinstance(draft, Row):
                 rows.setdefault(draft.id, draft)
         known = _write(project.pk, list(rows.values()), meters, at)
-    return [_outcome(draft, rows, known) for draft in drafts]
+    return [_outcome(each, draft, rows, known) for each, draft in zip(entries, drafts, strict=True)]
 
 
-def _screen(entry: Entry, meter: Meter | None, at: datetime) -> DomainError | None:
+class _Times(NamedTuple):
+    """Between which moments a use may lie that arrives now."""
+
+    earliest: datetime
+    now: datetime
+    latest: datetime
+
+
+def _screen(entry: Entry, meter: Meter | None, times: _Times) -> DomainError | None:
     """Why this cannot be taken, as far as its meter and its time tell."""
     if meter is None:
         return MeterUnknown("Define it with POST /meters, or see GET /meters for what there is.")
     if meter.archived_at is not None:
         return MeterArchived("Restore it with PATCH /meters/{code}, or count with another one.")
     if entry.occurred_at is not None:
-        if entry.occurred_at > at + settings.USAGE.early_window:
+        if entry.occurred_at > times.latest:
             return UsageInFuture("Send a record once the use has happened; check your clock.")
-        if entry.occurred_at < at - settings.USAGE.late_window:
-            days = settings.USAGE.late_window.days
+        if entry.occurred_at < times.earliest:
+            days = (times.now - times.earliest).days
             return UsageTooOld(f"Send records within {days} days of the use.")
-    return _screen_value(entry.value, meter.aggregation)
+    return screen_value(entry.value, meter.aggregation)
 
 
-def _screen_value(value: int | str | None, aggregation: str) -> DomainError | None:
-    match aggregation:
-        case Aggregation.COUNT:
+def screen_value(value: int | str | None, aggregation: str) -> DomainError | None:
+    """Why a meter of this kind cannot take the value; None when it can."""
+    if aggregation == Aggregation.COUNT:
+        return None
+    if aggregation == Aggregation.UNIQUE:
+        if isinstance(value, str) and 0 < len(value) <= LONGEST:
             return None
-        case Aggregation.UNIQUE:
-            if isinstance(value, str) and 0 < len(value) <= LONGEST:
-                return None
-            return UsageValueInvalid(f"This meter tells texts of 1 to {LONGEST} characters apart.")
-        case _:
-            if type(value) is int and 0 <= value <= LARGEST:
-                return None
-            return UsageValueInvalid("This meter takes whole numbers from 0 to 9007199254740991.")
+        return UsageValueInvalid(f"This meter tells texts of 1 to {LONGEST} characters apart.")
+    if type(value) is int and 0 <= value <= LARGEST:
+        return None
+    return UsageValueInvalid(f"This meter takes whole numbers from 0 to {LARGEST}.")
 
 
-def _draft(
-    entry: Entry, customer: Customer | None, meter: Meter, at: datetime
-) -> Row | DomainError:
+def _draft(entry: Entry, customer_id: str | None, meter: Meter, at: datetime) -> Row | DomainError:
     """The record to be stored, or why there can be none."""
-    if customer is None:
+    if customer_id is None:
         return customers.CustomerDeleted("Use your own id of the user: a new customer is made.")
+    _, _, said, occurred_at, key = entry
     value, member = 1, None
-    match meter.aggregation:
-        case Aggregation.UNIQUE:
-            member = record_ids.member(str(entry.value))
-        case Aggregation.COUNT:
-            pass
-        case _:
-            value = int(entry.value or 0)
+    if meter.aggregation == Aggregation.UNIQUE:
+        member = record_ids.member(str(said))
+    elif meter.aggregation != Aggregation.COUNT:
+        value = int(said or 0)
     return Row(
-        id=record_ids.fresh(at)
-        if entry.key is None
-        else record_ids.of_key(customer.project_id, entry.key),
-        customer_id=customer.pk,
-        meter_id=meter.pk,
-        occurred_at=entry.occurred_at or at,
-        value=value,
-        member=member,
-        fingerprint=record_ids.fingerprint(customer.pk, meter.pk, entry.value, entry.occurred_at),
-        forwarding=Forwarding.PENDING.value if meter.is_forwarded else "",
+        record_ids.fresh(at) if key is None else record_ids.of_key(meter.project_id, key),
+        customer_id,
+        meter.pk,
+        occurred_at or at,
+        value,
+        member,
+        meter.is_forwarded,
     )
 
 
 def _write(
     project_id: str, rows: Sequence[Row], meters: Mapping[str, Meter], at: datetime
-) -> dict[str, bytes]:
-    """Store and count what is new; the fingerprints of what was known, by id."""
+) -> dict[str, Row]:
+    """Store and count what is new; what was known, by id."""
     if not rows:
         return {}
     stripes.share({row.customer_id for row in rows})
+    pairs = {(row.customer_id, row.meter_id) for row in rows}
+    counters = totals.lock_counters(project_id=project_id, pairs=list(pairs))
     known = storing.store(project_id=project_id, rows=rows, at=at)
     uses = [
         Use(row.customer_id, row.meter_id, row.value, row.occurred_at)
@@ -160,18 +163,18 @@ def _write(
     ]
     if uses:
         by_id = {meter.pk: meter for meter in meters.values()}
-        totals.add(project_id=project_id, uses=uses, meters=by_id, at=at)
+        totals.add(project_id=project_id, uses=uses, counters=counters, meters=by_id, at=at)
     return known
 
 
 def _outcome(
-    draft: Row | DomainError, rows: Mapping[str, Row], known: Mapping[str, bytes]
+    entry: Entry, draft: Row | DomainError, rows: Mapping[str, Row], known: Mapping[str, Row]
 ) -> Outcome:
     if not isinstance(draft, Row):
         return Outcome(Status.REFUSED, refusal=draft)
-    first = rows[draft.id]
-    before = known.get(draft.id, first.fingerprint)
-    if before != draft.fingerprint:
-        return Outcome(Status.REFUSED, refusal=UsageKeyReused("Give each record its own key."))
-    is_new = first is draft and draft.id not in known
-    return Outcome(Status.RECORDED if is_new else Status.DUPLICATE, draft.id)
+    before = known.get(draft.id, rows[draft.id])
+    if before is draft:
+        return Outcome(Status.RECORDED, draft.id)
+    if before.repeats(draft) and entry.occurred_at in (None, before.occurred_at):
+        return Outcome(Status.DUPLICATE, draft.id)
+    return Outcome(Status.REFUSED, refusal=UsageKeyReused("Give each record a key of its own."))

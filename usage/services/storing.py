@@ -7,35 +7,46 @@ their ids, so two batches with the same keys wait for each other in one order.
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db import connection
 
-from usage.models import RecordKey
+from usage import arrays
 
 STORE = """
 WITH given AS MATERIALIZED (
     SELECT row.id COLLATE "C" AS id, row.customer_id, row.meter_id, row.occurred_at, row.value,
-        row.member, row.fingerprint, row.forwarding, row.corrects
+        decode(row.member, 'hex') AS member,
+        CASE WHEN row.is_forwarded THEN 'pending' ELSE '' END AS forwarding
     FROM unnest(%(ids)s::text[], %(customers)s::text[], %(meters)s::text[],
-        %(moments)s::timestamptz[], %(values)s::bigint[], %(members)s::bytea[],
-        %(fingerprints)s::bytea[], %(forwardings)s::text[], %(corrects)s::text[])
-        AS row (id, customer_id, meter_id, occurred_at, value, member, fingerprint, forwarding,
-            corrects)
+        %(moments)s::timestamptz[], %(values)s::bigint[], %(members)s::text[],
+        %(forwarded)s::bool[])
+        AS row (id, customer_id, meter_id, occurred_at, value, member, is_forwarded)
 ), fresh AS (
     INSERT INTO usage_recordkey
         (project_id, id, customer_id, meter_id, occurred_at, recorded_at, fingerprint)
-    SELECT %(project)s, id, customer_id, meter_id, occurred_at, %(at)s, fingerprint FROM given
+    SELECT %(project)s, id, customer_id, meter_id, occurred_at, %(at)s, '' FROM given
     ON CONFLICT DO NOTHING
     RETURNING id
 ), stored AS (
     INSERT INTO usage_record (project_id, customer_id, meter_id, occurred_at, id, value, member,
         recorded_at, corrects, forwarding, forwarding_error)
     SELECT %(project)s, customer_id, meter_id, occurred_at, id, value, member,
-        %(at)s, corrects, forwarding, ''
+        %(at)s, %(corrects)s, forwarding, ''
     FROM given WHERE id IN (SELECT id FROM fresh)
 )
 SELECT id FROM given WHERE id NOT IN (SELECT id FROM fresh)
+"""
+
+FIND = """
+SELECT key.id, key.customer_id, key.meter_id, key.occurred_at, coalesce(record.value, 0),
+    record.member
+FROM usage_recordkey AS key
+LEFT JOIN usage_record AS record
+    ON record.project_id = key.project_id AND record.customer_id = key.customer_id
+    AND record.meter_id = key.meter_id AND record.occurred_at = key.occurred_at
+    AND record.id = key.id
+WHERE key.project_id = %(project)s AND key.id = ANY (%(ids)s::text[])
 """
 
 
@@ -48,38 +59,47 @@ class Row(NamedTuple):
     occurred_at: datetime
     value: int
     member: bytes | None
-    fingerprint: bytes
-    forwarding: str = ""
-    corrects: str = ""
+    is_forwarded: bool = False
+
+    def repeats(self, other: "Row") -> bool:
+        """Whether both say the same, but for the moment."""
+        return self[1:3] == other[1:3] and self[4:6] == other[4:6]
 
 
-def store(*, project_id: str, rows: Sequence[Row], at: datetime) -> dict[str, bytes]:
+def store(
+    *, project_id: str, rows: Sequence[Row], at: datetime, corrects: str = ""
+) -> dict[str, Row]:
     """Write these records; those that were there already stay as they are.
 
-    Returns the fingerprints of those that were there, by id. No id may be given twice. Customers
-    and meters are the project's own: whoever calls has read them from their tables.
+    Returns those that were there, by id. No id may be given twice. Customers and meters are the
+    project's own: whoever calls has read them from their tables. ``corrects`` is the id of the
+    record whose place they take.
     """
-    ordered = sorted(rows)
-    names = (
-        "ids",
-        "customers",
-        "meters",
-        "moments",
-        "values",
-        "members",
-        "fingerprints",
-        "forwardings",
-        "corrects",
-    )
-    columns = zip(*ordered, strict=True)
-    given = {name: list(column) for name, column in zip(names, columns, strict=True)}
+    ids, customers, meters, moments, values, members, forwarded = zip(*sorted(rows), strict=True)
+    given: dict[str, Any] = {
+        "project": project_id,
+        "at": at,
+        "corrects": corrects,
+        "ids": arrays.of_texts(ids),
+        "customers": arrays.of_texts(customers),
+        "meters": arrays.of_texts(meters),
+        "moments": arrays.of_moments(moments),
+        "values": arrays.of_numbers(values),
+        "members": arrays.of_digests(members),
+        "forwarded": arrays.of_texts(map(str, forwarded)),
+    }
     with connection.cursor() as cursor:
-        cursor.execute(STORE, {"project": project_id, "at": at, **given})
+        cursor.execute(STORE, given)
         known = [id_ for (id_,) in cursor.fetchall()]
-    return _fingerprints(project_id, known) if known else {}
+    return find(project_id=project_id, ids=known) if known else {}
 
 
-def _fingerprints(project_id: str, ids: Sequence[str]) -> dict[str, bytes]:
-    """By a later statement: the first one does not see what was committed while it waited."""
-    rows = RecordKey.objects.for_project(project_id).filter(id__in=ids)
-    return {id_: bytes(said) for id_, said in rows.values_list("id", "fingerprint")}
+def find(*, project_id: str, ids: Sequence[str]) -> dict[str, Row]:
+    """The records with these ids as they were told, voided or not."""
+    with connection.cursor() as cursor:
+        cursor.execute(FIND, {"project": project_id, "ids": arrays.of_texts(ids)})
+        rows = [
+            Row(*told[:5], None if told[5] is None else bytes(told[5]))
+            for told in cursor.fetchall()
+        ]
+    return {row.id: row for row in rows}

@@ -1,7 +1,7 @@
 """Keep totals and counters with the records, in the transaction that stores them.
 
-Locks are taken in one order by everybody who writes: the stripes of the customers, the keys of
-records, counters, totals, movements; rows of one kind in the order of their keys. Counters are
+Locks are taken in one order by everybody who writes: the stripes of the customers, counters, the
+keys of records, totals, movements; rows of one kind in the order of their keys. Counters are
 locked in a statement of their own, so what is read of them afterwards is what is true.
 
 Rows are raised a thousand at a time with ``ON CONFLICT`` and joins to arrays, which the ORM cannot
@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from django.db import connection
 
+from usage import arrays
 from usage.aggregation import Place, Share, Use, by_hour
 from usage.models import Meter
 from usage.models.meter import Aggregation
@@ -104,41 +105,58 @@ class _Change(NamedTuple):
 
 
 def add(
-    *, project_id: str, uses: Collection[Use], meters: Mapping[str, Meter], at: datetime
+    *,
+    project_id: str,
+    uses: Collection[Use],
+    counters: Collection[Counted],
+    meters: Mapping[str, Meter],
+    at: datetime,
 ) -> None:
-    """Count what was just stored; ``meters`` by id. Stripes are shared already."""
+    """Count what was just stored; ``meters`` by id, ``counters`` all of theirs, locked before."""
     shares = by_hour(uses)
-    pairs = list(dict.fromkeys((place.customer_id, place.meter_id) for place in shares))
-    counters = lock_counters(project_id=project_id, pairs=pairs)
     _raise_totals(project_id, shares)
     if counters:
         _raise_counters(project_id, counters, shares, meters)
+    pairs = {(place.customer_id, place.meter_id) for place in shares}
     note(project_id=project_id, pairs=[pair for pair in pairs if meters[pair[1]].is_watched], at=at)
 
 
 def lock_counters(*, project_id: str, pairs: Sequence[Pair]) -> list[Counted]:
     """All counters of these, locked until the transaction ends."""
     with connection.cursor() as cursor:
-        cursor.execute(LOCK, {"project": project_id, **_columns(pairs, "customers", "meters")})
+        cursor.execute(LOCK, {"project": project_id, **_of_pairs(pairs)})
         return [Counted(*row) for row in cursor.fetchall()]
 
 
 def note(*, project_id: str, pairs: Sequence[Pair], at: datetime) -> None:
     """Leave word, for whoever watches, that these have moved."""
     if pairs:
-        given = _columns(sorted(pairs), "customers", "meters")
+        given: dict[str, Any] = {"project": project_id, "at": at, **_of_pairs(sorted(pairs))}
         with connection.cursor() as cursor:
-            cursor.execute(NOTE, {"project": project_id, "at": at, **given})
+            cursor.execute(NOTE, given)
+
+
+def _of_pairs(pairs: Sequence[Pair]) -> dict[str, str]:
+    return {
+        "customers": arrays.of_texts([customer_id for customer_id, _ in pairs]),
+        "meters": arrays.of_texts([meter_id for _, meter_id in pairs]),
+    }
 
 
 def _raise_totals(project_id: str, shares: Mapping[Place, Share]) -> None:
-    rows = [
-        (*place, share.count, share.sum, share.max, share.last, share.last_at)
-        for place, share in shares.items()
-    ]
-    names = ("customers", "meters", "hours", "counts", "sums", "maxima", "lasts", "moments")
+    given = {
+        "project": project_id,
+        "customers": arrays.of_texts([place.customer_id for place in shares]),
+        "meters": arrays.of_texts([place.meter_id for place in shares]),
+        "hours": arrays.of_moments([place.hour for place in shares]),
+        "counts": arrays.of_numbers([share.count for share in shares.values()]),
+        "sums": arrays.of_numbers([share.sum for share in shares.values()]),
+        "maxima": arrays.of_numbers([share.max for share in shares.values()]),
+        "lasts": arrays.of_numbers([share.last for share in shares.values()]),
+        "moments": arrays.of_moments([share.last_at for share in shares.values()]),
+    }
     with connection.cursor() as cursor:
-        cursor.execute(RAISE_TOTALS, {"project": project_id, **_columns(rows, *names)})
+        cursor.execute(RAISE_TOTALS, given)
 
 
 def _raise_counters(
@@ -156,7 +174,7 @@ def _raise_counters(
     for counter in counters:
         within = [
             share
-            for hour, share in by_pair[counter.customer_id, counter.meter_id]
+            for hour, share in by_pair.get((counter.customer_id, counter.meter_id), ())
             if counter.starts_at <= hour < counter.ends_at
         ]
         if not within:
@@ -198,15 +216,13 @@ def recompute_hour(*, project_id: str, place: Place) -> None:
 def _set_counters(project_id: str, changes: Sequence[_Change]) -> None:
     if not changes:
         return
-    rows = [
-        (counter.customer_id, counter.meter_id, counter.period, how, figure)
-        for counter, figure, how in changes
-    ]
-    given = _columns(rows, "customers", "meters", "periods", "hows", "figures")
+    given = {
+        "project": project_id,
+        "customers": arrays.of_texts([change.counter.customer_id for change in changes]),
+        "meters": arrays.of_texts([change.counter.meter_id for change in changes]),
+        "periods": arrays.of_texts([change.counter.period for change in changes]),
+        "hows": arrays.of_texts([change.how for change in changes]),
+        "figures": arrays.of_numbers([change.figure for change in changes]),
+    }
     with connection.cursor() as cursor:
-        cursor.execute(SET_COUNTERS, {"project": project_id, **given})
-
-
-def _columns(rows: Sequence[Sequence[object]], *names: str) -> dict[str, Any]:
-    """The rows as one array for each column, which is how a statement takes many."""
-    return {name: [row[number] for row in rows] for number, name in enumerate(names)}
+        cursor.execute(SET_COUNTERS, given)

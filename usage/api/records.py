@@ -1,0 +1,149 @@
+"""``/usage/records``: what was recorded, one by one; ``/usage/{record}/void`` and ``/correct``."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar
+
+from django.db.models import Q
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from common.api.pagination import CursorPagination
+from common.api.serializers import StrictSerializer, UserIdField
+from common.api.views import ProjectViewSet
+from projects.scopes import Scope
+from projects.selectors import customers
+from usage import representation
+from usage.api.values import ValueField
+from usage.models import Record
+from usage.models.record import Forwarding
+from usage.selectors import meters, records
+from usage.services import corrections
+
+CURSOR = re.compile(r"(\d{1,16})\.(use_[0-9a-z]{26})", re.ASCII)
+BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+
+
+class RecordsQuerySerializer(StrictSerializer):
+    user_id = UserIdField()
+    meter = serializers.CharField(max_length=64, help_text="The meter's code.")
+
+    def get_fields(self) -> dict[str, Any]:
+        """``from`` is a word of Python's, so these two cannot be written as the others."""
+        since = serializers.DateTimeField(required=False, help_text="Uses from then on.")
+        until = serializers.DateTimeField(required=False, help_text="Uses before then.")
+        return {**super().get_fields(), "from": since, "to": until}
+
+
+class CorrectionSerializer(StrictSerializer):
+    value = ValueField(help_text="What it should have been.")
+
+
+class RecordSerializer(serializers.Serializer[Any]):
+    """One use."""
+
+    id = serializers.CharField()
+    user_id = UserIdField()
+    meter = serializers.CharField(help_text="The meter's code.")
+    value = serializers.IntegerField(
+        help_text="1 for a `count` or `unique` meter; the text of the latter is not kept."
+    )
+    occurred_at = serializers.DateTimeField()
+    recorded_at = serializers.DateTimeField()
+    corrects = serializers.CharField(
+        allow_null=True, help_text="The record whose place this one takes."
+    )
+    voided_at = serializers.DateTimeField(
+        allow_null=True, help_text="Since when it counts no more."
+    )
+    stripe_status = serializers.ChoiceField(
+        choices=[each for each in Forwarding.values if each],
+        allow_null=True,
+        help_text="What Stripe knows of it, for metered prices.",
+    )
+    stripe_error = serializers.CharField(allow_null=True, help_text="Why Stripe refused it.")
+
+
+class RecordPagination(CursorPagination):
+    """By the moment of use, newest first."""
+
+    def ordered(self, queryset: Any) -> Any:
+        return queryset.order_by("-occurred_at", "-id")
+
+    def after(self, queryset: Any, cursor: str) -> Any:
+        found = CURSOR.fullmatch(cursor)
+        if found is None:
+            self.refuse()
+        moment, id_ = BEGINNING + int(found[1]) * MICROSECOND, found[2]
+        is_later_in_list = Q(occurred_at__lt=moment) | Q(occurred_at=moment, id__lt=id_)
+        return queryset.filter(is_later_in_list, occurred_at__lte=moment)
+
+    def cursor_of(self, row: Record) -> str:
+        return f"{(row.occurred_at - BEGINNING) // MICROSECOND}.{row.id}"
+
+
+class RecordsViewSet(ProjectViewSet):
+    """What was used, one by one."""
+
+    scopes: ClassVar[dict[str, str]] = {
+        "list": Scope.USAGE_READ,
+        "void": Scope.USAGE_WRITE,
+        "correct": Scope.USAGE_WRITE,
+    }
+    query = {"list": RecordsQuerySerializer}
+    pagination_class = RecordPagination
+    transactional = True
+
+    @extend_schema(
+        operation_id="usage_records_list",
+        summary="List records of use",
+        responses=RecordSerializer(many=True),
+    )
+    def list(self, request: Request) -> Response:
+        """One user's records of one meter, the latest use first, voided ones too."""
+        asked = self.query_values
+        customer = customers.get(project=self.calling_project, user_id=asked["user_id"])
+        meter = meters.get(project=self.calling_project, code=asked["meter"])
+        rows = records.listing(
+            project=self.calling_project,
+            customer_id=customer.pk,
+            meter_id=meter.pk,
+            since=asked.get("from"),
+            until=asked.get("to"),
+        )
+        page = self.paginate_queryset(rows)
+        return self.get_paginated_response([representation.record(row) for row in page or ()])
+
+    @extend_schema(
+        operation_id="usage_void",
+        summary="Void a record",
+        request=None,
+        responses=RecordSerializer,
+    )
+    def void(self, request: Request, record: str) -> Response:
+        """It does not count any more: totals and limits follow at once, and Stripe is told."""
+        self.parse_body(StrictSerializer)
+        row = corrections.void(project=self.calling_project, record_id=record, at=timezone.now())
+        return Response(representation.record(row))
+
+    @extend_schema(
+        operation_id="usage_correct",
+        summary="Correct a record",
+        request=CorrectionSerializer,
+        responses={201: RecordSerializer},
+    )
+    def correct(self, request: Request, record: str) -> Response:
+        """Voids the record and makes a new one of the same moment, which is the answer. Asked
+        again, it answers the same; 409 ``usage-voided`` when it was voided or corrected to
+        something else."""
+        row = corrections.correct(
+            project=self.calling_project,
+            record_id=record,
+            **self.parse_body(CorrectionSerializer),
+            at=timezone.now(),
+        )
+        return Response(representation.record(row), status=201)

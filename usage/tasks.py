@@ -1,0 +1,16 @@
+"""The clock's chores; the work is in the services."""
+
+from celery import shared_task
+from django.utils import timezone
+
+from usage.services import partitions, retention
+
+
+@shared_task(name="usage.make_partitions")
+def make_partitions() -> None:
+    partitions.make(at=timezone.now())
+
+
+@shared_task(name="usage.drop_old_records")
+def drop_old_records() -> None:
+    retention.drop_old(at=timezone.now())
