@@ -63,7 +63,7 @@ def of_many(
     rows = stored.current_of_many(project=project_id, customer_ids=said)
     before = {key: stored.known(rows[key][0]) if key in rows else [] for key in said}
     features = _about(project_id, said, before)
-    everybody = free_tier.facts(free_tier.entries(project=project_id, at=at))
+    everybody = free_tier.facts(free_tier.entries(project=project_id, at=at), at=at)
     about = {feature.code: defined.definition(feature) for feature in features.values()}
     effects = {}
     for key, sources in said.items():
