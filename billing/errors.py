@@ -161,9 +161,9 @@ class CustomerHasSubscriptions(Conflict):
     code, title = "customer-has-subscriptions", "The customer still has running subscriptions."
 
 
-class PlanClosed(Conflict):
-    code, title = "plan-closed", "This plan was applied or discarded before."
+class RolloutNotPlanned(Conflict):
+    code, title = "rollout-not-planned", "It was applied or discarded before."
 
 
-class PlanOutOfDate(Conflict):
-    code, title = "plan-out-of-date", "The plan was made for another version of the product."
+class RolloutOutOfDate(Conflict):
+    code, title = "rollout-out-of-date", "It was planned for another version of the product."

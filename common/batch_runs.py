@@ -94,6 +94,7 @@ def _begin(job: Job[RunT], run: RunT) -> bool:
     begins later sees what this run goes by.
     """
     with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_stat_clear_snapshot()")  # within a transaction it stands still
         cursor.execute(_OLDER_ARE_OVER, {"seen_at": run.seen_at})
         run.seen_at, are_over = cursor.fetchone()
     if are_over:

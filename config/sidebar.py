@@ -22,6 +22,7 @@ GROUPS: list[tuple[str, list[tuple[str, str, str]]]] = [
             ("Products", "inventory_2", "billing.product"),
             ("Prices", "sell", "billing.price"),
             ("Features", "toggle_on", "entitlements.feature"),
+            ("Changes", "rule", "billing.rollout"),
         ],
     ),
     (
@@ -52,6 +53,7 @@ GROUPS: list[tuple[str, list[tuple[str, str, str]]]] = [
             ("Inbound events", "move_to_inbox", "webhooks.inboundevent"),
             ("Sync objects", "sync", "billing.syncobject"),
             ("Intents", "outbound", "billing.stripeintent"),
+            ("Meters", "speed", "billing.stripemeter"),
         ],
     ),
     (

@@ -7,12 +7,13 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.html import format_html_join
 
-from billing.admin import on_sale, read_again
+from billing.admin import on_sale, planning, read_again
 from billing.admin.mirrors import METADATA, STRIPE, MirrorAdmin
-from billing.admin.product_forms import ChangeForm, FeaturesForm, PoliciesForm
+from billing.admin.planning import LookedAtForm, PlanForm
+from billing.admin.product_forms import ChangeForm, PoliciesForm
 from billing.models import Product
 from billing.models.sync_object import Kind
-from billing.services import catalog, product_features, product_policies
+from billing.services import catalog, product_features, product_policies, rollouts
 from common.admin import columns, dialogs, filters
 from common.admin.actors import actor
 from common.admin.decorators import action, display
@@ -24,15 +25,21 @@ CHANGE = dialogs.describe(
 )
 FEATURES = dialogs.describe(
     "What the product gives",
-    "Whoever holds the product follows, at once.",
+    "Whoever holds the product follows: you see first what that comes to.",
     submit="Set features",
-    form=FeaturesForm,
+    form=LookedAtForm,
 )
 POLICIES = dialogs.describe(
     "Refunds and disputes",
     "Whoever holds the product follows, also for money that went back before.",
     submit="Set policies",
     form=PoliciesForm,
+)
+ROLLOUTS = 10
+RECOMPUTE = dialogs.describe(
+    "Recompute holders",
+    "Everybody who holds the product is looked at again, from our own rows. Stripe is not asked.",
+    submit="Recompute",
 )
 
 
@@ -42,6 +49,8 @@ class ProductAdmin(MirrorAdmin):
     actions_detail: ClassVar[Sequence[str]] = [
         "set_features",
         "set_policies",
+        "plan_change",
+        "recompute",
         "edit",
         "read_again",
     ]
@@ -83,10 +92,12 @@ class ProductAdmin(MirrorAdmin):
         dialog=FEATURES,
     )
     def set_features(
-        self, request: HttpRequest, form: FeaturesForm, object_id: str
+        self, request: HttpRequest, form: LookedAtForm, object_id: str
     ) -> HttpResponse:
         def act() -> HttpResponse:
             product = self.row(request, object_id)
+            if not form.was_looked_at():
+                return dialogs.again(request, form, FEATURES)
             changed = product_features.replace(
                 product=product,
                 wanted=form.cleaned_data["features"],
@@ -120,6 +131,33 @@ class ProductAdmin(MirrorAdmin):
         )
         said = "Set. Whoever holds the product follows." if changed else "Nothing changed."
         return dialogs.finish(request, said, to=columns.url(product))
+
+    @action(
+        description="Plan a change",
+        url_path="plan",
+        icon="rule",
+        permissions=["sell"],
+        dialog=planning.PLAN,
+    )
+    def plan_change(self, request: HttpRequest, form: PlanForm, object_id: str) -> HttpResponse:
+        return planning.plan(request, form, self.row(request, object_id))
+
+    @action(
+        description="Recompute holders",
+        url_path="recompute",
+        icon="refresh",
+        permissions=["sell"],
+        dialog=RECOMPUTE,
+    )
+    def recompute(self, request: HttpRequest, form: dialogs.Dialog, object_id: str) -> HttpResponse:
+        product = self.row(request, object_id)
+        rollouts.repeat(
+            product=product,
+            actor=actor(request),
+            reason=form.cleaned_data["reason"],
+            at=timezone.now(),
+        )
+        return dialogs.finish(request, "Its holders are recomputed.", to=columns.url(product))
 
     @action(
         description="Change",
@@ -158,7 +196,7 @@ class ProductAdmin(MirrorAdmin):
         return on_sale.badge(row)
 
     def sections(self, request: HttpRequest, row: Any) -> Sequence[Section]:
-        return [_features(row), _prices(row)]
+        return [_features(row), _prices(row), _rollouts(row)]
 
 
 def _features(row: Product) -> Section:
@@ -192,4 +230,24 @@ def _prices(row: Product) -> Section:
             for price in row.prices.order_by("-pk")
         ],
         right=[1],
+    )
+
+
+def _rollouts(row: Product) -> Section:
+    return Section(
+        title="Changes",
+        note="Of what it gives, on their way to its holders.",
+        headers=["Change", "Status", "Holders done", "Changed", "Made"],
+        rows=[
+            [
+                columns.link(each, each.pk),
+                columns.badge(each.status),
+                columns.EMPTY if each.total is None else f"{each.looked_at:,} of {each.total:,}",
+                f"{each.changed:,}",
+                columns.moment(each.created_at),
+            ]
+            for each in row.rollouts.order_by("-pk")[:ROLLOUTS]
+        ],
+        more=columns.listing("billing.rollout", q=row.pk),
+        right=[2, 3],
     )

@@ -17,9 +17,11 @@ from billing.api.payments import PaymentsViewSet
 from billing.api.plans import PlansViewSet
 from billing.api.portal import PortalConfigurationViewSet, PortalViewSet
 from billing.api.prices import PricesViewSet
+from billing.api.product_previews import ProductPreviewsViewSet
 from billing.api.products import ProductsViewSet
 from billing.api.promotion_codes import PromotionCodesViewSet
 from billing.api.refunds import RefundsViewSet
+from billing.api.rollouts import RolloutsViewSet
 from billing.api.stripe_accounts import StripeAccountViewSet
 from billing.api.subscriptions import SubscriptionsViewSet, UserSubscriptionsViewSet
 
@@ -35,9 +37,15 @@ router.register("prices", PricesViewSet, basename="price")
 router.register("products", ProductsViewSet, basename="product")
 router.register("promotion-codes", PromotionCodesViewSet, basename="promotion-code")
 router.register("refunds", RefundsViewSet, basename="refund")
+router.register("rollouts", RolloutsViewSet, basename="rollout")
 
 urlpatterns = [
     path("", include(router.urls)),
+    re_path(
+        rf"^products/(?P<product>{id_pattern('prod')})/preview\Z",
+        ProductPreviewsViewSet.as_view({"post": "create"}),
+        name="product-preview",
+    ),
     path("billing/", include("billing.api.signed_in.urls")),
     path(
         "customers/<str:user_id>",

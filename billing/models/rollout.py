@@ -7,7 +7,7 @@ from common.models import BatchRun, ProjectOwned, RunStatus, tenant_key, tenant_
 class Rollout(BatchRun):
     """A change of what a product entitles to, on its way to everybody who holds it.
 
-    One stands for one ``catalog_version`` of the product. Some begin as a plan: ``terms`` is what
+    One stands for one ``catalog_version`` of the product. Some are planned first: ``terms`` is what
     shall change and ``figures`` what that came to when it was looked at; applying it does exactly
     what the terms say, and moves exactly the subscriptions of its moves.
     """
@@ -53,7 +53,7 @@ class MoveStatus(models.TextChoices):
 
 
 class RolloutMove(ProjectOwned):
-    """One subscription that a plan moves to another price, and what became of that."""
+    """One subscription that moves to another price, and what became of that."""
 
     id = PublicIdField(prefix="rolm")
     rollout = models.ForeignKey(

@@ -10,6 +10,7 @@ from billing.representation.checkouts import checkout
 from billing.representation.invoices import invoice
 from billing.representation.payments import dispute, payment, refund, standing
 from billing.representation.portal import portal_settings
+from billing.representation.rollouts import rollout, whole_rollout
 from billing.representation.stripe_accounts import stripe_account
 from billing.representation.subscriptions import subscription
 from billing.representation.values import Json, moment, money
@@ -28,7 +29,9 @@ __all__ = [
     "price",
     "product",
     "refund",
+    "rollout",
     "standing",
     "stripe_account",
     "subscription",
+    "whole_rollout",
 ]

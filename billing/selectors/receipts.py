@@ -107,7 +107,9 @@ def _bills(
         running[tuple(whose)][key] = end
     found = {
         each.pk: {
-            key: end for key, end in running.get(_key(each), {}).items() if end > since[each.pk]
+            key: end
+            for key, end in running.get(_key(each), {}).items()
+            if end and end > since[each.pk]
         }
         for each in subscriptions
     }
@@ -202,18 +204,3 @@ def _sum(rows: Collection[Payment], also: Also) -> Receipts:
         lost=sum(each.amount for each in disputes if each.is_lost),
         contested_since=min((each.since for each in disputes if each.is_open), default=None),
     )
-
-
-def of_checkout(*, checkout: Checkout, also: Also = None) -> Receipts:
-    found = of_checkouts(project_id=checkout.project_id, checkouts=[checkout], also=also)
-    return found.get(checkout.pk, Receipts())
-
-
-def of_subscription(*, subscription: Subscription, since: datetime, also: Also = None) -> Receipts:
-    found = of_subscriptions(
-        project_id=subscription.project_id,
-        subscriptions=[subscription],
-        since={subscription.pk: since},
-        also=also,
-    )
-    return found[subscription.pk]

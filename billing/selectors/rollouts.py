@@ -1,14 +1,16 @@
-"""Changes of products on their way to their holders, and plans of such changes."""
+"""Changes of products on their way to their holders, planned ones among them."""
 
-from typing import Any
+from typing import Any, TypeVar
 
-from django.db.models import Count, Q
+from django.db.models import Count, Q, QuerySet
 
 from billing.models import Rollout, RolloutMove
 from billing.models.rollout import MoveStatus
 from common.errors import NotFound
 from common.models import ProjectQuerySet
 from projects.models import Project
+
+RowsT = TypeVar("RowsT", bound=QuerySet[Any])
 
 
 def listing(
@@ -22,14 +24,15 @@ def listing(
     return with_moves(rows)
 
 
-def with_moves(rows: ProjectQuerySet[Rollout]) -> ProjectQuerySet[Rollout]:
+def with_moves(rows: RowsT) -> RowsT:
     """Adds ``move_count``, ``moved`` and ``refused`` to each row."""
     counted: dict[str, Any] = {
         "move_count": Count("moves"),
         "moved": Count("moves", filter=Q(moves__status=MoveStatus.DONE)),
         "refused": Count("moves", filter=Q(moves__status=MoveStatus.REFUSED)),
     }
-    return rows.annotate(**counted)
+    counting: RowsT = rows.annotate(**counted)
+    return counting
 
 
 def get(*, project: Project | str, rollout_id: str) -> Rollout:

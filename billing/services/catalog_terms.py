@@ -1,4 +1,4 @@
-"""What shall change about a product, as values: kept with a plan, and read back as they were."""
+"""What shall change about a product, as values: kept with a rollout, and read back as they were."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

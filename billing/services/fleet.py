@@ -211,7 +211,7 @@ def _offer(product: Product, terms: Terms) -> Offer | None:
     other.dispute_policy = terms.dispute_policy or product.dispute_policy
     if terms.features is None:
         return Offer(other, list(product.features.select_related("feature")))
-    wanted = product_features.resolve(project=product.project, features=terms.features)
+    wanted = product_features.resolve_for(product=product, features=terms.features)
     return Offer(
         other,
         [
@@ -224,6 +224,8 @@ def _offer(product: Product, terms: Terms) -> Offer | None:
 
 
 def _to_price(product: Product, move: Move) -> Price:
+    if move.when is When.RENEWAL and move.proration is not None:
+        raise Invalid("Only for a change that takes effect now.", field="move/proration")
     known = catalog.prices_by_id(project=product.project, ids=[move.from_price, move.to_price])
     for name, key in (("from_price", move.from_price), ("to_price", move.to_price)):
         if key not in known:

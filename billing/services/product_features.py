@@ -1,6 +1,6 @@
 """What a product entitles to: a set of features, each with a value of its kind."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -27,15 +27,17 @@ class Entitlement:
     value: Any
 
 
-def resolve(*, project: Project, features: Sequence[Entitlement]) -> list[tuple[Feature, Any]]:
-    """The features behind these codes. Raises Invalid for one that is unknown, archived or named
-    twice, and ValueDoesNotFit for a value that is not of its kind."""
+def resolve(
+    *, project: Project, features: Sequence[Entitlement], kept: Collection[str] = ()
+) -> list[tuple[Feature, Any]]:
+    """The features behind these codes. Raises Invalid for one that is unknown, named twice, or
+    archived and not one of ``kept``; and ValueDoesNotFit for a value that is not of its kind."""
     known = stored.find_many(project=project, codes=[each.feature for each in features])
     if len({each.feature for each in features}) != len(features):
         raise Invalid("A feature may be named once.", field="features")
     for index, each in enumerate(features):
         feature = known.get(each.feature)
-        if feature is None or feature.archived_at is not None:
+        if feature is None or (feature.archived_at is not None and each.feature not in kept):
             raise Invalid(
                 "No such feature. Define it with POST /features first.",
                 field=f"features/{index}/feature",
@@ -96,6 +98,11 @@ def write(
         after=after,
     )
     return True
+
+
+def resolve_for(*, product: Product, features: Sequence[Entitlement]) -> list[tuple[Feature, Any]]:
+    """As :func:`resolve`; an archived feature that the product gives already may stay."""
+    return resolve(project=product.project, features=features, kept=_said(product).keys())
 
 
 def _said(product: Product) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""Move the subscriptions that a plan names to another price: one by one, in the background.
+"""Move the subscriptions that a rollout names to another price: one by one, in the background.
 
 Each is the same change that a tenant would ask for, made at most once, and what became of it stays
-with the plan. While Stripe is away the rest waits.
+with the rollout. While Stripe is away the rest waits.
 """
 
 from datetime import datetime, timedelta
@@ -28,7 +28,7 @@ OTHER_PRICE = "other-price"
 
 
 def turn(*, at: datetime) -> bool:
-    """Make the next move of a plan that is due; False when there is none, or all are in hand."""
+    """Make the next move of a rollout that is due; False when there is none, or all are in hand."""
     due = Rollout.objects.across_projects().select_related("product")
     due = due.filter(status=RunStatus.MOVING, next_try_at__lte=Now()).order_by("next_try_at")
     for rollout in due:

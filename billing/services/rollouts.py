@@ -57,7 +57,7 @@ def begin(*, rollout: Rollout, at: datetime) -> None:
 def supersede(*, product: Product, at: datetime) -> None:
     """End what runs for an older version of the product, once the batch in hand is done.
 
-    A plan still moves the subscriptions that it names.
+    Subscriptions that it names are still moved.
     """
     rows = Rollout.objects.for_project(product.project_id)
     running = rows.filter(product=product, status=RunStatus.RUNNING)

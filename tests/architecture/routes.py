@@ -97,6 +97,17 @@ CUSTOMERS = [
         {"checks": [{"user_id": "{user_id}", "feature": "{code}"}]},
         status=200,
     ),
+    *(
+        post(
+            f"/entitlements/{verb}",
+            Scope.USAGE_WRITE,
+            {"user_id": "{user_id}", "feature": "{metered}"},
+            status=200,
+        )
+        for verb in ("consume", "reserve")
+    ),
+    post("/entitlements/commit", Scope.USAGE_WRITE, {"reservation": "{reservation}"}, status=200),
+    post("/entitlements/release", Scope.USAGE_WRITE, {"reservation": "{spare}"}, status=200),
     get("/entitlements/{user_id}/snapshot", Scope.ENTITLEMENTS_READ),
     get("/admin/grants", Scope.ADMIN_READ),
     post(
@@ -108,6 +119,8 @@ CUSTOMERS = [
 ]
 
 CATALOG = [
+    get("/free-tier", Scope.CATALOG_READ),
+    Route("PUT", "/free-tier", Scope.CATALOG_WRITE, body={"features": []}),
     get("/features", Scope.CATALOG_READ),
     post("/features", Scope.CATALOG_WRITE, {"code": "new", "name": "New"}),
     get("/features/{code}", Scope.CATALOG_READ),
@@ -120,6 +133,9 @@ CATALOG = [
     ),
     get("/products/{product}", Scope.CATALOG_READ),
     patch("/products/{product}", Scope.CATALOG_WRITE, {"name": "Renamed"}),
+    post("/products/{product}/preview", Scope.CATALOG_READ, {"features": []}, status=200),
+    get("/rollouts", Scope.CATALOG_READ, product="{product}"),
+    get("/rollouts/{rollout}", Scope.CATALOG_READ),
     get("/prices", Scope.CATALOG_READ, product="{product}"),
     post(
         "/prices",
@@ -229,7 +245,19 @@ PORTAL = [
     patch("/portal/configuration", Scope.PORTAL_WRITE, {"products": ["{product}"]}),
 ]
 
-ROUTES = [*PORTAL, *PROJECTS, *CUSTOMERS, *CATALOG, *CARTS, *BUYING]
+USAGE = [
+    get("/meters", Scope.CATALOG_READ),
+    post("/meters", Scope.CATALOG_WRITE, {"code": "new", "name": "New", "aggregation": "count"}),
+    get("/meters/{meter}", Scope.CATALOG_READ),
+    patch("/meters/{meter}", Scope.CATALOG_WRITE, {"name": "Renamed"}),
+    get("/usage", Scope.USAGE_READ, user_id="{user_id}", meter="{meter}"),
+    post("/usage", Scope.USAGE_WRITE, {"user_id": "{newcomer}", "meter": "{meter}", "value": 1}),
+    get("/usage/records", Scope.USAGE_READ, user_id="{user_id}", meter="{meter}"),
+    post("/usage/{record}/correct", Scope.USAGE_WRITE, {"value": 2}),
+    post("/usage/{record}/void", Scope.USAGE_WRITE, status=200),
+]
+
+ROUTES = [*PORTAL, *PROJECTS, *CUSTOMERS, *CATALOG, *CARTS, *BUYING, *USAGE]
 
 SIGNED_IN = [
     get("/billing/plans", USER),

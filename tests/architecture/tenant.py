@@ -8,7 +8,7 @@ from common.ids import new_id
 from entitlements.models import Grant
 from projects.models import ApiKey, Project
 from tests.api_client import ApiClient
-from tests.billing.api.tenant import Tenant
+from tests.billing.api.tenant import Json, Tenant
 from tests.billing_fixtures import SandboxStripe
 from tests.factories.projects import AppFactory, key_of
 
@@ -21,6 +21,7 @@ PREFIXES = {
     "app_id": "app",
     "grant_id": "grant",
     "product": "prod",
+    "rollout": "rol",
     "price": "price",
     "once": "price",
     "addon": "price",
@@ -34,6 +35,9 @@ PREFIXES = {
     "invoice": "inv",
     "refund": "ref",
     "dispute": "dsp",
+    "reservation": "res",
+    "spare": "res",
+    "record": "use",
 }
 """Words that are ids of ours; the others are the tenant's own."""
 
@@ -62,8 +66,11 @@ def words_of(project: Project, stripe: SandboxStripe, drain: Callable[[], None])
     key = ApiKey.objects.for_project(project).latest("id")
     cart = tenant.cart(once, user_id=user_id)
     methods = tenant.api.get(f"/customers/{user_id}/payment-methods")
+    meter = tenant.meter(f"bytes-{project.slug}")
+    used = {"user_id": user_id, "meter": meter["code"], "value": 5}
     amount = {"user_id": user_id, "amount": {"amount": 500, "currency": "usd"}}
     assert bought["status"] == "complete"
+    allowance, held = f"calls-{project.slug}", _set_aside(tenant, project, user_id)
     return {
         "project_id": project.pk,
         "key_id": key.pk,
@@ -73,6 +80,7 @@ def words_of(project: Project, stripe: SandboxStripe, drain: Callable[[], None])
         "code": feature.code,
         "grant_id": Grant.objects.for_project(project).latest("id").pk,
         "product": product["id"],
+        "rollout": _change(tenant, product),
         "price": monthly["id"],
         "once": once["id"],
         "addon": tenant.price(tenant.product("Seats"))["id"],
@@ -83,17 +91,43 @@ def words_of(project: Project, stripe: SandboxStripe, drain: Callable[[], None])
         "checkout": tenant.open(monthly, f"{user_id}-again")["id"],
         "payment": tenant.api.get("/payments", query={"status": "paid"}).json()["data"][0]["id"],
         "refund": given_back.json()["id"],
+        "meter": meter["code"],
+        "record": tenant.api.post("/usage", used).json()["id"],
         "dispute": tenant.api.get("/disputes").json()["data"][0]["id"],
         "unpaid": tenant.api.post("/payments", amount).json()["id"],
         "method": methods.json()["data"][0]["id"],
+        "metered": allowance,
+        "reservation": held[0],
+        "spare": held[1],
         "invoice": tenant.api.get("/invoices").json()["data"][0]["id"],
     }
+
+
+def _change(tenant: Tenant, product: Json) -> str:
+    """Change what becomes of access during a dispute; the rollout that brings it to holders."""
+    tenant.api.patch(f"/products/{product['id']}", {"dispute_policy": "keep"})
+    return str(tenant.api.get("/rollouts").json()["data"][0]["id"])
+
+
+def _set_aside(tenant: Tenant, project: Project, user_id: str) -> list[str]:
+    """Two reservations of a metered feature, which the user has by hand."""
+    code = f"calls-{project.slug}"
+    meter = {"code": code, "name": "Calls", "aggregation": "sum"}
+    feature = {"code": code, "name": "Calls", "kind": "metered", "meter": code, "period": "month"}
+    given = {"user_id": user_id, "feature": code, "value": 10, "reason": "A trial."}
+    wish = {"user_id": user_id, "feature": code}
+    for path, body in (("/meters", meter), ("/features", feature), ("/admin/grant", given)):
+        assert tenant.api.post(path, body).status_code == 201
+    made = [tenant.api.post("/entitlements/reserve", wish).json() for _ in range(2)]
+    return [each["reservation"]["id"] for each in made]
 
 
 def nobodys() -> Words:
     """Words of the same shape that stand for nothing."""
     made = {word: new_id(prefix) for word, prefix in PREFIXES.items()}
     tenants = {"user_id": "nobody", "newcomer": "nobody-yet", "code": "sso-of-nobody"}
+    tenants["metered"] = "calls-of-nobody"
+    tenants["meter"] = "bytes-of-nobody"
     return {**made, **tenants, "method": "pm_of_nobody"}
 
 

@@ -22,10 +22,13 @@ from billing.models import (
     Product,
     ProductFeature,
     Refund,
+    Rollout,
+    RolloutMove,
     StripeAccount,
     StripeCustomer,
     StripeEndpoint,
     StripeIntent,
+    StripeMeter,
     Subscription,
     SubscriptionItem,
     SyncObject,
@@ -42,9 +45,23 @@ from projects.scopes import ALL
 from projects.services import api_keys
 from tests.factories.entitlements import claim, grant, state
 from tests.factories.projects import AppFactory, CustomerFactory, ProjectFactory
+from usage.models import Meter, Record
 from webhooks.models import InboundEvent
 
 DAY = timedelta(days=1)
+FIGURES: dict[str, Any] = {
+    "holders": 9,
+    "looked_at": 9,
+    "changed": 3,
+    "features": [
+        {"feature": "sso", "gain": 3, "lose": 0, "more": 0, "less": 0, "other": 0},
+    ],
+    "over_limit": [{"feature": "calls", "users": 1, "user_ids": ["ada"]}],
+    "moves": 2,
+    "refused": [{"code": "payment-overdue", "subscriptions": 1}],
+    "bills": {"more": 2, "less": 0, "same": 0},
+    "mrr": [{"currency": "usd", "before": 5800, "after": 7800, "difference": 2000}],
+}
 
 
 @dataclass(frozen=True)
@@ -71,6 +88,8 @@ class World:
     sync_object: SyncObject
     event: InboundEvent
     intent: StripeIntent
+    stripe_meter: StripeMeter
+    rollout: Rollout
 
 
 def build(*, size: int = 1, name: str = "Acme", now: datetime | None = None) -> World:
@@ -165,6 +184,10 @@ def build(*, size: int = 1, name: str = "Acme", now: datetime | None = None) -> 
         sync_object=events[-1].sync,
         event=events[-1],
         intent=[_intent(product, name, number) for number in range(size)][-1],
+        stripe_meter=[_stripe_meter(account, customer, name, each, now) for each in range(size)][
+            -1
+        ],
+        rollout=[_rollout(product, bought[number][0], name, number) for number in range(size)][-1],
     )
 
 
@@ -181,6 +204,30 @@ def _account(project: Project, name: str) -> StripeAccount:
     return account
 
 
+def _rollout(product: Product, subscription: Subscription, name: str, number: int) -> Rollout:
+    """A plan that was applied, with one subscription that it could not move."""
+    plan = Rollout.objects.for_project(product.project_id).create(
+        product=product,
+        catalog_version=number,
+        status=("done", "running", "planned")[number % 3],
+        is_plan=True,
+        terms={"refund_policy": "keep"},
+        figures=FIGURES,
+        started_by="operator:ada",
+        reason=f"{name} asked for it.",
+        total=9,
+        looked_at=9,
+    )
+    RolloutMove.objects.for_project(product.project_id).create(
+        rollout=plan,
+        subscription=subscription,
+        status="refused",
+        code="payment-overdue",
+        detail=f"{name} has to pay first.",
+    )
+    return plan
+
+
 def _intent(product: Product, name: str, number: int) -> StripeIntent:
     return StripeIntent.objects.for_project(product.project_id).create(
         account=product.account,
@@ -191,6 +238,28 @@ def _intent(product: Product, name: str, number: int) -> StripeIntent:
         params={"name": name},
         state=("parked", "unknown", "done")[number % 3],
         last_error=f"StripeFailed: {name} broke.",
+    )
+
+
+def _stripe_meter(
+    account: StripeAccount, customer: Customer, name: str, number: int, now: datetime
+) -> StripeMeter:
+    """A meter with a record that Stripe refused."""
+    meter = Meter.objects.for_project(customer.project_id).create(
+        code=f"calls-{number}", name=name, aggregation="sum", is_forwarded=True
+    )
+    Record.objects.for_project(customer.project_id).create(
+        id=new_id("use"),
+        customer=customer,
+        meter=meter,
+        value=7,
+        occurred_at=now,
+        recorded_at=now,
+        forwarding="refused",
+        forwarding_error=f"Stripe says: {name} is not known.",
+    )
+    return StripeMeter.objects.for_project(customer.project_id).create(
+        account=account, meter=meter, stripe_id=_stripe_id("mtr"), event_name=meter.pk
     )
 
 
