@@ -24,6 +24,10 @@ class Tenant:
     def feature(self, project: Any, code: str = "sso", **kwargs: Any) -> Feature:
         return FeatureFactory.create(project=project, code=code, **kwargs)
 
+    def meter(self, code: str = "bytes", aggregation: str = "sum", **body: Any) -> Json:
+        said = {"code": code, "name": code.title(), "aggregation": aggregation, **body}
+        return self._made(self.api.post("/meters", said))
+
     def product(self, name: str = "Pro", **body: Any) -> Json:
         return self._made(self.api.post("/products", {"name": name, **body}))
 
