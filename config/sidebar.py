@@ -53,7 +53,6 @@ GROUPS: list[tuple[str, list[tuple[str, str, str]]]] = [
             ("Inbound events", "move_to_inbox", "webhooks.inboundevent"),
             ("Sync objects", "sync", "billing.syncobject"),
             ("Intents", "outbound", "billing.stripeintent"),
-            ("Meters", "speed", "billing.stripemeter"),
         ],
     ),
     (

@@ -14,7 +14,6 @@ from billing.admin import (
     stripe_customers,
     stripe_endpoints,
     stripe_intents,
-    stripe_meters,
     subscriptions,
     sync_objects,
 )
@@ -33,7 +32,6 @@ __all__ = [
     "stripe_customers",
     "stripe_endpoints",
     "stripe_intents",
-    "stripe_meters",
     "subscriptions",
     "sync_objects",
 ]
