@@ -5,7 +5,7 @@ from typing import Any
 
 from common.times import rfc3339
 from entitlements.explanation import Explanation
-from entitlements.models import Feature, Grant, Reservation
+from entitlements.models import Feature, FreeTierEntry, Grant, Reservation
 from entitlements.resolution import Decision, Fact, Standing
 
 
@@ -23,6 +23,10 @@ def feature(row: Feature) -> dict[str, Any]:
         "created_at": rfc3339(row.created_at),
         "archived_at": _moment(row.archived_at),
     }
+
+
+def free_feature(row: FreeTierEntry) -> dict[str, Any]:
+    return {"feature": row.feature.code, "kind": row.feature.kind, "value": row.value}
 
 
 def decision(made: Decision) -> dict[str, Any]:

@@ -4,11 +4,12 @@ from django.urls import include, path, re_path
 from rest_framework.routers import SimpleRouter
 
 from entitlements.api.check import CheckViewSet
+from entitlements.api.consumption import ConsumptionViewSet
 from entitlements.api.credit_grants import CreditGrantsViewSet
 from entitlements.api.credits import CreditsViewSet
-from entitlements.api.consumption import ConsumptionViewSet
 from entitlements.api.entitlements import EntitlementsViewSet
 from entitlements.api.features import FeaturesViewSet
+from entitlements.api.free_tier import FreeTierViewSet
 from entitlements.api.snapshot import SnapshotViewSet
 
 CREDIT_GRANT_ID = r"cgr_[0-9a-z]{26}"
@@ -17,6 +18,11 @@ router = SimpleRouter(trailing_slash=False)
 router.register("features", FeaturesViewSet, basename="feature")
 
 urlpatterns = [
+    path(
+        "free-tier",
+        FreeTierViewSet.as_view({"get": "retrieve", "put": "update"}),
+        name="free-tier",
+    ),
     *(
         path(
             f"entitlements/{verb}",

@@ -1,5 +1,6 @@
 """What was told last, and to whom it has to be told again."""
 
+from collections.abc import Collection
 from datetime import datetime
 
 from entitlements.models import Snapshot
@@ -9,6 +10,12 @@ from projects.models import Customer
 def of(customer: Customer) -> Snapshot | None:
     """The customer's snapshot; None before the first fact. Read it under the customer's lock."""
     return Snapshot.objects.for_project(customer.project_id).filter(customer_id=customer.pk).first()
+
+
+def of_many(*, project_id: str, customer_ids: Collection[str]) -> dict[str, Snapshot]:
+    """By customer, those that there are."""
+    rows = Snapshot.objects.for_project(project_id).filter(customer_id__in=customer_ids)
+    return {row.customer_id: row for row in rows}
 
 
 def due(*, at: datetime, limit: int) -> list[tuple[str, str]]:

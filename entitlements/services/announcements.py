@@ -4,16 +4,17 @@ A change of facts tells at once (:func:`changed`). Time changes answers too, whe
 or a scheduled grant starts: :func:`tell_due` finds those customers by their snapshot.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import NamedTuple
 
 import structlog
 from django.db import DatabaseError, transaction
 
 from entitlements import cache, representation, resolution
-from entitlements.models import Fact, Snapshot
-from entitlements.resolution import Decision, Standing
+from entitlements.models import Fact, FreeTierEntry, Snapshot
+from entitlements.resolution import Decision, Definition, Standing
 from entitlements.selectors import facts as stored
 from entitlements.selectors import features, free_tier, snapshots
 from events.catalog import EventType
@@ -33,30 +34,78 @@ def changed(
     customer's lock and has raised its version.
     """
     last = snapshots.of(customer)
-    then = last.taken_at if last else min(customer.created_at, at)
-    everybody = free_tier.history(
-        project=customer.project_id, since=min(then, at), until=max(then, at)
+    then = _told_at(customer, last, at)
+    rules = _Rules(
+        features.live_definitions(project=customer.project_id),
+        free_tier.history(project=customer.project_id, since=min(then, at), until=max(then, at)),
     )
-    about = (
-        features.live_definitions(project=customer.project_id)
-        | free_tier.definitions(everybody)
-        | stored.definitions([*before, *after])
-    )
-    old = resolution.resolve_all(
-        [*stored.known(before), *free_tier.facts(everybody, at=then)],
-        features=about,
-        at=last.taken_at if last else at,
-        version=last.version if last else 0,
-    )
-    new = resolution.resolve_all(
-        [*stored.known(after), *free_tier.facts(everybody, at=at)],
-        features=about,
-        at=at,
-        version=customer.version,
-    )
+    old = rules.decisions(before, also=after, at=then, version=last.version if last else 0)
+    new = rules.decisions(after, also=before, at=at, version=customer.version)
     if differing := _differing(old, new):
         _tell(customer, now=new, were=differing, at=at)
     _remember(customer, new.values(), at)
+
+
+def recheck(*, project_id: str, customer_ids: Collection[str], at: datetime) -> int:
+    """Tell those of these customers to whom another answer is due than the one that they were told
+    last, because what holds for everybody has changed; how many that are.
+
+    In the caller's transaction; takes the customers' locks. Six queries, and those of telling.
+    """
+    locked = customers.lock_many(project_id=project_id, customer_ids=customer_ids)
+    rows = stored.current_of_many(project=project_id, customer_ids=locked)
+    told = snapshots.of_many(project_id=project_id, customer_ids=locked)
+    moments = {each.pk: _told_at(each, told.get(each.pk), at) for each in locked.values()}
+    rules = _Rules(
+        features.live_definitions(project=project_id),
+        free_tier.history(
+            project=project_id,
+            since=min([*moments.values(), at]),
+            until=max([*moments.values(), at]),
+        ),
+    )
+    changed = 0
+    for customer in locked.values():
+        said, _ = rows.get(customer.pk, ([], 0))
+        old = rules.decisions(said, at=moments[customer.pk], version=customer.version)
+        new = rules.decisions(said, at=at, version=customer.version)
+        if differing := _differing(old, new):
+            _tell_changed(customer, new, differing, at)
+            changed += 1
+    return changed
+
+
+class _Rules(NamedTuple):
+    """What holds for everybody: the features, and the free tier of some time."""
+
+    defined: Mapping[str, Definition]
+    everybody: Sequence[FreeTierEntry]
+
+    def decisions(
+        self, rows: Sequence[Fact], *, at: datetime, version: int, also: Sequence[Fact] = ()
+    ) -> dict[str, Decision]:
+        """Every answer, about what ``also`` speaks of too."""
+        about = free_tier.definitions(self.everybody) | stored.definitions([*rows, *also])
+        facts = [*stored.known(rows), *free_tier.facts(self.everybody, at=at)]
+        return resolution.resolve_all(
+            facts, features={**self.defined, **about}, at=at, version=version
+        )
+
+
+def _told_at(customer: Customer, last: Snapshot | None, at: datetime) -> datetime:
+    """When the customer was told last. One whom nobody told anything has what a stranger had when
+    it came."""
+    return last.taken_at if last else min(customer.created_at, at)
+
+
+def _tell_changed(
+    customer: Customer, new: Mapping[str, Decision], were: Iterable[Decision], at: datetime
+) -> None:
+    version = customers.bump(customer)
+    transaction.on_commit(lambda: cache.bury(customer, version=version), robust=True)
+    now = {code: replace(decision, version=version) for code, decision in new.items()}
+    _tell(customer, now=now, were=were, at=at)
+    _remember(customer, now.values(), at)
 
 
 def tell_due(*, at: datetime, limit: int) -> int:

@@ -4,7 +4,6 @@ from django.db import transaction
 from django.db.models import F
 
 from entitlements.models import Rules
-from entitlements.selectors import rules
 from projects.models import Project
 
 
@@ -12,10 +11,13 @@ def bump(project: Project | str) -> int:
     """Raise the version of the project's rules, so that answers made under older ones are none;
     returns it. In the transaction of the change."""
     with transaction.atomic():
-        Rules.objects.for_project(project).bulk_create([_first(project)], ignore_conflicts=True)
-        Rules.objects.for_project(project).update(version=F("version") + 1)
-        return rules.version(project)
+        locked = lock(project)
+        Rules.objects.for_project(project).filter(pk=locked.pk).update(version=F("version") + 1)
+    return locked.version + 1
 
 
-def _first(project: Project | str) -> Rules:
-    return Rules(project_id=project if isinstance(project, str) else project.pk)
+def lock(project: Project | str) -> Rules:
+    """The project's rules, locked until the transaction ends: one change of them at a time."""
+    row = Rules(project_id=project if isinstance(project, str) else project.pk)
+    Rules.objects.for_project(project).bulk_create([row], ignore_conflicts=True)
+    return Rules.objects.for_project(project).select_for_update().get()

@@ -1,0 +1,79 @@
+"""``/free-tier``: what everybody has, known to us or not."""
+
+from typing import Any, ClassVar
+
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from common.api.serializers import StrictSerializer
+from common.api.views import ProjectViewSet
+from entitlements import representation
+from entitlements.api.serializers import ValueField
+from entitlements.models.feature import FeatureKind
+from entitlements.selectors import free_tier as stored
+from entitlements.services import free_tier
+from projects.scopes import Scope
+
+MOST = 100
+
+
+class FreeFeatureSerializer(StrictSerializer):
+    feature = serializers.CharField(max_length=64, help_text="The feature's code.")
+    value = ValueField(default=True)
+
+
+class NewFreeTierSerializer(StrictSerializer):
+    features = serializers.ListField(child=FreeFeatureSerializer(), max_length=MOST)
+
+
+class FreeTierEntrySerializer(serializers.Serializer[Any]):
+    feature = serializers.CharField()
+    kind = serializers.ChoiceField(choices=FeatureKind.choices)
+    value = ValueField()
+
+
+class FreeTierSerializer(serializers.Serializer[Any]):
+    features = FreeTierEntrySerializer(many=True)
+
+
+class FreeTierViewSet(ProjectViewSet):
+    scopes: ClassVar[dict[str, str]] = {
+        "retrieve": Scope.CATALOG_READ,
+        "update": Scope.CATALOG_WRITE,
+    }
+    transactional = True
+
+    @extend_schema(
+        operation_id="free_tier_retrieve",
+        summary="Show what everybody has",
+        responses=FreeTierSerializer,
+    )
+    def retrieve(self, request: Request) -> Response:
+        return self._answer()
+
+    @extend_schema(
+        operation_id="free_tier_update",
+        summary="Say what everybody has",
+        request=NewFreeTierSerializer,
+        responses=FreeTierSerializer,
+    )
+    def update(self, request: Request) -> Response:
+        """Exactly this, from now on: what is not named ends. Answers change at once; customers are
+        told in the background, where an answer of theirs changed."""
+        project = self.calling_project
+        said = self.parse_body(NewFreeTierSerializer)["features"]
+        wanted = [(each["feature"], each["value"]) for each in said]
+        free_tier.replace(
+            project=project,
+            wanted=free_tier.chosen(project=project, wanted=wanted),
+            actor=self.actor,
+            at=timezone.now(),
+        )
+        return self._answer()
+
+    def _answer(self) -> Response:
+        rows = stored.current(project=self.calling_project)
+        return Response({"features": [representation.free_feature(row) for row in rows]})

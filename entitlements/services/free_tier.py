@@ -1,0 +1,92 @@
+"""What everybody in a project has, whether we know them or not."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+
+from common.errors import Invalid
+from entitlements import kinds
+from entitlements.kinds import KINDS
+from entitlements.models import Feature, FreeTierEntry
+from entitlements.selectors import features, free_tier
+from entitlements.services import rules
+from events.services import audit
+from projects.models import Project
+
+
+def chosen(*, project: Project, wanted: Sequence[tuple[str, Any]]) -> list[tuple[Feature, Any]]:
+    """The features behind these codes with their values. Raises Invalid for one that is unknown,
+    archived or named twice, or a value that is not of its kind."""
+    codes = [code for code, _ in wanted]
+    if len(set(codes)) != len(codes):
+        raise Invalid("A feature may be named once.", field="features")
+    known = features.find_many(project=project, codes=codes)
+    for index, (code, value) in enumerate(wanted):
+        _check(known.get(code), value, field=f"features/{index}")
+    return [(known[code], value) for code, value in wanted]
+
+
+def replace(
+    *,
+    project: Project,
+    wanted: Sequence[tuple[Feature, Any]],
+    actor: str,
+    at: datetime,
+    reason: str = "",
+) -> bool:
+    """Make exactly this what everybody has from now on; whether that changed anything.
+
+    What it was stays known. Customers are told where an answer of theirs changed.
+    """
+    with transaction.atomic():
+        rules.lock(project)
+        current = list(free_tier.current(project=project))
+        before = {row.feature.code: row.value for row in current}
+        after = {feature.code: value for feature, value in wanted}
+        if _identity(before) == _identity(after):
+            return False
+        stale = [row for row in current if not _is_in(row, after)]
+        _end(project, stale, at)
+        kept = {row.feature.code for row in current} - {row.feature.code for row in stale}
+        FreeTierEntry.objects.for_project(project).bulk_create(
+            FreeTierEntry(project_id=project.pk, feature=feature, value=value, starts_at=at)
+            for feature, value in wanted
+            if feature.code not in kept
+        )
+        rules.bump(project)
+        audit.record(
+            actor=actor,
+            action="project.set_free_tier",
+            subject=project.pk,
+            project_id=project.pk,
+            at=at,
+            reason=reason,
+            before=before,
+            after=after,
+        )
+    return True
+
+
+def _check(feature: Feature | None, value: Any, *, field: str) -> None:
+    if feature is None or feature.archived_at is not None:
+        detail = "No such feature. Define it with POST /features first."
+        raise Invalid(detail, field=f"{field}/feature")
+    if not KINDS[feature.kind].accepts(value):
+        raise Invalid(f"{feature.code}: {KINDS[feature.kind].rule}", field=f"{field}/value")
+
+
+def _is_in(row: FreeTierEntry, after: Mapping[str, Any]) -> bool:
+    code = row.feature.code
+    return code in after and kinds.text(after[code]) == kinds.text(row.value)
+
+
+def _end(project: Project, stale: Sequence[FreeTierEntry], at: datetime) -> None:
+    ids = [row.pk for row in stale]
+    FreeTierEntry.objects.for_project(project).filter(pk__in=ids).update(ends_at=at)
+
+
+def _identity(features: Mapping[str, Any]) -> dict[str, str]:
+    """True is not 1 here."""
+    return {code: kinds.text(value) for code, value in features.items()}

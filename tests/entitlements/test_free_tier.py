@@ -1,0 +1,161 @@
+"""``/free-tier``: what everybody has, and that people are told when it changes."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from entitlements.models import FreeTierEntry, Snapshot
+from entitlements.selectors import decisions, rules
+from entitlements.services import announcements, free_tier
+from events.models import AuditEntry, OutboxEvent
+from projects.models import Customer
+from tests.factories.entitlements import FeatureFactory, LimitFactory, claim, grant, state
+from tests.factories.projects import CustomerFactory
+
+pytestmark = pytest.mark.django_db
+
+PATH = "/free-tier"
+SECOND = timedelta(seconds=1)
+
+
+def put(api, **values):
+    features = [{"feature": code, "value": value} for code, value in values.items()]
+    return api.put(PATH, {"features": features})
+
+
+def replace(project, at, **values):
+    wanted = free_tier.chosen(project=project, wanted=list(values.items()))
+    return free_tier.replace(project=project, wanted=wanted, actor="operator:ada", at=at)
+
+
+def answer(api, user_id="nobody", feature="seats"):
+    body = api.get("/entitlements/check", query={"user_id": user_id, "feature": feature}).json()
+    return body["allowed"], body["reason"], body["value"]
+
+
+def changes(project):
+    events = OutboxEvent.objects.for_project(project).filter(type="entitlements.changed")
+    return [
+        (event.customer_id, [each["feature"] for each in event.previous["entitlements"]])
+        for event in events.order_by("pk")
+    ]
+
+
+def test_everybody_has_it_known_or_not_until_it_is_taken_back(api, other_api, project, seats, sso):
+    FeatureFactory.create(project=CustomerFactory.create(user_id="theirs").project, code="seats")
+    assert api.get(PATH).json() == {"features": []}
+    body = put(api, seats=3, sso=True).json()
+    assert body == api.get(PATH).json()
+    assert body == {
+        "features": [
+            {"feature": "seats", "kind": "limit", "value": 3},
+            {"feature": "sso", "kind": "boolean", "value": True},
+        ]
+    }
+    assert answer(api) == (True, "free_tier", 3)
+    assert not Customer.objects.for_project(project).exists()
+    entries = api.get("/entitlements", query={"user_id": "nobody"}).json()["entitlements"]
+    assert [(each["feature"], each["reason"]) for each in entries] == [
+        ("seats", "free_tier"),
+        ("sso", "free_tier"),
+    ]
+    entry = FreeTierEntry.objects.for_project(project).get(feature=seats)
+    assert entries[0]["sources"] == [{"type": "free_tier", "id": entry.pk}]
+    assert other_api.get(PATH).json() == {"features": []}
+    assert put(api, sso=True).status_code == 200
+    made = decisions.check(project=project, user_id="nobody", feature="seats", at=timezone.now())
+    assert (made.allowed, made.value) == (False, 0)
+    audits = AuditEntry.objects.filter(project=project, action="project.set_free_tier")
+    assert [(each.before, each.after) for each in audits.order_by("pk")] == [
+        ({}, {"seats": 3, "sso": True}),
+        ({"seats": 3, "sso": True}, {"sso": True}),
+    ]
+
+
+def test_same_again_changes_nothing(api, project, seats):
+    put(api, seats=3)
+    version, rows = rules.version(project), FreeTierEntry.objects.for_project(project).count()
+    assert put(api, seats=3).status_code == 200
+    assert rules.version(project) == version
+    assert FreeTierEntry.objects.for_project(project).count() == rows == 1
+
+
+def test_what_was_bought_is_named_before_what_everybody_has(customer, project, seats):
+    now = timezone.now()
+    replace(project, now, seats=5)
+    state(customer, claim(seats, 5, starts_at=now), at=now)
+    made = decisions.check(project=project, user_id="ada", feature="seats", at=now)
+    assert (made.reason, [each.type for each in made.sources]) == (
+        "entitled",
+        ["free_tier", "subscription"],
+    )
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"features": None},
+        {"features": [{"feature": "warp"}]},
+        {"features": [{"feature": "old"}]},
+        {"features": [{"feature": "seats", "value": True}]},
+        {"features": [{"feature": "seats", "value": -1}]},
+        {"features": [{"feature": "seats", "value": 1}, {"feature": "seats", "value": 1}]},
+        {"features": [{"feature": "seats", "value": 1, "surprise": 1}]},
+        {"features": [{"feature": "seats", "value": 1}] * 101},
+    ],
+    ids=lambda body: str(body)[:60],
+)
+def test_what_nobody_can_have_is_refused_and_nothing_changes(api, project, seats, body):
+    FeatureFactory.create(project=project, code="old", archived_at=timezone.now())
+    put(api, seats=3)
+    assert api.put(PATH, body).status_code == 422
+    assert answer(api) == (True, "free_tier", 3)
+
+
+def test_those_are_told_whose_answer_changed_and_only_once(project, seats, sso):
+    born = timezone.now()
+    few, many, new = (
+        CustomerFactory.create(project=project, user_id=name) for name in ("few", "many", "new")
+    )
+    state(many, claim(seats, 50, starts_at=born), at=born)
+    at = born + SECOND
+    replace(project, at, seats=3)
+    ids = [few.pk, many.pk, new.pk]
+    told = changes(project)
+    assert announcements.recheck(project_id=project.pk, customer_ids=ids, at=at) == 2
+    assert changes(project)[len(told) :] == [(few.pk, ["seats"]), (new.pk, ["seats"])]
+    few.refresh_from_db()
+    snapshot = Snapshot.objects.for_project(project).get(customer=few)
+    assert (snapshot.version, snapshot.taken_at) == (few.version, at)
+    assert announcements.recheck(project_id=project.pk, customer_ids=ids, at=at + SECOND) == 0
+    assert Customer.objects.for_project(project).get(pk=many.pk).version == 1
+
+
+def test_who_changes_meanwhile_is_told_of_both_at_once(project, seats, sso):
+    born = timezone.now()
+    ada = CustomerFactory.create(project=project, user_id="ada")
+    state(ada, claim(sso, starts_at=born), at=born)
+    replace(project, born + SECOND, seats=3)
+    grant(ada, (seats, 2), at=born + 2 * SECOND)
+    assert changes(project)[-1] == (ada.pk, ["seats"])
+    again = announcements.recheck(
+        project_id=project.pk, customer_ids=[ada.pk], at=born + 3 * SECOND
+    )
+    assert again == 0
+
+
+def test_looking_at_many_costs_as_many_queries_as_at_one(project, seats):
+    at = timezone.now()
+    ids = [CustomerFactory.create(project=project).pk for _ in range(20)]
+    LimitFactory.create(project=project)
+
+    def queries(of):
+        with CaptureQueriesContext(connection) as seen:
+            announcements.recheck(project_id=project.pk, customer_ids=of, at=at)
+        return len(seen)
+
+    assert queries(ids[:1]) == queries(ids) == 5
