@@ -34,20 +34,32 @@ class Bench:
         self.figures = Figures()
         self.pages: dict[str, Sequence[float]] = {}
         self.worlds = [place.empty()] if empty_only else [place.empty(), place.full()]
-        self.raw = place.bare()
+        self.raw = place.database("bare")
         raw.reset(self.raw)
         for world in self.worlds:
             place.serve(world)
         self.bare = competition.bare(place, self.raw)
         self.fastapi = competition.fastapi(place)
+        self.djstripe = competition.djstripe(place)
 
     def play(self) -> None:
+        """Every case once a round; then whether everything that was stored is right."""
+        self._wake()
         for number in range(self.size.rounds):
             for name, act in self._cases():
                 say(f"round {number + 1} of {self.size.rounds}: {name}")
                 act()
         for world in self.worlds:
             self._look(world)
+
+    def _wake(self) -> None:
+        """A moment for each server, uncounted: connections are opened and code is loaded."""
+        for peer in filter(None, (self.bare, self.fastapi, self.djstripe)):
+            checks.bare(peer.url, peer.key, 1)
+        consume.bare(self.bare.url, 1)
+        for world in self.worlds:
+            checks.in_process(world, 1)
+            consume.consume(world, 1)
 
     def _cases(self) -> list[tuple[str, Callable[[], None]]]:
         return [
@@ -67,6 +79,8 @@ class Bench:
         if self.fastapi is not None:
             found = checks.bare(self.fastapi.url, self.fastapi.key, seconds)
             self._add(table.FASTAPI, found)
+        if self.djstripe is not None:
+            self._add(table.DJSTRIPE, checks.bare(self.djstripe.url, "", seconds))
         for world in self.worlds:
             self._add(table.at(table.COUNTED, world.name), checks.counted(world, seconds))
 
@@ -106,6 +120,17 @@ class Bench:
         seconds, secret = self.size.seconds, self.place.secrets["STRIPE_WEBHOOK_SECRETS"]
         body = intake.event("x", 1)
         self.figures.add(table.COMMITS, raw.commits_per_second(self.raw, seconds, body))
+        if self.djstripe is not None:
+            events = int(GUESS["events"] * seconds)
+            found = intake.deliver(
+                self.djstripe.url,
+                seconds,
+                secret=secret,
+                at=VAR / "events",
+                events=events,
+                path=competition.DJSTRIPE_WEBHOOK,
+            )
+            self._add(table.DJSTRIPE_INTAKE, found)
         for world in self.worlds:
             load, rate, wrong = intake.receive(
                 world, seconds, secret=secret, at=VAR / "events", most=GUESS["events"]

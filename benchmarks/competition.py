@@ -1,7 +1,9 @@
 """The programs that ours are measured against, each on a port of its own."""
 
 import hashlib
+import subprocess
 from dataclasses import dataclass
+from pathlib import Path
 
 import orjson
 import redis
@@ -12,6 +14,9 @@ from config.embedded import CHECKOUT
 from config.processes import free_port
 from config.stack.programs import WEB_WORKERS, web
 
+HERE = Path(__file__).resolve().parent
+DJSTRIPE = "benchmarks.peers.dj"
+DJSTRIPE_WEBHOOK = "/stripe/webhook/6a6f7a2e-5f0c-4f6e-9d43-0d1c5b7a9e11/"
 FEATURES = 20
 CUSTOMERS = 1000
 
@@ -49,6 +54,35 @@ def fastapi(place: Place) -> Peer | None:
     ]
     place.start("fastapi", command, port, {**place.environment("", url), "VIRTUAL_ENV": ""})
     return Peer(f"http://127.0.0.1:{port}", key)
+
+
+def djstripe(place: Place) -> Peer | None:
+    """dj-stripe with a thousand subscribed customers; None when it cannot be installed."""
+    try:
+        python = python_of("djstripe")
+    except NoEnvironment as error:
+        place.say(f"dj-stripe is left out: {error}")
+        return None
+
+    def make(url: str) -> None:
+        place.say("Making dj-stripe's tables, once …")
+        command = [python, "-m", DJSTRIPE]
+        subprocess.run(
+            command, cwd=CHECKOUT, env=_alone(place, url), check=True, capture_output=True
+        )
+
+    url = place.kept("djstripe", make, of=(HERE / "peers" / "dj.py").read_text())
+    port = free_port()
+    command = [python, *web(port, f"{DJSTRIPE}:application")[1:]]
+    place.start("djstripe", command, port, _alone(place, url))
+    return Peer(f"http://127.0.0.1:{port}", "")
+
+
+def _alone(place: Place, url: str) -> dict[str, str]:
+    """The environment of a program that has settings of its own."""
+    environment = place.environment(url, "")
+    del environment["DJANGO_SETTINGS_MODULE"]
+    return environment
 
 
 def _fill(url: str, key: str) -> None:

@@ -117,11 +117,21 @@ class Place:
         mark.write_text(json.dumps({"wanted": wanted, "shop": asdict(world.shop)}))
         return world
 
-    def bare(self) -> str:
-        """A database for raw statements; its address."""
-        self._drop("bare")
-        self.servers.postgres.create("bare")
-        return self.servers.postgres.url("bare")
+    def database(self, name: str) -> str:
+        """A new database; its address."""
+        self._drop(name)
+        self.servers.postgres.create(name)
+        return self.servers.postgres.url(name)
+
+    def kept(self, name: str, make: Callable[[str], None], *, of: str) -> str:
+        """A database that is made once for each ``of``; its address."""
+        mark, url = VAR / f"{name}.made", self.servers.postgres.url(name)
+        if mark.exists() and mark.read_text() == of and self._exists(name):
+            return url
+        mark.unlink(missing_ok=True)
+        make(self.database(name))
+        mark.write_text(of)
+        return url
 
     def serve(self, world: World) -> None:
         """The product, as the stack serves it."""

@@ -6,6 +6,7 @@ Prints its key and ids as JSON. One customer is the pattern from which `filling`
 import json
 import sys
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 
 import django
 
@@ -72,6 +73,17 @@ def make() -> Shop:
     return Shop(project=project.pk, key=made.secret, pattern=pattern.pk)
 
 
+def make_months() -> None:
+    """Tables for the records of last month and of the next ones."""
+    from django.utils import timezone  # noqa: PLC0415
+
+    from usage.services import partitions  # noqa: PLC0415
+
+    for months in (1, 0):
+        partitions.make(at=timezone.now() - months * timedelta(days=31))
+
+
 if __name__ == "__main__":
     django.setup()
+    make_months()
     sys.stdout.write(json.dumps(asdict(make())))

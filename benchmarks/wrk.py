@@ -36,7 +36,7 @@ def demand() -> None:
 def drive(
     url: str, *, script: str, arguments: list[str], seconds: float, connections: int = 32
 ) -> Load:
-    """Send requests for that long and count the answers."""
+    """Send requests for that long and count the answers. ``seconds`` is rounded to whole ones."""
     run = subprocess.run(
         [
             *("wrk", f"-t{THREADS}", f"-c{connections}", f"-d{max(1, round(seconds))}s"),
@@ -47,10 +47,11 @@ def drive(
         timeout=seconds + 60,
         check=True,
     )
-    return _read(run.stdout)
+    return read(run.stdout)
 
 
-def _read(said: str) -> Load:
+def read(said: str) -> Load:
+    """What a run printed."""
     total = re.search(r"(\d+) requests in ([\d.]+)(s|m)", said)
     rate = re.search(r"Requests/sec:\s+([\d.]+)", said)
     if total is None or rate is None:

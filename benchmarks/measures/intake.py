@@ -21,23 +21,30 @@ def receive(
     world: World, seconds: float, *, secret: str, at: Path, most: int
 ) -> tuple[Load, float, str]:
     """How many events a second were kept, by the database; and what is wrong, if anything."""
-    prepared = prepare(at, secret=secret, events=int(most * seconds))
+    events = int(most * seconds)
     before = _stored(world)
-    load = wrk.drive(world.url, script="post.lua", arguments=[PATH, str(at), ""], seconds=seconds)
+    load = deliver(world.url, seconds, secret=secret, at=at, events=events)
     kept = _stored(world) - before
-    least = min(load.requests, prepared)
+    least = min(load.requests, events - wrk.THREADS)
     wrong = f"{kept} events of {least} are kept" if kept < least and not load.bad else ""
     return load, kept / load.seconds, wrong
 
 
-def prepare(at: Path, *, secret: str, events: int) -> int:
-    """Write signed events for each thread; how many."""
+def deliver(
+    url: str, seconds: float, *, secret: str, at: Path, events: int, path: str = PATH
+) -> Load:
+    """Send events that nobody has seen, from the first again when there are no more."""
+    prepare(at, secret=secret, events=events)
+    return wrk.drive(url, script="post.lua", arguments=[path, str(at), ""], seconds=seconds)
+
+
+def prepare(at: Path, *, secret: str, events: int) -> None:
+    """Write signed events for each thread."""
     tag, each = os.urandom(5).hex(), events // wrk.THREADS
     for thread in range(wrk.THREADS):
         with at.with_name(f"{at.name}.{thread}").open("wb") as out:
             for number in range(each):
                 out.write(signed(event(f"{tag}{thread}{number:07d}", number), secret))
-    return each * wrk.THREADS
 
 
 def event(name: str, number: int) -> bytes:

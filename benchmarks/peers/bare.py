@@ -31,7 +31,7 @@ settings.configure(
     LOGGING_CONFIG=None,
     MIDDLEWARE=[],
     ROOT_URLCONF=__name__,
-    SECRET_KEY="of nothing",  # noqa: S106  # nothing is signed here
+    SECRET_KEY="of nothing",  # nothing is signed here
     USE_TZ=True,
 )
 

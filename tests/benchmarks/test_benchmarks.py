@@ -1,0 +1,113 @@
+"""What the benchmarks say is what was measured, and what they load is what the product writes."""
+
+import dataclasses
+from datetime import UTC, datetime
+
+import psycopg
+import pytest
+from django.db import connection
+
+from benchmarks import filling, shop, table, wrk
+from benchmarks.__main__ import main
+from benchmarks.figures import Figures, Ratio
+from benchmarks.sizes import QUICK
+from projects.models import Customer, Project
+from tests.api_client import ApiClient
+from usage.models import Record, RecordKey, Total
+
+TINY = dataclasses.replace(QUICK, crowd=20, projects=3, customers=60, records=120)
+
+
+def test_a_ratio_is_taken_inside_a_round() -> None:
+    figures = Figures()
+    for ours, theirs in ((50, 100), (5, 10), (30, 40)):
+        figures.add("ours", ours)
+        figures.add("theirs", theirs)
+    ratio = Ratio("ours : theirs", "ours", "theirs", 0.6)
+    assert ratio.of(figures) == [0.5, 0.5, 0.75]
+    assert Ratio("x", "ours", "theirs", factor=100).of(figures) == [50, 50, 75]
+    assert Ratio("x", "ours", "nobody").of(figures) == []
+
+
+def test_the_table_says_what_missed_its_target_and_what_was_not_measured() -> None:
+    figures = Figures()
+    for ours in (700, 900, 840):
+        figures.add(table.at(table.WARM), ours)
+        figures.add(table.BARE, 1000)
+    told = table.markdown(
+        figures,
+        size=QUICK,
+        machine="2 cores",
+        pages={"home": (12, 3.5)},
+        now=datetime(2026, 11, 21, 12, tzinfo=UTC),
+    )
+    assert "| check, warm in the process : bare view | 0.84 ✗ | 0.70 | 0.90 | ≥ 0.85 |" in told
+    assert "| consume : bare UPDATE … RETURNING view | not measured | | | ≥ 0.5 |" in told
+    assert "| console home with that data, queries | 12 | | | < 15 |" in told
+    assert "| bare view | 1,000 | 1,000 | 1,000 |" in told
+    assert told.startswith("Measured on 2026-11-21 12:00 UTC: 2 cores; 20 projects, 20,000")
+
+
+def test_bad_answers_are_counted() -> None:
+    said = """  4028 requests in 2.01s, 1.03MB read
+  Socket errors: connect 0, read 2, write 0, timeout 1
+  Non-2xx or 3xx responses: 7
+Requests/sec:   2003.98
+Transfer/sec:    524.50KB
+"""
+    assert wrk.read(said) == wrk.Load(2003.98, 4028, 2.01, bad=10)
+
+
+def test_without_the_load_generator_it_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    assert main(["--quick"]) == 2
+    assert "apt-get install wrk" in capsys.readouterr().err
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_is_loaded_is_what_the_product_writes() -> None:
+    made = shop.make()
+    params = connection.get_connection_params()
+    for unknown in ("cursor_factory", "context", "prepare_threshold"):
+        params.pop(unknown, None)
+    with psycopg.connect(**params, autocommit=True) as own:
+        filling.crowd(own, made, TINY)
+        filling.everybody_else(own, made, TINY)
+
+    assert (Project.objects.count(), Customer.objects.across_projects().count()) == (3, 61)
+    for model in (Record, RecordKey, Total):
+        assert model.objects.across_projects().count() == 121
+    assert _sums("usage_record", "value") == _sums("usage_total", "sum")
+    api = ApiClient(made.key)
+    mine, pattern = (
+        api.get("/entitlements", query={"user_id": name}).json() for name in ("u7", "pattern")
+    )
+    for one, other in zip(mine["entitlements"], pattern["entitlements"], strict=True):
+        del one["sources"], other["sources"]
+        assert one == other
+    taken = api.post(
+        "/entitlements/consume", {"user_id": "u7", "feature": "calls", "amount": 2}
+    ).json()
+    assert (taken["allowed"], taken["consumed"], taken["used"]) == (True, 2, 2)
+    assert api.post("/usage", {"user_id": "u7", "meter": "events", "value": 1}).status_code == 201
+    _check_foreign_keys()
+
+
+def _sums(name: str, column: str) -> list[tuple[object, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT project_id, sum({column}) FROM {name} GROUP BY 1 ORDER BY 1")
+        rows: list[tuple[object, ...]] = cursor.fetchall()
+    return rows
+
+
+def _check_foreign_keys() -> None:
+    """Rows were loaded without looking; every customer's facts lead to a feature of its project."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM entitlements_fact f JOIN projects_customer c "
+            "ON (c.project_id, c.id) = (f.project_id, f.customer_id) JOIN entitlements_feature e "
+            "ON (e.project_id, e.id) = (f.project_id, f.feature_id)"
+        )
+        assert cursor.fetchone() == (61 * 3,)
