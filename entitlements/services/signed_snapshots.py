@@ -46,17 +46,10 @@ def sign(*, project: Project, user_id: str, at: datetime) -> str:
 
 
 def _entry(made: Decision) -> dict[str, Any]:
-    return {**representation.decision(made), "ask_online": _is_counted(made)}
-
-
-def _is_counted(made: Decision) -> bool:
-    """Whether use, of which only we know the sum, decides about the next answer."""
-    return made.used is not None or made.remaining is not None
+    return {**representation.decision(made), "ask_online": not made.is_whole}
 
 
 def _valid_until(made: Iterable[Decision], at: datetime) -> datetime:
     longest: timedelta = settings.ENTITLEMENTS.snapshot_life
-    changes = [
-        each.valid_until for each in made if each.valid_until is not None and not _is_counted(each)
-    ]
+    changes = [each.valid_until for each in made if each.valid_until is not None and each.is_whole]
     return min([at + longest, *changes])

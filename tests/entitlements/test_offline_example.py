@@ -93,6 +93,22 @@ def test_a_new_snapshot_replaces_the_old_one_and_never_the_other_way(service, te
         assert not tenant.allowed("ada", "sso"), "an older version is not taken back"
 
 
+def test_what_is_counted_is_asked_for(service, tenant, api, ada):
+    api.post("/meters", {"code": "calls", "name": "Calls", "aggregation": "sum"})
+    for code in ("calls", "export"):
+        feature = {"code": code, "name": code, "kind": "metered", "period": "month"}
+        api.post("/features", {**feature, "meter": "calls"})
+        given = {"user_id": "ada", "feature": code, "value": 1, "reason": "Test."}
+        api.post("/admin/grant", given)
+    with time_machine.travel(timezone.now(), tick=False):
+        assert tenant.allowed("ada", "calls")
+        api.post("/usage", {"user_id": "ada", "meter": "calls", "value": 1})
+        assert not tenant.allowed("ada", "calls"), "used up since the snapshot"
+        service.is_away = True
+        assert not tenant.allowed("ada", "calls"), "closed"
+        assert tenant.allowed("ada", "export"), "open"
+
+
 def test_nothing_forged_is_believed(service, tenant, ada, other_api):
     service.api = other_api
     assert not tenant.allowed("ada", "sso"), "signed for another audience"

@@ -110,6 +110,28 @@ def test_life_is_a_day_unless_set_otherwise(api, customer, sso, project, setting
             EntitlementsSettings(snapshot_life=wrong)
 
 
+def test_what_is_counted_must_be_asked_online_and_does_not_end_the_snapshot(api, entitled, project):
+    assert api.post("/meters", {"code": "calls", "name": "Calls", "aggregation": "sum"}).json()
+    for feature in (
+        {"code": "calls", "kind": "metered", "meter": "calls", "period": "hour"},
+        {"code": "ai", "kind": "credits"},
+    ):
+        assert api.post("/features", {"name": "x", **feature}).status_code == 201
+    for feature, value in (("calls", 10), ("ai", 5)):
+        given = {"user_id": "ada", "feature": feature, "value": value, "reason": "Test."}
+        assert api.post("/admin/grant", given).status_code == 201
+    api.post("/credits/ada/grant", {"amount": 12, "reason": "Test."})
+    api.post("/usage", {"user_id": "ada", "meter": "calls", "value": 3})
+    claims = verified(snapshot(api), project)
+    said = {each["feature"]: each for each in claims["entitlements"]}
+    assert {code for code, each in said.items() if each["ask_online"]} == {"ai", "calls"}
+    assert (said["calls"]["used"], said["calls"]["remaining"]) == (3, 7)
+    assert (said["ai"]["value"], said["ai"]["remaining"]) == (5, 2)
+    state(entitled, source="sub_1", at=timezone.now())
+    claims = verified(snapshot(api), project)
+    assert claims["exp"] - claims["iat"] == 86_400, "neither the hour nor the balance ends it"
+
+
 def test_nothing_altered_and_nobody_elses_verifies(api, other_api, entitled, project):
     token = snapshot(api)
     header, body, signature = token.split(".")
