@@ -167,3 +167,7 @@ class RolloutNotPlanned(Conflict):
 
 class RolloutOutOfDate(Conflict):
     code, title = "rollout-out-of-date", "It was planned for another version of the product."
+
+
+class OtherPrice(Conflict):
+    code, title = "other-price", "The subscription pays another price."

@@ -17,6 +17,7 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     "bring changes of the catalog to holders": _every(5, "billing.roll_out"),
     "give back what was reserved and not used": _every(5, "entitlements.expire_reservations"),
     "tell who comes to a limit": _every(5, "entitlements.hold_limits"),
+    "tell everybody of a new free tier": _every(5, "entitlements.recheck"),
     "expire manual grants": _every(30, "entitlements.expire_grants"),
     "expire credits": _every(30, "entitlements.expire_credits"),
     "tell what time alone has changed": _every(5, "entitlements.tell_due"),

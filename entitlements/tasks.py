@@ -3,7 +3,14 @@
 from celery import shared_task
 from django.utils import timezone
 
-from entitlements.services import announcements, credit_grants, grants, reservations, thresholds
+from entitlements.services import (
+    announcements,
+    credit_grants,
+    grants,
+    rechecks,
+    reservations,
+    thresholds,
+)
 
 BATCH = 500
 """Rows per run; what is left is found by the next one."""
@@ -32,3 +39,8 @@ def expire_reservations() -> None:
 @shared_task(name="entitlements.hold_limits")
 def hold_limits() -> None:
     thresholds.drain(at=timezone.now(), limit=BATCH)
+
+
+@shared_task(name="entitlements.recheck")
+def recheck() -> None:
+    rechecks.run_due(at=timezone.now())

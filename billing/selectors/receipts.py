@@ -105,7 +105,7 @@ def _bills(
     recent = paid.filter(ended__gt=min(since.values()))
     for key, end, *whose in recent.values_list("pk", "ended", *WHOSE):
         running[tuple(whose)][key] = end
-    found = {
+    found: dict[str, Bills] = {
         each.pk: {
             key: end
             for key, end in running.get(_key(each), {}).items()

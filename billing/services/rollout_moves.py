@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 import structlog
 from django.db.models.functions import Now
 
+from billing.errors import OtherPrice
 from billing.models import Rollout, RolloutMove, Subscription
 from billing.models.rollout import MoveStatus
 from billing.selectors import subscriptions as stored
@@ -23,8 +24,6 @@ log = structlog.get_logger(__name__)
 
 PAUSE = timedelta(seconds=5)
 """At least this long after Stripe did not answer."""
-OTHER_PRICE = "other-price"
-"""Why a subscription is left alone that does not pay the price any more."""
 
 
 def turn(*, at: datetime) -> bool:
@@ -67,7 +66,7 @@ def _make(rollout: Rollout, move: RolloutMove, at: datetime) -> None:
     assert terms.move is not None
     row = stored.get(project=rollout.project, subscription_id=move.subscription_id)
     if not _pays(row, terms.move) and not subscription_changes.is_begun(row, request=move.pk):
-        raise _Elsewhere("It does not pay this price any more.")
+        raise OtherPrice("It has left the price since this was planned.")
     subscription_changes.make(
         subscription=row,
         product_id=rollout.product_id,
@@ -77,10 +76,6 @@ def _make(rollout: Rollout, move: RolloutMove, at: datetime) -> None:
         reason=rollout.reason,
         at=at,
     )
-
-
-class _Elsewhere(DomainError):
-    status, code, title = 409, OTHER_PRICE, "The subscription pays another price."
 
 
 def _pays(row: Subscription, move: Move) -> bool:

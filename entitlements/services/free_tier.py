@@ -11,7 +11,7 @@ from entitlements import kinds
 from entitlements.kinds import KINDS
 from entitlements.models import Feature, FreeTierEntry
 from entitlements.selectors import features, free_tier
-from entitlements.services import rules
+from entitlements.services import rechecks, rules
 from events.services import audit
 from projects.models import Project
 
@@ -56,6 +56,7 @@ def replace(
             if feature.code not in kept
         )
         rules.bump(project)
+        rechecks.start(project=project, at=at)
         audit.record(
             actor=actor,
             action="project.set_free_tier",

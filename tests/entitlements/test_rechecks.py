@@ -1,0 +1,76 @@
+"""What holds for everybody has changed: each is looked at, and told where an answer differs."""
+
+from collections import Counter
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from common import batch_runs
+from entitlements.models import Feature, Recheck
+from entitlements.services import free_tier, rechecks
+from projects.models import Customer, Project
+from tests.billing import outbox
+from tests.factories.entitlements import FeatureFactory, LimitFactory, grant
+from tests.factories.projects import CustomerFactory
+
+CHANGED = "entitlements.changed"
+
+
+@pytest.fixture
+def seats(project: Project) -> Feature:
+    return LimitFactory.create(project=project, code="seats")
+
+
+def give_everybody(feature: Feature, value: int) -> None:
+    """As the free tier, from now on."""
+    free_tier.replace(
+        project=feature.project, wanted=[(feature, value)], actor="test", at=timezone.now()
+    )
+
+
+def told(project: Project) -> Counter[str]:
+    return Counter(event.subject for event in outbox.events(project, CHANGED))
+
+
+def standing(project: Project) -> list[tuple[str, int, int]]:
+    rows = Recheck.objects.for_project(project).order_by("pk")
+    return [(row.status, row.looked_at, row.changed) for row in rows]
+
+
+def test_who_notices_is_told_once(project: Project, other_project: Project, seats: Feature) -> None:
+    CustomerFactory.create(project=other_project)
+    people = [CustomerFactory.create(project=project) for _ in range(5)]
+    generous, same = people[3], people[4]
+    grant(generous, (seats, 50), at=timezone.now())
+    before = told(project)
+    give_everybody(seats, 3)
+    assert rechecks.run_due(at=timezone.now()) == 2
+    assert standing(project) == [("done", 5, 4)]
+    assert told(project) - before == Counter(each.pk for each in (*people[:3], same))
+    assert outbox.last(project, CHANGED).data["entitlements"][0]["reason"] == "free_tier"
+    give_everybody(seats, 4)
+    give_everybody(seats, 3)
+    assert rechecks.run_due(at=timezone.now()) == 2
+    assert standing(project)[1:2] == [("superseded", 0, 0)]
+    assert outbox.types(other_project) == []
+
+
+def test_a_thousand_who_notice_nothing_cost_a_fixed_number_of_queries(
+    project: Project, seats: Feature
+) -> None:
+    Customer.objects.for_project(project).bulk_create(
+        Customer(project_id=project.pk, user_id=f"user-{number}") for number in range(1000)
+    )
+    FeatureFactory.create(project=project, code="sso")
+    rechecks.start(project=project, at=timezone.now())
+    batches = []
+    more = True
+    while more:
+        with CaptureQueriesContext(connection) as captured:
+            more = batch_runs.turn(rechecks.JOB, at=timezone.now())
+        batches.append(len(captured))
+    _, *full, _, _ = batches
+    assert (set(full), len(full)) == ({10}, 9)
+    assert (standing(project), outbox.types(project)) == ([("done", 1000, 0)], [])
