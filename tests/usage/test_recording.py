@@ -1,37 +1,292 @@
-"""Records: each once, each counted."""
+"""Records: each once, each counted, whoever sends it how often and in which order."""
+
+import random
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
-from projects.models import Project
+from events.models import OutboxEvent
+from projects.models import Customer, Project
 from projects.selectors import customers
+from projects.services.customers import CustomerDeleted
+from tests.factories.projects import CustomerFactory
 from tests.factories.usage import NOW, MeterFactory
-from usage.errors import UsageKeyReused
+from tests.usage import law
+from usage.errors import (
+    MeterArchived,
+    MeterUnknown,
+    UsageInFuture,
+    UsageKeyReused,
+    UsageTooOld,
+    UsageValueInvalid,
+)
+from usage.models import Meter, Movement, Record, Total
+from usage.models.meter import Aggregation
+from usage.models.record import Forwarding
 from usage.periods import Period, Unit
 from usage.selectors.counting import Ask, Used, used
-from usage.services import recording
-from usage.services.recording import Entry, Outcome, Status
+from usage.services import corrections, counters, meters, recording
+from usage.services.recording import LARGEST, Entry, Outcome, Status
 
 pytestmark = pytest.mark.django_db
+
+HOUR, MICROSECOND = timedelta(hours=1), timedelta(microseconds=1)
+PERIODS = [Period(unit) for unit in Unit] + [Period(Unit.MONTH, NOW - timedelta(days=10))]
+THREADS = 8
 
 
 def recorded(project: Project, *entries: Entry) -> list[Outcome]:
     return recording.record(project=project, entries=entries, at=NOW)
 
 
+def refusals(outcomes: list[Outcome]) -> list[type | None]:
+    return [None if each.refusal is None else type(each.refusal) for each in outcomes]
+
+
+def meters_of_every_kind(project: Project) -> dict[str, Meter]:
+    return {
+        kind: MeterFactory.create(project=project, code=kind, aggregation=kind)
+        for kind in Aggregation.values
+    }
+
+
+def entry(chance: random.Random, kind: str, users: int = 3) -> Entry:
+    """One use by one of a few, within the last days; of the same key always the same."""
+    number = chance.randrange(10**9)
+    value = f"v{number % 5}" if kind == Aggregation.UNIQUE else number % 50
+    moment = NOW - timedelta(hours=chance.randrange(60), minutes=chance.choice([0, 0, 7, 59]))
+    return Entry(f"user-{number % users}", kind, value, moment, f"key-{number}")
+
+
+def make_counters(project: Project, kinds: dict[str, Meter], periods: list[Period]) -> None:
+    for customer in Customer.objects.for_project(project):
+        for meter in kinds.values():
+            for period in periods:
+                counters.ensure(
+                    project_id=project.pk,
+                    customer_id=customer.pk,
+                    meter_id=meter.pk,
+                    period=period,
+                    at=NOW,
+                )
+
+
 def test_a_record_counts_once_whoever_sends_it_again(project: Project) -> None:
     meter = MeterFactory.create(project=project, code="bytes")
     first = Entry("ada", "bytes", 5, NOW, "k1")
-    other = first._replace(value=6)
+    others = [
+        first._replace(value=6),
+        first._replace(user_id="bob"),
+        first._replace(occurred_at=NOW - MICROSECOND),
+    ]
 
-    made, alone, again, clash = recorded(project, first, Entry("ada", "bytes", 7), first, other)
-    later = [outcome for _ in range(5) for outcome in recorded(project, first, other)]
+    made, alone, again, *clash = recorded(project, first, Entry("ada", "bytes", 7), first, *others)
+    later = [outcome for _ in range(5) for outcome in recorded(project, first, *others)]
 
     assert [made.status, alone.status, again] == [Status.RECORDED] * 2 + [
         Outcome(Status.DUPLICATE, made.id)
     ]
-    assert isinstance(clash.refusal, UsageKeyReused)
-    assert later[::2] == [Outcome(Status.DUPLICATE, made.id)] * 5
-    assert all(isinstance(each.refusal, UsageKeyReused) for each in later[1::2])
+    assert refusals(clash) == [UsageKeyReused] * 3
+    assert later[::4] == [Outcome(Status.DUPLICATE, made.id)] * 5
+    assert refusals(later[1:4]) == [UsageKeyReused] * 3
+    without_a_moment = recorded(project, first._replace(occurred_at=None))
+    assert without_a_moment == [Outcome(Status.DUPLICATE, made.id)]
     ada = customers.get(project=project, user_id="ada")
     month = Ask(ada.pk, meter.pk, Period(Unit.MONTH))
     assert used(project_id=project.pk, asks=[month], at=NOW) == {month: Used(12, 0)}
+    assert law.holds(project)
+
+
+def test_a_key_belongs_to_its_project(project: Project, other_project: Project) -> None:
+    for each in (project, other_project):
+        MeterFactory.create(project=each, code="bytes")
+    one = Entry("ada", "bytes", 5, NOW, "k1")
+
+    (mine,), (theirs,) = recorded(project, one), recorded(other_project, one)
+
+    assert (mine.status, theirs.status) == (Status.RECORDED, Status.RECORDED)
+    assert mine.id != theirs.id
+    assert Total.objects.for_project(project).get().sum == 5
+
+
+def test_each_record_is_judged_for_itself_and_a_refused_one_leaves_nothing(
+    project: Project,
+) -> None:
+    kinds = meters_of_every_kind(project)
+    MeterFactory.create(project=project, code="old", archived_at=NOW)
+    gone = CustomerFactory.create(project=project, user_id="gone", deleted_at=NOW)
+    late, early = timedelta(days=35), timedelta(minutes=5)
+    judged = [
+        (Entry("nobody-1", "unheard-of", 1), MeterUnknown),
+        (Entry("nobody-2", "old", 1), MeterArchived),
+        (Entry("nobody-3", "sum", 1, NOW + early + MICROSECOND), UsageInFuture),
+        (Entry("nobody-4", "sum", 1, NOW - late - MICROSECOND), UsageTooOld),
+        *((Entry("nobody-5", "sum", wrong), UsageValueInvalid) for wrong in (-1, LARGEST + 1)),
+        *((Entry("nobody-6", "max", wrong), UsageValueInvalid) for wrong in (None, "7")),
+        *((Entry("nobody-7", "unique", wrong), UsageValueInvalid) for wrong in (7, "", "x" * 256)),
+        (Entry(gone.pk, "sum", 1), CustomerDeleted),
+        (Entry("ada", "sum", 1, NOW + early), None),
+        (Entry("ada", "sum", LARGEST, NOW - late), None),
+        (Entry("ada", "count", "of no account"), None),
+        (Entry("ada", "unique", "x" * 255), None),
+        (Entry("ada", "last", 0), None),
+    ]
+
+    outcomes = recorded(project, *(each for each, _ in judged))
+
+    assert refusals(outcomes) == [refusal for _, refusal in judged]
+    assert all(each.refusal.detail for each in outcomes if each.refusal)
+    told = OutboxEvent.objects.for_project(project).values_list("type", "data__user_id")
+    assert list(told) == [("customer.created", "ada")]
+    assert Record.objects.for_project(project).count() == 5
+    assert Total.objects.for_project(project).filter(meter=kinds["sum"]).count() == 2
+    assert law.holds(project)
+
+
+def test_sums_do_not_overflow_and_an_id_of_ours_names_the_same_user(project: Project) -> None:
+    meter = MeterFactory.create(project=project, code="bytes")
+    recorded(project, Entry("ada", "bytes", LARGEST))
+    ada = customers.get(project=project, user_id="ada")
+
+    for _ in range(3):
+        recorded(project, *[Entry(ada.pk, "bytes", LARGEST)] * 1000)
+
+    month = Ask(ada.pk, meter.pk, Period(Unit.MONTH))
+    assert used(project_id=project.pk, asks=[month], at=NOW)[month].used == 3001 * LARGEST
+    assert Customer.objects.for_project(project).count() == 1
+
+
+def test_late_records_count_in_their_own_period(project: Project) -> None:
+    """Scenario E9: a closed hour, day or month takes what is late, and the running one does not."""
+    meter = MeterFactory.create(project=project, code="bytes")
+    recorded(project, Entry("ada", "bytes", 1))
+    make_counters(project, {"bytes": meter}, PERIODS)
+    last_month, yesterday = NOW - timedelta(days=21), NOW - timedelta(days=1)
+
+    recorded(project, Entry("ada", "bytes", 10, last_month), Entry("ada", "bytes", 100, yesterday))
+
+    ada = customers.get(project=project, user_id="ada")
+    running = {
+        period: used(project_id=project.pk, asks=[Ask(ada.pk, meter.pk, period)], at=NOW)
+        for period in PERIODS
+    }
+    figures = [asked[Ask(ada.pk, meter.pk, period)].used for period, asked in running.items()]
+    assert figures == [1, 1, 101, 101, 111, 111, 101]
+    month = Ask(ada.pk, meter.pk, Period(Unit.MONTH))
+    closed = used(project_id=project.pk, asks=[month], at=last_month, now=NOW)
+    assert closed == {month: Used(10, 0)}
+    assert law.holds(project)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_totals_and_counters_follow_random_histories(project: Project, seed: int) -> None:
+    """Batches with duplicates, counters made in between, voids and corrections of any of it."""
+    chance, kinds = random.Random(seed), meters_of_every_kind(project)
+    ids: list[str] = []
+    for _ in range(4):
+        batch = [entry(chance, chance.choice(list(kinds))) for _ in range(40)]
+        outcomes = recorded(project, *batch, *chance.sample(batch, 10))
+        assert [each.status for each in outcomes[40:]] == [Status.DUPLICATE] * 10
+        ids += [each.id for each in outcomes[:40]]
+        make_counters(project, kinds, chance.sample(PERIODS, 1))
+        for record_id in chance.sample(ids, 5):
+            row = Record.objects.for_project(project).get(id=record_id)
+            if row.voided_at is None and row.meter.aggregation not in ("count", "unique"):
+                corrections.correct(project=project, record_id=row.id, value=77, at=NOW)
+            else:
+                corrections.void(project=project, record_id=row.id, at=NOW)
+        assert law.holds(project)
+
+
+def test_only_what_is_watched_or_forwarded_is_noted_or_waits(project: Project) -> None:
+    watched = MeterFactory.create(project=project, code="watched")
+    MeterFactory.create(project=project, code="told", is_forwarded=True)
+    meters.watch(meter=watched)
+
+    recorded(project, Entry("ada", "watched", 1), Entry("ada", "told", 1))
+    recorded(project, Entry("ada", "watched", 1))
+
+    moved = Movement.objects.for_project(project).values_list("meter__code", "moved_at")
+    assert list(moved) == [("watched", NOW)]
+    rows = Record.objects.for_project(project).order_by("meter__code")
+    assert list(rows.values_list("meter__code", "forwarding")) == [
+        ("told", Forwarding.PENDING),
+        ("watched", Forwarding.NONE),
+        ("watched", Forwarding.NONE),
+    ]
+
+
+def test_a_batch_takes_as_many_queries_as_one_record(project: Project) -> None:
+    MeterFactory.create(project=project, code="bytes")
+    recorded(project, *(Entry(f"user-{number}", "bytes", 1) for number in range(100)))
+    counts = []
+    for size in (1, 1000):
+        with CaptureQueriesContext(connection) as queries:
+            recorded(project, *(Entry(f"user-{n % 100}", "bytes", n) for n in range(size)))
+        counts.append(len(queries))
+    with CaptureQueriesContext(connection) as queries:
+        recorded(project, *(Entry(f"new-{number}", "bytes", 1) for number in range(200)))
+
+    assert counts == [8, 8]  # two of them begin and end it
+    assert len(queries) == 12  # customers and what is told of them, in a transaction of their own
+
+
+@pytest.mark.django_db(transaction=True)
+def test_nothing_is_lost_or_counted_twice_by_eight_writers_at_once(project: Project) -> None:
+    """Batches that share keys, customers and hours in any order; counters are made meanwhile."""
+    kinds = meters_of_every_kind(project)
+    chance = random.Random(7)
+    pool = [entry(chance, chance.choice(list(kinds)), users=6) for _ in range(600)]
+    recorded(project, *(Entry(f"user-{number}", "sum", 1) for number in range(6)))
+    people = list(Customer.objects.for_project(project))
+
+    def work(seed: int) -> int:
+        chance = random.Random(seed)
+        done = 0
+        try:
+            for turn in range(4):
+                outcomes = recorded(project, *chance.sample(pool, 120))
+                done += sum(each.status is Status.RECORDED for each in outcomes)
+                counters.ensure(
+                    project_id=project.pk,
+                    customer_id=chance.choice(people).pk,
+                    meter_id=chance.choice(list(kinds.values())).pk,
+                    period=chance.choice(PERIODS),
+                    at=NOW,
+                )
+                if turn % 2:
+                    corrections.void(project=project, record_id=outcomes[0].id, at=NOW)
+        finally:
+            connection.close()
+        return done
+
+    with ThreadPoolExecutor(THREADS) as threads:
+        stored = sum(threads.map(work, range(THREADS)))
+
+    assert stored + 6 == Record.objects.for_project(project).count()
+    assert law.holds(project)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_newcomer_is_made_once_by_eight_writers_at_once(project: Project) -> None:
+    MeterFactory.create(project=project, code="bytes")
+
+    def work(seed: int) -> list[Outcome]:
+        names = [f"new-{number}" for number in range(20)]
+        random.Random(seed).shuffle(names)
+        try:
+            return recorded(project, *(Entry(name, "bytes", 1) for name in names))
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(THREADS) as threads:
+        outcomes = [each for made in threads.map(work, range(THREADS)) for each in made]
+
+    assert {each.status for each in outcomes} == {Status.RECORDED}
+    assert Customer.objects.for_project(project).count() == 20
+    assert OutboxEvent.objects.for_project(project).count() == 20
+    assert Total.objects.for_project(project).filter(sum=THREADS).count() == 20
+    assert law.holds(project)

@@ -45,7 +45,7 @@ JOIN usage_meter AS meter ON meter.project_id = %(project)s AND meter.id = span.
 """
 
 BY_UNIT = """
-SELECT date_trunc(%(unit)s, hour, 'UTC'), sum(count), sum(sum), max(max),
+SELECT date_trunc(%(unit)s, hour, 'UTC'), sum(sum), sum(sum), max(max),
     (array_agg(last ORDER BY hour DESC))[1]
 FROM usage_total
 WHERE project_id = %(project)s AND customer_id = %(customer)s AND meter_id = %(meter)s

@@ -1,0 +1,110 @@
+"""Months of records: made ahead, filled from the rest, dropped when their time is over."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.db import connection
+
+from projects.models import Project
+from tests.factories.usage import NOW, MeterFactory
+from tests.usage import law
+from usage.models import Record, RecordKey, Total
+from usage.services import corrections, partitions, recording, retention
+from usage.services.partitions import Month
+from usage.services.recording import Entry, Status
+
+pytestmark = pytest.mark.django_db
+
+
+def rows_in(table: str) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM usage_record WHERE tableoid = %s::regclass", [table])
+        return int(cursor.fetchone()[0])
+
+
+def record(project: Project, at: datetime, key: str, back: timedelta = timedelta()) -> str:
+    (outcome,) = recording.record(
+        project=project, entries=[Entry("ada", "bytes", 5, at - back, key)], at=at
+    )
+    assert outcome.status is Status.RECORDED
+    return outcome.id
+
+
+def test_months_follow_each_other() -> None:
+    december = Month(2026, 12)
+    assert december.after() == Month(2027, 1)
+    assert december.after(13) == Month(2028, 1)
+    assert december.table == "usage_record_2026_12"
+    offset = datetime.fromisoformat("2026-12-31T23:30:00-01:00")
+    assert (Month.of(offset), december.starts_at) == (
+        Month(2027, 1),
+        datetime(2026, 12, 1, tzinfo=UTC),
+    )
+
+
+def test_a_year_and_a_half_of_months_comes_and_goes(project: Project) -> None:
+    """Records go to the rest before the chore has run, and to their own month from then on."""
+    meter = MeterFactory.create(project=project, code="bytes")
+    first = record(project, NOW, "first")
+    late = record(project, NOW, "late", back=timedelta(days=34))
+    assert rows_in("usage_record_rest") == 2
+
+    made = partitions.make(at=NOW)
+
+    assert made == [Month(2026, 10), *(Month(2026, 11).after(n) for n in range(4))]
+    assert partitions.make(at=NOW) == []
+    assert partitions.made() == made
+    places = [rows_in(name) for name in ("usage_record_rest", made[0].table, made[1].table)]
+    assert places == [0, 1, 1]
+    at = NOW
+    for number in range(17):
+        at += timedelta(days=31)
+        record(project, at, f"key-{number}", back=timedelta(hours=number))
+        partitions.make(at=at)
+        retention.drop_old(at=at)
+        assert rows_in("usage_record_rest") == 0
+    months = partitions.made()
+    assert months[-1] == Month.of(at).after(3)
+    assert months[0].after().starts_at > at - timedelta(days=396) >= months[0].starts_at
+    gone = {first, late}
+    keys = set(RecordKey.objects.for_project(project).values_list("id", flat=True))
+    assert keys == set(Record.objects.for_project(project).values_list("id", flat=True))
+    assert not keys & gone
+    assert Total.objects.for_project(project).filter(meter=meter).count() == 19, "totals stay"
+    with pytest.raises(Exception, match="No record with this id"):
+        corrections.void(project=project, record_id=first, at=at)
+    assert record(project, at, "first") == first, "a key is new again when its record is gone"
+
+
+def test_what_is_moved_can_still_be_repeated_voided_and_corrected(project: Project) -> None:
+    MeterFactory.create(project=project, code="bytes")
+    ids = [record(project, NOW, f"key-{number}") for number in range(3)]
+
+    partitions.make(at=NOW)
+
+    again = recording.record(
+        project=project, entries=[Entry("ada", "bytes", 5, NOW, "key-0")], at=NOW
+    )
+    assert [(each.status, each.id) for each in again] == [(Status.DUPLICATE, ids[0])]
+    corrections.void(project=project, record_id=ids[0], at=NOW)
+    corrections.correct(project=project, record_id=ids[1], value=9, at=NOW)
+    assert Total.objects.for_project(project).get().sum == 14
+    assert law.holds(project)
+
+
+def test_indexes_and_columns_of_a_month_are_those_of_the_table() -> None:
+    (month,) = partitions.make(at=NOW)[:1]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_inherits JOIN pg_index ON indexrelid = inhrelid "
+            "WHERE indrelid = %s::regclass",
+            [month.table],
+        )
+        (attached,) = cursor.fetchone()
+        cursor.execute("SELECT count(*) FROM pg_index WHERE indrelid = 'usage_record'::regclass")
+        assert (attached,) == cursor.fetchone()
+        cursor.execute(
+            "SELECT conname FROM pg_constraint WHERE contype = 'c' AND conrelid = %s::regclass",
+            [month.table],
+        )
+        assert cursor.fetchall() == []
