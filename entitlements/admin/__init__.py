@@ -1,5 +1,5 @@
 """The console's pages about what may be done, and why."""
 
-from entitlements.admin import facts, features, grants, signing_keys
+from entitlements.admin import credits, facts, features, free_tier, grants, signing_keys
 
-__all__ = ["facts", "features", "grants", "signing_keys"]
+__all__ = ["credits", "facts", "features", "free_tier", "grants", "signing_keys"]

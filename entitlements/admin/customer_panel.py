@@ -10,13 +10,14 @@ from common.admin.sections import Button, Section
 from entitlements.admin import decisions
 from entitlements.admin.grants import said
 from entitlements.models import Grant
+from entitlements.outlook import present
 from entitlements.selectors import decisions as answers
 from projects.admin import panels
 from projects.models import Customer
 
 
 def panel(request: HttpRequest, customer: Customer, at: datetime) -> list[Section]:
-    found = answers.all_for(project=customer.project, user_id=customer.user_id, at=at)
+    _, found = answers.explained(project=customer.project, user_id=customer.pk, outlook=present(at))
     rows = Grant.objects.for_project(customer.project_id).filter(customer=customer)
     newest = list(rows.order_by("-pk")[: panels.MOST])
     return [decisions.section(found.values()), _grants(request, customer, newest, at)]

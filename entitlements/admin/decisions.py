@@ -2,17 +2,21 @@
 
 from collections.abc import Iterable
 
+from django.template.loader import render_to_string
 from django.utils.html import format_html_join
 
 from common.admin import columns
 from common.admin.sections import Section
-from entitlements.resolution import Decision, Reason, Source
+from entitlements import kinds
+from entitlements.explanation import Explanation, Step
+from entitlements.resolution import DENY, Decision, Fact, Reason, Source
 from entitlements.selectors.effects import Effect
 
 PAGES = {
     "subscription": "billing.subscription",
     "checkout": "billing.checkout",
     "grant": "entitlements.grant",
+    "free_tier": "entitlements.freetierentry",
 }
 """Where the source of a fact is shown: a name, so that nothing above is imported."""
 
@@ -20,17 +24,27 @@ TONES = {
     Reason.ENTITLED: "success",
     Reason.GRANTED: "success",
     Reason.TRIAL: "info",
+    Reason.FREE_TIER: "success",
     Reason.GRACE: "warning",
+    Reason.LIMIT_REACHED: "warning",
+    Reason.CREDITS_EXHAUSTED: "warning",
     Reason.REVOKED: "danger",
     Reason.HELD: "danger",
 }
 
 
 def value(decision: Decision) -> str:
-    """``on``, ``off``, ``25`` or ``no limit``."""
+    """``on``, ``off``, ``25``, ``no limit``, ``250 of 1,000``, ``5 credits`` or JSON."""
     if isinstance(decision.value, bool):
         return "on" if decision.value else "off"
-    return "no limit" if decision.value is None else f"{decision.value:,}"
+    if decision.value is None:
+        return "no limit" if decision.allowed else "nothing"
+    if type(decision.value) is not int:
+        return kinds.text(decision.value)
+    if decision.is_priced:
+        return f"{decision.value:,} credits"
+    used = "" if decision.used is None else f"{decision.used:,} of "
+    return f"{used}{decision.value:,}"
 
 
 def reason(decision: Decision) -> object:
@@ -43,22 +57,43 @@ def sources(found: Iterable[Source]) -> object:
     return format_html_join(", ", "{}", links) or columns.EMPTY
 
 
-def section(decisions: Iterable[Decision]) -> Section:
+def section(explanations: Iterable[Explanation]) -> Section:
     return Section(
         title="What they may do, and why",
-        headers=["Feature", "Answer", "Why", "Because of", "Until"],
+        headers=["Feature", "Answer", "Why", "Because of", "Until", "How"],
         rows=[
             [
-                columns.code(each.feature),
-                value(each),
-                reason(each),
-                sources(each.sources),
-                columns.moment(each.valid_until),
+                columns.code(each.decision.feature),
+                value(each.decision),
+                reason(each.decision),
+                sources(each.decision.sources),
+                columns.moment(each.decision.valid_until),
+                trace(each),
             ]
-            for each in decisions
+            for each in explanations
         ],
+        prose=[5],
         empty="The project has not defined any feature.",
     )
+
+
+def trace(explanation: Explanation) -> object:
+    """The sentence, and behind it the steps: what ``explain=1`` answers."""
+    steps = [_step(each) for each in explanation.steps]
+    return render_to_string("console/trace.html", {"explanation": explanation, "steps": steps})
+
+
+def _step(step: Step) -> dict[str, object]:
+    return {"text": step.text, "facts": [_fact(each) for each in step.facts]}
+
+
+def _fact(fact: Fact) -> str:
+    """``subscription sub_1: 25 (entitled), from … until …``."""
+    said = "takes it away" if fact.effect == DENY else kinds.text(fact.value)
+    until = f" until {columns.moment(fact.ends_at)}" if fact.ends_at else ""
+    named = f"{fact.source.type.replace('_', ' ')} {fact.source.id}"
+    since = columns.moment(fact.starts_at)
+    return f"{named}: {said} ({fact.reason.replace('_', ' ')}), from {since}{until}"
 
 
 def effects(found: Iterable[Effect]) -> list[dict[str, object]]:

@@ -3,6 +3,7 @@ from django.contrib import admin
 from common.admin import columns, filters
 from common.admin.decorators import display
 from common.admin.pages import ReadOnlyAdmin
+from entitlements.admin import values
 from entitlements.admin.decisions import PAGES
 from entitlements.models import Fact
 from entitlements.models.fact import Effect, SourceType
@@ -50,6 +51,8 @@ class FactAdmin(ReadOnlyAdmin):
         "reason",
         "starts_at",
         "ends_at",
+        "anchored_at",
+        "part",
         "recorded_at",
     ]
 
@@ -63,9 +66,7 @@ class FactAdmin(ReadOnlyAdmin):
 
     @display(description="Value")
     def shown_value(self, row: Fact) -> str:
-        if row.value is None:
-            return "no limit" if row.effect == Effect.ALLOW else columns.EMPTY
-        return "on" if row.value is True else str(row.value)
+        return values.shown(row.value) if row.effect == Effect.ALLOW else columns.EMPTY
 
     @display(description="Source")
     def source_link(self, row: Fact) -> object:

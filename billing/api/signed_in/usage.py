@@ -1,5 +1,6 @@
-"""``/billing/usage``: the user's limits, and what is left of them."""
+"""``/billing/usage``: the user's limits, what is used of them, and the credits that are left."""
 
+from datetime import datetime
 from typing import Any, ClassVar
 
 from django.utils import timezone
@@ -10,9 +11,13 @@ from rest_framework.response import Response
 
 from billing.api.signed_in.base import NAMED, SignedInViewSet
 from common.times import rfc3339
+from entitlements.models import Feature
 from entitlements.models.feature import FeatureKind
-from entitlements.selectors import decisions, features
+from entitlements.resolution import Decision
+from entitlements.selectors import credits, decisions, features
 from projects.scopes import USER
+
+COUNTED = (FeatureKind.LIMIT, FeatureKind.METERED, FeatureKind.CREDITS)
 
 
 class LimitSerializer(serializers.Serializer[Any]):
@@ -21,15 +26,24 @@ class LimitSerializer(serializers.Serializer[Any]):
     feature = serializers.CharField()
     name = serializers.CharField()
     unit = serializers.CharField()
+    kind = serializers.ChoiceField(choices=[kind.value for kind in COUNTED])
     allowed = serializers.BooleanField()
     limit = serializers.IntegerField(allow_null=True)
     used = serializers.IntegerField(allow_null=True, help_text="Null while nothing counts it.")
-    remaining = serializers.IntegerField(allow_null=True)
+    remaining = serializers.IntegerField(
+        allow_null=True, help_text="Of what costs credits: for how many uses they last."
+    )
     resets_at = serializers.DateTimeField(allow_null=True)
+    cost = serializers.IntegerField(allow_null=True, help_text="Credits for each use.")
+
+
+class CreditBalanceSerializer(serializers.Serializer[Any]):
+    balance = serializers.IntegerField(help_text="What can be spent now.")
 
 
 class UsageSerializer(serializers.Serializer[Any]):
     limits = LimitSerializer(many=True)
+    credits = CreditBalanceSerializer()
 
 
 class UserUsageViewSet(SignedInViewSet):
@@ -42,29 +56,36 @@ class UserUsageViewSet(SignedInViewSet):
         responses=UsageSerializer,
     )
     def retrieve(self, request: Request) -> Response:
-        """Every limit of the project, as it holds for the user now."""
-        project = self.calling_project
-        limits = {
-            row.code: row
-            for row in features.listing(project=project)
-            if row.kind == FeatureKind.LIMIT
-        }
-        made = decisions.all_for(project=project, user_id=self.user_id, at=timezone.now())
+        """Every limit of the project as it holds for the user now, and what is used of it."""
+        project, now = self.calling_project, timezone.now()
+        standing = decisions.standing(project=project, user_id=self.user_id, at=now)
+        counted = features.listing(project=project).filter(kind__in=COUNTED).order_by("code")
+        made = standing.decisions
         return Response(
             {
-                "limits": [
-                    {
-                        "feature": code,
-                        "name": row.name,
-                        "unit": row.unit,
-                        "allowed": made[code].allowed,
-                        "limit": made[code].limit,
-                        "used": made[code].used,
-                        "remaining": made[code].remaining,
-                        "resets_at": rfc3339(moment) if (moment := made[code].resets_at) else None,
-                    }
-                    for code, row in sorted(limits.items())
-                    if code in made
-                ]
+                "limits": [_limit(row, made[row.code]) for row in counted if row.code in made],
+                "credits": {"balance": _balance(project.pk, standing.customer_id, now)},
             }
         )
+
+
+def _limit(row: Feature, made: Decision) -> dict[str, Any]:
+    return {
+        "feature": row.code,
+        "name": row.name,
+        "unit": row.unit,
+        "kind": row.kind,
+        "allowed": made.allowed,
+        "limit": made.limit,
+        "used": made.used,
+        "remaining": made.remaining,
+        "resets_at": rfc3339(made.resets_at) if made.resets_at else None,
+        "cost": made.value if made.is_priced else None,
+    }
+
+
+def _balance(project_id: str, customer_id: str | None, at: datetime) -> int:
+    if customer_id is None:
+        return 0
+    found = credits.balances(project_id=project_id, customer_ids=[customer_id], at=at)
+    return found[customer_id]
