@@ -24,6 +24,8 @@ from billing.selectors import intents
 from billing.selectors.intents import Undecided
 from common import heartbeats, redis
 from common.times import rfc3339
+from usage.selectors import forwarding
+from usage.selectors.forwarding import Standing
 from webhooks.selectors import inbound_events
 
 PATIENCE = "2s"
@@ -93,6 +95,7 @@ def gather(now: datetime) -> dict[str, Check]:
         "migrations": Check(AWAY, detail="unknown while the database is away"),
         "inbound": unknown,
         "intents": unknown,
+        "usage": unknown,
         "pipeline": unknown,
         "worker": unknown,
     }
@@ -126,6 +129,7 @@ def _work(now: datetime) -> dict[str, Check]:
     return {
         "inbound": _age(timedelta() if oldest is None else now - oldest),
         "intents": _intents(intents.undecided(), now),
+        "usage": _usage(forwarding.standing(), now),
         "pipeline": _age(ages.get(heartbeats.PIPELINE)),
         "worker": _age(ages.get(heartbeats.WORKER)),
     }
@@ -138,6 +142,14 @@ def _intents(found: Undecided, now: datetime) -> Check:
         return age
     status = DEGRADED if found.parked else age.status
     return replace(age, status=status, detail=f"{found.open} open, {found.parked} parked")
+
+
+def _usage(found: Standing, now: datetime) -> Check:
+    """What Stripe has yet to hear of; what it refused waits for a person and keeps nobody up."""
+    age = _age(timedelta() if found.oldest is None else now - found.oldest)
+    if not (found.waiting or found.refused):
+        return age
+    return replace(age, detail=f"{found.waiting} to be told, {found.refused} refused")
 
 
 def _age(age: timedelta | None) -> Check:

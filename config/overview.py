@@ -14,6 +14,7 @@ from billing.selectors.sync_objects import IN_STATE
 from common.money import Money
 from events.models import AuditEntry, OutboxEvent
 from projects.models import Project
+from usage.selectors import forwarding
 from webhooks.models import InboundEvent
 from webhooks.selectors.inbound_events import IN_STATUS
 
@@ -142,6 +143,7 @@ def gather(now: datetime) -> dict[str, Any]:
         "now": now,
         "inbox": inbox(),
         "intents": intents.undecided(),
+        "usage": forwarding.standing(),
         "hours": hours,
         "events_today": sum(hour.events for hour in hours),
         "subscriptions": subscriptions(),

@@ -20,18 +20,21 @@ ACTS = (
     "billing.change_subscription",
     "billing.change_syncobject",
     "billing.change_stripeintent",
+    "billing.change_stripemeter",
     "billing.add_stripeaccount",
     "billing.change_stripeaccount",
     "entitlements.add_feature",
     "entitlements.change_feature",
     "entitlements.add_grant",
     "entitlements.change_grant",
+    "entitlements.add_creditgrant",
+    "entitlements.change_creditgrant",
     "webhooks.change_inboundevent",
 )
 """Register and configure projects; issue, rotate and revoke keys; give money back; cancel, pause
 and resume subscriptions; change products, put prices on and off sale; read again; decide about
-what Stripe was asked; connect Stripe accounts; define and archive features; grant and revoke;
-replay events."""
+what Stripe was asked or refused; connect Stripe accounts; define and archive features; grant and
+revoke; replay events."""
 
 VIEWERS, OPERATORS = "Viewers", "Operators"
 

@@ -41,6 +41,7 @@ GROUPS: list[tuple[str, list[tuple[str, str, str]]]] = [
         "Access",
         [
             ("Grants", "volunteer_activism", "entitlements.grant"),
+            ("Credits", "toll", "entitlements.creditgrant"),
             ("Facts", "fact_check", "entitlements.fact"),
             ("Signing keys", "signature", "entitlements.signingkey"),
         ],
@@ -53,6 +54,7 @@ GROUPS: list[tuple[str, list[tuple[str, str, str]]]] = [
             ("Inbound events", "move_to_inbox", "webhooks.inboundevent"),
             ("Sync objects", "sync", "billing.syncobject"),
             ("Intents", "outbound", "billing.stripeintent"),
+            ("Meters", "speed", "billing.stripemeter"),
         ],
     ),
     (

@@ -14,6 +14,7 @@ from billing.admin import (
     stripe_customers,
     stripe_endpoints,
     stripe_intents,
+    stripe_meters,
     subscriptions,
     sync_objects,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "stripe_customers",
     "stripe_endpoints",
     "stripe_intents",
+    "stripe_meters",
     "subscriptions",
     "sync_objects",
 ]

@@ -53,6 +53,7 @@ def test_everything_is_well() -> None:
         "migrations": "ok",
         "inbound": "ok",
         "intents": "ok",
+        "usage": "ok",
         "pipeline": "ok",
         "worker": "ok",
         "redis": "ok",

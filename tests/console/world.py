@@ -184,9 +184,7 @@ def build(*, size: int = 1, name: str = "Acme", now: datetime | None = None) -> 
         sync_object=events[-1].sync,
         event=events[-1],
         intent=[_intent(product, name, number) for number in range(size)][-1],
-        stripe_meter=[_stripe_meter(account, customer, name, each, now) for each in range(size)][
-            -1
-        ],
+        stripe_meter=[_stripe_meter(account, customer, name, n, now) for n in range(size)][-1],
         rollout=[_rollout(product, bought[number][0], name, number) for number in range(size)][-1],
     )
 

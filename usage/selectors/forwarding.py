@@ -1,13 +1,12 @@
 """Records that Stripe is to hear of, across projects: those that have waited longest first."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Count, Min, Q, Sum
+from django.db.models import Count, Min, Q, QuerySet, Sum
 
-from projects.models import Project
-from usage.models import Record
+from usage.models import Meter, Record
 from usage.models.record import Forwarding
 
 UNSETTLED = (Forwarding.PENDING, Forwarding.CANCELING)
@@ -22,7 +21,7 @@ def due(*, after: datetime | None, seen: Collection[str], limit: int) -> list[Re
     rows = Record.objects.across_projects().filter(forwarding__in=UNSETTLED)
     if after is not None:
         rows = rows.filter(recorded_at__gte=after).exclude(id__in=seen)
-    return list(rows.select_related("meter").order_by("recorded_at", "id")[:limit])
+    return list(rows.order_by("recorded_at", "id")[:limit])
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +42,12 @@ def standing() -> Standing:
     return Standing(refused=rows.filter(forwarding=Forwarding.REFUSED).count(), **found)
 
 
-def refused(*, project: Project | str) -> Iterable[Record]:
-    """The project's records that Stripe refused, newest first."""
-    rows = Record.objects.for_project(project).filter(forwarding=Forwarding.REFUSED)
-    return rows.select_related("customer", "meter").order_by("-recorded_at", "-id")
+def refused(*, meter: Meter) -> QuerySet[Record]:
+    """The meter's records that Stripe refused, newest first."""
+    rows = Record.objects.for_project(meter.project_id).filter(
+        meter=meter, forwarding=Forwarding.REFUSED
+    )
+    return rows.select_related("customer").order_by("-recorded_at", "-id")
 
 
 @dataclass(frozen=True, slots=True)

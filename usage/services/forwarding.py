@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from django.db import connection
+from django.db import connection, transaction
 
 from events.services import audit
 from usage.errors import RecordNotRefused
@@ -99,31 +99,33 @@ def after_void(record: Record) -> Forwarding:
     return Forwarding.NONE if record.forwarded_at is None else Forwarding.CANCELING
 
 
-def try_again(*, record: Record, reason: str, actor: str, at: datetime) -> None:
-    """Have Stripe asked once more about a record that it refused. Raises RecordNotRefused."""
-    is_void = record.voided_at is not None
-    outcome = Forwarding.CANCELING if is_void else Forwarding.PENDING
-    rows = Record.objects.for_project(record.project_id).filter(
-        customer_id=record.customer_id,
-        meter_id=record.meter_id,
-        occurred_at=record.occurred_at,
-        id=record.id,
-        forwarding=Forwarding.REFUSED,
+def try_again(*, meter: Meter, reason: str, actor: str, at: datetime) -> int:
+    """Have Stripe asked once more about this meter's records that it refused; how many there are.
+
+    Raises RecordNotRefused when there are none.
+    """
+    rows = Record.objects.for_project(meter.project_id).filter(
+        meter=meter, forwarding=Forwarding.REFUSED
     )
-    forwarded_at = record.forwarded_at if is_void else None
-    changed = rows.update(forwarding=outcome, forwarding_error="", forwarded_at=forwarded_at)
-    if not changed:
-        raise RecordNotRefused("Nothing of it waits for a decision.")
-    audit.record(
-        actor=actor,
-        action="usage.forward_again",
-        subject=record.id,
-        project_id=record.project_id,
-        reason=reason,
-        before={"error": record.forwarding_error},
-        after={"forwarding": outcome.value},
-        at=at,
-    )
+    with transaction.atomic():
+        canceling = rows.filter(voided_at__isnull=False).update(
+            forwarding=Forwarding.CANCELING, forwarding_error=""
+        )
+        pending = rows.filter(voided_at__isnull=True).update(
+            forwarding=Forwarding.PENDING, forwarding_error="", forwarded_at=None
+        )
+        if not canceling + pending:
+            raise RecordNotRefused("Stripe has refused no record of this meter.")
+        audit.record(
+            actor=actor,
+            action="usage.forward_again",
+            subject=meter.pk,
+            project_id=meter.project_id,
+            reason=reason,
+            after={"to_be_told": pending, "to_be_taken_back": canceling},
+            at=at,
+        )
+    return canceling + pending
 
 
 def _keys(records: Sequence[Record]) -> dict[str, Any]:

@@ -1,0 +1,103 @@
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from django.contrib import admin
+from django.db.models import Model
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+
+from billing.models import StripeMeter
+from common.admin import columns, dialogs, filters
+from common.admin.actors import actor
+from common.admin.decorators import action, display
+from common.admin.pages import ReadOnlyAdmin
+from common.admin.sections import Section
+from usage.models import Record
+from usage.selectors import forwarding as stored
+from usage.services import forwarding
+
+NEWEST = 50
+AGAIN = dialogs.describe(
+    "Tell Stripe again",
+    "Asks Stripe once more about every record of this meter that it refused: to count it, or to "
+    "take it back. Compare with Stripe first: what it never answered about may count twice.",
+    submit="Tell Stripe again",
+)
+
+
+@admin.register(StripeMeter)
+class StripeMeterAdmin(ReadOnlyAdmin):
+    """What Stripe counts for metered prices, and the records that it refused."""
+
+    actions_detail: ClassVar[Sequence[str]] = ["again"]
+    search_fields = ["id__exact", "stripe_id__exact", "meter__id__exact", "meter__code__exact"]
+    list_select_related = ["account", "project", "meter"]
+    list_display = ["id", "meter_code", "project_link", "account", "stripe_code", "created_at"]
+    list_filter = [filters.PROJECT, filters.dates("created_at")]
+    fieldsets = [
+        (
+            None,
+            {"fields": ("id", "project", "meter_code", "account", "stripe_code", "created_at")},
+        ),
+    ]
+
+    def has_decide_permission(self, request: HttpRequest, obj: Model | str | None = None) -> bool:
+        return request.user.has_perm("billing.change_stripemeter")
+
+    @action(
+        description="Tell Stripe again",
+        url_path="again",
+        icon="replay",
+        permissions=["decide"],
+        dialog=AGAIN,
+    )
+    def again(self, request: HttpRequest, form: dialogs.Dialog, object_id: str) -> HttpResponse:
+        row = self.row(request, object_id)
+
+        def act() -> HttpResponse:
+            count = forwarding.try_again(
+                meter=row.meter,
+                reason=form.cleaned_data["reason"],
+                actor=actor(request),
+                at=timezone.now(),
+            )
+            said = f"Stripe is asked again about {count} record(s) within a few seconds."
+            return dialogs.finish(request, said, to=columns.url(row))
+
+        return dialogs.attempt(request, form, AGAIN, act)
+
+    def sections(self, request: HttpRequest, row: Any) -> Sequence[Section]:
+        found = list(stored.refused(meter=row.meter)[: NEWEST + 1])
+        return [
+            Section(
+                title="Refused by Stripe",
+                headers=["Record", "Customer", "Used", "At", "Why"],
+                rows=[_refused(each) for each in found[:NEWEST]],
+                empty="Stripe has refused nothing.",
+                note=f"The newest {NEWEST}." if len(found) > NEWEST else "",
+                right=[2],
+                prose=[4],
+            )
+        ]
+
+    @display(description="Meter", ordering="meter__code")
+    def meter_code(self, row: StripeMeter) -> object:
+        return columns.code(row.meter.code)
+
+    @display(description="Project", ordering="project__name")
+    def project_link(self, row: StripeMeter) -> object:
+        return columns.link(row.project)
+
+    @display(description="At Stripe")
+    def stripe_code(self, row: StripeMeter) -> object:
+        return columns.code(row.stripe_id)
+
+
+def _refused(record: Record) -> list[object]:
+    return [
+        columns.code(record.id),
+        columns.link(record.customer),
+        record.value,
+        columns.moment(record.occurred_at),
+        record.forwarding_error,
+    ]
