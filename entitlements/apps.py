@@ -6,7 +6,8 @@ class EntitlementsConfig(AppConfig):
 
     def ready(self) -> None:
         """Show what a customer may do on the console's customer page."""
-        from entitlements.admin import customer_panel
+        from entitlements.admin import customer_panel, reservations
         from projects.admin import panels
 
         panels.register(customer_panel.panel, name="access", order=10)
+        panels.register(reservations.panel, name="reservations", order=11)

@@ -8,14 +8,14 @@ from django.db import transaction
 
 from common.ids import is_id
 from entitlements.models.feature import FeatureKind
+from entitlements.outlook import present
 from entitlements.resolution import Decision, Question, Reason, measured, priced
-from entitlements.selectors import credits, decisions, features
+from entitlements.selectors import decisions, features, figures
+from entitlements.selectors.figures import Answer
 from projects.models import Project
 from projects.services import customers
 from usage import cache
 from usage.errors import NotConsumable
-from usage.selectors import counting
-from usage.selectors.counting import Ask
 from usage.services.counting import Outcome
 
 KINDS = (FeatureKind.METERED, FeatureKind.CREDITS)
@@ -53,16 +53,8 @@ def find(*, project: Project, user_id: str, feature: str, at: datetime) -> Consu
 
 def standing(of: Consumable, at: datetime) -> Decision:
     """The whole decision, with its figures as they are now."""
-    decision = of.decision
-    if of.customer_id is None or decision.is_whole:
-        return decision
-    if decision.metering is None:
-        whose = [of.customer_id]
-        balance = credits.balances(project_id=of.project_id, customer_ids=whose, at=at)
-        return priced(decision, balance=balance[of.customer_id])
-    ask = Ask(of.customer_id, *decision.metering)
-    used, reserved = counting.used(project_id=of.project_id, asks=[ask], at=at)[ask]
-    return measured(decision, used=used, reserved=reserved, at=at)
+    answers = {None: Answer(of.customer_id, of.decision)}
+    return figures.whole(project_id=of.project_id, answers=answers, outlook=present(at))[None]
 
 
 def counted(decision: Decision, outcome: Outcome, at: datetime) -> Decision:

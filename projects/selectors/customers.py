@@ -55,15 +55,19 @@ def get(*, project: Project | str, user_id: str) -> Customer:
 
 
 def lock(*, project_id: str, customer_id: str) -> Customer:
-    """The customer's row, locked until the transaction ends: taken before any other lock."""
-    return Customer.objects.for_project(project_id).select_for_update().get(pk=customer_id)
+    """The customer's row, locked until the transaction ends: taken before any other lock.
+
+    Rows that refer to the customer can be written meanwhile: their key does not change.
+    """
+    rows = Customer.objects.for_project(project_id).select_for_update(no_key=True)
+    return rows.get(pk=customer_id)
 
 
 def lock_many(*, project_id: str, customer_ids: Collection[str]) -> dict[str, Customer]:
     """As :func:`lock` for several, by id; always in the same order, so that nobody waits for one
     who waits for them."""
     rows = Customer.objects.for_project(project_id).filter(pk__in=customer_ids)
-    return {row.pk: row for row in rows.select_for_update().order_by("pk")}
+    return {row.pk: row for row in rows.select_for_update(no_key=True).order_by("pk")}
 
 
 def bump(customer: Customer) -> int:

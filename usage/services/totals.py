@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from django.db import connection
 
+from common.queue import enqueue
 from usage import arrays
 from usage.aggregation import Place, Share, Use, by_hour
 from usage.models import Meter
@@ -84,6 +85,9 @@ ON CONFLICT (project_id, customer_id, meter_id, hour) DO UPDATE SET
     last_at = excluded.last_at
 """
 
+WATCHER = "entitlements.hold_limits"
+"""The task that looks at what has moved."""
+
 Pair = tuple[str, str]
 """A customer and a meter."""
 
@@ -134,6 +138,7 @@ def note(*, project_id: str, pairs: Sequence[Pair], at: datetime) -> None:
         given: dict[str, Any] = {"project": project_id, "at": at, **_of_pairs(sorted(pairs))}
         with connection.cursor() as cursor:
             cursor.execute(NOTE, given)
+        enqueue(WATCHER)
 
 
 def _of_pairs(pairs: Sequence[Pair]) -> dict[str, str]:

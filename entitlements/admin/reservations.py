@@ -1,0 +1,36 @@
+"""What is set aside for a customer: on the customer's page."""
+
+from datetime import datetime
+
+from django.http import HttpRequest
+
+from common.admin import columns
+from common.admin.sections import Section
+from entitlements.selectors import reservations
+from projects.admin import panels
+from projects.models import Customer
+
+
+def panel(request: HttpRequest, customer: Customer, at: datetime) -> list[Section]:
+    rows = reservations.open_of(customer)[: panels.MOST]
+    return [
+        Section(
+            title="Reservations",
+            headers=["Reservation", "Feature", "Amount", "Credits", "Status", "Made", "Expires"],
+            rows=[
+                [
+                    columns.code(row.pk),
+                    columns.link(row.feature, row.feature.code),
+                    row.amount,
+                    row.credits or "",
+                    columns.badge(row.status(at)),
+                    columns.moment(row.created_at),
+                    columns.moment(row.expires_at),
+                ]
+                for row in rows
+            ],
+            right=[2, 3],
+            empty="Nothing is set aside.",
+            note="What the customer's software has set aside and neither used nor given back yet.",
+        )
+    ]

@@ -1,0 +1,131 @@
+"""Coming to a limit by what is recorded: told once, soon after, whatever is interrupted."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from entitlements.models import Feature, LimitNotice
+from entitlements.models.feature import FeatureKind
+from entitlements.services import consumption, thresholds
+from events.models import OutboxEvent
+from projects.models import Customer, Project
+from tests.factories.entitlements import FeatureFactory, claim, state
+from tests.factories.projects import CustomerFactory
+from tests.factories.usage import NOW, MeterFactory
+from usage.models import Meter, Movement
+from usage.periods import Period, Unit
+from usage.services import counting, meters, recording
+from usage.services.counting import Wish
+from usage.services.recording import Entry
+
+pytestmark = pytest.mark.django_db
+
+THRESHOLD, LIMIT = "usage.threshold_reached", "usage.limit_reached"
+SINCE = NOW - timedelta(days=60)
+
+
+@pytest.fixture
+def meter(project: Project) -> Meter:
+    return MeterFactory.create(project=project, code="calls")
+
+
+def metered(meter: Meter, code: str = "api", period: str = "month") -> Feature:
+    meters.watch(meter=meter)
+    return FeatureFactory.create(
+        project=meter.project, code=code, kind=FeatureKind.METERED, meter=meter, period=period
+    )
+
+
+def allow(customer: Customer, *values: tuple[Feature, int | None]) -> None:
+    claims = [claim(feature, value, starts_at=SINCE) for feature, value in values]
+    state(customer, *claims, at=SINCE)
+
+
+def use(project: Project, value: int, user_id: str = "ada", at: Any = NOW) -> None:
+    entries = [Entry(user_id, "calls", value)]
+    (outcome,) = recording.record(project=project, entries=entries, at=at)
+    assert outcome.status == "recorded"
+
+
+def told(project: Project) -> list[tuple[str, str, int]]:
+    events = OutboxEvent.objects.for_project(project).order_by("id")
+    return [
+        (event.type, event.data["feature"], event.data["used"])
+        for event in events
+        if event.type in (THRESHOLD, LIMIT)
+    ]
+
+
+def test_records_come_to_a_limit_once_in_each_period(project, customer, meter) -> None:
+    allow(customer, (metered(meter), 10))
+    for value, events in ((7, []), (1, [THRESHOLD]), (0, []), (3, [LIMIT]), (5, [])):
+        before = told(project)
+        use(project, value)
+        assert thresholds.drain(at=NOW, limit=10) == 1
+        assert [event[0] for event in told(project)[len(before) :]] == events
+    assert thresholds.drain(at=NOW, limit=10) == 0
+    later = NOW + timedelta(days=20)
+    use(project, 10, at=later)
+    thresholds.drain(at=later, limit=10)
+    assert told(project)[2:] == [(THRESHOLD, "api", 10), (LIMIT, "api", 10)]
+    event = OutboxEvent.objects.for_project(project).filter(type=LIMIT).latest("id")
+    assert event.data["user_id"] == "ada"
+    assert (event.data["threshold"], event.data["reason"]) == (100, "limit_reached")
+    assert (event.customer_id, event.version, event.occurred_at) == (customer.pk, 1, later)
+    assert LimitNotice.objects.for_project(project).count() == 1
+
+
+def test_each_limit_that_shares_a_meter_is_told_of(project, customer, meter) -> None:
+    features = {code: metered(meter, code, period) for code, period in LIMITS.items()}
+    allow(customer, (features["by-month"], 100), (features["by-day"], 10), (features["more"], 20))
+    for amount in (8, 1):
+        consumption.consume(
+            project=project, user_id="ada", feature="by-month", amount=amount, at=NOW
+        )
+        thresholds.drain(at=NOW, limit=10)
+    assert told(project) == [(THRESHOLD, "by-day", 8)]
+    consumption.consume(project=project, user_id="ada", feature="by-day", amount=1, at=NOW)
+    use(project, 10)
+    thresholds.drain(at=NOW, limit=10)
+    assert told(project)[1:] == [
+        (LIMIT, "by-day", 10),
+        (THRESHOLD, "more", 20),
+        (LIMIT, "more", 20),
+    ]
+
+
+LIMITS = {"by-month": "month", "by-day": "day", "more": "month"}
+
+
+def test_period_that_is_over_when_somebody_looks_is_still_told_of(project, customer, meter) -> None:
+    allow(customer, (metered(meter, period="day"), 10))
+    last = NOW.replace(hour=23, minute=59)
+    use(project, 9, at=last)
+    thresholds.drain(at=last + timedelta(minutes=5), limit=10)
+    assert told(project) == [(THRESHOLD, "api", 9)]
+
+
+def test_tells_nobody_without_a_limit_and_many_at_once_in_few_queries(
+    project, meter, django_assert_num_queries
+) -> None:
+    feature = metered(meter)
+    for number in range(20):
+        customer = CustomerFactory.create(project=project, user_id=f"user-{number}")
+        if number % 2:
+            allow(customer, (feature, None if number % 4 == 1 else 5))
+        use(project, 4, f"user-{number}")
+    with django_assert_num_queries(22):
+        assert thresholds.drain(at=NOW, limit=100) == 20
+    assert told(project) == [(THRESHOLD, "api", 4)] * 5
+    assert not Movement.objects.for_project(project).exists()
+
+
+def test_what_was_interrupted_is_told_later(project, customer, meter) -> None:
+    """As when the process dies between counting and telling."""
+    allow(customer, (metered(meter), 10))
+    wish = Wish(project.pk, customer.pk, meter.pk, Period(Unit.MONTH), 10)
+    assert counting.take(wish, limit=10, at=NOW, marks=thresholds.marks(10)).is_done
+    assert told(project) == []
+    assert thresholds.drain(at=NOW, limit=10) == 1
+    assert told(project) == [(THRESHOLD, "api", 10), (LIMIT, "api", 10)]

@@ -1,0 +1,344 @@
+"""Check and count: nothing beyond what is allowed, and counters that equal the records."""
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from random import Random
+from threading import Barrier
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+from django.db.models import Sum
+
+from projects.models import Customer, Project
+from projects.selectors import customers
+from tests.factories.projects import CustomerFactory
+from tests.factories.usage import NOW, MeterFactory
+from usage.errors import MeterArchived, NotConsumable, UsageKeyReused
+from usage.models import Counter, Meter, Movement, Record, RecordKey, Total
+from usage.models.meter import Aggregation
+from usage.periods import Period, Unit
+from usage.services import counting, recording
+from usage.services.counting import Wish
+from usage.services.recording import Entry
+
+MONTH, DAY = Period(Unit.MONTH), Period(Unit.DAY)
+THREADS = 8
+RUNS = 200
+MOMENT = timedelta(microseconds=1)
+
+
+@pytest.fixture
+def meter(project: Project) -> Meter:
+    return MeterFactory.create(project=project, code="calls")
+
+
+@pytest.fixture
+def customer(project: Project) -> Customer:
+    return CustomerFactory.create(project=project, user_id="ada")
+
+
+def wish(customer: Customer, meter: Meter, amount: int = 1, period: Period = MONTH) -> Wish:
+    return Wish(customer.project_id, customer.pk, meter.pk, period, amount)
+
+
+def at_once(act: Callable[[Any], Any], arguments: Iterable[Any]) -> list[Any]:
+    def run(argument: Any) -> Any:
+        try:
+            return act(argument)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(THREADS) as threads:
+        return list(threads.map(run, arguments))
+
+
+def recorded(customer: Customer, meter: Meter) -> int:
+    """The oracle: what the records come to, whatever counters and totals say."""
+    rows = Record.objects.for_project(customer.project_id).filter(
+        customer=customer, meter=meter, voided_at__isnull=True
+    )
+    return int(rows.aggregate(sum=Sum("value"))["sum"] or 0)
+
+
+def check_books(customer: Customer, meter: Meter) -> None:
+    """Keys, records, totals and counters tell one story."""
+    project_id = customer.project_id
+    rows = Record.objects.for_project(project_id).filter(customer=customer, meter=meter)
+    assert {row.id for row in rows} == set(
+        RecordKey.objects.for_project(project_id)
+        .filter(customer=customer, meter=meter)
+        .values_list("id", flat=True)
+    )
+    by_hour: dict[datetime, list[int]] = {}
+    for row in rows:
+        hour = row.occurred_at.replace(minute=0, second=0, microsecond=0)
+        by_hour.setdefault(hour, []).append(row.value)
+    totals = Total.objects.for_project(project_id).filter(customer=customer, meter=meter)
+    assert {total.hour: (total.count, total.sum, total.max) for total in totals} == {
+        hour: (len(values), sum(values), max(values)) for hour, values in by_hour.items()
+    }
+    found = Counter.objects.for_project(project_id).filter(customer=customer, meter=meter)
+    for counter in found:
+        within = [
+            row.value for row in rows if counter.starts_at <= row.occurred_at < counter.ends_at
+        ]
+        assert counter.used == sum(within), counter.period
+        assert counter.siblings == len(found)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_eight_threads_never_exceed_what_is_allowed(project: Project, meter: Meter) -> None:
+    """In each of 200 runs a fresh customer, nobody's counter there yet, a limit and a cost drawn by
+    chance: exactly floor(limit / cost) succeed, by the records and by the counter."""
+    chance = Random(4)
+    asked: list[tuple[Wish, int]] = []
+    for number in range(RUNS):
+        customer = CustomerFactory.create(project=project, user_id=f"user-{number}")
+        cost = chance.randint(1, 9)
+        limit = chance.randint(cost, THREADS * cost)
+        asked.append((wish(customer, meter, cost), limit))
+    together = Barrier(THREADS)
+
+    def spend(_: int) -> list[list[int]]:
+        told = []
+        for each, limit in asked:
+            together.wait()
+            outcome = counting.take(each, limit=limit, at=NOW)
+            told.append([outcome.used] if outcome.is_done else [])
+        return told
+
+    told = at_once(spend, range(THREADS))
+    rows = Record.objects.for_project(project).values_list("customer_id")
+    by_record = dict(rows.annotate(sum=Sum("value")))
+    by_counter = dict(Counter.objects.for_project(project).values_list("customer_id", "used"))
+    for number, (each, limit) in enumerate(asked):
+        allowed = limit // each.amount
+        seen = sorted(used for one in told for used in one[number])
+        assert seen == [each.amount * count for count in range(1, allowed + 1)], number
+        assert by_record[each.customer_id] == by_counter[each.customer_id] == seen[-1], number
+
+
+@pytest.mark.django_db(transaction=True)
+def test_books_agree_after_ingest_creation_rolling_and_consumption_at_once(
+    project: Project, meter: Meter
+) -> None:
+    """Records come in for three customers while counters of three periods are made, rolled over
+    midnight and used up; nobody waits for ever, and not one record is missing anywhere."""
+    Meter.objects.for_project(project).update(is_watched=True, is_shared=True)
+    people = [CustomerFactory.create(project=project, user_id=f"user-{n}") for n in range(3)]
+    midnight = NOW.replace(day=22, hour=0, minute=0)
+    anchored = Period(Unit.WEEK, NOW - timedelta(days=3))
+    together = Barrier(THREADS)
+
+    def ingest(chance: Random, at: datetime) -> None:
+        entries = [
+            Entry(f"user-{chance.randrange(3)}", "calls", chance.randrange(5), moment)
+            for moment in (at, at - timedelta(hours=chance.randrange(48)), None)
+        ]
+        recording.record(project=project, entries=entries, at=at)
+
+    def use(chance: Random, at: datetime) -> None:
+        period = chance.choice([MONTH, DAY, anchored])
+        asked = wish(chance.choice(people), meter, chance.randint(1, 3), period)
+        if chance.random() < 0.2 and counting.reserve(asked, limit=None, at=at).is_done:
+            used = chance.randrange(asked.amount + 1)
+            if used:
+                key = str(chance.random())
+                counting.settle(asked._replace(amount=used), reserved=asked.amount, key=key, at=at)
+            else:
+                counting.release(asked)
+        else:
+            counting.take(asked, limit=chance.choice([None, 40]), at=at)
+
+    def act(number: int) -> None:
+        chance = Random(number)
+        together.wait()
+        for step in range(-12, 12):
+            at = midnight + timedelta(seconds=step) + number * MOMENT
+            (ingest if chance.random() < 0.4 else use)(chance, at)
+
+    at_once(act, range(THREADS))
+    for customer in people:
+        check_books(customer, meter)
+        mine = Counter.objects.for_project(project).filter(customer=customer)
+        assert {counter.period for counter in mine} == {MONTH.key, DAY.key, anchored.key}
+        assert {counter.reserved for counter in mine} == {0}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_many_retries_with_one_key_count_once(customer: Customer, meter: Meter) -> None:
+    told = at_once(
+        lambda number: [
+            counting.take(wish(customer, meter, 3), limit=4 * 5, at=NOW, key=f"job {job}")
+            for job in range(5)
+        ],
+        range(THREADS),
+    )
+    for job in range(5):
+        outcomes = [one[job] for one in told]
+        assert sum(not outcome.is_duplicate for outcome in outcomes) == 1
+        assert all(outcome.is_done for outcome in outcomes)
+        assert len({outcome.record_id for outcome in outcomes}) == 1
+    assert recorded(customer, meter) == 15
+    check_books(customer, meter)
+
+
+@pytest.mark.django_db
+def test_key_stands_for_one_use_for_ever(customer: Customer, meter: Meter) -> None:
+    asked = wish(customer, meter, 3)
+    first = counting.take(asked, limit=5, at=NOW, key="k", said="api")
+    later = NOW + timedelta(days=40)
+    for at, used in ((NOW, 3), (later, 0)):
+        again = counting.take(asked, limit=0, at=at, key="k", said="api")
+        assert (again.is_done, again.is_duplicate, again.record_id) == (True, True, first.record_id)
+        assert again.used == used
+    other = CustomerFactory.create(project=customer.project)
+    for another, said in (
+        (wish(customer, meter, 2), "api"),
+        (asked, "image"),
+        (wish(other, meter, 3), "api"),
+    ):
+        with pytest.raises(UsageKeyReused):
+            counting.take(another, limit=None, at=NOW, key="k", said=said)
+    elsewhere = MeterFactory.create(project=CustomerFactory.create().project)
+    theirs = CustomerFactory.create(project=elsewhere.project)
+    assert not counting.take(wish(theirs, elsewhere, 3), limit=5, at=NOW, key="k").is_duplicate
+    entry = Entry("ada", "calls", 3, NOW, "k")
+    (outcome,) = recording.record(project=customer.project, entries=[entry], at=NOW)
+    assert outcome.status == "recorded"
+    assert recorded(customer, meter) == 6
+    check_books(customer, meter)
+
+
+@pytest.mark.django_db
+def test_window_begins_and_ends_at_the_microsecond(customer: Customer, meter: Meter) -> None:
+    """And never comes back: for a clock that is behind, the new window has begun."""
+    midnight = NOW.replace(day=22, hour=0, minute=0)
+    asked = wish(customer, meter, 4, DAY)
+    for at, is_done, used, day in (
+        (midnight - MOMENT, True, 4, 21),
+        (midnight - MOMENT, False, 4, 21),
+        (midnight, True, 4, 22),
+        (midnight - MOMENT, False, 4, 22),
+        (midnight + timedelta(days=1) - MOMENT, False, 4, 22),
+        (midnight + timedelta(days=1), True, 4, 23),
+        (midnight + timedelta(days=4), True, 4, 26),
+    ):
+        outcome = counting.take(asked, limit=7, at=at)
+        assert (outcome.is_done, outcome.used, outcome.window.starts_at.day) == (is_done, used, day)
+    behind = counting.take(asked, limit=8, at=midnight + timedelta(days=4) - MOMENT)
+    assert (behind.is_done, behind.used) == (True, 8)
+    moments = Record.objects.for_project(customer.project_id).values_list("occurred_at", flat=True)
+    assert list(moments.order_by("occurred_at"))[-2:] == [midnight + timedelta(days=4)] * 2
+    check_books(customer, meter)
+
+
+@pytest.mark.django_db
+def test_what_is_set_aside_counts_against_the_limit_until_it_is_settled(
+    customer: Customer, meter: Meter
+) -> None:
+    six, three = wish(customer, meter, 6), wish(customer, meter, 3)
+    held = counting.reserve(six, limit=10, at=NOW)
+    assert (held.is_done, held.used, held.reserved) == (True, 0, 6)
+    assert not counting.reserve(wish(customer, meter, 5), limit=10, at=NOW).is_done
+    assert counting.take(three, limit=10, at=NOW).is_done
+    refused = counting.take(wish(customer, meter, 2), limit=10, at=NOW)
+    assert (refused.is_done, refused.used, refused.reserved) == (False, 3, 6)
+    assert not counting.take(wish(customer, meter), limit=4, at=NOW).is_done, "a lower limit"
+    assert counting.take(wish(customer, meter), limit=10, at=NOW).is_done
+    over = NOW + timedelta(days=30)
+    for _ in range(2):
+        settled = counting.settle(three._replace(amount=5), reserved=6, key="res_1", at=over)
+    assert (settled.used, settled.reserved, settled.is_duplicate) == (5, 0, True)
+    counter = Counter.objects.for_project(customer.project_id).get()
+    assert (counter.starts_at.month, counter.used, counter.reserved) == (12, 5, 0)
+    counting.reserve(three, limit=10, at=over)
+    counting.release(three)
+    assert Counter.objects.for_project(customer.project_id).get().reserved == 0
+    check_books(customer, meter)
+
+
+@pytest.mark.django_db
+def test_counts_what_was_recorded_before_anybody_asked(project: Project, meter: Meter) -> None:
+    entries = [
+        Entry("ada", "calls", 30, NOW),
+        Entry("ada", "calls", 4, NOW - timedelta(days=1)),
+        Entry("ada", "calls", 100, NOW - timedelta(days=30)),
+    ]
+    recording.record(project=project, entries=entries, at=NOW)
+    customer = Customer.objects.for_project(project).get()
+    assert counting.take(wish(customer, meter, 6), limit=40, at=NOW).used == 40
+    assert counting.take(wish(customer, meter, 6, DAY), limit=50, at=NOW).used == 42
+    assert not counting.take(wish(customer, meter), limit=46, at=NOW).is_done
+    late = [Entry("ada", "calls", 1, NOW - timedelta(hours=20))]
+    recording.record(project=project, entries=late, at=NOW)
+    periods = Counter.objects.for_project(project).order_by("period")
+    assert [(row.period, row.used) for row in periods] == [("day", 42), ("month", 47)]
+    check_books(customer, meter)
+
+
+@pytest.mark.django_db
+def test_count_meter_counts_as_many_as_are_used(project: Project, customer: Customer) -> None:
+    meter = MeterFactory.create(project=project, code="jobs", aggregation=Aggregation.COUNT)
+    recording.record(project=project, entries=[Entry("ada", "jobs"), Entry("ada", "jobs")], at=NOW)
+    assert counting.take(wish(customer, meter, 5), limit=7, at=NOW).used == 7
+    recording.record(project=project, entries=[Entry("ada", "jobs", key="x")], at=NOW)
+    assert counting.take(wish(customer, meter), limit=8, at=NOW).used == 8
+    assert not counting.take(wish(customer, meter), limit=8, at=NOW).is_done
+
+
+@pytest.mark.django_db
+def test_refuses_meters_that_are_archived_or_do_not_add_up(
+    project: Project, customer: Customer, meter: Meter
+) -> None:
+    Meter.objects.for_project(project).update(archived_at=NOW)
+    peak = MeterFactory.create(project=project, code="peak", aggregation=Aggregation.MAX)
+    for closed, refusal in ((meter, MeterArchived), (peak, NotConsumable)):
+        with pytest.raises(refusal):
+            counting.take(wish(customer, closed), limit=None, at=NOW)
+        with pytest.raises(refusal):
+            counting.reserve(wish(customer, closed), limit=None, at=NOW)
+    assert not Record.objects.for_project(project).exists()
+    assert not Counter.objects.for_project(project).exclude(used=0, reserved=0).exists()
+
+
+@pytest.mark.django_db
+def test_notes_a_movement_only_where_somebody_would_look(customer: Customer, meter: Meter) -> None:
+    moved = Movement.objects.for_project(customer.project_id)
+    notes = []
+    for amount in (7, 1, 1, 1, 5):
+        outcome = counting.take(wish(customer, meter, amount), limit=None, at=NOW, marks=[8, 10])
+        notes.append((outcome.is_noted, moved.count()))
+        moved.delete()
+    assert notes == [(False, 0), (True, 1), (False, 0), (True, 1), (False, 0)]
+    Meter.objects.for_project(customer.project_id).update(is_shared=True)
+    assert counting.take(wish(customer, meter), limit=None, at=NOW).is_noted
+
+
+@pytest.mark.django_db
+def test_takes_one_round_trip_once_the_counter_is_there(
+    customer: Customer, meter: Meter, django_assert_num_queries: Any
+) -> None:
+    asked = wish(customer, meter)
+    counting.take(asked, limit=3, at=NOW)
+    with django_assert_num_queries(1):
+        assert counting.take(asked, limit=3, at=NOW, key="k").is_done
+    with django_assert_num_queries(1):
+        assert counting.take(asked, limit=3, at=NOW).is_done
+    with django_assert_num_queries(1):
+        assert not counting.take(asked, limit=3, at=NOW).is_done
+    with django_assert_num_queries(2):
+        assert counting.take(asked, limit=3, at=NOW, key="k").is_duplicate
+
+
+@pytest.mark.django_db(transaction=True)
+def test_waits_for_nobody_who_has_locked_the_customer(customer: Customer, meter: Meter) -> None:
+    """A purchase that is being booked holds the customer; its use goes on, the first one too."""
+    with transaction.atomic():
+        customers.lock(project_id=customer.project_id, customer_id=customer.pk)
+        (outcome,) = at_once(
+            lambda asked: counting.take(asked, limit=5, at=NOW), [wish(customer, meter)]
+        )
+    assert outcome.is_done
