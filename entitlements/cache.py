@@ -1,37 +1,39 @@
 """Decisions kept in Redis for at most 30 s, and never shown when they could be wrong.
 
-One hash per project and customer. Its field ``version`` is the newest version heard of; the
-field of a feature holds one decision with everything needed to distrust it: whose it is, the
-version, when it was computed and until when it is certain. A change of the customer leaves a
-tombstone, the hash with nothing but the new version, so that a slow reader cannot put an older
-answer back. Redis may be empty, frozen, dead or full of rubbish: then the answer is a miss.
+One hash per project and customer. Its field ``version`` is the newest version heard of; the field
+of a feature holds one sealed entry (``entitlements.entries``) with everything needed to distrust
+it. A change of the customer leaves a tombstone, the hash with nothing but the new version, so that
+a slow reader cannot put an older answer back. What holds for everybody in a project, its features
+and its free tier, has a version and a tombstone of its own. Redis may be empty, frozen, dead or
+full of rubbish: then the answer is a miss. In front of Redis stand the copies of this process
+(``entitlements.copies``), which the message dropped with each tombstone takes away.
+
+What depends on figures, of use or credits, is never copied: such an answer is kept for two seconds
+in a hash of its own, which whoever counts deletes (``usage.cache``).
 
 The promise (docs/rules.md, R15): after a change the old answer is gone as soon as the tombstone is
-written, and if that never reaches Redis, at the latest ``ENTITLEMENTS.cache_ttl`` after the old
-answer was computed. ``tests/models/test_cache_model.py`` walks through every interleaving.
+written and its message has arrived, and if these never reach anybody, at the latest
+``ENTITLEMENTS.cache_ttl`` after the old answer was computed.
+``tests/models/test_cache_model.py`` walks through every interleaving.
 """
 
-import dataclasses
-import hashlib
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 
-import orjson
-import redis
 from django.conf import settings
 
-from common.redis import attempt
-from entitlements import representation
+from common import broadcast
+from common.redis import exchange
+from entitlements import representation, statics
+from entitlements.copies import RULES_TOPIC, TOPIC, copies
+from entitlements.entries import Entry, opened, sealed
 from entitlements.resolution import Decision, Question
+from entitlements.selectors.figures import Answer
 from projects.models import Customer
-
-SCHEMA = 1
-"""Raised when the shape of a stored decision changes: older ones become misses."""
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
-_MEMBERS = {field.name for field in dataclasses.fields(Decision) if field.compare}
+from projects.pseudonyms import pseudonym
+from usage import cache as figures
 
 _STORE = """
 local held = redis.pcall('HGET', KEYS[1], 'version')
@@ -49,44 +51,92 @@ return 1
 a tombstone has none. A key that is no hash of ours, or does not expire, is thrown away first."""
 
 
+@dataclass(slots=True)
+class Found:
+    """What was kept: answers ready to be sent, and what facts alone say where figures miss."""
+
+    ready: dict[Question, bytes] = field(default_factory=dict)
+    static: dict[Question, Entry] = field(default_factory=dict)
+
+
 def key(*, project_id: str, user_id: str) -> str:
     """Where the answers about one user of one project are kept."""
-    return f"p:{project_id}:e:{_pseudonym(user_id)}"
+    return f"p:{project_id}:e:{pseudonym(user_id)}"
 
 
-def find(
-    *, project_id: str, questions: Sequence[Question], at: datetime
-) -> dict[Question, dict[str, Any]]:
-    """Those decisions that are kept, are what was asked for, and are certain at ``at``."""
-    commands = [
-        ("HGET", key(project_id=project_id, user_id=question.user_id), question.feature)
-        for question in questions
-    ]
-    found: dict[Question, dict[str, Any]] = {}
-    for question, text in zip(questions, _run(commands) or [None] * len(commands), strict=True):
-        body = _trusted(
-            text, owner=_owner(project_id, question.user_id), feature=question.feature, at=at
-        )
-        if body is not None:
-            found[question] = body
+def rules_key(project_id: str) -> str:
+    """Where the version of a project's rules is kept."""
+    return f"p:{project_id}:r"
+
+
+def find(*, project_id: str, questions: Collection[Question], at: datetime) -> Found:
+    """What is kept, is exactly what was asked for, and is certain at ``at``; one round trip at
+    most, and none for what this process has a copy of."""
+    found = Found()
+    unread: list[_Lookup] = []
+    for question in questions:
+        name = key(project_id=project_id, user_id=question.user_id)
+        copy = copies.find(name, question.feature)
+        if copy is not None and copy.holds(at):
+            if copy.is_whole:
+                found.ready[question] = copy.body
+                continue
+            found.static[question] = copy
+            unread.append(_lookup(project_id, question, name, copy))
+        else:
+            unread.append(_lookup(project_id, question, name, None))
+    if unread:
+        _read(found, project_id, unread, at)
     return found
 
 
-def keep(*, project_id: str, answers: Mapping[Question, Decision], at: datetime) -> None:
-    """Remember decisions computed at ``at``, unless something newer is known of the customer."""
-    _run(
-        [
-            _store(
-                project_id,
-                question.user_id,
-                decision.version,
-                _lifetime(decision, at),
-                question.feature,
-                _entry(decision, owner=_owner(project_id, question.user_id), at=at),
-            )
-            for question, decision in answers.items()
-        ]
-    )
+def keep(
+    *,
+    project_id: str,
+    answers: Mapping[Question, Answer],
+    rules: int,
+    at: datetime,
+    begun: tuple[int, float],
+) -> dict[Question, Entry]:
+    """Remember what facts said at ``at`` under these rules, unless something newer is known.
+
+    ``begun`` is from before the database was read. Returns what was to be kept.
+    """
+    entries = {question: _entry(answer, rules=rules, at=at) for question, answer in answers.items()}
+    lifetime = 2 * settings.ENTITLEMENTS.cache_ttl
+    commands = [_store(rules_key(project_id), rules, lifetime)]
+    named = [(key(project_id=project_id, user_id=each.user_id), each) for each in entries]
+    for name, question in named:
+        entry = entries[question]
+        kept = sealed(entry, key=name, feature=question.feature)
+        commands.append(_store(name, entry.version, entry.until - at, question.feature, kept))
+    replies = exchange(*commands)
+    if replies and replies[0] == 1:
+        for (name, question), reply in zip(named, replies[1:], strict=True):
+            if reply == 1:
+                copies.keep(name, question.feature, entries[question], begun=begun)
+    return entries
+
+
+def keep_figures(
+    *, project_id: str, answers: Mapping[Question, tuple[Entry, Decision]], at: datetime
+) -> None:
+    """Remember for two seconds what figures made of what facts say."""
+    commands: list[tuple[Any, ...]] = []
+    for question, (static, decision) in answers.items():
+        name = figures.key(project_id=project_id, user_id=question.user_id)
+        entry = Entry(
+            version=static.version,
+            rules=static.rules,
+            since=at,
+            until=min(static.until, _until(decision, at, longest=figures.LONGEST)),
+            is_whole=True,
+            body=representation.encoded(decision),
+        )
+        kept = sealed(entry, key=name, feature=question.feature)
+        commands.append(("HSET", name, question.feature, kept))
+        commands.append(("PEXPIRE", name, _milliseconds(figures.LONGEST)))
+    exchange(*commands)
 
 
 def bury(customer: Customer, *, version: int) -> None:
@@ -94,79 +144,142 @@ def bury(customer: Customer, *, version: int) -> None:
 
     It outlives every answer that a reader can have computed before the change.
     """
+    names = [
+        key(project_id=customer.project_id, user_id=name)
+        for name in (customer.user_id, customer.pk)
+    ]
+    _bury(TOPIC, names, names, version)
+    for name in names:
+        copies.drop(name)
+
+
+def bury_rules(project_id: str, *, version: int) -> None:
+    """The same for everybody in a project, when its features or its free tier have changed."""
+    _bury(RULES_TOPIC, [rules_key(project_id)], [project_id], version)
+    copies.drop_project(project_id)
+
+
+def _bury(topic: str, names: list[str], told: list[str], version: int) -> None:
     lifetime = 2 * settings.ENTITLEMENTS.cache_ttl
-    names = (customer.user_id, customer.pk)
-    _run([_store(customer.project_id, name, version, lifetime) for name in names])
+    channel = broadcast.channel()
+    exchange(
+        *(_store(name, version, lifetime) for name in names),
+        *(("PUBLISH", channel, broadcast.message(topic, what)) for what in told),
+    )
 
 
-def _pseudonym(user_id: str) -> str:
-    return hashlib.sha256(user_id.encode()).hexdigest()[:32]
+class _Lookup(NamedTuple):
+    """One question on its way to Redis."""
+
+    question: Question
+    key: str
+    static: Entry | None
+    """The copy of what facts say, when only figures are to be read."""
+    figures_key: str
+    """Where figures have completed it; empty while nothing says that it needs any."""
 
 
-def _owner(project_id: str, user_id: str) -> dict[str, Any]:
-    return {"schema": SCHEMA, "project": project_id, "customer": _pseudonym(user_id)}
+_counted: set[tuple[str, str]] = set()
+"""Features (project and code) known to need figures, so that these are read in the same trip."""
 
 
-def _entry(decision: Decision, *, owner: dict[str, Any], at: datetime) -> bytes:
-    body = representation.decision(decision)
-    until = decision.valid_until
-    certain = {"computed_at": _instant(at), "valid_until": _instant(until) if until else None}
-    return orjson.dumps({**owner, "version": decision.version, **certain, "body": body})
+def _lookup(project_id: str, question: Question, key: str, static: Entry | None) -> _Lookup:
+    needs = static is not None or (project_id, question.feature) in _counted
+    where = figures.key(project_id=project_id, user_id=question.user_id) if needs else ""
+    return _Lookup(question, key, static, where)
 
 
-def _trusted(
-    text: Any, *, owner: dict[str, Any], feature: str, at: datetime
-) -> dict[str, Any] | None:
-    """The decision in a stored entry, or None when anything about it is not as it must be."""
-    if not isinstance(text, str):
-        return None
-    try:
-        entry = orjson.loads(text)
-        body: dict[str, Any] = entry["body"]
-        is_ours = all(entry[name] == value for name, value in owner.items())
-        is_asked = body["feature"] == feature and body["version"] == entry["version"]
-        if is_ours and is_asked and body.keys() == _MEMBERS and _is_fresh(entry, at):
-            return body
-    except (ValueError, TypeError, KeyError, AttributeError):
-        pass
-    return None
+def _read(found: Found, project_id: str, unread: list[_Lookup], at: datetime) -> None:
+    begun = copies.begin()
+    rules = copies.rules(project_id)
+    commands = [command for each in unread for command in _commands(each)]
+    if rules is None:
+        commands.append(("HGET", rules_key(project_id), "version"))
+    replies = exchange(*commands)
+    if replies and rules is None:
+        rules = _number(replies.pop())
+        if rules is not None:
+            copies.keep_rules(project_id, rules, begun=begun)
+    if not replies or rules is None:  # nobody knows under which rules these answers were made
+        return
+    following = iter(replies)
+    for each in unread:
+        stored = next(following) if each.static is None else None
+        figure = next(following) if each.figures_key else None
+        _judge(found, project_id, each, stored, figure, rules, at, begun)
 
 
-def _is_fresh(entry: dict[str, Any], at: datetime) -> bool:
-    now, computed_at, until = _instant(at), entry["computed_at"], entry["valid_until"]
-    age = now - computed_at
-    is_young = 0 <= age < settings.ENTITLEMENTS.cache_ttl // _MICROSECOND
-    return is_young and (until is None or now < until)
+def _commands(asked: _Lookup) -> Iterator[tuple[str, str, str]]:
+    if asked.static is None:
+        yield ("HGET", asked.key, asked.question.feature)
+    if asked.figures_key:
+        yield ("HGET", asked.figures_key, asked.question.feature)
 
 
-def _lifetime(decision: Decision, at: datetime) -> timedelta:
-    longest: timedelta = settings.ENTITLEMENTS.cache_ttl
-    return min(longest, decision.valid_until - at) if decision.valid_until else longest
+def _judge(
+    found: Found,
+    project_id: str,
+    asked: _Lookup,
+    stored: Any,
+    figure: Any,
+    rules: int,
+    at: datetime,
+    begun: tuple[int, float],
+) -> None:
+    """Believe what is certain about one question."""
+    feature = asked.question.feature
+    entry = asked.static or opened(stored, key=asked.key, feature=feature)
+    if entry is None or not entry.holds(at) or entry.rules < rules:
+        found.static.pop(asked.question, None)
+        return
+    if asked.static is None:
+        copies.keep(asked.key, feature, entry, begun=begun)
+    if entry.is_whole:
+        found.ready[asked.question] = entry.body
+        return
+    found.static[asked.question] = entry
+    if not asked.figures_key:
+        _remember_counted(project_id, feature)
+        return
+    counted = opened(figure, key=asked.figures_key, feature=feature)
+    if (
+        counted is not None
+        and counted.holds(at)
+        and (counted.version, counted.rules) == (entry.version, entry.rules)
+    ):
+        found.ready[asked.question] = counted.body
 
 
-def _store(
-    project_id: str, user_id: str, version: int, lifetime: timedelta, *fields: str | bytes
-) -> tuple[Any, ...]:
-    milliseconds = max(1, lifetime // timedelta(milliseconds=1))
-    name = key(project_id=project_id, user_id=user_id)
-    return ("EVAL", _STORE, 1, name, version, milliseconds, *fields)
+def _remember_counted(project_id: str, feature: str) -> None:
+    if len(_counted) >= 10_000:
+        _counted.clear()
+    _counted.add((project_id, feature))
 
 
-def _instant(moment: datetime) -> int:
-    """Microseconds since 1970, exactly."""
-    return (moment - _EPOCH) // _MICROSECOND
+def _entry(answer: Answer, *, rules: int, at: datetime) -> Entry:
+    decision = answer.decision
+    is_whole = decision.is_whole
+    return Entry(
+        version=decision.version,
+        rules=rules,
+        since=at,
+        until=_until(decision, at, longest=settings.ENTITLEMENTS.cache_ttl),
+        is_whole=is_whole,
+        body=representation.encoded(decision) if is_whole else statics.encoded(answer),
+    )
 
 
-def _run(commands: Sequence[tuple[Any, ...]]) -> list[Any]:
-    """The answers of one round trip, errors of single commands included; empty if Redis is away."""
+def _until(decision: Decision, at: datetime, *, longest: timedelta) -> datetime:
+    return min(at + longest, decision.valid_until or at + longest)
 
-    def call(client: redis.Redis) -> list[Any]:
-        pipeline = client.pipeline(transaction=False)
-        for command in commands:
-            pipeline.execute_command(*command)  # type: ignore[no-untyped-call]  # redis-py's
-        try:
-            return pipeline.execute(raise_on_error=False)
-        except UnicodeDecodeError:  # somebody else's bytes
-            return []
 
-    return attempt(call, otherwise=[]) if commands else []
+def _store(name: str, version: int, lifetime: timedelta, *fields: str | bytes) -> tuple[Any, ...]:
+    return ("EVAL", _STORE, 1, name, version, _milliseconds(lifetime), *fields)
+
+
+def _milliseconds(lifetime: timedelta) -> int:
+    return max(1, lifetime // timedelta(milliseconds=1))
+
+
+def _number(reply: Any) -> int | None:
+    return int(reply) if type(reply) is bytes and reply.isdigit() and len(reply) < 20 else None

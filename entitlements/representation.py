@@ -3,6 +3,8 @@
 from datetime import datetime
 from typing import Any
 
+import orjson
+
 from common.times import rfc3339
 from entitlements.explanation import Explanation
 from entitlements.models import Feature, FreeTierEntry, Grant, Reservation
@@ -43,6 +45,11 @@ def decision(made: Decision) -> dict[str, Any]:
         "version": made.version,
         "sources": [{"type": source.type, "id": source.id} for source in made.sources],
     }
+
+
+def encoded(made: Decision) -> bytes:
+    """The decision as JSON, ready to be sent."""
+    return orjson.dumps(decision(made))
 
 
 def explanation(of: Explanation) -> dict[str, Any]:

@@ -43,6 +43,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "config.hot.HotPathMiddleware",
     "common.middleware.RequestIdMiddleware",
     "common.middleware.ProblemMiddleware",
     "common.middleware.NulMiddleware",

@@ -1,27 +1,27 @@
 """``/entitlements/check``: the hottest path of the service.
 
-An everyday GET goes around REST framework: the same key, scope, answer and refusals, without its
-cost. Anything unusual about the request, and the POST for many, takes the ordinary way; so there
-is one set of rules, and the schema describes this resource like any other.
+Everyday requests go around REST framework, and around the middleware that they do not need
+(``config.hot``): the same key, scope, answer and refusals, without its cost. A request with
+anything unusual in it takes the ordinary way; so there is one set of rules, and the schema
+describes this resource like any other.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, ClassVar
+from urllib.parse import parse_qsl
 
 import orjson
-from django.http import HttpRequest, HttpResponse
-from django.http.response import HttpResponseBase
+from django.core.exceptions import RequestDataTooBig
+from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
-from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from common.api import problems
 from common.api.serializers import StrictSerializer, UserIdField
 from common.api.views import ProjectViewSet
-from common.errors import DomainError
 from entitlements.api.outlook import (
     OutlookBodySerializer,
     OutlookQuerySerializer,
@@ -69,22 +69,6 @@ class CheckViewSet(ProjectViewSet):
     query = {"retrieve": CheckSerializer}
     transactional = True
 
-    def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        question = _plain_question(request) if request.method == "GET" else None
-        if question is None:
-            return super().dispatch(request, *args, **kwargs)
-        try:
-            return self._answer(request, question)
-        except (APIException, DomainError) as refusal:
-            return problems.plain(refusal)
-
-    def _answer(self, request: HttpRequest, question: Question) -> HttpResponse:
-        """What :meth:`retrieve` answers, without REST framework around it."""
-        now = timezone.now()
-        caller = require(request, scope=self.scopes["retrieve"], at=now)
-        answers = checks.answer(project=caller.project, questions=[question], at=now)
-        return HttpResponse(orjson.dumps(answers[question]), content_type="application/json")
-
     @extend_schema(
         operation_id="entitlements_check",
         summary="Check one feature of one user",
@@ -116,7 +100,8 @@ class CheckViewSet(ProjectViewSet):
     ) -> dict[Question, dict[str, Any]]:
         project, now = self.calling_project, timezone.now()
         if is_everyday(said):
-            return checks.answer(project=project, questions=questions, at=now)
+            ready = checks.answer(project=project, questions=questions, at=now)
+            return {question: orjson.loads(answer) for question, answer in ready.items()}
         return checks.foresee(
             project=project,
             questions=questions,
@@ -125,12 +110,90 @@ class CheckViewSet(ProjectViewSet):
         )
 
 
-def _plain_question(request: HttpRequest) -> Question | None:
-    """The question of an everyday request; None for one that needs a closer look."""
-    given = dict(request.GET.lists())
-    if given.keys() != {"user_id", "feature"} or any(len(values) > 1 for values in given.values()):
+def everyday(request: HttpRequest) -> HttpResponse | None:
+    """What :class:`CheckViewSet` answers to a request as everybody writes it, without REST
+    framework around it; None for one that needs a closer look."""
+    if request.method == "GET":
+        question = _question(request.META.get("QUERY_STRING", ""))
+        return None if question is None else _ready(_one(request, question))
+    if request.META.get("QUERY_STRING") or request.method != "POST":
         return None
-    user_id, feature = str(given["user_id"][0]), str(given["feature"][0])
+    questions = _questions(request)
+    return None if questions is None else _ready(_many(request, questions))
+
+
+def _one(request: HttpRequest, question: Question) -> bytes:
+    now = timezone.now()
+    caller = require(request, scope=Scope.ENTITLEMENTS_READ, at=now)
+    return checks.answer(project=caller.project, questions=[question], at=now)[question]
+
+
+def _many(request: HttpRequest, questions: list[Question]) -> bytes:
+    now = timezone.now()
+    caller = require(request, scope=Scope.ENTITLEMENTS_READ, at=now)
+    answers = checks.answer(project=caller.project, questions=questions, at=now)
+    return b'{"data":[%b]}' % b",".join(
+        [
+            b'{"user_id":%b,%b' % (orjson.dumps(each.user_id), answers[each][1:])
+            for each in questions
+        ]
+    )
+
+
+def _ready(body: bytes) -> HttpResponse:
+    return HttpResponse(body, content_type="application/json")
+
+
+@lru_cache(maxsize=50_000)
+def _question(query: str) -> Question | None:
+    """The question of an everyday query string; None for one that needs a closer look."""
+    if not query.isascii():
+        return None
+    try:
+        given = parse_qsl(query, keep_blank_values=True, errors="strict", max_num_fields=2)
+    except ValueError:
+        return None
+    if len(given) != 2 or {name for name, _ in given} != {"user_id", "feature"}:
+        return None
+    asked = dict(given)
+    return _plain(asked["user_id"], asked["feature"])
+
+
+def _questions(request: HttpRequest) -> list[Question] | None:
+    """The questions of an everyday body; None for one that needs a closer look.
+
+    Decoding keeps the last of two members with one name, so each name must be written as often as
+    it is left; an escape might hide one.
+    """
+    body = _body(request)
+    if body is None or b"\\" in body:
+        return None
+    try:
+        given = orjson.loads(body)
+        asked = given["checks"]
+        questions = [_plain(each["user_id"], each["feature"]) for each in asked if len(each) == 2]
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return None
+    count = len(questions)
+    is_plain = (
+        len(given) == body.count(b'"checks"') == 1
+        and 0 < count == len(asked) <= MOST
+        and body.count(b'"user_id"') == body.count(b'"feature"') == count
+    )
+    plain = [each for each in questions if each is not None]
+    return plain if is_plain and len(plain) == count else None
+
+
+def _body(request: HttpRequest) -> bytes | None:
+    if request.content_type != "application/json":
+        return None
+    try:
+        return request.body
+    except (RequestDataTooBig, UnreadablePostError):
+        return None
+
+
+def _plain(user_id: str, feature: str) -> Question | None:
     if _is_plain(user_id, 255) and _is_plain(feature, 64):
         return Question(user_id, feature)
     return None

@@ -1,38 +1,45 @@
 """Answer from the cache, and from the database what the cache does not know."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from entitlements import cache, representation
+from entitlements import cache, representation, statics
+from entitlements.copies import copies
+from entitlements.entries import Entry
 from entitlements.explanation import Explanation
-from entitlements.outlook import Outlook
-from entitlements.resolution import Question, Reason
-from entitlements.selectors import decisions
+from entitlements.outlook import Outlook, present
+from entitlements.resolution import Decision, Question, Reason
+from entitlements.selectors import decisions, figures, rules
+from entitlements.selectors.figures import Answer
 from projects.models import Project
 
 
 def answer(
-    *, project: Project, questions: Sequence[Question], at: datetime
-) -> dict[Question, dict[str, Any]]:
-    """Each question's decision as it is shown, certain at ``at``.
+    *, project: Project, questions: Collection[Question], at: datetime
+) -> dict[Question, bytes]:
+    """Each question's decision as JSON, ready to be sent, certain at ``at``.
 
-    No query when all answers are kept. An unknown feature is not kept: a
-    feature that is defined answers at once. Not to be called in a transaction that changes
-    facts: what is not committed must not be kept.
+    No query when all answers are kept. What depends on figures is at most two seconds old. An
+    unknown feature is not kept: a feature that is defined answers at once. Not to be called in a
+    transaction that changes facts: what is not committed must not be kept.
     """
+    questions = set(questions)
     found = cache.find(project_id=project.pk, questions=questions, at=at)
-    missing = [question for question in questions if question not in found]
-    if not missing:
-        return found
-    made = decisions.check_many(project=project, questions=missing, at=at)
-    keepable = {
-        question: decision
-        for question, decision in made.items()
-        if decision.reason != Reason.UNKNOWN_FEATURE and decision.is_whole
-    }
-    cache.keep(project_id=project.pk, answers=keepable, at=at)
-    return found | {question: representation.decision(each) for question, each in made.items()}
+    if len(found.ready) == len(questions):
+        return found.ready
+    answers, entries = _static(project, questions, found, at)
+    made = figures.whole(project_id=project.pk, answers=answers, outlook=present(at))
+    _keep_figures(project, answers, entries, made, at)
+    encoded = {question: representation.encoded(each) for question, each in made.items()}
+    return found.ready | encoded
+
+
+def static(*, project: Project, question: Question, at: datetime) -> Answer:
+    """What facts alone say, and about whom. No query when it is kept and needs figures."""
+    found = cache.find(project_id=project.pk, questions=[question], at=at)
+    found.ready.clear()
+    return _static(project, [question], found, at)[0][question]
 
 
 def foresee(
@@ -47,3 +54,47 @@ def foresee(
 
 def _answer_alone(of: Explanation) -> dict[str, Any]:
     return representation.decision(of.decision)
+
+
+def _static(
+    project: Project, questions: Collection[Question], found: cache.Found, at: datetime
+) -> tuple[dict[Question, Answer], dict[Question, Entry]]:
+    """What facts say to the questions that are not ready, and as what it is kept."""
+    entries = {
+        question: entry for question, entry in found.static.items() if question not in found.ready
+    }
+    answers = {question: statics.decoded(entry.body) for question, entry in entries.items()}
+    missing = {each for each in questions if each not in found.ready and each not in answers}
+    if missing:
+        begun = copies.begin()
+        version = rules.version(project)
+        made = decisions.static_many(project=project, questions=missing, at=at)
+        keepable = {question: each for question, each in made.items() if _is_keepable(each)}
+        entries |= cache.keep(
+            project_id=project.pk, answers=keepable, rules=version, at=at, begun=begun
+        )
+        answers |= made
+    return answers, entries
+
+
+def _is_keepable(answer: Answer) -> bool:
+    """Not what a definition changes, nor figures of somebody who is not known yet: no tombstone
+    tells of either."""
+    if answer.decision.reason == Reason.UNKNOWN_FEATURE:
+        return False
+    return answer.decision.is_whole or answer.customer_id is not None
+
+
+def _keep_figures(
+    project: Project,
+    answers: Mapping[Question, Answer],
+    entries: Mapping[Question, Entry],
+    made: Mapping[Question, Decision],
+    at: datetime,
+) -> None:
+    whole = {
+        question: (entries[question], made[question])
+        for question, each in answers.items()
+        if question in entries and not each.decision.is_whole
+    }
+    cache.keep_figures(project_id=project.pk, answers=whole, at=at)

@@ -3,6 +3,7 @@
 from django.db import transaction
 from django.db.models import F
 
+from entitlements import cache
 from entitlements.models import Rules
 from projects.models import Project
 
@@ -13,6 +14,9 @@ def bump(project: Project | str) -> int:
     with transaction.atomic():
         locked = lock(project)
         Rules.objects.for_project(project).filter(pk=locked.pk).update(version=F("version") + 1)
+        transaction.on_commit(
+            lambda: cache.bury_rules(locked.project_id, version=locked.version + 1), robust=True
+        )
     return locked.version + 1
 
 

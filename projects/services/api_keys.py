@@ -7,7 +7,7 @@ from django.db import transaction
 
 from common.errors import Conflict, DomainError, Invalid
 from events.services import audit
-from projects import keys
+from projects import key_cache, keys
 from projects.credentials import PlatformCredential, ProjectCredential
 from projects.models import ApiKey, App, PlatformKey, Project
 from projects.scopes import ALL
@@ -111,6 +111,7 @@ def rotate(
         key.rotated_to = successor
         key.expires_at = min(filter(None, [key.expires_at, at + overlap]))
         key.save(update_fields=["rotated_to", "expires_at"])
+        _forget(key)
         audit.record(
             actor=actor,
             action="key.rotate",
@@ -130,6 +131,7 @@ def revoke(*, key: ApiKey, actor: str, at: datetime, reason: str = "") -> ApiKey
         if key.revoked_at is None:
             key.revoked_at = at
             key.save(update_fields=["revoked_at"])
+            _forget(key)
             audit.record(
                 actor=actor,
                 action="key.revoke",
@@ -174,15 +176,21 @@ def revoke_platform(*, key: PlatformKey, actor: str, at: datetime, reason: str =
     return key
 
 
-def note_use(*, credential: ProjectCredential | PlatformCredential, at: datetime) -> None:
-    """Remember, to the minute, that the key was used."""
+def note_use(*, credential: ProjectCredential | PlatformCredential, at: datetime) -> bool:
+    """Remember, to the minute, that the key was used; whether that had to be written down."""
     if credential.last_used_at is not None and at - credential.last_used_at < USE_RESOLUTION:
-        return
+        return False
     if isinstance(credential, ProjectCredential):
         rows = ApiKey.objects.for_project(credential.project)
         rows.filter(pk=credential.key_id).update(last_used_at=at)
     else:
         PlatformKey.objects.filter(pk=credential.key_id).update(last_used_at=at)
+    return True
+
+
+def _forget(key: ApiKey) -> None:
+    digest = key.digest
+    transaction.on_commit(lambda: key_cache.forget(digest), robust=True)
 
 
 def _check_within(scopes: Collection[str], within: Collection[str] | None) -> None:

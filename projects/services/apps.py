@@ -7,6 +7,7 @@ from django.utils.text import slugify
 
 from common.errors import Conflict
 from events.services import audit
+from projects import key_cache
 from projects.models import App, Project
 from projects.selectors import apps
 
@@ -50,6 +51,7 @@ def change(
         after = {"name": app.name, "archived": app.archived_at is not None}
         if after != before:
             app.save(update_fields=["name", "archived_at"])
+            transaction.on_commit(key_cache.forget, robust=True)
             audit.record(
                 actor=actor,
                 action="app.change",

@@ -1,0 +1,55 @@
+"""What facts alone say about a counted or priced feature, as bytes and back."""
+
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from entitlements import representation
+from entitlements.resolution import Decision, Metering, Reason, Source
+from entitlements.selectors.figures import Answer
+from usage.periods import Period, Unit
+
+
+def encoded(answer: Answer) -> bytes:
+    """The answer with what is not shown: whose figures complete it, and which."""
+    metering = answer.decision.metering
+    return orjson.dumps(
+        {
+            "customer": answer.customer_id,
+            "decision": representation.decision(answer.decision),
+            "metering": metering
+            and [metering.meter_id, metering.period.unit, metering.period.anchor],
+            "is_priced": answer.decision.is_priced,
+        }
+    )
+
+
+def decoded(text: bytes) -> Answer:
+    """The answer that was encoded."""
+    said = orjson.loads(text)
+    shown = said["decision"]
+    decision = Decision(
+        feature=shown["feature"],
+        allowed=shown["allowed"],
+        reason=Reason(shown["reason"]),
+        value=shown["value"],
+        limit=shown["limit"],
+        valid_until=_moment(shown["valid_until"]),
+        version=shown["version"],
+        sources=tuple(Source(each["type"], each["id"]) for each in shown["sources"]),
+        metering=_metering(said["metering"]),
+        is_priced=said["is_priced"],
+    )
+    return Answer(said["customer"], decision)
+
+
+def _metering(said: list[Any] | None) -> Metering | None:
+    if said is None:
+        return None
+    meter_id, unit, anchor = said
+    return Metering(meter_id, Period(Unit(unit), _moment(anchor)))
+
+
+def _moment(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
