@@ -47,12 +47,17 @@ def follow_checkout(
         if grant := held.get(line.pk):
             terms = credit_terms.after(credit_grants.terms_of(grant), left)
             credit_grants.revise(customer=customer, grant=grant, terms=terms, at=at)
-        elif left is not None and line.fulfilled_at is None and not line.price.is_recurring:
+        elif _is_new(line, left, at) and not line.price.is_recurring:
             _give(checkout, line, left, customer, at)
 
 
+def _is_new(line: CheckoutLine, left: Left | None, at: datetime) -> bool:
+    """Whether it is given for the first time, by whatever happens now."""
+    return line.fulfilled_at == at or (line.fulfilled_at is None and left is not None)
+
+
 def _give(
-    checkout: Checkout, line: CheckoutLine, left: Left, customer: Customer, at: datetime
+    checkout: Checkout, line: CheckoutLine, left: Left | None, customer: Customer, at: datetime
 ) -> None:
     product, starts_at = line.price.product, checkout.completed_at or at
     if not product.credits_amount:
