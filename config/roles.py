@@ -29,12 +29,14 @@ ACTS = (
     "entitlements.change_grant",
     "entitlements.add_creditgrant",
     "entitlements.change_creditgrant",
+    "usage.add_meter",
+    "usage.change_meter",
     "webhooks.change_inboundevent",
 )
 """Register and configure projects; issue, rotate and revoke keys; give money back; cancel, pause
 and resume subscriptions; change products, put prices on and off sale; read again; decide about
-what Stripe was asked or refused; connect Stripe accounts; define and archive features; grant and
-revoke; replay events."""
+what Stripe was asked or refused; connect Stripe accounts; define and archive features and meters;
+grant and revoke; replay events."""
 
 VIEWERS, OPERATORS = "Viewers", "Operators"
 

@@ -3,3 +3,10 @@ from django.apps import AppConfig
 
 class UsageConfig(AppConfig):
     name = "usage"
+
+    def ready(self) -> None:
+        """Show what a customer has used on the console's customer page."""
+        from projects.admin import panels
+        from usage.admin import customer_panel
+
+        panels.register(customer_panel.panel, name="usage", order=13)

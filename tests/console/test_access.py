@@ -37,6 +37,7 @@ def test_console_has_a_page_for_each_noun() -> None:
         "billing_stripemeter",
         "billing_subscription",
         "billing_syncobject",
+        "entitlements_creditgrant",
         "entitlements_fact",
         "entitlements_feature",
         "entitlements_grant",
@@ -48,6 +49,7 @@ def test_console_has_a_page_for_each_noun() -> None:
         "projects_customer",
         "projects_platformkey",
         "projects_project",
+        "usage_meter",
         "webhooks_inboundevent",
     ]
 

@@ -16,6 +16,13 @@ from usage.services.recording import Entry, Status
 pytestmark = pytest.mark.django_db
 
 
+@pytest.fixture(autouse=True)
+def _no_months(db: None) -> None:
+    """Whatever months the chore has made in an earlier test are not there."""
+    for month in partitions.made():
+        partitions.drop(month)
+
+
 def rows_in(table: str) -> int:
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM usage_record WHERE tableoid = %s::regclass", [table])

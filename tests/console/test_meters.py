@@ -1,0 +1,43 @@
+"""Operators define what is counted, and see what a customer has used."""
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from tests.console.dialogs import send
+from tests.console.world import World
+from usage.models import Meter
+from usage.services import recording
+from usage.services.recording import Entry
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_meter_is_defined_and_archived_with_a_reason(operator: Client, world: World) -> None:
+    said = {
+        "project": world.project.pk,
+        "code": "bytes",
+        "name": "Traffic",
+        "aggregation": "sum",
+        "unit": "bytes",
+        "reason": "They asked for it.",
+    }
+    send(operator, "/admin/usage/meter/define", **said)
+    meter = Meter.objects.for_project(world.project).get(code="bytes")
+    assert "exists" in send(operator, "/admin/usage/meter/define", **said).text
+
+    send(operator, f"/admin/usage/meter/{meter.pk}/archive", reason="Over.")
+
+    meter.refresh_from_db()
+    assert (meter.name, meter.aggregation, meter.archived_at is None) == ("Traffic", "sum", False)
+
+
+def test_the_customers_page_shows_what_was_used(operator: Client, world: World) -> None:
+    Meter.objects.for_project(world.project).create(code="bytes", name="B", aggregation="sum")
+    entry = Entry(world.customer.pk, "bytes", 1234567)
+    recording.record(project=world.project, entries=[entry], at=timezone.now())
+
+    page = operator.get(f"/admin/projects/customer/{world.customer.pk}/change/").text
+
+    assert "bytes" in page
+    assert page.count("1,234,567") == 2, "today and this month"

@@ -1,0 +1,182 @@
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from django.contrib import admin
+from django.core.validators import RegexValidator
+from django.db.models import Model
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from unfold.enums import ActionVariant
+
+from common.admin import columns, dialogs, fields, filters
+from common.admin.actors import actor
+from common.admin.decorators import action, display
+from common.admin.pages import ReadOnlyAdmin
+from projects.models import Project
+from usage.models import Meter
+from usage.models.meter import Aggregation
+from usage.services import meters
+
+CODE = RegexValidator(
+    r"^[a-z0-9](?:[a-z0-9_.\-]*[a-z0-9])?\Z",
+    "Lower-case letters, digits, '_', '.' and '-', with a letter or digit at both ends.",
+)
+
+
+class DefineForm(dialogs.Dialog):
+    project = fields.choice()
+    code = fields.text(
+        max_length=64, validators=[CODE], help_text="What the project's software names it."
+    )
+    name = fields.text(max_length=120)
+    aggregation = fields.choice(Aggregation.choices, label="What records come to")
+    unit = fields.text(max_length=40, required=False, help_text="What a figure counts.")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        projects = Project.objects.filter(suspended_at__isnull=True)
+        self.fields["project"].choices = [(each.pk, each.name) for each in projects]
+
+
+class ChangeForm(dialogs.Dialog):
+    name = fields.text(max_length=120)
+    unit = fields.text(max_length=40, required=False, help_text="What a figure counts.")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        meter = Meter.objects.across_projects().filter(pk=self.row_key).first()
+        if meter is not None:
+            self.initial |= {"name": meter.name, "unit": meter.unit}
+
+
+DEFINE = dialogs.describe(
+    "Define a meter",
+    "Its code and what its records come to never change.",
+    submit="Define",
+    form=DefineForm,
+)
+CHANGE = dialogs.describe("Change meter", "", submit="Change", form=ChangeForm)
+ARCHIVE = dialogs.describe(
+    "Archive meter",
+    "It counts nothing new: records of it are refused. What it has counted stays.",
+    submit="Archive",
+)
+RESTORE = dialogs.describe("Restore meter", "It counts again.", submit="Restore")
+
+
+@admin.register(Meter)
+class MeterAdmin(ReadOnlyAdmin):
+    """What is counted, under the codes that the projects' software uses."""
+
+    actions_list: ClassVar[Sequence[str]] = ["define"]
+    actions_detail: ClassVar[Sequence[str]] = ["edit", "archive", "restore"]
+    search_fields = ["id__exact", "code__icontains", "name__icontains"]
+    list_select_related = ["project"]
+    list_display = [
+        "code",
+        "name",
+        "aggregation",
+        "unit",
+        "project_link",
+        "state_badge",
+        "created_at",
+    ]
+    list_filter = [filters.PROJECT, filters.words("aggregation", Aggregation.values)]
+    fields = [
+        "id",
+        "code",
+        "name",
+        "aggregation",
+        "unit",
+        "is_watched",
+        "is_forwarded",
+        "project",
+        "state_badge",
+        "created_at",
+        "archived_at",
+    ]
+
+    def has_define_permission(self, request: HttpRequest, obj: Model | str | None = None) -> bool:
+        return request.user.has_perm("usage.add_meter")
+
+    def has_edit_permission(self, request: HttpRequest, obj: Model | str | None = None) -> bool:
+        return request.user.has_perm("usage.change_meter")
+
+    @action(
+        description="Define a meter",
+        url_path="define",
+        icon="add",
+        variant=ActionVariant.PRIMARY,
+        permissions=["define"],
+        dialog=DEFINE,
+    )
+    def define(self, request: HttpRequest, form: DefineForm) -> HttpResponse:
+        said = form.cleaned_data
+
+        def act() -> HttpResponse:
+            meter = meters.create(
+                project=Project.objects.get(pk=said["project"]),
+                code=said["code"],
+                name=said["name"],
+                aggregation=said["aggregation"],
+                unit=said["unit"],
+                reason=said["reason"],
+                actor=actor(request),
+                at=timezone.now(),
+            )
+            return dialogs.finish(request, f"{meter} is defined.", to=columns.url(meter))
+
+        return dialogs.attempt(request, form, DEFINE, act)
+
+    @action(description="Change", url_path="edit", icon="edit", permissions=["edit"], dialog=CHANGE)
+    def edit(self, request: HttpRequest, form: ChangeForm, object_id: str) -> HttpResponse:
+        said = {"name": form.cleaned_data["name"], "unit": form.cleaned_data["unit"]}
+        return self._change(request, form, CHANGE, object_id, said)
+
+    @action(
+        description="Archive",
+        url_path="archive",
+        icon="archive",
+        permissions=["edit"],
+        dialog=ARCHIVE,
+    )
+    def archive(self, request: HttpRequest, form: dialogs.Dialog, object_id: str) -> HttpResponse:
+        return self._change(request, form, ARCHIVE, object_id, {"archived": True})
+
+    @action(
+        description="Restore",
+        url_path="restore",
+        icon="unarchive",
+        permissions=["edit"],
+        dialog=RESTORE,
+    )
+    def restore(self, request: HttpRequest, form: dialogs.Dialog, object_id: str) -> HttpResponse:
+        return self._change(request, form, RESTORE, object_id, {"archived": False})
+
+    def _change(
+        self,
+        request: HttpRequest,
+        form: dialogs.Dialog,
+        dialog: dict[str, Any],
+        object_id: str,
+        changes: dict[str, Any],
+    ) -> HttpResponse:
+        def act() -> HttpResponse:
+            meter = meters.change(
+                meter=self.row(request, object_id),
+                reason=form.cleaned_data["reason"],
+                actor=actor(request),
+                at=timezone.now(),
+                **changes,
+            )
+            return dialogs.finish(request, f"{meter} is changed.", to=columns.url(meter))
+
+        return dialogs.attempt(request, form, dialog, act)
+
+    @display(description="Project", ordering="project__name")
+    def project_link(self, row: Meter) -> object:
+        return columns.link(row.project)
+
+    @display(description="State")
+    def state_badge(self, row: Meter) -> object:
+        return columns.badge("archived" if row.archived_at else "active")
