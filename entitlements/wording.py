@@ -86,7 +86,7 @@ def _amount(decision: Decision, definition: Definition, figures: Figures) -> str
         return f"a use of {name} costs {decision.value} credits out of {figures.balance}"
     if definition.kind == "config":
         return f"{name} is {kinds.text(decision.value)}"
-    limit = "without limit" if decision.limit is None else f"up to {decision.limit}"
+    limit = "has no limit" if decision.limit is None else f"goes up to {decision.limit}"
     if definition.period is None:
         return f"{name} {limit}"
     used = f"{figures.used} used" if decision.used is not None else "not counted"

@@ -2,7 +2,6 @@
 
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from random import Random
 
 import pytest
 from hypothesis import given, settings
@@ -205,43 +204,6 @@ def facts(draw):
 
 KNOWN = {"sso": Definition("sso", "boolean"), "seats": Definition("seats", "limit")}
 many = settings(max_examples=300, deadline=None, database=None)
-
-
-def random_fact(random: Random) -> Fact:
-    is_denial = random.random() < 0.1
-    return Fact(
-        source_type=random.choice(["subscription", "checkout", "grant"]),
-        source_id=f"s{random.randrange(6)}",
-        effect=DENY if is_denial else ALLOW,
-        feature=random.choice(["sso", "seats"]),
-        value=random.choice([True, False, None, -1, 0, 1, 5, 5, 40, "x", 2**60]),
-        reason=random.choice(DENYING if is_denial else ALLOWING),
-        starts_at=NOW + timedelta(hours=random.randrange(-8, 4)),
-        ends_at=random.choice([None, NOW + timedelta(hours=random.randrange(-6, 12))]),
-    )
-
-
-def test_order_and_repetition_do_not_matter_in_ten_thousand_sets_of_facts():
-    random = Random(20261121)
-    for _ in range(10_000):
-        some = [random_fact(random) for _ in range(random.randrange(9))]
-        expected = resolve_all(some, features=KNOWN, at=NOW)
-        for _ in range(5):
-            shuffled = some + random.sample(some, k=len(some) // 2)
-            random.shuffle(shuffled)
-            assert resolve_all(shuffled, features=KNOWN, at=NOW) == expected
-
-
-def test_a_thousand_boundaries_are_right_to_the_microsecond():
-    random = Random(7)
-    for _ in range(1000):
-        start = NOW + timedelta(microseconds=random.randrange(10**12))
-        end = start + timedelta(microseconds=random.randrange(1, 10**12))
-        one = fact(starts_at=start, ends_at=end)
-        moments = (start - TICK, start, end - TICK, end, end + TICK)
-        answers = [decide(one, kind="boolean", at=moment) for moment in moments]
-        assert [each.allowed for each in answers] == [False, True, True, False, False]
-        assert [each.valid_until for each in answers] == [start, end, end, None, None]
 
 
 @many
