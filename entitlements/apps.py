@@ -6,8 +6,10 @@ class EntitlementsConfig(AppConfig):
 
     def ready(self) -> None:
         """Show what a customer may do on the console's customer page."""
-        from entitlements.admin import customer_panel, reservations
+        from entitlements.admin import credits, customer_panel, reservations
         from projects.admin import panels
 
         panels.register(customer_panel.panel, name="access", order=10)
+        panels.register(credits.panel, name="credits", order=12)
+        panels.register_act(credits.ACT)
         panels.register(reservations.panel, name="reservations", order=11)

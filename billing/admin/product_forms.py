@@ -1,13 +1,16 @@
 """The dialogs that change a product."""
 
+from dataclasses import asdict
 from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
-from unfold.widgets import UnfoldBooleanSwitchWidget
+from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldBooleanSwitchWidget
 
 from billing.models import Product
 from billing.models.product import DisputePolicy, RefundPolicy
+from billing.services import product_credits
+from billing.services.product_credits import MAX_AMOUNT, MAX_DAYS, Credits
 from common.admin import dialogs, fields
 from entitlements.admin import values
 from entitlements.models import Feature
@@ -54,6 +57,39 @@ class PoliciesForm(ProductForm):
             "refund_policy": product.refund_policy,
             "dispute_policy": product.dispute_policy,
         }
+
+
+class CreditsForm(ProductForm):
+    amount = forms.IntegerField(
+        min_value=0,
+        max_value=MAX_AMOUNT,
+        widget=UnfoldAdminIntegerFieldWidget(),
+        help_text="For each unit of each period, or of each purchase. 0 for none.",
+    )
+    priority = forms.IntegerField(
+        min_value=0,
+        max_value=100,
+        widget=UnfoldAdminIntegerFieldWidget(),
+        help_text="0 to 100. The lowest number is spent first.",
+    )
+    expires_after_days = forms.IntegerField(
+        required=False,
+        min_value=1,
+        max_value=MAX_DAYS,
+        widget=UnfoldAdminIntegerFieldWidget(),
+        help_text="Empty: those of a period end with it, and bought ones never.",
+    )
+
+    def now(self, product: Product) -> dict[str, Any]:
+        return asdict(product_credits.of(product))
+
+    @property
+    def wanted(self) -> Credits:
+        return Credits(
+            amount=self.cleaned_data["amount"],
+            priority=self.cleaned_data["priority"],
+            expires_after_days=self.cleaned_data["expires_after_days"],
+        )
 
 
 class FeaturesForm(ProductForm):

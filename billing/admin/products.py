@@ -10,10 +10,16 @@ from django.utils.html import format_html_join
 from billing.admin import on_sale, planning, read_again
 from billing.admin.mirrors import METADATA, STRIPE, MirrorAdmin
 from billing.admin.planning import LookedAtForm, PlanForm
-from billing.admin.product_forms import ChangeForm, PoliciesForm
+from billing.admin.product_forms import ChangeForm, CreditsForm, PoliciesForm
 from billing.models import Product
 from billing.models.sync_object import Kind
-from billing.services import catalog, product_features, product_policies, rollouts
+from billing.services import (
+    catalog,
+    product_credits,
+    product_features,
+    product_policies,
+    rollouts,
+)
 from common.admin import columns, dialogs, filters
 from common.admin.actors import actor
 from common.admin.decorators import action, display
@@ -28,6 +34,12 @@ FEATURES = dialogs.describe(
     "Whoever holds the product follows: you see first what that comes to.",
     submit="Set features",
     form=LookedAtForm,
+)
+CREDITS = dialogs.describe(
+    "Credits",
+    "What was given stays as it was.",
+    submit="Set credits",
+    form=CreditsForm,
 )
 POLICIES = dialogs.describe(
     "Refunds and disputes",
@@ -48,6 +60,7 @@ class ProductAdmin(MirrorAdmin):
     kind = Kind.PRODUCT
     actions_detail: ClassVar[Sequence[str]] = [
         "set_features",
+        "set_credits",
         "set_policies",
         "plan_change",
         "recompute",
@@ -68,6 +81,7 @@ class ProductAdmin(MirrorAdmin):
                     "description",
                     "project",
                     "state_badge",
+                    "credits_shown",
                     "refund_policy",
                     "dispute_policy",
                     "created_at",
@@ -109,6 +123,25 @@ class ProductAdmin(MirrorAdmin):
             return dialogs.finish(request, said, to=columns.url(product))
 
         return dialogs.attempt(request, form, FEATURES, act)
+
+    @action(
+        description="Credits",
+        url_path="credits",
+        icon="toll",
+        permissions=["sell"],
+        dialog=CREDITS,
+    )
+    def set_credits(self, request: HttpRequest, form: CreditsForm, object_id: str) -> HttpResponse:
+        product = self.row(request, object_id)
+        changed = product_credits.replace(
+            product=product,
+            wanted=form.wanted,
+            actor=actor(request),
+            reason=form.cleaned_data["reason"],
+            at=timezone.now(),
+        )
+        said = "Set, for what is given from now on." if changed else "Nothing changed."
+        return dialogs.finish(request, said, to=columns.url(product))
 
     @action(
         description="Refunds and disputes",
@@ -190,6 +223,10 @@ class ProductAdmin(MirrorAdmin):
             for each in row.features.all()
         )
         return format_html_join(", ", "{}: {}", pairs) or columns.EMPTY
+
+    @display(description="Credits")
+    def credits_shown(self, row: Product) -> object:
+        return row.credits_amount or columns.EMPTY
 
     @display(description="State")
     def state_badge(self, row: Product) -> object:

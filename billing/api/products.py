@@ -14,7 +14,13 @@ from billing.models import Product
 from billing.models.product import DisputePolicy, RefundPolicy
 from billing.selectors import catalog as stored
 from billing.services import catalog
-from billing.services.product_credits import NO_CREDITS, USUAL_PRIORITY, Credits
+from billing.services.product_credits import (
+    MAX_AMOUNT,
+    MAX_DAYS,
+    NO_CREDITS,
+    USUAL_PRIORITY,
+    Credits,
+)
 from billing.services.product_features import Entitlement
 from common.api.serializers import FlagField, StrictSerializer, WholeNumberField
 from common.api.views import ProjectViewSet
@@ -39,7 +45,7 @@ class GivenFeatureSerializer(StrictSerializer):
 class GivenCreditsSerializer(StrictSerializer):
     """Credits that come with each unit: of each period of a subscription, or of each purchase."""
 
-    amount = WholeNumberField(min_value=1, max_value=MAX_CREDITS)
+    amount = WholeNumberField(min_value=1, max_value=MAX_AMOUNT)
     priority = WholeNumberField(
         min_value=0,
         max_value=100,
@@ -48,7 +54,7 @@ class GivenCreditsSerializer(StrictSerializer):
     )
     expires_after_days = WholeNumberField(
         min_value=1,
-        max_value=MAX_CREDIT_DAYS,
+        max_value=MAX_DAYS,
         allow_null=True,
         default=None,
         help_text="When null those of a period end with it, and bought ones never.",

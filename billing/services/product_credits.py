@@ -12,6 +12,8 @@ from billing.services import rollouts
 from events.services import audit
 
 USUAL_PRIORITY = 50
+MAX_AMOUNT = 10**9
+MAX_DAYS = 3650
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

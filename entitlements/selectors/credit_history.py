@@ -9,9 +9,11 @@ from django.db.models import F, Q, QuerySet, Sum
 from common.errors import NotFound
 from entitlements.models import CreditGrant, CreditTransaction
 from entitlements.selectors import credits
-from projects.models import Project
+from projects.models import Customer, Project
 from projects.selectors import customers
 
+IS_OVERSPENT = Q(revoked_at__isnull=True, spent__gt=F("due"))
+"""As ``CreditGrant.overspent``, in SQL."""
 SHOWN = 100
 """How many grants a standing shows at most."""
 
@@ -33,15 +35,18 @@ class Standing:
 def standing(*, project: Project, user_id: str, at: datetime) -> Standing:
     """What the user has at ``at``; up to four queries."""
     customer = customers.find(project=project, user_id=user_id)
-    if customer is None:
-        return Standing(user_id)
-    rows = CreditGrant.objects.for_project(project).filter(customer=customer)
+    return Standing(user_id) if customer is None else standing_of(customer, at=at)
+
+
+def standing_of(customer: Customer, *, at: datetime) -> Standing:
+    """What the customer has at ``at``; three queries."""
+    rows = CreditGrant.objects.for_project(customer.project_id).filter(customer=customer)
     is_live = credits.is_live(at)
     sums = rows.aggregate(
         balance=Sum("available", filter=is_live), reserved=Sum("reserved"), withheld=Sum("withheld")
     )
     left = rows.filter(Q(is_live, available__gt=0) | Q(reserved__gt=0) | Q(withheld__gt=0))
-    account = credits.account(project_id=project.pk, customer_id=customer.pk)
+    account = credits.account(project_id=customer.project_id, customer_id=customer.pk)
     return Standing(
         customer.user_id,
         customer.pk,

@@ -59,9 +59,10 @@ def low_at(account: CreditAccount) -> int:
 
 
 def lock(*, project_id: str, customer_id: str) -> CreditAccount | None:
-    """The customer's account, locked until the transaction ends; None before the first grant."""
-    rows = CreditAccount.objects.for_project(project_id).select_for_update()
-    return rows.filter(customer_id=customer_id).first()
+    """The customer's account with its customer, locked until the transaction ends; None before
+    the first grant."""
+    rows = CreditAccount.objects.for_project(project_id).select_for_update(of=("self",))
+    return rows.filter(customer_id=customer_id).select_related("customer").first()
 
 
 def find_transaction(*, project_id: str, key: str) -> CreditTransaction | None:

@@ -1,12 +1,15 @@
 """Write movements of credits down, and tell when they run low.
 
 The one place that appends to the ledger. The caller holds the account's lock; the database adds
-the entries up to the grants' sums and refuses what does not balance.
+the entries up to the grants' sums and refuses what does not balance. Answers that depend on the
+balance are forgotten after the commit.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+
+from django.db import transaction
 
 from entitlements import credit_representation as representation
 from entitlements.credits import Leg, Movement
@@ -15,7 +18,7 @@ from entitlements.models.credit_account import Told
 from entitlements.selectors import credits
 from events.catalog import EventType
 from events.services import outbox
-from projects.models import Customer
+from usage import cache
 
 EVENTS = {Told.LOW: EventType.CREDITS_LOW, Told.EXHAUSTED: EventType.CREDITS_EXHAUSTED}
 RANK = [Told.NOTHING, Told.LOW, Told.EXHAUSTED]
@@ -58,6 +61,10 @@ def post(
         occurred_at=at,
     )
     CreditEntry.objects.for_project(account.project_id).bulk_create(_entries(made, legs))
+    names = {account.customer.user_id, account.customer_id}
+    transaction.on_commit(
+        lambda: cache.forget(project_id=account.project_id, names=names), robust=True
+    )
     return made
 
 
@@ -68,7 +75,7 @@ def fell(*, account: CreditAccount, balance: int, at: datetime) -> None:
         return
     account.told = told
     account.save(update_fields=["told"])
-    customer = Customer.objects.for_project(account.project_id).get(pk=account.customer_id)
+    customer = account.customer
     outbox.record(
         project_id=account.project_id,
         type=EVENTS[told],

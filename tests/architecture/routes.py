@@ -109,6 +109,18 @@ CUSTOMERS = [
     post("/entitlements/commit", Scope.USAGE_WRITE, {"reservation": "{reservation}"}, status=200),
     post("/entitlements/release", Scope.USAGE_WRITE, {"reservation": "{spare}"}, status=200),
     get("/entitlements/{user_id}/snapshot", Scope.ENTITLEMENTS_READ),
+    get("/credits/{user_id}", Scope.CREDITS_READ),
+    patch("/credits/{user_id}", Scope.CREDITS_WRITE, {"low_at": 5}),
+    get("/credits/{user_id}/entries", Scope.CREDITS_READ),
+    get("/credits/{user_id}/grants", Scope.CREDITS_READ),
+    post("/credits/{user_id}/grant", Scope.ADMIN_GRANT, {"amount": 5, "reason": "Goodwill."}),
+    post("/credits/{user_id}/spend", Scope.CREDITS_WRITE, {"amount": 1}, status=200),
+    post(
+        "/credits/{user_id}/grants/{credits}/revoke",
+        Scope.ADMIN_GRANT,
+        {"reason": "Over."},
+        status=200,
+    ),
     get("/admin/grants", Scope.ADMIN_READ),
     post(
         "/admin/grant",

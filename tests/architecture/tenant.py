@@ -20,6 +20,7 @@ PREFIXES = {
     "key_id": "key",
     "app_id": "app",
     "grant_id": "grant",
+    "credits": "cgr",
     "product": "prod",
     "rollout": "rol",
     "price": "price",
@@ -60,6 +61,9 @@ def words_of(project: Project, stripe: SandboxStripe, drain: Callable[[], None])
         "/admin/grant",
         {"user_id": user_id, "feature": feature.code, "reason": f"Goodwill of {project.slug}."},
     )
+    credits = tenant.api.post(
+        f"/credits/{user_id}/grant", {"amount": 100, "reason": f"Goodwill of {project.slug}."}
+    )
     drain()
     app = AppFactory.create(project=project)
     key_of(project, scopes=["keys:read"])
@@ -78,6 +82,7 @@ def words_of(project: Project, stripe: SandboxStripe, drain: Callable[[], None])
         "user_id": user_id,
         "newcomer": f"new-to-{project.slug}",
         "code": feature.code,
+        "credits": credits.json()["grant"]["id"],
         "grant_id": Grant.objects.for_project(project).latest("id").pk,
         "product": product["id"],
         "rollout": _change(tenant, product),

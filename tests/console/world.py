@@ -35,9 +35,9 @@ from billing.models import (
 )
 from common import crypto
 from common.ids import new_id
-from entitlements.models import Feature, Grant
+from entitlements.models import CreditGrant, Feature, Grant
 from entitlements.resolution import Reason
-from entitlements.services import signing_keys
+from entitlements.services import credit_grants, signing_keys
 from events.catalog import EventType
 from events.services import audit, outbox
 from projects.models import ApiKey, App, Customer, PlatformKey, Project
@@ -85,6 +85,7 @@ class World:
     refund: Refund
     stripe_customer: StripeCustomer
     grant: Grant
+    credits: CreditGrant
     sync_object: SyncObject
     event: InboundEvent
     intent: StripeIntent
@@ -123,6 +124,17 @@ def build(*, size: int = 1, name: str = "Acme", now: datetime | None = None) -> 
     bought = [_buy(customer, account, price, name, now, number) for number in range(size)]
     grants = [
         grant(customer, (features[1], 5 + number), at=now, reason=f"{name} asked for it.")
+        for number in range(size)
+    ]
+    credits = [
+        credit_grants.give_by_hand(
+            project=project,
+            user_id=customer.user_id,
+            amount=100 + number,
+            reason=f"{name} asked for it.",
+            actor="command",
+            at=now,
+        )
         for number in range(size)
     ]
     state(
@@ -181,6 +193,7 @@ def build(*, size: int = 1, name: str = "Acme", now: datetime | None = None) -> 
         refund=refund,
         stripe_customer=stripe_customer,
         grant=grants[-1],
+        credits=credits[-1],
         sync_object=events[-1].sync,
         event=events[-1],
         intent=[_intent(product, name, number) for number in range(size)][-1],

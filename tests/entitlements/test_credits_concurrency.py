@@ -1,0 +1,116 @@
+"""Many spenders at once, judged by the ledger and not only by the balance."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
+import pytest
+from django.db import connection
+from django.db.models import Sum
+
+from entitlements.errors import NotEnoughCredits
+from entitlements.models import CreditEntry, CreditTransaction
+from entitlements.selectors import credits as stored
+from entitlements.services import credit_grants, credits
+from events.models import OutboxEvent
+from tests.factories.entitlements import NOW
+from tests.factories.projects import CustomerFactory
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+SPENDERS, RUNS = 8, 200
+
+
+@pytest.fixture
+def spenders() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(SPENDERS) as threads:
+        yield threads
+        gate = Barrier(SPENDERS)
+        list(threads.map(lambda _: (gate.wait(), connection.close()), range(SPENDERS)))
+
+
+def at_once(threads, act):
+    """What comes of it when everybody acts in the same moment; None for a refusal."""
+    gate = Barrier(SPENDERS)
+
+    def run(number):
+        gate.wait()
+        try:
+            return act(number)
+        except NotEnoughCredits:
+            return None
+
+    return list(threads.map(run, range(SPENDERS)))
+
+
+def give(customer, *amounts):
+    for amount in amounts:
+        credit_grants.give_by_hand(
+            project=customer.project,
+            user_id=customer.user_id,
+            amount=amount,
+            reason="Goodwill.",
+            actor="operator:ada",
+            at=NOW,
+        )
+
+
+def spent_by_the_ledger(customer):
+    entries = CreditEntry.objects.for_project(customer.project_id).filter(bucket="spent")
+    return entries.filter(grant__customer=customer).aggregate(sum=Sum("amount"))["sum"] or 0
+
+
+def test_never_more_than_there_was(project, spenders):
+    customer = CustomerFactory.create(project=project)
+    who = {"project_id": project.pk, "customer_id": customer.pk}
+    there = spent = 0
+    for run in range(RUNS):
+        more, cost = 10 + run % 17, 3 + run % 5
+        give(customer, more)
+        there += more
+        done = at_once(
+            spenders,
+            lambda _, cost=cost: credits.spend(**who, amount=cost, at=NOW),
+        )
+        allowed = min(there // cost, SPENDERS)
+        assert sum(each is not None for each in done) == allowed, run
+        left = [each.balance for each in done if each is not None]
+        assert sorted(left) == sorted(there - cost * (n + 1) for n in range(allowed)), run
+        there, spent = there - allowed * cost, spent + allowed * cost
+        assert spent_by_the_ledger(customer) == spent, run
+        assert stored.balance(**who, at=NOW) == there, run
+
+
+def test_one_key_is_spent_once_however_many_send_it(project, spenders):
+    for run in range(20):
+        customer = CustomerFactory.create(project=project)
+        give(customer, 100)
+        who = {"project_id": project.pk, "customer_id": customer.pk}
+        done = at_once(
+            spenders,
+            lambda _, who=who, run=run: credits.spend(**who, amount=7, at=NOW, key=f"k-{run}"),
+        )
+        assert len({each.transaction_id for each in done}) == 1
+        assert sum(not each.is_repeat for each in done) == 1
+        assert spent_by_the_ledger(customer) == 7
+
+
+def test_reservations_are_settled_once_and_low_is_told_once(project, spenders):
+    customer = CustomerFactory.create(project=project)
+    give(customer, 50)
+    who = {"project_id": project.pk, "customer_id": customer.pk}
+    held = at_once(spenders, lambda n: credits.hold(**who, amount=10, at=NOW, reference=f"res_{n}"))
+    assert sum(each is not None for each in held) == 5
+    at_once(
+        spenders,
+        lambda n: credits.settle(
+            **who, reference=f"res_{n // 2}", amount=4 if held[n // 2] else 0, at=NOW
+        ),
+    )
+    settled = sum(each is not None for each in held[:4])
+    assert spent_by_the_ledger(customer) == 4 * settled
+    assert stored.balance(**who, at=NOW) == 6 * settled
+    rows = CreditTransaction.objects.for_project(project).filter(customer=customer)
+    assert rows.filter(movement="settle").count() == settled
+    told = OutboxEvent.objects.for_project(project).filter(type__startswith="credits.")
+    assert sorted(event.type for event in told) == ["credits.exhausted"]

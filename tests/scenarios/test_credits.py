@@ -1,0 +1,237 @@
+"""Credits that come with what is bought: renewed, spent, refunded, disputed, and abused."""
+
+import pytest
+
+from sandbox import bank
+from tests.billing.api.tenant import Json
+from tests.scenarios.story import Story
+
+ALICE = "/credits/alice"
+
+
+def sells(
+    story: Story,
+    name: str,
+    amount: int,
+    price: int = 10_000,
+    *,
+    interval: str | None = "month",
+    days: int | None = None,
+    priority: int = 50,
+    **policies: str,
+) -> Json:
+    """A product that brings credits, by its price."""
+    brings = {"amount": amount, "expires_after_days": days, "priority": priority}
+    return story.sells(name, price, interval=interval, product={"credits": brings, **policies})
+
+
+def balance(story: Story) -> int:
+    return int(story.get(ALICE)["balance"])
+
+
+def spend(story: Story, amount: int) -> int:
+    return int(story.post(f"{ALICE}/spend", {"amount": amount})["balance"])
+
+
+def grants(story: Story, *names: str) -> list[tuple[object, ...]]:
+    """These figures of every grant, the oldest first."""
+    rows = story.get(f"{ALICE}/grants")["data"][::-1]
+    return [tuple(row[name] for name in names) for row in rows]
+
+
+def credit_events(story: Story) -> list[str]:
+    return [each for each in story.events() if each.startswith("credits.")]
+
+
+def last_payment(story: Story) -> Json:
+    return dict(story.get("/payments")["data"][0])
+
+
+def test_a_month_renews_and_never_touches_what_was_bought(story: Story) -> None:
+    story.buys(sells(story, "Pack", 500, interval=None, priority=60))
+    story.buys(sells(story, "Pro", 100))
+    story.post(f"{ALICE}/grant", {"amount": 7, "reason": "Welcome."})
+    assert balance(story) == 607
+    assert spend(story, 40) == 567
+    for month in range(1, 4):
+        story.advance(days=31, hours=2)
+        assert balance(story) == 607, month
+        assert spend(story, 100) == 507, month
+    figures = grants(story, "amount", "spent", "expired", "available")
+    assert figures == [
+        (500, 0, 0, 500),
+        (100, 40, 60, 0),
+        (7, 0, 0, 7),
+        *[(100, 100, 0, 0)] * 3,
+    ]
+    assert {source["type"] for (source,) in grants(story, "source")} == {
+        "checkout",
+        "subscription",
+        "operator",
+    }
+    assert credit_events(story) == []
+
+
+def test_what_outlives_its_period_rolls_over(story: Story) -> None:
+    price = sells(story, "Pro", 100, days=60)
+    story.buys(price)
+    spend(story, 30)
+    story.advance(days=31, hours=2)
+    assert balance(story) == 170
+    story.advance(days=30)
+    assert balance(story) == 200
+    story.delete(f"/subscriptions/alice/{price['product']}?when=now")
+    story.settle()
+    assert balance(story) == 200
+    story.advance(days=62)
+    assert balance(story) == 0
+
+
+def test_units_multiply_and_running_out_is_told_once(story: Story) -> None:
+    story.buys(sells(story, "Pack", 50, interval=None), quantity=3)
+    assert balance(story) == 150
+    story.events()
+    spend(story, 140)
+    spend(story, 9)
+    spend(story, 1)
+    assert credit_events(story) == ["credits.low", "credits.exhausted"]
+    assert story.payload("credits.exhausted")["balance"] == 0
+
+
+def test_a_cancelled_subscription_keeps_its_credits_to_the_end(story: Story) -> None:
+    price = sells(story, "Pro", 100)
+    story.buys(price)
+    story.patch(f"/subscriptions/alice/{price['product']}", {"cancel_at_period_end": True})
+    story.advance(days=20)
+    assert balance(story) == 100
+    story.advance(days=12)
+    assert balance(story) == 0
+    assert grants(story, "expired", "overspent") == [(100, 0)]
+
+
+def test_what_is_cancelled_now_is_over_now(story: Story) -> None:
+    price = sells(story, "Pro", 100)
+    story.buys(price)
+    spend(story, 30)
+    story.delete(f"/subscriptions/alice/{price['product']}?when=now")
+    story.settle()
+    assert balance(story) == 0
+    assert grants(story, "spent", "expired", "overspent") == [(30, 70, 0)]
+
+
+def test_while_a_payment_is_overdue_the_new_credits_wait(story: Story) -> None:
+    story.buys(sells(story, "Pro", 100))
+    story.post(f"{ALICE}/grant", {"amount": 7, "reason": "Welcome."})
+    story.declines()
+    story.advance(days=31, hours=2)
+    assert (balance(story), story.get(ALICE)["withheld"]) in {(7, 100), (7, 0)}
+    story.accepts()
+    story.advance(days=6)
+    assert (balance(story), story.get(ALICE)["withheld"]) == (107, 0)
+
+
+@pytest.mark.parametrize(
+    ("policy", "after_half", "after_all"),
+    [
+        ("revoke", (60, 0), (0, 40)),
+        ("proportional", (10, 0), (0, 40)),
+        ("keep", (60, 0), (60, 0)),
+    ],
+)
+@pytest.mark.parametrize("interval", [None, "month"])
+def test_what_a_refund_claws_back(
+    story: Story,
+    policy: str,
+    after_half: tuple[int, int],
+    after_all: tuple[int, int],
+    interval: str | None,
+) -> None:
+    """Of 100 credits 40 are spent: never more than the other 60 is taken."""
+    story.buys(sells(story, "Pack", 100, interval=interval, refund_policy=policy))
+    story.post(f"{ALICE}/grant", {"amount": 7, "reason": "Welcome."})
+    spend(story, 40)
+    paid = last_payment(story)
+    for expected in (after_half, after_all):
+        story.post(f"/payments/{paid['id']}/refunds", {"amount": 5000})
+        story.settle()
+        left, overspent = grants(story, "available", "overspent")[0]
+        assert (left, overspent) == expected
+        assert balance(story) == 7 + expected[0]
+    if interval:
+        story.advance(days=31, hours=2)
+        assert balance(story) == 107
+
+
+def test_a_refund_that_bounces_gives_the_credits_back(story: Story) -> None:
+    story.buys(sells(story, "Pack", 100, interval=None))
+    spend(story, 40)
+    paid = last_payment(story)
+    given = story.post(f"/payments/{paid['id']}/refunds", {"amount": 10_000})
+    story.settle()
+    assert balance(story) == 0
+    story.advance(days=3)
+    bank.fail_refund(story.stripe.world, given["stripe_id"])
+    story.settle()
+    assert balance(story) == 60
+    assert grants(story, "given", "spent", "overspent") == [(100, 40, 0)]
+    moves = [each["movement"] for each in story.get(f"{ALICE}/entries")["data"]]
+    assert moves == ["grant", "take_back", "spend", "grant"]
+
+
+@pytest.mark.parametrize("outcome", ["won", "lost"])
+def test_disputed_credits_wait_for_the_bank(story: Story, outcome: str) -> None:
+    story.buys(sells(story, "Pack", 100, interval=None))
+    spend(story, 40)
+    opened = bank.dispute(story.stripe.world, last_payment(story)["stripe_id"])
+    story.settle()
+    assert (balance(story), story.get(ALICE)["withheld"]) == (0, 60)
+    assert story.refused(story.api.post(f"{ALICE}/spend", {"amount": 1})) == (
+        409,
+        "not-enough-credits",
+    )
+    bank.decide(story.stripe.world, opened["id"], outcome)
+    story.settle()
+    won = outcome == "won"
+    assert (balance(story), story.get(ALICE)["withheld"]) == (60 if won else 0, 0)
+    assert grants(story, "overspent") == [(0 if won else 40,)]
+
+
+def test_up_burn_down_refund_gains_nothing_and_shows(story: Story) -> None:
+    small, large = sells(story, "Small", 100, 1000), sells(story, "Large", 5000, 50_000)
+    path = f"/subscriptions/alice/{small['product']}"
+    story.buys(small)
+    story.advance(days=10)
+    story.patch(path, {"price": large["id"], "when": "now"})
+    story.settle()
+    assert balance(story) == 5000
+    spend(story, 4900)
+    path = f"/subscriptions/alice/{large['product']}"
+    story.patch(path, {"price": small["id"], "when": "now"})
+    story.settle()
+    assert (balance(story), grants(story, "amount", "spent", "overspent")) == (
+        0,
+        [(100, 4900, 4800)],
+    )
+    path = f"/subscriptions/alice/{small['product']}"
+    story.patch(path, {"price": large["id"], "when": "now"})
+    story.settle()
+    assert balance(story) == 100, "the same period never gives more than its largest product"
+
+
+def test_what_a_product_brings_counts_from_now_on(story: Story) -> None:
+    price = sells(story, "Pro", 100)
+    story.buys(price)
+    pack = sells(story, "Pack", 10, interval=None)
+    story.buys(pack)
+    for each in (price, pack):
+        story.patch(f"/products/{each['product']}", {"credits": {"amount": 300}})
+    story.settle()
+    assert balance(story) == 110
+    shown = story.get(f"/products/{price['product']}")["credits"]
+    assert shown == {"amount": 300, "priority": 50, "expires_after_days": None}
+    story.advance(days=31, hours=2)
+    assert balance(story) == 310
+    story.patch(f"/products/{price['product']}", {"credits": None})
+    story.advance(days=31)
+    assert balance(story) == 10
+    assert story.get(f"/products/{price['product']}")["credits"] is None
