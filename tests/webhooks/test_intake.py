@@ -69,6 +69,18 @@ def test_other_types_are_kept_and_ignored(post: StripePost, type_: str) -> None:
     assert SyncObject.objects.count() == 0
 
 
+def test_what_stripe_finds_wrong_with_usage_is_kept(post: StripePost) -> None:
+    """A thin event: it names an object without showing it."""
+    type_ = "v1.billing.meter.error_report_triggered"
+    related = {"id": "mtr_1", "type": "billing.meter", "url": "/v1/billing/meters/mtr_1"}
+    why = {"reason": {"error_count": 1, "error_types": [{"code": "no_meter", "error_count": 1}]}}
+    thin = {"id": "evt_thin", "object": "v2.core.event", "type": type_, "livemode": False}
+    assert post({**thin, "related_object": related, "data": why}).status_code == 200
+    kept = InboundEvent.objects.get()
+    assert (kept.type, kept.status, kept.sync) == (type_, "ignored", None)
+    assert b"no_meter" in bytes(kept.body)
+
+
 def test_an_upcoming_invoice_names_nothing(post: StripePost) -> None:
     body = event(type="invoice.upcoming")
     body["data"]["object"].pop("id")
