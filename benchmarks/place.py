@@ -33,6 +33,7 @@ from config.stack.programs import web
 from config.stack.readiness import responds
 
 VAR = CHECKOUT / "var" / "bench"
+TEMPLATE = "migrated"
 SOURCES = ("filling.py", "shop.py")
 
 
@@ -168,14 +169,29 @@ class Place:
         return self.servers.valkey.url(database)
 
     def _world(self, name: str, number: int, shop: Shop | None = None) -> World:
-        self.servers.postgres.create(name)
         database_url, redis_url = self.servers.postgres.url(name), self.redis_url(number)
         environment = self.environment(database_url, redis_url)
-        _run(["manage.py", "migrate", "--verbosity", "0"], environment)
+        if shop is None:
+            self._migrate(TEMPLATE)
+            self._copy(TEMPLATE, name)
+        else:
+            self._migrate(name)
         made = shop or Shop(**json.loads(_run(["-m", "benchmarks.shop"], environment)))
         world = World(name, database_url, redis_url, free_port(), made, environment)
         world.forget()
         return world
+
+    def _migrate(self, name: str) -> None:
+        """Bring a database up to date; one that is not there is made."""
+        self.servers.postgres.create(name)
+        address = self.servers.postgres.url(name)
+        environment = self.environment(address, self.redis_url(0))
+        _run(["manage.py", "migrate", "--verbosity", "0"], environment)
+
+    def _copy(self, template: str, name: str) -> None:
+        with psycopg.connect(self.servers.postgres.url("postgres"), autocommit=True) as connection:
+            statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+            connection.execute(statement.format(sql.Identifier(name), sql.Identifier(template)))
 
     def _exists(self, name: str) -> bool:
         with psycopg.connect(self.servers.postgres.url("postgres")) as connection:
