@@ -117,7 +117,7 @@ def test_the_free_tier_is_everybodys_and_changes_for_everybody(
     assert (story.may("calls", "nobody"), consume(story, 5, user_id="bob")) == ("free_tier", 5)
     assert story.may("calls", "bob") == "no: limit_reached"
     story.buys(plans[0])
-    story.settle()
+    story.advance(minutes=5)
     story.events()
     story.put("/free-tier", {"features": [{"feature": "calls", "value": 20}]})
     story.settle()
