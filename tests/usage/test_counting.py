@@ -342,3 +342,24 @@ def test_waits_for_nobody_who_has_locked_the_customer(customer: Customer, meter:
             lambda asked: counting.take(asked, limit=5, at=NOW), [wish(customer, meter)]
         )
     assert outcome.is_done
+
+
+@pytest.mark.django_db
+def test_server_plans_the_statement_once(customer: Customer, meter: Meter) -> None:
+    def plans() -> int:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE %s", [COUNTS]
+            )
+            return int(cursor.fetchone()[0])
+
+    for amount in (1, 40_000, 3_000_000_000):
+        counting.take(wish(customer, meter, amount), limit=2**53 - 1, at=NOW, marks=[amount])
+        counting.take(wish(customer, meter, amount), limit=1, at=NOW, marks=[amount, 2**40])
+    kept = plans()
+    assert 0 < kept <= 2
+    counting.take(wish(customer, meter, 7), limit=100, at=NOW, marks=[80, 100])
+    assert plans() == kept
+
+
+COUNTS = "%usage_recordkey%"

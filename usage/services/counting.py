@@ -16,7 +16,9 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.db import connection
+from psycopg.types.numeric import Int8
 
+from common import prepared
 from common.errors import Conflict
 from usage import record_ids
 from usage.errors import MeterArchived, NotConsumable, UsageKeyReused
@@ -165,7 +167,7 @@ class Wish(NamedTuple):
             "customer": self.customer_id,
             "meter": self.meter_id,
             "period": self.period.key,
-            "amount": self.amount,
+            "amount": Int8(self.amount),
             **more,
         }
 
@@ -187,7 +189,15 @@ def take(
     meter that several limits share.
     """
     id_ = record_ids.of_key(wish.project_id, f"take\0{key}") if key else record_ids.fresh(at)
-    given = _given(wish, id_, at, said, limit=limit, released=0, marks=list(marks))
+    given = _given(
+        wish,
+        id_,
+        at,
+        said,
+        limit=_large(limit),
+        released=Int8(0),
+        marks=[Int8(mark) for mark in marks],
+    )
     for _ in range(ATTEMPTS):
         row = _row(_COUNT, given)
         if row is not None and row.is_counted:
@@ -208,7 +218,7 @@ def settle(wish: Wish, *, reserved: int, key: str, at: datetime) -> Outcome:
     No limit is asked: it was promised. A movement is noted. Raises MeterArchived.
     """
     id_ = record_ids.of_key(wish.project_id, f"settle\0{key}")
-    given = _given(wish, id_, at, "", limit=None, released=reserved, marks=[])
+    given = _given(wish, id_, at, "", limit=None, released=Int8(reserved), marks=[])
     for _ in range(ATTEMPTS):
         row = _row(_COUNT, given)
         if row is not None and row.is_counted:
@@ -225,7 +235,7 @@ def reserve(wish: Wish, *, limit: int | None, at: datetime) -> Outcome:
 
     Raises MeterArchived, NotConsumable.
     """
-    given = wish.parameters(limit=limit, at=at)
+    given = wish.parameters(limit=_large(limit), at=at)
     for _ in range(ATTEMPTS):
         row = _row(_RESERVE, given) or _row(_READ, given)
         if row is not None and not row.is_open:
@@ -248,14 +258,17 @@ def _given(wish: Wish, id_: str, at: datetime, said: str, **more: Any) -> dict[s
     return wish.parameters(record=id_, fingerprint=sameness, at=at, **more)
 
 
+def _large(figure: int | None) -> Int8 | None:
+    """Of one type whatever its size: each type is a statement of its own to the server."""
+    return None if figure is None else Int8(figure)
+
+
 def _sameness(customer_id: str, meter_id: str, amount: int, said: str) -> bytes:
     return record_ids.fingerprint(customer_id, meter_id, f"{amount}\n{said}", None)
 
 
 def _row(statement: str, given: dict[str, Any]) -> Row | None:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, given)
-        found = cursor.fetchone()
+    found = prepared.row(statement, given)
     return None if found is None else Row(int(found[0]), int(found[1]), *found[2:])
 
 
