@@ -19,6 +19,7 @@ from django.db.models.functions import Now
 
 from common.logs import redact
 from common.models import BatchRun, ProjectQuerySet, RunStatus
+from common.selectors import batch_runs as stored
 
 log = structlog.get_logger(__name__)
 
@@ -62,7 +63,7 @@ def turn(job: Job[RunT], *, at: datetime) -> bool:
     run: RunT | None = None
     try:
         with transaction.atomic():
-            run = _claim(job)
+            run = stored.lock_due(job.runs())
             if run is None:
                 return False
             if run.total is None and not _begin(job, run):
@@ -79,12 +80,6 @@ def turn(job: Job[RunT], *, at: datetime) -> bool:
 def end(run: BatchRun, *, at: datetime, status: RunStatus = RunStatus.DONE) -> None:
     """Say what the run has come to; the caller saves it."""
     run.status, run.finished_at = status.value, at
-
-
-def _claim(job: Job[RunT]) -> RunT | None:
-    """The next due run, locked; None when there is none that nobody is at work on."""
-    due = job.runs().filter(status=RunStatus.RUNNING, next_try_at__lte=Now())
-    return due.select_for_update(skip_locked=True, of=("self",)).order_by("next_try_at").first()
 
 
 def _begin(job: Job[RunT], run: RunT) -> bool:
@@ -124,7 +119,7 @@ def _size(job: Job[RunT], run: RunT) -> int:
 def _failed(job: Job[RunT], run: RunT, error: Exception) -> None:
     """Try a smaller batch at once, a single row after a pause, and leave it behind at last."""
     with transaction.atomic():
-        row = job.runs().select_for_update(of=("self",)).get(pk=run.pk)
+        row = stored.lock(job.runs(), run_id=run.pk)
         if row.cursor != run.cursor or row.status != RunStatus.RUNNING:
             return
         is_single = _size(job, row) == 1

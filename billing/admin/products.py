@@ -2,8 +2,10 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from django.contrib import admin
+from django.contrib.admin.utils import quote
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html_join
 
@@ -18,12 +20,11 @@ from billing.services import (
     product_credits,
     product_features,
     product_policies,
-    rollouts,
 )
 from common.admin import columns, dialogs, filters
 from common.admin.actors import actor
 from common.admin.decorators import action, display
-from common.admin.sections import Section
+from common.admin.sections import Button, Section
 from entitlements.admin import values
 
 CHANGE = dialogs.describe(
@@ -48,11 +49,7 @@ POLICIES = dialogs.describe(
     form=PoliciesForm,
 )
 ROLLOUTS = 10
-RECOMPUTE = dialogs.describe(
-    "Recompute holders",
-    "Everybody who holds the product is looked at again, from our own rows. Stripe is not asked.",
-    submit="Recompute",
-)
+PLANNING = "billing_product_plan_change"
 
 
 @admin.register(Product)
@@ -63,7 +60,6 @@ class ProductAdmin(MirrorAdmin):
         "set_credits",
         "set_policies",
         "plan_change",
-        "recompute",
         "edit",
         "read_again",
     ]
@@ -91,6 +87,11 @@ class ProductAdmin(MirrorAdmin):
         STRIPE,
         METADATA,
     ]
+
+    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
+        """Those above the page; planning a change stands with the changes."""
+        actions: list[Any] = super().get_actions_detail(request, object_id)
+        return [each for each in actions if each.action_name != PLANNING]
 
     def has_sell_permission(self, request: HttpRequest, obj: Model | str | None = None) -> bool:
         return request.user.has_perm("billing.change_product")
@@ -176,23 +177,6 @@ class ProductAdmin(MirrorAdmin):
         return planning.plan(request, form, self.row(request, object_id))
 
     @action(
-        description="Recompute holders",
-        url_path="recompute",
-        icon="refresh",
-        permissions=["sell"],
-        dialog=RECOMPUTE,
-    )
-    def recompute(self, request: HttpRequest, form: dialogs.Dialog, object_id: str) -> HttpResponse:
-        product = self.row(request, object_id)
-        rollouts.repeat(
-            product=product,
-            actor=actor(request),
-            reason=form.cleaned_data["reason"],
-            at=timezone.now(),
-        )
-        return dialogs.finish(request, "Its holders are recomputed.", to=columns.url(product))
-
-    @action(
         description="Change",
         url_path="edit",
         icon="edit",
@@ -233,7 +217,13 @@ class ProductAdmin(MirrorAdmin):
         return on_sale.badge(row)
 
     def sections(self, request: HttpRequest, row: Any) -> Sequence[Section]:
-        return [_features(row), _prices(row), _rollouts(row)]
+        return [_features(row), _prices(row), _rollouts(row, self._planning(request, row))]
+
+    def _planning(self, request: HttpRequest, row: Product) -> list[Button]:
+        if not self.has_sell_permission(request):
+            return []
+        href = reverse(f"admin:{PLANNING}", args=[quote(row.pk)])
+        return [Button("Plan a change", href, icon="rule")]
 
 
 def _features(row: Product) -> Section:
@@ -270,7 +260,7 @@ def _prices(row: Product) -> Section:
     )
 
 
-def _rollouts(row: Product) -> Section:
+def _rollouts(row: Product, buttons: Sequence[Button]) -> Section:
     return Section(
         title="Changes",
         note="Of what it gives, on their way to its holders.",
@@ -287,4 +277,5 @@ def _rollouts(row: Product) -> Section:
         ],
         more=columns.listing("billing.rollout", q=row.pk),
         right=[2, 3],
+        buttons=buttons,
     )

@@ -9,7 +9,7 @@ from django.utils import timezone
 from billing.admin import rollout_figures
 from billing.models import Rollout
 from billing.selectors import rollouts as stored
-from billing.services import planned_rollouts
+from billing.services import planned_rollouts, rollouts
 from common.admin import columns, dialogs, filters
 from common.admin.actors import actor
 from common.admin.decorators import action, display
@@ -24,6 +24,11 @@ APPLY = dialogs.describe(
     submit="Apply",
 )
 DISCARD = dialogs.describe("Discard", "It is kept, and nobody carries it out.", submit="Discard")
+RECOMPUTE = dialogs.describe(
+    "Recompute holders",
+    "Everybody who holds the product is looked at again, from our own rows. Stripe is not asked.",
+    submit="Recompute",
+)
 SHOWN = 50
 
 
@@ -31,7 +36,7 @@ SHOWN = 50
 class RolloutAdmin(ReadOnlyAdmin):
     """Changes of products on their way to their holders, planned ones among them."""
 
-    actions_detail: ClassVar[Sequence[str]] = ["apply_change", "discard"]
+    actions_detail: ClassVar[Sequence[str]] = ["apply_change", "discard", "recompute"]
     search_fields = ["id__exact", "product__id__exact"]
     list_select_related = ["project", "product"]
     list_display = [
@@ -115,6 +120,23 @@ class RolloutAdmin(ReadOnlyAdmin):
             row=self.row(request, object_id),
             said="Discarded.",
         )
+
+    @action(
+        description="Recompute holders",
+        url_path="recompute",
+        icon="refresh",
+        permissions=["sell"],
+        dialog=RECOMPUTE,
+    )
+    def recompute(self, request: HttpRequest, form: dialogs.Dialog, object_id: str) -> HttpResponse:
+        product = self.row(request, object_id).product
+        rollouts.repeat(
+            product=product,
+            actor=actor(request),
+            reason=form.cleaned_data["reason"],
+            at=timezone.now(),
+        )
+        return dialogs.finish(request, "Its holders are recomputed.", to=columns.url(product))
 
     def _decide(
         self,

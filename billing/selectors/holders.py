@@ -19,7 +19,7 @@ def of(product: Product) -> ProjectQuerySet[Customer]:
     return rows.filter(Q(pk__in=subscribed) | Q(pk__in=bought)).order_by("pk")
 
 
-def after(product: Product, cursor: str, limit: int) -> list[str]:
+def after(product: Product, *, cursor: str, limit: int) -> list[str]:
     """The ids of the next holders behind the cursor."""
     rows = of(product).filter(pk__gt=cursor) if cursor else of(product)
     return list(rows.values_list("pk", flat=True)[:limit])

@@ -77,7 +77,7 @@ class Planned:
 
 def plan(*, subscription: Subscription, product_id: str, change: Change, at: datetime) -> Planned:
     """What the change comes to. Raises a Conflict or an Invalid for one that cannot be."""
-    check_running(subscription, change, at)
+    check_running(subscription, change, at=at)
     before = arrangements.of(subscription)
     after = arrangements.changed(before, _wishes(subscription.project, product_id, change))
     if change.is_billed:
@@ -91,7 +91,7 @@ def plan(*, subscription: Subscription, product_id: str, change: Change, at: dat
     return Planned(when=when, before=before, after=after, params=params)
 
 
-def check_running(subscription: Subscription, change: Change, at: datetime) -> None:
+def check_running(subscription: Subscription, change: Change, *, at: datetime) -> None:
     """Raises for a subscription that cannot be changed now, whatever the change."""
     stripe_id(subscription)
     if subscription.status in OVERDUE:

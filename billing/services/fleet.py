@@ -81,7 +81,8 @@ def to_move(*, product: Product, move: Move) -> list[str]:
 def _batches(product: Product, most: int | None) -> Iterator[dict[str, Customer]]:
     cursor, left = "", most
     while left is None or left > 0:
-        ids = holders.after(product, cursor, BATCH if left is None else min(BATCH, left))
+        limit = BATCH if left is None else min(BATCH, left)
+        ids = holders.after(product, cursor=cursor, limit=limit)
         if not ids:
             return
         rows = Customer.objects.for_project(product.project_id).filter(pk__in=ids)
@@ -174,7 +175,7 @@ def _after(row: Subscription, prospect: Prospect, at: datetime) -> arrangements.
     """What it would be billed for. Raises what the change itself would raise."""
     move, to_price = prospect.move, prospect.to_price
     assert move is not None
-    change_planning.check_running(row, move.change, at)
+    change_planning.check_running(row, move.change, at=at)
     before = arrangements.of(row)
     after = arrangements.changed(before, [Wanted(prospect.product.pk, to_price)])
     arrangements.check(before, after, currency=row.currency)

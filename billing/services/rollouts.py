@@ -18,6 +18,7 @@ from common import batch_runs
 from common.batch_runs import Job
 from common.models import RunStatus
 from common.queue import enqueue
+from common.selectors import batch_runs as runs
 from events.services import audit
 from projects.selectors import customers
 
@@ -59,9 +60,8 @@ def supersede(*, product: Product, at: datetime) -> None:
 
     Subscriptions that it names are still moved.
     """
-    rows = Rollout.objects.for_project(product.project_id)
-    running = rows.filter(product=product, status=RunStatus.RUNNING)
-    for row in running.select_for_update(of=("self",)).order_by("pk"):
+    rows = Rollout.objects.for_project(product.project_id).filter(product=product)
+    for row in runs.lock_running(rows):
         leave(row, at, without_moves=RunStatus.SUPERSEDED)
         row.save(update_fields=["status", "finished_at"])
 
@@ -99,7 +99,7 @@ def leave(rollout: Rollout, at: datetime, *, without_moves: RunStatus = RunStatu
 JOB: Job[Rollout] = Job(
     runs=lambda: Rollout.objects.across_projects().select_related("product"),
     count=lambda run: holders.of(run.product).count(),
-    batch=lambda run, limit: holders.after(run.product, run.cursor, limit),
+    batch=lambda run, limit: holders.after(run.product, cursor=run.cursor, limit=limit),
     work=_follow,
     finish=leave,
 )

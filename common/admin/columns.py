@@ -39,6 +39,8 @@ TONES: Mapping[str, str] = {
     "planned": "info",
     "sent": "info",
     "processing": "info",
+    "running": "info",
+    "moving": "info",
     "pending": "info",
     "test": "info",
     "past_due": "warning",

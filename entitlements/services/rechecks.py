@@ -12,6 +12,7 @@ from common import batch_runs
 from common.batch_runs import Job
 from common.models import ProjectQuerySet, RunStatus
 from common.queue import enqueue
+from common.selectors import batch_runs as runs
 from entitlements.models import Recheck
 from entitlements.selectors import rules
 from entitlements.services import announcements
@@ -27,8 +28,7 @@ def start(*, project: Project, at: datetime) -> Recheck:
     """Look at everybody by the rules as they are now; what runs for older ones ends. In the
     transaction of the change, which has raised the version of the rules."""
     project_id = project.pk
-    older = Recheck.objects.for_project(project_id).filter(status=RunStatus.RUNNING)
-    for row in older.select_for_update(of=("self",)).order_by("pk"):
+    for row in runs.lock_running(Recheck.objects.for_project(project_id)):
         batch_runs.end(row, at=at, status=RunStatus.SUPERSEDED)
         row.save(update_fields=["status", "finished_at"])
     made = Recheck.objects.for_project(project_id).create(rules_version=rules.version(project_id))
