@@ -18,7 +18,7 @@ def row(statement: str, given: Mapping[str, Any]) -> tuple[Any, ...] | None:
     connection.ensure_connection()
     prepared = _Prepared(connection.connection)
     make = connection.make_debug_cursor if connection.queries_logged else connection.make_cursor
-    with make(prepared) as cursor:
+    with make(prepared) as cursor:  # type: ignore[arg-type]  # stubs: a cursor of psycopg's own
         cursor.execute(statement, given)
         found: tuple[Any, ...] | None = cursor.fetchone()
     return found
