@@ -40,6 +40,7 @@ def test_console_has_a_page_for_each_noun() -> None:
         "entitlements_creditgrant",
         "entitlements_fact",
         "entitlements_feature",
+        "entitlements_freetierentry",
         "entitlements_grant",
         "entitlements_signingkey",
         "events_auditentry",

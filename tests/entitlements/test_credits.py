@@ -210,7 +210,7 @@ def test_running_low_and_out_is_told_once_until_topped_up(customer):
         ("credits.exhausted", 0),
         ("credits.exhausted", 0),
     ]
-    event = OutboxEvent.objects.for_project(customer.project).first()
+    event = OutboxEvent.objects.for_project(customer.project).earliest("pk")
     assert (event.subject, event.customer_id) == (customer.pk, customer.pk)
     assert event.data == {
         "user_id": "ada",
@@ -289,7 +289,7 @@ def test_credits_of_one_source_never_touch_those_of_another(customer):
 def test_the_database_insists_on_its_ledger(customer):
     given = give(customer, 100)
     entries = CreditEntry.objects.for_project(customer.project)
-    entry = entries.first()
+    entry = entries.earliest("pk")
 
     def add(*legs):
         entries.bulk_create(

@@ -26,7 +26,12 @@ def spenders() -> Iterator[ThreadPoolExecutor]:
     with ThreadPoolExecutor(SPENDERS) as threads:
         yield threads
         gate = Barrier(SPENDERS)
-        list(threads.map(lambda _: (gate.wait(), connection.close()), range(SPENDERS)))
+
+        def leave(_):
+            gate.wait()
+            connection.close()
+
+        list(threads.map(leave, range(SPENDERS)))
 
 
 def at_once(threads, act):

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from config.schedule import SCHEDULE
 from entitlements import tasks
+from entitlements.services import credit_grants
 from events.models import OutboxEvent
 from tests.factories.entitlements import claim, grant, state
 
@@ -22,7 +23,14 @@ def test_schedule_rings_tasks_that_exist():
     current_app.loader.import_default_modules()
     scheduled = {entry["task"] for entry in SCHEDULE.values()}
     ours = {name for name in current_app.tasks if name.startswith("entitlements.")}
-    assert ours == {"entitlements.expire_grants", "entitlements.tell_due"}
+    assert ours == {
+        "entitlements.expire_credits",
+        "entitlements.expire_grants",
+        "entitlements.expire_reservations",
+        "entitlements.hold_limits",
+        "entitlements.recheck",
+        "entitlements.tell_due",
+    }
     assert ours <= scheduled
 
 
@@ -33,6 +41,22 @@ def test_expired_grants_are_told(project, customer, sso):
     tasks.expire_grants()
     assert told(project)[-2:] == ["entitlements.changed", "grant.expired"]
     assert told(project).count("grant.expired") == 1
+
+
+def test_expired_credits_are_told(project, customer):
+    yesterday = timezone.now() - timedelta(days=1)
+    credit_grants.give_by_hand(
+        project=project,
+        user_id="ada",
+        amount=5,
+        reason="Goodwill.",
+        actor="operator:ada",
+        expires_at=yesterday + timedelta(hours=1),
+        at=yesterday,
+    )
+    tasks.expire_credits()
+    tasks.expire_credits()
+    assert told(project) == ["credits.exhausted"]
 
 
 def test_what_time_changed_is_told(project, customer, sso):

@@ -64,7 +64,8 @@ def test_a_month_renews_and_never_touches_what_was_bought(story: Story) -> None:
         (7, 0, 0, 7),
         *[(100, 100, 0, 0)] * 3,
     ]
-    assert {source["type"] for (source,) in grants(story, "source")} == {
+    sources = [row["source"] for row in story.get(f"{ALICE}/grants")["data"]]
+    assert {source["type"] for source in sources} == {
         "checkout",
         "subscription",
         "operator",
@@ -124,7 +125,7 @@ def test_while_a_payment_is_overdue_the_new_credits_wait(story: Story) -> None:
     story.post(f"{ALICE}/grant", {"amount": 7, "reason": "Welcome."})
     story.declines()
     story.advance(days=31, hours=2)
-    assert (balance(story), story.get(ALICE)["withheld"]) in {(7, 100), (7, 0)}
+    assert (balance(story), story.get(ALICE)["withheld"]) == (7, 100)
     story.accepts()
     story.advance(days=6)
     assert (balance(story), story.get(ALICE)["withheld"]) == (107, 0)
