@@ -57,7 +57,7 @@ def standing(of: Consumable, at: datetime) -> Decision:
     return figures.whole(project_id=of.project_id, answers=answers, outlook=present(at))[None]
 
 
-def counted(decision: Decision, outcome: Outcome, at: datetime) -> Decision:
+def counted(decision: Decision, outcome: Outcome, *, at: datetime) -> Decision:
     """The decision about a use of a metered feature, with the figures after it."""
     moment = max(at, outcome.window.starts_at)
     whole = measured(decision, used=outcome.used, reserved=outcome.reserved, at=moment)

@@ -81,14 +81,20 @@ def _count(subject: Consumable, wish: Wish, key: str, at: datetime) -> Consumpti
     outcome = take()
     if not outcome.is_done and outcome.reserved and reservations.expire_of(subject, at):
         outcome = take()
-    answer = counted(decision, outcome, at)
+    answer = counted(decision, outcome, at=at)
     if not outcome.is_done:
         return Consumption(answer)
     if not outcome.is_duplicate:
         consumables.forget(subject)
     if outcome.is_noted:
         passed = any(outcome.used - wish.amount < mark <= outcome.used for mark in marks)
-        thresholds.notice(wish.project_id, wish.customer_id, wish.meter_id, at, now=passed)
+        thresholds.notice(
+            project_id=wish.project_id,
+            customer_id=wish.customer_id,
+            meter_id=wish.meter_id,
+            at=at,
+            now=passed,
+        )
     return Consumption(answer, wish.amount, outcome.record_id, outcome.is_duplicate)
 
 
@@ -109,7 +115,7 @@ def _pay(subject: Consumable, customer_id: str, amount: int, key: str, at: datet
         )
 
     try:
-        spent = reservations.patiently(spend, subject, at)
+        spent = reservations.patiently(spend, subject, at=at)
     except NotEnoughCredits as refusal:
         return Consumption(unpaid(decision, balance=refusal.extra["balance"]))
     if not spent.is_repeat:

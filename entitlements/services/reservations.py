@@ -148,7 +148,7 @@ def expire_of(subject: Consumable, at: datetime) -> bool:
     return sum(_expire(row, at) for row in over) > 0
 
 
-def patiently(act: Callable[[], T], subject: Consumable, at: datetime) -> T:
+def patiently(act: Callable[[], T], subject: Consumable, *, at: datetime) -> T:
     """What ``act`` returns; once more if credits were missing and some could be given back."""
     try:
         return act()
@@ -199,7 +199,7 @@ def _hold_units(row: Reservation, decision: Decision, at: datetime) -> Decision:
     assert decision.metering is not None
     wish = Wish(row.project_id, row.customer_id, *decision.metering, row.amount)
     outcome = counting.reserve(wish, limit=decision.limit, at=at)
-    answer = counted(decision, outcome, at)
+    answer = counted(decision, outcome, at=at)
     if not outcome.is_done:
         raise _Refused(answer, is_worth_retrying=outcome.reserved > 0)
     return answer
@@ -276,4 +276,10 @@ def _settle_units(row: Reservation, used: int, at: datetime) -> None:
         counting.release(wish)
         return
     counting.settle(wish._replace(amount=used), reserved=row.amount, key=row.pk, at=at)
-    thresholds.notice(row.project_id, row.customer_id, row.feature.meter_id, at, now=True)
+    thresholds.notice(
+        project_id=row.project_id,
+        customer_id=row.customer_id,
+        meter_id=row.feature.meter_id,
+        at=at,
+        now=True,
+    )

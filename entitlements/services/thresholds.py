@@ -64,7 +64,7 @@ def tell(*, project_id: str, customer_id: str, meter_id: str, at: datetime) -> N
         _tell_all(moved, at)
 
 
-def notice(project_id: str, customer_id: str, meter_id: str, at: datetime, *, now: bool) -> None:
+def notice(*, project_id: str, customer_id: str, meter_id: str, at: datetime, now: bool) -> None:
     """After something was counted and noted: tell ``now`` what it has come to, or wake who does.
 
     What was counted stays counted when telling fails; the movement is still there then.

@@ -1,0 +1,125 @@
+"""The statements that check and count, and how a counter stands when one has run.
+
+The counters of customer and meter are locked first, in the order of their periods; the one that
+the limit is held against decides; then the record's key, the counters, the record and the hour's
+total follow from each other in the same statement. It is SQL, because the ORM has no words for a
+write that depends on another one; it is constant, and planned once for each connection.
+"""
+
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from common import prepared
+
+COUNT = """
+WITH held AS MATERIALIZED (
+    SELECT period, starts_at, ends_at, used, reserved, siblings FROM usage_counter
+    WHERE project_id = %(project)s AND customer_id = %(customer)s AND meter_id = %(meter)s
+      AND EXISTS (
+        SELECT FROM usage_counter
+        WHERE project_id = %(project)s AND customer_id = %(customer)s AND meter_id = %(meter)s
+          AND period = %(period)s)
+    ORDER BY period FOR UPDATE
+), target AS (
+    SELECT used, reserved, starts_at, ends_at, GREATEST(%(at)s, starts_at) AS counts_at,
+        siblings <= (SELECT count(*) FROM held) AS is_whole,
+        archived_at IS NULL AND aggregation IN ('count', 'sum') AS is_open, is_forwarded, is_shared
+    FROM held JOIN usage_meter ON project_id = %(project)s AND id = %(meter)s
+    WHERE period = %(period)s
+), keyed AS (
+    INSERT INTO usage_recordkey
+        (project_id, id, customer_id, meter_id, occurred_at, recorded_at, fingerprint)
+    SELECT %(project)s, %(record)s, %(customer)s, %(meter)s, counts_at, %(at)s, %(fingerprint)s
+    FROM target
+    WHERE is_whole AND is_open AND (counts_at < ends_at OR %(released)s > 0)
+      AND (%(limit)s::numeric IS NULL
+        OR used + reserved - %(released)s + %(amount)s <= %(limit)s::numeric)
+    ON CONFLICT DO NOTHING
+    RETURNING occurred_at
+), counted AS (
+    UPDATE usage_counter AS counter SET
+        used = counter.used + CASE
+            WHEN occurred_at >= counter.starts_at AND occurred_at < counter.ends_at
+            THEN %(amount)s ELSE 0 END,
+        reserved = counter.reserved - CASE
+            WHEN counter.period = %(period)s THEN %(released)s ELSE 0 END
+    FROM keyed
+    WHERE counter.project_id = %(project)s AND counter.customer_id = %(customer)s
+      AND counter.meter_id = %(meter)s
+), recorded AS (
+    INSERT INTO usage_record
+        (project_id, customer_id, meter_id, occurred_at, id, value, recorded_at, forwarding)
+    SELECT %(project)s, %(customer)s, %(meter)s, occurred_at, %(record)s, %(amount)s, %(at)s,
+        CASE WHEN is_forwarded THEN 'pending' ELSE '' END
+    FROM keyed, target
+), totalled AS (
+    INSERT INTO usage_total AS total
+        (project_id, customer_id, meter_id, hour, count, sum, max, last, last_at)
+    SELECT %(project)s, %(customer)s, %(meter)s, date_trunc('hour', occurred_at, 'UTC'),
+        1, %(amount)s, %(amount)s, %(amount)s, occurred_at
+    FROM keyed
+    ON CONFLICT (project_id, customer_id, meter_id, hour) DO UPDATE SET
+        count = total.count + 1,
+        sum = total.sum + excluded.sum,
+        max = GREATEST(total.max, excluded.max),
+        last = CASE WHEN (excluded.last_at, excluded.last) > (total.last_at, total.last)
+            THEN excluded.last ELSE total.last END,
+        last_at = GREATEST(total.last_at, excluded.last_at)
+), noted AS (
+    INSERT INTO usage_movement AS movement (project_id, customer_id, meter_id, moved_at)
+    SELECT %(project)s, %(customer)s, %(meter)s, %(at)s
+    FROM keyed, target
+    WHERE is_shared OR %(released)s > 0 OR EXISTS (
+        SELECT FROM unnest(%(marks)s::numeric[]) AS mark
+        WHERE used < mark AND mark <= used + %(amount)s)
+    ON CONFLICT (project_id, customer_id, meter_id) DO UPDATE SET moved_at = excluded.moved_at
+    RETURNING moved_at
+)
+SELECT used, reserved, starts_at, ends_at, is_whole AND counts_at < ends_at AS is_running,
+    is_open, EXISTS (SELECT FROM keyed) AS is_counted, EXISTS (SELECT FROM noted) AS is_noted
+FROM target
+"""
+
+RESERVE = """
+UPDATE usage_counter SET reserved = reserved + %(amount)s
+WHERE project_id = %(project)s AND customer_id = %(customer)s AND meter_id = %(meter)s
+  AND period = %(period)s AND %(at)s < ends_at AND EXISTS (
+    SELECT FROM usage_meter WHERE project_id = %(project)s AND id = %(meter)s
+      AND archived_at IS NULL AND aggregation IN ('count', 'sum'))
+  AND (%(limit)s::numeric IS NULL OR used + reserved + %(amount)s <= %(limit)s::numeric)
+RETURNING used, reserved, starts_at, ends_at, true, true, true, false
+"""
+
+READ = """
+SELECT used, reserved, starts_at, ends_at, %(at)s < ends_at,
+    archived_at IS NULL AND aggregation IN ('count', 'sum'), false, false
+FROM usage_counter JOIN usage_meter
+    ON usage_meter.project_id = usage_counter.project_id AND usage_meter.id = meter_id
+WHERE usage_counter.project_id = %(project)s AND customer_id = %(customer)s
+  AND meter_id = %(meter)s AND period = %(period)s
+"""
+
+RELEASE = """
+UPDATE usage_counter SET reserved = reserved - %(amount)s
+WHERE project_id = %(project)s AND customer_id = %(customer)s AND meter_id = %(meter)s
+  AND period = %(period)s
+"""
+
+
+class Row(NamedTuple):
+    """The counter before the statement, and what the statement did."""
+
+    used: int
+    reserved: int
+    starts_at: datetime
+    ends_at: datetime
+    is_running: bool
+    is_open: bool
+    is_counted: bool
+    is_noted: bool
+
+
+def row(statement: str, given: dict[str, Any]) -> Row | None:
+    """The counter, if it is there, after one of these statements has run."""
+    found = prepared.row(statement, given)
+    return None if found is None else Row(int(found[0]), int(found[1]), *found[2:])
