@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from billing.models import Price, Rollout, StripeIntent
@@ -130,6 +132,12 @@ def test_what_is_previewed_is_what_then_happens_without_stripe(
     assert sorted(seats.items()) == [
         ("user-0000", 3), ("user-0001", 3), ("user-0002", 3), ("user-0003", None)
     ]  # fmt: skip
+    with CaptureQueriesContext(connection) as one:
+        assert len(tenant.api.get("/rollouts").json()["data"]) == 1
+    tenant.api.patch(path, {"features": [sold("sso")]})
+    with CaptureQueriesContext(connection) as two:
+        assert len(tenant.api.get("/rollouts").json()["data"]) == 2
+    assert len(one) == len(two)
     assert neighbour.api.get(f"/rollouts/{made['id']}").status_code == 404
     assert neighbour.api.get("/rollouts").json()["data"] == []
 
