@@ -58,7 +58,7 @@ class DecisionSerializer(serializers.Serializer[Any]):
 
 
 class TracedFactSerializer(serializers.Serializer[Any]):
-    source = SourceSerializer()
+    source = SourceSerializer()  # type: ignore[assignment]  # the API's name for it
     effect = serializers.ChoiceField(choices=[Effect.ALLOW.value, Effect.DENY.value])
     value = ValueField()
     reason = serializers.ChoiceField(choices=REASONS)
