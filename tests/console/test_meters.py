@@ -2,6 +2,7 @@
 
 import pytest
 from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
 from tests.console.dialogs import send
@@ -22,11 +23,11 @@ def test_a_meter_is_defined_and_archived_with_a_reason(operator: Client, world: 
         "unit": "bytes",
         "reason": "They asked for it.",
     }
-    send(operator, "/admin/usage/meter/define", **said)
+    send(operator, "/admin/usage/meter/define/", **said)
     meter = Meter.objects.for_project(world.project).get(code="bytes")
-    assert "exists" in send(operator, "/admin/usage/meter/define", **said).text
+    assert "exists" in send(operator, "/admin/usage/meter/define/", **said).text
 
-    send(operator, f"/admin/usage/meter/{meter.pk}/archive", reason="Over.")
+    send(operator, reverse("admin:usage_meter_archive", args=[meter.pk]), reason="Over.")
 
     meter.refresh_from_db()
     assert (meter.name, meter.aggregation, meter.archived_at is None) == ("Traffic", "sum", False)

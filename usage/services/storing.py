@@ -99,7 +99,7 @@ def find(*, project_id: str, ids: Sequence[str]) -> dict[str, Row]:
     with connection.cursor() as cursor:
         cursor.execute(FIND, {"project": project_id, "ids": arrays.of_texts(ids)})
         rows = [
-            Row(*told[:5], None if told[5] is None else bytes(told[5]))
-            for told in cursor.fetchall()
+            Row(id_, customer, meter, moment, value, None if member is None else bytes(member))
+            for id_, customer, meter, moment, value, member in cursor.fetchall()
         ]
     return {row.id: row for row in rows}
