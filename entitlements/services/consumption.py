@@ -57,8 +57,8 @@ def _denied(subject: Consumable, amount: int, key: str, at: datetime) -> Consump
         return Consumption(whole)
     if subject.decision.is_priced:
         was = ledger.find_transaction(project_id=subject.project_id, key=key)
-        is_mine = was is not None and was.customer_id == subject.customer_id
-        is_done = is_mine and was.feature == subject.decision.feature
+        mine = (subject.customer_id, subject.decision.feature)
+        is_done = was is not None and (was.customer_id, was.feature) == mine
     else:
         is_done = counting.was_taken(
             project_id=subject.project_id,
