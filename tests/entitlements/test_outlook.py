@@ -1,0 +1,334 @@
+"""Whole answers from the database; ``at=`` any time, ``assume=`` anything, ``explain=1``."""
+
+from datetime import UTC, datetime, timedelta
+from random import Random
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from common.times import rfc3339
+from entitlements import representation, resolution
+from entitlements.models.fact import Effect, SourceType
+from entitlements.models.feature import FeatureKind
+from entitlements.outlook import Outlook
+from entitlements.resolution import Question, Reason
+from entitlements.selectors import decisions, features, free_tier
+from entitlements.selectors import facts as stored
+from entitlements.services import credit_grants
+from entitlements.services import free_tier as free
+from projects.models import Customer
+from tests.factories.entitlements import FeatureFactory, claim, grant, state
+from tests.factories.projects import CustomerFactory
+from tests.factories.usage import MeterFactory
+from usage.services import recording
+from usage.services.recording import Entry
+
+pytestmark = pytest.mark.django_db
+
+CHECK = "/entitlements/check"
+SECOND = timedelta(seconds=1)
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def calls(project):
+    meter = MeterFactory.create(project=project, code="calls")
+    return FeatureFactory.create(
+        project=project, code="calls", kind=FeatureKind.METERED, meter=meter, period="month"
+    )
+
+
+@pytest.fixture
+def render(project):
+    return FeatureFactory.create(project=project, code="render", kind=FeatureKind.CREDITS)
+
+
+@pytest.fixture
+def theme(project):
+    return FeatureFactory.create(
+        project=project, code="theme", kind=FeatureKind.CONFIG, merge="priority"
+    )
+
+
+def use(project, value, at, user_id="ada"):
+    [outcome] = recording.record(
+        project=project,
+        entries=[Entry(user_id=user_id, meter="calls", value=value, occurred_at=at)],
+        at=at,
+    )
+    assert outcome.status == "recorded", outcome
+
+
+def give_credits(project, amount, at, user_id="ada"):
+    credit_grants.give_by_hand(
+        project=project, user_id=user_id, amount=amount, reason="Goodwill.", actor="me", at=at
+    )
+
+
+def look(api, feature, user_id="ada", **query):
+    response = api.get(CHECK, query={"user_id": user_id, "feature": feature, **query})
+    assert response.status_code == 200, response.content
+    return response.json()
+
+
+def test_metered_priced_and_config_answers_are_whole(api, project, customer, calls, render, theme):
+    now = timezone.now()
+    state(
+        customer,
+        claim(calls, 10, starts_at=now - DAY),
+        claim(render, 5, starts_at=now - DAY),
+        claim(theme, {"name": "dark"}, starts_at=now - DAY),
+        at=now - DAY,
+    )
+    use(project, 7, now)
+    made = look(api, "calls")
+    assert [made[name] for name in ("allowed", "limit", "used", "remaining")] == [True, 10, 7, 3]
+    assert made["resets_at"] == made["valid_until"]
+    assert made["resets_at"].endswith("T00:00:00Z")
+    use(project, 3, now)
+    for made in (look(api, "calls", explain=1), look(api, "calls", explain=True)):
+        assert (made["allowed"], made["reason"], made["remaining"]) == (False, "limit_reached", 0)
+        assert made["explanation"]["sentence"].startswith("No: all 10 of calls")
+    made = look(api, "render", explain=1)
+    assert (made["allowed"], made["reason"], made["value"]) == (False, "credits_exhausted", 5)
+    give_credits(project, 11, now)
+    made = look(api, "render", explain=1)
+    assert (made["allowed"], made["remaining"]) == (True, 2)
+    assert [each["step"] for each in made["explanation"]["steps"]] == [
+        "facts", "time", "merge", "credits", "answer"]  # fmt: skip
+    assert look(api, "theme")["value"] == {"name": "dark"}
+    assert look(api, "theme", user_id="nobody")["value"] is None
+    everything = api.get("/entitlements", query={"user_id": "ada", "explain": 1}).json()
+    for each in everything["entitlements"]:
+        assert each == look(api, each["feature"], explain=1)
+
+
+def random_change(random, customer, features, at):
+    feature = random.choice(features)
+    value = {"boolean": True, "config": random.choice(["a", {"b": 1}])}.get(
+        feature.kind, random.choice([0, 3, 9])
+    )
+    ends_at = random.choice([None, at + random.randrange(1, 40) * SECOND])
+    if random.random() < 0.2:
+        free.replace(
+            project=customer.project,
+            wanted=[(feature, value)] if random.random() < 0.7 else [],
+            actor="me",
+            at=at,
+        )
+        return
+    source_type = random.choice([SourceType.SUBSCRIPTION, SourceType.GRANT])
+    is_denial = source_type == SourceType.GRANT and random.random() < 0.3
+    said = claim(
+        feature,
+        None if is_denial else value,
+        starts_at=at + random.randrange(0, 20) * SECOND,
+        ends_at=ends_at,
+        effect=Effect.DENY if is_denial else Effect.ALLOW,
+        reason=Reason.REVOKED if is_denial else Reason.ENTITLED,
+    )
+    claims = [] if random.random() < 0.2 else [said]
+    source = f"s{random.randrange(3)}"
+    state(customer, *claims, source=source, source_type=source_type, at=at)
+
+
+def test_past_is_answered_as_it_was_and_the_future_as_it_comes(
+    project, customer, sso, seats, theme
+):
+    """Also: what the database answers is what the function says of the same facts."""
+    random = Random(20261121)
+    kinds = [sso, seats, theme]
+    asked = [Question(user, each.code) for user in ("ada", "nobody") for each in kinds]
+    start = timezone.now() + SECOND
+    answered = []
+    for number in range(40):
+        at = start + number * SECOND
+        random_change(random, customer, kinds, at)
+        made = decisions.check_many(project=project, questions=asked, at=at + SECOND / 2)
+        answered.append((at + SECOND / 2, made))
+        rows = stored.current(customer=customer)
+        facts = [
+            *stored.known(rows),
+            *free_tier.facts(free_tier.entries(project=project, at=at), at=at),
+        ]
+        for each in kinds:
+            assert decisions.check(
+                project=project, user_id="ada", feature=each.code, at=at
+            ) == resolution.resolve(
+                facts,
+                definition=features.definition(each),
+                at=at,
+                version=Customer.objects.for_project(project).get(pk=customer.pk).version,
+            )
+    now = at + DAY
+    for moment, made in answered:
+        outlook = Outlook(at=moment, now=now)
+        again = decisions.explain_many(project=project, questions=asked, outlook=outlook)
+        assert {question: each.decision for question, each in again.items()} == made
+    for later in (1, 3, 7, 20, 60):
+        moment = at + later * SECOND
+        outlook = Outlook(at=moment, now=at)
+        seen = decisions.explain_many(project=project, questions=asked, outlook=outlook)
+        made = decisions.check_many(project=project, questions=asked, at=moment)
+        assert {question: each.decision for question, each in seen.items()} == made
+
+
+def test_past_and_future_figures(api, project, customer, calls, render):
+    now = datetime.now(tz=UTC).replace(minute=30)
+    born = now - 3 * DAY
+    state(
+        customer,
+        claim(calls, 10, starts_at=born),
+        claim(render, 5, starts_at=born),
+        at=born,
+    )
+    type(calls).objects.for_project(project).update(created_at=born)
+    give_credits(project, 10, now - DAY)
+    use(project, 10, now - timedelta(hours=3))
+
+    def figures(at):
+        outlook = Outlook(at=at, now=now)
+        asked = [Question("ada", "calls"), Question("ada", "render")]
+        found = decisions.explain_many(project=project, questions=asked, outlook=outlook)
+        return [(each.decision.reason.value, each.decision.remaining) for each in found.values()]
+
+    today, window = now - timedelta(hours=6), timedelta(days=62)
+    reached = ("limit_reached", 0)
+    if today.month == now.month:
+        assert figures(today) == [("entitled", 10), ("entitled", 2)]
+        assert figures(now) == [reached, ("entitled", 2)]
+    assert figures(now - 2 * DAY)[1] == ("credits_exhausted", 0)
+    assert figures(now + window) == [("entitled", 10), ("entitled", 2)]
+
+
+def same(one, other):
+    """But for what names the source, and how often the customer changed."""
+    return all(one[name] == other[name] for name in one.keys() - {"sources", "version"})
+
+
+def test_assumed_grant_is_answered_like_a_real_one(
+    api, project, customer, seats, theme, django_capture_on_commit_callbacks
+):
+    now = timezone.now()
+    state(customer, claim(seats, 5, starts_at=now), at=now)
+    assumed = {
+        "seats": look(api, "seats", assume="grant:seats=25"),
+        "theme": look(api, "theme", assume='grant:theme={"a":[1]}'),
+        "nobody": look(api, "seats", user_id="nobody", assume="grant:seats=25"),
+    }
+    body = {"checks": [{"user_id": "ada", "feature": "theme"}]}
+    body["assume"] = [{"feature": "theme", "value": {"a": [1]}}]
+    assert api.post(CHECK, body).json()["data"][0] == {"user_id": "ada", **assumed["theme"]}
+    everything = api.get("/entitlements", query={"user_id": "ada", "assume": "grant:seats=25"})
+    assert everything.json()["entitlements"][0] == assumed["seats"]
+    assert assumed["seats"]["sources"] == [{"type": "grant", "id": "assumed:seats"}]
+    assert look(api, "seats")["value"] == 5
+    newcomer = CustomerFactory.create(project=project, user_id="nobody")
+    with django_capture_on_commit_callbacks(execute=True):
+        grant(customer, (seats, 25), (theme, {"a": [1]}), at=timezone.now())
+        grant(newcomer, (seats, 25), at=timezone.now())
+    assert same(look(api, "seats"), assumed["seats"])
+    assert same(look(api, "theme"), assumed["theme"])
+    assert same(look(api, "seats", user_id="nobody"), assumed["nobody"])
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"at": ""},
+        {"at": "yesterday"},
+        {"at": "1999-12-31T23:59:59Z"},
+        {"at": "2200-01-01T00:00:00Z"},
+        {"at": "0001-01-01T00:00:00+14:00"},
+        {"at": "9999-12-31T23:59:59-14:00"},
+        {"assume": ""},
+        {"assume": "sso"},
+        {"assume": "prod_nothing"},
+        {"assume": "price_nothing"},
+        {"assume": "sub_01"},
+        {"assume": "grant:"},
+        {"assume": "grant:warp"},
+        {"assume": "grant:sso=1"},
+        {"assume": "grant:sso="},
+        {"assume": "grant:sso={"},
+        {"explain": "maybe"},
+        {"depth": "1"},
+    ],
+    ids=str,
+)
+def test_what_cannot_be_looked_at_is_refused(api, customer, sso, query):
+    for path, said in (
+        (CHECK, {"user_id": "ada", "feature": "sso"}),
+        ("/entitlements", {"user_id": "ada"}),
+    ):
+        response = api.get(path, query={**said, **query})
+        assert response.status_code == 422, response.content
+        assert response["Content-Type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"assume": [{}]},
+        {"assume": [{"feature": "sso", "product": "prod_1"}]},
+        {"assume": [{"product": "prod_1", "value": 5}]},
+        {"assume": [{"feature": "sso"}] * 11},
+        {"assume": "sso"},
+        {"at": 5},
+        {"explain": "yes"},
+    ],
+    ids=str,
+)
+def test_what_cannot_be_assumed_of_many_is_refused(api, customer, sso, said):
+    body = {"checks": [{"user_id": "ada", "feature": "sso"}], **said}
+    assert api.post(CHECK, body).status_code == 422
+
+
+def test_neighbours_features_and_figures_are_out_of_sight(
+    other_api, other_project, customer, seats
+):
+    for assume in ("grant:seats=25",):
+        response = other_api.get(
+            CHECK, query={"user_id": customer.pk, "feature": "seats", "assume": assume}
+        )
+        assert response.status_code == 422
+
+
+def test_a_thousand_pairs_cost_as_many_queries_as_one(project, calls, render, theme, seats, sso):
+    now = timezone.now()
+    people = [CustomerFactory.create(project=project, user_id=f"u{n}") for n in range(200)]
+    for person in people[:20]:
+        state(
+            person,
+            claim(calls, 10, starts_at=now - DAY),
+            claim(render, 5, starts_at=now - DAY),
+            at=now,
+        )
+    codes = [each.code for each in (calls, render, theme, seats, sso)]
+    pairs = [Question(person.user_id, code) for person in people for code in codes]
+
+    def queries(ask):
+        with CaptureQueriesContext(connection) as seen:
+            made = ask()
+        return len(made), len(seen)
+
+    one = [Question("u0", "calls"), Question("u0", "render")]
+    outlook = Outlook(at=now + SECOND, now=now)
+    few = queries(lambda: decisions.check_many(project=project, questions=one, at=now))
+    many = queries(lambda: decisions.check_many(project=project, questions=pairs, at=now))
+    told = queries(
+        lambda: decisions.explain_many(project=project, questions=pairs, outlook=outlook)
+    )
+    assert (few[1], many, told) == (7, (1000, 7), (1000, 7))
+    plain = queries(lambda: decisions.check_many(project=project, questions=pairs[4:5], at=now))
+    assert plain == (1, 4)
+
+
+def test_decision_is_shown_without_what_is_not_for_showing(project, customer, calls):
+    made = decisions.check(project=project, user_id="ada", feature="calls", at=timezone.now())
+    assert set(representation.decision(made)) == {
+        "feature", "allowed", "reason", "value", "limit", "used", "remaining", "resets_at",
+        "valid_until", "version", "sources"}  # fmt: skip
+    assert rfc3339(made.resets_at) == representation.decision(made)["resets_at"]
