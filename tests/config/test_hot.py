@@ -1,0 +1,124 @@
+"""The hottest addresses go around the middleware, and keep what every caller is promised."""
+
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from common.redis import breaker
+from config import hot
+from projects import key_cache
+from projects.models import ApiKey, Project
+from projects.services import api_keys
+from tests.api_client import ApiClient
+from tests.factories.entitlements import FeatureFactory
+from tests.factories.projects import key_of
+
+pytestmark = pytest.mark.django_db
+CHECK = "/api/v1/entitlements/check"
+A_WHILE = timedelta(seconds=1)
+"""Long enough for one request on a busy machine."""
+ASK = f"{CHECK}?user_id=ada&feature=sso"
+
+
+@pytest.fixture(autouse=True)
+def closed_breaker() -> Iterator[None]:
+    breaker.close()
+    yield
+    breaker.close()
+
+
+@pytest.fixture
+def sso(project: Project) -> None:
+    FeatureFactory.create(project=project, code="sso")
+
+
+def test_requests_keep_their_id_and_other_hosts_are_refused(
+    api: ApiClient, sso: None, settings: Any
+) -> None:
+    answer = api.get(ASK, headers={"X-Request-ID": "job-7"})
+    assert (answer.status_code, answer.headers["X-Request-ID"]) == (200, "job-7")
+    settings.ALLOWED_HOSTS = ["tollgate.example"]
+    assert api.get(ASK).status_code == 400
+    assert api.get(ASK, headers={"Host": "tollgate.example"}).status_code == 200
+
+
+def test_a_crash_says_only_the_request_id(api: ApiClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def crash(request: object) -> None:
+        raise RuntimeError("the secret of the house")
+
+    monkeypatch.setitem(hot.HOT, ("GET", CHECK), crash)
+    answer = api.get(ASK)
+    assert (answer.status_code, answer.json()["code"]) == (500, "internal-error")
+    assert answer.json()["request_id"] == answer.headers["X-Request-ID"]
+    assert b"secret of the house" not in answer.content
+
+
+def test_a_repeated_request_is_carried_out_once(api: ApiClient, sso: None) -> None:
+    body = {"checks": [{"user_id": "ada", "feature": "sso"}]}
+    headers = {"Idempotency-Key": "once"}
+    first, second = (api.post(CHECK, body, headers=headers) for _ in range(2))
+    assert first.content == second.content
+    assert second.headers["Idempotent-Replayed"] == "true"
+
+
+class TestKeys:
+    """A key that is known costs no query, and is not believed for longer than five seconds."""
+
+    @pytest.fixture
+    def clock(self, monkeypatch: pytest.MonkeyPatch) -> list[float]:
+        now = [time.monotonic()]
+        monkeypatch.setattr(key_cache.cache, "_clock", lambda: now[0])
+        return now
+
+    def test_a_known_key_costs_no_query(self, api: ApiClient, sso: None) -> None:
+        api.get(ASK)
+        with CaptureQueriesContext(connection) as seen:
+            assert api.get(ASK).status_code == 200
+        assert len(seen) == 0
+
+    def test_a_revoked_key_is_refused_at_once_where_it_was_revoked(
+        self, api: ApiClient, sso: None, django_capture_on_commit_callbacks: Any
+    ) -> None:
+        assert api.get(ASK).status_code == 200
+        key = ApiKey.objects.across_projects().get()
+        with django_capture_on_commit_callbacks(execute=True):
+            api_keys.revoke(key=key, actor="command", at=timezone.now())
+        assert api.get(ASK).status_code == 401
+
+    @pytest.mark.parametrize("is_redis_dead", [False, True])
+    @pytest.mark.parametrize(
+        "spoil",
+        [
+            lambda: ApiKey.objects.across_projects().update(revoked_at=timezone.now()),
+            lambda: ApiKey.objects.across_projects().update(expires_at=timezone.now()),
+            lambda: Project.objects.update(suspended_at=timezone.now()),
+        ],
+        ids=["revoked", "expired", "suspended"],
+    )
+    def test_within_five_seconds_although_nobody_said_so(
+        self, api: ApiClient, sso: None, clock: list[float], spoil: Any, is_redis_dead: bool
+    ) -> None:
+        assert api.get(ASK).status_code == 200
+        if is_redis_dead:
+            breaker.trip()
+        spoil()
+        clock[0] += key_cache.LONGEST - 0.001
+        assert api.get(ASK).status_code == 200
+        clock[0] += 0.001
+        assert api.get(ASK).status_code == 401
+        assert key_cache.LONGEST < 5
+
+    def test_a_key_that_expires_opens_nothing_from_that_moment(
+        self, project: Project, sso: None
+    ) -> None:
+        at = timezone.now()
+        key = key_of(project, expires_at=at + A_WHILE)
+        assert ApiClient(key).get(ASK).status_code == 200
+        time.sleep(A_WHILE.total_seconds())
+        assert ApiClient(key).get(ASK).status_code == 401
