@@ -15,8 +15,13 @@ from common.money import Money
 from entitlements.models import Feature
 from entitlements.models.feature import FeatureKind
 from entitlements.services import features
+from entitlements.services.features import NO_MEASURE, Measure
 from projects.models import Project
 from projects.services import projects
+from usage.models.meter import Aggregation
+from usage.periods import Unit
+from usage.selectors import meters as stored_meters
+from usage.services import meters
 
 ACTOR = "command"
 SLUG = "demo"
@@ -36,11 +41,15 @@ class Plan:
 
 FEATURES = (
     ("agents", "Agents", FeatureKind.LIMIT, "agents"),
-    ("messages", "Messages per month", FeatureKind.LIMIT, "messages"),
+    ("messages", "Messages per month", FeatureKind.METERED, "messages"),
     ("users", "Team members", FeatureKind.LIMIT, "users"),
     ("priority_support", "Priority support", FeatureKind.BOOLEAN, ""),
     ("export", "Data export", FeatureKind.BOOLEAN, ""),
 )
+
+METER = "messages"
+PER_MONTH = Measure(meter=METER, period=Unit.MONTH, anchored=True)
+"""The billing month of whoever subscribes."""
 
 PLANS = (
     Plan("Free", "To look around.", 0, gives={"agents": 1, "messages": 1_000, "users": 1}),
@@ -83,12 +92,28 @@ def demo_project(*, at: datetime) -> Project:
 
 
 def define_features(*, project: Project, at: datetime) -> None:
-    """What the demo's users may do."""
+    """What the demo's users may do, and what is counted of it."""
+    if METER not in stored_meters.find_many(project=project, codes={METER}):
+        meters.create(
+            project=project,
+            code=METER,
+            name="Messages",
+            aggregation=Aggregation.COUNT,
+            actor=ACTOR,
+            at=at,
+        )
     known = set(Feature.objects.for_project(project).values_list("code", flat=True))
     for code, name, kind, unit in FEATURES:
         if code not in known:
             features.create(
-                project=project, code=code, name=name, kind=kind, unit=unit, actor=ACTOR, at=at
+                project=project,
+                code=code,
+                name=name,
+                kind=kind,
+                unit=unit,
+                measure=PER_MONTH if kind == FeatureKind.METERED else NO_MEASURE,
+                actor=ACTOR,
+                at=at,
             )
 
 

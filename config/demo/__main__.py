@@ -14,7 +14,7 @@ def main() -> int:
     tell = Narrator()
     print("Starting PostgreSQL, Valkey, web, worker, beat and the Stripe sandbox …", flush=True)
     try:
-        with Stack(VAR) as stack:
+        with Stack(VAR, afresh=True) as stack:
             print(f"Ready. Logs: {VAR / 'log'}", flush=True)
             Story(stack, tell).play()
     except (NotAsTold, LookupError, AlreadyRunning, ProgramFailed) as error:

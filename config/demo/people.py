@@ -28,6 +28,15 @@ class Tenant:
     def patch(self, path: str, data: Any) -> Any:
         return self._answer(self.api.call("PATCH", f"/api/v1{path}", data), path, 200)
 
+    def put(self, path: str, data: Any) -> Any:
+        return self._answer(self.api.call("PUT", f"/api/v1{path}", data), path, 200)
+
+    def text(self, path: str) -> str:
+        """An answer that is not JSON."""
+        reply = self.api.call("GET", f"/api/v1{path}")
+        expect(path, reply.status, 200)
+        return reply.text
+
     def delete(self, path: str, data: Any = None) -> Any:
         return self._answer(self.api.call("DELETE", f"/api/v1{path}", data), path, 200)
 

@@ -5,6 +5,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+from config.demo import allowances
 from config.demo.narrator import Narrator, expect
 from config.demo.people import Buyer, Operator, Stripe, Tenant
 from config.demo.web import Api, Page
@@ -50,6 +51,8 @@ class Story:
             self._buy_and_refund(tenant, goods)
         with self.tell.chapter("A cart, a change of plan, an amount, the portal"):
             self._pay_in_other_ways(tenant, goods)
+        with self.tell.chapter("How much, and why"):
+            allowances.play(tenant, self.buyer, self.tell, shop=SHOP)
         with self.tell.chapter("An operator gives and takes by hand, in the console"):
             self._grant_and_revoke(tenant, goods)
         with self.tell.chapter("Bad input and bad days"):

@@ -9,6 +9,7 @@ from config.stack.readiness import responds, serves, takes_tasks
 
 WEB_WORKERS, WEB_THREADS = 2, 8
 WORKER_PROCESSES = 2
+SANDBOX_STATE = "sandbox.sqlite3"
 
 
 def programs(
@@ -35,7 +36,7 @@ def _sandbox(var: Path, web_port: int, port: int, environment: Mapping[str, str]
     return [
         *_module("sandbox"),
         *("--port", str(port)),
-        *("--state", str(var / "sandbox.sqlite3")),
+        *("--state", str(var / SANDBOX_STATE)),
         *("--webhook-url", f"http://127.0.0.1:{web_port}/webhooks/stripe"),
         *("--webhook-secret", environment["STRIPE_WEBHOOK_SECRETS"]),
         *("--secret-key", environment["STRIPE_SECRET_KEY"]),

@@ -17,7 +17,7 @@ from config.stack.interruption import interruptible
 from config.stack.lock import held
 from config.stack.mark import MARK, sweep
 from config.stack.program import Program, ProgramFailed
-from config.stack.programs import programs
+from config.stack.programs import SANDBOX_STATE, programs
 
 READY_WITHIN = 120.0  # seconds for all programs together, on a machine with other things to do
 PATIENCE = 15.0  # seconds in which a program may stop by itself
@@ -29,10 +29,14 @@ class Stack:
     Entering raises AlreadyRunning when another process runs the stack of this `var`, and
     ProgramFailed when a program does not become ready. What a killed stack left is ended first.
     A port that is taken is replaced by a free one. Signals to stop become KeyboardInterrupt.
+    With ``afresh`` it begins on nothing: what an earlier one left in `var` is deleted.
     """
 
-    def __init__(self, var: Path, *, web_port: int = 0, sandbox_port: int = 0) -> None:
+    def __init__(
+        self, var: Path, *, web_port: int = 0, sandbox_port: int = 0, afresh: bool = False
+    ) -> None:
         self.var = var.resolve()
+        self.afresh = afresh
         self.web_port = web_port
         self.sandbox_port = sandbox_port
         self.environment: dict[str, str] = {}
@@ -46,6 +50,8 @@ class Stack:
             self._choose_ports()
             undo.enter_context(held(self.var, web_url=self.web_url))
             sweep(self.var, patience=PATIENCE)
+            if self.afresh:
+                self._forget()
             self._start(undo)
             self._undo = undo.pop_all()
         return self
@@ -86,6 +92,12 @@ class Stack:
         """Raise ProgramFailed when one of the programs has ended."""
         for program in self.programs:
             program.check()
+
+    def _forget(self) -> None:
+        """The servers' data, and a Stripe whose clock may be weeks ahead."""
+        Servers(home_of(self.var), durable=True).discard()
+        for state in self.var.glob(f"{SANDBOX_STATE}*"):
+            state.unlink()
 
     def _choose_ports(self) -> None:
         self.web_port = _free(self.web_port)

@@ -10,8 +10,9 @@ from common.ids import is_id
 from entitlements.models.feature import FeatureKind
 from entitlements.outlook import present
 from entitlements.resolution import Decision, Question, Reason, measured, priced
-from entitlements.selectors import decisions, features, figures
+from entitlements.selectors import features, figures
 from entitlements.selectors.figures import Answer
+from entitlements.services import checks
 from projects.models import Project
 from projects.services import customers
 from usage import cache
@@ -38,9 +39,7 @@ def find(*, project: Project, user_id: str, feature: str, at: datetime) -> Consu
     Raises NotConsumable for a feature of another kind, CustomerDeleted.
     """
     question = Question(user_id, feature)
-    customer_id, decision = decisions.static_many(project=project, questions=[question], at=at)[
-        question
-    ]
+    customer_id, decision = checks.static(project=project, question=question, at=at)
     if decision.is_whole and decision.reason != Reason.UNKNOWN_FEATURE:
         _insist_on_kind(project, feature)
     if decision.allowed and (customer_id is None or is_id(user_id, "cus")):

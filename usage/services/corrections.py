@@ -5,7 +5,7 @@ from datetime import datetime
 from django.db import transaction
 
 from projects.models import Project
-from usage import record_ids
+from usage import cache, record_ids
 from usage.aggregation import Place, hour_of
 from usage.errors import UsageValueInvalid, UsageVoided
 from usage.models import Record
@@ -100,3 +100,7 @@ def _count_again(record: Record, counters: list[Counted], at: datetime) -> None:
     if record.meter.is_watched:
         pair = (record.customer_id, record.meter_id)
         totals.note(project_id=record.project_id, pairs=[pair], at=at)
+        names = (record.customer_id, record.customer.user_id)
+        transaction.on_commit(
+            lambda: cache.forget(project_id=record.project_id, names=names), robust=True
+        )

@@ -1,6 +1,6 @@
 """Take records of use: each once, each counted in the transaction that stores it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
@@ -11,7 +11,7 @@ from django.db import transaction
 from common.errors import DomainError
 from projects.models import Project
 from projects.services import customers
-from usage import record_ids
+from usage import cache, record_ids
 from usage.aggregation import Use
 from usage.errors import (
     MeterArchived,
@@ -86,6 +86,7 @@ def record(*, project: Project, entries: Sequence[Entry], at: datetime) -> list[
             if isinstance(draft, Row):
                 rows.setdefault(draft.id, draft)
         known = _write(project.pk, list(rows.values()), meters, at)
+        _forget(project.pk, rows.values(), meters, people)
     return [_outcome(each, draft, rows, known) for each, draft in zip(entries, drafts, strict=True)]
 
 
@@ -165,6 +166,18 @@ def _write(
         by_id = {meter.pk: meter for meter in meters.values()}
         totals.add(project_id=project_id, uses=uses, counters=counters, meters=by_id, at=at)
     return known
+
+
+def _forget(
+    project_id: str, rows: Iterable[Row], meters: Mapping[str, Meter], people: Mapping[str, str]
+) -> None:
+    """After the commit, no answer that a limit on these figures was held against is shown."""
+    watched = {meter.pk for meter in meters.values() if meter.is_watched}
+    if not watched:
+        return
+    moved = {row.customer_id for row in rows if row.meter_id in watched}
+    names = {*moved, *(name for name, customer in people.items() if customer in moved)}
+    transaction.on_commit(lambda: cache.forget(project_id=project_id, names=names), robust=True)
 
 
 def _outcome(
