@@ -32,7 +32,8 @@ class Service:
         found = Client().get(path) if path.startswith("/.well") else self.api.get(path)
         if found.status_code >= 400:
             raise OSError(found.status_code)
-        return self.wrap(found.content.decode())
+        text: str = self.wrap(found.content.decode())
+        return text
 
 
 @pytest.fixture

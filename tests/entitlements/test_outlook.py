@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from random import Random
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -218,7 +219,7 @@ def test_assumed_grant_is_answered_like_a_real_one(
         "theme": look(api, "theme", assume='grant:theme={"a":[1]}'),
         "nobody": look(api, "seats", user_id="nobody", assume="grant:seats=25"),
     }
-    body = {"checks": [{"user_id": "ada", "feature": "theme"}]}
+    body: dict[str, Any] = {"checks": [{"user_id": "ada", "feature": "theme"}]}
     body["assume"] = [{"feature": "theme", "value": {"a": [1]}}]
     assert api.post(CHECK, body).json()["data"][0] == {"user_id": "ada", **assumed["theme"]}
     everything = api.get("/entitlements", query={"user_id": "ada", "assume": "grant:seats=25"})
@@ -331,4 +332,5 @@ def test_decision_is_shown_without_what_is_not_for_showing(project, customer, ca
     assert set(representation.decision(made)) == {
         "feature", "allowed", "reason", "value", "limit", "used", "remaining", "resets_at",
         "valid_until", "version", "sources"}  # fmt: skip
+    assert made.resets_at is not None
     assert rfc3339(made.resets_at) == representation.decision(made)["resets_at"]

@@ -117,8 +117,8 @@ def test_what_is_counted_must_be_asked_online_and_does_not_end_the_snapshot(api,
         {"code": "ai", "kind": "credits"},
     ):
         assert api.post("/features", {"name": "x", **feature}).status_code == 201
-    for feature, value in (("calls", 10), ("ai", 5)):
-        given = {"user_id": "ada", "feature": feature, "value": value, "reason": "Test."}
+    for code, value in (("calls", 10), ("ai", 5)):
+        given = {"user_id": "ada", "feature": code, "value": value, "reason": "Test."}
         assert api.post("/admin/grant", given).status_code == 201
     api.post("/credits/ada/grant", {"amount": 12, "reason": "Test."})
     api.post("/usage", {"user_id": "ada", "meter": "calls", "value": 3})
@@ -178,7 +178,8 @@ def test_rotation_keeps_the_old_key_published(api, entitled, project):
     for token in (before, after):
         assert verified(token, project)["sub"] == "ada"
     row = SigningKey.objects.get(pk=old)
-    assert row.published_until - row.retired_at == timedelta(days=7, hours=1)
+    assert row.published_until is not None
+    assert row.retired_at == row.published_until - timedelta(days=7, hours=1)
     listed = signing_keys.key_set(at=row.published_until - timedelta(seconds=1))["keys"]
     assert [each["kid"] for each in listed] == [new, old]
     listed = signing_keys.key_set(at=row.published_until)["keys"]

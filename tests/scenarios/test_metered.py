@@ -9,7 +9,8 @@ import pytest
 from django.core.management import call_command
 
 from sandbox import metering
-from tests.scenarios.story import Json, Story
+from tests.billing.api.tenant import Json
+from tests.scenarios.story import Story
 from usage.models import Record
 
 CENTS = 3

@@ -69,7 +69,7 @@ def test_one_record_is_made_repeated_or_refused(api: ApiClient, meter: Any) -> N
     assert said(api.post("/usage", one(key="k"))) == {"status": "duplicate", "id": made["id"]}
     assert said(api.post("/usage", one(key="k", value=6)), 409)["code"] == "usage-key-reused"
     now = timezone.now()
-    refusals = {
+    refusals: dict[str, dict[str, Any]] = {
         "meter-unknown": {"meter": "other"},
         "usage-value-invalid": {"value": -1},
         "usage-in-future": {"occurred_at": (now + timedelta(minutes=6)).isoformat()},
