@@ -59,7 +59,7 @@ class Bench:
         consume.bare(self.bare.url, 1)
         for world in self.worlds:
             checks.in_process(world, 1)
-            consume.consume(world, 1)
+            consume.begin(world)
 
     def _cases(self) -> list[tuple[str, Callable[[], None]]]:
         return [
