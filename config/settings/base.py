@@ -144,6 +144,8 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "CheckoutTypeEnum": "billing.models.checkout.CheckoutType",
         "CurrencyEnum": "common.currencies.CODES",
+        "FeatureKindEnum": "entitlements.models.feature.FeatureKind",
+        "RolloutStatusEnum": "common.models.RunStatus",
         "DecisionReasonEnum": "entitlements.api.serializers.REASONS",
         "PaymentStatusEnum": "billing.models.payment.PaymentStatus",
         "PaymentTypeEnum": "billing.models.payment.PaymentType",

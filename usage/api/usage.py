@@ -71,7 +71,7 @@ class BatchSerializer(StrictSerializer):
     records = serializers.ListField(child=EntrySerializer(), min_length=1, max_length=MOST)
 
 
-class OutcomeSerializer(serializers.Serializer[Any]):
+class RecordOutcomeSerializer(serializers.Serializer[Any]):
     """What became of a record."""
 
     status = serializers.ChoiceField(choices=[each.value for each in Status])
@@ -80,8 +80,8 @@ class OutcomeSerializer(serializers.Serializer[Any]):
     detail = serializers.CharField(required=False, help_text="What to do about it.")
 
 
-class OutcomesSerializer(serializers.Serializer[Any]):
-    data = OutcomeSerializer(many=True)  # type: ignore[assignment]  # the API's name for a list
+class RecordOutcomesSerializer(serializers.Serializer[Any]):
+    data = RecordOutcomeSerializer(many=True)  # type: ignore[assignment]  # the API's name for a list
     recorded = serializers.IntegerField()
     duplicates = serializers.IntegerField()
     refused = serializers.IntegerField()
@@ -179,7 +179,7 @@ class UsageViewSet(ProjectViewSet):
             serializers=[EntrySerializer, BatchSerializer],
             resource_type_field_name=None,
         ),
-        responses={200: OutcomesSerializer, 201: OutcomeSerializer},
+        responses={200: RecordOutcomesSerializer, 201: RecordOutcomeSerializer},
     )
     def create(self, request: Request) -> Response:
         """One record, or up to 1,000 as `records`. Each of a batch has its own outcome: one that

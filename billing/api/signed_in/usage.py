@@ -41,7 +41,7 @@ class CreditBalanceSerializer(serializers.Serializer[Any]):
     balance = serializers.IntegerField(help_text="What can be spent now.")
 
 
-class UsageSerializer(serializers.Serializer[Any]):
+class UserUsageSerializer(serializers.Serializer[Any]):
     limits = LimitSerializer(many=True)
     credits = CreditBalanceSerializer()
 
@@ -53,7 +53,7 @@ class UserUsageViewSet(SignedInViewSet):
         operation_id="billing_usage_retrieve",
         summary="Show the signed-in user's limits",
         parameters=[NAMED],
-        responses=UsageSerializer,
+        responses=UserUsageSerializer,
     )
     def retrieve(self, request: Request) -> Response:
         """Every limit of the project as it holds for the user now, and what is used of it."""
