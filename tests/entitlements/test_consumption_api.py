@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.test import TestCase
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -41,10 +42,22 @@ def images(project: Project) -> Feature:
     return FeatureFactory.create(project=project, code="image", kind=FeatureKind.CREDITS)
 
 
+def committed() -> Any:
+    """What follows a commit is done at the end, so that no older answer is kept."""
+    return TestCase.captureOnCommitCallbacks(execute=True)
+
+
 def allow(customer: Customer, feature: Feature, value: int | None, **kwargs: Any) -> None:
     """From an hour ago on."""
     since = timezone.now() - timedelta(hours=1)
-    state(customer, claim(feature, value, starts_at=since, **kwargs), at=since)
+    with committed():
+        state(customer, claim(feature, value, starts_at=since, **kwargs), at=since)
+
+
+def deny(customer: Customer, feature: Feature) -> None:
+    """From a minute ago on."""
+    with committed():
+        grant(customer, feature, effect="deny", at=timezone.now() - timedelta(minutes=1))
 
 
 def post(api: ApiClient, verb: str, status: int = 200, **body: Any) -> Json:
@@ -115,7 +128,7 @@ def test_denials_are_answers_and_leave_nothing_behind(api, project, customer, ca
     stranger = consume(api, user_id="nobody")
     assert (stranger["allowed"], stranger["reason"]) == (False, "not_entitled")
     allow(customer, calls, 5)
-    grant(customer, calls, effect="deny", at=timezone.now() - timedelta(minutes=1))
+    deny(customer, calls)
     revoked = consume(api)
     assert (revoked["allowed"], revoked["reason"], revoked["consumed"]) == (False, "revoked", 0)
     assert reserve(api)["reservation"] is None
@@ -132,10 +145,9 @@ def test_key_makes_it_once_whatever_has_become_of_the_limit(api, project, custom
     first = consume(api, 3, key="job 1")
     again = consume(api, 3, key="job 1")
     assert again == {**first, "duplicate": True}
-    held = grant(customer, calls, effect="deny", at=timezone.now() - timedelta(minutes=1))
+    deny(customer, calls)
     after = consume(api, 3, key="job 1")
     assert (after["reason"], after["consumed"], after["duplicate"]) == ("revoked", 3, True)
-    assert held.effect == "deny"
     for other in ({"amount": 2}, {"user_id": "bob"}):
         body = {"user_id": "ada", "feature": "api", "amount": 3, "key": "job 1", **other}
         if "user_id" in other:
@@ -231,7 +243,7 @@ def test_promise_outlives_what_it_was_made_under(api, project, customer, calls) 
     assert (lowered["reason"], lowered["limit"], lowered["remaining"]) == ("limit_reached", 4, 0)
     allow(customer, calls, 8)
     assert consume(api, 2)["consumed"] == 2
-    grant(customer, calls, effect="deny", at=timezone.now() - timedelta(minutes=1))
+    deny(customer, calls)
     assert post(api, "commit", reservation=held)["reservation"]["committed_amount"] == 6
     assert written(project)[-2:] == [8, 0]
 
