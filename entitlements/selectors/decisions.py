@@ -7,14 +7,14 @@ from entitlements import explanation
 from entitlements.explanation import Explanation
 from entitlements.outlook import Outlook, present
 from entitlements.resolution import Decision, Definition, Question, Standing
-from entitlements.selectors import figures
+from entitlements.selectors import figures, ground
 from entitlements.selectors.figures import Answer
 from entitlements.selectors.sight import Sight
 from projects.models import Project
 
 
 def check(*, project: Project, user_id: str, feature: str, at: datetime) -> Decision:
-    """May this user use this feature? Four queries, and those for its figures."""
+    """May this user use this feature? One query, and those for its figures."""
     question = Question(user_id, feature)
     return check_many(project=project, questions=[question], at=at)[question]
 
@@ -30,16 +30,16 @@ def check_many(
 def static_many(
     *, project: Project, questions: Collection[Question], at: datetime
 ) -> dict[Question, Answer]:
-    """What facts alone say to many questions at once. Four queries, however many."""
-    sight, defined = _look(project, questions, present(at))
-    return {each: sight.answer(each, defined.get(each.feature)) for each in questions}
+    """What facts alone say to many questions at once. One query, however many."""
+    found = ground.read(project=project, questions=questions, at=at)
+    return {each: found.answer(each) for each in questions}
 
 
 def explain_many(
     *, project: Project, questions: Collection[Question], outlook: Outlook
 ) -> dict[Question, Explanation]:
     """The answers at another moment or with something assumed, and the way to each from the facts.
-    As many queries as :func:`check_many`."""
+    Four queries, and those for figures."""
     sight, defined = _look(project, questions, outlook)
     return _explained(sight, {each: defined.get(each.feature) for each in questions})
 

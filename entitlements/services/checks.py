@@ -10,7 +10,7 @@ from entitlements.entries import Entry
 from entitlements.explanation import Explanation
 from entitlements.outlook import Outlook, present
 from entitlements.resolution import Decision, Question, Reason
-from entitlements.selectors import decisions, figures, rules
+from entitlements.selectors import decisions, figures, ground
 from entitlements.selectors.figures import Answer
 from projects.models import Project
 
@@ -67,11 +67,11 @@ def _static(
     missing = {each for each in questions if each not in found.ready and each not in answers}
     if missing:
         begun = copies.begin()
-        version = rules.version(project)
-        made = decisions.static_many(project=project, questions=missing, at=at)
+        said = ground.read(project=project, questions=missing, at=at)
+        made = {each: said.answer(each) for each in missing}
         keepable = {question: each for question, each in made.items() if _is_keepable(each)}
         entries |= cache.keep(
-            project_id=project.pk, answers=keepable, rules=version, at=at, begun=begun
+            project_id=project.pk, answers=keepable, rules=said.rules, at=at, begun=begun
         )
         answers |= made
     return answers, entries

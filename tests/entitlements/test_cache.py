@@ -331,7 +331,7 @@ class TestAnswers:
             second = answer(project)
         assert first == second
         assert first["allowed"]
-        assert (len(cold), len(warm)) == (5, 0)
+        assert (len(cold), len(warm)) == (1, 0)
 
     def test_unknown_user_is_remembered_until_something_happens(
         self, project, customer, sso, commit

@@ -322,9 +322,9 @@ def test_a_thousand_pairs_cost_as_many_queries_as_one(project, calls, render, th
     told = queries(
         lambda: decisions.explain_many(project=project, questions=pairs, outlook=outlook)
     )
-    assert (few[1], many, told) == (7, (1000, 7), (1000, 7))
+    assert (few[1], many, told) == (4, (1000, 4), (1000, 7))
     plain = queries(lambda: decisions.check_many(project=project, questions=pairs[4:5], at=now))
-    assert plain == (1, 4)
+    assert plain == (1, 1)
 
 
 def test_decision_is_shown_without_what_is_not_for_showing(project, customer, calls):

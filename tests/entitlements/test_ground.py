@@ -1,0 +1,111 @@
+"""One statement says what the queries for any outlook say of this moment."""
+
+from dataclasses import astuple, replace
+from random import Random
+
+import pytest
+
+from entitlements.models.fact import Effect, SourceType
+from entitlements.models.feature import FeatureKind
+from entitlements.outlook import present
+from entitlements.resolution import Question, Reason
+from entitlements.selectors import decisions, ground, rules
+from entitlements.selectors.figures import Answer
+from entitlements.selectors.sight import Sight
+from entitlements.services import free_tier
+from projects.models import Project
+from tests.factories.entitlements import NOW, FeatureFactory, LimitFactory, claim, grant, state
+from tests.factories.projects import CustomerFactory
+from usage.services import meters
+
+pytestmark = pytest.mark.django_db
+HUGE = 10**21 + 1
+"""More than a machine's word holds, as a document may."""
+
+
+def features_of(project):
+    meter = meters.create(
+        project=project, code="calls", name="Calls", unit="", aggregation="sum", actor="me", at=NOW
+    )
+    metered = {"project": project, "kind": FeatureKind.METERED, "meter": meter, "period": "month"}
+    return {
+        "sso": (FeatureFactory.create(project=project, code="sso"), [True]),
+        "seats": (LimitFactory.create(project=project, code="seats", merge="sum"), [0, 5, None]),
+        "calls": (FeatureFactory.create(code="calls", is_anchored=True, **metered), [3, None]),
+        "minutes": (FeatureFactory.create(code="minutes", **metered), [7]),
+        "render": (
+            FeatureFactory.create(project=project, code="render", kind=FeatureKind.CREDITS),
+            [2, 4],
+        ),
+        "theme": (
+            FeatureFactory.create(
+                project=project, code="theme", kind=FeatureKind.CONFIG, merge="priority"
+            ),
+            ['é"\\', {"b": [1, 2.5, None, HUGE]}, 1e300],
+        ),
+    }
+
+
+def state_anything(random, customer, features, at):
+    source_type = random.choice([SourceType.SUBSCRIPTION, SourceType.GRANT])
+    feature, values = random.choice(list(features.values()))
+    said = claim(
+        feature,
+        random.choice(values),
+        starts_at=at + random.uniform(-9, 9) * (at - at.replace(second=0, microsecond=0)),
+        anchored_at=random.choice([None, at.replace(day=3, microsecond=7)]),
+    )
+    if source_type == SourceType.GRANT and random.random() < 0.4:
+        said = replace(said, effect=Effect.DENY, value=None, reason=Reason.HELD)
+    elif random.random() < 0.5:
+        said = replace(said, ends_at=said.starts_at.replace(year=2027))
+    claims = [said] if random.random() < 0.8 else []
+    state(customer, *claims, source=f"s{random.randrange(3)}", source_type=source_type, at=at)
+
+
+def whole(answer: Answer) -> object:
+    """With what is no part of a decision's equality."""
+    return answer.customer_id, astuple(answer.decision)
+
+
+def test_one_statement_says_what_the_queries_say(project: Project, other_project: Project) -> None:
+    random = Random(13)
+    features = features_of(project)
+    ada, bob = (CustomerFactory.create(project=project, user_id=each) for each in ("ada", "bob"))
+    CustomerFactory.create(project=project, user_id=ada.pk)  # a name that is somebody's id
+    stranger = CustomerFactory.create(project=other_project, user_id="carol")
+    theirs = FeatureFactory.create(project=other_project, code="theirs")
+    state(stranger, claim(theirs))
+    people = ["ada", ada.pk, "bob", bob.pk, "carol", stranger.pk, "nobody", "cus_" + "0" * 26]
+    asked = [Question(user, code) for user in people for code in [*features, "theirs", "none"]]
+    seen = set()
+    for number in range(60):
+        at = NOW.replace(minute=number, second=number // 2, microsecond=number)
+        state_anything(random, random.choice([ada, bob]), features, at)
+        if number % 7 == 0:
+            feature, values = random.choice(list(features.values()))
+            wanted = [] if number % 2 else [(feature, values[0])]
+            free_tier.replace(project=project, wanted=wanted, actor="me", at=at)
+        said = ground.read(project=project, questions=asked, at=at)
+        sight = Sight(project=project, user_ids=people, outlook=present(at))
+        defined = sight.defined({each.feature for each in asked})
+        for each in asked:
+            expected = sight.answer(each, defined.get(each.feature))
+            assert whole(said.answer(each)) == whole(expected)
+            seen.add(expected.decision.reason)
+        assert said.rules == rules.version(project)
+    assert seen >= {Reason.ENTITLED, Reason.HELD, Reason.FREE_TIER, Reason.UNKNOWN_FEATURE}
+
+
+def test_any_number_of_questions_costs_one_query(
+    project: Project, django_assert_num_queries
+) -> None:
+    customer = CustomerFactory.create(project=project, user_id="ada")
+    sso = FeatureFactory.create(project=project, code="sso")
+    grant(customer, sso)
+    for count in (1, 1000):
+        asked = [Question("ada", "sso"), *(Question(f"u{n}", f"f{n}") for n in range(count - 1))]
+        with django_assert_num_queries(1):
+            made = decisions.static_many(project=project, questions=asked, at=NOW)
+        assert made[asked[0]].decision.allowed
+        assert len(made) == count
