@@ -14,7 +14,9 @@ from typing import Any
 from django.db import models
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
 _LENGTH = 26
+_SHIFTS = range((_LENGTH - 2) * 5, -1, -10)
 _lock = threading.Lock()
 _last = 0
 
@@ -22,7 +24,7 @@ _last = 0
 def new_id(prefix: str) -> str:
     """A fresh id such as ``sub_01j9zc3k5v8e4w2t7x6y5q4r3s``."""
     number = _next()
-    body = "".join(_ALPHABET[(number >> shift) & 31] for shift in range((_LENGTH - 1) * 5, -1, -5))
+    body = "".join([_PAIRS[(number >> shift) & 1023] for shift in _SHIFTS])
     return f"{prefix}_{body}"
 
 
