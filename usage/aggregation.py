@@ -50,8 +50,8 @@ class Share:
             self.last, self.last_at = value, at
 
 
-def by_hour(uses: Iterable[Use]) -> dict[Place, Share]:
-    """What these records add to each total, by place in ascending order."""
+def by_hour(uses: Iterable[tuple[str, str, int, datetime]]) -> dict[Place, Share]:
+    """What these uses (:class:`Use`) add to each total, by place in ascending order."""
     shares: dict[tuple[str, str, datetime], Share] = {}
     starts_at = ends_at = BEGINNING
     for customer_id, meter_id, value, at in uses:

@@ -18,7 +18,13 @@ def of_numbers(values: Iterable[int]) -> str:
 
 
 def of_moments(values: Iterable[datetime]) -> str:
-    return of_texts([value.isoformat() for value in values])
+    texts: list[str] = []
+    last, text = None, ""
+    for value in values:
+        if value is not last:  # most are the same: an hour, or the moment of their arrival
+            last, text = value, value.isoformat()
+        texts.append(text)
+    return of_texts(texts)
 
 
 def of_digests(values: Iterable[bytes | None]) -> str:

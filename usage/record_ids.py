@@ -6,6 +6,7 @@ lie beside each other in an index.
 """
 
 from datetime import datetime
+from functools import lru_cache
 from hashlib import blake2b
 from secrets import randbits
 
@@ -14,8 +15,15 @@ PREFIX = "use"
 
 def of_key(project_id: str, key: str) -> str:
     """The id of the project's record with this key: always the same."""
-    digest = blake2b(key.encode(), digest_size=13, key=project_id.encode())
+    digest = _of_project(project_id).copy()
+    digest.update(key.encode())
     return f"{PREFIX}_{digest.hexdigest()}"
+
+
+@lru_cache(maxsize=1024)
+def _of_project(project_id: str) -> blake2b:
+    """To be copied: half the time goes into beginning."""
+    return blake2b(digest_size=13, key=project_id.encode())
 
 
 def fresh(at: datetime) -> str:

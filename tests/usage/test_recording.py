@@ -219,6 +219,31 @@ def test_only_what_is_watched_or_forwarded_is_noted_or_waits(project: Project) -
     ]
 
 
+def test_many_are_copied_as_few_are_inserted_and_those_that_were_there_are_known(
+    project: Project,
+) -> None:
+    kinds = meters_of_every_kind(project)
+    Meter.objects.for_project(project).filter(code="sum").update(is_forwarded=True)
+    chance = random.Random(7)
+    batch = [entry(chance, chance.choice(list(kinds))) for _ in range(300)]
+    few = recorded(project, *batch[:90])
+    make_counters(project, kinds, PERIODS)
+    many = recorded(project, *batch[90:])
+    assert {each.status for each in few + many} == {Status.RECORDED}
+    rows = Record.objects.for_project(project).select_related("meter")
+    assert all(
+        row.forwarding == (Forwarding.PENDING if row.meter.code == "sum" else Forwarding.NONE)
+        and (row.member is not None) == (row.meter.aggregation == "unique")
+        and (row.corrects, row.forwarding_error, row.voided_at) == ("", "", None)
+        for row in rows
+    )
+    again = recorded(project, *batch, entry(chance, "sum"))
+    assert [each.status for each in again] == [Status.DUPLICATE] * 300 + [Status.RECORDED]
+    assert [each.id for each in again[:300]] == [each.id for each in few + many]
+    assert rows.all().count() == 301
+    assert law.holds(project)
+
+
 def test_a_batch_takes_as_many_queries_as_one_record(project: Project) -> None:
     MeterFactory.create(project=project, code="bytes")
     recorded(project, *(Entry(f"user-{number}", "bytes", 1) for number in range(100)))
@@ -230,8 +255,8 @@ def test_a_batch_takes_as_many_queries_as_one_record(project: Project) -> None:
     with CaptureQueriesContext(connection) as queries:
         recorded(project, *(Entry(f"new-{number}", "bytes", 1) for number in range(200)))
 
-    assert counts == [8, 8]  # two of them begin and end it
-    assert len(queries) == 12  # customers and what is told of them, in a transaction of their own
+    assert counts == [8, 11]  # two begin and end it; many are copied, twice within a savepoint
+    assert len(queries) == 15  # customers and what is told of them, in a transaction of their own
 
 
 @pytest.mark.django_db(transaction=True)

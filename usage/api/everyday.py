@@ -35,15 +35,17 @@ def entries(body: bytes) -> tuple[list[Entry], bool] | None:
         return None
     if not _names_each_member_once(body, records, is_batch=is_batch):
         return None
-    made = [_entry(record) for record in records]
-    return None if None in made else ([each for each in made if each is not None], is_batch)
+    made = _made(records)
+    return None if made is None else (made, is_batch)
 
 
 def _names_each_member_once(body: bytes, records: list[Any], *, is_batch: bool) -> bool:
     """Decoding keeps the last of two members with one name: as many must be written as are left."""
-    if any(type(record) is not dict for record in records):
+    if set(map(type, records)) != {dict}:
         return False
-    left = Counter(name for record in records for name in record)
+    left: Counter[str] = Counter()
+    for names, count in Counter(map(tuple, records)).items():
+        left.update(dict.fromkeys(names, count))
     if is_batch:
         left["records"] += 1
     return left.keys() <= {*FIELDS, "records"} and all(
@@ -51,35 +53,59 @@ def _names_each_member_once(body: bytes, records: list[Any], *, is_batch: bool) 
     )
 
 
-def _entry(given: dict[str, Any]) -> Entry | None:
-    user_id: Any = given.get("user_id")
-    meter: Any = given.get("meter")
-    key = given.get("key")
-    if not (_is_plain(user_id, 255) and _is_plain(meter, 64)):
+def _made(records: list[dict[str, Any]]) -> list[Entry] | None:
+    """Member by member instead of record by record: a thousand are judged by a few calls."""
+    columns = {name: [each[name] for each in records if name in each] for name in FIELDS}
+    user_ids, meters = columns["user_id"], columns["meter"]
+    if not len(user_ids) == len(meters) == len(records):
         return None
-    if "key" in given and not _is_plain(key, 255):
+    if not (
+        _are_plain(user_ids, 255) and _are_plain(meters, 64) and _are_plain(columns["key"], 255)
+    ):
         return None
-    value = given.get("value")
-    if "value" in given and type(value) is not str and not _is_whole(value):
+    if not _are_values(columns["value"]):
         return None
-    moment = None
-    if "occurred_at" in given:
-        moment = _moment(given["occurred_at"])
+    moments = _moments(columns["occurred_at"])
+    if moments is None:
+        return None
+    said = ([each.get(name) for each in records] for name in ("value", "occurred_at", "key"))
+    values, texts, keys = said
+    columns_of_all = zip(user_ids, meters, values, map(moments.get, texts), keys, strict=True)
+    return list(map(Entry._make, columns_of_all))
+
+
+def _are_plain(texts: list[Any], longest: int) -> bool:
+    if not texts:
+        return True
+    if set(map(type, texts)) != {str} or texts != list(map(str.strip, texts)):
+        return False
+    lengths = set(map(len, texts))
+    return min(lengths) > 0 and max(lengths) <= longest
+
+
+def _are_values(values: list[Any]) -> bool:
+    """Texts, and whole numbers that every reader of JSON can hold."""
+    if not set(map(type, values)) <= {str, int}:
+        return False
+    numbers = [value for value in values if type(value) is int]
+    return not numbers or (min(numbers) >= -MAX_INTEGER and max(numbers) <= MAX_INTEGER)
+
+
+def _moments(texts: list[Any]) -> dict[str | None, datetime] | None:
+    """By what was written; None when one of them is no moment."""
+    if not set(map(type, texts)) <= {str}:
+        return None
+    found: dict[str | None, datetime] = {}
+    for text in set(texts):
+        moment = _moment(text)
         if moment is None:
             return None
-    return Entry(user_id, meter, value, moment, key)
+        found[text] = moment
+    return found
 
 
-def _is_plain(text: Any, longest: int) -> bool:
-    return type(text) is str and 0 < len(text) <= longest and text == text.strip()
-
-
-def _is_whole(value: Any) -> bool:
-    return type(value) is int and -MAX_INTEGER <= value <= MAX_INTEGER
-
-
-def _moment(text: Any) -> datetime | None:
-    if type(text) is not str or not MOMENT.fullmatch(text):
+def _moment(text: str) -> datetime | None:
+    if not MOMENT.fullmatch(text):
         return None
     try:
         return datetime.fromisoformat(text)

@@ -6,6 +6,7 @@ ordinary way, which says what is wrong; so there is one set of rules, and the sc
 resource like any other.
 """
 
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
@@ -231,9 +232,7 @@ def _take(project: Project, entries: list[Entry], *, is_batch: bool) -> tuple[in
         if outcome.refusal is not None:
             raise outcome.refusal
         return 201 if outcome.status is Status.RECORDED else 200, _shown(outcome)
-    by_status = dict.fromkeys(Status, 0)
-    for outcome in outcomes:
-        by_status[outcome.status] += 1
+    by_status = Counter(outcome.status for outcome in outcomes)
     return 200, {
         "data": [_shown(outcome) for outcome in outcomes],
         "recorded": by_status[Status.RECORDED],
@@ -243,7 +242,7 @@ def _take(project: Project, entries: list[Entry], *, is_batch: bool) -> tuple[in
 
 
 def _shown(outcome: Outcome) -> dict[str, str]:
-    if outcome.refusal is None:
-        return {"status": outcome.status.value, "id": outcome.id}
-    refusal = outcome.refusal
-    return {"status": outcome.status.value, "code": refusal.code, "detail": refusal.detail}
+    status, id_, refusal = outcome
+    if refusal is None:
+        return {"status": status, "id": id_}
+    return {"status": status, "code": refusal.code, "detail": refusal.detail}

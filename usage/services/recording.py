@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
+from operator import attrgetter
 from typing import NamedTuple
 
 from django.conf import settings
@@ -12,7 +13,6 @@ from common.errors import DomainError
 from projects.models import Project
 from projects.services import customers
 from usage import cache, record_ids
-from usage.aggregation import Use
 from usage.errors import (
     MeterArchived,
     MeterUnknown,
@@ -33,6 +33,10 @@ LARGEST = 2**53 - 1
 """The largest value: every reader of JSON can hold it."""
 LONGEST = 255
 """Characters of what a ``unique`` meter tells apart."""
+COUNT, UNIQUE = Aggregation.COUNT.value, Aggregation.UNIQUE.value
+
+PAIR = attrgetter("customer_id", "meter_id")
+USE = attrgetter("customer_id", "meter_id", "value", "occurred_at")
 
 
 class Entry(NamedTuple):
@@ -49,6 +53,9 @@ class Status(StrEnum):
     RECORDED = "recorded"
     DUPLICATE = "duplicate"
     REFUSED = "refused"
+
+
+RECORDED = Status.RECORDED
 
 
 class Outcome(NamedTuple):
@@ -87,7 +94,12 @@ def record(*, project: Project, entries: Sequence[Entry], at: datetime) -> list[
                 rows.setdefault(draft.id, draft)
         known = _write(project.pk, list(rows.values()), meters, at)
         _forget(project.pk, rows.values(), meters, people)
+    if not known and len(rows) == len(entries):
+        return list(map(_recorded, rows))
     return [_outcome(each, draft, rows, known) for each, draft in zip(entries, drafts, strict=True)]
+
+
+_row = Row._make  # much cheaper than naming each
 
 
 class _Times(NamedTuple):
@@ -115,9 +127,9 @@ def _screen(entry: Entry, meter: Meter | None, times: _Times) -> DomainError | N
 
 def screen_value(value: int | str | None, aggregation: str) -> DomainError | None:
     """Why a meter of this kind cannot take the value; None when it can."""
-    if aggregation == Aggregation.COUNT:
+    if aggregation == COUNT:
         return None
-    if aggregation == Aggregation.UNIQUE:
+    if aggregation == UNIQUE:
         if isinstance(value, str) and 0 < len(value) <= LONGEST:
             return None
         return UsageValueInvalid(f"This meter tells texts of 1 to {LONGEST} characters apart.")
@@ -131,20 +143,14 @@ def _draft(entry: Entry, customer_id: str | None, meter: Meter, at: datetime) ->
     if customer_id is None:
         return customers.CustomerDeleted("Use your own id of the user: a new customer is made.")
     _, _, said, occurred_at, key = entry
-    value, member = 1, None
-    if meter.aggregation == Aggregation.UNIQUE:
+    value, member, aggregation = 1, None, meter.aggregation
+    if aggregation == UNIQUE:
         member = record_ids.member(str(said))
-    elif meter.aggregation != Aggregation.COUNT:
+    elif aggregation != COUNT:
         value = int(said or 0)
-    return Row(
-        record_ids.fresh(at) if key is None else record_ids.of_key(meter.project_id, key),
-        customer_id,
-        meter.pk,
-        occurred_at or at,
-        value,
-        member,
-        meter.is_forwarded,
-    )
+    id_ = record_ids.fresh(at) if key is None else record_ids.of_key(meter.project_id, key)
+    moment = occurred_at or at
+    return _row((id_, customer_id, meter.id, moment, value, member, meter.is_forwarded))
 
 
 def _write(
@@ -154,15 +160,12 @@ def _write(
     if not rows:
         return {}
     stripes.share({row.customer_id for row in rows})
-    pairs = {(row.customer_id, row.meter_id) for row in rows}
+    pairs = set(map(PAIR, rows))
     counters = totals.lock_counters(project_id=project_id, pairs=list(pairs))
     known = storing.store(project_id=project_id, rows=rows, at=at)
-    uses = [
-        Use(row.customer_id, row.meter_id, row.value, row.occurred_at)
-        for row in rows
-        if row.id not in known
-    ]
-    if uses:
+    fresh = [row for row in rows if row.id not in known] if known else rows
+    if fresh:
+        uses = map(USE, fresh)
         by_id = {meter.pk: meter for meter in meters.values()}
         totals.add(project_id=project_id, uses=uses, counters=counters, meters=by_id, at=at)
     return known
@@ -180,6 +183,10 @@ def _forget(
     transaction.on_commit(lambda: cache.forget(project_id=project_id, names=names), robust=True)
 
 
+def _recorded(id_: str) -> Outcome:
+    return Outcome._make((RECORDED, id_, None))
+
+
 def _outcome(
     entry: Entry, draft: Row | DomainError, rows: Mapping[str, Row], known: Mapping[str, Row]
 ) -> Outcome:
@@ -187,7 +194,7 @@ def _outcome(
         return Outcome(Status.REFUSED, refusal=draft)
     before = known.get(draft.id, rows[draft.id])
     if before is draft:
-        return Outcome(Status.RECORDED, draft.id)
+        return _recorded(draft.id)
     if before.repeats(draft) and entry.occurred_at in (None, before.occurred_at):
         return Outcome(Status.DUPLICATE, draft.id)
     return Outcome(Status.REFUSED, refusal=UsageKeyReused("Give each record a key of its own."))

@@ -13,6 +13,8 @@ from zlib import crc32
 
 from django.db import connection
 
+from usage import arrays
+
 COUNT = 64
 """Few, so that a batch of a thousand customers does not fill the database's table of locks."""
 SPACE = crc32(b"usage.stripes") & 0x7FFFFFFF
@@ -29,7 +31,7 @@ def share(customer_ids: Collection[str]) -> None:
     """
     stripes = sorted({of(customer_id) for customer_id in customer_ids})
     with connection.cursor() as cursor:
-        cursor.execute(SHARE, [SPACE, stripes])
+        cursor.execute(SHARE, [SPACE, arrays.of_numbers(stripes)])
 
 
 def hold(customer_id: str) -> None:

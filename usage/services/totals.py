@@ -8,7 +8,7 @@ Rows are raised a thousand at a time with ``ON CONFLICT`` and joins to arrays, w
 say; the SQL is constant.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -16,7 +16,7 @@ from django.db import connection
 
 from common.queue import enqueue
 from usage import arrays
-from usage.aggregation import Place, Share, Use, by_hour
+from usage.aggregation import Place, Share, by_hour
 from usage.models import Meter
 from usage.models.meter import Aggregation
 from usage.selectors import totals
@@ -111,12 +111,13 @@ class _Change(NamedTuple):
 def add(
     *,
     project_id: str,
-    uses: Collection[Use],
+    uses: Iterable[tuple[str, str, int, datetime]],
     counters: Collection[Counted],
     meters: Mapping[str, Meter],
     at: datetime,
 ) -> None:
-    """Count what was just stored; ``meters`` by id, ``counters`` all of theirs, locked before."""
+    """Count what was just stored, each a ``Use``; ``meters`` by id, ``counters`` all of theirs,
+    locked before."""
     shares = by_hour(uses)
     _raise_totals(project_id, shares)
     if counters:
