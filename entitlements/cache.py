@@ -90,6 +90,18 @@ def find(*, project_id: str, questions: Collection[Question], at: datetime) -> F
     return found
 
 
+def find_static(*, project_id: str, question: Question, at: datetime) -> Entry | None:
+    """What facts alone say, where that is not the whole answer: for who takes figures from the
+    database. No round trip for what this process has a copy of."""
+    name = key(project_id=project_id, user_id=question.user_id)
+    copy = copies.find(name, question.feature)
+    if copy is not None and copy.holds(at):
+        return None if copy.is_whole else copy
+    found = Found()
+    _read(found, project_id, [_Lookup(question, name, None, "")], at)
+    return found.static.get(question)
+
+
 def keep(
     *,
     project_id: str,

@@ -1,6 +1,7 @@
 """What facts alone say about a counted or priced feature, as bytes and back."""
 
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -25,6 +26,7 @@ def encoded(answer: Answer) -> bytes:
     )
 
 
+@lru_cache(maxsize=4096)
 def decoded(text: bytes) -> Answer:
     """The answer that was encoded."""
     said = orjson.loads(text)

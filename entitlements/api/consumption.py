@@ -4,7 +4,7 @@ An everyday ``consume`` goes around REST framework, as a check does; anything un
 request takes the ordinary way, so there is one set of rules.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, ClassVar
 
@@ -212,7 +212,14 @@ class ConsumptionViewSet(ProjectViewSet):
 
 
 def _consume(project: Project, use: Use) -> dict[str, Any]:
-    made = consumption.consume(project=project, at=timezone.now(), **asdict(use))
+    made = consumption.consume(
+        project=project,
+        user_id=use.user_id,
+        feature=use.feature,
+        amount=use.amount,
+        at=timezone.now(),
+        key=use.key,
+    )
     return {
         **representation.decision(made.decision),
         "consumed": made.consumed,

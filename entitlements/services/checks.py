@@ -37,9 +37,10 @@ def answer(
 
 def static(*, project: Project, question: Question, at: datetime) -> Answer:
     """What facts alone say, and about whom. No query when it is kept and needs figures."""
-    found = cache.find(project_id=project.pk, questions=[question], at=at)
-    found.ready.clear()
-    return _static(project, [question], found, at)[0][question]
+    entry = cache.find_static(project_id=project.pk, question=question, at=at)
+    if entry is not None:
+        return statics.decoded(entry.body)
+    return _static(project, [question], cache.Found(), at)[0][question]
 
 
 def foresee(

@@ -19,6 +19,7 @@ from tests.factories.entitlements import FeatureFactory, claim, grant, state
 from tests.factories.projects import key_of
 from tests.factories.usage import MeterFactory
 from usage.models import Counter, Meter, Movement, Record, RecordKey, Total
+from usage.models.record import Forwarding
 
 pytestmark = pytest.mark.django_db
 
@@ -326,18 +327,28 @@ def test_neighbour_cannot_touch_a_reservation(api, other_api, project, customer,
     assert written(project)[-2:] == [0, 4]
 
 
-def test_consuming_what_is_known_takes_one_statement_beside_the_decision(
-    api, project, customer, calls
-) -> None:
+def test_consuming_what_is_known_takes_one_statement(api, project, customer, calls) -> None:
     allow(customer, calls, 50)
     consume(api)
-    with CaptureQueriesContext(
-        connection,
-    ) as queries:
+    with CaptureQueriesContext(connection) as queries:
         consume(api)
-    writing = [each["sql"] for each in queries if "usage_" in each["sql"]]
-    assert len(writing) == 1
-    assert "SAVEPOINT" not in " ".join(each["sql"] for each in queries)
+    assert ["usage_counter" in each["sql"] for each in queries] == [True]
+
+
+def test_what_is_used_of_a_forwarded_meter_waits_to_be_told(
+    api, project, customer, meter, calls
+) -> None:
+    Meter.objects.for_project(project).filter(pk=meter.pk).update(is_forwarded=True)
+    allow(customer, calls, 50)
+    used = consume(api, 3)["record"]
+    held = {"reservation": reserve(api, 5)["reservation"]["id"]}
+    post(api, "commit", **held, amount=4)
+    rows = Record.objects.for_project(project).order_by("value")
+    assert rows[0].id == used
+    assert [
+        (row.value, row.forwarding, row.forwarding_error, row.corrects, row.forwarded_at)
+        for row in rows
+    ] == [(3, Forwarding.PENDING, "", "", None), (4, Forwarding.PENDING, "", "", None)]
 
 
 def test_comes_to_the_limit_once_in_a_period(api, project, customer, calls) -> None:
