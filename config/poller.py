@@ -17,7 +17,13 @@ from django.utils import timezone
 
 log = structlog.get_logger(__name__)
 
-TASKS = ("billing.sync", "billing.finish_intents", "billing.expire_payments", "billing.roll_out")
+TASKS = (
+    "billing.sync",
+    "billing.finish_intents",
+    "billing.expire_payments",
+    "billing.roll_out",
+    "entitlements.hold_limits",
+)
 INTERVAL = 1.0
 """Seconds between two looks."""
 GOODBYE = 10.0
