@@ -1,4 +1,4 @@
-"""The hottest addresses go around the middleware, and keep what every caller is promised."""
+"""The hottest addresses go around the middleware, and nobody can tell from the answers."""
 
 import time
 from collections.abc import Iterator
@@ -6,7 +6,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.conf import settings as configured
 from django.db import connection
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -36,6 +38,69 @@ def closed_breaker() -> Iterator[None]:
 @pytest.fixture
 def sso(project: Project) -> None:
     FeatureFactory.create(project=project, code="sso")
+
+
+def told(answer: Any) -> dict[str, Any]:
+    """What a caller sees, without what differs from request to request. REST framework names the
+    methods that are allowed in each of its answers; they are for those about methods."""
+    body = dict(answer.json()) if answer.content else {}
+    body.pop("request_id", None)
+    names = [
+        "Content-Type",
+        "WWW-Authenticate",
+        *(["Allow"] if answer.status_code in (204, 405) else []),
+    ]
+    headers = {name: answer.headers.get(name) for name in names}
+    return {"status": answer.status_code, "body": body, **headers}
+
+
+def requests(key: str) -> list[dict[str, Any]]:
+    bearer = {"HTTP_AUTHORIZATION": f"Bearer {key}"}
+    asked = b'{"checks": [{"user_id": "ada", "feature": "sso"}]}'
+    json = {"content_type": "application/json", **bearer}
+    return [
+        {"method": "GET", "path": ASK, **bearer},
+        {"method": "HEAD", "path": ASK, **bearer},
+        {"method": "OPTIONS", "path": CHECK, **bearer},
+        {"method": "DELETE", "path": ASK, **bearer},
+        {"method": "GET", "path": ASK},
+        {"method": "GET", "path": ASK, "HTTP_AUTHORIZATION": "Bearer nonsense"},
+        {"method": "GET", "path": ASK, "HTTP_AUTHORIZATION": "Bearer tg_test_" + "a" * 43},
+        {"method": "GET", "path": ASK, "HTTP_AUTHORIZATION": f"bearer  {key}"},
+        {"method": "GET", "path": f"{CHECK}?user_id=a%00&feature=sso", **bearer},
+        {"method": "GET", "path": f"{CHECK}?user_id=ada", **bearer},
+        {"method": "GET", "path": f"{ASK}&explain=1", **bearer},
+        {"method": "GET", "path": f"{CHECK}/", **bearer},
+        {"method": "POST", "path": CHECK, "data": asked, **json},
+        {"method": "POST", "path": CHECK, "data": b"{", **json},
+        {
+            "method": "POST",
+            "path": CHECK,
+            "data": asked.replace(b"}]", b',"user_id":"x"}]'),
+            **json,
+        },
+        {"method": "POST", "path": CHECK, "data": asked.replace(b"ada", b"\\u0061da"), **json},
+        {"method": "POST", "path": CHECK, "data": asked, **json, "content_type": "text/plain"},
+        {"method": "POST", "path": f"{CHECK}?surprise=1", "data": asked, **json},
+        {"method": "POST", "path": "/api/v1/usage", "data": b"{}", **json},
+        {"method": "POST", "path": "/api/v1/entitlements/consume", "data": b"[]", **json},
+        {"method": "POST", "path": "/webhooks/stripe", "data": b"{}", **json},
+        {"method": "POST", "path": "/webhooks/stripe/nobody", "data": b"{}", **json},
+        {"method": "POST", "path": "/webhooks/stripe/%00", "data": b"{}", **json},
+        {"method": "GET", "path": "/webhooks/stripe", **json},
+    ]
+
+
+def test_nobody_can_tell_from_the_answer(project: Project, sso: None, settings: Any) -> None:
+    asked = requests(key_of(project))
+    quick = [Client(raise_request_exception=False).generic(**each) for each in asked]
+    settings.MIDDLEWARE = [each for each in configured.MIDDLEWARE if "hot" not in each]
+    usual = [Client(raise_request_exception=False).generic(**each) for each in asked]
+    for request, one, other in zip(asked, quick, usual, strict=True):
+        assert told(one) == told(other), request
+        assert one.headers["X-Request-ID"].startswith("req_")
+        if one.status_code >= 400:
+            assert one.json()["request_id"] == one.headers["X-Request-ID"]
 
 
 def test_requests_keep_their_id_and_other_hosts_are_refused(
