@@ -29,6 +29,8 @@ ACTS = (
     "entitlements.change_grant",
     "entitlements.add_creditgrant",
     "entitlements.change_creditgrant",
+    "entitlements.add_freetierentry",
+    "entitlements.change_freetierentry",
     "usage.add_meter",
     "usage.change_meter",
     "webhooks.change_inboundevent",
@@ -36,7 +38,7 @@ ACTS = (
 """Register and configure projects; issue, rotate and revoke keys; give money back; cancel, pause
 and resume subscriptions; change products, put prices on and off sale; read again; decide about
 what Stripe was asked or refused; connect Stripe accounts; define and archive features and meters;
-grant and revoke; replay events."""
+say what everybody has; grant and revoke; replay events."""
 
 VIEWERS, OPERATORS = "Viewers", "Operators"
 

@@ -22,6 +22,7 @@ GROUPS: list[tuple[str, list[tuple[str, str, str]]]] = [
             ("Products", "inventory_2", "billing.product"),
             ("Prices", "sell", "billing.price"),
             ("Features", "toggle_on", "entitlements.feature"),
+            ("Free tier", "redeem", "entitlements.freetierentry"),
             ("Meters", "speed", "usage.meter"),
             ("Changes", "rule", "billing.rollout"),
         ],

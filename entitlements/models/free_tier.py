@@ -21,6 +21,7 @@ class FreeTierEntry(ProjectOwned):
     ends_at = models.DateTimeField(null=True)
 
     class Meta:
+        verbose_name_plural = "free tier entries"
         constraints = [
             tenant_key("entitlements_freetierentry"),
             models.UniqueConstraint(
@@ -45,4 +46,4 @@ class FreeTierEntry(ProjectOwned):
         ]
 
     def __str__(self) -> str:
-        return f"{self.project_id}: {self.feature_id}"
+        return str(self.pk)

@@ -70,6 +70,30 @@ def replace(
     return True
 
 
+def put(
+    *, project: Project, code: str, value: Any, actor: str, at: datetime, reason: str
+) -> FreeTierEntry:
+    """Let everybody have this, beside what everybody has. Raises Invalid, as :func:`chosen`."""
+    with transaction.atomic():
+        rules.lock(project)
+        wanted = [*_others(project, code), *chosen(project=project, wanted=[(code, value)])]
+        replace(project=project, wanted=wanted, actor=actor, at=at, reason=reason)
+        return free_tier.current(project=project).get(feature__code=code)
+
+
+def take(*, project: Project, code: str, actor: str, at: datetime, reason: str) -> bool:
+    """Let everybody have all but this from now on; whether they had it."""
+    with transaction.atomic():
+        rules.lock(project)
+        wanted = _others(project, code)
+        return replace(project=project, wanted=wanted, actor=actor, at=at, reason=reason)
+
+
+def _others(project: Project, code: str) -> list[tuple[Feature, Any]]:
+    rows = free_tier.current(project=project).exclude(feature__code=code)
+    return [(row.feature, row.value) for row in rows]
+
+
 def _check(feature: Feature | None, value: Any, *, field: str) -> None:
     if feature is None or feature.archived_at is not None:
         detail = "No such feature. Define it with POST /features first."

@@ -35,9 +35,9 @@ from billing.models import (
 )
 from common import crypto
 from common.ids import new_id
-from entitlements.models import CreditGrant, Feature, Grant
+from entitlements.models import CreditGrant, Feature, FreeTierEntry, Grant
 from entitlements.resolution import Reason
-from entitlements.services import credit_grants, signing_keys
+from entitlements.services import credit_grants, free_tier, signing_keys
 from events.catalog import EventType
 from events.services import audit, outbox
 from projects.models import ApiKey, App, Customer, PlatformKey, Project
@@ -85,6 +85,7 @@ class World:
     refund: Refund
     stripe_customer: StripeCustomer
     grant: Grant
+    free_tier: FreeTierEntry
     credits: CreditGrant
     sync_object: SyncObject
     event: InboundEvent
@@ -144,6 +145,7 @@ def build(*, size: int = 1, name: str = "Acme", now: datetime | None = None) -> 
         source=bought[-1][0].pk,
         at=now,
     )
+    free = [_free(project, name, number, now) for number in range(size)]
     events = [_event(endpoint, account, project, now, number) for number in range(size)]
     for number in range(size):
         outbox.record(
@@ -193,12 +195,27 @@ def build(*, size: int = 1, name: str = "Acme", now: datetime | None = None) -> 
         refund=refund,
         stripe_customer=stripe_customer,
         grant=grants[-1],
+        free_tier=free[-1],
         credits=credits[-1],
         sync_object=events[-1].sync,
         event=events[-1],
         intent=[_intent(product, name, number) for number in range(size)][-1],
         stripe_meter=[_stripe_meter(account, customer, name, n, now) for n in range(size)][-1],
         rollout=[_rollout(product, bought[number][0], name, number) for number in range(size)][-1],
+    )
+
+
+def _free(project: Project, name: str, number: int, now: datetime) -> FreeTierEntry:
+    feature = Feature.objects.for_project(project).create(
+        code=f"free-{number}", name=f"{name} free {number}", kind="limit"
+    )
+    return free_tier.put(
+        project=project,
+        code=feature.code,
+        value=1000 + number,
+        reason=f"{name} asked for it.",
+        actor="command",
+        at=now,
     )
 
 

@@ -1,0 +1,66 @@
+"""Operators say what everybody has, with a reason, and see how far its customers are looked at."""
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from entitlements.models import Feature, FreeTierEntry, Recheck
+from entitlements.selectors import decisions, free_tier
+from entitlements.services import rechecks
+from events.models import AuditEntry
+from tests.console.dialogs import send, told, was_done
+from tests.console.world import World
+
+pytestmark = pytest.mark.django_db
+
+GIVE = "/admin/entitlements/freetierentry/give/"
+
+
+def standing(world: World) -> dict[str, object]:
+    return {row.feature.code: row.value for row in free_tier.current(project=world.project)}
+
+
+def test_it_is_given_changed_and_ended_with_a_reason(operator: Client, world: World) -> None:
+    project = world.project
+    Feature.objects.for_project(project).create(code="seats", name="Seats", kind="limit")
+    said = {"project": project.pk, "code": "seats", "value": "3"}
+
+    assert "no such feature" in send(operator, GIVE, **said | {"code": "nothing"}).text
+    assert "whole number" in send(operator, GIVE, **said | {"value": "many"}).text
+    assert standing(world) == {"free-0": 1000}
+    assert was_done(send(operator, GIVE, **said))
+    assert standing(world) == {"free-0": 1000, "seats": 3}
+
+    entry = FreeTierEntry.objects.for_project(project).get(feature__code="seats")
+    change = reverse("admin:entitlements_freetierentry_edit", args=[entry.pk])
+    assert 'value="3"' in operator.get(change).text
+    assert was_done(send(operator, change, value="unlimited"))
+    assert standing(world) == {"free-0": 1000, "seats": None}
+    anybody = decisions.check(project=project, user_id="nobody", feature="seats", at=timezone.now())
+    assert (anybody.allowed, anybody.limit, anybody.reason.value) == (True, None, "free_tier")
+
+    end = reverse("admin:entitlements_freetierentry_end", args=[entry.pk])
+    assert was_done(send(operator, end, reason="Sold from now on."))
+    assert standing(world) == {"free-0": 1000}
+    again = send(operator, end)
+    assert was_done(again)
+    assert "was not in the free tier any more" in told(again)[-1]
+    done = AuditEntry.objects.filter(action="project.set_free_tier", subject=project.pk)
+    assert [each.reason for each in done.order_by("pk")][1:] == [
+        "The customer asked.",
+        "The customer asked.",
+        "Sold from now on.",
+    ]
+
+
+def test_its_page_shows_how_far_everybody_is_looked_at(operator: Client, world: World) -> None:
+    page = reverse("admin:entitlements_freetierentry_change", args=[world.free_tier.pk])
+    assert "running" in operator.get(page).text
+    while rechecks.run_due(at=timezone.now()):
+        pass
+
+    assert Recheck.objects.for_project(world.project).get().status == "done"
+    assert "1 of 1" in operator.get(page).text
+    listed = operator.get("/admin/").text
+    assert reverse("admin:entitlements_freetierentry_changelist") in listed
