@@ -1,10 +1,11 @@
 """The numbers of the console's home page: few queries, each answered by an index."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, F, Min, Sum
+from django.db.models import Count, F, Min, QuerySet, Sum, Value
 from django.db.models.functions import TruncHour
 
 from billing.models import Payment, Refund, Subscription, SyncObject
@@ -48,6 +49,15 @@ class Inbox:
     last_received: datetime | None
 
 
+def _count_each(rows: Mapping[str, QuerySet[Any]]) -> dict[str, int]:
+    """How many each of these finds, in one query that uses the index of each."""
+    counted = [
+        each.order_by().values(word=Value(word)).annotate(n=Count("pk")).values_list("word", "n")
+        for word, each in rows.items()
+    ]
+    return dict.fromkeys(rows, 0) | dict(counted[0].union(*counted[1:], all=True))
+
+
 def inbox() -> Inbox:
     objects = SyncObject.objects
     unprocessed = InboundEvent.objects.filter(
@@ -56,11 +66,16 @@ def inbox() -> Inbox:
         request_number__gt=F("sync__applied"),
     )
     last = InboundEvent.objects.order_by("-received_at").values_list("received_at", flat=True)
+    counted = _count_each(
+        {
+            "waiting": objects.filter(IN_STATE["waiting"]),
+            "parked": objects.filter(IN_STATE["parked"]),
+            "foreign": objects.filter(IN_STATE["foreign"]),
+            "quarantined": InboundEvent.objects.filter(IN_STATUS["quarantined"]),
+        }
+    )
     return Inbox(
-        waiting=objects.filter(IN_STATE["waiting"]).count(),
-        parked=objects.filter(IN_STATE["parked"]).count(),
-        foreign=objects.filter(IN_STATE["foreign"]).count(),
-        quarantined=InboundEvent.objects.filter(IN_STATUS["quarantined"]).count(),
+        **counted,
         oldest_waiting=unprocessed.aggregate(oldest=Min("received_at"))["oldest"],
         last_received=last.first(),
     )
@@ -148,8 +163,12 @@ def gather(now: datetime) -> dict[str, Any]:
         "events_today": sum(hour.events for hour in hours),
         "subscriptions": subscriptions(),
         "takings": takings(now),
-        "projects": Project.objects.filter(suspended_at__isnull=True).count(),
-        "outbox": OutboxEvent.objects.across_projects().filter(relayed_at__isnull=True).count(),
+        **_count_each(
+            {
+                "projects": Project.objects.filter(suspended_at__isnull=True),
+                "outbox": OutboxEvent.objects.across_projects().filter(relayed_at__isnull=True),
+            }
+        ),
         "parked": list(
             SyncObject.objects.filter(parked_at__isnull=False)
             .select_related("account")

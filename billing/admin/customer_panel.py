@@ -2,11 +2,23 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Any
 
+from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest
 
 from billing.admin import tables
-from billing.models import Cart, Checkout, Invoice, Payment, StripeCustomer, Subscription
+from billing.models import (
+    Cart,
+    CartLine,
+    Checkout,
+    CheckoutLine,
+    Invoice,
+    Payment,
+    StripeCustomer,
+    Subscription,
+    SubscriptionItem,
+)
 from common.admin import columns
 from common.admin.sections import Section
 from projects.admin.panels import MOST
@@ -22,26 +34,36 @@ def panel(request: HttpRequest, customer: Customer, at: datetime) -> list[Sectio
     payments = Payment.objects.for_project(project).filter(**whose)
     invoices = Invoice.objects.for_project(project).filter(**whose)
     known_as = StripeCustomer.objects.for_project(project).filter(**whose)
-    sold = "items__price__product"
-    lines = "lines__price__product"
     return [
         tables.subscriptions(
-            subscriptions.prefetch_related(sold).order_by("-pk")[:MOST],
+            subscriptions.prefetch_related(_sold("items", SubscriptionItem, project)).order_by(
+                "-pk"
+            )[:MOST],
             more=_more("subscription", customer),
         ),
         tables.payments(payments.order_by("-pk")[:MOST], more=_more("payment", customer)),
         tables.invoices(invoices.order_by("-pk")[:MOST], more=_more("invoice", customer)),
         tables.checkouts(
-            checkouts.prefetch_related(lines).order_by("-pk")[:MOST],
+            checkouts.prefetch_related(_sold("lines", CheckoutLine, project)).order_by("-pk")[
+                :MOST
+            ],
             more=_more("checkout", customer),
         ),
         tables.carts(
-            carts.prefetch_related(lines).order_by("-pk")[:MOST],
+            carts.prefetch_related(_sold("lines", CartLine, project)).order_by("-pk")[:MOST],
             at=at,
             more=_more("cart", customer),
         ),
         _at_stripe(known_as.select_related("account").order_by("-pk")[:MOST]),
     ]
+
+
+def _sold(
+    lines: str, model: type[SubscriptionItem | CheckoutLine | CartLine], project: str
+) -> "Prefetch[str, QuerySet[Any], str]":
+    """The lines with their prices and products, in one query."""
+    rows = model.objects.for_project(project).select_related("price__product").order_by("pk")
+    return Prefetch(lines, queryset=rows)
 
 
 def _more(noun: str, customer: Customer) -> str:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Count, Exists, Min, OuterRef, Q
+from django.db.models import Count, Exists, Min, OuterRef, Q, Value
 from django.db.models.functions import Now
 
 from billing.models import StripeIntent
@@ -37,10 +37,21 @@ class Undecided:
 
 
 def undecided() -> Undecided:
-    """Of all projects together."""
+    """Of all projects together; one query."""
     rows = StripeIntent.objects.across_projects()
-    found = rows.filter(state__in=OPEN).aggregate(open=Count("pk"), oldest=Min("created_at"))
-    return Undecided(parked=rows.filter(state=IntentState.PARKED).count(), **found)
+    open_, parked = (
+        found.order_by()
+        .values(what=Value(what))
+        .annotate(n=Count("pk"), oldest=Min("created_at"))
+        .values_list("what", "n", "oldest")
+        for what, found in (
+            ("open", rows.filter(state__in=OPEN)),
+            ("parked", rows.filter(state=IntentState.PARKED)),
+        )
+    )
+    found = {what: (n, oldest) for what, n, oldest in open_.union(parked, all=True)}
+    counted, oldest = found["open"]
+    return Undecided(open=counted, oldest=oldest, parked=found["parked"][0])
 
 
 def lock_target(intent: StripeIntent) -> None:

@@ -3,6 +3,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
@@ -35,6 +36,9 @@ class CustomerAdmin(ReadOnlyAdmin):
         "deleted_at",
         "metadata_document",
     ]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).select_related("project")
 
     def get_custom_urls(self) -> Sequence[tuple[str, str, Callable[..., HttpResponse]]]:
         return [

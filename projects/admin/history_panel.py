@@ -13,19 +13,19 @@ from projects.models import Customer
 
 
 def panel(request: HttpRequest, customer: Customer, at: datetime) -> list[Section]:
-    told = OutboxEvent.objects.for_project(customer.project_id).filter(customer_id=customer.pk)
-    about = Q(subject=customer.pk) | Q(subject__in=_subjects(customer))
+    told = _told_last(customer)
+    about = Q(subject=customer.pk) | Q(subject__in={each.subject for each in told})
     done = AuditEntry.objects.filter(about, project_id=customer.project_id)
     return [
-        _told(list(told.order_by("-pk")[: panels.MOST]), customer),
+        _told(told[: panels.MOST], customer),
         _done(list(done.order_by("-pk")[: panels.MOST])),
     ]
 
 
-def _subjects(customer: Customer) -> list[str]:
-    """Ids of the rows of this customer that were told about last."""
+def _told_last(customer: Customer) -> list[OutboxEvent]:
+    """More than is shown: by these the rows are found to which something was done by hand."""
     told = OutboxEvent.objects.for_project(customer.project_id).filter(customer_id=customer.pk)
-    return list(told.order_by("-pk").values_list("subject", flat=True)[:100])
+    return list(told.defer("data", "previous").order_by("-pk")[:100])
 
 
 def _told(rows: list[OutboxEvent], customer: Customer) -> Section:

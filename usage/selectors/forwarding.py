@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Count, Min, Q, QuerySet, Sum
+from django.db.models import Count, Min, Q, QuerySet, Sum, Value
 
 from usage.models import Meter, Record
 from usage.models.record import Forwarding
@@ -34,12 +34,21 @@ class Standing:
 
 
 def standing() -> Standing:
-    """Of all projects together."""
+    """Of all projects together; one query."""
     rows = Record.objects.across_projects()
-    found = rows.filter(forwarding__in=UNSETTLED).aggregate(
-        waiting=Count("id"), oldest=Min("recorded_at")
+    waiting, refused = (
+        found.order_by()
+        .values(what=Value(what))
+        .annotate(n=Count("id"), oldest=Min("recorded_at"))
+        .values_list("what", "n", "oldest")
+        for what, found in (
+            ("waiting", rows.filter(forwarding__in=UNSETTLED)),
+            ("refused", rows.filter(forwarding=Forwarding.REFUSED)),
+        )
     )
-    return Standing(refused=rows.filter(forwarding=Forwarding.REFUSED).count(), **found)
+    found = {what: (n, oldest) for what, n, oldest in waiting.union(refused, all=True)}
+    counted, oldest = found["waiting"]
+    return Standing(waiting=counted, oldest=oldest, refused=found["refused"][0])
 
 
 def refused(*, meter: Meter) -> QuerySet[Record]:
