@@ -64,7 +64,7 @@ def section(explanations: Iterable[Explanation]) -> Section:
         rows=[
             [
                 columns.code(each.decision.feature),
-                value(each.decision),
+                columns.shortened(value(each.decision), most=40),
                 reason(each.decision),
                 sources(each.decision.sources),
                 columns.moment(each.decision.valid_until),
