@@ -3,10 +3,10 @@
 Products and prices are sold by the app above, which registers who knows what they would give.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from common.errors import Invalid
 from entitlements.kinds import KINDS
@@ -15,9 +15,13 @@ from entitlements.models.fact import Effect, SourceType
 from entitlements.resolution import Fact, Reason
 from projects.models import Project
 
-Resolver = Callable[[Project, str, datetime], list[Fact]]
-"""Of a project, the id of what is assumed and from when on: the facts that would follow from it.
-Raises Invalid for what the project does not have."""
+
+class Resolver(Protocol):
+    """Who knows what would follow from something that is sold."""
+
+    def __call__(self, project: Project, id: str, *, at: datetime) -> list[Fact]:
+        """The facts, from ``at`` on. Raises Invalid for what the project does not have."""
+
 
 _resolvers: dict[str, Resolver] = {}
 

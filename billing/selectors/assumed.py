@@ -12,7 +12,7 @@ from entitlements.resolution import Fact, Reason
 from projects.models import Project
 
 
-def product(project: Project, id: str, at: datetime) -> list[Fact]:
+def product(project: Project, id: str, *, at: datetime) -> list[Fact]:
     """As if a person had granted all that the product gives. Raises Invalid."""
     try:
         found = catalog.product(project=project, product_id=id)
@@ -21,7 +21,7 @@ def product(project: Project, id: str, at: datetime) -> list[Fact]:
     return list(_facts(found, id, at, source_type=SourceType.GRANT, reason=Reason.GRANTED))
 
 
-def price(project: Project, id: str, at: datetime) -> list[Fact]:
+def price(project: Project, id: str, *, at: datetime) -> list[Fact]:
     """As if it had been bought and paid for: a subscription to what is paid again and again, whose
     periods begin then, a purchase of what is paid once. Raises Invalid."""
     try:

@@ -11,8 +11,9 @@ from usage.models import Meter
 from usage.models.meter import Aggregation
 
 PAGE = 100
-FORMULAS = {Aggregation.COUNT: "count", Aggregation.SUM: "sum", Aggregation.LAST: "last"}
-"""Ours to Stripe's; it knows no others."""
+FORMULAS = {Aggregation.COUNT: "sum", Aggregation.SUM: "sum", Aggregation.LAST: "last"}
+"""Ours to Stripe's, which knows no others. One record may stand for several uses that were consumed
+at once, so what we count Stripe adds up."""
 LONGEST_PAST = timedelta(days=35)
 """Stripe counts nothing that happened longer ago."""
 CUSTOMER, VALUE = "stripe_customer_id", "value"

@@ -19,5 +19,5 @@ def facts(*, project: Project, assumed: Sequence[Assumption], at: datetime) -> l
         if each.feature:
             found.append(assumptions.granted(each, known, at=at))
         else:
-            found += assumptions.resolver(each.id)(project, each.id, at)
+            found += assumptions.resolver(each.id)(project, each.id, at=at)
     return found

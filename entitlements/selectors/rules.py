@@ -8,3 +8,8 @@ def version(project: Project | str) -> int:
     """Grows with every change of the project's features or free tier; 0 before the first."""
     found = Rules.objects.for_project(project).values_list("version", flat=True).first()
     return found or 0
+
+
+def lock(project: Project | str) -> Rules:
+    """The project's rules, which are there, locked until the transaction ends."""
+    return Rules.objects.for_project(project).select_for_update().get()

@@ -5,6 +5,7 @@ from django.db.models import F
 
 from entitlements import cache
 from entitlements.models import Rules
+from entitlements.selectors import rules
 from projects.models import Project
 
 
@@ -24,4 +25,4 @@ def lock(project: Project | str) -> Rules:
     """The project's rules, locked until the transaction ends: one change of them at a time."""
     row = Rules(project_id=project if isinstance(project, str) else project.pk)
     Rules.objects.for_project(project).bulk_create([row], ignore_conflicts=True)
-    return Rules.objects.for_project(project).select_for_update().get()
+    return rules.lock(project)

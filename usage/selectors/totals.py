@@ -108,8 +108,9 @@ def groups(*, meter: Meter, span: Span, unit: Unit) -> list[tuple[Window, int]]:
     }
     is_unique = meter.aggregation == Aggregation.UNIQUE
     column = 1 if is_unique else 1 + COLUMNS.index(Aggregation(meter.aggregation))
+    statement = UNIQUE_BY_UNIT if is_unique else BY_UNIT
     with connection.cursor() as cursor:
-        cursor.execute(UNIQUE_BY_UNIT if is_unique else BY_UNIT, given)
+        cursor.execute(statement, given)
         rows = cursor.fetchall()
     calendar = Period(unit)
     return [(calendar.window(row[0]), int(row[column])) for row in rows]

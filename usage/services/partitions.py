@@ -114,7 +114,7 @@ def _make(month: Month) -> None:
     )
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT set_config('lock_timeout', %s, true)", [PATIENCE])
-        cursor.execute(sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(rest))
+        cursor.execute(sql.SQL("LOCK TABLE {rest} IN ACCESS EXCLUSIVE MODE").format(rest=rest))
         for statement in STEPS:
             cursor.execute(
                 sql.SQL(statement).format(
