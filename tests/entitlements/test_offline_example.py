@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import time_machine
 from django.conf import settings
-from django.test import Client
+from django.test import Client, TestCase
 from django.utils import timezone
 
 from entitlements.services import signing_keys
@@ -103,7 +103,8 @@ def test_what_is_counted_is_asked_for(service, tenant, api, ada):
         api.post("/admin/grant", given)
     with time_machine.travel(timezone.now(), tick=False):
         assert tenant.allowed("ada", "calls")
-        api.post("/usage", {"user_id": "ada", "meter": "calls", "value": 1})
+        with TestCase.captureOnCommitCallbacks(execute=True):
+            api.post("/usage", {"user_id": "ada", "meter": "calls", "value": 1})
         assert not tenant.allowed("ada", "calls"), "used up since the snapshot"
         service.is_away = True
         assert not tenant.allowed("ada", "calls"), "closed"
