@@ -15,7 +15,7 @@ from pathlib import Path
 from tests.services import NOWHERE, ROOT
 
 BIN = Path(sys.executable).parent
-TIME_LIMIT = 20 * 60  # seconds for each command
+TIME_LIMIT = 45 * 60  # seconds for each command
 
 
 @dataclass(frozen=True)
