@@ -38,6 +38,7 @@ _OLDER_ARE_OVER = """
 SELECT seen.at, NOT EXISTS (
     SELECT FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid()
+        AND backend_type = 'client backend'
         AND backend_xid IS NOT NULL AND xact_start < seen.at
 )
 FROM (SELECT coalesce(%(seen_at)s, clock_timestamp()) AS at) AS seen
