@@ -37,6 +37,7 @@ def test_swagger_shows_every_operation(watched: Page, live_server: LiveServer) -
     watched.goto(f"{live_server.url}/api/docs")
 
     expect(watched.get_by_role("heading", name="Tollgate")).to_be_visible()
+    watched.locator("#operations-tag-projects").click()
     expect(watched.locator("#operations-projects-projects_create")).to_be_visible()
     watched.locator("#operations-projects-projects_create").click()
     expect(watched.get_by_role("button", name="Execute")).to_be_visible()
