@@ -1,6 +1,5 @@
 """Many spenders at once, judged by the ledger and not only by the balance."""
 
-import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
@@ -19,8 +18,7 @@ from tests.factories.projects import CustomerFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-SPENDERS, RUNS = 8, int(os.environ.get("TOLLGATE_RUNS", "40"))
-"""``TOLLGATE_RUNS=200`` runs more."""
+SPENDERS, RUNS = 8, 200
 
 
 @pytest.fixture

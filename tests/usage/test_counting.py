@@ -1,6 +1,5 @@
 """Check and count: nothing beyond what is allowed, and counters that equal the records."""
 
-import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
@@ -26,8 +25,7 @@ from usage.services.recording import Entry
 
 MONTH, DAY = Period(Unit.MONTH), Period(Unit.DAY)
 THREADS = 8
-RUNS = int(os.environ.get("TOLLGATE_RUNS", "40"))
-"""Of eight threads at once; ``TOLLGATE_RUNS=200`` runs more."""
+RUNS = 200
 MOMENT = timedelta(microseconds=1)
 
 
