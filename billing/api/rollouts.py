@@ -47,8 +47,8 @@ class RolloutSerializer(serializers.Serializer[Any]):
     )
     catalog_version = serializers.IntegerField(help_text="Of the product.")
     reason = serializers.CharField()
-    terms = serializers.JSONField(allow_null=True, help_text="What was planned to change.")
-    figures = serializers.JSONField(
+    terms = serializers.DictField(allow_null=True, help_text="What was planned to change.")
+    figures = serializers.DictField(
         allow_null=True, help_text="What that came to when it was planned, as in a preview."
     )
     progress = RolloutProgressSerializer()
