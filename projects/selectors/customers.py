@@ -53,7 +53,10 @@ def get(*, project: Project | str, user_id: str) -> Customer:
     """As :func:`find`; raises NotFound."""
     customer = find(project=project, user_id=user_id)
     if customer is None:
-        raise NotFound("No customer with this user_id. It is made with the first checkout.")
+        raise NotFound(
+            "No customer with this user_id. One is made on first use (a checkout, a grant, a "
+            "record of use) or with POST /customers."
+        )
     return customer
 
 
