@@ -49,7 +49,7 @@ SAME = {"feature": "code", "product_id": "product"}
 
 @schemathesis.deserializer("application/json")
 def _as_read(context: DeserializationContext, response: Response) -> Any:
-    """Schemathesis takes `application/jwt` for a kind of JSON; a token is text (RFC 7519, 10.3.1)."""
+    """Schemathesis takes `application/jwt` for a kind of JSON; it is text (RFC 7519, 10.3.1)."""
     [media_type] = response.headers["content-type"]
     return response.text if media_type == "application/jwt" else response.json()
 
