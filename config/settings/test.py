@@ -3,6 +3,7 @@
 import os
 from dataclasses import replace
 
+from common.logs import logging_settings
 from config.env import database, encryption_keys, required
 from config.settings.base import *  # noqa: F403
 
@@ -16,6 +17,9 @@ if template := os.environ.get("TEST_TEMPLATE"):
     DATABASES["default"]["TEST"] = {"TEMPLATE": template, "MIGRATE": False}
 REDIS_URL = required("REDIS_URL")
 CELERY_BROKER_URL = REDIS_URL
+# What a failing test has logged is shown with it: a line for each request would bury the failure.
+# A test of what is logged asks for more with `caplog.at_level`.
+LOGGING = logging_settings(level="WARNING")
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 BILLING = replace(BILLING, stripe_test_reads=100_000)  # noqa: F405
 AXES_ENABLED = False

@@ -1,5 +1,6 @@
 """Keys are issued, rotated and revoked with a reason; their secret is seen once."""
 
+import logging
 import re
 from collections.abc import Iterator
 from datetime import timedelta
@@ -37,6 +38,7 @@ def pages_about(world: World, key: ApiKey | PlatformKey) -> Iterator[str]:
 
 
 def test_issue(world: World, operator: Client, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
     expires = timezone.now().replace(second=0, microsecond=0) + timedelta(days=30)
 
     answer = send(
@@ -66,6 +68,7 @@ def test_issue(world: World, operator: Client, caplog: pytest.LogCaptureFixture)
     )
     assert "no-store" in answer["Cache-Control"]
     assert answer["HX-Retarget"] == "#modal-content"
+    assert "issue-key" in caplog.text
     assert secret not in caplog.text
 
 

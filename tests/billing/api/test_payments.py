@@ -1,5 +1,6 @@
 """``POST /payments`` with an amount: one call to Stripe, one payment for a reference for life."""
 
+import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -102,6 +103,7 @@ def test_an_amount_is_ready_to_be_paid_after_one_call(
 def test_the_secret_is_kept_from_everybody_else(
     tenant: Tenant, project: Project, drain: Drain, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.DEBUG)
     made = take(tenant)
     drain()
     row = Payment.objects.for_project(project).get()
@@ -115,6 +117,7 @@ def test_the_secret_is_kept_from_everybody_else(
     told = [str(each.data) + str(each.previous) for each in outbox.events(project)]
     listed = tenant.api.get("/payments").content.decode()
     kept = [str(vars(each)) for each in StripeIntent.objects.for_project(project)]
+    assert "payment_intent.created" in caplog.text
     for text in (*told, listed, *kept, caplog.text):
         assert secret not in text
     assert "client_secret" not in listed
