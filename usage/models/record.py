@@ -71,11 +71,11 @@ class RecordKey(ProjectOwned):
 
     Partitions cannot keep a key unique among them; this table does, for as long as records live.
     ``fingerprint`` tells a repeated use from another one under the same key where the record
-    alone does not; empty otherwise.
+    alone does not; empty otherwise. Its key is the id alone, as of every row with a public id, and
+    half as large for it: project and key of the sender are both in the id.
     """
 
-    pk = models.CompositePrimaryKey("project", "id")
-    id = models.CharField(max_length=30, db_collation="C")
+    id = models.CharField(primary_key=True, max_length=30, db_collation="C")
     customer = models.ForeignKey(
         "projects.Customer", on_delete=models.PROTECT, related_name="+", db_constraint=False
     )
@@ -83,7 +83,6 @@ class RecordKey(ProjectOwned):
         "usage.Meter", on_delete=models.PROTECT, related_name="+", db_constraint=False
     )
     occurred_at = models.DateTimeField()
-    recorded_at = models.DateTimeField()
     fingerprint = models.BinaryField(max_length=16)
 
     def __str__(self) -> str:

@@ -26,8 +26,8 @@ WITH given AS MATERIALIZED (
         AS row (id, customer_id, meter_id, occurred_at, value, member, is_forwarded)
 ), fresh AS (
     INSERT INTO usage_recordkey
-        (project_id, id, customer_id, meter_id, occurred_at, recorded_at, fingerprint)
-    SELECT %(project)s, id, customer_id, meter_id, occurred_at, %(at)s, '' FROM given
+        (project_id, id, customer_id, meter_id, occurred_at, fingerprint)
+    SELECT %(project)s, id, customer_id, meter_id, occurred_at, '' FROM given
     ON CONFLICT DO NOTHING
     RETURNING id
 ), stored AS (
@@ -53,7 +53,7 @@ WHERE key.project_id = %(project)s AND key.id = ANY (%(ids)s::text[])
 
 COPY_KEYS = """
 COPY usage_recordkey
-    (project_id, customer_id, meter_id, occurred_at, id, recorded_at, fingerprint) FROM STDIN
+    (project_id, customer_id, meter_id, occurred_at, id, fingerprint) FROM STDIN
 """
 COPY_RECORDS = """
 COPY usage_record (project_id, customer_id, meter_id, occurred_at, id, recorded_at, value, member,
@@ -105,11 +105,11 @@ def _copy(project_id: str, rows: Sequence[Row], at: datetime, corrects: str) -> 
     for id_, customer_id, meter_id, occurred_at, value, member, is_forwarded in rows:
         if occurred_at is not moment:  # most are of the moment at which they arrive
             moment, written = occurred_at, occurred_at.isoformat()
-        place = f"{project_id}\t{customer_id}\t{meter_id}\t{written}\t{id_}\t{now}\t"
+        place = f"{project_id}\t{customer_id}\t{meter_id}\t{written}\t{id_}\t"
         keys.append(f"{place}\n")
         digest = NULL if member is None else f"\\\\x{member.hex()}"
         forwarding = "pending" if is_forwarded else ""
-        records.append(f"{place}{value}\t{digest}\t{corrects}\t{forwarding}\t\n")
+        records.append(f"{place}{now}\t{value}\t{digest}\t{corrects}\t{forwarding}\t\n")
     records.sort()  # as they lie in their index
     try:
         with transaction.atomic(), connection.wrap_database_errors, connection.cursor() as cursor:

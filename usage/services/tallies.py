@@ -28,8 +28,8 @@ WITH held AS MATERIALIZED (
     WHERE period = %(period)s
 ), keyed AS (
     INSERT INTO usage_recordkey
-        (project_id, id, customer_id, meter_id, occurred_at, recorded_at, fingerprint)
-    SELECT %(project)s, %(record)s, %(customer)s, %(meter)s, counts_at, %(at)s, %(fingerprint)s
+        (project_id, id, customer_id, meter_id, occurred_at, fingerprint)
+    SELECT %(project)s, %(record)s, %(customer)s, %(meter)s, counts_at, %(fingerprint)s
     FROM target
     WHERE is_whole AND is_open AND (counts_at < ends_at OR %(released)s > 0)
       AND (%(limit)s::numeric IS NULL
