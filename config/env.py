@@ -41,7 +41,8 @@ def comma_list(name: str) -> list[str]:
 
 
 def database(url: str) -> dict[str, Any]:
-    """Django's DATABASES entry: pooled connections, checked before use, bounded waits.
+    """Django's DATABASES entry: pooled connections, checked before use (``common.postgres``),
+    bounded waits.
 
     What is prepared (``common.prepared``) is planned once for each connection, and not for each
     length of the lists that it is given: planning costs more than running.
@@ -49,6 +50,7 @@ def database(url: str) -> dict[str, Any]:
     parsed: dict[str, Any] = environ.Env.db_url_config(url)
     return {
         **parsed,
+        "ENGINE": "common.postgres",
         "CONN_MAX_AGE": 0,
         "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {
