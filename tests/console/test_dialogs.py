@@ -8,8 +8,9 @@ from django.test import Client
 
 from common.admin.pages import everywhere
 from events.models import AuditEntry, OutboxEvent
+from tests.architecture.transactions import undone
 from tests.console.dialogs import SENT
-from tests.console.pages import NAMES, PAGES, Page
+from tests.console.pages import PAGES, Page
 from tests.console.world import World
 
 pytestmark = pytest.mark.django_db
@@ -30,39 +31,45 @@ def dialogs_of(noun: Page, world: World) -> list[str]:
     return [*noun.list_dialogs(), *noun.row_dialogs(noun.row_of(world))]
 
 
-@pytest.mark.parametrize("noun", PAGES, ids=NAMES)
-def test_opening_changes_nothing(noun: Page, world: World, administrator: Client) -> None:
+def test_opening_changes_nothing(
+    world: World, administrator: Client, subtests: pytest.Subtests
+) -> None:
     before = state_of(world)
 
-    for address in dialogs_of(noun, world):
-        said = {**SENT, "reason": "Because.", "name": "x"}
-        assert administrator.get(address, said).status_code == 200
-        assert administrator.head(address, said).status_code == 200
+    for noun in PAGES:
+        with subtests.test(noun.name), undone():
+            for address in dialogs_of(noun, world):
+                said = {**SENT, "reason": "Because.", "name": "x"}
+                assert administrator.get(address, said).status_code == 200
+                assert administrator.head(address, said).status_code == 200
+            assert state_of(world) == before
 
-    assert state_of(world) == before
 
-
-@pytest.mark.parametrize("noun", PAGES, ids=NAMES)
-def test_without_a_reason_nothing_changes(noun: Page, world: World, administrator: Client) -> None:
+def test_without_a_reason_nothing_changes(
+    world: World, administrator: Client, subtests: pytest.Subtests
+) -> None:
     before = state_of(world)
-    asking = [address for address in dialogs_of(noun, world) if address != ASKS_WHO]
 
-    for address, reason in itertools.product(asking, ["", "  ", "no", "x" * 501]):
-        answer = administrator.post(address, {**SENT, "reason": reason, "name": "x"})
-        assert answer.status_code == 200
-        assert 'name="reason"' in answer.text
-        assert "errors" in answer.text
+    for noun in PAGES:
+        asking = [address for address in dialogs_of(noun, world) if address != ASKS_WHO]
+        with subtests.test(noun.name), undone():
+            for address, reason in itertools.product(asking, ["", "  ", "no", "x" * 501]):
+                answer = administrator.post(address, {**SENT, "reason": reason, "name": "x"})
+                assert answer.status_code == 200
+                assert 'name="reason"' in answer.text
+                assert "errors" in answer.text
+            assert state_of(world) == before
 
-    assert state_of(world) == before
 
-
-@pytest.mark.parametrize("noun", PAGES, ids=NAMES)
-def test_without_a_token_nothing_changes(noun: Page, world: World, administrator: Client) -> None:
+def test_without_a_token_nothing_changes(
+    world: World, administrator: Client, subtests: pytest.Subtests
+) -> None:
     strict = Client(enforce_csrf_checks=True)
     strict.force_login(User.objects.get(username="administrator"))
     before = state_of(world)
 
-    for address in dialogs_of(noun, world):
-        assert strict.post(address, {**SENT, "reason": "Because."}).status_code == 403
-
-    assert state_of(world) == before
+    for noun in PAGES:
+        with subtests.test(noun.name), undone():
+            for address in dialogs_of(noun, world):
+                assert strict.post(address, {**SENT, "reason": "Because."}).status_code == 403
+            assert state_of(world) == before
