@@ -14,6 +14,7 @@ import time_machine
 from django.utils import timezone
 from pytest_django import Settings
 
+from billing import endpoint_cache
 from billing.models import Price, StripeAccount, StripeCustomer, StripeEndpoint
 from billing.services import rollout_work, stripe_accounts, sync
 from billing.stripe.client import use_transport
@@ -36,6 +37,7 @@ def stripe(db: None, settings: Settings) -> Iterator[SandboxStripe]:
     """The platform's own Stripe account, with its endpoint registered."""
     sandbox = SandboxStripe(World(frozen_at=int(time.time())))
     use_transport(sandbox.transport)
+    endpoint_cache.cache.drop_all()  # of a test whose rows are gone
     settings.BILLING = replace(
         settings.BILLING,
         stripe_secret_key=DEFAULT_SECRET_KEY,

@@ -29,11 +29,20 @@ OUTAGE_PAUSE = timedelta(seconds=5)
 """At least this long after Stripe did not answer, or did not take the account's key."""
 ERROR_LENGTH = 1000
 
-_MARK = """
+_WANTED = """
+WITH wanted (account_id, kind, stripe_id) AS (
+    VALUES (%(account_id)s, %(kind)s, %(stripe_id)s)
+)
+"""
+
+_ADD = """
 INSERT INTO billing_syncobject AS sync (
     account_id, kind, stripe_id, requested, applied, epoch, attempts, next_try_at,
     foreign_customer, last_error)
-VALUES (%(account_id)s, %(kind)s, %(stripe_id)s, 1, 0, 0, 0, statement_timestamp(), '', '')
+SELECT account_id, kind, stripe_id, 1, 0, 0, 0, statement_timestamp(), '', '' FROM wanted
+"""
+
+_COUNT_UP = """
 ON CONFLICT (account_id, kind, stripe_id) DO UPDATE SET
     requested = sync.requested + 1,
     attempts = CASE WHEN sync.parked_at IS NULL THEN sync.attempts ELSE 0 END,
@@ -44,6 +53,30 @@ ON CONFLICT (account_id, kind, stripe_id) DO UPDATE SET
     END,
     parked_at = NULL
 RETURNING id, requested
+"""
+
+_MARK = _WANTED + _ADD + _COUNT_UP
+
+_WAITING = """
+waiting AS MATERIALIZED (
+    SELECT sync.id, sync.requested
+    FROM wanted JOIN billing_syncobject AS sync USING (account_id, kind, stripe_id)
+    WHERE sync.applied < sync.requested AND sync.parked_at IS NULL AND sync.leased_until IS NULL
+)
+"""
+
+_UNLESS_WAITING = "WHERE NOT EXISTS (TABLE waiting)"
+
+_MARKED = "marked (sync_id, number) AS (TABLE waiting UNION ALL TABLE asked)"
+
+MARKED = f"{_WAITING}, asked AS ({_ADD}{_UNLESS_WAITING}{_COUNT_UP}), {_MARKED}"
+"""As :func:`mark`, for a statement that does more: it names the object in ``wanted (account_id,
+kind, stripe_id)``, or nothing, gives ``at_once``, and finds what ``mark`` returns in ``marked``.
+
+An object that waits, and that nobody has begun to read, is left alone: whoever claims it after
+this statement began asks Stripe after that too, so the request that is there covers this one. A
+burst of events about it takes no lock and writes nothing. A lease that has run out does not
+count as nobody: its holder may be alive and about to store an older answer.
 """
 
 _CLAIM_DUE = """

@@ -12,6 +12,7 @@ from datetime import datetime
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
+from billing import endpoint_cache
 from billing.errors import AccountInUse, WrongStripeAccount
 from billing.models import Product, StripeAccount, StripeCustomer, StripeEndpoint
 from billing.selectors import stripe_accounts
@@ -20,12 +21,15 @@ from billing.stripe.client import client_for, client_with, is_live
 from billing.stripe.errors import StripeCredentialsRefused
 from billing.stripe.snapshots import AccountSnapshot
 from common import crypto
-from common.errors import Conflict, Invalid
+from common.errors import Conflict, Invalid, NotFound
 from events.services import audit
 from projects.models import Project
 
 SECRET_KEY = re.compile(r"(?:sk|rk)_(test|live)_[A-Za-z0-9_]{4,247}")
 SIGNING_SECRET = re.compile(r"whsec_[A-Za-z0-9+/=_\-]{8,249}\Z")
+TOKEN = re.compile(r"[A-Za-z0-9_\-]{1,64}")
+PLATFORM = {True: "platform:live", False: "platform:test"}
+"""What the platform's endpoints go by in the cache; no token looks like that."""
 LIVE_SECRETS = 2
 """How many signing secrets verify at once: enough for one rotation."""
 
@@ -60,6 +64,25 @@ def platform_endpoint() -> StripeEndpoint:
             account = stripe_accounts.lock(account.pk)
             endpoint = stripe_accounts.endpoint_of(account) or _endpoint(account, [])
     return endpoint
+
+
+def receiving(token: str | None) -> StripeEndpoint:
+    """The live endpoint with this token in its address, or the platform's own without one.
+
+    As this process remembers it: one that was closed, or a signing secret that was taken away, may
+    still be believed for less than five seconds. Raises NotFound for one that is not live.
+    """
+    if token is not None and TOKEN.fullmatch(token) is None:
+        raise NotFound
+    name = token or PLATFORM[is_live(settings.BILLING.stripe_secret_key)]
+    found = endpoint_cache.cache.find(name)
+    if found is None:
+        begun = endpoint_cache.cache.begin()
+        found = platform_endpoint() if token is None else stripe_accounts.endpoint_by_token(token)
+        if found is None:
+            raise NotFound
+        endpoint_cache.cache.keep(name, found, begun=begun)
+    return found
 
 
 def connect(
@@ -108,6 +131,7 @@ def rotate_key(
             raise WrongStripeAccount(f"Send a secret key of {account.stripe_id}.")
         _take(account, found, secret_key)
         account.save()
+        _forget_endpoints()
         _audit(account, "stripe_account.rotate_key", actor, at, reason)
     return account
 
@@ -122,8 +146,13 @@ def add_signing_secret(
         sealed = crypto.encrypt(signing_secret, context=endpoint.secret_context)
         endpoint.secrets = [sealed, *endpoint.secrets][:LIVE_SECRETS]
         endpoint.save(update_fields=["secrets"])
+        _forget_endpoints()
         _audit(account, "stripe_account.add_signing_secret", actor, at, reason)
     return endpoint
+
+
+def _forget_endpoints() -> None:
+    transaction.on_commit(endpoint_cache.forget, robust=True)
 
 
 def _inspect(secret_key: str, *, livemode: bool) -> AccountSnapshot:

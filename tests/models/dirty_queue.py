@@ -1,6 +1,7 @@
 """Model: the dirty row of one object, as in ``billing.services.leases`` and ``sync``.
 
-The object changes at Stripe; each change is marked once or twice, at any time after it. Workers
+The object changes at Stripe; each change is marked once or twice, at any time after it. A mark
+counts, or finds that what it would ask for is asked for already, and spares itself. Workers
 claim, read and store. A worker may die at any step, a read may fail, and a lease may run out
 while its holder is alive and goes on as a zombie.
 """
@@ -36,6 +37,9 @@ class State(NamedTuple):
     epoch: int
     holder: int | None
     """The worker that has the lease; it may be dead."""
+    let_go: bool
+    """Whether the last holder said that it was done, one way or the other; or there was none. One
+    whose lease ran out has not."""
     workers: tuple[Worker, ...]
     deaths: int
     expiries: int
@@ -55,6 +59,9 @@ class Protocol:
     or it was set ``at claim`` already."""
     reads_first: bool = False
     """Stripe is asked before the claim."""
+    spares: str = "let go"
+    """A mark may be spared while the object is due and was ``let go``, or is ``free`` because the
+    lease ran out, or ``always`` while it is due."""
 
 
 OURS = Protocol()
@@ -64,6 +71,8 @@ WRONG: dict[str, Protocol] = {
     "the flag is cleared when the object is claimed": Protocol(applies="at claim"),
     "no lease and no fence": Protocol(fenced=False, leased=False),
     "read, then claim and write": Protocol(reads_first=True),
+    "a mark is spared when only the lease has run out": Protocol(spares="free"),
+    "a mark is spared while the object is read": Protocol(spares="always"),
 }
 
 
@@ -86,6 +95,7 @@ def run(
         row=0,
         epoch=0,
         holder=None,
+        let_go=True,
         workers=tuple(Worker() for _ in range(workers)),
         deaths=deaths,
         expiries=expiries,
@@ -95,7 +105,7 @@ def run(
     def moves(state: State) -> Iterator[Move[State]]:
         if state.stripe < versions:
             yield Move(f"stripe: v{state.stripe + 1}", state._replace(stripe=state.stripe + 1))
-        yield from _marks(state)
+        yield from _marks(protocol, state)
         for worker in range(workers):
             yield from _works(protocol, state, worker)
         yield from _expires(state)
@@ -111,14 +121,21 @@ def run(
     )
 
 
-def _marks(state: State) -> Iterator[Move[State]]:
+def _marks(protocol: Protocol, state: State) -> Iterator[Move[State]]:
     for place, version in enumerate(state.unmarked):
         if state.stripe >= version:
             rest = state.unmarked[:place] + state.unmarked[place + 1 :]
-            yield Move(
-                f"mark v{version}",
-                state._replace(unmarked=rest, requested=state.requested + 1),
-            )
+            marked = state._replace(unmarked=rest)
+            yield Move(f"mark v{version}", marked._replace(requested=state.requested + 1))
+            if _may_spare(protocol, state):
+                yield Move(f"v{version} is asked for already", marked)
+
+
+def _may_spare(protocol: Protocol, state: State) -> bool:
+    if state.applied >= state.requested:
+        return False
+    is_free = state.holder is None
+    return {"let go": state.let_go, "free": is_free, "always": True}[protocol.spares]
 
 
 def _works(protocol: Protocol, state: State, number: int) -> Iterator[Move[State]]:
@@ -143,7 +160,7 @@ def _claims(protocol: Protocol, state: State, number: int) -> Iterator[Move[Stat
     is_free = state.holder is None or not protocol.leased
     if state.applied >= state.requested or not is_free:
         return
-    claimed = state._replace(epoch=state.epoch + 1, holder=number)
+    claimed = state._replace(epoch=state.epoch + 1, holder=number, let_go=False)
     if protocol.applies == "at claim":
         claimed = claimed._replace(applied=state.requested)
     worker = Worker(Phase.CLAIMED, claimed.epoch, state.requested)
@@ -166,7 +183,7 @@ def _fails(state: State, number: int) -> State:
     """The object is handed back, if it is still ours."""
     mine = state.workers[number].epoch == state.epoch
     after = _put(state, number, Worker())._replace(failures=state.failures - 1)
-    return after._replace(holder=None) if mine else after
+    return after._replace(holder=None, let_go=True) if mine else after
 
 
 def _writes(protocol: Protocol, state: State, number: int) -> Move[State]:
@@ -182,6 +199,7 @@ def _writes(protocol: Protocol, state: State, number: int) -> Move[State]:
             row=worker.value,
             applied=max(state.applied, applied),
             holder=None if mine else state.holder,
+            let_go=mine or state.let_go,
         ),
         backwards=worker.value < state.row,
     )

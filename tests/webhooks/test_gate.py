@@ -2,16 +2,23 @@
 
 import json
 import random
+import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 import time_machine
 from django.test import Client
 from pytest_django import Settings
 
-from billing.models import StripeEndpoint, SyncObject
+from billing import endpoint_cache
+from billing.models import StripeAccount, StripeEndpoint, SyncObject
+from billing.services import stripe_accounts
+from common import crypto
+from common.redis import breaker
 from projects.models import Project
 from tests.webhooks.stripe_post import PATH, StripePost, event, sign
 from webhooks.models import InboundEvent
@@ -19,6 +26,7 @@ from webhooks.models import InboundEvent
 MUTATIONS = 2400
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 OTHER = "whsec_somebody_elses"
+SECRETS = ("whsec_the_first", "whsec_the_second", "whsec_the_third")
 
 
 def assert_nothing_kept() -> None:
@@ -184,12 +192,64 @@ def test_unknown_tokens_answer_alike(post: StripePost, endpoint: StripeEndpoint)
     assert_nothing_kept()
 
 
-def test_a_disabled_endpoint_is_an_unknown_one(post: StripePost, endpoint: StripeEndpoint) -> None:
-    path = f"{PATH}/{endpoint.token}"
-    assert post(event(), path=path).status_code == 200
-    endpoint.disabled_at = NOW
-    endpoint.save()
-    assert post(event(), path=path).status_code == 404
+class TestRemembered:
+    """What a process remembers of an endpoint is not believed for longer than five seconds."""
+
+    @pytest.fixture
+    def clock(self, monkeypatch: pytest.MonkeyPatch) -> list[float]:
+        now = [time.monotonic()]
+        monkeypatch.setattr(endpoint_cache.cache, "_clock", lambda: now[0])
+        return now
+
+    @pytest.fixture
+    def own(self, endpoint: StripeEndpoint, project: Project) -> StripeEndpoint:
+        """Of an account of the project's own, whose secrets are rows."""
+        account = StripeAccount.objects.create(project=project, livemode=False)
+        found = StripeEndpoint(account=account, token="own")
+        found.secrets = [crypto.encrypt(SECRETS[0], context=found.secret_context)]
+        found.save(force_insert=True)
+        return found
+
+    @pytest.mark.parametrize("is_redis_dead", [False, True])
+    def test_within_five_seconds_although_nobody_said_so(
+        self, post: StripePost, own: StripeEndpoint, clock: list[float], is_redis_dead: bool
+    ) -> None:
+        path = f"{PATH}/{own.token}"
+        spoils: list[tuple[int, dict[str, Any]]] = [
+            (400, {"secrets": [crypto.encrypt(OTHER, context=own.secret_context)]}),
+            (404, {"disabled_at": NOW}),
+        ]
+        rows = StripeEndpoint.objects.filter(pk=own.pk)
+        for status, spoil in spoils:
+            rows.update(disabled_at=None, secrets=own.secrets)
+            clock[0] += endpoint_cache.LONGEST
+            assert post(event(), path=path, secret=SECRETS[0]).status_code == 200
+            if is_redis_dead:
+                breaker.trip()
+            rows.update(**spoil)
+            clock[0] += endpoint_cache.LONGEST - 0.001
+            assert post(event(), path=path, secret=SECRETS[0]).status_code == 200
+            clock[0] += 0.002
+            assert post(event(), path=path, secret=SECRETS[0]).status_code == status
+        breaker.close()
+        assert endpoint_cache.LONGEST < 5
+
+    def test_at_once_where_a_secret_was_replaced(
+        self,
+        post: StripePost,
+        own: StripeEndpoint,
+        django_capture_on_commit_callbacks: Callable[..., AbstractContextManager[list[Any]]],
+    ) -> None:
+        def opens(secret: str) -> bool:
+            return post(event(), path=f"{PATH}/{own.token}", secret=secret).status_code == 200
+
+        assert [opens(secret) for secret in SECRETS] == [True, False, False]
+        for secret in SECRETS[1:]:
+            with django_capture_on_commit_callbacks(execute=True):
+                stripe_accounts.add_signing_secret(
+                    account=own.account, signing_secret=secret, actor="command", at=NOW
+                )
+        assert [opens(secret) for secret in SECRETS] == [False, True, True]
 
 
 @pytest.mark.parametrize(
