@@ -1,0 +1,94 @@
+"""A prepared statement says the same whichever way it is sent, and is never sent twice."""
+
+from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.db import DataError, IntegrityError, OperationalError, connection, transaction
+from django.test.utils import CaptureQueriesContext
+from psycopg.types.numeric import Int8
+
+from common import prepared
+
+AT = datetime(2026, 11, 21, 19, 2, 3, 120000, tzinfo=UTC)
+ECHO = """
+SELECT %(text)s::text, %(number)s, %(large)s::numeric, %(at)s, %(yes)s, %(bytes)s,
+    %(texts)s::text[], %(numbers)s::numeric[], %(nothing)s::int, 7 %% 4, %(text)s::varchar,
+    '2026-11-21'::date, '{"a": [1]}'::jsonb
+"""
+
+
+def given(**more: Any) -> dict[str, Any]:
+    return {
+        "text": "Ä\\ \"quoted\" 'text', {},\n",
+        "number": Int8(1),
+        "large": 2**53,
+        "at": AT,
+        "yes": True,
+        "bytes": b"\x00\xff'",
+        "texts": ["a", 'say "b"', "back\\slash", "", "null", "{,}", " x "],
+        "numbers": [Int8(1), Int8(2**53)],
+        "nothing": None,
+        **more,
+    }
+
+
+@pytest.mark.django_db(transaction=True)
+def test_both_ways_say_the_same() -> None:
+    """Outside a transaction in one call of libpq, inside one through Django's cursors."""
+    for more in (
+        {},
+        {"texts": [], "numbers": [], "yes": False, "bytes": b"", "text": ""},
+        {"at": datetime(9999, 12, 31, 23, tzinfo=UTC), "number": Int8(-(2**63))},
+        {"at": AT.astimezone(timezone(timedelta(hours=5, minutes=30))), "large": None},
+        {"nothing": 5, "number": 2**63},
+    ):
+        directly = prepared.row(ECHO, given(**more))
+        with transaction.atomic():
+            assert prepared.row(ECHO, given(**more)) == directly
+        with CaptureQueriesContext(connection) as seen:
+            assert prepared.row(ECHO, given(**more)) == directly
+        assert len(seen) == 1
+    assert prepared.row(ECHO, given()) == (
+        *(given()["text"], 1, Decimal(2**53), AT, True, b"\x00\xff'"),
+        *(given()["texts"], [Decimal(1), Decimal(2**53)], None, 3, given()["text"]),
+        *(AT.date(), '{"a": [1]}'),
+    )
+    assert prepared.row("SELECT 1 WHERE %(no)s", {"no": False}) is None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_fails_is_an_error_of_django_and_leaves_the_connection_usable() -> None:
+    with pytest.raises(DataError):
+        prepared.row("SELECT %(text)s::int", {"text": "many"})
+    with pytest.raises(IntegrityError):
+        prepared.row("INSERT INTO usage_movement DEFAULT VALUES RETURNING 1", {})
+    with pytest.raises((DataError, ValueError)):
+        prepared.row("SELECT %(text)s::text", {"text": "a\0b"})
+    assert prepared.row("SELECT %(text)s::int", {"text": "7"}) == (7,)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_statement_that_the_server_has_forgotten_is_prepared_again() -> None:
+    for _ in range(2):
+        assert prepared.row("SELECT %(number)s + 1", {"number": 1}) == (2,)
+        with connection.cursor() as cursor:
+            cursor.execute("DEALLOCATE ALL")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_connection_that_broke_is_an_error_and_nothing_is_sent_again() -> None:
+    """The statement may have been committed before the connection broke: that nobody can know."""
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE SEQUENCE prepared_twice")
+    try:
+        with pytest.raises(OperationalError):
+            prepared.row(
+                "SELECT nextval('prepared_twice'), pg_terminate_backend(pg_backend_pid())", {}
+            )
+        connection.close()
+        assert prepared.row("SELECT nextval('prepared_twice')", {}) == (2,)
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("DROP SEQUENCE prepared_twice")
