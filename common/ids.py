@@ -6,7 +6,7 @@ therefore sort by time of creation, those of one process exactly, and cannot be 
 enumerated.
 """
 
-import secrets
+import os
 import threading
 import time
 from typing import Any
@@ -19,6 +19,8 @@ _LENGTH = 26
 _SHIFTS = range((_LENGTH - 2) * 5, -1, -10)
 _lock = threading.Lock()
 _last = 0
+_drawn = b""
+_used = 0
 
 
 def new_id(prefix: str) -> str:
@@ -32,9 +34,29 @@ def _next() -> int:
     """Greater than any before, also within one millisecond; the step is random, too."""
     global _last
     with _lock:
-        number = (time.time_ns() // 1_000_000) << 80 | secrets.randbits(80)
-        _last = number if number > _last else _last + 1 + secrets.randbits(64)
+        number = (time.time_ns() // 1_000_000) << 80 | _random(10)
+        _last = number if number > _last else _last + 1 + _random(8)
         return _last
+
+
+def _random(size: int) -> int:
+    """So many bytes from the system, drawn for hundreds of ids at once: asking lets go of the
+    interpreter, and whoever takes it meanwhile waits for the lock of the one who asks."""
+    global _drawn, _used
+    if len(_drawn) < _used + size:
+        _drawn, _used = os.urandom(4096), 0
+    taken = _drawn[_used : _used + size]
+    _used += size
+    return int.from_bytes(taken)
+
+
+def _after_fork() -> None:
+    """No two processes draw from the same bytes, and none waits for a thread it does not have."""
+    global _drawn, _lock
+    _drawn, _lock = b"", threading.Lock()
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 def is_id(value: object, prefix: str) -> bool:

@@ -5,10 +5,12 @@ which calls fail at once instead of waiting: a frozen Redis costs one request in
 quarter of a second, and nobody else anything. Nothing kept in Redis is needed to rebuild truth.
 
 ``attempt`` runs anything on redis-py's client. ``exchange`` is for the hot paths: one round trip
-of raw commands on a connection of the caller's own, at a third of the client's price.
+of raw commands on a connection of the caller's own, at a fifth of the client's price.
 """
 
 import os
+import socket
+import struct
 import threading
 import time
 from collections import deque
@@ -18,8 +20,8 @@ from typing import Any, TypeVar
 import redis
 import structlog
 from django.conf import settings
-from hiredis import pack_command
-from redis.connection import ConnectionInterface, ConnectionPool
+from hiredis import Reader, pack_command
+from redis.connection import ConnectionPool
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -48,6 +50,43 @@ class Breaker:
         self._open_until = 0.0
 
 
+class Line:
+    """One connection: redis-py opens it and says hello, then bytes go straight through its socket.
+
+    The system bounds each wait. Python would ask before every call whether the socket is ready, and
+    let other threads in front each time.
+    """
+
+    def __init__(self, connection: Any) -> None:
+        connection.connect()
+        self._connection = connection
+        self._socket: socket.socket = connection._sock  # noqa: SLF001  # there is no other way
+        self._socket.settimeout(None)
+        for bound in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+            self._socket.setsockopt(socket.SOL_SOCKET, bound, _TIMEVAL)
+        self._reader = Reader(protocolError=redis.InvalidResponse, replyError=redis.ResponseError)
+
+    def exchange(self, packed: bytes, replies: int) -> list[Any]:
+        """The replies in their order. Raises OSError when the other side is gone or silent, and
+        then it is of no use any more."""
+        try:
+            self._socket.sendall(packed)
+            return [self._reply() for _ in range(replies)]
+        except BlockingIOError as silence:
+            raise TimeoutError("No answer in time.") from silence
+
+    def close(self) -> None:
+        self._connection.disconnect()
+
+    def _reply(self) -> Any:
+        while (reply := self._reader.gets()) is False:  # not complete; no reply is False by itself
+            heard = self._socket.recv(_AT_ONCE)
+            if not heard:
+                raise ConnectionResetError("The server has hung up.")
+            self._reader.feed(heard)
+        return reply
+
+
 class Lines:
     """Connections to one server: whoever needs one takes an idle one, or makes another.
 
@@ -57,26 +96,28 @@ class Lines:
 
     def __init__(self, url: str) -> None:
         self._pool = ConnectionPool.from_url(url, **_BOUNDED)
-        self._idle: deque[ConnectionInterface] = deque()
+        self._idle: deque[Line] = deque()
 
     def exchange(self, packed: bytes, replies: int) -> list[Any]:
         """The replies in their order, a refused command's as the ResponseError that it is."""
         try:
             line = self._idle.pop()
         except IndexError:
-            return self._on(self._pool.make_connection(), packed, replies)
+            return self._on(self._new(), packed, replies)
         try:
             return self._on(line, packed, replies)
-        except redis.ConnectionError:  # the server has hung up meanwhile, as on a restart
+        except ConnectionError:  # the server has hung up meanwhile, as on a restart
             self._idle.clear()
-            return self._on(self._pool.make_connection(), packed, replies)
+            return self._on(self._new(), packed, replies)
 
-    def _on(self, line: ConnectionInterface, packed: bytes, replies: int) -> list[Any]:
+    def _new(self) -> Line:
+        return Line(self._pool.make_connection())
+
+    def _on(self, line: Line, packed: bytes, replies: int) -> list[Any]:
         try:
-            line.send_packed_command([packed], check_health=False)  # type: ignore[no-untyped-call]
-            answers = [_reply(line) for _ in range(replies)]
+            answers = line.exchange(packed, replies)
         except BaseException:
-            line.disconnect()  # type: ignore[no-untyped-call]
+            line.close()
             raise
         self._idle.append(line)
         return answers
@@ -86,6 +127,8 @@ class Lines:
         self._idle.clear()
 
 
+_AT_ONCE = 65536
+_TIMEVAL = struct.pack("ll", int(TIMEOUT), round(TIMEOUT % 1 * 1_000_000))
 _BOUNDED: dict[str, Any] = {
     "protocol": 2,
     "socket_timeout": TIMEOUT,
@@ -146,13 +189,6 @@ def ping() -> bool:
 def _away(error: Exception) -> None:
     breaker.trip()
     log.warning("redis_unavailable", error=type(error).__name__)
-
-
-def _reply(line: ConnectionInterface) -> Any:
-    try:
-        return line.read_response()
-    except redis.ResponseError as refusal:
-        return refusal
 
 
 def _new_lines(url: str) -> Lines:

@@ -6,16 +6,15 @@ host's name checked, refusals as problem documents, a lost database as a 503. A 
 unusual in any way (another method, parameters where there are none, an ``Idempotency-Key``, a
 name in the Host header that is not ours) takes the ordinary way through all of the middleware.
 
-One line in the log per request would cost more than the answer. Refusals, errors and slow answers
-have theirs; the others are counted, and the count is logged.
+One line in the log per request would cost more than the answer: they are counted (``tally``). In
+front of Django, ``config.ready`` answers what is hotter still.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
-from itertools import count
+from typing import Any
 
-import structlog
 from django.conf import settings
 from django.core.handlers.exception import response_for_exception
 from django.http import HttpRequest, HttpResponse
@@ -27,15 +26,13 @@ from common import context
 from common.api import django_refusals
 from common.api.problems import plain, refusal_of
 from common.middleware import Handler
+from config.tally import tally
 from entitlements.api import check
 
-log = structlog.get_logger("tollgate.request")
 View = Callable[[HttpRequest], HttpResponse | None]
 
-SLOW = 0.25
-"""Seconds from which on an answer has a line of its own."""
-EVERY = 60.0
-"""Seconds between two lines that say how many requests had none."""
+RAISED = "tollgate.raised"
+"""Where ``config.ready`` leaves the error that answering ended with."""
 
 
 def _as_routed(request: HttpRequest) -> HttpResponse | None:
@@ -68,13 +65,10 @@ class HotPathMiddleware:
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
-        self._numbers = count(1)
-        self._report_at = time.perf_counter() + EVERY
-        self._reported = 0
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         view = _view(request)
-        if view is None or "HTTP_IDEMPOTENCY_KEY" in request.META or not _is_our_host(request):
+        if view is None or "HTTP_IDEMPOTENCY_KEY" in request.META or not is_our_host(request.META):
             return self.get_response(request)
         started = time.perf_counter()
         request_id = context.begin(request.META.get("HTTP_X_REQUEST_ID", ""))
@@ -83,23 +77,13 @@ class HotPathMiddleware:
             return self.get_response(request)
         response.headers["X-Request-ID"] = request_id
         response.headers["X-Content-Type-Options"] = "nosniff"
-        self._note(request, response, started)
+        tally.note(
+            method=request.method or "",
+            path=request.path,
+            status=response.status_code,
+            started=started,
+        )
         return response
-
-    def _note(self, request: HttpRequest, response: HttpResponse, started: float) -> None:
-        number, now = next(self._numbers), time.perf_counter()
-        if response.status_code >= 400 or now - started >= SLOW:
-            log.info(
-                "request",
-                method=request.method,
-                path=request.path,
-                status=response.status_code,
-                duration_ms=round((now - started) * 1000, 1),
-            )
-        if now >= self._report_at:
-            answered, self._reported = number - self._reported, number
-            self._report_at = now + EVERY
-            log.info("hot_requests", answered=answered)
 
 
 def _view(request: HttpRequest) -> View | None:
@@ -110,8 +94,9 @@ def _view(request: HttpRequest) -> View | None:
     return found
 
 
-def _is_our_host(request: HttpRequest) -> bool:
-    host = request.META.get("HTTP_HOST") or request.META["SERVER_NAME"]
+def is_our_host(environ: Mapping[str, Any]) -> bool:
+    """Whether the request was meant for one of ALLOWED_HOSTS."""
+    host = environ.get("HTTP_HOST") or environ["SERVER_NAME"]
     return _is_allowed(host, tuple(settings.ALLOWED_HOSTS))
 
 
@@ -123,6 +108,7 @@ def _is_allowed(host: str, allowed: tuple[str, ...]) -> bool:
 
 def _answer(request: HttpRequest, view: View) -> HttpResponse | None:
     try:
+        _again(request)
         response = view(request)
     except Exception as error:  # noqa: BLE001  # as the ordinary way: every error is answered
         refusal = refusal_of(error)
@@ -130,3 +116,9 @@ def _answer(request: HttpRequest, view: View) -> HttpResponse | None:
     if response is None or response.status_code < 400:
         return response
     return django_refusals.in_our_words(request, response)
+
+
+def _again(request: HttpRequest) -> None:
+    """Raise what answering has ended with already, if it has."""
+    if RAISED in request.META:
+        raise request.META[RAISED]

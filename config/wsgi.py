@@ -1,9 +1,16 @@
 """What the web server serves: `granian --interface wsgi config.wsgi:application`."""
 
+import gc
 import os
 
 from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.production")
 
-application = get_wsgi_application()
+django = get_wsgi_application()
+
+from config.ready import ReadyAnswers  # noqa: E402  # needs Django to be set up
+
+application = ReadyAnswers(django)
+
+gc.freeze()  # what is loaded now stays: no collection has to look at it again

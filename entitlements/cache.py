@@ -90,6 +90,12 @@ def find(*, project_id: str, questions: Collection[Question], at: datetime) -> F
     return found
 
 
+def copied(*, project_id: str, question: Question, at: datetime) -> bytes | None:
+    """The answer of which this process has a copy, ready to be sent and certain at ``at``."""
+    copy = copies.find(key(project_id=project_id, user_id=question.user_id), question.feature)
+    return copy.body if copy is not None and copy.is_whole and copy.holds(at) else None
+
+
 def find_static(*, project_id: str, question: Question, at: datetime) -> Entry | None:
     """What facts alone say, where that is not the whole answer: for who takes figures from the
     database. No round trip for what this process has a copy of."""

@@ -7,8 +7,9 @@ describes this resource like any other.
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from functools import lru_cache
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 from urllib.parse import parse_qsl
 
 import orjson
@@ -22,6 +23,7 @@ from rest_framework.response import Response
 
 from common.api.serializers import StrictSerializer, UserIdField
 from common.api.views import ProjectViewSet
+from entitlements import cache
 from entitlements.api.outlook import (
     OutlookBodySerializer,
     OutlookQuerySerializer,
@@ -31,7 +33,8 @@ from entitlements.api.outlook import (
 from entitlements.api.serializers import ExplainedSerializer
 from entitlements.resolution import Question
 from entitlements.services import checks
-from projects.api.authentication import require
+from projects.api.authentication import known, require
+from projects.models import Project
 from projects.scopes import Scope
 
 MOST = 1000
@@ -120,6 +123,35 @@ def everyday(request: HttpRequest) -> HttpResponse | None:
         return None
     questions = _questions(request)
     return None if questions is None else _ready(_many(request, questions))
+
+
+class Ready(NamedTuple):
+    """An everyday question that needs no closer look, from somebody who may ask it."""
+
+    project: Project
+    question: Question
+    at: datetime
+
+    def copied(self) -> bytes | None:
+        """The answer of which this process has a copy."""
+        return cache.copied(project_id=self.project.pk, question=self.question, at=self.at)
+
+    def answer(self) -> bytes:
+        """What :func:`everyday` answers."""
+        asked = [self.question]
+        return checks.answer(project=self.project, questions=asked, at=self.at)[self.question]
+
+
+def ready_for(environ: Mapping[str, Any]) -> Ready | None:
+    """What the environment of a WSGI ``GET`` asks; None for all that :func:`everyday` has to look
+    at: something unusual, a key that this process does not know yet, or one that may not ask."""
+    question = _question(environ.get("QUERY_STRING", ""))
+    if question is None:
+        return None
+    now = timezone.now()
+    header = environ.get("HTTP_AUTHORIZATION", "")
+    caller = known(header, scope=Scope.ENTITLEMENTS_READ, at=now)
+    return None if caller is None else Ready(caller.project, question, now)
 
 
 def _one(request: HttpRequest, question: Question) -> bytes:

@@ -60,6 +60,17 @@ def require(request: HttpRequest, *, scope: str, at: datetime) -> ProjectCredent
     return found
 
 
+def known(header: str, *, scope: str, at: datetime) -> ProjectCredential | None:
+    """Who calls, as :func:`require` says, when that takes neither a query nor a refusal: this
+    process knows the key, it may do this, and its use is written down already."""
+    if not header.startswith("Bearer "):
+        return None
+    found = key_cache.cache.find(keys.digest(header[7:]), at=at)
+    if found is None or not found.allows(scope):
+        return None
+    return found if api_keys.is_noted(credential=found, at=at) else None
+
+
 def _quickly(secret: str, *, at: datetime) -> ProjectCredential | None:
     found = credentials.find_quickly(secret=secret, at=at)
     if found is not None and api_keys.note_use(credential=found, at=at):

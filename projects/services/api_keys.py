@@ -178,7 +178,7 @@ def revoke_platform(*, key: PlatformKey, actor: str, at: datetime, reason: str =
 
 def note_use(*, credential: ProjectCredential | PlatformCredential, at: datetime) -> bool:
     """Remember, to the minute, that the key was used; whether that had to be written down."""
-    if credential.last_used_at is not None and at - credential.last_used_at < USE_RESOLUTION:
+    if is_noted(credential=credential, at=at):
         return False
     if isinstance(credential, ProjectCredential):
         rows = ApiKey.objects.for_project(credential.project)
@@ -186,6 +186,12 @@ def note_use(*, credential: ProjectCredential | PlatformCredential, at: datetime
     else:
         PlatformKey.objects.filter(pk=credential.key_id).update(last_used_at=at)
     return True
+
+
+def is_noted(*, credential: ProjectCredential | PlatformCredential, at: datetime) -> bool:
+    """Whether a use at that moment is written down already, to the minute."""
+    used = credential.last_used_at
+    return used is not None and at - used < USE_RESOLUTION
 
 
 def _forget(key: ApiKey) -> None:
