@@ -27,6 +27,12 @@ def test_static_check_speaks_to_no_server() -> None:
     assert result.output.strip() == "postgres://nobody@127.0.0.1:9/nothing"
 
 
+def test_what_is_compiled_once_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    result = run(script("import sys; print(sys.dont_write_bytecode)"), shown=False)
+    assert result.output.strip() == "False"
+
+
 def test_report_shows_output_of_failures_only() -> None:
     text = report([Result("types", False, 2.5, "line 1: wrong"), Result("style", True, 1, "noise")])
     assert "line 1: wrong" in text
