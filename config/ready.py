@@ -1,10 +1,10 @@
-"""Around Django: everyday checks are answered before anything is made of them.
+"""Around Django: everyday checks and events are answered before anything is made of them.
 
 Django spends five times as long on making a request and a response as the answer takes that this
-process or Redis has ready. So one address is looked at first, as it comes from the web server. What
-is answered here is a 200 to a key that this process knows. Everything else, every refusal and every
-request with anything unusual in it, goes on to Django: there is one set of rules, and nobody can
-tell who has answered.
+process or Redis has ready, and as long as it takes to keep an event. So two addresses are looked at
+first, as they come from the web server. What is answered here is a 200 to a key that this process
+knows, or to what Stripe has signed. Everything else, every refusal and every request with anything
+unusual in it, goes on to Django: there is one set of rules, and nobody can tell who has answered.
 """
 
 import time
@@ -19,10 +19,12 @@ from common import context
 from config.hot import CHECK, RAISED, is_our_host
 from config.tally import tally
 from entitlements.api import check
+from webhooks import views as webhooks
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
 Application = Callable[[Environ, StartResponse], Iterable[bytes]]
+DELIVERIES = ("/webhooks/stripe", "/api/v1/webhooks/stripe")
 
 
 class ReadyAnswers:
@@ -32,15 +34,11 @@ class ReadyAnswers:
         self._django = django
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        if (
-            environ["PATH_INFO"] == CHECK
-            and environ["REQUEST_METHOD"] == "GET"
-            and "HTTP_IDEMPOTENCY_KEY" not in environ
-            and is_our_host(environ)
-        ):
+        ready = _ready(environ)
+        if ready and "HTTP_IDEMPOTENCY_KEY" not in environ and is_our_host(environ):
             started = time.perf_counter()
             request_id = context.begin(environ.get("HTTP_X_REQUEST_ID", ""))
-            body = _answer(environ)
+            body = ready(environ)
             if body is not None:
                 start_response(
                     "200 OK",
@@ -50,20 +48,41 @@ class ReadyAnswers:
                         ("X-Content-Type-Options", "nosniff"),
                     ],
                 )
-                tally.note(method="GET", path=CHECK, status=200, started=started)
+                tally.note(
+                    method=environ["REQUEST_METHOD"],
+                    path=environ["PATH_INFO"],
+                    status=200,
+                    started=started,
+                )
                 return [body]
         return _whole(self._django(environ, start_response))
 
 
-def _answer(environ: Environ) -> bytes | None:
+def _ready(environ: Environ) -> Callable[[Environ], bytes | None] | None:
+    """What looks at this address first; None for an address that is Django's."""
+    method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
+    if method == "POST":
+        return _taken_in if path.startswith(DELIVERIES) else None
+    return _checked if method == "GET" and path == CHECK else None
+
+
+def _checked(environ: Environ) -> bytes | None:
     asked = check.ready_for(environ)
     if asked is None:
         return None
     body = asked.copied()
-    if body is not None:
-        return body
+    return body if body is not None else _asked(environ, asked.answer)
+
+
+def _taken_in(environ: Environ) -> bytes | None:
+    delivery = webhooks.delivery(environ)
+    return None if delivery is None else _asked(environ, delivery)
+
+
+def _asked(environ: Environ, answer: Callable[[], bytes | None]) -> bytes | None:
+    """The answer for which Redis or the database may be asked."""
     try:
-        return asked.answer()
+        return answer()
     except Exception as error:  # noqa: BLE001  # as the ordinary way: every error is answered
         environ[RAISED] = error  # Django has the words for it, and need not try again
         return None
