@@ -7,7 +7,6 @@ copy and keeps none until it listens again: what it may have missed cannot be wr
 
 import os
 import threading
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -80,24 +79,42 @@ def is_heard() -> bool:
     return listener.is_live
 
 
+def stop() -> None:
+    """Listen no more and drop every copy, as before the server stops; asked again, begin anew."""
+    global _listener
+    with _lock:
+        listener, _listener = _listener, None
+    if listener is not None:
+        listener.stop()
+
+
 class Listener(threading.Thread):
-    """Reads the messages of one server until another one is configured."""
+    """Reads the messages of one server until another one is configured, or it is told to stop."""
 
     def __init__(self, url: str, channel: str) -> None:
         super().__init__(name="broadcast", daemon=True)
         self.url = url
         self.is_live = False
         self._channel = channel
+        self._stopped = threading.Event()
+
+    def stop(self) -> None:
+        """Returns when nothing is read any more."""
+        self._stopped.set()
+        self.join()
 
     def run(self) -> None:
-        while self.url == settings.REDIS_URL:
+        while self._is_wanted():
             try:
                 self._listen()
             except (redis.RedisError, OSError, ValueError) as error:
                 if self.is_live:
                     log.warning("broadcast_lost", error=type(error).__name__)
             self._lose()
-            time.sleep(PAUSE)
+            self._stopped.wait(PAUSE)
+
+    def _is_wanted(self) -> bool:
+        return self.url == settings.REDIS_URL and not self._stopped.is_set()
 
     def _listen(self) -> None:
         connection = redis.Redis.from_url(
@@ -106,7 +123,7 @@ class Listener(threading.Thread):
         with connection, connection.pubsub() as subscription:  # type: ignore[no-untyped-call]
             subscription.subscribe(self._channel)
             silent = False
-            while self.url == settings.REDIS_URL:
+            while self._is_wanted():
                 heard = subscription.get_message(timeout=PATIENCE)
                 if heard is not None:
                     silent = False

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from common import broadcast
 from projects.models import Project
 from tests import chromium
 from tests.api_client import ApiClient
@@ -15,11 +16,24 @@ from tests.factories.projects import ProjectFactory, key_of, platform_key
 pytest_plugins = ["tests.billing_fixtures"]
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What runs on the whole product comes first and together: it is started once."""
+    items.sort(key=lambda item: "stack" not in getattr(item, "fixturenames", ()))
+
+
 @pytest.fixture(scope="session")
 def django_db_keepdb(request: pytest.FixtureRequest) -> bool:
     """Servers of our own are deleted as a whole after the run: no database is dropped before, which
     a connection that a thread has left open would refuse."""
     return "TEST_TEMPLATE" in os.environ or bool(request.config.option.reuse_db)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _listening() -> Iterator[None]:
+    """Ends before the server does that is listened to."""
+    yield
+    broadcast.stop()
 
 
 @pytest.fixture
