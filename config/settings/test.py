@@ -13,6 +13,8 @@ SECRET_KEY = "tests-only-" + "x" * 40
 ENCRYPTION_KEYS = encryption_keys("t1:" + "A" * 43 + "=")
 DATABASES = {"default": database(required("DATABASE_URL"))}
 DATABASES["default"]["OPTIONS"].pop("pool")
+# A busy machine may think for long between two statements of a migration or a test.
+DATABASES["default"]["OPTIONS"]["options"] += " -c idle_in_transaction_session_timeout=120000"
 if template := os.environ.get("TEST_TEMPLATE"):
     DATABASES["default"]["TEST"] = {"TEMPLATE": template, "MIGRATE": False}
 REDIS_URL = required("REDIS_URL")
