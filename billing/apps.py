@@ -15,6 +15,6 @@ class BillingConfig(AppConfig):
         assumptions.register("prod", assumed.product)
         assumptions.register("price", assumed.price)
 
-        panels.register(customer_panel.panel, name="purchases", order=50)
+        panels.register(customer_panel.PANEL, name="purchases", order=50)
         for act in granting.ACTS:
             panels.register_act(act)

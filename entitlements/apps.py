@@ -9,7 +9,7 @@ class EntitlementsConfig(AppConfig):
         from entitlements.admin import credits, customer_panel, reservations
         from projects.admin import panels
 
-        panels.register(customer_panel.panel, name="access", order=10)
-        panels.register(credits.panel, name="credits", order=12)
+        panels.register(customer_panel.PANEL, name="access", order=10)
+        panels.register(credits.PANEL, name="credits", order=12)
         panels.register_act(credits.ACT)
-        panels.register(reservations.panel, name="reservations", order=11)
+        panels.register(reservations.PANEL, name="reservations", order=11)

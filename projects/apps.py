@@ -8,4 +8,4 @@ class ProjectsConfig(AppConfig):
         """Show what happened to a customer last on the console's customer page."""
         from projects.admin import history_panel, panels
 
-        panels.register(history_panel.panel, name="history", order=90)
+        panels.register(history_panel.PANEL, name="history", order=90)

@@ -9,4 +9,4 @@ class UsageConfig(AppConfig):
         from projects.admin import panels
         from usage.admin import customer_panel
 
-        panels.register(customer_panel.panel, name="usage", order=13)
+        panels.register(customer_panel.PANEL, name="usage", order=13)

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Prefetch, QuerySet
+from django.db.models import OuterRef
 from django.http import HttpRequest
 
 from billing.admin import tables
@@ -21,49 +21,46 @@ from billing.models import (
 )
 from common.admin import columns
 from common.admin.sections import Section
-from projects.admin.panels import MOST
+from common.together import Listed
+from projects.admin.panels import MOST, Panel, Rows
 from projects.models import Customer
 
 
-def panel(request: HttpRequest, customer: Customer, at: datetime) -> list[Section]:
-    whose = {"customer": customer}
-    project = customer.project_id
-    subscriptions = Subscription.objects.for_project(project).filter(**whose)
-    carts = Cart.objects.for_project(project).filter(**whose).select_related("checkout")
-    checkouts = Checkout.objects.for_project(project).filter(**whose)
-    payments = Payment.objects.for_project(project).filter(**whose)
-    invoices = Invoice.objects.for_project(project).filter(**whose)
-    known_as = StripeCustomer.objects.for_project(project).filter(**whose)
+def _lists(customer: Customer, at: datetime) -> dict[str, Listed]:
+    def newest(model: Any) -> Any:
+        rows = model.objects.for_project(customer.project_id).filter(customer=customer)
+        return rows.order_by("-pk")[:MOST]
+
+    def sold(model: Any, noun: str) -> Listed:
+        rows = model.objects.for_project(customer.project_id).filter(**{noun: OuterRef("pk")})
+        return Listed(rows.order_by("pk"), related=["price__product"])
+
+    return {
+        "subscriptions": Listed(
+            newest(Subscription), lines={"items": sold(SubscriptionItem, "subscription")}
+        ),
+        "payments": Listed(newest(Payment)),
+        "invoices": Listed(newest(Invoice)),
+        "checkouts": Listed(newest(Checkout), lines={"lines": sold(CheckoutLine, "checkout")}),
+        "carts": Listed(
+            newest(Cart), related=["checkout"], lines={"lines": sold(CartLine, "cart")}
+        ),
+        "known_as": Listed(newest(StripeCustomer), related=["account"]),
+    }
+
+
+def _show(request: HttpRequest, customer: Customer, at: datetime, rows: Rows) -> list[Section]:
     return [
-        tables.subscriptions(
-            subscriptions.prefetch_related(_sold("items", SubscriptionItem, project)).order_by(
-                "-pk"
-            )[:MOST],
-            more=_more("subscription", customer),
-        ),
-        tables.payments(payments.order_by("-pk")[:MOST], more=_more("payment", customer)),
-        tables.invoices(invoices.order_by("-pk")[:MOST], more=_more("invoice", customer)),
-        tables.checkouts(
-            checkouts.prefetch_related(_sold("lines", CheckoutLine, project)).order_by("-pk")[
-                :MOST
-            ],
-            more=_more("checkout", customer),
-        ),
-        tables.carts(
-            carts.prefetch_related(_sold("lines", CartLine, project)).order_by("-pk")[:MOST],
-            at=at,
-            more=_more("cart", customer),
-        ),
-        _at_stripe(known_as.select_related("account").order_by("-pk")[:MOST]),
+        tables.subscriptions(rows["subscriptions"], more=_more("subscription", customer)),
+        tables.payments(rows["payments"], more=_more("payment", customer)),
+        tables.invoices(rows["invoices"], more=_more("invoice", customer)),
+        tables.checkouts(rows["checkouts"], more=_more("checkout", customer)),
+        tables.carts(rows["carts"], at=at, more=_more("cart", customer)),
+        _at_stripe(rows["known_as"]),
     ]
 
 
-def _sold(
-    lines: str, model: type[SubscriptionItem | CheckoutLine | CartLine], project: str
-) -> "Prefetch[str, QuerySet[Any], str]":
-    """The lines with their prices and products, in one query."""
-    rows = model.objects.for_project(project).select_related("price__product").order_by("pk")
-    return Prefetch(lines, queryset=rows)
+PANEL = Panel(_lists, _show)
 
 
 def _more(noun: str, customer: Customer) -> str:

@@ -18,6 +18,7 @@ from common.admin.actors import actor
 from common.admin.decorators import action, display
 from common.admin.pages import ReadOnlyAdmin
 from common.admin.sections import Button, Section
+from common.together import Listed
 from entitlements.credits import MAX_CREDITS
 from entitlements.models import CreditEntry, CreditGrant, CreditTransaction
 from entitlements.models.credit_grant import CreditSource
@@ -207,14 +208,24 @@ class CreditGrantAdmin(ReadOnlyAdmin):
         ]
 
 
-def panel(request: HttpRequest, customer: Customer, at: datetime) -> list[Section]:
+def _lists(customer: Customer, at: datetime) -> dict[str, Listed]:
     """What the customer can spend and where it came from, and what moved last."""
-    standing = credit_history.standing_of(customer, at=at)
-    history = CreditTransaction.objects.for_project(customer.project_id).filter(customer=customer)
-    return [
-        _grants(request, customer, standing, at),
-        _movements(list(history.order_by("-pk")[: panels.MOST])),
-    ]
+    left = credit_history.left_to(customer, at=at)
+    moved = CreditTransaction.objects.for_project(customer.project_id).filter(customer=customer)
+    return {
+        "left": Listed(left[: panels.MOST], also=credit_history.SUMS),
+        "moved": Listed(moved.order_by("-pk")[: panels.MOST]),
+    }
+
+
+def _show(
+    request: HttpRequest, customer: Customer, at: datetime, rows: panels.Rows
+) -> list[Section]:
+    standing = credit_history.standing_from(customer, rows["left"])
+    return [_grants(request, customer, standing, at), _movements(rows["moved"])]
+
+
+PANEL = panels.Panel(_lists, _show)
 
 
 def _grants(
@@ -235,7 +246,7 @@ def _grants(
                 columns.moment(row.expires_at),
                 _take_back(request, row),
             ]
-            for row in standing.grants[: panels.MOST]
+            for row in standing.grants
         ],
         note=f"{standing.balance} to spend{held}{withheld}.",
         right=[2, 3],

@@ -7,6 +7,7 @@ from django.urls import reverse
 
 from common.admin import columns
 from common.admin.sections import Button, Section
+from common.together import Listed
 from entitlements.admin import decisions
 from entitlements.admin.grants import said
 from entitlements.models import Grant
@@ -16,11 +17,19 @@ from projects.admin import panels
 from projects.models import Customer
 
 
-def panel(request: HttpRequest, customer: Customer, at: datetime) -> list[Section]:
-    _, found = answers.explained(project=customer.project, user_id=customer.pk, outlook=present(at))
+def _lists(customer: Customer, at: datetime) -> dict[str, Listed]:
     rows = Grant.objects.for_project(customer.project_id).filter(customer=customer)
-    newest = list(rows.order_by("-pk")[: panels.MOST])
-    return [decisions.section(found.values()), _grants(request, customer, newest, at)]
+    return {"grants": Listed(rows.order_by("-pk")[: panels.MOST])}
+
+
+def _show(
+    request: HttpRequest, customer: Customer, at: datetime, rows: panels.Rows
+) -> list[Section]:
+    _, found = answers.explained(project=customer.project, user_id=customer.pk, outlook=present(at))
+    return [decisions.section(found.values()), _grants(request, customer, rows["grants"], at)]
+
+
+PANEL = panels.Panel(_lists, _show)
 
 
 def _grants(request: HttpRequest, customer: Customer, rows: list[Grant], at: datetime) -> Section:

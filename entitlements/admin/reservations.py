@@ -6,13 +6,20 @@ from django.http import HttpRequest
 
 from common.admin import columns
 from common.admin.sections import Section
+from common.together import Listed
 from entitlements.selectors import reservations
 from projects.admin import panels
 from projects.models import Customer
 
 
-def panel(request: HttpRequest, customer: Customer, at: datetime) -> list[Section]:
+def _lists(customer: Customer, at: datetime) -> dict[str, Listed]:
     rows = reservations.open_of(customer)[: panels.MOST]
+    return {"open": Listed(rows, related=["feature"])}
+
+
+def _show(
+    request: HttpRequest, customer: Customer, at: datetime, rows: panels.Rows
+) -> list[Section]:
     return [
         Section(
             title="Reservations",
@@ -27,10 +34,13 @@ def panel(request: HttpRequest, customer: Customer, at: datetime) -> list[Sectio
                     columns.moment(row.created_at),
                     columns.moment(row.expires_at),
                 ]
-                for row in rows
+                for row in rows["open"]
             ],
             right=[2, 3],
             empty="Nothing is set aside.",
             note="What the customer's software has set aside and neither used nor given back yet.",
         )
     ]
+
+
+PANEL = panels.Panel(_lists, _show)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from django.db.models import F, Q, QuerySet, Sum, Window
 
@@ -44,6 +45,15 @@ def standing(*, project: Project, user_id: str, at: datetime) -> Standing:
 
 def standing_of(customer: Customer, *, at: datetime) -> Standing:
     """What the customer has at ``at``, but not when that is low; one query."""
+    return standing_from(customer, list(left_to(customer, at=at)[:SHOWN]))
+
+
+SUMS = ("all_balance", "all_reserved", "all_withheld")
+"""What :func:`left_to` says of all grants together, beside each of them."""
+
+
+def left_to(customer: Customer, *, at: datetime) -> QuerySet[CreditGrant]:
+    """The customer's grants that something is left of, in the order of spending, with the sums."""
     rows = CreditGrant.objects.for_project(customer.project_id).filter(customer=customer)
     is_live = credits.is_live(at)
     left = rows.filter(Q(is_live, available__gt=0) | Q(reserved__gt=0) | Q(withheld__gt=0))
@@ -52,7 +62,11 @@ def standing_of(customer: Customer, *, at: datetime) -> Standing:
         all_reserved=Window(Sum("reserved")),
         all_withheld=Window(Sum("withheld")),
     )
-    grants = list(summed.select_related("customer").order_by(*ORDER)[:SHOWN])
+    return summed.select_related("customer").order_by(*ORDER)
+
+
+def standing_from(customer: Customer, grants: Sequence[Any]) -> Standing:
+    """What the customer has, by the first of the grants that :func:`left_to` finds."""
     if not grants:
         return Standing(customer.user_id, customer.pk)
     return Standing(

@@ -7,13 +7,23 @@ from django.http import HttpRequest
 
 from common.admin import columns
 from common.admin.sections import Section
+from common.together import Listed
 from events.models import AuditEntry, OutboxEvent
 from projects.admin import panels
 from projects.models import Customer
 
 
-def panel(request: HttpRequest, customer: Customer, at: datetime) -> list[Section]:
-    told = _told_last(customer)
+def _lists(customer: Customer, at: datetime) -> dict[str, Listed]:
+    """More events than are shown: by these the rows are found to which something was done by
+    hand."""
+    told = OutboxEvent.objects.for_project(customer.project_id).filter(customer_id=customer.pk)
+    return {"told": Listed(told.order_by("-pk")[:100], without=("data", "previous"))}
+
+
+def _show(
+    request: HttpRequest, customer: Customer, at: datetime, rows: panels.Rows
+) -> list[Section]:
+    told = rows["told"]
     about = Q(subject=customer.pk) | Q(subject__in={each.subject for each in told})
     done = AuditEntry.objects.filter(about, project_id=customer.project_id)
     return [
@@ -22,10 +32,7 @@ def panel(request: HttpRequest, customer: Customer, at: datetime) -> list[Sectio
     ]
 
 
-def _told_last(customer: Customer) -> list[OutboxEvent]:
-    """More than is shown: by these the rows are found to which something was done by hand."""
-    told = OutboxEvent.objects.for_project(customer.project_id).filter(customer_id=customer.pk)
-    return list(told.defer("data", "previous").order_by("-pk")[:100])
+PANEL = panels.Panel(_lists, _show)
 
 
 def _told(rows: list[OutboxEvent], customer: Customer) -> Section:

@@ -1,19 +1,34 @@
 """The parts of a customer's page. Apps above this one add theirs when the process starts."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 
+from common import together
 from common.admin.sections import Section
+from common.together import Listed
 from projects.models import Customer
 
-Panel = Callable[[HttpRequest, Customer, datetime], list[Section]]
-"""The tables to show for one customer at one moment, in a fixed number of queries."""
+Rows = Mapping[str, list[Any]]
+"""What was found of each list, by its name."""
 
 MOST = 10
 """Rows that a table on a customer's page shows; the rest is one click away."""
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """Tables on every customer's page.
+
+    ``lists`` names what it shows at one moment: the lists of all panels are read in one query.
+    ``show`` makes the tables of them, in a fixed number of further queries.
+    """
+
+    lists: Callable[[Customer, datetime], Mapping[str, Listed]]
+    show: Callable[[HttpRequest, Customer, datetime, Rows], list[Section]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +61,23 @@ def register_act(act: Act) -> None:
 
 
 def sections(request: HttpRequest, customer: Customer, at: datetime) -> list[Section]:
-    ordered = sorted(_panels.values(), key=lambda entry: entry[0])
-    return [section for _, panel in ordered for section in panel(request, customer, at)]
+    ordered = [panel for _, panel in sorted(_panels.values(), key=lambda entry: entry[0])]
+    lists = {
+        (number, name): listed
+        for number, panel in enumerate(ordered)
+        for name, listed in panel.lists(customer, at).items()
+    }
+    owner = Customer.objects.for_project(customer.project_id).filter(pk=customer.pk)
+    found = together.read(owner, lists)
+    return [
+        section
+        for number, panel in enumerate(ordered)
+        for section in panel.show(request, customer, at, _of(number, found))
+    ]
+
+
+def _of(panel: int, found: Mapping[tuple[int, str], list[Any]]) -> Rows:
+    return {name: rows for (number, name), rows in found.items() if number == panel}
 
 
 def acts() -> list[Act]:

@@ -6,6 +6,7 @@ from django.http import HttpRequest
 
 from common.admin import columns
 from common.admin.sections import Section
+from common.together import Listed
 from projects.admin import panels
 from projects.models import Customer
 from usage.periods import Period, Unit
@@ -13,8 +14,15 @@ from usage.selectors import meters, totals
 from usage.selectors.totals import Span
 
 
-def panel(request: HttpRequest, customer: Customer, at: datetime) -> list[Section]:
-    rows = list(meters.listing(project=customer.project_id).order_by("code")[: panels.MOST])
+def _lists(customer: Customer, at: datetime) -> dict[str, Listed]:
+    rows = meters.listing(project=customer.project_id).order_by("code")
+    return {"meters": Listed(rows[: panels.MOST])}
+
+
+def _show(
+    request: HttpRequest, customer: Customer, at: datetime, found: panels.Rows
+) -> list[Section]:
+    rows = found["meters"]
     windows = [Period(unit).window(at) for unit in (Unit.DAY, Unit.MONTH)]
     spans = [Span(customer.pk, row.pk, *window) for row in rows for window in windows]
     figures = iter(totals.figures(project_id=customer.project_id, spans=spans))
@@ -36,3 +44,6 @@ def panel(request: HttpRequest, customer: Customer, at: datetime) -> list[Sectio
             more=columns.listing("usage.meter", project__id__exact=customer.project_id),
         )
     ]
+
+
+PANEL = panels.Panel(_lists, _show)

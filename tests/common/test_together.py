@@ -1,0 +1,94 @@
+"""Lists read together are the rows that query sets find one by one."""
+
+from typing import Any
+
+import pytest
+from django.db import models
+from django.db.models import Model, OuterRef
+
+from billing.models import Cart, CartLine, Invoice, StripeCustomer, Subscription, SubscriptionItem
+from common import together
+from common.together import Listed
+from events.models import OutboxEvent
+from projects.models import Customer
+from tests.console.world import World, build
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def world() -> World:
+    return build(size=3)
+
+
+def read(world: World, listed: Listed) -> list[Any]:
+    owner = Customer.objects.for_project(world.project).filter(pk=world.customer.pk)
+    return together.read(owner, {"rows": listed})["rows"]
+
+
+def fields_of(row: Model) -> dict[str, Any]:
+    """What a row says of itself, with the types that it says it in."""
+    names = [each.attname for each in row._meta.concrete_fields]
+    return {name: (type(row.__dict__[name]), row.__dict__[name]) for name in names}
+
+
+@pytest.mark.parametrize("model", [Subscription, Invoice, StripeCustomer])
+def test_rows_are_as_the_query_set_makes_them(world: World, model: Any) -> None:
+    rows = model.objects.for_project(world.project).order_by("-pk")
+
+    found = read(world, Listed(rows[:2]))
+
+    assert [fields_of(row) for row in found] == [fields_of(row) for row in rows[:2]]
+    assert not any(row._state.adding for row in found)
+
+
+def test_what_belongs_to_a_row_comes_with_it(world: World, django_assert_num_queries: Any) -> None:
+    subscriptions = Subscription.objects.for_project(world.project).order_by("-pk")
+    items = SubscriptionItem.objects.for_project(world.project).filter(subscription=OuterRef("pk"))
+    carts = Cart.objects.for_project(world.project).order_by("-pk")
+    holds = CartLine.objects.for_project(world.project).filter(cart=OuterRef("pk"))
+    Cart.objects.for_project(world.project).filter(pk=carts[0].pk).update(checkout=world.checkout)
+    owner = Customer.objects.for_project(world.project).filter(pk=world.customer.pk)
+
+    with django_assert_num_queries(1):
+        found = together.read(
+            owner,
+            {
+                "subscriptions": Listed(
+                    subscriptions, lines={"items": Listed(items, related=["price__product"])}
+                ),
+                "carts": Listed(carts, related=["checkout"], lines={"lines": Listed(holds)}),
+                "none": Listed(carts.none()),
+            },
+        )
+        sold = [
+            (item.quantity, item.price.product.name)
+            for row in found["subscriptions"]
+            for item in row.items.all()
+        ]
+        checkouts = [row.checkout for row in found["carts"]]
+        held = [line.quantity for row in found["carts"] for line in row.lines.all()]
+
+    assert sold == [(3, "Acme Pro"), (2, "Acme Pro"), (1, "Acme Pro")]
+    assert checkouts == [world.checkout, None, None]
+    assert held == [3, 2, 1]
+    assert found["none"] == []
+
+
+def test_annotations_come_along_and_fields_can_stay_behind(world: World) -> None:
+    told = OutboxEvent.objects.for_project(world.project).annotate(
+        numbered=models.Window(models.Count("pk"))
+    )
+
+    found = read(world, Listed(told[:1], also=["numbered"], without=["data", "previous"]))
+
+    assert found[0].numbered == told.count()
+    assert found[0].get_deferred_fields() == {"data", "previous"}
+
+
+def test_there_has_to_be_an_owner(world: World) -> None:
+    nobody = Customer.objects.for_project(world.project).filter(pk="cus_none")
+    rows = Cart.objects.for_project(world.project)
+
+    with pytest.raises(Customer.DoesNotExist):
+        together.read(nobody, {"rows": Listed(rows)})
