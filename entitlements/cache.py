@@ -26,29 +26,15 @@ from django.conf import settings
 
 from common import broadcast
 from common.redis import exchange
-from entitlements import representation, statics
+from entitlements import hashes, representation, statics
 from entitlements.copies import RULES_TOPIC, TOPIC, copies
 from entitlements.entries import Entry, opened, sealed
+from entitlements.hashes import Hash, milliseconds
 from entitlements.resolution import Decision, Question
 from entitlements.selectors.figures import Answer
 from projects.models import Customer
 from projects.pseudonyms import pseudonym
 from usage import cache as figures
-
-_STORE = """
-local held = redis.pcall('HGET', KEYS[1], 'version')
-if type(held) ~= 'string' or not tonumber(held) or redis.call('PTTL', KEYS[1]) < 0 then
-  redis.call('DEL', KEYS[1])
-  held = '-1'
-end
-if tonumber(held) > tonumber(ARGV[1]) then return 0 end
-if tonumber(held) < tonumber(ARGV[1]) then redis.call('DEL', KEYS[1]) end
-redis.call('HSET', KEYS[1], 'version', ARGV[1], unpack(ARGV, 3))
-redis.call('PEXPIRE', KEYS[1], math.max(redis.call('PTTL', KEYS[1]), ARGV[2]))
-return 1
-"""
-"""Set unless older. ARGV: version, milliseconds to live, then fields and their values, of which
-a tombstone has none. A key that is no hash of ours, or does not expire, is thrown away first."""
 
 
 @dataclass(slots=True)
@@ -121,17 +107,16 @@ def keep(
     ``begun`` is from before the database was read. Returns what was to be kept.
     """
     entries = {question: _entry(answer, rules=rules, at=at) for question, answer in answers.items()}
-    lifetime = 2 * settings.ENTITLEMENTS.cache_ttl
-    commands = [_store(rules_key(project_id), rules, lifetime)]
     named = [(key(project_id=project_id, user_id=each.user_id), each) for each in entries]
+    kept = [Hash(rules_key(project_id), rules, 2 * settings.ENTITLEMENTS.cache_ttl)]
     for name, question in named:
         entry = entries[question]
-        kept = sealed(entry, key=name, feature=question.feature)
-        commands.append(_store(name, entry.version, entry.until - at, question.feature, kept))
-    replies = exchange(*commands)
-    if replies and replies[0] == 1:
-        for (name, question), reply in zip(named, replies[1:], strict=True):
-            if reply == 1:
+        text = sealed(entry, key=name, feature=question.feature)
+        kept.append(Hash(name, entry.version, entry.until - at, (question.feature, text)))
+    stored = hashes.store(kept)
+    if stored and stored[0] == 1:
+        for (name, question), is_stored in zip(named, stored[1:], strict=True):
+            if is_stored == 1:
                 copies.keep(name, question.feature, entries[question], begun=begun)
     return entries
 
@@ -153,7 +138,7 @@ def keep_figures(
         )
         kept = sealed(entry, key=name, feature=question.feature)
         commands.append(("HSET", name, question.feature, kept))
-        commands.append(("PEXPIRE", name, _milliseconds(figures.LONGEST)))
+        commands.append(("PEXPIRE", name, milliseconds(figures.LONGEST)))
     exchange(*commands)
 
 
@@ -181,7 +166,7 @@ def _bury(topic: str, names: list[str], told: list[str], version: int) -> None:
     lifetime = 2 * settings.ENTITLEMENTS.cache_ttl
     channel = broadcast.channel()
     exchange(
-        *(_store(name, version, lifetime) for name in names),
+        hashes.storing([Hash(name, version, lifetime) for name in names]),
         *(("PUBLISH", channel, broadcast.message(topic, what)) for what in told),
     )
 
@@ -289,14 +274,6 @@ def _entry(answer: Answer, *, rules: int, at: datetime) -> Entry:
 
 def _until(decision: Decision, at: datetime, *, longest: timedelta) -> datetime:
     return min(at + longest, decision.valid_until or at + longest)
-
-
-def _store(name: str, version: int, lifetime: timedelta, *fields: str | bytes) -> tuple[Any, ...]:
-    return ("EVAL", _STORE, 1, name, version, _milliseconds(lifetime), *fields)
-
-
-def _milliseconds(lifetime: timedelta) -> int:
-    return max(1, lifetime // timedelta(milliseconds=1))
 
 
 def _number(reply: Any) -> int | None:

@@ -29,10 +29,13 @@ def answer(
     if len(found.ready) == len(questions):
         return found.ready
     answers, entries = _static(project, questions, found, at)
-    made = figures.whole(project_id=project.pk, answers=answers, outlook=present(at))
-    _keep_figures(project, answers, entries, made, at)
-    encoded = {question: representation.encoded(each) for question, each in made.items()}
-    return found.ready | encoded
+    ready = {question: each.body for question, each in entries.items() if each.is_whole}
+    unready = {question: each for question, each in answers.items() if question not in ready}
+    if unready:
+        made = figures.whole(project_id=project.pk, answers=unready, outlook=present(at))
+        _keep_figures(project, unready, entries, made, at)
+        ready |= {question: representation.encoded(each) for question, each in made.items()}
+    return found.ready | ready
 
 
 def static(*, project: Project, question: Question, at: datetime) -> Answer:

@@ -133,6 +133,18 @@ def test_newer_answer_drops_all_that_is_older():
     assert find(Question("ada", "seats"))["version"] == 7
 
 
+def test_many_are_kept_by_a_redis_that_has_forgotten_how():
+    asked = [Question(f"user-{number}", "sso") for number in range(250)]
+    made = {question: Answer(None, decision(version=2)) for question in asked}
+    cache.bury(Customer(id="cus_7", project_id=OURS, user_id="user-7"), version=3)
+    client().script_flush()
+    for _ in range(2):
+        cache.keep(project_id=OURS, answers=made, rules=0, at=NOW, begun=copies.begin())
+        copies.drop_all()
+        found = cache.find(project_id=OURS, questions=asked, at=NOW).ready
+        assert set(asked) - set(found) == {asked[7]}
+
+
 def test_tombstone_takes_away_and_keeps_away_what_is_older():
     keep(version=1)
     cache.bury(ada(), version=2)
