@@ -19,12 +19,13 @@ from itertools import count
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connection, connections
 from psycopg import Connection, Cursor, Error, OperationalError
 from psycopg._queries import PostgresQuery  # psycopg's own type of what it sends
 from psycopg.errors import InvalidSqlStatementName, error_from_result
 from psycopg.pq import ExecStatus, Format
 from psycopg.pq.abc import PGresult
+from psycopg_pool import ConnectionPool
 
 Row = tuple[Any, ...]
 
@@ -34,12 +35,15 @@ def row(statement: str, given: Mapping[str, Any]) -> Row | None:
 
     Raises Django's database errors.
     """
+    here = connections[DEFAULT_DB_ALIAS]
+    sent = None if here.in_atomic_block or _is_watched() else _sent(statement, given)
+    if sent is not None and here.connection is None and here.pool is not None:  # type: ignore[attr-defined]
+        with here.wrap_database_errors:
+            return _borrowing(here.pool, sent)  # type: ignore[attr-defined]
     connection.ensure_connection()
-    if not connection.in_atomic_block and connection.get_autocommit() and not _is_watched():
-        sent = _sent(statement, given)
-        if sent is not None:
-            with connection.wrap_database_errors:
-                return _directly(connection.connection, sent)
+    if sent is not None and connection.get_autocommit():
+        with connection.wrap_database_errors:
+            return _directly(connection.connection, sent)
     prepared = _Prepared(connection.connection)
     make = connection.make_debug_cursor if connection.queries_logged else connection.make_cursor
     with make(prepared) as cursor:  # type: ignore[arg-type]  # stubs: a cursor of psycopg's own
@@ -68,6 +72,19 @@ class _Prepared(Cursor[Any]):
         """Remember the text also when the server has it already: Django logs it."""
         self._query = super()._convert_query(query, params)
         return self._query
+
+
+def _borrowing(pool: ConnectionPool[Any], sent: "_Sent") -> Row | None:
+    """On a connection that is the pool's again at once: to make one the thread's, and to take it
+    away when the request has ended, costs as much as sending."""
+    pool.open()
+    line = pool.getconn()
+    try:
+        if not line.autocommit:
+            line.autocommit = True  # as whoever had it last did not want it
+        return _directly(line, sent)
+    finally:
+        pool.putconn(line)
 
 
 class _Sent(NamedTuple):

@@ -1,5 +1,6 @@
 """A prepared statement says the same whichever way it is sent, and is never sent twice."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
@@ -92,3 +93,33 @@ def test_a_connection_that_broke_is_an_error_and_nothing_is_sent_again() -> None
     finally:
         with connection.cursor() as cursor:
             cursor.execute("DROP SEQUENCE prepared_twice")
+
+
+@pytest.fixture
+def pooled(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """As in production: connections come from a pool, here of one."""
+    connection.close()
+    options = connection.settings_dict["OPTIONS"] | {"pool": {"min_size": 1, "max_size": 1}}
+    monkeypatch.setitem(connection.settings_dict, "OPTIONS", options)
+    yield
+    connection.close()
+    connection.close_pool()  # type: ignore[attr-defined]  # PostgreSQL's
+
+
+def test_a_thread_without_a_connection_borrows_one_for_the_statement(pooled: None) -> None:
+    """It is given back after an error too, and commits however its last user has left it."""
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE prepared_kept (number int)")
+    connection.set_autocommit(False)
+    connection.close()
+    try:
+        for number in range(3):
+            kept = "INSERT INTO prepared_kept VALUES (%(number)s) RETURNING number"
+            assert prepared.row(kept, {"number": number}) == (number,)
+            with pytest.raises(DataError):
+                prepared.row("SELECT %(text)s::int", {"text": "many"})
+            assert connection.connection is None
+        assert prepared.row("SELECT count(*) FROM prepared_kept", {}) == (3,)
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("DROP TABLE prepared_kept")
