@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from pytest_django import Settings
+from redis import ResponseError
 
 from common import redis
 
@@ -53,3 +54,22 @@ def test_a_mistake_of_ours_is_not_taken_for_a_dead_redis() -> None:
     with pytest.raises(KeyError):
         redis.attempt(mistaken, otherwise=None)
     assert not redis.breaker.is_open
+
+
+def test_an_exchange_survives_a_server_that_has_hung_up_and_tells_what_was_refused() -> None:
+    (line,) = redis.exchange(("CLIENT", "ID"))
+    redis.client().client_kill_filter(_id=str(line))
+
+    assert redis.exchange(("SET", "tests:exchange", b"\0\n", "EX", 5)) == [b"OK"]
+    asked = [("GET", "tests:exchange"), ("NO-SUCH",), ("GET", "tests:nothing"), ("CLIENT", "ID")]
+    found, refused, nothing, another = redis.exchange(*asked)
+    assert (found, nothing) == (b"\0\n", None)
+    assert isinstance(refused, ResponseError)
+    assert another != line
+    assert not redis.breaker.is_open
+
+
+def test_an_exchange_reads_replies_that_come_in_pieces() -> None:
+    long = b"x" * 1_000_000
+    redis.exchange(("SET", "tests:long", long, "EX", 5))
+    assert redis.exchange(("GET", "tests:long"), ("GET", "tests:long")) == [long, long]
