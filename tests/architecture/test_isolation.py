@@ -101,17 +101,17 @@ def call(client: ApiClient, route: Route, words: Words) -> Any:
 
 def rows_of(project: Project) -> dict[str, str]:
     """A fingerprint of every table's rows of this project, but for when its keys were used."""
-    prints = {}
+    tables = [model._meta.db_table for model in tables_of(ProjectOwned)]
+    prints = (
+        f"SELECT '{table}', md5(coalesce(string_agg(md5((to_jsonb(r) - 'last_used_at')::text), '' "
+        f"ORDER BY to_jsonb(r)::text), '')) FROM \"{table}\" r WHERE project_id = %(project)s"
+        for table in tables
+    )
     with connection.cursor() as cursor:
-        for model in tables_of(ProjectOwned):
-            table = model._meta.db_table
-            cursor.execute(
-                "SELECT md5(coalesce(string_agg(md5((to_jsonb(r) - 'last_used_at')::text), '' "
-                f"ORDER BY to_jsonb(r)::text), '')) FROM \"{table}\" r WHERE project_id = %s",
-                [project.pk],
-            )
-            prints[table] = cursor.fetchone()[0]
-    return prints
+        cursor.execute(" UNION ALL ".join(prints), {"project": project.pk})
+        found = dict(cursor.fetchall())
+    assert found.keys() == set(tables)
+    return found
 
 
 def test_its_owner_gets_through(
@@ -128,52 +128,37 @@ def test_its_owner_gets_through(
     assert wrong == []
 
 
-@pytest.mark.parametrize("caller", ["no key", "revoked key", "a key that never was"])
-def test_without_a_live_key_nobody_gets_through(mine: Words, project: Project, caller: str) -> None:
-    key = {"no key": "", "a key that never was": "tg_test_" + "a" * 43}.get(caller)
-    if key is None:
-        key = key_of(project)
-        newest = ApiKey.objects.for_project(project).latest("id")
-        ApiKey.objects.for_project(project).filter(pk=newest.pk).update(
-            revoked_at="2026-01-01T00:00Z"
-        )
-    client, before = ApiClient(key), rows_of(project)
-    expected = "key-required" if caller == "no key" else "invalid-key"
-
-    answers = {str(route): call(client, route, mine) for route in ROUTES}
-
-    assert {
-        name: each.status_code for name, each in answers.items() if each.status_code != 401
-    } == {}
-    assert {each.json()["code"] for each in answers.values()} == {expected}
-    assert rows_of(project) == before
-
-
-def test_without_the_scope_nobody_gets_through(mine: Words, project: Project) -> None:
-    keys = {scope: key_of(project, scopes=sorted(set(ALL) - {scope})) for scope in [*ALL, PLATFORM]}
-    before = rows_of(project)
-
-    answers = {str(route): call(ApiClient(keys[route.scope]), route, mine) for route in ROUTES}
-
-    assert {
-        name: each.status_code for name, each in answers.items() if each.status_code != 403
-    } == {}
-    assert {each.json()["code"] for each in answers.values()} == {"scope-missing"}
-    assert rows_of(project) == before
-
-
-def test_the_platforms_key_reads_no_tenants_business(
-    mine: Words, project: Project, platform_api: ApiClient
+def test_nobody_else_gets_through(
+    mine: Words, project: Project, platform_api: ApiClient, subtests: pytest.Subtests
 ) -> None:
+    """Without a live key, without the route's scope, or with the platform's key, which reads no
+    tenant's business: refused, and nothing has changed."""
+    revoked = ApiClient(key_of(project))
+    newest = ApiKey.objects.for_project(project).latest("id")
+    ApiKey.objects.for_project(project).filter(pk=newest.pk).update(revoked_at="2026-01-01T00:00Z")
+    never = ApiClient("tg_test_" + "a" * 43)
+    short = {
+        scope: ApiClient(key_of(project, scopes=sorted(set(ALL) - {scope})))
+        for scope in [*ALL, PLATFORM]
+    }
     closed = [route for route in ROUTES if not route.path.startswith("/projects")]
+    refused: dict[str, tuple[int, str, list[tuple[Route, ApiClient]]]] = {
+        "no key": (401, "key-required", [(route, ApiClient()) for route in ROUTES]),
+        "a revoked key": (401, "invalid-key", [(route, revoked) for route in ROUTES]),
+        "a key that never was": (401, "invalid-key", [(route, never) for route in ROUTES]),
+        "not the scope": (403, "scope-missing", [(route, short[route.scope]) for route in ROUTES]),
+        "the platform's key": (403, "scope-missing", [(route, platform_api) for route in closed]),
+    }
     before = rows_of(project)
 
-    answers = {str(route): call(platform_api, route, mine) for route in closed}
+    for caller, (status, code, asked) in refused.items():
+        with subtests.test(caller), undone():
+            answers = {str(route): call(client, route, mine) for route, client in asked}
 
-    assert {
-        name: each.status_code for name, each in answers.items() if each.status_code != 403
-    } == {}
-    assert rows_of(project) == before
+            statuses = {name: each.status_code for name, each in answers.items()}
+            assert statuses == dict.fromkeys(statuses, status)
+            assert {each.json()["code"] for each in answers.values()} == {code}
+            assert rows_of(project) == before
 
 
 # What a neighbour learns.
@@ -215,47 +200,42 @@ def told(answer: Any, words: Words) -> tuple[int, str, dict[str, str]]:
 
 
 def test_a_neighbours_row_and_no_row_are_told_alike(
-    mine: Words, theirs: Words, project: Project, other_project: Project
+    mine: Words,
+    theirs: Words,
+    project: Project,
+    other_project: Project,
+    subtests: pytest.Subtests,
 ) -> None:
     client, before = ApiClient(key_of(project)), rows_of(other_project)
-    wrong = []
     for route in ROUTES:
         for foreign, asked, control in foreign_words(route, mine, theirs):
-            with undone():
-                raw = call(client, route, asked)
-                answer = told(raw, asked)
-                changed = rows_of(other_project) != before
-            with undone():
-                nothing = told(call(client, route, control), control)
-            if answer != nothing:
-                wrong.append(f"{route} with their {foreign}: {answer}\n  and nobody's: {nothing}")
-            if changed:
-                wrong.append(f"{route} with their {foreign} changed their rows")
-            if answer[0] >= 500:
-                wrong.append(f"{route} with their {foreign}: {answer}")
-            wrong.extend(
-                f"{route} with their {foreign} told {value}"
-                for value in {*theirs.values()} - {*asked.values()}
-                if value in legible(raw)
-            )
-    assert wrong == []
+            with subtests.test(f"{route} with their {foreign}"):
+                with undone():
+                    raw = call(client, route, asked)
+                    answer = told(raw, asked)
+                    changed = rows_of(other_project) != before
+                with undone():
+                    nothing = told(call(client, route, control), control)
+                leaked = {*theirs.values()} - {*asked.values()}
+                assert answer == nothing
+                assert not changed
+                assert answer[0] < 500
+                assert [value for value in leaked if value in legible(raw)] == []
+    with subtests.test("lists"):
+        assert marks_in_lists(client, mine, list(theirs.values())) == []
     assert rows_of(other_project) == before
 
 
-def test_no_list_holds_a_neighbours_row(mine: Words, theirs: Words, project: Project) -> None:
-    client = ApiClient(key_of(project))
+def marks_in_lists(client: ApiClient, mine: Words, marks: list[str]) -> list[tuple[str, str]]:
+    """Which list holds which of these marks."""
     lists = [route for route in ROUTES if route.method == "GET" and "{" not in route.path]
-    marks = list(theirs.values())
-
     answers = {str(route): client.get(route.path, query=fill(route.query, mine)) for route in lists}
-
     assert {
         name: each.status_code for name, each in answers.items() if each.status_code != 200
     } == {}
-    leaks = [
+    return [
         (name, mark)
         for name, each in answers.items()
         for mark in marks
         if mark in each.content.decode()
     ]
-    assert leaks == []
