@@ -52,6 +52,19 @@ def row(statement: str, given: Mapping[str, Any]) -> Row | None:
     return found
 
 
+def rows(statement: str, given: Mapping[str, Any]) -> list[Row]:
+    """All rows of what a constant statement returns; none where it returns nothing.
+
+    Raises Django's database errors.
+    """
+    connection.ensure_connection()
+    prepared = _Prepared(connection.connection)
+    make = connection.make_debug_cursor if connection.queries_logged else connection.make_cursor
+    with make(prepared) as cursor:  # type: ignore[arg-type]  # stubs: a cursor of psycopg's own
+        cursor.execute(statement, given)
+        return list(cursor.fetchall()) if cursor.description else []
+
+
 def _is_watched() -> bool:
     """Whether somebody wants to see each statement."""
     return connection.queries_logged or bool(connection.execute_wrappers)

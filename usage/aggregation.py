@@ -40,30 +40,29 @@ class Share:
     last: int
     last_at: datetime
 
-    def add(self, value: int, at: datetime) -> None:
-        """One more record."""
-        self.count += 1
-        self.sum += value
-        if value > self.max:
-            self.max = value
-        if at > self.last_at or (at == self.last_at and value > self.last):
-            self.last, self.last_at = value, at
-
 
 def by_hour(uses: Iterable[tuple[str, str, int, datetime]]) -> dict[Place, Share]:
     """What these uses (:class:`Use`) add to each total, by place in ascending order."""
-    shares: dict[tuple[str, str, datetime], Share] = {}
+    told: dict[tuple[str, str, datetime], list[tuple[datetime, int]]] = {}
     starts_at = ends_at = BEGINNING
     for customer_id, meter_id, value, at in uses:
         if not starts_at <= at < ends_at:  # most are of one hour
             starts_at, ends_at = hour_of(at), hour_of(at) + HOUR
-        place = (customer_id, meter_id, starts_at)
-        share = shares.get(place)
-        if share is None:
-            shares[place] = Share(1, value, value, value, at)
+        place, use = (customer_id, meter_id, starts_at), (at, value)
+        if place in told:
+            told[place].append(use)
         else:
-            share.add(value, at)
-    return {Place(*place): shares[place] for place in sorted(shares)}
+            told[place] = [use]
+    return {Place._make(place): _share(told[place]) for place in sorted(told)}
+
+
+def _share(uses: list[tuple[datetime, int]]) -> Share:
+    if len(uses) == 1:
+        ((at, value),) = uses
+        return Share(1, value, value, value, at)
+    last_at, last = max(uses)
+    values = [value for _, value in uses]
+    return Share(len(values), sum(values), max(values), last, last_at)
 
 
 def hour_of(moment: datetime) -> datetime:

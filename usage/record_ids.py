@@ -5,6 +5,7 @@ project and key; one of a record without a key begins with its milliseconds, so 
 lie beside each other in an index.
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 from functools import lru_cache
 from hashlib import blake2b
@@ -18,6 +19,19 @@ def of_key(project_id: str, key: str) -> str:
     digest = _of_project(project_id).copy()
     digest.update(key.encode())
     return f"{PREFIX}_{digest.hexdigest()}"
+
+
+def of_keys(project_id: str, keys: Iterable[str | None], at: datetime) -> list[str]:
+    """The ids of these records: by :func:`of_key`, and a fresh one for each without a key."""
+    begun, prefix, ids = _of_project(project_id).copy, f"{PREFIX}_", []
+    for key in keys:
+        if key is None:
+            ids.append(fresh(at))
+        else:
+            digest = begun()
+            digest.update(key.encode())
+            ids.append(prefix + digest.hexdigest())
+    return ids
 
 
 @lru_cache(maxsize=1024)

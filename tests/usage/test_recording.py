@@ -3,6 +3,7 @@
 import random
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from itertools import product
 
 import pytest
 from django.db import connection
@@ -143,6 +144,22 @@ def test_each_record_is_judged_for_itself_and_a_refused_one_leaves_nothing(
     assert list(told) == [("customer.created", "ada")]
     assert Record.objects.for_project(project).count() == 5
     assert Total.objects.for_project(project).filter(meter=kinds["sum"]).count() == 2
+    assert law.holds(project)
+
+
+def test_judging_all_at_once_refuses_what_judging_each_does(project: Project) -> None:
+    """One of an unknown meter makes a batch be judged one by one."""
+    meters_of_every_kind(project)
+    values = [None, -1, 0, LARGEST, LARGEST + 1, True, "", "x", "x" * 255, "x" * 256]
+    moments = [NOW + timedelta(minutes=5), NOW + timedelta(minutes=5, microseconds=1)]
+    odd = Entry("ada", "unheard-of", 1)
+    for kind, value in product(Aggregation.values, values):
+        one = Entry("ada", kind, value)
+        (alone,), (beside, _) = recorded(project, one), recorded(project, one, odd)
+        assert refusals([alone]) == refusals([beside]), one
+    for one in (Entry("ada", "sum", 1, moment) for moment in moments):
+        (alone, _), (beside, *_) = recorded(project, one, one), recorded(project, one, odd)
+        assert refusals([alone]) == refusals([beside]), one
     assert law.holds(project)
 
 

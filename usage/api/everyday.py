@@ -8,6 +8,7 @@ is not judged here: the answer is None, and they have their say.
 import re
 from collections import Counter
 from datetime import datetime
+from operator import itemgetter
 from typing import Any
 
 import orjson
@@ -55,7 +56,7 @@ def _names_each_member_once(body: bytes, records: list[Any], *, is_batch: bool) 
 
 def _made(records: list[dict[str, Any]]) -> list[Entry] | None:
     """Member by member instead of record by record: a thousand are judged by a few calls."""
-    columns = {name: [each[name] for each in records if name in each] for name in FIELDS}
+    columns = _columns(records)
     user_ids, meters = columns["user_id"], columns["meter"]
     if not len(user_ids) == len(meters) == len(records):
         return None
@@ -68,10 +69,23 @@ def _made(records: list[dict[str, Any]]) -> list[Entry] | None:
     moments = _moments(columns["occurred_at"])
     if moments is None:
         return None
-    said = ([each.get(name) for each in records] for name in ("value", "occurred_at", "key"))
-    values, texts, keys = said
+    values, texts, keys = (
+        columns[name]
+        if len(columns[name]) == len(records)
+        else [each.get(name) for each in records]
+        for name in ("value", "occurred_at", "key")
+    )
     columns_of_all = zip(user_ids, meters, values, map(moments.get, texts), keys, strict=True)
     return list(map(Entry._make, columns_of_all))
+
+
+def _columns(records: list[dict[str, Any]]) -> dict[str, list[Any]]:
+    """What there is under each name, in the order of the records."""
+    names = tuple(records[0])
+    if len(names) > 1 and set(map(tuple, records)) == {names}:  # as nearly always
+        told = map(list, zip(*map(itemgetter(*names), records), strict=True))
+        return {**{name: [] for name in FIELDS}, **dict(zip(names, told, strict=True))}
+    return {name: [each[name] for each in records if name in each] for name in FIELDS}
 
 
 def _are_plain(texts: list[Any], longest: int) -> bool:

@@ -47,6 +47,8 @@ LONGEST = {
     Unit.MONTH: timedelta(days=4000),
 }
 """How much time one answer may group, so that it stays small."""
+WORDS = {status: status.value for status in Status}
+"""Texts: a member of an enumeration takes longer to write than the rest of its outcome."""
 
 
 class EntrySerializer(StrictSerializer):
@@ -232,7 +234,7 @@ def _take(project: Project, entries: list[Entry], *, is_batch: bool) -> tuple[in
         if outcome.refusal is not None:
             raise outcome.refusal
         return 201 if outcome.status is Status.RECORDED else 200, _shown(outcome)
-    by_status = Counter(outcome.status for outcome in outcomes)
+    by_status = Counter([outcome.status for outcome in outcomes])
     return 200, {
         "data": [_shown(outcome) for outcome in outcomes],
         "recorded": by_status[Status.RECORDED],
@@ -244,5 +246,5 @@ def _take(project: Project, entries: list[Entry], *, is_batch: bool) -> tuple[in
 def _shown(outcome: Outcome) -> dict[str, str]:
     status, id_, refusal = outcome
     if refusal is None:
-        return {"status": status, "id": id_}
-    return {"status": status, "code": refusal.code, "detail": refusal.detail}
+        return {"status": WORDS[status], "id": id_}
+    return {"status": WORDS[status], "code": refusal.code, "detail": refusal.detail}

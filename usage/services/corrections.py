@@ -12,7 +12,7 @@ from usage.models import Record
 from usage.models.meter import Aggregation
 from usage.selectors import records
 from usage.services import forwarding, recording, storing, stripes, totals
-from usage.services.storing import Row
+from usage.services.row import Row
 from usage.services.totals import Counted
 
 

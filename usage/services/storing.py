@@ -1,19 +1,20 @@
 """Store records, each once.
 
-Many are copied, which is the fastest way into PostgreSQL and takes all or nothing. Few, and many of
-which one was there, go by one statement that writes keys and records: the key is the gate, and a
-record follows only where its key is new. The ORM can say neither, hence the SQL; it is constant.
-Records are given in the order of their ids, so two batches with the same keys wait for each other
-in one order.
+Many are copied (`copying`), which takes all or nothing. Few, and many of which one was there, go
+by one statement that writes keys and records: the key is the gate, and a record follows only where
+its key is new. The ORM cannot say that, hence the SQL; it is constant. Records are given in the
+order of their ids, so two batches with the same keys wait for each other in one order.
 """
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.db import IntegrityError, connection, transaction
 
 from usage import arrays
+from usage.services import copying
+from usage.services.row import Row
 
 STORE = """
 WITH given AS MATERIALIZED (
@@ -51,34 +52,8 @@ LEFT JOIN usage_record AS record
 WHERE key.project_id = %(project)s AND key.id = ANY (%(ids)s::text[])
 """
 
-COPY_KEYS = """
-COPY usage_recordkey
-    (project_id, customer_id, meter_id, occurred_at, id, fingerprint) FROM STDIN
-"""
-COPY_RECORDS = """
-COPY usage_record (project_id, customer_id, meter_id, occurred_at, id, recorded_at, value, member,
-    corrects, forwarding, forwarding_error) FROM STDIN
-"""
-NULL = "\\N"
-"""How COPY writes that there is nothing."""
 MANY = 100
 """From how many records on it pays to copy them."""
-
-
-class Row(NamedTuple):
-    """A record as it is stored."""
-
-    id: str
-    customer_id: str
-    meter_id: str
-    occurred_at: datetime
-    value: int
-    member: bytes | None
-    is_forwarded: bool = False
-
-    def repeats(self, other: "Row") -> bool:
-        """Whether both say the same, but for the moment."""
-        return self[1:3] == other[1:3] and self[4:6] == other[4:6]
 
 
 def store(
@@ -90,32 +65,21 @@ def store(
     project's own: whoever calls has read them from their tables. ``corrects`` is the id of the
     record whose place they take.
     """
-    ordered = sorted(rows)
-    if len(ordered) >= MANY and _copy(project_id, ordered, at, corrects):
+    if len(rows) >= MANY and _copy(project_id, rows, at, corrects):
         return {}
-    known = _insert(project_id, ordered, at, corrects)
-    return find(project_id=project_id, ids=known) if known else {}
+    known = _insert(project_id, sorted(rows), at, corrects)
+    found = find(project_id=project_id, ids=known) if known else {}
+    if len(found) < len(known):  # no record may count that is not there
+        raise RuntimeError("The id of a record is taken, and not by a record of this project.")
+    return found
 
 
 def _copy(project_id: str, rows: Sequence[Row], at: datetime, corrects: str) -> bool:
     """Write all, at half the cost of statements; False, and nothing is written, when one of them
     was there already."""
-    now, keys, records = at.isoformat(), [], []
-    moment, written = at, now
-    for id_, customer_id, meter_id, occurred_at, value, member, is_forwarded in rows:
-        if occurred_at is not moment:  # most are of the moment at which they arrive
-            moment, written = occurred_at, occurred_at.isoformat()
-        place = f"{project_id}\t{customer_id}\t{meter_id}\t{written}\t{id_}\t"
-        keys.append(f"{place}\n")
-        digest = NULL if member is None else f"\\\\x{member.hex()}"
-        forwarding = "pending" if is_forwarded else ""
-        records.append(f"{place}{now}\t{value}\t{digest}\t{corrects}\t{forwarding}\t\n")
-    records.sort()  # as they lie in their index
     try:
-        with transaction.atomic(), connection.wrap_database_errors, connection.cursor() as cursor:
-            for statement, lines in ((COPY_KEYS, keys), (COPY_RECORDS, records)):
-                with cursor.copy(statement) as copy:
-                    copy.write("".join(lines))
+        with transaction.atomic():
+            copying.copy(project_id=project_id, rows=rows, at=at, corrects=corrects)
     except IntegrityError:
         return False
     return True

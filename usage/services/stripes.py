@@ -13,6 +13,7 @@ from zlib import crc32
 
 from django.db import connection
 
+from common import prepared
 from usage import arrays
 
 COUNT = 64
@@ -20,7 +21,10 @@ COUNT = 64
 SPACE = crc32(b"usage.stripes") & 0x7FFFFFFF
 """What tells these locks from others."""
 
-SHARE = "SELECT pg_advisory_xact_lock_shared(%s, stripe) FROM unnest(%s::int[]) AS stripe"
+SHARE = """
+SELECT count(pg_advisory_xact_lock_shared(%(space)s::int, stripe))
+FROM unnest(%(stripes)s::int[]) AS stripe
+"""
 HOLD = "SELECT pg_advisory_xact_lock(%s, %s)"
 
 
@@ -30,8 +34,7 @@ def share(customer_ids: Collection[str]) -> None:
     Once per transaction: a second call could wait for somebody who waits for the first.
     """
     stripes = sorted({of(customer_id) for customer_id in customer_ids})
-    with connection.cursor() as cursor:
-        cursor.execute(SHARE, [SPACE, arrays.of_numbers(stripes)])
+    prepared.rows(SHARE, {"space": SPACE, "stripes": arrays.of_numbers(stripes)})
 
 
 def hold(customer_id: str) -> None:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from django.db import connection
 
+from common import prepared
 from common.queue import enqueue
 from usage import arrays
 from usage.aggregation import Place, Share, by_hour
@@ -128,9 +129,8 @@ def add(
 
 def lock_counters(*, project_id: str, pairs: Sequence[Pair]) -> list[Counted]:
     """All counters of these, locked until the transaction ends."""
-    with connection.cursor() as cursor:
-        cursor.execute(LOCK, {"project": project_id, **_of_pairs(pairs)})
-        return [Counted(*row) for row in cursor.fetchall()]
+    given = {"project": project_id, **_of_pairs(pairs)}
+    return [Counted(*row) for row in prepared.rows(LOCK, given)]
 
 
 def note(*, project_id: str, pairs: Sequence[Pair], at: datetime) -> None:
@@ -161,8 +161,7 @@ def _raise_totals(project_id: str, shares: Mapping[Place, Share]) -> None:
         "lasts": arrays.of_numbers([share.last for share in shares.values()]),
         "moments": arrays.of_moments([share.last_at for share in shares.values()]),
     }
-    with connection.cursor() as cursor:
-        cursor.execute(RAISE_TOTALS, given)
+    prepared.rows(RAISE_TOTALS, given)
 
 
 def _raise_counters(
