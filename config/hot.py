@@ -27,7 +27,7 @@ from common.api import django_refusals
 from common.api.problems import plain, refusal_of
 from common.middleware import Handler
 from config.tally import tally
-from entitlements.api import check
+from entitlements.api import check, consumption
 
 View = Callable[[HttpRequest], HttpResponse | None]
 
@@ -51,7 +51,7 @@ CHECK = "/api/v1/entitlements/check"
 HOT: dict[tuple[str, str], View] = {
     ("GET", CHECK): check.everyday,
     ("POST", CHECK): check.everyday,
-    ("POST", "/api/v1/entitlements/consume"): _as_routed,
+    ("POST", "/api/v1/entitlements/consume"): consumption.everyday,
     ("POST", "/api/v1/usage"): _as_routed,
     ("POST", "/webhooks/stripe"): _as_routed,
     ("POST", "/api/v1/webhooks/stripe"): _as_routed,

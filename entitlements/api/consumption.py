@@ -11,19 +11,15 @@ from typing import Any, ClassVar
 import orjson
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse, UnreadablePostError
-from django.http.response import HttpResponseBase
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
-from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from common.api import problems
 from common.api.parsers import MAX_BODY
 from common.api.serializers import StrictSerializer, UserIdField, WholeNumberField
 from common.api.views import ProjectViewSet
-from common.errors import DomainError
 from entitlements import representation
 from entitlements.api.serializers import DecisionSerializer
 from entitlements.kinds import MAX_LIMIT
@@ -36,6 +32,7 @@ from projects.scopes import Scope
 
 SHORTEST, USUAL, LONGEST = 10, 300, 86_400
 """Seconds that a reservation may last."""
+JSON = "application/json"
 KEY = "Your own id of this {}: sent again, it is not {} again."
 
 
@@ -116,6 +113,20 @@ class Use:
     key: str = ""
 
 
+def everyday(request: HttpRequest) -> HttpResponse | None:
+    """What :class:`ConsumptionViewSet` answers to a ``consume``, without REST framework around it;
+    None for a request that is unusual in any way.
+
+    Raises what is refused: what REST framework would, and DomainError.
+    """
+    use = _everyday(request)
+    if use is None:
+        return None
+    caller = require(request, scope=Scope.USAGE_WRITE, at=timezone.now())
+    body = _consume(caller.project, use)
+    return HttpResponse(orjson.dumps(body), content_type=JSON)
+
+
 class ConsumptionViewSet(ProjectViewSet):
     """Use what one may use."""
 
@@ -126,22 +137,6 @@ class ConsumptionViewSet(ProjectViewSet):
         "release": Scope.USAGE_WRITE,
     }
     transactional = True
-
-    def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        is_hot = request.method == "POST" and self.action_map.get("post") == "consume"
-        use = _everyday(request) if is_hot else None
-        if use is None:
-            return super().dispatch(request, *args, **kwargs)
-        try:
-            return self._answer(request, use)
-        except (APIException, DomainError) as refusal:
-            return problems.plain(refusal)
-
-    def _answer(self, request: HttpRequest, use: Use) -> HttpResponse:
-        """What :meth:`consume` answers, without REST framework around it."""
-        caller = require(request, scope=self.scopes["consume"], at=timezone.now())
-        body = _consume(caller.project, use)
-        return HttpResponse(orjson.dumps(body), content_type="application/json")
 
     @extend_schema(
         operation_id="entitlements_consume",
@@ -237,7 +232,7 @@ def _everyday(request: HttpRequest) -> Use | None:
 
     No escapes and no member twice: as many quotes as its members need.
     """
-    if request.GET or request.content_type != "application/json":
+    if request.META.get("QUERY_STRING") or request.content_type != JSON:
         return None
     try:
         body = request.body

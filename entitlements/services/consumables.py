@@ -7,10 +7,12 @@ from typing import NamedTuple
 from django.db import transaction
 
 from common.ids import is_id
+from entitlements import terms
+from entitlements.copies import copies
 from entitlements.models.feature import FeatureKind
 from entitlements.outlook import present
 from entitlements.resolution import Decision, Question, Reason, measured, priced
-from entitlements.selectors import features, figures
+from entitlements.selectors import features, figures, ground
 from entitlements.selectors.figures import Answer
 from entitlements.services import checks
 from projects.models import Project
@@ -33,21 +35,42 @@ class Consumable(NamedTuple):
     decision: Decision
 
 
-def find(*, project: Project, user_id: str, feature: str, at: datetime) -> Consumable:
+def find(
+    *, project: Project, user_id: str, feature: str, at: datetime, anew: bool = False
+) -> Consumable:
     """The feature for this user, who is made if they may use it and nobody knows them yet.
 
-    Raises NotConsumable for a feature of another kind, CustomerDeleted.
+    ``anew``: from the database, whatever is kept. Raises NotConsumable for a feature
+    of another kind, CustomerDeleted.
     """
     question = Question(user_id, feature)
-    customer_id, decision = checks.static(project=project, question=question, at=at)
+    rules = copies.rules(project.pk)
+    if anew:
+        answer = ground.read(project=project, questions=[question], at=at).answer(question)
+    else:
+        answer = checks.static(project=project, question=question, at=at)
+    customer_id, decision = answer
     if decision.is_whole and decision.reason != Reason.UNKNOWN_FEATURE:
         _insist_on_kind(project, feature)
     if decision.allowed and (customer_id is None or is_id(user_id, "cus")):
         customer = customers.ensure(project=project, user_id=user_id, at=at)
         names = frozenset((customer.user_id, customer.pk))
         return Consumable(project.pk, customer.pk, names, decision)
+    if customer_id is not None:
+        terms.keep(answer, project_id=project.pk, question=question, rules=rules, at=at)
     names = frozenset((user_id, customer_id or user_id))
     return Consumable(project.pk, customer_id, names, decision)
+
+
+def recall(*, project_id: str, user_id: str, feature: str, at: datetime) -> Consumable | None:
+    """As :func:`find` found it last, when it still stands unless the customer has changed since:
+    for who compares the customer's version with the decision's. No query, no round trip."""
+    question = Question(user_id, feature)
+    answer = terms.find(project_id=project_id, question=question, at=at)
+    if answer is None or answer.customer_id is None:
+        return None
+    names = frozenset((user_id, answer.customer_id))
+    return Consumable(project_id, answer.customer_id, names, answer.decision)
 
 
 def standing(of: Consumable, at: datetime) -> Decision:

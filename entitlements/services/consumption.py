@@ -4,6 +4,7 @@ A metered feature is counted against its limit, one that costs credits is paid f
 answer and leaves nothing behind, so the same may be asked again later.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -15,7 +16,7 @@ from entitlements.services.consumables import Consumable, counted, paid, unpaid
 from entitlements.services.credits import Spent
 from projects.models import Project
 from usage.services import counting
-from usage.services.counting import Outcome, Wish
+from usage.services.counting import CustomerChanged, Outcome, Wish
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +42,26 @@ def consume(
     what is not used up, UsageKeyReused or CreditsKeyReused when the key stands for another use,
     MeterArchived, CustomerDeleted.
     """
-    subject = consumables.find(project=project, user_id=user_id, feature=feature, at=at)
+    known = consumables.recall(project_id=project.pk, user_id=user_id, feature=feature, at=at)
+    if known is not None:
+        with suppress(CustomerChanged):
+            return _use(known, amount, key, at, version=known.decision.version)
+    subject = consumables.find(
+        project=project, user_id=user_id, feature=feature, at=at, anew=known is not None
+    )
+    return _use(subject, amount, key, at)
+
+
+def _use(
+    subject: Consumable, amount: int, key: str, at: datetime, *, version: int | None = None
+) -> Consumption:
     metering, customer_id = subject.decision.metering, subject.customer_id
     if customer_id is None or not subject.decision.allowed:
         return _denied(subject, amount, key, at)
     if metering is None:
         return _pay(subject, customer_id, amount, key, at)
-    return _count(subject, Wish(project.pk, customer_id, *metering, amount), key, at)
+    wish = Wish(subject.project_id, customer_id, *metering, amount)
+    return _count(subject, wish, key, at, version)
 
 
 def _denied(subject: Consumable, amount: int, key: str, at: datetime) -> Consumption:
@@ -70,13 +84,24 @@ def _denied(subject: Consumable, amount: int, key: str, at: datetime) -> Consump
     return Consumption(whole, amount, is_duplicate=True) if is_done else Consumption(whole)
 
 
-def _count(subject: Consumable, wish: Wish, key: str, at: datetime) -> Consumption:
+def _count(
+    subject: Consumable, wish: Wish, key: str, at: datetime, version: int | None
+) -> Consumption:
+    """Raises CustomerChanged when a ``version`` is given and is not the customer's any more."""
     decision = subject.decision
     marks = thresholds.marks(decision.limit)
 
     def take() -> Outcome:
         said = decision.feature
-        return counting.take(wish, limit=decision.limit, at=at, key=key, said=said, marks=marks)
+        return counting.take(
+            wish,
+            limit=decision.limit,
+            at=at,
+            key=key,
+            said=said,
+            marks=marks,
+            version=version,
+        )
 
     outcome = take()
     if not outcome.is_done and outcome.reserved and reservations.expire_of(subject, at):

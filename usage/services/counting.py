@@ -26,6 +26,10 @@ ATTEMPTS = 5
 """How often a counter may have to be made, rolled or looked at again; twice is rare already."""
 
 
+class CustomerChanged(Exception):  # no error: the caller asks again
+    """The customer's version is another one by now; nothing was written."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of a wish to count or to set aside, and how the counter stands now."""
@@ -68,13 +72,15 @@ def take(
     key: str = "",
     said: str = "",
     marks: Sequence[int] = (),
+    version: int | None = None,
 ) -> Outcome:
     """Count it, exactly if what is used and set aside stays within the limit; one round trip.
 
     Under the same key it is counted once: again is a duplicate, another wish or another ``said``
     raises UsageKeyReused. Raises MeterArchived, and NotConsumable for a meter that does not add
     up. A figure that passes one of the ``marks`` is noted as a movement, as every figure is of a
-    meter that several limits share.
+    meter that several limits share. With a ``version``, only if it is the customer's: else raises
+    CustomerChanged.
     """
     id_ = record_ids.of_key(wish.project_id, f"take\0{key}") if key else record_ids.fresh(at)
     given = _given(
@@ -85,11 +91,14 @@ def take(
         limit=_large(limit),
         released=Int8(0),
         marks=[Int8(mark) for mark in marks],
+        version=_large(version),
     )
     for _ in range(ATTEMPTS):
         row = tallies.row(tallies.COUNT, given)
         if row is not None and row.is_counted:
             return _counted(wish, row, id_)
+        if row is not None and not row.is_current:
+            raise CustomerChanged
         if key and _is_known(wish.project_id, id_, given["fingerprint"]):
             return _standing(wish, row, at, id_)
         if row is not None and not row.is_open:
@@ -106,7 +115,7 @@ def settle(wish: Wish, *, reserved: int, key: str, at: datetime) -> Outcome:
     No limit is asked: it was promised. A movement is noted. Raises MeterArchived.
     """
     id_ = record_ids.of_key(wish.project_id, f"settle\0{key}")
-    given = _given(wish, id_, at, "", limit=None, released=Int8(reserved), marks=[])
+    given = _given(wish, id_, at, "", limit=None, released=Int8(reserved), marks=[], version=None)
     for _ in range(ATTEMPTS):
         row = tallies.row(tallies.COUNT, given)
         if row is not None and row.is_counted:

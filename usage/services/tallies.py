@@ -23,7 +23,10 @@ WITH held AS MATERIALIZED (
 ), target AS (
     SELECT used, reserved, starts_at, ends_at, GREATEST(%(at)s, starts_at) AS counts_at,
         siblings <= (SELECT count(*) FROM held) AS is_whole,
-        archived_at IS NULL AND aggregation IN ('count', 'sum') AS is_open, is_forwarded, is_shared
+        archived_at IS NULL AND aggregation IN ('count', 'sum') AS is_open, is_forwarded, is_shared,
+        %(version)s::bigint IS NULL OR EXISTS (
+            SELECT FROM projects_customer WHERE project_id = %(project)s AND id = %(customer)s
+              AND version = %(version)s::bigint) AS is_current
     FROM held JOIN usage_meter ON project_id = %(project)s AND id = %(meter)s
     WHERE period = %(period)s
 ), keyed AS (
@@ -31,7 +34,7 @@ WITH held AS MATERIALIZED (
         (project_id, id, customer_id, meter_id, occurred_at, fingerprint)
     SELECT %(project)s, %(record)s, %(customer)s, %(meter)s, counts_at, %(fingerprint)s
     FROM target
-    WHERE is_whole AND is_open AND (counts_at < ends_at OR %(released)s > 0)
+    WHERE is_whole AND is_open AND is_current AND (counts_at < ends_at OR %(released)s > 0)
       AND (%(limit)s::numeric IS NULL
         OR used + reserved - %(released)s + %(amount)s <= %(limit)s::numeric)
     ON CONFLICT DO NOTHING
@@ -76,7 +79,8 @@ WITH held AS MATERIALIZED (
     RETURNING moved_at
 )
 SELECT used, reserved, starts_at, ends_at, is_whole AND counts_at < ends_at AS is_running,
-    is_open, EXISTS (SELECT FROM keyed) AS is_counted, EXISTS (SELECT FROM noted) AS is_noted
+    is_open, EXISTS (SELECT FROM keyed) AS is_counted, EXISTS (SELECT FROM noted) AS is_noted,
+    is_current
 FROM target
 """
 
@@ -117,6 +121,8 @@ class Row(NamedTuple):
     is_open: bool
     is_counted: bool
     is_noted: bool
+    is_current: bool = True
+    """Whether the customer's version is the one that was named, if one was."""
 
 
 def row(statement: str, given: dict[str, Any]) -> Row | None:

@@ -1,0 +1,144 @@
+"""Terms of use that a process remembers: shorter way, and never an older answer for it."""
+
+import time
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import TestCase
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from common import broadcast
+from entitlements import terms
+from entitlements.copies import copies
+from entitlements.models import Feature
+from entitlements.models.feature import FeatureKind
+from entitlements.resolution import Question
+from entitlements.selectors.figures import Answer
+from entitlements.services import consumption, free_tier
+from projects.models import Customer, Project
+from projects.selectors import customers as stored
+from projects.services import customers
+from tests.factories.entitlements import FeatureFactory, claim, grant, state
+from tests.factories.usage import MeterFactory
+from usage.models import Record
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def calls(project: Project) -> Feature:
+    """A metered feature whose terms can be remembered: this process hears what changes."""
+    deadline = time.monotonic() + 10
+    while not broadcast.is_heard():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    with TestCase.captureOnCommitCallbacks(execute=True):
+        return FeatureFactory.create(
+            project=project,
+            code="api",
+            kind=FeatureKind.METERED,
+            meter=MeterFactory.create(project=project, code="calls"),
+            period="month",
+        )
+
+
+def allow(customer: Customer, feature: Feature, value: int) -> None:
+    """From an hour ago on; nobody hears of it, as when Redis dies with the commit."""
+    since = timezone.now() - timedelta(hours=1)
+    state(customer, claim(feature, value, starts_at=since), at=since)
+
+
+def use(project: Project, amount: int = 1, **more: Any) -> tuple[bool, str, int | None]:
+    at = timezone.now()
+    made = consumption.consume(
+        project=project, user_id="ada", feature="api", amount=amount, at=at, **more
+    )
+    return made.consumed > 0, made.decision.reason.value, made.decision.limit
+
+
+def remembered(project: Project) -> Answer:
+    """Once this process knows the version of the project's rules."""
+    question = Question("ada", "api")
+    for _ in range(50):
+        copies.drop_all()
+        for _ in range(3):  # read by one, known to the next
+            use(project)
+        found = terms.find(project_id=project.pk, question=question, at=timezone.now())
+        if found is not None:
+            return found
+    raise AssertionError("Nothing is remembered.")
+
+
+def test_remembered_terms_follow_every_change_of_the_customer_at_once(
+    project: Project, customer: Customer, calls: Feature
+) -> None:
+    allow(customer, calls, 1000)
+    remembered(project)
+    with CaptureQueriesContext(connection) as queries:
+        assert use(project) == (True, "entitled", 1000)
+    assert len(queries) == 1
+
+    allow(customer, calls, 2000)
+    assert use(project) == (True, "entitled", 2000)
+    before = Record.objects.for_project(project).count()
+    grant(customer, calls, effect="deny", at=timezone.now() - timedelta(minutes=1))
+    assert use(project)[:2] == (False, "revoked")
+    assert Record.objects.for_project(project).count() == before
+
+
+def test_a_repeated_use_is_one_under_remembered_terms_too(
+    project: Project, customer: Customer, calls: Feature
+) -> None:
+    allow(customer, calls, 1000)
+    remembered(project)
+    before = Record.objects.for_project(project).count()
+    for _ in range(2):
+        assert use(project, 3, key="job")[0]
+    allow(customer, calls, 500)
+    assert use(project, 3, key="job") == (True, "entitled", 500)
+    assert Record.objects.for_project(project).count() == before + 1
+
+
+def test_an_erased_user_is_somebody_else_at_once(
+    project: Project, customer: Customer, calls: Feature
+) -> None:
+    allow(customer, calls, 1000)
+    remembered(project)
+    locked = stored.lock(project_id=project.pk, customer_id=customer.pk)
+    customers.erase(customer=locked, at=timezone.now())
+    assert use(project)[:2] == (False, "not_entitled")
+
+
+def test_rules_that_changed_end_what_was_remembered(
+    project: Project, customer: Customer, calls: Feature
+) -> None:
+    allow(customer, calls, 1000)
+    remembered(project)
+    with TestCase.captureOnCommitCallbacks(execute=True):
+        free_tier.replace(
+            project=project, wanted=[(calls, 5000)], actor="command", at=timezone.now()
+        )
+    question = Question("ada", "api")
+    assert terms.find(project_id=project.pk, question=question, at=timezone.now()) is None
+
+
+def test_what_is_remembered_is_bounded_in_time_and_number(
+    project: Project, customer: Customer, calls: Feature, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    allow(customer, calls, 1000)
+    answer = remembered(project)
+    rules, at = copies.rules(project.pk), timezone.now()
+    question = Question("ada", "api")
+    terms.keep(answer, project_id=project.pk, question=question, rules=rules, at=at)
+    asked = [at - timedelta(microseconds=1), at, at + terms.LONGEST]
+    found = [terms.find(project_id=project.pk, question=question, at=moment) for moment in asked]
+    assert found == [None, answer, None]
+    monkeypatch.setattr(terms, "MOST", 1)
+    other = Question("eve", "api")
+    terms.keep(answer, project_id=project.pk, question=other, rules=rules, at=at)
+    assert terms.find(project_id=project.pk, question=question, at=at) is None
+    terms.keep(answer, project_id=project.pk, question=question, rules=None, at=at)
+    assert terms.find(project_id=project.pk, question=question, at=at) is None
