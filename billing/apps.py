@@ -16,5 +16,5 @@ class BillingConfig(AppConfig):
         assumptions.register("price", assumed.price)
 
         panels.register(customer_panel.PANEL, name="purchases", order=50)
-        for act in granting.ACTS:
-            panels.register_act(act)
+        for order, act in enumerate(granting.ACTS, start=10):
+            panels.register_act(act, order=order)

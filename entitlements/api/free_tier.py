@@ -17,8 +17,6 @@ from entitlements.selectors import free_tier as stored
 from entitlements.services import free_tier
 from projects.scopes import Scope
 
-MOST = 100
-
 
 class FreeFeatureSerializer(StrictSerializer):
     feature = serializers.CharField(max_length=64, help_text="The feature's code.")
@@ -26,7 +24,7 @@ class FreeFeatureSerializer(StrictSerializer):
 
 
 class NewFreeTierSerializer(StrictSerializer):
-    features = serializers.ListField(child=FreeFeatureSerializer(), max_length=MOST)
+    features = serializers.ListField(child=FreeFeatureSerializer(), max_length=free_tier.MOST)
 
 
 class FreeTierEntrySerializer(serializers.Serializer[Any]):

@@ -15,6 +15,9 @@ from entitlements.services import rechecks, rules
 from events.services import audit
 from projects.models import Project
 
+MOST = 100
+"""Features that a free tier holds at most."""
+
 
 def chosen(*, project: Project, wanted: Sequence[tuple[str, Any]]) -> list[tuple[Feature, Any]]:
     """The features behind these codes with their values. Raises Invalid for one that is unknown,
@@ -38,8 +41,11 @@ def replace(
 ) -> bool:
     """Make exactly this what everybody has from now on; whether that changed anything.
 
-    What it was stays known. Customers are told where an answer of theirs changed.
+    What it was stays known. Customers are told where an answer of theirs changed. Raises Invalid
+    for more than :data:`MOST` features.
     """
+    if len(wanted) > MOST:
+        raise Invalid(f"A free tier holds at most {MOST} features.", field="features")
     with transaction.atomic():
         rules.lock(project)
         current = list(free_tier.current(project=project))
@@ -73,7 +79,8 @@ def replace(
 def put(
     *, project: Project, code: str, value: Any, actor: str, at: datetime, reason: str
 ) -> FreeTierEntry:
-    """Let everybody have this, beside what everybody has. Raises Invalid, as :func:`chosen`."""
+    """Let everybody have this, beside what everybody has. Raises Invalid, as :func:`chosen`
+    and :func:`replace`."""
     with transaction.atomic():
         rules.lock(project)
         wanted = [*_others(project, code), *chosen(project=project, wanted=[(code, value)])]

@@ -47,7 +47,7 @@ class Act:
 
 
 _panels: dict[str, tuple[int, Panel]] = {}
-_acts: dict[str, Act] = {}
+_acts: dict[str, tuple[int, Act]] = {}
 
 
 def register(panel: Panel, *, name: str, order: int) -> None:
@@ -55,9 +55,9 @@ def register(panel: Panel, *, name: str, order: int) -> None:
     _panels[name] = (order, panel)
 
 
-def register_act(act: Act) -> None:
-    """Offer this dialog on every customer's page."""
-    _acts[act.name] = act
+def register_act(act: Act, *, order: int) -> None:
+    """Offer this dialog on every customer's page, by ascending ``order``; the first stands out."""
+    _acts[act.name] = (order, act)
 
 
 def sections(request: HttpRequest, customer: Customer, at: datetime) -> list[Section]:
@@ -81,4 +81,4 @@ def _of(panel: int, found: Mapping[tuple[int, str], list[Any]]) -> Rows:
 
 
 def acts() -> list[Act]:
-    return list(_acts.values())
+    return [act for _, act in sorted(_acts.values(), key=lambda entry: entry[0])]

@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from entitlements.models import Feature, FreeTierEntry, Recheck
 from entitlements.selectors import decisions, free_tier
+from entitlements.services import free_tier as free_tiers
 from entitlements.services import rechecks
 from events.models import AuditEntry
 from tests.console.dialogs import send, told, was_done
@@ -52,6 +53,24 @@ def test_it_is_given_changed_and_ended_with_a_reason(operator: Client, world: Wo
         "The customer asked.",
         "Sold from now on.",
     ]
+
+
+def test_it_holds_as_many_features_as_through_the_api(operator: Client, world: World) -> None:
+    project = world.project
+    rows = Feature.objects.for_project(project).bulk_create(
+        Feature(project=project, code=f"more-{number}", name="", kind="boolean")
+        for number in range(free_tiers.MOST)
+    )
+    free_tiers.replace(
+        project=project, wanted=[(row, True) for row in rows], actor="command", at=timezone.now()
+    )
+    said = {"project": project.pk, "value": ""}
+
+    refused = send(operator, GIVE, **said, code="feature-0")
+
+    assert "at most 100 features" in refused.text
+    assert set(standing(world)) == {row.code for row in rows}
+    assert was_done(send(operator, GIVE, **said, code="more-0"))
 
 
 def test_its_page_shows_how_far_everybody_is_looked_at(operator: Client, world: World) -> None:
