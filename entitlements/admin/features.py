@@ -4,16 +4,15 @@ from typing import Any, ClassVar
 from django import forms
 from django.contrib import admin
 from django.core.validators import RegexValidator
-from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from unfold.enums import ActionVariant
 from unfold.widgets import UnfoldBooleanSwitchWidget
 
-from common.admin import columns, dialogs, fields, filters
+from common.admin import columns, dialogs, fields, filters, retiring
 from common.admin.actors import actor
-from common.admin.decorators import action, display
-from common.admin.pages import ReadOnlyAdmin
+from common.admin.decorators import action
+from common.admin.retiring import RetirableAdmin
 from entitlements.models import Feature
 from entitlements.models.feature import PERIODS, FeatureKind, Merge
 from entitlements.services import features
@@ -85,11 +84,10 @@ RESTORE = dialogs.describe("Restore feature", "It may be sold and granted again.
 
 
 @admin.register(Feature)
-class FeatureAdmin(ReadOnlyAdmin):
+class FeatureAdmin(RetirableAdmin):
     """What users may or may not do, under the codes that the projects' software asks for."""
 
     actions_list: ClassVar[Sequence[str]] = ["define"]
-    actions_detail: ClassVar[Sequence[str]] = ["edit", "archive", "restore"]
     search_fields = ["id__exact", "code__icontains", "name__icontains"]
     list_select_related = ["project", "meter"]
     list_display = ["code", "name", "kind", "unit", "project_link", "state_badge", "created_at"]
@@ -110,11 +108,9 @@ class FeatureAdmin(ReadOnlyAdmin):
         "archived_at",
     ]
 
-    def has_define_permission(self, request: HttpRequest, obj: Model | str | None = None) -> bool:
-        return request.user.has_perm("entitlements.add_feature")
-
-    def has_edit_permission(self, request: HttpRequest, obj: Model | str | None = None) -> bool:
-        return request.user.has_perm("entitlements.change_feature")
+    edit, archive, restore = retiring.actions(
+        "feature", features.change, edit=CHANGE, archive=ARCHIVE, restore=RESTORE
+    )
 
     @action(
         description="Define a feature",
@@ -145,62 +141,3 @@ class FeatureAdmin(ReadOnlyAdmin):
             return dialogs.finish(request, f"{feature} is defined.", to=columns.url(feature))
 
         return dialogs.attempt(request, form, DEFINE, act)
-
-    @action(
-        description="Change",
-        url_path="edit",
-        icon="edit",
-        permissions=["edit"],
-        dialog=CHANGE,
-    )
-    def edit(self, request: HttpRequest, form: ChangeForm, object_id: str) -> HttpResponse:
-        said = {"name": form.cleaned_data["name"], "unit": form.cleaned_data["unit"]}
-        return self._change(request, form, CHANGE, object_id, said)
-
-    @action(
-        description="Archive",
-        url_path="archive",
-        icon="archive",
-        permissions=["edit"],
-        dialog=ARCHIVE,
-    )
-    def archive(self, request: HttpRequest, form: dialogs.Dialog, object_id: str) -> HttpResponse:
-        return self._change(request, form, ARCHIVE, object_id, {"archived": True})
-
-    @action(
-        description="Restore",
-        url_path="restore",
-        icon="unarchive",
-        permissions=["edit"],
-        dialog=RESTORE,
-    )
-    def restore(self, request: HttpRequest, form: dialogs.Dialog, object_id: str) -> HttpResponse:
-        return self._change(request, form, RESTORE, object_id, {"archived": False})
-
-    def _change(
-        self,
-        request: HttpRequest,
-        form: dialogs.Dialog,
-        dialog: dict[str, Any],
-        object_id: str,
-        changes: dict[str, Any],
-    ) -> HttpResponse:
-        def act() -> HttpResponse:
-            feature = features.change(
-                feature=self.row(request, object_id),
-                reason=form.cleaned_data["reason"],
-                actor=actor(request),
-                at=timezone.now(),
-                **changes,
-            )
-            return dialogs.finish(request, f"{feature} is changed.", to=columns.url(feature))
-
-        return dialogs.attempt(request, form, dialog, act)
-
-    @display(description="Project", ordering="project__name")
-    def project_link(self, row: Feature) -> object:
-        return columns.link(row.project)
-
-    @display(description="State")
-    def state_badge(self, row: Feature) -> object:
-        return columns.badge("archived" if row.archived_at else "active")

@@ -3,15 +3,14 @@ from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.core.validators import RegexValidator
-from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from unfold.enums import ActionVariant
 
-from common.admin import columns, dialogs, fields, filters
+from common.admin import columns, dialogs, fields, filters, retiring
 from common.admin.actors import actor
-from common.admin.decorators import action, display
-from common.admin.pages import ReadOnlyAdmin
+from common.admin.decorators import action
+from common.admin.retiring import RetirableAdmin
 from projects.models import Project
 from usage.models import Meter
 from usage.models.meter import Aggregation
@@ -65,11 +64,10 @@ RESTORE = dialogs.describe("Restore meter", "It counts again.", submit="Restore"
 
 
 @admin.register(Meter)
-class MeterAdmin(ReadOnlyAdmin):
+class MeterAdmin(RetirableAdmin):
     """What is counted, under the codes that the projects' software uses."""
 
     actions_list: ClassVar[Sequence[str]] = ["define"]
-    actions_detail: ClassVar[Sequence[str]] = ["edit", "archive", "restore"]
     search_fields = ["id__exact", "code__icontains", "name__icontains"]
     list_select_related = ["project"]
     list_display = [
@@ -96,11 +94,9 @@ class MeterAdmin(ReadOnlyAdmin):
         "archived_at",
     ]
 
-    def has_define_permission(self, request: HttpRequest, obj: Model | str | None = None) -> bool:
-        return request.user.has_perm("usage.add_meter")
-
-    def has_edit_permission(self, request: HttpRequest, obj: Model | str | None = None) -> bool:
-        return request.user.has_perm("usage.change_meter")
+    edit, archive, restore = retiring.actions(
+        "meter", meters.change, edit=CHANGE, archive=ARCHIVE, restore=RESTORE
+    )
 
     @action(
         description="Define a meter",
@@ -127,56 +123,3 @@ class MeterAdmin(ReadOnlyAdmin):
             return dialogs.finish(request, f"{meter} is defined.", to=columns.url(meter))
 
         return dialogs.attempt(request, form, DEFINE, act)
-
-    @action(description="Change", url_path="edit", icon="edit", permissions=["edit"], dialog=CHANGE)
-    def edit(self, request: HttpRequest, form: ChangeForm, object_id: str) -> HttpResponse:
-        said = {"name": form.cleaned_data["name"], "unit": form.cleaned_data["unit"]}
-        return self._change(request, form, CHANGE, object_id, said)
-
-    @action(
-        description="Archive",
-        url_path="archive",
-        icon="archive",
-        permissions=["edit"],
-        dialog=ARCHIVE,
-    )
-    def archive(self, request: HttpRequest, form: dialogs.Dialog, object_id: str) -> HttpResponse:
-        return self._change(request, form, ARCHIVE, object_id, {"archived": True})
-
-    @action(
-        description="Restore",
-        url_path="restore",
-        icon="unarchive",
-        permissions=["edit"],
-        dialog=RESTORE,
-    )
-    def restore(self, request: HttpRequest, form: dialogs.Dialog, object_id: str) -> HttpResponse:
-        return self._change(request, form, RESTORE, object_id, {"archived": False})
-
-    def _change(
-        self,
-        request: HttpRequest,
-        form: dialogs.Dialog,
-        dialog: dict[str, Any],
-        object_id: str,
-        changes: dict[str, Any],
-    ) -> HttpResponse:
-        def act() -> HttpResponse:
-            meter = meters.change(
-                meter=self.row(request, object_id),
-                reason=form.cleaned_data["reason"],
-                actor=actor(request),
-                at=timezone.now(),
-                **changes,
-            )
-            return dialogs.finish(request, f"{meter} is changed.", to=columns.url(meter))
-
-        return dialogs.attempt(request, form, dialog, act)
-
-    @display(description="Project", ordering="project__name")
-    def project_link(self, row: Meter) -> object:
-        return columns.link(row.project)
-
-    @display(description="State")
-    def state_badge(self, row: Meter) -> object:
-        return columns.badge("archived" if row.archived_at else "active")
