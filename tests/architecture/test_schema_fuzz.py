@@ -59,10 +59,7 @@ def words(project: Project, stripe: SandboxStripe, drain: Callable[[], None]) ->
     return words_of(project, stripe, drain)
 
 
-@pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
-def test_every_answer_is_one_that_the_schema_promises(
-    mode: GenerationMode, words: Words, project: Project
-) -> None:
+def test_every_answer_is_one_that_the_schema_promises(words: Words, project: Project) -> None:
     keys = {"POST /api/v1/projects": platform_key()}
     own = key_of(project)
     sign_in(ApiClient(own), project)
@@ -74,7 +71,8 @@ def test_every_answer_is_one_that_the_schema_promises(
         for operation in operations:
             of_user = "/api/v1/billing/" in operation.label
             key = token if of_user else keys.get(operation.label, own)
-            fuzz(operation, mode, words, key)
+            for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
+                fuzz(operation, mode, words, key)
     assert len(operations) > 50
 
 
