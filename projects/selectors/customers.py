@@ -13,10 +13,19 @@ from common.ids import is_id
 from common.models import ProjectQuerySet
 from projects.models import Customer, Project
 
-NAMED = """
+BY_NAME = """
 SELECT id, user_id, deleted_at FROM projects_customer
 WHERE project_id = %(project)s
   AND user_id = ANY (ARRAY(SELECT json_array_elements_text(%(names)s::json)))
+"""
+BY_EITHER = """
+SELECT id, user_id, deleted_at FROM projects_customer
+WHERE project_id = %(project)s
+  AND user_id = ANY (ARRAY(SELECT json_array_elements_text(%(names)s::json)))
+UNION
+SELECT id, user_id, deleted_at FROM projects_customer
+WHERE project_id = %(project)s
+  AND id = ANY (ARRAY(SELECT json_array_elements_text(%(ids)s::json)))
 """
 
 
@@ -47,25 +56,26 @@ def find_many(*, project: Project | str, user_ids: Collection[str]) -> dict[str,
 def ids(*, project: Project | str, user_ids: Collection[str]) -> dict[str, str | None]:
     """Our ids of these, by what was asked for: None of erased ones, the unknown are absent."""
     found: dict[str, str | None] = {}
-    for id_, user_id, deleted_at in _named(project, user_ids):
+    for id_, user_id, deleted_at in _asked(project, user_ids):
         found[user_id] = id_ if deleted_at is None else None
         found.setdefault(id_, found[user_id])
     return {asked: found[asked] for asked in user_ids if asked in found}
 
 
-def _named(
+def _asked(
     project: Project | str, user_ids: Collection[str]
 ) -> Iterable[tuple[str, str, datetime | None]]:
     """Id, user_id and when they were erased. A thousand are asked for by one value and a statement
     that is planned once for each connection: hence the SQL."""
+    given = {
+        "project": project if isinstance(project, str) else project.pk,
+        "names": orjson.dumps(list(user_ids)).decode(),
+    }
     ours = [asked for asked in user_ids if is_id(asked, "cus")]
     if ours:
-        rows = Customer.objects.for_project(project)
-        is_asked = Q(user_id__in=user_ids) | Q(pk__in=ours)
-        return rows.filter(is_asked).values_list("pk", "user_id", "deleted_at")
-    project_id = project if isinstance(project, str) else project.pk
-    names = orjson.dumps(list(user_ids)).decode()
-    found = prepared.rows(NAMED, {"project": project_id, "names": names})
+        found = prepared.rows(BY_EITHER, {**given, "ids": orjson.dumps(ours).decode()})
+    else:
+        found = prepared.rows(BY_NAME, given)
     return cast("Iterable[tuple[str, str, datetime | None]]", found)
 
 
