@@ -6,10 +6,10 @@ class EntitlementsConfig(AppConfig):
 
     def ready(self) -> None:
         """Show what a customer may do on the console's customer page."""
-        from entitlements.admin import credits, customer_panel, reservations
+        from entitlements.admin import credit_panel, credits, customer_panel, reservations
         from projects.admin import panels
 
         panels.register(customer_panel.PANEL, name="access", order=10)
-        panels.register(credits.PANEL, name="credits", order=12)
+        panels.register(credit_panel.PANEL, name="credits", order=12)
         panels.register_act(credits.ACT, order=30)
         panels.register(reservations.PANEL, name="reservations", order=11)

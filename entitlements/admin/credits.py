@@ -1,14 +1,12 @@
 """Credits: where they came from and went, giving some and taking what is left of them back."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
 from django.utils import timezone
 from unfold.enums import ActionVariant
 from unfold.widgets import UnfoldAdminIntegerFieldWidget
@@ -17,14 +15,13 @@ from common.admin import columns, dialogs, fields, filters
 from common.admin.actors import actor
 from common.admin.decorators import action, display
 from common.admin.pages import ReadOnlyAdmin
-from common.admin.sections import Button, Section
-from common.together import Listed
+from common.admin.sections import Section
+from entitlements.admin.credit_panel import why
 from entitlements.credits import MAX_CREDITS
-from entitlements.models import CreditEntry, CreditGrant, CreditTransaction
+from entitlements.models import CreditEntry, CreditGrant
 from entitlements.models.credit_grant import CreditSource
 from entitlements.selectors import credit_history
 from entitlements.services import credit_grants
-from projects.admin import panels
 from projects.admin.panels import Act
 from projects.models import Customer
 
@@ -198,7 +195,7 @@ class CreditGrantAdmin(ReadOnlyAdmin):
                         columns.badge(each.transaction.movement),
                         each.get_bucket_display(),
                         f"{each.amount:+}",
-                        _why(each.transaction),
+                        why(each.transaction),
                     ]
                     for each in newest
                 ],
@@ -206,84 +203,6 @@ class CreditGrantAdmin(ReadOnlyAdmin):
                 prose=[4],
             )
         ]
-
-
-def _lists(customer: Customer, at: datetime) -> dict[str, Listed]:
-    """What the customer can spend and where it came from, and what moved last."""
-    left = credit_history.left_to(customer, at=at)
-    moved = CreditTransaction.objects.for_project(customer.project_id).filter(customer=customer)
-    return {
-        "left": Listed(left[: panels.MOST], also=credit_history.SUMS),
-        "moved": Listed(moved.order_by("-pk")[: panels.MOST]),
-    }
-
-
-def _show(
-    request: HttpRequest, customer: Customer, at: datetime, rows: panels.Rows
-) -> list[Section]:
-    standing = credit_history.standing_from(customer, rows["left"])
-    return [_grants(request, customer, standing, at), _movements(rows["moved"])]
-
-
-PANEL = panels.Panel(_lists, _show)
-
-
-def _grants(
-    request: HttpRequest, customer: Customer, standing: credit_history.Standing, at: datetime
-) -> Section:
-    held = f", {standing.reserved} reserved" if standing.reserved else ""
-    withheld = f", {standing.withheld} withheld" if standing.withheld else ""
-    return Section(
-        title="Credits",
-        headers=["Credits", "From", "Left", "Of", "Status", "Expires", ""],
-        rows=[
-            [
-                columns.link(row, row.pk),
-                row.get_source_type_display(),
-                row.available + row.reserved + row.withheld,
-                row.due,
-                columns.badge(row.status(at)),
-                columns.moment(row.expires_at),
-                _take_back(request, row),
-            ]
-            for row in standing.grants
-        ],
-        note=f"{standing.balance} to spend{held}{withheld}.",
-        right=[2, 3],
-        empty="Nothing is left, or ever was.",
-        more=columns.listing("entitlements.creditgrant", q=customer.pk),
-    )
-
-
-def _movements(rows: Sequence[CreditTransaction]) -> Section:
-    return Section(
-        title="Credits: what moved",
-        headers=["When", "What", "Amount", "Balance", "Why"],
-        rows=[
-            [
-                columns.moment(row.occurred_at),
-                columns.badge(row.movement),
-                row.amount,
-                row.balance,
-                _why(row),
-            ]
-            for row in rows
-        ],
-        right=[2, 3],
-        prose=[4],
-        empty="Nothing moved yet.",
-    )
-
-
-def _why(row: CreditTransaction) -> str:
-    return columns.shortened(" · ".join(filter(None, (row.feature, row.reason, row.reference))))
-
-
-def _take_back(request: HttpRequest, row: CreditGrant) -> object:
-    if row.revoked_at or not request.user.has_perm("entitlements.change_creditgrant"):
-        return ""
-    href = reverse("admin:entitlements_creditgrant_take_back", args=[row.pk])
-    return Button("Take back", href).render()
 
 
 def give(request: HttpRequest, customer: Customer) -> HttpResponse:

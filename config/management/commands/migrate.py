@@ -14,13 +14,17 @@ statements. Waits for locks stay bounded, since everybody else queues behind a m
 class Command(migrate.Command):
     def handle(self, *args: Any, **options: Any) -> None:
         connection = connections[options["database"]]
-        self._run(connection, "SET {} = 0")
+        usual = {name: self._bound(connection, name, "0") for name in PATIENT}
         try:
             super().handle(*args, **options)
         finally:
-            self._run(connection, "RESET {}")
+            for name, value in usual.items():
+                self._bound(connection, name, value)
 
-    def _run(self, connection: Any, statement: str) -> None:
+    def _bound(self, connection: Any, name: str, value: str) -> str:
+        """Set it for the session; what it was before."""
         with connection.cursor() as cursor:
-            for name in PATIENT:
-                cursor.execute(statement.format(name))
+            cursor.execute("SELECT current_setting(%s)", [name])
+            (before,) = cursor.fetchone()
+            cursor.execute("SELECT set_config(%s, %s, false)", [name, value])
+        return str(before)

@@ -1,0 +1,94 @@
+"""Credits on the customer's page: what is left and where it came from, and what moved last."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from django.http import HttpRequest
+from django.urls import reverse
+
+from common.admin import columns
+from common.admin.sections import Button, Section
+from common.together import Listed
+from entitlements.models import CreditGrant, CreditTransaction
+from entitlements.selectors import credit_history
+from projects.admin import panels
+from projects.models import Customer
+
+
+def _lists(customer: Customer, at: datetime) -> dict[str, Listed]:
+    """What the customer can spend and where it came from, and what moved last."""
+    left = credit_history.left_to(customer, at=at)
+    moved = CreditTransaction.objects.for_project(customer.project_id).filter(customer=customer)
+    return {
+        "left": Listed(left[: panels.MOST], also=credit_history.SUMS),
+        "moved": Listed(moved.order_by("-pk")[: panels.MOST]),
+    }
+
+
+def _show(
+    request: HttpRequest, customer: Customer, at: datetime, rows: panels.Rows
+) -> list[Section]:
+    standing = credit_history.standing_from(customer, rows["left"])
+    return [_grants(request, customer, standing, at), _movements(rows["moved"])]
+
+
+PANEL = panels.Panel(_lists, _show)
+
+
+def _grants(
+    request: HttpRequest, customer: Customer, standing: credit_history.Standing, at: datetime
+) -> Section:
+    held = f", {standing.reserved} reserved" if standing.reserved else ""
+    withheld = f", {standing.withheld} withheld" if standing.withheld else ""
+    return Section(
+        title="Credits",
+        headers=["Credits", "From", "Left", "Of", "Status", "Expires", ""],
+        rows=[
+            [
+                columns.link(row, row.pk),
+                row.get_source_type_display(),
+                row.available + row.reserved + row.withheld,
+                row.due,
+                columns.badge(row.status(at)),
+                columns.moment(row.expires_at),
+                _take_back(request, row),
+            ]
+            for row in standing.grants
+        ],
+        note=f"{standing.balance} to spend{held}{withheld}.",
+        right=[2, 3],
+        empty="Nothing is left, or ever was.",
+        more=columns.listing("entitlements.creditgrant", q=customer.pk),
+    )
+
+
+def _movements(rows: Sequence[CreditTransaction]) -> Section:
+    return Section(
+        title="Credits: what moved",
+        headers=["When", "What", "Amount", "Balance", "Why"],
+        rows=[
+            [
+                columns.moment(row.occurred_at),
+                columns.badge(row.movement),
+                row.amount,
+                row.balance,
+                why(row),
+            ]
+            for row in rows
+        ],
+        right=[2, 3],
+        prose=[4],
+        empty="Nothing moved yet.",
+    )
+
+
+def why(row: CreditTransaction) -> str:
+    """What it was for, in a few words."""
+    return columns.shortened(" · ".join(filter(None, (row.feature, row.reason, row.reference))))
+
+
+def _take_back(request: HttpRequest, row: CreditGrant) -> object:
+    if row.revoked_at or not request.user.has_perm("entitlements.change_creditgrant"):
+        return ""
+    href = reverse("admin:entitlements_creditgrant_take_back", args=[row.pk])
+    return Button("Take back", href).render()
