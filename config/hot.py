@@ -48,10 +48,11 @@ def _as_routed(request: HttpRequest) -> HttpResponse | None:
 _route = lru_cache(maxsize=256)(resolve)  # always the same, and a tenth of the time of a hot answer
 
 CHECK = "/api/v1/entitlements/check"
+CONSUME = "/api/v1/entitlements/consume"
 HOT: dict[tuple[str, str], View] = {
     ("GET", CHECK): check.everyday,
     ("POST", CHECK): check.everyday,
-    ("POST", "/api/v1/entitlements/consume"): consumption.everyday,
+    ("POST", CONSUME): consumption.everyday,
     ("POST", "/api/v1/usage"): _as_routed,
     ("POST", "/webhooks/stripe"): _as_routed,
     ("POST", "/api/v1/webhooks/stripe"): _as_routed,

@@ -1,10 +1,11 @@
-"""Around Django: everyday checks and events are answered before anything is made of them.
+"""Around Django: everyday checks, uses and events are answered before anything is made of them.
 
 Django spends five times as long on making a request and a response as the answer takes that this
-process or Redis has ready, and as long as it takes to keep an event. So two addresses are looked at
-first, as they come from the web server. What is answered here is a 200 to a key that this process
-knows, or to what Stripe has signed. Everything else, every refusal and every request with anything
-unusual in it, goes on to Django: there is one set of rules, and nobody can tell who has answered.
+process or Redis has ready, and as long as it takes to keep an event. So three addresses are looked
+at first, as they come from the web server. What is answered here is a 200 to a key that this
+process knows, or to what Stripe has signed. Everything else, every refusal and every request with
+anything unusual in it, goes on to Django: there is one set of rules, and nobody can tell who has
+answered.
 """
 
 import time
@@ -16,9 +17,9 @@ from django.db import connection
 from django.http import HttpResponse
 
 from common import context
-from config.hot import CHECK, RAISED, is_our_host
+from config.hot import CHECK, CONSUME, RAISED, is_our_host
 from config.tally import tally
-from entitlements.api import check
+from entitlements.api import check, consumption
 from webhooks import views as webhooks
 
 Environ = dict[str, Any]
@@ -62,6 +63,8 @@ def _ready(environ: Environ) -> Callable[[Environ], bytes | None] | None:
     """What looks at this address first; None for an address that is Django's."""
     method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
     if method == "POST":
+        if path == CONSUME:
+            return _consumed
         return _taken_in if path.startswith(DELIVERIES) else None
     return _checked if method == "GET" and path == CHECK else None
 
@@ -72,6 +75,14 @@ def _checked(environ: Environ) -> bytes | None:
         return None
     body = asked.copied()
     return body if body is not None else _asked(environ, asked.answer)
+
+
+def _consumed(environ: Environ) -> bytes | None:
+    try:
+        use = consumption.ready_for(environ)
+    except OSError:  # the body did not arrive whole, which Django finds and says, too
+        return None
+    return None if use is None else _asked(environ, use)
 
 
 def _taken_in(environ: Environ) -> bytes | None:

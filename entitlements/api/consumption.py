@@ -4,8 +4,11 @@ An everyday ``consume`` goes around REST framework, as a check does; anything un
 request takes the ordinary way, so there is one set of rules.
 """
 
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from io import BytesIO
 from typing import Any, ClassVar
 
 import orjson
@@ -26,13 +29,14 @@ from entitlements.kinds import MAX_LIMIT
 from entitlements.models import Reservation
 from entitlements.models.reservation import ReservationStatus
 from entitlements.services import consumption, reservations
-from projects.api.authentication import require
+from projects.api.authentication import known, require
 from projects.models import Project
 from projects.scopes import Scope
 
 SHORTEST, USUAL, LONGEST = 10, 300, 86_400
 """Seconds that a reservation may last."""
 JSON = "application/json"
+LENGTH = re.compile(r"[0-9]{1,7}")
 KEY = "Your own id of this {}: sent again, it is not {} again."
 
 
@@ -119,12 +123,36 @@ def everyday(request: HttpRequest) -> HttpResponse | None:
 
     Raises what is refused: what REST framework would, and DomainError.
     """
-    use = _everyday(request)
+    if request.META.get("QUERY_STRING") or request.content_type != JSON:
+        return None
+    try:
+        use = _everyday(request.body)
+    except (RequestDataTooBig, UnreadablePostError):
+        return None
     if use is None:
         return None
     caller = require(request, scope=Scope.USAGE_WRITE, at=timezone.now())
-    body = _consume(caller.project, use)
-    return HttpResponse(orjson.dumps(body), content_type=JSON)
+    return HttpResponse(_answer(caller.project, use), content_type=JSON)
+
+
+def ready_for(environ: dict[str, Any]) -> Callable[[], bytes] | None:
+    """How to do what the environment of a WSGI ``POST`` asks, without a request being made of it;
+    None for all that :func:`everyday` has to look at. It finds the body where it was.
+
+    Who calls what is returned gets the body of :func:`everyday`, or the same errors.
+    """
+    length = environ.get("CONTENT_LENGTH") or ""
+    is_plain = environ.get("CONTENT_TYPE") == JSON and not environ.get("QUERY_STRING")
+    if not is_plain or LENGTH.fullmatch(length) is None or int(length) > MAX_BODY:
+        return None
+    header = environ.get("HTTP_AUTHORIZATION", "")
+    caller = known(header, scope=Scope.USAGE_WRITE, at=timezone.now())
+    if caller is None:
+        return None
+    body = environ["wsgi.input"].read(int(length))
+    environ["wsgi.input"] = BytesIO(body)
+    use = _everyday(body) if len(body) == int(length) else None
+    return None if use is None else lambda: _answer(caller.project, use)
 
 
 class ConsumptionViewSet(ProjectViewSet):
@@ -223,21 +251,22 @@ def _consume(project: Project, use: Use) -> dict[str, Any]:
     }
 
 
+def _answer(project: Project, use: Use) -> bytes:
+    return orjson.dumps(_consume(project, use))
+
+
 def _settled(row: Reservation) -> Response:
     return Response({"reservation": representation.reservation(row, at=timezone.now())})
 
 
-def _everyday(request: HttpRequest) -> Use | None:
+def _everyday(body: bytes) -> Use | None:
     """What a body says that everybody would read in the same way; else None.
 
     No escapes and no member twice: as many quotes as its members need.
     """
-    if request.META.get("QUERY_STRING") or request.content_type != JSON:
-        return None
     try:
-        body = request.body
         given = orjson.loads(body) if len(body) <= MAX_BODY and b"\\" not in body else None
-    except (RequestDataTooBig, UnreadablePostError, orjson.JSONDecodeError):
+    except orjson.JSONDecodeError:
         return None
     if type(given) is not dict or not given.keys() <= {"user_id", "feature", "amount", "key"}:
         return None

@@ -1,19 +1,10 @@
 """Who listens hears what the others have changed; who has stopped keeps no copy, in silence."""
 
-import time
-from collections.abc import Callable
-
 import pytest
 
 from common import broadcast
 from common.redis import client
-
-
-def until(done: Callable[[], bool]) -> None:
-    end = time.monotonic() + 10
-    while not done():
-        assert time.monotonic() < end, "never comes"
-        time.sleep(0.01)
+from tests.listening import until
 
 
 def say(what: str) -> None:

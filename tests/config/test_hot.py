@@ -26,6 +26,16 @@ CHECK = "/api/v1/entitlements/check"
 A_WHILE = timedelta(seconds=1)
 """Long enough for one request on a busy machine."""
 ASK = f"{CHECK}?user_id=ada&feature=sso"
+CONSUME = "/api/v1/entitlements/consume"
+USES = (
+    b"[]",
+    b"{",
+    b'{"user_id": "ada", "feature": "sso"}',
+    b'{"user_id": "ada", "feature": "nothing"}',
+    b'{"user_id": "ada", "feature": "sso", "amount": 0}',
+    b'{"user_id": "ada", "feature": "sso", "more": 1}',
+)
+"""None of which uses anything."""
 
 
 @pytest.fixture(autouse=True)
@@ -83,7 +93,7 @@ def requests(key: str) -> list[dict[str, Any]]:
         {"method": "POST", "path": CHECK, "data": asked, **json, "content_type": "text/plain"},
         {"method": "POST", "path": f"{CHECK}?surprise=1", "data": asked, **json},
         {"method": "POST", "path": "/api/v1/usage", "data": b"{}", **json},
-        {"method": "POST", "path": "/api/v1/entitlements/consume", "data": b"[]", **json},
+        *({"method": "POST", "path": CONSUME, "data": data, **json} for data in USES),
         {"method": "POST", "path": "/webhooks/stripe", "data": b"{}", **json},
         {"method": "POST", "path": "/webhooks/stripe/nobody", "data": b"{}", **json},
         {"method": "POST", "path": "/webhooks/stripe/%00", "data": b"{}", **json},

@@ -13,6 +13,7 @@ from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
 
 from common.redis import breaker
+from config.hot import RAISED
 from config.ready import Environ, ReadyAnswers
 from config.wsgi import application
 from entitlements.copies import copies
@@ -21,6 +22,7 @@ from projects import key_cache
 from projects.models import ApiKey, Project
 from tests.config.test_hot import ASK, CHECK, requests, sso, told  # noqa: F401  # a fixture
 from tests.factories.projects import key_of
+from tests.listening import hear
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sso", "forgetful")]
 ENDS = (request_started, request_finished)
@@ -28,7 +30,8 @@ ENDS = (request_started, request_finished)
 
 @pytest.fixture
 def forgetful() -> None:
-    """Nothing is known from an earlier test."""
+    """Nothing is known from an earlier test, and what is remembered from now on stays."""
+    hear()
     breaker.close()
     copies.drop_all()
     key_cache.cache.drop_all()
@@ -65,7 +68,7 @@ class Served:
 
 
 def nobody(environ: Environ, start_response: Any) -> Iterable[bytes]:
-    raise LookupError("Django was asked.")
+    raise LookupError("Django was asked.") from environ.get(RAISED)
 
 
 def test_nobody_can_tell_from_the_answer(project: Project) -> None:

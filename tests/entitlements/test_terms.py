@@ -1,6 +1,5 @@
 """Terms of use that a process remembers: shorter way, and never an older answer for it."""
 
-import time
 from datetime import timedelta
 from typing import Any
 
@@ -10,7 +9,6 @@ from django.test import TestCase
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from common import broadcast
 from entitlements import terms
 from entitlements.copies import copies
 from entitlements.models import Feature
@@ -23,6 +21,7 @@ from projects.selectors import customers as stored
 from projects.services import customers
 from tests.factories.entitlements import FeatureFactory, claim, grant, state
 from tests.factories.usage import MeterFactory
+from tests.listening import hear
 from usage.models import Record
 
 pytestmark = pytest.mark.django_db
@@ -31,10 +30,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def calls(project: Project) -> Feature:
     """A metered feature whose terms can be remembered: this process hears what changes."""
-    deadline = time.monotonic() + 10
-    while not broadcast.is_heard():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    hear()
     with TestCase.captureOnCommitCallbacks(execute=True):
         return FeatureFactory.create(
             project=project,

@@ -1,0 +1,83 @@
+"""An everyday use is taken in front of Django; everything else goes on to it, with its body."""
+
+import io
+from typing import Any
+
+import orjson
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from config.ready import Environ, ReadyAnswers
+from config.wsgi import application
+from entitlements.models.feature import FeatureKind
+from entitlements.services import free_tier
+from projects.models import Project
+from tests.config.test_hot import CONSUME
+from tests.config.test_ready import Served, environ, forgetful, nobody  # noqa: F401  # a fixture
+from tests.factories.entitlements import FeatureFactory
+from tests.factories.projects import key_of
+from tests.factories.usage import MeterFactory
+from usage.models import Record
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("forgetful")]
+READY = ReadyAnswers(nobody)
+
+
+def using(key: str, more: str = "", **headers: Any) -> Environ:
+    body = f'{{"user_id": "ada", "feature": "api"{more}}}'.encode()
+    bearer = {"HTTP_AUTHORIZATION": f"Bearer {key}", "content_type": "application/json"}
+    return environ("POST", CONSUME, body, **{**bearer, **headers})
+
+
+@pytest.fixture
+def key(project: Project) -> str:
+    meter = MeterFactory.create(project=project, code="calls")
+    FeatureFactory.create(
+        project=project, code="api", kind=FeatureKind.METERED, meter=meter, period="month"
+    )
+    free_tier.put(
+        project=project, code="api", value=5, actor="ada", reason="All", at=timezone.now()
+    )
+    key = key_of(project)
+    assert Served(application, using(key)).json()["used"] == 1
+    return key
+
+
+def test_it_is_answered_without_django(key: str) -> None:
+    with CaptureQueriesContext(connection) as seen:
+        answer = Served(READY, using(key, ', "amount": 2, "key": "a"', HTTP_X_REQUEST_ID="job-7"))
+    assert len(seen) <= 2
+    assert answer.headers["X-Request-ID"] == "job-7"
+    said = answer.json()
+    assert (said["used"], said["remaining"], said["consumed"]) == (3, 2, 2)
+    again = Served(READY, using(key, ', "amount": 2, "key": "a"')).json()
+    assert (again["used"], again["duplicate"]) == (3, True)
+    denied = Served(READY, using(key, ', "amount": 3')).json()
+    assert (denied["allowed"], denied["consumed"]) == (False, 0)
+    assert Record.objects.across_projects().count() == 2
+
+
+def test_what_is_unusual_goes_on_with_its_body(key: str) -> None:
+    odd = (
+        using(key, ', "amount": 9007199254740993'),
+        using(key, ', "surprise": 1'),
+        using(key, ', "feature": "api"'),
+        using(key, HTTP_IDEMPOTENCY_KEY="once"),
+        using(key, content_type="application/json; charset=utf-8"),
+        using("tg_test_" + "a" * 43),
+    )
+    for each in odd:
+        with pytest.raises(LookupError):
+            Served(READY, {**each, "wsgi.input": io.BytesIO(each["wsgi.input"].getvalue())})
+    statuses = [Served(application, each).status_code for each in odd]
+    assert statuses == [422, 422, 400, 200, 200, 401]
+
+
+def test_a_body_that_breaks_off_uses_nothing(key: str) -> None:
+    whole = using(key)
+    half = io.BytesIO(whole["wsgi.input"].getvalue()[:-5])
+    answer = Served(application, {**whole, "wsgi.input": half})
+    assert (answer.status_code, orjson.loads(answer.content)["code"]) == (400, "malformed-body")
+    assert Record.objects.across_projects().count() == 1
