@@ -116,12 +116,17 @@ def test_other_accounts_go_on(account: StripeAccount) -> None:
 
 
 def test_who_waits_for_the_answer_waits_for_the_budget(
-    shop: Shop, slow: StripeAccount, alice: StripeCustomer, monkeypatch: pytest.MonkeyPatch
+    shop: Shop,
+    slow: StripeAccount,
+    alice: StripeCustomer,
+    monkeypatch: pytest.MonkeyPatch,
+    settings: Settings,
 ) -> None:
     granted(slow, Lane.INTERACTIVE)
     sync.now(account=slow, kind="customer", stripe_id=str(alice.stripe_id), at=timezone.now())
     assert SyncObject.objects.get().applied == 1
     monkeypatch.setattr(sync, "PATIENCE", 0.02)
+    settings.BILLING = replace(settings.BILLING, stripe_test_reads=1)
     granted(slow, Lane.INTERACTIVE)
     with pytest.raises(Unavailable) as caught:
         sync.now(account=slow, kind="customer", stripe_id=str(alice.stripe_id), at=timezone.now())
