@@ -9,7 +9,8 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from billing.models import Payment
-from billing.services import refund_effects, refunds
+from billing.services import credit_effects, refund_effects, refunds
+from billing.services.credit_effects import CreditEffect
 from common.admin import columns, dialogs, fields
 from common.admin.actors import actor
 from common.currencies import exponent
@@ -61,12 +62,13 @@ class RefundForm(dialogs.Dialog):
         """Show what sending the form once more will change."""
         assert self.payment is not None
         amount = self.cleaned_data["amount"]
-        found = refund_effects.of_refund(
-            payment=self.payment,
-            amount=refunds.refundable(self.payment) if amount is None else amount,
-            at=timezone.now(),
-        )
-        self.effects = decisions.effects(found)
+        refund: dict[str, Any] = {
+            "payment": self.payment,
+            "amount": refunds.refundable(self.payment) if amount is None else amount,
+            "at": timezone.now(),
+        }
+        self.effects = decisions.effects(refund_effects.of_refund(**refund))
+        self.effects += [_credits(each) for each in credit_effects.of_refund(**refund)]
         self.data = {**self.request.POST.dict(), "previewed": self.fingerprint}
 
     def get_after_template_context(
@@ -89,6 +91,17 @@ def refund(request: HttpRequest, form: RefundForm) -> HttpResponse:
         form.preview()
         return dialogs.again(request, form, {**REFUND, "form_submit_text": "Refund"})
     return dialogs.attempt(request, form, REFUND, lambda: _act(request, form))
+
+
+def _credits(effect: CreditEffect) -> dict[str, object]:
+    """A row beside those of features."""
+    beyond = f", {effect.overspent} spent beyond what is due" if effect.overspent else ""
+    return {
+        "feature": f"credits of {effect.grant.pk}",
+        "before": f"{effect.before} to spend",
+        "after": f"{effect.after} to spend{beyond}",
+        "changes": effect.is_change,
+    }
 
 
 def _act(request: HttpRequest, form: RefundForm) -> HttpResponse:

@@ -1,26 +1,27 @@
 """What became of the money for single periods of a subscription, from our mirror of payments."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 
 from billing.credit_terms import Period
 from billing.models import InvoiceLine, InvoicePayment, Payment, Subscription
 from billing.models.invoice import PAID
 from billing.policies import Receipts
+from billing.selectors.receipts import Also
 
 
 def of_periods(
-    *, subscription: Subscription, periods: Collection[Period]
+    *, subscription: Subscription, periods: Collection[Period], also: Also = None
 ) -> dict[Period, Receipts]:
     """Of what was paid for any part of each period; nothing received before that is paid.
 
-    Three queries for any number of periods.
+    ``also`` as in :mod:`billing.selectors.receipts`. Three queries for any number of periods.
     """
     if not periods:
         return {}
     billed = _billed(subscription, since=min(period.starts_at for period in periods))
     paid = _paid(subscription, {invoice for invoice, _ in billed})
-    return {period: _receipts(period, billed, paid) for period in periods}
+    return {period: _receipts(period, billed, paid, also or {}) for period in periods}
 
 
 def _billed(subscription: Subscription, *, since: datetime) -> list[tuple[str, Period]]:
@@ -47,14 +48,17 @@ def _paid(subscription: Subscription, invoices: Collection[str]) -> list[tuple[s
 
 
 def _receipts(
-    period: Period, billed: Iterable[tuple[str, Period]], paid: Iterable[tuple[str, Payment]]
+    period: Period,
+    billed: Iterable[tuple[str, Period]],
+    paid: Iterable[tuple[str, Payment]],
+    also: Mapping[str, int],
 ) -> Receipts:
     invoices = {invoice for invoice, of in billed if _overlap(of, period)}
     payments = {payment.pk: payment for invoice, payment in paid if invoice in invoices}
     disputes = [each for payment in payments.values() for each in payment.disputes.all()]
     return Receipts(
         received=sum(payment.amount_received for payment in payments.values()),
-        refunded=sum(payment.amount_refunded for payment in payments.values()),
+        refunded=sum(each.amount_refunded + also.get(key, 0) for key, each in payments.items()),
         lost=sum(each.amount for each in disputes if each.is_lost),
         until=period.ends_at,
         contested_since=min((each.since for each in disputes if each.is_open), default=None),

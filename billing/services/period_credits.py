@@ -13,6 +13,7 @@ from billing.credit_terms import Period
 from billing.models import Product, Subscription, SubscriptionItem
 from billing.policies import Left, Receipts
 from billing.selectors import period_receipts, receipts
+from billing.selectors.receipts import Also
 from entitlements.models import CreditGrant
 from entitlements.models.credit_grant import CreditSource
 from entitlements.selectors import credits
@@ -34,19 +35,40 @@ def follow(*, subscription: Subscription, customer: Customer, at: datetime) -> N
     those that end with the period are over. A period that ends early gives its share; what was
     spent beyond that is taken off the period that follows.
     """
-    held = credits.grants_of(
-        project=customer.project_id,
-        source_type=CreditSource.SUBSCRIPTION,
-        source_id=subscription.pk,
-    )
-    items = subscription.items.select_related("price__product")
-    running = {_key(item): (item, item.price.product) for item in items if item.price is not None}
+    held, running = _held(subscription), _running(subscription)
     if not held and not any(product.credits_amount for _, product in running.values()):
         return
     books = _books(subscription, customer, held, running, at)
     ahead = sum(_follow_over(books, grant) for grant in held if grant.key not in running)
     for key in running:
         ahead -= _follow_running(books, key, ahead)
+
+
+def refunded(
+    *, subscription: Subscription, customer: Customer, also: Also, at: datetime
+) -> list[tuple[CreditGrant, Terms]]:
+    """The terms of what was given, if the money of ``also`` were refunded too. Nothing is written,
+    and a change of the subscription itself is none of it."""
+    held = _held(subscription)
+    books = _books(subscription, customer, held, _running(subscription), at, also=also)
+    return [
+        (grant, credit_terms.after(credit_grants.terms_of(grant), books.left(_of(grant), product)))
+        for grant in held
+        if (product := books.products.get(grant.product_id)) and _of(grant) in books.money
+    ]
+
+
+def _held(subscription: Subscription) -> list[CreditGrant]:
+    return credits.grants_of(
+        project=subscription.project_id,
+        source_type=CreditSource.SUBSCRIPTION,
+        source_id=subscription.pk,
+    )
+
+
+def _running(subscription: Subscription) -> Running:
+    items = subscription.items.select_related("price__product")
+    return {_key(item): (item, item.price.product) for item in items if item.price is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +108,12 @@ def _books(
     held: Iterable[CreditGrant],
     running: Running,
     at: datetime,
+    *,
+    also: Also = None,
 ) -> _Books:
     recent = [grant for grant in held if at - KEPT < grant.starts_at]
     periods = {_period(item) for item, _ in running.values()} | {_of(grant) for grant in recent}
-    money = period_receipts.of_periods(subscription=subscription, periods=periods)
+    money = period_receipts.of_periods(subscription=subscription, periods=periods, also=also)
     products = {product.pk: product for _, product in running.values()}
     if missing := {grant.product_id for grant in recent} - set(products):
         rows = Product.objects.for_project(subscription.project_id).filter(pk__in=missing)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from billing.models import Payment
+from billing.models import Checkout, Payment, Subscription
 from billing.services import claims, provisioning
 from entitlements.models.fact import SourceType
 from entitlements.resolution import Source
@@ -17,20 +17,27 @@ def of_refund(*, payment: Payment, amount: int, at: datetime) -> list[Effect]:
     """For each feature that the payment has to do with the decision without and with a refund of
     ``amount`` minor units."""
     also = {payment.pk: amount}
-    invoices = provisioning.invoices_of(payment)
-    checkouts = {each.pk: each for one in invoices for each in provisioning.checkouts_of(one)}
-    if payment.checkout is not None:
-        checkouts[payment.checkout.pk] = payment.checkout
+    checkouts, subscriptions = bought_with(payment)
     said = {
         Source(SourceType.CHECKOUT, each.pk): proposed(
             claims.of_checkout(each, claims.of_lines(each, also=also))
         )
-        for each in checkouts.values()
+        for each in checkouts
     }
-    for subscription in (each for one in invoices for each in provisioning.subscriptions_of(one)):
+    for subscription in subscriptions:
         source = Source(SourceType.SUBSCRIPTION, subscription.pk)
         said[source] = proposed(claims.of_subscription(subscription, also=also))
     return previews.of_sources(customer=payment.customer, said=said, at=at)
+
+
+def bought_with(payment: Payment) -> tuple[list[Checkout], list[Subscription]]:
+    """The purchases and the subscriptions that follow the payment's money."""
+    invoices = provisioning.invoices_of(payment)
+    checkouts = {each.pk: each for one in invoices for each in provisioning.checkouts_of(one)}
+    if payment.checkout is not None:
+        checkouts[payment.checkout.pk] = payment.checkout
+    subscriptions = [each for one in invoices for each in provisioning.subscriptions_of(one)]
+    return list(checkouts.values()), subscriptions
 
 
 def proposed(found: Iterable[Claim]) -> list[Proposed]:

@@ -8,7 +8,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from billing.models import Payment, Price, StripeCustomer
+from billing.models import Payment, Price, Product, StripeCustomer
 from entitlements.selectors import decisions
 from events.models import AuditEntry
 from tests.console.dialogs import send, told, was_done
@@ -19,7 +19,8 @@ Drain = Callable[[], None]
 
 @pytest.fixture
 def payment(shop: Shop, alice: StripeCustomer, once: Price, drain: Drain) -> Payment:
-    """99 dollars for single sign-on."""
+    """99 dollars for single sign-on and fifty credits."""
+    Product.objects.for_project(shop.project).update(credits_amount=50)
     checkout = shop.checkout(alice, once)
     shop.complete(checkout)
     drain()
@@ -48,6 +49,7 @@ def test_the_effect_is_shown_first(
     seen = send(operator, address(payment))
     assert "on (entitled)" in seen.content.decode()
     assert "off (not entitled)" in seen.content.decode()
+    assert "50 to spend</td><td>0 to spend</td>" in seen.content.decode()
     assert payment.refunds.count() == 0
     assert viewer.get(address(payment)).status_code == 403
 

@@ -1,7 +1,11 @@
 """Credits that come with what is bought: renewed, spent, refunded, disputed, and abused."""
 
+from datetime import datetime
+
 import pytest
 
+from billing.models import Payment
+from billing.services import credit_effects
 from sandbox import bank
 from tests.billing.api.tenant import Json
 from tests.scenarios.story import Story
@@ -23,6 +27,13 @@ def sells(
     """A product that brings credits, by its price."""
     brings = {"amount": amount, "expires_after_days": days, "priority": priority}
     return story.sells(name, price, interval=interval, product={"credits": brings, **policies})
+
+
+def previewed(payment_id: str, amount: int, at: datetime) -> tuple[int, int]:
+    """What a refund would leave of the credits, and how many were spent beyond what is due."""
+    payment = Payment.objects.across_projects().get(pk=payment_id)
+    (seen,) = credit_effects.of_refund(payment=payment, amount=amount, at=at)
+    return seen.after, seen.overspent
 
 
 def balance(story: Story) -> int:
@@ -153,6 +164,7 @@ def test_what_a_refund_claws_back(
     spend(story, 40)
     paid = last_payment(story)
     for expected in (after_half, after_all):
+        assert previewed(paid["id"], 5000, story.now) == expected
         story.post(f"/payments/{paid['id']}/refunds", {"amount": 5000})
         story.settle()
         left, overspent = grants(story, "available", "overspent")[0]
