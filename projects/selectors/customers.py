@@ -13,6 +13,8 @@ from common.ids import is_id
 from common.models import ProjectQuerySet
 from projects.models import Customer, Project
 
+NOBODY = ""
+"""In place of the id of a user of whom nothing is known yet: nothing of theirs is found by it."""
 BY_NAME = """
 SELECT id, user_id, deleted_at FROM projects_customer
 WHERE project_id = %(project)s

@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from events.models import AuditEntry
-from projects.models import Project
+from projects.models import Customer, Project
 from tests.api_client import ApiClient
 from tests.factories.projects import key_of
 from tests.factories.usage import MeterFactory
@@ -272,12 +272,19 @@ def test_odd_questions_are_refused(api: ApiClient, meter: Any) -> None:
     ]
     for wrong in odd:
         assert said(api.get("/usage", query={**asked, **wrong}), 422)["code"] == "invalid", wrong
-    for wrong in ({"user_id": "nobody"}, {"meter": "other"}):
-        for path in ("/usage", "/usage/records"):
-            assert said(api.get(path, query={**asked, **wrong}), 404)["code"] == "not-found"
+    for path in ("/usage", "/usage/records"):
+        assert said(api.get(path, query={**asked, "meter": "other"}), 404)["code"] == "not-found"
     for cursor in ("x", "1.use_1", f"{'9' * 17}.use_{'0' * 26}", "٣.use_" + "0" * 26):
         query = {**asked, "cursor": cursor}
         assert said(api.get("/usage/records", query=query), 422)["code"] == "invalid"
+
+
+def test_who_is_not_known_yet_has_used_nothing(api: ApiClient, meter: Any) -> None:
+    asked = {"user_id": "nobody", "meter": "bytes"}
+    used = said(api.get("/usage", query={**asked, "group_by": "day"}), 200)
+    assert (used["user_id"], used["value"], used["groups"]) == ("nobody", 0, [])
+    assert said(api.get("/usage/records", query=asked), 200)["data"] == []
+    assert not Customer.objects.across_projects().filter(user_id="nobody").exists()
 
 
 def test_records_are_listed_page_by_page_in_a_fixed_number_of_queries(

@@ -159,19 +159,19 @@ class UsageViewSet(ProjectViewSet):
     )
     def retrieve(self, request: Request) -> Response:
         """One user's use of one meter, as a whole and, with `group_by`, by the hour (31 days at
-        most), day (400 days) or month. Voided records do not count."""
+        most), day (400 days) or month. Voided records do not count. A user of whom nothing is
+        known yet has used nothing."""
         asked, now = self.query_values, timezone.now()
-        customer = customers.get(project=self.calling_project, user_id=asked["user_id"])
+        customer = customers.find(project=self.calling_project, user_id=asked["user_id"])
         meter = meters.get(project=self.calling_project, code=asked["meter"])
         unit = Unit(asked["group_by"]) if "group_by" in asked else None
         since, until = _stretch(asked, unit, now)
-        span = Span(customer.pk, meter.pk, since, until)
+        span = Span(customer.pk if customer else customers.NOBODY, meter.pk, since, until)
         (value,) = totals.figures(project_id=self.calling_project.pk, spans=[span])
         groups = [] if unit is None else totals.groups(meter=meter, span=span, unit=unit)
+        user_id = customer.user_id if customer else asked["user_id"]
         return Response(
-            representation.usage(
-                meter, user_id=customer.user_id, span=span, value=value, groups=groups
-            )
+            representation.usage(meter, user_id=user_id, span=span, value=value, groups=groups)
         )
 
     @extend_schema(
