@@ -19,6 +19,7 @@ import pytest
 
 from config.embedded.place import can_reach
 from config.embedded.servers import Servers
+from tests import template_cache
 
 ROOT = Path(__file__).resolve().parent.parent
 PREFIX = "tollgate-test-"
@@ -83,7 +84,9 @@ def _start(config: pytest.Config) -> None:
         return
     started = time.perf_counter()
     sweep()
-    servers = Servers(new_home(), durable=False)
+    home = new_home()
+    is_migrated = needs_database and template_cache.restore(home)
+    servers = Servers(home, durable=False)
     config.stash[_servers] = servers
     config.add_cleanup(servers.leave)
     servers.join()
@@ -92,7 +95,9 @@ def _start(config: pytest.Config) -> None:
         os.environ["REDIS_URL"] = redis_url
     if needs_database:
         os.environ["DATABASE_URL"] = database_url
-        _migrate_template(servers)
+        if not is_migrated:
+            _migrate_template(servers)
+        os.environ["TEST_TEMPLATE"] = TEMPLATE
     seconds = time.perf_counter() - started
     config.stash[_header] = f"services: PostgreSQL and Valkey, migrated in {seconds:.1f} s"
 
@@ -129,4 +134,15 @@ def _migrate_template(servers: Servers) -> None:
     )
     if run.returncode != 0:
         raise pytest.UsageError(f"manage.py migrate failed:\n{run.stdout}{run.stderr}")
-    os.environ["TEST_TEMPLATE"] = TEMPLATE
+    _keep_template(servers)
+
+
+def _keep_template(servers: Servers) -> None:
+    """Save the cluster as it is on disk after a clean stop, then go on with it."""
+    postgres = servers.postgres
+    postgres.durable = True  # asks for a checkpoint instead of dropping everything
+    postgres.stop()
+    postgres.durable = False
+    template_cache.save(servers.home)
+    postgres.start()
+    os.environ["DATABASE_URL"] = postgres.url()
