@@ -7,12 +7,23 @@ import structlog
 from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse
 
-from common import context
+from common import context, proxies
 from common.api import django_refusals
 from common.api.problems import plain, refusal_of
 
 log = structlog.get_logger("tollgate.request")
 Handler = Callable[[HttpRequest], HttpResponse]
+
+
+class ProxyMiddleware:
+    """``REMOTE_ADDR`` is the client's address from here on, not that of a trusted proxy."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        proxies.resolve(request.META)
+        return self.get_response(request)
 
 
 class RequestIdMiddleware:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from billing.conf import BillingSettings
-from common.conf import EgressSettings
+from common.conf import EgressSettings, ProxySettings
 from common.logs import logging_settings
 from config.env import env
 from config.schedule import SCHEDULE
@@ -44,6 +44,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "config.hot.HotPathMiddleware",
+    "common.middleware.ProxyMiddleware",
     "common.middleware.RequestIdMiddleware",
     "common.middleware.ProblemMiddleware",
     "common.middleware.NulMiddleware",
@@ -187,5 +188,6 @@ BILLING = BillingSettings.from_env(env)
 EGRESS = EgressSettings.from_env(env)
 ENTITLEMENTS = EntitlementsSettings.from_env(env)
 PROJECTS = ProjectsSettings.from_env(env)
+PROXIES = ProxySettings.from_env(env)
 USAGE = UsageSettings()
 WEBHOOKS = WebhooksSettings()

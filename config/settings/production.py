@@ -15,6 +15,7 @@ required("ALLOWED_HOSTS")
 ALLOWED_HOSTS = comma_list("ALLOWED_HOSTS")
 required("STRIPE_SECRET_KEY")
 required("STRIPE_WEBHOOK_SECRETS")
+required("TRUSTED_PROXIES")
 BILLING.check()
 EGRESS.check()
 

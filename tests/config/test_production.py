@@ -17,6 +17,7 @@ COMPLETE = {
     "STRIPE_WEBHOOK_SECRETS": "whsec_1,whsec_2",
     "PUBLIC_URL": "https://billing.example.com/",
     "ALLOWED_HOSTS": "billing.example.com",
+    "TRUSTED_PROXIES": "10.0.0.0/8",
 }
 
 
@@ -62,6 +63,11 @@ def test_missing_variable_stops_the_boot_and_is_named(production, name: str, val
         ("STRIPE_WEBHOOK_SECRETS", "whsec_1,secret"),
         ("STRIPE_API_BASE", "http://api.stripe.com"),
         ("EGRESS_LOOPBACK", "true"),
+        ("TRUSTED_PROXIES", "proxy.example.com"),
+        ("TRUSTED_PROXIES", "10.0.0.1/8"),
+        ("TRUSTED_PROXIES", "0.0.0.0/0"),
+        ("TRUSTED_PROXIES", "10.0.0.1, ::/0"),
+        ("FORWARDED_HEADER", "X-Real-IP"),
     ],
 )
 def test_wrong_variable_stops_the_boot_and_is_named(production, name: str, value: str) -> None:
