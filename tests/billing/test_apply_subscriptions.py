@@ -11,6 +11,8 @@ from entitlements.models import Feature
 from entitlements.resolution import Decision, Reason
 from entitlements.selectors import decisions
 from tests.billing import outbox
+from tests.factories.entitlements import FeatureFactory
+from tests.factories.projects import ProjectFactory
 from tests.sandbox_stripe import Clock
 from tests.shop import Shop
 
@@ -52,6 +54,23 @@ def test_a_quantity_does_not_multiply_a_limit(
     drain()
     assert only(shop).items.get().quantity == 10
     assert check(shop, clock, "seats").limit == 5
+
+
+def test_a_neighbours_price_gives_nothing_here(
+    shop: Shop, alice: StripeCustomer, monthly: Price, drain: Drain, clock: Clock
+) -> None:
+    """Two projects share the account; at Stripe anybody may put any price on a subscription."""
+    neighbour = Shop(shop.stripe, ProjectFactory.create(), shop.account)
+    sso = FeatureFactory.create(project=neighbour.project, code="sso")
+    theirs = neighbour.price(neighbour.product("Theirs", sso))
+
+    shop.subscribe(alice, theirs)
+    drain()
+
+    item = only(shop).items.get()
+    assert (item.price_id, item.price_stripe_id) == (None, theirs.stripe_id)
+    assert not check(shop, clock).allowed
+    assert not Subscription.objects.for_project(neighbour.project).exists()
 
 
 def test_a_trial(

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from billing.models import Product, StripeAccount, StripeIntent, SyncObject
 from billing.models.stripe_intent import IntentState
-from billing.services import intents
+from billing.services import intents, turns
 from billing.stripe.errors import StripeRefused, StripeUnavailable
 from common.ids import new_id
 from projects.models import Project
@@ -75,6 +75,28 @@ def test_refused_means_no_row(stripe: SandboxStripe, product: Product) -> None:
         make(product)
     assert only().state == IntentState.FAILED
     assert not Product.objects.across_projects().exists()
+
+
+def test_whoever_lost_the_lease_of_an_intent_writes_nothing_down(
+    stripe: SandboxStripe, product: Product
+) -> None:
+    stripe.fail("timeout_after", path="/v1/products", times=AFTER_ALL_TRIES)
+    with pytest.raises(StripeUnavailable):
+        make(product)
+    due_now()
+    slow = only()
+    assert turns.take(slow)
+    due_now()
+    faster = only()
+    assert turns.take(faster)
+
+    for write in (turns.end, turns.note):
+        with pytest.raises(turns.TurnLost):
+            write(slow, state=IntentState.FAILED)
+    assert only().state == IntentState.UNKNOWN
+    assert only().leased_until == faster.leased_until
+    turns.end(faster, state=IntentState.DONE)
+    assert (only().state, only().leased_until) == (IntentState.DONE, None)
 
 
 def test_the_janitor_finishes_what_nobody_asks_for_again(

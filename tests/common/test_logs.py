@@ -1,6 +1,11 @@
-import pytest
+import io
+import json
+import logging
 
-from common.logs import redact
+import pytest
+import structlog
+
+from common.logs import logging_settings, redact
 
 
 @pytest.mark.parametrize(
@@ -21,6 +26,29 @@ def test_a_secret_never_reaches_a_line(secret: str) -> None:
     for place in (secret, f"text {secret} text", [secret], {"deep": [{"er": (secret,)}]}):
         assert secret not in str(redact(place))
         assert "[redacted]" in str(redact(place))
+
+
+@pytest.mark.parametrize("logger", ["django.request", "billing.services.sync"])
+@pytest.mark.parametrize("secret", ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "ada@example.com"])
+def test_a_secret_in_an_exception_never_reaches_a_line(logger: str, secret: str) -> None:
+    """The text of a traceback is made first, then searched."""
+    line = io.StringIO()
+    handler = logging.StreamHandler(line)
+    formatter = logging_settings(level="INFO")["formatters"]["json"]
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=formatter["foreign_pre_chain"], processors=formatter["processors"]
+        )
+    )
+    record = logging.getLogger(logger)
+    record.addHandler(handler)
+    error = ValueError(f"said by {secret}")
+    record.error("failed", exc_info=(ValueError, error, None))
+    record.removeHandler(handler)
+
+    written = json.loads(line.getvalue())
+    assert "ValueError: said by [redacted]" in written["exception"]
+    assert secret not in line.getvalue()
 
 
 @pytest.mark.parametrize("harmless", ["cus_01j9zc3k5v8e4w2t7x6y5q4r3s", "GET /api/v1/customers", 7])

@@ -75,6 +75,19 @@ def test_everybody_has_it_known_or_not_until_it_is_taken_back(api, other_api, pr
     ]
 
 
+def test_an_answer_that_was_kept_ends_with_the_free_tier_that_it_was_made_under(
+    api, project, sso, customer, django_capture_on_commit_callbacks
+):
+    assert answer(api, feature="sso") == answer(api, "ada", "sso") == (False, "not_entitled", False)
+    version = rules.version(project=project)
+
+    with django_capture_on_commit_callbacks(execute=True):
+        put(api, sso=True)
+
+    assert rules.version(project=project) == version + 1
+    assert answer(api, feature="sso") == answer(api, "ada", "sso") == (True, "free_tier", True)
+
+
 def test_same_again_changes_nothing(api, project, seats):
     put(api, seats=3)
     version, rows = rules.version(project), FreeTierEntry.objects.for_project(project).count()

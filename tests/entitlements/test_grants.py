@@ -103,6 +103,18 @@ def test_revoking_ends_that_grant_only(customer, sso, seats):
     assert told(customer)[-1] == "grant.revoked"
 
 
+@pytest.mark.parametrize(("starts_in", "before"), [(timedelta(0), "active"), (DAY, "scheduled")])
+def test_who_hears_of_a_revocation_hears_what_the_grant_was_before(
+    customer, sso, starts_in, before
+):
+    given = grant(customer, sso, starts_at=NOW + starts_in)
+    revoke(given)
+
+    event = OutboxEvent.objects.for_project(customer.project_id).get(type="grant.revoked")
+    assert event.previous == {"status": before}
+    assert (event.subject, event.data["status"]) == (given.pk, "revoked")
+
+
 def test_revoking_twice_is_the_same_as_once(customer, sso):
     given = grant(customer, sso)
     revoke(given)

@@ -46,7 +46,8 @@ def fact(value=True, *, feature="sso", source="sub_1", **kwargs):
 
 
 def denial(**kwargs):
-    return fact(None, effect=DENY, reason=Reason.REVOKED, **{"source": "grant_1", **kwargs})
+    said = {"source": "grant_1", "reason": Reason.REVOKED, **kwargs}
+    return fact(None, effect=DENY, **said)
 
 
 def decide(*facts, kind="limit", at=NOW):
@@ -127,6 +128,40 @@ def test_denial_beats_everything_and_only_while_it_holds():
     assert denied.sources == (Source("subscription", "grant_1"),)
     assert decide(*facts, at=NOW - TICK).allowed
     assert decide(*facts, at=NOW + DAY).allowed
+
+
+def test_an_older_denial_counts_beside_a_newer_one():
+    older = denial(source="grant_1", starts_at=NOW - 2 * DAY)
+    newer = denial(source="sub_9", source_type="subscription", reason=Reason.HELD)
+    lifted = denial(source="grant_2", ends_at=NOW - TICK)
+
+    both = decide(older, newer, fact(5))
+    assert (both.allowed, both.reason) == (False, Reason.REVOKED)
+    assert {source.id for source in both.sources} == {"grant_1", "sub_9"}
+    assert [source.id for source in decide(older, lifted, fact(5)).sources] == ["grant_1"]
+
+
+@pytest.mark.parametrize(
+    ("stronger", "weaker"), list(pairwise(("grant", "subscription", "checkout", "free_tier")))
+)
+def test_priority_goes_by_the_kind_of_source_before_the_newest(stronger, weaker):
+    older = fact("dark", source="one", source_type=stronger, starts_at=NOW - 9 * DAY)
+    newer = fact("light", source="two", source_type=weaker, starts_at=NOW - DAY)
+    definition = Definition("sso", "config", merge="priority")
+
+    decision = resolve([newer, older], definition=definition, at=NOW)
+
+    assert (decision.value, [source.id for source in decision.sources]) == ("dark", ["one"])
+
+
+def test_of_one_kind_of_source_priority_takes_the_newest():
+    older, newer = (
+        fact(value, source=value, starts_at=NOW - days * DAY)
+        for value, days in (("dark", 9), ("light", 1))
+    )
+    definition = Definition("sso", "config", merge="priority")
+
+    assert resolve([older, newer], definition=definition, at=NOW).value == "light"
 
 
 def test_what_a_person_took_away_is_named_before_what_a_bank_holds():

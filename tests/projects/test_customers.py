@@ -1,12 +1,14 @@
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 
 from events.models import OutboxEvent
 from projects.models import Customer, Project
 from projects.services import customers
+from tests.refusing import refuse_rows
 
 NOW = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
 
@@ -41,6 +43,23 @@ def test_what_is_empty_is_filled_and_what_was_said_stays(project: Project) -> No
     assert (filled.email, filled.name) == ("ada@example.com", "Ada")
     update = OutboxEvent.objects.for_project(project).latest("id")
     assert (update.type, update.previous) == ("customer.updated", {"email": ""})
+
+
+@pytest.mark.parametrize("change", ["make", "update"])
+def test_nothing_changes_that_cannot_be_told(project: Project, change: str) -> None:
+    """The event is written in the transaction of the change: there are both or neither."""
+    customer = customers.ensure(project=project, user_id="u1", at=NOW, name="Ada")
+    changes: dict[str, Callable[[], object]] = {
+        "make": lambda: customers.ensure(project=project, user_id="u2", at=NOW),
+        "update": lambda: customers.update(customer=customer, changes={"name": "Eve"}, at=NOW),
+    }
+    refuse_rows("events_outboxevent")
+
+    with pytest.raises(OperationalError, match="full"):
+        changes[change]()
+
+    rows = Customer.objects.for_project(project).values_list("user_id", "name", "deleted_at")
+    assert list(rows) == [("u1", "Ada", None)]
 
 
 def test_neighbours_have_users_of_the_same_name(project: Project, other_project: Project) -> None:

@@ -99,6 +99,18 @@ def test_neighbours_may_choose_the_same_key(
     assert Customer.objects.for_project(other_project).get().pk == theirs.json()["id"]
 
 
+def test_a_neighbour_who_repeats_the_key_gets_its_own_answer(
+    api: ApiClient, other_api: ApiClient
+) -> None:
+    mine = api.post("/customers", {"user_id": "u1"}, headers=ONCE)
+    theirs = other_api.post("/customers", {"user_id": "u1"}, headers=ONCE)
+    again = other_api.post("/customers", {"user_id": "u1"}, headers=ONCE)
+
+    assert again.headers["Idempotent-Replayed"] == "true"
+    assert again.content == theirs.content
+    assert mine.json()["id"] not in again.content.decode()
+
+
 def test_a_successor_key_gets_the_answer_and_a_weaker_key_does_not(project: Project) -> None:
     strong, same = ApiClient(key_of(project)), ApiClient(key_of(project))
     weak = ApiClient(key_of(project, scopes=["keys:write"]))

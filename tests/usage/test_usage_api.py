@@ -5,18 +5,19 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from events.models import AuditEntry
 from projects.models import Customer, Project
 from tests.api_client import ApiClient
-from tests.factories.projects import key_of
+from tests.factories.projects import CustomerFactory, key_of
 from tests.factories.usage import MeterFactory
 from tests.usage import law
 from usage.api import everyday
-from usage.models import Record
+from usage.models import Record, Total
+from usage.services import totals
 
 pytestmark = pytest.mark.django_db
 
@@ -93,6 +94,35 @@ def test_a_batch_has_an_outcome_for_each(api: ApiClient, meter: Any) -> None:
     ]
     counts = {name: answer[name] for name in ("recorded", "duplicates", "refused")}
     assert counts == {"recorded": 1, "duplicates": 1, "refused": 3}
+
+
+def test_a_neighbours_customer_is_never_counted_for(
+    api: ApiClient, project: Project, other_project: Project, meter: Any
+) -> None:
+    theirs = CustomerFactory.create(project=other_project, user_id="eve")
+
+    said(api.post("/usage", {"records": [one(user_id=theirs.pk, key="a"), one(key="b")]}))
+
+    counted = Record.objects.across_projects().values_list("customer_id", flat=True)
+    mine = Customer.objects.for_project(project).values_list("pk", flat=True)
+    assert theirs.pk not in counted
+    assert set(counted) <= set(mine)
+
+
+def test_the_database_refuses_totals_of_a_neighbours_customer_or_meter(
+    project: Project, other_project: Project, meter: Any
+) -> None:
+    mine, theirs = (
+        CustomerFactory.create(project=each, user_id="ada") for each in (project, other_project)
+    )
+    foreign = MeterFactory.create(project=other_project, code="bytes")
+    at = timezone.now()
+    for customer_id, each in ((theirs.pk, meter), (mine.pk, foreign)):
+        uses = [(customer_id, each.pk, 5, at)]
+        totals.add(project_id=project.pk, uses=uses, counters=[], meters={each.pk: each}, at=at)
+        with pytest.raises(IntegrityError, match="tenant_fk"), transaction.atomic():
+            connection.check_constraints()
+        Total.objects.for_project(project).all().delete()
 
 
 def test_a_full_batch_of_long_records_fits_and_one_more_does_not(

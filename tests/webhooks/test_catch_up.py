@@ -1,6 +1,7 @@
 """The second net: events that never arrived are found in Stripe's list."""
 
 from collections.abc import Callable
+from datetime import timedelta
 
 from django.utils import timezone
 
@@ -62,6 +63,24 @@ def test_it_remembers_how_far_it_came_and_looks_an_hour_back(
     assert catch_up(account=account, at=clock.now) == 1
     account.refresh_from_db()
     assert account.events_seen_until == clock.now
+
+
+def test_an_older_event_that_stripe_lists_late_is_found(
+    stripe: SandboxStripe, clock: Clock, shop: Shop, alice: StripeCustomer, monthly: Price
+) -> None:
+    """Stripe's list may be up to an hour behind: what was made first may appear last."""
+    account = shop.account
+    clock.advance(minutes=10)
+    stripe.v1.customers.update(str(alice.stripe_id), {"name": "Alice"})
+    stripe.deliver(DROP_ALL)
+    StripeAccount.objects.filter(pk=account.pk).update(
+        events_seen_until=clock.now + timedelta(minutes=55)
+    )
+    clock.advance(minutes=56)
+    account.refresh_from_db()
+
+    assert catch_up(account=account, at=clock.now) > 0
+    assert str(alice.stripe_id) in marks()
 
 
 def test_an_object_that_was_read_since_is_left_alone(

@@ -14,6 +14,8 @@ from pytest_django import DjangoAssertNumQueries
 
 from billing.models import StripeAccount, StripeEndpoint, SyncObject
 from billing.services import leases, sync
+from tests.architecture.transactions import undone
+from tests.refusing import refuse_rows
 from tests.webhooks.stripe_post import StripePost, event, sign
 from webhooks.models import InboundEvent
 from webhooks.services import intake
@@ -29,6 +31,22 @@ def test_a_duplicate_only_counts(post: StripePost) -> None:
     assert kept.deliveries == 4
     assert kept.last_received_at > kept.received_at
     assert SyncObject.objects.get().requested == 1
+
+
+@pytest.mark.parametrize("table", ["webhooks_inboundevent", "billing_syncobject"])
+def test_what_cannot_be_kept_is_not_acknowledged(post: StripePost, table: str) -> None:
+    """Stripe sends again what it was not told 200 for; what it was, it never sends again."""
+    post(event(id="evt_0", object_id="prod_0"))
+    with undone():
+        refuse_rows(table)
+        refused = post(event())
+
+    assert refused.status_code == 503
+    assert int(refused.headers["Retry-After"]) > 0
+    assert InboundEvent.objects.get().event_id == "evt_0"
+    assert SyncObject.objects.get().stripe_id == "prod_0"
+    assert post(event()).status_code == 200
+    assert SyncObject.objects.get(stripe_id="prod_1").requested == 1
 
 
 def test_a_duplicate_after_it_was_done_asks_for_nothing(post: StripePost) -> None:

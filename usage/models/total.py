@@ -1,13 +1,15 @@
 from django.db import models
 
-from common.models import ProjectOwned
+from common.models import ProjectOwned, tenant_links
 
 
 class Total(ProjectOwned):
     """What the records of one customer, meter and hour (UTC) come to, kept with every record.
 
     Voided records do not count. Of a ``unique`` meter only ``count`` is kept: how many different
-    values there were follows from the records. Without foreign keys, as the records.
+    values there were follows from the records. Records have no foreign keys, for the sake of speed;
+    the keys of this table refuse the customer or meter of another project for both, because a
+    record and its total are written in one transaction.
     """
 
     pk = models.CompositePrimaryKey("project", "customer", "meter", "hour")
@@ -23,6 +25,11 @@ class Total(ProjectOwned):
     max = models.BigIntegerField()
     last = models.BigIntegerField()
     last_at = models.DateTimeField()
+
+    class Meta:
+        constraints = tenant_links(
+            "usage_total", [("customer", "projects.Customer"), ("meter", "usage.Meter")]
+        )
 
     def __str__(self) -> str:
         return f"{self.customer_id} {self.meter_id} {self.hour}"
