@@ -22,10 +22,16 @@ class ProjectCredential:
     project: "Project"
     scopes: frozenset[str]
     app_id: str | None = None
+    expires_at: datetime | None = None
     last_used_at: datetime | None = None
 
     def allows(self, scope: str) -> bool:
         return scope in self.scopes
+
+    @property
+    def is_confined(self) -> bool:
+        """Whether it stays within one app of the project."""
+        return self.app_id is not None
 
     @property
     def actor(self) -> str:
@@ -38,6 +44,7 @@ class PlatformCredential:
 
     key_id: str
     last_used_at: datetime | None = None
+    is_confined = False
 
     def allows(self, scope: str) -> bool:
         return scope in _OF_THE_PLATFORM
@@ -53,6 +60,7 @@ class UserCredential:
 
     project: "Project"
     user_id: str
+    is_confined = False
 
     def allows(self, scope: str) -> bool:
         return scope == USER

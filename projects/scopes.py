@@ -31,6 +31,10 @@ class Scope(models.TextChoices):
 
 
 ALL: list[str] = sorted(Scope.values)
+OF_THE_PROJECT = frozenset({Scope.PROJECT_WRITE, Scope.CATALOG_WRITE, Scope.ADMIN_GRANT})
+"""Scopes over what all apps of a project share: its settings, its catalog, what it gives away."""
+OF_AN_APP: list[str] = sorted(set(Scope.values) - OF_THE_PROJECT)
+"""Scopes that an app's key can have."""
 PLATFORM = "platform"
 """What a platform key may do beside every project's settings; never given to a project's key."""
 USER = "user"

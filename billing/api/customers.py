@@ -36,6 +36,7 @@ class CustomerViewSet(CustomersViewSet):
         **CustomersViewSet.scopes,
         "destroy": Scope.CUSTOMERS_WRITE,
     }
+    project_only = frozenset({"destroy"})
     query = {"destroy": ErasureSerializer}
 
     @extend_schema(

@@ -191,6 +191,7 @@ class PortalConfigurationViewSet(ProjectViewSet):
         "retrieve": Scope.PORTAL_READ,
         "partial_update": Scope.PORTAL_WRITE,
     }
+    project_only = frozenset({"partial_update"})
 
     @extend_schema(
         operation_id="portal_configuration_retrieve",

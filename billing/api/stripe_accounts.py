@@ -77,6 +77,7 @@ class StripeAccountViewSet(ProjectViewSet):
         "create": Scope.PROJECT_WRITE,
         "partial_update": Scope.PROJECT_WRITE,
     }
+    project_only = frozenset({"retrieve"})
 
     @extend_schema(
         operation_id="stripe_account_retrieve",

@@ -6,11 +6,22 @@ from rest_framework.exceptions import MethodNotAllowed, PermissionDenied
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
+from common.errors import DomainError
+
 
 class Credential(Protocol):
     """What authentication hands to the API: whose key it is and what it may do."""
 
+    @property
+    def is_confined(self) -> bool: ...
+
     def allows(self, scope: str) -> bool: ...
+
+
+class AppKeyConfined(DomainError):
+    """An app's key asks for what belongs to the project as a whole."""
+
+    status, code, title = 403, "app-key-confined", "An app's key may not do this."
 
 
 def required_scope(view: Any, method: str) -> str | None:
@@ -36,4 +47,6 @@ class HasScope(BasePermission):
             raise PermissionDenied("No key may do this.")
         if not credential.allows(scope):
             raise PermissionDenied(f"This call needs a key with the scope '{scope}'.")
+        if credential.is_confined and view.action in getattr(view, "project_only", ()):
+            raise AppKeyConfined("It belongs to the project as a whole: use a key of the project.")
         return True

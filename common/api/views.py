@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 class ProjectViewSet(GenericViewSet[Any]):
     """One resource of one project. ``scopes`` maps each action to the scope it needs.
 
+    ``project_only`` names the actions that no app's key may do, whatever its scopes.
+
     ``query`` maps an action to the serializer of its query parameters; an action without one
     accepts only the paging parameters, and every unknown or repeated parameter is refused.
 
@@ -24,6 +26,7 @@ class ProjectViewSet(GenericViewSet[Any]):
     """
 
     scopes: ClassVar[dict[str, str]] = {}
+    project_only: ClassVar[frozenset[str]] = frozenset()
     query: ClassVar[dict[str, type[BaseSerializer[Any]]]] = {}
     paging_parameters: ClassVar[frozenset[str]] = frozenset({"limit", "cursor"})
     transactional: ClassVar[bool] = False

@@ -20,7 +20,7 @@ from common.currencies import EXPONENTS
 from projects.admin import keys, sign_in
 from projects.models import ApiKey, App, Customer, Project
 from projects.models.project import Sells
-from projects.scopes import ALL
+from projects.scopes import ALL, OF_THE_PROJECT
 from projects.services import api_keys, projects
 
 SLUG = RegexValidator(
@@ -38,7 +38,11 @@ class ModeFilter(filters.ConditionFilter):
 class IssueForm(dialogs.Dialog):
     name = fields.text(max_length=120, help_text="What the key is for.")
     app = fields.choice(required=False, help_text="Empty: the project itself.")
-    scopes = fields.many([(scope, scope) for scope in ALL])
+    scopes = fields.many(
+        [(scope, scope) for scope in ALL],
+        help_text="No more than it needs. An app's key cannot have "
+        f"{', '.join(sorted(OF_THE_PROJECT))}.",
+    )
     expires_at = fields.moment(label="Expires", help_text="Empty: never.")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -1,10 +1,10 @@
 """``/projects/{project_id}/keys`` and the keys of one app: issue, rotate, revoke.
 
-A project's own key may do this within its project, an app's key within its app; neither can hand
-out a scope that it does not have.
+A project's own key may do this within its project, an app's key within its app. Neither issues,
+rotates or revokes a key with a scope that it does not have itself, and what a key with an expiry
+issues ends with it at the latest (docs/decisions/0016-app-keys.md).
 """
 
-from collections.abc import Collection
 from datetime import timedelta
 from functools import cached_property
 from typing import Any, ClassVar
@@ -16,12 +16,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from common.api.serializers import StrictSerializer, WholeNumberField
-from common.errors import NotFound
 from projects import representation
 from projects.api.project_path import ProjectPathViewSet
 from projects.credentials import ProjectCredential
 from projects.models import ApiKey, App
-from projects.scopes import ALL, Scope
+from projects.scopes import ALL, OF_THE_PROJECT, Scope
 from projects.selectors import api_keys as stored
 from projects.selectors import apps
 from projects.services import api_keys
@@ -35,10 +34,12 @@ class NewKeySerializer(StrictSerializer):
         child=serializers.ChoiceField(choices=Scope.choices),
         allow_empty=False,
         max_length=len(ALL),
-        required=False,
-        help_text="Those of the calling key when absent; from a platform key, every one.",
+        help_text="What it may do: name no more than it needs. At most those of the calling key; "
+        f"an app's key cannot have {', '.join(sorted(OF_THE_PROJECT))}.",
     )
-    expires_at = serializers.DateTimeField(required=False, help_text="Never when absent.")
+    expires_at = serializers.DateTimeField(
+        required=False, help_text="When absent, that of the calling key; never if it has none."
+    )
 
 
 class RotationSerializer(StrictSerializer):
@@ -104,9 +105,9 @@ class ApiKeysViewSet(ProjectPathViewSet):
             project=self.project,
             app=self.app,
             name=asked["name"],
-            scopes=asked.get("scopes", self.rights or ALL),
+            scopes=asked["scopes"],
             expires_at=asked.get("expires_at"),
-            within=self.rights,
+            issuer=self.issuer,
             actor=self.caller.actor,
             at=timezone.now(),
         )
@@ -128,7 +129,7 @@ class ApiKeysViewSet(ProjectPathViewSet):
         successor, secret = api_keys.rotate(
             key=self.key(key_id),
             overlap=api_keys.OVERLAP if hours is None else timedelta(hours=hours),
-            within=self.rights,
+            issuer=self.issuer,
             actor=self.caller.actor,
             at=timezone.now(),
         )
@@ -145,20 +146,21 @@ class ApiKeysViewSet(ProjectPathViewSet):
         key = api_keys.revoke(
             key=self.key(key_id),
             reason=self.parse_body(KeyRevocationSerializer).get("reason", ""),
+            issuer=self.issuer,
             actor=self.caller.actor,
             at=timezone.now(),
         )
         return Response(representation.api_key(key))
 
     @property
-    def rights(self) -> Collection[str] | None:
-        """The scopes that the caller may hand out; None for the platform, which may all."""
-        return self.caller.scopes if isinstance(self.caller, ProjectCredential) else None
+    def issuer(self) -> ProjectCredential | None:
+        """The key that bounds what is done here; None for the platform, which may do all."""
+        return self.caller if isinstance(self.caller, ProjectCredential) else None
 
     @cached_property
     def app_id(self) -> str | None:
         """The app whose keys these are; for an app's key always its own."""
-        return self.caller.app_id if isinstance(self.caller, ProjectCredential) else None
+        return self.own_app_id
 
     @property
     def app(self) -> App | None:
@@ -191,8 +193,7 @@ class AppKeysViewSet(ApiKeysViewSet):
 
     @cached_property
     def app_id(self) -> str | None:
-        own = super().app_id
-        app: App = apps.get(project=self.project, app_id=self.kwargs["app_id"])
-        if own not in (None, app.pk):
-            raise NotFound
+        app: App = apps.get(
+            project=self.project, app_id=self.kwargs["app_id"], within=self.own_app_id
+        )
         return str(app.pk)

@@ -11,6 +11,7 @@ from rest_framework.response import Response
 from common.api.serializers import FlagField, StrictSerializer
 from projects import representation
 from projects.api.project_path import ProjectPathViewSet
+from projects.models import App
 from projects.scopes import Scope
 from projects.selectors import apps as stored
 from projects.services import apps
@@ -53,7 +54,8 @@ class AppsViewSet(ProjectPathViewSet):
         operation_id="apps_list", summary="List apps", responses=AppSerializer(many=True)
     )
     def list(self, request: Request, project_id: str) -> Response:
-        page = self.paginate_queryset(stored.of(self.project))
+        """Every app of the project; for an app's key, that app."""
+        page = self.paginate_queryset(stored.of(self.project, app_id=self.own_app_id))
         return self.get_paginated_response([representation.app(row) for row in page or []])
 
     @extend_schema(
@@ -73,7 +75,7 @@ class AppsViewSet(ProjectPathViewSet):
 
     @extend_schema(operation_id="apps_retrieve", summary="Show an app", responses=AppSerializer)
     def retrieve(self, request: Request, project_id: str, app_id: str) -> Response:
-        return Response(representation.app(stored.get(project=self.project, app_id=app_id)))
+        return Response(representation.app(self.app(app_id)))
 
     @extend_schema(
         operation_id="apps_update",
@@ -83,9 +85,13 @@ class AppsViewSet(ProjectPathViewSet):
     )
     def partial_update(self, request: Request, project_id: str, app_id: str) -> Response:
         app = apps.change(
-            app=stored.get(project=self.project, app_id=app_id),
+            app=self.app(app_id),
             **self.parse_body(AppChangesSerializer),
             actor=self.caller.actor,
             at=timezone.now(),
         )
         return Response(representation.app(app))
+
+    def app(self, app_id: str) -> App:
+        """The app in the address; raises NotFound when the caller may not see it."""
+        return stored.get(project=self.project, app_id=app_id, within=self.own_app_id)

@@ -18,6 +18,11 @@ class ProjectPathViewSet(ProjectViewSet):
         credential: ProjectCredential | PlatformCredential = self.request.auth  # type: ignore[assignment]  # ours, not REST framework's token
         return credential
 
+    @property
+    def own_app_id(self) -> str | None:
+        """The app within which the caller stays; None for a key of the project or platform."""
+        return self.caller.app_id if isinstance(self.caller, ProjectCredential) else None
+
     @cached_property
     def project(self) -> Project:
         """The project in the address; raises NotFound when the caller may not see it."""

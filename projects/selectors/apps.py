@@ -5,13 +5,15 @@ from common.models import ProjectQuerySet
 from projects.models import App, Project
 
 
-def of(project: Project | str) -> ProjectQuerySet[App]:
-    return App.objects.for_project(project)
+def of(project: Project | str, *, app_id: str | None = None) -> ProjectQuerySet[App]:
+    """The project's apps, or only this one of them."""
+    apps = App.objects.for_project(project)
+    return apps if app_id is None else apps.filter(pk=app_id)
 
 
-def get(*, project: Project | str, app_id: str) -> App:
-    """One of the project's apps; raises NotFound."""
-    app = of(project).filter(pk=app_id).first()
+def get(*, project: Project | str, app_id: str, within: str | None = None) -> App:
+    """One of the project's apps; with ``within``, only if it is that one. Raises NotFound."""
+    app = of(project, app_id=within).filter(pk=app_id).first()
     if app is None:
         raise NotFound
     return app

@@ -6,6 +6,7 @@ from projects import key_cache, keys
 from projects.credentials import PlatformCredential, ProjectCredential
 from projects.key_cache import Kept
 from projects.models import ApiKey, PlatformKey
+from projects.scopes import ALL, OF_AN_APP
 
 
 def find(*, secret: str, at: datetime) -> ProjectCredential | PlatformCredential | None:
@@ -51,11 +52,13 @@ def _project(digest: str, at: datetime) -> Kept | None:
     )
     if key is None or not key.is_live(at) or (key.app and key.app.archived_at):
         return None
+    allowed = ALL if key.app_id is None else OF_AN_APP
     credential = ProjectCredential(
         key_id=key.pk,
         project=key.project,
-        scopes=frozenset(key.scopes),
+        scopes=frozenset(key.scopes).intersection(allowed),
         app_id=key.app_id,
+        expires_at=key.expires_at,
         last_used_at=key.last_used_at,
     )
     return Kept(credential, key.expires_at)

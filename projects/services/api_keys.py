@@ -6,11 +6,12 @@ from datetime import datetime, timedelta
 from django.db import transaction
 
 from common.errors import Conflict, DomainError, Invalid
+from common.times import rfc3339
 from events.services import audit
 from projects import key_cache, keys
 from projects.credentials import PlatformCredential, ProjectCredential
 from projects.models import ApiKey, App, PlatformKey, Project
-from projects.scopes import ALL
+from projects.scopes import ALL, OF_AN_APP
 from projects.selectors import api_keys, platform_keys
 
 USE_RESOLUTION = timedelta(minutes=1)
@@ -28,9 +29,15 @@ class AppArchived(Conflict):
 
 
 class ScopesExceeded(DomainError):
-    """A key never hands out more than it may do itself."""
+    """A key issues, rotates and revokes no key that may do more than itself."""
 
-    status, code, title = 403, "scopes-exceeded", "A key cannot give more scopes than it has."
+    status, code, title = 403, "scopes-exceeded", "A key rules no key with more scopes than it has."
+
+
+class ExpiryExceeded(DomainError):
+    """What a key issues ends with it at the latest."""
+
+    status, code, title = 403, "expiry-exceeded", "A key issues no key that outlives it."
 
 
 def issue(
@@ -42,16 +49,18 @@ def issue(
     at: datetime,
     app: App | None = None,
     expires_at: datetime | None = None,
-    within: Collection[str] | None = None,
+    issuer: ProjectCredential | None = None,
     reason: str = "",
 ) -> tuple[ApiKey, str]:
-    """A new key and its secret. ``within`` holds the scopes of the key that asks, if one does.
+    """A new key and its secret. ``issuer`` is the key that asks, if one does: the new one has none
+    but its scopes, and its expiry when none is given.
 
-    Raises Invalid for an unknown scope or an expiry in the past, ScopesExceeded, AppArchived.
+    Raises Invalid for a scope that is unknown or not for an app and for an expiry in the past,
+    ScopesExceeded, ExpiryExceeded, AppArchived.
     """
-    if unknown := set(scopes) - set(ALL):
-        raise Invalid(f"Unknown scopes: {', '.join(sorted(unknown))}.", field="scopes")
-    _check_within(scopes, within)
+    _check_scopes(scopes, app)
+    expires_at = expires_at or (issuer.expires_at if issuer else None)
+    _check_issuer(issuer, scopes=scopes, expires_at=expires_at)
     if expires_at is not None and expires_at <= at:
         raise Invalid("The expiry must lie in the future.", field="expires_at")
     if app is not None and app.archived_at is not None:
@@ -86,7 +95,7 @@ def rotate(
     actor: str,
     at: datetime,
     overlap: timedelta = OVERLAP,
-    within: Collection[str] | None = None,
+    issuer: ProjectCredential | None = None,
     reason: str = "",
 ) -> tuple[ApiKey, str]:
     """A successor with the same rights; the old key stays live for ``overlap``.
@@ -95,6 +104,7 @@ def rotate(
     """
     with transaction.atomic():
         key = api_keys.lock(project_id=key.project_id, key_id=key.pk)
+        _check_issuer(issuer, scopes=key.scopes, expires_at=key.expires_at)
         if not key.is_live(at) or key.rotated_to_id is not None:
             raise KeyRevoked("Issue a new key instead.")
         successor, secret = issue(
@@ -105,7 +115,7 @@ def rotate(
             at=at,
             app=key.app,
             expires_at=key.expires_at,
-            within=within,
+            issuer=issuer,
             reason=reason,
         )
         key.rotated_to = successor
@@ -124,10 +134,21 @@ def rotate(
     return successor, secret
 
 
-def revoke(*, key: ApiKey, actor: str, at: datetime, reason: str = "") -> ApiKey:
-    """The key opens nothing from now on. Revoking twice is the same as once."""
+def revoke(
+    *,
+    key: ApiKey,
+    actor: str,
+    at: datetime,
+    issuer: ProjectCredential | None = None,
+    reason: str = "",
+) -> ApiKey:
+    """The key opens nothing from now on. Revoking twice is the same as once.
+
+    Raises ScopesExceeded when ``issuer``, the key that asks, may do less.
+    """
     with transaction.atomic():
         key = api_keys.lock(project_id=key.project_id, key_id=key.pk)
+        _check_rights(issuer, key.scopes)
         if key.revoked_at is None:
             key.revoked_at = at
             key.save(update_fields=["revoked_at"])
@@ -199,6 +220,26 @@ def _forget(key: ApiKey) -> None:
     transaction.on_commit(lambda: key_cache.forget(digest), robust=True)
 
 
-def _check_within(scopes: Collection[str], within: Collection[str] | None) -> None:
-    if within is not None and (excess := set(scopes) - set(within)):
+def _check_scopes(scopes: Collection[str], app: App | None) -> None:
+    if unknown := set(scopes) - set(ALL):
+        raise Invalid(f"Unknown scopes: {', '.join(sorted(unknown))}.", field="scopes")
+    if app is not None and (excess := set(scopes) - set(OF_AN_APP)):
+        raise Invalid(
+            f"An app's key cannot have {', '.join(sorted(excess))}: that is the project's.",
+            field="scopes",
+        )
+
+
+def _check_issuer(
+    issuer: ProjectCredential | None, *, scopes: Collection[str], expires_at: datetime | None
+) -> None:
+    _check_rights(issuer, scopes)
+    if issuer is None or issuer.expires_at is None:
+        return
+    if expires_at is None or expires_at > issuer.expires_at:
+        raise ExpiryExceeded(f"The calling key expires at {rfc3339(issuer.expires_at)}.")
+
+
+def _check_rights(issuer: ProjectCredential | None, scopes: Collection[str]) -> None:
+    if issuer is not None and (excess := set(scopes) - issuer.scopes):
         raise ScopesExceeded(f"The calling key lacks {', '.join(sorted(excess))}.")

@@ -1,12 +1,15 @@
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from typing import Any
 
 import pytest
 import time_machine
+from django.db import connection
+from django.db.migrations.loader import MigrationLoader
 
 from events.models import AuditEntry
 from projects.models import ApiKey, App, PlatformKey, Project
-from projects.scopes import ALL
+from projects.scopes import ALL, OF_AN_APP, OF_THE_PROJECT
 from tests.api_client import ApiClient
 from tests.factories.projects import AppFactory, key_of
 
@@ -38,7 +41,7 @@ def test_a_key_is_shown_once(api: ApiClient, project: Project) -> None:
 def test_a_key_hands_out_its_own_scopes_at_most(project: Project) -> None:
     client = ApiClient(key_of(project, scopes=KEYS_ONLY))
 
-    same = client.post(f"/projects/{project.pk}/keys", {"name": "same"})
+    same = client.post(f"/projects/{project.pk}/keys", {"name": "same", "scopes": KEYS_ONLY})
     assert same.json()["scopes"] == KEYS_ONLY
     more = client.post(
         f"/projects/{project.pk}/keys", {"name": "more", "scopes": ["keys:read", "admin:grant"]}
@@ -48,7 +51,7 @@ def test_a_key_hands_out_its_own_scopes_at_most(project: Project) -> None:
 
 
 def test_rotation_is_no_way_to_more_scopes(api: ApiClient, project: Project) -> None:
-    strong = api.post(f"/projects/{project.pk}/keys", {"name": "strong"}).json()
+    strong = api.post(f"/projects/{project.pk}/keys", {"name": "strong", "scopes": ALL}).json()
     weak = ApiClient(key_of(project, scopes=KEYS_ONLY))
 
     answer = weak.post(f"/projects/{project.pk}/keys/{strong['id']}/rotate")
@@ -57,8 +60,77 @@ def test_rotation_is_no_way_to_more_scopes(api: ApiClient, project: Project) -> 
     assert ApiClient(strong["secret"]).get("/projects").status_code == 200
 
 
+@pytest.mark.parametrize("verb", ["rotate", "revoke"])
+def test_a_weaker_key_rules_no_stronger_one(project: Project, verb: str) -> None:
+    strong = key_of(project)
+    path = f"/projects/{project.pk}/keys/{newest(project).pk}/{verb}"
+    before = AuditEntry.objects.count()
+
+    answer = ApiClient(key_of(project, scopes=KEYS_ONLY)).post(path)
+
+    assert (answer.status_code, answer.json()["code"]) == (403, "scopes-exceeded")
+    assert ApiClient(strong).get("/projects").status_code == 200
+    assert ApiKey.objects.for_project(project).filter(revoked_at__isnull=False).count() == 0
+    assert AuditEntry.objects.count() == before + 1  # the weak key was issued
+
+
+def test_a_key_rules_its_equals_and_itself(project: Project) -> None:
+    client = ApiClient(key_of(project, scopes=KEYS_ONLY))
+    own = newest(project).pk
+    key_of(project, scopes=["keys:read"])
+    weaker = newest(project).pk
+    base = f"/projects/{project.pk}/keys"
+
+    assert client.post(f"{base}/{weaker}/rotate").status_code == 201
+    assert client.post(f"{base}/{weaker}/revoke").status_code == 200
+    assert client.post(f"{base}/{own}/revoke").status_code == 200
+    assert client.get(base).status_code == 401
+
+
+def test_what_a_key_issues_ends_with_it(project: Project) -> None:
+    with time_machine.travel(START, tick=False):
+        key_of(project, scopes=KEYS_ONLY)
+        endless = newest(project).pk
+        client = ApiClient(key_of(project, expires_at=START + timedelta(hours=1)))
+        base, body = f"/projects/{project.pk}/keys", {"name": "x", "scopes": KEYS_ONLY}
+
+        assert client.post(base, body).json()["expires_at"] == "2026-11-21T10:30:00Z"
+        earlier = client.post(base, {**body, "expires_at": "2026-11-21T10:00:00Z"})
+        assert earlier.json()["expires_at"] == "2026-11-21T10:00:00Z"
+        before = ApiKey.objects.for_project(project).count()
+        later = client.post(base, {**body, "expires_at": "2026-11-21T10:30:01Z"})
+        assert (later.status_code, later.json()["code"]) == (403, "expiry-exceeded")
+        rotated = client.post(f"{base}/{endless}/rotate")
+        assert (rotated.status_code, rotated.json()["code"]) == (403, "expiry-exceeded")
+        assert ApiKey.objects.for_project(project).count() == before
+
+
+def test_a_rotated_key_leaves_nothing_behind_that_outlives_it(project: Project) -> None:
+    with time_machine.travel(START, tick=False) as clock:
+        client = ApiClient(key_of(project))
+        base = f"/projects/{project.pk}/keys"
+        client.post(f"{base}/{newest(project).pk}/rotate", {"overlap_hours": 1})
+
+        made = client.post(base, {"name": "x", "scopes": KEYS_ONLY}).json()
+
+        assert made["expires_at"] == "2026-11-21T10:30:00Z"
+        clock.shift(timedelta(hours=1))
+        assert ApiClient(made["secret"]).get(base).status_code == 401
+
+
+@pytest.mark.parametrize("scope", sorted(OF_THE_PROJECT))
+def test_no_key_of_an_app_gets_what_is_the_projects(
+    api: ApiClient, platform_api: ApiClient, project: Project, app: App, scope: str
+) -> None:
+    path = f"/projects/{project.pk}/apps/{app.pk}/keys"
+    for client in (api, platform_api):
+        answer = client.post(path, {"name": "x", "scopes": ["keys:read", scope]})
+        assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "#/scopes")
+    assert ApiKey.objects.for_project(project).filter(app=app).count() == 0
+
+
 def test_the_platform_hands_out_every_scope(platform_api: ApiClient, project: Project) -> None:
-    made = platform_api.post(f"/projects/{project.pk}/keys", {"name": "all"}).json()
+    made = platform_api.post(f"/projects/{project.pk}/keys", {"name": "all", "scopes": ALL}).json()
 
     assert made["scopes"] == ALL
     assert ApiClient(made["secret"]).get("/customers").status_code == 200
@@ -68,7 +140,9 @@ def test_two_keys_are_live_while_rotating(platform_api: ApiClient, project: Proj
     with time_machine.travel(START, tick=False) as clock:
         platform_key = PlatformKey.objects.get()
         assert platform_key.is_live(START)
-        old = platform_api.post(f"/projects/{project.pk}/keys", {"name": "back end"}).json()
+        old = platform_api.post(
+            f"/projects/{project.pk}/keys", {"name": "back end", "scopes": ALL}
+        ).json()
         new = platform_api.post(
             f"/projects/{project.pk}/keys/{old['id']}/rotate", {"overlap_hours": 2}
         ).json()
@@ -82,7 +156,9 @@ def test_two_keys_are_live_while_rotating(platform_api: ApiClient, project: Proj
 
 
 def test_a_key_is_rotated_once(platform_api: ApiClient, project: Project) -> None:
-    old = platform_api.post(f"/projects/{project.pk}/keys", {"name": "back end"}).json()
+    old = platform_api.post(
+        f"/projects/{project.pk}/keys", {"name": "back end", "scopes": ALL}
+    ).json()
     path = f"/projects/{project.pk}/keys/{old['id']}/rotate"
 
     assert platform_api.post(path).status_code == 201
@@ -92,7 +168,7 @@ def test_a_key_is_rotated_once(platform_api: ApiClient, project: Project) -> Non
 
 
 def test_a_revoked_key_opens_nothing_at_once(api: ApiClient, project: Project) -> None:
-    made = api.post(f"/projects/{project.pk}/keys", {"name": "leaked"}).json()
+    made = api.post(f"/projects/{project.pk}/keys", {"name": "leaked", "scopes": ALL}).json()
     path = f"/projects/{project.pk}/keys/{made['id']}/revoke"
 
     first = api.post(path, {"reason": "found in a log"}).json()
@@ -109,7 +185,7 @@ def test_an_expired_key_opens_nothing(api: ApiClient, project: Project) -> None:
     with time_machine.travel(START, tick=False) as clock:
         made = ApiClient(key_of(project)).post(
             f"/projects/{project.pk}/keys",
-            {"name": "trial", "expires_at": "2026-11-21T10:30:00Z"},
+            {"name": "trial", "scopes": ALL, "expires_at": "2026-11-21T10:30:00Z"},
         )
         client = ApiClient(made.json()["secret"])
         clock.shift(timedelta(minutes=59, seconds=59))
@@ -122,12 +198,13 @@ def test_an_expired_key_opens_nothing(api: ApiClient, project: Project) -> None:
     "body",
     [
         {},
+        {"name": "x"},
         {"name": "x", "scopes": []},
         {"name": "x", "scopes": ["everything"]},
         {"name": "x", "scopes": ["platform"]},
-        {"name": "x", "expires_at": "2020-01-01T00:00:00Z"},
-        {"name": "x", "expires_at": "soon"},
-        {"name": "x", "secret": "tg_test_" + "a" * 43},
+        {"name": "x", "scopes": KEYS_ONLY, "expires_at": "2020-01-01T00:00:00Z"},
+        {"name": "x", "scopes": KEYS_ONLY, "expires_at": "soon"},
+        {"name": "x", "scopes": KEYS_ONLY, "secret": "tg_test_" + "a" * 43},
     ],
 )
 def test_a_wrong_key_request_makes_no_key(
@@ -139,14 +216,22 @@ def test_a_wrong_key_request_makes_no_key(
 
 def test_an_apps_key_rules_its_own_app_only(project: Project, app: App) -> None:
     other = AppFactory.create(project=project)
-    client = ApiClient(key_of(project, app=app))
+    client = ApiClient(key_of(project, app=app, scopes=OF_AN_APP))
     base = f"/projects/{project.pk}"
     elsewhere = newest(project).pk
 
-    made = client.post(f"{base}/keys", {"name": "second"}).json()
+    made = client.post(f"{base}/keys", {"name": "second", "scopes": KEYS_ONLY}).json()
     assert made["app"] == app.pk
-    assert client.post(f"{base}/apps/{app.pk}/keys", {"name": "third"}).status_code == 201
-    assert client.post(f"{base}/apps/{other.pk}/keys", {"name": "x"}).status_code == 404
+    assert (
+        client.post(
+            f"{base}/apps/{app.pk}/keys", {"name": "third", "scopes": KEYS_ONLY}
+        ).status_code
+        == 201
+    )
+    assert (
+        client.post(f"{base}/apps/{other.pk}/keys", {"name": "x", "scopes": KEYS_ONLY}).status_code
+        == 404
+    )
     key_of(project)
     foreign = newest(project).pk
     assert elsewhere != foreign
@@ -154,17 +239,31 @@ def test_an_apps_key_rules_its_own_app_only(project: Project, app: App) -> None:
     assert {row["app"] for row in client.get(f"{base}/keys").json()["data"]} == {app.pk}
 
 
+def test_keys_of_apps_that_had_too_much_lose_it(project: Project, app: App) -> None:
+    key_of(project, app=app, scopes=["keys:read"])
+    ApiKey.objects.for_project(project).filter(app=app).update(scopes=ALL)
+    key_of(project)
+    before = MigrationLoader(connection).project_state(("projects", "0003_customer_details"))
+
+    migration = import_module("projects.migrations.0004_app_keys_within_their_app")
+    migration.take_away(before.apps, None)
+
+    rows = ApiKey.objects.for_project(project)
+    assert rows.get(app=app).scopes == OF_AN_APP
+    assert rows.get(app=None).scopes == ALL
+
+
 def test_the_keys_of_an_archived_app_open_nothing(
     api: ApiClient, project: Project, app: App
 ) -> None:
     path = f"/projects/{project.pk}/apps/{app.pk}"
-    made = api.post(f"{path}/keys", {"name": "app"}).json()
+    made = api.post(f"{path}/keys", {"name": "app", "scopes": ["project:read"]}).json()
     client = ApiClient(made["secret"])
     assert client.get("/projects").status_code == 200
 
     assert api.patch(path, {"archived": True}).json()["archived_at"] is not None
     assert client.get("/projects").status_code == 401
-    refused = api.post(f"{path}/keys", {"name": "late"})
+    refused = api.post(f"{path}/keys", {"name": "late", "scopes": KEYS_ONLY})
     assert (refused.status_code, refused.json()["code"]) == (409, "app-archived")
 
     assert api.patch(path, {"archived": False}).json()["archived_at"] is None

@@ -59,8 +59,8 @@ def test_a_refusal_of_the_business_is_repeated_too(api: ApiClient) -> None:
 
 def test_a_new_key_is_replayed_but_not_stored_readably(api: ApiClient, project: Project) -> None:
     path = f"/projects/{project.pk}/keys"
-    first = api.post(path, {"name": "CI"}, headers=ONCE)
-    again = api.post(path, {"name": "CI"}, headers=ONCE)
+    first = api.post(path, {"name": "CI", "scopes": ["keys:write"]}, headers=ONCE)
+    again = api.post(path, {"name": "CI", "scopes": ["keys:write"]}, headers=ONCE)
 
     assert again.json()["secret"] == first.json()["secret"]
     assert ApiKey.objects.for_project(project).count() == 2
@@ -114,7 +114,7 @@ def test_a_neighbour_who_repeats_the_key_gets_its_own_answer(
 def test_a_successor_key_gets_the_answer_and_a_weaker_key_does_not(project: Project) -> None:
     strong, same = ApiClient(key_of(project)), ApiClient(key_of(project))
     weak = ApiClient(key_of(project, scopes=["keys:write"]))
-    path, body = f"/projects/{project.pk}/keys", {"name": "CI"}
+    path, body = f"/projects/{project.pk}/keys", {"name": "CI", "scopes": ["keys:write"]}
 
     first = strong.post(path, body, headers=ONCE)
     assert same.post(path, body, headers=ONCE).content == first.content

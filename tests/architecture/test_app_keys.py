@@ -1,0 +1,212 @@
+"""An app's key: every route, with every scope that a key can have written beside it.
+
+An app shares its project's customers and sells from its catalog. What belongs to the project as a
+whole, or to another app, it neither changes nor sees.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from billing.models import StripeAccount
+from common.models import ProjectOwned
+from projects.models import ApiKey, App, Project
+from projects.scopes import ALL
+from tests.api_client import ApiClient
+from tests.architecture.routes import ROUTES, Route
+from tests.architecture.tables import tables_of
+from tests.architecture.tenant import Words, fill, nobodys, words_of
+from tests.architecture.transactions import undone
+from tests.billing_fixtures import SandboxStripe
+from tests.factories.projects import AppFactory, key_of
+
+OF_THE_PROJECT = {
+    "billing_coupon",
+    "billing_importprogress",
+    "billing_portalsettings",
+    "billing_price",
+    "billing_product",
+    "billing_productfeature",
+    "billing_promotioncode",
+    "billing_rollout",
+    "billing_rolloutmove",
+    "billing_stripemeter",
+    "entitlements_feature",
+    "entitlements_freetierentry",
+    "entitlements_grant",
+    "entitlements_rules",
+    "projects_app",
+    "projects_jwtsettings",
+    "usage_meter",
+}
+"""Tables that no app's key changes a row of. Of ``projects_apikey`` it changes its app's rows."""
+
+OF_ITS_CUSTOMERS = {
+    "billing_cart",
+    "billing_cartline",
+    "billing_checkout",
+    "billing_checkoutline",
+    "billing_creditnote",
+    "billing_dispute",
+    "billing_invoice",
+    "billing_invoiceline",
+    "billing_invoicepayment",
+    "billing_payment",
+    "billing_portalconfiguration",
+    "billing_refund",
+    "billing_stripecustomer",
+    "billing_stripeintent",
+    "billing_subscription",
+    "billing_subscriptionitem",
+    "entitlements_creditaccount",
+    "entitlements_creditentry",
+    "entitlements_creditgrant",
+    "entitlements_credittransaction",
+    "entitlements_fact",
+    "entitlements_limitnotice",
+    "entitlements_recheck",
+    "entitlements_reservation",
+    "entitlements_snapshot",
+    "events_outboxevent",
+    "projects_customer",
+    "projects_idempotencykey",
+    "usage_counter",
+    "usage_movement",
+    "usage_record",
+    "usage_recordkey",
+    "usage_total",
+}
+"""What the project's customers buy, pay, have and use, which its apps share."""
+
+CLOSED = {
+    "POST /projects",
+    "PATCH /projects/{project_id}",
+    "POST /projects/{project_id}/apps",
+    "PATCH /projects/{project_id}/apps/{app_id}",
+    "GET /projects/{project_id}/stripe-account",
+    "POST /projects/{project_id}/stripe-account",
+    "PATCH /projects/{project_id}/stripe-account",
+    "PATCH /portal/configuration",
+    "DELETE /customers/{user_id}",
+    "POST /credits/{user_id}/grant",
+    "POST /credits/{user_id}/grants/{credits}/revoke",
+    "POST /admin/grant",
+    "POST /admin/revoke",
+    *(str(route) for route in ROUTES if route.scope == "catalog:write"),
+}
+"""Routes that are 403 for every app's key."""
+OF_OTHERS = ("key_id", "app_id")
+"""Words of a path that name what an app may have, too: another's is 404."""
+
+
+@pytest.fixture
+def mine(project: Project, stripe: SandboxStripe, drain: Callable[[], None]) -> Words:
+    return words_of(project, stripe, drain)
+
+
+@pytest.fixture
+def app(project: Project) -> App:
+    return AppFactory.create(project=project)
+
+
+@pytest.fixture
+def client(project: Project, app: App) -> ApiClient:
+    """With a key of the app that was given every scope, as keys were before apps had bounds."""
+    secret = key_of(project, app=app, scopes=["keys:read"])
+    ApiKey.objects.for_project(project).filter(app=app).update(scopes=ALL)
+    return ApiClient(secret)
+
+
+def call(client: ApiClient, route: Route, words: Words) -> Any:
+    return client.request(
+        route.method,
+        fill(route.path, words),
+        fill(route.body, words),
+        query=fill(route.query, words),
+    )
+
+
+def outside(project: Project, app: App) -> Iterator[tuple[str, Any]]:
+    """Everything of the project that is not the app's and not its customers', row by row."""
+    with connection.cursor() as cursor:
+        for table in sorted(OF_THE_PROJECT | {"projects_apikey"}):
+            cursor.execute(
+                f'SELECT to_jsonb(r) FROM "{table}" r WHERE project_id = %s ORDER BY 1::text',
+                [project.pk],
+            )
+            rows = [json.loads(row) for (row,) in cursor.fetchall()]
+            if table == "projects_apikey":
+                rows = [{**row, "last_used_at": None} for row in rows if row["app_id"] != app.pk]
+            yield table, rows
+        cursor.execute("SELECT to_jsonb(r) FROM projects_project r ORDER BY 1::text")
+        yield "projects_project", cursor.fetchall()
+    yield "billing_stripeaccount", list(StripeAccount.objects.order_by("pk").values())
+
+
+def test_every_table_is_the_projects_or_its_customers() -> None:
+    tables = {model._meta.db_table for model in tables_of(ProjectOwned)}
+    assert set() == OF_THE_PROJECT & OF_ITS_CUSTOMERS
+    assert tables - OF_THE_PROJECT - OF_ITS_CUSTOMERS == {"projects_apikey"}
+    assert tables >= OF_THE_PROJECT | OF_ITS_CUSTOMERS
+
+
+def test_nothing_outside_its_app_changes(
+    mine: Words,
+    project: Project,
+    app: App,
+    client: ApiClient,
+    stripe: SandboxStripe,
+    subtests: pytest.Subtests,
+) -> None:
+    before = dict(outside(project, app))
+    for route in ROUTES:
+        with subtests.test(str(route)), undone(), stripe.unchanged():
+            answer = call(client, route, mine)
+            if str(route) in CLOSED:
+                assert answer.status_code == 403, answer.content
+            elif any(f"{{{word}}}" in route.path for word in OF_OTHERS):
+                assert answer.status_code == 404, answer.content
+            else:
+                assert answer.status_code == route.status, answer.content
+            assert dict(outside(project, app)) == before
+
+
+def test_it_rules_the_keys_of_its_own_app(
+    mine: Words, project: Project, app: App, client: ApiClient, subtests: pytest.Subtests
+) -> None:
+    """The same addresses, with what is the app's own in them, let it through."""
+    key_of(project, app=app, scopes=["keys:read"])
+    own = ApiKey.objects.for_project(project).filter(app=app).latest("id")
+    words = {**mine, "app_id": app.pk, "key_id": own.pk}
+    before = dict(outside(project, app))
+    for route in ROUTES:
+        if str(route) in CLOSED or not any(f"{{{word}}}" in route.path for word in OF_OTHERS):
+            continue
+        with subtests.test(str(route)), undone():
+            assert call(client, route, words).status_code == route.status
+            assert dict(outside(project, app)) == before
+
+
+def test_it_learns_nothing_of_other_apps(
+    mine: Words, project: Project, app: App, client: ApiClient, subtests: pytest.Subtests
+) -> None:
+    """Another app and its keys read like none at all, in lists too."""
+    nobody = nobodys()
+    theirs = ApiKey.objects.for_project(project).exclude(app=app).latest("id").pk
+    for route in ROUTES:
+        if str(route) in CLOSED or not any(f"{{{word}}}" in route.path for word in OF_OTHERS):
+            continue
+        with subtests.test(str(route)), undone():
+            answers = [
+                call(client, route, {**mine, "key_id": key, "app_id": other}).json()
+                for key, other in ((theirs, mine["app_id"]), (nobody["key_id"], nobody["app_id"]))
+            ]
+            for answer in answers:
+                answer.pop("request_id", None)
+            assert answers[0] == answers[1]
+    base = f"/projects/{project.pk}"
+    assert [row["id"] for row in client.get(f"{base}/apps").json()["data"]] == [app.pk]
+    assert {row["app"] for row in client.get(f"{base}/keys").json()["data"]} == {app.pk}
