@@ -89,12 +89,16 @@ class StripeAPI:
         fault = self.world.faults.take(request.method, request.path)
         if fault and fault.kind.disconnects and not fault.kind.after_effect:
             return Answer(500, "", disconnect=fault)
+        if fault and fault.kind is FaultKind.MALFORMED_BEFORE:
+            return _spoilt(Answer(200, "{}"), fault)
         key = request.headers.get("idempotency-key") if request.method == "POST" else None
         call = _Call(request, request_id, account, route, ids, params, key, fault)
         try:
             answer = self._once(call)
         except StripeFailure as failure:
             answer = _refuse(failure, request_id)
+        if fault and fault.kind is FaultKind.MALFORMED_AFTER:
+            return _spoilt(answer, fault)
         return replace(answer, disconnect=fault if fault and fault.kind.disconnects else None)
 
     def _once(self, call: _Call) -> Answer:
@@ -184,6 +188,14 @@ def _refuse(failure: StripeFailure, request_id: str) -> Answer:
     if failure.should_retry is not None:
         headers["Stripe-Should-Retry"] = str(failure.should_retry).lower()
     return Answer(failure.status, dump(failure.body(request_id)), headers)
+
+
+def _spoilt(answer: Answer, fault: Fault) -> Answer:
+    status, body = fault.malformation.spoil(answer.status, answer.body)
+    headers = dict(answer.headers)
+    if not body.lstrip().startswith(("{", "[")):
+        headers["Content-Type"] = "text/html"
+    return replace(answer, status=status, body=body, headers=headers)
 
 
 def _headers(request: Request, request_id: str) -> dict[str, str]:

@@ -78,4 +78,5 @@ def _api_request(request: Request) -> api.Request:
 
 
 def _json(status: int, body: str, headers: dict[str, Any]) -> Response:
-    return Response(body, status=status, headers=headers, content_type="application/json")
+    kind = headers.get("Content-Type", "application/json")
+    return Response(body, status=status, headers=headers, content_type=kind)

@@ -95,7 +95,10 @@ def faults(world: World, data: Data) -> Any:
 
 @control("POST", "/faults")
 def add_fault(world: World, data: Data) -> Any:
-    """``{"kind": "rate_limit", "method": "POST", "path": "/v1/customers", "times": 2}``."""
+    """``{"kind": "rate_limit", "method": "POST", "path": "/v1/customers", "times": 2}``.
+
+    ``malformation`` says how ``malformed_before`` and ``malformed_after`` spoil an answer.
+    """
     fault = world.faults.add(
         data["kind"],
         method=data.get("method") or "*",
@@ -103,6 +106,7 @@ def add_fault(world: World, data: Data) -> Any:
         times=int(data.get("times") or 1),
         skip=int(data.get("skip") or 0),
         seconds=float(data["seconds"]) if data.get("seconds") else None,
+        **(data.get("malformation") or {}),
     )
     return dataclasses.asdict(fault)
 

@@ -19,6 +19,7 @@ from sandbox.routing import Include
 from sandbox.transaction import Transaction
 
 MAX_DEPTH = 4
+"""Names in a path. The ``data`` that begins a list's paths is one of them."""
 Includables = dict[tuple[str, str], Include]
 
 
@@ -27,8 +28,7 @@ def expand(tx: Transaction, body: Object, paths: list[str], includables: Includa
     answer: Object = copy(body)
     for path in sorted(paths, key=len):
         names = path.split(".")
-        depth = len(names) - (names[0] == "data")
-        if depth > MAX_DEPTH:
+        if len(names) > MAX_DEPTH:
             raise invalid(
                 f"You cannot expand more than {MAX_DEPTH} levels of a property. Property: {path}",
                 param="expand",

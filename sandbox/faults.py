@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Any
 
 from sandbox.errors import StripeFailure
+from sandbox.malformed import Malformation
 
 
 class FaultKind(StrEnum):
@@ -25,12 +26,21 @@ class FaultKind(StrEnum):
     RESET_AFTER = "reset_after"
     SLOW = "slow"
     """The true answer, ``seconds`` late."""
+    MALFORMED_BEFORE = "malformed_before"
+    """Another answer instead of Stripe's, which has not seen the request: see ``malformed``."""
+    MALFORMED_AFTER = "malformed_after"
+    """Stripe did what it was asked, and its answer is spoilt on the way: see ``malformed``."""
     STALE_LIST = "stale_list"
     """A list that does not yet know what was made in the last ``seconds``."""
 
     @property
     def after_effect(self) -> bool:
-        return self in (self.ERROR_AFTER, self.TIMEOUT_AFTER, self.RESET_AFTER)
+        return self in (
+            self.ERROR_AFTER,
+            self.TIMEOUT_AFTER,
+            self.RESET_AFTER,
+            self.MALFORMED_AFTER,
+        )
 
     @property
     def disconnects(self) -> bool:
@@ -54,6 +64,7 @@ class Fault:
     times: int = 1
     skip: int = 0
     seconds: float = HOLD_SECONDS
+    malformation: Malformation = field(default_factory=Malformation)
 
     def matches(self, method: str, path: str) -> bool:
         return (
@@ -79,15 +90,17 @@ class Faults:
         times: int = 1,
         skip: int = 0,
         seconds: float | None = None,
+        **malformation: Any,
     ) -> Fault:
         """Fail the next ``times`` requests that match, after letting ``skip`` of them pass.
 
-        ``method`` and ``path`` are shell patterns (``POST``, ``/v1/customers/*``).
+        ``method`` and ``path`` are shell patterns (``POST``, ``/v1/customers/*``);
+        ``malformation`` has the members of :class:`sandbox.malformed.Malformation`.
         Raises ``ValueError`` for an unknown kind.
         """
         wanted = FaultKind(kind)
         wait = DEFAULT_SECONDS.get(wanted, HOLD_SECONDS) if seconds is None else seconds
-        fault = Fault(wanted, method, path, times, skip, wait)
+        fault = Fault(wanted, method, path, times, skip, wait, Malformation(**malformation))
         with self._lock:
             self._plan.append(fault)
         return fault

@@ -22,9 +22,9 @@ from billing.services.leases import Claim
 from billing.stripe import budget
 from billing.stripe.budget import Lane
 from billing.stripe.client import client_for
-from billing.stripe.errors import StripeObjectMissing
+from billing.stripe.errors import StripeMalformed, StripeObjectMissing
 from billing.stripe.fields import PAGE
-from billing.stripe.snapshots import CustomerSnapshot, Snapshot
+from billing.stripe.snapshots import CustomerSnapshot, Snapshot, UnreadableObject
 from common.errors import Unavailable
 from projects.models import Project
 from projects.services import customers
@@ -34,13 +34,15 @@ log = structlog.get_logger(__name__)
 IMPORTED = tuple(kind for kind in kinds.KINDS if kind != Kind.CHECKOUT_SESSION)
 """Owners before what they own. A page that is not ours says nothing that its payment does not."""
 LONGEST_USER_ID = 255
+Listed = Snapshot | UnreadableObject
 PATIENCE = 60.0
 """Seconds to wait for leave to read a page."""
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of the objects of one kind. Those that wait are read again by the workers."""
+    """What became of the objects of one kind. The workers read again those that wait and those
+    that could not be read."""
 
     listed: int = 0
     new: int = 0
@@ -48,11 +50,13 @@ class Outcome:
     same: int = 0
     foreign: int = 0
     waiting: int = 0
+    unreadable: int = 0
 
     def __str__(self) -> str:
         return (
             f"{self.listed} listed, {self.new} new, {self.changed} changed, {self.same} the same, "
-            f"{self.foreign} not for us, {self.waiting} still to be read"
+            f"{self.foreign} not for us, {self.waiting} still to be read, "
+            f"{self.unreadable} that could not be read"
         )
 
 
@@ -89,7 +93,7 @@ def bring_in(run: Run, *, go_on: bool = False) -> Outcome:
     for after, page in _pages(run, account, progress.after):
         adopted = {each.stripe_id for each in page if _adopt(run, account, each)}
         _take_in(run, account, after, page, adopted, outcome)
-        _note(progress, after=page[-1].stripe_id)
+        _note(progress, after=_last_id(page))
     _note(progress, after="", finished_at=run.at)
     return outcome
 
@@ -98,10 +102,13 @@ def look_through(run: Run) -> Outcome:
     """What :func:`bring_in` would come to; writes nothing."""
     account, outcome = run.account, Outcome()
     for _, page in _pages(run, account, ""):
-        for snapshot in page:
-            becomes_ours = run.kind == Kind.CUSTOMER or bool(apply.customer_of(snapshot))
-            _sort(run, account, snapshot, outcome, becomes_ours=becomes_ours)
+        for listed in page:
             run.tick()
+            if isinstance(listed, UnreadableObject):
+                _count_unreadable(outcome)
+                continue
+            becomes_ours = run.kind == Kind.CUSTOMER or bool(apply.customer_of(listed))
+            _sort(run, account, listed, outcome, becomes_ours=becomes_ours)
     return outcome
 
 
@@ -120,7 +127,7 @@ def _note(progress: ImportProgress, **values: object) -> None:
     progress.save(update_fields=[*values, "updated_at"])
 
 
-def _pages(run: Run, account: StripeAccount, after: str) -> Iterator[tuple[str, list[Snapshot]]]:
+def _pages(run: Run, account: StripeAccount, after: str) -> Iterator[tuple[str, list[Listed]]]:
     """Each page and behind what it begins; from the beginning if that object is gone."""
     while True:
         try:
@@ -134,17 +141,25 @@ def _pages(run: Run, account: StripeAccount, after: str) -> Iterator[tuple[str, 
             yield after, page
         if len(page) < PAGE:
             return
-        after = page[-1].stripe_id
+        after = _last_id(page)
 
 
-def _page(run: Run, account: StripeAccount, after: str) -> list[Snapshot]:
+def _last_id(page: list[Listed]) -> str:
+    """Where the next page begins. Raises StripeMalformed for a page that names no object."""
+    named = [each.stripe_id for each in page if each.stripe_id]
+    if not named:
+        raise StripeMalformed("Stripe listed objects without their ids.")
+    return named[-1]
+
+
+def _page(run: Run, account: StripeAccount, after: str) -> list[Listed]:
     if not budget.wait(account, Lane.BACKGROUND, patience=PATIENCE):
         raise Unavailable("This Stripe account is asked as often as it may be.", retry_after=60)
     listed = kinds.of(run.kind).iterate(client_for(account), after=after or None)
     return list(islice(listed, PAGE))
 
 
-def _adopt(run: Run, account: StripeAccount, snapshot: Snapshot) -> bool:
+def _adopt(run: Run, account: StripeAccount, snapshot: Listed) -> bool:
     """Make a customer of ours of one that we do not know; whether this did."""
     if not isinstance(snapshot, CustomerSnapshot):
         return False
@@ -175,25 +190,46 @@ def _take_in(
     run: Run,
     account: StripeAccount,
     after: str,
-    page: list[Snapshot],
+    page: list[Listed],
     adopted: set[str],
     outcome: Outcome,
 ) -> None:
     """Store what differs. The page is read again once everything that differs is claimed."""
-    claims: dict[str, Claim | None] = {}
-    for each in page:
-        if _sort(run, account, each, outcome, is_adopted=each.stripe_id in adopted):
-            claims[each.stripe_id] = _claim(run, account, each.stripe_id)
+    claims = {
+        each.stripe_id: _claim(run, account, each.stripe_id)
+        for each in page
+        if _differs(run, account, each, outcome, is_adopted=each.stripe_id in adopted)
+    }
     for snapshot in _page(run, account, after) if claims else ():
-        claim = claims.pop(snapshot.stripe_id, None)
-        if claim is not None and not _store(claim, snapshot, run.at):
-            outcome.waiting += 1
+        if isinstance(snapshot, Snapshot):
+            claim = claims.pop(snapshot.stripe_id, None)
+            outcome.waiting += claim is not None and not _store(claim, snapshot, run.at)
     for left in claims.values():
         outcome.waiting += 1
         if left is not None:
             leases.release(left)
-    for _ in page:
-        run.tick()
+
+
+def _differs(
+    run: Run, account: StripeAccount, listed: Listed, outcome: Outcome, *, is_adopted: bool
+) -> bool:
+    """Count what is listed; whether it can be read and our rows do not say what Stripe says.
+
+    What cannot be read is left to the workers. They read it by itself, keep what is wrong with it,
+    and park it if that does not pass.
+    """
+    run.tick()
+    if isinstance(listed, Snapshot):
+        return _sort(run, account, listed, outcome, is_adopted=is_adopted)
+    _count_unreadable(outcome)
+    if listed.stripe_id:
+        leases.mark(account_id=account.pk, kind=run.kind, stripe_id=listed.stripe_id)
+    return False
+
+
+def _count_unreadable(outcome: Outcome) -> None:
+    outcome.listed += 1
+    outcome.unreadable += 1
 
 
 def _sort(

@@ -19,8 +19,13 @@ from billing.services.apply import Comparison
 from billing.services.apply.kinds import KINDS, Mirrored
 from billing.services.apply.plan import Differences
 from billing.stripe.client import client_for
-from billing.stripe.errors import StripeObjectMissing
-from billing.stripe.snapshots import Snapshot
+from billing.stripe.errors import (
+    StripeCredentialsRefused,
+    StripeMalformed,
+    StripeObjectMissing,
+    StripeRefused,
+)
+from billing.stripe.snapshots import Snapshot, UnreadableObject
 from common.errors import DomainError
 from common.locks import only_one
 from projects.models import Project
@@ -28,6 +33,12 @@ from projects.models import Project
 log = structlog.get_logger(__name__)
 
 Ticker = Callable[[], object]
+OnFailure = Callable[[str, DomainError], object]
+"""Told what could not be compared, a kind or one object of it, and why."""
+
+
+def _raise(what: str, error: DomainError) -> None:
+    raise error
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,23 +93,47 @@ def compare(
     at: datetime,
     project: Project | None = None,
     tick: Ticker = lambda: None,
+    on_failure: OnFailure = _raise,
 ) -> Iterator[Finding]:
     """Every confirmed difference, in both directions, owners before what they own.
 
     ``tick`` is called for each object looked at. A finding that is repaired before the next one
-    is asked for counts from then on. Raises what Stripe's errors are sorted into.
+    is asked for counts from then on. What cannot be listed or read is given to ``on_failure``, and
+    the other kinds and objects are compared all the same; without it the first failure is raised.
+    Raises StripeCredentialsRefused.
     """
     for mirrored in KINDS.values():
-        listed: set[str] = set()
-        for snapshot in mirrored.iterate(client_for(account)):
-            listed.add(snapshot.stripe_id)
-            tick()
-            if _compare(account, mirrored, snapshot.stripe_id, snapshot, project, at):
-                yield from _confirm(account, mirrored, snapshot.stripe_id, project, at)
-        for stripe_id in _unlisted(account, mirrored, listed):
-            tick()
-            if _compare(account, mirrored, stripe_id, None, project, at):
-                yield from _confirm(account, mirrored, stripe_id, project, at)
+        try:
+            yield from _compare_kind(account, mirrored, project, at, tick, on_failure)
+        except StripeCredentialsRefused:
+            raise
+        except DomainError as error:
+            on_failure(mirrored.kind, error)
+
+
+def _compare_kind(
+    account: StripeAccount,
+    mirrored: Mirrored,
+    project: Project | None,
+    at: datetime,
+    tick: Ticker,
+    on_failure: OnFailure,
+) -> Iterator[Finding]:
+    """Raises what Stripe's errors are sorted into when the list cannot be read to its end."""
+    listed: set[str] = set()
+    for snapshot in mirrored.iterate(client_for(account)):
+        listed.add(snapshot.stripe_id)
+        tick()
+        if isinstance(snapshot, UnreadableObject) and not snapshot.stripe_id:
+            on_failure(f"{mirrored.kind} without an id", snapshot.error)
+        elif isinstance(snapshot, UnreadableObject) or _compare(
+            account, mirrored, snapshot.stripe_id, snapshot, project, at
+        ):
+            yield from _confirm(account, mirrored, snapshot.stripe_id, project, at, on_failure)
+    for stripe_id in _unlisted(account, mirrored, listed):
+        tick()
+        if _compare(account, mirrored, stripe_id, None, project, at):
+            yield from _confirm(account, mirrored, stripe_id, project, at, on_failure)
 
 
 def repair(*, finding: Finding, at: datetime) -> None:
@@ -131,12 +166,17 @@ def _repair_account(account: StripeAccount, outcome: Outcome, at: datetime) -> N
     def tick() -> None:
         outcome.compared += 1
 
+    def on_failure(what: str, error: DomainError) -> None:
+        outcome.failures.append(f"{account.pk}: {what}: {error.code}")
+
     try:
-        for finding in compare(account=account, at=at, tick=tick):
+        for finding in compare(account=account, at=at, tick=tick, on_failure=on_failure):
             outcome.found += 1
             log.warning("difference", finding=str(finding))
             _try_repair(finding, outcome, at)
-        for difference in usage_reconciliation.compare(account=account, at=at, tick=tick):
+        for difference in usage_reconciliation.compare(
+            account=account, at=at, tick=tick, on_failure=on_failure
+        ):
             outcome.found += 1
             log.warning("usage_difference", finding=str(difference))
             outcome.failures.append(str(difference))
@@ -184,6 +224,7 @@ def _confirm(
     stripe_id: str,
     project: Project | None,
     at: datetime,
+    on_failure: OnFailure,
 ) -> Iterator[Finding]:
     """The difference, if it is still there when the object itself is read."""
     snapshot: Snapshot | None
@@ -191,6 +232,9 @@ def _confirm(
         snapshot = mirrored.retrieve(client_for(account), stripe_id)
     except StripeObjectMissing:
         snapshot = None
+    except (StripeMalformed, StripeRefused) as error:
+        on_failure(f"{mirrored.kind} {stripe_id}", error)
+        return
     found = _compare(account, mirrored, stripe_id, snapshot, project, at)
     if found is not None:
         yield Finding(

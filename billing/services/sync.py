@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
+from typing import TypeGuard
 
 import structlog
 from django.conf import settings
@@ -29,6 +30,7 @@ from billing.stripe.client import client_for
 from billing.stripe.errors import (
     StripeBusy,
     StripeCredentialsRefused,
+    StripeMalformed,
     StripeObjectMissing,
     StripeUnavailable,
 )
@@ -59,7 +61,8 @@ class BudgetSpent(Unavailable):
 
 
 AWAY = (StripeUnavailable, StripeCredentialsRefused, BudgetSpent)
-"""Troubles of a whole account, which say nothing about the object that was asked for."""
+"""Troubles of a whole account, which say nothing about the object that was asked for. A malformed
+answer is the one kind of StripeUnavailable that is the object's own trouble: :func:`_is_away`."""
 
 
 def read(claim: Claim) -> Snapshot | None:
@@ -215,10 +218,11 @@ def _store_listed(claim: Claim, snapshot: Snapshot, *, at: datetime) -> None:
 def _attempt(claim: Claim, *, at: datetime, silent: dict[str, DomainError]) -> None:
     try:
         _carry_out(claim, at, Lane.BACKGROUND, patience=A_MOMENT)
-    except AWAY as error:
-        silent[claim.account.pk] = error
     except Exception as error:  # noqa: BLE001  # one object's trouble must not stop the others
-        _log_failure(claim, error)
+        if _is_away(error):
+            silent[claim.account.pk] = error
+        else:
+            _log_failure(claim, error)
 
 
 def _log_failure(claim: Claim, error: Exception) -> None:
@@ -245,12 +249,16 @@ def _wait_for_leave(claim: Claim, lane: Lane, patience: float) -> None:
         raise BudgetSpent("This Stripe account is asked as often as it may be.", retry_after=2)
 
 
+def _is_away(error: Exception) -> TypeGuard[DomainError]:
+    return isinstance(error, AWAY) and not isinstance(error, StripeMalformed)
+
+
 def give_up(claim: Claim, error: Exception, *, at: datetime) -> None:
     """Write down with the object what went wrong, and when it is to be tried again."""
     if isinstance(error, BudgetSpent):
         leases.release(claim)
         return
-    if isinstance(error, AWAY):
+    if _is_away(error):
         if isinstance(error, StripeBusy):
             budget.slow_down(claim.account)
         leases.postpone(claim, error)

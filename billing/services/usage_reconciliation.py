@@ -14,7 +14,8 @@ from billing.models import StripeAccount, StripeCustomer, StripeMeter, Subscript
 from billing.models.subscription import LIVE
 from billing.stripe import meters
 from billing.stripe.client import client_for
-from billing.stripe.errors import StripeObjectMissing
+from billing.stripe.errors import StripeMalformed, StripeObjectMissing, StripeRefused
+from common.errors import DomainError
 from projects.models import Project
 from usage.models.meter import ADDITIVE, Aggregation, Meter
 from usage.selectors import forwarding
@@ -23,6 +24,10 @@ from usage.selectors.forwarding import Told
 LAG = timedelta(minutes=10)
 """How long Stripe may take to count an event."""
 MINUTE = timedelta(minutes=1)
+
+
+def _raise(what: str, error: DomainError) -> None:
+    raise error
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +54,13 @@ def compare(
     at: datetime,
     project: Project | None = None,
     tick: Callable[[], object] = lambda: None,
+    on_failure: Callable[[str, DomainError], object] = _raise,
 ) -> Iterator[Difference]:
-    """Every difference. ``tick`` is called for each customer and meter looked at. Raises what
-    Stripe's errors are sorted into."""
+    """Every difference. ``tick`` is called for each customer and meter looked at.
+
+    An item whose usage Stripe refuses to tell, or tells in a way that cannot be read, is given to
+    ``on_failure``; without it that is raised. Raises StripeUnavailable.
+    """
     known = StripeMeter.objects.across_projects().filter(account=account)
     by_meter = {each.meter_id: each for each in known}
     for item in _metered(account, project):
@@ -61,7 +70,11 @@ def compare(
         buyer = _buyer(account, item)
         if meter is not None and buyer is not None:
             tick()
-            found = _compare(account, item, item.price.meter, meter, buyer, at)
+            try:
+                found = _compare(account, item, item.price.meter, meter, buyer, at)
+            except (StripeMalformed, StripeRefused) as error:
+                on_failure(f"usage of {item.price.meter.code} by {buyer.stripe_id}", error)
+                continue
             if found is not None:
                 yield found
 

@@ -6,9 +6,10 @@ from datetime import datetime
 
 from stripe import StripeClient
 
+from billing.stripe import pagination
 from billing.stripe.errors import translate
 from billing.stripe.fields import Fields, common, instant, labelled, page, plain, reference, text
-from billing.stripe.snapshots import CheckoutSnapshot
+from billing.stripe.snapshots import CheckoutSnapshot, UnreadableObject
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,12 +68,11 @@ def retrieve(client: StripeClient, stripe_id: str) -> CheckoutSnapshot:
         return snapshot(plain(client.v1.checkout.sessions.retrieve(stripe_id)))
 
 
-def iterate(client: StripeClient, *, after: str | None = None) -> Iterator[CheckoutSnapshot]:
+def iterate(
+    client: StripeClient, *, after: str | None = None
+) -> Iterator[CheckoutSnapshot | UnreadableObject]:
     """Every session of the account, newest first."""
-    sessions = client.v1.checkout.sessions
-    with translate():
-        for session in sessions.list(page(after)).auto_paging_iter():
-            yield snapshot(plain(session))
+    return pagination.iterate(lambda: client.v1.checkout.sessions.list(page(after)), snapshot)
 
 
 def params(order: Order) -> Fields:

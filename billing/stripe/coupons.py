@@ -5,9 +5,10 @@ from decimal import Decimal
 
 from stripe import StripeClient
 
+from billing.stripe import pagination
 from billing.stripe.errors import translate
 from billing.stripe.fields import Fields, common, moment, page, plain, text
-from billing.stripe.snapshots import CouponSnapshot
+from billing.stripe.snapshots import CouponSnapshot, UnreadableObject
 
 EXPAND = "applies_to"
 CENT = Decimal("0.01")
@@ -39,12 +40,12 @@ def retrieve(client: StripeClient, stripe_id: str) -> CouponSnapshot:
         return snapshot(plain(client.v1.coupons.retrieve(stripe_id, {"expand": [EXPAND]})))
 
 
-def iterate(client: StripeClient, *, after: str | None = None) -> Iterator[CouponSnapshot]:
+def iterate(
+    client: StripeClient, *, after: str | None = None
+) -> Iterator[CouponSnapshot | UnreadableObject]:
     """Every coupon of the account that is not deleted, newest first."""
-    with translate():
-        listed = client.v1.coupons.list(page(after, expand=[f"data.{EXPAND}"]))
-        for coupon in listed.auto_paging_iter():
-            yield snapshot(plain(coupon))
+    params = page(after, expand=[f"data.{EXPAND}"])
+    return pagination.iterate(lambda: client.v1.coupons.list(params), snapshot)
 
 
 def new(

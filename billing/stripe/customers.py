@@ -4,9 +4,10 @@ from collections.abc import Iterator
 
 from stripe import StripeClient
 
+from billing.stripe import pagination
 from billing.stripe.errors import translate
 from billing.stripe.fields import Fields, common, page, plain, text
-from billing.stripe.snapshots import CustomerSnapshot
+from billing.stripe.snapshots import CustomerSnapshot, UnreadableObject
 
 
 def snapshot(fields: Fields) -> CustomerSnapshot:
@@ -28,11 +29,11 @@ def retrieve(client: StripeClient, stripe_id: str) -> CustomerSnapshot:
         return snapshot(plain(client.v1.customers.retrieve(stripe_id)))
 
 
-def iterate(client: StripeClient, *, after: str | None = None) -> Iterator[CustomerSnapshot]:
+def iterate(
+    client: StripeClient, *, after: str | None = None
+) -> Iterator[CustomerSnapshot | UnreadableObject]:
     """Every customer of the account, newest first; deleted ones are not listed."""
-    with translate():
-        for customer in client.v1.customers.list(page(after)).auto_paging_iter():
-            yield snapshot(plain(customer))
+    return pagination.iterate(lambda: client.v1.customers.list(page(after)), snapshot)
 
 
 def new(*, email: str, name: str, metadata: dict[str, str]) -> Fields:

@@ -20,6 +20,8 @@ BUSY = frozenset({"lock_timeout", "rate_limit", "idempotency_key_in_use"})
 LONGEST_WAIT = 60
 """Seconds; a longer Retry-After from Stripe is not passed on."""
 SHORTEST_WAIT = 2
+UNREADABLE = (AttributeError, LookupError, TypeError, ValueError, ArithmeticError)
+"""What reading an answer raises when a member is absent or of another kind than promised."""
 
 
 class StripeUnavailable(Unavailable):
@@ -41,6 +43,13 @@ class StripeFailed(StripeUnavailable):
     def __init__(self, detail: str = "", *, replayed: bool, retry_after: int) -> None:
         super().__init__(detail, retry_after=retry_after)
         self.replayed = replayed
+
+
+class StripeMalformed(StripeUnavailable):
+    """Stripe's answer to one question was not what its API promises: it cannot be read.
+
+    Whether Stripe acted is not known. It says nothing about the rest of the account.
+    """
 
 
 class StripeObjectMissing(NotFound):
@@ -80,7 +89,7 @@ class CardDeclined(PaymentRequired):
 
 @contextmanager
 def translate() -> Iterator[None]:
-    """Turn what the SDK raises into one of the errors above."""
+    """Turn what the SDK raises, and what reading an answer raises, into one of the errors above."""
     try:
         yield
     except stripe.StripeError as error:
@@ -94,6 +103,13 @@ def translate() -> Iterator[None]:
             stripe_request_id=error.request_id,
         )
         raise found from error
+    except UNREADABLE as error:
+        log.warning("stripe_answer_malformed", error=type(error).__name__, exc_info=True)
+        raise StripeMalformed(
+            "Stripe's answer could not be read. Send the same request again, with the same "
+            "Idempotency-Key.",
+            retry_after=SHORTEST_WAIT,
+        ) from error
 
 
 def _code(error: stripe.StripeError) -> str:

@@ -1,10 +1,12 @@
 """Invoices at Stripe, with their lines, the payments that settle them and their credit notes."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from stripe import StripeClient
 
+from billing.stripe import invoice_payments, pagination
 from billing.stripe.errors import translate
 from billing.stripe.fields import (
     PAGE,
@@ -24,9 +26,13 @@ from billing.stripe.snapshots import (
     InvoicePaymentSnapshot,
     InvoiceSnapshot,
     TaxSnapshot,
+    UnreadableObject,
 )
 
-EXPAND = ("payments.data.payment.payment_intent", "total_discount_amounts.discount")
+DISCOUNT = "total_discount_amounts.discount"
+EXPAND = (f"payments.data.{invoice_payments.EXPAND}", DISCOUNT)
+EXPAND_LISTED = ("data.payments", f"data.{DISCOUNT}")
+"""Stripe expands four levels, the ``data`` of a list among them: see ``invoice_payments``."""
 INCLUSIVE = "inclusive"
 OPEN, PROCESSING = "open", "processing"
 
@@ -64,13 +70,16 @@ def retrieve(client: StripeClient, stripe_id: str) -> InvoiceSnapshot:
         return _complete(client, plain(invoice))
 
 
-def iterate(client: StripeClient, *, after: str | None = None) -> Iterator[InvoiceSnapshot]:
+def iterate(
+    client: StripeClient, *, after: str | None = None
+) -> Iterator[InvoiceSnapshot | UnreadableObject]:
     """Every invoice of the account, newest first."""
-    with translate():
-        expand = [f"data.{name}" for name in EXPAND]
-        listed = client.v1.invoices.list(page(after, expand=expand))
-        for invoice in listed.auto_paging_iter():
-            yield _complete(client, plain(invoice))
+    params = page(after, expand=[*EXPAND_LISTED])
+    for invoices in pagination.pages(lambda: client.v1.invoices.list(params)):
+        with translate():
+            listed = [plain(invoice) for invoice in invoices]
+        known = invoice_payments.open_payments_of(client, listed)
+        yield from pagination.read_page(invoices, partial(_complete_listed, client, known))
 
 
 def _amounts(fields: Fields) -> dict[str, Any]:
@@ -181,6 +190,19 @@ def _complete(client: StripeClient, fields: Fields) -> InvoiceSnapshot:
     )
 
 
+def _complete_listed(
+    client: StripeClient, known: dict[str, Fields], fields: Fields
+) -> InvoiceSnapshot:
+    """As :func:`_complete`, for an invoice whose payments name their PaymentIntents by id only."""
+    waiting = [payment["id"] for payment in invoice_payments.open_in(fields)]
+    if not all(stripe_id in known for stripe_id in waiting):
+        fields["payments"] = {"data": invoice_payments.of_invoice(client, fields["id"])}
+    elif waiting:
+        listed = fields["payments"]
+        listed["data"] = [known.get(each["id"], each) for each in listed["data"]]
+    return _complete(client, fields)
+
+
 def _lines(client: StripeClient, fields: Fields) -> list[Fields]:
     listed = fields.get("lines") or {}
     if not listed.get("has_more"):
@@ -193,10 +215,7 @@ def _payments(client: StripeClient, fields: Fields) -> list[Fields]:
     listed = fields.get("payments") or {}
     if not listed.get("has_more"):
         return listed.get("data") or []
-    every = client.v1.invoice_payments.list(
-        {"invoice": fields["id"], "limit": PAGE, "expand": ["data.payment.payment_intent"]}
-    )
-    return [plain(each) for each in every.auto_paging_iter()]
+    return invoice_payments.of_invoice(client, fields["id"])
 
 
 def _notes(client: StripeClient, fields: Fields) -> list[Fields]:

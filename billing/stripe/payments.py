@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 
 from stripe import StripeClient
 
-from billing.stripe import disputes, refunds
+from billing.stripe import disputes, pagination, refunds
 from billing.stripe.errors import translate
 from billing.stripe.fields import Fields, common, instant, moment, page, plain, reference, text
-from billing.stripe.snapshots import PaymentSnapshot
+from billing.stripe.snapshots import PaymentSnapshot, UnreadableObject
 
 EXPAND = "latest_charge.refunds"
 
@@ -92,12 +92,14 @@ def retrieve(client: StripeClient, stripe_id: str) -> PaymentSnapshot:
         return _complete(client, plain(intent))
 
 
-def iterate(client: StripeClient, *, after: str | None = None) -> Iterator[PaymentSnapshot]:
+def iterate(
+    client: StripeClient, *, after: str | None = None
+) -> Iterator[PaymentSnapshot | UnreadableObject]:
     """Every payment of the account, newest first."""
-    with translate():
-        listed = client.v1.payment_intents.list(page(after, expand=[f"data.{EXPAND}"]))
-        for intent in listed.auto_paging_iter():
-            yield _complete(client, plain(intent))
+    params = page(after, expand=[f"data.{EXPAND}"])
+    return pagination.iterate(
+        lambda: client.v1.payment_intents.list(params), lambda fields: _complete(client, fields)
+    )
 
 
 def _complete(client: StripeClient, fields: Fields) -> PaymentSnapshot:

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 
 from stripe import StripeClient
 
+from billing.stripe import pagination
 from billing.stripe.errors import translate
 from billing.stripe.fields import Fields, common, page, plain, reference, text
-from billing.stripe.snapshots import PriceSnapshot
+from billing.stripe.snapshots import PriceSnapshot, UnreadableObject
 
 
 def snapshot(fields: Fields) -> PriceSnapshot:
@@ -34,11 +35,11 @@ def retrieve(client: StripeClient, stripe_id: str) -> PriceSnapshot:
         return snapshot(plain(client.v1.prices.retrieve(stripe_id)))
 
 
-def iterate(client: StripeClient, *, after: str | None = None) -> Iterator[PriceSnapshot]:
+def iterate(
+    client: StripeClient, *, after: str | None = None
+) -> Iterator[PriceSnapshot | UnreadableObject]:
     """Every price of the account, archived ones too, newest first."""
-    with translate():
-        for price in client.v1.prices.list(page(after)).auto_paging_iter():
-            yield snapshot(plain(price))
+    return pagination.iterate(lambda: client.v1.prices.list(page(after)), snapshot)
 
 
 def new(

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 
 from stripe import StripeClient
 
+from billing.stripe import pagination
 from billing.stripe.errors import translate
 from billing.stripe.fields import Fields, common, page, plain, text
-from billing.stripe.snapshots import ProductSnapshot
+from billing.stripe.snapshots import ProductSnapshot, UnreadableObject
 
 
 def snapshot(fields: Fields) -> ProductSnapshot:
@@ -26,11 +27,11 @@ def retrieve(client: StripeClient, stripe_id: str) -> ProductSnapshot:
         return snapshot(plain(client.v1.products.retrieve(stripe_id)))
 
 
-def iterate(client: StripeClient, *, after: str | None = None) -> Iterator[ProductSnapshot]:
+def iterate(
+    client: StripeClient, *, after: str | None = None
+) -> Iterator[ProductSnapshot | UnreadableObject]:
     """Every product of the account, archived ones too, newest first."""
-    with translate():
-        for product in client.v1.products.list(page(after)).auto_paging_iter():
-            yield snapshot(plain(product))
+    return pagination.iterate(lambda: client.v1.products.list(page(after)), snapshot)
 
 
 def new(*, name: str, description: str, metadata: dict[str, str]) -> Fields:

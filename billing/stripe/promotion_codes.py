@@ -4,9 +4,10 @@ from collections.abc import Iterator
 
 from stripe import StripeClient
 
+from billing.stripe import pagination
 from billing.stripe.errors import translate
 from billing.stripe.fields import Fields, common, moment, page, plain, reference, text
-from billing.stripe.snapshots import PromotionCodeSnapshot
+from billing.stripe.snapshots import PromotionCodeSnapshot, UnreadableObject
 
 
 def snapshot(fields: Fields) -> PromotionCodeSnapshot:
@@ -32,11 +33,11 @@ def retrieve(client: StripeClient, stripe_id: str) -> PromotionCodeSnapshot:
         return snapshot(plain(client.v1.promotion_codes.retrieve(stripe_id)))
 
 
-def iterate(client: StripeClient, *, after: str | None = None) -> Iterator[PromotionCodeSnapshot]:
+def iterate(
+    client: StripeClient, *, after: str | None = None
+) -> Iterator[PromotionCodeSnapshot | UnreadableObject]:
     """Every promotion code of the account, newest first."""
-    with translate():
-        for code in client.v1.promotion_codes.list(page(after)).auto_paging_iter():
-            yield snapshot(plain(code))
+    return pagination.iterate(lambda: client.v1.promotion_codes.list(page(after)), snapshot)
 
 
 def new(

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from stripe import StripeClient
 
-from billing.stripe import discounts, schedules
+from billing.stripe import discounts, pagination, schedules
 from billing.stripe.errors import translate
 from billing.stripe.fields import (
     PAGE,
@@ -18,7 +18,11 @@ from billing.stripe.fields import (
     reference,
     text,
 )
-from billing.stripe.snapshots import SubscriptionItemSnapshot, SubscriptionSnapshot
+from billing.stripe.snapshots import (
+    SubscriptionItemSnapshot,
+    SubscriptionSnapshot,
+    UnreadableObject,
+)
 
 EXPAND = ("discounts", "schedule")
 
@@ -56,13 +60,14 @@ def retrieve(client: StripeClient, stripe_id: str) -> SubscriptionSnapshot:
         return _complete(client, _read(client, stripe_id))
 
 
-def iterate(client: StripeClient, *, after: str | None = None) -> Iterator[SubscriptionSnapshot]:
+def iterate(
+    client: StripeClient, *, after: str | None = None
+) -> Iterator[SubscriptionSnapshot | UnreadableObject]:
     """Every subscription of the account, ended ones too, newest first."""
-    with translate():
-        expand = [f"data.{name}" for name in EXPAND]
-        listed = client.v1.subscriptions.list(page(after, status="all", expand=expand))
-        for subscription in listed.auto_paging_iter():
-            yield _complete(client, plain(subscription))
+    params = page(after, status="all", expand=[f"data.{name}" for name in EXPAND])
+    return pagination.iterate(
+        lambda: client.v1.subscriptions.list(params), lambda fields: _complete(client, fields)
+    )
 
 
 def keeping(client: StripeClient, stripe_id: str) -> Fields:

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from pytest_django import Settings
 
-from billing.models import Product, StripeAccount, StripeCustomer, SyncObject
+from billing.models import Price, Product, StripeAccount, StripeCustomer, SyncObject
 from billing.services import crowds, leases, sync
 from billing.stripe import budget
 from billing.stripe.budget import Lane
@@ -207,3 +208,68 @@ def test_a_list_that_fails_gives_everything_back(
     elapse()
     sync.drain(at=timezone.now())
     assert rows.filter(applied=1).count() == 6
+
+
+def test_a_crowd_of_invoices_is_read_by_its_list(
+    shop: Shop, monthly: Price, requests: list[str], settings: Settings
+) -> None:
+    """Among them some that a bank has yet to pay."""
+    settings.BILLING = replace(settings.BILLING, sync_crowd=2, sync_batch=1)
+    for number, card in enumerate(["pm_card_visa", "pm_usBankAccount_success"] * 4):
+        shop.subscribe(shop.buyer(f"buyer-{number}", card), monthly)
+    for invoice in shop.stripe.v1.invoices.list({"limit": 100}).data:
+        sync.mark(account_id=shop.account.pk, kind="invoice", stripe_id=str(invoice.id))
+    requests.clear()
+    claims, left = crowds.read(
+        account_id=shop.account.pk, kind="invoice", store=partial(_stored, at=timezone.now())
+    )
+    assert (len(claims), left) == (8, [])
+    assert requests == ["get invoices", "get invoice_payments"]
+
+
+def test_a_list_that_is_refused_is_read_one_by_one(shop: Shop, settings: Settings) -> None:
+    settings.BILLING = replace(settings.BILLING, sync_crowd=2, sync_batch=2)
+    crowd(shop, 6)
+    refusal = '{"error": {"type": "invalid_request_error", "message": "No."}}'
+    shop.stripe.fail("malformed_before", path="/v1/products", times=9, status=400, body=refusal)
+    assert sync.drain(at=timezone.now()) == 6
+    assert SyncObject.objects.filter(applied=1, attempts=0).count() == 6
+
+
+def test_an_object_that_a_list_shows_malformed_is_read_alone(
+    shop: Shop, settings: Settings
+) -> None:
+    settings.BILLING = replace(settings.BILLING, sync_crowd=2, sync_batch=2)
+    products = crowd(shop, 6)
+    shop.stripe.fail(
+        "malformed_after", path="/v1/products", without=["id"], changes={"name": 7}, place=3
+    )
+    assert sync.drain(at=timezone.now()) == 6
+    assert SyncObject.objects.filter(applied=1, attempts=0).count() == 6
+    names = {Product.objects.for_project(shop.project).get(pk=each.pk).name for each in products}
+    assert names == {f"New Product {number}" for number in range(6)}
+
+
+def test_an_object_that_stays_malformed_is_parked_and_its_account_goes_on(
+    shop: Shop, settings: Settings
+) -> None:
+    bad = crowd(shop, 4)[0]
+    shop.stripe.fail(
+        "malformed_after", path=f"/v1/products/{bad.stripe_id}", without=["id"], times=99
+    )
+    rows = SyncObject.objects
+    assert sync.drain(at=timezone.now()) == 4
+    assert rows.filter(applied=1).count() == 3
+    for _ in range(settings.BILLING.sync_attempts - 1):
+        elapse()
+        sync.drain(at=timezone.now())
+    row = rows.get(stripe_id=bad.stripe_id)
+    assert (row.applied, row.attempts) == (0, settings.BILLING.sync_attempts)
+    assert row.parked_at is not None
+    assert "StripeMalformed" in row.last_error
+    bad.refresh_from_db()
+    assert bad.name == "Product 0"
+
+
+def _stored(claim: leases.Claim, snapshot: Any, *, at: datetime) -> None:
+    assert sync.store(claim, snapshot, at=at)

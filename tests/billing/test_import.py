@@ -240,7 +240,7 @@ def test_one_object_that_cannot_be_stored_does_not_stop_the_others(
 ) -> None:
     """Prices before their product: they wait, and come when the workers have read it."""
     said = run(project, "--kinds", "price")
-    assert said["price"].endswith("1 still to be read.")
+    assert said["price"].endswith("1 still to be read, 0 that could not be read.")
     SyncObject.objects.update(next_try_at=timezone.now())
     sync.drain(at=timezone.now())
     SyncObject.objects.update(next_try_at=timezone.now())
@@ -252,3 +252,32 @@ def test_a_shared_account_is_nobodys_to_bring_in(stripe: SandboxStripe, project:
     with pytest.raises(CommandError, match="nothing-to-import"):
         run(project)
     assert not ImportProgress.objects.across_projects().exists()
+
+
+REFUSAL = '{"error": {"type": "invalid_request_error", "message": "No."}}'
+
+
+def test_a_list_that_is_refused_stops_only_its_kind(
+    own: Any, project: Project, stripe: SandboxStripe
+) -> None:
+    stripe.fail("malformed_before", path="/v1/coupons", times=9, status=400, body=REFUSAL)
+    with pytest.raises(CommandError, match=r"coupon: Stripe says: No\. .*--since-cursor"):
+        run(project)
+    assert counts() == {**{model.__name__: 1 for model in MODELS}, "Coupon": 0, "PromotionCode": 0,
+                        "StripeCustomer": 3}  # fmt: skip
+    stripe.world.faults.clear()
+    run(project, "--since-cursor")
+    assert Coupon.objects.for_project(project).count() == 1
+
+
+def test_an_object_that_cannot_be_mapped_is_left_to_the_workers(
+    own: Any, project: Project, stripe: SandboxStripe
+) -> None:
+    gone = own.products.create({"name": "Later"}).id
+    stripe.fail("malformed_after", path="/v1/products", changes={"metadata": 5}, place=0, times=2)
+    said = run(project, "--kinds", "product")
+    assert said["product"].startswith("2 listed, 1 new, ")
+    assert said["product"].endswith("0 still to be read, 1 that could not be read.")
+    assert not Product.objects.for_project(project).filter(stripe_id=gone).exists()
+    sync.drain(at=timezone.now())
+    assert Product.objects.for_project(project).get(stripe_id=gone).name == "Later"

@@ -226,3 +226,50 @@ def test_comparing_writes_nothing(shop: Shop, alice: StripeCustomer) -> None:
     with CaptureQueriesContext(connection) as queries:
         assert len(findings(shop)) == 1
     assert {each["sql"].split()[0] for each in queries} == {"SELECT", "DECLARE"}
+
+
+REFUSAL = '{"error": {"type": "invalid_request_error", "message": "No."}}'
+
+
+def test_a_list_that_is_refused_ends_only_its_kind(
+    shop: Shop, alice: StripeCustomer, monthly: Price, drain: Drain
+) -> None:
+    shop.subscribe(alice, monthly)
+    drain()
+    Payment.objects.for_project(shop.project).update(amount=1)
+    Subscription.objects.for_project(shop.project).update(status="past_due")
+    shop.stripe.fail("malformed_before", path="/v1/invoices", times=9, status=400, body=REFUSAL)
+    printed, code = run()
+    assert code == 1
+    assert "invoice: Stripe says: No. (stripe-refused)" in printed
+    assert "2 difference(s), 2 repaired, 1 failed" in printed
+    assert Payment.objects.for_project(shop.project).get().amount == 2900
+    outcome = reconciliation.repair_everything(at=timezone.now())
+    assert outcome.failures == [f"{shop.account.pk}: invoice: stripe-refused"]
+
+
+def test_an_object_that_cannot_be_mapped_ends_only_itself(
+    shop: Shop, alice: StripeCustomer, monthly: Price, drain: Drain
+) -> None:
+    shop.subscribe(alice, monthly)
+    shop.subscribe(alice, monthly)
+    drain()
+    Invoice.objects.for_project(shop.project).update(number="drifted")
+    shop.stripe.fail("malformed_after", path="/v1/invoices", changes={"lines": 7}, place=0)
+    printed, code = run()
+    assert code == 0, printed
+    assert Invoice.objects.for_project(shop.project).filter(number="drifted").count() == 0
+
+
+def test_what_is_malformed_in_the_list_and_alone_is_said(
+    shop: Shop, alice: StripeCustomer, monthly: Price, drain: Drain
+) -> None:
+    shop.subscribe(alice, monthly)
+    drain()
+    before = Invoice.objects.for_project(shop.project).values().get()
+    shop.stripe.fail("malformed_after", path="/v1/invoices*", changes={"lines": 7}, times=99)
+    printed, code = run()
+    assert code == 1
+    assert f"invoice {before['stripe_id']}: " in printed
+    assert "(stripe-unavailable)" in printed
+    assert Invoice.objects.for_project(shop.project).values().get() == before

@@ -71,10 +71,20 @@ def test_four_levels_and_no_more(client, intent):
         client.v1.payment_intents.retrieve(
             intent.id, {"expand": [f"{four}.default_payment_method"]}
         )
-    deep = "data.latest_charge.payment_intent.latest_charge.balance_transaction"
-    (wide,) = client.v1.payment_intents.list({"expand": [deep]}).data
+    deep = "latest_charge.payment_intent.latest_charge.balance_transaction"
+    wide = client.v1.payment_intents.retrieve(intent.id, {"expand": [deep]})
     nested = wide.latest_charge.payment_intent.latest_charge.balance_transaction
     assert nested.object == "balance_transaction"
+
+
+def test_data_of_a_list_counts_as_a_level(client, intent):
+    four = "data.latest_charge.payment_intent.customer"
+    (wide,) = client.v1.payment_intents.list({"expand": [four]}).data
+    assert wide.latest_charge.payment_intent.customer.name == "Ada"
+    with pytest.raises(stripe.InvalidRequestError, match="more than 4 levels"):
+        client.v1.payment_intents.list({"expand": [f"{four}.default_source"]})
+    with pytest.raises(stripe.InvalidRequestError, match="more than 4 levels"):
+        client.v1.invoices.list({"expand": ["data.payments.data.payment.payment_intent"]})
 
 
 def test_null_stays_null(client):

@@ -115,6 +115,35 @@ def test_slow_answers_truly(world, client):
     assert client.v1.customers.create({"name": "Ada"}).name == "Ada"
 
 
+def test_another_answer_before_the_request_reaches_stripe(world, client):
+    plan(world, "malformed_before", status=404, body="<h1>Not found</h1>")
+    with pytest.raises(stripe.APIError) as failed:
+        client.v1.customers.create({"name": "Ada"}, KEY)
+    assert failed.value.http_status == 404
+    assert names(client) == []
+    assert client.v1.customers.create({"name": "Ada"}, KEY).name == "Ada"
+
+
+def test_a_spoilt_answer_is_not_what_is_kept_under_the_key(world, client):
+    plan(world, "malformed_after", without=["id"], changes={"invoice_settings.footer": 7})
+    spoilt = client.v1.customers.create({"name": "Ada"}, KEY)
+    assert "id" not in spoilt
+    assert spoilt.invoice_settings.footer == 7
+    again = client.v1.customers.create({"name": "Ada"}, KEY)
+    assert again.id.startswith("cus_")
+    assert names(client) == ["Ada"]
+
+
+def test_one_object_of_a_list_is_spoilt_or_the_list_itself(world, client):
+    for name in ("A", "B"):
+        client.v1.customers.create({"name": name})
+    world.faults.add("malformed_after", method="GET", changes={"name": "?"}, place=1)
+    assert names(client) == ["B", "?"]
+    world.faults.add("malformed_after", method="GET", changes={"data": []}, place=None)
+    assert names(client) == []
+    assert names(client) == ["B", "A"]
+
+
 def test_a_stale_list_does_not_know_what_is_new(world, client):
     client.v1.customers.create({"name": "Old"})
     world.move_clock(NOW + 120)

@@ -10,10 +10,13 @@ from tqdm import tqdm
 
 from billing.services import imports
 from billing.services.imports import IMPORTED, Outcome, Run
+from billing.stripe.errors import StripeMalformed, StripeObjectMissing, StripeRefused
 from common.errors import DomainError
 from common.locks import only_one
 from projects.models import Project
 from projects.selectors import projects
+
+AGAIN = "Run it again with --since-cursor to go on."
 
 
 class Command(BaseCommand):
@@ -44,11 +47,29 @@ class Command(BaseCommand):
         with only_one(f"billing.import.{project.pk}") as is_ours:
             if not is_ours:
                 raise CommandError("An import of this project is under way.")
-            for kind in (each for each in IMPORTED if each in options["kinds"]):
-                outcome = self._go_through(project, kind, options)
-                self.stdout.write(f"{kind}: {outcome}.")
+            failures = [
+                failure
+                for kind in (each for each in IMPORTED if each in options["kinds"])
+                if (failure := self._import_kind(project, kind, options))
+            ]
         if options["dry_run"]:
             self.stdout.write("Nothing was stored.")
+        if failures:
+            raise CommandError(f"{' '.join(failures)} {AGAIN}")
+
+    def _import_kind(self, project: Project, kind: str, options: dict[str, Any]) -> str:
+        """Empty, or why this kind came to no end while the other kinds can.
+
+        Raises CommandError when Stripe does not answer, so that no other kind needs to be tried.
+        """
+        try:
+            outcome = self._go_through(project, kind, options)
+        except (StripeMalformed, StripeRefused, StripeObjectMissing) as error:
+            return f"{kind}: {error} ({error.code})"
+        except DomainError as error:
+            raise CommandError(f"{kind}: {error} ({error.code}) {AGAIN}") from error
+        self.stdout.write(f"{kind}: {outcome}.")
+        return ""
 
     def _go_through(self, project: Project, kind: str, options: dict[str, Any]) -> Outcome:
         with tqdm(desc=kind, unit=" objects", disable=None, leave=False, file=sys.stderr) as bar:
@@ -59,11 +80,6 @@ class Command(BaseCommand):
                 user_id_key=options["user_id_metadata"],
                 tick=bar.update,
             )
-            try:
-                if options["dry_run"]:
-                    return imports.look_through(run)
-                return imports.bring_in(run, go_on=options["since_cursor"])
-            except DomainError as error:
-                raise CommandError(
-                    f"{kind}: {error} ({error.code}) Run it again with --since-cursor to go on."
-                ) from error
+            if options["dry_run"]:
+                return imports.look_through(run)
+            return imports.bring_in(run, go_on=options["since_cursor"])

@@ -33,7 +33,7 @@ class Command(BaseCommand):
         accounts = reconciliation.accounts(project=project)
         if not accounts:
             raise CommandError("No Stripe account to ask: set STRIPE_SECRET_KEY first.")
-        self.compared, self.found, self.failed = 0, 0, 0
+        self.compared, self.found, self.failed, self.repaired = 0, 0, 0, 0
         started = time.monotonic()
         with tqdm(unit=" objects", disable=None, leave=False, file=sys.stderr) as self.bar:
             for account in accounts:
@@ -44,7 +44,11 @@ class Command(BaseCommand):
     def _go_through(self, account: StripeAccount, project: Project | None, *, repair: bool) -> None:
         self.bar.set_description(str(account))
         findings = reconciliation.compare(
-            account=account, project=project, at=timezone.now(), tick=self._tick
+            account=account,
+            project=project,
+            at=timezone.now(),
+            tick=self._tick,
+            on_failure=self._fail,
         )
         try:
             for finding in findings:
@@ -54,15 +58,18 @@ class Command(BaseCommand):
                     self._repair(finding)
             self._compare_usage(account, project, repair=repair)
         except DomainError as error:
-            self.failed += 1
-            self._say(f"{account}: {error} ({error.code})")
+            self._fail(str(account), error)
 
     def _compare_usage(
         self, account: StripeAccount, project: Project | None, *, repair: bool
     ) -> None:
         """What Stripe has counted of metered prices; a difference is for a person."""
         differences = usage_reconciliation.compare(
-            account=account, project=project, at=timezone.now(), tick=self._tick
+            account=account,
+            project=project,
+            at=timezone.now(),
+            tick=self._tick,
+            on_failure=self._fail,
         )
         for difference in differences:
             self.found += 1
@@ -71,12 +78,18 @@ class Command(BaseCommand):
                 self.failed += 1
                 self._say("  not repaired: look at the usage that Stripe refused.")
 
+    def _fail(self, what: str, error: DomainError) -> None:
+        self.failed += 1
+        self._say(f"{what}: {error} ({error.code})")
+
     def _repair(self, finding: Finding) -> None:
         try:
             reconciliation.repair(finding=finding, at=timezone.now())
         except Exception as error:  # noqa: BLE001  # its last_error says more; the others go on
             self.failed += 1
             self._say(f"  not repaired: {type(error).__name__}")
+        else:
+            self.repaired += 1
 
     def _tick(self) -> None:
         self.compared += 1
@@ -92,7 +105,7 @@ class Command(BaseCommand):
             f"{self.found} difference(s)",
         ]
         if repaired:
-            parts.append(f"{self.found - self.failed} repaired")
+            parts.append(f"{self.repaired} repaired")
         if self.failed:
             parts.append(f"{self.failed} failed")
         self.stdout.write(", ".join(parts) + ".")

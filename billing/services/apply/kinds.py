@@ -29,7 +29,7 @@ from billing.stripe import prices as stripe_prices
 from billing.stripe import products as stripe_products
 from billing.stripe import promotion_codes as stripe_promotion_codes
 from billing.stripe import subscriptions as stripe_subscriptions
-from billing.stripe.snapshots import Snapshot
+from billing.stripe.snapshots import Snapshot, UnreadableObject
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +39,9 @@ class Mirrored:
     kind: Kind
     retrieve: Callable[[Any, str], Snapshot]
     """From the account's client and an id; raises StripeObjectMissing."""
-    iterate: Callable[..., Iterator[Snapshot]]
-    """From the client: every object, newest first, or those ``after`` one."""
+    iterate: Callable[..., Iterator[Snapshot | UnreadableObject]]
+    """From the client: every object, newest first, or those ``after`` one. An object that cannot be
+    read comes as an UnreadableObject."""
     mapper: Mapper[Any, Any]
 
 

@@ -11,6 +11,7 @@ from billing.stripe.snapshots.accounts import (
 )
 from billing.stripe.snapshots.base import (
     Snapshot,
+    UnreadableObject,
 )
 from billing.stripe.snapshots.catalog import (
     CouponSnapshot,
@@ -69,4 +70,5 @@ __all__ = [
     "SubscriptionItemSnapshot",
     "SubscriptionSnapshot",
     "TaxSnapshot",
+    "UnreadableObject",
 ]

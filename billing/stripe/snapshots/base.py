@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from common.errors import DomainError
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
@@ -13,3 +15,14 @@ class Snapshot:
     metadata: dict[str, str] = field(default_factory=dict)
     deleted: bool = False
     created_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnreadableObject:
+    """One object of a list that could not be read; the others of the list were.
+
+    ``stripe_id`` is empty where the list gave not even an id. ``error`` says why.
+    """
+
+    stripe_id: str
+    error: DomainError

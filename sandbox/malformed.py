@@ -1,0 +1,53 @@
+"""Answers that are not what Stripe's API promises, as broken proxies and outages give them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from sandbox.objects import Object
+
+
+@dataclass(frozen=True)
+class Malformation:
+    """How an answer is spoilt: replaced by ``body``, or else some members changed or removed.
+
+    Members are named by their path (``status_transitions.paid_at``). Of a list, the object at
+    ``place`` is changed, or all of them; of ``None`` the list itself.
+    """
+
+    status: int = 200
+    body: str | None = None
+    without: list[str] = field(default_factory=list)
+    changes: dict[str, Any] = field(default_factory=dict)
+    place: int | str | None = "all"
+
+    def spoil(self, status: int, body: str) -> tuple[int, str]:
+        """What is answered instead of this answer."""
+        if self.body is not None:
+            return self.status, self.body
+        answer = json.loads(body)
+        for target in self._targets(answer):
+            for path in self.without:
+                holder, name = _holder(target, path)
+                holder.pop(name, None)
+            for path, value in self.changes.items():
+                holder, name = _holder(target, path)
+                holder[name] = value
+        return status, json.dumps(answer)
+
+    def _targets(self, answer: Object) -> list[Object]:
+        if answer.get("object") != "list" or self.place is None:
+            return [answer]
+        data: list[Object] = answer["data"]
+        return data if self.place == "all" else data[int(self.place) :][:1]
+
+
+def _holder(target: Object, path: str) -> tuple[Object, str]:
+    """The hash that holds the member, and the member's name."""
+    *names, last = path.split(".")
+    for name in names:
+        inner = target.get(name)
+        target = inner if isinstance(inner, dict) else {}
+    return target, last
