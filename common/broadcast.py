@@ -154,8 +154,9 @@ class Listener(threading.Thread):
 
 
 def _after_fork() -> None:
-    global _listener
-    _listener = None
+    """The parent's threads are not here: neither the listener nor who may have held the lock."""
+    global _listener, _lock
+    _listener, _lock = None, threading.Lock()
 
 
 os.register_at_fork(after_in_child=_after_fork)

@@ -1,6 +1,7 @@
-"""Signs of life of the processes that answer no requests."""
+"""Signs of life of the processes that answer no requests, and of what they do by the clock."""
 
-from datetime import datetime, timedelta
+from collections.abc import Mapping
+from datetime import datetime
 
 from common.models import Heartbeat
 
@@ -11,15 +12,20 @@ WORKER = "worker"
 
 
 def beat(*, name: str, at: datetime) -> None:
-    """What is called ``name`` was alive at ``at``."""
+    """What is called ``name`` was alive, or came to its end, at ``at``."""
+    beat_all({name: at})
+
+
+def beat_all(moments: Mapping[str, datetime]) -> None:
+    """As :func:`beat`, in one statement. By name, as everybody locks them."""
     Heartbeat.objects.bulk_create(
-        [Heartbeat(name=name, beaten_at=at)],
+        [Heartbeat(name=name, beaten_at=at) for name, at in sorted(moments.items())],
         update_conflicts=True,
         unique_fields=["name"],
         update_fields=["beaten_at"],
     )
 
 
-def ages(*, at: datetime) -> dict[str, timedelta]:
-    """How long ago each that ever beat was last seen alive."""
-    return {row.name: at - row.beaten_at for row in Heartbeat.objects.all()}
+def last_beats() -> dict[str, datetime]:
+    """When each that ever beat did so last, by its name."""
+    return dict(Heartbeat.objects.values_list("name", "beaten_at"))

@@ -197,6 +197,9 @@ def _new_lines(url: str) -> Lines:
 
 
 def _after_fork() -> None:
+    """A thread of the parent may have held the lock, and is not here to release it."""
+    global _lock
+    _lock = threading.Lock()
     for lines in _lines.values():
         lines.forget()
 

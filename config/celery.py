@@ -8,7 +8,7 @@ from config.poller import Poller
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.development")
 
-app = Celery("tollgate")
+app = Celery("tollgate", task_cls="config.chores:Chore")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 app.steps["worker"].add(Poller)

@@ -24,6 +24,7 @@ from billing.selectors import intents
 from billing.selectors.intents import Undecided
 from common import heartbeats, redis
 from common.times import rfc3339
+from config.chore_runs import ChoreRun, chore_runs
 from usage.selectors import forwarding
 from usage.selectors.forwarding import Standing
 from webhooks.selectors import inbound_events
@@ -43,6 +44,8 @@ class Check:
     status: str
     seconds: float | None = None
     detail: str | None = None
+    lags: dict[str, float] | None = None
+    """For how many seconds each chore has been due, by its task's name."""
 
     def document(self) -> dict[str, Any]:
         return {key: value for key, value in asdict(self).items() if value is not None}
@@ -98,6 +101,7 @@ def gather(now: datetime) -> dict[str, Check]:
         "usage": unknown,
         "pipeline": unknown,
         "worker": unknown,
+        "chores": unknown,
     }
     try:
         with transaction.atomic():
@@ -125,13 +129,14 @@ def _migrations_on_disk() -> frozenset[tuple[str, str]]:
 
 def _work(now: datetime) -> dict[str, Check]:
     oldest = inbound_events.oldest_waiting()
-    ages = heartbeats.ages(at=now)
+    beats = heartbeats.last_beats()
     return {
         "inbound": _age(timedelta() if oldest is None else now - oldest),
         "intents": _intents(intents.undecided(), now),
         "usage": _usage(forwarding.standing(), now),
-        "pipeline": _age(ages.get(heartbeats.PIPELINE)),
-        "worker": _age(ages.get(heartbeats.WORKER)),
+        "pipeline": _since(beats.get(heartbeats.PIPELINE), now),
+        "worker": _since(beats.get(heartbeats.WORKER), now),
+        "chores": _chores(chore_runs(beats, at=now)),
     }
 
 
@@ -150,6 +155,28 @@ def _usage(found: Standing, now: datetime) -> Check:
     if not (found.waiting or found.refused):
         return age
     return replace(age, detail=f"{found.waiting} to be told, {found.refused} refused")
+
+
+def _chores(runs: list[ChoreRun]) -> Check:
+    """What is done by the clock: by how much the latest of it is late, and which that is."""
+    lags = {each.task: round(each.lag.total_seconds(), 1) for each in runs}
+    late = [each for each in runs if each.is_late]
+    return Check(
+        DEGRADED if late else OK,
+        seconds=max(lags.values()),
+        detail=", ".join(_lateness(each) for each in late) or None,
+        lags=lags,
+    )
+
+
+def _lateness(run: ChoreRun) -> str:
+    if run.last_run is None:
+        return f"{run.task} has never run"
+    return f"{run.task} is {run.lag.total_seconds():.0f} s late"
+
+
+def _since(moment: datetime | None, now: datetime) -> Check:
+    return _age(None if moment is None else now - moment)
 
 
 def _age(age: timedelta | None) -> Check:

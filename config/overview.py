@@ -5,14 +5,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, F, Min, QuerySet, Sum, Value
+from django.db.models import BigIntegerField, Count, F, Min, Q, QuerySet, Sum, Value
 from django.db.models.functions import TruncHour
 
 from billing.models import Payment, Refund, Subscription, SyncObject
 from billing.models.subscription import SubscriptionStatus
 from billing.selectors import intents
 from billing.selectors.sync_objects import IN_STATE
+from common import heartbeats
 from common.money import Money
+from config.chore_runs import chore_runs
 from events.models import AuditEntry, OutboxEvent
 from projects.models import Project
 from usage.selectors import forwarding
@@ -26,8 +28,9 @@ LATEST = 8
 
 @dataclass(frozen=True, slots=True)
 class Takings:
-    """What came in and went back in one currency."""
+    """What came in and went back in one currency, in projects of one mode: test money is none."""
 
+    livemode: bool
     count: int
     gross: Money
     refunded: Money
@@ -107,7 +110,15 @@ def hourly(now: datetime) -> list[Hour]:
     ]
 
 
-def subscriptions() -> dict[str, int]:
+@dataclass(frozen=True, slots=True)
+class SubscriptionCount:
+    """Subscriptions in one status, of live projects and of test projects."""
+
+    live: int = 0
+    test: int = 0
+
+
+def subscriptions() -> dict[str, SubscriptionCount]:
     """How many subscriptions there are in each status that is not over."""
     rows = (
         Subscription.objects.across_projects()
@@ -119,36 +130,48 @@ def subscriptions() -> dict[str, int]:
             ]
         )
         .values_list("status")
-        .annotate(subscriptions=Count("pk"))
+        .annotate(
+            live=Count("pk", filter=Q(project__livemode=True)),
+            test=Count("pk", filter=Q(project__livemode=False)),
+        )
     )
-    return {status.value: 0 for status in SubscriptionStatus} | dict(rows)
+    none = {status.value: SubscriptionCount() for status in SubscriptionStatus}
+    return none | {status: SubscriptionCount(live, test) for status, live, test in rows}
 
 
 def takings(now: datetime) -> list[Takings]:
-    """Payments and refunds of the last seven days by currency, the largest first."""
+    """Payments and refunds of the last seven days by mode and currency: live ones first, then the
+    currency with the most payments."""
     since = now - WEEK
+    nothing = Value(0, output_field=BigIntegerField())
     paid = (
         Payment.objects.across_projects()
         .filter(paid_at__gte=since)
-        .values_list("currency")
-        .annotate(payments=Count("pk"), gross=Sum("amount_received"))
+        .order_by()
+        .values_list("project__livemode", "currency")
+        .annotate(payments=Count("pk"), gross=Sum("amount_received"), refunded=nothing)
     )
-    back = dict(
+    refunds = (
         Refund.objects.across_projects()
         .filter(refunded_at__gte=since, status="succeeded")
-        .values_list("currency")
-        .annotate(refunded=Sum("amount"))
+        .order_by()
+        .values_list("project__livemode", "currency")
+        .annotate(payments=nothing, gross=nothing, refunded=Sum("amount"))
     )
-    came = {currency: (count, gross) for currency, count, gross in paid}
+    sums: dict[tuple[bool, str], list[int]] = {}
+    for livemode, currency, *amounts in paid.union(refunds, all=True):
+        before = sums.get((livemode, currency), [0, 0, 0])
+        sums[livemode, currency] = [had + more for had, more in zip(before, amounts, strict=True)]
     found = [
         Takings(
-            count=came.get(currency, (0, 0))[0],
-            gross=Money(came.get(currency, (0, 0))[1], currency),
-            refunded=Money(back.get(currency, 0), currency),
+            livemode=livemode,
+            count=payments,
+            gross=Money(gross, currency),
+            refunded=Money(refunded, currency),
         )
-        for currency in {*came, *back}
+        for (livemode, currency), (payments, gross, refunded) in sums.items()
     ]
-    return sorted(found, key=lambda each: (-each.count, each.gross.currency))
+    return sorted(found, key=lambda each: (not each.livemode, -each.count, each.gross.currency))
 
 
 def gather(now: datetime) -> dict[str, Any]:
@@ -163,6 +186,7 @@ def gather(now: datetime) -> dict[str, Any]:
         "events_today": sum(hour.events for hour in hours),
         "subscriptions": subscriptions(),
         "takings": takings(now),
+        "chores": chore_runs(heartbeats.last_beats(), at=now),
         **_count_each(
             {
                 "projects": Project.objects.filter(suspended_at__isnull=True),

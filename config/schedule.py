@@ -1,4 +1,9 @@
-"""Everything that happens by the clock, on one page. Seconds between runs; all safe to repeat."""
+"""Everything that happens by the clock, on one page. Seconds between runs; all safe to repeat.
+
+``SCHEDULE`` is Celery beat's: its messages need beat, the broker and a worker that keeps up.
+``POLLED`` needs a worker and the database only (``config.poller``): whatever people wait for is
+there as well.
+"""
 
 from typing import Any
 
@@ -30,3 +35,19 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     "forget old intents": _every(3600, "billing.purge_intents"),
     "beat, broker and worker are alive": _every(10, "config.heartbeat"),
 }
+
+POLLED: dict[str, float] = {
+    "billing.sync": 1,
+    "billing.finish_intents": 1,
+    "billing.expire_payments": 1,
+    "billing.roll_out": 1,
+    "billing.forward_usage": 2,
+    "billing.tell_customers": 5,
+    "entitlements.hold_limits": 1,
+    "entitlements.expire_reservations": 1,
+    "entitlements.expire_credits": 2,
+    "entitlements.expire_grants": 2,
+    "entitlements.tell_due": 1,
+    "entitlements.recheck": 2,
+}
+"""Seconds between the end of a run in a worker and the next one, by the task's name."""

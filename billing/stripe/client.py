@@ -3,6 +3,7 @@
 The API version is pinned here, so a new SDK does not change what we send and read by itself.
 """
 
+import os
 from typing import TYPE_CHECKING
 
 import stripe
@@ -80,3 +81,12 @@ def _secret_key(account: "StripeAccount") -> str:
 def is_live(secret_key: str) -> bool:
     """Whether the key moves real money."""
     return secret_key.startswith(("sk_live_", "rk_live_"))
+
+
+def _after_fork() -> None:
+    """The parent's threads are not here: the places that they hold would never be given back."""
+    global _network
+    _network = None
+
+
+os.register_at_fork(after_in_child=_after_fork)

@@ -13,6 +13,9 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from common import heartbeats, redis
+from common.models import Heartbeat
+from config.chore_runs import HEARTBEAT
+from config.schedule import POLLED, SCHEDULE
 
 CLIENT = Client(raise_request_exception=False)
 
@@ -24,6 +27,12 @@ def _closed_breaker() -> Iterator[None]:
     redis.breaker.close()
 
 
+@pytest.fixture
+def warm(db: None) -> None:
+    """The first probe of a process reads the migrations from disk, which takes a second or two."""
+    probe("/ready")
+
+
 def probe(path: str) -> tuple[int, dict[str, Any]]:
     answer = CLIENT.get(path)
     assert answer.headers["Content-Type"] == "application/json"
@@ -33,8 +42,7 @@ def probe(path: str) -> tuple[int, dict[str, Any]]:
 
 def alive(*, seconds_ago: int = 0) -> None:
     at = timezone.now() - timedelta(seconds=seconds_ago)
-    for name in (heartbeats.PIPELINE, heartbeats.WORKER):
-        heartbeats.beat(name=name, at=at)
+    heartbeats.beat_all(dict.fromkeys((heartbeats.PIPELINE, heartbeats.WORKER, *POLLED), at))
 
 
 def test_live_asks_nobody() -> None:
@@ -56,6 +64,7 @@ def test_everything_is_well() -> None:
         "usage": "ok",
         "pipeline": "ok",
         "worker": "ok",
+        "chores": "ok",
         "redis": "ok",
     }
     assert document["checks"]["inbound"]["seconds"] == 0
@@ -81,6 +90,34 @@ def test_a_silent_worker_is_noticed() -> None:
 
 
 @pytest.mark.django_db
+def test_each_chore_shows_how_late_it_is() -> None:
+    """One that has not come to its end for minutes degrades the whole, and is named."""
+    alive()
+    now = timezone.now()
+    heartbeats.beat(name="entitlements.expire_reservations", at=now - timedelta(seconds=294))
+    heartbeats.beat(name="webhooks.catch_up", at=now - timedelta(seconds=640))
+    check = probe("/health")[1]["checks"]["chores"]
+
+    assert check["status"] == "degraded"
+    assert check["detail"] == "entitlements.expire_reservations is 293 s late"
+    assert 293 <= check["seconds"] < 300
+    assert set(check["lags"]) == {entry["task"] for entry in SCHEDULE.values()} - {HEARTBEAT}
+    assert 293 <= check["lags"]["entitlements.expire_reservations"] < 300
+    assert 40 <= check["lags"]["webhooks.catch_up"] < 50
+    assert check["lags"]["entitlements.expire_credits"] < 5
+    assert check["lags"]["billing.reconcile"] == 0
+
+
+@pytest.mark.django_db
+def test_a_chore_that_was_never_done_is_late_where_a_worker_does_it_each_second() -> None:
+    alive()
+    Heartbeat.objects.filter(name="entitlements.tell_due").delete()
+    check = probe("/health")[1]["checks"]["chores"]
+
+    assert check["detail"] == "entitlements.tell_due has never run"
+
+
+@pytest.mark.django_db
 def test_a_process_without_its_migrations_is_not_ready() -> None:
     alive()
     MigrationRecorder(connection).record_unapplied("common", "0001_initial")
@@ -94,7 +131,7 @@ def test_a_process_without_its_migrations_is_not_ready() -> None:
     assert probe("/health")[0] == 200
 
 
-@pytest.mark.django_db
+@pytest.mark.usefixtures("warm")
 def test_a_dead_redis_degrades_and_costs_little(settings: Settings) -> None:
     alive()
     settings.REDIS_URL = "redis://127.0.0.1:1/0"
@@ -107,7 +144,7 @@ def test_a_dead_redis_degrades_and_costs_little(settings: Settings) -> None:
     assert time.monotonic() - started < 1
 
 
-@pytest.mark.django_db
+@pytest.mark.usefixtures("warm")
 def test_a_frozen_redis_costs_a_quarter_of_a_second(settings: Settings, silent_port: int) -> None:
     settings.REDIS_URL = f"redis://127.0.0.1:{silent_port}/0"
     started = time.monotonic()

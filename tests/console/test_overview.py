@@ -4,11 +4,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from billing.models import Payment, Refund, StripeEndpoint, Subscription, SyncObject
+from common import heartbeats
 from common.money import Money
 from config import overview
-from config.overview import Inbox, Takings
+from config.overview import Inbox, SubscriptionCount, Takings
+from config.schedule import POLLED
 from projects.models import Project
 from tests.console.world import build
 from webhooks.models import InboundEvent
@@ -78,7 +81,8 @@ def test_subscriptions_of_all_projects() -> None:
 
     found = overview.subscriptions()
 
-    assert (found["active"], found["trialing"], found["past_due"]) == (3, 2, 1)
+    assert [found[each].test for each in ("active", "trialing", "past_due")] == [3, 2, 1]
+    assert [found[each].live for each in ("active", "trialing", "past_due")] == [0, 0, 0]
     assert Subscription.objects.across_projects().count() == 7
 
 
@@ -101,9 +105,36 @@ def test_takings_by_currency() -> None:
     )
 
     assert overview.takings(NOW) == [
-        Takings(count=1, gross=Money(5000, "jpy"), refunded=Money(0, "jpy")),
-        Takings(count=1, gross=Money(2900, "usd"), refunded=Money(900, "usd")),
+        Takings(livemode=False, count=1, gross=Money(5000, "jpy"), refunded=Money(0, "jpy")),
+        Takings(livemode=False, count=1, gross=Money(2900, "usd"), refunded=Money(900, "usd")),
     ]
+
+
+def test_live_money_is_not_added_to_test_money() -> None:
+    build(size=2, now=NOW)
+    live = build(size=1, name="Neighbour", now=NOW).project
+    live.livemode = True
+    live.save()
+
+    found = overview.takings(NOW)
+    assert [(each.livemode, each.count) for each in found] == [(True, 1), (False, 2)]
+    assert [each.gross for each in found] == [Money(2900, "usd"), Money(5800, "usd")]
+    assert overview.subscriptions()["active"] == SubscriptionCount(live=1, test=1)
+
+
+def test_what_is_late_by_the_clock_stands_first(viewer: Client) -> None:
+    now = timezone.now()
+    heartbeats.beat_all(dict.fromkeys(POLLED, now))
+    heartbeats.beat(name="entitlements.expire_credits", at=now - timedelta(minutes=5))
+
+    runs = overview.gather(now)["chores"]
+    assert [(each.task, each.is_late) for each in runs[:2]] == [
+        ("entitlements.expire_credits", True),
+        (runs[1].task, False),
+    ]
+    page = viewer.get("/admin/").text
+    assert "Expire credits" in page
+    assert page.index("Expire credits") < page.index("Sync what is due")
 
 
 def test_page_shows_them(viewer: Client) -> None:
