@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sandbox.errors import StripeFailure, unauthorized
 from sandbox.objects import Object
+from sandbox.permissions import Permissions, check_names
 from sandbox.resources import account as account_resource
 
 if TYPE_CHECKING:
@@ -14,9 +17,31 @@ if TYPE_CHECKING:
 SYSTEM = "_system"
 
 
-def open_account(world: World, *, id: str, secret_key: str) -> None:
-    """Make the account and its key if they are new. A revoked key stays revoked."""
-    key: Object = {"object": "_secret_key", "id": secret_key, "account": id, "revoked": False}
+@dataclass(frozen=True)
+class Caller:
+    """Who sends a request: an account, by a key that may do this much."""
+
+    account: str
+    permissions: Permissions
+
+
+def open_account(
+    world: World, *, id: str, secret_key: str, permissions: Iterable[str] | None = None
+) -> None:
+    """Make the account and its key if they are new. A revoked key stays revoked.
+
+    With ``permissions`` it is a restricted key (``rk_test_…``), with these only. Raises
+    ``ValueError`` for a permission that Stripe does not have.
+    """
+    granted = None if permissions is None else sorted(permissions)
+    check_names(granted or ())
+    key: Object = {
+        "object": "_secret_key",
+        "id": secret_key,
+        "account": id,
+        "revoked": False,
+        "permissions": granted,
+    }
     with world.lock:
         if world.store.get((SYSTEM, "_secret_key", secret_key)) is None:
             world.store.write([((SYSTEM, "_secret_key", secret_key), key)])
@@ -42,8 +67,8 @@ def ids(world: World) -> list[str]:
         return list(dict.fromkeys(key["account"] for key in keys))
 
 
-def authenticate(world: World, authorization: str | None, stripe_account: str | None) -> str:
-    """The account that a request speaks for. Raises 401 or 403 in Stripe's words."""
+def authenticate(world: World, authorization: str | None, stripe_account: str | None) -> Caller:
+    """Who a request speaks for. Raises 401 or 403 in Stripe's words."""
     secret_key = _bearer(authorization)
     stored = world.store.get((SYSTEM, "_secret_key", secret_key))
     if stored is None:
@@ -59,7 +84,8 @@ def authenticate(world: World, authorization: str | None, stripe_account: str | 
             status=403,
             code="account_invalid",
         )
-    return account
+    granted = stored.get("permissions")
+    return Caller(account, Permissions(granted, key=mask(secret_key), account=account))
 
 
 def mask(secret_key: str) -> str:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from sandbox import API_VERSION, accounts, engine, faults, forms, idempotency, own_time
+from sandbox.accounts import Caller
 from sandbox.errors import StripeFailure, internal, invalid
 from sandbox.expand import expand
 from sandbox.faults import Fault, FaultKind
@@ -52,7 +53,7 @@ class Answer:
 class _Call:
     request: Request
     request_id: str
-    account: str
+    caller: Caller
     route: Route
     ids: list[str]
     params: Params
@@ -75,7 +76,7 @@ class StripeAPI:
         return replace(answer, headers=_headers(request, request_id) | answer.headers)
 
     def _answer(self, request: Request, request_id: str) -> Answer:
-        account = accounts.authenticate(
+        caller = accounts.authenticate(
             self.world,
             request.headers.get("authorization"),
             request.headers.get("stripe-account"),
@@ -85,6 +86,7 @@ class StripeAPI:
         if matched is None:
             raise _unrecognized(request)
         route, ids = matched
+        caller.permissions.check_request(request.method, request.path)
         params = forms.decode(request.form)
         fault = self.world.faults.take(request.method, request.path)
         if fault and fault.kind.disconnects and not fault.kind.after_effect:
@@ -92,7 +94,7 @@ class StripeAPI:
         if fault and fault.kind is FaultKind.MALFORMED_BEFORE:
             return _spoilt(Answer(200, "{}"), fault)
         key = request.headers.get("idempotency-key") if request.method == "POST" else None
-        call = _Call(request, request_id, account, route, ids, params, key, fault)
+        call = _Call(request, request_id, caller, route, ids, params, key, fault)
         try:
             answer = self._once(call)
         except StripeFailure as failure:
@@ -108,7 +110,7 @@ class StripeAPI:
         if call.key is None:
             return self._execute(call)
         idempotency.check_key(call.key)
-        with idempotency.hold(self.world, call.account, call.key):
+        with idempotency.hold(self.world, call.caller.account, call.key):
             return self._execute(call)
 
     def _execute(self, call: _Call) -> Answer:
@@ -116,14 +118,14 @@ class StripeAPI:
             time.sleep(call.fault.seconds)
         cause = Cause(call.request_id, call.key)
         try:
-            with self.world.transaction(call.account, cause=cause) as tx:
+            with self.world.transaction(call.caller.account, cause=cause) as tx:
                 replayed = self._recall(tx, call)
                 if replayed:
                     return replayed
                 params = validate(call.params, call.route.params)
                 return self._perform(tx, call, params)
         except _RolledBack as refused:
-            with self.world.transaction(call.account) as tx:
+            with self.world.transaction(call.caller.account) as tx:
                 return self._remember(tx, call, _refuse(refused.failure, call.request_id))
 
     def _perform(self, tx: Transaction, call: _Call, params: Params) -> Answer:
@@ -136,7 +138,8 @@ class StripeAPI:
             paths = params.pop("expand", [])
             own_time.enter(tx, [*call.ids, *params.values()])
             body = call.route.handler(tx, params, *call.ids)
-            answer = Answer(200, dump(expand(tx, body, paths, INCLUDABLES)))
+            expanded = expand(tx, body, paths, INCLUDABLES, call.caller.permissions)
+            answer = Answer(200, dump(expanded))
         except StripeFailure as failure:
             if not failure.keep_effects:
                 raise _RolledBack(failure) from None

@@ -162,10 +162,15 @@ def roll_secret(world: World, data: Data, id: str) -> Any:
 
 @control("POST", "/accounts")
 def open_account(world: World, data: Data) -> Any:
-    """Another account, or another key for one: ``{"id": "acct_…", "secret_key": "sk_test_…"}``."""
+    """Another account, or another key for one: ``{"id": "acct_…", "secret_key": "sk_test_…"}``.
+
+    ``permissions`` makes it a restricted key: ``["customer_write", "invoice_read"]``.
+    """
     id = data.get("id") or world.ids.new("acct")
-    secret_key = data.get("secret_key") or f"sk_test_{world.ids.token(24)}"
-    accounts.open_account(world, id=id, secret_key=secret_key)
+    permissions = data.get("permissions")
+    prefix = "sk_test_" if permissions is None else "rk_test_"
+    secret_key = data.get("secret_key") or f"{prefix}{world.ids.token(24)}"
+    accounts.open_account(world, id=id, secret_key=secret_key, permissions=permissions)
     return {"id": id, "secret_key": secret_key}
 
 

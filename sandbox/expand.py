@@ -15,6 +15,7 @@ from stripe._object_classes import OBJECT_CLASSES
 
 from sandbox.errors import invalid
 from sandbox.objects import Object, copy
+from sandbox.permissions import Permissions
 from sandbox.routing import Include
 from sandbox.transaction import Transaction
 
@@ -23,8 +24,15 @@ MAX_DEPTH = 4
 Includables = dict[tuple[str, str], Include]
 
 
-def expand(tx: Transaction, body: Object, paths: list[str], includables: Includables) -> Object:
-    """A copy of the answer with each path expanded. Raises 400 for a path that cannot be."""
+def expand(
+    tx: Transaction,
+    body: Object,
+    paths: list[str],
+    includables: Includables,
+    permissions: Permissions,
+) -> Object:
+    """A copy of the answer with each path expanded. Raises 400 for a path that cannot be, and 403
+    for an object that the key may not read."""
     answer: Object = copy(body)
     for path in sorted(paths, key=len):
         names = path.split(".")
@@ -33,13 +41,16 @@ def expand(tx: Transaction, body: Object, paths: list[str], includables: Includa
                 f"You cannot expand more than {MAX_DEPTH} levels of a property. Property: {path}",
                 param="expand",
             )
-        _Expansion(tx, path, includables).visit(answer, names, cls=_class_of(answer))
+        _Expansion(tx, path, includables, permissions).visit(answer, names, cls=_class_of(answer))
     return answer
 
 
 class _Expansion:
-    def __init__(self, tx: Transaction, path: str, includables: Includables) -> None:
+    def __init__(
+        self, tx: Transaction, path: str, includables: Includables, permissions: Permissions
+    ) -> None:
         self.tx, self.path, self.includables = tx, path, includables
+        self.permissions = permissions
 
     def visit(self, body: Object, names: list[str], *, cls: type | None) -> None:
         name, rest = names[0], names[1:]
@@ -69,7 +80,11 @@ class _Expansion:
             return [self._resolve(item) for item in value]
         if not isinstance(value, str):
             return value
-        return copy(self.tx.find(value)) or value
+        found = self.tx.find(value)
+        if found is None:
+            return value
+        self.permissions.check_expanded(found["object"])
+        return copy(found)
 
     def _refusal(self) -> Exception:
         return invalid(

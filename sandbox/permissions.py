@@ -1,0 +1,117 @@
+"""Permissions of restricted keys (``rk_…``): one to read and one to write for each resource.
+
+Their names are Stripe's (docs.stripe.com/keys/permissions-reference). Writing includes reading. An
+object that an answer expands needs the permission to read it too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sandbox.errors import StripeFailure
+
+RESOURCES = {
+    "account": "connected_account",
+    "accounts": "connected_account",
+    "balance_transactions": "balance_transaction_source",
+    "billing/meter_event_adjustments": "billing_meter_event",
+    "billing/meter_events": "billing_meter_event",
+    "billing/meters": "billing_meter",
+    "billing_portal": "customer_portal",
+    "charges": "charge",
+    "checkout/sessions": "checkout_session",
+    "coupons": "coupon",
+    "credit_notes": "credit_note",
+    "customers": "customer",
+    "disputes": "dispute",
+    "events": "event",
+    "invoice_payments": "invoice",
+    "invoiceitems": "invoice",
+    "invoices": "invoice",
+    "payment_intents": "payment_intent",
+    "payment_methods": "payment_method",
+    "prices": "plan",
+    "products": "product",
+    "promotion_codes": "promotion_code",
+    "refunds": "charge",
+    "setup_intents": "setup_intent",
+    "subscription_items": "subscription",
+    "subscription_schedules": "subscription",
+    "subscriptions": "subscription",
+    "tax_rates": "tax_rate",
+    "test_helpers/test_clocks": "billing_clock",
+    "webhook_endpoints": "webhook",
+}
+"""Beginnings of paths under ``/v1/``, and their permissions without ``_read`` and ``_write``."""
+KINDS = {
+    "balance_transaction": "balance_transaction_source",
+    "price": "plan",
+    "refund": "charge",
+    "checkout.session": "checkout_session",
+    "billing_portal.configuration": "customer_portal",
+    "invoice_payment": "invoice",
+    "invoiceitem": "invoice",
+    "subscription_item": "subscription",
+    "subscription_schedule": "subscription",
+    "test_helpers.test_clock": "billing_clock",
+}
+"""Kinds of objects whose permission has another name than they."""
+IMPLIED = {
+    "checkout_session": {"payment_intent", "product", "setup_intent"},
+    "credit_note": {"invoice"},
+    "customer": {"billing_clock"},
+    "invoice": {"credit_note"},
+    "payment_intent": {"product"},
+    "plan": {"product"},
+    "payment_method": {"source"},
+}
+"""What a permission lets its holder read besides."""
+UNGUARDED = {"discount", "list"}
+NAMES = {f"{resource}_{way}" for resource in RESOURCES.values() for way in ("read", "write")}
+
+
+class Permissions:
+    """What a key may do; ``None`` stands for a secret key, which may do everything."""
+
+    def __init__(self, granted: Iterable[str] | None, *, key: str = "", account: str = "") -> None:
+        self._granted = None if granted is None else _with_implied(granted)
+        self._key, self._account = key, account
+
+    def check_request(self, method: str, path: str) -> None:
+        """Raises 403 when the key may not send this request."""
+        self._check(_of_path(path), "read" if method == "GET" else "write")
+
+    def check_expanded(self, kind: str) -> None:
+        """Raises 403 when the key may not read what a path of ``expand`` leads to."""
+        if kind not in UNGUARDED:
+            self._check(KINDS.get(kind, kind), "read")
+
+    def _check(self, resource: str, way: str) -> None:
+        wanted = f"{resource}_{way}"
+        if self._granted is None or wanted in self._granted:
+            return
+        raise StripeFailure(
+            f"The provided key '{self._key}' does not have the required permissions for this "
+            f"endpoint on account '{self._account}'. Having the 'rak_{wanted}' permission would "
+            "allow this request to continue.",
+            status=403,
+        )
+
+
+def check_names(granted: Iterable[str]) -> None:
+    """Raises ``ValueError`` for a permission that Stripe does not have."""
+    if unknown := sorted(set(granted) - NAMES):
+        raise ValueError(f"No such permission: {', '.join(unknown)}.")
+
+
+def _with_implied(granted: Iterable[str]) -> set[str]:
+    resources = {name.rpartition("_")[0] for name in granted}
+    implied = {each for name in resources for each in IMPLIED.get(name, ())}
+    return {*granted} | {f"{name}_read" for name in resources | implied}
+
+
+def _of_path(path: str) -> str:
+    names = path.removeprefix("/v1/").split("/")
+    if names[0] == "customers" and names[2:3] == ["payment_methods"]:
+        return "payment_method"
+    return RESOURCES.get("/".join(names[:2])) or RESOURCES[names[0]]
