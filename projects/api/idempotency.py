@@ -23,7 +23,8 @@ from projects.api.authentication import identify
 from projects.errors import KeysUnavailable, TokenRefused
 from projects.selectors.idempotency_keys import Caller
 from projects.services import idempotency
-from projects.services.idempotency import Answer, Claim, InFlight, LostClaim
+from projects.services.idempotency import Answer, Claim, LostClaim
+from projects.services.idempotency_leases import leases
 
 HEADER, REPLAYED = "Idempotency-Key", "Idempotent-Replayed"
 METHODS = frozenset({"POST", "PATCH", "DELETE"})
@@ -50,9 +51,10 @@ class IdempotencyMiddleware:
                 return self.get_response(request)
             if claim.answer is not None:
                 return _replay(claim.answer)
-            if _is_transactional(request):
-                return self._in_one_transaction(request, claim)
-            return self._then_keep(request, claim)
+            with leases.renewing(claim):
+                if _is_transactional(request):
+                    return self._in_one_transaction(request, claim)
+                return self._then_keep(request, claim)
         except (DomainError, DatabaseError) as error:
             refusal = refusal_of(error)
             if refusal is None:
@@ -68,8 +70,8 @@ class IdempotencyMiddleware:
                     idempotency.keep(claim=claim, answer=_answer(response))
                 else:
                     transaction.set_rollback(True)
-        except LostClaim as lost:
-            raise InFlight("Send it again in a moment.", retry_after=1) from lost
+        except LostClaim as error:
+            raise idempotency.lost(claim=claim) from error
         if not _is_kept(response):
             with suppress(LostClaim):
                 idempotency.give_back(claim=claim)

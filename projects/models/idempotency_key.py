@@ -7,24 +7,31 @@ from common.models import ProjectOwned
 
 KEPT_FOR = timedelta(hours=24)
 """After which a key is new again."""
-LOCKED_FOR = timedelta(seconds=60)
-"""Longer than any request takes: an older lock is a crash, and may be taken over."""
+LEASE = timedelta(seconds=5)
+"""How long a claim holds without a sign of life of the process that answers it."""
+OLD_LOCK = timedelta(seconds=60)
+"""How long the lock of a process of the last version holds, which knows of no lease."""
 
 
 class OnceOnly(models.Model):
     """An ``Idempotency-Key``: which request it stands for and what was answered.
 
     ``locked_at`` says that the request is under way, ``status`` that it has been answered; with
-    neither it was given back, to be tried again. The answer is encrypted: it may hold a new key.
+    neither it was given back, to be tried again. ``locked_until`` is the end of the lease, by the
+    database's clock, which the process that answers renews while it lives. The answer is
+    encrypted: it may hold a new key.
     """
 
     key = models.CharField(max_length=255)
     fingerprint = models.CharField(max_length=64)
     locked_at = models.DateTimeField(null=True)
+    locked_until = models.DateTimeField(null=True)
     status = models.PositiveSmallIntegerField(null=True)
     headers = models.JSONField(default=dict)
     answer = models.TextField(blank=True)
     created_at = models.DateTimeField()
+    lease_left: timedelta | None = None
+    """What is left of the lease, of a row that ``selectors.idempotency_keys.lock`` has read."""
 
     class Meta:
         abstract = True
@@ -40,10 +47,6 @@ class OnceOnly(models.Model):
     def is_over(self, at: datetime) -> bool:
         """Whether the key is new again."""
         return self.created_at + KEPT_FOR <= at
-
-    def is_under_way(self, at: datetime) -> bool:
-        """Whether another request holds it, and may still be alive."""
-        return self.locked_at is not None and at < self.locked_at + LOCKED_FOR
 
 
 class IdempotencyKey(ProjectOwned, OnceOnly):

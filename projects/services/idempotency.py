@@ -1,22 +1,27 @@
 """The same request under the same ``Idempotency-Key`` is carried out once (docs/rules.md, R10).
 
 ``claim`` before the work, ``keep`` with its answer or ``give_back`` when the caller should try
-again. A claim is a row that commits before the work starts, so a second request sees it. A crash
-leaves a lock behind; after a minute the next request takes it over, and from then on the lock's
-time is the fence: whoever was thought dead can no longer keep an answer.
+again. A claim is a row that commits before the work starts, so a second request sees it. It is a
+lease of a few seconds, which the process that answers renews while it lives
+(``idempotency_leases``). After a crash nobody does, and the next request takes it over. The time
+of the claim is the fence: whoever was thought dead can no longer keep an answer.
 """
 
 import base64
 import hashlib
+from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from math import ceil
 
 from django.db import IntegrityError, transaction
+from django.db.models.functions import Now
 
 from common import crypto
 from common.errors import Conflict, Invalid
 from projects.credentials import PlatformCredential, ProjectCredential, UserCredential
 from projects.models import IdempotencyKey, OnceOnly, PlatformIdempotencyKey
+from projects.models.idempotency_key import LEASE
 from projects.selectors import idempotency_keys
 from projects.selectors.idempotency_keys import Caller
 
@@ -102,6 +107,7 @@ def _new(*, caller: Caller, key: str, fingerprint: str, at: datetime) -> OnceOnl
             key=key,
             fingerprint=fingerprint,
             locked_at=at,
+            locked_until=Now() + LEASE,
             created_at=at,
         )
     return IdempotencyKey.objects.create(
@@ -109,6 +115,7 @@ def _new(*, caller: Caller, key: str, fingerprint: str, at: datetime) -> OnceOnl
         key=idempotency_keys.stored(caller=caller, key=key),
         fingerprint=fingerprint,
         locked_at=at,
+        locked_until=Now() + LEASE,
         created_at=at,
     )
 
@@ -117,16 +124,16 @@ def _claim_again(*, caller: Caller, key: str, fingerprint: str, at: datetime) ->
     with transaction.atomic():
         row = idempotency_keys.lock(caller=caller, key=key)
         if row is None:  # purged between the two statements
-            raise InFlight("Send it again.", retry_after=1)
+            raise InFlight("Send it again then.", retry_after=1)
         if row.is_over(at):
             row.fingerprint, row.created_at, row.status, row.answer = fingerprint, at, None, ""
         elif row.fingerprint != fingerprint:
             raise KeyReused("Send each new request with a key of its own.")
         elif row.status is not None:
             return Claim(caller, row, _answer(row))
-        elif row.is_under_way(at):
-            raise InFlight("Send it again in a moment.", retry_after=1)
-        row.locked_at = at
+        elif (left := seconds(row.lease_left)) > 0:
+            raise InFlight("Send it again then.", retry_after=left)
+        row.locked_at, row.locked_until = at, Now() + LEASE
         row.save()
     return Claim(caller, row)
 
@@ -141,6 +148,27 @@ def keep(*, claim: Claim, answer: Answer) -> None:
 def give_back(*, claim: Claim) -> None:
     """Nothing was carried out: the next request with this key tries again."""
     _settle(claim, locked_at=None)
+
+
+def renew(*, claims: Collection[Claim]) -> None:
+    """Say that whoever answers these requests lives; what has been taken over stays so."""
+    for model in (IdempotencyKey, PlatformIdempotencyKey):
+        held = {each.row.pk: each.row.locked_at for each in claims if isinstance(each.row, model)}
+        if held:
+            with transaction.atomic():
+                ids = idempotency_keys.lock_many(model, held=held)
+                idempotency_keys.every(model).filter(pk__in=ids).update(locked_until=Now() + LEASE)
+
+
+def lost(*, claim: Claim) -> InFlight:
+    """What to tell the caller whose claim another request has taken over."""
+    left = idempotency_keys.lease_left(caller=claim.caller, row_id=claim.row.pk)
+    return InFlight("Send it again then.", retry_after=max(seconds(left), 1))
+
+
+def seconds(lease_left: timedelta | None) -> int:
+    """Whole seconds until the lease is over for certain; 0 when it is or there is none."""
+    return max(ceil(lease_left.total_seconds()), 0) if lease_left else 0
 
 
 def purge(*, at: datetime) -> int:

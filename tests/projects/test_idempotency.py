@@ -1,6 +1,7 @@
 """The promise of ``Idempotency-Key``, through HTTP, against every way it could be broken."""
 
 import threading
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -8,15 +9,26 @@ from typing import Any
 import pytest
 import time_machine
 from django.db import connection
+from django.db.models.functions import Now
 from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory
 
 from projects.api.idempotency import IdempotencyMiddleware
-from projects.credentials import ProjectCredential
-from projects.models import ApiKey, App, Customer, IdempotencyKey, Project
-from projects.models.idempotency_key import KEPT_FOR, LOCKED_FOR
+from projects.credentials import PlatformCredential, ProjectCredential
+from projects.models import (
+    ApiKey,
+    App,
+    Customer,
+    IdempotencyKey,
+    PlatformIdempotencyKey,
+    PlatformKey,
+    Project,
+)
+from projects.models.idempotency_key import KEPT_FOR, LEASE, OLD_LOCK
+from projects.selectors import idempotency_keys
 from projects.services import idempotency
 from projects.services.idempotency import Answer, Claim, InFlight, KeyReused, LostClaim
+from projects.services.idempotency_leases import RENEWAL_SECONDS, Leases
 from tests.api_client import ApiClient
 from tests.factories.projects import key_of
 
@@ -222,20 +234,53 @@ def claim(caller: ProjectCredential, at: datetime, *, same: str = "a") -> Claim:
 ANSWER = Answer(status=201, headers={"Content-Type": "application/json"}, body=b"\x00\xff{}")
 
 
+LATER = START + timedelta(seconds=1)
+
+
+def let_the_lease_end(project: Project, *, left: timedelta = timedelta(0)) -> None:
+    IdempotencyKey.objects.for_project(project).update(locked_until=Now() + left)
+
+
 def test_a_second_request_waits_for_the_first(caller: ProjectCredential) -> None:
     first = claim(caller, START)
     assert first.answer is None
 
     with pytest.raises(InFlight) as refused:
-        claim(caller, START + LOCKED_FOR - timedelta(seconds=1))
-    assert refused.value.retry_after == 1
+        claim(caller, LATER)
+    assert refused.value.retry_after == LEASE.total_seconds()
     idempotency.keep(claim=first, answer=ANSWER)
-    assert claim(caller, START + LOCKED_FOR).answer == ANSWER
+    assert claim(caller, LATER).answer == ANSWER
 
 
-def test_a_crashed_request_is_taken_over(caller: ProjectCredential) -> None:
+@pytest.mark.parametrize(("left", "told"), [(0.5, 1), (1.5, 2), (3.9, 4)])
+def test_when_to_come_back_is_when_the_lease_ends(
+    caller: ProjectCredential, project: Project, left: float, told: int
+) -> None:
+    claim(caller, START)
+    let_the_lease_end(project, left=timedelta(seconds=left))
+
+    with pytest.raises(InFlight) as refused:
+        claim(caller, LATER)
+    assert refused.value.retry_after == told
+
+
+def test_the_lock_of_a_process_that_knows_no_lease_holds_a_minute(
+    caller: ProjectCredential, project: Project
+) -> None:
+    claim(caller, START)
+    rows_of = IdempotencyKey.objects.for_project(project)
+    rows_of.update(locked_until=None, locked_at=Now() - OLD_LOCK + timedelta(seconds=9.5))
+    with pytest.raises(InFlight) as refused:
+        claim(caller, LATER)
+    assert refused.value.retry_after == 10
+    rows_of.update(locked_at=Now() - OLD_LOCK)
+    assert claim(caller, LATER).answer is None
+
+
+def test_a_crashed_request_is_taken_over(caller: ProjectCredential, project: Project) -> None:
     crashed = claim(caller, START)
-    taken = claim(caller, START + LOCKED_FOR)
+    let_the_lease_end(project)
+    taken = claim(caller, LATER)
     assert taken.answer is None
 
     with pytest.raises(LostClaim):
@@ -244,13 +289,61 @@ def test_a_crashed_request_is_taken_over(caller: ProjectCredential) -> None:
         idempotency.give_back(claim=crashed)
     other = Answer(status=200, headers={}, body=b"mine")
     idempotency.keep(claim=taken, answer=other)
-    assert claim(caller, START + LOCKED_FOR * 2).answer == other
+    assert claim(caller, LATER).answer == other
+
+
+def test_a_claim_is_renewed_while_its_process_lives(
+    caller: ProjectCredential, project: Project
+) -> None:
+    now = [100.0]
+    leases, held = Leases(clock=lambda: now[0]), claim(caller, START)
+    let_the_lease_end(project, left=timedelta(seconds=1))
+    with leases.renewing(held):
+        leases.renew()  # it has only just begun
+        assert left_of(caller, held) <= timedelta(seconds=1)
+        now[0] += RENEWAL_SECONDS
+        leases.renew()
+        assert left_of(caller, held) > timedelta(seconds=4)
+    let_the_lease_end(project)
+    leases.renew()
+    assert left_of(caller, held) <= timedelta(0)
+
+
+def test_what_was_taken_over_is_not_renewed_by_the_dead(
+    caller: ProjectCredential, project: Project
+) -> None:
+    crashed = claim(caller, START)
+    let_the_lease_end(project)
+    taken = claim(caller, LATER)
+    let_the_lease_end(project, left=timedelta(seconds=1))
+    idempotency.renew(claims=[crashed])
+    assert left_of(caller, taken) <= timedelta(seconds=1)
+    idempotency.renew(claims=[taken])
+    assert left_of(caller, taken) > timedelta(seconds=4)
+
+
+def test_a_platform_keys_claim_is_renewed_too(db: None) -> None:
+    PlatformKey.objects.create(pk="key_p", name="p", digest="d")
+    caller = PlatformCredential(key_id="key_p")
+    held = idempotency.claim(caller=caller, key="k", fingerprint="a", at=START)
+    PlatformIdempotencyKey.objects.update(locked_until=Now())
+    idempotency.renew(claims=[held])
+    left = idempotency_keys.lease_left(caller=caller, row_id=held.row.pk)
+    assert left is not None
+    assert left > timedelta(seconds=4)
+
+
+def left_of(caller: ProjectCredential, held: Claim) -> timedelta:
+    left = idempotency_keys.lease_left(caller=caller, row_id=held.row.pk)
+    assert left is not None
+    return left
 
 
 def test_a_crash_does_not_free_the_key_for_another_request(caller: ProjectCredential) -> None:
     claim(caller, START)
+    let_the_lease_end(caller.project)
     with pytest.raises(KeyReused):
-        claim(caller, START + LOCKED_FOR, same="b")
+        claim(caller, LATER, same="b")
 
 
 def through(request: HttpRequest, view: Any) -> HttpResponse:
@@ -304,7 +397,28 @@ def test_a_process_that_dies_before_its_answer_did_nothing(
     with pytest.raises(SystemExit):
         through(request_once, view)
     assert Customer.objects.for_project(project).count() == 0
-    assert rows(project)[0].locked_at is not None
+    refused = through(request_once, lambda request: HttpResponse("{}", status=201))
+    assert (refused.status_code, refused.headers["Retry-After"]) == (409, "5")
+    let_the_lease_end(project)
+    again = through(request_once, lambda request: HttpResponse("{}", status=201))
+    assert again.status_code == 201
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_request_that_takes_longer_than_its_lease_keeps_it(
+    request_once: HttpRequest, project: Project
+) -> None:
+    """Whatever the view waits for, its process renews the claim meanwhile."""
+
+    def view(request: HttpRequest) -> HttpResponse:
+        assert connection.in_atomic_block
+        begun, deadline = rows(project)[0].locked_until, time.monotonic() + 20
+        while rows(project)[0].locked_until == begun:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        return HttpResponse("{}", status=201)
+
+    assert through(request_once, view).status_code == 201
 
 
 @pytest.mark.django_db(transaction=True)
@@ -313,11 +427,12 @@ def test_a_request_that_was_given_up_on_does_nothing_after_all(
 ) -> None:
     def view(request: HttpRequest) -> HttpResponse:
         Customer.objects.create(project=project, user_id="u1")
-        IdempotencyKey.objects.for_project(project).update(locked_at=START)  # somebody took over
+        taken_over = {"locked_at": START, "locked_until": Now() + timedelta(seconds=2.5)}
+        IdempotencyKey.objects.for_project(project).update(**taken_over)
         return HttpResponse("{}", status=201)
 
     answer = through(request_once, view)
-    assert (answer.status_code, answer.headers["Retry-After"]) == (409, "1")
+    assert (answer.status_code, answer.headers["Retry-After"]) == (409, "5")
     assert Customer.objects.for_project(project).count() == 0
 
 
