@@ -2,12 +2,24 @@
 
 import re
 from contextvars import ContextVar
+from dataclasses import dataclass
 
 import structlog
 
 from common.ids import new_id
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
+request_key: ContextVar["RequestKey | None"] = ContextVar("request_key", default=None)
+"""The ``Idempotency-Key`` under which the current request is carried out, if it has one."""
+
+
+@dataclass(frozen=True, slots=True)
+class RequestKey:
+    """Names a request and all its retries. ``is_retry``: an earlier try may have done a part."""
+
+    value: str
+    is_retry: bool
+
 
 _ACCEPTABLE = re.compile(r"[A-Za-z0-9._\-]{1,64}")
 

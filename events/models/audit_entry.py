@@ -22,6 +22,13 @@ class AuditEntry(models.Model):
     before = models.JSONField(default=dict)
     after = models.JSONField(default=dict)
     request_id = models.CharField(max_length=64, blank=True)
+    request_key = models.CharField(
+        max_length=64,
+        blank=True,
+        default="",
+        editable=False,
+        help_text="The same for all tries of one request with an Idempotency-Key.",
+    )
     recorded_at = models.DateTimeField()
 
     class Meta:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from common.context import request_id
+from common.context import request_id, request_key
 from events.models import AuditEntry
 
 
@@ -18,8 +18,13 @@ def record(
     before: dict[str, Any] | None = None,
     after: dict[str, Any] | None = None,
 ) -> AuditEntry:
-    """Append one entry. ``before`` and ``after`` hold what changed, never a secret."""
-    return AuditEntry.objects.create(
+    """Append one entry. ``before`` and ``after`` hold what changed, never a secret.
+
+    A retry of a request with an ``Idempotency-Key`` adds no second entry for what an earlier try
+    has written down: that one is returned.
+    """
+    key = request_key.get()
+    entry = AuditEntry(
         project_id=project_id,
         actor=actor,
         action=action,
@@ -28,5 +33,22 @@ def record(
         before=before or {},
         after=after or {},
         request_id=request_id.get(),
+        request_key=key.value if key else "",
         recorded_at=at,
     )
+    if key and key.is_retry and (earlier := _earlier(entry)):
+        return earlier
+    entry.save(force_insert=True)
+    return entry
+
+
+def _earlier(entry: AuditEntry) -> AuditEntry | None:
+    """What an earlier try of the same request has written down of the same act."""
+    same = AuditEntry.objects.filter(
+        subject=entry.subject,
+        request_key=entry.request_key,
+        action=entry.action,
+        project_id=entry.project_id,
+        after=entry.after,
+    )
+    return same.order_by("-pk").first()

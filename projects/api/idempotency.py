@@ -5,7 +5,8 @@ business (2xx, 402, 409). A request that was malformed, not allowed, or met a fa
 nothing, so it gives its key back and a retry runs.
 """
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 from django.core.exceptions import RequestDataTooBig
 from django.db import DatabaseError, transaction
@@ -16,6 +17,7 @@ from rest_framework.authentication import get_authorization_header
 from rest_framework.exceptions import AuthenticationFailed
 
 from common.api.problems import plain, refusal_of
+from common.context import request_key
 from common.errors import DomainError
 from common.middleware import Handler
 from projects.api import user_authentication
@@ -51,7 +53,7 @@ class IdempotencyMiddleware:
                 return self.get_response(request)
             if claim.answer is not None:
                 return _replay(claim.answer)
-            with leases.renewing(claim):
+            with leases.renewing(claim), _named(claim):
                 if _is_transactional(request):
                     return self._in_one_transaction(request, claim)
                 return self._then_keep(request, claim)
@@ -86,6 +88,16 @@ class IdempotencyMiddleware:
             else:
                 idempotency.give_back(claim=claim)
         return response
+
+
+@contextmanager
+def _named(claim: Claim) -> Iterator[None]:
+    """What is written in the block knows which request it is for."""
+    token = request_key.set(claim.request_key)
+    try:
+        yield
+    finally:
+        request_key.reset(token)
 
 
 def _claim(request: HttpRequest) -> Claim | None:

@@ -18,6 +18,7 @@ from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 
 from common import crypto
+from common.context import RequestKey
 from common.errors import Conflict, Invalid
 from projects.credentials import PlatformCredential, ProjectCredential, UserCredential
 from projects.models import IdempotencyKey, OnceOnly, PlatformIdempotencyKey
@@ -62,6 +63,13 @@ class Claim:
     caller: Caller
     row: OnceOnly
     answer: Answer | None = None
+    is_retry: bool = False
+    """Whether an earlier try may have done a part of the work."""
+
+    @property
+    def request_key(self) -> RequestKey:
+        """The same for every try of the request. A day later the row stands for another one."""
+        return RequestKey(f"{self.row.pk}.{int(self.row.created_at.timestamp())}", self.is_retry)
 
 
 def fingerprint(*, caller: Caller, method: str, path: str, body: bytes) -> str:
@@ -125,7 +133,8 @@ def _claim_again(*, caller: Caller, key: str, fingerprint: str, at: datetime) ->
         row = idempotency_keys.lock(caller=caller, key=key)
         if row is None:  # purged between the two statements
             raise InFlight("Send it again then.", retry_after=1)
-        if row.is_over(at):
+        is_over = row.is_over(at)
+        if is_over:
             row.fingerprint, row.created_at, row.status, row.answer = fingerprint, at, None, ""
         elif row.fingerprint != fingerprint:
             raise KeyReused("Send each new request with a key of its own.")
@@ -135,7 +144,7 @@ def _claim_again(*, caller: Caller, key: str, fingerprint: str, at: datetime) ->
             raise InFlight("Send it again then.", retry_after=left)
         row.locked_at, row.locked_until = at, Now() + LEASE
         row.save()
-    return Claim(caller, row)
+    return Claim(caller, row, is_retry=not is_over)
 
 
 def keep(*, claim: Claim, answer: Answer) -> None:
