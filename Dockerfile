@@ -41,8 +41,9 @@ RUN ENCRYPTION_KEYS="build:$(head -c 32 /dev/urandom | base64 -w 0)" \
 
 FROM base AS tollgate
 ENV PATH=/venv/bin:$PATH DJANGO_SETTINGS_MODULE=config.settings.production \
-    GRANIAN_INTERFACE=wsgi GRANIAN_HOST=0.0.0.0 GRANIAN_PORT=8000 \
-    GRANIAN_WORKERS=2 GRANIAN_BLOCKING_THREADS=8 GRANIAN_WORKERS_KILL_TIMEOUT=30 \
+    GRANIAN_INTERFACE=rsgi GRANIAN_HTTP=1 GRANIAN_WEBSOCKETS=false \
+    GRANIAN_HOST=0.0.0.0 GRANIAN_PORT=8000 GRANIAN_WORKERS=2 GRANIAN_WORKERS_KILL_TIMEOUT=30 \
+    GRANIAN_HTTP1_HEADER_READ_TIMEOUT=10000 GRANIAN_BACKLOG=2048 GRANIAN_BACKPRESSURE=4096 \
     GRANIAN_RESPAWN_FAILED_WORKERS=true
 COPY --from=packages /venv /venv
 COPY . .
@@ -51,4 +52,4 @@ USER tollgate
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s \
     CMD ["python", "deploy/healthcheck.py"]
-CMD ["granian", "config.wsgi:application"]
+CMD ["granian", "config.rsgi:application"]

@@ -12,7 +12,7 @@ from benchmarks.environments import NoEnvironment, python_of
 from benchmarks.place import Place
 from config.embedded import CHECKOUT
 from config.processes import free_port
-from config.stack.programs import WEB_WORKERS, web
+from config.stack.programs import WEB_WORKERS, peer
 
 HERE = Path(__file__).resolve().parent
 DJSTRIPE = "benchmarks.peers.dj"
@@ -33,7 +33,7 @@ def bare(place: Place, database_url: str) -> Peer:
     """Views with nothing around them, on the product's own server."""
     port = free_port()
     environment = place.environment(database_url, place.redis_url(0))
-    place.start("bare", web(port, "benchmarks.peers.bare:application"), port, environment)
+    place.start("bare", peer(port, "benchmarks.peers.bare:application"), port, environment)
     return Peer(f"http://127.0.0.1:{port}", "")
 
 
@@ -73,7 +73,7 @@ def djstripe(place: Place) -> Peer | None:
 
     url = place.kept("djstripe", make, of=(HERE / "peers" / "dj.py").read_text())
     port = free_port()
-    command = [python, *web(port, f"{DJSTRIPE}:application")[1:]]
+    command = [python, *peer(port, f"{DJSTRIPE}:application")[1:]]
     place.start("djstripe", command, port, _alone(place, url))
     return Peer(f"http://127.0.0.1:{port}", "")
 

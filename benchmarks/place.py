@@ -162,6 +162,7 @@ class Place:
             "REDIS_URL": redis_url,
             "ALLOWED_HOSTS": "127.0.0.1",
             "PUBLIC_URL": "http://127.0.0.1",
+            "TRUSTED_PROXIES": "none",
             "PYTHONUNBUFFERED": "1",
         }
 

@@ -41,14 +41,7 @@ class ReadyAnswers:
             request_id = context.begin(environ.get("HTTP_X_REQUEST_ID", ""))
             body = ready(environ)
             if body is not None:
-                start_response(
-                    "200 OK",
-                    [
-                        ("Content-Type", "application/json"),
-                        ("X-Request-ID", request_id),
-                        ("X-Content-Type-Options", "nosniff"),
-                    ],
-                )
+                start_response("200 OK", _headers(request_id))
                 tally.note(
                     method=environ["REQUEST_METHOD"],
                     path=environ["PATH_INFO"],
@@ -57,6 +50,32 @@ class ReadyAnswers:
                 )
                 return [body]
         return _whole(self._django(environ, start_response))
+
+
+def copied(environ: Environ) -> tuple[list[tuple[str, str]], bytes] | None:
+    """Headers and body of the 200 to an everyday check of which this process has a copy, else None.
+
+    For the event loop: neither Redis nor the database is asked. ``environ`` needs the query and the
+    headers Host, Authorization, X-Request-ID and Idempotency-Key only.
+    """
+    if "HTTP_IDEMPOTENCY_KEY" in environ or not is_our_host(environ):
+        return None
+    started = time.perf_counter()
+    question = check.ready_for(environ)
+    body = None if question is None else question.copied()
+    if body is None:
+        return None
+    request_id = context.choose(environ.get("HTTP_X_REQUEST_ID", ""))
+    tally.note(method="GET", path=CHECK, status=200, started=started)
+    return _headers(request_id), body
+
+
+def _headers(request_id: str) -> list[tuple[str, str]]:
+    return [
+        ("Content-Type", "application/json"),
+        ("X-Request-ID", request_id),
+        ("X-Content-Type-Options", "nosniff"),
+    ]
 
 
 def _ready(environ: Environ) -> Callable[[Environ], bytes | None] | None:

@@ -1,4 +1,4 @@
-"""What the web server serves: `granian --interface wsgi config.wsgi:application`."""
+"""The WSGI application, which `config.rsgi` serves."""
 
 import gc
 import os

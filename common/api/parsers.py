@@ -20,6 +20,11 @@ class BodyTooLarge(APIException):
     default_detail = "The body may have at most 1 MiB."
 
 
+class BodyTooSlow(APIException):
+    status_code = 408
+    default_detail = "The body did not arrive in time. Send it again over a faster connection."
+
+
 def _no_constant(name: str) -> Any:
     raise ParseError(f"{name} is not JSON.")
 

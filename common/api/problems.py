@@ -13,7 +13,7 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
-from common.api.parsers import BodyTooLarge
+from common.api.parsers import BodyTooLarge, BodyTooSlow
 from common.context import request_id
 from common.errors import DomainError, NotFound, Unauthorized, Unavailable
 
@@ -30,6 +30,7 @@ CODES: dict[type[exceptions.APIException], tuple[str, str]] = {
     exceptions.MethodNotAllowed: ("method-not-allowed", "The method is not allowed here."),
     exceptions.UnsupportedMediaType: ("unsupported-media-type", "Send application/json."),
     BodyTooLarge: ("body-too-large", "The body is too large."),
+    BodyTooSlow: ("body-too-slow", "The body took too long to arrive."),
     exceptions.Throttled: ("rate-limited", "Too many requests."),
 }
 """What REST framework's own refusals are called; ours carry their code themselves."""

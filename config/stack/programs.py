@@ -8,6 +8,11 @@ from config.stack.program import Program
 from config.stack.readiness import responds, serves, takes_tasks
 
 WEB_WORKERS, WEB_THREADS = 2, 8
+WEB_BACKLOG, WEB_CONNECTIONS = 2048, 4096
+"""Connections that wait to be accepted, and that a process accepts. It closes the oldest idle ones
+long before it has that many (``config.server.limits``)."""
+HEAD_MS = 10_000
+"""In which a head has to arrive, the first one and each after an answer."""
 WORKER_PROCESSES = 2
 SANDBOX_STATE = "sandbox.sqlite3"
 
@@ -43,13 +48,27 @@ def _sandbox(var: Path, web_port: int, port: int, environment: Mapping[str, str]
     ]
 
 
-def web(port: int, application: str = "config.wsgi:application") -> list[str]:
-    """The web server's command, for the product or for what it is compared with."""
+def web(port: int) -> list[str]:
+    """The web server's command."""
+    return [
+        *_granian(port, "rsgi"),
+        # Only HTTP/1: granian's choice between 1 and 2 waits for a first byte without a time-out.
+        *("--http", "1", "--no-ws", "--http1-header-read-timeout", str(HEAD_MS)),
+        *("--backlog", str(WEB_BACKLOG), "--backpressure", str(WEB_CONNECTIONS)),
+        "config.rsgi:application",
+    ]
+
+
+def peer(port: int, application: str) -> list[str]:
+    """The same server with a WSGI application that the product is compared with."""
+    return [*_granian(port, "wsgi"), "--blocking-threads", str(WEB_THREADS), application]
+
+
+def _granian(port: int, interface: str) -> list[str]:
     return [
         *_module("granian"),
-        *("--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port)),
-        *("--workers", str(WEB_WORKERS), "--blocking-threads", str(WEB_THREADS)),
-        *("--log-level", "warning", application),
+        *("--interface", interface, "--host", "127.0.0.1", "--port", str(port)),
+        *("--workers", str(WEB_WORKERS), "--log-level", "warning"),
     ]
 
 

@@ -10,7 +10,8 @@ import yaml
 
 from billing.conf import BillingSettings
 from config.embedded.postgres import SETTINGS
-from config.stack.programs import WEB_THREADS
+from config.server.limits import Limits
+from config.stack.programs import web
 from tests.config.test_production import COMPLETE
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -52,10 +53,27 @@ def test_example_holds_no_secret() -> None:
 
 
 def test_a_hanging_stripe_leaves_threads_to_the_rest() -> None:
-    image = re.search(r"GRANIAN_BLOCKING_THREADS=(\d+)", (ROOT / "Dockerfile").read_text())
-    assert image is not None
     waiting = {int(example_variables()["STRIPE_CONCURRENCY"]), BillingSettings().stripe_concurrency}
-    assert max(waiting) + 2 <= min(int(image[1]), WEB_THREADS)
+    assert max(waiting) + 2 <= Limits().threads
+
+
+def test_the_image_starts_the_web_server_as_the_stack_does() -> None:
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    options = dict(re.findall(r"GRANIAN_(\w+)=(\S+)", dockerfile))
+    command = web(8000)
+    for option, variable in [
+        ("--interface", "INTERFACE"),
+        ("--http", "HTTP"),
+        ("--http1-header-read-timeout", "HTTP1_HEADER_READ_TIMEOUT"),
+        ("--backlog", "BACKLOG"),
+        ("--backpressure", "BACKPRESSURE"),
+        ("--workers", "WORKERS"),
+    ]:
+        assert command[command.index(option) + 1] == options[variable], option
+    assert "--no-ws" in command
+    assert options["WEBSOCKETS"] == "false"
+    assert f'CMD ["granian", "{command[-1]}"]' in dockerfile
+    assert Limits().max_connections < int(options["BACKPRESSURE"])
 
 
 def test_image_collects_static_files_with_every_required_variable() -> None:

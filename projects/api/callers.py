@@ -1,0 +1,22 @@
+"""Who calls the API: a project's or the platform's key, or on ``/billing/*`` a signed-in user."""
+
+from django.http import HttpRequest
+from django.utils import timezone
+from rest_framework.authentication import get_authorization_header
+
+from projects.api import user_authentication
+from projects.api.authentication import identify
+from projects.credentials import PlatformCredential, ProjectCredential, UserCredential
+
+USERS = user_authentication.PREFIX
+
+
+def find(request: HttpRequest) -> ProjectCredential | PlatformCredential | UserCredential | None:
+    """The caller, before a view is chosen; None when the request has no ``Authorization``.
+
+    Raises AuthenticationFailed, TokenRefused or KeysUnavailable.
+    """
+    if request.path_info.startswith(USERS):
+        return user_authentication.identify(request)
+    header = get_authorization_header(request)  # type: ignore[arg-type]  # it reads META
+    return identify(header, at=timezone.now())
