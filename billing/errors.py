@@ -47,6 +47,18 @@ class DiscountRefused(Conflict):
     code, title = "discount-refused", "This discount cannot be used here."
 
 
+class TypedCodesNotOffered(Conflict):
+    code, title = "typed-codes-not-offered", "Buyers cannot type codes on Stripe's pages here."
+
+
+class PromotionCodeExists(Conflict):
+    code, title = "promotion-code-exists", "An active promotion code of the project reads the same."
+
+
+class ProductRequired(Conflict):
+    code, title = "product-required", "A coupon needs a product to be for."
+
+
 class AlreadySubscribed(Conflict):
     code, title = "already-subscribed", "The customer already has this product."
 

@@ -5,6 +5,7 @@ from django.utils import timezone
 
 from billing.services import (
     carts,
+    coupon_coverage,
     customer_copies,
     forwarding,
     intents,
@@ -27,6 +28,11 @@ def drain() -> None:
 @shared_task(name="billing.close_carts")
 def close_carts() -> None:
     carts.close_due(at=timezone.now())
+
+
+@shared_task(name="billing.confine_coupons")
+def confine_coupons() -> None:
+    coupon_coverage.confine_due(at=timezone.now())
 
 
 @shared_task(name="billing.finish_intents")

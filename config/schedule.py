@@ -27,6 +27,7 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     "expire credits": _every(30, "entitlements.expire_credits"),
     "tell what time alone has changed": _every(5, "entitlements.tell_due"),
     "write down which carts are over": _every(300, "billing.close_carts"),
+    "limit coupons of shared accounts to their projects": _every(3600, "billing.confine_coupons"),
     "look for events that never arrived": _every(600, "webhooks.catch_up"),
     "compare with Stripe": _every(86_400, "billing.reconcile"),
     "make tables for records of use": _every(3600, "usage.make_partitions"),

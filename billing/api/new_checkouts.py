@@ -57,7 +57,8 @@ class PageSerializer(StrictSerializer):
         max_length=LONGEST_URL, allow_blank=True, default="", help_text="Where the way back leads."
     )
     allow_promotion_codes = FlagField(
-        default=False, help_text="Whether the buyer may type a promotion code."
+        default=False,
+        help_text="Whether the buyer may type a promotion code; only in your own Stripe account.",
     )
     promotion_code = serializers.CharField(
         max_length=500, required=False, help_text="Our id of a promotion code, or its text."

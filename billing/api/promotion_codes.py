@@ -13,8 +13,8 @@ from billing.api.fields import IdField, StripeMetadataField, id_pattern
 from billing.api.prices import UnitAmountSerializer
 from billing.representation.coupons import promotion_code
 from billing.selectors import coupons as stored
-from billing.services import coupons
-from billing.services.coupons import CodeTerms
+from billing.services import promotion_codes
+from billing.services.promotion_codes import LONGEST, CodeTerms
 from common.api.serializers import (
     FlagField,
     MoneySerializer,
@@ -25,7 +25,7 @@ from common.api.serializers import (
 from common.api.views import ProjectViewSet
 from projects.scopes import Scope
 
-CODE = r"^[A-Za-z0-9_-]{1,500}\Z"
+CODE = rf"^[A-Za-z0-9-]{{1,{LONGEST}}}\Z"
 
 
 class PromotionCodeSerializer(serializers.Serializer[Any]):
@@ -47,7 +47,7 @@ class PromotionCodeSerializer(serializers.Serializer[Any]):
 class NewPromotionCodeSerializer(StrictSerializer):
     coupon = IdField(prefix="cpn")
     code = serializers.RegexField(
-        CODE, required=False, help_text="Letters, digits, - and _. Left out, Stripe makes one up."
+        CODE, required=False, help_text="Letters, digits and -. Left out, one is made up."
     )
     user_id = UserIdField(required=False)
     max_redemptions = WholeNumberField(min_value=1, max_value=MAX_REDEMPTIONS, required=False)
@@ -94,10 +94,11 @@ class PromotionCodesViewSet(ProjectViewSet):
         responses={201: PromotionCodeSerializer},
     )
     def create(self, request: Request) -> Response:
-        """Made at Stripe too. Two active codes of one account never read the same."""
+        """Made at Stripe too. Two active codes of a project that one buyer could mean never read
+        the same: 409 ``promotion-code-exists``."""
         body = self.parse_body(NewPromotionCodeSerializer)
         least = body.pop("minimum_amount", {"amount": None, "currency": ""})
-        row = coupons.create_code(
+        row = promotion_codes.create(
             coupon=stored.get(project=self.calling_project, coupon_id=body.pop("coupon")),
             terms=CodeTerms(
                 **body,
@@ -117,5 +118,7 @@ class PromotionCodesViewSet(ProjectViewSet):
     def partial_update(self, request: Request, pk: str) -> Response:
         row = stored.code(project=self.calling_project, code_id=pk)
         active = self.parse_body(PromotionCodeChangeSerializer)["active"]
-        row = coupons.set_code_active(code=row, active=active, actor=self.actor, at=timezone.now())
+        row = promotion_codes.set_active(
+            code=row, active=active, actor=self.actor, at=timezone.now()
+        )
         return Response(promotion_code(row))

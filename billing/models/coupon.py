@@ -15,7 +15,14 @@ class Duration(models.TextChoices):
 
 
 class Coupon(Outbound):
-    """A discount that can be given: a percentage, or an amount in one currency."""
+    """A discount that can be given: a percentage, or an amount in one currency.
+
+    In a shared Stripe account ``product_stripe_ids`` is never empty: a coupon without products
+    would hold in every project's shop. ``all_products`` is then what says that it is for all of
+    the project's. Stripe cannot add a product to a coupon: a row with an ``original`` first asks
+    for the coupon at Stripe that covers more, and keeps the earlier one once the original has
+    taken the new one over (``superseded_at``). Tenants see originals only.
+    """
 
     id = PublicIdField(prefix="cpn")
     name = models.CharField(max_length=40, blank=True)
@@ -29,13 +36,29 @@ class Coupon(Outbound):
     redeem_by = models.DateTimeField(null=True)
     valid = models.BooleanField(default=True)
     product_stripe_ids = models.JSONField(default=list, blank=True)
+    all_products = models.BooleanField(default=False, db_default=False)
     metadata = models.JSONField(default=dict, blank=True)
     deleted_at = models.DateTimeField(null=True, blank=True)
+    original = models.ForeignKey(
+        "self",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="others",
+        db_constraint=False,
+    )
+    superseded_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints = [
             tenant_key("billing_coupon"),
             mirror_key("billing_coupon"),
+            *tenant_links("billing_coupon", [("original", "billing.Coupon")]),
+            models.UniqueConstraint(
+                fields=["project", "original"],
+                condition=models.Q(original__isnull=False, superseded_at__isnull=True),
+                name="one_coming_coupon",
+            ),
             models.CheckConstraint(
                 condition=models.Q(percent_off__isnull=True) ^ models.Q(amount_off__isnull=True),
                 name="percentage_or_amount",
@@ -46,14 +69,34 @@ class Coupon(Outbound):
     def __str__(self) -> str:
         return self.name or str(self.pk)
 
+    @property
+    def is_for_all(self) -> bool:
+        """Whether it takes something off all of the project's products."""
+        return self.all_products or not self.product_stripe_ids
+
+    @property
+    def redeemed(self) -> int:
+        """How often it was used, under all of its ids at Stripe."""
+        return self.times_redeemed + sum(each.times_redeemed for each in self.others.all())
+
+    @property
+    def is_used_up(self) -> bool:
+        return self.max_redemptions is not None and self.redeemed >= self.max_redemptions
+
 
 class PromotionCode(Outbound):
-    """What a buyer types to get a coupon's discount."""
+    """What a buyer types to get a coupon's discount.
+
+    In a shared Stripe account ``code`` is as the tenant wrote it; at Stripe it names the project
+    as well. ``coupon_stripe_id`` is the coupon that it leads to at Stripe. ``original`` and
+    ``superseded_at`` are as with coupons: a code follows its coupon to a new one.
+    """
 
     id = PublicIdField(prefix="promo")
     coupon = models.ForeignKey(
         Coupon, on_delete=models.PROTECT, related_name="promotion_codes", db_constraint=False
     )
+    coupon_stripe_id = models.CharField(max_length=255, blank=True, db_default="")
     code = models.CharField(max_length=500)
     active = models.BooleanField(default=True)
     customer = models.ForeignKey(
@@ -71,6 +114,15 @@ class PromotionCode(Outbound):
     minimum_amount = models.BigIntegerField(null=True, help_text="Minor units.")
     minimum_amount_currency = models.CharField(max_length=3, blank=True)
     metadata = models.JSONField(default=dict, blank=True)
+    original = models.ForeignKey(
+        "self",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="others",
+        db_constraint=False,
+    )
+    superseded_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints = [
@@ -78,7 +130,16 @@ class PromotionCode(Outbound):
             mirror_key("billing_promotioncode"),
             *tenant_links(
                 "billing_promotioncode",
-                [("coupon", "billing.Coupon"), ("customer", "projects.Customer")],
+                [
+                    ("coupon", "billing.Coupon"),
+                    ("customer", "projects.Customer"),
+                    ("original", "billing.PromotionCode"),
+                ],
+            ),
+            models.UniqueConstraint(
+                fields=["project", "original"],
+                condition=models.Q(original__isnull=False, superseded_at__isnull=True),
+                name="one_coming_promotion_code",
             ),
         ]
         indexes = [
@@ -88,3 +149,12 @@ class PromotionCode(Outbound):
 
     def __str__(self) -> str:
         return self.code
+
+    @property
+    def redeemed(self) -> int:
+        """How often it was used, under all of its ids at Stripe."""
+        return self.times_redeemed + sum(each.times_redeemed for each in self.others.all())
+
+    @property
+    def is_used_up(self) -> bool:
+        return self.max_redemptions is not None and self.redeemed >= self.max_redemptions

@@ -16,10 +16,12 @@ def coupon(row: Coupon, products: Mapping[str, str]) -> Json:
         "duration": row.duration,
         "duration_in_months": row.duration_in_months,
         "max_redemptions": row.max_redemptions,
-        "times_redeemed": row.times_redeemed,
+        "times_redeemed": row.redeemed,
         "redeem_by": moment(row.redeem_by),
         "valid": row.valid,
-        "products": [products[each] for each in row.product_stripe_ids if each in products],
+        "products": []
+        if row.is_for_all
+        else [products[each] for each in row.product_stripe_ids if each in products],
         "metadata": row.metadata,
         "stripe_id": row.stripe_id,
         "created_at": moment(row.created_at),
@@ -34,7 +36,7 @@ def promotion_code(row: PromotionCode) -> Json:
         "active": row.active,
         "user_id": row.customer.user_id if row.customer else None,
         "max_redemptions": row.max_redemptions,
-        "times_redeemed": row.times_redeemed,
+        "times_redeemed": row.redeemed,
         "expires_at": moment(row.expires_at),
         "first_time_transaction": row.first_time_transaction,
         "minimum_amount": money(row.minimum_amount, row.minimum_amount_currency),

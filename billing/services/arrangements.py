@@ -149,6 +149,11 @@ def phase_items(positions: Sequence[Position]) -> list[Fields]:
     return [each.told() for each in positions]
 
 
+def products(positions: Arrangement) -> set[str]:
+    """Stripe's ids of the products that are in our catalog."""
+    return {each.price.product.stripe_id or "" for each in positions if each.price}
+
+
 def _with(before: Arrangement, wish: Wanted) -> Arrangement:
     old = next((each for each in before if each.product_id == wish.product_id), None)
     if old is None:

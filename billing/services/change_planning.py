@@ -67,7 +67,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planned:
-    """A change that may be made: when, what is billed then, and Stripe's parameters for now."""
+    """A change that may be made: when, what is billed then, and Stripe's parameters for then."""
 
     when: When
     before: Arrangement
@@ -86,8 +86,10 @@ def plan(*, subscription: Subscription, product_id: str, change: Change, at: dat
     when = _when(subscription, change, before, after)
     if when is When.RENEWAL:
         check_renewal(subscription, change)
-        return Planned(when=when, before=before, after=after)
-    params = _params(subscription, change, before, after)
+        given = discounts_kept(subscription=subscription, before=before, after=after, at=at)
+        params: Fields = {"discounts": given} if given else {}
+        return Planned(when=when, before=before, after=after, params=params)
+    params = _params(subscription, change, before, after, at)
     return Planned(when=when, before=before, after=after, params=params)
 
 
@@ -173,7 +175,11 @@ def check_renewal(subscription: Subscription, change: Change) -> None:
 
 
 def _params(
-    subscription: Subscription, change: Change, before: Arrangement, after: Arrangement
+    subscription: Subscription,
+    change: Change,
+    before: Arrangement,
+    after: Arrangement,
+    at: datetime,
 ) -> Fields:
     """Stripe's, for an update that a declined card leaves without any effect."""
     params: Fields = {}
@@ -182,7 +188,14 @@ def _params(
     elif not change.is_billed and (change.proration or change.proration_date):
         raise Invalid("Only with a price, a quantity or add-ons.", field="proration")
     if change.discounts is not None:
-        params["discounts"] = redeeming.params(subscription=subscription, names=change.discounts)
+        params["discounts"] = redeeming.params(
+            subscription=subscription,
+            names=change.discounts,
+            products=arrangements.products(after),
+            at=at,
+        )
+    elif given := discounts_kept(subscription=subscription, before=before, after=after, at=at):
+        params["discounts"] = given
     if isinstance(change.trial_end, datetime):
         params["trial_end"] = int(change.trial_end.timestamp())
     elif change.trial_end is not None:
@@ -190,6 +203,17 @@ def _params(
     if params.keys() & {"items", "trial_end"}:
         params["payment_behavior"] = "error_if_incomplete"
     return params
+
+
+def discounts_kept(
+    *, subscription: Subscription, before: Arrangement, after: Arrangement, at: datetime
+) -> list[Fields] | None:
+    """Stripe's ``discounts`` if those there are have to be given anew for a product that is new."""
+    if not added(before=before, after=after):
+        return None
+    return redeeming.extended(
+        subscription=subscription, products=arrangements.products(after), at=at
+    )
 
 
 def _prorated(subscription: Subscription, change: Change) -> Fields:

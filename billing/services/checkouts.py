@@ -16,7 +16,7 @@ from billing.models import Cart, Checkout, CheckoutLine, StripeCustomer
 from billing.models.cart import CartStatus
 from billing.models.checkout import CheckoutStatus
 from billing.selectors import carts, checkouts
-from billing.services import making, pages, stripe_customers, wishes
+from billing.services import making, page_discounts, pages, stripe_customers, wishes
 from billing.services.wishes import Sale, Wish
 from billing.stripe.errors import SHORTEST_WAIT
 from projects.models import Customer, Project
@@ -47,6 +47,7 @@ def open_page(
     sale = wishes.check(project=project, wish=wish, type=type, at=at)
     customer = _customer(project, sale, at=at)
     _refuse_second(customer, sale)
+    sale = page_discounts.prepare(sale, at=at)
     account = sale.lines[0].price.account
     buyer = stripe_customers.ensure(customer=customer, account=account, at=at)
     for _ in range(TRIES):

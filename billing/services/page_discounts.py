@@ -1,13 +1,16 @@
 """The discount that a page begins with: found by our id, or by the code that people know."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from django.db.models import F, Q
 
-from billing.errors import DiscountRefused
+from billing.errors import DiscountRefused, TypedCodesNotOffered
 from billing.models import Coupon, PromotionCode
+from billing.selectors import coupons
+from billing.services import coupon_coverage, promotion_codes
 from billing.services.orders import Line
 from common.errors import Invalid
 from common.ids import is_id
@@ -15,19 +18,25 @@ from common.money import Money
 from projects.models import Project
 
 if TYPE_CHECKING:
-    from billing.services.wishes import Wish
+    from billing.services.wishes import Sale, Wish
 
 
 def find(
     *, project: Project, wish: "Wish", user_id: str, lines: Sequence[Line], at: datetime
 ) -> tuple[PromotionCode | None, Coupon | None]:
     """The promotion code or the coupon that the wish names, if this buyer can use it for these
-    lines. Raises Invalid for an unknown one, DiscountRefused for one that cannot be used."""
+    lines. Raises Invalid for an unknown one, DiscountRefused for one that cannot be used,
+    TypedCodesNotOffered where buyers could type the codes of other projects."""
     given = [name for name in ("promotion_code", "coupon") if getattr(wish, name)]
     given += ["allow_promotion_codes"] if wish.allow_promotion_codes else []
     if len(given) > 1:
         raise Invalid(
             "Send one of promotion_code, coupon and allow_promotion_codes.", field=given[1]
+        )
+    if wish.allow_promotion_codes and lines[0].price.account.is_shared:
+        raise TypedCodesNotOffered(
+            "Ask the buyer for the code yourself and send it as promotion_code. A project with a "
+            "Stripe account of its own may let buyers type codes there."
         )
     if wish.promotion_code:
         code = _promotion_code(project, wish.promotion_code, user_id)
@@ -41,14 +50,25 @@ def find(
     return None, None
 
 
+def prepare(sale: "Sale", *, at: datetime) -> "Sale":
+    """The sale with its discount as Stripe can apply it to these lines: in a shared account it may
+    have to be made again for a product that is newer than the coupon.
+
+    Raises DiscountRefused, StripeRefused, StripeUnavailable.
+    """
+    sold = {line.price.product.stripe_id or "" for line in sale.lines}
+    if sale.promotion_code is not None:
+        code = promotion_codes.follow(code=sale.promotion_code, products=sold, at=at)
+        return replace(sale, promotion_code=code)
+    if sale.coupon is not None:
+        return replace(sale, coupon=coupon_coverage.cover(coupon=sale.coupon, products=sold, at=at))
+    return sale
+
+
 def _promotion_code(project: Project, named: str, user_id: str) -> PromotionCode:
     """By id, else by code whatever its case: an active one before those that are over, the
     buyer's own before one for all, and another buyer's only to say so."""
-    rows = (
-        PromotionCode.objects.for_project(project)
-        .filter(stripe_id__isnull=False)
-        .select_related("coupon", "customer")
-    )
+    rows = coupons.codes(project=project)
     wanted = rows.filter(pk=named) if is_id(named, "promo") else rows.filter(code__iexact=named)
     own = Q(customer__user_id=user_id) | Q(customer_id=user_id)
     usable = wanted.filter(own | Q(customer=None))
@@ -60,15 +80,14 @@ def _promotion_code(project: Project, named: str, user_id: str) -> PromotionCode
 
 
 def _coupon(project: Project, coupon_id: str) -> Coupon:
-    rows = Coupon.objects.for_project(project).filter(stripe_id__isnull=False)
-    row = rows.filter(pk=coupon_id).first()
+    row = coupons.originals(project=project).filter(pk=coupon_id).first()
     if row is None:
         raise Invalid("No coupon with this id.", field="coupon")
     return row
 
 
 def _check_code(code: PromotionCode, *, user_id: str, lines: Sequence[Line], at: datetime) -> None:
-    if not code.active or _is_used_up(code):
+    if not code.active or code.is_used_up:
         raise DiscountRefused("The promotion code is not active any more.")
     if code.expires_at is not None and code.expires_at <= at:
         raise DiscountRefused("The promotion code has expired.")
@@ -83,17 +102,13 @@ def _check_code(code: PromotionCode, *, user_id: str, lines: Sequence[Line], at:
 
 def _check_coupon(coupon: Coupon, *, lines: Sequence[Line], at: datetime) -> None:
     is_over = coupon.redeem_by is not None and coupon.redeem_by <= at
-    if not coupon.valid or coupon.deleted_at is not None or is_over or _is_used_up(coupon):
+    if not coupon.valid or coupon.deleted_at is not None or is_over or coupon.is_used_up:
         raise DiscountRefused("The coupon is not valid any more.")
     if coupon.amount_off is not None and coupon.currency != _currency(lines):
         raise DiscountRefused(f"The coupon takes off {coupon.currency.upper()} only.")
     sold = {line.price.product.stripe_id for line in lines}
-    if coupon.product_stripe_ids and not sold & set(coupon.product_stripe_ids):
+    if not coupon.is_for_all and not sold & set(coupon.product_stripe_ids):
         raise DiscountRefused("The coupon is for other products.")
-
-
-def _is_used_up(row: Coupon | PromotionCode) -> bool:
-    return row.max_redemptions is not None and row.times_redeemed >= row.max_redemptions
 
 
 def _currency(lines: Sequence[Line]) -> str:

@@ -126,7 +126,7 @@ def read_again(*, checkout: Checkout, at: datetime) -> Checkout:
 
 
 def _order(row: Checkout, buyer: StripeCustomer) -> sessions.Order:
-    lines = list(row.lines.select_related("price"))
+    lines = list(row.lines.select_related("price__product"))
     return sessions.Order(
         our_id=row.pk,
         customer_stripe_id=buyer.stripe_id or "",
@@ -142,7 +142,7 @@ def _order(row: Checkout, buyer: StripeCustomer) -> sessions.Order:
         trial_period_days=row.trial_period_days,
         trial_end_behavior=row.trial_end_behavior,
         asks_for_card=_asks_for_card(row, lines),
-        allow_promotion_codes=row.allow_promotion_codes,
+        allow_promotion_codes=row.allow_promotion_codes and not row.account.is_shared,
         promotion_code=(row.promotion_code.stripe_id or "") if row.promotion_code else "",
         coupon=(row.coupon.stripe_id or "") if row.coupon else "",
         automatic_tax=row.automatic_tax,
@@ -157,12 +157,15 @@ def _asks_for_card(row: Checkout, lines: Sequence[CheckoutLine]) -> bool:
         return False
     coupon = row.promotion_code.coupon if row.promotion_code else row.coupon
     is_given = (
-        coupon is not None
-        and coupon.percent_off == 100
-        and coupon.duration == Duration.FOREVER
-        and not coupon.product_stripe_ids
+        coupon is not None and coupon.percent_off == 100 and coupon.duration == Duration.FOREVER
     )
-    return not is_given and any(line.price.unit_amount for line in lines if line.price.is_recurring)
+    given = set(coupon.product_stripe_ids) if coupon is not None and is_given else set()
+    is_all = is_given and not given
+    return any(
+        line.price.unit_amount
+        for line in lines
+        if line.price.is_recurring and not (is_all or line.price.product.stripe_id in given)
+    )
 
 
 def _buyer(row: Checkout) -> StripeCustomer:

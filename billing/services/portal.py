@@ -171,6 +171,7 @@ def _content(project: Project, account: StripeAccount, said: PortalSettings) -> 
         payment_methods=said.payment_methods,
         invoices=said.invoices,
         default_return_url=said.default_return_url,
+        takes_codes=not account.is_shared,
     )
 
 

@@ -149,8 +149,8 @@ def _later(subscription: Subscription, planned: Planned) -> Bill:
     """A new interval would begin at once in a preview: then only its amount is asked for."""
     details = {"items": arrangements.items(planned.before, planned.after), **UNPRORATED}
     if not arrangements.restarts(planned.before, planned.after):
-        return _renewal(subscription, details)
-    found = _ask(subscription, details, {"preview_mode": "recurring"})
+        return _bill(subscription, None, None, _ask(subscription, details, planned.params))
+    found = _ask(subscription, details, {**planned.params, "preview_mode": "recurring"})
     renews = min(item.period_end for item in subscription.items.all())
     due = found.amount_due if found else None
     return Bill(currency=subscription.currency, next_at=renews, next_amount_due=due)

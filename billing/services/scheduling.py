@@ -18,19 +18,28 @@ RELEASE = "subscription_schedule.release"
 
 
 def at_renewal(
-    *, subscription: Subscription, after: Arrangement, request: str, at: datetime
+    *,
+    subscription: Subscription,
+    after: Arrangement,
+    params: Fields,
+    request: str,
+    at: datetime,
 ) -> Subscription:
-    """Have Stripe bill ``after`` from the next period on, in place of what was planned before."""
+    """Have Stripe bill ``after`` from the next period on, in place of what was planned before.
+
+    ``params`` are what else is to be so from then on, in Stripe's words.
+    """
     price = next(each.price for each in after if each.price is not None)
     schedule = _schedule(subscription, request=request, at=at)
-    params = schedules.changed_at_renewal(
+    phases = schedules.changed_at_renewal(
         schedule,
         ends=int(max(item.period_end for item in subscription.items.all()).timestamp()),
         items=arrangements.phase_items(after),
         interval=price.interval,
         interval_count=price.interval_count,
+        params=params,
     )
-    _change(subscription, schedule, params, request=request, at=at)
+    _change(subscription, schedule, phases, request=request, at=at)
     return read_again(subscription, at=at)
 
 

@@ -55,7 +55,11 @@ def make(
     _record(subscription, change, planned, actor=actor, reason=reason, at=at)
     if planned.when is When.RENEWAL:
         return scheduling.at_renewal(
-            subscription=subscription, after=planned.after, request=request, at=at
+            subscription=subscription,
+            after=planned.after,
+            params=planned.params,
+            request=request,
+            at=at,
         )
     return _now(subscription, planned.params, request=request, at=at)
 

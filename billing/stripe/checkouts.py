@@ -17,7 +17,8 @@ class Order:
     """What a new session sells, to whom, and where the buyer goes afterwards.
 
     ``asks_for_card`` is whether a card is taken when nothing is due today. At most one of
-    ``promotion_code``, ``coupon`` (Stripe's ids) and ``allow_promotion_codes`` is there.
+    ``promotion_code``, ``coupon`` (Stripe's ids) and ``allow_promotion_codes`` is there; the
+    last never in a shared account, whose pages would take the codes of every project.
     """
 
     our_id: str

@@ -27,8 +27,13 @@ def configuration(
     payment_methods: bool,
     invoices: bool,
     default_return_url: str,
+    takes_codes: bool,
 ) -> Fields:
-    """How a configuration is asked for. ``cancels`` is Stripe's mode, or nothing."""
+    """How a configuration is asked for. ``cancels`` is Stripe's mode, or nothing.
+
+    ``takes_codes`` never in a shared account, where customers could type every project's codes.
+    """
+    updates = ["price", "quantity", "promotion_code"] if takes_codes else ["price", "quantity"]
     features: Fields = {
         "customer_update": {"enabled": True, "allowed_updates": ["email", "address", "tax_id"]},
         "invoice_history": {"enabled": invoices},
@@ -45,7 +50,7 @@ def configuration(
     if offers:
         features["subscription_update"] = {
             "enabled": True,
-            "default_allowed_updates": ["price", "quantity", "promotion_code"],
+            "default_allowed_updates": updates,
             "products": [{"product": each.product, "prices": [*each.prices]} for each in offers],
             "proration_behavior": "always_invoice",
             "schedule_at_period_end": {

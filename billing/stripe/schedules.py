@@ -43,9 +43,16 @@ def items(phase: Fields) -> tuple[ScheduledItemSnapshot, ...]:
 
 
 def changed_at_renewal(
-    schedule: Fields, *, ends: int, items: list[Fields], interval: str, interval_count: int
+    schedule: Fields,
+    *,
+    ends: int,
+    items: list[Fields],
+    interval: str,
+    interval_count: int,
+    params: Fields,
 ) -> Fields:
-    """Parameters that leave the running phase as it is until ``ends`` and then bill ``items``.
+    """Parameters that leave the running phase as it is until ``ends`` and then bill ``items``,
+    with ``params`` of the next phase.
 
     They replace whatever was planned before. Nothing is prorated: a period is over.
     """
@@ -61,6 +68,7 @@ def changed_at_renewal(
                 "duration": {"interval": interval, "interval_count": interval_count},
                 "proration_behavior": "none",
                 **_discounts(phase),
+                **params,
             },
         ],
     }

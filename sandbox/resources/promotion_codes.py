@@ -21,7 +21,7 @@ from sandbox.transaction import Transaction
 
 routes = Routes()
 
-WRITTEN = re.compile(r"[A-Za-z0-9_-]{1,500}")
+WRITTEN = re.compile(r"[A-Za-z0-9-]{1,500}")
 CODE_LENGTH = 8
 
 
@@ -32,7 +32,7 @@ def create(tx: Transaction, params: Params) -> Object:
     code = params.get("code") or tx.world.ids.token(CODE_LENGTH).upper()
     if not WRITTEN.fullmatch(code):
         raise invalid(
-            "Promotion codes may only contain letters, digits, hyphens and underscores.",
+            "Promotion codes may only contain letters, digits and dashes.",
             param="code",
         )
     _check_limits(tx, params, coupon)

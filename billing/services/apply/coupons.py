@@ -24,6 +24,9 @@ def _owner(account: StripeAccount, snapshot: CouponSnapshot) -> Owner | None:
 
 
 def _plan(account: StripeAccount, owner: Owner, snapshot: CouponSnapshot) -> Plan[Coupon]:
+    """In a shared account the limit of uses is ours: of a coupon that was made again Stripe
+    knows what was left of it."""
+    limit = {} if account.is_shared else {"max_redemptions": snapshot.max_redemptions}
     return Plan(
         row=_row(account, snapshot) or Coupon(project_id=owner.project_id, account=account),
         values={
@@ -34,13 +37,13 @@ def _plan(account: StripeAccount, owner: Owner, snapshot: CouponSnapshot) -> Pla
             "currency": snapshot.currency,
             "duration": snapshot.duration,
             "duration_in_months": snapshot.duration_in_months,
-            "max_redemptions": snapshot.max_redemptions,
             "times_redeemed": snapshot.times_redeemed,
             "redeem_by": snapshot.redeem_by,
             "valid": snapshot.valid,
             "product_stripe_ids": list(snapshot.product_stripe_ids),
             "metadata": snapshot.metadata,
             "deleted_at": None,
+            **limit,
         },
     )
 

@@ -18,6 +18,7 @@ from billing.models import (
 )
 from billing.models.invoice import PAID, UNPAYABLE
 from billing.models.invoice_payment import PROCESSING
+from billing.selectors import coupons as named_coupons
 from billing.selectors import owners
 from billing.selectors.owners import Owner
 from billing.services import provisioning
@@ -99,10 +100,8 @@ def _discounts(
     if not snapshot.discounts:
         return []
     coupons, codes = (
-        dict(
-            model.objects.for_project(owner.project_id)
-            .filter(account=account, stripe_id__in=set(filter(None, named)))
-            .values_list("stripe_id", "pk")
+        named_coupons.ids_by_stripe_id(
+            model, account=account, project_id=owner.project_id, stripe_ids=named
         )
         for model, named in (
             (Coupon, [each.coupon_stripe_id for each in snapshot.discounts]),

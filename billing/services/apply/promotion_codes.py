@@ -2,6 +2,9 @@
 
 from datetime import datetime
 
+from django.db.models import F
+from django.db.models.functions import Coalesce
+
 from billing.models import Coupon, PromotionCode, StripeAccount
 from billing.models.sync_object import Kind
 from billing.selectors import owners
@@ -35,26 +38,39 @@ def _plan(
         values={
             "stripe_id": snapshot.stripe_id,
             "coupon_id": coupon_id,
-            "code": snapshot.code,
-            "active": snapshot.active,
+            "coupon_stripe_id": snapshot.coupon_stripe_id,
             "customer_id": buyer.customer_id if buyer else None,
-            "max_redemptions": snapshot.max_redemptions,
             "times_redeemed": snapshot.times_redeemed,
             "expires_at": snapshot.expires_at,
             "first_time_transaction": snapshot.first_time_transaction,
             "minimum_amount": snapshot.minimum_amount,
             "minimum_amount_currency": snapshot.minimum_amount_currency,
             "metadata": snapshot.metadata,
+            **_terms(account, row, snapshot),
         },
         needs=None if coupon_id else (Kind.COUPON.value, snapshot.coupon_stripe_id),
     )
+
+
+def _terms(account: StripeAccount, row: PromotionCode, snapshot: PromotionCodeSnapshot) -> Values:
+    """In a shared account text and limit are ours, and a code does not close with a coupon that
+    its own has left behind: it follows when it is used next."""
+    if not account.is_shared:
+        return {
+            "code": snapshot.code,
+            "max_redemptions": snapshot.max_redemptions,
+            "active": snapshot.active,
+        }
+    is_behind = row.original_id is None and snapshot.coupon_stripe_id != row.coupon.stripe_id
+    return {"active": row.active if is_behind else snapshot.active}
 
 
 def _coupon_id(account: StripeAccount, owner: Owner, snapshot: PromotionCodeSnapshot) -> str | None:
     return (
         Coupon.objects.for_project(owner.project_id)
         .filter(account=account, stripe_id=snapshot.coupon_stripe_id)
-        .values_list("pk", flat=True)
+        .annotate(shown=Coalesce(F("original_id"), F("id")))
+        .values_list("shown", flat=True)
         .first()
     )
 

@@ -16,6 +16,7 @@ from billing.models import (
 )
 from billing.models.subscription import ENDED, ENTITLING, SubscriptionStatus, is_paused
 from billing.representation import Json
+from billing.selectors import coupons as named_coupons
 from billing.selectors import owners
 from billing.selectors.owners import Owner
 from billing.services import provisioning, trials
@@ -97,14 +98,14 @@ def _discounts(
     """Named by our coupons and codes, where these are of the project's catalog."""
     if not snapshot.discounts:
         return []
-    coupons = _ours(
-        Coupon, account, project_id, {each.coupon_stripe_id for each in snapshot.discounts}
-    )
-    codes = _ours(
-        PromotionCode,
-        account,
-        project_id,
-        {each.promotion_code_stripe_id or "" for each in snapshot.discounts},
+    coupons, codes = (
+        named_coupons.ids_by_stripe_id(
+            model, account=account, project_id=project_id, stripe_ids=named
+        )
+        for model, named in (
+            (Coupon, [each.coupon_stripe_id for each in snapshot.discounts]),
+            (PromotionCode, [each.promotion_code_stripe_id for each in snapshot.discounts]),
+        )
     )
     return [
         {
@@ -115,13 +116,6 @@ def _discounts(
         }
         for each in snapshot.discounts
     ]
-
-
-def _ours(
-    model: type[Coupon | PromotionCode], account: StripeAccount, project_id: str, ids: set[str]
-) -> dict[str | None, str]:
-    rows = model.objects.for_project(project_id).filter(account=account, stripe_id__in=ids)
-    return dict(rows.values_list("stripe_id", "pk"))
 
 
 def _items(account: StripeAccount, row: Subscription, snapshot: SubscriptionSnapshot) -> Children:

@@ -20,7 +20,7 @@ def test_the_page_and_our_row_say_the_same(tenant: Tenant) -> None:
         success_url=f"{HOME}/thanks?checkout={{CHECKOUT_ID}}&session={{CHECKOUT_SESSION_ID}}",
         cancel_url=f"{HOME}/plans",
         trial_period_days=14,
-        allow_promotion_codes=True,
+        save_payment_method=True,
         metadata={"campaign": "spring"},
         email="alice@example.com",
         name="Alice",

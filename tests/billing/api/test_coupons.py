@@ -65,6 +65,7 @@ def test_a_coupon_is_made_renamed_and_deleted(
 
 
 def test_an_amount_in_a_currency_for_some_months(tenant: Tenant) -> None:
+    tenant.product()
     made = tenant.api.post(
         "/coupons",
         {
@@ -79,6 +80,7 @@ def test_an_amount_in_a_currency_for_some_months(tenant: Tenant) -> None:
 
 
 def test_a_promotion_code_is_made_closed_and_opened(tenant: Tenant, drain: Drain) -> None:
+    tenant.product()
     of = coupon(tenant)
     made = code(
         tenant,
@@ -94,7 +96,7 @@ def test_a_promotion_code_is_made_closed_and_opened(tenant: Tenant, drain: Drain
     for active in (False, True):
         assert tenant.api.patch(path, {"active": active}).json()["active"] is active
     clash = tenant.api.post("/promotion-codes", {"coupon": of["id"], "code": "ADA-ONLY"})
-    assert (clash.status_code, clash.json()["code"]) == (409, "stripe-refused")
+    assert (clash.status_code, clash.json()["code"]) == (409, "promotion-code-exists")
     unnamed = code(tenant, of)
     assert len(unnamed["code"]) == 8
     shown = tenant.api.get(f"/promotion-codes?coupon={of['id']}&code=ADA-ONLY&active=true").json()
@@ -102,8 +104,8 @@ def test_a_promotion_code_is_made_closed_and_opened(tenant: Tenant, drain: Drain
 
 
 def test_what_a_coupon_cannot_be(tenant: Tenant, neighbour: Tenant) -> None:
-    theirs = coupon(neighbour)
     product = neighbour.product()
+    theirs = coupon(neighbour)
     wrong: list[Json] = [
         {},
         {"percent_off": "0"},
@@ -127,6 +129,7 @@ def test_what_a_coupon_cannot_be(tenant: Tenant, neighbour: Tenant) -> None:
         ({"coupon": theirs["id"]}, 404),
         ({"coupon": theirs["stripe_id"]}, 422),
         ({"coupon": theirs["id"], "code": "not a code"}, 422),
+        ({"coupon": theirs["id"], "code": "NOT_A_CODE"}, 422),
         ({"coupon": theirs["id"], "expires_at": "2020-01-01T00:00:00Z"}, 404),
     ]
     for body, status in codes:
@@ -138,6 +141,7 @@ def test_what_a_coupon_cannot_be(tenant: Tenant, neighbour: Tenant) -> None:
 
 
 def test_a_repeated_request_makes_one(tenant: Tenant) -> None:
+    tenant.product()
     key = {"Idempotency-Key": "spring"}
     tenant.stripe.fail("timeout_after", method="POST", path="/v1/coupons", times=3)
     lost = tenant.api.post("/coupons", QUARTER, headers=key)
@@ -218,7 +222,7 @@ def test_lists_cost_the_same_however_long(tenant: Tenant, django_assert_num_quer
     product = tenant.product()
     for _ in range(3):
         code(tenant, coupon(tenant, products=[product["id"]]))
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(4):
         assert len(tenant.api.get("/coupons").json()["data"]) == 3
-    with django_assert_num_queries(2):
+    with django_assert_num_queries(3):
         assert len(tenant.api.get("/promotion-codes").json()["data"]) == 3
