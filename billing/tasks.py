@@ -8,6 +8,7 @@ from billing.services import (
     coupon_coverage,
     customer_copies,
     forwarding,
+    intent_history,
     intents,
     payment_expiry,
     reconciliation,
@@ -15,6 +16,7 @@ from billing.services import (
     sync,
     trials,
 )
+from common import fair_queue
 
 A_NIGHT = 6 * 3600
 """Seconds; a copy that the broker delivers meanwhile finds the work taken and returns."""
@@ -42,7 +44,8 @@ def finish_intents() -> None:
 
 @shared_task(name="billing.purge_intents")
 def purge_intents() -> None:
-    intents.purge(at=timezone.now())
+    intent_history.purge(at=timezone.now())
+    fair_queue.purge()
 
 
 @shared_task(name="billing.expire_payments")

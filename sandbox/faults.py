@@ -16,6 +16,8 @@ class FaultKind(StrEnum):
     RATE_LIMIT = "rate_limit"
     LOCK_TIMEOUT = "lock_timeout"
     KEY_IN_USE = "key_in_use"
+    NO_PERMISSION = "no_permission"
+    """403, as for a restricted key that lacks the permission; nothing happened."""
     ERROR_BEFORE = "error_before"
     """500, nothing happened; saved under the idempotency key."""
     ERROR_AFTER = "error_after"
@@ -149,6 +151,13 @@ def refusal(fault: Fault) -> StripeFailure | None:
             )
         case FaultKind.KEY_IN_USE:
             return key_in_use()
+        case FaultKind.NO_PERMISSION:
+            return StripeFailure(
+                "The provided key 'rk_test_*********' does not have the required permissions for "
+                "this endpoint. Having the 'rak_example_read' permission would allow this request "
+                "to continue.",
+                status=403,
+            )
     return None
 
 

@@ -26,6 +26,20 @@ class StripeAccount(models.Model):
     events_seen_until = models.DateTimeField(
         null=True, blank=True, help_text="How far the list of events has been read."
     )
+    events_read_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="When somebody last began to read it."
+    )
+    events_page_end = models.CharField(
+        max_length=255,
+        blank=True,
+        db_default="",
+        default="",
+        editable=False,
+        help_text="The last event of the newest page that is done, while pages are left.",
+    )
+    events_page_newest = models.DateTimeField(
+        null=True, editable=False, help_text="The newest event of the pages that are done."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 

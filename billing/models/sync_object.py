@@ -56,9 +56,9 @@ class SyncObject(models.Model):
         ]
         indexes = [
             models.Index(
-                fields=["next_try_at"],
+                fields=["account", "kind", "next_try_at"],
                 condition=models.Q(applied__lt=models.F("requested"), parked_at__isnull=True),
-                name="sync_due",
+                name="sync_due_by_kind",
             ),
             models.Index(
                 fields=["parked_at"],

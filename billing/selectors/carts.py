@@ -63,6 +63,13 @@ def over(*, at: datetime) -> ProjectQuerySet[Cart]:
     return Cart.objects.across_projects().filter(is_open, expires_at__lte=at)
 
 
+def lock_free(rows: ProjectQuerySet[Cart], *, limit: int) -> list[str]:
+    """The ids of some of these carts, locked until the transaction ends; those that somebody holds
+    are left out."""
+    locked = rows.select_for_update(skip_locked=True, of=("self",))
+    return list(locked.values_list("pk", flat=True)[:limit])
+
+
 def _loaded(project: Project | str) -> ProjectQuerySet[Cart]:
     prices = catalog.prices(project=project, active=True)
     lines = CartLine.objects.for_project(project).select_related("price__product")

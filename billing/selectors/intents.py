@@ -8,6 +8,8 @@ from django.db.models.functions import Now
 
 from billing.models import StripeIntent
 from billing.models.stripe_intent import OPEN, IntentState
+from billing.selectors import back_offs
+from common import fair_queue
 from common.models import ProjectQuerySet
 
 IN_STATE: dict[str, Q] = {
@@ -20,11 +22,31 @@ FREE = Q(leased_until__isnull=True) | Q(leased_until__lt=Now())
 
 
 def due(*, limit: int) -> list[StripeIntent]:
-    """Open intents that nobody is at, those that have waited longest first."""
-    rows = StripeIntent.objects.across_projects().filter(
-        FREE, state__in=OPEN, next_try_at__lte=Now()
+    """Open intents that nobody is at, by turns of their projects, the longest wait first.
+
+    Of those with the same target only the oldest is due. Left out are requests that their account
+    cannot be asked now.
+    """
+    older = StripeIntent.objects.across_projects().filter(
+        project_id=OuterRef("project_id"),
+        account_id=OuterRef("account_id"),
+        target=OuterRef("target"),
+        state__in=OPEN,
+        pk__lt=OuterRef("pk"),
     )
-    return list(rows.select_related("account").order_by("next_try_at")[:limit])
+    rows = StripeIntent.objects.across_projects().filter(
+        FREE,
+        ~back_offs.is_waiting(account="account_id", request="operation"),
+        Q(target="") | ~Exists(older),
+        state__in=OPEN,
+        next_try_at__lte=Now(),
+    )
+    return fair_queue.in_turn(
+        rows.select_related("account"),
+        owner="project_id",
+        order=("next_try_at", "pk"),
+        limit=limit,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,14 +2,16 @@
 
 from datetime import datetime
 
-from django.db.models import Q
+from django.db.models import Case, Q, QuerySet, Value, When
 from django.db.models.functions import Now
 
 from billing.models import Checkout, InvoicePayment, Payment
 from billing.models.checkout import CheckoutStatus
 from billing.models.payment import PaymentStatus, PaymentType
-from common import crypto
+from billing.selectors import back_offs
+from common import crypto, fair_queue
 from common.errors import NotFound
+from common.fair_queue import Rule
 from common.models import ProjectQuerySet
 from projects.models import Project
 
@@ -63,20 +65,37 @@ def standing(*, project: Project, payment_id: str) -> Payment:
     return row
 
 
-def lock_due(*, at: datetime, limit: int) -> list[Payment]:
-    """Unpaid payments whose time is over and that nobody is calling off, locked until the
-    transaction ends; those that are locked already are left out. A payment that Stripe is still
-    being asked for is not due, nor one that the buyer has done their part for on a page."""
+def lock_due(*, at: datetime, limit: int, rule: Rule) -> list[Payment]:
+    """Unpaid payments whose time is over and that nobody is calling off, by turns of their
+    projects, locked until the transaction ends; those that are locked already are left out.
+
+    A payment that Stripe is still being asked for is not due, nor one that the buyer has done their
+    part for on a page, nor one that waits by ``rule``, nor one whose account cannot be asked now.
+    """
+    due = _due(at).alias(
+        request=Case(
+            When(checkout__isnull=True, then=Value("payment_intent.cancel")),
+            default=Value("checkout_session.expire"),
+        )
+    )
+    due = due.filter(
+        ~back_offs.is_waiting(account="account_id", request="request"),
+        ~fair_queue.is_waiting(rule, owner="project_id", subject="pk"),
+    )
+    chosen = fair_queue.in_turn(due, owner="project_id", order=("expires_at", "pk"), limit=limit)
+    locked = _due(at).filter(pk__in=[each.pk for each in chosen])
+    rows = locked.select_related("account", "checkout", "project")
+    by_key = {row.pk: row for row in rows.select_for_update(skip_locked=True, of=("self",))}
+    return [by_key[each.pk] for each in chosen if each.pk in by_key]
+
+
+def _due(at: datetime) -> QuerySet[Payment]:
     free = Q(expiry_leased_until__isnull=True) | Q(expiry_leased_until__lt=Now())
     known = Q(stripe_id__isnull=False) | ~Q(type=PaymentType.INTENT)
-    return list(
-        Payment.objects.across_projects()
-        .filter(free, known, expires_at__lte=at, expired_at__isnull=True, status__in=UNPAID)
-        .exclude(checkout__status=CheckoutStatus.COMPLETE)
-        .select_related("account", "checkout", "project")
-        .order_by("expires_at")
-        .select_for_update(skip_locked=True, of=("self",))[:limit]
+    rows = Payment.objects.across_projects().filter(
+        free, known, expires_at__lte=at, expired_at__isnull=True, status__in=UNPAID
     )
+    return rows.exclude(checkout__status=CheckoutStatus.COMPLETE)
 
 
 def of_reference(*, project: Project | str, reference: str) -> Payment | None:

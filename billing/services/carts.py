@@ -18,6 +18,7 @@ from billing.selectors import carts
 from billing.services import order_lines, orders
 from billing.services.orders import Line
 from common.errors import Invalid
+from common.models import ProjectQuerySet
 from projects.models import Project
 from projects.selectors import customers as people
 from projects.services import customers
@@ -112,9 +113,16 @@ def close_due(*, at: datetime) -> int:
     """Write down which carts time has ended; how many that were. What they are does not wait."""
     closed = 0
     due = carts.over(at=at)
-    while batch := list(due.values_list("pk", flat=True)[:BATCH]):
-        closed += due.filter(pk__in=batch).update(status=CartStatus.EXPIRED, updated_at=at)
+    while batch := _close_batch(due, at):
+        closed += batch
     return closed
+
+
+def _close_batch(due: ProjectQuerySet[Cart], at: datetime) -> int:
+    """How many were closed. A cart that somebody holds is left to the next run."""
+    with transaction.atomic():
+        batch = carts.lock_free(due, limit=BATCH)
+        return due.filter(pk__in=batch).update(status=CartStatus.EXPIRED, updated_at=at)
 
 
 def follow(*, checkout: Checkout, at: datetime) -> None:

@@ -5,7 +5,10 @@ at once if it answers and else by the sweep. So nothing waits for Stripe, and a 
 two is finished by whoever comes next.
 """
 
-from datetime import datetime
+import time
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 import structlog
 from django.db import transaction
@@ -14,14 +17,18 @@ from billing.errors import CustomerHasSubscriptions
 from billing.models import StripeCustomer, StripeIntent
 from billing.models.subscription import LIVE
 from billing.models.sync_object import Kind
+from billing.selectors import customer_copies as copies
 from billing.selectors import subscriptions
 from billing.services import intents, making, sync
+from billing.services.request_back_off import RequestBackOff
 from billing.stripe.errors import (
     StripeCredentialsRefused,
     StripeObjectMissing,
     StripeRefused,
 )
-from common.errors import DomainError
+from common import fair_queue
+from common.errors import DomainError, Unavailable
+from common.fair_queue import QueueRun, Rule
 from entitlements import cache
 from events.services import audit
 from projects.models import Customer
@@ -32,6 +39,18 @@ log = structlog.get_logger(__name__)
 
 RUN = 100
 """Customers that one run of the sweep takes at most."""
+PATIENCE = 20.0
+"""Seconds after which a run begins with no other customer."""
+RULE = Rule(
+    queue="customer_copies",
+    first=timedelta(seconds=10),
+    longest=timedelta(minutes=10),
+    attempts=12,
+)
+
+
+class CopyUnderWay(Exception):
+    """Stripe has not yet made the customer."""
 
 
 def erase(*, customer: Customer, cancels: bool, actor: str, at: datetime) -> Customer:
@@ -62,17 +81,53 @@ def erase(*, customer: Customer, cancels: bool, actor: str, at: datetime) -> Cus
 
 
 def tell_due(*, at: datetime, limit: int = RUN) -> int:
-    """Bring copies up to date that nobody has brought yet; how many customers were looked at."""
-    due = people.to_be_told(limit=limit)
-    for customer in due:
-        tell_if_possible(customer, at=at)
+    """Bring copies up to date that nobody has brought yet, by turns of the projects; how many
+    customers were looked at.
+
+    A customer whose copy cannot be changed although Stripe answers is parked after twelve tries.
+    """
+    back_off, run = RequestBackOff(), QueueRun(RULE)
+    stop = time.monotonic() + PATIENCE
+    due = copies.outdated(limit=limit, rule=RULE)
+    for number, customer in enumerate(due):
+        if time.monotonic() >= stop:
+            return number
+        _tell_one(customer, back_off, run, at)
     return len(due)
+
+
+def _tell_one(customer: Customer, back_off: RequestBackOff, run: QueueRun, at: datetime) -> None:
+    """Every copy, as far as the accounts can be asked now."""
+    request = _operation(customer)
+    account_id = ""
+    try:
+        for row in _copies(customer):
+            account_id = row.account_id
+            if back_off.is_waiting(account_id, request):
+                return
+            if not _tell(row, customer, at):
+                _wait_for_the_copy(customer)
+                return
+            back_off.answered(account_id, request)
+        people.told(customer)
+    except Exception as error:  # noqa: BLE001  # one customer's trouble must not stop the others
+        if not back_off.stops_for(account_id, request, error):
+            run.failed(owner=customer.project_id, subject=customer.pk, error=error)
+    else:
+        run.succeeded(owner=customer.project_id, subject=customer.pk)
+
+
+def _wait_for_the_copy(customer: Customer) -> None:
+    """Stripe is still being asked to make it, which comes to an end of its own: never parked."""
+    rule = replace(RULE, attempts=None)
+    fair_queue.fail(rule, owner=customer.project_id, subject=customer.pk, error=CopyUnderWay())
 
 
 def tell_if_possible(customer: Customer, *, at: datetime) -> None:
     """Tell Stripe now; what does not work now stays marked for the sweep."""
     if customer.details_changed_at is None:
         return
+    fair_queue.succeed(RULE, owner=customer.project_id, subjects=[customer.pk])
     try:
         told = [_tell(row, customer, at) for row in _copies(customer)]
     except DomainError as error:
@@ -96,7 +151,7 @@ def _tell(row: StripeCustomer, customer: Customer, at: datetime) -> bool:
         intents.change(
             project_id=row.project_id,
             account=row.account,
-            operation="customer.delete" if is_over else "customer.update",
+            operation=_operation(customer),
             subject=row.pk,
             target=row.stripe_id,
             params={} if is_over else {"email": customer.email, "name": customer.name},
@@ -111,10 +166,15 @@ def _tell(row: StripeCustomer, customer: Customer, at: datetime) -> bool:
         if is_over:
             raise
         log.warning("customer_refused", customer=customer.pk, error=refusal.code)
-    sync.now(account=row.account, kind=Kind.CUSTOMER, stripe_id=row.stripe_id, at=at)
+    with suppress(Unavailable, StripeCredentialsRefused):  # it stays marked to be read
+        sync.now(account=row.account, kind=Kind.CUSTOMER, stripe_id=row.stripe_id, at=at)
     if is_over:
         _forget_what_was_asked(row)
     return True
+
+
+def _operation(customer: Customer) -> str:
+    return "customer.update" if customer.deleted_at is None else "customer.delete"
 
 
 def _content(customer: Customer) -> str:

@@ -8,7 +8,7 @@ a crash, a lost answer, an error inside Stripe, either the caller's next try or 
 import hashlib
 import time
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import structlog
@@ -19,12 +19,13 @@ from billing.models.outbound import Outbound
 from billing.models.stripe_intent import IntentState
 from billing.selectors import intents
 from billing.services import settling, turns
+from billing.services.request_back_off import RequestBackOff
 from billing.services.settling import KEY_LIFE, Values
 from billing.services.turns import TurnLost
 from billing.stripe import writes
 from billing.stripe.client import client_for
 from billing.stripe.errors import (
-    StripeFailed,
+    StripeNotAsked,
     StripeObjectMissing,
     StripeRefused,
     StripeUnavailable,
@@ -40,9 +41,6 @@ PEEK = 0.05
 """Seconds between two looks at what that worker does."""
 RUN = 100
 """Intents that one run of the janitor takes at most."""
-KEPT = timedelta(days=30)
-"""How long what is over can still be looked at."""
-PURGE_BATCH = 5000
 OFTEN = 5
 """Sends of an intent that we cannot make sense of before a person looks at it."""
 
@@ -121,31 +119,30 @@ def finish_due(
 ) -> int:
     """Find out what became of intents that nobody is at; how many were looked at.
 
-    Ends with the time of a lease. An account that does not answer is asked once, not once for
-    each intent; an error stays with its intent.
+    Ends with the time of a lease. An account that does not answer, or refuses one kind of request,
+    backs off; an error stays with its intent.
     """
     stop = clock() + turns.LEASE.total_seconds()
-    silent: set[str] = set()
+    back_off = RequestBackOff()
     taken = 0
     for intent in intents.due(limit=limit):
         if clock() >= stop:
             break
-        if intent.account_id in silent or not turns.take(intent):
+        if back_off.is_waiting(intent.account_id, intent.operation) or not turns.take(intent):
             continue
         taken += 1
-        try:
-            _finish(intent, at)
-        except StripeUnavailable as away:
-            if not isinstance(away, StripeFailed):
-                silent.add(intent.account_id)
+        _finish_one(intent, back_off, at)
     return taken
 
 
-def purge(*, at: datetime) -> int:
-    """Forget what has been over for 30 days; how many were forgotten."""
-    old = intents.over(before=at - KEPT).order_by("finished_at").values("pk")[:PURGE_BATCH]
-    rows = StripeIntent.objects.across_projects().filter(pk__in=old)
-    return rows.delete()[0]
+def _finish_one(intent: StripeIntent, back_off: RequestBackOff, at: datetime) -> None:
+    try:
+        error = _finish(intent, at)
+    except StripeUnavailable as away:
+        error = away
+    is_stopped = back_off.stops_for(intent.account_id, intent.operation, error)
+    if intent.attempts and not is_stopped and not isinstance(error, StripeUnavailable):
+        back_off.answered(intent.account_id, intent.operation)
 
 
 def _planned(
@@ -198,13 +195,13 @@ def _carry_out(intent: StripeIntent, *, at: datetime, values: Values = lambda fi
         if intent.state == IntentState.DONE:
             return _answer_again(intent)
         _let_pass(intent, at)
-    raise StripeUnavailable("Another request is at it. Send this one again.", retry_after=2)
+    raise StripeNotAsked("Another request is at it. Send this one again.", retry_after=2)
 
 
 def _let_pass(intent: StripeIntent, at: datetime) -> None:
     """Whatever keeps us from having the turn. Raises StripeUnavailable."""
     if intent.state == IntentState.PARKED:
-        raise StripeUnavailable("An operator is looking at an earlier try.", retry_after=60)
+        raise StripeNotAsked("An operator is looking at an earlier try.", retry_after=60)
     if intent.state == IntentState.FAILED:
         _open_again(intent)
         return
@@ -221,18 +218,24 @@ def _clear_the_way(intent: StripeIntent, at: datetime) -> None:
         _finish(other, at)
 
 
-def _finish(intent: StripeIntent, at: datetime) -> None:
-    """Settle an intent whose turn it is for nobody in particular. Raises StripeUnavailable."""
+def _finish(intent: StripeIntent, at: datetime) -> Exception | None:
+    """Settle an intent whose turn it is for nobody in particular; how it failed, if it did.
+
+    Raises StripeUnavailable.
+    """
     try:
         settling.settle(intent, at=at)
     except StripeUnavailable:
         raise
     except (DomainError, TurnLost) as outcome:
         log.info("intent_finished", intent=intent.pk, outcome=type(outcome).__name__)
+        return outcome
     except Exception as error:  # noqa: BLE001  # one intent's trouble must not stop the others
         log.warning("intent_broke", intent=intent.pk, error=type(error).__name__)
         if intent.attempts >= OFTEN:
             settling.park(intent, error, at=at)
+        return error
+    return None
 
 
 def _answer_again(intent: StripeIntent) -> Fields:

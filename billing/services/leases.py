@@ -18,6 +18,7 @@ from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 
 from billing.models import StripeAccount, SyncObject
+from billing.services import fair_claims
 from common.errors import DomainError
 from common.logs import redact
 from common.queue import enqueue
@@ -79,26 +80,6 @@ burst of events about it takes no lock and writes nothing. A lease that has run 
 count as nobody: its holder may be alive and about to store an older answer.
 """
 
-_CLAIM_DUE = """
-WITH due AS (
-    SELECT id, leased_until IS NOT NULL AS abandoned, next_try_at AS due_since
-    FROM billing_syncobject
-    WHERE applied < requested AND parked_at IS NULL AND next_try_at <= statement_timestamp()
-        AND (leased_until IS NULL OR leased_until < statement_timestamp())
-        AND account_id <> ALL(%(without)s)
-        AND (%(kind)s = '' OR (account_id = %(account_id)s AND kind = %(kind)s))
-    ORDER BY next_try_at
-    LIMIT %(limit)s
-    FOR UPDATE SKIP LOCKED
-)
-UPDATE billing_syncobject AS sync
-SET epoch = sync.epoch + 1, leased_until = statement_timestamp() + %(lease)s
-FROM due
-WHERE sync.id = due.id
-RETURNING sync.id, sync.account_id, sync.kind, sync.stripe_id, sync.epoch, sync.requested,
-    sync.attempts, due.abandoned, due.due_since
-"""
-
 _CLAIM_ONE = """
 WITH due AS (
     SELECT id, leased_until IS NOT NULL AS abandoned, next_try_at AS due_since
@@ -113,17 +94,6 @@ FROM due
 WHERE sync.id = due.id
 RETURNING sync.id, sync.account_id, sync.kind, sync.stripe_id, sync.epoch, sync.requested,
     sync.attempts, due.abandoned, due.due_since
-"""
-
-_CROWDS = """
-SELECT account_id, kind
-FROM billing_syncobject
-WHERE applied < requested AND parked_at IS NULL AND next_try_at <= statement_timestamp()
-    AND (leased_until IS NULL OR leased_until < statement_timestamp())
-    AND account_id <> ALL(%(without)s)
-GROUP BY account_id, kind
-HAVING count(*) > %(crowd)s
-ORDER BY count(*) DESC
 """
 
 _HOLD = """
@@ -175,14 +145,15 @@ def mark_all(rows: QuerySet[SyncObject]) -> int:
 
 
 def claim(*, limit: int, without: Collection[str] = ()) -> list[Claim]:
-    """Take up to this many due objects, those that have waited longest, away from everybody else.
+    """Take up to this many due objects away from everybody else: by turns of the accounts, and
+    within an account of the kinds, those that have waited longest.
 
-    Objects of the accounts ``without`` are left alone. What a dead worker left behind comes last
-    and in random order, so that an object that kills its readers does not keep the same
-    neighbours waiting.
+    Accounts and kinds that back off, and the accounts ``without``, are left alone. What a dead
+    worker left behind comes last and in random order, so that an object that kills its readers
+    does not keep the same neighbours waiting.
     """
     claims = _claim_due(limit, without=without)
-    fresh = sorted((each for each in claims if not each.abandoned), key=lambda each: each.due_since)
+    fresh = [each for each in claims if not each.abandoned]
     abandoned = [each for each in claims if each.abandoned]
     random.shuffle(abandoned)
     return fresh + abandoned
@@ -191,7 +162,7 @@ def claim(*, limit: int, without: Collection[str] = ()) -> list[Claim]:
 def crowds(*, without: Collection[str] = ()) -> list[tuple[str, str]]:
     """Account and kind of which more objects are due than anybody should read one by one."""
     crowd = settings.BILLING.sync_crowd
-    found = _run(_CROWDS, {"crowd": crowd, "without": list(without)})
+    found = _run(fair_claims.CROWDS, {"crowd": crowd, "without": list(without)})
     return [(account_id, kind) for account_id, kind in found]
 
 
@@ -277,7 +248,7 @@ def _claim_due(
         "account_id": account_id,
         "kind": kind,
     }
-    return _claims(_run(_CLAIM_DUE, parameters))
+    return _claims(_run(fair_claims.CLAIM_DUE, parameters))
 
 
 def _claims(rows: list[tuple[Any, ...]]) -> list[Claim]:

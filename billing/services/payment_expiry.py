@@ -17,8 +17,9 @@ from billing.models import Payment
 from billing.selectors import payments as stored
 from billing.services import intents, pages, payment_requests, payments
 from billing.services.apply.payments import ABANDONED
+from billing.services.request_back_off import RequestBackOff
 from billing.stripe.errors import StripeCredentialsRefused, StripeObjectMissing, StripeRefused
-from common.errors import Unavailable
+from common.fair_queue import QueueRun, Rule
 from common.queue import enqueue
 
 log = structlog.get_logger(__name__)
@@ -27,33 +28,45 @@ BATCH = 50
 """Payments that one run takes at most."""
 LEASE = timedelta(seconds=60)
 """How long a run has a payment to itself; after a failure it is tried again no sooner."""
+RULE = Rule(queue="payment_expiry", first=LEASE, longest=timedelta(hours=1), attempts=10)
+"""Of a payment that cannot be called off although Stripe answers."""
 
 
 def expire_due(*, at: datetime) -> int:
-    """Call off what is due; how many payments were taken. An error stays with its payment.
+    """Call off what is due, by turns of the projects; how many payments were taken.
 
-    An account that does not answer is asked once, not once for each payment.
+    An error stays with its payment, which is parked after ten of them. An account that does not
+    answer, or refuses one kind of request, backs off.
     """
     batch = _claim(at)
-    silent: set[str] = set()
+    back_off, run = RequestBackOff(), QueueRun(RULE)
     for row in batch:
-        if row.account_id in silent:
-            continue
-        try:
-            _expire(row, at)
-        except (Unavailable, StripeCredentialsRefused) as away:
-            silent.add(row.account_id)
-            log.info("payment_expiry_postponed", payment=row.pk, error=type(away).__name__)
-        except Exception as error:  # noqa: BLE001  # one payment's trouble must not stop the others
-            log.warning("payment_expiry_failed", payment=row.pk, error=type(error).__name__)
+        if not back_off.is_waiting(row.account_id, _request(row)):
+            _expire_one(row, back_off, run, at)
     if len(batch) == BATCH:
         enqueue("billing.expire_payments")
     return len(batch)
 
 
+def _expire_one(row: Payment, back_off: RequestBackOff, run: QueueRun, at: datetime) -> None:
+    try:
+        _expire(row, at)
+    except Exception as error:  # noqa: BLE001  # one payment's trouble must not stop the others
+        if not back_off.stops_for(row.account_id, _request(row), error):
+            run.failed(owner=row.project_id, subject=row.pk, error=error)
+    else:
+        back_off.answered(row.account_id, _request(row))
+        run.succeeded(owner=row.project_id, subject=row.pk)
+
+
+def _request(row: Payment) -> str:
+    """The kind of request that calls it off."""
+    return "payment_intent.cancel" if row.checkout is None else "checkout_session.expire"
+
+
 def _claim(at: datetime) -> list[Payment]:
     with transaction.atomic():
-        rows = stored.lock_due(at=at, limit=BATCH)
+        rows = stored.lock_due(at=at, limit=BATCH, rule=RULE)
         Payment.objects.across_projects().filter(pk__in=[row.pk for row in rows]).update(
             expiry_leased_until=Now() + LEASE
         )
@@ -69,6 +82,8 @@ def _expire(row: Payment, at: datetime) -> None:
             pages.close(checkout=row.checkout, at=at)
         else:
             _cancel(row, at)
+    except StripeCredentialsRefused:
+        raise
     except (CheckoutNotOpen, StripeRefused, StripeObjectMissing) as refusal:
         log.info("payment_expiry_refused", payment=row.pk, error=type(refusal).__name__)
     payments.read_again(payment=row, at=at)

@@ -15,22 +15,32 @@ from billing.models.rollout import MoveStatus
 from billing.selectors import subscriptions as stored
 from billing.services import subscription_changes
 from billing.services.catalog_terms import Move, Terms
-from common import batch_runs
+from billing.stripe.errors import StripeCredentialsRefused
+from common import batch_runs, fair_queue
 from common.errors import DomainError, Unavailable
+from common.fair_queue import Rule
 from common.locks import only_one
 from common.models import RunStatus
 
 log = structlog.get_logger(__name__)
 
-PAUSE = timedelta(seconds=5)
-"""At least this long after Stripe did not answer."""
+RULE = Rule(queue="rollouts")
+"""While Stripe does not answer, or the account's key is refused."""
+MOST = 50
+"""Rollouts that are looked at for one that nobody is at."""
 
 
 def turn(*, at: datetime) -> bool:
     """Make the next move of a rollout that is due; False when there is none, or all are in hand."""
     due = Rollout.objects.across_projects().select_related("product")
-    due = due.filter(status=RunStatus.MOVING, next_try_at__lte=Now()).order_by("next_try_at")
-    for rollout in due:
+    due = due.filter(
+        ~fair_queue.is_waiting(RULE, owner="project_id", subject="pk"),
+        status=RunStatus.MOVING,
+        next_try_at__lte=Now(),
+    )
+    for rollout in fair_queue.in_turn(
+        due, owner="project_id", order=("next_try_at", "pk"), limit=MOST
+    ):
         with only_one(f"billing.rollout.{rollout.pk}") as is_ours:
             if is_ours:
                 return _next(rollout, at)
@@ -46,9 +56,12 @@ def _next(rollout: Rollout, at: datetime) -> bool:
         return True
     try:
         _make(rollout, move, at)
-    except Unavailable as error:
-        pause = max(timedelta(seconds=error.retry_after or 0), PAUSE)
-        _update(rollout, next_try_at=Now() + pause, last_error=error.code)
+    except (Unavailable, StripeCredentialsRefused) as error:
+        pause = timedelta(seconds=error.retry_after or 0)
+        fair_queue.fail(
+            RULE, owner=rollout.project_id, subject=rollout.pk, error=error, at_least=pause
+        )
+        _update(rollout, last_error=error.code)
         return True
     except DomainError as refusal:
         _settle(move, at, code=refusal.code, detail=refusal.detail or refusal.title)
@@ -57,6 +70,8 @@ def _next(rollout: Rollout, at: datetime) -> bool:
         _settle(move, at, code="failed", detail=type(error).__name__)
     else:
         _settle(move, at)
+    if rollout.last_error:
+        fair_queue.succeed(RULE, owner=rollout.project_id, subjects=[rollout.pk])
     _update(rollout, next_try_at=Now(), last_error="")
     return True
 

@@ -34,6 +34,7 @@ from billing.stripe.errors import (
     StripeBusy,
     StripeCredentialsRefused,
     StripeFailed,
+    StripeNotAsked,
     StripeObjectMissing,
     StripeRefused,
     StripeUnavailable,
@@ -153,7 +154,7 @@ def _wait_for_the_list(intent: StripeIntent, at: datetime) -> None:
         return
     left = LIST_LAG - (at - intent.asked_at)
     if left >= timedelta():
-        raise StripeUnavailable(
+        raise StripeNotAsked(
             "An earlier try is still being looked for. Send the same request again in a minute.",
             retry_after=int(left.total_seconds()) + 1,
         )

@@ -20,7 +20,7 @@ from billing.stripe import accounts
 from billing.stripe.client import client_for, client_with, is_live
 from billing.stripe.errors import StripeCredentialsRefused
 from billing.stripe.snapshots import AccountSnapshot
-from common import crypto
+from common import crypto, fair_queue
 from common.errors import Conflict, Invalid, NotFound
 from events.services import audit
 from projects.models import Project
@@ -131,6 +131,7 @@ def rotate_key(
             raise WrongStripeAccount(f"Send a secret key of {account.stripe_id}.")
         _take(account, found, secret_key)
         account.save()
+        fair_queue.resume(owner=account.pk)
         _forget_endpoints()
         _audit(account, "stripe_account.rotate_key", actor, at, reason)
     return account

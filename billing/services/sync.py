@@ -21,9 +21,11 @@ from django.conf import settings
 from django.db import OperationalError, transaction
 
 from billing.models import StripeAccount, SyncObject
+from billing.selectors import back_offs
 from billing.services import apply, crowds, leases
 from billing.services.apply import kinds
 from billing.services.leases import Claim, claim, fail, mark
+from billing.services.request_back_off import RequestBackOff
 from billing.stripe import budget
 from billing.stripe.budget import Lane
 from billing.stripe.client import client_for
@@ -143,20 +145,22 @@ def drain(*, at: datetime, limit: int = RUN, clock: Callable[[], float] = time.m
     """Carry out due reads until none is left, ``limit`` is reached or the time of a lease is up.
 
     Returns how many objects were taken; rings for the rest. An error stays with its object. An
-    account that may not be asked more often now, or does not answer, waits for the next run.
+    account that may not be asked more often now waits for the next run; one that does not answer,
+    or refuses one kind of request, for its back-off (``billing.services.request_back_off``).
     """
     stop = clock() + settings.BILLING.sync_lease.total_seconds()
     taken = 0
-    silent: dict[str, DomainError] = {}
+    spent: set[str] = set()
+    back_off = RequestBackOff()
     while taken < limit and clock() < stop:
         size = min(settings.BILLING.sync_batch, limit - taken)
-        batch = claim(limit=size, without=silent)
+        batch = claim(limit=size, without=spent)
         if not batch:
             return taken
         taken += len(batch)
-        _drain_batch(batch, at=at, clock=clock, silent=silent)
+        _drain_batch(batch, at=at, clock=clock, spent=spent, back_off=back_off)
         if len(batch) == size:
-            taken += _drain_crowds(at=at, clock=clock, stop=stop, silent=silent)
+            taken += _drain_crowds(at=at, clock=clock, stop=stop, spent=spent, back_off=back_off)
     enqueue("billing.sync")
     return taken
 
@@ -166,21 +170,20 @@ def _drain_batch(
     *,
     at: datetime,
     clock: Callable[[], float],
-    silent: dict[str, DomainError],
+    spent: set[str],
+    back_off: RequestBackOff,
 ) -> None:
     """Carry out a batch while the first half of its lease lasts; hand the rest back.
 
-    An account that does not answer is asked once, not once for each object.
+    Adds to ``spent`` the accounts whose budget is.
     """
     hand_back = clock() + settings.BILLING.sync_lease.total_seconds() / 2
     for each in batch:
-        error = silent.get(each.account.pk)
-        if clock() >= hand_back or isinstance(error, BudgetSpent):
+        account_id, kind = each.account.pk, back_offs.read_of(each.kind)
+        if clock() >= hand_back or account_id in spent or back_off.is_waiting(account_id, kind):
             leases.release(each)
-        elif error is not None:
-            leases.postpone(each, error)
         else:
-            _attempt(each, at=at, silent=silent)
+            _attempt(each, at=at, spent=spent, back_off=back_off)
 
 
 def _drain_crowds(
@@ -188,22 +191,26 @@ def _drain_crowds(
     at: datetime,
     clock: Callable[[], float],
     stop: float,
-    silent: dict[str, DomainError],
+    spent: set[str],
+    back_off: RequestBackOff,
 ) -> int:
     """Read lists where many objects of a kind are due; how many were taken."""
     taken = 0
-    for account_id, kind in leases.crowds(without=silent):
+    for account_id, kind in leases.crowds(without=spent):
         if clock() >= stop:
             break
         try:
             claims, left = crowds.read(
                 account_id=account_id, kind=kind, store=partial(_store_listed, at=at)
             )
+        except BudgetSpent:
+            spent.add(account_id)
+            continue
         except AWAY as error:
-            silent[account_id] = error
+            back_off.failed(account_id, back_offs.read_of(kind), error)
             continue
         taken += len(claims)
-        _drain_batch(left, at=at, clock=clock, silent=silent)
+        _drain_batch(left, at=at, clock=clock, spent=spent, back_off=back_off)
     return taken
 
 
@@ -215,14 +222,17 @@ def _store_listed(claim: Claim, snapshot: Snapshot, *, at: datetime) -> None:
         _log_failure(claim, error)
 
 
-def _attempt(claim: Claim, *, at: datetime, silent: dict[str, DomainError]) -> None:
+def _attempt(claim: Claim, *, at: datetime, spent: set[str], back_off: RequestBackOff) -> None:
+    account_id, kind = claim.account.pk, back_offs.read_of(claim.kind)
     try:
         _carry_out(claim, at, Lane.BACKGROUND, patience=A_MOMENT)
+    except BudgetSpent:
+        spent.add(account_id)
     except Exception as error:  # noqa: BLE001  # one object's trouble must not stop the others
-        if _is_away(error):
-            silent[claim.account.pk] = error
-        else:
+        if not back_off.stops_for(account_id, kind, error):
             _log_failure(claim, error)
+    else:
+        back_off.answered(account_id, kind)
 
 
 def _log_failure(claim: Claim, error: Exception) -> None:

@@ -8,6 +8,8 @@ from billing import representation
 from billing.models import Subscription
 from billing.models.subscription import SubscriptionStatus
 from billing.selectors import subscriptions as stored
+from common import fair_queue
+from common.fair_queue import QueueRun, Rule
 from events.catalog import EventType
 from events.services import outbox
 from projects.models import Customer
@@ -16,6 +18,7 @@ from projects.selectors import customers
 NOTICE = timedelta(days=3)
 """How long before its end, as Stripe has it; a shorter trial is told of at once."""
 BATCH = 500
+RULE = Rule(queue="trial_notices", attempts=20)
 
 
 def tell_if_ending(*, subscription: Subscription, customer: Customer, at: datetime) -> bool:
@@ -43,11 +46,14 @@ def tell_if_ending(*, subscription: Subscription, customer: Customer, at: dateti
 
 
 def tell_due(*, at: datetime) -> int:
-    """Tell of every trial whose notice is due; how many were told of now."""
-    told = 0
-    for row in stored.ending_trials(after=at, until=at + NOTICE)[:BATCH]:
-        told += _tell(row, at)
-    return told
+    """Tell of every trial whose notice is due, by turns of the projects; how many were told of
+    now. An error stays with its subscription."""
+    due = stored.ending_trials(after=at, until=at + NOTICE).filter(
+        ~fair_queue.is_waiting(RULE, owner="project_id", subject="pk")
+    )
+    rows = fair_queue.in_turn(due, owner="project_id", order=("trial_ends_at", "pk"), limit=BATCH)
+    run = QueueRun(RULE)
+    return sum(run.attempt(lambda row: _tell(row, at), each) for each in rows)
 
 
 def _tell(row: Subscription, at: datetime) -> bool:

@@ -4,6 +4,7 @@ Wait (:class:`StripeUnavailable`), take it as gone (:class:`StripeObjectMissing`
 (:class:`StripeRefused`), or tell the buyer (:class:`CardDeclined`).
 """
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -22,12 +23,19 @@ LONGEST_WAIT = 60
 SHORTEST_WAIT = 2
 UNREADABLE = (AttributeError, LookupError, TypeError, ValueError, ArithmeticError)
 """What reading an answer raises when a member is absent or of another kind than promised."""
+PERMISSION = re.compile(r"\brak_[a-z0-9_]{1,60}")
+"""How Stripe names a permission of a restricted key."""
 
 
 class StripeUnavailable(Unavailable):
     """Stripe did not answer, or asked us to come back. Whether it acted is not known."""
 
     code, title = "stripe-unavailable", "Stripe is away or busy."
+
+
+class StripeNotAsked(StripeUnavailable):
+    """We did not ask: an earlier request of ours has not come to its end. Says nothing about
+    Stripe or the account."""
 
 
 class StripeBusy(StripeUnavailable):
@@ -68,6 +76,19 @@ class StripeCredentialsRefused(StripeRefused):
     """The account's secret key does not open what was asked for."""
 
     code, title = "stripe-key-refused", "Stripe did not accept the account's secret key."
+
+
+class StripePermissionMissing(StripeCredentialsRefused):
+    """The account's restricted key lacks a permission. Requests of other kinds are answered.
+
+    ``permission`` is Stripe's name of it, such as ``rak_coupon_read``, if Stripe says it.
+    """
+
+    code, title = "stripe-permission-missing", "The account's key lacks a permission."
+
+    def __init__(self, detail: str = "", *, permission: str = "", **extra: Any) -> None:
+        super().__init__(detail, **extra)
+        self.permission = permission
 
 
 class IdempotencyMismatch(StripeRefused):
@@ -127,16 +148,27 @@ def _sort(error: stripe.StripeError) -> DomainError:
     match error:
         case stripe.CardError():
             return _declined(error)
-        case stripe.AuthenticationError() | stripe.PermissionError():
+        case stripe.PermissionError():
+            return _permission_missing(error)
+        case stripe.AuthenticationError():
             return StripeCredentialsRefused(
-                "Check the secret key of this Stripe account: an operator has to replace it, or "
-                "give it the permissions that are missing."
+                "Check the secret key of this Stripe account: an operator has to replace it."
             )
         case stripe.IdempotencyError():
             return IdempotencyMismatch("Nothing was changed. Tell the operators.")
         case stripe.InvalidRequestError():
             return _refused(error)
     return _unavailable(error)
+
+
+def _permission_missing(error: stripe.PermissionError) -> StripePermissionMissing:
+    found = PERMISSION.search(error.user_message or "")
+    permission = found[0] if found else ""
+    named = f" Stripe names {permission}." if permission else ""
+    return StripePermissionMissing(
+        f"Give the restricted key of this Stripe account the permission that is missing.{named}",
+        permission=permission,
+    )
 
 
 def _refused(error: stripe.InvalidRequestError) -> StripeObjectMissing | StripeRefused:

@@ -9,7 +9,9 @@ from datetime import datetime
 from django.conf import settings
 from django.db.models import Q, Sum
 
+from common import fair_queue
 from common.errors import NotFound
+from common.fair_queue import Rule
 from entitlements.credits import Bucket, in_order
 from entitlements.models import CreditAccount, CreditEntry, CreditGrant, CreditTransaction
 from projects.models import Project
@@ -105,12 +107,15 @@ def grants_of(*, project: Project | str, source_type: str, source_id: str) -> li
     return list(rows.filter(source_type=source_type, source_id=source_id).order_by("id"))
 
 
-def due_to_expire(*, at: datetime, limit: int) -> list[CreditGrant]:
-    """Grants of any project that have expired with something left in them, oldest first."""
+def due_to_expire(*, at: datetime, limit: int, rule: Rule) -> list[CreditGrant]:
+    """Grants that have expired with something left in them, by turns of their projects, the oldest
+    first; without those that wait by ``rule``."""
     rows = CreditGrant.objects.across_projects().filter(
-        Q(available__gt=0) | Q(withheld__gt=0), expires_at__lte=at
+        Q(available__gt=0) | Q(withheld__gt=0),
+        ~fair_queue.is_waiting(rule, owner="project_id", subject="pk"),
+        expires_at__lte=at,
     )
-    return list(rows.order_by("expires_at")[:limit])
+    return fair_queue.in_turn(rows, owner="project_id", order=("expires_at", "pk"), limit=limit)
 
 
 def is_live(at: datetime) -> Q:

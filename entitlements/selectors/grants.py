@@ -4,7 +4,9 @@ from datetime import datetime
 
 from django.db.models import Q, QuerySet
 
+from common import fair_queue
 from common.errors import NotFound
+from common.fair_queue import Rule
 from entitlements.models import Grant
 from entitlements.models.grant import GrantStatus
 from projects.models import Project
@@ -51,9 +53,13 @@ def lock(*, project_id: str, grant_id: str) -> Grant:
     return Grant.objects.for_project(project_id).select_for_update().get(pk=grant_id)
 
 
-def due_to_expire(*, at: datetime, limit: int) -> list[Grant]:
-    """Grants of any project whose expiry has passed and was not written down, oldest first."""
+def due_to_expire(*, at: datetime, limit: int, rule: Rule) -> list[Grant]:
+    """Grants whose expiry has passed and was not written down, by turns of their projects, the
+    oldest first; without those that wait by ``rule``."""
     rows = Grant.objects.across_projects().filter(
-        expires_at__lte=at, expired_at__isnull=True, revoked_at__isnull=True
+        ~fair_queue.is_waiting(rule, owner="project_id", subject="pk"),
+        expires_at__lte=at,
+        expired_at__isnull=True,
+        revoked_at__isnull=True,
     )
-    return list(rows.order_by("expires_at")[:limit])
+    return fair_queue.in_turn(rows, owner="project_id", order=("expires_at", "pk"), limit=limit)

@@ -4,7 +4,9 @@ from datetime import datetime
 
 from django.db.models import QuerySet
 
+from common import fair_queue
 from common.errors import NotFound
+from common.fair_queue import Rule
 from entitlements.models import Reservation
 from projects.models import Customer, Project
 
@@ -37,14 +39,19 @@ def open_of(customer: Customer) -> QuerySet[Reservation]:
     return rows.select_related("feature").order_by("-pk")
 
 
-def due(*, at: datetime, limit: int) -> list[Reservation]:
-    """Open reservations of any project whose time is over, the oldest first."""
-    rows = Reservation.objects.across_projects().filter(expires_at__lte=at, **_OPEN)
-    return list(rows.order_by("expires_at", "pk")[:limit])
+def due(*, at: datetime, limit: int, rule: Rule) -> list[Reservation]:
+    """Open reservations whose time is over, by turns of their projects, the oldest first; without
+    those that wait by ``rule``."""
+    rows = Reservation.objects.across_projects().filter(
+        ~fair_queue.is_waiting(rule, owner="project_id", subject="pk"),
+        expires_at__lte=at,
+        **_OPEN,
+    )
+    return fair_queue.in_turn(rows, owner="project_id", order=("expires_at", "pk"), limit=limit)
 
 
 def due_of(*, project_id: str, customer_id: str, at: datetime, limit: int) -> list[Reservation]:
-    """As :func:`due`, of this customer."""
+    """Open reservations of this customer whose time is over, the oldest first."""
     rows = Reservation.objects.for_project(project_id).filter(expires_at__lte=at, **_OPEN)
     return list(rows.filter(customer_id=customer_id).order_by("expires_at", "pk")[:limit])
 

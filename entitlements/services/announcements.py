@@ -10,8 +10,9 @@ from datetime import datetime
 from typing import NamedTuple
 
 import structlog
-from django.db import DatabaseError, transaction
+from django.db import transaction
 
+from common.fair_queue import QueueRun, Rule
 from entitlements import cache, representation, resolution
 from entitlements.models import Fact, FreeTierEntry, Snapshot
 from entitlements.resolution import Decision, Definition, Standing
@@ -23,6 +24,8 @@ from projects.models import Customer
 from projects.selectors import customers
 
 log = structlog.get_logger(__name__)
+
+RULE = Rule(queue="entitlement_notices", attempts=20)
 
 
 def changed(
@@ -110,12 +113,15 @@ def _tell_changed(
 
 def tell_due(*, at: datetime, limit: int) -> int:
     """Tell what time alone has changed by now; how many customers were looked at."""
-    due = snapshots.due(at=at, limit=limit)
+    run = QueueRun(RULE)
+    due = snapshots.due(at=at, limit=limit, rule=RULE)
     for project_id, customer_id in due:
         try:
             _tell_again(project_id, customer_id, at)
-        except DatabaseError as error:  # a lock that somebody holds: the next run finds it again
-            log.warning("not_told", customer=customer_id, error=type(error).__name__)
+        except Exception as error:  # noqa: BLE001  # one customer's trouble must not stop the others
+            run.failed(owner=project_id, subject=customer_id, error=error)
+        else:
+            run.succeeded(owner=project_id, subject=customer_id)
     return len(due)
 
 

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
-from django.db import DatabaseError, transaction
+from django.db import transaction
 
 from common.errors import Invalid
+from common.fair_queue import QueueRun, Rule
 from common.ids import new_id
 from entitlements import credit_representation as representation
 from entitlements.credits import Bucket, Movement, come_to
@@ -27,6 +28,8 @@ from projects.selectors import customers as stored_customers
 from projects.services import customers
 
 log = structlog.get_logger(__name__)
+
+RULE = Rule(queue="credit_expiry", attempts=20)
 
 USUAL_PRIORITY = 50
 TERMS = (
@@ -203,7 +206,9 @@ def revoke(*, grant: CreditGrant, reason: str, actor: str, at: datetime) -> Cred
 
 def expire_due(*, at: datetime, limit: int) -> int:
     """Book what has expired, and tell who runs low by that; how many grants."""
-    return sum(_expire(grant, at) for grant in credits.due_to_expire(at=at, limit=limit))
+    run = QueueRun(RULE)
+    due = credits.due_to_expire(at=at, limit=limit, rule=RULE)
+    return sum(run.attempt(lambda row: _expire(row, at), each) for each in due)
 
 
 def settle_due(*, account: CreditAccount, grant_ids: Collection[str], at: datetime) -> int:
@@ -215,14 +220,10 @@ def settle_due(*, account: CreditAccount, grant_ids: Collection[str], at: dateti
 
 
 def _expire(due: CreditGrant, at: datetime) -> bool:
-    try:
-        with transaction.atomic():
-            account = credits.lock(project_id=due.project_id, customer_id=due.customer_id)
-            grant = credits.grant(project=due.project_id, grant_id=due.pk)
-            return account is not None and _come_to_what_is_due(account, grant, at)
-    except DatabaseError as error:  # a lock that somebody holds: the next run finds it again
-        log.warning("credits_not_expired", grant=due.pk, error=type(error).__name__)
-        return False
+    with transaction.atomic():
+        account = credits.lock(project_id=due.project_id, customer_id=due.customer_id)
+        grant = credits.grant(project=due.project_id, grant_id=due.pk)
+        return account is not None and _come_to_what_is_due(account, grant, at)
 
 
 def _come_to_what_is_due(

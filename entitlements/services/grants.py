@@ -9,9 +9,10 @@ from datetime import datetime
 from typing import Any
 
 import structlog
-from django.db import DatabaseError, transaction
+from django.db import transaction
 
 from common.errors import Invalid
+from common.fair_queue import QueueRun, Rule
 from entitlements import representation
 from entitlements.errors import FeatureArchived, GrantExpired
 from entitlements.kinds import KINDS
@@ -28,6 +29,8 @@ from projects.models import Customer
 from projects.selectors import customers
 
 log = structlog.get_logger(__name__)
+
+RULE = Rule(queue="grant_expiry", attempts=20)
 
 EXPIRY = "command"
 """The actor of an expiry: nobody does it, the clock does."""
@@ -127,25 +130,23 @@ def revoke(*, grant: Grant, reason: str, actor: str, at: datetime) -> Grant:
 
 def expire_due(*, at: datetime, limit: int) -> int:
     """Write down, and tell, which grants have ended by themselves; how many."""
-    return sum(_expire(grant, at) for grant in grants.due_to_expire(at=at, limit=limit))
+    run = QueueRun(RULE)
+    due = grants.due_to_expire(at=at, limit=limit, rule=RULE)
+    return sum(run.attempt(lambda row: _expire(row, at), each) for each in due)
 
 
 def _expire(due: Grant, at: datetime) -> bool:
-    try:
-        with transaction.atomic():
-            customer = customers.lock(project_id=due.project_id, customer_id=due.customer_id)
-            grant = grants.lock(project_id=due.project_id, grant_id=due.pk)
-            grant.customer = customer
-            if grant.expired_at is not None or grant.revoked_at is not None:
-                return False
-            grant.expired_at = at
-            grant.save(update_fields=["expired_at"])
-            _say(grant, claims=[], at=at)
-            _tell(grant, EventType.GRANT_EXPIRED, at=at, previous={"status": GrantStatus.ACTIVE})
-            _audit(grant, "grant.expire", EXPIRY, "", at)
-    except DatabaseError as error:  # a lock that somebody holds: the next run finds it again
-        log.warning("grant_not_expired", grant=due.pk, error=type(error).__name__)
-        return False
+    with transaction.atomic():
+        customer = customers.lock(project_id=due.project_id, customer_id=due.customer_id)
+        grant = grants.lock(project_id=due.project_id, grant_id=due.pk)
+        grant.customer = customer
+        if grant.expired_at is not None or grant.revoked_at is not None:
+            return False
+        grant.expired_at = at
+        grant.save(update_fields=["expired_at"])
+        _say(grant, claims=[], at=at)
+        _tell(grant, EventType.GRANT_EXPIRED, at=at, previous={"status": GrantStatus.ACTIVE})
+        _audit(grant, "grant.expire", EXPIRY, "", at)
     return True
 
 

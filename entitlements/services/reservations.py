@@ -14,6 +14,7 @@ import structlog
 from django.db import DatabaseError, IntegrityError, transaction
 
 from common.errors import Invalid
+from common.fair_queue import QueueRun, Rule
 from entitlements.errors import (
     NotEnoughCredits,
     ReservationClosed,
@@ -34,6 +35,8 @@ from usage.services import counting
 from usage.services.counting import Wish
 
 log = structlog.get_logger(__name__)
+
+RULE = Rule(queue="reservation_expiry", attempts=20)
 T = TypeVar("T")
 
 LAZILY = 100
@@ -135,7 +138,9 @@ def release(*, project: Project, reservation_id: str, at: datetime) -> Reservati
 
 def expire_due(*, at: datetime, limit: int) -> int:
     """Give back what was reserved until now at the latest, and never used; how many."""
-    return sum(_expire(row, at) for row in stored.due(at=at, limit=limit))
+    run = QueueRun(RULE)
+    due = stored.due(at=at, limit=limit, rule=RULE)
+    return sum(run.attempt(lambda row: _give_back(row, at), each) for each in due)
 
 
 def expire_of(subject: Consumable, at: datetime) -> bool:
@@ -234,19 +239,23 @@ def _repeated(before: Reservation, subject: Consumable, amount: int, at: datetim
     return Reserved(before, consumables.standing(subject, at), is_duplicate=True)
 
 
+def _give_back(due: Reservation, at: datetime) -> bool:
+    with transaction.atomic():
+        row = stored.lock_open(project_id=due.project_id, reservation_id=due.pk)
+        if row is None or row.status(at) != ReservationStatus.EXPIRED:
+            return False
+        _settle(row, 0, at)
+        row.expired_at = at
+        row.save(update_fields=["expired_at"])
+    return True
+
+
 def _expire(due: Reservation, at: datetime) -> bool:
     try:
-        with transaction.atomic():
-            row = stored.lock_open(project_id=due.project_id, reservation_id=due.pk)
-            if row is None or row.status(at) != ReservationStatus.EXPIRED:
-                return False
-            _settle(row, 0, at)
-            row.expired_at = at
-            row.save(update_fields=["expired_at"])
+        return _give_back(due, at)
     except DatabaseError as error:  # a lock that somebody holds: the next run finds it again
         log.warning("reservation_not_expired", id=due.pk, error=type(error).__name__)
         return False
-    return True
 
 
 def _settle(row: Reservation, used: int, at: datetime) -> None:

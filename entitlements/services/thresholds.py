@@ -15,6 +15,7 @@ from typing import NamedTuple
 import structlog
 from django.db import DatabaseError, transaction
 
+from common.fair_queue import QueueRun, Rule
 from common.queue import enqueue
 from entitlements import representation
 from entitlements.models import Feature, LimitNotice
@@ -26,10 +27,13 @@ from projects.models import Customer, Project
 from usage.aggregation import hour_of
 from usage.models import Movement
 from usage.selectors import counting
+from usage.selectors import movements as waiting_movements
 from usage.selectors.counting import Ask
 from usage.services import movements
 
 log = structlog.get_logger(__name__)
+
+RULE = Rule(queue="limit_notices", attempts=20)
 
 PERCENTS = {80: EventType.USAGE_THRESHOLD_REACHED, 100: EventType.USAGE_LIMIT_REACHED}
 """Parts of a limit that are worth an event, ascending."""
@@ -51,8 +55,42 @@ def marks(limit: int | None) -> list[int]:
 
 def drain(*, at: datetime, limit: int) -> int:
     """Tell what has become of the limits of those whose figures moved; how many were looked at."""
+    run = QueueRun(RULE)
+    due = sorted(waiting_movements.oldest(limit=limit, rule=RULE), key=_project)
+    return sum(_drain_project(list(group), run, at) for _, group in groupby(due, key=_project))
+
+
+def _project(moved: Movement) -> str:
+    return str(moved.project_id)
+
+
+def _drain_project(found: Sequence[Movement], run: QueueRun, at: datetime) -> int:
+    """One project's limits, in a transaction of its own; customer by customer if that fails, so
+    that one of them keeps no other waiting."""
+    try:
+        told = _take_and_tell(found, at)
+    except Exception as error:  # noqa: BLE001  # told below, by the customer whose trouble it is
+        log.warning("limits_not_told", project=found[0].project_id, error=type(error).__name__)
+    else:
+        for each in found:
+            run.succeeded(owner=each.project_id, subject=each.customer_id)
+        return told
+    return sum(_drain_customer(each, run, at) for each in found)
+
+
+def _drain_customer(moved: Movement, run: QueueRun, at: datetime) -> int:
+    try:
+        told = _take_and_tell([moved], at)
+    except Exception as error:  # noqa: BLE001  # one customer's trouble must not stop the others
+        run.failed(owner=moved.project_id, subject=moved.customer_id, error=error)
+        return 0
+    run.succeeded(owner=moved.project_id, subject=moved.customer_id)
+    return told
+
+
+def _take_and_tell(found: Sequence[Movement], at: datetime) -> int:
     with transaction.atomic():
-        moved = movements.take_oldest(limit=limit)
+        moved = movements.take_these(found)
         _tell_all(moved, at)
     return len(moved)
 

@@ -119,10 +119,10 @@ def bump(customer: Customer) -> int:
     return customer.version
 
 
-def to_be_told(*, limit: int) -> list[Customer]:
-    """Every project's customers of whom somebody keeps an outdated copy, the oldest news first."""
+def to_be_told() -> ProjectQuerySet[Customer]:
+    """Every project's customers of whom somebody keeps an outdated copy."""
     rows = Customer.objects.across_projects().filter(details_changed_at__isnull=False)
-    return list(rows.select_related("project").order_by("details_changed_at")[:limit])
+    return rows.select_related("project")
 
 
 def told(customer: Customer) -> None:

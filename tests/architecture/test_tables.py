@@ -19,6 +19,7 @@ OF_NO_TENANT = {
     "webhooks_inboundevent": "arrives before anybody knows whose it is",
     "events_auditentry": "acts on the platform have no project",
     "entitlements_signingkey": "one signs for everybody; the audience says for whom",
+    "common_backoff": "waits for a Stripe account, which many may share, or for a project",
     "common_heartbeat": "processes serve everybody",
 }
 """Tables whose rows belong to no single tenant, and why."""

@@ -17,6 +17,7 @@ from billing.stripe import budget
 from billing.stripe.budget import Lane
 from common import redis
 from common.errors import Unavailable
+from tests.back_off import end_pauses
 from tests.billing_fixtures import SandboxStripe
 from tests.shop import Shop
 
@@ -61,6 +62,7 @@ def granted(account: StripeAccount, lane: Lane) -> int:
 
 def elapse() -> None:
     SyncObject.objects.update(next_try_at=Now() - timedelta(seconds=1), leased_until=None)
+    end_pauses()
 
 
 def test_a_third_is_kept_for_who_waits(slow: StripeAccount) -> None:

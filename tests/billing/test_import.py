@@ -25,6 +25,7 @@ from billing.services import imports, stripe_accounts, sync
 from events.models import OutboxEvent
 from projects.models import Customer, Project
 from sandbox import accounts
+from tests.back_off import end_pauses
 from tests.billing_fixtures import SandboxStripe
 from tests.factories.projects import ProjectFactory
 from tests.sandbox_stripe import SandboxStripe as Hands
@@ -242,6 +243,7 @@ def test_one_object_that_cannot_be_stored_does_not_stop_the_others(
     said = run(project, "--kinds", "price")
     assert said["price"].endswith("1 still to be read, 0 that could not be read.")
     SyncObject.objects.update(next_try_at=timezone.now())
+    end_pauses()
     sync.drain(at=timezone.now())
     SyncObject.objects.update(next_try_at=timezone.now())
     sync.drain(at=timezone.now())

@@ -12,6 +12,7 @@ from billing.services import intents, turns
 from billing.stripe.errors import StripeRefused, StripeUnavailable
 from common.ids import new_id
 from projects.models import Project
+from tests.back_off import end_pauses
 from tests.billing_fixtures import Clock, SandboxStripe
 
 AFTER_ALL_TRIES = 3
@@ -51,6 +52,7 @@ def due_now() -> None:
     StripeIntent.objects.across_projects().update(
         next_try_at=timezone.now() - timedelta(days=9), leased_until=None
     )
+    end_pauses()
 
 
 def finish() -> int:

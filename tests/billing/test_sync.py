@@ -19,6 +19,7 @@ from common import crypto
 from common.errors import Unavailable
 from projects.models import Project
 from sandbox.objects import Object
+from tests.back_off import end_pauses
 from tests.sandbox_stripe import SandboxStripe
 from tests.shop import Shop
 
@@ -38,6 +39,7 @@ def elapse(**filters: object) -> None:
     rows = SyncObject.objects.filter(**filters)
     rows.filter(leased_until__isnull=False).update(leased_until=Now() - timedelta(seconds=1))
     rows.update(next_try_at=Now() - timedelta(seconds=1))
+    end_pauses()
 
 
 def spoil(shop: Shop, product: Product) -> None:

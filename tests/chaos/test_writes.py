@@ -21,6 +21,8 @@ from billing.services import intents
 from billing.stripe.client import use_transport
 from billing.stripe.errors import StripeObjectMissing, StripeRefused, StripeUnavailable
 from billing.stripe.writes import WRITES
+from common.models import BackOff
+from tests.back_off import end_pauses
 from tests.chaos.write_recipes import RECIPES, Bench, Case
 from tests.sandbox_stripe import OutsideTransactions
 from tests.shop import Shop
@@ -128,11 +130,13 @@ def intent_of(operation: str, known: set[str]) -> StripeIntent | None:
 def let_pass(intent: StripeIntent) -> float:
     """Wait until it is due and free, by the database's clock; the seconds that takes."""
     now = timezone.now()
-    wait = max(intent.next_try_at, intent.leased_until or now, now) - now
+    pauses = BackOff.objects.values_list("retry_at", flat=True)
+    wait = max(intent.next_try_at, intent.leased_until or now, now, *pauses) - now
     wait += timedelta(seconds=SWEEP)
     StripeIntent.objects.across_projects().filter(pk=intent.pk).update(
         next_try_at=F("next_try_at") - wait, leased_until=F("leased_until") - wait
     )
+    end_pauses()
     return wait.total_seconds()
 
 

@@ -20,6 +20,7 @@ from django.utils import timezone
 from billing.models import SyncObject
 from billing.services import sync
 from billing.services.leases import Claim
+from tests.back_off import end_pauses
 
 Point = str
 IDLE = "nothing to claim"
@@ -133,3 +134,4 @@ def end_waits(**filters: Any) -> None:
     past = Now() - timedelta(seconds=1)
     rows = SyncObject.objects.filter(**filters)
     rows.update(next_try_at=past, leased_until=Case(When(leased_until__isnull=False, then=past)))
+    end_pauses()

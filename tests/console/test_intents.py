@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from billing.models import Product, StripeIntent
 from billing.models.stripe_intent import IntentState
-from billing.services import intents
+from billing.services import intent_history, intents
 from billing.stripe.errors import StripeUnavailable
 from config import overview
 from events.models import AuditEntry
@@ -83,6 +83,6 @@ def test_what_is_over_is_forgotten_after_a_month(parked: StripeIntent) -> None:
     at = timezone.now()
     rows = StripeIntent.objects.across_projects()
     rows.update(state="done", finished_at=at - timedelta(days=30))
-    assert intents.purge(at=at) == 0
-    assert intents.purge(at=at + timedelta(seconds=1)) == 1
+    assert intent_history.purge(at=at) == 0
+    assert intent_history.purge(at=at + timedelta(seconds=1)) == 1
     assert not rows.exists()

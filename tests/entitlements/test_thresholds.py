@@ -115,7 +115,7 @@ def test_tells_nobody_without_a_limit_and_many_at_once_in_few_queries(
         if number % 2:
             allow(customer, (feature, None if number % 4 == 1 else 5))
         use(project, 4, f"user-{number}")
-    with django_assert_num_queries(19):
+    with django_assert_num_queries(21):
         assert thresholds.drain(at=NOW, limit=100) == 20
     assert told(project) == [(THRESHOLD, "api", 4)] * 5
     assert not Movement.objects.for_project(project).exists()

@@ -19,6 +19,7 @@ from config.schedule import SCHEDULE
 from projects.models import Project
 from sandbox import engine
 from tests.api_client import ApiClient
+from tests.back_off import end_pauses
 from tests.billing import outbox
 from tests.billing.api.tenant import Json, Tenant
 from tests.billing_fixtures import SandboxStripe
@@ -78,6 +79,7 @@ class Story(Tenant):
     def settle(self) -> None:
         """Webhooks arrive, workers work, the periodic tasks run."""
         self._traveller.move_to(self.now)
+        end_pauses()
         self._drain()
         for chore in self._chores:
             chore()

@@ -8,7 +8,10 @@ from django.utils import timezone
 from billing.models import Price, StripeAccount, StripeCustomer, Subscription, SyncObject
 from billing.services import sync
 from common import crypto
+from common.models import BackOff
+from sandbox import accounts
 from sandbox.deliveries import Mode
+from tests.back_off import end_pauses
 from tests.factories.projects import ProjectFactory
 from tests.sandbox_stripe import Clock, SandboxStripe
 from tests.shop import Shop
@@ -133,3 +136,71 @@ def test_silence_for_a_month(
     sync.drain(at=clock.now)
     item = Subscription.objects.for_project(shop.project).get().items.get()
     assert item.period_start < clock.now < item.period_end
+
+
+def many_events(stripe: SandboxStripe, count: int) -> None:
+    """Events that nobody delivered."""
+    for number in range(count):
+        stripe.v1.products.create({"name": f"{number}"})
+    stripe.deliver(DROP_ALL)
+
+
+def test_each_page_is_done_for_good(stripe: SandboxStripe, shop: Shop) -> None:
+    """Stripe stops answering behind the first page: the next run does not begin anew."""
+    many_events(stripe, 250)
+    stripe.fail("timeout_before", path="/v1/events", skip=1, times=3)
+    catch_up_everywhere(at=timezone.now())
+    shop.account.refresh_from_db()
+    assert SyncObject.objects.filter(kind="product").count() == 100
+    assert shop.account.events_seen_until is None
+    end_pauses()
+    assert catch_up(account=shop.account, at=timezone.now()) == 150
+    assert SyncObject.objects.filter(kind="product", requested=1).count() == 250
+    shop.account.refresh_from_db()
+    assert shop.account.events_seen_until is not None
+    assert shop.account.events_page_end == ""
+
+
+def test_accounts_are_read_by_turns_and_time_that_is_up_ends_no_account(
+    stripe: SandboxStripe, shop: Shop
+) -> None:
+    """One account with a thousand events in front of one with a single one."""
+    many_events(stripe, 1001)
+    accounts.open_account(stripe.world, id="acct_1OwnOwnOwnOwnOwn", secret_key="sk_test_own")
+    own = StripeAccount(
+        project=ProjectFactory.create(), name="o", livemode=False, stripe_id="acct_1OwnOwnOwnOwnOwn"
+    )
+    own.secret_key = crypto.encrypt("sk_test_own", context=own.key_context)
+    own.save()
+    stripe.client("sk_test_own").v1.products.create({"name": "Own"})
+    seconds = iter(range(0, 1000, 16))
+    catch_up_everywhere(at=timezone.now(), clock=lambda: next(seconds))
+    read = dict.fromkeys([shop.account.pk, own.pk], 0)
+    for account_id in SyncObject.objects.values_list("account_id", flat=True):
+        read[account_id] += 1
+    assert read == {shop.account.pk: 500, own.pk: 0}, "the time was up"
+    seconds = iter(range(0, 1000, 16))
+    catch_up_everywhere(at=timezone.now(), clock=lambda: next(seconds))
+    assert SyncObject.objects.filter(account=own).count() == 1, "it has waited longest"
+    for _ in range(2):
+        catch_up_everywhere(at=timezone.now())
+    assert SyncObject.objects.filter(account=shop.account).count() == 1001
+    shop.account.refresh_from_db()
+    assert shop.account.events_page_end == ""
+
+
+def test_an_account_without_the_permission_backs_off(stripe: SandboxStripe, shop: Shop) -> None:
+    stripe.fail("no_permission", path="/v1/events", times=1_000)
+    for _ in range(3):
+        catch_up_everywhere(at=timezone.now())
+    (fault,) = stripe.world.faults.describe()
+    assert fault["times"] == 999
+    row = BackOff.objects.get()
+    assert (row.owner, row.subject) == (shop.account.pk, "event.read")
+
+
+def test_a_place_that_stripe_has_forgotten_is_left(stripe: SandboxStripe, shop: Shop) -> None:
+    many_events(stripe, 3)
+    StripeAccount.objects.filter(pk=shop.account.pk).update(events_page_end="evt_forgotten")
+    shop.account.refresh_from_db()
+    assert catch_up(account=shop.account, at=timezone.now()) == 3

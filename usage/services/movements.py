@@ -1,19 +1,21 @@
 """Take away what has moved, in order to look at it."""
 
+from collections.abc import Sequence
+
 from usage.models import Movement
 from usage.selectors import movements
 
 
-def take_oldest(*, limit: int) -> list[Movement]:
-    """The oldest movements of any project, which are noted no more if the transaction commits.
+def take_these(found: Sequence[Movement]) -> list[Movement]:
+    """These movements of one project, which are noted no more if the transaction commits.
 
     Who notes one of them again waits for that. Figures have to be read after this.
     """
-    return _taken(movements.lock_oldest(limit=limit))
+    return _taken(movements.lock_these(found))
 
 
 def take(*, project_id: str, customer_id: str, meter_id: str) -> list[Movement]:
-    """As :func:`take_oldest`, the one of this customer and meter, if it is there."""
+    """As :func:`take_these`, the one of this customer and meter, if it is there."""
     return _taken(movements.lock(project_id=project_id, customer_id=customer_id, meter_id=meter_id))
 
 

@@ -1,12 +1,14 @@
 """The second net: ask Stripe what happened lately, in case a webhook never arrived.
 
 Only marks objects to be read again. An object whose newest event did arrive has been marked by
-it, and one that was read well after its newest event needs nothing.
+it, and one that was read well after its newest event needs nothing. Each page of the list is done
+for good, so a task that dies, or a list that Stripe stops giving, costs one page.
 """
 
-from collections.abc import Iterable, Iterator
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
-from itertools import islice
 from typing import NamedTuple
 
 import structlog
@@ -14,12 +16,14 @@ from django.db import transaction
 
 from billing.models import StripeAccount, SyncObject
 from billing.models.sync_object import Kind
-from billing.selectors import stripe_accounts
+from billing.selectors import back_offs, stripe_accounts
 from billing.services import sync
+from billing.services.request_back_off import RequestBackOff
 from billing.stripe import events
 from billing.stripe.client import client_for
+from billing.stripe.errors import StripeCredentialsRefused, StripeObjectMissing, StripeRefused
 from billing.stripe.snapshots import EventSnapshot
-from common.errors import DomainError
+from common.errors import DomainError, Unavailable
 from common.queue import enqueue
 from webhooks import routing
 from webhooks.models import InboundEvent
@@ -33,8 +37,15 @@ FURTHEST = timedelta(days=30)
 """Stripe forgets events after that; reconciliation covers what is older."""
 CLOCK_SKEW = timedelta(minutes=5)
 """How far our clock may run ahead of Stripe's before a read counts as older than an event."""
-CHUNK = 500
-"""Objects looked up at once."""
+REQUEST = back_offs.read_of("event")
+PATIENCE = 30.0
+"""Seconds after which a run begins no other turn; a task may take 50."""
+PAGES = 5
+"""Pages of one account in one turn."""
+PAUSE = timedelta(minutes=5)
+"""An account that was read to its end is not due again before."""
+READER = timedelta(seconds=90)
+"""For so long after a reader began, nobody else reads the account: a task is over by then."""
 
 
 class News(NamedTuple):
@@ -48,26 +59,113 @@ class News(NamedTuple):
 def catch_up(*, account: StripeAccount, at: datetime) -> int:
     """Mark what changed at Stripe without us hearing of it; how many objects that are.
 
-    Raises what Stripe's errors are sorted into; the next run then begins at the same place.
+    Every page that is read is done for good: whatever ends this, the next call begins behind it.
+    Raises what Stripe's errors are sorted into.
     """
-    since = max((account.events_seen_until or account.created_at) - OVERLAP, at - FURTHEST)
-    listed = list(_newest_first(events.iterate(client_for(account), since=since)))
-    marked = sum(_mark_missed(account, chunk) for chunk in _chunks(listed))
-    if listed:
-        seen_until = max(news.created_at for news in listed)
-        StripeAccount.objects.filter(pk=account.pk).update(events_seen_until=seen_until)
+    marked, is_over = 0, False
+    while not is_over:
+        found, is_over = _read_page(account, at)
+        marked += found
     return marked
 
 
-def catch_up_everywhere(*, at: datetime) -> int:
-    """As :func:`catch_up`, for every account that we hold a key of; one that fails is logged."""
+def catch_up_everywhere(*, at: datetime, clock: Callable[[], float] = time.monotonic) -> int:
+    """As :func:`catch_up`, for every account that we hold a key of, a few pages of each by turns.
+
+    Ends after 30 seconds and rings for the rest. An account that fails backs off. Several workers
+    may do this at once: each account has one reader.
+    """
+    back_off = RequestBackOff()
+    stop = clock() + PATIENCE
+    waiting = [
+        each for each in stripe_accounts.with_key() if not back_off.is_waiting(each.pk, REQUEST)
+    ]
+    waiting.sort(key=lambda each: (each.events_read_at is not None, each.events_read_at))
     marked = 0
-    for account in stripe_accounts.with_key():
-        try:
-            marked += catch_up(account=account, at=at)
-        except DomainError as error:
-            log.warning("catch_up_failed", account=account.pk, error=error.code)
+    turns = deque(waiting)
+    taken: set[str] = set()
+    while turns:
+        if clock() >= stop:
+            _let_go([each for each in turns if each.pk in taken], at)
+            enqueue("webhooks.catch_up")
+            break
+        account = turns.popleft()
+        if account.pk not in taken and not _take(account, at):
+            continue
+        taken.add(account.pk)
+        found, is_over = _read_pages(account, back_off, at)
+        marked += found
+        if not is_over:
+            turns.append(account)
     return marked
+
+
+def _let_go(accounts: list[StripeAccount], at: datetime) -> None:
+    """Whoever comes next may go on with them at once."""
+    rows = StripeAccount.objects.filter(pk__in=[each.pk for each in accounts])
+    rows.update(events_read_at=at - READER)
+
+
+def _take(account: StripeAccount, at: datetime) -> bool:
+    """Whether it is due and nobody else reads it."""
+    rows = StripeAccount.objects.filter(pk=account.pk, events_read_at=account.events_read_at)
+    read_at = account.events_read_at
+    if read_at is not None and at - PAUSE < read_at <= at and not account.events_page_end:
+        return False
+    if read_at is not None and at - READER < read_at <= at:
+        return False
+    return rows.update(events_read_at=at) == 1
+
+
+def _read_pages(account: StripeAccount, back_off: RequestBackOff, at: datetime) -> tuple[int, bool]:
+    """One turn of an account: how many objects were marked, and whether it is at its end."""
+    marked = 0
+    for _ in range(PAGES):
+        try:
+            found, is_over = _read_page(account, at)
+        except Exception as error:  # noqa: BLE001  # one account's trouble must not stop the others
+            log.warning("catch_up_failed", account=account.pk, error=type(error).__name__)
+            failure = error if isinstance(error, DomainError) else Unavailable()
+            back_off.failed(account.pk, REQUEST, failure)
+            return marked, True
+        marked += found
+        back_off.answered(account.pk, REQUEST)
+        if is_over:
+            return marked, True
+    return marked, False
+
+
+def _read_page(account: StripeAccount, at: datetime) -> tuple[int, bool]:
+    """Mark what one page names and remember that it is done, in one transaction."""
+    since = max((account.events_seen_until or account.created_at) - OVERLAP, at - FURTHEST)
+    try:
+        listed, end = events.page(client_for(account), since=since, after=account.events_page_end)
+    except StripeCredentialsRefused:
+        raise
+    except (StripeRefused, StripeObjectMissing):
+        if not account.events_page_end:
+            raise
+        account.events_page_end = ""  # Stripe has forgotten that event: from the newest page again
+        return 0, False
+    with transaction.atomic():
+        marked = _mark_missed(account, list(_newest_first(listed)))
+        _remember(account, listed, end)
+    return marked, not end
+
+
+def _remember(account: StripeAccount, listed: list[EventSnapshot], end: str) -> None:
+    newest = max((news.created_at for news in _newest_first(listed)), default=None)
+    known = [each for each in (account.events_page_newest, newest) if each is not None]
+    account.events_page_newest = max(known, default=None)
+    account.events_page_end = end
+    if not end:
+        account.events_seen_until = account.events_page_newest or account.events_seen_until
+        account.events_page_newest = None
+    StripeAccount.objects.filter(pk=account.pk).update(
+        events_seen_until=account.events_seen_until,
+        events_page_end=account.events_page_end,
+        events_page_newest=account.events_page_newest,
+    )
 
 
 def _newest_first(listed: Iterable[EventSnapshot]) -> Iterator[News]:
@@ -86,12 +184,6 @@ def _subject(event: EventSnapshot) -> dict[str, object]:
     return subject if isinstance(subject, dict) else {}
 
 
-def _chunks(listed: list[News]) -> Iterator[list[News]]:
-    rest = iter(listed)
-    while chunk := list(islice(rest, CHUNK)):
-        yield chunk
-
-
 def _mark_missed(account: StripeAccount, chunk: list[News]) -> int:
     arrived = set(
         InboundEvent.objects.filter(
@@ -107,11 +199,10 @@ def _mark_missed(account: StripeAccount, chunk: list[News]) -> int:
         if news.event_id not in arrived
         and not (news.target in read_at and read_at[news.target] > news.created_at + CLOCK_SKEW)
     ]
-    with transaction.atomic():
-        for kind, stripe_id in sorted(missed):
-            sync.mark(account_id=account.pk, kind=kind, stripe_id=stripe_id)
-        if missed:
-            enqueue("billing.sync")
+    for kind, stripe_id in sorted(missed):
+        sync.mark(account_id=account.pk, kind=kind, stripe_id=stripe_id)
+    if missed:
+        enqueue("billing.sync")
     return len(missed)
 
 

@@ -16,6 +16,7 @@ from common.admin.pages import everywhere
 from entitlements.models import Fact, Feature
 from events.models import AuditEntry, OutboxEvent
 from projects.models import Customer, Project
+from tests.back_off import end_pauses
 from tests.billing import outbox
 from tests.billing.api.tenant import Json, Tenant
 from tests.billing.fleet import say, subscribers
@@ -272,7 +273,7 @@ def test_a_plan_for_another_version_is_refused_and_a_lost_answer_moves_nobody_tw
     settle()
     waiting = tenant.api.get(f"/rollouts/{kept}").json()
     assert (waiting["status"], waiting["moves"]["moved"]) == ("moving", 0)
-    Rollout.objects.for_project(project).update(next_try_at=timezone.now())
+    end_pauses()
     settle()
     assert tenant.api.get(f"/rollouts/{kept}").json()["moves"] == {
         "subscriptions": 4,

@@ -10,6 +10,7 @@ from billing.models import StripeCustomer, StripeIntent
 from billing.services import customer_copies, intents
 from events.models import OutboxEvent
 from projects.models import Customer, Project
+from tests.back_off import end_pauses
 from tests.billing.api.tenant import Tenant
 from tests.billing_fixtures import Clock
 
@@ -71,6 +72,7 @@ def test_stripe_being_away_only_delays(tenant: Tenant, alice: dict[str, Any], cl
     tenant.api.patch(f"/customers/{alice['id']}", {"name": "Later"})
     for _ in range(5):
         clock.advance(seconds=70)
+        end_pauses()
         intents.finish_due(at=timezone.now())
         sweep()
     assert at_stripe(tenant)["name"] == "Later"

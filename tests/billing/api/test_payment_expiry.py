@@ -15,6 +15,7 @@ from stripe import StripeError
 from billing.models import Payment
 from billing.services import payment_expiry
 from projects.models import Project
+from tests.back_off import end_pauses
 from tests.billing import outbox
 from tests.billing.api.tenant import Json, Tenant
 from tests.billing.api.test_payments import confirm, intent, take
@@ -34,6 +35,7 @@ def show(tenant: Tenant, payment: Json) -> Json:
 
 def lease_ends(project: Project) -> None:
     Payment.objects.for_project(project).update(expiry_leased_until=None)
+    end_pauses()
 
 
 @pytest.fixture

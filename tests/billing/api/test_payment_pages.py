@@ -14,6 +14,7 @@ from billing.models import Checkout, Payment
 from billing.services import payment_expiry
 from projects.models import Project
 from sandbox.deliveries import Mode
+from tests.back_off import end_pauses
 from tests.billing import outbox
 from tests.billing.api.tenant import HOME, Json, Tenant
 from tests.sandbox_stripe import Clock
@@ -178,6 +179,7 @@ def test_a_page_that_ends(
     assert (shown["expired_at"] is not None) == (status == "expired")
     drain()
     Payment.objects.for_project(project).update(expiry_leased_until=None)
+    end_pauses()
     assert payment_expiry.expire_due(at=timezone.now()) == 0
     assert Checkout.objects.for_project(project).get().status == "expired"
     agrees_with_stripe()
