@@ -32,7 +32,7 @@ COPY --from=packages /venv /venv
 COPY . .
 # Settings refuse to load without these; none of the values leaves this stage.
 RUN ENCRYPTION_KEYS="build:$(head -c 32 /dev/urandom | base64 -w 0)" \
-    SECRET_KEY=build DATABASE_URL=postgres://build/build REDIS_URL=redis://build \
+    SECRET_KEY="$(head -c 48 /dev/urandom | base64 -w 0)" DATABASE_URL=postgres://build/build REDIS_URL=redis://build \
     PUBLIC_URL=https://build ALLOWED_HOSTS=build TRUSTED_PROXIES=none \
     STRIPE_SECRET_KEY=sk_build STRIPE_WEBHOOK_SECRETS=whsec_build \
     DJANGO_SETTINGS_MODULE=config.settings.production \

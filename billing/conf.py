@@ -47,6 +47,11 @@ class BillingSettings:
             stripe_test_reads=env.int("STRIPE_TEST_READS", default=15),
         )
 
+    @property
+    def has_test_key(self) -> bool:
+        """Whether the platform's own account moves test money."""
+        return self.stripe_secret_key.startswith(("sk_test_", "rk_test_"))
+
     def check(self) -> None:
         """Refuse a configuration that could take money wrongly or believe a forged event."""
         if not self.stripe_secret_key.startswith(("sk_", "rk_")):
@@ -57,6 +62,5 @@ class BillingSettings:
             raise ImproperlyConfigured("STRIPE_CONCURRENCY must be at least 1.")
         if self.stripe_reads < 1 or self.stripe_test_reads < 1:
             raise ImproperlyConfigured("STRIPE_READS and STRIPE_TEST_READS must be at least 1.")
-        is_test_key = self.stripe_secret_key.startswith(("sk_test_", "rk_test_"))
-        if not is_test_key and not self.stripe_api_base.startswith("https://"):
+        if not self.has_test_key and not self.stripe_api_base.startswith("https://"):
             raise ImproperlyConfigured("STRIPE_API_BASE must use https unless the key is a test's.")

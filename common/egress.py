@@ -35,6 +35,9 @@ LONGEST = 2000
 AGENT = "Tollgate/1"
 
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.\-_]{0,251}[A-Za-z0-9])?\.?|[0-9A-Fa-f:.]{2,45}")
+_NUMBER = re.compile(r"\d+|0x[0-9a-f]*")
+_PRIVATE_DOMAINS = (".localhost", ".local", ".internal", ".home.arpa")
+"""RFC 6761, RFC 6762, RFC 8375, and the one that ICANN keeps for private use."""
 _LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -88,9 +91,22 @@ def check(url: str) -> SplitResult:
         return parts
     if parts.scheme != "https" or port not in PORTS:
         raise EgressRefused("Use https and port 443 or 8443.")
-    if ":" in host and not is_public(host):
+    if _is_surely_private(host):
         raise EgressRefused("The address is not on the public internet.")
     return parts
+
+
+def _is_surely_private(host: str) -> bool:
+    """What needs no look-up to tell: an address that is not public, or a name of no public domain.
+
+    A last label that is a number makes the whole an IPv4 address, in forms that a resolver takes
+    and nobody means (``127.1``, ``0x7f000001``): only the usual one may be public.
+    """
+    name = host.rstrip(".").lower()
+    last = name.rpartition(".")[2]
+    if ":" in name or _NUMBER.fullmatch(last):
+        return not is_public(name)
+    return last == name or name.endswith(_PRIVATE_DOMAINS)
 
 
 def _port(parts: SplitResult) -> int:

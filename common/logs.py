@@ -67,6 +67,8 @@ def logging_settings(*, level: str) -> dict[str, Any]:
             "stripe": {"level": "WARNING"},
             "django.request": {"level": "ERROR"},
             "axes": {"level": "WARNING"},
+            # A Host that is not ours is anybody's to send: answered by 400, and no news.
+            "django.security.DisallowedHost": {"level": "CRITICAL"},
         },
     }
 

@@ -28,7 +28,7 @@ def ensure(*, username: str, password: str, role: Role = Role.ADMINISTRATOR) -> 
         groups = roles.apply()
         if users.filter(username=username).exists():
             return False
-        validate_password(password)
+        validate_password(password, get_user_model()(username=username))
         user = users.create_user(
             username=username,
             password=password,

@@ -3,10 +3,11 @@
 import math
 import re
 from collections.abc import Mapping
+from email.message import Message
 from json import JSONDecodeError, JSONDecoder
 from typing import IO, Any
 
-from rest_framework.exceptions import APIException, ParseError
+from rest_framework.exceptions import APIException, ParseError, UnsupportedMediaType
 from rest_framework.parsers import JSONParser
 
 MAX_BODY = 1024 * 1024
@@ -118,4 +119,14 @@ class StrictJSONParser(JSONParser):
         media_type: str | None = None,
         parser_context: Mapping[str, Any] | None = None,
     ) -> Any:
+        _refuse_charset(media_type or "")
         return decode(stream.read(MAX_BODY + 1))
+
+
+def _refuse_charset(media_type: str) -> None:
+    """JSON is UTF-8 (RFC 8259, 8.1): whoever says something else would be misread."""
+    message = Message()
+    message["Content-Type"] = media_type
+    charset = message.get_param("charset", "utf-8")
+    if str(charset).lower() not in ("utf-8", "utf8"):
+        raise UnsupportedMediaType(media_type, "Send JSON as UTF-8.")

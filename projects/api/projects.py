@@ -9,9 +9,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from common.api.serializers import CurrencyField, FlagField, StrictSerializer, WholeNumberField
+from common.errors import Invalid
 from projects import algorithms, representation
 from projects.api.api_keys import IssuedKeySerializer
 from projects.api.project_path import ProjectPathViewSet
+from projects.credentials import ProjectCredential
 from projects.models import Project, Sells
 from projects.scopes import PLATFORM, Scope
 from projects.selectors import jwt_settings
@@ -64,7 +66,8 @@ class SettingsSerializer(StrictSerializer):
         SLUG,
         max_length=50,
         required=False,
-        help_text="Lower-case letters, digits and hyphens; unique on this platform.",
+        help_text="Lower-case letters, digits and hyphens; unique on this platform. Only a "
+        "platform key can change it.",
     )
     sells = serializers.ListField(
         child=serializers.ChoiceField(choices=Sells.choices),
@@ -198,14 +201,23 @@ class ProjectsViewSet(ProjectPathViewSet):
         responses=ProjectSerializer,
     )
     def partial_update(self, request: Request, project_id: str) -> Response:
-        """What is sent replaces what was; what is absent stays."""
+        """What is sent replaces what was; what is absent stays. The slug is changed by the platform
+        alone: it is unique among all projects, and a refusal would tell of another one."""
+        changes = self.parse_body(SettingsSerializer)
+        if isinstance(self.caller, ProjectCredential):
+            _refuse_renaming(self.project, changes)
         project = projects.configure(
             project=self.project,
-            changes=self.parse_body(SettingsSerializer),
+            changes=changes,
             actor=self.caller.actor,
             at=timezone.now(),
         )
         return Response(_shown(project))
+
+
+def _refuse_renaming(project: Project, changes: dict[str, Any]) -> None:
+    if changes.get("slug", project.slug) != project.slug:
+        raise Invalid("Ask the platform's operators to change the slug.", field="slug")
 
 
 def _shown(row: Project) -> dict[str, Any]:

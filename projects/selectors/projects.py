@@ -34,11 +34,6 @@ def is_origin_of(origin: str, *, project_id: str) -> bool:
     return _with_origin(origin).filter(pk=project_id).exists()
 
 
-def is_origin_of_any(origin: str) -> bool:
-    """Whether any active project does."""
-    return _with_origin(origin).exists()
-
-
 def _with_origin(origin: str) -> QuerySet[Project]:
     if not origin.isprintable():
         return Project.objects.none()

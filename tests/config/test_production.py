@@ -2,16 +2,19 @@
 
 import base64
 import importlib
+import subprocess
 import sys
 from types import ModuleType
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
+from tests.services import ROOT
+
 COMPLETE = {
     "DATABASE_URL": "postgres://tollgate:secret@db.example.com/tollgate",
     "REDIS_URL": "redis://redis.example.com:6379/0",
-    "SECRET_KEY": "s" * 50,
+    "SECRET_KEY": "0123456789abcdefghijklmnopqrstuvwxyz-ABCDEFGHIJKLMN",
     "ENCRYPTION_KEYS": "k1:" + base64.b64encode(bytes(32)).decode(),
     "STRIPE_SECRET_KEY": "sk_live_1",
     "STRIPE_WEBHOOK_SECRETS": "whsec_1,whsec_2",
@@ -63,6 +66,25 @@ def test_missing_variable_stops_the_boot_and_is_named(production, name: str, val
         ("STRIPE_WEBHOOK_SECRETS", "whsec_1,secret"),
         ("STRIPE_API_BASE", "http://api.stripe.com"),
         ("EGRESS_LOOPBACK", "true"),
+        ("SECRET_KEY", "x"),
+        ("SECRET_KEY", "s" * 50),
+        ("SECRET_KEY", "django-insecure-0123456789abcdefghijklmnopqrstuvwxyz"),
+        ("ALLOWED_HOSTS", "*"),
+        ("ALLOWED_HOSTS", "billing.example.com,*"),
+        ("ALLOWED_HOSTS", "https://billing.example.com"),
+        ("PUBLIC_URL", "http://billing.example.com"),
+        ("PUBLIC_URL", "billing.example.com"),
+        ("PUBLIC_URL", "https://"),
+        ("PUBLIC_URL", "https://[billing"),
+        ("PUBLIC_URL", "https://billing.example.com:port"),
+        ("PUBLIC_URL", "https://user@billing.example.com"),
+        ("PUBLIC_URL", "https://billing.example.com/tollgate"),
+        ("PUBLIC_URL", "https://another.example.com"),
+        ("PUBLIC_URL", "http://localhost:8000"),
+        ("DEFAULT_CURRENCY", "doubloons"),
+        ("DEFAULT_CURRENCY", "xxx"),
+        ("LOG_LEVEL", "LOUD"),
+        ("REDIS_URL", "redis.example.com"),
         ("TRUSTED_PROXIES", "proxy.example.com"),
         ("TRUSTED_PROXIES", "10.0.0.1/8"),
         ("TRUSTED_PROXIES", "0.0.0.0/0"),
@@ -78,6 +100,27 @@ def test_wrong_variable_stops_the_boot_and_is_named(production, name: str, value
 def test_test_key_may_go_to_a_sandbox_without_https(production) -> None:
     settings = production(STRIPE_SECRET_KEY="sk_test_1", STRIPE_API_BASE="http://sandbox:8010")
     assert settings.BILLING.stripe_api_base == "http://sandbox:8010"
+
+
+def test_a_trial_on_this_machine_may_do_without_https(production) -> None:
+    settings = production(
+        STRIPE_SECRET_KEY="sk_test_1",
+        PUBLIC_URL="http://localhost:8000",
+        ALLOWED_HOSTS="localhost",
+    )
+    assert settings.PUBLIC_URL == "http://localhost:8000"
+
+
+def test_djangos_checks_of_a_deployment_have_nothing_to_say() -> None:
+    run = subprocess.run(
+        [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"],
+        cwd=ROOT,
+        env={**COMPLETE, "DJANGO_SETTINGS_MODULE": "config.settings.production"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
 
 
 def test_production_knows_nothing_of_the_embedded_servers(production, monkeypatch) -> None:

@@ -36,7 +36,7 @@ def cors(answer: Any) -> dict[str, str]:
 
 @pytest.mark.usefixtures("alice")
 def test_a_preflight_is_answered_without_credentials() -> None:
-    for origin in (OWN, THEIRS):
+    for origin in (OWN, THEIRS, EVIL):  # alike: it tells nobody whose origins we know
         answer = preflight(origin)
         assert (answer.status_code, answer.content) == (204, b"")
         assert {name.lower(): value for name, value in cors(answer).items()} == {
@@ -48,10 +48,9 @@ def test_a_preflight_is_answered_without_credentials() -> None:
             "access-control-max-age": "3600",
         }
         assert "origin" in answer.headers["Vary"].lower()
-    odd = ["null", "", "*", "https://app.example.com.evil.example", "http://app.example.com",
-           "https://APP.example.com", "https://app.example.com:8443", "https://[",
+    odd = ["null", "", "*", "http://app.example.com", "https://APP.example.com", "https://[",
            "a\x7f"]  # fmt: skip
-    for origin in (EVIL, *odd):
+    for origin in odd:
         assert cors(preflight(origin)) == {}, origin
     for path in ("/customers", "/projects", "/checkout", "/billing", "/billingx/plans"):
         assert cors(preflight(OWN, path)) == {}, path
@@ -79,4 +78,4 @@ def test_an_answer_is_readable_by_the_named_projects_origins(
     project.suspended_at = timezone.now()
     project.save()
     assert allowed(alice, THEIRS) is None
-    assert cors(preflight(OWN)) == {}
+    assert preflight(OWN).headers[ALLOW] == OWN, "it depends on no project"

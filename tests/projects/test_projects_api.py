@@ -69,6 +69,24 @@ def test_a_slug_that_was_asked_for_is_taken_or_not(
     assert Project.objects.count() == 1
 
 
+def test_a_project_learns_of_no_other_by_its_slug(
+    api: ApiClient, platform_api: ApiClient, project: Project, other_project: Project
+) -> None:
+    path = f"/projects/{project.pk}"
+    answers = [
+        api.patch(path, {"name": "New", "slug": slug}) for slug in (other_project.slug, "nobodys")
+    ]
+
+    assert [answer.status_code for answer in answers] == [422, 422]
+    told = [{**answer.json(), "request_id": ""} for answer in answers]
+    assert told[0] == told[1]
+    assert api.get(path).json()["name"] == project.name
+    assert api.patch(path, {"name": "New", "slug": project.slug}).json()["name"] == "New"
+    taken = platform_api.patch(path, {"slug": other_project.slug})
+    assert (taken.status_code, taken.json()["code"]) == (409, "slug-taken")
+    assert platform_api.patch(path, {"slug": "free"}).json()["slug"] == "free"
+
+
 def test_registering_leaves_an_audit_entry_without_the_secret(platform_api: ApiClient) -> None:
     body = platform_api.post("/projects", {"name": "Acme"}).json()
 

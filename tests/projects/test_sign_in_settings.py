@@ -9,6 +9,26 @@ from tests.api_client import ApiClient
 from tests.projects.tokens import AUDIENCE, ISSUER, SECRET, sign_in
 
 KEYS = "https://id.example.com/jwks.json"
+PRIVATE = (
+    "10.0.0.1",
+    "127.0.0.1:8443",
+    "169.254.169.254",
+    "192.168.1.1.",
+    "[::1]",
+    "[fd00::1]",
+    "[::ffff:10.0.0.1]",
+    "127.1",
+    "2130706433",
+    "0x7f000001",
+    "0x7f.0.0.1",
+    "010.0.0.1",
+    "localhost",
+    "keys.localhost",
+    "vault",
+    "vault.internal",
+    "printer.local",
+)
+"""Hosts that need no look-up to be refused."""
 
 
 def shown(**said: Any) -> dict[str, Any]:
@@ -58,6 +78,7 @@ def test_what_would_not_be_safe_is_refused(api: ApiClient, project: Project) -> 
         ({"jwks_url": KEYS, "algorithms": ["RS256", "HS256"]}, "#/jwt/algorithms"),
         ({"jwks_url": KEYS, "algorithms": ["none"]}, "#/jwt/algorithms/0"),
         ({"jwks_url": KEYS, "algorithms": []}, "#/jwt/algorithms"),
+        *(({"jwks_url": f"https://{host}/keys"}, "#/jwt/jwks_url") for host in PRIVATE),
         ({"jwks_url": "http://id.example.com/"}, "#/jwt/jwks_url"),
         ({"jwks_url": "https://[::1]/"}, "#/jwt/jwks_url"),
         ({"jwks_url": "file:///etc/passwd"}, "#/jwt/jwks_url"),
