@@ -13,6 +13,7 @@ from billing.services import (
     payment_expiry,
     reconciliation,
     rollout_work,
+    stripe_accounts,
     sync,
     trials,
 )
@@ -25,6 +26,11 @@ A_NIGHT = 6 * 3600
 @shared_task(name="billing.sync")
 def drain() -> None:
     sync.drain(at=timezone.now())
+
+
+@shared_task(name="billing.check_stripe_keys")
+def check_stripe_keys() -> None:
+    stripe_accounts.check_keys()
 
 
 @shared_task(name="billing.close_carts")

@@ -20,7 +20,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from billing.selectors import intents
+from billing.selectors import intents, missing_objects, stripe_accounts
 from billing.selectors.intents import Undecided
 from common import heartbeats, redis
 from common.times import rfc3339
@@ -99,6 +99,7 @@ def gather(now: datetime) -> dict[str, Check]:
         "inbound": unknown,
         "intents": unknown,
         "usage": unknown,
+        "stripe_accounts": unknown,
         "pipeline": unknown,
         "worker": unknown,
         "chores": unknown,
@@ -134,6 +135,7 @@ def _work(now: datetime) -> dict[str, Check]:
         "inbound": _age(timedelta() if oldest is None else now - oldest),
         "intents": _intents(intents.undecided(), now),
         "usage": _usage(forwarding.standing(), now),
+        "stripe_accounts": _stripe_accounts(),
         "pipeline": _since(beats.get(heartbeats.PIPELINE), now),
         "worker": _since(beats.get(heartbeats.WORKER), now),
         "chores": _chores(chore_runs(beats, at=now)),
@@ -177,6 +179,17 @@ def _lateness(run: ChoreRun) -> str:
 
 def _since(moment: datetime | None, now: datetime) -> Check:
     return _age(None if moment is None else now - moment)
+
+
+def _stripe_accounts() -> Check:
+    """Whether each secret key opens the Stripe account that our rows are about, and whether Stripe
+    still knows what it should."""
+    problems = []
+    if mismatched := stripe_accounts.mismatched():
+        problems.append(f"{mismatched} secret key(s) of another Stripe account: nothing is read")
+    if waiting := missing_objects.waiting():
+        problems.append(f"{waiting} object(s) missing at Stripe wait for a decision")
+    return Check(DEGRADED, detail="; ".join(problems)) if problems else Check(OK)
 
 
 def _age(age: timedelta | None) -> Check:

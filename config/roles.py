@@ -19,6 +19,7 @@ ACTS = (
     "billing.change_price",
     "billing.change_subscription",
     "billing.change_syncobject",
+    "billing.change_missingobject",
     "billing.change_stripeintent",
     "billing.change_stripemeter",
     "billing.add_stripeaccount",
@@ -37,8 +38,9 @@ ACTS = (
 )
 """Register and configure projects; issue, rotate and revoke keys; give money back; cancel, pause
 and resume subscriptions; change products, put prices on and off sale; read again; decide about
-what Stripe was asked or refused; connect Stripe accounts; define and archive features and meters;
-say what everybody has; grant and revoke; replay events."""
+what Stripe was asked or refused, and about objects that it no longer knows; connect Stripe
+accounts; define and archive features and meters; say what everybody has; grant and revoke; replay
+events."""
 
 VIEWERS, OPERATORS = "Viewers", "Operators"
 

@@ -55,6 +55,7 @@ GROUPS: list[tuple[str, list[tuple[str, str, str]]]] = [
             ("Endpoints", "webhook", "billing.stripeendpoint"),
             ("Inbound events", "move_to_inbox", "webhooks.inboundevent"),
             ("Sync objects", "sync", "billing.syncobject"),
+            ("Missing objects", "unknown_document", "billing.missingobject"),
             ("Intents", "outbound", "billing.stripeintent"),
             ("Meters", "speed", "billing.stripemeter"),
         ],

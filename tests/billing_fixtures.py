@@ -17,7 +17,8 @@ from pytest_django import Settings
 from billing import endpoint_cache
 from billing.models import Price, StripeAccount, StripeCustomer, StripeEndpoint
 from billing.services import rollout_work, stripe_accounts, sync
-from billing.stripe.client import use_transport
+from billing.stripe import account_pin
+from billing.stripe.client import client_for, use_transport
 from entitlements.models import Feature
 from projects.models import Project
 from sandbox.world import DEFAULT_SECRET_KEY, World
@@ -43,6 +44,8 @@ def stripe(db: None, settings: Settings) -> Iterator[SandboxStripe]:
         stripe_secret_key=DEFAULT_SECRET_KEY,
         stripe_webhook_secrets=(sandbox.send_events_to(ADDRESS),),
     )
+    account_pin.forget()  # the key of a test before
+    client_for(stripe_accounts.platform_default(livemode=False))  # as a process does that starts
     yield sandbox
     use_transport(None)
     sandbox.world.close()

@@ -80,6 +80,7 @@ class StripeAccountAdmin(ReadOnlyAdmin):
         "owner",
         "mode_badge",
         "stripe_code",
+        "key_badge",
         "masked",
         "events_seen_until",
         "created_at",
@@ -91,6 +92,7 @@ class StripeAccountAdmin(ReadOnlyAdmin):
         "owner",
         "mode_badge",
         "stripe_code",
+        "key_badge",
         "masked",
         "events_seen_until",
         "created_at",
@@ -181,6 +183,14 @@ class StripeAccountAdmin(ReadOnlyAdmin):
     @display(description="Stripe id")
     def stripe_code(self, row: StripeAccount) -> object:
         return columns.code(row.stripe_id)
+
+    @display(description="Key opens")
+    def key_badge(self, row: StripeAccount) -> object:
+        """The pinned account, or another one: then nothing is read, written or applied."""
+        if row.mismatched_at is not None:
+            other = f"another account: {row.mismatched_stripe_id}"
+            return columns.badge(other, tone="danger")
+        return columns.badge("this account", tone="success") if row.stripe_id else columns.EMPTY
 
     @display(description="Secret key")
     def masked(self, row: StripeAccount) -> object:

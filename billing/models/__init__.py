@@ -6,6 +6,7 @@ from billing.models.dispute import Dispute
 from billing.models.import_progress import ImportProgress
 from billing.models.invoice import Invoice, InvoiceLine
 from billing.models.invoice_payment import InvoicePayment
+from billing.models.missing_object import MissingObject
 from billing.models.payment import Payment
 from billing.models.portal import PortalConfiguration, PortalSettings
 from billing.models.price import Price
@@ -32,6 +33,7 @@ __all__ = [
     "Invoice",
     "InvoiceLine",
     "InvoicePayment",
+    "MissingObject",
     "Payment",
     "PortalConfiguration",
     "PortalSettings",

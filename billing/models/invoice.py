@@ -5,7 +5,7 @@ from common.ids import PublicIdField
 from common.models import ProjectOwned, tenant_key, tenant_links
 from common.money import Money
 
-PAID = "paid"
+DRAFT, PAID = "draft", "paid"
 UNPAYABLE = frozenset({"void", "uncollectible"})
 """Nobody is asked for its money any more."""
 

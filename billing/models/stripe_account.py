@@ -20,7 +20,19 @@ class StripeAccount(models.Model):
     )
     name = models.CharField(max_length=120)
     livemode = models.BooleanField()
-    stripe_id = models.CharField(max_length=64, blank=True, help_text="acct_…, as Stripe says.")
+    stripe_id = models.CharField(
+        max_length=64,
+        blank=True,
+        help_text="acct_…, pinned when a key is used for the first time. A key of another account "
+        "opens nothing.",
+    )
+    mismatched_stripe_id = models.CharField(
+        max_length=64,
+        blank=True,
+        db_default="",
+        help_text="The other account that the secret key opened when it was last used.",
+    )
+    mismatched_at = models.DateTimeField(null=True, blank=True)
     secret_key = models.TextField(blank=True, editable=False)
     secret_key_last_four = models.CharField(max_length=4, blank=True, editable=False)
     events_seen_until = models.DateTimeField(

@@ -1,6 +1,7 @@
 """Through which Stripe account a project sells, and what opens and verifies it."""
 
 from django.conf import settings
+from django.db.models import Q
 
 from billing.models import StripeAccount, StripeEndpoint
 from billing.stripe.client import is_live
@@ -23,6 +24,13 @@ def with_key() -> list[StripeAccount]:
         if account.secret_key
         or (account.is_shared and platform_key and account.livemode == is_live(platform_key))
     ]
+
+
+def mismatched() -> int:
+    """How many of the keys in use open another Stripe account than the one that was pinned."""
+    platform_key = settings.BILLING.stripe_secret_key
+    in_use = Q(project__isnull=False) | Q(livemode=is_live(platform_key))
+    return StripeAccount.objects.filter(in_use, mismatched_at__isnull=False).count()
 
 
 def endpoint_of(account: StripeAccount) -> StripeEndpoint | None:

@@ -223,6 +223,11 @@ def fail(claim: Claim, error: Exception, *, at: datetime) -> bool:
     )
 
 
+def park(claim: Claim, error: Exception, *, at: datetime) -> bool:
+    """Leave the object to a person; it is read again when somebody asks for it."""
+    return _update(claim, next_try_at=Now(), last_error=_said(error), parked_at=at)
+
+
 def _update(claim: Claim, **values: Any) -> bool:
     """Write and let go, if the fence still stands where this claim put it."""
     mine = SyncObject.objects.filter(pk=claim.sync_id, epoch=claim.epoch)

@@ -9,6 +9,7 @@ import re
 import secrets as randomness
 from datetime import datetime
 
+import structlog
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
@@ -21,9 +22,11 @@ from billing.stripe.client import client_for, client_with, is_live
 from billing.stripe.errors import StripeCredentialsRefused
 from billing.stripe.snapshots import AccountSnapshot
 from common import crypto, fair_queue
-from common.errors import Conflict, Invalid, NotFound
+from common.errors import Conflict, DomainError, Invalid, NotFound
 from events.services import audit
 from projects.models import Project
+
+log = structlog.get_logger(__name__)
 
 SECRET_KEY = re.compile(r"(?:sk|rk)_(test|live)_[A-Za-z0-9_]{4,247}")
 SIGNING_SECRET = re.compile(r"whsec_[A-Za-z0-9+/=_\-]{8,249}\Z")
@@ -152,6 +155,25 @@ def add_signing_secret(
     return endpoint
 
 
+def check_keys() -> int:
+    """Compare the account that each of our keys opens with the one that our rows are about.
+
+    Returns how many keys could not be confirmed; ``/health`` and the console show those of another
+    account.
+    """
+    platform_key = settings.BILLING.stripe_secret_key
+    if platform_key:
+        platform_default(livemode=is_live(platform_key))
+    unconfirmed = 0
+    for account in stripe_accounts.with_key():
+        try:
+            client_for(account)
+        except DomainError as error:
+            unconfirmed += 1
+            log.warning("stripe_key_not_confirmed", account=account.pk, error=error.code)
+    return unconfirmed
+
+
 def _forget_endpoints() -> None:
     transaction.on_commit(endpoint_cache.forget, robust=True)
 
@@ -168,12 +190,15 @@ def _inspect(secret_key: str, *, livemode: bool) -> AccountSnapshot:
 
 
 def _shared_stripe_id(*, livemode: bool) -> str | None:
-    """Which account the platform's key opens. Everything in a project's own account is the
+    """Which account the platform sells through. Everything in a project's own account is the
     project's; in the shared one that would be what all the others sell."""
-    try:
-        return accounts.current(client_for(platform_default(livemode=livemode))).stripe_id
-    except StripeCredentialsRefused:
-        return None
+    account = platform_default(livemode=livemode)
+    if not account.stripe_id:
+        try:
+            client_for(account)  # pins it
+        except StripeCredentialsRefused:
+            return None
+    return account.stripe_id
 
 
 def _check_signing_secret(signing_secret: str, *, required: bool) -> None:

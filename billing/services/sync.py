@@ -22,7 +22,7 @@ from django.db import OperationalError, transaction
 
 from billing.models import StripeAccount, SyncObject
 from billing.selectors import back_offs
-from billing.services import apply, crowds, leases
+from billing.services import apply, crowds, leases, missing_objects
 from billing.services.apply import kinds
 from billing.services.leases import Claim, claim, fail, mark
 from billing.services.request_back_off import RequestBackOff
@@ -81,13 +81,17 @@ def read(claim: Claim) -> Snapshot | None:
 def store(claim: Claim, snapshot: Snapshot | None, *, at: datetime) -> bool:
     """Apply what was read, and record that, in one transaction.
 
-    False when the claim was lost on the way: then nothing is changed.
+    False when the claim was lost on the way: then nothing is changed. Raises StripeObjectVanished
+    for an object that cannot simply be gone.
     """
+    keeps_row = snapshot is None and not missing_objects.may_be_gone(
+        account=claim.account, kind=claim.kind, stripe_id=claim.stripe_id, at=at
+    )
     tries = 0
     while True:
         try:
             with transaction.atomic():
-                _apply(claim, snapshot, at)
+                _keep_row(claim, at) if keeps_row else _apply(claim, snapshot, at)
         except _ClaimLost:
             log.info("sync_claim_lost", kind=claim.kind, stripe_id=claim.stripe_id)
             return False
@@ -115,6 +119,12 @@ def _apply(claim: Claim, snapshot: Snapshot | None, at: datetime) -> None:
         foreign_at=None if owner else at,
         foreign_customer="" if owner else apply.customer_of(snapshot),
     ):
+        raise _ClaimLost
+
+
+def _keep_row(claim: Claim, at: datetime) -> None:
+    """Nothing changes here: an operator decided so."""
+    if not leases.settle(claim, at=at):
         raise _ClaimLost
 
 
@@ -272,6 +282,9 @@ def give_up(claim: Claim, error: Exception, *, at: datetime) -> None:
         if isinstance(error, StripeBusy):
             budget.slow_down(claim.account)
         leases.postpone(claim, error)
+        return
+    if isinstance(error, missing_objects.StripeObjectVanished):
+        leases.park(claim, error, at=at)
         return
     if isinstance(error, apply.DependencyMissing):
         mark(account_id=claim.account.pk, kind=error.kind, stripe_id=error.stripe_id)

@@ -10,6 +10,7 @@ import stripe
 from django.conf import settings
 from stripe import HTTPClient, StripeClient
 
+from billing.stripe import account_pin
 from billing.stripe.errors import StripeCredentialsRefused
 from billing.stripe.transport import Transport
 from common import crypto
@@ -30,8 +31,15 @@ _network: Transport | None = None
 
 
 def client_for(account: "StripeAccount") -> StripeClient:
-    """A client that speaks for this account. Raises StripeCredentialsRefused without a key."""
-    return client_with(_secret_key(account))
+    """A client that speaks for this account.
+
+    Raises StripeCredentialsRefused without a key, StripeAccountMismatch for a key of another Stripe
+    account, and what Stripe says when this process uses the key for the first time.
+    """
+    secret_key = _secret_key(account)
+    client = client_with(secret_key)
+    account_pin.check(account, secret_key, client)
+    return client
 
 
 def client_with(secret_key: str) -> StripeClient:

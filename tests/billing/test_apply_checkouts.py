@@ -185,5 +185,6 @@ def test_a_session_that_stripe_forgot(shop: Shop, alice: StripeCustomer, once: P
     with shop.stripe.world.transaction() as tx:
         tx.forget(tx.path_object("checkout.session", str(checkout.stripe_id)))
     read(checkout)
+    assert SyncObject.objects.get(stripe_id=checkout.stripe_id).state == "parked"
     checkout.refresh_from_db()
-    assert checkout.status == "expired"
+    assert checkout.status == "opening"

@@ -267,18 +267,19 @@ def test_applying_it_again_changes_and_tells_nothing(
     )
 
 
-def test_a_subscription_that_stripe_forgot_is_over(
+def test_a_subscription_that_stripe_forgot_stays_until_a_person_decides(
     shop: Shop, alice: StripeCustomer, monthly: Price, drain: Drain, clock: Clock
 ) -> None:
+    """Stripe keeps subscriptions for ever: a 404 means a wrong key."""
     stripe_id = shop.subscribe(alice, monthly)
     drain()
     with shop.stripe.world.transaction() as tx:
         tx.forget(tx.path_object("subscription", stripe_id))
     sync.mark(account_id=shop.account.pk, kind="subscription", stripe_id=stripe_id)
     drain()
-    assert (only(shop).status, only(shop).ended_at) == ("canceled", clock.now)
-    assert not check(shop, clock).allowed
-    assert SyncObject.objects.get(stripe_id=stripe_id).state == "applied"
+    assert (only(shop).status, only(shop).ended_at) == ("active", None)
+    assert check(shop, clock).allowed
+    assert SyncObject.objects.get(stripe_id=stripe_id).state == "parked"
 
 
 def test_deleting_the_customer_ends_everything(

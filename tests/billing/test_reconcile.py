@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from billing.models import (
     Invoice,
+    MissingObject,
     Payment,
     Price,
     Product,
@@ -131,11 +132,12 @@ def test_what_is_gone_at_stripe(
     with shop.stripe.world.transaction() as tx:
         tx.forget(tx.path_object("subscription", stripe_id))
     printed, code = run()
-    assert code == 0
+    assert code == 1
     assert f"subscription {stripe_id} (" in printed
     assert "): gone at Stripe" in printed
-    assert Subscription.objects.for_project(shop.project).get().status == "canceled"
-    assert findings(shop) == []
+    assert "not repaired: StripeObjectVanished" in printed
+    assert Subscription.objects.for_project(shop.project).get().status == "active"
+    assert MissingObject.objects.for_project(shop.project).get().state == "waiting"
 
 
 def test_a_late_list_is_no_proof(

@@ -62,6 +62,7 @@ def test_everything_is_well() -> None:
         "inbound": "ok",
         "intents": "ok",
         "usage": "ok",
+        "stripe_accounts": "ok",
         "pipeline": "ok",
         "worker": "ok",
         "chores": "ok",

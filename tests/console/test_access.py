@@ -27,6 +27,7 @@ def test_console_has_a_page_for_each_noun() -> None:
         "billing_checkout",
         "billing_dispute",
         "billing_invoice",
+        "billing_missingobject",
         "billing_payment",
         "billing_price",
         "billing_product",

@@ -1,0 +1,60 @@
+from django.db import models
+
+from billing.models.sync_object import Kind
+from common.ids import PublicIdField
+from common.models import ProjectOwned, tenant_key
+
+
+class MissingReason(models.TextChoices):
+    """Why Stripe's 404 is believed, or not."""
+
+    DELETED = "deleted", "Objects of this kind can be deleted, and few were"
+    NEVER_DELETED = "never_deleted", "Stripe keeps objects of this kind for ever"
+    TOO_MANY = "too_many", "Too many objects of the account are missing at once"
+
+
+class MissingState(models.TextChoices):
+    """``waiting`` asks for a person; ``gone`` and ``kept`` are decisions, by rule or person."""
+
+    WAITING = "waiting", "Waits for a decision"
+    GONE = "gone", "Taken as gone"
+    KEPT = "kept", "Our row is kept as it is"
+    FOUND = "found", "Is there again"
+
+
+class MissingObject(ProjectOwned):
+    """A mirrored object that Stripe answered 404 for, and what was decided about our row of it.
+
+    A 404 may mean a deleted object, but also a wrong key, mode or account. While ``waiting``
+    nothing is done to our row.
+    """
+
+    id = PublicIdField(prefix="mis")
+    account = models.ForeignKey("billing.StripeAccount", on_delete=models.PROTECT, related_name="+")
+    kind = models.CharField(max_length=20, choices=Kind.choices)
+    stripe_id = models.CharField(max_length=255)
+    our_id = models.CharField(max_length=64, help_text="Our row that mirrors the object.")
+    reason = models.CharField(max_length=16, choices=MissingReason.choices)
+    state = models.CharField(max_length=8, choices=MissingState.choices)
+    found_at = models.DateTimeField(help_text="When Stripe first answered 404.")
+    decided_at = models.DateTimeField(null=True, blank=True)
+    decided_by = models.CharField(max_length=120, blank=True, help_text="Empty: by rule.")
+
+    class Meta:
+        constraints = [
+            tenant_key("billing_missingobject"),
+            models.UniqueConstraint(
+                fields=["project", "account", "kind", "stripe_id"],
+                name="billing_missingobject_object_key",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["account", "state", "found_at"], name="missing_by_account"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.stripe_id}"
+
+    @property
+    def is_waiting(self) -> bool:
+        return self.state == MissingState.WAITING
