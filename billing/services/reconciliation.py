@@ -100,8 +100,9 @@ def compare(
     ``tick`` is called for each object looked at. A finding that is repaired before the next one
     is asked for counts from then on. What cannot be listed or read is given to ``on_failure``, and
     the other kinds and objects are compared all the same; without it the first failure is raised.
-    Raises StripeCredentialsRefused.
+    Raises StripeCredentialsRefused, and StripeAccountMismatch for a key of another account.
     """
+    client_for(account)  # refuses a key of another account before anything is compared
     for mirrored in KINDS.values():
         try:
             yield from _compare_kind(account, mirrored, project, at, tick, on_failure)

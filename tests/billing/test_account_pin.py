@@ -144,8 +144,8 @@ def test_health_and_the_row_say_so_until_the_right_key_is_back(
     )
     use_key(SPARE)
     stripe_accounts.check_keys()
-    account.refresh_from_db()
-    assert (account.mismatched_stripe_id, account.mismatched_at) == ("", None)
+    now = StripeAccount.objects.get(pk=account.pk)
+    assert (now.mismatched_stripe_id, now.mismatched_at) == ("", None)
     assert health.gather(timezone.now())["stripe_accounts"].status == "ok"
 
 

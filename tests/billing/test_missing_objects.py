@@ -205,15 +205,15 @@ def test_an_operator_takes_it_as_gone(
     with pytest.raises(StripeObjectVanished):
         read(shop.account, Kind.SUBSCRIPTION, stripe_id)
     row = MissingObject.objects.for_project(shop.project).get()
-    decided = {"row": row, "actor": "operator:ann", "reason": "Deleted.", "at": timezone.now()}
-    missing_objects.accept(**decided)
+    now = timezone.now()
+    missing_objects.accept(row=row, actor="operator:ann", reason="Deleted.", at=now)
     drain()
     subscription = Subscription.objects.for_project(shop.project).get()
     assert subscription.status == "canceled"
     entry = AuditEntry.objects.get(action="missing_object.accept")
     assert (entry.subject, entry.reason) == (subscription.pk, "Deleted.")
     with pytest.raises(AlreadyDecided):
-        missing_objects.dismiss(**decided)
+        missing_objects.dismiss(row=row, actor="operator:ann", reason="Not yet.", at=now)
 
 
 def test_an_operator_keeps_our_row(

@@ -17,6 +17,7 @@ from billing.models import (
     Invoice,
     InvoiceLine,
     InvoicePayment,
+    MissingObject,
     Payment,
     Price,
     Product,
@@ -90,6 +91,7 @@ class World:
     sync_object: SyncObject
     event: InboundEvent
     intent: StripeIntent
+    missing_object: MissingObject
     stripe_meter: StripeMeter
     rollout: Rollout
 
@@ -199,6 +201,7 @@ def build(*, size: int = 1, name: str = "Acme", now: datetime | None = None) -> 
         credits=credits[-1],
         sync_object=events[-1].sync,
         event=events[-1],
+        missing_object=[_missing(product, name, now) for _ in range(size)][-1],
         intent=[_intent(product, name, number) for number in range(size)][-1],
         stripe_meter=[_stripe_meter(account, customer, name, n, now) for n in range(size)][-1],
         rollout=[_rollout(product, bought[number][0], name, number) for number in range(size)][-1],
@@ -254,6 +257,19 @@ def _rollout(product: Product, subscription: Subscription, name: str, number: in
         detail=f"{name} has to pay first.",
     )
     return plan
+
+
+def _missing(product: Product, name: str, now: datetime) -> MissingObject:
+    return MissingObject.objects.for_project(product.project).create(
+        account=product.account,
+        kind="product",
+        stripe_id=_stripe_id("prod"),
+        our_id=product.pk,
+        reason="too_many",
+        state="waiting",
+        decided_by=name,
+        found_at=now,
+    )
 
 
 def _intent(product: Product, name: str, number: int) -> StripeIntent:
