@@ -186,9 +186,16 @@ def test_the_rows_of_all_kinds_are_counted_and_no_further_than_needed(world: Sho
 def test_what_a_project_deletes_by_our_api_needs_nobody(
     shop: Shop, api: ApiClient, stripe: SandboxStripe
 ) -> None:
+    product = shop.product()
     for number in range(7):
         made = api.post(
-            "/coupons", {"name": f"Sale {number}", "percent_off": "10", "duration": "once"}
+            "/coupons",
+            {
+                "name": f"Sale {number}",
+                "percent_off": "10",
+                "duration": "once",
+                "products": [product.pk],
+            },
         )
         assert made.status_code == 201, made.json()
         assert api.delete(f"/coupons/{made.json()['id']}").status_code in (200, 204)
