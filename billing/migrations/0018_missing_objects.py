@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("billing", "0016_stripe_account_mismatch"),
+        ("billing", "0017_stripe_account_mismatch"),
         ("projects", "0003_customer_details"),
     ]
 

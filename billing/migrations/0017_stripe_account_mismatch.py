@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("billing", "0015_discounts_of_shared_accounts"),
+        ("billing", "0016_queues_by_account"),
     ]
 
     operations = [
