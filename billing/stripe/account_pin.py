@@ -15,6 +15,7 @@ from billing import endpoint_cache
 from billing.models import StripeAccount, StripeCustomer
 from billing.stripe import accounts, customers
 from billing.stripe.errors import StripeObjectMissing, StripeUnavailable
+from common import fair_queue
 
 log = structlog.get_logger(__name__)
 
@@ -46,6 +47,7 @@ def check(account: StripeAccount, secret_key: str, client: StripeClient) -> None
         _refuse(account, opened)
     if account.mismatched_at is not None:
         _store(account, mismatched_stripe_id="", mismatched_at=None)
+        fair_queue.resume(owner=account.pk)
         log.info("stripe_account_matches_again", account=account.pk, stripe_id=opened)
 
 

@@ -103,6 +103,7 @@ def test_no_event_is_applied_and_none_is_lost(
     with pytest.raises(StripeAccountMismatch):
         catch_up.catch_up(account=shop.account, at=timezone.now())
     use_key(DEFAULT_SECRET_KEY)
+    assert stripe_accounts.check_keys() == 0
     SyncObject.objects.update(next_try_at=timezone.now())
     drain()
     assert Subscription.objects.for_project(shop.project).get().status == "active"
