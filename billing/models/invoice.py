@@ -47,6 +47,9 @@ class Invoice(Mirror):
     hosted_url = models.TextField(blank=True)
     pdf_url = models.TextField(blank=True)
     issued_at = models.DateTimeField()
+    due_at = models.DateTimeField(
+        null=True, blank=True, help_text="Until when it may be paid; empty where a card is charged."
+    )
     paid_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
@@ -94,6 +97,9 @@ class InvoiceLine(ProjectOwned):
     tax = models.BigIntegerField(default=0, help_text="Minor units; exclusive taxes only.")
     currency = models.CharField(max_length=3)
     is_proration = models.BooleanField(default=False)
+    is_credit = models.BooleanField(
+        default=False, db_default=False, help_text="Gives back a part of what was billed before."
+    )
     period_start = models.DateTimeField()
     period_end = models.DateTimeField()
 

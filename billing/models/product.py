@@ -22,6 +22,13 @@ class DisputePolicy(models.TextChoices):
     KEEP = "keep", "Stays until it is decided"
 
 
+class RenewalPolicy(models.TextChoices):
+    """When the credits and quotas of a new period begin."""
+
+    PAID = "paid", "When the period is paid"
+    INVOICED = "invoiced", "When the period begins, before it is paid"
+
+
 class Product(Outbound):
     """Something that a project sells, and through it the features that it entitles to."""
 
@@ -34,6 +41,12 @@ class Product(Outbound):
     )
     dispute_policy = models.CharField(
         max_length=8, choices=DisputePolicy.choices, default=DisputePolicy.HOLD
+    )
+    renewal_policy = models.CharField(
+        max_length=8,
+        choices=RenewalPolicy.choices,
+        default=RenewalPolicy.PAID,
+        db_default=RenewalPolicy.PAID,
     )
     custom_price = models.BooleanField(
         default=False, help_text="A plan whose price is agreed with each customer."

@@ -41,6 +41,11 @@ class Subscription(Mirror):
     anchored_at = models.DateTimeField(
         null=True, blank=True, help_text="The day and time on which its periods begin."
     )
+    quotas_anchored_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="The day and time on which its quotas begin again: its first billing day.",
+    )
     trial_ends_at = models.DateTimeField(null=True, blank=True)
     cancel_at = models.DateTimeField(null=True, blank=True)
     canceled_at = models.DateTimeField(null=True, blank=True)
@@ -57,6 +62,9 @@ class Subscription(Mirror):
     discounts = models.JSONField(default=list, blank=True)
     automatic_tax = models.BooleanField(default=False)
     trial_ending_told_for = models.DateTimeField(null=True, blank=True, editable=False)
+    renewal_told_for = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="Start of the period told of last."
+    )
     metadata = models.JSONField(default=dict, blank=True)
 
     class Meta:

@@ -1,40 +1,32 @@
 """What became of the money for single periods of a subscription, from our mirror of payments."""
 
 from collections.abc import Collection, Iterable, Mapping
-from datetime import datetime
 
 from billing.credit_terms import Period
-from billing.models import InvoiceLine, InvoicePayment, Payment, Subscription
+from billing.models import InvoicePayment, Payment, Subscription
 from billing.models.invoice import PAID
 from billing.policies import Receipts
+from billing.selectors.period_bills import Bill
 from billing.selectors.receipts import Also
 
 
 def of_periods(
-    *, subscription: Subscription, periods: Collection[Period], also: Also = None
+    *,
+    subscription: Subscription,
+    bills: Collection[Bill],
+    periods: Collection[Period],
+    also: Also = None,
 ) -> dict[Period, Receipts]:
     """Of what was paid for any part of each period; nothing received before that is paid.
 
-    ``also`` as in :mod:`billing.selectors.receipts`. Three queries for any number of periods.
+    ``bills`` are those of the subscription for these periods, ``also`` as in
+    :mod:`billing.selectors.receipts`. Two queries for any number of periods.
     """
     if not periods:
         return {}
-    billed = _billed(subscription, since=min(period.starts_at for period in periods))
+    billed = [(bill.invoice_id, bill.period) for bill in bills if bill.status == PAID]
     paid = _paid(subscription, {invoice for invoice, _ in billed})
     return {period: _receipts(period, billed, paid, also or {}) for period in periods}
-
-
-def _billed(subscription: Subscription, *, since: datetime) -> list[tuple[str, Period]]:
-    """Which invoice paid for which time."""
-    lines = InvoiceLine.objects.for_project(subscription.project_id).filter(
-        invoice__account_id=subscription.account_id,
-        invoice__customer_id=subscription.customer_id,
-        invoice__subscription_stripe_id=subscription.stripe_id,
-        invoice__status=PAID,
-        period_end__gt=since,
-    )
-    rows = lines.values_list("invoice_id", "period_start", "period_end")
-    return [(invoice, Period(start, end)) for invoice, start, end in rows]
 
 
 def _paid(subscription: Subscription, invoices: Collection[str]) -> list[tuple[str, Payment]]:

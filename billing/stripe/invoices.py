@@ -56,6 +56,7 @@ def snapshot(
         hosted_url=text(fields.get("hosted_invoice_url")),
         pdf_url=text(fields.get("invoice_pdf")),
         issued_at=instant(fields.get("effective_at") or fields["created"]),
+        due_at=moment(fields.get("due_date")),
         paid_at=moment(times.get("paid_at")),
         payments=tuple(_payment(payment) for payment in payments),
         credit_notes=tuple(_credit_note(note) for note in credit_notes),
@@ -175,9 +176,20 @@ def _line(fields: Fields) -> InvoiceLineSnapshot:
             _parent(fields, "subscription_item_details", "proration")
             or _parent(fields, "invoice_item_details", "proration")
         ),
+        is_credit=fields["amount"] < 0 or _is_credit(fields),
         period_start=instant(period["start"]),
         period_end=instant(period["end"]),
     )
+
+
+def _is_credit(fields: Fields) -> bool:
+    """Credit prorations name the lines that they give back, also where nothing had been paid."""
+    details = (
+        _parent(fields, "subscription_item_details", "proration_details")
+        or _parent(fields, "invoice_item_details", "proration_details")
+        or {}
+    )
+    return bool(details.get("credited_items"))
 
 
 def _complete(client: StripeClient, fields: Fields) -> InvoiceSnapshot:

@@ -53,8 +53,11 @@ class CreditGrant(ProjectOwned):
     key = models.CharField(max_length=120, blank=True)
     product_id = models.CharField(max_length=40, blank=True)
     quantity = models.PositiveIntegerField(default=1)
+    rate = models.BigIntegerField(
+        default=0, db_default=0, help_text="Credits of one unit for a whole period."
+    )
     carried = models.BigIntegerField(
-        default=0, help_text="Spent ahead of a period that ended early: given less for it here."
+        default=0, help_text="Spent before beyond what was paid for: given less for it here."
     )
     amount = models.BigIntegerField()
     due = models.BigIntegerField()
@@ -63,6 +66,12 @@ class CreditGrant(ProjectOwned):
     starts_at = models.DateTimeField()
     ends_at = models.DateTimeField(null=True, blank=True)
     expires_at = models.DateTimeField(null=True, blank=True)
+    outlives_period = models.BooleanField(
+        default=False, db_default=False, help_text="It does not expire with its period."
+    )
+    is_free = models.BooleanField(
+        default=False, db_default=False, help_text="Its period costs nothing, as a trial does."
+    )
     withheld_at = models.DateTimeField(null=True, blank=True)
     reason = models.TextField(blank=True)
     created_by = models.CharField(max_length=120, blank=True)

@@ -107,6 +107,17 @@ def grants_of(*, project: Project | str, source_type: str, source_id: str) -> li
     return list(rows.filter(source_type=source_type, source_id=source_id).order_by("id"))
 
 
+def plans_of(
+    *, project: Project | str, customer_id: str, source_type: str, since: datetime
+) -> list[CreditGrant]:
+    """The customer's grants from sources of this type for periods that began after ``since``, in
+    the order in which these began."""
+    rows = CreditGrant.objects.for_project(project).filter(
+        customer_id=customer_id, source_type=source_type, starts_at__gt=since
+    )
+    return list(rows.order_by("starts_at", "id"))
+
+
 def due_to_expire(*, at: datetime, limit: int, rule: Rule) -> list[CreditGrant]:
     """Grants that have expired with something left in them, by turns of their projects, the oldest
     first; without those that wait by ``rule``."""

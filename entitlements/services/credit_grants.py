@@ -37,9 +37,12 @@ TERMS = (
     "due",
     "product_id",
     "quantity",
+    "rate",
     "carried",
     "ends_at",
     "expires_at",
+    "outlives_period",
+    "is_free",
     "withheld_at",
 )
 TOP_UPS = frozenset({Movement.GRANT, Movement.RESTORE})
@@ -58,9 +61,10 @@ class Origin:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
     """What a source says of credits: how many it gives, how many of them are due after refunds
-    and the like, until when, and whether they are withheld for now. ``product_id`` and
-    ``quantity`` are what the amount was made of, less what was ``carried`` over from a period that
-    ended early; ``ends_at`` is the end of the period that it is for.
+    and the like, until when, and whether they are withheld for now. ``product_id``, ``quantity``
+    and ``rate`` (credits of one unit for a whole period) are what the amount was made of, less
+    what was ``carried``: spent before beyond what was paid for. ``ends_at`` is the end of the
+    period that it is for.
     """
 
     amount: int
@@ -69,8 +73,11 @@ class Terms:
     is_withheld: bool = False
     product_id: str = ""
     quantity: int = 1
+    rate: int = 0
     carried: int = 0
     ends_at: datetime | None = None
+    outlives_period: bool = False
+    is_free: bool = False
 
 
 def give(
@@ -131,8 +138,11 @@ def terms_of(grant: CreditGrant) -> Terms:
         is_withheld=grant.is_withheld,
         product_id=grant.product_id,
         quantity=grant.quantity,
+        rate=grant.rate,
         carried=grant.carried,
         ends_at=grant.ends_at,
+        outlives_period=grant.outlives_period,
+        is_free=grant.is_free,
     )
 
 
@@ -256,8 +266,9 @@ def _come_to_what_is_due(
 def _write(grant: CreditGrant, terms: Terms, at: datetime) -> None:
     grant.amount, grant.due = terms.amount, terms.due
     grant.product_id, grant.quantity = terms.product_id, terms.quantity
-    grant.carried = terms.carried
+    grant.rate, grant.carried = terms.rate, terms.carried
     grant.ends_at, grant.expires_at = terms.ends_at, terms.expires_at
+    grant.outlives_period, grant.is_free = terms.outlives_period, terms.is_free
     grant.withheld_at = (grant.withheld_at or at) if terms.is_withheld else None
 
 

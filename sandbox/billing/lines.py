@@ -150,12 +150,18 @@ def _subscription_parent(subscription: str, item: str, invoice_item: Object | No
         "subscription_item_details": {
             "invoice_item": invoice_item["id"] if invoice_item else None,
             "proration": bool(invoice_item and invoice_item["proration"]),
-            "proration_details": {"credited_items": None},
+            "proration_details": {"credited_items": _credited_items(invoice_item)},
             "subscription": subscription,
             "subscription_item": item,
         },
         "type": "subscription_item_details",
     }
+
+
+def _credited_items(invoice_item: Object | None) -> Object | None:
+    """Of a credit proration: the lines that were billed before and are given back in part."""
+    details = (invoice_item or {}).get("proration_details") or {}
+    return copy(details["credited_items"]) if details.get("credited_items") else None
 
 
 def _item_parent(subscription: str | None, invoice_item: Object) -> Object:

@@ -48,6 +48,26 @@ def discounts_of(tx: Transaction, subscription: Object, item: Object) -> list[Ob
     ]
 
 
+def credited(tx: Transaction, item: Object, moment: int) -> Object | None:
+    """``credited_items`` of a credit: the newest invoiced line that billed the item for the moment,
+    itself a proration or not; None when none has been invoiced."""
+    found = tx.all("line_item", lambda line: _bills(line, item["id"], moment))
+    if not found:
+        return None
+    newest = max(found, key=lambda line: int(tx.path_object("invoice", line["invoice"])["created"]))
+    return {"invoice": newest["invoice"], "invoice_line_items": [newest["id"]]}
+
+
+def _bills(line: Object, item: str, moment: int) -> bool:
+    details = line["parent"]["subscription_item_details"] or {}
+    return bool(
+        details.get("subscription_item") == item
+        and line["amount"] >= 0
+        and not details["proration_details"]["credited_items"]
+        and line["period"]["start"] <= moment < line["period"]["end"]
+    )
+
+
 def _charges(tx: Transaction, item: str, moment: int) -> list[tuple[tuple[int, int], int, int]]:
     """What billed the item for the moment: when, before discounts, and the discounts."""
     found = []

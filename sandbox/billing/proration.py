@@ -36,7 +36,15 @@ def credit(tx: Transaction, subscription: Object, item: Object, moment: int) -> 
         return
     billed = net_price.billed(tx, item, moment)
     period = (item["current_period_start"], item["current_period_end"])
-    _record(tx, subscription, item, moment, amount=-part(billed, period, moment), credits=True)
+    _record(
+        tx,
+        subscription,
+        item,
+        moment,
+        amount=-part(billed, period, moment),
+        credits=True,
+        credited_items=net_price.credited(tx, item, moment),
+    )
 
 
 def debit(tx: Transaction, subscription: Object, item: Object, moment: int) -> None:
@@ -60,6 +68,7 @@ def _record(
     amount: int,
     credits: bool = False,
     discount_amounts: list[Object] | None = None,
+    credited_items: Object | None = None,
 ) -> None:
     price, quantity = item["price"], item.get("quantity")
     name = pricing.product_name(tx, price)
@@ -76,6 +85,7 @@ def _record(
         pricing=lines.price_details(price),
         proration=True,
         discount_amounts=discount_amounts or [],
+        credited_items=credited_items,
         subscription=subscription["id"],
         subscription_item=item["id"],
     )

@@ -93,6 +93,7 @@ def insert(
     pricing: Object | None = None,
     proration: bool = False,
     discount_amounts: list[Object] | None = None,
+    credited_items: Object | None = None,
     subscription: str | None = None,
     subscription_item: str | None = None,
 ) -> Object:
@@ -125,7 +126,7 @@ def insert(
     }
     if proration:
         item["proration_details"] = {
-            "credited_items": None,
+            "credited_items": credited_items,
             "discount_amounts": discount_amounts or [],
         }
     tx.insert(item)

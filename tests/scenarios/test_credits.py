@@ -136,7 +136,7 @@ def test_while_a_payment_is_overdue_the_new_credits_wait(story: Story) -> None:
     story.post(f"{ALICE}/grant", {"amount": 7, "reason": "Welcome."})
     story.declines()
     story.advance(days=31, hours=2)
-    assert (balance(story), story.get(ALICE)["withheld"]) == (7, 100)
+    assert (balance(story), story.get(ALICE)["withheld"]) == (7, 0)
     story.accepts()
     story.advance(days=6)
     assert (balance(story), story.get(ALICE)["withheld"]) == (107, 0)
@@ -207,28 +207,6 @@ def test_disputed_credits_wait_for_the_bank(story: Story, outcome: str) -> None:
     won = outcome == "won"
     assert (balance(story), story.get(ALICE)["withheld"]) == (60 if won else 0, 0)
     assert grants(story, "overspent") == [(0 if won else 40,)]
-
-
-def test_up_burn_down_refund_gains_nothing_and_shows(story: Story) -> None:
-    small, large = sells(story, "Small", 100, 1000), sells(story, "Large", 5000, 50_000)
-    path = f"/subscriptions/alice/{small['product']}"
-    story.buys(small)
-    story.advance(days=10)
-    story.patch(path, {"price": large["id"], "when": "now"})
-    story.settle()
-    assert balance(story) == 5000
-    spend(story, 4900)
-    path = f"/subscriptions/alice/{large['product']}"
-    story.patch(path, {"price": small["id"], "when": "now"})
-    story.settle()
-    assert (balance(story), grants(story, "amount", "spent", "overspent")) == (
-        0,
-        [(100, 4900, 4800)],
-    )
-    path = f"/subscriptions/alice/{small['product']}"
-    story.patch(path, {"price": large["id"], "when": "now"})
-    story.settle()
-    assert balance(story) == 100, "the same period never gives more than its largest product"
 
 
 def test_what_a_product_brings_counts_from_now_on(story: Story) -> None:

@@ -72,6 +72,7 @@ def _plan(account: StripeAccount, owner: Owner, snapshot: InvoiceSnapshot) -> Pl
             "hosted_url": snapshot.hosted_url,
             "pdf_url": snapshot.pdf_url,
             "issued_at": snapshot.issued_at,
+            "due_at": snapshot.due_at,
             "paid_at": snapshot.paid_at,
         },
         children=(
@@ -152,6 +153,7 @@ def _lines(account: StripeAccount, row: Invoice, snapshot: InvoiceSnapshot) -> C
                 "tax": line.tax,
                 "currency": line.currency,
                 "is_proration": line.is_proration,
+                "is_credit": line.is_credit,
                 "period_start": line.period_start,
                 "period_end": line.period_end,
             }

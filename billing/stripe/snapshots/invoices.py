@@ -18,6 +18,8 @@ class InvoiceLineSnapshot:
     """What is added to the amount; a tax that the amount includes is not."""
     currency: str
     is_proration: bool
+    is_credit: bool = False
+    """Whether it gives back a part of what another line billed before."""
     period_start: datetime
     period_end: datetime
 
@@ -97,6 +99,7 @@ class InvoiceSnapshot(Snapshot):
     hosted_url: str = ""
     pdf_url: str = ""
     issued_at: datetime | None = None
+    due_at: datetime | None = None
     paid_at: datetime | None = None
     payments: tuple[InvoicePaymentSnapshot, ...] = ()
     credit_notes: tuple[CreditNoteSnapshot, ...] = ()
