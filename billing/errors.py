@@ -143,6 +143,10 @@ class PaymentOverdue(Conflict):
     code, title = "payment-overdue", "An invoice of this subscription is not paid."
 
 
+class ChangeNotAllowed(Conflict):
+    code, title = "change-not-allowed", "The project does not let its users make this change."
+
+
 class SubscriptionEnding(Conflict):
     code, title = "subscription-ending", "The subscription ends with the running period."
 

@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldBooleanSwitchWidget
 
 from billing.models import Product
-from billing.models.product import DisputePolicy, RefundPolicy
+from billing.models.product import DisputePolicy, RefundPolicy, RenewalPolicy
 from billing.services import product_credits
 from billing.services.product_credits import MAX_AMOUNT, MAX_DAYS, Credits
 from common.admin import dialogs, fields
@@ -51,11 +51,15 @@ class ChangeForm(ProductForm):
 class PoliciesForm(ProductForm):
     refund_policy = fields.choice(RefundPolicy.choices, label="After a refund, access…")
     dispute_policy = fields.choice(DisputePolicy.choices, label="During a dispute, access…")
+    renewal_policy = fields.choice(
+        RenewalPolicy.choices, label="Credits and quotas of a new period begin…"
+    )
 
     def now(self, product: Product) -> dict[str, Any]:
         return {
             "refund_policy": product.refund_policy,
             "dispute_policy": product.dispute_policy,
+            "renewal_policy": product.renewal_policy,
         }
 
 

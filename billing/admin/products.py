@@ -80,6 +80,7 @@ class ProductAdmin(MirrorAdmin):
                     "credits_shown",
                     "refund_policy",
                     "dispute_policy",
+                    "renewal_policy",
                     "created_at",
                 )
             },
@@ -159,6 +160,7 @@ class ProductAdmin(MirrorAdmin):
             product=product,
             refund_policy=form.cleaned_data["refund_policy"],
             dispute_policy=form.cleaned_data["dispute_policy"],
+            renewal_policy=form.cleaned_data["renewal_policy"],
             actor=actor(request),
             reason=form.cleaned_data["reason"],
             at=timezone.now(),

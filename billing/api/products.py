@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from billing import representation
 from billing.api.fields import StripeMetadataField, id_pattern
 from billing.models import Product
-from billing.models.product import DisputePolicy, RefundPolicy
+from billing.models.product import DisputePolicy, RefundPolicy, RenewalPolicy
 from billing.selectors import catalog as stored
 from billing.services import catalog
 from billing.services.product_credits import (
@@ -33,6 +33,9 @@ MAX_CREDITS = 10**9
 MAX_CREDIT_DAYS = 3650
 REFUNDS = "What becomes of access when the money for it goes back."
 DISPUTES = "What becomes of access while a bank decides about the payment."
+RENEWALS = (
+    "Whether a new period's credits and quotas begin when it is paid, or when it is invoiced."
+)
 
 
 class GivenFeatureSerializer(StrictSerializer):
@@ -87,6 +90,7 @@ class ProductSerializer(serializers.Serializer[Any]):
     credits = ProductCreditsSerializer(allow_null=True)
     refund_policy = serializers.ChoiceField(choices=RefundPolicy.choices, help_text=REFUNDS)
     dispute_policy = serializers.ChoiceField(choices=DisputePolicy.choices, help_text=DISPUTES)
+    renewal_policy = serializers.ChoiceField(choices=RenewalPolicy.choices, help_text=RENEWALS)
     metadata = serializers.DictField(child=serializers.CharField())
     stripe_id = serializers.CharField(allow_null=True)
     created_at = serializers.DateTimeField()
@@ -104,6 +108,9 @@ class NewProductSerializer(StrictSerializer):
     )
     dispute_policy = serializers.ChoiceField(
         choices=DisputePolicy.choices, default=DisputePolicy.HOLD, help_text=DISPUTES
+    )
+    renewal_policy = serializers.ChoiceField(
+        choices=RenewalPolicy.choices, default=RenewalPolicy.PAID, help_text=RENEWALS
     )
     metadata = StripeMetadataField(default=dict)
     custom_price = FlagField(
@@ -130,6 +137,9 @@ class ProductChangeSerializer(StrictSerializer):
     )
     dispute_policy = serializers.ChoiceField(
         choices=DisputePolicy.choices, required=False, help_text=DISPUTES
+    )
+    renewal_policy = serializers.ChoiceField(
+        choices=RenewalPolicy.choices, required=False, help_text=RENEWALS
     )
     metadata = StripeMetadataField(required=False)
     custom_price = FlagField(required=False)

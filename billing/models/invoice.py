@@ -5,7 +5,9 @@ from common.ids import PublicIdField
 from common.models import ProjectOwned, tenant_key, tenant_links
 from common.money import Money
 
-DRAFT, PAID = "draft", "paid"
+DRAFT, OPEN, PAID = "draft", "open", "paid"
+UNPAID = frozenset({DRAFT, OPEN})
+"""Waits for its money; a draft will once it is final."""
 UNPAYABLE = frozenset({"void", "uncollectible"})
 """Nobody is asked for its money any more."""
 

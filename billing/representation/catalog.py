@@ -18,6 +18,7 @@ def product(row: Product) -> Json:
         "credits": _credits(row),
         "refund_policy": row.refund_policy,
         "dispute_policy": row.dispute_policy,
+        "renewal_policy": row.renewal_policy,
         "metadata": row.metadata,
         "stripe_id": row.stripe_id,
         "created_at": moment(row.created_at),

@@ -3,7 +3,8 @@
 from datetime import datetime
 
 from billing.errors import NoDocument
-from billing.models import Invoice
+from billing.models import Invoice, Subscription
+from billing.models.invoice import UNPAID
 from common.errors import NotFound
 from common.models import ProjectQuerySet
 from projects.models import Project
@@ -52,3 +53,14 @@ def document(*, project: Project, invoice_id: str) -> str:
     if not row.pdf_url:
         raise NoDocument("A draft has none. It gets one when it is final.")
     return row.pdf_url
+
+
+def unpaid_of(subscription: Subscription) -> ProjectQuerySet[Invoice]:
+    """What was billed for the subscription and waits for its money: drafts too, newest first."""
+    rows = Invoice.objects.for_project(subscription.project_id).filter(
+        account_id=subscription.account_id,
+        customer_id=subscription.customer_id,
+        subscription_stripe_id=subscription.stripe_id,
+        status__in=UNPAID,
+    )
+    return rows.order_by("-issued_at", "-id")

@@ -113,6 +113,18 @@ def is_upgrade(before: Arrangement, after: Arrangement) -> bool:
     return _per_day(after) >= _per_day(before)
 
 
+def is_less(before: Arrangement, after: Arrangement) -> bool:
+    """Whether a period of it costs less than it did, or is shorter: what Stripe's portal lets begin
+    with the next period."""
+    kept = {each.item: each for each in before}
+    shorter = any(
+        _days(each.price) < _days(kept[each.item].price)
+        for each in after
+        if each.item in kept and each.price and kept[each.item].price
+    )
+    return shorter or sum(each.amount for each in after) < sum(each.amount for each in before)
+
+
 def monthly(positions: Arrangement) -> Fraction:
     """What a month of it costs, exactly: minor units, a year being twelve months of 365 days."""
     return _per_day(positions) * DAYS[Interval.MONTH]
@@ -202,6 +214,10 @@ def _per_day(positions: Arrangement) -> Fraction:
         ),
         Fraction(),
     )
+
+
+def _days(price: Price | None) -> Fraction:
+    return DAYS[Interval(price.interval)] * price.interval_count if price else Fraction()
 
 
 def _interval(price: Price | None) -> tuple[str, int] | None:

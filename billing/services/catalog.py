@@ -13,7 +13,7 @@ from django.db import transaction
 from billing.errors import NotOnSale
 from billing.models import Price, Product
 from billing.models.price import PriceType
-from billing.models.product import DisputePolicy, RefundPolicy
+from billing.models.product import DisputePolicy, RefundPolicy, RenewalPolicy
 from billing.models.sync_object import Kind
 from billing.selectors import catalog
 from billing.services import (
@@ -49,6 +49,7 @@ def create_product(
     at: datetime,
     refund_policy: str = RefundPolicy.REVOKE,
     dispute_policy: str = DisputePolicy.HOLD,
+    renewal_policy: str = RenewalPolicy.PAID,
     custom_price: bool = False,
     credits: Credits = NO_CREDITS,
 ) -> Product:
@@ -62,6 +63,7 @@ def create_product(
     ours = {
         "refund_policy": refund_policy,
         "dispute_policy": dispute_policy,
+        "renewal_policy": renewal_policy,
         "custom_price": custom_price,
         **credits.columns,
     }
@@ -94,6 +96,7 @@ def change_product(
     features: Sequence[Entitlement] | None = None,
     refund_policy: str | None = None,
     dispute_policy: str | None = None,
+    renewal_policy: str | None = None,
     custom_price: bool | None = None,
     credits: Credits | None = None,
     reason: str = "",
@@ -129,6 +132,7 @@ def change_product(
         product=product,
         refund_policy=refund_policy,
         dispute_policy=dispute_policy,
+        renewal_policy=renewal_policy,
         actor=actor,
         reason=reason,
         at=at,

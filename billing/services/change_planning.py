@@ -78,8 +78,7 @@ class Planned:
 def plan(*, subscription: Subscription, product_id: str, change: Change, at: datetime) -> Planned:
     """What the change comes to. Raises a Conflict or an Invalid for one that cannot be."""
     check_running(subscription, change, at=at)
-    before = arrangements.of(subscription)
-    after = arrangements.changed(before, _wishes(subscription.project, product_id, change))
+    before, after = arranged(subscription=subscription, product_id=product_id, change=change)
     if change.is_billed:
         arrangements.check(before, after, currency=subscription.currency)
         refuse_second(subscription=subscription, before=before, after=after)
@@ -91,6 +90,14 @@ def plan(*, subscription: Subscription, product_id: str, change: Change, at: dat
         return Planned(when=when, before=before, after=after, params=params)
     params = _params(subscription, change, before, after, at)
     return Planned(when=when, before=before, after=after, params=params)
+
+
+def arranged(
+    *, subscription: Subscription, product_id: str, change: Change
+) -> tuple[Arrangement, Arrangement]:
+    """What the subscription is billed for before the change and after it. Raises an Invalid."""
+    before = arrangements.of(subscription)
+    return before, arrangements.changed(before, _wishes(subscription.project, product_id, change))
 
 
 def check_running(subscription: Subscription, change: Change, *, at: datetime) -> None:

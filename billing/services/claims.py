@@ -169,7 +169,7 @@ def _of_items(
             reason=REASONS[subscription.status],
             starts_at=_start(subscription),
             ends_at=_end(subscription, item),
-            anchored_at=subscription.anchored_at,
+            anchored_at=subscription.quotas_anchored_at or subscription.anchored_at,
         )
 
 

@@ -170,7 +170,7 @@ def _standing(periods: PlanPeriods, key: PeriodKey, terms: Terms) -> Terms:
 
 def _expiry(periods: PlanPeriods, key: PeriodKey, terms: Terms) -> datetime | None:
     """With the period, unless it outlives that: as the subscription ends, or as the next period has
-    its money."""
+    its money or has failed to get it."""
     if terms.outlives_period or terms.expires_at is None:
         return terms.expires_at
     is_running = key in periods.running
@@ -179,7 +179,7 @@ def _expiry(periods: PlanPeriods, key: PeriodKey, terms: Terms) -> datetime | No
         ends.append(periods.subscription.ended_at or periods.at)
     elif periods.subscription.cancel_at is not None:
         ends.append(periods.subscription.cancel_at)
-    if not is_running and periods.is_followed(key):
+    if not is_running and (periods.is_followed(key) or not periods.is_giving):
         ends.append(periods.at)
     return min(ends)
 

@@ -1,4 +1,5 @@
-"""What becomes of access when money for a product goes back, or may: two words per product."""
+"""What becomes of access when money for a product goes back, or may, or has not come yet: three
+words per product."""
 
 from datetime import datetime
 
@@ -17,6 +18,7 @@ def replace(
     at: datetime,
     refund_policy: str | None = None,
     dispute_policy: str | None = None,
+    renewal_policy: str | None = None,
     reason: str = "",
 ) -> bool:
     """Make what is given the product's policies; whether that changed anything.
@@ -29,6 +31,7 @@ def replace(
             product=product,
             refund_policy=refund_policy,
             dispute_policy=dispute_policy,
+            renewal_policy=renewal_policy,
             actor=actor,
             reason=reason,
             at=at,
@@ -45,10 +48,15 @@ def write(
     at: datetime,
     refund_policy: str | None,
     dispute_policy: str | None,
+    renewal_policy: str | None = None,
     reason: str = "",
 ) -> bool:
     """As :func:`replace` for a locked product, whose holders the caller sees to."""
-    asked = {"refund_policy": refund_policy, "dispute_policy": dispute_policy}
+    asked = {
+        "refund_policy": refund_policy,
+        "dispute_policy": dispute_policy,
+        "renewal_policy": renewal_policy,
+    }
     changes = {
         name: policy
         for name, policy in asked.items()

@@ -4,9 +4,10 @@ from datetime import datetime
 from enum import Enum
 from typing import Any
 
-from billing.errors import NotPaused, SubscriptionEnded, SubscriptionNotRunning
+from billing.errors import NotPaused, PaymentOverdue, SubscriptionEnded, SubscriptionNotRunning
 from billing.models import Subscription
 from billing.models.subscription import ENTITLING, NOT_SERVED, SubscriptionStatus
+from billing.selectors import invoices
 from billing.services import scheduling
 from billing.services.subscription_writes import (
     AGAIN,
@@ -49,11 +50,14 @@ def cancel(
 
     ``prorate`` credits the rest of the period when it ends now. What was planned for it is taken
     back. One that ends meanwhile, by somebody else's request or by a try of ours whose answer got
-    lost, has ended as asked for ``When.NOW``. Raises SubscriptionEnded, StripeUnavailable.
+    lost, has ended as asked for ``When.NOW``. Raises SubscriptionEnded, StripeUnavailable, and
+    PaymentOverdue for a credit of what nobody has paid: Stripe would grant it.
     """
     stripe_id(subscription)
     if prorate and when is not When.NOW:
         raise Invalid("Only a subscription that ends now has time left over.", field="prorate")
+    if prorate and invoices.unpaid_of(subscription).exists():
+        raise PaymentOverdue("Nothing to credit: an invoice is open. Cancel without prorate.")
     request = request or new_id("req")
     asked = {"when": when.value, **({"prorate": True} if prorate else {})}
     _record(subscription, "subscription.cancel", actor, at, after=asked, reason=reason)

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from billing.credit_terms import Period, after, expiry, shortened
+from billing.credit_terms import Period, PlanCredits, after, carry, expiry, passed
 from billing.policies import Left
 from entitlements.services.credit_grants import Terms
 
@@ -37,16 +37,53 @@ def test_what_is_due_after_money_went_back() -> None:
 
 def test_a_period_that_ends_early_gives_the_share_that_has_passed() -> None:
     cases = [
-        (MONTH.ends_at, 0, (1000, 0)),
-        (MONTH.ends_at, 1000, (1000, 0)),
-        (START + 15 * DAY, 400, (500, 0)),
-        (START + 15 * DAY, 900, (500, 400)),
-        (START + DAY, 1000, (33, 967)),
-        (START, 1000, (0, 1000)),
-        (START - DAY, 1, (0, 1)),
+        (MONTH.ends_at, 1000),
+        (MONTH.ends_at + DAY, 1000),
+        (START + 15 * DAY, 500),
+        (START + DAY, 33),
+        (START, 0),
+        (START - DAY, 0),
     ]
-    for until, spent, expected in cases:
-        short = shortened(1000, spent=spent, period=MONTH, until=until)
-        assert (short.amount, short.ahead) == expected, until
-    nothing = shortened(1000, spent=0, period=Period(START, START), until=START)
-    assert (nothing.amount, nothing.ahead) == (0, 0)
+    for until, expected in cases:
+        assert passed(1000, period=MONTH, until=until) == expected, until
+    assert passed(1000, period=Period(START, START), until=START) == 0
+
+
+def plan(
+    amount: int,
+    used: int = 0,
+    carried: int = 0,
+    *,
+    since: int = 0,
+    free: bool = False,
+    is_open: bool = True,
+) -> PlanCredits:
+    return PlanCredits(
+        period=Period(START + since * DAY, START + (since + 30) * DAY),
+        amount=amount,
+        used=used,
+        carried=carried,
+        is_free=free,
+        is_open=is_open,
+    )
+
+
+def test_what_was_overdrawn_is_carried_once() -> None:
+    over = plan(33, 100, is_open=False)
+    cases = [
+        ([plan(100, 40), plan(100)], [0, 0]),
+        ([over, plan(500)], [0, 67]),
+        ([over, plan(50), plan(500)], [0, 50, 17]),
+        ([over, plan(50, carried=50, is_open=False), plan(500)], [0, 50, 17]),
+        ([over, plan(67, carried=67, is_open=False), plan(500)], [0, 67, 0]),
+        ([over, plan(500, 480)], [0, 20]),
+        ([over, plan(500, 600)], [0, 0]),
+        ([plan(500), over], [67, 0]),
+        ([plan(0, 100, free=True), plan(100)], [0, 0]),
+        ([plan(0, 100, free=True), plan(100, free=True, since=1)], [0, 100]),
+        ([plan(0, 100, free=True), plan(100, free=True, since=30)], [0, 0]),
+        ([over, plan(100, free=True, since=90)], [0, 67]),
+        ([], []),
+    ]
+    for number, (plans, expected) in enumerate(cases):
+        assert carry(plans) == expected, number

@@ -200,3 +200,27 @@ def test_why_is_answered_for_any_time(story: Story, plans: tuple[Json, Json]) ->
     assert story.may("sso", "bob") == "no: not_entitled"
     story.accepts()
     story.advance(days=3)
+
+
+@pytest.mark.parametrize("interval", ["month", "year"])
+def test_another_interval_keeps_the_day_and_the_count_of_a_quota(
+    story: Story, plans: tuple[Json, Json], interval: str
+) -> None:
+    """Month to year and back, now: the hundred calls of the month stay a hundred."""
+    monthly = plans[0]
+    yearly = story.price({"id": monthly["product"]}, 10_000, interval="year")
+    first, second = (monthly, yearly) if interval == "month" else (yearly, monthly)
+    story.buys(first)
+    resets = story.check("calls")["resets_at"]
+    story.advance(days=3, hours=5)
+    assert consume(story, 90) == 90
+    for price in (second, first, second):
+        path = f"/subscriptions/alice/{monthly['product']}"
+        story.patch(path, {"price": price["id"], "when": "now"})
+        story.settle()
+        assert figures(story) == (100, 90, 10)
+        assert story.check("calls")["resets_at"] == resets
+        story.advance(hours=5)
+    assert (consume(story, 11), consume(story, 10)) == (0, 10)
+    story.advance(days=27)
+    assert figures(story) == (100, 0, 100)

@@ -1,5 +1,5 @@
-"""Random histories of one customer at a sandbox that behaves as Stripe does: whatever happens, plans
-give no more credits than their money buys, nor more at once than the largest plan of the period.
+"""Random histories of one customer at a sandbox that behaves as Stripe does: whatever happens,
+plans give no more credits than their money buys, nor more at once than the largest plan had.
 
 The oracle reads Stripe's own invoices and nothing of ours: each line that was paid is worth the
 plan's credits times its amount over the price of one unit.

@@ -23,7 +23,13 @@ from billing.models import Subscription
 from billing.models.checkout import CheckoutType
 from billing.selectors import catalog
 from billing.selectors import subscriptions as stored
-from billing.services import checkouts, previews, subscription_changes, subscriptions
+from billing.services import (
+    checkouts,
+    previews,
+    self_service,
+    subscription_changes,
+    subscriptions,
+)
 from billing.services.checkouts import Wish
 from billing.services.orders import MAX_QUANTITY
 from billing.services.return_urls import LONGEST as LONGEST_URL
@@ -55,7 +61,10 @@ class UserChangeSerializer(StrictSerializer):
     when = serializers.ChoiceField(
         choices=[each.value for each in ChangeWhen],
         required=False,
-        help_text="Left out: now if it costs at least as much as before, else at renewal.",
+        help_text=(
+            "Left out: now if it costs at least as much as before, else at renewal. What costs "
+            "less, or is paid in a shorter interval, begins with the next period only."
+        ),
     )
     cancel_at_period_end = FlagField(required=False, help_text="False: keep it after all.")
     undo_scheduled_change = FlagField(required=False, help_text="True: take back what is planned.")
@@ -125,7 +134,8 @@ class UserSubscriptionViewSet(SignedInViewSet):
     )
     def partial_update(self, request: Request) -> Response:
         """Another plan or quantity, its end with the running period, or taking that back. A
-        declined card changes nothing (402)."""
+        declined card changes nothing (402). The project's portal settings hold here too: 409
+        ``change-not-allowed`` for what they do not let users do."""
         said = self.parse_body(UserChangeSerializer)
         if "price" in said:
             catalog.open_price(project=self.calling_project, price_id=said["price"])
@@ -134,6 +144,7 @@ class UserSubscriptionViewSet(SignedInViewSet):
         asked = repeats.name(request, "change", self.user_id, product, request.data)
         ends = said.get("cancel_at_period_end")
         if ends:
+            self_service.check_cancellation(project=self.calling_project)
             row = subscriptions.cancel(
                 subscription=row, when=When.PERIOD_END, actor=self.actor, at=now, request=asked
             )
@@ -145,7 +156,9 @@ class UserSubscriptionViewSet(SignedInViewSet):
             row = subscription_changes.make(
                 subscription=row,
                 product_id=product,
-                change=change(said),
+                change=self_service.allowed_change(
+                    subscription=row, product_id=product, change=change(said)
+                ),
                 request=asked,
                 actor=self.actor,
                 at=now,
@@ -160,8 +173,9 @@ class UserSubscriptionViewSet(SignedInViewSet):
         responses={200: SubscriptionSerializer},
     )
     def destroy(self, request: Request) -> Response:
-        """With the end of the running period."""
+        """With the end of the running period, where the project lets its users cancel."""
         self.parse_body(StrictSerializer)
+        self_service.check_cancellation(project=self.calling_project)
         row, product = self._subscription()
         row = subscriptions.cancel(
             subscription=row,

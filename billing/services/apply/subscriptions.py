@@ -27,7 +27,9 @@ from billing.stripe.snapshots import ScheduledItemSnapshot, SubscriptionSnapshot
 from events.catalog import EventType
 from projects.models import Customer
 
-UNSEEN = frozenset({"anchored_at", "latest_invoice_stripe_id", "schedule_stripe_id"})
+UNSEEN = frozenset(
+    {"anchored_at", "quotas_anchored_at", "latest_invoice_stripe_id", "schedule_stripe_id"}
+)
 """Columns whose change alone is no news: what they lead to is told by itself."""
 
 
@@ -51,6 +53,7 @@ def _plan(
             "status": snapshot.status,
             "started_at": snapshot.started_at,
             "anchored_at": snapshot.anchored_at,
+            "quotas_anchored_at": row.quotas_anchored_at or snapshot.anchored_at,
             "trial_ends_at": snapshot.trial_ends_at,
             "cancel_at": snapshot.cancel_at,
             "canceled_at": snapshot.canceled_at,

@@ -291,3 +291,40 @@ def test_reading_costs_a_fixed_number_of_queries(
             assert alice.get(f"/billing/{path}").status_code == 200
         counts[path] = len(queries)
     assert {path: count for path, count in counts.items() if count > 7} == {}, counts
+
+
+def test_a_user_changes_what_the_portal_would_let_them_change(
+    tenant: Tenant, alice: Browser, plans: list[dict[str, Any]], api: ApiClient
+) -> None:
+    """No downgrade and no shorter interval now, nothing that the portal's settings rule out."""
+    pro, team = plans
+    yearly = tenant.price({"id": pro["product"]}, 29_000, interval="year")
+    tenant.sell(team)
+    with tenant.stripe.unchanged():
+        for body in ({"price": pro["id"]}, {"quantity": 1, "price": pro["id"]}):
+            refused = alice.patch("/billing/subscription", {**body, "when": "now"})
+            assert (refused.status_code, refused.json()["code"]) == (409, "change-not-allowed")
+    waits = alice.patch("/billing/subscription", {"price": pro["id"]}).json()
+    assert waits["scheduled_change"]["items"][0]["price"] == pro["id"]
+    alice.patch("/billing/subscription", {"undo_scheduled_change": True})
+
+    api.patch("/portal/configuration", {"products": [team["product"]]})
+    for price in (pro, yearly):
+        other = alice.patch("/billing/subscription", {"price": price["id"]})
+        assert (other.status_code, other.json()["code"]) == (409, "change-not-allowed")
+    assert alice.patch("/billing/subscription", {"quantity": 2}).status_code == 200
+
+    api.patch("/portal/configuration", {"plan_changes": False, "cancellation": "never"})
+    asked = [
+        alice.patch("/billing/subscription", {"quantity": 3}),
+        alice.patch("/billing/subscription", {"cancel_at_period_end": True}),
+        alice.delete("/billing/subscription"),
+    ]
+    assert [each.json()["code"] for each in asked] == ["change-not-allowed"] * 3
+    assert alice.get("/billing/subscription").json()["cancel_at"] is None
+
+    api.patch("/portal/configuration", {"plan_changes": True, "products": []})
+    now = alice.patch("/billing/subscription", {"price": yearly["id"], "when": "now"})
+    assert now.status_code == 200, now.content
+    back = alice.patch("/billing/subscription", {"price": pro["id"], "when": "now"})
+    assert (back.status_code, back.json()["code"]) == (409, "change-not-allowed")
