@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from fractions import Fraction
 from typing import NamedTuple
 
 from billing import billed_units, policies
@@ -65,7 +66,7 @@ class PlanPeriods:
         paid = billed_units.units(
             self._counting(key), starts_at=self.starts_at(key), ends_at=key.ends_at
         )
-        free = self._free_units(key)
+        free = Fraction(self._free_units(key))
         return int(rate * (max(paid, free) if self._is_trial else paid + free))
 
     def is_free(self, key: PeriodKey) -> bool:
