@@ -12,7 +12,7 @@ from datetime import datetime
 from billing.billed_units import BilledLine
 from billing.credit_terms import Period
 from billing.models import InvoiceLine, InvoicePayment, Subscription
-from billing.models.invoice import PAID
+from billing.models.invoice import PAID, UNPAID
 from billing.models.payment import PaymentStatus
 from billing.models.product import RenewalPolicy
 
@@ -22,7 +22,6 @@ CYCLE = "subscription_cycle"
 """The billing reason of a renewal."""
 UPDATE = "subscription_update"
 VOID = "void"
-DRAFT, OPEN = "draft", "open"
 CAME_TO_NOTHING = (PaymentStatus.FAILED, PaymentStatus.CANCELED)
 
 
@@ -43,7 +42,7 @@ class Bill:
         """Whether it counts as money for what it bills."""
         if self.status == PAID or self.is_gift:
             return True
-        return renewal_policy == RenewalPolicy.INVOICED and self.status in (DRAFT, OPEN)
+        return renewal_policy == RenewalPolicy.INVOICED and self.status in UNPAID
 
 
 def of_subscription(*, subscription: Subscription, since: datetime) -> list[Bill]:

@@ -15,7 +15,7 @@ def fill(apps: Any, schema_editor: Any) -> None:
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("billing", "0015_discounts_of_shared_accounts"),
+        ("billing", "0018_missing_objects"),
     ]
 
     operations = [
