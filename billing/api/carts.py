@@ -19,6 +19,7 @@ from billing.services import carts
 from billing.services.carts import LONGEST, SHORTEST
 from billing.services.orders import MAX_LINES, MAX_QUANTITY
 from common.api.serializers import (
+    ListField,
     MoneySerializer,
     StrictSerializer,
     UserIdField,
@@ -104,7 +105,7 @@ class CartItemSerializer(StrictSerializer):
 
 class NewCartSerializer(StrictSerializer):
     user_id = UserIdField()
-    lines = serializers.ListField(child=CartItemSerializer(), default=list, max_length=MAX_LINES)
+    lines = ListField(child=CartItemSerializer(), default=list, max_length=MAX_LINES)
     expires_in = WholeNumberField(
         min_value=int(SHORTEST.total_seconds()),
         max_value=int(LONGEST.total_seconds()),

@@ -17,7 +17,12 @@ from billing.representation import coupons as representation
 from billing.selectors import coupons as stored
 from billing.services import coupons
 from billing.services.coupons import Terms
-from common.api.serializers import MoneySerializer, StrictSerializer, WholeNumberField
+from common.api.serializers import (
+    ListField,
+    MoneySerializer,
+    StrictSerializer,
+    WholeNumberField,
+)
 from common.api.views import ProjectViewSet
 from projects.scopes import Scope
 
@@ -72,9 +77,7 @@ class NewCouponSerializer(StrictSerializer):
     duration_in_months = WholeNumberField(min_value=1, max_value=1200, required=False)
     max_redemptions = WholeNumberField(min_value=1, max_value=MAX_REDEMPTIONS, required=False)
     redeem_by = serializers.DateTimeField(required=False)
-    products = serializers.ListField(
-        child=IdField(prefix="prod"), required=False, max_length=MAX_PRODUCTS
-    )
+    products = ListField(child=IdField(prefix="prod"), required=False, max_length=MAX_PRODUCTS)
     metadata = StripeMetadataField(default=dict)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:

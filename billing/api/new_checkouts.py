@@ -9,7 +9,13 @@ from billing.api.fields import IdField, StripeMetadataField
 from billing.services.orders import MAX_LINES, MAX_QUANTITY
 from billing.services.return_urls import LONGEST as LONGEST_URL
 from billing.services.wishes import LONGEST, SHORTEST
-from common.api.serializers import FlagField, StrictSerializer, UserIdField, WholeNumberField
+from common.api.serializers import (
+    FlagField,
+    ListField,
+    StrictSerializer,
+    UserIdField,
+    WholeNumberField,
+)
 
 THANKS = "https://app.example.com/thanks?checkout={CHECKOUT_ID}"
 PLAN = OpenApiExample(
@@ -111,7 +117,7 @@ class NewItemCheckoutSerializer(BuyerSerializer, PageSerializer):
     quantity = WholeNumberField(
         min_value=1, max_value=MAX_QUANTITY, required=False, help_text="1 when left out."
     )
-    lines = serializers.ListField(
+    lines = ListField(
         child=LineSerializer(), required=False, allow_empty=False, max_length=MAX_LINES
     )
 

@@ -20,7 +20,13 @@ from billing.services.orders import MAX_QUANTITY
 from billing.services.portal import Flow
 from billing.services.return_urls import LONGEST as LONGEST_URL
 from billing.stripe.portal import MOST_PRODUCTS
-from common.api.serializers import FlagField, StrictSerializer, UserIdField, WholeNumberField
+from common.api.serializers import (
+    FlagField,
+    ListField,
+    StrictSerializer,
+    UserIdField,
+    WholeNumberField,
+)
 from common.api.views import ProjectViewSet
 from projects.scopes import Scope
 
@@ -117,7 +123,7 @@ class PortalChangeSerializer(StrictSerializer):
         required=False,
         help_text="Whether users may change plan. What costs less begins with the next period.",
     )
-    products = serializers.ListField(
+    products = ListField(
         child=IdField(prefix="prod"),
         max_length=MOST_PRODUCTS,
         required=False,

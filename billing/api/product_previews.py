@@ -16,7 +16,7 @@ from billing.services import fleet
 from billing.services.catalog_terms import Move, Terms
 from billing.services.product_features import Entitlement
 from billing.services.subscription_changes import Proration, When
-from common.api.serializers import StrictSerializer
+from common.api.serializers import ListField, StrictSerializer
 from common.api.views import ProjectViewSet
 from projects.scopes import Scope
 
@@ -40,9 +40,7 @@ class MoveSerializer(StrictSerializer):
 class ProductPreviewSerializer(StrictSerializer):
     """As in a change of the product; what is left out stays as it is."""
 
-    features = serializers.ListField(
-        child=GivenFeatureSerializer(), required=False, max_length=MAX_FEATURES
-    )
+    features = ListField(child=GivenFeatureSerializer(), required=False, max_length=MAX_FEATURES)
     refund_policy = serializers.ChoiceField(choices=RefundPolicy.choices, required=False)
     dispute_policy = serializers.ChoiceField(choices=DisputePolicy.choices, required=False)
     move = MoveSerializer(required=False)

@@ -22,7 +22,7 @@ from billing.services.product_credits import (
     Credits,
 )
 from billing.services.product_features import Entitlement
-from common.api.serializers import FlagField, StrictSerializer, WholeNumberField
+from common.api.serializers import FlagField, ListField, StrictSerializer, WholeNumberField
 from common.api.views import ProjectViewSet
 from entitlements.api.serializers import ValueField
 from entitlements.models.feature import FeatureKind
@@ -99,9 +99,7 @@ class ProductSerializer(serializers.Serializer[Any]):
 class NewProductSerializer(StrictSerializer):
     name = serializers.CharField(max_length=250)
     description = serializers.CharField(max_length=5000, allow_blank=True, default="")
-    features = serializers.ListField(
-        child=GivenFeatureSerializer(), default=list, max_length=MAX_FEATURES
-    )
+    features = ListField(child=GivenFeatureSerializer(), default=list, max_length=MAX_FEATURES)
     credits = GivenCreditsSerializer(allow_null=True, default=None)
     refund_policy = serializers.ChoiceField(
         choices=RefundPolicy.choices, default=RefundPolicy.REVOKE, help_text=REFUNDS
@@ -124,9 +122,7 @@ class ProductChangeSerializer(StrictSerializer):
     name = serializers.CharField(max_length=250, required=False)
     description = serializers.CharField(max_length=5000, allow_blank=True, required=False)
     active = FlagField(required=False)
-    features = serializers.ListField(
-        child=GivenFeatureSerializer(), required=False, max_length=MAX_FEATURES
-    )
+    features = ListField(child=GivenFeatureSerializer(), required=False, max_length=MAX_FEATURES)
     credits = GivenCreditsSerializer(
         allow_null=True,
         required=False,

@@ -8,7 +8,13 @@ from rest_framework import serializers
 from billing.api.fields import IdField, PromotionCodeField
 from billing.services.orders import MAX_LINES, MAX_QUANTITY
 from billing.services.subscription_changes import Change, Proration, When
-from common.api.serializers import FlagField, MoneySerializer, StrictSerializer, WholeNumberField
+from common.api.serializers import (
+    FlagField,
+    ListField,
+    MoneySerializer,
+    StrictSerializer,
+    WholeNumberField,
+)
 
 NOW = "now"
 MAX_DISCOUNTS = 20
@@ -181,10 +187,8 @@ class SubscriptionChangeSerializer(BillingSerializer):
         prefix="price", required=False, help_text="Of this product, or of the plan to change to."
     )
     quantity = WholeNumberField(min_value=1, max_value=MAX_QUANTITY, required=False)
-    addons = serializers.ListField(
-        child=AddonSerializer(), required=False, min_length=1, max_length=MAX_LINES
-    )
-    discounts = serializers.ListField(
+    addons = ListField(child=AddonSerializer(), required=False, min_length=1, max_length=MAX_LINES)
+    discounts = ListField(
         child=serializers.CharField(max_length=500),
         required=False,
         max_length=MAX_DISCOUNTS,

@@ -1,6 +1,7 @@
 """RFC 9457: every refusal leaves as ``application/problem+json`` with a stable code."""
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import orjson
@@ -20,6 +21,12 @@ from common.errors import DomainError, NotFound, Unauthorized, Unavailable
 log = structlog.get_logger(__name__)
 
 CONTENT_TYPE = "application/problem+json"
+MAX_ERRORS = 100
+"""Errors that one document names; who corrects them is told of the next."""
+MAX_DETAIL = 1000
+"""Characters of a detail: it may repeat what the caller sent."""
+MAX_STEP = 100
+"""Characters of a step of a pointer: the names of members are the caller's, too."""
 
 CODES: dict[type[exceptions.APIException], tuple[str, str]] = {
     exceptions.ParseError: ("malformed-body", "The body could not be read."),
@@ -47,7 +54,7 @@ def document(
         "code": code,
     }
     if detail:
-        body["detail"] = detail
+        body["detail"] = _shortened(detail)
     if current := request_id.get():
         body["request_id"] = current
     return {**body, **extra}
@@ -126,12 +133,14 @@ def _domain_headers(error: DomainError) -> dict[str, str]:
 
 
 def _validation(error: exceptions.ValidationError) -> dict[str, Any]:
+    errors = list(islice(_flatten(error.detail), MAX_ERRORS))
+    more = f" The first {MAX_ERRORS} are named." if len(errors) == MAX_ERRORS else ""
     return document(
         status=422,
         code="invalid",
         title="The request is not valid.",
-        detail="Correct the fields named in errors and send the request again.",
-        errors=list(_flatten(error.detail)),
+        detail=f"Correct the fields named in errors and send the request again.{more}",
+        errors=errors,
     )
 
 
@@ -145,13 +154,17 @@ def _flatten(detail: Any, path: str = "") -> Iterator[dict[str, str]]:
             yield from _flatten(value, _below(path, index) if nested else path)
     else:
         code = getattr(detail, "code", "invalid")
-        yield {"pointer": f"#{path}", "code": str(code), "detail": str(detail)}
+        yield {"pointer": f"#{path}", "code": str(code), "detail": _shortened(str(detail))}
 
 
 def _below(path: str, key: object) -> str:
     """One step further down, as a JSON pointer writes it (RFC 6901)."""
-    step = str(key).replace("~", "~0").replace("/", "~1")
+    step = str(key)[:MAX_STEP].replace("~", "~0").replace("/", "~1")
     return f"{path}/{step}"
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= MAX_DETAIL else f"{text[: MAX_DETAIL - 1]}…"
 
 
 def _api(error: exceptions.APIException) -> dict[str, Any]:

@@ -1,10 +1,14 @@
 """Serializer base classes and the field types that every resource shares."""
 
+from heapq import nsmallest
 from typing import Any
 
 from rest_framework import serializers
 
+from common.api.problems import MAX_ERRORS
 from common.currencies import CODES
+
+MAX_METADATA_KEYS = 50
 
 
 class StrictSerializer(serializers.Serializer[Any]):
@@ -16,15 +20,47 @@ class StrictSerializer(serializers.Serializer[Any]):
                 name for name, field in self.fields.items() if not field.read_only
             }
             if unknown:
-                raise serializers.ValidationError(
-                    {
-                        str(name)[:100]: [
-                            serializers.ErrorDetail("This field is not known.", code="unknown")
-                        ]
-                        for name in sorted(unknown, key=str)
-                    }
-                )
+                refusal = [serializers.ErrorDetail("This field is not known.", code="unknown")]
+                names = nsmallest(MAX_ERRORS, map(str, unknown))
+                raise serializers.ValidationError({name[:100]: refusal for name in names})
         return super().to_internal_value(data)
+
+
+class ListField(serializers.ListField):
+    """A list of a caller's: its length is judged before what is in it, and what is wrong with its
+    items is reported up to a number. So refusing one costs no more than reading it."""
+
+    def __init__(self, *, max_length: int, **kwargs: Any) -> None:
+        super().__init__(max_length=max_length, **kwargs)
+
+    def to_internal_value(self, data: Any) -> list[Any]:
+        if isinstance(data, list) and self.max_length is not None and len(data) > self.max_length:
+            message = self.error_messages["max_length"].format(max_length=self.max_length)
+            raise serializers.ValidationError(message, code="max_length")
+        return super().to_internal_value(data)
+
+    def run_child_validation(self, data: Any) -> list[Any]:
+        items: list[Any] = []
+        errors: dict[Any, Any] = {}  # by index, as REST framework has them
+        count = 0
+        for index, item in enumerate(data):
+            try:
+                items.append(self.child.run_validation(item))
+            except serializers.ValidationError as error:
+                errors[index] = error.detail
+                count += _count_of(error.detail)
+                if count >= MAX_ERRORS:
+                    break
+        if errors:
+            raise serializers.ValidationError(errors)
+        return items
+
+
+def _count_of(detail: Any) -> int:
+    """How many errors there are in what an item is refused with."""
+    if isinstance(detail, dict):
+        return sum(map(_count_of, detail.values()))
+    return sum(map(_count_of, detail)) if isinstance(detail, list) else 1
 
 
 class WholeNumberField(serializers.IntegerField):
@@ -65,9 +101,9 @@ class MetadataField(serializers.DictField):
     child = serializers.CharField(max_length=500, allow_blank=True, trim_whitespace=False)
 
     def to_internal_value(self, data: Any) -> dict[str, str]:
+        if isinstance(data, dict) and len(data) > MAX_METADATA_KEYS:
+            raise serializers.ValidationError(f"At most {MAX_METADATA_KEYS} keys.")
         pairs: dict[str, str] = super().to_internal_value(data)
-        if len(pairs) > 50:
-            raise serializers.ValidationError("At most 50 keys.")
         for key in pairs:
             if not key or len(key) > 40 or "[" in key or "]" in key:
                 raise serializers.ValidationError(

@@ -1,5 +1,6 @@
 """The base of every tenant-facing view: the project comes from the key, never from the input."""
 
+from itertools import islice
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.http import HttpRequest
@@ -7,6 +8,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer, ValidationError
 from rest_framework.viewsets import GenericViewSet
+
+from common.api.problems import MAX_ERRORS
 
 if TYPE_CHECKING:
     from projects.models import Project
@@ -54,7 +57,8 @@ class ProjectViewSet(GenericViewSet[Any]):
         if serializer is not None:
             return self._validated(serializer, given)
         if given:
-            raise ValidationError({name[:100]: ["This parameter is not known."] for name in given})
+            names = islice(given, MAX_ERRORS)
+            raise ValidationError({name[:100]: ["This parameter is not known."] for name in names})
         return {}
 
     def _given(self) -> dict[str, str]:
@@ -62,7 +66,7 @@ class ProjectViewSet(GenericViewSet[Any]):
         repeated = [name for name, values in parameters.lists() if len(values) > 1]
         if repeated:
             raise ValidationError(
-                {name[:100]: ["This parameter is repeated."] for name in repeated}
+                {name[:100]: ["This parameter is repeated."] for name in repeated[:MAX_ERRORS]}
             )
         paging = self.paging_parameters if self.action == "list" else frozenset()
         return {name: parameters[name] for name in parameters if name not in paging}

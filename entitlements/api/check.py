@@ -21,7 +21,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from common.api.serializers import StrictSerializer, UserIdField
+from common.api.serializers import ListField, StrictSerializer, UserIdField
 from common.api.views import ProjectViewSet
 from entitlements import cache
 from entitlements.api.outlook import (
@@ -51,7 +51,7 @@ class CheckSerializer(QuestionSerializer, OutlookQuerySerializer):
 
 
 class QuestionsSerializer(OutlookBodySerializer):
-    checks = serializers.ListField(child=QuestionSerializer(), min_length=1, max_length=MOST)
+    checks = ListField(child=QuestionSerializer(), min_length=1, max_length=MOST)
 
 
 class AnswerSerializer(ExplainedSerializer):
@@ -203,13 +203,15 @@ def _questions(request: HttpRequest) -> list[Question] | None:
     try:
         given = orjson.loads(body)
         asked = given["checks"]
+        if len(asked) > MOST:
+            return None
         questions = [_plain(each["user_id"], each["feature"]) for each in asked if len(each) == 2]
     except (ValueError, TypeError, KeyError, AttributeError):
         return None
     count = len(questions)
     is_plain = (
         len(given) == body.count(b'"checks"') == 1
-        and 0 < count == len(asked) <= MOST
+        and 0 < count == len(asked)
         and body.count(b'"user_id"') == body.count(b'"feature"') == count
     )
     plain = [each for each in questions if each is not None]

@@ -8,7 +8,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from common.api.serializers import StrictSerializer
+from common.api.serializers import ListField, StrictSerializer
 from common.api.views import ProjectViewSet
 from entitlements import representation
 from entitlements.api.serializers import ValueField
@@ -24,7 +24,7 @@ class FreeFeatureSerializer(StrictSerializer):
 
 
 class NewFreeTierSerializer(StrictSerializer):
-    features = serializers.ListField(child=FreeFeatureSerializer(), max_length=free_tier.MOST)
+    features = ListField(child=FreeFeatureSerializer(), max_length=free_tier.MOST)
 
 
 class FreeTierEntrySerializer(serializers.Serializer[Any]):

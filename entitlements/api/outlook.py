@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 from rest_framework import serializers
 
-from common.api.serializers import FlagField, StrictSerializer
+from common.api.serializers import FlagField, ListField, StrictSerializer
 from entitlements.api.serializers import ValueField
 from entitlements.assumptions import Assumption
 from entitlements.outlook import Outlook
@@ -87,9 +87,7 @@ class OutlookBodySerializer(StrictSerializer):
     """From where to look, in a body."""
 
     at = MomentField(required=False)
-    assume = serializers.ListField(
-        child=AssumptionSerializer(), required=False, max_length=MOST_ASSUMED
-    )
+    assume = ListField(child=AssumptionSerializer(), required=False, max_length=MOST_ASSUMED)
     explain = FlagField(required=False, help_text="With the way from the facts to each answer.")
 
 

@@ -15,7 +15,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from common.api.serializers import StrictSerializer, WholeNumberField
+from common.api.serializers import ListField, StrictSerializer, WholeNumberField
 from projects import representation
 from projects.api.project_path import ProjectPathViewSet
 from projects.credentials import ProjectCredential
@@ -30,7 +30,7 @@ MAX_OVERLAP_HOURS = 24 * 7
 
 class NewKeySerializer(StrictSerializer):
     name = serializers.CharField(max_length=120)
-    scopes = serializers.ListField(
+    scopes = ListField(
         child=serializers.ChoiceField(choices=Scope.choices),
         allow_empty=False,
         max_length=len(ALL),

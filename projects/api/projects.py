@@ -8,7 +8,13 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from common.api.serializers import CurrencyField, FlagField, StrictSerializer, WholeNumberField
+from common.api.serializers import (
+    CurrencyField,
+    FlagField,
+    ListField,
+    StrictSerializer,
+    WholeNumberField,
+)
 from common.errors import Invalid
 from projects import algorithms, representation
 from projects.api.api_keys import IssuedKeySerializer
@@ -39,7 +45,7 @@ class SignInSerializer(StrictSerializer):
     )
     issuer = serializers.CharField(max_length=255, help_text="What iss must say.")
     audience = serializers.CharField(max_length=255, help_text="What aud must say or hold.")
-    algorithms = serializers.ListField(
+    algorithms = ListField(
         child=serializers.ChoiceField(choices=algorithms.ALL),
         allow_empty=False,
         max_length=len(algorithms.ALL),
@@ -69,14 +75,14 @@ class SettingsSerializer(StrictSerializer):
         help_text="Lower-case letters, digits and hyphens; unique on this platform. Only a "
         "platform key can change it.",
     )
-    sells = serializers.ListField(
+    sells = ListField(
         child=serializers.ChoiceField(choices=Sells.choices),
         allow_empty=False,
         max_length=len(Sells),
         required=False,
     )
     default_currency = CurrencyField(required=False)
-    return_origins = serializers.ListField(
+    return_origins = ListField(
         child=serializers.CharField(max_length=255),
         max_length=50,
         required=False,

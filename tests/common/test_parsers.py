@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rest_framework.exceptions import ParseError
 
-from common.api.parsers import MAX_BODY, MAX_DEPTH, BodyTooLarge, decode
+from common.api.parsers import MAX_BODY, MAX_DEPTH, MAX_VALUES, BodyTooLarge, decode
 
 JSON = st.recursive(
     st.none()
@@ -90,3 +90,19 @@ def test_the_size_ends_at_a_mebibyte() -> None:
     assert decode(b'"' + b"a" * (MAX_BODY - 2) + b'"')
     with pytest.raises(BodyTooLarge):
         decode(b'"' + b"a" * (MAX_BODY - 1) + b'"')
+
+
+def test_the_values_of_all_lists_and_objects_together_end_at_a_number() -> None:
+    assert len(decode(b"[" + b"0," * (MAX_VALUES - 1) + b"0]")) == MAX_VALUES
+    for body in (
+        b"[" + b"0," * MAX_VALUES + b"0]",
+        b"[" + b"{}," * MAX_VALUES + b"{}]",
+        b"{" + b",".join(b'"%d":0' % number for number in range(MAX_VALUES + 1)) + b"}",
+    ):
+        with pytest.raises(ParseError, match="more than 100,000 values"):
+            decode(body)
+
+
+def test_commas_in_text_are_no_values() -> None:
+    text = ',"\\' * MAX_VALUES
+    assert decode(json.dumps([text]).encode()) == [text]

@@ -22,7 +22,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from common.api import problems
-from common.api.serializers import StrictSerializer, UserIdField
+from common.api.serializers import ListField, StrictSerializer, UserIdField
 from common.api.views import ProjectViewSet
 from common.errors import DomainError, Invalid
 from projects.api.authentication import require
@@ -71,7 +71,7 @@ class EntrySerializer(StrictSerializer):
 
 
 class BatchSerializer(StrictSerializer):
-    records = serializers.ListField(child=EntrySerializer(), min_length=1, max_length=MOST)
+    records = ListField(child=EntrySerializer(), min_length=1, max_length=MOST)
 
 
 class RecordOutcomeSerializer(serializers.Serializer[Any]):
