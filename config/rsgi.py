@@ -2,6 +2,7 @@
 
 import gc
 
+from config.orphans import end_with_parent
 from config.wsgi import application as wsgi  # sets Django up, which the rest needs
 
 from config.server.application import Application  # isort: skip
@@ -9,3 +10,4 @@ from config.server.application import Application  # isort: skip
 application = Application(wsgi)
 
 gc.freeze()  # what is loaded now stays: no collection has to look at it again
+end_with_parent()

@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
-from common import broadcast
+from common import broadcast, redis
 from projects.models import Project
 from tests import chromium
 from tests.api_client import ApiClient
 from tests.factories.projects import ProjectFactory, key_of, platform_key
+from tests.listening import hear
+from tests.services import NOWHERE
 
 pytest_plugins = ["tests.billing_fixtures"]
 
@@ -34,6 +36,19 @@ def _listening() -> Iterator[None]:
     """Ends before the server does that is listened to."""
     yield
     broadcast.stop()
+
+
+@pytest.fixture(autouse=True)
+def _steady() -> None:
+    """Each test begins in a process that has been serving for a while, whatever ran before it: it
+    hears the others, has heard all that was said, and takes Redis for alive.
+
+    Left to itself the listener connects in the middle of the first test that asks for a copy, and
+    drops every copy then.
+    """
+    if os.environ["REDIS_URL"] != NOWHERE["REDIS_URL"]:
+        redis.breaker.close()
+        hear()
 
 
 @pytest.fixture

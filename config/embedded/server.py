@@ -66,6 +66,18 @@ class Server(ABC):
         record = Record.read(self._state)
         return record is not None and record.process() is not None and self.answers(record)
 
+    def lives(self) -> bool:
+        """Whether its process exists; it is not asked anything."""
+        record = Record.read(self._state)
+        return record is not None and record.process() is not None
+
+    def restart(self) -> None:
+        """Start it where it was, because its address is known to others. Raises ServerFailed."""
+        if not self._launch(port=self.port):
+            raise ServerFailed(
+                f"{self.name} does not start again. Its log, {self.log}, ends with:\n{self.tail()}"
+            )
+
     def start(self) -> None:
         """Return when the server answers, whatever state it was left in. Raises ServerFailed."""
         if self.is_running():

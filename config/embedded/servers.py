@@ -11,6 +11,7 @@ from typing import IO
 
 from config.embedded.postgres import Postgres
 from config.embedded.secret import kept
+from config.embedded.server import Server
 from config.embedded.valkey import Valkey
 
 
@@ -39,6 +40,15 @@ class Servers:
             except BaseException:
                 self._let_go()
                 raise
+
+    def both(self) -> tuple[Server, Server]:
+        return self.postgres, self.valkey
+
+    def revive(self, server: Server) -> None:
+        """Start one of them again where it was, unless it runs. Raises ServerFailed."""
+        with self._door():
+            if not server.lives():
+                server.restart()
 
     def leave(self) -> None:
         """Stop both unless somebody else uses them. A forked child has nothing to leave."""

@@ -28,14 +28,14 @@ def main(arguments: list[str]) -> int:
 
 
 def up(var: Path) -> int:
-    """Run the stack until Ctrl-C, or until one of its programs ends."""
+    """Run the stack until Ctrl-C, or until one of its processes has ended too often."""
     say("Starting PostgreSQL, Valkey, web, worker, beat and the Stripe sandbox …")
     try:
         with Stack(var, web_port=WEB_PORT, sandbox_port=SANDBOX_PORT) as stack:
             seeded = stack.manage("seed_demo", "--key-file", str(var / "demo-key"))
             say(welcome(stack, seeded))
             while True:
-                stack.check()
+                stack.supervise(say)
                 time.sleep(0.5)
     except KeyboardInterrupt:
         return say("Stopped. The data is kept in var/; make up continues with it.")

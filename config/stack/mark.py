@@ -8,11 +8,19 @@ import psutil
 from config.processes import end
 
 MARK = "TOLLGATE_STACK"
+PROGRAM = "TOLLGATE_PROGRAM"
 
 
-def processes_of(var: Path) -> list[psutil.Process]:
-    """Every living process of the stack in `var`: children inherit the mark."""
-    return [process for process in psutil.process_iter() if _is_marked(process, var)]
+def processes_of(var: Path, program: str | None = None) -> list[psutil.Process]:
+    """Every living process of the stack in `var`, or of one of its programs: children inherit the
+    marks."""
+    return [process for process in psutil.process_iter() if _is_marked(process, var, program)]
+
+
+def end_orphans(var: Path, program: str, *, patience: float) -> None:
+    """End what a program that has ended left running: its workers would serve on beside those of
+    the next one."""
+    end(*processes_of(var, program), patience=patience)
 
 
 def sweep(var: Path, *, patience: float) -> None:
@@ -30,9 +38,12 @@ def _parent(process: psutil.Process) -> int:
         return 0
 
 
-def _is_marked(process: psutil.Process, var: Path) -> bool:
+def _is_marked(process: psutil.Process, var: Path, program: str | None) -> bool:
     try:
-        is_ours = process.environ().get(MARK) == str(var)
+        environment = process.environ()
+        is_ours = environment.get(MARK) == str(var)
+        if program is not None and environment.get(PROGRAM) != program:
+            return False
         return is_ours and process.status() != psutil.STATUS_ZOMBIE
     except (psutil.NoSuchProcess, psutil.AccessDenied):
         return False

@@ -1,7 +1,9 @@
 """One process of the stack: started with a log of its own, watched, ended."""
 
+import signal
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,10 +26,15 @@ class Program:
     is_ready: Callable[[], bool]
     process: psutil.Popen | None = field(default=None, init=False, repr=False)
 
-    def start(self, *, environment: Mapping[str, str], directory: Path) -> None:
-        """Start it in a session of its own, so that Ctrl-C in a terminal does not reach it."""
+    def start(
+        self, *, environment: Mapping[str, str], directory: Path, again: bool = False
+    ) -> None:
+        """Start it in a session of its own, so that Ctrl-C in a terminal does not reach it.
+
+        Started ``again`` it writes on in the same log: why it ended stays there.
+        """
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        with self.log.open("wb") as log:
+        with self.log.open("ab" if again else "wb") as log:
             self.process = psutil.Popen(
                 self.command,
                 stdin=subprocess.DEVNULL,
@@ -38,11 +45,32 @@ class Program:
                 start_new_session=True,
             )
 
+    def ended(self) -> str | None:
+        """How it ended; None while it runs, and before it was started."""
+        if self.process is None or self.process.poll() is None:
+            return None
+        return describe(self.process.returncode)
+
     def check(self) -> None:
         """Raise ProgramFailed when it has ended."""
-        if self.process is not None and self.process.poll() is not None:
-            raise self.failure(f"ended with exit code {self.process.returncode}")
+        how = self.ended()
+        if how is not None:
+            raise self.failure(how)
 
     def failure(self, what: str) -> ProgramFailed:
-        lines = self.log.read_text(errors="replace").splitlines()[-TAIL:]
-        return ProgramFailed("\n".join([f"{self.name} {what}. Its log, {self.log}, ends:", *lines]))
+        return ProgramFailed(with_tail(f"{self.name} {what}.", self.log))
+
+
+def describe(returncode: int) -> str:
+    """How a process ended, from the code that its parent gets."""
+    if returncode >= 0:
+        return f"ended with exit code {returncode}"
+    with suppress(ValueError):
+        return f"was ended by {signal.Signals(-returncode).name}"
+    return f"was ended by signal {-returncode}"
+
+
+def with_tail(sentence: str, log: Path) -> str:
+    """The sentence, and the last lines of the log that tells more."""
+    lines = log.read_text(errors="replace").splitlines()[-TAIL:]
+    return "\n".join([f"{sentence} Its log, {log}, ends:", *lines])

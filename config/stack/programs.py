@@ -69,6 +69,7 @@ def _granian(port: int, interface: str) -> list[str]:
         *_module("granian"),
         *("--interface", interface, "--host", "127.0.0.1", "--port", str(port)),
         *("--workers", str(WEB_WORKERS), "--log-level", "warning"),
+        "--respawn-failed-workers",
     ]
 
 

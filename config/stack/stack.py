@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -15,12 +16,14 @@ from config.embedded.servers import Servers
 from config.processes import end, free_port, is_free
 from config.stack.interruption import interruptible
 from config.stack.lock import held
-from config.stack.mark import MARK, sweep
+from config.stack.mark import MARK, PROGRAM, end_orphans, sweep
 from config.stack.program import Program, ProgramFailed
 from config.stack.programs import SANDBOX_STATE, programs
+from config.stack.supervision import Say, Watch
 
 READY_WITHIN = 120.0  # seconds for all programs together, on a machine with other things to do
 PATIENCE = 15.0  # seconds in which a program may stop by itself
+ORPHANS_PATIENCE = 2.0  # the same for what a program that ended has left running
 
 
 class Stack:
@@ -41,6 +44,7 @@ class Stack:
         self.sandbox_port = sandbox_port
         self.environment: dict[str, str] = {}
         self.programs: list[Program] = []
+        self._watches: list[Watch] = []
         self._undo = ExitStack()
 
     def __enter__(self) -> Self:
@@ -93,6 +97,14 @@ class Stack:
         for program in self.programs:
             program.check()
 
+    def supervise(self, say: Say) -> None:
+        """Start again what has ended, its own servers first. Call it a few times a second.
+
+        Raises ProgramFailed when one has ended too often (``config.stack.supervision``).
+        """
+        for watch in self._watches:
+            watch.look(say)
+
     def _forget(self) -> None:
         """The servers' data, and a Stripe whose clock may be weeks ahead."""
         Servers(home_of(self.var), durable=True).discard()
@@ -114,8 +126,17 @@ class Stack:
         undo.callback(self._end_programs)
         self.manage("migrate", "--verbosity", "0")
         for program in self.programs:
-            program.start(environment=self.environment, directory=CHECKOUT)
+            self._launch(program)
+            self._watches.append(Watch.of_program(program, partial(self._relaunch, program)))
         self._wait()
+
+    def _launch(self, program: Program, *, again: bool = False) -> None:
+        environment = {**self.environment, PROGRAM: program.name}
+        program.start(environment=environment, directory=CHECKOUT, again=again)
+
+    def _relaunch(self, program: Program) -> None:
+        end_orphans(self.var, program.name, patience=ORPHANS_PATIENCE)
+        self._launch(program, again=True)
 
     def _environment(self, undo: ExitStack) -> dict[str, str]:
         """The programs' environment. Servers given from outside are used, Stripe never is."""
@@ -124,6 +145,7 @@ class Stack:
             servers = Servers(home_of(self.var), durable=True)
             undo.callback(servers.leave)
             servers.join()
+            self._watches = [Watch.of_server(each, servers) for each in servers.both()]
             own = dict(zip(given, servers.urls(), strict=True))
             given = {name: given[name] or own[name] for name in given}
         return {

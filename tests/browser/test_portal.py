@@ -48,6 +48,18 @@ def wait_for(shop: dict[str, Any], user_id: str, what: str, is_so: Any) -> dict[
     return found
 
 
+def wait_for_invoices(shop: dict[str, Any], user_id: str, count: int) -> list[dict[str, Any]]:
+    """The user's invoices, the newest first, once there are so many: the plan's items and the
+    invoice for the change are two objects, which are read one after the other."""
+
+    def look() -> list[dict[str, Any]] | None:
+        rows: list[dict[str, Any]] = shop["tenant"].get(f"/invoices?user_id={user_id}")["data"]
+        return rows if len(rows) == count else None
+
+    rows: list[dict[str, Any]] = until(f"{count} invoices are mirrored", look, within=5.0)
+    return rows
+
+
 def test_cancel_and_think_again_on_a_phone(page: Page, shop: dict[str, Any]) -> None:
     subscribe(page, shop, "petra")
     page.set_viewport_size(PHONE)
@@ -99,5 +111,6 @@ def test_change_the_plan(page: Page, shop: dict[str, Any]) -> None:
     expect(page.get_by_text("Robot Team").first).to_be_visible()
     shop["tenant"].wait_until_may("pia", "audit", allowed=True)
     shop["tenant"].wait_until_may("pia", "sso", allowed=False)
-    latest = shop["tenant"].get("/invoices?user_id=pia")["data"][0]
+    latest, first = wait_for_invoices(shop, "pia", 2)
+    assert latest["issued_at"] >= first["issued_at"]
     assert due == f"${latest['total']['amount'] / 100:.2f}"

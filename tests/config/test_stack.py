@@ -1,15 +1,19 @@
 """The whole product as processes: it starts, says what failed, and leaves nothing behind."""
 
 import http.client
+import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import psutil
 import pytest
 
 from config.embedded.place import home_of
@@ -18,6 +22,7 @@ from config.stack import AlreadyRunning, ProgramFailed, Stack
 from config.stack.__main__ import down
 from config.stack.mark import processes_of
 from config.stack.program import Program
+from config.stack.supervision import Watch
 from tests.services import new_home
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,10 +30,14 @@ RUN = """
 import sys, time
 from pathlib import Path
 from config.stack import Stack
+from config.stack.__main__ import say
 with Stack(Path(sys.argv[1])) as stack:
     print(stack.web_url, stack.sandbox_url, flush=True)
-    time.sleep(60)
+    while True:
+        stack.supervise(say)
+        time.sleep(0.1)
 """
+PATIENCE = 90.0
 
 
 @pytest.fixture
@@ -47,7 +56,10 @@ def starter(var: Path) -> Iterator["subprocess.Popen[str]"]:
     """Another process that runs the stack."""
     command = [sys.executable, "-c", RUN, str(var)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
-        yield process
+        try:
+            yield process
+        finally:
+            process.terminate()
 
 
 def are_stopped(var: Path) -> bool:
@@ -81,6 +93,88 @@ def test_stack_serves_and_what_a_killed_one_left_is_stopped(var: Path) -> None:
     assert are_stopped(var)
 
 
+def main_of(var: Path, program: str) -> psutil.Process:
+    """The process that the stack itself has started."""
+    found = processes_of(var, program)
+    pids = {process.pid for process in found}
+    (main,) = [process for process in found if process.ppid() not in pids]
+    return main
+
+
+def workers_of(main: psutil.Process) -> list[psutil.Process]:
+    """Its living children."""
+    children = main.children()
+    return [each for each in children if each.status() != psutil.STATUS_ZOMBIE]
+
+
+def until(holds: Callable[[], bool], what: str) -> None:
+    give_up = time.monotonic() + PATIENCE
+    while not holds():
+        assert time.monotonic() < give_up, what
+        time.sleep(0.1)
+
+
+def serves(web: str) -> bool:
+    try:
+        return get(web, "/ready") == 200
+    except (OSError, http.client.HTTPException):
+        return False
+
+
+def checks(web: str) -> dict[str, Any]:
+    connection = http.client.HTTPConnection(web.removeprefix("http://"), timeout=5)
+    try:
+        connection.request("GET", "/health")
+        return dict(json.loads(connection.getresponse().read())["checks"])
+    except (OSError, http.client.HTTPException):
+        return {}
+    finally:
+        connection.close()
+
+
+def beat_after(web: str, moment: float) -> bool:
+    """Whether beat, broker and worker have worked together since."""
+    pipeline = checks(web).get("pipeline", {})
+    return bool(time.monotonic() - pipeline.get("seconds", PATIENCE) > moment)
+
+
+def test_stack_starts_again_what_is_killed(var: Path) -> None:
+    """One by one and all together; an orphan serves nobody beside its successor."""
+    with starter(var) as stack:
+        assert stack.stdout is not None
+        web, sandbox = stack.stdout.readline().split()
+        main = main_of(var, "web")
+        victim, other = workers_of(main)
+        victim.kill()
+        until(lambda: len(workers_of(main)) == 2 and serves(web), "a web worker")
+        assert main_of(var, "web") == main
+
+        orphans = {main, *workers_of(main)}
+        assert other in orphans
+        main.kill()
+        until(lambda: not orphans & {*processes_of(var, "web")}, "the end of the orphans")
+        until(lambda: serves(web), "the web server")
+
+        servers = Servers(home_of(var), durable=True)
+        for program in ("sandbox", "worker", "beat"):
+            main_of(var, program).kill()
+        killed = time.monotonic()
+        for server in servers.both():
+            os.kill(json.loads((servers.home / f"{server.name}.json").read_text())["pid"], 9)
+        until(lambda: serves(web), "PostgreSQL")
+        until(lambda: get(sandbox, "/") == 200, "the sandbox")
+        until(lambda: beat_after(web, killed), "Valkey, the worker and beat")
+        assert stack.poll() is None
+        stack.send_signal(signal.SIGTERM)
+        said = stack.stdout.read()
+    for name in ("web", "sandbox", "worker", "beat", "postgres", "valkey"):
+        assert f"{name} was ended by SIGKILL. It is started again (1 of 5)." in said or (
+            f"{name} ended. It is started again (1 of 5)." in said
+        )
+    assert processes_of(var) == []
+    assert are_stopped(var)
+
+
 def test_stack_that_is_told_to_stop_while_it_starts_leaves_nothing(var: Path) -> None:
     with starter(var) as process:
         while not (var / "embedded" / "valkey.json").exists():
@@ -103,3 +197,40 @@ def test_program_that_ends_is_named_with_the_end_of_its_log(tmp_path: Path) -> N
         program.check()
     assert "worker ended with exit code 3" in str(failure.value)
     assert "no more disk" in str(failure.value)
+
+
+def test_what_ends_again_and_again_is_given_up_with_the_end_of_its_log(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", "print('no more disk'); raise SystemExit(3)"]
+    program = Program("worker", command, tmp_path / "worker.log", lambda: False)
+    starts = 0
+
+    def start() -> None:
+        nonlocal starts
+        starts += 1
+        program.start(environment=dict(os.environ), directory=tmp_path, again=starts > 1)
+        assert program.process is not None
+        program.process.wait()
+
+    watch, lines = Watch.of_program(program, start), list[str]()
+    start()
+    for second in range(5):
+        watch.look(lines.append, now=float(60 * second))
+        watch.look(lines.append, now=float(60 * second + 59))
+    with pytest.raises(ProgramFailed) as failure:
+        watch.look(lines.append, now=299.0)
+    assert starts == 6
+    assert lines == [
+        f"worker ended with exit code 3. It is started again ({count} of 5)."
+        for count in range(1, 6)
+    ]
+    assert "started 5 times again within 300 s: it is given up" in str(failure.value)
+    assert str(failure.value).count("no more disk") == 6
+
+
+def test_what_ends_now_and_then_is_started_again_for_ever() -> None:
+    restarts, lines = list[float](), list[str]()
+    watch = Watch("beat", Path(), ended=lambda: "ended", restart=lambda: restarts.append(0))
+    for minute in range(30):
+        watch.look(lines.append, now=61.0 * minute)
+        watch.look(lines.append, now=61.0 * minute + 10)
+    assert len(restarts) == 30

@@ -18,6 +18,7 @@ from tests.api_client import ApiClient
 from tests.factories.entitlements import FeatureFactory, claim, grant, state
 from tests.factories.projects import key_of
 from tests.factories.usage import MeterFactory
+from tests.listening import hear
 from usage.models import Counter, Meter, Movement, Record, RecordKey, Total
 from usage.models.record import Forwarding
 
@@ -329,6 +330,7 @@ def test_neighbour_cannot_touch_a_reservation(api, other_api, project, customer,
 
 def test_consuming_what_is_known_takes_one_statement(api, project, customer, calls) -> None:
     allow(customer, calls, 50)
+    hear()
     consume(api)
     with CaptureQueriesContext(connection) as queries:
         consume(api)
