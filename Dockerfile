@@ -48,6 +48,8 @@ ENV PATH=/venv/bin:$PATH DJANGO_SETTINGS_MODULE=config.settings.production \
 COPY --from=packages /venv /venv
 COPY . .
 COPY --from=static /app/staticfiles staticfiles
+# What beat has done last; a volume keeps it.
+RUN mkdir /state && chown tollgate /state
 USER tollgate
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s \

@@ -1,7 +1,10 @@
 """The files that ship the product agree with each other and with the settings."""
 
+import os
 import re
 import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +13,7 @@ import yaml
 
 from billing.conf import BillingSettings
 from config.embedded.postgres import SETTINGS
+from config.liveness import touch_liveness_file
 from config.server.limits import Limits
 from config.stack.programs import web
 from tests.config.test_production import COMPLETE
@@ -74,6 +78,40 @@ def test_the_image_starts_the_web_server_as_the_stack_does() -> None:
     assert options["WEBSOCKETS"] == "false"
     assert f'CMD ["granian", "{command[-1]}"]' in dockerfile
     assert Limits().max_connections < int(options["BACKPRESSURE"])
+
+
+def test_whatever_ends_is_started_again_and_whatever_hangs_is_seen() -> None:
+    """``migrate`` alone is meant to end."""
+    services = compose()["services"]
+    kept = {name: each for name, each in services.items() if name != "migrate"}
+    assert {each["restart"] for each in kept.values()} == {"unless-stopped"}
+    in_image = {"web", "worker", "beat"}
+    assert {name for name, each in kept.items() if "healthcheck" in each} == set(kept) - in_image
+    assert "HEALTHCHECK" in (ROOT / "Dockerfile").read_text()
+    assert all(services[name]["environment"]["LIVENESS_FILE"] for name in ("worker", "beat"))
+    assert "LIVENESS_FILE" not in services["web"].get("environment", {})
+
+
+def run_healthcheck(**environment: str) -> int:
+    command = [sys.executable, str(ROOT / "deploy" / "healthcheck.py")]
+    return subprocess.run(command, env=environment, check=False).returncode
+
+
+def test_a_worker_is_healthy_while_it_touches_its_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "alive"
+    assert run_healthcheck(LIVENESS_FILE=str(file)) == 1
+    monkeypatch.setenv("LIVENESS_FILE", str(file))
+    touch_liveness_file()
+    assert run_healthcheck(LIVENESS_FILE=str(file)) == 0
+    a_minute_ago = time.time() - 61
+    os.utime(file, (a_minute_ago, a_minute_ago))
+    assert run_healthcheck(LIVENESS_FILE=str(file)) == 1
+
+
+def test_a_web_server_that_does_not_answer_is_not_healthy(silent_port: int) -> None:
+    assert run_healthcheck(GRANIAN_PORT=str(silent_port), ALLOWED_HOSTS="tollgate.example") == 1
 
 
 def test_image_collects_static_files_with_every_required_variable() -> None:

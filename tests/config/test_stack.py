@@ -228,9 +228,16 @@ def test_what_ends_again_and_again_is_given_up_with_the_end_of_its_log(tmp_path:
 
 
 def test_what_ends_now_and_then_is_started_again_for_ever() -> None:
-    restarts, lines = list[float](), list[str]()
-    watch = Watch("beat", Path(), ended=lambda: "ended", restart=lambda: restarts.append(0))
+    restarts, lines = list[bool](), list[str]()
+    ended = [True]
+
+    def restart() -> None:
+        restarts.append(ended[0])
+        ended[0] = False
+
+    watch = Watch("beat", Path(), ended=lambda: "ended" if ended[0] else None, restart=restart)
     for minute in range(30):
+        ended[0] = True
         watch.look(lines.append, now=61.0 * minute)
-        watch.look(lines.append, now=61.0 * minute + 10)
-    assert len(restarts) == 30
+        watch.look(lines.append, now=61.0 * minute + 30)
+    assert len(restarts) == len(lines) == 30
