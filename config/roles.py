@@ -36,9 +36,9 @@ ACTS = (
     "usage.change_meter",
     "webhooks.change_inboundevent",
 )
-"""Register and configure projects; issue, rotate and revoke keys; give money back; cancel, pause
-and resume subscriptions; change products, put prices on and off sale; read again; decide about
-what Stripe was asked or refused, and about objects that it no longer knows; connect Stripe
+"""Register, configure and suspend projects; issue, rotate and revoke keys; give money back; cancel,
+pause and resume subscriptions; change products, put prices on and off sale; read again; decide
+about what Stripe was asked or refused, and about objects that it no longer knows; connect Stripe
 accounts; define and archive features and meters; say what everybody has; grant and revoke; replay
 events."""
 

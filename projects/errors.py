@@ -1,6 +1,12 @@
-"""Why a user's token does not open anything. None of them says what would."""
+"""Why a key or a user's token does not open anything. None of them says what would."""
 
-from common.errors import Invalid, Unauthorized, Unavailable
+from common.errors import DomainError, Invalid, Unauthorized, Unavailable
+
+
+class ProjectSuspended(DomainError):
+    """The platform's operators have stopped the project; its keys open nothing meanwhile."""
+
+    status, code, title = 403, "project-suspended", "The project is suspended."
 
 
 class TokenRefused(Unauthorized):

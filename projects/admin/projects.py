@@ -18,6 +18,7 @@ from common.admin.pages import ReadOnlyAdmin
 from common.admin.sections import Section
 from common.currencies import EXPONENTS
 from projects.admin import keys, sign_in
+from projects.admin.suspension import SuspensionButtons
 from projects.models import ApiKey, App, Customer, Project
 from projects.models.project import Sells
 from projects.scopes import ALL, OF_THE_PROJECT
@@ -112,11 +113,17 @@ CHANGEABLE = ("name", "slug", "sells", "default_currency", "return_origins")
 
 
 @admin.register(Project)
-class ProjectAdmin(ReadOnlyAdmin):
+class ProjectAdmin(SuspensionButtons, ReadOnlyAdmin):
     """Tenants."""
 
     actions_list: ClassVar[Sequence[str]] = ["register"]
-    actions_detail: ClassVar[Sequence[str]] = ["issue_key", "configure", "set_sign_in"]
+    actions_detail: ClassVar[Sequence[str]] = [
+        "issue_key",
+        "configure",
+        "set_sign_in",
+        "suspend",
+        "resume",
+    ]
     search_fields = ["id__exact", "name__icontains", "slug__icontains"]
     list_display = ["name", "slug", "mode_badge", "sold", "state_badge", "created_at"]
     list_filter = [ModeFilter, filters.dates("created_at")]

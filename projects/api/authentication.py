@@ -18,6 +18,7 @@ from rest_framework.request import Request
 
 from projects import key_cache, keys
 from projects.credentials import PlatformCredential, ProjectCredential
+from projects.errors import ProjectSuspended
 from projects.selectors import credentials
 from projects.services import api_keys
 
@@ -28,7 +29,8 @@ REFUSAL = "Send a valid, unexpired key as 'Authorization: Bearer tg_…'."
 def identify(header: bytes, *, at: datetime) -> ProjectCredential | PlatformCredential | None:
     """Whose key an ``Authorization`` header holds; None when it is empty.
 
-    The one way in, for REST framework and for plain views. Raises AuthenticationFailed.
+    The one way in, for REST framework and for plain views. Raises AuthenticationFailed,
+    ProjectSuspended.
     """
     parts = header.split()
     if not parts:
@@ -40,6 +42,8 @@ def identify(header: bytes, *, at: datetime) -> ProjectCredential | PlatformCred
     structlog.contextvars.bind_contextvars(key_id=found.key_id)
     if isinstance(found, ProjectCredential):
         structlog.contextvars.bind_contextvars(project_id=found.project.pk)
+        if found.project.suspended_at is not None:
+            raise ProjectSuspended("Ask the platform's operators why.")
     api_keys.note_use(credential=found, at=at)
     return found
 
@@ -49,7 +53,7 @@ def require(request: HttpRequest, *, scope: str, at: datetime) -> ProjectCredent
 
     No query for a key that this process knows; one that was revoked is refused within five
     seconds. Raises what REST framework would: NotAuthenticated, AuthenticationFailed,
-    PermissionDenied.
+    PermissionDenied; and ProjectSuspended.
     """
     header: str = request.META.get("HTTP_AUTHORIZATION", "")
     found = _quickly(header[7:], at=at) if header.startswith("Bearer ") else None

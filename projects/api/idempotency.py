@@ -22,7 +22,7 @@ from common.errors import DomainError
 from common.middleware import Handler
 from projects.api import user_authentication
 from projects.api.authentication import identify
-from projects.errors import KeysUnavailable, TokenRefused
+from projects.errors import KeysUnavailable, ProjectSuspended, TokenRefused
 from projects.selectors.idempotency_keys import Caller
 from projects.services import idempotency
 from projects.services.idempotency import Answer, Claim, LostClaim
@@ -33,6 +33,7 @@ METHODS = frozenset({"POST", "PATCH", "DELETE"})
 KEPT_HEADERS = ("Content-Type", "Location")
 REFUSED = (
     AuthenticationFailed,
+    ProjectSuspended,
     TokenRefused,
     KeysUnavailable,
     RequestDataTooBig,

@@ -1,5 +1,6 @@
 """``/projects``: register a tenant in one call, and configure it."""
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from django.utils import timezone
@@ -119,6 +120,10 @@ class NewProjectSerializer(SettingsSerializer):
     )
 
 
+class ReasonSerializer(StrictSerializer):
+    reason = serializers.CharField(max_length=1000, help_text="Kept in the audit trail.")
+
+
 class ProjectSerializer(serializers.Serializer[Any]):
     """A tenant. It is either test or live for ever."""
 
@@ -158,6 +163,8 @@ class ProjectsViewSet(ProjectPathViewSet):
         "create": PLATFORM,
         "retrieve": Scope.PROJECT_READ,
         "partial_update": Scope.PROJECT_WRITE,
+        "suspend": PLATFORM,
+        "resume": PLATFORM,
     }
 
     @extend_schema(
@@ -215,6 +222,37 @@ class ProjectsViewSet(ProjectPathViewSet):
         project = projects.configure(
             project=self.project,
             changes=changes,
+            actor=self.caller.actor,
+            at=timezone.now(),
+        )
+        return Response(_shown(project))
+
+    @extend_schema(
+        operation_id="projects_suspend",
+        summary="Suspend a project",
+        request=ReasonSerializer,
+        responses=ProjectSerializer,
+    )
+    def suspend(self, request: Request, project_id: str) -> Response:
+        """Within five seconds its keys are answered 403 `project-suspended` and its users' tokens
+        401. Stripe goes on charging for its subscriptions, and what it tells us is kept and
+        applied. Suspending twice is the same as once."""
+        return self._decide(projects.suspend)
+
+    @extend_schema(
+        operation_id="projects_resume",
+        summary="Let a project go on",
+        request=ReasonSerializer,
+        responses=ProjectSerializer,
+    )
+    def resume(self, request: Request, project_id: str) -> Response:
+        """Its keys and its users' tokens open again what they opened before."""
+        return self._decide(projects.resume)
+
+    def _decide(self, service: Callable[..., Project]) -> Response:
+        project = service(
+            project=self.project,
+            reason=self.parse_body(ReasonSerializer)["reason"],
             actor=self.caller.actor,
             at=timezone.now(),
         )

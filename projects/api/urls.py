@@ -15,6 +15,8 @@ ONE: dict[str, Any] = {"get": "retrieve", "patch": "partial_update"}
 urlpatterns = [
     path("projects", ProjectsViewSet.as_view(ALL)),
     path("projects/<str:project_id>", ProjectsViewSet.as_view(ONE)),
+    path("projects/<str:project_id>/suspend", ProjectsViewSet.as_view({"post": "suspend"})),
+    path("projects/<str:project_id>/resume", ProjectsViewSet.as_view({"post": "resume"})),
     path("projects/<str:project_id>/keys", ApiKeysViewSet.as_view(ALL)),
     path(
         "projects/<str:project_id>/keys/<str:key_id>", ApiKeysViewSet.as_view({"get": "retrieve"})

@@ -10,7 +10,10 @@ from projects.scopes import ALL, OF_AN_APP
 
 
 def find(*, secret: str, at: datetime) -> ProjectCredential | PlatformCredential | None:
-    """Whose key this is, or None when it opens nothing at that moment."""
+    """Whose key this is, or None when it opens nothing at that moment.
+
+    Whether the project is suspended is left to the caller, who can say so.
+    """
     if not keys.looks_like_key(secret):
         return None
     if secret.startswith("tg_platform_"):
@@ -21,7 +24,8 @@ def find(*, secret: str, at: datetime) -> ProjectCredential | PlatformCredential
 
 def find_quickly(*, secret: str, at: datetime) -> ProjectCredential | None:
     """Which project's key this is, as this process remembers it: a key that was revoked a moment
-    ago may still open something, for less than five seconds. No query when it is known."""
+    ago may still open something, for less than five seconds. No query when it is known. None for a
+    suspended project's, too."""
     digest = keys.digest(secret)
     found = key_cache.cache.find(digest, at=at)
     if found is not None:
@@ -30,7 +34,7 @@ def find_quickly(*, secret: str, at: datetime) -> ProjectCredential | None:
         return None
     begun = key_cache.cache.begin()
     kept = _project(digest, at)
-    if kept is None:
+    if kept is None or kept.credential.project.suspended_at is not None:
         return None
     key_cache.cache.keep(digest, kept, begun=begun)
     return kept.credential
@@ -47,7 +51,7 @@ def _project(digest: str, at: datetime) -> Kept | None:
     key = (
         ApiKey.objects.across_projects()
         .select_related("project", "app")
-        .filter(digest=digest, project__suspended_at__isnull=True)
+        .filter(digest=digest)
         .first()
     )
     if key is None or not key.is_live(at) or (key.app and key.app.archived_at):

@@ -11,7 +11,7 @@ from django.utils.text import slugify
 from common.errors import Conflict
 from common.ids import new_id
 from events.services import audit
-from projects import origins
+from projects import key_cache, origins
 from projects.models import ApiKey, Project, Sells
 from projects.scopes import ALL
 from projects.selectors import projects
@@ -128,6 +128,41 @@ def configure(
                 )
     except IntegrityError as error:
         raise SlugTaken("Choose another slug.") from error
+    return project
+
+
+def suspend(*, project: Project, actor: str, at: datetime, reason: str) -> Project:
+    """The project's keys and its users' tokens open nothing, within five seconds.
+
+    What Stripe says is still kept and applied, and what was begun is finished: nothing is lost
+    while a project is suspended. Suspending twice is the same as once.
+    """
+    return _set_suspended(project, at, "project.suspend", actor=actor, at=at, reason=reason)
+
+
+def resume(*, project: Project, actor: str, at: datetime, reason: str) -> Project:
+    """The project's keys and its users' tokens open again what they opened before."""
+    return _set_suspended(project, None, "project.resume", actor=actor, at=at, reason=reason)
+
+
+def _set_suspended(
+    project: Project, moment: datetime | None, action: str, *, actor: str, at: datetime, reason: str
+) -> Project:
+    with transaction.atomic():
+        project = projects.lock(project_id=project.pk)
+        if (project.suspended_at is None) == (moment is None):
+            return project
+        project.suspended_at = moment
+        project.save(update_fields=["suspended_at", "updated_at"])
+        transaction.on_commit(key_cache.forget, robust=True)
+        audit.record(
+            actor=actor,
+            action=action,
+            subject=project.pk,
+            project_id=project.pk,
+            at=at,
+            reason=reason,
+        )
     return project
 
 

@@ -48,6 +48,10 @@ PROJECTS = [
     post("/projects", PLATFORM, {"name": "One more"}),
     get("/projects/{project_id}", Scope.PROJECT_READ),
     patch("/projects/{project_id}", Scope.PROJECT_WRITE, {"name": "Renamed"}),
+    *(
+        post(f"/projects/{{project_id}}/{verb}", PLATFORM, {"reason": "Unpaid."}, status=200)
+        for verb in ("suspend", "resume")
+    ),
     get("/projects/{project_id}/keys", Scope.KEYS_READ),
     post("/projects/{project_id}/keys", Scope.KEYS_WRITE, {"name": "x", "scopes": ["keys:read"]}),
     get("/projects/{project_id}/keys/{key_id}", Scope.KEYS_READ),

@@ -84,6 +84,8 @@ OF_ITS_CUSTOMERS = {
 CLOSED = {
     "POST /projects",
     "PATCH /projects/{project_id}",
+    "POST /projects/{project_id}/suspend",
+    "POST /projects/{project_id}/resume",
     "POST /projects/{project_id}/apps",
     "PATCH /projects/{project_id}/apps/{app_id}",
     "GET /projects/{project_id}/stripe-account",

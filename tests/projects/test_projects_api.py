@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from events.models import AuditEntry
-from projects.models import Project
+from projects.models import Customer, Project
 from projects.scopes import ALL
 from tests.api_client import ApiClient
 from tests.factories.projects import ProjectFactory, key_of
@@ -179,10 +179,38 @@ def test_a_neighbour_is_not_there(
     assert platform_api.get(f"/projects/{other_project.pk}").json() == before
 
 
-def test_a_suspended_project_is_shut_out(project: Project, platform_api: ApiClient) -> None:
+def test_a_suspended_project_is_shut_out_and_let_in_again(
+    project: Project, platform_api: ApiClient
+) -> None:
     client = ApiClient(key_of(project))
-    Project.objects.update(suspended_at=project.created_at)
+    path, reason = f"/projects/{project.pk}", {"reason": "Unpaid."}
 
-    assert client.get("/projects").status_code == 401
-    shown = platform_api.get(f"/projects/{project.pk}").json()
-    assert shown["suspended_at"] is not None
+    suspended = platform_api.post(f"{path}/suspend", reason)
+    assert suspended.json()["suspended_at"] is not None
+    assert platform_api.post(f"{path}/suspend", reason).json() == suspended.json()
+    for method, address in (("GET", path), ("POST", "/customers"), ("DELETE", "/customers/u1")):
+        for headers in ({}, {"Idempotency-Key": "k"}):
+            answer = client.request(method, address, {"user_id": "u1"}, headers=headers)
+            assert (answer.status_code, answer.json()["code"]) == (403, "project-suspended")
+    check = client.get("/entitlements/check", query={"user_id": "u1", "feature": "x"})
+    assert (check.status_code, check.json()["code"]) == (403, "project-suspended")
+    assert Customer.objects.for_project(project).count() == 0
+
+    assert platform_api.post(f"{path}/resume", reason).json()["suspended_at"] is None
+    assert platform_api.post(f"{path}/resume", reason).status_code == 200
+    assert client.post("/customers", {"user_id": "u1"}).status_code == 201
+    entries = AuditEntry.objects.filter(subject=project.pk).order_by("pk")
+    assert [(each.action, each.reason) for each in entries] == [
+        ("project.suspend", "Unpaid."),
+        ("project.resume", "Unpaid."),
+    ]
+
+
+def test_a_suspension_needs_a_reason_and_the_platform(
+    api: ApiClient, platform_api: ApiClient, project: Project
+) -> None:
+    path = f"/projects/{project.pk}/suspend"
+    assert platform_api.post(path).status_code == 422
+    assert api.post(path, {"reason": "Mine."}).status_code == 403
+    project.refresh_from_db()
+    assert project.suspended_at is None
