@@ -34,10 +34,12 @@ from billing.stripe.errors import (
     StripeBusy,
     StripeCredentialsRefused,
     StripeFailed,
+    StripeMalformed,
     StripeNotAsked,
     StripeObjectMissing,
     StripeRefused,
     StripeUnavailable,
+    translate,
 )
 from billing.stripe.fields import Fields
 from common.errors import DomainError
@@ -55,6 +57,8 @@ CLOCK_SKEW = timedelta(minutes=10)
 """How much Stripe's clock may differ from ours when we look for what we asked for."""
 KEYS = 5
 """How many keys one intent may use up on errors inside Stripe before a person looks at it."""
+MALFORMED = 10
+"""How often an answer to one intent may be malformed before a person looks at it."""
 FIRST_PAUSE = timedelta(seconds=5)
 LONGEST_PAUSE = timedelta(seconds=60)
 ERROR_LENGTH = 1000
@@ -70,18 +74,22 @@ def settle(intent: StripeIntent, *, at: datetime, values: Values = lambda fields
     """What Stripe has done for an intent whose turn it is, by this call or an earlier one.
 
     ``values`` are what to store of the answer on the row that it was made for. Raises
-    StripeRefused or CardDeclined when Stripe said no, StripeUnavailable while it is not known,
-    TurnLost when somebody else has gone on with it.
+    StripeRefused or CardDeclined when Stripe said no, StripeUnavailable while it is not known, also
+    because an answer cannot be read, and TurnLost when somebody else has gone on with it.
     """
     was_sent = intent.attempts > 0
     try:
         fields = _ask(intent, at)
+        with translate():
+            found = values(fields)
     except StripeUnavailable as away:
         _not_now(intent, away, at)
         raise
     except DomainError as refusal:
         fields = _refused(intent, refusal, at, was_sent=was_sent)
-    _finish(intent, fields, values(fields), at)
+        with translate():
+            found = values(fields)
+    _finish(intent, fields, found, at)
     return fields
 
 
@@ -167,7 +175,9 @@ def _key_is_old(intent: StripeIntent, at: datetime) -> bool:
 def _not_now(intent: StripeIntent, away: StripeUnavailable, at: datetime) -> None:
     if isinstance(away, StripeBusy):
         budget.slow_down(intent.account)
-    if not isinstance(away, StripeFailed):
+    if isinstance(away, StripeMalformed) and intent.attempts >= MALFORMED:
+        park(intent, away, at=at)
+    elif not isinstance(away, StripeFailed):
         _pause(intent, away)
     elif (intent.key_generation + 1) % KEYS == 0:
         park(intent, away, at=at)

@@ -18,7 +18,7 @@ from typing import TypeGuard
 
 import structlog
 from django.conf import settings
-from django.db import OperationalError, transaction
+from django.db import DataError, OperationalError, transaction
 
 from billing.models import StripeAccount, SyncObject
 from billing.selectors import back_offs
@@ -35,6 +35,7 @@ from billing.stripe.errors import (
     StripeMalformed,
     StripeObjectMissing,
     StripeUnavailable,
+    malformed,
 )
 from billing.stripe.snapshots import Snapshot
 from common.errors import DomainError, Unavailable
@@ -82,7 +83,8 @@ def store(claim: Claim, snapshot: Snapshot | None, *, at: datetime) -> bool:
     """Apply what was read, and record that, in one transaction.
 
     False when the claim was lost on the way: then nothing is changed. Raises StripeObjectVanished
-    for an object that cannot simply be gone.
+    for an object that cannot simply be gone, and StripeMalformed for what PostgreSQL cannot hold,
+    such as a status that is too long.
     """
     keeps_row = snapshot is None and not missing_objects.may_be_gone(
         account=claim.account, kind=claim.kind, stripe_id=claim.stripe_id, at=at
@@ -95,6 +97,8 @@ def store(claim: Claim, snapshot: Snapshot | None, *, at: datetime) -> bool:
         except _ClaimLost:
             log.info("sync_claim_lost", kind=claim.kind, stripe_id=claim.stripe_id)
             return False
+        except DataError as error:
+            raise malformed(error) from error
         except OperationalError as error:
             tries += 1
             if tries == TRIES or getattr(error.__cause__, "sqlstate", None) not in CLASHES:

@@ -3,14 +3,17 @@
 from stripe import StripeClient
 
 from billing.stripe.errors import translate
-from billing.stripe.fields import plain, text
+from billing.stripe.fields import Fields, plain, text
 from billing.stripe.snapshots import AccountSnapshot
 
 
 def current(client: StripeClient) -> AccountSnapshot:
     """Whose key the client holds. Raises StripeCredentialsRefused when it opens nothing."""
     with translate():
-        fields = plain(client.v1.accounts.retrieve_current())
+        return _snapshot(plain(client.v1.accounts.retrieve_current()))
+
+
+def _snapshot(fields: Fields) -> AccountSnapshot:
     profile = fields.get("business_profile") or {}
     dashboard = (fields.get("settings") or {}).get("dashboard") or {}
     return AccountSnapshot(

@@ -8,7 +8,7 @@ from stripe import StripeClient
 
 from billing.stripe import pagination
 from billing.stripe.errors import translate
-from billing.stripe.fields import Fields, common, instant, labelled, page, plain, reference, text
+from billing.stripe.fields import Fields, common, instant, labelled, named, page, reference, text
 from billing.stripe.snapshots import CheckoutSnapshot, UnreadableObject
 
 
@@ -43,22 +43,22 @@ class Order:
 
 
 def snapshot(fields: Fields) -> CheckoutSnapshot:
-    totals = fields.get("total_details") or {}
+    totals = fields["total_details"] or {}
     return CheckoutSnapshot(
         **common(fields),
-        customer_stripe_id=reference(fields.get("customer")),
-        mode=text(fields.get("mode")),
-        status=text(fields.get("status")),
-        payment_status=text(fields.get("payment_status")),
-        url=text(fields.get("url")),
-        currency=text(fields.get("currency")),
-        amount_total=fields.get("amount_total"),
-        amount_subtotal=fields.get("amount_subtotal"),
+        customer_stripe_id=reference(fields["customer"]),
+        mode=text(fields["mode"]),
+        status=text(fields["status"]),
+        payment_status=text(fields["payment_status"]),
+        url=text(fields["url"]),
+        currency=text(fields["currency"]),
+        amount_total=fields["amount_total"],
+        amount_subtotal=fields["amount_subtotal"],
         amount_discount=totals.get("amount_discount") or 0,
         amount_tax=totals.get("amount_tax") or 0,
-        payment_stripe_id=reference(fields.get("payment_intent")),
-        subscription_stripe_id=reference(fields.get("subscription")),
-        invoice_stripe_id=reference(fields.get("invoice")),
+        payment_stripe_id=reference(fields["payment_intent"]),
+        subscription_stripe_id=reference(fields["subscription"]),
+        invoice_stripe_id=reference(fields["invoice"]),
         expires_at=instant(fields["expires_at"]),
     )
 
@@ -66,7 +66,8 @@ def snapshot(fields: Fields) -> CheckoutSnapshot:
 def retrieve(client: StripeClient, stripe_id: str) -> CheckoutSnapshot:
     """What Stripe says now. Raises StripeObjectMissing."""
     with translate():
-        return snapshot(plain(client.v1.checkout.sessions.retrieve(stripe_id)))
+        session = client.v1.checkout.sessions.retrieve(stripe_id)
+        return snapshot(named(session, "checkout.session", stripe_id))
 
 
 def iterate(

@@ -4,13 +4,17 @@ The API version is pinned here, so a new SDK does not change what we send and re
 """
 
 import os
+import time
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import stripe
 from django.conf import settings
 from stripe import HTTPClient, StripeClient
 
-from billing.stripe import account_pin
+from billing.stripe import account_pin, budget
+from billing.stripe.answer_gate import AnswerGate
 from billing.stripe.errors import StripeCredentialsRefused
 from billing.stripe.transport import Transport
 from common import crypto
@@ -19,8 +23,8 @@ if TYPE_CHECKING:
     from billing.models import StripeAccount
 
 API_VERSION = "2026-10-28.endive"
-RETRIES = 2
-"""How often the SDK itself sends again what failed quickly, with the same idempotency key."""
+RETRIES = 0
+"""The gate sends again what may pass, so the SDK does not."""
 CONNECT_TIMEOUT = 3.0
 """Seconds; the time to wait for an answer is ``settings.BILLING.stripe_timeout``."""
 
@@ -37,27 +41,39 @@ def client_for(account: "StripeAccount") -> StripeClient:
     account, and what Stripe says when this process uses the key for the first time.
     """
     secret_key = _secret_key(account)
-    client = client_with(secret_key)
+    client = client_with(secret_key, on_busy=partial(budget.slow_down, account))
     account_pin.check(account, secret_key, client)
     return client
 
 
-def client_with(secret_key: str) -> StripeClient:
-    """A client for a key that belongs to no stored account yet."""
+def client_with(secret_key: str, *, on_busy: Callable[[], object] = lambda: None) -> StripeClient:
+    """A client for a key that may belong to no stored account yet.
+
+    ``on_busy`` is called whenever Stripe says that there were too many requests.
+    """
     base = settings.BILLING.stripe_api_base
     return StripeClient(
         secret_key,
         stripe_version=API_VERSION,
         base_addresses={"api": base, "connect": base, "files": base, "meter_events": base},
         max_network_retries=RETRIES,
-        http_client=_transport or _over_the_network(),
+        http_client=AnswerGate(
+            _transport or _over_the_network(),
+            on_busy=on_busy,
+            sleep=time.sleep if _transport is None else _at_once,
+        ),
     )
 
 
 def use_transport(transport: HTTPClient | None) -> None:
-    """Send every request through this HTTP client instead; None goes back to the network."""
+    """Send every request through this HTTP client instead, and again without a pause; None goes
+    back to the network."""
     global _transport
     _transport = transport
+
+
+def _at_once(seconds: float) -> None:
+    """Another HTTP client than the network's has no need of pauses."""
 
 
 def _over_the_network() -> Transport:

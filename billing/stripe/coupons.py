@@ -7,7 +7,7 @@ from stripe import StripeClient
 
 from billing.stripe import pagination
 from billing.stripe.errors import translate
-from billing.stripe.fields import Fields, common, moment, page, plain, text
+from billing.stripe.fields import Fields, common, moment, named, page, text
 from billing.stripe.snapshots import CouponSnapshot, UnreadableObject
 
 EXPAND = "applies_to"
@@ -17,19 +17,19 @@ CENT = Decimal("0.01")
 def snapshot(fields: Fields) -> CouponSnapshot:
     if fields.get("deleted"):
         return CouponSnapshot(stripe_id=fields["id"], deleted=True)
-    percent = fields.get("percent_off")
+    percent = fields["percent_off"]
     return CouponSnapshot(
         **common(fields),
-        name=text(fields.get("name")),
+        name=text(fields["name"]),
         percent_off=None if percent is None else Decimal(str(percent)).quantize(CENT),
-        amount_off=fields.get("amount_off"),
-        currency=text(fields.get("currency")),
-        duration=text(fields.get("duration")),
-        duration_in_months=fields.get("duration_in_months"),
-        max_redemptions=fields.get("max_redemptions"),
-        times_redeemed=fields.get("times_redeemed") or 0,
-        redeem_by=moment(fields.get("redeem_by")),
-        valid=bool(fields.get("valid")),
+        amount_off=fields["amount_off"],
+        currency=text(fields["currency"]),
+        duration=text(fields["duration"]),
+        duration_in_months=fields["duration_in_months"],
+        max_redemptions=fields["max_redemptions"],
+        times_redeemed=fields["times_redeemed"] or 0,
+        redeem_by=moment(fields["redeem_by"]),
+        valid=bool(fields["valid"]),
         product_stripe_ids=tuple((fields.get("applies_to") or {}).get("products") or ()),
     )
 
@@ -37,7 +37,8 @@ def snapshot(fields: Fields) -> CouponSnapshot:
 def retrieve(client: StripeClient, stripe_id: str) -> CouponSnapshot:
     """What Stripe says now. Raises StripeObjectMissing."""
     with translate():
-        return snapshot(plain(client.v1.coupons.retrieve(stripe_id, {"expand": [EXPAND]})))
+        coupon = client.v1.coupons.retrieve(stripe_id, {"expand": [EXPAND]})
+        return snapshot(named(coupon, "coupon", stripe_id))
 
 
 def iterate(

@@ -6,7 +6,7 @@ from stripe import StripeClient
 
 from billing.stripe import pagination
 from billing.stripe.errors import translate
-from billing.stripe.fields import Fields, common, page, plain, text
+from billing.stripe.fields import Fields, common, named, page, text
 from billing.stripe.snapshots import CustomerSnapshot, UnreadableObject
 
 
@@ -15,18 +15,18 @@ def snapshot(fields: Fields) -> CustomerSnapshot:
         return CustomerSnapshot(stripe_id=fields["id"], deleted=True)
     return CustomerSnapshot(
         **common(fields),
-        email=text(fields.get("email")),
-        name=text(fields.get("name")),
-        currency=text(fields.get("currency")),
-        balance=fields.get("balance") or 0,
-        delinquent=bool(fields.get("delinquent")),
+        email=text(fields["email"]),
+        name=text(fields["name"]),
+        currency=text(fields["currency"]),
+        balance=fields["balance"],
+        delinquent=bool(fields["delinquent"]),
     )
 
 
 def retrieve(client: StripeClient, stripe_id: str) -> CustomerSnapshot:
     """What Stripe says now; a deleted customer answers ``deleted``. Raises StripeObjectMissing."""
     with translate():
-        return snapshot(plain(client.v1.customers.retrieve(stripe_id)))
+        return snapshot(named(client.v1.customers.retrieve(stripe_id), "customer", stripe_id))
 
 
 def iterate(

@@ -11,10 +11,10 @@ PAGE = 100
 def snapshot(fields: Fields) -> DisputeSnapshot:
     return DisputeSnapshot(
         stripe_id=fields["id"],
-        status=text(fields.get("status")),
-        currency=text(fields.get("currency")),
+        status=text(fields["status"]),
+        currency=text(fields["currency"]),
         amount=fields["amount"],
-        reason=text(fields.get("reason")),
+        reason=text(fields["reason"]),
         evidence_due_by=moment((fields.get("evidence_details") or {}).get("due_by")),
         opened_at=instant(fields["created"]),
     )

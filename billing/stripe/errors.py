@@ -12,6 +12,7 @@ from typing import Any
 import stripe
 import structlog
 
+from billing.stripe import requests
 from common.errors import Conflict, DomainError, NotFound, PaymentRequired, Unavailable
 
 log = structlog.get_logger(__name__)
@@ -125,12 +126,24 @@ def translate() -> Iterator[None]:
         )
         raise found from error
     except UNREADABLE as error:
-        log.warning("stripe_answer_malformed", error=type(error).__name__, exc_info=True)
-        raise StripeMalformed(
-            "Stripe's answer could not be read. Send the same request again, with the same "
-            "Idempotency-Key.",
-            retry_after=SHORTEST_WAIT,
-        ) from error
+        raise malformed(error) from error
+
+
+def malformed(error: Exception) -> StripeMalformed:
+    """What to raise for an answer that ``error`` kept from being read."""
+    request_id = requests.last_id()
+    log.warning(
+        "stripe_answer_malformed",
+        error=type(error).__name__,
+        stripe_request_id=request_id,
+        exc_info=error,
+    )
+    named = f" to request {request_id}" if request_id else ""
+    return StripeMalformed(
+        f"Stripe's answer{named} could not be read. Nothing is lost. Send the same request again, "
+        "with the same Idempotency-Key.",
+        retry_after=SHORTEST_WAIT,
+    )
 
 
 def _code(error: stripe.StripeError) -> str:
@@ -173,7 +186,7 @@ def _permission_missing(error: stripe.PermissionError) -> StripePermissionMissin
 
 def _refused(error: stripe.InvalidRequestError) -> StripeObjectMissing | StripeRefused:
     said = f"Stripe says: {error.user_message}" if error.user_message else ""
-    if _code(error) == "resource_missing" or error.http_status == 404:
+    if _code(error) == "resource_missing":
         return StripeObjectMissing(said)
     return StripeRefused(said, stripe_code=_code(error) or None)
 

@@ -20,6 +20,17 @@ def plain(answer: StripeObject) -> Fields:
     return answer.to_dict(for_json=True)
 
 
+def named(answer: StripeObject, kind: str, stripe_id: str) -> Fields:
+    """As :func:`plain`, for an object that was asked for by its id.
+
+    Raises ValueError when Stripe answers with something else.
+    """
+    fields = plain(answer)
+    if (fields["object"], fields["id"]) != (kind, stripe_id):
+        raise ValueError(f"Another object than {kind} {stripe_id} was answered.")
+    return fields
+
+
 def moment(seconds: int | None) -> datetime | None:
     """Stripe's seconds since 1970, as an aware datetime in UTC."""
     return None if seconds is None else instant(seconds)
@@ -32,24 +43,26 @@ def instant(seconds: int) -> datetime:
 
 def reference(value: Any) -> str | None:
     """The id in a field that holds an id, the expanded object, or nothing."""
-    if isinstance(value, dict):
-        value = value.get("id")
-    return str(value) if value else None
+    return text(value["id"] if isinstance(value, dict) else value) or None
 
 
 def text(value: Any) -> str:
-    """Stripe's null is our empty string."""
-    return "" if value is None else str(value)
+    """Stripe's null is our empty string. Raises TypeError for what is no text."""
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise TypeError(f"A text was promised, not {type(value).__name__}.")
+    return value
 
 
 def common(fields: Fields) -> dict[str, Any]:
     """What every snapshot starts with."""
-    metadata: dict[str, str] = fields.get("metadata") or {}
+    metadata: dict[str, str] = fields["metadata"] or {}
     return {
         "stripe_id": fields["id"],
         "our_id": our_id(fields),
         "metadata": {key: value for key, value in metadata.items() if not key.startswith(RESERVED)},
-        "created_at": moment(fields.get("created")),
+        "created_at": instant(fields["created"]),
     }
 
 

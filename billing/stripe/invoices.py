@@ -14,6 +14,7 @@ from billing.stripe.fields import (
     common,
     instant,
     moment,
+    named,
     page,
     plain,
     reference,
@@ -42,22 +43,22 @@ def snapshot(
 ) -> InvoiceSnapshot:
     if fields.get("deleted"):
         return InvoiceSnapshot(stripe_id=fields["id"], deleted=True)
-    times = fields.get("status_transitions") or {}
+    times = fields["status_transitions"]
     return InvoiceSnapshot(
         **common(fields),
         **_amounts(fields),
-        customer_stripe_id=reference(fields.get("customer")),
+        customer_stripe_id=reference(fields["customer"]),
         subscription_stripe_id=reference(_parent(fields, "subscription_details", "subscription")),
-        number=text(fields.get("number")),
-        status=text(fields.get("status")),
-        billing_reason=text(fields.get("billing_reason")),
-        attempt_count=fields.get("attempt_count") or 0,
-        next_attempt_at=moment(fields.get("next_payment_attempt")),
-        hosted_url=text(fields.get("hosted_invoice_url")),
-        pdf_url=text(fields.get("invoice_pdf")),
-        issued_at=instant(fields.get("effective_at") or fields["created"]),
-        due_at=moment(fields.get("due_date")),
-        paid_at=moment(times.get("paid_at")),
+        number=text(fields["number"]),
+        status=text(fields["status"]),
+        billing_reason=text(fields["billing_reason"]),
+        attempt_count=fields["attempt_count"],
+        next_attempt_at=moment(fields["next_payment_attempt"]),
+        hosted_url=text(fields["hosted_invoice_url"]),
+        pdf_url=text(fields["invoice_pdf"]),
+        issued_at=instant(fields["effective_at"] or fields["created"]),
+        due_at=moment(fields["due_date"]),
+        paid_at=moment(times["paid_at"]),
         payments=tuple(_payment(payment) for payment in payments),
         credit_notes=tuple(_credit_note(note) for note in credit_notes),
         lines=tuple(_line(line) for line in lines),
@@ -68,7 +69,7 @@ def retrieve(client: StripeClient, stripe_id: str) -> InvoiceSnapshot:
     """What Stripe says now. Raises StripeObjectMissing (a deleted draft is missing too)."""
     with translate():
         invoice = client.v1.invoices.retrieve(stripe_id, {"expand": [*EXPAND]})
-        return _complete(client, plain(invoice))
+        return _complete(client, named(invoice, "invoice", stripe_id))
 
 
 def iterate(
@@ -84,19 +85,19 @@ def iterate(
 
 
 def _amounts(fields: Fields) -> dict[str, Any]:
-    taxes = fields.get("total_taxes") or []
+    taxes = fields["total_taxes"] or []
     return {
-        "currency": text(fields.get("currency")),
-        "subtotal": fields.get("subtotal") or 0,
-        "discount": _sum(fields.get("total_discount_amounts")),
+        "currency": text(fields["currency"]),
+        "subtotal": fields["subtotal"],
+        "discount": _sum(fields["total_discount_amounts"]),
         "tax": _sum(taxes),
-        "total": fields.get("total") or 0,
-        "amount_due": fields.get("amount_due") or 0,
-        "amount_paid": fields.get("amount_paid") or 0,
-        "amount_remaining": fields.get("amount_remaining") or 0,
+        "total": fields["total"],
+        "amount_due": fields["amount_due"],
+        "amount_paid": fields["amount_paid"],
+        "amount_remaining": fields["amount_remaining"],
         "amount_credited": _credited(fields),
         "taxes": tuple(_tax(each) for each in taxes),
-        "discounts": tuple(_discount(each) for each in fields.get("total_discount_amounts") or []),
+        "discounts": tuple(_discount(each) for each in fields["total_discount_amounts"] or []),
     }
 
 
@@ -105,8 +106,8 @@ def _sum(amounts: list[Fields] | None) -> int:
 
 
 def _credited(fields: Fields) -> int:
-    before = fields.get("pre_payment_credit_notes_amount") or 0
-    after = fields.get("post_payment_credit_notes_amount") or 0
+    before = fields["pre_payment_credit_notes_amount"]
+    after = fields["post_payment_credit_notes_amount"]
     return int(before + after)
 
 
@@ -130,32 +131,32 @@ def _discount(fields: Fields) -> InvoiceDiscountSnapshot:
 
 def _parent(fields: Fields, detail: str, name: str) -> Any:
     """A field of ``parent.<detail>``, where an object says what it was made for."""
-    return ((fields.get("parent") or {}).get(detail) or {}).get(name)
+    return ((fields["parent"] or {}).get(detail) or {}).get(name)
 
 
 def _payment(fields: Fields) -> InvoicePaymentSnapshot:
-    intent = (fields.get("payment") or {}).get("payment_intent")
-    status = text(fields.get("status"))
+    intent = fields["payment"].get("payment_intent")
+    status = text(fields["status"])
     is_processing = isinstance(intent, dict) and intent.get("status") == PROCESSING
     return InvoicePaymentSnapshot(
         stripe_id=fields["id"],
         payment_stripe_id=reference(intent),
         status=PROCESSING if status == OPEN and is_processing else status,
-        currency=text(fields.get("currency")),
-        amount_requested=fields.get("amount_requested") or 0,
-        amount_paid=fields.get("amount_paid") or 0,
+        currency=text(fields["currency"]),
+        amount_requested=fields["amount_requested"],
+        amount_paid=fields["amount_paid"] or 0,
     )
 
 
 def _credit_note(fields: Fields) -> CreditNoteSnapshot:
     return CreditNoteSnapshot(
         stripe_id=fields["id"],
-        number=text(fields.get("number")),
-        status=text(fields.get("status")),
+        number=text(fields["number"]),
+        status=text(fields["status"]),
         reason=text(fields.get("reason")),
-        currency=text(fields.get("currency")),
-        amount=fields.get("total") or 0,
-        issued_at=instant(fields.get("effective_at") or fields["created"]),
+        currency=text(fields["currency"]),
+        amount=fields["total"],
+        issued_at=instant(fields["effective_at"] or fields["created"]),
     )
 
 
@@ -208,7 +209,8 @@ def _complete_listed(
     """As :func:`_complete`, for an invoice whose payments name their PaymentIntents by id only."""
     waiting = [payment["id"] for payment in invoice_payments.open_in(fields)]
     if not all(stripe_id in known for stripe_id in waiting):
-        fields["payments"] = {"data": invoice_payments.of_invoice(client, fields["id"])}
+        payments = invoice_payments.of_invoice(client, fields["id"])
+        fields["payments"] = {"data": payments, "has_more": False}
     elif waiting:
         listed = fields["payments"]
         listed["data"] = [known.get(each["id"], each) for each in listed["data"]]
@@ -216,17 +218,17 @@ def _complete_listed(
 
 
 def _lines(client: StripeClient, fields: Fields) -> list[Fields]:
-    listed = fields.get("lines") or {}
-    if not listed.get("has_more"):
-        return listed.get("data") or []
+    listed = fields["lines"]
+    if not listed["has_more"]:
+        return list(listed["data"])
     every = client.v1.invoices.line_items.list(fields["id"], {"limit": PAGE})
     return [plain(each) for each in every.auto_paging_iter()]
 
 
 def _payments(client: StripeClient, fields: Fields) -> list[Fields]:
-    listed = fields.get("payments") or {}
-    if not listed.get("has_more"):
-        return listed.get("data") or []
+    listed = fields["payments"]
+    if not listed["has_more"]:
+        return list(listed["data"])
     return invoice_payments.of_invoice(client, fields["id"])
 
 

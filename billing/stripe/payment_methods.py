@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from stripe import StripeClient
 
 from billing.stripe.errors import translate
-from billing.stripe.fields import Fields, plain, reference, text
+from billing.stripe.fields import Fields, named, plain, reference, text
+from billing.stripe.snapshots.base import Checked
 
 PAGE = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SavedMethod:
+class SavedMethod(Checked):
     """What a buyer recognises a method by. ``brand``, ``last4`` and the expiry are a card's;
     ``last4`` is a bank account's as well."""
 
@@ -34,7 +35,7 @@ def one(client: StripeClient, customer_stripe_id: str, stripe_id: str) -> SavedM
     """This method of the customer. Raises StripeObjectMissing when it is not theirs."""
     with translate():
         found = client.v1.customers.payment_methods.retrieve(customer_stripe_id, stripe_id)
-        return _method(plain(found))
+        return _method(named(found, "payment_method", stripe_id))
 
 
 def default(client: StripeClient, customer_stripe_id: str) -> str:
@@ -43,9 +44,9 @@ def default(client: StripeClient, customer_stripe_id: str) -> str:
     Raises StripeObjectMissing.
     """
     with translate():
-        customer = plain(client.v1.customers.retrieve(customer_stripe_id))
-    settings = customer.get("invoice_settings") or {}
-    return reference(settings.get("default_payment_method")) or ""
+        found = client.v1.customers.retrieve(customer_stripe_id)
+        settings = named(found, "customer", customer_stripe_id).get("invoice_settings") or {}
+        return reference(settings.get("default_payment_method")) or ""
 
 
 def _method(fields: Fields) -> SavedMethod:

@@ -10,7 +10,7 @@ from stripe import StripeClient
 
 from billing.stripe import disputes, pagination, refunds
 from billing.stripe.errors import translate
-from billing.stripe.fields import Fields, common, instant, moment, page, plain, reference, text
+from billing.stripe.fields import Fields, common, instant, moment, named, page, reference, text
 from billing.stripe.snapshots import PaymentSnapshot, UnreadableObject
 
 EXPAND = "latest_charge.refunds"
@@ -19,24 +19,24 @@ EXPAND = "latest_charge.refunds"
 def snapshot(
     fields: Fields, refund_fields: Sequence[Fields], dispute_fields: Sequence[Fields] = ()
 ) -> PaymentSnapshot:
-    charge = fields.get("latest_charge")
+    charge = fields["latest_charge"]
     charge = charge if isinstance(charge, dict) else {}
-    failure = fields.get("last_payment_error") or {}
+    failure = fields["last_payment_error"] or {}
     return PaymentSnapshot(
         **common(fields),
-        customer_stripe_id=reference(fields.get("customer")),
-        status=text(fields.get("status")),
-        currency=text(fields.get("currency")),
+        customer_stripe_id=reference(fields["customer"]),
+        status=text(fields["status"]),
+        currency=text(fields["currency"]),
         amount=fields["amount"],
-        amount_received=fields.get("amount_received") or 0,
+        amount_received=fields["amount_received"],
         failure_code=text(failure.get("decline_code") or failure.get("code")),
         failure_message=text(failure.get("message")),
-        paid_at=instant(charge["created"]) if charge.get("paid") else None,
+        paid_at=instant(charge["created"]) if charge and charge["paid"] else None,
         refunds=tuple(refunds.snapshot(each) for each in refund_fields),
         disputes=tuple(disputes.snapshot(each) for each in dispute_fields),
         client_secret=text(fields.get("client_secret")),
-        canceled_at=moment(fields.get("canceled_at")),
-        cancellation_reason=text(fields.get("cancellation_reason")),
+        canceled_at=moment(fields["canceled_at"]),
+        cancellation_reason=text(fields["cancellation_reason"]),
         payment_method_type=text((charge.get("payment_method_details") or {}).get("type")),
     )
 
@@ -81,15 +81,19 @@ def to_charge(params: Fields, *, payment_method: str) -> Fields:
 
 
 def made(fields: Fields) -> PaymentSnapshot:
-    """What Stripe answered to whoever made a PaymentIntent that nobody has confirmed yet."""
-    return snapshot(fields, [])
+    """What Stripe answered to whoever made a PaymentIntent that nobody has confirmed yet.
+
+    Raises StripeMalformed.
+    """
+    with translate():
+        return snapshot(fields, [])
 
 
 def retrieve(client: StripeClient, stripe_id: str) -> PaymentSnapshot:
     """What Stripe says now. Raises StripeObjectMissing."""
     with translate():
         intent = client.v1.payment_intents.retrieve(stripe_id, {"expand": [EXPAND]})
-        return _complete(client, plain(intent))
+        return _complete(client, named(intent, "payment_intent", stripe_id))
 
 
 def iterate(
@@ -104,11 +108,11 @@ def iterate(
 
 def _complete(client: StripeClient, fields: Fields) -> PaymentSnapshot:
     """With every refund: the ten that came along, or all of them when there are more."""
-    charge = fields.get("latest_charge")
-    charge = charge if isinstance(charge, dict) else {}
-    listed = charge.get("refunds") or {}
-    given_back = listed.get("data") or []
-    if listed.get("has_more"):
+    charge = fields["latest_charge"]
+    if charge is None:
+        return snapshot(fields, [])
+    given_back = charge["refunds"]["data"]
+    if charge["refunds"]["has_more"]:
         given_back = refunds.of_payment(client, fields["id"])
-    contested = disputes.of_payment(client, fields["id"]) if charge.get("disputed") else []
+    contested = disputes.of_payment(client, fields["id"]) if charge["disputed"] else []
     return snapshot(fields, given_back, contested)

@@ -8,10 +8,11 @@ from stripe.params import InvoiceCreatePreviewParams
 
 from billing.stripe.errors import StripeObjectMissing, translate
 from billing.stripe.fields import Fields, instant, plain, reference, text
+from billing.stripe.snapshots.base import Checked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PreviewLine:
+class PreviewLine(Checked):
     """``amount`` in minor units, before discounts and taxes."""
 
     description: str
@@ -24,7 +25,7 @@ class PreviewLine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PreviewSnapshot:
+class PreviewSnapshot(Checked):
     """What an invoice would say, when it would be made, and what it does to the balance.
 
     Amounts in minor units; a negative balance is a credit of the customer.
@@ -41,16 +42,19 @@ def preview(client: StripeClient, params: InvoiceCreatePreviewParams) -> Preview
     """The invoice that would follow; None when there would be none."""
     try:
         with translate():
-            fields = plain(client.v1.invoices.create_preview(params))
+            return _snapshot(plain(client.v1.invoices.create_preview(params)))
     except StripeObjectMissing:
         return None
-    balance, total = fields.get("starting_balance") or 0, fields.get("total") or 0
+
+
+def _snapshot(fields: Fields) -> PreviewSnapshot:
+    balance, total = fields["starting_balance"], fields["total"]
     return PreviewSnapshot(
         made_at=instant(fields["created"]),
-        amount_due=fields.get("amount_due") or 0,
+        amount_due=fields["amount_due"],
         balance_before=balance,
         balance_after=min(balance + total, 0),
-        lines=tuple(_line(line) for line in (fields.get("lines") or {}).get("data") or ()),
+        lines=tuple(_line(line) for line in fields["lines"]["data"]),
     )
 
 

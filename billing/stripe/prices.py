@@ -6,33 +6,33 @@ from stripe import StripeClient
 
 from billing.stripe import pagination
 from billing.stripe.errors import translate
-from billing.stripe.fields import Fields, common, page, plain, reference, text
+from billing.stripe.fields import Fields, common, named, page, reference, text
 from billing.stripe.snapshots import PriceSnapshot, UnreadableObject
 
 
 def snapshot(fields: Fields) -> PriceSnapshot:
     if fields.get("deleted"):
         return PriceSnapshot(stripe_id=fields["id"], deleted=True)
-    recurring = fields.get("recurring") or {}
+    recurring = fields["recurring"] or {}
     return PriceSnapshot(
         **common(fields),
-        product_stripe_id=reference(fields.get("product")) or "",
-        nickname=text(fields.get("nickname")),
-        type=text(fields.get("type")),
-        currency=text(fields.get("currency")),
-        unit_amount=fields.get("unit_amount"),
+        product_stripe_id=reference(fields["product"]) or "",
+        nickname=text(fields["nickname"]),
+        type=text(fields["type"]),
+        currency=text(fields["currency"]),
+        unit_amount=fields["unit_amount"],
         interval=text(recurring.get("interval")),
         interval_count=recurring.get("interval_count") or 1,
         usage_type=text(recurring.get("usage_type")),
         meter_stripe_id=text(recurring.get("meter")),
-        active=bool(fields.get("active")),
+        active=bool(fields["active"]),
     )
 
 
 def retrieve(client: StripeClient, stripe_id: str) -> PriceSnapshot:
     """What Stripe says now. Raises StripeObjectMissing."""
     with translate():
-        return snapshot(plain(client.v1.prices.retrieve(stripe_id)))
+        return snapshot(named(client.v1.prices.retrieve(stripe_id), "price", stripe_id))
 
 
 def iterate(

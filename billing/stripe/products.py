@@ -6,7 +6,7 @@ from stripe import StripeClient
 
 from billing.stripe import pagination
 from billing.stripe.errors import translate
-from billing.stripe.fields import Fields, common, page, plain, text
+from billing.stripe.fields import Fields, common, named, page, text
 from billing.stripe.snapshots import ProductSnapshot, UnreadableObject
 
 
@@ -15,16 +15,16 @@ def snapshot(fields: Fields) -> ProductSnapshot:
         return ProductSnapshot(stripe_id=fields["id"], deleted=True)
     return ProductSnapshot(
         **common(fields),
-        name=text(fields.get("name")),
-        description=text(fields.get("description")),
-        active=bool(fields.get("active")),
+        name=text(fields["name"]),
+        description=text(fields["description"]),
+        active=bool(fields["active"]),
     )
 
 
 def retrieve(client: StripeClient, stripe_id: str) -> ProductSnapshot:
     """What Stripe says now. Raises StripeObjectMissing."""
     with translate():
-        return snapshot(plain(client.v1.products.retrieve(stripe_id)))
+        return snapshot(named(client.v1.products.retrieve(stripe_id), "product", stripe_id))
 
 
 def iterate(

@@ -6,21 +6,21 @@ from stripe import StripeClient
 
 from billing.stripe import pagination
 from billing.stripe.errors import translate
-from billing.stripe.fields import Fields, common, moment, page, plain, reference, text
+from billing.stripe.fields import Fields, common, moment, named, page, reference, text
 from billing.stripe.snapshots import PromotionCodeSnapshot, UnreadableObject
 
 
 def snapshot(fields: Fields) -> PromotionCodeSnapshot:
-    limits = fields.get("restrictions") or {}
+    limits = fields["restrictions"] or {}
     return PromotionCodeSnapshot(
         **common(fields),
-        coupon_stripe_id=reference((fields.get("promotion") or {}).get("coupon")) or "",
-        code=text(fields.get("code")),
-        active=bool(fields.get("active")),
-        customer_stripe_id=reference(fields.get("customer")),
-        max_redemptions=fields.get("max_redemptions"),
-        times_redeemed=fields.get("times_redeemed") or 0,
-        expires_at=moment(fields.get("expires_at")),
+        coupon_stripe_id=reference((fields["promotion"] or {}).get("coupon")) or "",
+        code=text(fields["code"]),
+        active=bool(fields["active"]),
+        customer_stripe_id=reference(fields["customer"]),
+        max_redemptions=fields["max_redemptions"],
+        times_redeemed=fields["times_redeemed"] or 0,
+        expires_at=moment(fields["expires_at"]),
         first_time_transaction=bool(limits.get("first_time_transaction")),
         minimum_amount=limits.get("minimum_amount"),
         minimum_amount_currency=text(limits.get("minimum_amount_currency")),
@@ -30,7 +30,9 @@ def snapshot(fields: Fields) -> PromotionCodeSnapshot:
 def retrieve(client: StripeClient, stripe_id: str) -> PromotionCodeSnapshot:
     """What Stripe says now. Raises StripeObjectMissing."""
     with translate():
-        return snapshot(plain(client.v1.promotion_codes.retrieve(stripe_id)))
+        return snapshot(
+            named(client.v1.promotion_codes.retrieve(stripe_id), "promotion_code", stripe_id)
+        )
 
 
 def iterate(

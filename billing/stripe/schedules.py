@@ -9,7 +9,7 @@ from typing import Any
 from stripe import StripeClient
 
 from billing.stripe.errors import translate
-from billing.stripe.fields import Fields, plain, reference
+from billing.stripe.fields import Fields, named, reference
 from billing.stripe.snapshots import ScheduledItemSnapshot
 
 RUNNING = frozenset({"active", "not_started"})
@@ -20,7 +20,8 @@ KEPT = ("start_date", "trial_end", "metadata")
 def retrieve(client: StripeClient, stripe_id: str) -> Fields:
     """What Stripe says now, as plain fields. Raises StripeObjectMissing."""
     with translate():
-        return plain(client.v1.subscription_schedules.retrieve(stripe_id))
+        schedule = client.v1.subscription_schedules.retrieve(stripe_id)
+        return named(schedule, "subscription_schedule", stripe_id)
 
 
 def next_phase(schedule: Any) -> Fields:
@@ -54,20 +55,22 @@ def changed_at_renewal(
     """Parameters that leave the running phase as it is until ``ends`` and then bill ``items``,
     with ``params`` of the next phase.
 
-    They replace whatever was planned before. Nothing is prorated: a period is over.
+    They replace whatever was planned before. Nothing is prorated: a period is over. Raises
+    StripeMalformed for a schedule that has no running phase.
     """
-    running = schedule["current_phase"]["start_date"]
-    phase = next(each for each in schedule["phases"] if each["start_date"] == running)
+    with translate():
+        phase = _running_phase(schedule)
+        kept, discounts = _again(phase), _discounts(phase)
     return {
         "end_behavior": "release",
         "proration_behavior": "none",
         "phases": [
-            {**_again(phase), "end_date": ends, "proration_behavior": "none"},
+            {**kept, "end_date": ends, "proration_behavior": "none"},
             {
                 "items": items,
                 "duration": {"interval": interval, "interval_count": interval_count},
                 "proration_behavior": "none",
-                **_discounts(phase),
+                **discounts,
                 **params,
             },
         ],
@@ -75,16 +78,23 @@ def changed_at_renewal(
 
 
 def again(released: Fields) -> Fields:
-    """Parameters that plan what a released schedule had planned: what runs, and what follows."""
-    running, following = released["phases"][-2:]
+    """Parameters that plan what a released schedule had planned: what runs, and what follows.
+
+    Raises StripeMalformed for a schedule that had planned nothing.
+    """
+    with translate():
+        running, following = released["phases"][-2:]
+        phases = [{**_again(each), "end_date": each["end_date"]} for each in (running, following)]
     return {
         "end_behavior": "release",
         "proration_behavior": "none",
-        "phases": [
-            {**_again(phase), "end_date": phase["end_date"], "proration_behavior": "none"}
-            for phase in (running, following)
-        ],
+        "phases": [{**phase, "proration_behavior": "none"} for phase in phases],
     }
+
+
+def _running_phase(schedule: Fields) -> Fields:
+    began = schedule["current_phase"]["start_date"]
+    return {each["start_date"]: each for each in schedule["phases"]}[began]  # type: ignore[no-any-return]
 
 
 def _again(phase: Fields) -> Fields:

@@ -13,6 +13,7 @@ from billing.stripe.fields import (
     common,
     instant,
     moment,
+    named,
     page,
     plain,
     reference,
@@ -29,28 +30,28 @@ EXPAND = ("discounts", "schedule")
 
 def snapshot(fields: Fields, items: list[Fields]) -> SubscriptionSnapshot:
     periods = tuple(_item(item) for item in items)
-    pause = fields.get("pause_collection") or {}
-    planned = schedules.next_phase(fields.get("schedule"))
+    pause = fields["pause_collection"] or {}
+    planned = schedules.next_phase(fields["schedule"])
     return SubscriptionSnapshot(
         **common(fields),
         customer_stripe_id=reference(fields["customer"]) or "",
-        status=text(fields.get("status")),
-        currency=text(fields.get("currency")),
+        status=text(fields["status"]),
+        currency=text(fields["currency"]),
         started_at=instant(fields["start_date"]),
-        anchored_at=moment(fields.get("billing_cycle_anchor")),
-        trial_ends_at=moment(fields.get("trial_end")),
+        anchored_at=moment(fields["billing_cycle_anchor"]),
+        trial_ends_at=moment(fields["trial_end"]),
         cancel_at=_cancel_at(fields, periods),
-        canceled_at=moment(fields.get("canceled_at")),
-        ended_at=moment(fields.get("ended_at")),
-        latest_invoice_stripe_id=reference(fields.get("latest_invoice")),
+        canceled_at=moment(fields["canceled_at"]),
+        ended_at=moment(fields["ended_at"]),
+        latest_invoice_stripe_id=reference(fields["latest_invoice"]),
         items=periods,
         pause_behavior=text(pause.get("behavior")),
         resumes_at=moment(pause.get("resumes_at")),
-        schedule_stripe_id=reference(fields.get("schedule")),
+        schedule_stripe_id=reference(fields["schedule"]),
         scheduled_at=moment(planned.get("start_date")),
         scheduled_items=schedules.items(planned),
-        discounts=discounts.snapshots(fields.get("discounts")),
-        automatic_tax=bool((fields.get("automatic_tax") or {}).get("enabled")),
+        discounts=discounts.snapshots(fields["discounts"]),
+        automatic_tax=bool(fields["automatic_tax"]["enabled"]),
     )
 
 
@@ -80,7 +81,8 @@ def keeping(client: StripeClient, stripe_id: str) -> Fields:
 
 
 def _read(client: StripeClient, stripe_id: str) -> Fields:
-    return plain(client.v1.subscriptions.retrieve(stripe_id, {"expand": list(EXPAND)}))
+    subscription = client.v1.subscriptions.retrieve(stripe_id, {"expand": list(EXPAND)})
+    return named(subscription, "subscription", stripe_id)
 
 
 def _item(fields: Fields) -> SubscriptionItemSnapshot:
@@ -97,9 +99,9 @@ def _item(fields: Fields) -> SubscriptionItemSnapshot:
 
 def _cancel_at(fields: Fields, items: tuple[SubscriptionItemSnapshot, ...]) -> datetime | None:
     """``cancel_at``; older objects only say that it ends with the period of their items."""
-    if fields.get("cancel_at") is not None:
+    if fields["cancel_at"] is not None:
         return instant(fields["cancel_at"])
-    if fields.get("cancel_at_period_end") and items:
+    if fields["cancel_at_period_end"] and items:
         return max(item.period_end for item in items)
     return None
 
@@ -107,7 +109,7 @@ def _cancel_at(fields: Fields, items: tuple[SubscriptionItemSnapshot, ...]) -> d
 def _complete(client: StripeClient, fields: Fields) -> SubscriptionSnapshot:
     """With every item: the page that came along, or all of them when there are more."""
     items = fields["items"]["data"]
-    if fields["items"].get("has_more"):
+    if fields["items"]["has_more"]:
         every = client.v1.subscription_items.list({"subscription": fields["id"], "limit": PAGE})
         items = [plain(item) for item in every.auto_paging_iter()]
     return snapshot(fields, items)

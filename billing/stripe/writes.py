@@ -17,6 +17,15 @@ from billing.stripe.errors import StripeRefused, translate
 from billing.stripe.fields import Fields, our_id, plain
 
 PAGE = 100
+OBJECTS = {
+    "checkout_session": "checkout.session",
+    "meter": "billing.meter",
+    "meter_event": "billing.meter_event",
+    "meter_event_adjustment": "billing.meter_event_adjustment",
+    "portal_configuration": "billing_portal.configuration",
+    "portal_session": "billing_portal.session",
+}
+"""Stripe's names of the objects that operations make or change, where ours differ."""
 
 Send = Callable[[Any, str, Any, Any], Any]
 """From the client, the object that is changed (empty when one is made), parameters and options."""
@@ -32,7 +41,8 @@ class Write:
     the answer, ``target``, or the name of a parameter. ``since`` lists what an operation makes;
     without it nothing is made that could be looked for. ``gone_is_done`` is for operations that
     Stripe refuses the second time because the first has ended the object. ``known`` is how its
-    refusal begins of something that it has already, which is as good as done.
+    refusal begins of something that it has already, which is as good as done. ``identity`` is the
+    member by which an answer is known; ``needs`` are members without which it is of no use.
     """
 
     send: Send
@@ -40,6 +50,8 @@ class Write:
     since: Since | None = None
     gone_is_done: bool = False
     known: str = ""
+    identity: str = "id"
+    needs: tuple[str, ...] = ()
 
 
 def _since(service: Callable[[Any], Any], *parents: str, **always: str) -> Since:
@@ -85,6 +97,7 @@ WRITES: dict[str, Write] = {
         send=lambda client, target, params, options: client.v1.billing_portal.sessions.create(
             params, options
         ),
+        needs=("url",),
     ),
     "product.create": Write(
         send=lambda client, target, params, options: client.v1.products.create(params, options),
@@ -114,6 +127,7 @@ WRITES: dict[str, Write] = {
         ),
         news=("checkout_session", "id"),
         since=_since(lambda client: client.v1.checkout.sessions, "customer"),
+        needs=("url", "expires_at"),
     ),
     "checkout_session.expire": Write(
         send=lambda client, target, params, options: client.v1.checkout.sessions.expire(
@@ -127,6 +141,7 @@ WRITES: dict[str, Write] = {
         ),
         news=("payment_intent", "id"),
         since=_since(lambda client: client.v1.payment_intents, "customer"),
+        needs=("client_secret", "status", "amount"),
     ),
     "payment_intent.cancel": Write(
         send=lambda client, target, params, options: client.v1.payment_intents.cancel(
@@ -220,11 +235,13 @@ WRITES: dict[str, Write] = {
             params, options
         ),
         known="An event already exists with identifier",
+        identity="identifier",
     ),
     "meter_event_adjustment.create": Write(
         send=lambda client, target, params, options: (
             client.v1.billing.meter_event_adjustments.create(params, options)
         ),
+        identity="event_name",
     ),
     "promotion_code.update": Write(
         send=lambda client, target, params, options: client.v1.promotion_codes.update(
@@ -238,16 +255,36 @@ WRITES: dict[str, Write] = {
 def send(
     client: StripeClient, operation: str, *, target: str, params: Fields, idempotency_key: str
 ) -> Fields:
-    """Ask Stripe once; its answer as plain data. Raises the errors of ``billing.stripe.errors``."""
+    """Ask Stripe once; its answer as plain data. Raises the errors of ``billing.stripe.errors``.
+
+    An answer that does not say what was made or changed is StripeMalformed: it may have been done.
+    """
     write = WRITES[operation]
     options = {"idempotency_key": idempotency_key}
     try:
         with translate():
-            return plain(write.send(client, target, _in_order(params), options))
+            fields = plain(write.send(client, target, _in_order(params), options))
+            _check(operation, fields, target)
+            return fields
     except StripeRefused as refusal:
         if write.known and write.known in refusal.detail:
             return params
         raise
+
+
+def _check(operation: str, fields: Fields, target: str) -> None:
+    """Raises ValueError for an answer of another object, or without what it is needed for."""
+    noun, _, verb = operation.partition(".")
+    write = WRITES[operation]
+    identity = fields[write.identity]
+    is_named = isinstance(identity, str) and identity != ""
+    is_changed = bool(target) and verb != "create"
+    if not is_named or (is_changed and identity != target):
+        raise ValueError(f"{operation} was answered with another object.")
+    if fields["object"] != OBJECTS.get(noun, noun):
+        raise ValueError(f"{operation} was answered with a {fields['object']}.")
+    if any(fields[name] is None for name in write.needs):
+        raise ValueError(f"{operation} was answered without what it is needed for.")
 
 
 def find(
@@ -257,8 +294,12 @@ def find(
     listed = WRITES[operation].since
     assert listed is not None
     with translate():
-        every = (plain(each) for each in listed(client, params, int(since.timestamp())))
-        return next((fields for fields in every if our_id(fields) == row_id), None)
+        for each in listed(client, params, int(since.timestamp())):
+            fields = plain(each)
+            _check(operation, fields, "")
+            if our_id(fields) == row_id:
+                return fields
+    return None
 
 
 def _in_order(value: Any) -> Any:

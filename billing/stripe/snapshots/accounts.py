@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from billing.stripe.snapshots.base import Checked
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EventSnapshot:
+class EventSnapshot(Checked):
     """One entry of Stripe's list of events; ``payload`` is the whole event as plain data."""
 
     stripe_id: str
@@ -15,7 +17,7 @@ class EventSnapshot:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AccountSnapshot:
+class AccountSnapshot(Checked):
     """The account behind a secret key."""
 
     stripe_id: str

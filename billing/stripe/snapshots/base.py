@@ -3,11 +3,21 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from billing.stripe.snapshots import member_types
 from common.errors import DomainError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Snapshot:
+class Checked:
+    """Data whose members have the types that they are declared with, or there is none."""
+
+    def __post_init__(self) -> None:
+        """Raises TypeError."""
+        member_types.check(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot(Checked):
     """One object at Stripe. ``deleted`` objects carry nothing but their id."""
 
     stripe_id: str

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from billing.stripe.snapshots.base import Snapshot
+from billing.stripe.snapshots.base import Checked, Snapshot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class InvoiceLineSnapshot:
+class InvoiceLineSnapshot(Checked):
     stripe_id: str
     description: str
     price_stripe_id: str | None
@@ -25,7 +25,7 @@ class InvoiceLineSnapshot:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TaxSnapshot:
+class TaxSnapshot(Checked):
     """``is_inclusive``: the price contains it, so that it adds nothing to the total."""
 
     amount: int
@@ -34,7 +34,7 @@ class TaxSnapshot:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class InvoiceDiscountSnapshot:
+class InvoiceDiscountSnapshot(Checked):
     """What one discount takes off; a discount that Stripe has forgotten names no coupon."""
 
     amount: int
@@ -43,7 +43,7 @@ class InvoiceDiscountSnapshot:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class InvoicePaymentSnapshot:
+class InvoicePaymentSnapshot(Checked):
     """Which PaymentIntent settles the invoice; None for money that came another way.
 
     ``status`` is ``processing`` where Stripe says ``open`` while a bank has yet to answer.
@@ -58,7 +58,7 @@ class InvoicePaymentSnapshot:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CreditNoteSnapshot:
+class CreditNoteSnapshot(Checked):
     """``amount`` with taxes."""
 
     stripe_id: str

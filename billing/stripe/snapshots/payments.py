@@ -3,14 +3,14 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from billing.stripe.snapshots.base import Snapshot
+from billing.stripe.snapshots.base import Checked, Snapshot
 
 REFUND_GONE = frozenset({"failed", "canceled"})
 """A refund in one of these states gave nothing back; any other counts in full."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RefundSnapshot:
+class RefundSnapshot(Checked):
     stripe_id: str
     our_id: str | None
     status: str
@@ -28,7 +28,7 @@ class RefundSnapshot:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DisputeSnapshot:
+class DisputeSnapshot(Checked):
     stripe_id: str
     status: str
     currency: str

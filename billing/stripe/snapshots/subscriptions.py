@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from billing.stripe.snapshots.base import Snapshot
+from billing.stripe.snapshots.base import Checked, Snapshot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SubscriptionItemSnapshot:
+class SubscriptionItemSnapshot(Checked):
     stripe_id: str
     price_stripe_id: str
     product_stripe_id: str
@@ -17,7 +17,7 @@ class SubscriptionItemSnapshot:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ScheduledItemSnapshot:
+class ScheduledItemSnapshot(Checked):
     """What a subscription will be billed for from a later date on."""
 
     price_stripe_id: str
@@ -25,7 +25,7 @@ class ScheduledItemSnapshot:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DiscountSnapshot:
+class DiscountSnapshot(Checked):
     """A coupon at work; ``ends_at`` is None while nothing ends it."""
 
     stripe_id: str

@@ -209,3 +209,52 @@ def test_parallel_clicks_open_one_page(tenant: Tenant, project: Project) -> None
     assert len(tenant.at_stripe("customer")) == 1
     assert len(tenant.at_stripe("checkout.session")) == len(opened)
     assert Checkout.objects.for_project(project).count() == len(opened)
+
+
+@pytest.mark.parametrize("trouble", ["rate_limit", "unavailable", "page"])
+def test_a_lone_trouble_within_a_request_is_overcome(tenant: Tenant, trouble: str) -> None:
+    price = tenant.price()
+    for path in ("/v1/customers", "/v1/checkout/sessions"):
+        if trouble == "rate_limit":
+            tenant.stripe.fail(trouble, path=path)
+        else:
+            body = (
+                '{"error": {"type": "api_error"}}' if trouble == "unavailable" else "<h1>503</h1>"
+            )
+            tenant.stripe.fail("malformed_before", path=path, status=503, body=body)
+    assert tenant.api.post("/checkout", order(price)).status_code == 201
+    assert not tenant.stripe.world.faults.describe()
+
+
+@pytest.mark.parametrize("member", ["id", "object", "url", "expires_at", "status"])
+def test_a_page_whose_answer_is_malformed_is_opened_once(tenant: Tenant, member: str) -> None:
+    price = tenant.price()
+    tenant.stripe.fail(
+        "malformed_after", path="/v1/checkout/sessions", without=[member], times=AFTER_ALL_TRIES
+    )
+    headers = {"Idempotency-Key": "order-1"}
+    refused = tenant.api.post("/checkout", order(price), headers=headers)
+    assert (refused.status_code, refused.json()["code"]) == (503, "stripe-unavailable")
+    assert refused.headers["Retry-After"]
+    assert not Checkout.objects.across_projects().get().stripe_id
+    tenant.stripe.world.faults.clear()
+    made = tenant.api.post("/checkout", order(price), headers=headers)
+    assert made.status_code == 201
+    (session,) = tenant.at_stripe("checkout.session")
+    assert (made.json()["stripe_id"], made.json()["url"]) == (session["id"], session["url"])
+
+
+@pytest.mark.parametrize("member", ["id", "client_secret", "amount", "metadata"])
+def test_a_payment_whose_answer_is_malformed_is_made_once(tenant: Tenant, member: str) -> None:
+    tenant.stripe.fail(
+        "malformed_after", path="/v1/payment_intents*", without=[member], times=AFTER_ALL_TRIES
+    )
+    body = {"amount": {"amount": 500, "currency": "usd"}, "user_id": "alice"}
+    headers = {"Idempotency-Key": "pay-1"}
+    refused = tenant.api.post("/payments", body, headers=headers)
+    assert (refused.status_code, refused.json().get("code")) == (503, "stripe-unavailable")
+    tenant.stripe.world.faults.clear()
+    made = tenant.api.post("/payments", body, headers=headers)
+    assert made.status_code == 201, made.content
+    (intent,) = tenant.at_stripe("payment_intent")
+    assert made.json()["client_secret"] == intent["client_secret"]

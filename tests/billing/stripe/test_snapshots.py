@@ -30,7 +30,13 @@ FIXTURES = Path(__file__).with_name("published_fixtures.json")
 EPOCH = 1_800_000_000
 MOMENT = datetime(2027, 1, 15, 8, tzinfo=UTC)
 
+
+def published(kind: str) -> dict[str, Any]:
+    return dict(json.loads(FIXTURES.read_text())[kind])
+
+
 PAYMENT: dict[str, Any] = {
+    **published("payment_intent"),
     "id": "pi_1",
     "amount": 1000,
     "amount_received": 1000,
@@ -47,6 +53,7 @@ ITEM: dict[str, Any] = {
     "current_period_end": EPOCH + 86400,
 }
 SUBSCRIPTION: dict[str, Any] = {
+    **published("subscription"),
     "id": "sub_1",
     "customer": "cus_1",
     "status": "active",
@@ -56,7 +63,8 @@ SUBSCRIPTION: dict[str, Any] = {
 
 
 def refund(amount: int, status: str) -> dict[str, Any]:
-    return {"id": f"re_{amount}", "amount": amount, "status": status, "created": EPOCH}
+    made = {"id": f"re_{amount}", "amount": amount, "status": status, "created": EPOCH}
+    return {**published("refund"), **made}
 
 
 def test_only_refunds_that_give_back_count() -> None:
@@ -80,7 +88,6 @@ def test_a_payment_without_a_paid_charge(charge: Any) -> None:
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        ({}, None),
         ({"cancel_at": None, "cancel_at_period_end": False}, None),
         ({"cancel_at": EPOCH}, MOMENT),
         ({"cancel_at": EPOCH, "cancel_at_period_end": True}, MOMENT),
@@ -104,13 +111,14 @@ def test_the_running_period_stands_on_the_items() -> None:
 def test_unknown_words_are_kept() -> None:
     found = subscriptions.snapshot({**SUBSCRIPTION, "status": "hibernating"}, [])
     assert found.status == "hibernating"
-    price = prices.snapshot({"id": "price_1", "type": "auction", "recurring": {"interval": "moon"}})
+    told = {"type": "auction", "recurring": {"interval": "moon"}, "unit_amount": None}
+    price = prices.snapshot({**published("price"), **told})
     assert (price.type, price.interval, price.unit_amount) == ("auction", "moon", None)
 
 
 def test_metadata_is_the_tenants_and_our_id_is_ours() -> None:
     metadata = {"tollgate_id": "prod_1", "tollgate_other": "x", "tier": "1"}
-    found = products.snapshot({"id": "prod_s", "metadata": metadata})
+    found = products.snapshot({**published("product"), "metadata": metadata})
     assert (found.our_id, found.metadata) == ("prod_1", {"tier": "1"})
 
 
@@ -204,10 +212,6 @@ def test_more_refunds_than_come_along(stripe: SandboxStripe) -> None:
         client.v1.refunds.create({"payment_intent": intent.id, "amount": 100})
     found = payments.retrieve(client, intent.id)
     assert (len(found.refunds), found.amount_refunded) == (13, 1300)
-
-
-def published(kind: str) -> dict[str, Any]:
-    return dict(json.loads(FIXTURES.read_text())[kind])
 
 
 def test_stripes_published_fixtures_can_be_read() -> None:

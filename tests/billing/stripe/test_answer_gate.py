@@ -1,0 +1,118 @@
+"""The gate: what is no answer of Stripe's, and what is sent again while time is left."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import stripe as sdk
+from requests.structures import CaseInsensitiveDict
+
+from billing.stripe import answer_gate
+from billing.stripe.answer_gate import AnswerGate
+from billing.stripe.errors import StripeBusy, StripeUnavailable, translate
+
+OK = (200, {"id": "prod_1", "object": "product"}, {})
+BUSY = (429, {"error": {"type": "invalid_request_error", "code": "rate_limit"}}, {})
+AWAY = (503, {"error": {"type": "api_error"}}, {})
+BROKEN = (500, {"error": {"type": "api_error"}}, {"Stripe-Should-Retry": "false"})
+
+
+class Scripted(sdk.HTTPClient):
+    """A Stripe that answers what it is told to, one answer after the other."""
+
+    name = "scripted"
+
+    def __init__(self, *answers: Any, took: Callable[[], object] = lambda: None) -> None:
+        super().__init__()
+        self.answers, self.sent, self.took = list(answers), [], took
+
+    def request(self, method: str, url: str, headers: Any, post_data: Any = None) -> Any:  # type: ignore[override]
+        self.sent.append((method, headers.get("Idempotency-Key")))
+        self.took()
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        status, body, headers = answer
+        text = body if isinstance(body, str) else json.dumps(body)
+        return text, status, CaseInsensitiveDict({"Request-Id": "req_9", **headers})
+
+
+class Bench:
+    def __init__(self, *answers: Any, **how: Any) -> None:
+        self.stripe = Scripted(*answers, **how)
+        self.pauses: list[float] = []
+        self.busy = 0
+        gate = AnswerGate(self.stripe, on_busy=self._busy, sleep=self.pauses.append)
+        self.v1 = sdk.StripeClient("sk_test_x", http_client=gate, max_network_retries=0).v1
+
+    def _busy(self) -> None:
+        self.busy += 1
+
+
+def lost() -> sdk.APIConnectionError:
+    return sdk.APIConnectionError("lost", should_retry=True)  # type: ignore[no-untyped-call]
+
+
+@pytest.mark.parametrize("first", [BUSY, AWAY, lost(), (200, "null", {}), (404, "<h1>", {})])
+def test_a_lone_trouble_is_not_even_noticed(first: Any) -> None:
+    bench = Bench(first, OK)
+    assert bench.v1.products.create({"name": "Pro"}).id == "prod_1"
+    (_, once), (_, again) = bench.stripe.sent
+    assert once == again
+    assert len(bench.pauses) == 1
+    assert bench.busy == (first is BUSY)
+
+
+@pytest.mark.parametrize(("answer", "error"), [(BUSY, StripeBusy), (AWAY, StripeUnavailable)])
+def test_three_tries_and_no_more(answer: Any, error: type[Exception]) -> None:
+    bench = Bench(answer, answer, answer, OK)
+    with pytest.raises(error), translate():
+        bench.v1.products.retrieve("prod_1")
+    assert len(bench.stripe.sent) == 3
+    assert sum(bench.pauses) <= answer_gate.TIME
+
+
+@pytest.mark.parametrize("headers", [{"Stripe-Should-Retry": "false"}, {"Retry-After": "30"}])
+def test_what_stripe_does_not_want_again_is_not_sent_again(headers: dict[str, str]) -> None:
+    status, body, _ = BUSY
+    bench = Bench((status, body, headers), OK)
+    with pytest.raises(StripeUnavailable), translate():
+        bench.v1.products.retrieve("prod_1")
+    assert len(bench.stripe.sent) == 1
+
+
+def test_an_error_that_is_kept_under_the_key_is_not_sent_again() -> None:
+    bench = Bench(BROKEN, OK)
+    with pytest.raises(StripeUnavailable), translate():
+        bench.v1.products.create({"name": "Pro"})
+    assert len(bench.stripe.sent) == 1
+
+
+def test_nothing_is_sent_again_once_the_time_is_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(answer_gate.time, "monotonic", lambda: clock[0])
+
+    def take() -> None:
+        clock[0] += answer_gate.TIME
+
+    bench = Bench(AWAY, OK, took=take)
+    with pytest.raises(StripeUnavailable), translate():
+        bench.v1.products.retrieve("prod_1")
+    assert len(bench.stripe.sent) == 1
+
+
+@pytest.mark.parametrize("answer", [AWAY, lost(), (200, "<html>", {})])
+def test_deleting_is_not_repeated_without_knowing(answer: Any) -> None:
+    """It has no idempotency key: the second answer would say that there is no such object."""
+    bench = Bench(answer, OK)
+    with pytest.raises(StripeUnavailable), translate():
+        bench.v1.products.delete("prod_1")
+    assert len(bench.stripe.sent) == 1
+    assert Bench(BUSY, OK).v1.products.delete("prod_1").id == "prod_1"
+
+
+def test_what_is_no_answer_keeps_the_id_of_its_request() -> None:
+    page = (404, "<h1>Not found</h1>", {})
+    with pytest.raises(StripeUnavailable, match=r"to request req_9 was no answer .* \(HTTP 404\)"):
+        Bench(page, page, page).v1.products.retrieve("prod_1")
