@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from billing import representation
 from billing.api import repeats
 from billing.api.fields import IdField
-from billing.models.portal import Cancellation
+from billing.models.portal import Cancellation, PortalSettings
 from billing.selectors import portal as stored
 from billing.selectors.portal import Obstacle
 from billing.services import portal
@@ -98,6 +98,13 @@ class EligibilitySerializer(serializers.Serializer[Any]):
     )
 
 
+class OfferedSerializer(serializers.Serializer[Any]):
+    """A plan to change to, at one of these prices: the user sees those in their currency."""
+
+    product = serializers.CharField()
+    prices = serializers.ListField(child=serializers.CharField())
+
+
 class PortalConfigurationSerializer(serializers.Serializer[Any]):
     """What users may do in the portal."""
 
@@ -108,6 +115,11 @@ class PortalConfigurationSerializer(serializers.Serializer[Any]):
     payment_methods = serializers.BooleanField()
     invoices = serializers.BooleanField()
     default_return_url = serializers.CharField(allow_null=True)
+    offered = OfferedSerializer(
+        many=True,
+        help_text="What users can change to. Stripe takes no metered prices, and of each product "
+        "one price for each currency and interval: the newest.",
+    )
 
 
 class PortalChangeSerializer(StrictSerializer):
@@ -205,8 +217,7 @@ class PortalConfigurationViewSet(ProjectViewSet):
         responses=PortalConfigurationSerializer,
     )
     def retrieve(self, request: Request) -> Response:
-        row = stored.settings_of(self.calling_project)
-        return Response(representation.portal_settings(row))
+        return self._shown(stored.settings_of(self.calling_project))
 
     @extend_schema(
         operation_id="portal_configuration_update",
@@ -222,7 +233,11 @@ class PortalConfigurationViewSet(ProjectViewSet):
             actor=self.actor,
             at=timezone.now(),
         )
-        return Response(representation.portal_settings(row))
+        return self._shown(row)
+
+    def _shown(self, row: PortalSettings) -> Response:
+        offers = portal.offered(project=self.calling_project)
+        return Response(representation.portal_settings(row, offers))
 
 
 def flow(said: dict[str, Any]) -> Flow | None:

@@ -1,10 +1,13 @@
 """What a project lets its users do in the portal."""
 
+from collections.abc import Sequence
+
 from billing.models import PortalSettings
 from billing.representation.values import Json
+from billing.selectors.portal import Offered
 
 
-def portal_settings(row: PortalSettings) -> Json:
+def portal_settings(row: PortalSettings, offers: Sequence[Offered]) -> Json:
     return {
         "headline": row.headline or None,
         "cancellation": row.cancellation,
@@ -13,4 +16,8 @@ def portal_settings(row: PortalSettings) -> Json:
         "payment_methods": row.payment_methods,
         "invoices": row.invoices,
         "default_return_url": row.default_return_url or None,
+        "offered": [
+            {"product": each.product.pk, "prices": [price.pk for price in each.prices]}
+            for each in offers
+        ],
     }

@@ -1,6 +1,8 @@
 """Whether a user can be sent to the portal, and what awaits them there."""
 
+from dataclasses import dataclass
 from enum import StrEnum
+from operator import attrgetter
 
 from django.conf import settings
 
@@ -61,30 +63,58 @@ def buyer(*, customer: Customer, account: StripeAccount) -> StripeCustomer | Non
     return stripe_customers.known(customer=customer, account=account)
 
 
-def offered(*, project: Project, account: StripeAccount, products: list[str]) -> list[Product]:
-    """Products between which the portal lets users change, each with its ``portal_prices``.
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """A product between which the portal lets users change, and its prices, the oldest first."""
 
-    Those named, or all, as far as they are on sale; the oldest, if Stripe cannot take them all.
+    product: Product
+    prices: list[Price]
+
+
+def offered(
+    *, project: Project, account: StripeAccount, products: list[str], currency: str = ""
+) -> list[Offered]:
+    """Between which products the portal lets users change, and at which prices.
+
+    Those named, or all, as far as they are on sale; the oldest, if Stripe cannot take them all. In
+    this ``currency`` only, if there is one: others are not for a user who pays in it. Stripe takes
+    no metered price, and one price of each interval of a product: the newest.
     """
     rows = Product.objects.for_project(project).filter(
         account=account, stripe_id__isnull=False, active=True, custom_price=False
     )
     if products:
         rows = rows.filter(pk__in=products)
-    prices = _prices(project).filter(product__in=rows).order_by("id")
+    prices = _prices(project).filter(product__in=rows)
+    newest: dict[tuple[str, str, str, int], Price] = {}
+    for price in prices.filter(currency=currency) if currency else prices:
+        key = (price.product_id, price.currency, price.interval, price.interval_count)
+        newest[key] = price
     by_product: dict[str, list[Price]] = {}
-    for price in prices:
+    for price in sorted(newest.values(), key=attrgetter("pk")):
         by_product.setdefault(price.product_id, []).append(price)
-    found = list(rows.filter(pk__in=by_product).order_by("id")[:MOST_PRODUCTS])
-    for each in found:
-        each.portal_prices = by_product[each.pk]  # type: ignore[attr-defined]  # read by the service
-    return found
+    found = rows.filter(pk__in=by_product).order_by("id")[:MOST_PRODUCTS]
+    return [Offered(each, by_product[each.pk]) for each in found]
+
+
+def currency_of(buyer: StripeCustomer) -> str:
+    """The currency in which the buyer subscribes; empty while there is none.
+
+    Stripe keeps a customer to one, and our copy of the customer may be older than a subscription.
+    """
+    subscriptions = Subscription.objects.for_project(buyer.project_id).filter(
+        account_id=buyer.account_id, customer_id=buyer.customer_id
+    )
+    newest = subscriptions.order_by("-id").values_list("currency", flat=True).first()
+    return buyer.currency or newest or ""
 
 
 def _prices(project: Project) -> ProjectQuerySet[Price]:
-    return Price.objects.for_project(project).filter(
-        stripe_id__isnull=False, active=True, type=PriceType.RECURRING
+    """Every price that Stripe takes into a portal, the oldest first."""
+    rows = Price.objects.for_project(project).filter(
+        stripe_id__isnull=False, active=True, type=PriceType.RECURRING, meter__isnull=True
     )
+    return rows.order_by("id")
 
 
 def _has_key(account: StripeAccount) -> bool:

@@ -13,12 +13,15 @@ from typing import Any
 from django.db import IntegrityError, transaction
 
 from billing.errors import PortalNotAvailable, SubscriptionEnded
-from billing.models import StripeAccount, Subscription
+from billing.models import StripeAccount, StripeCustomer, Subscription
+from billing.models.outbound import Outbound
 from billing.models.portal import Cancellation, PortalConfiguration, PortalSettings
 from billing.selectors import catalog, portal, subscriptions
-from billing.selectors.portal import Obstacle
+from billing.selectors.portal import Obstacle, Offered
 from billing.services import intents, return_urls, stripe_accounts
 from billing.stripe import portal as stripe_portal
+from billing.stripe.client import client_for
+from billing.stripe.errors import StripeRefused
 from billing.stripe.fields import Fields
 from common.errors import Invalid
 from events.services import audit
@@ -114,30 +117,77 @@ def open_session(
     buyer = portal.buyer(customer=customer, account=account)
     assert buyer is not None  # has bought
     assert buyer.stripe_id is not None
-    data = _flow_data(project, customer, said, flow, back) if flow is not None else None
-    made = intents.change(
-        project_id=project.pk,
-        account=account,
-        operation=stripe_portal.CREATE_SESSION,
-        subject=buyer.pk,
-        target=buyer.stripe_id,
-        params=stripe_portal.session(
-            customer=buyer.stripe_id,
-            configuration=_configuration(project, account, said, at=at),
-            return_url=back,
-            flow=data,
-        ),
-        request=request,
-        at=at,
-    )
+    offers = _offers(project, account, said, currency=portal.currency_of(buyer))
+    data = _flow_data(project, customer, said, flow, back, offers) if flow is not None else None
+    row = _configuration(project, account, said, offers, at=at)
+    made = _session(buyer, row, back, data, request, at)
     return str(made["url"])
 
 
+def offered(*, project: Project) -> list[Offered]:
+    """Between which products, and at which prices, users may change in the portal."""
+    account = stripe_accounts.account_for(project)
+    return _offers(project, account, portal.settings_of(project))
+
+
+def _session(
+    buyer: StripeCustomer,
+    row: PortalConfiguration,
+    back: str,
+    data: Fields | None,
+    request: str,
+    at: datetime,
+) -> Fields:
+    """Stripe's link; a portal that somebody has switched off there is switched on again first."""
+    try:
+        return _ask_session(buyer, row, back, data, request, at)
+    except StripeRefused:
+        if stripe_portal.is_active(client_for(row.account), str(row.stripe_id)):
+            raise
+    _ask(row, stripe_portal.CHANGE_CONFIGURATION, str(row.stripe_id), {"active": True}, request, at)
+    return _ask_session(buyer, row, back, data, request, at)
+
+
+def _ask_session(
+    buyer: StripeCustomer,
+    row: PortalConfiguration,
+    back: str,
+    data: Fields | None,
+    request: str,
+    at: datetime,
+) -> Fields:
+    customer = str(buyer.stripe_id)
+    params = stripe_portal.session(
+        customer=customer, configuration=str(row.stripe_id), return_url=back, flow=data
+    )
+    return _ask(buyer, stripe_portal.CREATE_SESSION, customer, params, request, at)
+
+
+def _ask(
+    subject: Outbound, operation: str, target: str, params: Fields, request: str, at: datetime
+) -> Fields:
+    return intents.change(
+        project_id=subject.project_id,
+        account=subject.account,
+        operation=operation,
+        subject=subject.pk,
+        target=target,
+        params=params,
+        request=request,
+        at=at,
+    )
+
+
 def _configuration(
-    project: Project, account: StripeAccount, said: PortalSettings, *, at: datetime
-) -> str:
-    """Stripe's id of the portal that holds what the settings come to now; made if need be."""
-    params = _content(project, account, said)
+    project: Project,
+    account: StripeAccount,
+    said: PortalSettings,
+    offers: list[Offered],
+    *,
+    at: datetime,
+) -> PortalConfiguration:
+    """The portal at Stripe that holds what the settings come to now; made if need be."""
+    params = _content(account, said, offers)
     told = json.dumps(params, sort_keys=True, separators=(",", ":"))
     digest = hashlib.sha256(told.encode()).hexdigest()
     rows = PortalConfiguration.objects.for_project(project)
@@ -151,22 +201,29 @@ def _configuration(
             row = same.get()
     if not row.stripe_id:
         intents.make(row, operation=stripe_portal.CREATE_CONFIGURATION, params=params, at=at)
-    return row.stripe_id or ""
+    return row
 
 
-def _content(project: Project, account: StripeAccount, said: PortalSettings) -> Fields:
-    products = []
-    if said.plan_changes:
-        products = portal.offered(project=project, account=account, products=said.products)
+def _offers(
+    project: Project, account: StripeAccount, said: PortalSettings, *, currency: str = ""
+) -> list[Offered]:
+    if not said.plan_changes:
+        return []
+    return portal.offered(
+        project=project, account=account, products=said.products, currency=currency
+    )
+
+
+def _content(account: StripeAccount, said: PortalSettings, offers: list[Offered]) -> Fields:
     return stripe_portal.configuration(
         headline=said.headline,
         cancels=MODES.get(Cancellation(said.cancellation), ""),
         offers=[
             stripe_portal.Offer(
-                product=each.stripe_id or "",
-                prices=[price.stripe_id or "" for price in each.portal_prices],  # type: ignore[attr-defined]  # selectors.portal.offered
+                product=each.product.stripe_id or "",
+                prices=[price.stripe_id or "" for price in each.prices],
             )
-            for each in products
+            for each in offers
         ],
         payment_methods=said.payment_methods,
         invoices=said.invoices,
@@ -176,7 +233,12 @@ def _content(project: Project, account: StripeAccount, said: PortalSettings) -> 
 
 
 def _flow_data(
-    project: Project, customer: Customer, said: PortalSettings, flow: Flow, back: str
+    project: Project,
+    customer: Customer,
+    said: PortalSettings,
+    flow: Flow,
+    back: str,
+    offers: list[Offered],
 ) -> Fields:
     """Stripe's words for the flow. Raises Invalid for what the settings do not offer."""
     offered = {
@@ -194,12 +256,13 @@ def _flow_data(
         raise SubscriptionEnded("Open a new checkout to subscribe again.")
     target: dict[str, Any] = {"subscription": row.stripe_id}
     if flow.type == "subscription_update_confirm":
-        target["items"] = [_item(project, row, flow)]
+        target["items"] = [_item(project, row, flow, offers)]
     return stripe_portal.flow(flow.type, return_url=back, **target)
 
 
-def _item(project: Project, row: Subscription, flow: Flow) -> Fields:
-    """What the subscription's item for the product is to become."""
+def _item(project: Project, row: Subscription, flow: Flow, offers: list[Offered]) -> Fields:
+    """What the subscription's item for the product is to become. Raises Invalid for a price that
+    the portal does not offer."""
     item = next(
         each
         for each in row.items.all()
@@ -207,5 +270,10 @@ def _item(project: Project, row: Subscription, flow: Flow) -> Fields:
     )
     price = catalog.price(project=project, price_id=flow.price) if flow.price else item.price
     assert price is not None
+    if price != item.price and not any(price in each.prices for each in offers):
+        raise Invalid(
+            "The portal does not offer this price: GET /portal/configuration says which.",
+            field="flow/price",
+        )
     quantity = {} if price.is_metered else {"quantity": flow.quantity or item.quantity}
     return {"id": item.stripe_id, "price": price.stripe_id, **quantity}

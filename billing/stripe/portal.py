@@ -3,11 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from billing.stripe.fields import Fields
+from stripe import StripeClient
+
+from billing.stripe.errors import translate
+from billing.stripe.fields import Fields, plain
 
 MOST_PRODUCTS = 10
 """Stripe's limit of products between which a portal lets customers change."""
 CREATE_CONFIGURATION = "portal_configuration.create"
+CHANGE_CONFIGURATION = "portal_configuration.update"
 CREATE_SESSION = "portal_session.create"
 
 
@@ -17,6 +21,13 @@ class Offer:
 
     product: str
     prices: Sequence[str]
+
+
+def is_active(client: StripeClient, stripe_id: str) -> bool:
+    """Whether links into this portal can be made. Raises StripeObjectMissing."""
+    with translate():
+        found = plain(client.v1.billing_portal.configurations.retrieve(stripe_id))
+    return bool(found.get("active"))
 
 
 def configuration(

@@ -93,6 +93,11 @@ WRITES: dict[str, Write] = {
             {"limit": PAGE}
         ).auto_paging_iter(),
     ),
+    "portal_configuration.update": Write(
+        send=lambda client, target, params, options: client.v1.billing_portal.configurations.update(
+            target, params, options
+        ),
+    ),
     "portal_session.create": Write(
         send=lambda client, target, params, options: client.v1.billing_portal.sessions.create(
             params, options

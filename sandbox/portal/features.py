@@ -111,3 +111,17 @@ def _check_offer(tx: Transaction, offer: Object, param: str) -> None:
             raise invalid(
                 "Only recurring prices that are not metered can be offered here.", param=name
             )
+    _check_intervals(tx, offer, param)
+
+
+def _check_intervals(tx: Transaction, offer: Object, param: str) -> None:
+    """One price of each interval, or customers could not tell them apart."""
+    rhythms = [
+        (price["recurring"]["interval"], price["recurring"]["interval_count"])
+        for price in (tx.get("price", id) for id in offer["prices"])
+        if price
+    ]
+    if len(set(rhythms)) < len(rhythms):
+        raise invalid(
+            "Prices of one product must have different billing intervals.", param=f"{param}[prices]"
+        )

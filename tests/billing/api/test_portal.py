@@ -95,7 +95,13 @@ def test_the_configuration_holds_for_the_next_portal(
         "invoices": True,
         "default_return_url": None,
     }
-    assert tenant.api.get("/portal/configuration").json() == usual
+    shown = tenant.api.get("/portal/configuration").json()
+    offered = shown.pop("offered")
+    assert shown == usual
+    assert [(each["product"], each["prices"]) for each in offered] == [
+        (plans[0]["product"], [plans[0]["id"], plans[1]["id"]]),
+        (plans[2]["product"], [plans[2]["id"]]),
+    ]
     team = plans[2]["product"]
     wanted = {
         "headline": "Acme, your plan",
@@ -105,8 +111,9 @@ def test_the_configuration_holds_for_the_next_portal(
         "default_return_url": ACCOUNT,
     }
     answer = tenant.api.patch("/portal/configuration", wanted)
-    assert (answer.status_code, answer.json()) == (200, usual | wanted)
-    assert tenant.api.get("/portal/configuration").json() == usual | wanted
+    expected = usual | wanted | {"offered": offered[1:]}
+    assert (answer.status_code, answer.json()) == (200, expected)
+    assert tenant.api.get("/portal/configuration").json() == expected
     entry = AuditEntry.objects.get(action="portal.configure")
     assert (entry.before, entry.after) == ({n: usual[n] or "" for n in wanted} | {
         "products": [], "invoices": True, "cancellation": "period_end"}, wanted)  # fmt: skip
@@ -227,4 +234,46 @@ def test_a_portal_is_made_once_whatever_stripe_does(
         clock.advance(seconds=int(answer.headers["Retry-After"]) + 61)
     assert answer.status_code == 201
     [made] = tenant.at_stripe(CONFIGURATION)
+    assert session_of(tenant)["configuration"] == made["id"]
+
+
+def test_what_the_portal_cannot_offer_is_left_out(
+    tenant: Tenant, plans: list[dict[str, Any]]
+) -> None:
+    """A metered price on sale, and the older of two prices of one interval."""
+    pro, meter = {"id": plans[0]["product"]}, tenant.meter("calls")
+    metered = tenant.price(tenant.product("By use"), 2, meter=meter["code"])
+    newer = tenant.price(pro, 3900)
+    euros = tenant.price(pro, 3500, currency="eur")
+    opened(tenant)
+    [made] = tenant.at_stripe(CONFIGURATION)
+    offers = made["features"]["subscription_update"]["products"]
+    assert [each["prices"] for each in offers] == [
+        [plans[1]["stripe_id"], newer["stripe_id"]],
+        [plans[2]["stripe_id"]],
+    ]
+    offered = tenant.api.get("/portal/configuration").json()["offered"]
+    assert [each["prices"] for each in offered] == [
+        [plans[1]["id"], newer["id"], euros["id"]],
+        [plans[2]["id"]],
+    ]
+    for price in (metered, euros):
+        flow = {
+            "type": "subscription_update_confirm",
+            "product": pro["id"],
+            "price": price["id"],
+        }
+        refused = tenant.api.post("/portal", {"user_id": "alice", "flow": flow})
+        assert (refused.status_code, refused.json()["code"]) == (422, "invalid")
+    assert len(tenant.at_stripe(SESSION)) == 1
+
+
+@pytest.mark.usefixtures("plans")
+def test_a_portal_that_was_switched_off_in_the_dashboard_is_switched_on(tenant: Tenant) -> None:
+    opened(tenant)
+    [made] = tenant.at_stripe(CONFIGURATION)
+    tenant.stripe.v1.billing_portal.configurations.update(made["id"], {"active": False})
+    assert opened(tenant) == session_of(tenant)["url"]
+    [again] = tenant.at_stripe(CONFIGURATION)
+    assert (again["id"], again["active"]) == (made["id"], True)
     assert session_of(tenant)["configuration"] == made["id"]
