@@ -7,6 +7,7 @@ from billing.services import (
     carts,
     coupon_coverage,
     customer_copies,
+    default_methods,
     forwarding,
     intent_history,
     intents,
@@ -41,6 +42,11 @@ def close_carts() -> None:
 @shared_task(name="billing.confine_coupons")
 def confine_coupons() -> None:
     coupon_coverage.confine_due(at=timezone.now())
+
+
+@shared_task(name="billing.follow_default_methods")
+def follow_default_methods() -> None:
+    default_methods.follow_due(at=timezone.now())
 
 
 @shared_task(name="billing.finish_intents")

@@ -61,7 +61,8 @@ class PaymentMethodsViewSet(ProjectViewSet):
         responses=PaymentMethodsSerializer,
     )
     def make_default(self, request: Request, user_id: str, method: str) -> Response:
-        """For later off-session payments, and for renewals that name no other."""
+        """For later off-session payments, and for the renewals of every live subscription: each is
+        told of it at once, or within a minute when Stripe is slow."""
         payment_methods.make_default(
             customer=self._customer(user_id),
             account=self._account,

@@ -18,6 +18,15 @@ class StripeCustomer(Outbound):
     currency = models.CharField(max_length=3, blank=True)
     balance = models.BigIntegerField(default=0, help_text="Minor units; negative is a credit.")
     delinquent = models.BooleanField(default=False)
+    default_method = models.CharField(
+        max_length=255,
+        null=True,
+        blank=True,
+        help_text="What pays unless told otherwise; null while Stripe has not been asked.",
+    )
+    subscriptions_follow_at = models.DateTimeField(
+        null=True, blank=True, help_text="When subscriptions are to be told of a new default."
+    )
     deleted_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
@@ -31,7 +40,14 @@ class StripeCustomer(Outbound):
             ),
             *tenant_links("billing_stripecustomer", [("customer", "projects.Customer")]),
         ]
-        indexes = [models.Index(fields=["account", "stripe_id"], name="owner_by_stripe_customer")]
+        indexes = [
+            models.Index(fields=["account", "stripe_id"], name="owner_by_stripe_customer"),
+            models.Index(
+                fields=["subscriptions_follow_at"],
+                condition=models.Q(subscriptions_follow_at__isnull=False),
+                name="default_method_to_follow",
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.stripe_id or self.pk

@@ -2,18 +2,23 @@
 
 from datetime import datetime
 
+import structlog
+
 from billing.errors import NoPaymentMethod
 from billing.models import StripeAccount, StripeCustomer
+from billing.models.sync_object import Kind
 from billing.selectors import stripe_customers
-from billing.services import intents
+from billing.services import default_methods, intents, sync
 from billing.stripe import payment_methods
 from billing.stripe.client import client_for
 from billing.stripe.errors import StripeObjectMissing
 from billing.stripe.payment_methods import SavedMethod
-from common.errors import NotFound
+from common.errors import DomainError, NotFound
 from common.ids import new_id
 from events.services import audit
 from projects.models import Customer
+
+log = structlog.get_logger(__name__)
 
 DEFAULT = "default"
 """Stands for the user's default method, else the one saved last."""
@@ -57,7 +62,8 @@ def choose(*, buyer: StripeCustomer | None, wanted: str) -> str:
 def make_default(
     *, customer: Customer, account: StripeAccount, stripe_id: str, actor: str, at: datetime
 ) -> None:
-    """From now on the user pays with this method unless told otherwise; subscriptions as well.
+    """From now on the user pays with this method unless told otherwise, the renewals of every live
+    subscription as well: these at once, or as soon as Stripe answers.
 
     Raises NotFound, StripeUnavailable.
     """
@@ -73,6 +79,18 @@ def make_default(
         request=new_id("req"),
         at=at,
     )
+    _bring_subscriptions(buyer, at)
+
+
+def _bring_subscriptions(buyer: StripeCustomer, at: datetime) -> None:
+    """Also those that had another method while this one was the default already."""
+    rows = StripeCustomer.objects.for_project(buyer.project_id).filter(pk=buyer.pk)
+    rows.update(subscriptions_follow_at=at)
+    try:
+        sync.now(account=buyer.account, kind=Kind.CUSTOMER, stripe_id=str(buyer.stripe_id), at=at)
+        default_methods.follow(buyer=rows.select_related("account").get(), at=at)
+    except DomainError as error:
+        log.warning("default_method_waits", customer=buyer.pk, error=error.code)
 
 
 def detach(

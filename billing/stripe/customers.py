@@ -6,8 +6,10 @@ from stripe import StripeClient
 
 from billing.stripe import pagination
 from billing.stripe.errors import translate
-from billing.stripe.fields import Fields, common, named, page, text
+from billing.stripe.fields import Fields, common, named, page, reference, text
 from billing.stripe.snapshots import CustomerSnapshot, UnreadableObject
+
+DEFAULT = "default_payment_method"
 
 
 def snapshot(fields: Fields) -> CustomerSnapshot:
@@ -20,6 +22,7 @@ def snapshot(fields: Fields) -> CustomerSnapshot:
         currency=text(fields["currency"]),
         balance=fields["balance"],
         delinquent=bool(fields["delinquent"]),
+        default_method=reference((fields.get("invoice_settings") or {}).get(DEFAULT)) or "",
     )
 
 

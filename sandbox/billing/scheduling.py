@@ -12,7 +12,7 @@ from sandbox.billing import (
     phases,
     proration,
 )
-from sandbox.errors import invalid
+from sandbox.errors import invalid, refuse_unsupported
 from sandbox.objects import Object, Params
 from sandbox.transaction import Transaction
 
@@ -58,6 +58,25 @@ def change(tx: Transaction, schedule: Object, params: Params) -> None:
     _plan_end(tx, schedule, subscription)
 
 
+def change_defaults(tx: Transaction, schedule: Object, sent: Params) -> None:
+    """What each phase sets on the subscription that says nothing else: how it is paid."""
+    refuse_unsupported(sent, *(set(sent) - {"default_payment_method"}))
+    if "default_payment_method" in sent:
+        subscription = _subscription_of(tx, schedule)
+        customer = tx.param_object("customer", subscription["customer"], param="customer")
+        method = changing.own_method(tx, customer, sent)
+        schedule["default_settings"]["default_payment_method"] = method
+
+
+def _pay_as(tx: Transaction, schedule: Object, subscription: Object, phase: Object) -> None:
+    """A phase that begins sets the subscription's own payment method, or that of the schedule."""
+    settings = schedule["default_settings"]
+    method = phase["default_payment_method"] or settings["default_payment_method"]
+    if method and method != subscription["default_payment_method"]:
+        with tx.updating(subscription, UPDATED):
+            subscription["default_payment_method"] = method
+
+
 def follow(tx: Transaction, schedule: Object) -> None:
     """The current phase is over: enter the next one, or end as the schedule says."""
     subscription = _subscription_of(tx, schedule)
@@ -67,6 +86,7 @@ def follow(tx: Transaction, schedule: Object) -> None:
         return
     with tx.updating(schedule, "subscription_schedule.updated"):
         schedule["current_phase"] = _span(following)
+    _pay_as(tx, schedule, subscription, following)
     at_renewal = subscription["status"] in ("trialing", "active", "past_due", "unpaid") and (
         cycle.next_renewal(subscription) <= tx.now
     )

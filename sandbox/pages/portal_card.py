@@ -15,7 +15,6 @@ from sandbox.pages import form as forms
 from sandbox.pages.form import Form
 from sandbox.pages.offered_cards import OFFERED
 from sandbox.pages.portal_visit import Visit, visiting
-from sandbox.portal import plans
 from sandbox.resources import payment_methods, setup_intents
 
 if TYPE_CHECKING:
@@ -75,22 +74,12 @@ def _set_up(visit: Visit, form: Form, request: Request) -> Object:
 
 
 def _use(visit: Visit, intent: Object) -> Response:
-    """The card pays what the customer has: their own default, and that of each subscription."""
+    """The card is the customer's default. A subscription that has one of its own keeps it: Stripe's
+    portal changes ``invoice_settings`` of the customer."""
     tx, method = visit.tx, intent["payment_method"]
     visit.record["intents"].remove(intent["id"])
     with tx.updating(visit.customer, "customer.updated"):
         visit.customer["invoice_settings"]["default_payment_method"] = method
-
-    def pays_itself(subscription: Object) -> bool:
-        return bool(
-            subscription["customer"] == visit.customer["id"]
-            and subscription["status"] in (*plans.RUNNING, "paused")
-            and subscription["default_payment_method"]
-        )
-
-    for subscription in tx.all("subscription", pays_itself):
-        with tx.updating(subscription, "customer.subscription.updated"):
-            subscription["default_payment_method"] = method
     return visit.finish("card")
 
 

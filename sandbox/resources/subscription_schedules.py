@@ -21,7 +21,7 @@ from sandbox.transaction import Transaction
 
 routes = Routes()
 
-UNSUPPORTED = ("billing_mode", "customer_account", "default_settings", "pause_schedules")
+UNSUPPORTED = ("billing_mode", "customer_account", "pause_schedules")
 OPEN = ("not_started", "active")
 MOMENTS = ("canceled_at", "completed_at", "released_at")
 
@@ -29,7 +29,7 @@ MOMENTS = ("canceled_at", "completed_at", "released_at")
 @routes.post("/v1/subscription_schedules", SubscriptionScheduleCreateParams)
 def create(tx: Transaction, params: Params) -> Object:
     """From a subscription that runs; its phases are then changed by an update, as at Stripe."""
-    refuse_unsupported(params, *UNSUPPORTED)
+    refuse_unsupported(params, *UNSUPPORTED, "default_settings")
     if "from_subscription" not in params:
         if "customer" in params:
             raise invalid(
@@ -63,6 +63,7 @@ def update(tx: Transaction, params: Params, id: str) -> Object:
     _require_open(schedule, "update")
     with tx.updating(schedule, "subscription_schedule.updated"):
         merge_metadata(schedule, params.get("metadata"))
+        scheduling.change_defaults(tx, schedule, params.get("default_settings", {}))
     if set(params) & {"phases", "end_behavior"}:
         scheduling.change(tx, schedule, params)
     return schedule

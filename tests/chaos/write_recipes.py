@@ -346,6 +346,9 @@ RECIPES: dict[str, Callable[[Bench], Case]] = {
     "customer.update": lambda bench: bench.labels(str(bench.buyer.stripe_id), bench.v1.customers),
     "customer.delete": deleted_customer,
     "portal_configuration.create": portal,
+    "portal_configuration.update": lambda bench: bench.labels(
+        bench.portal, bench.v1.billing_portal.configurations
+    ),
     "portal_session.create": visit,
     "product.create": product,
     "product.update": lambda bench: bench.labels(str(bench.product.stripe_id), bench.v1.products),

@@ -1,5 +1,6 @@
 """The customer at Stripe: the row that decides who owns what hangs off it."""
 
+from dataclasses import replace
 from datetime import datetime
 
 from billing.models import StripeAccount, StripeCustomer, Subscription, SyncObject
@@ -40,6 +41,7 @@ def _plan(account: StripeAccount, owner: Owner, snapshot: CustomerSnapshot) -> P
             "currency": snapshot.currency,
             "balance": snapshot.balance,
             "delinquent": snapshot.delinquent,
+            "default_method": snapshot.default_method,
             "deleted_at": None,
         },
     )
@@ -56,9 +58,13 @@ def _gone(row: StripeCustomer, at: datetime) -> Values:
 def _carry_out(planned: Plan[StripeCustomer], customer: Customer | None, at: datetime) -> None:
     """Also reads again what depends on it: foreign objects of this customer are ours now, and
     Stripe ends the subscriptions of a customer that it deletes. Stripe is told what the customer
-    used before it knew them."""
-    planned.write(at=at)
+    used before it knew them. Subscriptions follow a default payment method that has changed."""
     row = planned.row
+    before, after = row.default_method, planned.values.get("default_method")
+    if before is not None and after and after != before:
+        planned = replace(planned, values={**planned.values, "subscriptions_follow_at": at})
+        enqueue("billing.follow_default_methods")
+    planned.write(at=at)
     if row.deleted_at is not None:
         _reread_subscriptions(row)
     elif row.stripe_id:

@@ -14,3 +14,5 @@ class CustomerSnapshot(Snapshot):
     currency: str = ""
     balance: int = 0
     delinquent: bool = False
+    default_method: str = ""
+    """Stripe's id of the payment method that pays unless told otherwise."""

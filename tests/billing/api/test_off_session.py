@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from billing.models import Payment
+from billing.models import Payment, StripeCustomer
+from billing.services import default_methods
 from events.models import AuditEntry
 from projects.models import Project
 from sandbox import buyer
@@ -176,3 +177,73 @@ def test_a_bank_debit_is_answered_days_later(
         True,
     )
     assert outbox.types(project, "payment.") == ["payment.created", f"payment.{status}"]
+
+
+def own_methods(tenant: Tenant) -> set[str]:
+    return {each["default_payment_method"] for each in tenant.at_stripe("subscription")}
+
+
+def test_a_new_default_pays_the_renewals(
+    tenant: Tenant, clock: Clock, drain: Drain, project: Project
+) -> None:
+    """Checkout gives each subscription a card of its own; both follow, one with a schedule too."""
+    prices = [tenant.price(tenant.product(), amount) for amount in (500, 900)]
+    smaller = tenant.price({"id": prices[0]["product"]}, 400)
+    for price in prices:
+        tenant.sell(price)
+    path = f"/subscriptions/alice/{prices[0]['product']}"
+    assert tenant.api.patch(path, {"price": smaller["id"]}).json()["scheduled_change"] is not None
+    old = own_methods(tenant)
+    new = attach(tenant, "pm_card_mastercard")
+    path = f"/customers/alice/payment-methods/{new}/default"
+    assert tenant.api.post(path).status_code == 200
+    assert own_methods(tenant) == {new}
+    assert new not in old
+    drain()
+    clock.advance(days=31)
+    drain()
+    paid = [each for each in tenant.at_stripe("charge") if each["payment_method"] == new]
+    assert sorted(each["amount"] for each in paid) == [400, 900]
+    assert default_methods.follow_due(at=clock.now) == 0
+
+
+@pytest.mark.parametrize("fault", ["timeout_before", "timeout_after"])
+def test_a_default_reaches_subscriptions_once_stripe_answers(
+    tenant: Tenant, clock: Clock, fault: str
+) -> None:
+    for name in ("A", "B"):
+        tenant.sell(tenant.price(tenant.product(name)))
+    new = attach(tenant, "pm_card_mastercard")
+    tenant.stripe.fail(fault, method="POST", path="/v1/subscriptions/*", times=3)
+    path = f"/customers/alice/payment-methods/{new}/default"
+    assert tenant.api.post(path).status_code == 200
+    assert own_methods(tenant) != {new}
+    clock.advance(seconds=61)
+    assert default_methods.follow_due(at=clock.now) == 1
+    assert own_methods(tenant) == {new}
+    assert default_methods.follow_due(at=clock.now) == 0
+
+
+def test_a_default_that_the_user_chooses_at_stripe(
+    tenant: Tenant, neighbour: Tenant, clock: Clock, drain: Drain
+) -> None:
+    """In the portal, say. What an account had before we read it for the first time stays."""
+    neighbour.sell(neighbour.price())
+    tenant.sell(tenant.price())
+    drain()
+    new = attach(tenant, "pm_card_mastercard")
+    (customer,) = {
+        tenant.stripe.v1.payment_methods.retrieve(new).customer,
+    }
+    chosen: Any = {"invoice_settings": {"default_payment_method": new}}
+    tenant.stripe.v1.customers.update(str(customer), chosen)
+    drain()
+    assert default_methods.follow_due(at=clock.now) == 1
+    assert [each["default_payment_method"] == new for each in tenant.at_stripe("subscription")] == [
+        False,
+        True,
+    ]
+    StripeCustomer.objects.across_projects().update(default_method=None)
+    tenant.stripe.v1.customers.update(str(customer), {"metadata": {"x": "y"}})
+    drain()
+    assert default_methods.follow_due(at=clock.now) == 0
