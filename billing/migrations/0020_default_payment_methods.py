@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("billing", "0015_discounts_of_shared_accounts"),
+        ("billing", "0019_what_periods_follow"),
         ("projects", "0005_idempotency_leases"),
     ]
 
