@@ -120,6 +120,8 @@ DENY = dialogs.describe(
     "Take access away",
     "Beats everything that gives the feature, until it is ended.",
     submit="Show what will change",
+    keep="Leave access as it is",
+    has_preview=True,
 )
 
 
@@ -145,7 +147,7 @@ def _decide(
         return dialogs.again(request, form, dialog)
     if form.cleaned_data["previewed"] != form.fingerprint:
         form.preview(timezone.now())
-        return dialogs.again(request, form, {**dialog, "form_submit_text": submit})
+        return dialogs.confirm(request, form, dialog, submit=submit)
     return dialogs.attempt(request, form, dialog, lambda: _act(request, customer, form))
 
 

@@ -20,6 +20,7 @@ ARCHIVE = dialogs.describe(
     "Take the price off sale",
     "Nobody can buy at it any more. Who pays it goes on paying it.",
     submit="Take off sale",
+    keep="Keep on sale",
 )
 RESTORE = dialogs.describe("Put the price on sale", "It can be bought again.", submit="Put on sale")
 

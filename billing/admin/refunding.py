@@ -51,6 +51,14 @@ class RefundForm(dialogs.Dialog):
         return _minor_units(typed, self.payment.currency)
 
     @property
+    def money(self) -> Money:
+        """What is given back if the form is sent."""
+        assert self.payment is not None
+        amount = self.cleaned_data["amount"]
+        left = refunds.refundable(self.payment)
+        return Money(left if amount is None else amount, self.payment.currency)
+
+    @property
     def fingerprint(self) -> str:
         payment, said = self.payment, self.cleaned_data
         assert payment is not None
@@ -61,10 +69,9 @@ class RefundForm(dialogs.Dialog):
     def preview(self) -> None:
         """Show what sending the form once more will change."""
         assert self.payment is not None
-        amount = self.cleaned_data["amount"]
         refund: dict[str, Any] = {
             "payment": self.payment,
-            "amount": refunds.refundable(self.payment) if amount is None else amount,
+            "amount": self.money.amount,
             "at": timezone.now(),
         }
         self.effects = decisions.effects(refund_effects.of_refund(**refund))
@@ -82,6 +89,8 @@ REFUND = dialogs.describe(
     "Stripe gives the money back to whatever it came from. Access follows each product's policy.",
     submit="Show what will change",
     form=RefundForm,
+    keep="Give nothing back",
+    has_preview=True,
 )
 
 
@@ -89,7 +98,7 @@ def refund(request: HttpRequest, form: RefundForm) -> HttpResponse:
     """First the form, then the form with its effects, then the act."""
     if form.cleaned_data["previewed"] != form.fingerprint:
         form.preview()
-        return dialogs.again(request, form, {**REFUND, "form_submit_text": "Refund"})
+        return dialogs.confirm(request, form, REFUND, submit=f"Refund {form.money}")
     return dialogs.attempt(request, form, REFUND, lambda: _act(request, form))
 
 

@@ -23,7 +23,12 @@ APPLY = dialogs.describe(
     "subscriptions that were found are moved one by one.",
     submit="Apply",
 )
-DISCARD = dialogs.describe("Discard", "It is kept, and nobody carries it out.", submit="Discard")
+DISCARD = dialogs.describe(
+    "Discard the plan",
+    "It is kept, and nobody carries it out.",
+    submit="Discard the plan",
+    keep="Keep the plan",
+)
 RECOMPUTE = dialogs.describe(
     "Recompute holders",
     "Everybody who holds the product is looked at again, from our own rows. Stripe is not asked.",

@@ -47,7 +47,11 @@ CONNECT = dialogs.describe(
     form=ConnectForm,
 )
 ROTATE = dialogs.describe(
-    "Replace the secret key", "Stripe is asked whose key this is.", submit="Replace", form=KeyForm
+    "Replace the secret key",
+    "Stripe is asked whose key this is.",
+    submit="Replace",
+    form=KeyForm,
+    keep="Keep the key",
 )
 ADD_SECRET = dialogs.describe(
     "Add a signing secret",

@@ -24,6 +24,7 @@ GIVE_UP = dialogs.describe(
     "Give up",
     "Stripe is never asked for this again. Look at Stripe first: an earlier try may have done it.",
     submit="Give up",
+    keep="Keep it open",
 )
 
 

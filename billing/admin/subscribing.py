@@ -71,15 +71,42 @@ class PauseForm(SubscriptionForm):
 
 
 def _dialog(
-    title: str, description: str, form: type[SubscriptionForm] = SubscriptionForm
+    title: str,
+    description: str,
+    form: type[SubscriptionForm] = SubscriptionForm,
+    *,
+    keep: str = "",
 ) -> dict[str, Any]:
-    return dialogs.describe(title, description, submit="Show what will change", form=form)
+    return dialogs.describe(
+        title,
+        description,
+        submit="Show what will change",
+        form=form,
+        keep=keep,
+        has_preview=True,
+    )
 
 
-CANCEL = _dialog("Cancel", "Gives no money back. What is planned for it is dropped.", CancelForm)
-PAUSE = _dialog("Pause", "It gives nothing and bills nothing until it is resumed.", PauseForm)
-RESUME = _dialog("Resume", "It gives what was bought, and bills again.")
-UNDO = _dialog("Undo the planned change", "The subscription goes on as it is.")
+CANCEL = _dialog(
+    "Cancel subscription",
+    "Gives no money back. What is planned for it is dropped.",
+    CancelForm,
+    keep="Keep subscription",
+)
+PAUSE = _dialog(
+    "Pause subscription",
+    "It gives nothing and bills nothing until it is resumed.",
+    PauseForm,
+    keep="Keep it running",
+)
+RESUME = _dialog("Resume subscription", "It gives what was bought, and bills again.")
+UNDO = _dialog(
+    "Undo the planned change", "The subscription goes on as it is.", keep="Keep the planned change"
+)
+CANCEL_SUBMITS = {
+    When.NOW: "Cancel subscription now",
+    When.PERIOD_END: "Cancel at the end of the period",
+}
 
 Act = Callable[..., Subscription]
 
@@ -91,7 +118,8 @@ def cancel(request: HttpRequest, form: CancelForm) -> HttpResponse:
     effects = subscription_effects.of_end(
         subscription=row, at=now if when is When.NOW else ends - SECOND
     )
-    return _decide(request, form, CANCEL, effects, subscriptions.cancel, when=when)
+    dialog = {**CANCEL, "title": CANCEL_SUBMITS[when]}
+    return _decide(request, form, dialog, effects, subscriptions.cancel, when=when)
 
 
 def pause(request: HttpRequest, form: PauseForm) -> HttpResponse:
@@ -128,7 +156,7 @@ def _decide(
     """First the form, then the form with its effects, then the act."""
     if form.cleaned_data["previewed"] != form.fingerprint:
         form.show(effects)
-        return dialogs.again(request, form, {**dialog, "form_submit_text": dialog["title"]})
+        return dialogs.confirm(request, form, dialog, submit=dialog["title"])
 
     def carry_out() -> HttpResponse:
         reason = form.cleaned_data["reason"]

@@ -49,14 +49,28 @@ class Dialog(BaseDialogForm):  # type: ignore[misc]  # unfold carries no types
 
 
 def describe(
-    title: str, description: str, *, submit: str, form: type[BaseDialogForm] = Dialog
+    title: str,
+    description: str,
+    *,
+    submit: str,
+    form: type[BaseDialogForm] = Dialog,
+    keep: str = "",
+    has_preview: bool = False,
 ) -> dict[str, Any]:
-    """The ``dialog`` argument of unfold's ``action``."""
+    """The ``dialog`` argument of unfold's ``action``.
+
+    ``keep`` is for what takes something away: the words on the button that leaves it as it is
+    (*Keep subscription*). The button that does it is red then; with a preview, only the one that
+    follows the preview (:func:`confirm`).
+    """
     return {
         "title": title,
         "description": description,
         "form_class": form,
         "form_submit_text": submit,
+        "dismiss": keep or "Close",
+        "is_destructive": bool(keep),
+        "variant": "danger" if keep and not has_preview else "primary",
     }
 
 
@@ -87,6 +101,14 @@ def again(request: HttpRequest, form: BaseDialogForm, dialog: dict[str, Any]) ->
     """The same dialog once more, with what the form now has to say."""
     context = {"dialog": dialog, "form": form, "form_submit_text": dialog["form_submit_text"]}
     return show(request, "unfold/helpers/dialog.html", context)
+
+
+def confirm(
+    request: HttpRequest, form: BaseDialogForm, dialog: dict[str, Any], *, submit: str
+) -> HttpResponse:
+    """The same dialog with its preview; ``submit`` says what sending it once more does."""
+    variant = "danger" if dialog["is_destructive"] else "primary"
+    return again(request, form, {**dialog, "form_submit_text": submit, "variant": variant})
 
 
 def attempt(

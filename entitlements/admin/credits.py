@@ -49,7 +49,8 @@ GIVE = dialogs.describe(
 TAKE_BACK = dialogs.describe(
     "Take back what is left",
     "What was spent stays spent; what is reserved follows if it is given back.",
-    submit="Take back",
+    submit="Take back what is left",
+    keep="Leave the credits",
 )
 
 

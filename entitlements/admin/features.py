@@ -78,7 +78,8 @@ CHANGE = dialogs.describe("Change feature", "", submit="Change", form=ChangeForm
 ARCHIVE = dialogs.describe(
     "Archive feature",
     "Nothing new may refer to it. Who has it keeps it.",
-    submit="Archive",
+    submit="Archive feature",
+    keep="Keep feature",
 )
 RESTORE = dialogs.describe("Restore feature", "It may be sold and granted again.", submit="Restore")
 

@@ -74,7 +74,10 @@ FOLLOWS = (
 GIVE = dialogs.describe("Give everybody a feature", FOLLOWS, submit="Give", form=GiveForm)
 CHANGE = dialogs.describe("Change what everybody has", FOLLOWS, submit="Change", form=ChangeForm)
 END = dialogs.describe(
-    "End for everybody", f"Who has it from elsewhere keeps that. {FOLLOWS}", submit="End"
+    "End for everybody",
+    f"Who has it from elsewhere keeps that. {FOLLOWS}",
+    submit="End for everybody",
+    keep="Keep for everybody",
 )
 
 

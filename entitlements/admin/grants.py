@@ -65,6 +65,7 @@ REVOKE = dialogs.describe(
     "End this grant",
     "It stops counting now. What else the customer has stays.",
     submit="End the grant",
+    keep="Keep the grant",
     form=RevokeForm,
 )
 

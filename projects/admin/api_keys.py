@@ -41,7 +41,8 @@ ROTATE = dialogs.describe(
 REVOKE = dialogs.describe(
     "Revoke key",
     "The key stops working within five seconds and cannot be brought back.",
-    submit="Revoke",
+    submit="Revoke key",
+    keep="Keep key",
 )
 
 

@@ -30,7 +30,8 @@ ISSUE = dialogs.describe(
 REVOKE = dialogs.describe(
     "Revoke key",
     "The key stops working within five seconds and cannot be brought back.",
-    submit="Revoke",
+    submit="Revoke key",
+    keep="Keep key",
 )
 
 

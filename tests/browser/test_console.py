@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterator
 
 import pytest
+from django.contrib.admin.utils import quote
+from django.urls import reverse
 from django.utils import timezone
 from playwright.sync_api import Page, ViewportSize, expect
 from pytest_django.live_server_helper import LiveServer
@@ -140,9 +142,77 @@ def test_a_missing_reason_is_asked_for(
     dialog.get_by_role("button", name="Show what will change").click()
 
     expect(dialog).to_contain_text("This field is required.")
-    dialog.get_by_text("Cancel").click()
+    dialog.get_by_text("Leave access as it is").click()
     expect(dialog).to_be_hidden()
     assert may(world, "feature-0") == (True, "entitled")
+
+
+def focused(console: Page) -> str:
+    return str(
+        console.evaluate(
+            "(document.activeElement.closest('#modal-content') ? 'dialog: ' : 'page: ')"
+            " + (document.activeElement.innerText || document.activeElement.name).trim()"
+        )
+    )
+
+
+def test_the_keyboard_stays_in_an_open_dialog_and_comes_back(
+    console: Page, live_server: LiveServer, world: World
+) -> None:
+    """Enter must never reach a button behind the dialog, least of all one that takes away."""
+    open_customer(console, live_server, world)
+    opener = console.get_by_role("link", name="Take access away")
+    opener.focus()
+    before = focused(console)
+    console.keyboard.press("Enter")
+    dialog = console.locator("#dialog")
+    expect(dialog.get_by_label("What")).to_be_focused()
+
+    for key in ("Tab", "Shift+Tab"):
+        for _ in range(12):
+            console.keyboard.press(key)
+            assert focused(console).startswith("dialog:") or key_is_in_the_browser(console)
+    dialog.get_by_label("Reason").fill("Chargeback")
+    console.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    assert focused(console) == before
+    assert before.startswith("page:")
+    assert "Take access away" in before
+
+
+def key_is_in_the_browser(console: Page) -> bool:
+    """Tab goes around through the browser's own bar: nothing of the page has the keyboard."""
+    return bool(console.evaluate("document.activeElement === document.body"))
+
+
+def test_a_dialog_that_ends_something_says_so_in_red(
+    console: Page, live_server: LiveServer, world: World
+) -> None:
+    """Dismissing and doing are never the same word."""
+    at = reverse("admin:billing_subscription_change", args=[quote(world.subscription.pk)])
+    console.goto(f"{live_server.url}{at}")
+    console.get_by_role("link", name="Cancel").click()
+    dialog = console.locator("#dialog")
+    dialog.get_by_label("When").select_option("now")
+    dialog.get_by_label("Reason").fill("Asked for by mail")
+    dialog.get_by_role("button", name="Show what will change").click()
+    buttons = dialog.locator(".tg-dialog-buttons button")
+    expect(buttons).to_have_text(
+        [*map(re.compile, ("Keep subscription", "Cancel subscription now"))]
+    )
+    colours = buttons.evaluate_all("all => all.map(each => getComputedStyle(each).backgroundColor)")
+    assert is_red(colours[1])
+    assert not is_red(colours[0])
+    buttons.first.click()
+    expect(dialog).to_be_hidden()
+    before = world.subscription.status
+    world.subscription.refresh_from_db()
+    assert (world.subscription.status, world.subscription.cancel_at) == (before, None)
+
+
+def is_red(colour: str) -> bool:
+    """Of a computed colour, by what a canvas makes of it."""
+    return colour in ("rgb(220, 38, 38)", "oklch(0.577 0.245 27.325)", "rgb(231, 0, 11)")
 
 
 def test_a_key_is_seen_once(console: Page, live_server: LiveServer, world: World) -> None:

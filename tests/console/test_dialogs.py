@@ -1,10 +1,12 @@
 """Every dialog changes something only when it is sent, with a token and a reason."""
 
 import itertools
+import re
 
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
+from django.utils.html import strip_tags
 
 from common.admin.pages import everywhere
 from events.models import AuditEntry, OutboxEvent
@@ -16,6 +18,8 @@ from tests.console.world import World
 pytestmark = pytest.mark.django_db
 
 
+BUTTONS = re.compile(r"<button (?!type=.button. class=.absolute)([^>]*)>(.*?)</button>", re.DOTALL)
+"""What stands on the button that leaves a dialog, and on the one that sends it."""
 ASKS_WHO = "/admin/entitlements/grant/begin/"
 """The one dialog that only leads to another; it changes nothing and needs no reason."""
 
@@ -73,3 +77,22 @@ def test_without_a_token_nothing_changes(
             for address in dialogs_of(noun, world):
                 assert strict.post(address, {**SENT, "reason": "Because."}).status_code == 403
             assert state_of(world) == before
+
+
+def test_leaving_a_dialog_and_doing_it_are_different_words(
+    world: World, administrator: Client, subtests: pytest.Subtests
+) -> None:
+    """Nobody has to guess which of two buttons ends a subscription; only the one that does is
+    red, and what it takes away has its own words for keeping it."""
+    for noun in PAGES:
+        with subtests.test(noun.name):
+            for address in dialogs_of(noun, world):
+                page = administrator.get(address, SENT).text
+                dismiss, submit = BUTTONS.findall(page)
+                words = [" ".join(strip_tags(each[1]).split()) for each in (dismiss, submit)]
+                words[1] = words[1].removeprefix("refresh ").strip()
+                assert words[0] != words[1]
+                assert "Cancel" not in words
+                assert "bg-red-600" not in dismiss[0]
+                if "bg-red-600" in submit[0]:
+                    assert words[0] != "Close", address

@@ -58,7 +58,8 @@ CHANGE = dialogs.describe("Change meter", "", submit="Change", form=ChangeForm)
 ARCHIVE = dialogs.describe(
     "Archive meter",
     "It counts nothing new: records of it are refused. What it has counted stays.",
-    submit="Archive",
+    submit="Archive meter",
+    keep="Keep meter",
 )
 RESTORE = dialogs.describe("Restore meter", "It counts again.", submit="Restore")
 
