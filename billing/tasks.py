@@ -11,6 +11,7 @@ from billing.services import (
     forwarding,
     intent_history,
     intents,
+    key_permissions,
     payment_expiry,
     reconciliation,
     rollout_work,
@@ -73,6 +74,11 @@ def forward_usage() -> None:
 @shared_task(name="billing.reconcile", time_limit=A_NIGHT, soft_time_limit=A_NIGHT - 60)
 def reconcile() -> None:
     reconciliation.repair_everything(at=timezone.now())
+
+
+@shared_task(name="billing.check_permissions")
+def check_permissions() -> None:
+    key_permissions.check_due(at=timezone.now())
 
 
 @shared_task(name="billing.tell_trials")

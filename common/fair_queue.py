@@ -10,7 +10,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -66,10 +66,10 @@ class Rule:
 class Waiting:
     """What waits in a queue because it failed; ``owners`` are how many have such trouble."""
 
-    waiting: int = 0
-    parked: int = 0
-    owners: int = 0
-    oldest: Any = None
+    waiting: int
+    parked: int
+    owners: int
+    oldest: datetime
     """When the oldest of them began to fail."""
 
 
@@ -175,11 +175,13 @@ def succeed(rule: Rule, *, owner: str, subjects: Iterable[str] = ("",)) -> None:
     rows.delete()
 
 
-def resume(*, owner: str, queue: str | None = None) -> int:
+def resume(*, owner: str, queue: str | None = None, subject: str | None = None) -> int:
     """Have everything of this owner tried again at once, parked or not; how much there was."""
     rows = BackOff.objects.filter(owner=owner)
     if queue is not None:
         rows = rows.filter(queue=queue)
+    if subject is not None:
+        rows = rows.filter(subject=subject)
     return rows.update(retry_at=Now(), parked_at=None, failures=1)
 
 

@@ -22,7 +22,8 @@ from django.views.decorators.http import require_safe
 
 from billing.selectors import intents, missing_objects, stripe_accounts
 from billing.selectors.intents import Undecided
-from common import heartbeats, redis
+from common import fair_queue, heartbeats, redis
+from common.fair_queue import Waiting
 from common.times import rfc3339
 from config.chore_runs import ChoreRun, chore_runs
 from usage.selectors import forwarding
@@ -100,6 +101,8 @@ def gather(now: datetime) -> dict[str, Check]:
         "intents": unknown,
         "usage": unknown,
         "stripe_accounts": unknown,
+        "queues": unknown,
+        "stripe_keys": unknown,
         "pipeline": unknown,
         "worker": unknown,
         "chores": unknown,
@@ -136,6 +139,8 @@ def _work(now: datetime) -> dict[str, Check]:
         "intents": _intents(intents.undecided(), now),
         "usage": _usage(forwarding.standing(), now),
         "stripe_accounts": _stripe_accounts(),
+        "queues": _queues(fair_queue.waiting(), now),
+        "stripe_keys": _stripe_keys(stripe_accounts.lacking_permissions()),
         "pipeline": _since(beats.get(heartbeats.PIPELINE), now),
         "worker": _since(beats.get(heartbeats.WORKER), now),
         "chores": _chores(chore_runs(beats, at=now)),
@@ -157,6 +162,25 @@ def _usage(found: Standing, now: datetime) -> Check:
     if not (found.waiting or found.refused):
         return age
     return replace(age, detail=f"{found.waiting} to be told, {found.refused} refused")
+
+
+def _queues(found: dict[str, Waiting], now: datetime) -> Check:
+    """What failed and waits to be tried again, or is parked for a person, in any queue."""
+    if not found:
+        return Check(OK)
+    oldest = min(each.oldest for each in found.values())
+    detail = "; ".join(
+        f"{queue}: {each.waiting} waiting, {each.parked} parked, of {each.owners}"
+        for queue, each in sorted(found.items())
+    )
+    return Check(DEGRADED, seconds=max(0.0, (now - oldest).total_seconds()), detail=detail)
+
+
+def _stripe_keys(lacking: int) -> Check:
+    """Whether restricted keys may do all that we ask (docs/stripe-keys.md)."""
+    if not lacking:
+        return Check(OK)
+    return Check(DEGRADED, detail=f"{lacking} restricted key(s) lack permissions")
 
 
 def _chores(runs: list[ChoreRun]) -> Check:

@@ -7,9 +7,10 @@ dialogs that ask for a reason. Staff accounts, groups and platform keys need a s
 from django.contrib.auth.models import Group, Permission
 from django.db.models import Q
 
-APPS = ("projects", "usage", "entitlements", "billing", "webhooks", "events")
+APPS = ("common", "projects", "usage", "entitlements", "billing", "webhooks", "events")
 
 ACTS = (
+    "common.change_backoff",
     "projects.add_project",
     "projects.change_project",
     "projects.add_apikey",

@@ -15,6 +15,7 @@ def _every(seconds: float, task: str) -> dict[str, Any]:
 SCHEDULE: dict[str, dict[str, Any]] = {
     "sync what is due": _every(5, "billing.sync"),
     "check whose account each Stripe key opens": _every(60, "billing.check_stripe_keys"),
+    "check what Stripe's keys may do": _every(60, "billing.check_permissions"),
     "tell which trials are about to end": _every(60, "billing.tell_trials"),
     "find out what Stripe has done": _every(5, "billing.finish_intents"),
     "call off payments whose time is over": _every(5, "billing.expire_payments"),

@@ -58,6 +58,7 @@ GROUPS: list[tuple[str, list[tuple[str, str, str]]]] = [
             ("Missing objects", "unknown_document", "billing.missingobject"),
             ("Intents", "outbound", "billing.stripeintent"),
             ("Meters", "speed", "billing.stripemeter"),
+            ("Failing requests and rows", "running_with_errors", "common.backoff"),
         ],
     ),
     (

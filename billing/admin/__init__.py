@@ -1,6 +1,7 @@
 """The console's pages about what is sold, paid and owed, and about Stripe."""
 
 from billing.admin import (
+    back_offs,
     carts,
     checkouts,
     disputes,
@@ -21,6 +22,7 @@ from billing.admin import (
 )
 
 __all__ = [
+    "back_offs",
     "carts",
     "checkouts",
     "disputes",

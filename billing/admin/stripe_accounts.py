@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from unfold.enums import ActionVariant
 
-from billing.admin import endpoints
+from billing.admin import endpoints, stripe_back_offs
 from billing.models import StripeAccount
 from billing.services import stripe_accounts
 from common.admin import columns, dialogs, fields, filters
@@ -46,6 +46,12 @@ CONNECT = dialogs.describe(
     submit="Connect",
     form=ConnectForm,
 )
+AGAIN = dialogs.describe(
+    "Try again now",
+    "Asks Stripe at once for what waits because it failed before, and looks at the key's "
+    "permissions again.",
+    submit="Try again now",
+)
 ROTATE = dialogs.describe(
     "Replace the secret key",
     "Stripe is asked whose key this is.",
@@ -76,7 +82,7 @@ class StripeAccountAdmin(ReadOnlyAdmin):
     """Stripe accounts; of a secret key only the last four characters are ever shown."""
 
     actions_list: ClassVar[Sequence[str]] = ["connect"]
-    actions_detail: ClassVar[Sequence[str]] = ["rotate_key", "add_signing_secret"]
+    actions_detail: ClassVar[Sequence[str]] = ["try_again", "rotate_key", "add_signing_secret"]
     search_fields = ["id__exact", "stripe_id__exact", "name__icontains"]
     list_select_related = ["project"]
     list_display = [
@@ -176,6 +182,28 @@ class StripeAccountAdmin(ReadOnlyAdmin):
 
         return dialogs.attempt(request, form, ADD_SECRET, act)
 
+    @action(
+        description="Try again now",
+        url_path="try-again",
+        icon="replay",
+        permissions=["secret"],
+        dialog=AGAIN,
+    )
+    def try_again(self, request: HttpRequest, form: dialogs.Dialog, object_id: str) -> HttpResponse:
+        row = self.row(request, object_id)
+
+        def act() -> HttpResponse:
+            count = stripe_accounts.resume(
+                account=row,
+                actor=actor(request),
+                reason=form.cleaned_data["reason"],
+                at=timezone.now(),
+            )
+            said = f"{count} kind(s) of requests are tried again within a few seconds."
+            return dialogs.finish(request, said, to=columns.url(row))
+
+        return dialogs.attempt(request, form, AGAIN, act)
+
     @display(description="Owner", ordering="project__name")
     def owner(self, row: StripeAccount) -> object:
         return columns.link(row.project) if row.project else "the platform"
@@ -203,7 +231,11 @@ class StripeAccountAdmin(ReadOnlyAdmin):
         return columns.code(f"…{row.secret_key_last_four}")
 
     def sections(self, request: HttpRequest, row: Any) -> Sequence[Section]:
-        return [endpoints.section(row.endpoints.order_by("-pk"))]
+        return [
+            endpoints.section(row.endpoints.order_by("-pk")),
+            stripe_back_offs.section(row),
+            stripe_back_offs.permissions_section(row),
+        ]
 
 
 def _own(account: StripeAccount) -> StripeAccount:

@@ -45,6 +45,12 @@ class StripeAccountSerializer(serializers.Serializer[Any]):
     signing_secrets = serializers.IntegerField(
         allow_null=True, help_text="How many signing secrets are live: none, one or two."
     )
+    missing_permissions = serializers.ListField(
+        child=serializers.CharField(),
+        allow_null=True,
+        help_text="Permissions that a restricted key lacks, by Stripe's names. Checked when a key "
+        "is new and once a day.",
+    )
 
 
 class NewStripeAccountSerializer(StrictSerializer):

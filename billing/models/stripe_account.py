@@ -52,6 +52,21 @@ class StripeAccount(models.Model):
     events_page_newest = models.DateTimeField(
         null=True, editable=False, help_text="The newest event of the pages that are done."
     )
+    missing_permissions = models.JSONField(
+        default=list,
+        blank=True,
+        editable=False,
+        help_text="Permissions that a restricted key lacks, by Stripe's names.",
+    )
+    permissions_checked_at = models.DateTimeField(null=True, blank=True, editable=False)
+    permissions_key = models.CharField(
+        max_length=64,
+        blank=True,
+        db_default="",
+        default="",
+        editable=False,
+        help_text="Digest of the key whose permissions were checked.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 

@@ -16,4 +16,5 @@ def stripe_account(row: StripeAccount, *, endpoint: StripeEndpoint | None, publi
         "secret_key_last_four": row.secret_key_last_four or None,
         "webhook_url": f"{public_url}/webhooks/stripe/{own.token}" if own else None,
         "signing_secrets": len(own.secrets) if own else None,
+        "missing_permissions": row.missing_permissions if own else None,
     }

@@ -33,6 +33,11 @@ def mismatched() -> int:
     return StripeAccount.objects.filter(in_use, mismatched_at__isnull=False).count()
 
 
+def lacking_permissions() -> int:
+    """Of how many accounts the restricted key lacks a permission."""
+    return sum(1 for account in with_key() if account.missing_permissions)
+
+
 def endpoint_of(account: StripeAccount) -> StripeEndpoint | None:
     """Where Stripe sends this account's events."""
     return account.endpoints.filter(disabled_at__isnull=True).order_by("id").first()

@@ -23,6 +23,7 @@ from billing.stripe.errors import StripeCredentialsRefused
 from billing.stripe.snapshots import AccountSnapshot
 from common import crypto, fair_queue
 from common.errors import Conflict, DomainError, Invalid, NotFound
+from common.queue import enqueue
 from events.services import audit
 from projects.models import Project
 
@@ -118,6 +119,7 @@ def connect(
             account.save(force_insert=True)
             _endpoint(account, [signing_secret] if signing_secret else [])
             _audit(account, "stripe_account.connect", actor, at, reason)
+            enqueue("billing.check_permissions")
     except IntegrityError as error:
         raise AccountExists("Replace its key with PATCH instead.") from error
     return account
@@ -135,6 +137,7 @@ def rotate_key(
         _take(account, found, secret_key)
         account.save()
         fair_queue.resume(owner=account.pk)
+        enqueue("billing.check_permissions")
         _forget_endpoints()
         _audit(account, "stripe_account.rotate_key", actor, at, reason)
     return account
@@ -172,6 +175,20 @@ def check_keys() -> int:
             unconfirmed += 1
             log.warning("stripe_key_not_confirmed", account=account.pk, error=error.code)
     return unconfirmed
+
+
+def resume(*, account: StripeAccount, actor: str, at: datetime, reason: str = "") -> int:
+    """Have everything of this account that backs off tried again at once, and its key's permissions
+    looked at; how many kinds of requests waited."""
+    with transaction.atomic():
+        account = stripe_accounts.lock(account.pk)
+        count = fair_queue.resume(owner=account.pk)
+        account.permissions_checked_at = None
+        account.save(update_fields=["permissions_checked_at", "updated_at"])
+        _audit(account, "stripe_account.try_again", actor, at, reason)
+        enqueue("billing.check_permissions")
+        enqueue("billing.sync")
+    return count
 
 
 def _forget_endpoints() -> None:

@@ -22,6 +22,8 @@ from common import crypto
 if TYPE_CHECKING:
     from billing.models import StripeAccount
 
+RESTRICTED = ("rk_test_", "rk_live_")
+"""How restricted keys begin."""
 API_VERSION = "2026-10-28.endive"
 RETRIES = 0
 """The gate sends again what may pass, so the SDK does not."""
@@ -100,6 +102,12 @@ def _secret_key(account: "StripeAccount") -> str:
         mode = "live" if account.livemode else "test"
         raise StripeCredentialsRefused(f"No secret key is set for the {mode} mode of this account.")
     return key
+
+
+def secret_key_of(account: "StripeAccount") -> str:
+    """The key in the clear: to be looked at here, never to be shown or kept. Raises
+    StripeCredentialsRefused without a key."""
+    return _secret_key(account)
 
 
 def is_live(secret_key: str) -> bool:

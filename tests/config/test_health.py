@@ -63,6 +63,8 @@ def test_everything_is_well() -> None:
         "intents": "ok",
         "usage": "ok",
         "stripe_accounts": "ok",
+        "queues": "ok",
+        "stripe_keys": "ok",
         "pipeline": "ok",
         "worker": "ok",
         "chores": "ok",

@@ -40,6 +40,7 @@ def test_console_has_a_page_for_each_noun() -> None:
         "billing_stripemeter",
         "billing_subscription",
         "billing_syncobject",
+        "common_backoff",
         "entitlements_creditgrant",
         "entitlements_fact",
         "entitlements_feature",

@@ -36,6 +36,7 @@ from billing.models import (
 )
 from common import crypto
 from common.ids import new_id
+from common.models import BackOff
 from entitlements.models import CreditGrant, Feature, FreeTierEntry, Grant
 from entitlements.resolution import Reason
 from entitlements.services import credit_grants, free_tier, signing_keys
@@ -273,6 +274,15 @@ def _missing(product: Product, name: str, now: datetime) -> MissingObject:
 
 
 def _intent(product: Product, name: str, number: int) -> StripeIntent:
+    BackOff.objects.create(
+        queue="customer_copies",
+        owner=product.project_id,
+        subject=product.pk,
+        failures=12,
+        code="stripe-refused",
+        last_error="StripeRefused: No.",
+        parked_at=timezone.now(),
+    )
     return StripeIntent.objects.for_project(product.project_id).create(
         account=product.account,
         operation="product.update",
