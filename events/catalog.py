@@ -33,6 +33,7 @@ class EventType(models.TextChoices):
     ENTITLEMENTS_CHANGED = "entitlements.changed"
     USAGE_THRESHOLD_REACHED = "usage.threshold_reached"
     USAGE_LIMIT_REACHED = "usage.limit_reached"
+    USAGE_REFUSED = "usage.refused"
     CREDITS_LOW = "credits.low"
     CREDITS_EXHAUSTED = "credits.exhausted"
     GRANT_CREATED = "grant.created"

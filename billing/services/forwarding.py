@@ -1,62 +1,76 @@
 """Tell Stripe what was used of metered prices, and take back what was voided.
 
-No intents: the usage record itself is what was written down, and its id is the identifier by
-which Stripe knows an event that comes again. That holds for a day, so a record whose telling was
-never answered is told again within 23 hours, and after that waits for a person: Stripe might
-count it twice. Whatever crashes, the record is still *pending* and is told again.
+No intents: records are what was written down, and say by which meter event Stripe is told of them
+(``usage.services.meter_events``). Stripe knows an event's identifier for a day, so one that was
+never answered is told again within 23 hours, and after that waits for a person: Stripe might count
+it twice. Whatever crashes, its records are still *pending* and it is told again.
+
+The work is shared out by shards of accounts, each with one worker at a time. Within a shard meters
+take turns, and accounts that do not answer back off (``request_back_off``).
 """
 
+import random
 import time
+import zlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta
-from typing import NamedTuple
+from datetime import datetime
+from itertools import chain, zip_longest
+from typing import Any, NamedTuple
 
 import structlog
+from django.db import transaction
 
-from billing.models import StripeAccount, StripeCustomer, StripeMeter
+from billing.models import StripeAccount
+from billing.selectors import metered_use
+from billing.selectors.metered_use import Known
+from billing.services import usage_plans, usage_refusals
+from billing.services.request_back_off import RequestBackOff
+from billing.services.usage_plans import Plan
 from billing.stripe import meters, writes
 from billing.stripe.client import client_for
-from billing.stripe.errors import StripeCredentialsRefused, StripeFailed, StripeUnavailable
+from billing.stripe.errors import (
+    StripeBusy,
+    StripeCredentialsRefused,
+    StripeFailed,
+    StripeMalformed,
+)
 from billing.stripe.fields import Fields
 from common.errors import DomainError
 from common.ids import new_id
 from common.locks import only_one
-from usage.models import Record
 from usage.models.record import Forwarding
 from usage.selectors import forwarding as stored
-from usage.services import forwarding
-from usage.services.forwarding import Settled
+from usage.services import forwarding, meter_events
+from usage.services.meter_events import Ended, MeterEvent
 
 log = structlog.get_logger(__name__)
 
-CANCELABLE = timedelta(hours=24)
-"""For so long after it was told Stripe takes an event back."""
-SURE = timedelta(hours=23)
-"""For so long Stripe certainly knows an identifier again."""
-BATCH = 200
-RUN = 5000
-"""Records that one run looks at, at most."""
+SHARDS = 4
+"""So many workers may be at it, each with accounts of its own."""
+ROUND = 2000
+"""Records that one round looks at, shared out among the meters."""
 PATIENCE = 15.0
-"""Seconds after which a run begins no other batch."""
+"""Seconds after which a run begins no other round."""
 SENDERS = 4
 """Requests at a time; fewer than a process may have, so that others find a place."""
+NOTHING_DONE = (StripeCredentialsRefused, StripeBusy)
+"""Refusals after which Stripe has certainly counted nothing."""
+TELL, TAKE_BACK = "meter_event.create", "meter_event_adjustment.create"
 
-TOO_OLD = "It happened more than 35 days ago: Stripe does not bill it any more."
-NOT_KNOWN = (
-    "Stripe was asked to count it and never answered. After a day the same event would count "
-    "twice. Compare with Stripe, then try again if it is missing there."
-)
-TOO_LATE = (
-    "Stripe takes an event back within 24 hours after it was told only, and has billed or will "
-    "bill this one: give the customer a credit."
-)
+
+class Answer(NamedTuple):
+    """What became of a request. Without an end and an error: nobody knows what Stripe did."""
+
+    job: "Job"
+    ended: Ended | None
+    error: DomainError | None
 
 
 class Job(NamedTuple):
-    """One request to be sent for a record."""
+    """One request to be sent for an event."""
 
-    record: Record
+    event: MeterEvent
     account: StripeAccount
     operation: str
     params: Fields
@@ -64,112 +78,167 @@ class Job(NamedTuple):
 
 
 def forward_due(*, at: datetime, clock: Callable[[], float] = time.monotonic) -> int:
-    """Tell Stripe of every record that waits for it; how many came to an end.
-
-    Only one process does this at a time. An account that does not answer is left alone for the
-    rest of the run; the others go on.
-    """
-    with only_one("billing.forward_usage") as is_ours:
-        return _run(at, clock) if is_ours else 0
-
-
-def _run(at: datetime, clock: Callable[[], float]) -> int:
+    """Tell Stripe of every record that waits for it; how many events and records came to an end."""
     stop = clock() + PATIENCE
-    silent: set[str] = set()
-    seen: set[str] = set()
-    after: datetime | None = None
-    looked = ended = 0
-    while looked < RUN and clock() < stop:
-        records = stored.due(after=after, seen=seen, limit=BATCH)
-        if not records:
-            break
-        last = records[-1].recorded_at
-        seen = {each.id for each in records if each.recorded_at == last} | (
-            seen if last == after else set()
-        )
-        after = last
-        looked += len(records)
-        ended += _forward(records, silent, at)
+    shards = list(range(SHARDS))
+    random.shuffle(shards)
+    ended = 0
+    for shard in shards if stored.lanes() else ():
+        with only_one(f"billing.forward_usage.{shard}") as is_ours:
+            if is_ours:
+                ended += _run(shard, at, clock, stop)
     return ended
 
 
-def _forward(records: Sequence[Record], silent: set[str], at: datetime) -> int:
-    """See these as far as Stripe answers; how many came to an end."""
-    known, buyers = _meters(records), _buyers(records)
-    outcomes: list[Settled] = []
-    jobs: list[Job] = []
-    for record in records:
-        meter = known.get(record.meter_id)
-        buyer = buyers.get((meter.account_id, record.customer_id)) if meter else None
-        planned = _plan(record, meter, buyer, at)
-        if isinstance(planned, Settled):
-            outcomes.append(planned)
-        elif planned.account.pk not in silent:
-            jobs.append(planned)
-    forwarding.mark(records=[each.record for each in jobs], at=at)
-    with ThreadPoolExecutor(SENDERS) as pool:
-        outcomes += [each for each in pool.map(lambda job: _ask(job, silent), jobs) if each]
-    forwarding.settle(outcomes=outcomes)
-    _wake([each.record for each in outcomes if each.outcome is Forwarding.WAITING], at)
-    refused = sum(1 for each in outcomes if each.outcome is Forwarding.REFUSED)
-    if refused:
-        log.warning("usage_refused", records=refused)
-    return len(outcomes)
+def _run(shard: int, at: datetime, clock: Callable[[], float], stop: float) -> int:
+    back_off = RequestBackOff()
+    ended = 0
+    while clock() < stop:
+        known = metered_use.known(stored.lanes())
+        mine = [each for each in known if _shard(each) == shard and not _waits(each, back_off)]
+        records = stored.due(lanes=[each.meter_id for each in mine], limit=ROUND)
+        if not records:
+            break
+        plan = usage_plans.make(records=records, known=mine, at=at)
+        came_to_an_end = _carry_out(plan, back_off, at)
+        if not came_to_an_end:
+            break
+        ended += came_to_an_end
+    return ended
 
 
-def _plan(
-    record: Record, meter: StripeMeter | None, buyer: StripeCustomer | None, at: datetime
-) -> Job | Settled:
-    """What to ask of Stripe, or what becomes of the record without asking."""
-    if meter is None:
-        return Settled(record, Forwarding.NONE, is_known=False)
-    if record.forwarding == Forwarding.CANCELING:
-        if record.forwarded_at is None:
-            return Settled(record, Forwarding.NONE, is_known=False)
-        if at - record.forwarded_at >= CANCELABLE:
-            return Settled(record, Forwarding.REFUSED, TOO_LATE)
-        params = meters.cancellation(event_name=meter.event_name, identifier=record.id)
-        key = f"{record.id}-cancel"
-        return Job(record, meter.account, "meter_event_adjustment.create", params, key)
-    if buyer is None:
-        return Settled(record, Forwarding.WAITING, is_known=False)
-    if record.forwarded_at is not None and at - record.forwarded_at > SURE:
-        return Settled(record, Forwarding.REFUSED, NOT_KNOWN)
-    if at - record.occurred_at > meters.LONGEST_PAST:
-        is_known = record.forwarded_at is not None
-        return Settled(record, Forwarding.REFUSED, TOO_OLD, is_known=is_known)
+def _shard(known: Known) -> int:
+    """Meters that Stripe does not know are everybody's, so one shard has them."""
+    return zlib.crc32(known.account.pk.encode()) % SHARDS if known.account else 0
+
+
+def _waits(known: Known, back_off: RequestBackOff) -> bool:
+    if known.account is None:
+        return False
+    return all(back_off.is_waiting(known.account.pk, each) for each in (TELL, TAKE_BACK))
+
+
+def _carry_out(plan: Plan, back_off: RequestBackOff, at: datetime) -> int:
+    """Ask Stripe as far as it answers, and write down what came of it; how much that is."""
+    accounts = {each.meter_id: each for each in plan.known}
+    jobs = [_tell(each, accounts[each.meter_id], plan) for each in plan.tell]
+    jobs += [_take_back(each, accounts[each.meter_id]) for each in plan.take_back]
+    answers = _answers(_in_turn(jobs, back_off), back_off)
+    asked = {
+        each.job.event.identifier for each in answers if not isinstance(each.error, NOTHING_DONE)
+    }
+    ended = [(each.job, each.ended) for each in answers if each.ended is not None]
+    told = [end for job, end in ended if job.operation == TELL]
+    gone = [end.event for _, end in ended if end.outcome is Forwarding.CANCELED]
+    kept = [(job.event, end.error) for job, end in ended if _is_kept(job, end)]
+    unasked = [each for each in plan.fresh if each.identifier not in asked]
+    with transaction.atomic():
+        forwarding.settle(outcomes=plan.settled)
+        meter_events.end(outcomes=[*plan.ended, *told])
+        meter_events.unmake(events=unasked)
+        meter_events.taken_back(events=gone)
+        forwarding.refuse_voids(events=kept)
+        usage_refusals.tell(settled=plan.settled, ended=[*plan.ended, *told], at=at)
+    usage_plans.wake(plan, at)
+    return len(plan.settled) + len(plan.ended) + len(ended)
+
+
+def _is_kept(job: Job, ended: Ended) -> bool:
+    """Whether Stripe refused to take the event back."""
+    return job.operation == TAKE_BACK and ended.outcome is Forwarding.REFUSED
+
+
+def _in_turn(jobs: Sequence[Job], back_off: RequestBackOff) -> list[Job]:
+    """By turns of the accounts; one for an account of which the last request failed."""
+    by_account: dict[tuple[str, str], list[Job]] = {}
+    for job in jobs:
+        if not back_off.is_waiting(job.account.pk, job.operation):
+            by_account.setdefault((job.account.pk, job.operation), []).append(job)
+    for (account_id, operation), its in by_account.items():
+        if back_off.is_failing(account_id, operation):
+            del its[1:]
+    rounds = zip_longest(*by_account.values())
+    return [job for job in chain.from_iterable(rounds) if job is not None]
+
+
+def _tell(event: MeterEvent, known: Known, plan: Plan) -> Job:
+    assert known.account is not None
     params = meters.event(
-        event_name=meter.event_name,
-        identifier=record.id,
-        customer_stripe_id=buyer.stripe_id or "",
-        value=record.value,
-        at=record.occurred_at,
+        event_name=known.event_name,
+        identifier=event.identifier,
+        customer_stripe_id=plan.buyers[known.account.pk, event.customer_id].stripe_id or "",
+        value=event.value,
+        at=event.last,
     )
-    return Job(record, meter.account, "meter_event.create", params, new_id("req"))
+    return Job(event, known.account, TELL, params, new_id("req"))
 
 
-def _ask(job: Job, silent: set[str]) -> Settled | None:
-    """Stripe's answer; None while it is not known what it did."""
-    record = job.record
-    is_told = job.operation == "meter_event.create"
-    if job.account.pk in silent:
+def _take_back(event: MeterEvent, known: Known) -> Job:
+    assert known.account is not None
+    params = meters.cancellation(event_name=known.event_name, identifier=event.identifier)
+    return Job(event, known.account, TAKE_BACK, params, f"{event.identifier}-cancel")
+
+
+def _ask(job: Job, *, client: Any, stopped: set[tuple[str, str]]) -> Answer | None:
+    """Stripe's answer to a request; None when it was not sent because one before it had none.
+
+    Runs in a thread of its own and does not use the database.
+    """
+    place = (job.account.pk, job.operation)
+    if place in stopped:
         return None
+    is_told = job.operation == TELL
     try:
-        _send(job)
-    except StripeFailed:
-        return None
-    except (StripeUnavailable, StripeCredentialsRefused) as away:
-        silent.add(job.account.pk)
-        log.info("stripe_away", account=job.account.pk, outcome=away.code)
-        return None
-    except DomainError as refusal:
-        return Settled(record, Forwarding.REFUSED, refusal.detail, is_known=not is_told)
-    return Settled(record, Forwarding.TOLD if is_told else Forwarding.CANCELED)
+        _send(job, client)
+    except DomainError as error:
+        if RequestBackOff.is_of_account(error):
+            stopped.add(place)
+            return Answer(job, None, error)
+        if isinstance(error, StripeMalformed):
+            return Answer(job, None, None)
+        ended = Ended(job.event, Forwarding.REFUSED, error.detail, is_known=not is_told)
+        return Answer(job, ended, None)
+    return Answer(job, Ended(job.event, Forwarding.TOLD if is_told else Forwarding.CANCELED), None)
 
 
-def _send(job: Job) -> None:
+def _answers(jobs: Sequence[Job], back_off: RequestBackOff) -> list[Answer]:
+    """What Stripe says to these, a few at a time; fewer where an account stops answering."""
+    clients: dict[str, Any] = {}
+    for account in {job.account.pk: job.account for job in jobs}.values():
+        try:
+            clients[account.pk] = client_for(account)
+        except DomainError as error:
+            back_off.failed(account.pk, TELL, error)
+    stopped: set[tuple[str, str]] = set()
+
+    def ask(job: Job) -> Answer | None:
+        return _ask(job, client=clients[job.account.pk], stopped=stopped)
+
+    with ThreadPoolExecutor(SENDERS) as pool:
+        found = pool.map(ask, [job for job in jobs if job.account.pk in clients])
+        answers = [each for each in found if each is not None]
+    _note(answers, back_off)
+    return answers
+
+
+def _note(answers: Sequence[Answer], back_off: RequestBackOff) -> None:
+    """Count one failure for each kind of request that failed, one success for each other."""
+    failed: dict[tuple[str, str], DomainError] = {}
+    worked: set[tuple[str, str]] = set()
+    for answer in answers:
+        place = (answer.job.account.pk, answer.job.operation)
+        if answer.error is not None:
+            failed.setdefault(place, answer.error)
+        elif answer.ended is not None:
+            worked.add(place)
+    for place in sorted(worked - failed.keys()):
+        back_off.answered(*place)
+    for place, error in failed.items():
+        back_off.failed(*place, error)
+
+
+def _send(job: Job, client: Any) -> None:
     """Once more under another key if Stripe only repeats an error: the identifier stays."""
-    client = client_for(job.account)
     try:
         writes.send(client, job.operation, target="", params=job.params, idempotency_key=job.key)
     except StripeFailed as failed:
@@ -178,31 +247,3 @@ def _send(job: Job) -> None:
         writes.send(
             client, job.operation, target="", params=job.params, idempotency_key=new_id("req")
         )
-
-
-def _wake(records: Sequence[Record], at: datetime) -> None:
-    """Customers whom Stripe came to know while we looked: nobody else wakes these records."""
-    for buyer in _buyers(records).values():
-        forwarding.wake(
-            project_id=buyer.project_id,
-            customer_id=buyer.customer_id,
-            since=at - meters.LONGEST_PAST,
-        )
-
-
-def _meters(records: Sequence[Record]) -> dict[str, StripeMeter]:
-    """By meter, what Stripe calls it: in the account in which it was made last."""
-    rows = StripeMeter.objects.across_projects().filter(
-        meter_id__in={each.meter_id for each in records}
-    )
-    return {each.meter_id: each for each in rows.select_related("account").order_by("id")}
-
-
-def _buyers(records: Sequence[Record]) -> dict[tuple[str, str], StripeCustomer]:
-    """By account and customer, whom Stripe knows."""
-    rows = StripeCustomer.objects.across_projects().filter(
-        customer_id__in={each.customer_id for each in records},
-        deleted_at__isnull=True,
-        stripe_id__isnull=False,
-    )
-    return {(each.account_id, each.customer_id): each for each in rows}

@@ -75,10 +75,17 @@ class RequestBackOff:
     def stops_for(self, account_id: str, kind: str, error: Exception | None) -> bool:
         """Whether the error is the account's trouble, which stops such requests. If not, it is that
         of the row in hand."""
-        if not isinstance(error, REFUSED) or isinstance(error, StripeNotAsked | StripeMalformed):
+        if not isinstance(error, DomainError) or not self.is_of_account(error):
             return False
         self.failed(account_id, kind, error)
         return True
+
+    @staticmethod
+    def is_of_account(error: DomainError) -> bool:
+        """Whether it says something about the account, and nothing about what was asked for."""
+        return isinstance(error, REFUSED) and not isinstance(
+            error, StripeNotAsked | StripeMalformed
+        )
 
     def answered(self, account_id: str, kind: str) -> None:
         """Stripe did, or refused, what such a request asked for: both are answers."""

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 
+from billing.services.forwarding import forward_due
+from common.models import BackOff
 from sandbox import metering
 from tests.billing.api.tenant import Json
 from tests.scenarios.story import Story
@@ -56,6 +58,11 @@ def counted(story: Story) -> list[tuple[str, str]]:
     with story.stripe.world.transaction() as tx:
         found = tx.all(metering.EVENT, lambda event: not event["canceled"])
     return [(event["id"], event["value"]) for event in found]
+
+
+def identifier(story: Story, record: str) -> str:
+    """Of the event that tells Stripe of the record."""
+    return Record.objects.for_project(story.project).get(id=record).event_identifier
 
 
 def differences(story: Story) -> list[str]:
@@ -109,7 +116,7 @@ def test_what_was_used_before_stripe_knew_the_customer(story: Story, calls: Json
     story.advance(days=10)
     story.buys(calls)
     story.settle()
-    assert [standing(story, each)[0] for each in records] == ["", "told"]
+    assert [standing(story, each)[0] for each in records] == ["expired", "told"]
     record = uses(story, 2, "after")
     story.settle()
     assert standing(story, record) == ("told", "")
@@ -131,7 +138,7 @@ def test_stripe_is_away_for_an_hour(story: Story, calls: Json) -> None:
     story.settle()
     assert [standing(story, each) for each in records] == [("told", "")] * 6
     assert sorted(counted(story)) == sorted(
-        (record, str(value)) for value, record in enumerate(records, start=1)
+        (identifier(story, record), str(value)) for value, record in enumerate(records, start=1)
     )
     story.advance(days=31)
     assert bills(story) == [sum(range(7)) * CENTS, 0]
@@ -150,7 +157,7 @@ def test_an_answer_that_never_came_for_a_day_waits_for_a_person(story: Story, ca
     outcome, error = standing(story, record)
     assert outcome == "refused"
     assert error.startswith("Stripe was asked to count it and never answered.")
-    assert counted(story) == [(record, "9")]
+    assert counted(story) == [(identifier(story, record), "9")]
 
 
 def void(story: Story, record: str) -> Any:
@@ -162,7 +169,9 @@ def test_a_void_within_a_day_is_taken_back_and_a_later_one_is_shown(
 ) -> None:
     story.buys(calls)
     story.advance(minutes=2)
-    taken_back, too_late, kept = (uses(story, value, f"{value}") for value in (100, 20, 3))
+    taken_back, too_late, kept = (
+        uses(story, value, f"{value}", ago=ago) for value, ago in ((100, 0), (20, 0.02), (3, 0.02))
+    )
     story.advance(hours=23)
     void(story, taken_back)
     story.settle()
@@ -182,3 +191,113 @@ def test_a_void_within_a_day_is_taken_back_and_a_later_one_is_shown(
     assert standing(story, never_told) == ("", "")
     story.advance(days=31)
     assert bills(story) == [23 * CENTS, 0]
+
+
+def events_sent(story: Story) -> int:
+    with story.stripe.world.transaction() as tx:
+        return len(tx.all(metering.EVENT, lambda event: True))
+
+
+def test_the_use_of_a_minute_is_one_event(story: Story, calls: Json) -> None:
+    """Of a customer; two customers, two minutes and a large value have events of their own."""
+    for user in ("alice", "bob"):
+        story.buys(calls, user)
+    story.advance_to(story.now.replace(second=0) + timedelta(minutes=10))
+    same = [uses(story, value, f"a{value}") for value in range(1, 31)]
+    earlier, other = uses(story, 100, "b", ago=0.05), uses(story, 7, "c", user="bob")
+    large = uses(story, 10**12, "d")
+    story.settle()
+    everything = [*same, earlier, other, large]
+    assert {standing(story, each) for each in everything} == {("told", "")}
+    assert len({identifier(story, each) for each in same}) == 1
+    assert sorted(int(value) for _, value in counted(story)) == [7, 100, 465, 10**12]
+    story.settle()
+    assert events_sent(story) == 4
+
+
+def test_one_of_many_is_taken_back_and_the_others_are_told_anew(story: Story, calls: Json) -> None:
+    story.buys(calls)
+    story.advance_to(story.now.replace(second=0) + timedelta(minutes=10))
+    records = [uses(story, value, f"{value}") for value in (1, 10, 100)]
+    story.settle()
+    story.advance(hours=2)
+    void(story, records[1])
+    story.settle()
+    story.settle()
+    assert [standing(story, each)[0] for each in records] == ["told", "canceled", "told"]
+    assert [value for _, value in counted(story)] == ["101"]
+    assert events_sent(story) == 2
+    story.post(f"/usage/{records[0]}/correct", {"value": 5})
+    for _ in range(3):
+        story.settle()
+    assert sum(int(value) for _, value in counted(story)) == 105
+    assert differences(story) == []
+    story.advance(days=31)
+    assert bills(story) == [105 * CENTS, 0]
+
+
+@pytest.mark.parametrize("kind", ["timeout_after", "reset_before", "error_after"])
+def test_the_same_records_are_told_again_under_the_same_identifier(
+    story: Story, calls: Json, kind: str
+) -> None:
+    """Whatever joins them meanwhile, and whatever is voided."""
+    story.buys(calls)
+    story.advance_to(story.now.replace(second=0) + timedelta(minutes=10))
+    first = [uses(story, value, f"{value}") for value in (1, 10)]
+    story.stripe.fail(kind, path="/v1/billing/meter_events", times=6)
+    forward_due(at=story.now)
+    fixed = identifier(story, first[0])
+    assert [standing(story, each)[0] for each in first] == ["pending"] * 2
+    void(story, first[1])
+    late = uses(story, 100, "late")
+    story.stripe.world.faults.clear()
+    for _ in range(3):
+        story.settle()
+    assert [standing(story, each)[0] for each in (*first, late)] == ["told", "canceled", "told"]
+    assert identifier(story, first[1]) == fixed
+    assert sum(int(value) for _, value in counted(story)) == 101
+    story.advance(days=31)
+    assert bills(story) == [101 * CENTS, 0]
+
+
+def test_a_minute_in_which_a_period_ends_is_told_apart(story: Story, calls: Json) -> None:
+    story.buys(calls)
+    (item,) = story.get("/subscriptions/alice")["data"][0]["items"]
+    end = datetime.fromisoformat(item["period_end"])
+    if end.second == 0:
+        pytest.fail("Begin the period within a minute.")
+    story.advance_to(end + timedelta(seconds=50))
+    story.settle()
+    for seconds, value in ((-1, 3), (1, 20)):
+        ago = (story.now - end).total_seconds() - seconds
+        uses(story, value, f"{value}", ago=ago / 3600)
+    story.settle()
+    assert sorted(value for _, value in counted(story)) == ["20", "3"]
+
+
+def test_events_of_an_account_that_is_away_are_not_made(story: Story, calls: Json) -> None:
+    """What Stripe was never asked is not counted among what nobody knows."""
+    story.buys(calls)
+    story.stripe.fail("timeout_before", path="/v1/billing/meter_events", times=1_000)
+    records = [uses(story, 1, f"{number}", ago=number / 60) for number in range(40)]
+    forward_due(at=story.now)
+    rows = Record.objects.for_project(story.project).filter(id__in=records)
+    assert 1 <= rows.exclude(forwarded_at=None).count() <= 8
+    assert BackOff.objects.get().subject == "meter_event.create"
+    story.stripe.world.faults.clear()
+    for _ in range(3):
+        story.settle()
+    assert {standing(story, each) for each in records} == {("told", "")}
+    assert sum(int(value) for _, value in counted(story)) == 40
+
+
+def test_what_stripe_refuses_is_told_to_the_project(story: Story, calls: Json) -> None:
+    story.buys(calls)
+    story.events()
+    uses(story, 5, "late", ago=24 * 34)
+    story.stripe.fail("no_permission", path="/v1/billing/meter_events", times=10_000)
+    story.advance(days=2)
+    assert "usage.refused" in story.events()
+    told = story.payload("usage.refused")
+    assert (told["meter"], told["records"], told["value"]) == ("api_calls", 1, 5)
+    assert told["reason"].startswith("It happened more than 35 days ago")

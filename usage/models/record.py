@@ -13,6 +13,7 @@ class Forwarding(models.TextChoices):
     CANCELING = "canceling", "To be taken back"
     CANCELED = "canceled", "Taken back"
     REFUSED = "refused", "Refused by Stripe"
+    EXPIRED = "expired", "Too old when Stripe came to know the customer"
 
 
 class Record(ProjectOwned):
@@ -21,7 +22,7 @@ class Record(ProjectOwned):
     Partitioned by the month of ``occurred_at`` (UTC), without foreign keys: the statement that
     writes it reads project, customer and meter from their own rows. ``value`` is a whole number;
     ``member`` is the digest of what a ``unique`` meter tells apart. ``forwarded_at`` is when Stripe
-    was first asked to count it.
+    was first asked to count it, ``event_identifier`` in which meter event (``meter_events``).
     """
 
     pk = models.CompositePrimaryKey("project", "customer", "meter", "occurred_at", "id")
@@ -41,14 +42,17 @@ class Record(ProjectOwned):
     forwarding = models.CharField(max_length=12, blank=True, choices=Forwarding.choices)
     forwarding_error = models.TextField(blank=True)
     forwarded_at = models.DateTimeField(null=True)
+    event_identifier = models.CharField(
+        max_length=48, blank=True, default="", db_default="", db_collation="C"
+    )
 
     class Meta:
         indexes = [
             models.Index(fields=["customer", "meter", "occurred_at"], name="usage_record_place"),
             models.Index(
-                fields=["recorded_at"],
+                fields=["meter", "recorded_at"],
                 condition=models.Q(forwarding__in=["pending", "canceling"]),
-                name="usage_record_to_forward",
+                name="usage_record_by_lane",
             ),
             models.Index(
                 fields=["project", "customer"],

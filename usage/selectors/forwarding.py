@@ -1,9 +1,10 @@
 """Records that Stripe is to hear of, across projects: those that have waited longest first."""
 
-from collections.abc import Collection
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.db import connection
 from django.db.models import Count, Min, Q, QuerySet, Sum, Value
 
 from usage.models import Meter, Record
@@ -12,16 +13,48 @@ from usage.models.record import Forwarding
 UNSETTLED = (Forwarding.PENDING, Forwarding.CANCELING)
 
 
-def due(*, after: datetime | None, seen: Collection[str], limit: int) -> list[Record]:
-    """Records to be told or taken back, told of first come first.
+_LANES = """
+WITH RECURSIVE lane (meter_id) AS (
+    (SELECT meter_id FROM usage_record WHERE forwarding IN ('pending', 'canceling')
+    ORDER BY meter_id LIMIT 1)
+    UNION ALL
+    SELECT following.meter_id FROM lane CROSS JOIN LATERAL (
+        SELECT meter_id FROM usage_record
+        WHERE forwarding IN ('pending', 'canceling') AND meter_id > lane.meter_id
+        ORDER BY meter_id LIMIT 1
+    ) AS following
+)
+SELECT meter_id FROM lane
+"""
+"""A few probes of an index, however many records wait."""
 
-    ``after`` and ``seen`` are where an earlier look has ended: when the last record of it was
-    recorded, and which of the same moment it had.
-    """
-    rows = Record.objects.across_projects().filter(forwarding__in=UNSETTLED)
-    if after is not None:
-        rows = rows.filter(recorded_at__gte=after).exclude(id__in=seen)
-    return list(rows.order_by("recorded_at", "id")[:limit])
+_DUE = """
+SELECT waiting.* FROM unnest(%(lanes)s::text[]) AS lane (meter_id) CROSS JOIN LATERAL (
+    SELECT project_id, customer_id, meter_id, occurred_at, id, value, recorded_at, forwarding,
+        forwarded_at, event_identifier
+    FROM usage_record AS record
+    WHERE record.meter_id = lane.meter_id AND forwarding IN ('pending', 'canceling')
+    ORDER BY recorded_at LIMIT %(each)s
+) AS waiting
+"""
+
+
+def lanes() -> list[str]:
+    """The meters of any project of which records are to be told or taken back."""
+    with connection.cursor() as cursor:
+        cursor.execute(_LANES)
+        return [meter_id for (meter_id,) in cursor.fetchall()]
+
+
+def due(*, lanes: Sequence[str], limit: int) -> list[Record]:
+    """Records of these meters to be told or taken back: of each meter the same number, those that
+    were recorded first. They have only what forwarding goes by."""
+    if not lanes:
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(_DUE, {"lanes": list(lanes), "each": max(limit // len(lanes), 1)})
+        names = [column.name for column in cursor.description]
+        return [Record(**dict(zip(names, row, strict=True))) for row in cursor.fetchall()]
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,27 +14,20 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.db import connection, transaction
+from django.db.models import Q
 
 from events.services import audit
 from usage.errors import RecordNotRefused
 from usage.models import Meter, Record
 from usage.models.record import Forwarding
+from usage.services.meter_events import MeterEvent
 
-_MARK = """
-UPDATE usage_record AS record SET forwarded_at = %(at)s
-FROM unnest(%(projects)s::text[], %(customers)s::text[], %(meters)s::text[],
-    %(moments)s::timestamptz[], %(ids)s::text[])
-    AS given (project_id, customer_id, meter_id, occurred_at, id)
-WHERE record.project_id = given.project_id AND record.customer_id = given.customer_id
-    AND record.meter_id = given.meter_id AND record.occurred_at = given.occurred_at
-    AND record.id = given.id COLLATE "C" AND record.forwarding = 'pending'
-    AND record.forwarded_at IS NULL
-"""
 _SETTLE = """
 UPDATE usage_record AS record SET
     forwarding = given.outcome,
     forwarding_error = given.error,
-    forwarded_at = CASE WHEN given.is_known THEN record.forwarded_at END
+    forwarded_at = CASE WHEN given.is_known THEN record.forwarded_at END,
+    event_identifier = CASE WHEN given.is_known THEN record.event_identifier ELSE '' END
 FROM unnest(%(projects)s::text[], %(customers)s::text[], %(meters)s::text[],
     %(moments)s::timestamptz[], %(ids)s::text[], %(before)s::text[], %(outcomes)s::text[],
     %(errors)s::text[], %(known)s::boolean[])
@@ -60,13 +53,6 @@ def begin(meter: Meter) -> None:
     rows.filter(pk=meter.pk, is_forwarded=False).update(is_forwarded=True)
 
 
-def mark(*, records: Sequence[Record], at: datetime) -> None:
-    """Stripe is going to be asked to count these: remember since when."""
-    if records:
-        with connection.cursor() as cursor:
-            cursor.execute(_MARK, {"at": at, **_keys(records)})
-
-
 def settle(*, outcomes: Sequence[Settled]) -> None:
     """Write down what became of each, unless the record has moved on meanwhile."""
     if not outcomes:
@@ -85,13 +71,27 @@ def settle(*, outcomes: Sequence[Settled]) -> None:
 def wake(*, project_id: str, customer_id: str, since: datetime) -> int:
     """Stripe knows the customer now: tell it what waited; how many records.
 
-    What happened before ``since`` is older than Stripe takes, and nobody could be billed for it.
+    What happened before ``since`` is older than Stripe takes: it is *expired*, and nobody is billed
+    for it.
     """
     rows = Record.objects.for_project(project_id).filter(
         customer_id=customer_id, forwarding=Forwarding.WAITING
     )
-    rows.filter(occurred_at__lt=since).update(forwarding=Forwarding.NONE)
+    rows.filter(occurred_at__lt=since).update(forwarding=Forwarding.EXPIRED)
     return rows.update(forwarding=Forwarding.PENDING)
+
+
+def refuse_voids(*, events: Sequence[tuple[MeterEvent, str]]) -> None:
+    """Stripe did not take these events back, and why: their void records wait for a person."""
+    for event, error in events:
+        rows = Record.objects.for_project(event.project_id).filter(
+            Q(event_identifier=event.identifier) | Q(event_identifier="", id=event.identifier),
+            customer_id=event.customer_id,
+            meter_id=event.meter_id,
+            occurred_at__range=(event.first, event.last),
+            forwarding=Forwarding.CANCELING,
+        )
+        rows.update(forwarding=Forwarding.REFUSED, forwarding_error=error)
 
 
 def after_void(record: Record) -> Forwarding:
@@ -111,8 +111,12 @@ def try_again(*, meter: Meter, reason: str, actor: str, at: datetime) -> int:
         canceling = rows.filter(voided_at__isnull=False).update(
             forwarding=Forwarding.CANCELING, forwarding_error=""
         )
-        pending = rows.filter(voided_at__isnull=True).update(
-            forwarding=Forwarding.PENDING, forwarding_error="", forwarded_at=None
+        anew = rows.filter(voided_at__isnull=True)
+        pending = anew.update(
+            forwarding=Forwarding.PENDING,
+            forwarding_error="",
+            forwarded_at=None,
+            event_identifier="",
         )
         if not canceling + pending:
             raise RecordNotRefused("Stripe has refused no record of this meter.")
