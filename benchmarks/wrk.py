@@ -22,6 +22,8 @@ class Load:
     requests: int
     seconds: float
     bad: int
+    p99_ms: float = 0.0
+    """The time within which 99 of 100 answers came."""
 
 
 def demand() -> None:
@@ -40,7 +42,7 @@ def drive(
     run = subprocess.run(
         [
             *("wrk", f"-t{THREADS}", f"-c{connections}", f"-d{max(1, round(seconds))}s"),
-            *("--timeout", "10s", "-s", str(LUA / script), url, "--", *arguments),
+            *("--latency", "--timeout", "10s", "-s", str(LUA / script), url, "--", *arguments),
         ],
         capture_output=True,
         text=True,
@@ -63,4 +65,11 @@ def read(said: str) -> Load:
     bad = int(refused.group(1)) if refused else 0
     bad += sum(map(int, broken.groups())) if broken else 0
     seconds = float(total.group(2)) * (60 if total.group(3) == "m" else 1)
-    return Load(float(rate.group(1)), int(total.group(1)), seconds, bad)
+    return Load(float(rate.group(1)), int(total.group(1)), seconds, bad, _p99(said))
+
+
+def _p99(said: str) -> float:
+    found = re.search(r"^ *99% +([\d.]+)(us|ms|s|m)$", said, re.MULTILINE)
+    if found is None:
+        return 0.0
+    return float(found[1]) * {"us": 0.001, "ms": 1, "s": 1000, "m": 60_000}[found[2]]

@@ -14,6 +14,17 @@ from common.api.problems import plain, refusal_of
 log = structlog.get_logger("tollgate.request")
 Handler = Callable[[HttpRequest], HttpResponse]
 
+FOR_PROGRAMS, FOR_BROWSERS = ("/api/v1/", "/webhooks/"), "/api/v1/billing/"
+PAGE_HEADERS = (
+    "Content-Security-Policy",
+    "Cross-Origin-Opener-Policy",
+    "Referrer-Policy",
+    "Strict-Transport-Security",
+    "X-Frame-Options",
+)
+METHODS_ARE_NAMED = (204, 405)
+"""The answers that are about methods: to OPTIONS, and to one that is not allowed."""
+
 
 class ProxyMiddleware:
     """``REMOTE_ADDR`` is the client's address from here on, not that of a trusted proxy."""
@@ -61,6 +72,28 @@ class ProblemMiddleware:
             return None
         refusal = refusal_of(exception)
         return None if refusal is None else plain(refusal)
+
+
+class ApiHeadersMiddleware:
+    """Leaves headers that only browsers read out of answers to programs.
+
+    The hottest addresses are answered without the middleware that adds them, so a caller of the API
+    gets the same headers whichever way its request takes. ``/api/v1/billing/*`` is called by
+    browsers and keeps them.
+    """
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        path = request.path_info
+        if path.startswith(FOR_PROGRAMS) and not path.startswith(FOR_BROWSERS):
+            for header in PAGE_HEADERS:
+                response.headers.pop(header, None)
+            if response.status_code not in METHODS_ARE_NAMED:
+                response.headers.pop("Allow", None)
+        return response
 
 
 class NulMiddleware:

@@ -96,9 +96,8 @@ def _view(request: HttpRequest) -> View | None:
 
 
 def is_our_host(environ: Mapping[str, Any]) -> bool:
-    """Whether the request was meant for one of ALLOWED_HOSTS."""
-    host = environ.get("HTTP_HOST") or environ["SERVER_NAME"]
-    return _is_allowed(host, tuple(settings.ALLOWED_HOSTS))
+    """Whether the request names one of ALLOWED_HOSTS; one without a Host header names none."""
+    return _is_allowed(environ.get("HTTP_HOST", ""), tuple(settings.ALLOWED_HOSTS))
 
 
 @lru_cache(maxsize=1024)

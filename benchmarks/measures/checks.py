@@ -27,9 +27,10 @@ def bare(url: str, key: str, seconds: float) -> Load:
     return _get(url, key, "sso", seconds, first=0, count=FEW)
 
 
-def in_process(world: World, seconds: float) -> Load:
+def in_process(world: World, seconds: float, *, connections: int = 32) -> Load:
     client.warm(world, range(FEW), "sso")
-    return _get(world.url, world.shop.key, "sso", seconds, first=0, count=FEW)
+    key = world.shop.key
+    return _get(world.url, key, "sso", seconds, first=0, count=FEW, connections=connections)
 
 
 def in_redis(world: World, seconds: float, *, crowd: int) -> Load:
@@ -95,10 +96,20 @@ def _ask(world: World, user_id: str, feature: str) -> tuple[int, dict[str, objec
     return status, body
 
 
-def _get(url: str, key: str, feature: str, seconds: float, *, first: int, count: int) -> Load:
+def _get(
+    url: str,
+    key: str,
+    feature: str,
+    seconds: float,
+    *,
+    first: int,
+    count: int,
+    connections: int = 32,
+) -> Load:
     return wrk.drive(
         url,
         script="get.lua",
         arguments=[f"{PATH}?user_id=", f"&feature={feature}", key, str(first), str(count)],
         seconds=seconds,
+        connections=connections,
     )

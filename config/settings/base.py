@@ -46,6 +46,7 @@ MIDDLEWARE = [
     "config.hot.HotPathMiddleware",
     "common.middleware.ProxyMiddleware",
     "common.middleware.RequestIdMiddleware",
+    "common.middleware.ApiHeadersMiddleware",
     "common.middleware.ProblemMiddleware",
     "common.middleware.NulMiddleware",
     "projects.api.cors.BillingCorsMiddleware",

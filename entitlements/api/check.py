@@ -21,6 +21,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from common.api.parsers import MAX_BODY
 from common.api.serializers import ListField, StrictSerializer, UserIdField
 from common.api.views import ProjectViewSet
 from entitlements import cache
@@ -219,12 +220,13 @@ def _questions(request: HttpRequest) -> list[Question] | None:
 
 
 def _body(request: HttpRequest) -> bytes | None:
-    if request.content_type != "application/json":
+    if request.META.get("CONTENT_TYPE") != "application/json":
         return None
     try:
-        return request.body
+        body = request.body
     except (RequestDataTooBig, UnreadablePostError):
         return None
+    return body if len(body) <= MAX_BODY else None
 
 
 def _plain(user_id: str, feature: str) -> Question | None:

@@ -123,7 +123,7 @@ def everyday(request: HttpRequest) -> HttpResponse | None:
 
     Raises what is refused: what REST framework would, and DomainError.
     """
-    if request.META.get("QUERY_STRING") or request.content_type != JSON:
+    if request.META.get("QUERY_STRING") or request.META.get("CONTENT_TYPE") != JSON:
         return None
     try:
         use = _everyday(request.body)

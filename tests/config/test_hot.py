@@ -13,6 +13,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from common.api.parsers import MAX_BODY
 from common.redis import breaker
 from config import hot
 from projects import key_cache
@@ -37,6 +38,8 @@ USES = (
     b'{"user_id": "ada", "feature": "sso", "more": 1}',
 )
 """None of which uses anything."""
+UNTOLD = {"X-Request-ID", "Content-Length"}
+"""Headers that differ between any two answers, or that the web server adds."""
 
 
 @pytest.fixture(autouse=True)
@@ -52,16 +55,10 @@ def sso(project: Project) -> None:
 
 
 def told(answer: Any) -> dict[str, Any]:
-    """What a caller sees, without what differs from request to request. REST framework names the
-    methods that are allowed in each of its answers; they are for those about methods."""
+    """What a caller sees, without what differs from request to request."""
     body = dict(answer.json()) if answer.content else {}
     body.pop("request_id", None)
-    names = [
-        "Content-Type",
-        "WWW-Authenticate",
-        *(["Allow"] if answer.status_code in (204, 405) else []),
-    ]
-    headers = {name: answer.headers.get(name) for name in names}
+    headers = {name: value for name, value in answer.headers.items() if name not in UNTOLD}
     return {"status": answer.status_code, "body": body, **headers}
 
 
@@ -93,6 +90,20 @@ def requests(key: str) -> list[dict[str, Any]]:
         {"method": "POST", "path": CHECK, "data": asked.replace(b"ada", b"\\u0061da"), **json},
         {"method": "POST", "path": CHECK, "data": asked, **json, "content_type": "text/plain"},
         {"method": "POST", "path": f"{CHECK}?surprise=1", "data": asked, **json},
+        *(
+            {"method": "POST", "path": path, "data": data, **json, **more}
+            for path, data in [(CHECK, asked), (CONSUME, USES[2]), (CONSUME, USES[3])]
+            for more in (
+                {"HTTP_HOST": ""},
+                {"content_type": "application/json; charset=latin-1"},
+                {"content_type": "application/json; charset=utf-8"},
+                {"data": data.ljust(MAX_BODY)},
+                {"data": data.ljust(MAX_BODY + 1)},
+                {"data": data.ljust(MAX_BODY + 2000)},
+            )
+        ),
+        {"method": "GET", "path": ASK, **bearer, "HTTP_HOST": ""},
+        {"method": "GET", "path": ASK, **bearer, "HTTP_HOST": "no host at all"},
         {"method": "POST", "path": "/api/v1/usage", "data": b"{}", **json},
         *({"method": "POST", "path": CONSUME, "data": data, **json} for data in USES),
         {"method": "POST", "path": "/webhooks/stripe", "data": b"{}", **json},

@@ -55,7 +55,6 @@ def test_nobody_can_tell_from_the_answer(post: StripePost, endpoint: StripeEndpo
         usual = Client(raise_request_exception=False).generic(method, path, data, **more)
         one = Served(application, environ(method, path, data, **more))
         assert told(one) == told(usual), (path, more)
-        assert set(one.headers) - {"Allow"} == set(usual.headers) - {"Allow"}, (path, more)
         assert one.headers["X-Request-ID"].startswith("req_")
 
 

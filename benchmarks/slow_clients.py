@@ -1,0 +1,107 @@
+"""``python -m benchmarks.slow_clients``: checks while others hold connections and hardly send.
+
+Prints the 99th percentile of warm checks quiet, beside 500 connections that each owe the rest of a
+body and send a byte of it every second, and beside 1,500 silent ones; and the ratios. The server is
+the product's own, without a proxy. Exit code 1 when a check was answered wrongly.
+"""
+
+import os
+import socket
+import statistics
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+
+from benchmarks import client, wrk
+from benchmarks.measures import checks
+from benchmarks.place import Place, World
+from benchmarks.sizes import QUICK
+from benchmarks.wrk import Load
+from config.server.files import allow_many_files
+
+DRIBBLING, SILENT = 500, 1500
+CONNECTIONS, SECONDS, ROUNDS = 4, 3, 3
+"""Of the checks: few enough that a check waits for the server and not for other checks."""
+TARGET = 2.0
+
+
+def main() -> int:
+    wrk.demand()
+    allow_many_files()
+    loads: dict[str, list[Load]] = {"quiet": [], "dribbling": [], "silent": []}
+    with Place(QUICK, say) as place:
+        world = place.empty()
+        place.serve(world)
+        client.warm(world, range(checks.FEW), "sso")
+        for _ in range(ROUNDS):
+            loads["quiet"].append(_checks(world))
+            with dribbling(world.port, DRIBBLING):
+                loads["dribbling"].append(_checks(world))
+            with silent(world.port, SILENT):
+                loads["silent"].append(_checks(world))
+    return _report(loads)
+
+
+def _checks(world: World) -> Load:
+    return checks.in_process(world, SECONDS, connections=CONNECTIONS)
+
+
+def _report(loads: dict[str, list[Load]]) -> int:
+    quiet = statistics.median(load.p99_ms for load in loads["quiet"])
+    print(f"Load of the machine {os.getloadavg()[0]:.1f}; medians of {ROUNDS} rounds.")
+    for name, rounds in loads.items():
+        p99 = statistics.median(load.p99_ms for load in rounds)
+        rate = statistics.median(load.per_second for load in rounds)
+        mark = "" if p99 <= TARGET * quiet else " ✗"
+        print(
+            f"{name:10} p99 {p99:7.2f} ms, {p99 / quiet:5.2f} × quiet{mark}, {rate:7,.0f} checks/s"
+        )
+    return int(any(load.bad for rounds in loads.values() for load in rounds))
+
+
+@contextmanager
+def dribbling(port: int, count: int) -> Iterator[None]:
+    """Connections that have promised a body of a megabyte and send a byte a second."""
+    head = (
+        b"POST /webhooks/stripe HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+        b"Content-Type: application/json\r\nContent-Length: 1000000\r\n\r\n{"
+    )
+    stop = threading.Event()
+    with silent(port, count, head) as sockets:
+        thread = threading.Thread(target=_dribble, args=(sockets, stop))
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join()
+
+
+def _dribble(sockets: Sequence[socket.socket], stop: threading.Event) -> None:
+    while not stop.wait(1):
+        for one in sockets:
+            try:
+                one.sendall(b" ")
+            except OSError:
+                continue  # the server has ended it
+
+
+@contextmanager
+def silent(port: int, count: int, first: bytes = b"") -> Iterator[list[socket.socket]]:
+    """Connections that have sent ``first`` and say no more."""
+    with ExitStack() as stack:
+        sockets = []
+        for _ in range(count):
+            one = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=20))
+            one.sendall(first)
+            sockets.append(one)
+        yield sockets
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
