@@ -91,9 +91,14 @@ class ApiHeadersMiddleware:
         if path.startswith(FOR_PROGRAMS) and not path.startswith(FOR_BROWSERS):
             for header in PAGE_HEADERS:
                 response.headers.pop(header, None)
-            if response.status_code not in METHODS_ARE_NAMED:
-                response.headers.pop("Allow", None)
+            remove_methods(response)
         return response
+
+
+def remove_methods(response: HttpResponse) -> None:
+    """Remove the ``Allow`` that REST framework gives each answer from those not about methods."""
+    if response.status_code not in METHODS_ARE_NAMED:
+        response.headers.pop("Allow", None)
 
 
 class NulMiddleware:

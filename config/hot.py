@@ -25,7 +25,7 @@ from django.urls import resolve
 from common import context
 from common.api import django_refusals
 from common.api.problems import plain, refusal_of
-from common.middleware import Handler
+from common.middleware import Handler, remove_methods
 from config.tally import tally
 from entitlements.api import check, consumption
 
@@ -78,6 +78,7 @@ class HotPathMiddleware:
             return self.get_response(request)
         response.headers["X-Request-ID"] = request_id
         response.headers["X-Content-Type-Options"] = "nosniff"
+        remove_methods(response)
         tally.note(
             method=request.method or "",
             path=request.path,
@@ -96,8 +97,11 @@ def _view(request: HttpRequest) -> View | None:
 
 
 def is_our_host(environ: Mapping[str, Any]) -> bool:
-    """Whether the request names one of ALLOWED_HOSTS; one without a Host header names none."""
-    return _is_allowed(environ.get("HTTP_HOST", ""), tuple(settings.ALLOWED_HOSTS))
+    """Whether the request was meant for one of ALLOWED_HOSTS; an empty Host is none of them."""
+    host = environ.get("HTTP_HOST")
+    if host is None:  # as Django does; the web server always says, if only that there is none
+        host = environ["SERVER_NAME"]
+    return _is_allowed(host, tuple(settings.ALLOWED_HOSTS))
 
 
 @lru_cache(maxsize=1024)

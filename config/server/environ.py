@@ -36,6 +36,7 @@ def environ_of(scope: Scope) -> Environ:
         "wsgi.input_terminated": True,
     }
     _add_headers(environ, scope.headers)
+    environ.setdefault("HTTP_HOST", "")  # none is refused: the server's own name is not asked for
     return environ
 
 

@@ -126,6 +126,10 @@ def paths_and_headers_arrive_as_they_were_sent(port: int, key: str) -> None:
         ("/static/docs/nothing.js", 404),
     ]:
         assert request(port, "GET", path, Authorization=key).status == status, path
+    for nothing in (b"", b"Host:\r\n"):
+        question = head("GET", f"{CHECK}?user_id=ada&feature=sso", Authorization=key)
+        with open_sockets(port, 1, question.replace(b"Host: 127.0.0.1\r\n", nothing)) as (one,):
+            assert answer(one).status == 400
     spoofed = head("GET", "/api/v1/customers").replace(
         b"\r\n\r\n", f"\r\nauthori_zation: x\r\nAuthorization: {key}\r\n\r\n".encode()
     )
