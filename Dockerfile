@@ -1,6 +1,9 @@
 # Two images from one file: `tollgate` (the default) is the product, `sandbox` the local Stripe.
 
-FROM python:3.13-slim AS base
+# A tag may be moved to other bytes; what is built for production names a digest:
+#   docker build --build-arg PYTHON_IMAGE=python:3.13-slim@sha256:…   (docs/deployment.md)
+ARG PYTHON_IMAGE=python:3.13-slim
+FROM ${PYTHON_IMAGE} AS base
 ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 RUN useradd --system --uid 10001 --home-dir /app tollgate
 WORKDIR /app

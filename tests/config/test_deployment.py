@@ -20,7 +20,16 @@ from tests.config.test_production import COMPLETE
 
 ROOT = Path(__file__).resolve().parents[2]
 READS = re.compile(r"""(?:env\.\w+|required|comma_list)\(\s*"([A-Z_]+)\"""")
-OUTSIDE_SETTINGS = {"DJANGO_SETTINGS_MODULE", "POSTGRES_PASSWORD"}
+OUTSIDE_SETTINGS = {
+    "DJANGO_SETTINGS_MODULE",
+    "POSTGRES_PASSWORD",
+    "REDIS_PASSWORD",
+    "TLS_DIRECTORY",
+    "PYTHON_IMAGE",
+    "POSTGRES_IMAGE",
+    "REDIS_IMAGE",
+    "NGINX_IMAGE",
+}
 
 
 def settings_variables() -> set[str]:
@@ -137,12 +146,44 @@ def test_the_databases_log_names_nobody_in_compose_either() -> None:
 
 def test_compose_runs_the_programs_of_the_stack_on_stock_images() -> None:
     services = compose()["services"]
-    assert set(services) == {"postgres", "redis", "migrate", "web", "worker", "beat", "sandbox"}
+    ours, stock = {"migrate", "web", "worker", "beat", "sandbox"}, {"postgres", "redis"}
+    assert set(services) == ours | stock | {"proxy", "proxy-tls"}
     images = {name for name, service in services.items() if "build" not in service}
-    assert images == {"postgres", "redis"}
+    assert images == stock | {"proxy", "proxy-tls"}
     assert services["sandbox"]["profiles"] == ["sandbox"]
     assert "noeviction" in services["redis"]["command"]
     assert services["redis"]["command"][1:3] == ["--appendonly", "yes"]
+
+
+def test_only_the_proxy_is_reached_from_outside() -> None:
+    services = compose()["services"]
+    published = {name for name, service in services.items() if "ports" in service}
+    assert published == {"proxy", "proxy-tls", "sandbox"}
+    for name in ("proxy", "proxy-tls"):
+        for volume in services[name]["volumes"]:
+            source = volume.split(":")[0]
+            assert source.startswith("${TLS_DIRECTORY") or (ROOT / source).is_file(), volume
+
+
+def test_redis_asks_for_the_password_that_its_address_has() -> None:
+    command, example = compose()["services"]["redis"]["command"], example_variables()
+    assert command[command.index("--requirepass") + 1].startswith("${REDIS_PASSWORD:?")
+    assert f":{example['REDIS_PASSWORD']}@" in example["REDIS_URL"]
+
+
+def test_every_base_image_can_be_named_with_its_digest() -> None:
+    """A tag may be moved to other bytes; digests are the operator's to choose and to renew."""
+    images = {name: service.get("image", "") for name, service in compose()["services"].items()}
+    stock = {name: image for name, image in images.items() if not image.startswith("tollgate")}
+    assert stock
+    for name, image in stock.items():
+        variable, _, default = image.strip("${}").partition(":-")
+        assert example_variables()[variable] == default, name
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    assert f"ARG PYTHON_IMAGE={example_variables()['PYTHON_IMAGE']}\n" in dockerfile
+    foreign = re.findall(r"^FROM (\S+)", dockerfile, re.MULTILINE)
+    assert foreign[0] == "${PYTHON_IMAGE}"
+    assert all(name in re.findall(r" AS (\S+)", dockerfile) for name in foreign[1:])
 
 
 def test_compose_builds_images_that_the_dockerfile_defines() -> None:
