@@ -10,6 +10,7 @@ import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from email.utils import formatdate
 from typing import TYPE_CHECKING
 
 from sandbox import API_VERSION, accounts, engine, faults, forms, idempotency, own_time
@@ -73,7 +74,11 @@ class StripeAPI:
         except StripeFailure as failure:
             answer = _refuse(failure, request_id)
         engine.run_test_clocks(self.world)
-        return replace(answer, headers=_headers(request, request_id) | answer.headers)
+        known = _headers(request, request_id) | {"Date": self._date()}
+        return replace(answer, headers=known | answer.headers)
+
+    def _date(self) -> str:
+        return formatdate(self.world.clock.now(), usegmt=True)
 
     def _answer(self, request: Request, request_id: str) -> Answer:
         caller = accounts.authenticate(

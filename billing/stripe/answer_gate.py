@@ -3,7 +3,8 @@
 It lets through what Stripe's API promises: a JSON object that says what it is, a list with its
 data, or an error with its type. Anything else, such as a proxy's page or an empty body, is no
 answer of Stripe's: whether Stripe acted is not known. What may pass by itself is sent again while
-time is left, with the same idempotency key.
+time is left, with the same idempotency key. Deleting has none: its repetition may hear that there
+is no such object any more, which is as good as done (``Write.gone_is_done``).
 """
 
 import json
@@ -84,21 +85,19 @@ class AnswerGate(HTTPClient):
     def _send(
         self, method: str, url: str, headers: Mapping[str, str] | None, post_data: Any
     ) -> _Try:
-        """Deleting has no idempotency key: what may have been done is not asked for again here."""
-        is_repeatable = method.lower() != "delete"
-        requests.note_id("")
+        requests.forget()
         try:
             answer = self._client.request(method, url, headers, post_data)
         except APIConnectionError as error:
-            return _Try(error.should_retry and is_repeatable, error=error)
+            return _Try(error.should_retry, error=error)
         body, status, answered = answer
-        requests.note_id(str(answered.get("request-id") or ""))
+        requests.note(answered)
         content = _parse(body)
         if not _is_promised(content, status):
-            return _Try(is_repeatable, error=_unreadable(method, url, status))
+            return _Try(True, error=_unreadable(method, url, status))
         if status == TOO_MANY_REQUESTS and _code(content) != LOCK_TIMEOUT:
             self._on_busy()
-        return _Try(_may_pass(status, answered, is_repeatable=is_repeatable), answer=answer)
+        return _Try(_may_pass(status, answered), answer=answer)
 
 
 def _parse(body: Any) -> Any:
@@ -126,14 +125,14 @@ def _code(content: Any) -> Any:
     return content["error"].get("code")
 
 
-def _may_pass(status: int, headers: Mapping[str, str], *, is_repeatable: bool) -> bool:
+def _may_pass(status: int, headers: Mapping[str, str]) -> bool:
     """Whether the same request may be answered otherwise: Stripe's word, else by the status."""
     said = headers.get("stripe-should-retry")
     if said in ("true", "false"):
         return said == "true"
     if status in (CONFLICT, TOO_MANY_REQUESTS):
         return _waits_shortly(headers)
-    return status >= SERVER_ERROR and is_repeatable
+    return status >= SERVER_ERROR
 
 
 def _waits_shortly(headers: Mapping[str, str]) -> bool:

@@ -29,7 +29,8 @@ class Order:
     """Stripe's price id and how many."""
     success_url: str
     cancel_url: str
-    expires_at: datetime
+    expires_at: datetime | None
+    """By Stripe's clock; None for 24 hours after Stripe has made it."""
     metadata: dict[str, str]
     trial_period_days: int | None = None
     trial_end_behavior: str = ""
@@ -89,9 +90,10 @@ def params(order: Order) -> Fields:
             for price, quantity in order.lines
         ],
         "success_url": order.success_url,
-        "expires_at": int(order.expires_at.timestamp()),
         "metadata": labels,
     }
+    if order.expires_at is not None:
+        found["expires_at"] = int(order.expires_at.timestamp())
     if order.cancel_url:
         found["cancel_url"] = order.cancel_url
     return found | _discount(order) | _tax(order) | _made(order, labels)

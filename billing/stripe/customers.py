@@ -40,6 +40,6 @@ def iterate(
 
 
 def new(*, email: str, name: str, metadata: dict[str, str]) -> Fields:
-    """How a customer is asked for."""
-    params: Fields = {"name": name, "metadata": metadata}
-    return {**params, "email": email} if email else params
+    """How a customer is asked for. What is empty is left out: to Stripe, empty means *unset it*."""
+    told = {"name": name, "email": email}
+    return {"metadata": metadata, **{key: value for key, value in told.items() if value}}

@@ -67,7 +67,7 @@ def build(tx: Transaction, params: Params, *, currency: str) -> Object:
             "payment_method_collection", "always" if mode != "payment" else "if_required"
         ),
         "payment_method_configuration_details": None,
-        "payment_method_options": copy(params.get("payment_method_options", {"card": {}})),
+        "payment_method_options": _method_options(params),
         "payment_method_types": method_types.offered(params, currency),
         "payment_status": "no_payment_required",
         "permissions": None,
@@ -164,6 +164,12 @@ def _saved_options(params: Params) -> Object | None:
         "payment_method_save": None,
         **params.get("saved_payment_method_options", {}),
     }
+
+
+def _method_options(params: Params) -> Object:
+    options = copy(params.get("payment_method_options", {}))
+    card = {"request_three_d_secure": "automatic", **options.get("card", {})}
+    return {**options, "card": card}
 
 
 def _invoice_creation() -> Object:

@@ -7,6 +7,7 @@ import pytest
 from billing.models import Checkout
 from entitlements.models import Fact
 from projects.models import Project
+from sandbox import engine
 from tests.billing.api.tenant import HOME, Tenant, order
 
 Drain = Callable[[], None]
@@ -174,3 +175,19 @@ def test_a_status_that_we_do_not_know_is_shown_as_it_is(tenant: Tenant, word: st
         tx.path_object("checkout.session", opened["stripe_id"])["status"] = word
     assert tenant.sync(opened)["status"] == word
     assert Checkout.objects.across_projects().get().is_fulfilled is False
+
+
+@pytest.mark.parametrize("expires_in", [None, 3600, 82_800])
+def test_a_page_opens_although_stripes_clock_was_moved_forward(
+    tenant: Tenant, expires_in: int | None
+) -> None:
+    """Of test mode: what Stripe bounds is told by Stripe's clock, which ours knows nothing of."""
+    price = tenant.price()
+    engine.advance(tenant.stripe.world, tenant.stripe.world.clock.now() + 40 * 86400)
+    tenant.stripe.v1.customers.list()
+    body = order(price) | ({"expires_in": expires_in} if expires_in else {})
+    made = tenant.api.post("/checkout", body)
+    assert made.status_code == 201, made.content
+    (session,) = tenant.at_stripe("checkout.session")
+    left = session["expires_at"] - tenant.stripe.world.clock.now()
+    assert abs(left - (expires_in or 86400)) < 600

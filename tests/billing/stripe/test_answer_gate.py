@@ -102,16 +102,6 @@ def test_nothing_is_sent_again_once_the_time_is_up(monkeypatch: pytest.MonkeyPat
     assert len(bench.stripe.sent) == 1
 
 
-@pytest.mark.parametrize("answer", [AWAY, lost(), (200, "<html>", {})])
-def test_deleting_is_not_repeated_without_knowing(answer: Any) -> None:
-    """It has no idempotency key: the second answer would say that there is no such object."""
-    bench = Bench(answer, OK)
-    with pytest.raises(StripeUnavailable), translate():
-        bench.v1.products.delete("prod_1")
-    assert len(bench.stripe.sent) == 1
-    assert Bench(BUSY, OK).v1.products.delete("prod_1").id == "prod_1"
-
-
 def test_what_is_no_answer_keeps_the_id_of_its_request() -> None:
     page = (404, "<h1>Not found</h1>", {})
     with pytest.raises(StripeUnavailable, match=r"to request req_9 was no answer .* \(HTTP 404\)"):
