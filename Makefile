@@ -5,7 +5,7 @@ PYTHON ?=
 IN_VENV := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench up down lint format install requirements clean
+.PHONY: help demo test chaos bench up down lint format install requirements clean
 
 help: ## Explain the verbs.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -15,6 +15,10 @@ demo: install ## Play the whole main job on a running product, step by step, the
 
 test: install ## Run what CI runs: style, types, layers, migrations, API schema, tests.
 	@$(IN_VENV) -m tests.suite
+
+chaos: install ## Kill workers in thousands of histories, then remove each guard: a test must notice.
+	@TOLLGATE_HISTORIES=$(or $(HISTORIES),5000) .venv/bin/pytest tests/chaos -n 2 --dist worksteal -q
+	@$(IN_VENV) -m tests.guards
 
 bench: install ## Measure the hot paths as ratios, with much data; needs wrk. QUICK=1 for a look.
 	@$(IN_VENV) -m benchmarks $(if $(QUICK),--quick)

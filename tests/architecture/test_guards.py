@@ -1,0 +1,49 @@
+"""The list of guards is true: each stands where it is said to, and its tests exist."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from tests.guards.catalog import PAGE, ROOT, Guard, load, page
+
+GUARDS = load()
+
+
+def _defined(path: Path) -> set[str]:
+    """Functions, classes and ``Class::method`` of a test file."""
+    tree = ast.parse(path.read_text())
+    names: set[str] = set()
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            names.add(node.name)
+        if isinstance(node, ast.ClassDef):
+            names |= {
+                f"{node.name}::{each.name}"
+                for each in node.body
+                if isinstance(each, ast.FunctionDef)
+            }
+    return names
+
+
+@pytest.mark.parametrize("guard", GUARDS, ids=lambda guard: guard.name)
+def test_each_guard_stands_once_where_the_catalog_says(guard: Guard) -> None:
+    assert guard.count() == 1, f"Update tests/guards/catalog.toml: {guard.file} has changed."
+    assert guard.code != guard.without
+    assert guard.tests
+
+
+@pytest.mark.parametrize("guard", GUARDS, ids=lambda guard: guard.name)
+def test_each_guard_has_tests_that_exist(guard: Guard) -> None:
+    for test in guard.tests:
+        file, _, name = test.partition("::")
+        assert (ROOT / file).is_file()
+        assert not name or name.partition("[")[0] in _defined(ROOT / file), test
+
+
+def test_names_are_told_apart() -> None:
+    assert len({guard.name for guard in GUARDS}) == len(GUARDS)
+
+
+def test_the_page_says_what_the_catalog_says() -> None:
+    assert PAGE.read_text() == page(GUARDS), "Run python -m tests.guards page."

@@ -1,0 +1,65 @@
+"""The list of guards, read from ``catalog.toml``, and the page that is made of it."""
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+CATALOG = Path(__file__).with_name("catalog.toml")
+PAGE = ROOT / "docs" / "guards.md"
+HEAD = """\
+# Guards, and the test of each
+
+A guard is a line that looks as if nothing needed it. Each one below is removed by `make chaos` in a
+copy of the code, one at a time, and the tests beside it must fail. `tests/guards/catalog.toml` says
+how each is removed; this page is made of it by `python -m tests.guards page`.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """One guard. ``code`` stands exactly once in ``file``; ``without`` is what takes its place."""
+
+    name: str
+    harm: str
+    """What happens to whom without it."""
+    file: str
+    code: str
+    without: str
+    tests: tuple[str, ...]
+    """Ids for pytest; at least one of their tests fails without the guard."""
+
+    @property
+    def path(self) -> Path:
+        return ROOT / self.file
+
+    def count(self, root: Path = ROOT) -> int:
+        """How often its code stands in its file: once, unless the catalog is out of date."""
+        path = root / self.file
+        return path.read_text().count(self.code) if path.exists() else 0
+
+    def remove(self, root: Path) -> str:
+        """Take it out of the copy of the code below ``root``; the file's text before."""
+        path = root / self.file
+        before = path.read_text()
+        path.write_text(before.replace(self.code, self.without))
+        return before
+
+
+def load() -> list[Guard]:
+    """Every guard, in the order of the file."""
+    entries = tomllib.loads(CATALOG.read_text())["guard"]
+    return [Guard(**{**entry, "tests": tuple(entry["tests"])}) for entry in entries]
+
+
+def page(guards: list[Guard]) -> str:
+    """The page for readers: guard, place, harm, tests."""
+    rows = [
+        f"| {guard.name} | `{guard.file}` | {guard.harm} | {_tests(guard)} |" for guard in guards
+    ]
+    table = ["| guard | where | without it | tests |", "|---|---|---|---|", *rows]
+    return "\n".join([HEAD, *table, ""])
+
+
+def _tests(guard: Guard) -> str:
+    return "<br>".join(f"`{test.removeprefix('tests/')}`" for test in guard.tests)
