@@ -76,8 +76,6 @@ def expired(*, at: datetime) -> list[QuerySet[Any]]:
 
 def _with_lease(rows: QuerySet[Any]) -> QuerySet[Any]:
     end = Coalesce(F("locked_until"), F("locked_at") + OLD_LOCK)
-    return rows.annotate(
-        lease_left=Case(
-            When(locked_at__isnull=False, then=end - Now()), output_field=DurationField()
-        )
-    )
+    left = Case(When(locked_at__isnull=False, then=end - Now()), output_field=DurationField())
+    annotated: QuerySet[Any] = rows.annotate(lease_left=left)
+    return annotated

@@ -198,7 +198,9 @@ class Stored:
         return credit_grants.revise(customer=self.customer, grant=grant, terms=terms, at=at)
 
     def expire(self, at: datetime) -> bool:
-        due = {grant.pk for grant in stored.due_to_expire(at=at, limit=1000)}
+        due = {
+            grant.pk for grant in stored.due_to_expire(at=at, limit=1000, rule=credit_grants.RULE)
+        }
         return credit_grants.expire_due(at=at, limit=1000) == len(due) and bool(
             due & set(self.grants)
         )

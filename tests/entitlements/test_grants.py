@@ -236,7 +236,7 @@ def test_expiry_is_told_once(customer, sso, seats):
 
 def test_grant_that_somebody_ended_meanwhile_does_not_expire(customer, sso):
     given = grant(customer, sso, expires_at=NOW + DAY)
-    [due] = stored.due_to_expire(at=NOW + DAY, limit=10)
+    [due] = stored.due_to_expire(at=NOW + DAY, limit=10, rule=grants.RULE)
     revoke(given, at=NOW + DAY - TICK)
     assert not grants._expire(due, NOW + DAY)
     assert told(customer)[-1] == "grant.revoked"

@@ -68,7 +68,7 @@ def test_keys_or_a_secret_and_back_to_none(api: ApiClient, project: Project) -> 
 
 
 def test_what_would_not_be_safe_is_refused(api: ApiClient, project: Project) -> None:
-    for said, pointer in (
+    refused: tuple[tuple[dict[str, Any], str], ...] = (
         ({}, "#/jwt"),
         ({"jwks_url": KEYS, "shared_secret": SECRET}, "#/jwt"),
         ({"shared_secret": "s" * 31}, "#/jwt/shared_secret"),
@@ -85,7 +85,8 @@ def test_what_would_not_be_safe_is_refused(api: ApiClient, project: Project) -> 
         ({"jwks_url": "https://user:pw@id.example.com/"}, "#/jwt/jwks_url"),
         ({"jwks_url": KEYS, "issuer": ""}, "#/jwt/issuer"),
         ({"jwks_url": KEYS, "surprise": 1}, "#/jwt/surprise"),
-    ):
+    )
+    for said, pointer in refused:
         body = {"jwt": {"issuer": ISSUER, "audience": AUDIENCE, **said}}
         answer = api.patch(f"/projects/{project.pk}", body)
         assert answer.status_code == 422, said

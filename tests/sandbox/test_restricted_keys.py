@@ -78,7 +78,7 @@ def test_an_unknown_permission_is_a_mistake(world):
 
 def test_a_restricted_key_over_the_controls(world):
     http = Client(Application(world))
-    made = http.post("/_sandbox/accounts", json={"permissions": ["event_read"]}).json
+    made = http.post("/_sandbox/accounts", json={"permissions": ["event_read"]}).get_json()
     assert made["secret_key"].startswith("rk_test_")
     v1 = client_of(world, made["secret_key"]).v1
     assert v1.events.list().data == []

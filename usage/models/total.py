@@ -27,9 +27,11 @@ class Total(ProjectOwned):
     last_at = models.DateTimeField()
 
     class Meta:
-        constraints = tenant_links(
-            "usage_total", [("customer", "projects.Customer"), ("meter", "usage.Meter")]
-        )
+        constraints = [
+            *tenant_links(
+                "usage_total", [("customer", "projects.Customer"), ("meter", "usage.Meter")]
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.customer_id} {self.meter_id} {self.hour}"

@@ -19,6 +19,7 @@ from billing.stripe.errors import (
     StripeUnavailable,
     translate,
 )
+from billing.stripe.snapshots import PaymentSnapshot
 from common.errors import DomainError
 from sandbox.world import DEFAULT_SECRET_KEY
 from tests.billing_fixtures import SandboxStripe
@@ -121,6 +122,7 @@ def test_the_card_says_no(client: StripeClient) -> None:
     assert isinstance(error, CardDeclined)
     assert (error.status, error.extra["decline_code"]) == (402, "insufficient_funds")
     (failed,) = payments.iterate(client)
+    assert isinstance(failed, PaymentSnapshot)
     assert (failed.status, failed.failure_code) == (
         "requires_payment_method",
         "insufficient_funds",
