@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from common import context, proxies
 from common.api import django_refusals
 from common.api.problems import plain, refusal_of
+from common.ids import is_id
 
 log = structlog.get_logger("tollgate.request")
 Handler = Callable[[HttpRequest], HttpResponse]
@@ -51,11 +52,23 @@ class RequestIdMiddleware:
         log.info(
             "request",
             method=request.method,
-            path=request.path,
+            path=_named_path(request),
             status=response.status_code,
             duration_ms=round((time.perf_counter() - started) * 1000, 1),
         )
         return response
+
+
+def _named_path(request: HttpRequest) -> str:
+    """The path, with the names of its parts in place of what a tenant has chosen: a user_id may
+    be an address. Ids of ours stay."""
+    path, match = request.path, request.resolver_match
+    if match is None:
+        return path
+    for name, value in match.kwargs.items():
+        if value and not is_id(value, str(value).partition("_")[0]):
+            path = path.replace(str(value), f"{{{name}}}")
+    return path
 
 
 class ProblemMiddleware:

@@ -18,6 +18,8 @@ from webhooks.routing import Target
 
 LONGEST_EVENT_ID = 255
 LONGEST_TYPE = 120
+KEPT = ("id", "object", "type", "account", "api_version", "created", "livemode")
+"""What stays of an event about a customer who was erased, beside ids of its object."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +29,8 @@ class Envelope:
     event_id: str
     type: str = ""
     target: Target | None = None
+    customer: str = ""
+    """Stripe's id of the customer that the object is about, if it names one."""
     unusable: str = ""
 
 
@@ -43,7 +47,21 @@ def open_envelope(body: bytes, *, account: StripeAccount) -> Envelope:
         return _unusable(body, "The event has no usable id and type.")
     if why := _belongs_elsewhere(event, account):
         return Envelope(event_id=event_id, type=type_, unusable=why)
-    return Envelope(event_id=event_id, type=type_, target=routing.target(type_, _subject(event)))
+    subject = _subject(event)
+    target, customer = routing.target(type_, subject), routing.customer(subject)
+    return Envelope(event_id=event_id, type=type_, target=target, customer=customer)
+
+
+def bare(body: bytes) -> bytes:
+    """The event without what it says of anybody: enough to understand it again."""
+    try:
+        event = _parse(body)
+    except (ValueError, RecursionError):
+        return b""
+    if not isinstance(event, dict):
+        return b""
+    kept = {name: event[name] for name in KEPT if isinstance(event.get(name), str | bool | int)}
+    return orjson.dumps({**kept, "data": {"object": routing.bare(_subject(event))}})
 
 
 def _parse(body: bytes) -> Any:

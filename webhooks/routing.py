@@ -38,6 +38,9 @@ ROUTES: tuple[tuple[str, Kind, str], ...] = (
     ("invoice.", Kind.INVOICE, "id"),
 )
 
+REFERENCES = {field for _, _, field in ROUTES}
+"""Fields that hold the id of a root."""
+
 
 def target(type: str, body: dict[str, Any]) -> Target | None:
     """The object that an event of this type is about, given ``data.object``.
@@ -50,6 +53,19 @@ def target(type: str, body: dict[str, Any]) -> Target | None:
             stripe_id = _reference(body.get(field))
             return Target(kind, stripe_id) if stripe_id is not None else None
     return None
+
+
+def customer(body: dict[str, Any]) -> str:
+    """The customer that the object is or names; empty for an object without one."""
+    return _reference(body.get("id" if body.get("object") == "customer" else "customer")) or ""
+
+
+def bare(body: dict[str, Any]) -> dict[str, str]:
+    """Of the object, its kind and the ids by which it is found again."""
+    ids = {field: _reference(body.get(field)) for field in sorted(REFERENCES)}
+    kind = _reference(body.get("object"))
+    found = {"object": kind, **ids, "customer": _reference(body.get("customer"))}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def _reference(value: Any) -> str | None:

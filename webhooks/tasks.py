@@ -4,8 +4,14 @@ from celery import shared_task
 from django.utils import timezone
 
 from webhooks.services import catch_up as missed
+from webhooks.services import erasure
 
 
 @shared_task(name="webhooks.catch_up")
 def catch_up() -> None:
     missed.catch_up_everywhere(at=timezone.now())
+
+
+@shared_task(name="webhooks.forget_erased")
+def forget_erased() -> None:
+    erasure.forget_late(at=timezone.now())

@@ -19,7 +19,7 @@ from billing.models.subscription import LIVE
 from billing.models.sync_object import Kind
 from billing.selectors import customer_copies as copies
 from billing.selectors import subscriptions
-from billing.services import intents, making, sync
+from billing.services import erasure, intents, making, sync
 from billing.services.request_back_off import RequestBackOff
 from billing.stripe.errors import (
     StripeCredentialsRefused,
@@ -33,7 +33,6 @@ from entitlements import cache
 from events.services import audit
 from projects.models import Customer
 from projects.selectors import customers as people
-from projects.services import customers
 
 log = structlog.get_logger(__name__)
 
@@ -65,7 +64,7 @@ def erase(*, customer: Customer, cancels: bool, actor: str, at: datetime) -> Cus
         if customer.deleted_at is None:
             _refuse_running(customer, cancels=cancels)
             known_as = customer.user_id
-            customer = customers.erase(customer=customer, at=at)
+            customer = erasure.forget(customer=customer, at=at)
             audit.record(
                 actor=actor,
                 action="customer.erase",

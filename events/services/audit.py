@@ -1,10 +1,16 @@
 """Write down what somebody did by hand, in the same transaction as the act."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
+import pgtrigger
+
 from common.context import request_id, request_key
+from common.erasure import ERASED, Person
 from events.models import AuditEntry
+
+BATCH = 500
 
 
 def record(
@@ -40,6 +46,20 @@ def record(
         return earlier
     entry.save(force_insert=True)
     return entry
+
+
+def forget(*, project_id: str, subjects: Collection[str], person: Person) -> None:
+    """Take a person out of the entries about these rows: who did what, and when, stays.
+
+    The one exception to "append-only"; the trigger that keeps it is told so for these rows alone.
+    """
+    rows = AuditEntry.objects.filter(project_id=project_id, subject__in=subjects)
+    with pgtrigger.ignore("events.AuditEntry:append_only"):
+        for entry in rows.iterator(chunk_size=BATCH):
+            entry.reason = ERASED if entry.reason else ""
+            entry.before = person.without(entry.before)
+            entry.after = person.without(entry.after)
+            entry.save(update_fields=["reason", "before", "after"])
 
 
 def _earlier(entry: AuditEntry) -> AuditEntry | None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from common.erasure import Person
 from events.catalog import EventType
 from events.models import OutboxEvent
 
@@ -54,31 +55,17 @@ def record_many(
     )
 
 
-def forget(*, project_id: str, customer_id: str, user_id: str, instead: str) -> None:
-    """Take out of what was told of a customer who they are: name, address, metadata, user_id."""
+def forget(*, project_id: str, customer_id: str, person: Person) -> None:
+    """Take out of what was told of a customer who they are."""
     rows = OutboxEvent.objects.for_project(project_id).filter(customer_id=customer_id)
     for row in rows.iterator(chunk_size=BATCH):
-        row.data = _without(row.data, user_id, instead)
-        row.previous = _without(row.previous, user_id, instead)
+        row.data = person.without(row.data)
+        row.previous = person.without(row.previous)
         if row.subject == customer_id:
             row.data = _blank(row.data)
             row.previous = _blank(row.previous)
         row.save(update_fields=["data", "previous"])
 
 
-def _without(value: Any, user_id: str, instead: str) -> Any:
-    if isinstance(value, dict):
-        return {
-            name: instead
-            if name == "user_id" and each == user_id
-            else _without(each, user_id, instead)
-            for name, each in value.items()
-        }
-    if isinstance(value, list):
-        return [_without(each, user_id, instead) for each in value]
-    return value
-
-
 def _blank(told: dict[str, Any]) -> dict[str, Any]:
-    blank = {"email": "", "name": "", "metadata": {}}
-    return {name: blank.get(name, value) for name, value in told.items()}
+    return {name: "" if name == "name" else value for name, value in told.items()}

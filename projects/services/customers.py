@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 
+from common.erasure import Person
 from common.errors import Conflict
 from common.queue import enqueue
 from events.catalog import EventType
@@ -130,16 +131,19 @@ def update(*, customer: Customer, changes: dict[str, Any], at: datetime) -> Cust
     return customer
 
 
+def person_of(customer: Customer) -> Person:
+    """Who is erased with this customer, by everything that we were told to call them."""
+    names = tuple(filter(None, (customer.email, customer.name, *customer.metadata.values())))
+    return Person(user_id=customer.user_id, pseudonym=customer.pk, names=names)
+
+
 def erase(*, customer: Customer, at: datetime) -> Customer:
     """Forget who a locked customer is; from now on they are known by our id of them alone.
 
     What was told of them earlier is told anew without it.
     """
     outbox.forget(
-        project_id=customer.project_id,
-        customer_id=customer.pk,
-        user_id=customer.user_id,
-        instead=customer.pk,
+        project_id=customer.project_id, customer_id=customer.pk, person=person_of(customer)
     )
     customer.user_id, customer.email, customer.name = customer.pk, "", ""
     customer.metadata = {}

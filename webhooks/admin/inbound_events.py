@@ -65,6 +65,7 @@ class InboundEventAdmin(ReadOnlyAdmin):
                     "endpoint",
                     "deliveries",
                     "received_at",
+                    "erased_at",
                     "last_received_at",
                 )
             },

@@ -18,7 +18,13 @@ class InboundEvent(models.Model):
     event_id = models.CharField(max_length=255)
     type = models.CharField(max_length=120, blank=True)
     stripe_object_id = models.CharField(max_length=255, blank=True)
+    customer_stripe_id = models.CharField(
+        max_length=255, blank=True, default="", help_text="The customer that the object names."
+    )
     body = models.BinaryField()
+    erased_at = models.DateTimeField(
+        null=True, help_text="When all but ids was taken out: its customer was erased."
+    )
     sync = models.ForeignKey(
         "billing.SyncObject", on_delete=models.PROTECT, null=True, related_name="events"
     )
@@ -37,6 +43,11 @@ class InboundEvent(models.Model):
         indexes = [
             models.Index(fields=["-received_at"], name="inbound_by_time"),
             models.Index(fields=["stripe_object_id"], name="inbound_by_object"),
+            models.Index(
+                fields=["customer_stripe_id"],
+                condition=~models.Q(customer_stripe_id=""),
+                name="inbound_by_customer",
+            ),
             models.Index(fields=["type", "-received_at"], name="inbound_by_type"),
             models.Index(
                 fields=["received_at"],

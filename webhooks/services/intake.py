@@ -35,10 +35,10 @@ wanted (account_id, kind, stripe_id) AS (
 
 _KEPT = """
 INSERT INTO webhooks_inboundevent AS event (
-    id, endpoint_id, event_id, type, stripe_object_id, body, sync_id, request_number, quarantined,
-    deliveries, received_at, last_received_at)
-SELECT %(id)s, %(endpoint_id)s, %(event_id)s, %(type)s, %(stripe_id)s, %(body)s, sync_id, number,
-    %(quarantined)s, 1, %(at)s, %(at)s
+    id, endpoint_id, event_id, type, stripe_object_id, customer_stripe_id, body, sync_id,
+    request_number, quarantined, deliveries, received_at, last_received_at)
+SELECT %(id)s, %(endpoint_id)s, %(event_id)s, %(type)s, %(stripe_id)s, %(customer)s, %(body)s,
+    sync_id, number, %(quarantined)s, 1, %(at)s, %(at)s
 FROM (VALUES (1)) AS one LEFT JOIN marked ON true
 ON CONFLICT (endpoint_id, event_id) DO UPDATE SET
     deliveries = event.deliveries + 1, last_received_at = EXCLUDED.last_received_at
@@ -92,6 +92,7 @@ def _keep(endpoint: StripeEndpoint, body: bytes, envelope: Envelope, at: datetim
             "endpoint_id": endpoint.pk,
             "event_id": envelope.event_id,
             "type": envelope.type,
+            "customer": envelope.customer,
             "body": body,
             "quarantined": envelope.unusable,
             "at": at,

@@ -12,7 +12,7 @@ from typing import Any
 from billing.models import StripeAccount
 from billing.selectors import owners
 from billing.selectors.owners import Owner
-from billing.services.apply import kinds
+from billing.services.apply import erased, kinds
 from billing.services.apply.mapper import DependencyMissing, Mapper
 from billing.services.apply.plan import Differences, Plan
 from billing.stripe.snapshots import Snapshot
@@ -95,7 +95,7 @@ def _plan(
     at: datetime,
 ) -> Plan[Any]:
     if snapshot is not None and not snapshot.deleted:
-        return mapper.plan(account, owner, snapshot)
+        return erased.without_person(mapper.plan(account, owner, snapshot), owner)
     row = owners.row_of(mapper.model, account=account, stripe_id=stripe_id)
     assert row is not None
     return Plan(row=row, values=mapper.gone(row, at))

@@ -1,0 +1,57 @@
+"""What Stripe told us of an erased customer: of each event's bytes stays what says which object to
+read again.
+
+Events are found by the customer that they name and by the objects that were the customer's. What
+comes late, as Stripe's own "customer.deleted" with name and address in it, is caught by the clock.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from billing.models import StripeCustomer
+from billing.services.erasure import Traces
+from webhooks.envelope import bare
+from webhooks.models import InboundEvent
+
+LATE = timedelta(hours=25)
+"""How far back a run of the clock looks for events that came after the erasure."""
+BATCH = 200
+
+
+def forget(traces: Traces, at: datetime) -> None:
+    """Take the person out of every event that is about them."""
+    ids = sorted(traces.stripe_ids)
+    is_about = Q(stripe_object_id__in=ids) | Q(customer_stripe_id__in=ids)
+    _bare(InboundEvent.objects.filter(is_about, erased_at__isnull=True), at)
+
+
+def forget_late(*, at: datetime) -> int:
+    """The same for what has come since of customers who were erased; how many events that were."""
+    gone = StripeCustomer.objects.across_projects().filter(
+        account=OuterRef("endpoint__account"),
+        stripe_id=OuterRef("customer_stripe_id"),
+        customer__deleted_at__isnull=False,
+    )
+    rows = InboundEvent.objects.filter(
+        Exists(gone), erased_at__isnull=True, received_at__gte=at - LATE
+    )
+    return _bare(rows.exclude(customer_stripe_id=""), at)
+
+
+def _bare(rows: QuerySet[InboundEvent], at: datetime) -> int:
+    count = 0
+    for batch in _batches(rows):
+        for event in batch:
+            event.body, event.erased_at = bare(bytes(event.body)), at
+        with transaction.atomic():
+            InboundEvent.objects.bulk_update(batch, ["body", "erased_at"])
+        count += len(batch)
+    return count
+
+
+def _batches(rows: QuerySet[InboundEvent]) -> Iterable[list[InboundEvent]]:
+    while batch := list(rows.order_by("pk").only("pk", "body", "erased_at")[:BATCH]):
+        yield batch
