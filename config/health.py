@@ -20,7 +20,8 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from billing.selectors import intents, missing_objects, stripe_accounts
+from billing.selectors import back_offs, intents, missing_objects, stripe_accounts
+from billing.selectors.back_offs import Trouble
 from billing.selectors.intents import Undecided
 from common import fair_queue, heartbeats, redis
 from common.fair_queue import Waiting
@@ -100,6 +101,7 @@ def gather(now: datetime) -> dict[str, Check]:
         "inbound": unknown,
         "intents": unknown,
         "usage": unknown,
+        "stripe": unknown,
         "stripe_accounts": unknown,
         "queues": unknown,
         "stripe_keys": unknown,
@@ -138,6 +140,7 @@ def _work(now: datetime) -> dict[str, Check]:
         "inbound": _age(timedelta() if oldest is None else now - oldest),
         "intents": _intents(intents.undecided(), now),
         "usage": _usage(forwarding.standing(), now),
+        "stripe": _stripe(back_offs.trouble(), now),
         "stripe_accounts": _stripe_accounts(),
         "queues": _queues(fair_queue.waiting(), now),
         "stripe_keys": _stripe_keys(stripe_accounts.lacking_permissions()),
@@ -203,6 +206,15 @@ def _lateness(run: ChoreRun) -> str:
 
 def _since(moment: datetime | None, now: datetime) -> Check:
     return _age(None if moment is None else now - moment)
+
+
+def _stripe(found: Trouble, now: datetime) -> Check:
+    """Whether Stripe answers, as whoever asks it all the time has found: a probe of our own would
+    wait for it. Not fatal: checks and uses need no Stripe, and what it tells us is kept."""
+    if found.since is None:
+        return Check(OK)
+    counts = f"{found.silent} account(s) get no answer, {found.partly} refuse some requests"
+    return replace(_since(found.since, now), status=DEGRADED, detail=counts)
 
 
 def _stripe_accounts() -> Check:

@@ -12,6 +12,9 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
+from billing.models import StripeAccount
+from billing.services.request_back_off import RequestBackOff
+from billing.stripe.errors import StripeCredentialsRefused, StripePermissionMissing
 from common import heartbeats, redis
 from common.models import Heartbeat
 from config.chore_runs import HEARTBEAT
@@ -62,6 +65,7 @@ def test_everything_is_well() -> None:
         "inbound": "ok",
         "intents": "ok",
         "usage": "ok",
+        "stripe": "ok",
         "stripe_accounts": "ok",
         "queues": "ok",
         "stripe_keys": "ok",
@@ -189,3 +193,19 @@ def test_a_probe_is_only_read() -> None:
     assert answer.headers["Content-Type"] == "application/problem+json"
     assert answer.headers["Allow"] == "GET, HEAD"
     assert answer.json()["code"] == "method-not-allowed"
+
+
+@pytest.mark.django_db
+def test_a_stripe_that_does_not_answer_is_told_and_keeps_nobody_up(account: StripeAccount) -> None:
+    alive()
+    back_off = RequestBackOff()
+    back_off.failed(account.pk, "coupon.read", StripePermissionMissing("No coupons."))
+    status, document = probe("/health")
+    check = document["checks"]["stripe"]
+    assert (status, check["status"]) == (200, "degraded")
+    assert check["detail"] == "0 account(s) get no answer, 1 refuse some requests"
+
+    RequestBackOff().failed(account.pk, "customer.read", StripeCredentialsRefused("No key."))
+    check = probe("/ready")[1]["checks"]["stripe"]
+    assert check["detail"] == "1 account(s) get no answer, 0 refuse some requests"
+    assert probe("/ready")[0] == 200
