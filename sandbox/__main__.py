@@ -16,6 +16,7 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 
 from sandbox.app import Application
 from sandbox.courier import Courier
+from sandbox.rate_limit import TEST_MODE
 from sandbox.resources import webhook_endpoints
 from sandbox.timekeeper import Timekeeper
 from sandbox.world import DEFAULT_SECRET_KEY, World
@@ -50,6 +51,7 @@ def main(arguments: list[str] | None = None) -> int:
         path=options.state,
         frozen_at=int(time.time()) if options.frozen else None,
         secret_key=options.secret_key,
+        requests_per_second=options.requests_per_second,
     )
     if options.webhook_url:
         with world.transaction() as tx:
@@ -98,6 +100,12 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--webhook-url", help="register this endpoint for all events")
     parser.add_argument("--webhook-secret", help="the endpoint's signing secret (whsec_…)")
     parser.add_argument("--secret-key", default=DEFAULT_SECRET_KEY)
+    parser.add_argument(
+        "--requests-per-second",
+        type=int,
+        default=0,
+        help=f"answer 429 to more than this of an account ({TEST_MODE} at Stripe); 0: never",
+    )
     parser.add_argument("--frozen", action="store_true", help="time moves only when told")
     options = parser.parse_args(arguments)
     if bool(options.webhook_url) != bool(options.webhook_secret):

@@ -86,6 +86,7 @@ class StripeAPI:
             request.headers.get("authorization"),
             request.headers.get("stripe-account"),
         )
+        self.world.rate_limit.take(caller.account)
         _check_version(request.headers.get("stripe-version"))
         matched = ROUTER.match(request.method, request.path)
         if matched is None:

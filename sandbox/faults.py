@@ -10,6 +10,7 @@ from typing import Any
 
 from sandbox.errors import StripeFailure
 from sandbox.malformed import Malformation
+from sandbox.rate_limit import too_many
 
 
 class FaultKind(StrEnum):
@@ -134,12 +135,7 @@ def refusal(fault: Fault) -> StripeFailure | None:
     """The error of a fault that turns the request away at the door; None if it lets it in."""
     match fault.kind:
         case FaultKind.RATE_LIMIT:
-            return StripeFailure(
-                "Too many requests hit the API too quickly. We recommend an exponential backoff "
-                "of your requests.",
-                status=429,
-                code="rate_limit",
-            )
+            return too_many()
         case FaultKind.LOCK_TIMEOUT:
             return StripeFailure(
                 "This object cannot be accessed right now because another API request or Stripe "

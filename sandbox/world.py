@@ -17,6 +17,7 @@ from sandbox.errors import StripeFailure
 from sandbox.events import PENDING
 from sandbox.faults import Faults
 from sandbox.ids import Ids
+from sandbox.rate_limit import RateLimit
 from sandbox.store import Store
 from sandbox.transaction import Cause, Transaction
 
@@ -45,12 +46,14 @@ class World:
         seed: int | None = None,
         secret_key: str = DEFAULT_SECRET_KEY,
         base_url: str = "http://127.0.0.1:12111",
+        requests_per_second: int = 0,
     ) -> None:
         self.lock = threading.RLock()
         self.store = Store(path)
         self.clock = Clock(frozen_at=frozen_at)
         self.ids = Ids(seed)
         self.faults = Faults()
+        self.rate_limit = RateLimit(requests_per_second)
         self.in_flight: set[tuple[str, str]] = set()
         self.news = threading.Event()
         """Set when something may be due for delivery."""

@@ -23,6 +23,7 @@ from billing.stripe.errors import (
     StripeCredentialsRefused,
     StripeMalformed,
     StripeObjectMissing,
+    StripePermissionMissing,
     StripeRefused,
 )
 from billing.stripe.snapshots import Snapshot, UnreadableObject
@@ -106,6 +107,8 @@ def compare(
     for mirrored in KINDS.values():
         try:
             yield from _compare_kind(account, mirrored, project, at, tick, on_failure)
+        except StripePermissionMissing as error:
+            on_failure(mirrored.kind, error)
         except StripeCredentialsRefused:
             raise
         except DomainError as error:

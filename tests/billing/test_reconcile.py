@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from io import StringIO
 
 import pytest
@@ -9,6 +10,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection, connections
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from pytest_django import Settings
 
 from billing.models import (
     Invoice,
@@ -27,7 +29,9 @@ from common import crypto
 from common.locks import only_one
 from entitlements.selectors import decisions
 from projects.models import Project
+from sandbox import accounts, permissions
 from sandbox.deliveries import Mode
+from sandbox.world import DEFAULT_ACCOUNT
 from tests.billing import outbox
 from tests.sandbox_stripe import SandboxStripe
 from tests.shop import Shop
@@ -275,3 +279,20 @@ def test_what_is_malformed_in_the_list_and_alone_is_said(
     assert f"invoice {before['stripe_id']}: " in printed
     assert "(stripe-unavailable)" in printed
     assert Invoice.objects.for_project(shop.project).values().get() == before
+
+
+def test_a_permission_that_is_missing_ends_only_its_kind(
+    shop: Shop, alice: StripeCustomer, monthly: Price, drain: Drain, settings: Settings
+) -> None:
+    shop.subscribe(alice, monthly)
+    drain()
+    Payment.objects.for_project(shop.project).update(amount=1)
+    granted = permissions.NAMES - {"coupon_read", "coupon_write"}
+    accounts.open_account(
+        shop.stripe.world, id=DEFAULT_ACCOUNT, secret_key="rk_test_narrow", permissions=granted
+    )
+    settings.BILLING = replace(settings.BILLING, stripe_secret_key="rk_test_narrow")
+    printed, code = run()
+    assert code == 1
+    assert "coupon: Give the restricted key" in printed
+    assert Payment.objects.for_project(shop.project).get().amount == 2900

@@ -144,6 +144,14 @@ def test_one_object_of_a_list_is_spoilt_or_the_list_itself(world, client):
     assert names(client) == ["B", "A"]
 
 
+def test_a_missing_permission(world, client):
+    plan(world, "no_permission")
+    with pytest.raises(stripe.PermissionError, match="rak_") as refused:
+        client.v1.customers.create({"name": "Ada"}, KEY)
+    assert refused.value.http_status == 403
+    assert names(client) == []
+
+
 def test_a_stale_list_does_not_know_what_is_new(world, client):
     client.v1.customers.create({"name": "Old"})
     world.move_clock(NOW + 120)

@@ -1,0 +1,44 @@
+"""Stripe's limit of requests: so many a second for each account, 25 in test mode."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+
+from sandbox.errors import StripeFailure
+
+TEST_MODE = 25
+"""Requests a second that Stripe answers an account in test mode."""
+
+
+class RateLimit:
+    """At most ``per_second`` requests of an account in any second; 0 for no limit."""
+
+    def __init__(self, per_second: int = 0, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._per_second, self._clock = per_second, clock
+        self._lock = threading.Lock()
+        self._times: dict[str, deque[float]] = {}
+
+    def take(self, account: str) -> None:
+        """Count a request. Raises 429 for one too many, which does not count."""
+        if not self._per_second:
+            return
+        with self._lock:
+            now = self._clock()
+            times = self._times.setdefault(account, deque())
+            while times and times[0] <= now - 1:
+                times.popleft()
+            if len(times) >= self._per_second:
+                raise too_many()
+            times.append(now)
+
+
+def too_many() -> StripeFailure:
+    return StripeFailure(
+        "Too many requests hit the API too quickly. We recommend an exponential backoff of your "
+        "requests.",
+        status=429,
+        code="rate_limit",
+    )
