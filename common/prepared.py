@@ -21,6 +21,7 @@ from weakref import WeakKeyDictionary
 
 from django.db import DEFAULT_DB_ALIAS, connection, connections
 from psycopg import Connection, Cursor, Error, OperationalError
+from psycopg._preparing import Prepare
 from psycopg._queries import PostgresQuery  # psycopg's own type of what it sends
 from psycopg.errors import InvalidSqlStatementName, error_from_result
 from psycopg.pq import ExecStatus, Format
@@ -71,15 +72,16 @@ def _is_watched() -> bool:
 
 
 class _Prepared(Cursor[Any]):
-    """Django lets its connections prepare nothing; this does, for the time of the call."""
+    """Django lets its connections prepare nothing; this does, under names of our own.
 
-    def execute(self, query: Any, params: Any = None, **kwargs: Any) -> "_Prepared":
-        self.connection.prepare_threshold = 0
-        try:
-            super().execute(query, params, **{**kwargs, "prepare": True})
-        finally:
-            self.connection.prepare_threshold = None
-        return self
+    Once psycopg itself has prepared a statement, it deallocates all that the connection has with
+    each rollback, and with it those that are sent directly.
+    """
+
+    def _get_prepared(
+        self, pgq: PostgresQuery, prepare: bool | None = None
+    ) -> tuple[Prepare, bytes]:
+        return Prepare.YES, _name(self.connection, _Sent(pgq.query, tuple(pgq.types), []))
 
     def _convert_query(self, query: Any, params: Any = None) -> PostgresQuery:
         """Remember the text also when the server has it already: Django logs it."""

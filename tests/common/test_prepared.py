@@ -78,6 +78,38 @@ def test_a_statement_that_the_server_has_forgotten_is_prepared_again() -> None:
             cursor.execute("DEALLOCATE ALL")
 
 
+def names_on_the_server() -> set[str]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT name FROM pg_prepared_statements")
+        return {name for (name,) in cursor.fetchall()}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_rollback_keeps_what_is_prepared() -> None:
+    """psycopg would deallocate it, and the next use would be an error in the server's log."""
+    statement = "SELECT %(number)s::int + 1"
+    assert prepared.row(statement, {"number": 1}) == (2,)
+    before = names_on_the_server()
+    assert len(before) >= 1
+    for way in (prepared.row, prepared.rows):
+        with transaction.atomic():
+            assert way(statement, {"number": Int8(2)}) in ((3,), [(3,)])
+            transaction.set_rollback(True)
+    assert names_on_the_server() >= before
+    assert prepared.row(statement, {"number": 4}) == (5,)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_is_prepared_in_a_transaction_is_part_of_it() -> None:
+    """Also when it is the first statement of the transaction."""
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TEMPORARY TABLE kept (number int)")
+    with transaction.atomic():
+        prepared.row("INSERT INTO kept VALUES (%(number)s) RETURNING number", {"number": 1})
+        transaction.set_rollback(True)
+    assert prepared.row("SELECT count(*) FROM kept WHERE %(yes)s", {"yes": True}) == (0,)
+
+
 @pytest.mark.django_db(transaction=True)
 def test_a_connection_that_broke_is_an_error_and_nothing_is_sent_again() -> None:
     """The statement may have been committed before the connection broke: that nobody can know."""
