@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import ceil
 
-from django.db import IntegrityError, transaction
+from django.db import connection, transaction
 from django.db.models.functions import Now
 
 from common import crypto
@@ -100,32 +100,64 @@ def claim(*, caller: Caller, key: str, fingerprint: str, at: datetime) -> Claim:
     """
     if not (1 <= len(key) <= 255 and key.isascii() and key.isprintable()):
         raise KeyInvalid("Send 1 to 255 printable ASCII characters.", field="Idempotency-Key")
-    try:
-        with transaction.atomic():
-            row = _new(caller=caller, key=key, fingerprint=fingerprint, at=at)
+    row = _new(caller=caller, key=key, fingerprint=fingerprint, at=at)
+    if _insert(row):
         return Claim(caller, row)
-    except IntegrityError:
-        return _claim_again(caller=caller, key=key, fingerprint=fingerprint, at=at)
+    return _claim_again(caller=caller, key=key, fingerprint=fingerprint, at=at)
 
 
 def _new(*, caller: Caller, key: str, fingerprint: str, at: datetime) -> OnceOnly:
     if isinstance(caller, PlatformCredential):
-        return PlatformIdempotencyKey.objects.create(
+        return PlatformIdempotencyKey(
             platform_key_id=caller.key_id,
             key=key,
             fingerprint=fingerprint,
             locked_at=at,
-            locked_until=Now() + LEASE,
             created_at=at,
         )
-    return IdempotencyKey.objects.create(
+    return IdempotencyKey(
         project=caller.project,
         key=idempotency_keys.stored(caller=caller, key=key),
         fingerprint=fingerprint,
         locked_at=at,
-        locked_until=Now() + LEASE,
         created_at=at,
     )
+
+
+INSERT_OF_PROJECT = """
+INSERT INTO projects_idempotencykey
+    (id, project_id, key, fingerprint, locked_at, locked_until, headers, answer, created_at)
+VALUES (%(id)s, %(owner)s, %(key)s, %(fingerprint)s, %(at)s, statement_timestamp() + %(lease)s,
+    '{}', '', %(at)s)
+ON CONFLICT (project_id, key) DO NOTHING
+"""
+INSERT_OF_PLATFORM = """
+INSERT INTO projects_platformidempotencykey
+    (id, platform_key_id, key, fingerprint, locked_at, locked_until, headers, answer, created_at)
+VALUES (%(id)s, %(owner)s, %(key)s, %(fingerprint)s, %(at)s, statement_timestamp() + %(lease)s,
+    '{}', '', %(at)s)
+ON CONFLICT (platform_key_id, key) DO NOTHING
+"""
+
+
+def _insert(row: OnceOnly) -> bool:
+    """Whether the key was new. A key that comes again is everyday, and no error to PostgreSQL."""
+    if isinstance(row, PlatformIdempotencyKey):
+        statement, owner = INSERT_OF_PLATFORM, row.platform_key_id
+    else:
+        assert isinstance(row, IdempotencyKey)
+        statement, owner = INSERT_OF_PROJECT, row.project_id
+    given = {
+        "id": row.pk,
+        "owner": owner,
+        "key": row.key,
+        "fingerprint": row.fingerprint,
+        "at": row.created_at,
+        "lease": LEASE,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(statement, given)
+        return bool(cursor.rowcount)
 
 
 def _claim_again(*, caller: Caller, key: str, fingerprint: str, at: datetime) -> Claim:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import time_machine
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.db.models.functions import Now
 from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory
@@ -57,6 +57,27 @@ def test_the_same_request_is_carried_out_once(api: ApiClient, project: Project) 
     assert again.headers["Idempotent-Replayed"] == "true"
     assert again.headers["X-Request-ID"] != first.headers["X-Request-ID"]
     assert Customer.objects.for_project(project).count() == 1
+
+
+def test_a_key_that_comes_again_is_no_error_to_the_database(
+    api: ApiClient, platform_api: ApiClient
+) -> None:
+    """It comes every day; PostgreSQL's log is for what somebody has to look at."""
+    errors: list[DatabaseError] = []
+
+    def watch(execute: Any, *arguments: Any) -> Any:
+        try:
+            return execute(*arguments)
+        except DatabaseError as error:
+            errors.append(error)
+            raise
+
+    with connection.execute_wrapper(watch):
+        replies = [api.post("/customers", {"user_id": "u1"}, headers=ONCE) for _ in range(2)]
+        project = {"name": "Borealis", "slug": "borealis"}
+        replies += [platform_api.post("/projects", project, headers=ONCE) for _ in range(2)]
+    assert [reply.status_code for reply in replies] == [201] * 4
+    assert errors == []
 
 
 def test_a_refusal_of_the_business_is_repeated_too(api: ApiClient) -> None:
