@@ -8,7 +8,8 @@ from common.money import Money
 DRAFT, OPEN, PAID = "draft", "open", "paid"
 UNPAID = frozenset({DRAFT, OPEN})
 """Waits for its money; a draft will once it is final."""
-UNPAYABLE = frozenset({"void", "uncollectible"})
+VOID = "void"
+UNPAYABLE = frozenset({VOID, "uncollectible"})
 """Nobody is asked for its money any more."""
 
 

@@ -12,7 +12,7 @@ from datetime import datetime
 from billing.billed_units import BilledLine
 from billing.credit_terms import Period
 from billing.models import InvoiceLine, InvoicePayment, Subscription
-from billing.models.invoice import PAID, UNPAID
+from billing.models.invoice import PAID, UNPAID, VOID
 from billing.models.payment import PaymentStatus
 from billing.models.product import RenewalPolicy
 
@@ -21,7 +21,6 @@ FIRST = "subscription_create"
 CYCLE = "subscription_cycle"
 """The billing reason of a renewal."""
 UPDATE = "subscription_update"
-VOID = "void"
 CAME_TO_NOTHING = (PaymentStatus.FAILED, PaymentStatus.CANCELED)
 
 

@@ -12,13 +12,15 @@ from datetime import datetime
 from django.db.models import Max, Q
 
 from billing.models import Checkout, Invoice, InvoicePayment, Payment, Subscription
-from billing.models.invoice import PAID, UNPAYABLE
+from billing.models.invoice import OPEN, PAID, UNPAYABLE, VOID
 from billing.models.payment import PaymentStatus
 from billing.policies import Receipts
 from common.models import ProjectQuerySet
 
 FIRST = "subscription_create"
 """The billing reason of the invoice with which a subscription begins."""
+CYCLE = "subscription_cycle"
+"""The billing reason of a renewal."""
 CAME_TO_NOTHING = (PaymentStatus.FAILED, PaymentStatus.CANCELED)
 
 Also = Mapping[str, int] | None
@@ -91,6 +93,57 @@ def unpaid(*, project_id: str, subscriptions: Collection[Subscription]) -> set[s
         return set()
     paid = set(invoices.filter(status=PAID).values_list(*WHOSE))
     return {each.pk for each in subscriptions if _key(each) in suspects - paid}
+
+
+def overdue_since(
+    *, project_id: str, subscriptions: Collection[Subscription]
+) -> dict[str, datetime]:
+    """Since when the oldest open invoice of each subscription is owed: since it was final, or due
+    where a bill is sent. One query; a subscription without an open invoice is absent."""
+    if not subscriptions:
+        return {}
+    rows = _invoices(project_id, subscriptions).filter(status=OPEN)
+    found: dict[tuple[str, ...], datetime] = {}
+    for issued, due, *whose in rows.values_list("issued_at", "due_at", *WHOSE):
+        since = max(issued, due or issued)
+        found[tuple(whose)] = min(since, found.get(tuple(whose), since))
+    return {each.pk: found[_key(each)] for each in subscriptions if _key(each) in found}
+
+
+def forfeited(
+    *, project_id: str, subscriptions: Collection[Subscription], since: Mapping[str, datetime]
+) -> set[str]:
+    """Those whose running period, which began ``since`` then, nobody was asked to pay: its invoice
+    was voided without an attempt, as Stripe does while collection is paused. One query."""
+    if not subscriptions:
+        return set()
+    rows = _invoices(project_id, subscriptions).filter(
+        billing_reason=CYCLE, issued_at__gte=min(since.values())
+    )
+    found: dict[tuple[str, ...], list[tuple[datetime, bool]]] = defaultdict(list)
+    for issued, status, attempts, *whose in rows.values_list(
+        "issued_at", "status", "attempt_count", *WHOSE
+    ):
+        found[tuple(whose)].append((issued, status == VOID and not attempts))
+    return {each.pk for each in subscriptions if _is_skipped(found[_key(each)], since[each.pk])}
+
+
+def _is_skipped(renewals: Iterable[tuple[datetime, bool]], since: datetime) -> bool:
+    of_period = [skipped for issued, skipped in renewals if issued >= since]
+    return bool(of_period) and all(of_period)
+
+
+def is_renewed(*, subscription: Subscription, since: datetime) -> bool | None:
+    """Whether the renewal for the period that began ``since`` then is paid; None when the period
+    began otherwise: with the subscription, or by a change of it."""
+    rows = _invoices(subscription.project_id, [subscription]).filter(
+        customer_id=subscription.customer_id, issued_at__gte=since
+    )
+    found = list(rows.values_list("billing_reason", "status"))
+    renewals = [status for reason, status in found if reason == CYCLE]
+    if renewals:
+        return PAID in renewals
+    return None if any(status == PAID for _, status in found) else False
 
 
 def _bills(

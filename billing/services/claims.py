@@ -65,10 +65,10 @@ def of_subscriptions(
 ) -> dict[str, list[Claim]]:
     """As :func:`of_subscription` for many of one project, by id, with these ``items`` if given.
 
-    Up to nine queries, however many; the subscriptions come with their project.
+    Up to eleven queries, however many; the subscriptions come with their project.
     """
     theirs = items_of(subscriptions) if items is None else items
-    speaking = {each.pk: each for each in _speaking(subscriptions)}
+    speaking = {each.pk: each for each in _speaking(subscriptions, theirs)}
     known = {key: [item for item in theirs.get(key, ()) if item.price] for key in speaking}
     paying = [each for key, each in speaking.items() if known[key]]
     claims: dict[str, list[Claim]] = {each.pk: [] for each in subscriptions}
@@ -80,8 +80,13 @@ def of_subscriptions(
         project_id=project_id, subscriptions=paying, since=since, also=also
     )
     offers = _offers(project_id, [item for each in paying for item in known[each.pk]], instead)
+    overdue = receipts.overdue_since(
+        project_id=project_id,
+        subscriptions=[each for each in paying if each.status == SubscriptionStatus.PAST_DUE],
+    )
     for each in paying:
-        claims[each.pk] = list(_of_items(each, known[each.pk], money[each.pk], offers))
+        owed = overdue.get(each.pk)
+        claims[each.pk] = list(_of_items(each, known[each.pk], money[each.pk], offers, owed))
     return claims
 
 
@@ -159,6 +164,7 @@ def _of_items(
     items: Iterable[SubscriptionItem],
     money: Receipts,
     offers: Mapping[str, Offer],
+    overdue_since: datetime | None,
 ) -> Iterator[Claim]:
     for item in items:
         assert item.price is not None
@@ -168,7 +174,7 @@ def _of_items(
             _left(money, offer.product),
             reason=REASONS[subscription.status],
             starts_at=_start(subscription),
-            ends_at=_end(subscription, item),
+            ends_at=_end(subscription, item, overdue_since),
             anchored_at=subscription.quotas_anchored_at or subscription.anchored_at,
         )
 
@@ -181,18 +187,37 @@ def _left_of_line(line: CheckoutLine, money: Receipts, instead: Instead) -> Left
     return _left(money, offer.product if offer else product)
 
 
-def _speaking(subscriptions: Iterable[Subscription]) -> list[Subscription]:
-    """A pause without a date gives nothing; one with a date, what begins then."""
+def _speaking(
+    subscriptions: Iterable[Subscription], items: Mapping[str, Sequence[SubscriptionItem]]
+) -> list[Subscription]:
+    """A pause without a date gives nothing; one with a date what begins then, if the period that
+    was paid is not over by then. A period that a pause left unpaid gives nothing after it."""
     able = [
         each
         for each in subscriptions
-        if each.status in REASONS and not (each.is_paused and each.resumes_at is None)
+        if each.status in REASONS and not (each.is_paused and not _resumes_in_time(each, items))
     ]
     active = [each for each in able if each.status == SubscriptionStatus.ACTIVE]
     if not active:
         return able
-    unpaid = receipts.unpaid(project_id=active[0].project_id, subscriptions=active)
-    return [each for each in able if each.pk not in unpaid]
+    project_id = active[0].project_id
+    silent = receipts.unpaid(project_id=project_id, subscriptions=active)
+    since = {
+        each.pk: max(item.period_start for item in items[each.pk])
+        for each in active
+        if items.get(each.pk)
+    }
+    begun = [each for each in active if each.pk in since]
+    silent |= receipts.forfeited(project_id=project_id, subscriptions=begun, since=since)
+    return [each for each in able if each.pk not in silent]
+
+
+def _resumes_in_time(
+    subscription: Subscription, items: Mapping[str, Sequence[SubscriptionItem]]
+) -> bool:
+    resumes_at = subscription.resumes_at
+    ends = [item.period_end for item in items.get(subscription.pk, ())]
+    return resumes_at is not None and bool(ends) and resumes_at < max(ends)
 
 
 def _left(money: Receipts, product: Product) -> Left | None:
@@ -209,13 +234,22 @@ def _start(subscription: Subscription) -> datetime:
     return min(subscription.started_at, subscription.created_at)
 
 
-def _end(subscription: Subscription, item: SubscriptionItem) -> datetime | None:
-    """When it will be over without any further news: its cancellation, or the end of grace."""
+def _end(
+    subscription: Subscription, item: SubscriptionItem, overdue_since: datetime | None
+) -> datetime | None:
+    """When it will be over without any further news: its cancellation, or the end of grace.
+
+    Grace counts from the invoice that is owed. While that is not mirrored yet it counts from now,
+    and ends with the period at the latest.
+    """
     if subscription.status != SubscriptionStatus.PAST_DUE:
         return subscription.cancel_at
     days = subscription.project.grace_days
     grace = settings.BILLING.grace_period if days is None else timedelta(days=days)
-    return _sooner(item.period_start + grace, subscription.cancel_at)
+    if overdue_since is None:
+        since = subscription.synced_at or item.period_start
+        return _sooner(min(since + grace, item.period_end), subscription.cancel_at)
+    return _sooner(overdue_since + grace, subscription.cancel_at)
 
 
 def _claims(

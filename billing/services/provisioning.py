@@ -15,7 +15,7 @@ from billing.models import (
     Payment,
     Subscription,
 )
-from billing.services import claims, crediting
+from billing.services import claims, crediting, renewals
 from entitlements.models.fact import SourceType
 from entitlements.services import facts
 from projects.models import Customer
@@ -24,9 +24,10 @@ from projects.models import Customer
 def follow_subscription(*, subscription: Subscription, customer: Customer, at: datetime) -> bool:
     """Make the customer's facts from this subscription what its items say; whether that changed.
 
-    The credits of its periods follow too.
+    The credits of its periods follow too, and a renewal that is paid is told.
     """
     crediting.follow_subscription(subscription=subscription, customer=customer, at=at)
+    renewals.tell_if_paid(subscription=subscription, customer=customer, at=at)
     return facts.replace(
         customer=customer,
         source_type=SourceType.SUBSCRIPTION,

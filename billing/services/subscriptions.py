@@ -7,7 +7,7 @@ from typing import Any
 from billing.errors import NotPaused, PaymentOverdue, SubscriptionEnded, SubscriptionNotRunning
 from billing.models import Subscription
 from billing.models.subscription import ENTITLING, NOT_SERVED, SubscriptionStatus
-from billing.selectors import invoices
+from billing.selectors import invoices, receipts
 from billing.services import scheduling
 from billing.services.subscription_writes import (
     AGAIN,
@@ -27,6 +27,14 @@ from events.services import audit
 
 IN_FULL = {"invoice_now": True, "prorate": True}
 """Stripe credits what is left of the period to the customer's balance."""
+
+
+NEW_PERIOD = {
+    "billing_cycle_anchor": {"type": "now"},
+    "proration_behavior": "none",
+    "payment_behavior": "error_if_incomplete",
+}
+"""A new period begins and is charged at once; a declined card undoes the request as a whole."""
 
 
 class When(Enum):
@@ -127,19 +135,38 @@ def resume(
     """Serve and bill it again from now on.
 
     One that Stripe paused, because a trial ended without a card, begins a new period and is
-    charged for it. Raises NotPaused, SubscriptionEnded, StripeUnavailable.
+    charged for it; so does one whose running period began in the pause and was not billed, also
+    when the pause has ended by itself. Raises NotPaused, SubscriptionEnded, StripeUnavailable, and
+    CardDeclined when that charge cannot be made: then it stays as it was.
     """
     stripe_id(subscription)
-    if not subscription.pause_behavior and subscription.status != SubscriptionStatus.PAUSED:
+    is_unbilled = _is_unbilled(subscription)
+    is_paused = subscription.pause_behavior or subscription.status == SubscriptionStatus.PAUSED
+    if not is_paused and not is_unbilled:
         raise NotPaused(f"It is {subscription.status}.")
     _record(subscription, "subscription.resume", actor, at, after={}, reason=reason)
+    request = request or new_id("req")
     params: dict[str, Any] = {"pause_collection": ""}
     operation = UPDATE
-    if not subscription.pause_behavior:
+    if is_unbilled:
+        scheduling.release(subscription=subscription, request=request, at=at)
+        params |= NEW_PERIOD
+    elif not subscription.pause_behavior:
         operation, params = RESUME, {"billing_cycle_anchor": {"type": "now"}}
-    request = request or new_id("req")
     ask(subscription=subscription, operation=operation, params=params, request=request, at=at)
     return read_again(subscription, at=at)
+
+
+def _is_unbilled(subscription: Subscription) -> bool:
+    """Whether the period that runs was left unbilled by a pause."""
+    began = max((item.period_start for item in subscription.items.all()), default=None)
+    if began is None or subscription.status != SubscriptionStatus.ACTIVE:
+        return False
+    since = {subscription.pk: began}
+    rows = [subscription]
+    return bool(
+        receipts.forfeited(project_id=subscription.project_id, subscriptions=rows, since=since)
+    )
 
 
 def undo(

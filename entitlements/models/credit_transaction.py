@@ -43,6 +43,7 @@ class CreditTransaction(ProjectOwned):
 
     ``amount`` is how much moved, ``balance`` what can be spent after it. ``key`` is the caller's
     own name for a spending, once for ever; ``reference`` the reservation that it belongs to.
+    ``units`` is how much of the feature a use was; what costs nothing moves no credits.
     """
 
     id = PublicIdField(prefix="ctx")
@@ -51,6 +52,7 @@ class CreditTransaction(ProjectOwned):
     )
     movement = models.CharField(max_length=12, choices=MOVEMENTS)
     amount = models.BigIntegerField()
+    units = models.BigIntegerField(null=True)
     balance = models.BigIntegerField()
     key = models.CharField(max_length=255, null=True)
     reference = models.CharField(max_length=40, blank=True)
@@ -66,7 +68,8 @@ class CreditTransaction(ProjectOwned):
                 fields=["project", "key"], name="entitlements_credittransaction_key_key"
             ),
             models.CheckConstraint(
-                condition=models.Q(amount__gt=0, balance__gte=0),
+                condition=models.Q(balance__gte=0)
+                & (models.Q(amount__gt=0) | models.Q(amount=0, units__isnull=False)),
                 name="entitlements_credittransaction_positive",
             ),
             *tenant_links("entitlements_credittransaction", [("customer", "projects.Customer")]),

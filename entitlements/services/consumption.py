@@ -10,7 +10,6 @@ from datetime import datetime
 
 from entitlements.errors import NotEnoughCredits
 from entitlements.resolution import Decision
-from entitlements.selectors import credits as ledger
 from entitlements.services import consumables, credits, reservations, thresholds
 from entitlements.services.consumables import Consumable, counted, paid, unpaid
 from entitlements.services.credits import Spent
@@ -70,9 +69,15 @@ def _denied(subject: Consumable, amount: int, key: str, at: datetime) -> Consump
     if not key or subject.customer_id is None:
         return Consumption(whole)
     if subject.decision.is_priced:
-        was = ledger.find_transaction(project_id=subject.project_id, key=key)
-        mine = (subject.customer_id, subject.decision.feature)
-        is_done = was is not None and (was.customer_id, was.feature) == mine
+        was = credits.find_use(
+            project_id=subject.project_id,
+            customer_id=subject.customer_id,
+            key=key,
+            feature=subject.decision.feature,
+            units=amount,
+            amount=amount,
+        )
+        is_done = was is not None
     else:
         is_done = counting.was_taken(
             project_id=subject.project_id,
@@ -126,7 +131,7 @@ def _count(
 def _pay(subject: Consumable, customer_id: str, amount: int, key: str, at: datetime) -> Consumption:
     decision = subject.decision
     cost = amount * decision.value
-    if not cost:
+    if not cost and not key:
         return Consumption(decision, amount)
 
     def spend() -> Spent:
@@ -137,6 +142,7 @@ def _pay(subject: Consumable, customer_id: str, amount: int, key: str, at: datet
             at=at,
             key=key or None,
             feature=decision.feature,
+            units=amount,
         )
 
     try:

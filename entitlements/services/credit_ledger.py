@@ -26,9 +26,11 @@ RANK = [Told.NOTHING, Told.LOW, Told.EXHAUSTED]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Note:
-    """What is written beside a movement: its caller's key, the reservation, and why."""
+    """What is written beside a movement: its caller's key, the reservation, how much of the feature
+    it is, and why."""
 
     key: str | None = None
+    units: int | None = None
     reference: str = ""
     feature: str = ""
     reason: str = ""
@@ -52,6 +54,7 @@ def post(
         customer_id=account.customer_id,
         movement=movement,
         amount=sum(leg.amount for leg in legs if leg.amount > 0),
+        units=note.units,
         balance=balance,
         key=note.key,
         reference=note.reference,

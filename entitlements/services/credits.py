@@ -14,9 +14,9 @@ from entitlements.credits import Bucket, Leg, Movement, Share, allocate, divide,
 from entitlements.errors import CreditsKeyReused, NotEnoughCredits
 from entitlements.models import CreditAccount, CreditTransaction
 from entitlements.selectors import credits
-from entitlements.services import credit_grants, credit_ledger
+from entitlements.services import credit_accounts, credit_grants, credit_ledger
 from entitlements.services.credit_ledger import Note
-from projects.models import Project
+from projects.models import Customer, Project
 from projects.selectors import customers
 
 TAKEN_TO = {Movement.SPEND: Bucket.SPENT, Movement.HOLD: Bucket.RESERVED}
@@ -45,19 +45,22 @@ def spend(
     at: datetime,
     key: str | None = None,
     feature: str = "",
+    units: int | None = None,
     reason: str = "",
     actor: str = "",
 ) -> Spent:
     """Take ``amount`` credits, all or none; again with the same key is the same as once.
 
-    Raises NotEnoughCredits, and CreditsKeyReused when the key was spent on something else.
+    ``units`` is how much of the feature they pay for: the same use again is the same whatever it
+    costs by now, and one that costs nothing is written down under its key too. Raises
+    NotEnoughCredits, and CreditsKeyReused when the key was spent on something else.
     """
     try:
         with transaction.atomic():
             account = _lock(project_id, customer_id, amount)
-            if key is not None and (was := _repeated(account, key, amount, feature)):
+            if key is not None and (was := _repeated(account, key, amount, feature, units)):
                 return was
-            note = Note(key=key, feature=feature, reason=reason, actor=actor)
+            note = Note(key=key, units=units, feature=feature, reason=reason, actor=actor)
             return _take(account, amount, movement=Movement.SPEND, note=note, at=at)
     except IntegrityError as error:
         if key is None or credits.find_transaction(project_id=project_id, key=key) is None:
@@ -187,6 +190,8 @@ OTHER_USE = "Use a new key for each spending."
 
 def _lock(project_id: str, customer_id: str, amount: int) -> CreditAccount:
     account = credits.lock(project_id=project_id, customer_id=customer_id)
+    if account is None and not amount:
+        return credit_accounts.ensure(Customer.objects.for_project(project_id).get(pk=customer_id))
     if account is None:
         raise _not_enough(0, amount)
     return account
@@ -213,12 +218,33 @@ def _take(
     return Spent(made.pk, amount, balance, shares)
 
 
-def _repeated(account: CreditAccount, key: str, amount: int, feature: str) -> Spent | None:
-    was = credits.find_transaction(project_id=account.project_id, key=key)
+def find_use(
+    *, project_id: str, customer_id: str, key: str, feature: str, units: int, amount: int
+) -> CreditTransaction | None:
+    """What was written when exactly this use was paid for under the key. ``amount`` decides where
+    the units of an old spending are not known. Raises CreditsKeyReused for something else."""
+    was = credits.find_transaction(project_id=project_id, key=key)
     if was is None:
         return None
-    if (was.customer_id, was.amount, was.feature) != (account.customer_id, amount, feature):
+    is_same = was.amount == amount if was.units is None else was.units == units
+    if (was.customer_id, was.feature) != (customer_id, feature) or not is_same:
         raise CreditsKeyReused(OTHER_USE)
+    return was
+
+
+def _repeated(
+    account: CreditAccount, key: str, amount: int, feature: str, units: int | None
+) -> Spent | None:
+    was = find_use(
+        project_id=account.project_id,
+        customer_id=account.customer_id,
+        key=key,
+        feature=feature,
+        units=-1 if units is None else units,
+        amount=amount,
+    )
+    if was is None:
+        return None
     return Spent(was.pk, was.amount, was.balance, _shares(was), is_repeat=True)
 
 

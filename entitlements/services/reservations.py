@@ -24,6 +24,7 @@ from entitlements.errors import (
 from entitlements.models import Reservation
 from entitlements.models.reservation import ReservationStatus
 from entitlements.resolution import Decision
+from entitlements.selectors import credits as ledger
 from entitlements.selectors import features
 from entitlements.selectors import reservations as stored
 from entitlements.services import consumables, credits, thresholds
@@ -39,6 +40,8 @@ log = structlog.get_logger(__name__)
 RULE = Rule(queue="reservation_expiry", attempts=20)
 T = TypeVar("T")
 
+MAX_SUM = 2**63 - 1
+"""The largest figure that a row holds; sums of credits stay below it."""
 LAZILY = 100
 """How many that are over are looked at on behalf of somebody who waits."""
 
@@ -193,11 +196,20 @@ def _try(row: Reservation, subject: Consumable, at: datetime) -> Reserved:
             row.save(force_insert=True)
             answer = _hold_units(row, decision, at)
         else:
-            row.credits = row.amount * decision.value
+            row.credits = _price(row, decision, at)
             row.save(force_insert=True)
             answer = _hold_credits(row, decision, at)
     consumables.forget(subject)
     return Reserved(row, answer)
+
+
+def _price(row: Reservation, decision: Decision, at: datetime) -> int:
+    """How many credits it takes. Raises _Refused for more than anybody has."""
+    price: int = row.amount * decision.value
+    if price > MAX_SUM:
+        balance = ledger.balance(project_id=row.project_id, customer_id=row.customer_id, at=at)
+        raise _Refused(unpaid(decision, balance=balance), is_worth_retrying=False)
+    return price
 
 
 def _hold_units(row: Reservation, decision: Decision, at: datetime) -> Decision:

@@ -374,3 +374,90 @@ def test_comes_to_the_limit_once_in_a_period(api, project, customer, calls) -> N
     allow(customer, calls, 20)
     consume(api, 10)
     assert told(project)[2:] == ["usage.threshold_reached", "usage.limit_reached"]
+
+
+def cost(customer: Customer, feature: Feature, value: int) -> None:
+    """What one use costs from now on."""
+    with committed():
+        state(customer, claim(feature, value, starts_at=timezone.now() - timedelta(hours=1)))
+
+
+def test_a_use_is_the_same_whatever_it_costs_by_now(api, project, customer, images) -> None:
+    cost(customer, images, 5)
+    post_credits(api, 100)
+    use = {"feature": "image", "key": "job-1"}
+    first = consume(api, 3, **use)
+    cost(customer, images, 7)
+    again = consume(api, 3, **use)
+    assert (again["record"], again["consumed"], again["duplicate"]) == (first["record"], 3, True)
+    assert balance(api) == 85
+    other = {"user_id": "ada", "amount": 2, **use}
+    assert post(api, "consume", 409, **other)["code"] == "credits-key-reused"
+    deny(customer, images)
+    denied = consume(api, 3, **use)
+    assert (denied["allowed"], denied["consumed"], denied["duplicate"]) == (False, 3, True)
+    assert post(api, "consume", 409, **other)["code"] == "credits-key-reused"
+
+
+def test_a_use_that_was_free_is_not_charged_when_it_is_repeated(
+    api, project, customer, images
+) -> None:
+    cost(customer, images, 0)
+    use = {"feature": "image", "key": "job-1"}
+    free = consume(api, 2, **use)
+    assert (free["consumed"], free["duplicate"], free["record"] is None) == (2, False, False)
+    post_credits(api, 100)
+    cost(customer, images, 7)
+    again = consume(api, 2, **use)
+    assert (again["record"], again["duplicate"], balance(api)) == (free["record"], True, 100)
+    assert consume(api, 1, feature="image")["consumed"] == 1
+    assert balance(api) == 93
+    cost(customer, images, 0)
+    assert consume(api, 2, feature="image", key="job-2")["consumed"] == 2
+    assert consume(api, 2, feature="image")["record"] is None
+    assert balance(api) == 93
+
+
+def test_more_credits_than_a_row_can_hold_are_not_reserved(api, project, customer, images) -> None:
+    cost(customer, images, 2**50)
+    post_credits(api, 100)
+    refused = reserve(api, 2**52, feature="image")
+    assert refused["reservation"] is None
+    assert (refused["decision"]["reason"], refused["decision"]["remaining"]) == (
+        "credits_exhausted",
+        0,
+    )
+    assert not Reservation.objects.for_project(project).exists()
+    assert consume(api, 2**52, feature="image")["consumed"] == 0
+
+
+def test_what_is_reserved_counts_under_every_anchor(api, project, customer, meter) -> None:
+    """Another source of the same limit begins its months on another day."""
+    feature = FeatureFactory.create(
+        project=project,
+        code="api",
+        kind=FeatureKind.METERED,
+        meter=meter,
+        period="month",
+        is_anchored=True,
+    )
+    now = timezone.now()
+    allow(customer, feature, 10, anchored_at=now - timedelta(days=3))
+    held = reserve(api, 8)["reservation"]["id"]
+    allow(customer, feature, 10, anchored_at=now - timedelta(days=9))
+    shown = api.get("/entitlements/check", query={"user_id": "ada", "feature": "api"}).json()
+    assert (shown["used"], shown["remaining"]) == (0, 2)
+    assert (consume(api, 3)["consumed"], reserve(api, 3)["reservation"]) == (0, None)
+    assert consume(api, 2)["remaining"] == 0
+    post(api, "commit", reservation=held, amount=5)
+    assert consume(api, 3)["remaining"] == 0
+    assert reserve(api, 1)["reservation"] is None
+
+
+def post_credits(api: ApiClient, amount: int) -> None:
+    given = api.post("/credits/ada/grant", {"amount": amount, "reason": "Welcome."})
+    assert given.status_code == 201, given.content
+
+
+def balance(api: ApiClient) -> int:
+    return int(api.get("/credits/ada").json()["balance"])

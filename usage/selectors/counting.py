@@ -15,13 +15,17 @@ RECENT = timedelta(hours=1)
 """A counter knows only the present; what is asked of an earlier moment is read from totals."""
 
 COUNTERS = """
-SELECT ask.number, counter.starts_at, counter.ends_at, counter.used, counter.reserved
+SELECT ask.number, counter.starts_at, counter.ends_at, counter.used, (
+    SELECT COALESCE(sum(sibling.reserved), 0) FROM usage_counter AS sibling
+    WHERE sibling.project_id = %(project)s AND sibling.customer_id = ask.customer_id
+      AND sibling.meter_id = ask.meter_id)
 FROM unnest(%(customers)s::text[], %(meters)s::text[], %(periods)s::text[])
     WITH ORDINALITY AS ask (customer_id, meter_id, period, number)
-JOIN usage_counter AS counter
+LEFT JOIN usage_counter AS counter
     ON counter.project_id = %(project)s AND counter.customer_id = ask.customer_id
     AND counter.meter_id = ask.meter_id AND counter.period = ask.period
 """
+"""What is set aside in any counter of customer and meter will be used in each of them."""
 
 
 class Ask(NamedTuple):
@@ -63,7 +67,7 @@ def _now(project_id: str, asked: list[Ask], at: datetime) -> dict[Ask, Used]:
     reserved: dict[Ask, int] = {}
     for ask, starts_at, ends_at, counted, promised in _counters(project_id, asked):
         reserved[ask] = promised
-        if starts_at <= at < ends_at:
+        if starts_at is not None and ends_at is not None and starts_at <= at < ends_at:
             found[ask] = Used(counted, promised)
     missing = [ask for ask in asked if ask not in found]
     spans = [_span(ask, at) for ask in missing]
@@ -75,7 +79,8 @@ def _now(project_id: str, asked: list[Ask], at: datetime) -> dict[Ask, Used]:
 
 def _counters(
     project_id: str, asked: Sequence[Ask]
-) -> list[tuple[Ask, datetime, datetime, int, int]]:
+) -> list[tuple[Ask, datetime | None, datetime | None, int, int]]:
+    """Of each ask its counter, without a window where there is none, and what is set aside."""
     given: dict[str, Any] = {
         "project": project_id,
         "customers": [ask.customer_id for ask in asked],
@@ -85,7 +90,7 @@ def _counters(
     with connection.cursor() as cursor:
         cursor.execute(COUNTERS, given)
         return [
-            (asked[number - 1], starts_at, ends_at, int(counted), int(promised))
+            (asked[number - 1], starts_at, ends_at, int(counted or 0), int(promised))
             for number, starts_at, ends_at, counted, promised in cursor.fetchall()
         ]
 

@@ -134,7 +134,7 @@ def reserve(wish: Wish, *, limit: int | None, at: datetime) -> Outcome:
     """
     given = wish.parameters(limit=_large(limit), at=at)
     for _ in range(ATTEMPTS):
-        row = tallies.row(tallies.RESERVE, given) or tallies.row(tallies.READ, given)
+        row = tallies.row(tallies.RESERVE, given)
         if row is not None and not row.is_open:
             raise _closed(wish)
         if row is not None and row.is_running:

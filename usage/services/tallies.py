@@ -1,9 +1,10 @@
 """The statements that check and count, and how a counter stands when one has run.
 
 The counters of customer and meter are locked first, in the order of their periods; the one that
-the limit is held against decides; then the record's key, the counters, the record and the hour's
-total follow from each other in the same statement. It is SQL, because the ORM has no words for a
-write that depends on another one; it is constant, and planned once for each connection.
+the limit is held against decides, with what is set aside in any of them, because it will be used
+in all; then the record's key, the counters, the record and the hour's total follow from each other
+in the same statement. It is SQL, because the ORM has no words for a write that depends on another
+one; it is constant, and planned once for each connection.
 """
 
 from datetime import datetime
@@ -21,7 +22,8 @@ WITH held AS MATERIALIZED (
           AND period = %(period)s)
     ORDER BY period FOR UPDATE
 ), target AS (
-    SELECT used, reserved, starts_at, ends_at, GREATEST(%(at)s, starts_at) AS counts_at,
+    SELECT used, (SELECT sum(reserved) FROM held) AS reserved, starts_at, ends_at,
+        GREATEST(%(at)s, starts_at) AS counts_at,
         siblings <= (SELECT count(*) FROM held) AS is_whole,
         archived_at IS NULL AND aggregation IN ('count', 'sum') AS is_open, is_forwarded, is_shared,
         %(version)s::bigint IS NULL OR EXISTS (
@@ -85,17 +87,37 @@ FROM target
 """
 
 RESERVE = """
-UPDATE usage_counter SET reserved = reserved + %(amount)s
-WHERE project_id = %(project)s AND customer_id = %(customer)s AND meter_id = %(meter)s
-  AND period = %(period)s AND %(at)s < ends_at AND EXISTS (
-    SELECT FROM usage_meter WHERE project_id = %(project)s AND id = %(meter)s
-      AND archived_at IS NULL AND aggregation IN ('count', 'sum'))
-  AND (%(limit)s::numeric IS NULL OR used + reserved + %(amount)s <= %(limit)s::numeric)
-RETURNING used, reserved, starts_at, ends_at, true, true, true, false
+WITH held AS MATERIALIZED (
+    SELECT period, starts_at, ends_at, used, reserved, siblings FROM usage_counter
+    WHERE project_id = %(project)s AND customer_id = %(customer)s AND meter_id = %(meter)s
+    ORDER BY period FOR UPDATE
+), target AS (
+    SELECT used, (SELECT sum(reserved) FROM held) AS reserved, starts_at, ends_at,
+        siblings <= (SELECT count(*) FROM held) AND %(at)s < ends_at AS is_running,
+        archived_at IS NULL AND aggregation IN ('count', 'sum') AS is_open
+    FROM held JOIN usage_meter ON project_id = %(project)s AND id = %(meter)s
+    WHERE period = %(period)s
+), promised AS (
+    UPDATE usage_counter AS counter SET reserved = counter.reserved + %(amount)s
+    FROM target
+    WHERE counter.project_id = %(project)s AND counter.customer_id = %(customer)s
+      AND counter.meter_id = %(meter)s AND counter.period = %(period)s
+      AND target.is_running AND target.is_open
+      AND (%(limit)s::numeric IS NULL
+        OR target.used + target.reserved + %(amount)s <= %(limit)s::numeric)
+    RETURNING counter.period
+)
+SELECT used, reserved + CASE WHEN EXISTS (SELECT FROM promised) THEN %(amount)s ELSE 0 END,
+    starts_at, ends_at, is_running, is_open, EXISTS (SELECT FROM promised), false
+FROM target
 """
 
 READ = """
-SELECT used, reserved, starts_at, ends_at, %(at)s < ends_at,
+SELECT used, (
+        SELECT sum(reserved) FROM usage_counter AS sibling
+        WHERE sibling.project_id = %(project)s AND sibling.customer_id = %(customer)s
+          AND sibling.meter_id = %(meter)s),
+    starts_at, ends_at, %(at)s < ends_at,
     archived_at IS NULL AND aggregation IN ('count', 'sum'), false, false
 FROM usage_counter JOIN usage_meter
     ON usage_meter.project_id = usage_counter.project_id AND usage_meter.id = meter_id

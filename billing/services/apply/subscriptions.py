@@ -189,20 +189,28 @@ def _adopt_invoices(row: Subscription) -> None:
 
 
 def _happened(planned: Plan[Subscription], differences: Differences) -> Iterator[EventType]:
-    """What the status says, else a renewal, else just a change; never two for one change."""
+    """What the status says, else just a change; never two for one change. That a later period has
+    begun is told when it is paid (``billing.services.renewals``)."""
     if planned.is_new:
         yield EventType.SUBSCRIPTION_CREATED
     moved = _moved(_standing(planned.row, differences, 0), _standing(planned.row, differences, 1))
     if moved is not None:
         yield moved
-    elif planned.is_new or not differences.keys() - UNSEEN:
-        return
-    elif _standing(planned.row, differences, 1).status in ENTITLING and any(
-        _advanced(*each) for each in differences.items()
-    ):
-        yield EventType.SUBSCRIPTION_RENEWED
-    else:
+    elif not planned.is_new and _is_news(planned, differences):
         yield EventType.SUBSCRIPTION_UPDATED
+
+
+def _is_news(planned: Plan[Subscription], differences: Differences) -> bool:
+    """Whether there is more to tell than that a running subscription has entered a later period."""
+    names = differences.keys() - UNSEEN
+    is_later = any(_advanced(*each) for each in differences.items())
+    if is_later and _standing(planned.row, differences, 1).status in ENTITLING:
+        names = {name for name in names if not name.endswith(PERIOD)} - {"status"}
+    return bool(names)
+
+
+PERIOD = (".period_start", ".period_end")
+"""How the differences of items are called that a later period makes."""
 
 
 class _Standing(NamedTuple):
