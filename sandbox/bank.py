@@ -38,6 +38,16 @@ def dispute(
         return shown
 
 
+def prevent(world: World, payment: str, *, case_type: str) -> Object:
+    """A dispute over a payment intent that is over as it is raised: by a ``resolution``, which gives
+    the buyer the money, or a ``block``."""
+    with buyer.at(world, "payment_intent", payment) as tx:
+        shown: Object = copy(
+            disputes.prevent(tx, _charge(tx, "payment_intent", payment), case_type)
+        )
+        return shown
+
+
 def decide(world: World, dispute_id: str, outcome: str) -> Object:
     """``won``, ``lost`` or ``warning_closed``; ``escalated`` makes a chargeback of an inquiry."""
     with buyer.at(world, disputes.KIND, dispute_id) as tx:

@@ -81,6 +81,18 @@ def open_for(
     return dispute
 
 
+def prevent(tx: Transaction, charge: Object, case_type: str) -> Object:
+    """A dispute that Stripe's prevention ends as it is raised: ``resolution`` gives the buyer the
+    money, ``block`` moves none. Raises 400 for a charge that cannot be disputed."""
+    dispute = open_for(tx, charge, inquiry=case_type == "block")
+    with tx.updating(dispute, "charge.dispute.updated"):
+        dispute |= {"status": "prevented", "is_charge_refundable": case_type == "block"}
+        if card := dispute["payment_method_details"].get("card"):
+            card["case_type"] = case_type
+    tx.emit("charge.dispute.closed", dispute)
+    return dispute
+
+
 def submit(dispute: Object) -> None:
     """The evidence is with the bank; the caller announces it."""
     is_inquiry = dispute["status"] in INQUIRIES

@@ -9,7 +9,11 @@ from common.money import Money
 
 INQUIRY = "warning_"
 """How the statuses of an inquiry begin: a question of the bank, no money has moved."""
-WON = frozenset({"won", "warning_closed", "prevented"})
+WON = frozenset({"won", "warning_closed"})
+PREVENTED = "prevented"
+RESOLUTION = "resolution"
+"""The case type of a prevented dispute by which the buyer got the money back; where it was a
+``block`` none has moved."""
 
 
 class Standing(models.TextChoices):
@@ -21,7 +25,9 @@ class Standing(models.TextChoices):
     LOST = "lost", "The money is gone"
 
 
-def standing(status: str) -> Standing:
+def standing(status: str, case_type: str = "") -> Standing:
+    if status == PREVENTED:
+        return Standing.LOST if case_type == RESOLUTION else Standing.WON
     if status in WON:
         return Standing.WON
     if status == "lost":
@@ -29,9 +35,9 @@ def standing(status: str) -> Standing:
     return Standing.INQUIRY if status.startswith(INQUIRY) else Standing.OPEN
 
 
-def is_withheld(status: str) -> bool:
+def is_withheld(status: str, case_type: str = "") -> bool:
     """Whether the bank has the money, for now or for good."""
-    return standing(status) in (Standing.OPEN, Standing.LOST)
+    return standing(status, case_type) in (Standing.OPEN, Standing.LOST)
 
 
 class Dispute(Mirror):
@@ -42,6 +48,13 @@ class Dispute(Mirror):
         "billing.Payment", on_delete=models.PROTECT, related_name="disputes", db_constraint=False
     )
     status = models.CharField(max_length=32)
+    case_type = models.CharField(
+        max_length=32,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Stripe's word for its kind.",
+    )
     currency = models.CharField(max_length=3)
     amount = models.BigIntegerField(help_text="Minor units.")
     reason = models.CharField(max_length=64, blank=True)
@@ -66,7 +79,7 @@ class Dispute(Mirror):
 
     @property
     def standing(self) -> Standing:
-        return standing(self.status)
+        return standing(self.status, self.case_type)
 
     @property
     def is_lost(self) -> bool:

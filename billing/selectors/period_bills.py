@@ -5,15 +5,14 @@ out of band, from the customer's balance or because nothing was due, and a first
 voided as a gift. A product whose ``renewal_policy`` is ``invoiced`` trusts a draft or open one too.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
 from billing.billed_units import BilledLine
 from billing.credit_terms import Period
-from billing.models import InvoiceLine, InvoicePayment, Subscription
+from billing.models import InvoiceLine, Subscription
 from billing.models.invoice import PAID, UNPAID, VOID
-from billing.models.payment import PaymentStatus
 from billing.models.product import RenewalPolicy
 
 FIRST = "subscription_create"
@@ -21,7 +20,6 @@ FIRST = "subscription_create"
 CYCLE = "subscription_cycle"
 """The billing reason of a renewal."""
 UPDATE = "subscription_update"
-CAME_TO_NOTHING = (PaymentStatus.FAILED, PaymentStatus.CANCELED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,16 +43,8 @@ class Bill:
 
 
 def of_subscription(*, subscription: Subscription, since: datetime) -> list[Bill]:
-    """Every line for a time after ``since``, and those of invoices of that time. Up to two
-    queries."""
-    rows = list(_lines(subscription, since))
-    void = {
-        row.invoice_id
-        for row in rows
-        if row.invoice.status == VOID and row.invoice.billing_reason == FIRST
-    }
-    gifts = void - _failed(subscription.project_id, void)
-    return [_bill(row, is_gift=row.invoice_id in gifts) for row in rows]
+    """Every line for a time after ``since``. One query."""
+    return [_bill(row) for row in _lines(subscription, since)]
 
 
 def is_settled(bills: Iterable[Bill], *, since: datetime, renewal_policy: str) -> bool:
@@ -83,23 +73,15 @@ def _lines(subscription: Subscription, since: datetime) -> Iterable[InvoiceLine]
     )
 
 
-def _failed(project_id: str, invoices: Collection[str]) -> set[str]:
-    """Those of these invoices with a payment that came to nothing: nobody gave them away."""
-    if not invoices:
-        return set()
-    rows = InvoicePayment.objects.for_project(project_id).filter(
-        invoice_id__in=invoices, payment__status__in=CAME_TO_NOTHING
-    )
-    return set(rows.values_list("invoice_id", flat=True))
-
-
-def _bill(row: InvoiceLine, *, is_gift: bool) -> Bill:
+def _bill(row: InvoiceLine) -> Bill:
+    """A first invoice that was voided before any attempt to collect it was given away."""
+    is_void_first = row.invoice.status == VOID and row.invoice.billing_reason == FIRST
     return Bill(
         invoice_id=row.invoice_id,
         status=row.invoice.status,
         reason=row.invoice.billing_reason,
         issued_at=row.invoice.issued_at,
-        is_gift=is_gift,
+        is_gift=is_void_first and not row.invoice.attempt_count,
         period=Period(row.period_start, row.period_end),
         billed=_billed(row),
     )

@@ -82,12 +82,14 @@ def never_came(*, subscription: Subscription) -> bool:
 def unpaid(*, project_id: str, subscriptions: Collection[Subscription]) -> set[str]:
     """Those whose first payment came to nothing after Stripe had begun the subscription, which
     a bank debit can days later, and nothing was paid since. Stripe calls them active all the same.
+    A first invoice that was voided before any attempt was given away: that is as good as paid.
 
     One query, or two.
     """
     invoices = _invoices(project_id, subscriptions)
+    gift = Q(status=VOID, attempt_count=0)
     failed = ~Q(status=PAID) & Q(payments__payment__status__in=CAME_TO_NOTHING)
-    first = invoices.filter(Q(status__in=UNPAYABLE) | failed, billing_reason=FIRST)
+    first = invoices.filter((Q(status__in=UNPAYABLE) | failed) & ~gift, billing_reason=FIRST)
     suspects = set(first.values_list(*WHOSE))
     if not suspects:
         return set()

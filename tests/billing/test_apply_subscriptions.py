@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from billing.models import Invoice, Price, StripeCustomer, Subscription, SyncObject
-from billing.services import sync
+from billing.services import claims, sync
 from entitlements.models import Feature
 from entitlements.resolution import Decision, Reason
 from entitlements.selectors import decisions
@@ -112,7 +112,7 @@ def test_a_failed_renewal_has_grace_and_then_not(
     drain()
     row = only(shop)
     assert row.status == "past_due"
-    ends = row.items.get().period_start + timedelta(days=3)
+    ends = row.items.get().period_start + timedelta(days=3, hours=1)
     assert (check(shop, clock).reason, check(shop, clock).valid_until) == (Reason.GRACE, ends)
     assert outbox.types(shop.project, "subscription.")[-1] == "subscription.past_due"
     later = decisions.check(project=shop.project, user_id="alice", feature="sso", at=ends)
@@ -291,3 +291,17 @@ def test_deleting_the_customer_ends_everything(
     alice.refresh_from_db()
     assert alice.deleted_at == clock.now
     assert not check(shop, clock).allowed
+
+
+def test_a_first_invoice_that_was_given_away_gives(
+    shop: Shop, alice: StripeCustomer, monthly: Price, drain: Drain
+) -> None:
+    """Voided before any attempt; one that a bank sent back after an attempt gives nothing."""
+    shop.subscribe(alice, monthly)
+    drain()
+    row = only(shop)
+    invoices = Invoice.objects.for_project(shop.project)
+    invoices.update(status="void", attempt_count=0)
+    assert {each.value for each in claims.of_subscription(row)} == {True, 5}
+    invoices.update(attempt_count=1)
+    assert claims.of_subscription(row) == []

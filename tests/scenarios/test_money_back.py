@@ -130,3 +130,16 @@ def test_a_disputed_month_does_not_cost_the_next_one(story: Story) -> None:
     assert story.may("sso") == "no: not_entitled"
     story.advance(days=31, hours=2)
     assert story.may("sso") == "entitled"
+
+
+@pytest.mark.parametrize(("case_type", "kept"), [("resolution", False), ("block", True)])
+def test_a_prevented_dispute_is_lost_where_the_buyer_got_the_money(
+    story: Story, case_type: str, kept: bool
+) -> None:
+    paid = bought(story)
+    bank.prevent(story.stripe.world, paid["stripe_id"], case_type=case_type)
+    story.settle()
+    assert seats(story) == (10 if kept else 0)
+    (shown,) = story.get("/disputes")["data"]
+    assert (shown["status"], shown["outcome"]) == ("prevented", "won" if kept else "lost")
+    assert story.get(f"/payments/{paid['id']}")["status"] == ("paid" if kept else "disputed")

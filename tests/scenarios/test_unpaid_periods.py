@@ -102,5 +102,5 @@ def test_grace_counts_from_the_invoice_that_failed(story: Story) -> None:
     story.advance(hours=2)
     assert story.may("sso") == "no: not_entitled"
     story.accepts()
-    story.advance(days=4)
+    story.advance(days=6)
     assert story.may("sso") == "entitled"

@@ -45,7 +45,7 @@ TOLD = {
 def status_of(snapshot: PaymentSnapshot) -> PaymentStatus:
     """Where the money is. A word of Stripe's that we do not know means that it is under way."""
     if snapshot.status == SUCCEEDED:
-        if any(is_withheld(dispute.status) for dispute in snapshot.disputes):
+        if any(is_withheld(dispute.status, dispute.case_type) for dispute in snapshot.disputes):
             return PaymentStatus.DISPUTED
         if not snapshot.amount_refunded:
             return PaymentStatus.PAID
@@ -126,7 +126,9 @@ def _plan(account: StripeAccount, owner: Owner, snapshot: PaymentSnapshot) -> Pl
 
 def _disputed(snapshot: PaymentSnapshot) -> int:
     """What banks withhold, or have taken for good."""
-    return sum(each.amount for each in snapshot.disputes if is_withheld(each.status))
+    return sum(
+        each.amount for each in snapshot.disputes if is_withheld(each.status, each.case_type)
+    )
 
 
 def _standing(row: Payment, snapshot: PaymentSnapshot) -> Values:
@@ -193,6 +195,7 @@ def _disputes(account: StripeAccount, payment: Payment, snapshot: PaymentSnapsho
             dispute.stripe_id: {
                 "stripe_id": dispute.stripe_id,
                 "status": dispute.status,
+                "case_type": dispute.case_type,
                 "currency": dispute.currency,
                 "amount": dispute.amount,
                 "reason": dispute.reason,
@@ -266,7 +269,10 @@ def _refunded(planned: Plan[Payment], differences: Differences) -> Iterator[Even
 def _contested(planned: Plan[Payment]) -> Iterator[EventType]:
     """What banks have begun and ended: at most one of each, whatever their number."""
     moves = [
-        (row.standing if isinstance(row, Dispute) else None, standing(values["status"]))
+        (
+            row.standing if isinstance(row, Dispute) else None,
+            standing(values["status"], values["case_type"]),
+        )
         for row, values in _below(planned, "disputes")
     ]
     changes = {after for before, after in moves if before != after}

@@ -31,6 +31,7 @@ class RefundSnapshot(Checked):
 class DisputeSnapshot(Checked):
     stripe_id: str
     status: str
+    case_type: str = ""
     currency: str
     amount: int
     reason: str
