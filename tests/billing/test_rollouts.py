@@ -165,7 +165,7 @@ def test_a_thousand_who_notice_nothing_cost_a_fixed_number_of_queries(
     assert standing(project) == [("done", 1000, 0, 0)]
     assert outbox.types(project) == []
     begins, *full, ends, _ = batches
-    assert set(full) == {15}
+    assert set(full) == {16}
     assert (begins <= 20, ends <= 10) == (True, True)
 
 
