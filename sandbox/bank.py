@@ -39,8 +39,8 @@ def dispute(
 
 
 def prevent(world: World, payment: str, *, case_type: str) -> Object:
-    """A dispute over a payment intent that is over as it is raised: by a ``resolution``, which gives
-    the buyer the money, or a ``block``."""
+    """A dispute that is over as it is raised: by a ``resolution``, which gives the buyer the money,
+    or a ``block``."""
     with buyer.at(world, "payment_intent", payment) as tx:
         shown: Object = copy(
             disputes.prevent(tx, _charge(tx, "payment_intent", payment), case_type)
