@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("billing", "0020_default_payment_methods"),
+        ("billing", "0021_key_permissions"),
     ]
 
     operations = [
