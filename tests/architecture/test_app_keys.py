@@ -54,6 +54,7 @@ OF_ITS_CUSTOMERS = {
     "billing_invoice",
     "billing_invoiceline",
     "billing_invoicepayment",
+    "billing_missingobject",
     "billing_payment",
     "billing_portalconfiguration",
     "billing_refund",
