@@ -16,6 +16,7 @@ from billing.api.subscription_fields import (
     change,
 )
 from billing.representation import Json
+from billing.selectors import subscriptions as stored
 from billing.services import previews, subscription_changes
 from billing.services.subscription_changes import Change
 from common.api.views import ProjectViewSet
@@ -73,7 +74,7 @@ class AddonsViewSet(ProjectViewSet):
         billed, now = row.latest_invoice_stripe_id, timezone.now()
         row = subscription_changes.make(
             subscription=row,
-            product_id=changed,
+            product_id=stored.product_of(row, named=changed),
             change=wanted,
             request=asked,
             actor=self.actor,

@@ -108,7 +108,7 @@ class CheckoutsViewSet(ProjectViewSet):
         "sync": Scope.CHECKOUT_WRITE,
         "expire": Scope.CHECKOUT_WRITE,
     }
-    lookup_value_regex = id_pattern("chk")
+    lookup_value_regex = rf"{id_pattern('chk')}|cs_[A-Za-z0-9_]{{1,200}}"
 
     @extend_schema(
         summary="Open a checkout",
@@ -174,7 +174,9 @@ class CheckoutsViewSet(ProjectViewSet):
 
     @extend_schema(summary="Show a checkout", responses=CheckoutSerializer)
     def retrieve(self, request: Request, pk: str) -> Response:
-        return Response(representation.checkout(self._checkout(pk)))
+        """By our id, or by the ``cs_…`` that Stripe puts for ``{CHECKOUT_SESSION_ID}`` into your
+        ``success_url``."""
+        return Response(representation.checkout(self._named(pk)))
 
     @extend_schema(
         summary="Read a checkout from Stripe now",
@@ -185,10 +187,11 @@ class CheckoutsViewSet(ProjectViewSet):
     def sync(self, request: Request, pk: str) -> Response:
         """For the moment when the buyer comes back: what was paid counts at once.
 
-        Does what the webhook does, in whichever order the two happen.
+        Does what the webhook does, in whichever order the two happen. By our id or by Stripe's
+        ``cs_…``.
         """
         now = timezone.now()
-        row = checkouts.read_again(checkout=self._checkout(pk), at=now)
+        row = checkouts.read_again(checkout=self._named(pk), at=now)
         found = decisions.all_for(
             project=self.calling_project, user_id=row.customer.user_id, at=now
         )
@@ -201,6 +204,9 @@ class CheckoutsViewSet(ProjectViewSet):
         """Nobody can pay on the page any more. 409 ``checkout-not-open`` once it has ended."""
         row = checkouts.close(checkout=self._checkout(pk), at=timezone.now())
         return Response(representation.checkout(row))
+
+    def _named(self, pk: str) -> Checkout:
+        return stored.named(project=self.calling_project, name=pk)
 
     def _checkout(self, pk: str) -> Checkout:
         return stored.get(project=self.calling_project, checkout_id=pk)

@@ -94,7 +94,9 @@ class UserSubscriptionsViewSet(ProjectViewSet):
         summary="Show a user's subscription to a product", responses=SubscriptionSerializer
     )
     def retrieve(self, request: Request, user_id: str, product: str) -> Response:
-        """The live one, else the newest that has ended."""
+        """The live one, else the newest that has ended. Here and below, a ``sub_…`` of the user may
+        stand for the product: it names that very subscription, and a change is of its first
+        product."""
         return Response(representation.subscription(self._subscription(user_id, product)))
 
     @extend_schema(
@@ -134,7 +136,10 @@ class UserSubscriptionsViewSet(ProjectViewSet):
             return Response(subscription_answers.undone(row, previews.of_undo(subscription=row)))
         wanted = change(said)
         planned = subscription_changes.plan(
-            subscription=row, product_id=product, change=wanted, at=now
+            subscription=row,
+            product_id=stored.product_of(row, named=product),
+            change=wanted,
+            at=now,
         )
         bill = previews.of_change(subscription=row, planned=planned, at=now)
         return Response(subscription_answers.previewed(row, wanted, planned, bill))
@@ -207,7 +212,7 @@ class UserSubscriptionsViewSet(ProjectViewSet):
             return subscriptions.undo(subscription=row, actor=self.actor, at=now, request=asked)
         return subscription_changes.make(
             subscription=row,
-            product_id=product,
+            product_id=stored.product_of(row, named=product),
             change=change(said),
             request=asked,
             actor=self.actor,

@@ -25,6 +25,9 @@ from billing.api.rollouts import RolloutsViewSet
 from billing.api.stripe_accounts import StripeAccountViewSet
 from billing.api.subscriptions import SubscriptionsViewSet, UserSubscriptionsViewSet
 
+BOUGHT = rf"{id_pattern('prod')}|{id_pattern('sub')}"
+"""What names one of a user's subscriptions: a product, or the subscription itself."""
+
 router = SimpleRouter(trailing_slash=False)
 router.register("carts", CartsViewSet, basename="cart")
 router.register("checkout", CheckoutsViewSet, basename="checkout")
@@ -101,7 +104,7 @@ urlpatterns = [
         name="user-subscriptions",
     ),
     re_path(
-        rf"^subscriptions/(?P<user_id>[^/]+)/(?P<product>{id_pattern('prod')})\Z",
+        rf"^subscriptions/(?P<user_id>[^/]+)/(?P<product>{BOUGHT})\Z",
         UserSubscriptionsViewSet.as_view(
             {"get": "retrieve", "patch": "partial_update", "delete": "destroy"}
         ),
@@ -109,19 +112,19 @@ urlpatterns = [
     ),
     *(
         re_path(
-            rf"^subscriptions/(?P<user_id>[^/]+)/(?P<product>{id_pattern('prod')})/{action}\Z",
+            rf"^subscriptions/(?P<user_id>[^/]+)/(?P<product>{BOUGHT})/{action}\Z",
             UserSubscriptionsViewSet.as_view({"post": action}),
             name=f"user-subscription-{action}",
         )
         for action in ("preview", "pause", "resume")
     ),
     re_path(
-        rf"^subscriptions/(?P<user_id>[^/]+)/(?P<product>{id_pattern('prod')})/addons\Z",
+        rf"^subscriptions/(?P<user_id>[^/]+)/(?P<product>{BOUGHT})/addons\Z",
         AddonsViewSet.as_view({"post": "create"}),
         name="addons",
     ),
     re_path(
-        rf"^subscriptions/(?P<user_id>[^/]+)/(?P<product>{id_pattern('prod')})/addons"
+        rf"^subscriptions/(?P<user_id>[^/]+)/(?P<product>{BOUGHT})/addons"
         rf"/(?P<addon>{id_pattern('prod')})\Z",
         AddonsViewSet.as_view({"patch": "partial_update", "delete": "destroy"}),
         name="addon",

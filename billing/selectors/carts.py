@@ -10,6 +10,7 @@ from billing.selectors import catalog
 from common.errors import NotFound
 from common.models import ProjectQuerySet
 from projects.models import Project
+from projects.selectors import customers
 
 HELD = Q(status=CartStatus.FROZEN, checkout__isnull=False)
 """Carts that are on a page at this moment."""
@@ -21,7 +22,7 @@ def listing(
     """Those that match every filter given: five queries, whatever their number."""
     rows = _loaded(project)
     if user_id:
-        rows = rows.filter(customer__user_id=user_id)
+        rows = rows.filter(**customers.owner_filter(project=project, user_id=user_id))
     return rows.filter(standing(CartStatus(status), at)) if status else rows
 
 

@@ -5,11 +5,12 @@ from datetime import datetime, timedelta
 
 from django.db.models import Exists, OuterRef, Q
 
-from billing.models import Cart, Checkout, CheckoutLine, Subscription
+from billing.models import Cart, Checkout, CheckoutLine, StripeAccount, Subscription
 from billing.models.checkout import CheckoutStatus
 from billing.models.price import PriceType
 from billing.models.subscription import LIVE, SubscriptionStatus
 from common.errors import NotFound
+from common.ids import is_id
 from common.models import ProjectQuerySet
 from projects.models import Customer, Project
 
@@ -31,6 +32,17 @@ def get(*, project: Project, checkout_id: str) -> Checkout:
     if row is None:
         raise NotFound("No checkout with this id.")
     return row
+
+
+def named(*, project: Project, name: str) -> Checkout:
+    """One checkout by our id, or by Stripe's of its session, which Stripe puts into the address of
+    a buyer who comes back (``{CHECKOUT_SESSION_ID}``); raises NotFound."""
+    if is_id(name, "chk"):
+        return get(project=project, checkout_id=name)
+    accounts = StripeAccount.objects.filter(Q(project=None) | Q(project=project))
+    rows = Checkout.objects.for_project(project).filter(account__in=accounts, stripe_id=name)
+    found = rows.values_list("pk", flat=True).first()
+    return get(project=project, checkout_id=found or "")
 
 
 def live_subscription(

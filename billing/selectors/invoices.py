@@ -1,6 +1,7 @@
 """The project's invoices, with everything that is shown of them loaded."""
 
 from datetime import datetime
+from typing import Any
 
 from billing.errors import NoDocument
 from billing.models import Invoice, Subscription
@@ -8,6 +9,7 @@ from billing.models.invoice import UNPAID
 from common.errors import NotFound
 from common.models import ProjectQuerySet
 from projects.models import Project
+from projects.selectors import customers
 
 
 def listing(
@@ -21,14 +23,15 @@ def listing(
     issued_before: datetime | None = None,
 ) -> ProjectQuerySet[Invoice]:
     """Those that match every filter given: four queries, whatever their number."""
-    wanted = {
-        "customer__user_id": user_id,
+    wanted: dict[str, Any] = {
         "subscription_id": subscription,
         "status": status,
         "number": number,
         "issued_at__gte": issued_from,
         "issued_at__lt": issued_before,
     }
+    if user_id:
+        wanted |= customers.owner_filter(project=project, user_id=user_id)
     return (
         Invoice.objects.for_project(project)
         .filter(**{name: value for name, value in wanted.items() if value})

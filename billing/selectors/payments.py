@@ -1,6 +1,7 @@
 """The project's payments, with their refunds, disputes and customers loaded."""
 
 from datetime import datetime
+from typing import Any
 
 from django.db.models import Case, Q, QuerySet, Value, When
 from django.db.models.functions import Now
@@ -14,6 +15,7 @@ from common.errors import NotFound
 from common.fair_queue import Rule
 from common.models import ProjectQuerySet
 from projects.models import Project
+from projects.selectors import customers
 
 UNPAID = (PaymentStatus.PENDING, PaymentStatus.REQUIRES_ACTION, PaymentStatus.FAILED)
 """As in the condition of the index ``payment_by_expiry``."""
@@ -29,13 +31,14 @@ def listing(
     reference: str = "",
 ) -> ProjectQuerySet[Payment]:
     """Those that match every filter given: four queries, whatever their number."""
-    wanted = {
-        "customer__user_id": user_id,
+    wanted: dict[str, Any] = {
         "checkout_id": checkout,
         "status": status,
         "type": type,
         "reference": reference,
     }
+    if user_id:
+        wanted |= customers.owner_filter(project=project, user_id=user_id)
     return (
         Payment.objects.for_project(project)
         .filter(**{name: value for name, value in wanted.items() if value})

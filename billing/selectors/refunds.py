@@ -4,13 +4,16 @@ from billing.models import Refund
 from common.errors import NotFound
 from common.models import ProjectQuerySet
 from projects.models import Project
+from projects.selectors import customers
 
 
 def listing(
     *, project: Project, payment: str = "", user_id: str = "", status: str = ""
 ) -> ProjectQuerySet[Refund]:
     """Those that match every filter given: one query."""
-    wanted = {"payment_id": payment, "payment__customer__user_id": user_id, "status": status}
+    wanted = {"payment_id": payment, "status": status}
+    if user_id:
+        wanted |= customers.owner_filter(project=project, user_id=user_id, path="payment__customer")
     return (
         Refund.objects.for_project(project)
         .filter(stripe_id__isnull=False)

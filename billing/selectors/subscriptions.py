@@ -8,8 +8,10 @@ from billing.models import Subscription
 from billing.models.subscription import LIVE, SubscriptionStatus
 from billing.selectors import duplicates
 from common.errors import NotFound
+from common.ids import is_id
 from common.models import ProjectQuerySet
 from projects.models import Project
+from projects.selectors import customers
 
 
 def listing(
@@ -22,7 +24,7 @@ def listing(
         .prefetch_related("items__price")
     )
     if user_id:
-        rows = rows.filter(customer__user_id=user_id)
+        rows = rows.filter(**customers.owner_filter(project=project, user_id=user_id))
     if status:
         rows = rows.filter(status=status)
     if product:
@@ -31,7 +33,13 @@ def listing(
 
 
 def of_product(*, project: Project, user_id: str, product: str) -> Subscription:
-    """The user's subscription to this product: a live one, else the newest; raises NotFound."""
+    """The user's subscription to this product: a live one, else the newest; or the one with this
+    id of ours, if it is the user's. Raises NotFound."""
+    if is_id(product, "sub"):
+        own = listing(project=project, user_id=user_id).filter(pk=product).first()
+        if own is None:
+            raise NotFound("This user has no subscription with this id.")
+        return own
     ended = Case(
         When(status__in=LIVE, then=Value(0)), default=Value(1), output_field=IntegerField()
     )
@@ -52,6 +60,12 @@ def only(*, project: Project, user_id: str) -> Subscription | list[str]:
     if row is None:
         raise NotFound("This user has no subscription.")
     return row
+
+
+def product_of(row: Subscription, *, named: str) -> str:
+    """The product that a change is about: the one named, or the main one of a subscription that
+    is named itself."""
+    return main_product(row) if is_id(named, "sub") else named
 
 
 def main_product(row: Subscription) -> str:

@@ -46,6 +46,17 @@ def find(*, project: Project | str, user_id: str) -> Customer | None:
     return found
 
 
+def owner_filter(*, project: Project | str, user_id: str, path: str = "customer") -> dict[str, str]:
+    """For a query over rows that hang off a customer: whose rows, as :func:`find` finds them.
+
+    ``path`` leads from the row to its customer. Asks the database only for one of our ids.
+    """
+    if not is_id(user_id, "cus"):
+        return {f"{path}__user_id": user_id}
+    customer = find(project=project, user_id=user_id)
+    return {f"{path}_id": customer.pk if customer else user_id}
+
+
 def find_many(*, project: Project | str, user_ids: Collection[str]) -> dict[str, Customer]:
     """As :func:`find` for many at once, by what was asked for; the unknown are absent."""
     ids = {asked for asked in user_ids if is_id(asked, "cus")}

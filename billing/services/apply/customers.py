@@ -15,6 +15,7 @@ from billing.stripe.meters import LONGEST_PAST
 from billing.stripe.snapshots import CustomerSnapshot
 from common.queue import enqueue
 from projects.models import Customer
+from projects.services import customers as people
 from usage.services import forwarding
 
 
@@ -68,10 +69,24 @@ def _carry_out(planned: Plan[StripeCustomer], customer: Customer | None, at: dat
     if row.deleted_at is not None:
         _reread_subscriptions(row)
     elif row.stripe_id:
+        _fill_in(row, customer, at)
         _claim_foreign(row.account_id, row.stripe_id)
         forwarding.wake(
             project_id=row.project_id, customer_id=row.customer_id, since=at - LONGEST_PAST
         )
+
+
+def _fill_in(row: StripeCustomer, customer: Customer | None, at: datetime) -> None:
+    """What the buyer has typed at Stripe and the project has not said: address and name.
+
+    Not while the project's own word is still on its way to Stripe.
+    """
+    if customer is None or customer.deleted_at or customer.details_changed_at:
+        return
+    typed = {"email": row.email, "name": row.name}
+    missing = {name: text for name, text in typed.items() if text and not getattr(customer, name)}
+    if "email" in missing:
+        people.update(customer=customer, changes=missing, at=at)
 
 
 def _claim_foreign(account_id: str, stripe_id: str) -> None:

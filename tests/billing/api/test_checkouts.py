@@ -191,3 +191,63 @@ def test_a_page_opens_although_stripes_clock_was_moved_forward(
     (session,) = tenant.at_stripe("checkout.session")
     left = session["expires_at"] - tenant.stripe.world.clock.now()
     assert abs(left - (expires_in or 86400)) < 600
+
+
+def test_a_buyer_comes_back_with_stripes_id(tenant: Tenant, neighbour: Tenant) -> None:
+    """``{CHECKOUT_SESSION_ID}`` in the address becomes ``cs_…``; a neighbour's is not there."""
+    made = tenant.open(tenant.price())
+    tenant.pay(made)
+    stripe_id = made["stripe_id"]
+    assert stripe_id.startswith("cs_")
+    assert tenant.api.get(f"/checkout/{stripe_id}").json()["id"] == made["id"]
+    synced = tenant.api.post(f"/checkout/{stripe_id}/sync").json()
+    assert (synced["id"], synced["status"]) == (made["id"], "complete")
+    for response in (
+        neighbour.api.get(f"/checkout/{stripe_id}"),
+        neighbour.api.post(f"/checkout/{stripe_id}/sync"),
+        tenant.api.get("/checkout/cs_test_nobodys"),
+        tenant.api.post(f"/checkout/{stripe_id}/expire"),
+    ):
+        assert (response.status_code, response.json()["code"]) == (404, "not-found")
+
+
+def test_the_address_that_the_buyer_types_reaches_the_customer(
+    tenant: Tenant, drain: Drain
+) -> None:
+    """Where the project has said none."""
+    price = tenant.price(interval=None)
+    tenant.sell(price, "ada")
+    tenant.sell(price, "bob", email="bob@example.com")
+    drain()
+    shown = {user: tenant.api.get(f"/customers/{user}").json()["email"] for user in ("ada", "bob")}
+    assert shown == {"ada": "buyer@example.com", "bob": "bob@example.com"}
+    assert tenant.api.patch("/customers/ada", {"email": ""}).status_code == 200
+    drain()
+    assert tenant.api.get("/customers/ada").json()["email"] == ""
+
+
+def test_our_id_of_a_user_names_them_everywhere(tenant: Tenant, neighbour: Tenant) -> None:
+    """In filters and paths alike; and a subscription's own id stands for its product."""
+    product = tenant.product()
+    price = tenant.price(product)
+    tenant.sell(price)
+    tenant.cart(price, user_id="alice")
+    ours = tenant.api.get("/customers/alice").json()["id"]
+    for path in ("/payments", "/invoices", "/carts"):
+        assert len(tenant.api.get(path, query={"user_id": ours}).json()["data"]) == 1, path
+        assert neighbour.api.get(path, query={"user_id": ours}).json()["data"] == []
+    assert len(tenant.api.get(f"/subscriptions/{ours}").json()["data"]) == 1
+    [subscription] = tenant.api.get("/subscriptions/alice").json()["data"]
+    path = f"/subscriptions/{ours}/{subscription['id']}"
+    assert (
+        tenant.api.get(path).json()
+        == tenant.api.get(f"/subscriptions/alice/{product['id']}").json()
+    )
+    seen = tenant.api.post(f"{path}/preview", {"quantity": 2})
+    assert (seen.status_code, seen.json()["items"][0]["quantity"]) == (200, 2)
+    tenant.api.post("/customers", {"user_id": "bob"})
+    for response in (
+        tenant.api.get(f"/subscriptions/bob/{subscription['id']}"),
+        neighbour.api.get(f"/subscriptions/alice/{subscription['id']}"),
+    ):
+        assert (response.status_code, response.json()["code"]) == (404, "not-found")
