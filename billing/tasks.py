@@ -21,9 +21,6 @@ from billing.services import (
 )
 from common import fair_queue
 
-A_NIGHT = 6 * 3600
-"""Seconds; a copy that the broker delivers meanwhile finds the work taken and returns."""
-
 
 @shared_task(name="billing.sync")
 def drain() -> None:
@@ -71,9 +68,9 @@ def forward_usage() -> None:
     forwarding.forward_due(at=timezone.now())
 
 
-@shared_task(name="billing.reconcile", time_limit=A_NIGHT, soft_time_limit=A_NIGHT - 60)
+@shared_task(name="billing.reconcile")
 def reconcile() -> None:
-    reconciliation.repair_everything(at=timezone.now())
+    reconciliation.run_nightly(at=timezone.now())
 
 
 @shared_task(name="billing.check_permissions")

@@ -33,7 +33,7 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     "limit coupons of shared accounts to their projects": _every(3600, "billing.confine_coupons"),
     "look for events that never arrived": _every(600, "webhooks.catch_up"),
     "forget what came late of erased customers": _every(600, "webhooks.forget_erased"),
-    "compare with Stripe": _every(86_400, "billing.reconcile"),
+    "compare with Stripe, a while of the night's pass": _every(60, "billing.reconcile"),
     "make tables for records of use": _every(3600, "usage.make_partitions"),
     "drop records of use that are too old": _every(3600, "usage.drop_old_records"),
     "forget old idempotency keys": _every(3600, "projects.purge_idempotency_keys"),

@@ -12,6 +12,7 @@ from billing.models.portal import PortalConfiguration, PortalSettings
 from billing.models.price import Price
 from billing.models.product import Product
 from billing.models.product_feature import ProductFeature
+from billing.models.reconcile_run import ReconcileRun, ReconcileSighting
 from billing.models.refund import Refund
 from billing.models.rollout import Rollout, RolloutMove
 from billing.models.stripe_account import StripeAccount, StripeEndpoint
@@ -41,6 +42,8 @@ __all__ = [
     "Product",
     "ProductFeature",
     "PromotionCode",
+    "ReconcileRun",
+    "ReconcileSighting",
     "Refund",
     "Rollout",
     "RolloutMove",

@@ -8,6 +8,7 @@ from django.db.models.functions import Coalesce
 
 from billing.models import Coupon, Product, PromotionCode, StripeAccount
 from billing.models.outbound import Outbound
+from billing.selectors import page_rows
 from common.errors import NotFound
 from common.models import ProjectQuerySet
 from projects.models import Customer, Project
@@ -100,9 +101,11 @@ def ids_by_stripe_id(
     stripe_ids: Iterable[str | None],
 ) -> dict[str | None, str]:
     """The coupons or codes as tenants know them, by each id that Stripe has for them."""
-    rows = model.objects.for_project(project_id).filter(
-        account=account, stripe_id__in={each for each in stripe_ids if each}
-    )
+    named_ids = {each for each in stripe_ids if each}
+    held = page_rows.find_many(model, account=account, project_id=project_id, stripe_ids=named_ids)
+    if held is not None:
+        return {stripe_id: row.original_id or row.pk for stripe_id, row in held.items()}
+    rows = model.objects.for_project(project_id).filter(account=account, stripe_id__in=named_ids)
     named = rows.annotate(shown=Coalesce(F("original_id"), F("id")))
     return dict(named.values_list("stripe_id", "shown"))
 

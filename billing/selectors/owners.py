@@ -7,6 +7,7 @@ from django.db.models import QuerySet
 
 from billing.models import StripeAccount, StripeCustomer
 from billing.models.mirror import Mirror
+from billing.selectors import page_rows
 from common.ids import is_id, prefix_of
 from projects.models import Customer
 from projects.selectors import customers
@@ -38,7 +39,21 @@ def by_customer(*, account: StripeAccount, stripe_id: str | None) -> Owner | Non
 
 def row_of(model: type[MirrorT], *, account: StripeAccount, stripe_id: str) -> MirrorT | None:
     """Our row of this Stripe object."""
+    held = page_rows.find(model, account=account, stripe_id=stripe_id)
+    if held is not None:
+        return held[0] if held else None
     rows: QuerySet[MirrorT] = model.objects.across_projects()  # type: ignore[assignment]  # stubs
+    return rows.filter(account=account, stripe_id=stripe_id).order_by("id").first()
+
+
+def project_row(
+    model: type[MirrorT], *, account: StripeAccount, project_id: str, stripe_id: str
+) -> MirrorT | None:
+    """The project's row of this Stripe object."""
+    held = page_rows.find(model, account=account, stripe_id=stripe_id)
+    if held is not None:
+        return next((row for row in held if row.project_id == project_id), None)
+    rows: QuerySet[MirrorT] = model.objects.for_project(project_id)  # type: ignore[assignment]  # stubs
     return rows.filter(account=account, stripe_id=stripe_id).order_by("id").first()
 
 

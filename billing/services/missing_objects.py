@@ -39,6 +39,12 @@ class StripeObjectVanished(Conflict):
     code, title = "stripe-object-vanished", "Stripe does not know an object that it should have."
 
 
+class TooManyMissing(Conflict):
+    """Nothing more of the account is compared until a person has decided about them."""
+
+    code, title = "too-many-missing", "Too many objects are missing at Stripe."
+
+
 class AlreadyDecided(Conflict):
     code, title = "already-decided", "Somebody has decided about this object already."
 
@@ -71,6 +77,30 @@ def accept(*, row: MissingObject, actor: str, reason: str, at: datetime) -> None
 def dismiss(*, row: MissingObject, actor: str, reason: str, at: datetime) -> None:
     """Leave our row as it is, whatever Stripe answers. It is read once more."""
     _decide(row, MissingState.KEPT, "missing_object.dismiss", actor, reason, at)
+
+
+def stop(*, account: StripeAccount, kind: str, stripe_ids: list[str], at: datetime) -> None:
+    """Too many objects are missing at once: a person decides about each of them."""
+    mirrored = kinds.of(kind)
+    with transaction.atomic():
+        missing_objects.lock(account.pk)
+        for stripe_id in stripe_ids:
+            row = owners.row_of(mirrored.mapper.model, account=account, stripe_id=stripe_id)
+            known = missing_objects.find(account=account, kind=kind, stripe_id=stripe_id)
+            if row is not None and (known is None or known.state == MissingState.FOUND):
+                can_be_deleted = mirrored.can_be_deleted(row)
+                reason = MissingReason.TOO_MANY if can_be_deleted else MissingReason.NEVER_DELETED
+                _record(account, mirrored, row, reason, at)
+
+
+def asked_about(*, account: StripeAccount, kind: str, stripe_ids: list[str]) -> set[str]:
+    """Those of these objects that wait for a decision, or whose rows an operator keeps."""
+    rows = missing_objects.of_account(account).filter(
+        kind=kind,
+        stripe_id__in=stripe_ids,
+        state__in=[MissingState.WAITING, MissingState.KEPT],
+    )
+    return set(rows.values_list("stripe_id", flat=True))
 
 
 def note_found(*, account: StripeAccount, kind: str, stripe_ids: list[str]) -> int:
@@ -110,7 +140,13 @@ def _judge(account: StripeAccount, mirrored: Mirrored, row: Mirror, at: datetime
     known = missing_objects.find(account=account, kind=mirrored.kind, stripe_id=row.stripe_id)
     if known is not None and known.state != MissingState.FOUND:
         return known.state
-    reason = _reason(account, mirrored, row, at)
+    return _record(account, mirrored, row, _reason(account, mirrored, row, at), at)
+
+
+def _record(
+    account: StripeAccount, mirrored: Mirrored, row: Mirror, reason: MissingReason, at: datetime
+) -> str:
+    """Write down that the object is missing, and what that means; which is that."""
     state = MissingState.GONE if reason == MissingReason.DELETED else MissingState.WAITING
     MissingObject.objects.for_project(row.project_id).update_or_create(
         account=account,
@@ -142,7 +178,7 @@ def _reason(account: StripeAccount, mirrored: Mirrored, row: Mirror, at: datetim
     if missing_objects.is_stopped(account):
         return MissingReason.TOO_MANY
     gone = missing_objects.taken_as_gone(account, since=at - RUN)
-    return MissingReason.TOO_MANY if gone >= _limit(account) else MissingReason.DELETED
+    return MissingReason.TOO_MANY if gone >= limit(account) else MissingReason.DELETED
 
 
 def allowed(mirrored: int) -> int:
@@ -150,7 +186,8 @@ def allowed(mirrored: int) -> int:
     return min(max(1, mirrored // SHARE), MAX_GONE)
 
 
-def _limit(account: StripeAccount) -> int:
+def limit(account: StripeAccount) -> int:
+    """How many objects of this account may disappear in a run."""
     models = [each.mapper.model for each in kinds.KINDS.values()]
     return allowed(missing_objects.mirrored(account, models, at_most=MAX_GONE * SHARE))
 

@@ -12,6 +12,7 @@ from decimal import Decimal
 
 from billing.models import StripeAccount, StripeCustomer, StripeMeter, SubscriptionItem
 from billing.models.subscription import LIVE
+from billing.services import reconcile_pages
 from billing.stripe import meters
 from billing.stripe.client import client_for
 from billing.stripe.errors import StripeMalformed, StripeObjectMissing, StripeRefused
@@ -55,21 +56,26 @@ def compare(
     project: Project | None = None,
     tick: Callable[[], object] = lambda: None,
     on_failure: Callable[[str, DomainError], object] = _raise,
+    after: str = "",
+    on_item: Callable[[str], object] = lambda pk: None,
 ) -> Iterator[Difference]:
     """Every difference. ``tick`` is called for each customer and meter looked at.
 
     An item whose usage Stripe refuses to tell, or tells in a way that cannot be read, is given to
-    ``on_failure``; without it that is raised. Raises StripeUnavailable.
+    ``on_failure``; without it that is raised. Begins behind the item ``after``; ``on_item`` is told
+    the id of each item before it is compared. Raises StripeUnavailable, BudgetSpent.
     """
     known = StripeMeter.objects.across_projects().filter(account=account)
     by_meter = {each.meter_id: each for each in known}
-    for item in _metered(account, project):
+    for item in _metered(account, project, after):
+        on_item(item.pk)
         assert item.price is not None
         assert item.price.meter is not None
         meter = by_meter.get(item.price.meter_id or "")
         buyer = _buyer(account, item)
         if meter is not None and buyer is not None:
             tick()
+            reconcile_pages.wait_for_budget(account)
             try:
                 found = _compare(account, item, item.price.meter, meter, buyer, at)
             except (StripeMalformed, StripeRefused) as error:
@@ -124,9 +130,12 @@ def _compare(
     )
 
 
-def _metered(account: StripeAccount, project: Project | None) -> Iterator[SubscriptionItem]:
+def _metered(
+    account: StripeAccount, project: Project | None, after: str
+) -> Iterator[SubscriptionItem]:
     """Items of running subscriptions that bill what an additive meter counts."""
     rows = SubscriptionItem.objects.across_projects().filter(
+        pk__gt=after,
         subscription__account=account,
         subscription__status__in=LIVE,
         price__meter__aggregation__in=ADDITIVE,

@@ -7,9 +7,18 @@ import pytest
 from django.utils import timezone
 from pytest_django import Settings
 
-from billing.models import Price, Product, StripeAccount, StripeCustomer, Subscription, SyncObject
+from billing.models import (
+    Price,
+    Product,
+    ReconcileRun,
+    StripeAccount,
+    StripeCustomer,
+    Subscription,
+    SyncObject,
+)
 from billing.models.sync_object import Kind
 from billing.services import catalog, reconciliation, stripe_accounts, sync
+from billing.services.reconciliation import Pass
 from billing.stripe import account_pin
 from billing.stripe.account_pin import StripeAccountMismatch
 from billing.stripe.client import client_for
@@ -72,11 +81,18 @@ def test_a_key_of_another_account_repairs_nothing(
     """One reconcile with it once canceled every subscription and deleted every customer."""
     shop.subscribe(alice, monthly)
     drain()
+    failures: list[tuple[str, type[Exception]]] = []
     told = OutboxEvent.objects.across_projects().count()
     use_key(STRANGE)
-    outcome = reconciliation.repair_everything(at=timezone.now())
-    assert (outcome.compared, outcome.found) == (0, 0)
-    assert outcome.failures == [f"{shop.account.pk}: stripe-account-mismatch"]
+    plan = Pass(
+        purpose="test",
+        at=timezone.now(),
+        on_failure=lambda what, error: failures.append((what, type(error))),
+    )
+    reconciliation.begin(plan, [shop.account], laws=False)
+    assert reconciliation.go_on(plan, [shop.account])
+    assert failures == [(str(shop.account), StripeAccountMismatch)]
+    assert list(ReconcileRun.objects.values_list("compared", "found").distinct()) == [(0, 0)]
     assert Subscription.objects.for_project(shop.project).get().status == "active"
     assert Price.objects.for_project(shop.project).get().active
     assert Product.objects.for_project(shop.project).get().active

@@ -1,13 +1,14 @@
 """The third net: whatever differs from Stripe is found, and repaired by the same sync."""
 
-import threading
+import re
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connection, connections
+from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import Settings
@@ -18,15 +19,19 @@ from billing.models import (
     Payment,
     Price,
     Product,
+    ReconcileRun,
+    ReconcileSighting,
     StripeAccount,
     StripeCustomer,
     Subscription,
     SubscriptionItem,
     SyncObject,
 )
-from billing.services import reconciliation
+from billing.services import reconcile_pages, reconcile_runs, reconciliation
+from billing.services.apply import kinds
+from billing.services.reconcile_pages import Scope
+from billing.services.reconciliation import Pass
 from common import crypto
-from common.locks import only_one
 from entitlements.selectors import decisions
 from projects.models import Project
 from sandbox import accounts, permissions
@@ -204,34 +209,37 @@ def test_without_a_key_there_is_nothing_to_ask(db: None) -> None:
 
 
 def test_the_nightly_pass(shop: Shop, alice: StripeCustomer) -> None:
-    outcome = reconciliation.repair_everything(at=timezone.now())
+    now = timezone.now()
+    outcome = reconciliation.run_nightly(at=now)
     assert (outcome.found, outcome.failures) == (1, [])
     assert outcome.compared >= 1
-    assert reconciliation.repair_everything(at=timezone.now()).found == 0
+    assert set(ReconcileRun.objects.values_list("phase", flat=True)) == {"finished"}
+    assert reconciliation.run_nightly(at=now + timedelta(hours=23)).compared == 0
+    again = reconciliation.run_nightly(at=now + timedelta(hours=25))
+    assert (again.compared, again.found) == (outcome.compared, 0)
 
 
-@pytest.mark.django_db(transaction=True)
-def test_one_nightly_pass_at_a_time(shop: Shop, alice: StripeCustomer) -> None:
-    compared: list[int] = []
-
-    def elsewhere() -> None:
-        try:
-            compared.append(reconciliation.repair_everything(at=timezone.now()).compared)
-        finally:
-            connections.close_all()
-
-    with only_one("billing.reconcile") as is_ours:
-        assert is_ours
-        thread = threading.Thread(target=elsewhere)
-        thread.start()
-        thread.join(20)
-    assert compared == [0]
+def test_a_step_belongs_to_one_worker(shop: Shop, alice: StripeCustomer) -> None:
+    plan = Pass(purpose="test", at=timezone.now())
+    reconciliation.begin(plan, [shop.account], laws=False)
+    names = []
+    while held := reconcile_runs.claim(
+        purpose="test", accounts=[shop.account], order=reconciliation.STRIPE_STEPS
+    ):
+        names.append(held.step)
+    assert names == list(reconciliation.STRIPE_STEPS)
+    assert not reconciliation.go_on(plan, [shop.account])
+    assert not ReconcileRun.objects.exclude(compared=0).exists()
+    ReconcileRun.objects.update(leased_until=timezone.now() - timedelta(seconds=1))
+    assert reconciliation.go_on(plan, [shop.account])
 
 
 def test_comparing_writes_nothing(shop: Shop, alice: StripeCustomer) -> None:
     with CaptureQueriesContext(connection) as queries:
         assert len(findings(shop)) == 1
-    assert {each["sql"].split()[0] for each in queries} == {"SELECT", "DECLARE"}
+    writes = {each["sql"] for each in queries if re.match("INSERT|UPDATE|DELETE", each["sql"])}
+    assert {sql for sql in writes if "billing_reconcile" not in sql} == set()
+    assert not ReconcileRun.objects.exists()
 
 
 REFUSAL = '{"error": {"type": "invalid_request_error", "message": "No."}}'
@@ -250,8 +258,8 @@ def test_a_list_that_is_refused_ends_only_its_kind(
     assert "invoice: Stripe says: No. (stripe-refused)" in printed
     assert "2 difference(s), 2 repaired, 1 failed" in printed
     assert Payment.objects.for_project(shop.project).get().amount == 2900
-    outcome = reconciliation.repair_everything(at=timezone.now())
-    assert outcome.failures == [f"{shop.account.pk}: invoice: stripe-refused"]
+    outcome = reconciliation.run_nightly(at=timezone.now())
+    assert outcome.failures == [f"{shop.account}: invoice: stripe-refused"]
 
 
 def test_an_object_that_cannot_be_mapped_ends_only_itself(
@@ -296,3 +304,131 @@ def test_a_permission_that_is_missing_ends_only_its_kind(
     assert code == 1
     assert "coupon: Give the restricted key" in printed
     assert Payment.objects.for_project(shop.project).get().amount == 2900
+
+
+class Crash(BaseException):
+    """The process dies here."""
+
+
+def test_a_pass_goes_on_where_a_worker_died(shop: Shop, stripe: SandboxStripe) -> None:
+    """Of 230 objects the first page of a hundred is not read again, and no row is missed."""
+    for number in range(230):
+        stripe.v1.customers.create({"name": f"Nobody {number}"})
+    ticks: list[int] = []
+
+    def tick() -> None:
+        ticks.append(1)
+        if len(ticks) == 150:
+            raise Crash
+
+    plan = Pass(purpose="test", at=timezone.now(), tick=tick)
+    reconciliation.begin(plan, [shop.account], laws=False)
+    with pytest.raises(Crash):
+        reconciliation.go_on(plan, [shop.account])
+    run = ReconcileRun.objects.get(step="customer")
+    assert (run.compared, run.phase, bool(run.after)) == (100, "listing", True)
+    assert ReconcileSighting.objects.filter(run=run).count() == 100
+    ReconcileRun.objects.update(leased_until=None)
+    assert reconciliation.go_on(plan, [shop.account])
+    assert ReconcileRun.objects.get(step="customer").compared == 230
+    assert len(ticks) == 150 + 130
+    assert not ReconcileSighting.objects.exists()
+
+
+def test_an_object_that_vanishes_between_two_pages_begins_the_list_anew(
+    shop: Shop, stripe: SandboxStripe
+) -> None:
+    plan = Pass(purpose="test", at=timezone.now())
+    reconciliation.begin(plan, [shop.account], laws=False)
+    ReconcileRun.objects.filter(step="customer").update(after="cus_deleted")
+    stripe.v1.customers.create({"name": "Nobody"})
+    assert reconciliation.go_on(plan, [shop.account])
+    assert ReconcileRun.objects.get(step="customer").compared == 1
+
+
+def test_one_account_and_kind_that_fails_ends_only_itself(
+    shop: Shop, alice: StripeCustomer, stripe: SandboxStripe
+) -> None:
+    now = timezone.now()
+    stripe.fail("error_before", method="GET", path="/v1/prices", times=3)
+    outcome = reconciliation.run_nightly(at=now)
+    assert (outcome.found, outcome.failures) == (
+        1,
+        [f"{shop.account}: price: stripe-unavailable"],
+    )
+    waiting = ReconcileRun.objects.get(finished_at__isnull=True)
+    assert (waiting.step, waiting.attempts) == ("price", 1)
+    ReconcileRun.objects.update(next_try_at=now)
+    assert reconciliation.run_nightly(at=now).failures == []
+    assert not ReconcileRun.objects.filter(finished_at__isnull=True).exists()
+
+
+@pytest.mark.parametrize("kind", ["customer", "price", "subscription", "invoice", "payment_intent"])
+def test_a_page_costs_as_many_queries_as_one_object(
+    shop: Shop, monthly: Price, drain: Drain, kind: str
+) -> None:
+    """The look-ups of a page are read together, whatever its length."""
+    buyers = [shop.buyer(f"user-{number}") for number in range(4)]
+    for buyer in buyers:
+        shop.subscribe(buyer, monthly)
+        shop.price(monthly.product)
+    drain()
+    scope = Scope(account=shop.account, mirrored=kinds.of(kind), at=timezone.now())
+    page = reconcile_pages.read(scope, after="")
+    assert len(page) >= 4
+    counts = []
+    for objects in (page[:1], page):
+        with CaptureQueriesContext(connection) as queries:
+            assert reconcile_pages.differing(scope, objects) == []
+        counts.append(len(queries))
+    assert counts[0] == counts[1] <= 10
+
+
+def test_mass_disappearance_stops_the_pass_before_anything_is_repaired(
+    shop: Shop, alice: StripeCustomer, monthly: Price, drain: Drain
+) -> None:
+    """Three of a handful of prices: none is taken off sale, and a person is asked."""
+    shop.subscribe(alice, monthly)
+    rows = [shop.price(monthly.product) for _ in range(3)]
+    drain()
+    for row in rows:
+        with shop.stripe.world.transaction() as tx:
+            tx.forget(tx.path_object("price", str(row.stripe_id)))
+    now = timezone.now()
+    outcome = reconciliation.run_nightly(at=now)
+    assert len(outcome.failures) == 2
+    assert Price.objects.for_project(shop.project).filter(active=False).count() == 0
+    states = MissingObject.objects.for_project(shop.project).values_list("state", "reason")
+    assert list(states) == [("waiting", "too_many")] * 2
+    assert set(
+        ReconcileRun.objects.filter(step__in=["price", "subscription", "invoice"]).values_list(
+            "phase", flat=True
+        )
+    ) == {"stopped"}
+
+
+def test_what_waits_for_a_decision_is_not_asked_again_and_comes_back_by_itself(
+    shop: Shop, alice: StripeCustomer, monthly: Price, drain: Drain
+) -> None:
+    stripe_id = shop.subscribe(alice, monthly)
+    drain()
+    now = timezone.now()
+    with shop.stripe.unchanged():
+        with shop.stripe.world.transaction() as tx:
+            tx.forget(tx.path_object("subscription", stripe_id))
+        assert len(reconciliation.run_nightly(at=now).failures) == 1
+        assert reconciliation.run_nightly(at=now + timedelta(days=2)).failures == []
+        assert MissingObject.objects.for_project(shop.project).get().state == "waiting"
+    reconciliation.run_nightly(at=now + timedelta(days=4))
+    assert MissingObject.objects.for_project(shop.project).get().state == "found"
+
+
+def test_a_command_that_was_stopped_goes_on(shop: Shop, alice: StripeCustomer) -> None:
+    printed, _ = run("--seconds", "0")
+    assert "Not everything is compared yet" in printed
+    assert not SyncObject.objects.exists()
+    printed, code = run()
+    assert "Goes on with the run of" in printed
+    assert (code, "1 difference(s), 1 repaired" in printed) == (0, True)
+    printed, _ = run()
+    assert "Goes on" not in printed

@@ -1,4 +1,4 @@
-"""Compare every mirrored object with Stripe, and read again what differs."""
+"""Compare every mirrored object with Stripe and our own tables with their laws, and repair."""
 
 import sys
 import time
@@ -9,10 +9,10 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 from tqdm import tqdm
 
-from billing.models import StripeAccount
-from billing.services import reconciliation, usage_reconciliation
-from billing.services.reconciliation import Finding
-from common.errors import DomainError
+from billing.models import ReconcileRun, StripeAccount
+from billing.services import reconcile_pages, reconcile_runs, reconciliation
+from billing.services.reconciliation import Pass
+from common.ids import new_id
 from projects.models import Project
 from projects.selectors import projects
 
@@ -20,76 +20,72 @@ from projects.selectors import projects
 class Command(BaseCommand):
     help = (
         "Compares every mirrored object with Stripe and repairs what differs, by reading it "
-        "again; what was used of metered prices it only shows. With --dry-run it only prints the "
-        "differences, and exits with 1 if there are any."
+        "again; what was used of metered prices it only shows. Then it checks the laws of our own "
+        "tables: facts, ledger, totals and counters. A run that ends before it is done goes on "
+        "with the next call. With --dry-run it only prints the differences, and exits with 1 if "
+        "there are any."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--project", help="Only this project: its id or its slug.")
         parser.add_argument("--dry-run", action="store_true", help="Print, repair nothing.")
+        parser.add_argument(
+            "--restart", action="store_true", help="Begin anew, not where the last run ended."
+        )
+        parser.add_argument(
+            "--seconds", type=float, help="Stop after this long; the next call goes on."
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         project = projects.named(options["project"]) if options["project"] else None
         accounts = reconciliation.accounts(project=project)
         if not accounts:
             raise CommandError("No Stripe account to ask: set STRIPE_SECRET_KEY first.")
-        self.compared, self.found, self.failed, self.repaired = 0, 0, 0, 0
+        self.compared, self.found, self.failed, self.not_compared = 0, 0, 0, 0
         started = time.monotonic()
-        with tqdm(unit=" objects", disable=None, leave=False, file=sys.stderr) as self.bar:
-            for account in accounts:
-                self._go_through(account, project, repair=not options["dry_run"])
+        plan = self._plan(project, repair=not options["dry_run"])
+        self._begin(plan, accounts, restart=options["restart"])
+        try:
+            with tqdm(unit=" objects", disable=None, leave=False, file=sys.stderr) as self.bar:
+                is_over = reconciliation.go_on(plan, accounts, seconds=options["seconds"])
+        finally:
+            if not plan.repair:
+                reconcile_runs.forget(purpose=plan.purpose)
         seconds = time.monotonic() - started
-        self._sum_up(len(accounts), seconds, repaired=not options["dry_run"])
+        self._sum_up(len(accounts), seconds, repaired=plan.repair, is_over=is_over)
 
-    def _go_through(self, account: StripeAccount, project: Project | None, *, repair: bool) -> None:
-        self.bar.set_description(str(account))
-        findings = reconciliation.compare(
-            account=account,
-            project=project,
+    def _plan(self, project: Project | None, *, repair: bool) -> Pass:
+        name = "command" if repair else f"dry {new_id('run')}"
+        return Pass(
+            purpose=name if project is None or not repair else f"command {project.pk}",
             at=timezone.now(),
-            tick=self._tick,
-            on_failure=self._fail,
-        )
-        try:
-            for finding in findings:
-                self.found += 1
-                self._say(str(finding))
-                if repair:
-                    self._repair(finding)
-            self._compare_usage(account, project, repair=repair)
-        except DomainError as error:
-            self._fail(str(account), error)
-
-    def _compare_usage(
-        self, account: StripeAccount, project: Project | None, *, repair: bool
-    ) -> None:
-        """What Stripe has counted of metered prices; a difference is for a person."""
-        differences = usage_reconciliation.compare(
-            account=account,
+            repair=repair,
             project=project,
-            at=timezone.now(),
             tick=self._tick,
-            on_failure=self._fail,
+            on_finding=self._found,
+            on_failure=self._failed,
         )
-        for difference in differences:
-            self.found += 1
-            self._say(str(difference))
-            if repair:
-                self.failed += 1
-                self._say("  not repaired: look at the usage that Stripe refused.")
 
-    def _fail(self, what: str, error: DomainError) -> None:
-        self.failed += 1
-        self._say(f"{what}: {error} ({error.code})")
-
-    def _repair(self, finding: Finding) -> None:
-        try:
-            reconciliation.repair(finding=finding, at=timezone.now())
-        except Exception as error:  # noqa: BLE001  # its last_error says more; the others go on
-            self.failed += 1
-            self._say(f"  not repaired: {type(error).__name__}")
+    def _begin(self, plan: Pass, accounts: list[StripeAccount], *, restart: bool) -> None:
+        """Where the last run ended, unless that was its end."""
+        unfinished = ReconcileRun.objects.filter(purpose=plan.purpose, finished_at__isnull=True)
+        first = unfinished.order_by("started_at").first()
+        if first is not None and not restart:
+            self.stdout.write(f"Goes on with the run of {first.started_at:%Y-%m-%d %H:%M} UTC.")
+            unfinished.update(next_try_at=timezone.now(), attempts=0)
         else:
-            self.repaired += 1
+            reconciliation.begin(plan, accounts)
+
+    def _found(self, finding: object, error: str | None) -> None:
+        self.found += 1
+        self._say(str(finding))
+        if error is not None:
+            self.failed += 1
+            self._say(f"  not repaired: {error}")
+
+    def _failed(self, what: str, error: Exception) -> None:
+        self.not_compared += 1
+        self._say(f"{what}: {error} ({reconcile_pages.code_of(error)})")
 
     def _tick(self) -> None:
         self.compared += 1
@@ -99,15 +95,17 @@ class Command(BaseCommand):
         self.bar.clear()
         self.stdout.write(line)
 
-    def _sum_up(self, accounts: int, seconds: float, *, repaired: bool) -> None:
+    def _sum_up(self, accounts: int, seconds: float, *, repaired: bool, is_over: bool) -> None:
         parts = [
             f"Compared {self.compared} objects of {accounts} Stripe account(s) in {seconds:.1f} s",
             f"{self.found} difference(s)",
         ]
         if repaired:
-            parts.append(f"{self.repaired} repaired")
-        if self.failed:
-            parts.append(f"{self.failed} failed")
+            parts.append(f"{self.found - self.failed} repaired")
+        if self.failed or self.not_compared:
+            parts.append(f"{self.failed + self.not_compared} failed")
         self.stdout.write(", ".join(parts) + ".")
-        if self.failed or (self.found and not repaired):
+        if not is_over and repaired:
+            self.stdout.write("Not everything is compared yet: call it again to go on.")
+        if self.failed or self.not_compared or (self.found and not repaired):
             sys.exit(1)

@@ -19,7 +19,7 @@ from billing.models import (
 from billing.models.invoice import PAID, UNPAYABLE
 from billing.models.invoice_payment import PROCESSING
 from billing.selectors import coupons as named_coupons
-from billing.selectors import owners
+from billing.selectors import owners, page_rows
 from billing.selectors.owners import Owner
 from billing.services import provisioning
 from billing.services.apply import page_payments
@@ -41,10 +41,8 @@ def _owner(account: StripeAccount, snapshot: InvoiceSnapshot) -> Owner | None:
 
 
 def _plan(account: StripeAccount, owner: Owner, snapshot: InvoiceSnapshot) -> Plan[Invoice]:
-    row = (
-        Invoice.objects.for_project(owner.project_id)
-        .filter(account=account, stripe_id=snapshot.stripe_id)
-        .first()
+    row = owners.project_row(
+        Invoice, account=account, project_id=owner.project_id, stripe_id=snapshot.stripe_id
     ) or Invoice(project_id=owner.project_id, account=account)
     return Plan(
         row=row,
@@ -123,16 +121,13 @@ def _subscription_id(account: StripeAccount, owner: Owner, snapshot: InvoiceSnap
     """Empty while the subscription is not mirrored; it adopts its invoices when it comes."""
     if not snapshot.subscription_stripe_id:
         return None
-    return (
-        Subscription.objects.for_project(owner.project_id)
-        .filter(
-            account=account,
-            customer_id=owner.customer_id,
-            stripe_id=snapshot.subscription_stripe_id,
-        )
-        .values_list("pk", flat=True)
-        .first()
+    row = owners.project_row(
+        Subscription,
+        account=account,
+        project_id=owner.project_id,
+        stripe_id=snapshot.subscription_stripe_id,
     )
+    return row.pk if row is not None and row.customer_id == owner.customer_id else None
 
 
 def _lines(account: StripeAccount, row: Invoice, snapshot: InvoiceSnapshot) -> Children:
@@ -166,11 +161,7 @@ def _lines(account: StripeAccount, row: Invoice, snapshot: InvoiceSnapshot) -> C
 def _payments(account: StripeAccount, row: Invoice, snapshot: InvoiceSnapshot) -> Children:
     ours = [] if row._state.adding else list(row.payments.all())
     named = {each.payment_stripe_id for each in snapshot.payments if each.payment_stripe_id}
-    known = dict(
-        Payment.objects.for_project(row.project_id)
-        .filter(account=account, stripe_id__in=named)
-        .values_list("stripe_id", "pk")
-    )
+    known = _payment_ids(account, row.project_id, named)
     return Children(
         name="payments",
         rows={each.stripe_id: each for each in ours},
@@ -188,6 +179,18 @@ def _payments(account: StripeAccount, row: Invoice, snapshot: InvoiceSnapshot) -
         },
         new=lambda stripe_id: InvoicePayment(project_id=row.project_id, invoice=row),
     )
+
+
+def _payment_ids(
+    account: StripeAccount, project_id: str, stripe_ids: set[str]
+) -> dict[str | None, str]:
+    held = page_rows.find_many(
+        Payment, account=account, project_id=project_id, stripe_ids=stripe_ids
+    )
+    if held is not None:
+        return {stripe_id: row.pk for stripe_id, row in held.items()}
+    rows = Payment.objects.for_project(project_id).filter(account=account, stripe_id__in=stripe_ids)
+    return dict(rows.values_list("stripe_id", "pk"))
 
 
 def _credit_notes(account: StripeAccount, row: Invoice, snapshot: InvoiceSnapshot) -> Children:

@@ -22,6 +22,7 @@ from billing.models import (
 from billing.models.checkout import CheckoutStatus
 from billing.models.payment import PaymentStatus, PaymentType
 from billing.models.sync_object import Kind
+from billing.selectors import page_rows
 from billing.selectors.owners import Owner
 from billing.selectors.payments import UNPAID
 from billing.services import leases
@@ -57,12 +58,31 @@ def checkout_id(
         named |= Q(invoice_stripe_id=invoice_stripe_id)
     if is_id(snapshot.our_id, "chk"):
         named |= Q(pk=snapshot.our_id, payment_stripe_id="")
+    if (page := page_rows.purchases()) is not None:
+        return next(
+            (
+                row.pk
+                for row in page.checkouts
+                if (row.project_id, row.customer_id) == (owner.project_id, owner.customer_id)
+                and _is_named(row, snapshot, invoice_stripe_id)
+            ),
+            None,
+        )
     return (
         Checkout.objects.for_project(owner.project_id)
         .filter(named, account=account, customer_id=owner.customer_id)
         .values_list("pk", flat=True)
         .first()
     )
+
+
+def _is_named(row: Checkout, snapshot: PaymentSnapshot, invoice_stripe_id: str) -> bool:
+    """The condition of :func:`checkout_id` on a row that has been read."""
+    if row.payment_stripe_id == snapshot.stripe_id:
+        return True
+    if invoice_stripe_id and row.invoice_stripe_id == invoice_stripe_id:
+        return True
+    return row.pk == snapshot.our_id and not row.payment_stripe_id
 
 
 def waiting_for(owner: Owner, checkout: str | None) -> Payment | None:
@@ -87,6 +107,14 @@ def is_undecided(owner: Owner, snapshot: PaymentSnapshot) -> bool:
 
 def invoice_of(owner: Owner, stripe_id: str) -> str:
     """Stripe's id of the invoice that this PaymentIntent pays; empty while we know of none."""
+    if (page := page_rows.purchases()) is not None:
+        rows = page.invoices.get(stripe_id, [])
+        own = (
+            row
+            for row in rows
+            if (row.project_id, row.customer_id) == (owner.project_id, owner.customer_id)
+        )
+        return next((str(row.stripe_id) for row in own), "")
     found = _invoices(owner, stripe_id).values_list("stripe_id", flat=True).first()
     return found or ""
 

@@ -55,12 +55,13 @@ def _plan(account: StripeAccount, owner: Owner, snapshot: PriceSnapshot) -> Plan
 
 
 def _product_id(account: StripeAccount, owner: Owner, snapshot: PriceSnapshot) -> str | None:
-    return (
-        Product.objects.for_project(owner.project_id)
-        .filter(account=account, stripe_id=snapshot.product_stripe_id)
-        .values_list("pk", flat=True)
-        .first()
+    row = owners.project_row(
+        Product,
+        account=account,
+        project_id=owner.project_id,
+        stripe_id=snapshot.product_stripe_id,
     )
+    return row.pk if row is not None else None
 
 
 def _meter_id(account: StripeAccount, project_id: str, snapshot: PriceSnapshot) -> str | None:

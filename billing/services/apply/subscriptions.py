@@ -17,7 +17,7 @@ from billing.models import (
 from billing.models.subscription import ENDED, ENTITLING, SubscriptionStatus, is_paused
 from billing.representation import Json
 from billing.selectors import coupons as named_coupons
-from billing.selectors import owners
+from billing.selectors import owners, page_rows
 from billing.selectors.owners import Owner
 from billing.services import provisioning, trials
 from billing.services.apply.announce import write_and_tell
@@ -40,10 +40,8 @@ def _owner(account: StripeAccount, snapshot: SubscriptionSnapshot) -> Owner | No
 def _plan(
     account: StripeAccount, owner: Owner, snapshot: SubscriptionSnapshot
 ) -> Plan[Subscription]:
-    row = (
-        Subscription.objects.for_project(owner.project_id)
-        .filter(account=account, stripe_id=snapshot.stripe_id)
-        .first()
+    row = owners.project_row(
+        Subscription, account=account, project_id=owner.project_id, stripe_id=snapshot.stripe_id
     ) or Subscription(project_id=owner.project_id, account=account)
     return Plan(
         row=row,
@@ -79,8 +77,10 @@ def _scheduled(
     if not snapshot.scheduled_items:
         return []
     asked = {item.price_stripe_id for item in snapshot.scheduled_items}
-    found = Price.objects.for_project(project_id).filter(account=account, stripe_id__in=asked)
-    known = {price.stripe_id: price for price in found}
+    known = page_rows.find_many(Price, account=account, project_id=project_id, stripe_ids=asked)
+    if known is None:
+        found = Price.objects.for_project(project_id).filter(account=account, stripe_id__in=asked)
+        known = {price.stripe_id: price for price in found}
     return [
         _scheduled_item(item, known.get(item.price_stripe_id)) for item in snapshot.scheduled_items
     ]
@@ -150,6 +150,9 @@ def prices_by_stripe_id(
     *, account: StripeAccount, project_id: str, stripe_ids: set[str]
 ) -> dict[str | None, str]:
     """Our prices among these; one that is not in the project's catalog is left out."""
+    held = page_rows.find_many(Price, account=account, project_id=project_id, stripe_ids=stripe_ids)
+    if held is not None:
+        return {stripe_id: row.pk for stripe_id, row in held.items()}
     found = Price.objects.for_project(project_id).filter(account=account, stripe_id__in=stripe_ids)
     return dict(found.values_list("stripe_id", "pk"))
 

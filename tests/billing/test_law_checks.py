@@ -1,0 +1,152 @@
+"""Our own tables are held to their laws every night, and what can be counted anew is."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pgtrigger
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from billing.models import Price, StripeCustomer, Subscription
+from billing.services import law_checks
+from entitlements.models import CreditGrant
+from entitlements.models.fact import SourceType
+from entitlements.selectors import decisions
+from entitlements.services import credit_grants, facts
+from projects.models import Customer, Project
+from tests.api_client import ApiClient
+from tests.shop import Shop
+from usage.models import Counter, Total
+
+Drain = Callable[[], None]
+
+
+def check(law: str, *, repair: bool = True) -> list[tuple[str, str | None]]:
+    page = law_checks.check_page(law, after="", at=timezone.now(), repair=repair)
+    return [(str(each), each.error) for each in page.violations]
+
+
+def is_allowed(project: Project) -> bool:
+    at = timezone.now()
+    return decisions.check(project=project, user_id="alice", feature="sso", at=at).allowed
+
+
+def forget_facts(source_type: SourceType, source_id: str, customer: Customer) -> None:
+    """As a defect would: the mirror gives something, and the facts say nothing."""
+    facts.replace(
+        customer=Customer.objects.for_project(customer.project_id).get(pk=customer.pk),
+        source_type=source_type,
+        source_id=source_id,
+        claims=[],
+        at=timezone.now(),
+    )
+
+
+def test_everything_keeps_its_laws(
+    shop: Shop, alice: StripeCustomer, monthly: Price, once: Price, drain: Drain
+) -> None:
+    shop.subscribe(alice, monthly)
+    shop.complete(shop.checkout(alice, once))
+    drain()
+    assert {law: check(law) for law in law_checks.LAWS} == {law: [] for law in law_checks.LAWS}
+
+
+def test_facts_of_a_subscription_follow_its_mirror(
+    shop: Shop, alice: StripeCustomer, monthly: Price, drain: Drain
+) -> None:
+    shop.subscribe(alice, monthly)
+    drain()
+    row = Subscription.objects.for_project(shop.project).get()
+    forget_facts(SourceType.SUBSCRIPTION, row.pk, row.customer)
+    assert not is_allowed(shop.project)
+    said = [(f"facts of subscription {row.pk}", None)]
+    assert check("subscription facts", repair=False) == said
+    assert not is_allowed(shop.project)
+    assert check("subscription facts") == said
+    assert is_allowed(shop.project)
+    assert check("subscription facts") == []
+
+
+def test_facts_of_a_purchase_follow_its_mirror(
+    shop: Shop, alice: StripeCustomer, once: Price, drain: Drain
+) -> None:
+    checkout = shop.checkout(alice, once)
+    shop.complete(checkout)
+    drain()
+    forget_facts(SourceType.CHECKOUT, checkout.pk, alice.customer)
+    assert not is_allowed(shop.project)
+    assert check("purchase facts") == [(f"facts of checkout {checkout.pk}", None)]
+    assert is_allowed(shop.project)
+
+
+def test_a_page_of_facts_takes_few_queries(shop: Shop, monthly: Price, drain: Drain) -> None:
+    counts = []
+    for number in range(3):
+        shop.subscribe(shop.buyer(f"user-{number}"), monthly)
+        drain()
+        with CaptureQueriesContext(connection) as queries:
+            assert check("subscription facts") == []
+        counts.append(len(queries))
+    assert counts[0] == counts[1] == counts[2] <= 16
+
+
+def test_the_sums_of_a_grant_are_those_of_the_ledger(project: Project) -> None:
+    grant = credit_grants.give_by_hand(
+        project=project, user_id="alice", amount=100, reason="Try.", actor="t", at=timezone.now()
+    )
+    assert check("credit ledger") == []
+    with pgtrigger.ignore():
+        CreditGrant.objects.for_project(project).filter(pk=grant.pk).update(available=90, spent=10)
+    [(what, error)] = check("credit ledger")
+    assert what == f"credits of {grant.pk}: available 90 -> 100, spent 10 -> 0"
+    assert error is not None
+
+
+@pytest.fixture
+def used(api: ApiClient, project: Project) -> Project:
+    """Seven requests, held against a limit of ten a month."""
+    meter = {"code": "requests", "name": "Requests", "aggregation": "sum"}
+    assert api.post("/meters", meter).status_code == 201
+    feature = {
+        "code": "requests",
+        "name": "Requests",
+        "kind": "metered",
+        "meter": "requests",
+        "period": "month",
+    }
+    made = api.post("/features", feature)
+    assert made.status_code == 201, made.json()
+    given = api.put("/free-tier", {"features": [{"feature": "requests", "value": 10}]})
+    assert given.status_code in (200, 204), given.json()
+    body = {"user_id": "alice", "feature": "requests", "amount": 7}
+    consumed = api.post("/entitlements/consume", body)
+    assert consumed.status_code == 200, consumed.json()
+    return project
+
+
+def test_a_counter_is_what_the_totals_come_to(used: Project) -> None:
+    assert check("usage counters") == []
+    Counter.objects.for_project(used).update(used=3)
+    [(what, error)] = check("usage counters", repair=False)
+    assert (what.endswith("3 -> 7"), error) == (True, None)
+    assert Counter.objects.for_project(used).get().used == 3
+    assert len(check("usage counters")) == 1
+    assert Counter.objects.for_project(used).get().used == 7
+
+
+def test_a_total_is_what_the_records_come_to(used: Project) -> None:
+    assert check("usage totals") == []
+    Total.objects.for_project(used).update(sum=70, count=9)
+    [(what, _)] = check("usage totals")
+    assert what.endswith("70 -> 7")
+    total = Total.objects.for_project(used).get()
+    assert (int(total.sum), total.count) == (7, 1)
+    assert Counter.objects.for_project(used).get().used == 7
+    assert check("usage totals") == []
+
+
+def test_a_total_whose_records_are_dropped_is_left_alone(used: Project) -> None:
+    Total.objects.for_project(used).update(hour=timezone.now() - timedelta(days=2000))
+    assert check("usage totals") == []
