@@ -18,8 +18,22 @@ from webhooks.routing import Target
 
 LONGEST_EVENT_ID = 255
 LONGEST_TYPE = 120
-KEPT = ("id", "object", "type", "account", "api_version", "created", "livemode")
+KEPT = ("id", "object", "type", "account", "context", "api_version", "created", "livemode")
 """What stays of an event about a customer who was erased, beside ids of its object."""
+
+
+THIN, LOST_USE = "v2.core.event", "v1.billing.meter.error_report_triggered"
+LONGEST_IDENTIFIER, LONGEST_CODE = 100, 80
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LostUse:
+    """Meter events that Stripe took and does not count: by identifier, why. Stripe names some of
+    them only; ``errors`` is how many there are."""
+
+    meter_stripe_id: str
+    errors: int
+    lost: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +46,7 @@ class Envelope:
     customer: str = ""
     """Stripe's id of the customer that the object is about, if it names one."""
     unusable: str = ""
+    report: LostUse | None = None
 
 
 def open_envelope(body: bytes, *, account: StripeAccount) -> Envelope:
@@ -47,6 +62,8 @@ def open_envelope(body: bytes, *, account: StripeAccount) -> Envelope:
         return _unusable(body, "The event has no usable id and type.")
     if why := _belongs_elsewhere(event, account):
         return Envelope(event_id=event_id, type=type_, unusable=why)
+    if event.get("object") == THIN:
+        return _open_thin(event, event_id, type_)
     subject = _subject(event)
     target, customer = routing.target(type_, subject), routing.customer(subject)
     return Envelope(event_id=event_id, type=type_, target=target, customer=customer)
@@ -64,6 +81,53 @@ def bare(body: bytes) -> bytes:
     return orjson.dumps({**kept, "data": {"object": routing.bare(_subject(event))}})
 
 
+def _open_thin(event: dict[str, Any], event_id: str, type_: str) -> Envelope:
+    """Thin events are kept to be looked at: what they name is not read by their type."""
+    if type_ != LOST_USE:
+        return Envelope(
+            event_id=event_id,
+            type=type_,
+            unusable="A thin event. Have Stripe send snapshot events to this address.",
+        )
+    report = _report(event)
+    named = f"{len(report.lost)} named" if report.lost else "read it at Stripe: none is named"
+    return Envelope(
+        event_id=event_id,
+        type=type_,
+        report=report,
+        unusable=f"Stripe lost use: {report.errors} error(s), {named}.",
+    )
+
+
+def _report(event: dict[str, Any]) -> LostUse:
+    """Whatever of the report has the shape that it should have."""
+    reason = _member(_member(event, "data"), "reason")
+    total = reason.get("error_count")
+    lost = {}
+    for kind in _listed(reason, "error_types"):
+        code = str(kind.get("code") or "")[:LONGEST_CODE]
+        for sample in _listed(kind, "sample_errors"):
+            identifier = _member(sample, "request").get("identifier")
+            if _is_text(identifier, LONGEST_IDENTIFIER):
+                lost[identifier] = code
+    meter = _member(event, "related_object").get("id")
+    return LostUse(
+        meter_stripe_id=meter if _is_text(meter, LONGEST_EVENT_ID) else "",
+        errors=total if type(total) is int and 0 <= total < 2**53 else len(lost),
+        lost=lost,
+    )
+
+
+def _member(value: dict[str, Any], name: str) -> dict[str, Any]:
+    found = value.get(name)
+    return found if isinstance(found, dict) else {}
+
+
+def _listed(value: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    found = value.get(name)
+    return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
+
+
 def _parse(body: bytes) -> Any:
     """orjson first; the standard library also takes what PostgreSQL and orjson refuse, such as
     half a surrogate pair in somebody's metadata."""
@@ -77,8 +141,8 @@ def _belongs_elsewhere(event: dict[str, Any], account: StripeAccount) -> str:
     """Why the event is not about this account, or nothing."""
     if event.get("livemode", account.livemode) is not account.livemode:
         return f"The event's livemode is not {account.livemode}, as this endpoint's is."
-    sender = event.get("account")
-    if sender and account.stripe_id and sender != account.stripe_id:
+    sender = event.get("account") or event.get("context")
+    if sender and sender != account.stripe_id:
         return "The event is about another Stripe account."
     return ""
 

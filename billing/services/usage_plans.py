@@ -8,12 +8,18 @@ from billing.models import StripeCustomer
 from billing.selectors import metered_use
 from billing.selectors.metered_use import Known
 from billing.stripe import meters
-from common.ids import new_id
 from usage.models import Record
 from usage.models.record import Forwarding
 from usage.services import forwarding, meter_events
 from usage.services.forwarding import Settled
-from usage.services.meter_events import LARGE, Ended, MeterEvent, Window, identifier_of
+from usage.services.meter_events import (
+    LARGE,
+    Ended,
+    MeterEvent,
+    Window,
+    identifier_of,
+    new_identifier,
+)
 
 CANCELABLE = timedelta(hours=24)
 """For so long after it was told Stripe takes an event back."""
@@ -168,13 +174,20 @@ def _fix(records: Sequence[Record], by_meter: dict[str, Known], at: datetime) ->
     windows = {(each.customer_id, each.meter_id, *_minute(each, cuts)): each for each in summed}
     gathered = meter_events.gather(
         windows=[
-            Window(each.project_id, customer_id, meter_id, since, until, new_id("mev"))
+            Window(
+                each.project_id,
+                customer_id,
+                meter_id,
+                since,
+                until,
+                new_identifier(customer_id, since),
+            )
             for (customer_id, meter_id, since, until), each in windows.items()
         ],
         oldest=at - meters.LONGEST_PAST,
         at=at,
     )
-    identifiers = [new_id("mev") for _ in alone]
+    identifiers = [new_identifier(each.customer_id, each.occurred_at) for each in alone]
     return gathered + meter_events.fix_each(records=alone, identifiers=identifiers, at=at)
 
 

@@ -4,17 +4,20 @@ Nothing is lost silently: the records say why, the console lists them, and the p
 in the transaction that writes it down.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
 import structlog
+from django.db import transaction
 
+from billing.models import StripeAccount, StripeMeter
 from events.catalog import EventType
 from events.services import outbox
 from projects.models import Customer
 from usage.models import Meter
 from usage.models.record import Forwarding
+from usage.services import meter_events
 from usage.services.forwarding import Settled
 from usage.services.meter_events import Ended
 
@@ -43,6 +46,32 @@ def tell(*, settled: Sequence[Settled], ended: Sequence[Ended], at: datetime) ->
             _add(refused, place, event.pending, event.value)
     if refused:
         _record(refused, at)
+
+
+def report(
+    *, account: StripeAccount, meter_stripe_id: str, lost: Mapping[str, str], at: datetime
+) -> int:
+    """Stripe says, by identifier, why it does not count events that it has taken. Returns how many
+    records are refused by that now; again is no change."""
+    known = (
+        StripeMeter.objects.across_projects()
+        .filter(account=account, stripe_id=meter_stripe_id)
+        .first()
+    )
+    if known is None:
+        return 0
+    place = {"project_id": known.project_id, "meter_id": known.meter_id}
+    windows = [meter_events.window_of(each, **place) for each in lost]
+    found = meter_events.find(windows=[each for each in windows if each is not None])
+    with transaction.atomic():
+        ended = []
+        for event in found:
+            error = f"Stripe does not count it: {lost[event.identifier]}"
+            refused = meter_events.lost(event=event, error=error)
+            if refused is not None:
+                ended.append(Ended(refused, Forwarding.REFUSED, error))
+        tell(settled=(), ended=ended, at=at)
+    return sum(each.event.records for each in ended)
 
 
 def _add(refused: dict[_Place, tuple[int, int]], place: _Place, records: int, value: int) -> None:

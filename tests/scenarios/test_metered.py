@@ -6,14 +6,18 @@ from io import StringIO
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.core.management import call_command
 
+from billing.models import StripeMeter
 from billing.services.forwarding import forward_due
 from common.models import BackOff
 from sandbox import metering
 from tests.billing.api.tenant import Json
 from tests.scenarios.story import Story
+from tests.webhooks.stripe_post import StripePost
 from usage.models import Record
+from webhooks.models import InboundEvent
 
 CENTS = 3
 """What one call costs."""
@@ -301,3 +305,49 @@ def test_what_stripe_refuses_is_told_to_the_project(story: Story, calls: Json) -
     told = story.payload("usage.refused")
     assert (told["meter"], told["records"], told["value"]) == ("api_calls", 1, 5)
     assert told["reason"].startswith("It happened more than 35 days ago")
+
+
+def test_use_that_stripe_lost_is_refused_and_told(story: Story, calls: Json) -> None:
+    """It took the event and found out later; it names some of those that it does not count."""
+    story.buys(calls)
+    story.advance_to(story.now.replace(second=0) + timedelta(minutes=10))
+    lost = [uses(story, value, f"{value}") for value in (4, 5)]
+    kept = uses(story, 6, "kept", ago=0.05)
+    story.settle()
+    story.events()
+    (meter,) = story.at_stripe("billing.meter")
+    named = {"identifier": identifier(story, lost[0])}
+    sample = {"error_message": "No such customer.", "request": named}
+    report = {
+        "id": "evt_lost",
+        "object": "v2.core.event",
+        "type": "v1.billing.meter.error_report_triggered",
+        "livemode": False,
+        "related_object": {"id": meter["id"], "type": "billing.meter", "url": "/v1/x"},
+        "data": {
+            "reason": {
+                "error_count": 3,
+                "error_types": [
+                    {
+                        "code": "meter_event_customer_not_found",
+                        "error_count": 3,
+                        "sample_errors": [sample, {"request": {"identifier": "not ours"}}],
+                    }
+                ],
+            }
+        },
+    }
+    post = StripePost(settings.BILLING.stripe_webhook_secrets[0])
+    for _ in range(2):
+        assert post(report).status_code == 200
+    reason = "Stripe does not count it: meter_event_customer_not_found"
+    assert [standing(story, each) for each in lost] == [("refused", reason)] * 2
+    assert standing(story, kept) == ("told", "")
+    assert story.events() == ["usage.refused"]
+    told = story.payload("usage.refused")
+    assert (told["records"], told["value"], told["reason"]) == (2, 9, reason)
+    shown = InboundEvent.objects.get(event_id="evt_lost")
+    assert shown.quarantined == "Stripe lost use: 3 error(s), 2 named."
+    StripeMeter.objects.across_projects().update(stripe_id="mtr_other")
+    assert post({**report, "id": "evt_other"}).status_code == 200
+    assert story.events() == []

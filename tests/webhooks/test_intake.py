@@ -12,6 +12,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
+from billing import endpoint_cache
 from billing.models import StripeAccount, StripeEndpoint, SyncObject
 from billing.services import leases, sync
 from tests.architecture.transactions import undone
@@ -130,8 +131,49 @@ def test_what_stripe_finds_wrong_with_usage_is_kept(post: StripePost) -> None:
     thin = {"id": "evt_thin", "object": "v2.core.event", "type": type_, "livemode": False}
     assert post({**thin, "related_object": related, "data": why}).status_code == 200
     kept = InboundEvent.objects.get()
-    assert (kept.type, kept.status, kept.sync) == (type_, "ignored", None)
+    assert (kept.type, kept.status, kept.sync) == (type_, "quarantined", None)
+    assert kept.quarantined == "Stripe lost use: 1 error(s), read it at Stripe: none is named."
     assert b"no_meter" in bytes(kept.body)
+
+
+def test_other_thin_events_are_quarantined(post: StripePost) -> None:
+    """They name an object that is mirrored, and would be ignored without a trace otherwise."""
+    thin = {"id": "evt_thin", "object": "v2.core.event", "type": "v1.invoice.paid"}
+    related = {"id": "in_1", "type": "invoice", "url": "/v1/invoices/in_1"}
+    assert post({**thin, "livemode": False, "related_object": related}).status_code == 200
+    kept = InboundEvent.objects.get()
+    assert (kept.status, kept.quarantined.startswith("A thin event.")) == ("quarantined", True)
+
+
+@pytest.mark.parametrize("name", ["account", "context"])
+def test_events_of_connected_accounts_are_quarantined(
+    post: StripePost, account: StripeAccount, name: str
+) -> None:
+    """Also while we do not know the id of the platform's own account."""
+    StripeAccount.objects.update(stripe_id="")
+    endpoint_cache.forget()
+    assert post(event(**{name: "acct_1Connected00000"})).status_code == 200
+    kept = InboundEvent.objects.get()
+    assert (kept.status, kept.sync) == ("quarantined", None)
+    assert kept.quarantined == "The event is about another Stripe account."
+    assert SyncObject.objects.count() == 0
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        None,
+        [],
+        {"reason": []},
+        {"reason": {"error_count": "x", "error_types": {}}},
+        {"reason": {"error_types": [1, {"sample_errors": [2, {"request": {"identifier": 3}}]}]}},
+    ],
+)
+def test_a_report_of_odd_shape_is_kept(post: StripePost, data: object) -> None:
+    type_ = "v1.billing.meter.error_report_triggered"
+    thin = {"id": "evt_thin", "object": "v2.core.event", "type": type_, "livemode": False}
+    assert post({**thin, "related_object": None, "data": data}).status_code == 200
+    assert InboundEvent.objects.get().status == "quarantined"
 
 
 def test_an_upcoming_invoice_names_nothing(post: StripePost) -> None:

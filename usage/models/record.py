@@ -43,7 +43,7 @@ class Record(ProjectOwned):
     forwarding_error = models.TextField(blank=True)
     forwarded_at = models.DateTimeField(null=True)
     event_identifier = models.CharField(
-        max_length=48, blank=True, default="", db_default="", db_collation="C"
+        max_length=64, blank=True, default="", db_default="", db_collation="C"
     )
 
     class Meta:

@@ -12,115 +12,23 @@ a thousand at once. The SQL is constant; it says what the ORM cannot: what is wr
 records of many customers follows from the records themselves.
 """
 
+import re
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from secrets import token_hex
 from typing import Any, NamedTuple
 
 from django.db import connection
 
 from usage.models import Record
 from usage.models.record import Forwarding
+from usage.services import meter_event_sql as sql
 
 MOST = 1000
 """Records in one event."""
+IDENTIFIER = re.compile(r"(cus_[0-9a-z]{1,40})\.([0-9a-f]{1,9})\.[0-9a-f]{12}(?:\.[0-9]{1,6})?")
 LARGE = 10**12
 """A record with at least this value has an event of its own: Stripe takes 15 digits."""
-
-_GATHER = """
-WITH chosen AS (
-    SELECT record.project_id, record.customer_id, record.meter_id, record.occurred_at, record.id,
-        given.identifier || '.' || (row_number() OVER (
-            PARTITION BY given.identifier ORDER BY record.occurred_at, record.id) - 1) / %(most)s
-            AS identifier
-    FROM unnest(%(projects)s::text[], %(customers)s::text[], %(meters)s::text[],
-        %(firsts)s::timestamptz[], %(ends)s::timestamptz[], %(identifiers)s::text[])
-        AS given (project_id, customer_id, meter_id, since, until, identifier)
-    JOIN usage_record AS record
-        ON record.project_id = given.project_id AND record.customer_id = given.customer_id
-        AND record.meter_id = given.meter_id
-        AND record.occurred_at >= greatest(given.since, %(oldest)s)
-        AND record.occurred_at < given.until
-    WHERE record.forwarding = 'pending' AND record.forwarded_at IS NULL
-        AND record.value < %(large)s
-), fixed AS (
-    UPDATE usage_record AS record
-    SET event_identifier = given.identifier, forwarded_at = %(at)s
-    FROM chosen AS given
-    WHERE record.project_id = given.project_id AND record.customer_id = given.customer_id
-        AND record.meter_id = given.meter_id AND record.occurred_at = given.occurred_at
-        AND record.id = given.id AND record.forwarding = 'pending'
-        AND record.forwarded_at IS NULL
-    RETURNING record.project_id, record.customer_id, record.meter_id, record.occurred_at,
-        record.value, record.event_identifier
-)
-SELECT project_id, customer_id, meter_id, event_identifier, min(occurred_at), max(occurred_at),
-    sum(value), count(*), count(*)
-FROM fixed GROUP BY project_id, customer_id, meter_id, event_identifier
-"""
-
-_FIX_EACH = """
-UPDATE usage_record AS record SET event_identifier = given.identifier, forwarded_at = %(at)s
-FROM unnest(%(projects)s::text[], %(customers)s::text[], %(meters)s::text[],
-    %(moments)s::timestamptz[], %(ids)s::text[], %(identifiers)s::text[])
-    AS given (project_id, customer_id, meter_id, occurred_at, id, identifier)
-WHERE record.project_id = given.project_id AND record.customer_id = given.customer_id
-    AND record.meter_id = given.meter_id AND record.occurred_at = given.occurred_at
-    AND record.id = given.id COLLATE "C" AND record.forwarding = 'pending'
-    AND record.forwarded_at IS NULL
-RETURNING record.project_id, record.customer_id, record.meter_id, record.event_identifier,
-    record.occurred_at, record.occurred_at, record.value, 1, 1
-"""
-
-_FIND = """
-SELECT record.project_id, record.customer_id, record.meter_id, given.identifier,
-    min(record.occurred_at), max(record.occurred_at), sum(record.value), count(*),
-    count(*) FILTER (WHERE record.forwarding = 'pending')
-FROM unnest(%(projects)s::text[], %(customers)s::text[], %(meters)s::text[],
-    %(firsts)s::timestamptz[], %(ends)s::timestamptz[], %(identifiers)s::text[])
-    AS given (project_id, customer_id, meter_id, since, until, identifier)
-JOIN usage_record AS record
-    ON record.project_id = given.project_id AND record.customer_id = given.customer_id
-    AND record.meter_id = given.meter_id
-    AND record.occurred_at >= given.since AND record.occurred_at <= given.until
-    AND coalesce(nullif(record.event_identifier, ''), record.id) = given.identifier COLLATE "C"
-GROUP BY record.project_id, record.customer_id, record.meter_id, given.identifier
-"""
-
-_END = """
-UPDATE usage_record AS record SET
-    forwarding = CASE
-        WHEN record.forwarding = 'pending' THEN given.outcome
-        WHEN given.is_known THEN record.forwarding
-        ELSE '' END,
-    forwarding_error = CASE WHEN record.forwarding = 'pending' THEN given.error ELSE '' END,
-    event_identifier = CASE WHEN given.is_known THEN record.event_identifier ELSE '' END,
-    forwarded_at = CASE WHEN given.is_known THEN record.forwarded_at END
-FROM unnest(%(projects)s::text[], %(customers)s::text[], %(meters)s::text[],
-    %(firsts)s::timestamptz[], %(lasts)s::timestamptz[], %(identifiers)s::text[],
-    %(outcomes)s::text[], %(errors)s::text[], %(known)s::boolean[])
-    AS given (project_id, customer_id, meter_id, since, until, identifier, outcome, error, is_known)
-WHERE record.project_id = given.project_id AND record.customer_id = given.customer_id
-    AND record.meter_id = given.meter_id
-    AND record.occurred_at >= given.since AND record.occurred_at <= given.until
-    AND coalesce(nullif(record.event_identifier, ''), record.id) = given.identifier COLLATE "C"
-    AND (record.forwarding = 'pending' OR record.forwarding = 'canceling' AND NOT given.is_known)
-"""
-
-_TAKEN_BACK = """
-UPDATE usage_record AS record SET
-    forwarding = CASE WHEN record.voided_at IS NULL THEN 'pending' ELSE 'canceled' END,
-    forwarding_error = '',
-    event_identifier = CASE WHEN record.voided_at IS NULL THEN '' ELSE given.identifier END,
-    forwarded_at = CASE WHEN record.voided_at IS NULL THEN NULL ELSE record.forwarded_at END
-FROM unnest(%(projects)s::text[], %(customers)s::text[], %(meters)s::text[],
-    %(firsts)s::timestamptz[], %(lasts)s::timestamptz[], %(identifiers)s::text[])
-    AS given (project_id, customer_id, meter_id, since, until, identifier)
-WHERE record.project_id = given.project_id AND record.customer_id = given.customer_id
-    AND record.meter_id = given.meter_id
-    AND record.occurred_at >= given.since AND record.occurred_at <= given.until
-    AND coalesce(nullif(record.event_identifier, ''), record.id) = given.identifier COLLATE "C"
-    AND record.forwarding IN ('told', 'refused', 'canceling')
-"""
 
 
 class Window(NamedTuple):
@@ -166,7 +74,7 @@ def gather(*, windows: Sequence[Window], oldest: datetime, at: datetime) -> list
     if not windows:
         return []
     given = {**_ranges(windows), "oldest": oldest, "at": at, "most": MOST, "large": LARGE}
-    return _events(_GATHER, given)
+    return _events(sql.GATHER, given)
 
 
 def fix_each(
@@ -182,12 +90,12 @@ def fix_each(
         "identifiers": list(identifiers),
         "at": at,
     }
-    return _events(_FIX_EACH, given)
+    return _events(sql.FIX_EACH, given)
 
 
 def find(*, windows: Sequence[Window]) -> list[MeterEvent]:
     """Events that were made before: by a window, both ends included, in which all records lie."""
-    return _events(_FIND, _ranges(windows)) if windows else []
+    return _events(sql.FIND, _ranges(windows)) if windows else []
 
 
 def end(*, outcomes: Sequence[Ended]) -> None:
@@ -200,7 +108,7 @@ def end(*, outcomes: Sequence[Ended]) -> None:
             "errors": [each.error for each in outcomes],
             "known": [each.is_known for each in outcomes],
         }
-        _run(_END, given)
+        _run(sql.END, given)
 
 
 def unmake(*, events: Sequence[MeterEvent]) -> None:
@@ -212,7 +120,32 @@ def taken_back(*, events: Sequence[MeterEvent]) -> None:
     """Stripe does not count these any more: their void records are canceled, the others are to be
     told anew."""
     if events:
-        _run(_TAKEN_BACK, _spans(events))
+        _run(sql.TAKEN_BACK, _spans(events))
+
+
+def new_identifier(customer_id: str, moment: datetime) -> str:
+    """An identifier that was never used, and that says in whose minute its records lie."""
+    minute = int(moment.timestamp()) // 60
+    return f"{customer_id}.{minute:x}.{token_hex(6)}"
+
+
+def window_of(identifier: str, *, project_id: str, meter_id: str) -> Window | None:
+    """Where the records of an event of this meter lie, by its identifier; None if it is none of
+    ours."""
+    shape = IDENTIFIER.fullmatch(identifier)
+    if shape is None:
+        return None
+    since = datetime.fromtimestamp(int(shape[2], 16) * 60, tz=UTC)
+    until = since + timedelta(minutes=1)
+    return Window(project_id, shape[1], meter_id, since, until, identifier)
+
+
+def lost(*, event: MeterEvent, error: str) -> MeterEvent | None:
+    """Stripe has taken this event and does not count it: its records are refused. What was refused
+    now; None when that was written down before."""
+    given = {**_spans([event]), "errors": [error]}
+    found = _events(sql.LOST, given)
+    return found[0] if found else None
 
 
 def identifier_of(record: Record) -> str:

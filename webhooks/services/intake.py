@@ -14,7 +14,7 @@ from django.conf import settings
 
 from billing.models import StripeEndpoint
 from billing.selectors import stripe_accounts
-from billing.services import leases
+from billing.services import leases, usage_refusals
 from billing.stripe import signatures
 from common import prepared
 from common.ids import new_id
@@ -52,6 +52,9 @@ _RECEIVE = f"WITH {_WANTED}, {leases.MARKED}{_KEPT}"
 def receive(*, endpoint: StripeEndpoint, body: bytes, signature: str, at: datetime) -> Envelope:
     """Keep a signed event, once, and see to it that the object that it names is read again.
 
+    A report of lost use is written down at each delivery of it, which changes nothing the second
+    time: until that has worked, Stripe has no answer and sends it again.
+
     Returns what was understood of it. Raises SignatureRefused; nothing is stored then.
     """
     _verify(endpoint, body, signature, at)
@@ -59,6 +62,13 @@ def receive(*, endpoint: StripeEndpoint, body: bytes, signature: str, at: dateti
     is_new = _keep(endpoint, body, envelope, at)
     if is_new and envelope.target is not None:
         enqueue("billing.sync")
+    if envelope.report is not None:
+        usage_refusals.report(
+            account=endpoint.account,
+            meter_stripe_id=envelope.report.meter_stripe_id,
+            lost=envelope.report.lost,
+            at=at,
+        )
     if envelope.unusable:
         log.warning("stripe_event_unusable", event_id=envelope.event_id, why=envelope.unusable)
     return envelope
