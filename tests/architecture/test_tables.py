@@ -22,6 +22,7 @@ OF_NO_TENANT = {
     "events_auditentry": "acts on the platform have no project",
     "entitlements_signingkey": "one signs for everybody; the audience says for whom",
     "common_backoff": "waits for a Stripe account, which many may share, or for a project",
+    "usage_retentionprogress": "a month of records is every project's",
     "common_heartbeat": "processes serve everybody",
 }
 """Tables whose rows belong to no single tenant, and why."""

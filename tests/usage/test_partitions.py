@@ -5,10 +5,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.db import connection
 
+from common.errors import NotFound
 from projects.models import Project
 from tests.factories.usage import NOW, MeterFactory
 from tests.usage import law
-from usage.models import Record, RecordKey, Total
+from usage.models import Record, RecordKey, RetentionProgress, Total
 from usage.services import corrections, partitions, recording, retention
 from usage.services.partitions import Month
 from usage.services.recording import Entry, Status
@@ -115,3 +116,31 @@ def test_indexes_and_columns_of_a_month_are_those_of_the_table() -> None:
             [month.table],
         )
         assert cursor.fetchall() == []
+
+
+def test_a_month_that_takes_several_runs_is_dropped(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each run goes on where the one before it was ended, and not at the first record."""
+    monkeypatch.setattr(retention, "BATCH", 3)
+    MeterFactory.create(project=project, code="bytes")
+    partitions.make(at=NOW)
+    month = Month.of(NOW)
+    for number in range(10):
+        record(project, NOW, f"key {number}", back=timedelta(minutes=number % 4))
+    later = NOW + timedelta(days=500)
+    with pytest.raises(NotFound):
+        corrections.void(project=project, record_id=some_id(project), at=later)
+    left = []
+    for _ in range(4):
+        seconds = iter([0, 0, 100])
+        assert retention.drop_old(at=later, clock=lambda: next(seconds)) == []  # noqa: B023
+        left.append(RecordKey.objects.for_project(project).count())
+    assert left == [7, 4, 1, 0]
+    assert rows_in(month.table) == 10
+    assert month in retention.drop_old(at=later)
+    assert not RetentionProgress.objects.exists()
+
+
+def some_id(project: Project) -> str:
+    return str(Record.objects.for_project(project).values_list("id", flat=True)[0])

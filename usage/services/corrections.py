@@ -4,6 +4,7 @@ from datetime import datetime
 
 from django.db import transaction
 
+from common.errors import NotFound
 from projects.models import Project
 from usage import cache, record_ids
 from usage.aggregation import Place, hour_of
@@ -11,7 +12,8 @@ from usage.errors import UsageValueInvalid, UsageVoided
 from usage.models import Record
 from usage.models.meter import Aggregation
 from usage.selectors import records
-from usage.services import forwarding, recording, storing, stripes, totals
+from usage.services import forwarding, recording, retention, storing, stripes, totals
+from usage.services.partitions import Month
 from usage.services.row import Row
 from usage.services.totals import Counted
 
@@ -22,7 +24,7 @@ def void(*, project: Project, record_id: str, at: datetime) -> Record:
     Raises NotFound.
     """
     with transaction.atomic():
-        record, counters = _lock(project, record_id)
+        record, counters = _lock(project, record_id, at)
         if record.voided_at is None:
             _void(record, at)
             _count_again(record, counters, at)
@@ -36,7 +38,7 @@ def correct(*, project: Project, record_id: str, value: int | str, at: datetime)
     where the record was voided or corrected to another value before.
     """
     with transaction.atomic():
-        record, counters = _lock(project, record_id)
+        record, counters = _lock(project, record_id, at)
         row = _row(record, value)
         if record.voided_at is None:
             _void(record, at)
@@ -47,9 +49,11 @@ def correct(*, project: Project, record_id: str, value: int | str, at: datetime)
     return records.get(project=project, record_id=row.id)
 
 
-def _lock(project: Project, record_id: str) -> tuple[Record, list[Counted]]:
+def _lock(project: Project, record_id: str, at: datetime) -> tuple[Record, list[Counted]]:
     """In the order in which everybody locks."""
     found = records.get(project=project, record_id=record_id)
+    if retention.is_over(Month.of(found.occurred_at), at=at):
+        raise NotFound(records.UNKNOWN)  # its table is being dropped
     stripes.share([found.customer_id])
     pair = (found.customer_id, found.meter_id)
     counters = totals.lock_counters(project_id=project.pk, pairs=[pair])

@@ -1,42 +1,59 @@
 """Forget records when their time is over; what they came to stays."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable
 from datetime import datetime
-from itertools import islice
+from typing import Any
 
 import structlog
 from django.conf import settings
-from django.db import OperationalError, connection
+from django.db import OperationalError, connection, transaction
 
-from usage import arrays
-from usage.models import Record
+from common.queue import enqueue
+from usage.models import RetentionProgress
 from usage.services import partitions
 from usage.services.partitions import Month
 
 log = structlog.get_logger(__name__)
 
 BATCH = 5000
-FORGET = """
-DELETE FROM usage_recordkey AS key
-USING unnest(%(projects)s::text[], %(ids)s::text[]) AS gone (project_id, id)
-WHERE key.project_id = gone.project_id AND key.id = gone.id COLLATE "C"
+PATIENCE = 30.0
+"""Seconds after which a run begins no other batch; a task may take 50."""
+
+_FORGET = """
+WITH batch AS MATERIALIZED (
+    SELECT project_id, customer_id, meter_id, occurred_at, id
+    FROM usage_record
+    WHERE occurred_at >= %(since)s AND occurred_at < %(until)s
+        AND (customer_id, meter_id, occurred_at, id)
+            > (%(customer_id)s, %(meter_id)s, %(occurred_at)s, %(record_id)s COLLATE "C")
+    ORDER BY customer_id, meter_id, occurred_at, id
+    LIMIT %(limit)s
+), gone AS (
+    DELETE FROM usage_recordkey AS key USING batch
+    WHERE key.project_id = batch.project_id AND key.id = batch.id
+)
+SELECT customer_id, meter_id, occurred_at, id FROM batch
+ORDER BY customer_id DESC, meter_id DESC, occurred_at DESC, id DESC LIMIT 1
 """
 
 
-def drop_old(*, at: datetime) -> list[Month]:
+def drop_old(*, at: datetime, clock: Callable[[], float] = time.monotonic) -> list[Month]:
     """The months that were dropped: those that ended longer ago than records are kept.
 
-    Their keys go first, so a run that is cut off leaves no key without its record. A table that
-    is too busy to be dropped is left to the next run.
+    Their keys go first, batch by batch, each with a note of how far that has come: whatever ends a
+    run, the next one goes on there. A table that is too busy to be dropped is left to the next run.
     """
-    before = at - settings.USAGE.retention
+    stop = clock() + PATIENCE
     dropped = []
     for month in partitions.made():
-        if month.after().starts_at > before:
+        if not is_over(month, at=at):
             break
         try:
-            _forget_keys(month)
-            partitions.drop(month)
+            if not _forget_keys(month, clock, stop):
+                enqueue("usage.drop_old_records")
+                break
+            _drop(month)
         except OperationalError as error:
             log.warning("partition_kept", table=month.table, error=type(error).__name__)
             break
@@ -44,21 +61,44 @@ def drop_old(*, at: datetime) -> list[Month]:
     return dropped
 
 
-def _forget_keys(month: Month) -> None:
-    """A batch at a time, each in a transaction of its own."""
-    for batch in _batches(month):
-        given = {
-            "projects": arrays.of_texts([project_id for project_id, _ in batch]),
-            "ids": arrays.of_texts([id_ for _, id_ in batch]),
-        }
-        with connection.cursor() as cursor:
-            cursor.execute(FORGET, given)
+def is_over(month: Month, *, at: datetime) -> bool:
+    """Whether the month's records are not kept any more, dropped or not."""
+    return month.after().starts_at <= at - settings.USAGE.retention
 
 
-def _batches(month: Month) -> Iterator[list[tuple[str, str]]]:
-    rows = Record.objects.across_projects().filter(
-        occurred_at__gte=month.starts_at, occurred_at__lt=month.after().starts_at
-    )
-    found = iter(rows.values_list("project_id", "id").iterator(chunk_size=BATCH))
-    while batch := list(islice(found, BATCH)):
-        yield batch
+def _forget_keys(month: Month, clock: Callable[[], float], stop: float) -> bool:
+    """Whether all keys are gone; a batch at a time, each in a transaction of its own."""
+    while clock() < stop:
+        with transaction.atomic():
+            if not _forget_batch(month):
+                return True
+    return False
+
+
+def _forget_batch(month: Month) -> bool:
+    """Forget the keys behind the place that is noted, and note the new one; False at the end."""
+    name = f"{month.year:04d}-{month.month:02d}"
+    row = RetentionProgress.objects.filter(month=name).first()
+    row = row or RetentionProgress(month=name, occurred_at=month.starts_at)
+    given: dict[str, Any] = {
+        "since": month.starts_at,
+        "until": month.after().starts_at,
+        "customer_id": row.customer_id,
+        "meter_id": row.meter_id,
+        "occurred_at": row.occurred_at,
+        "record_id": row.record_id,
+        "limit": BATCH,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_FORGET, given)
+        last = cursor.fetchone()
+    if last is None:
+        return False
+    row.customer_id, row.meter_id, row.occurred_at, row.record_id = last
+    row.save()
+    return True
+
+
+def _drop(month: Month) -> None:
+    partitions.drop(month)
+    RetentionProgress.objects.filter(month=f"{month.year:04d}-{month.month:02d}").delete()
