@@ -6,9 +6,7 @@ would change.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-
-from django.conf import settings
+from datetime import datetime
 
 from billing import policies
 from billing.models import (
@@ -22,17 +20,11 @@ from billing.models import (
 from billing.models.subscription import SubscriptionStatus
 from billing.policies import Left, Receipts
 from billing.selectors import receipts
+from billing.services import access_periods
 from entitlements.kinds import KINDS
 from entitlements.models.fact import Effect
 from entitlements.resolution import Reason
 from entitlements.services.facts import Claim
-
-REASONS: dict[str, Reason] = {
-    SubscriptionStatus.TRIALING: Reason.TRIAL,
-    SubscriptionStatus.ACTIVE: Reason.ENTITLED,
-    SubscriptionStatus.PAST_DUE: Reason.GRACE,
-}
-"""Any other status, one that we do not know among them, gives nothing."""
 
 Also = Mapping[str, int] | None
 Given = Sequence[tuple[CheckoutLine, Left | None]]
@@ -68,7 +60,7 @@ def of_subscriptions(
     Up to eleven queries, however many; the subscriptions come with their project.
     """
     theirs = items_of(subscriptions) if items is None else items
-    speaking = {each.pk: each for each in _speaking(subscriptions, theirs)}
+    speaking = {each.pk: each for each in access_periods.entitling(subscriptions, theirs)}
     known = {key: [item for item in theirs.get(key, ()) if item.price] for key in speaking}
     paying = [each for key, each in speaking.items() if known[key]]
     claims: dict[str, list[Claim]] = {each.pk: [] for each in subscriptions}
@@ -172,9 +164,9 @@ def _of_items(
         yield from _claims(
             offer.features,
             _left(money, offer.product),
-            reason=REASONS[subscription.status],
-            starts_at=_start(subscription),
-            ends_at=_end(subscription, item, overdue_since),
+            reason=access_periods.REASONS[subscription.status],
+            starts_at=access_periods.start(subscription),
+            ends_at=access_periods.end(subscription, item=item, overdue_since=overdue_since),
             anchored_at=subscription.quotas_anchored_at or subscription.anchored_at,
         )
 
@@ -187,69 +179,10 @@ def _left_of_line(line: CheckoutLine, money: Receipts, instead: Instead) -> Left
     return _left(money, offer.product if offer else product)
 
 
-def _speaking(
-    subscriptions: Iterable[Subscription], items: Mapping[str, Sequence[SubscriptionItem]]
-) -> list[Subscription]:
-    """A pause without a date gives nothing; one with a date what begins then, if the period that
-    was paid is not over by then. A period that a pause left unpaid gives nothing after it."""
-    able = [
-        each
-        for each in subscriptions
-        if each.status in REASONS and not (each.is_paused and not _resumes_in_time(each, items))
-    ]
-    active = [each for each in able if each.status == SubscriptionStatus.ACTIVE]
-    if not active:
-        return able
-    project_id = active[0].project_id
-    silent = receipts.unpaid(project_id=project_id, subscriptions=active)
-    since = {
-        each.pk: max(item.period_start for item in items[each.pk])
-        for each in active
-        if items.get(each.pk)
-    }
-    begun = [each for each in active if each.pk in since]
-    silent |= receipts.forfeited(project_id=project_id, subscriptions=begun, since=since)
-    return [each for each in able if each.pk not in silent]
-
-
-def _resumes_in_time(
-    subscription: Subscription, items: Mapping[str, Sequence[SubscriptionItem]]
-) -> bool:
-    resumes_at = subscription.resumes_at
-    ends = [item.period_end for item in items.get(subscription.pk, ())]
-    return resumes_at is not None and bool(ends) and resumes_at < max(ends)
-
-
 def _left(money: Receipts, product: Product) -> Left | None:
     return policies.left(
         money, refund_policy=product.refund_policy, dispute_policy=product.dispute_policy
     )
-
-
-def _start(subscription: Subscription) -> datetime:
-    """When it began by Stripe's clock, or when we heard of it if that clock is ahead of ours; of a
-    paused one when Stripe resumes it."""
-    if subscription.is_paused and subscription.resumes_at is not None:
-        return subscription.resumes_at
-    return min(subscription.started_at, subscription.created_at)
-
-
-def _end(
-    subscription: Subscription, item: SubscriptionItem, overdue_since: datetime | None
-) -> datetime | None:
-    """When it will be over without any further news: its cancellation, or the end of grace.
-
-    Grace counts from the invoice that is owed. While that is not mirrored yet it counts from now,
-    and ends with the period at the latest.
-    """
-    if subscription.status != SubscriptionStatus.PAST_DUE:
-        return subscription.cancel_at
-    days = subscription.project.grace_days
-    grace = settings.BILLING.grace_period if days is None else timedelta(days=days)
-    if overdue_since is None:
-        since = subscription.synced_at or item.period_start
-        return _sooner(min(since + grace, item.period_end), subscription.cancel_at)
-    return _sooner(overdue_since + grace, subscription.cancel_at)
 
 
 def _claims(
@@ -264,7 +197,7 @@ def _claims(
     """What is left of the features, and that they are withheld while a bank decides."""
     if left is None:
         return
-    until = _sooner(ends_at, left.ends_at)
+    until = access_periods.earlier(ends_at, left.ends_at)
     for feature in features:
         is_amount = KINDS[feature.feature.kind].is_amount
         yield Claim(
@@ -285,10 +218,6 @@ def _claims(
                 ends_at=until,
                 effect=Effect.DENY,
             )
-
-
-def _sooner(one: datetime | None, other: datetime | None) -> datetime | None:
-    return min((each for each in (one, other) if each is not None), default=None)
 
 
 def _offers(

@@ -31,6 +31,7 @@ from billing.stripe.errors import (
     StripeUnavailable,
 )
 from billing.stripe.fields import Fields, labelled
+from billing.stripe.write_operations import WRITES
 from common.errors import DomainError
 
 log = structlog.get_logger(__name__)
@@ -251,7 +252,7 @@ def _answer_again(intent: StripeIntent) -> Fields:
             idempotency_key=intent.idempotency_key,
         )
     except StripeObjectMissing:
-        if writes.WRITES[intent.operation].gone_is_done:
+        if WRITES[intent.operation].gone_is_done:
             return {"id": intent.target}
         raise
 

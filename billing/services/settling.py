@@ -42,6 +42,7 @@ from billing.stripe.errors import (
     translate,
 )
 from billing.stripe.fields import Fields
+from billing.stripe.write_operations import WRITES
 from common.errors import DomainError
 from common.ids import prefix_of
 from common.logs import redact
@@ -192,7 +193,7 @@ def _refused(intent: StripeIntent, refusal: DomainError, at: datetime, *, was_se
             return _recover(intent, refusal, at)
         case StripeCredentialsRefused() if was_sent:
             _pause(intent, refusal)
-        case StripeObjectMissing() if was_sent and writes.WRITES[intent.operation].gone_is_done:
+        case StripeObjectMissing() if was_sent and WRITES[intent.operation].gone_is_done:
             return {"id": intent.target}
         case CardDeclined() if refusal.made and not intent.target:
             _finish(intent, {"id": refusal.made}, {}, at)
@@ -267,7 +268,7 @@ def _pause(intent: StripeIntent, error: DomainError, **values: Any) -> None:
 
 def _follow(intent: StripeIntent, fields: Fields) -> None:
     """Have the mirror read what was changed."""
-    news = writes.WRITES[intent.operation].news
+    news = WRITES[intent.operation].news
     if news is None:
         return
     kind, name = news

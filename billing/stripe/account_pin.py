@@ -8,7 +8,7 @@ it is handed out. A key belongs to one account for ever: a process asks Stripe o
 import hashlib
 
 import structlog
-from django.utils import timezone
+from django.db.models.functions import Now
 from stripe import StripeClient
 
 from billing import endpoint_cache
@@ -75,7 +75,7 @@ def _pin(account: StripeAccount, opened: str, client: StripeClient) -> None:
         return
     if not _knows_our_customer(account, client):
         _refuse(account, opened)
-    rows.filter(stripe_id="").update(stripe_id=opened, updated_at=timezone.now())
+    rows.filter(stripe_id="").update(stripe_id=opened, updated_at=Now())
     account.refresh_from_db(fields=["stripe_id"])
     endpoint_cache.forget()
     log.info("stripe_account_pinned", account=account.pk, stripe_id=account.stripe_id)
@@ -96,7 +96,7 @@ def _knows_our_customer(account: StripeAccount, client: StripeClient) -> bool:
 
 def _refuse(account: StripeAccount, opened: str) -> None:
     if account.mismatched_at is None or account.mismatched_stripe_id != opened:
-        _store(account, mismatched_stripe_id=opened, mismatched_at=timezone.now())
+        _store(account, mismatched_stripe_id=opened, mismatched_at=Now())
         log.error(
             "stripe_account_mismatch",
             account=account.pk,
@@ -111,6 +111,5 @@ def _refuse(account: StripeAccount, opened: str) -> None:
 
 
 def _store(account: StripeAccount, **values: object) -> None:
-    for name, value in values.items():
-        setattr(account, name, value)
     StripeAccount.objects.filter(pk=account.pk).update(**values)
+    account.refresh_from_db(fields=list(values))

@@ -27,11 +27,9 @@ from entitlements.resolution import Decision
 from entitlements.selectors import credits as ledger
 from entitlements.selectors import features
 from entitlements.selectors import reservations as stored
-from entitlements.services import consumables, credits, thresholds
+from entitlements.services import consumables, credits, reservation_postings
 from entitlements.services.consumables import Consumable, counted, paid, unpaid
 from projects.models import Project
-from usage import cache
-from usage.periods import Period
 from usage.services import counting
 from usage.services.counting import Wish
 
@@ -114,7 +112,7 @@ def commit(
             case ReservationStatus.EXPIRED:
                 raise ReservationExpired("Reserve it again, or consume it at once.")
             case ReservationStatus.OPEN:
-                _settle(row, wanted, at)
+                reservation_postings.post(row, used=wanted, at=at)
                 row.committed_at, row.committed_amount = at, wanted
                 row.save(update_fields=["committed_at", "committed_amount"])
                 return row
@@ -133,7 +131,7 @@ def release(*, project: Project, reservation_id: str, at: datetime) -> Reservati
             case ReservationStatus.COMMITTED:
                 raise ReservationClosed("It is committed already.", status_is="committed")
             case ReservationStatus.OPEN:
-                _settle(row, 0, at)
+                reservation_postings.post(row, used=0, at=at)
                 row.released_at = at
                 row.save(update_fields=["released_at"])
     return row
@@ -256,7 +254,7 @@ def _give_back(due: Reservation, at: datetime) -> bool:
         row = stored.lock_open(project_id=due.project_id, reservation_id=due.pk)
         if row is None or row.status(at) != ReservationStatus.EXPIRED:
             return False
-        _settle(row, 0, at)
+        reservation_postings.post(row, used=0, at=at)
         row.expired_at = at
         row.save(update_fields=["expired_at"])
     return True
@@ -268,39 +266,3 @@ def _expire(due: Reservation, at: datetime) -> bool:
     except DatabaseError as error:  # a lock that somebody holds: the next run finds it again
         log.warning("reservation_not_expired", id=due.pk, error=type(error).__name__)
         return False
-
-
-def _settle(row: Reservation, used: int, at: datetime) -> None:
-    """Count, or pay, what was used, and give back the rest. The reservation is locked."""
-    if row.credits:
-        credits.settle(
-            project_id=row.project_id,
-            customer_id=row.customer_id,
-            reference=row.pk,
-            amount=row.credits // row.amount * used,
-            at=at,
-            feature=row.feature.code,
-        )
-    elif row.period:
-        _settle_units(row, used, at)
-    names = {row.customer_id, row.customer.user_id}
-    project_id = row.project_id
-    transaction.on_commit(lambda: cache.forget(project_id=project_id, names=names), robust=True)
-
-
-def _settle_units(row: Reservation, used: int, at: datetime) -> None:
-    assert row.feature.meter_id is not None
-    wish = Wish(
-        row.project_id, row.customer_id, row.feature.meter_id, Period.of_key(row.period), row.amount
-    )
-    if not used:
-        counting.release(wish)
-        return
-    counting.settle(wish._replace(amount=used), reserved=row.amount, key=row.pk, at=at)
-    thresholds.notice(
-        project_id=row.project_id,
-        customer_id=row.customer_id,
-        meter_id=row.feature.meter_id,
-        at=at,
-        now=True,
-    )

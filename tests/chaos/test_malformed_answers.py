@@ -21,7 +21,7 @@ from billing.stripe.errors import (
     StripeUnavailable,
 )
 from billing.stripe.snapshots import Snapshot
-from billing.stripe.writes import WRITES
+from billing.stripe.write_operations import WRITES
 from sandbox.world import DEFAULT_SECRET_KEY
 from tests.chaos.test_writes import IN_FULL, ask, ask_again, finish, intent_of, let_pass
 from tests.chaos.write_recipes import RECIPES, Bench

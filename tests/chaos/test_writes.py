@@ -20,7 +20,7 @@ from billing.models.stripe_intent import OPEN, IntentState
 from billing.services import intents
 from billing.stripe.client import use_transport
 from billing.stripe.errors import StripeObjectMissing, StripeRefused, StripeUnavailable
-from billing.stripe.writes import WRITES
+from billing.stripe.write_operations import WRITES
 from common.models import BackOff
 from tests.back_off import end_pauses
 from tests.chaos.write_recipes import RECIPES, Bench, Case

@@ -48,12 +48,8 @@ def _check_of(hint: Any) -> Check:
 
 
 def _is_text(value: Any) -> bool:
-    """PostgreSQL stores neither NUL nor a surrogate."""
-    return isinstance(value, str) and "\0" not in value and not _has_surrogate(value)
-
-
-def _has_surrogate(value: str) -> bool:
-    return not value.isascii() and any("\ud800" <= each <= "\udfff" for each in value)
+    """Characters that PostgreSQL cannot hold are replaced when the text is stored."""
+    return isinstance(value, str)
 
 
 def _is_number(value: Any) -> bool:

@@ -1,0 +1,48 @@
+"""What becomes of a reservation's units or credits when it ends."""
+
+from datetime import datetime
+
+from django.db import transaction
+
+from entitlements.models import Reservation
+from entitlements.services import credits, thresholds
+from usage import cache
+from usage.periods import Period
+from usage.services import counting
+from usage.services.counting import Wish
+
+
+def post(row: Reservation, *, used: int, at: datetime) -> None:
+    """Count or pay the units that were used, and give the others back. The row must be locked."""
+    if row.credits:
+        credits.settle(
+            project_id=row.project_id,
+            customer_id=row.customer_id,
+            reference=row.pk,
+            amount=row.credits // row.amount * used,
+            at=at,
+            feature=row.feature.code,
+        )
+    elif row.period:
+        _post_units(row, used, at)
+    names = {row.customer_id, row.customer.user_id}
+    project_id = row.project_id
+    transaction.on_commit(lambda: cache.forget(project_id=project_id, names=names), robust=True)
+
+
+def _post_units(row: Reservation, used: int, at: datetime) -> None:
+    assert row.feature.meter_id is not None
+    wish = Wish(
+        row.project_id, row.customer_id, row.feature.meter_id, Period.of_key(row.period), row.amount
+    )
+    if not used:
+        counting.release(wish)
+        return
+    counting.settle(wish._replace(amount=used), reserved=row.amount, key=row.pk, at=at)
+    thresholds.notice(
+        project_id=row.project_id,
+        customer_id=row.customer_id,
+        meter_id=row.feature.meter_id,
+        at=at,
+        now=True,
+    )
