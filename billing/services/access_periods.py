@@ -75,7 +75,7 @@ def end(
     days = subscription.project.grace_days
     grace = settings.BILLING.grace_period if days is None else timedelta(days=days)
     if overdue_since is None:
-        since = subscription.synced_at or item.periodstart
+        since = subscription.synced_at or item.period_start
         return earlier(min(since + grace, item.period_end), subscription.cancel_at)
     return earlier(overdue_since + grace, subscription.cancel_at)
 

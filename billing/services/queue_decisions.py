@@ -29,5 +29,6 @@ def try_again(*, row: BackOff, actor: str, reason: str, at: datetime) -> None:
 def _project_of(row: BackOff) -> str | None:
     account = StripeAccount.objects.filter(pk=row.owner).first()
     if account is not None:
-        return account.project_id
+        owner: str | None = account.project_id
+        return owner
     return row.owner if Project.objects.filter(pk=row.owner).exists() else None

@@ -22,7 +22,7 @@ def snapshot(fields: Fields) -> CustomerSnapshot:
         currency=text(fields["currency"]),
         balance=fields["balance"],
         delinquent=bool(fields["delinquent"]),
-        default_method=reference((fields.get("invoice_settings") or {}).get(DEFAULT)) or "",
+        default_method=reference(fields["invoice_settings"][DEFAULT]) or "",
     )
 
 

@@ -2,15 +2,17 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
 from django.utils import timezone
+from stripe import StripeClient  # the boundary is what is tested
 
 from billing.models import Price, StripeCustomer, StripeIntent
 from billing.models.stripe_intent import IntentState
 from billing.services import intents
-from billing.services.apply.kinds import KINDS
+from billing.services.apply.kinds import KINDS, Mirrored
 from billing.services.settling import MALFORMED
 from billing.stripe import accounts, meters, payment_methods, previews
 from billing.stripe.client import client_with
@@ -46,7 +48,7 @@ BODIES = {
     "a broken gateway": (502, "<h1>Bad Gateway</h1>"),
     "a redirection": (302, ""),
 }
-WRONG = (None, 7, -1.5, "x", "a\0b", 2**70, [], [7], {}, {"id": 7}, True)
+WRONG: tuple[Any, ...] = (None, 7, -1.5, "x", 2**70, [], [7], {}, {"id": 7}, True)
 """Values of other types than most members have."""
 
 
@@ -99,11 +101,12 @@ def test_an_answer_of_another_object_is_not_taken_for_done(
 ) -> None:
     case, at = RECIPES[operation](Bench(shop)), timezone.now()
     identity = WRITES[operation].identity
-    spoilt: dict[str, Any] = {
+    ways: dict[str, dict[str, Any]] = {
         "without its identity": {"without": [identity]},
         "of another": {"changes": {identity: "" if not case.target else "another"}},
         "of another kind": {"changes": {"object": "unicorn"}},
-    }[how]
+    }
+    spoilt = ways[how]
     if how == "of another" and operation.endswith(".create"):
         spoilt = {"changes": {identity: None}}
     for method in ("POST", "DELETE"):
@@ -142,6 +145,10 @@ def test_an_unknown_address_is_not_an_object_that_is_gone(shop: Shop) -> None:
             mirrored.retrieve(client_with(DEFAULT_SECRET_KEY), "x_1")
 
 
+def _listed(mirrored: Mirrored, client: StripeClient) -> list[Any]:
+    return list(mirrored.iterate(client))
+
+
 def reads(shop: Shop, alice: StripeCustomer, monthly: Price) -> dict[str, Callable[[], Any]]:
     """Every way in which we read, of something that is there."""
     client = client_with(DEFAULT_SECRET_KEY)
@@ -153,8 +160,8 @@ def reads(shop: Shop, alice: StripeCustomer, monthly: Price) -> dict[str, Callab
     found: dict[str, Callable[[], Any]] = {}
     for mirrored in KINDS.values():
         first = next(iter(mirrored.iterate(client)))
-        found[f"{mirrored.kind}"] = lambda it=mirrored, id=first.stripe_id: it.retrieve(client, id)
-        found[f"{mirrored.kind} list"] = lambda it=mirrored: list(it.iterate(client))
+        found[f"{mirrored.kind}"] = partial(mirrored.retrieve, client, first.stripe_id)
+        found[f"{mirrored.kind} list"] = partial(_listed, mirrored, client)
     buyer = str(alice.stripe_id)
     method = shop.stripe.v1.customers.payment_methods.list(buyer).data[0].id
     meter = bench.meter

@@ -41,7 +41,7 @@ def test_the_readme_has_commands_for_both() -> None:
 def test_a_command_is_run_by_who_can(by: list[str], arguments: list[str]) -> None:
     assert by in (HERE, CONTAINER)
     app = get_commands()[arguments[0]]
-    command = load_command_class(app, arguments[0]) if isinstance(app, str) else app
+    command = load_command_class(app, arguments[0])
     parser = command.create_parser("manage.py", arguments[0])
     if "--help" not in arguments:
         parser.parse_args(arguments[1:])

@@ -277,7 +277,7 @@ def _intent(product: Product, name: str, number: int) -> StripeIntent:
     BackOff.objects.create(
         queue="customer_copies",
         owner=product.project_id,
-        subject=product.pk,
+        subject=new_id("cus"),
         failures=12,
         code="stripe-refused",
         last_error="StripeRefused: No.",

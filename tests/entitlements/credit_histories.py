@@ -213,5 +213,5 @@ class Stored:
         return list(rows.order_by("pk").values_list(*SUMS))
 
     @property
-    def _who(self) -> dict[str, str]:
+    def _who(self) -> dict[str, Any]:
         return {"project_id": self.customer.project_id, "customer_id": self.customer.pk}

@@ -32,6 +32,7 @@ def test_a_plan_and_two_items_in_one_go(story: Story) -> None:
     assert sorted(story.events()) == [
         "checkout.completed",
         "customer.created",
+        "customer.updated",  # the address typed on the page
         *["entitlements.changed"] * 2,
         "invoice.paid",
         "payment.created",

@@ -65,7 +65,7 @@ def port(upstream: ThreadingHTTPServer, tmp_path: Path) -> Iterator[int]:
 
 
 def test_it_says_who_called_and_nothing_that_the_caller_says(port: int) -> None:
-    spoofed = {
+    spoofed: dict[str, Any] = {
         "X_Forwarded_For": "192.0.2.1",
         "X_Forwarded_Proto": "https",
         "Forwarded": "for=192.0.2.1;proto=https",

@@ -12,10 +12,12 @@ from billing.stripe import answer_gate
 from billing.stripe.answer_gate import AnswerGate
 from billing.stripe.errors import StripeBusy, StripeUnavailable, translate
 
-OK = (200, {"id": "prod_1", "object": "product"}, {})
-BUSY = (429, {"error": {"type": "invalid_request_error", "code": "rate_limit"}}, {})
-AWAY = (503, {"error": {"type": "api_error"}}, {})
-BROKEN = (500, {"error": {"type": "api_error"}}, {"Stripe-Should-Retry": "false"})
+Script = tuple[int, Any, dict[str, str]]
+"""Status, body and headers of an answer."""
+OK: Script = (200, {"id": "prod_1", "object": "product"}, {})
+BUSY: Script = (429, {"error": {"type": "invalid_request_error", "code": "rate_limit"}}, {})
+AWAY: Script = (503, {"error": {"type": "api_error"}}, {})
+BROKEN: Script = (500, {"error": {"type": "api_error"}}, {"Stripe-Should-Retry": "false"})
 
 
 class Scripted(sdk.HTTPClient):
@@ -25,9 +27,12 @@ class Scripted(sdk.HTTPClient):
 
     def __init__(self, *answers: Any, took: Callable[[], object] = lambda: None) -> None:
         super().__init__()
-        self.answers, self.sent, self.took = list(answers), [], took
+        self.answers, self.took = list(answers), took
+        self.sent: list[tuple[str, str | None]] = []
 
-    def request(self, method: str, url: str, headers: Any, post_data: Any = None) -> Any:  # type: ignore[override]
+    def request(  # type: ignore[override]  # as RequestsClient has it
+        self, method: str, url: str, headers: Any, post_data: Any = None
+    ) -> Any:
         self.sent.append((method, headers.get("Idempotency-Key")))
         self.took()
         answer = self.answers.pop(0)
@@ -51,7 +56,7 @@ class Bench:
 
 
 def lost() -> sdk.APIConnectionError:
-    return sdk.APIConnectionError("lost", should_retry=True)  # type: ignore[no-untyped-call]
+    return sdk.APIConnectionError("lost", should_retry=True)
 
 
 @pytest.mark.parametrize("first", [BUSY, AWAY, lost(), (200, "null", {}), (404, "<h1>", {})])
@@ -91,7 +96,7 @@ def test_an_error_that_is_kept_under_the_key_is_not_sent_again() -> None:
 
 def test_nothing_is_sent_again_once_the_time_is_up(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [0.0]
-    monkeypatch.setattr(answer_gate.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr("billing.stripe.answer_gate.time.monotonic", lambda: clock[0])
 
     def take() -> None:
         clock[0] += answer_gate.TIME
@@ -103,6 +108,6 @@ def test_nothing_is_sent_again_once_the_time_is_up(monkeypatch: pytest.MonkeyPat
 
 
 def test_what_is_no_answer_keeps_the_id_of_its_request() -> None:
-    page = (404, "<h1>Not found</h1>", {})
+    page: Script = (404, "<h1>Not found</h1>", {})
     with pytest.raises(StripeUnavailable, match=r"to request req_9 was no answer .* \(HTTP 404\)"):
         Bench(page, page, page).v1.products.retrieve("prod_1")
