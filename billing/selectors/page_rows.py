@@ -70,7 +70,7 @@ _held: ContextVar[PageRows | None] = ContextVar("page_rows", default=None)
 
 @contextmanager
 def hold(
-    account: StripeAccount, model: type[Mirror], snapshots: Collection[Snapshot]
+    account: StripeAccount, *, model: type[Mirror], snapshots: Collection[Snapshot]
 ) -> Iterator[PageRows]:
     """Read what the page needs; look-ups inside are answered from it."""
     ids = _ids(model, snapshots)
@@ -87,7 +87,9 @@ def hold(
 
 
 @contextmanager
-def hold_ids(account: StripeAccount, model: type[Mirror], ids: Collection[str]) -> Iterator[None]:
+def hold_ids(
+    account: StripeAccount, *, model: type[Mirror], ids: Collection[str]
+) -> Iterator[None]:
     """The same for objects of which only the ids are known."""
     page = PageRows(account.pk)
     _load(page, account, model, set(ids), with_children=False)

@@ -96,7 +96,7 @@ def differing(scope: Scope, page: Sequence[Listed]) -> list[str]:
     snapshots = [each for each in page if isinstance(each, Snapshot)]
     unreadable = [each.stripe_id for each in page if isinstance(each, UnreadableObject)]
     model = scope.mirrored.mapper.model
-    with page_rows.hold(scope.account, model, snapshots):
+    with page_rows.hold(scope.account, model=model, snapshots=snapshots):
         found = [each.stripe_id for each in snapshots if _may_differ(scope, each)]
     return found + [stripe_id for stripe_id in unreadable if stripe_id]
 
@@ -115,11 +115,11 @@ def unlisted(run: ReconcileRun, scope: Scope, *, after: str) -> list[str]:
 
 def ending(scope: Scope, stripe_ids: Sequence[str]) -> list[str]:
     """Those whose rows would change if their objects were gone; a constant number of queries."""
-    with page_rows.hold_ids(scope.account, scope.mirrored.mapper.model, stripe_ids):
+    with page_rows.hold_ids(scope.account, model=scope.mirrored.mapper.model, ids=stripe_ids):
         return [stripe_id for stripe_id in stripe_ids if _compare(scope, stripe_id, None)]
 
 
-def confirm(scope: Scope, stripe_id: str, on_failure: OnFailure) -> Finding | None:
+def confirm(scope: Scope, stripe_id: str, *, on_failure: OnFailure) -> Finding | None:
     """The difference, if it is still there when the object itself is read."""
     wait_for_budget(scope.account)
     snapshot: Snapshot | None

@@ -8,11 +8,12 @@ from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 from django.db.models.functions import Now
 
 from billing.models import ReconcileRun, ReconcileSighting, StripeAccount
 from billing.models.reconcile_run import ReconcilePhase
+from billing.selectors import reconcile_runs as stored
 from common.fair_queue import said
 
 LEASE = timedelta(minutes=2)
@@ -61,7 +62,7 @@ def claim(
     None when nothing is due.
     """
     with transaction.atomic():
-        rows = list(_due(purpose, accounts).select_for_update(skip_locked=True, of=("self",)))
+        rows = stored.lock_due(purpose=purpose, accounts=accounts)
         if not rows:
             return None
         rank = {step: number for number, step in enumerate(order)}
@@ -149,14 +150,3 @@ def fail(run: ReconcileRun, error: Exception, *, at: datetime) -> bool:
 
 def forget(*, purpose: str) -> None:
     ReconcileRun.objects.filter(purpose=purpose).delete()
-
-
-def _due(purpose: str, accounts: Collection[StripeAccount]) -> QuerySet[ReconcileRun]:
-    mine = Q(account__in=[each.pk for each in accounts]) | Q(account__isnull=True)
-    return ReconcileRun.objects.filter(
-        mine,
-        Q(leased_until__isnull=True) | Q(leased_until__lt=Now()),
-        purpose=purpose,
-        finished_at__isnull=True,
-        next_try_at__lte=Now(),
-    ).select_related("account")

@@ -137,14 +137,14 @@ def outside(project: Project, app: App) -> Iterator[tuple[str, Any]]:
     with connection.cursor() as cursor:
         for table in sorted(OF_THE_PROJECT | {"projects_apikey"}):
             cursor.execute(
-                f'SELECT to_jsonb(r) FROM "{table}" r WHERE project_id = %s ORDER BY 1::text',
+                f'SELECT to_jsonb(r) FROM "{table}" r WHERE project_id = %s',
                 [project.pk],
             )
             rows = [json.loads(row) for (row,) in cursor.fetchall()]
             if table == "projects_apikey":
                 rows = [{**row, "last_used_at": None} for row in rows if row["app_id"] != app.pk]
-            yield table, rows
-        cursor.execute("SELECT to_jsonb(r) FROM projects_project r ORDER BY 1::text")
+            yield table, sorted(rows, key=str)
+        cursor.execute("SELECT to_jsonb(r) FROM projects_project r ORDER BY to_jsonb(r)::text")
         yield "projects_project", cursor.fetchall()
     yield "billing_stripeaccount", list(StripeAccount.objects.order_by("pk").values())
 

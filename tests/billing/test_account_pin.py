@@ -18,7 +18,7 @@ from billing.models import (
 )
 from billing.models.sync_object import Kind
 from billing.services import catalog, reconciliation, stripe_accounts, sync
-from billing.services.reconciliation import Pass
+from billing.services.reconcile_steps import Pass
 from billing.stripe import account_pin
 from billing.stripe.account_pin import StripeAccountMismatch
 from billing.stripe.client import client_for

@@ -30,7 +30,7 @@ from billing.models import (
 from billing.services import reconcile_pages, reconcile_runs, reconciliation
 from billing.services.apply import kinds
 from billing.services.reconcile_pages import Scope
-from billing.services.reconciliation import Pass
+from billing.services.reconcile_steps import Pass
 from common import crypto
 from entitlements.selectors import decisions
 from projects.models import Project

@@ -7,7 +7,7 @@ import factory
 from django.utils import timezone
 
 from projects.models import App, Customer, PlatformKey, Project
-from projects.scopes import ALL
+from projects.scopes import ALL, OF_AN_APP
 from projects.services import api_keys
 
 
@@ -41,11 +41,13 @@ class AppFactory(factory.django.DjangoModelFactory[App]):
 
 
 def key_of(project: Project, *, scopes: list[str] | None = None, **kwargs: Any) -> str:
-    """The secret of a new live key of the project; with every scope unless told otherwise."""
+    """The secret of a new live key of the project, or of its ``app``; with every scope that it may
+    have unless told otherwise."""
+    every = OF_AN_APP if kwargs.get("app") else ALL
     return api_keys.issue(
         project=project,
         name="test",
-        scopes=ALL if scopes is None else scopes,
+        scopes=every if scopes is None else scopes,
         actor="command",
         at=timezone.now() - timedelta(seconds=1),
         **kwargs,

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from billing.models import ReconcileRun, StripeAccount
 from billing.services import reconcile_pages, reconcile_runs, reconciliation
-from billing.services.reconciliation import Pass
+from billing.services.reconcile_steps import Pass
 from common.ids import new_id
 from projects.models import Project
 from projects.selectors import projects
