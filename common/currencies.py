@@ -15,6 +15,9 @@ _TWO_DIGITS = (
 _NO_DIGITS = "bif clp djf gnf jpy kmf krw mga pyg rwf vnd vuv xaf xof xpf"
 _THREE_DIGITS = "bhd jod kwd omr tnd"
 
+_MAX_DIGITS = {"idr": 12}
+_STEPS = {"isk": 100, "ugx": 100}
+
 EXPONENTS: dict[str, int] = {
     **dict.fromkeys(_TWO_DIGITS.split(), 2),
     **dict.fromkeys(_NO_DIGITS.split(), 0),
@@ -26,3 +29,20 @@ CODES = sorted(EXPONENTS)
 def exponent(currency: str) -> int | None:
     """How many decimal digits the minor unit has; None for a currency Stripe does not charge."""
     return EXPONENTS.get(currency)
+
+
+def max_amount(currency: str) -> int:
+    """The largest amount of one charge, in minor units: twelve digits of IDR, else eight.
+
+    Source: docs.stripe.com/currencies, "Minimum and maximum charge amounts".
+    """
+    return int(10 ** _MAX_DIGITS.get(currency, 8)) - 1
+
+
+def step(currency: str) -> int:
+    """Of how many minor units an amount has to be a multiple.
+
+    Three-decimal currencies are charged in tens of their minor unit; ISK and UGX, which have no
+    minor unit any more, in hundreds. Source: docs.stripe.com/currencies, "Special cases".
+    """
+    return 10 if EXPONENTS.get(currency) == 3 else _STEPS.get(currency, 1)

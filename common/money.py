@@ -5,8 +5,8 @@ from typing import Self
 
 from common.currencies import exponent
 
-MAX_AMOUNT = 99_999_999
-"""The largest amount of one charge, in minor units (Stripe: eight digits)."""
+MAX_AMOUNT = 10**12 - 1
+"""No amount in any currency is larger, in minor units; see ``currencies.max_amount`` for each."""
 
 
 @dataclass(frozen=True, slots=True, order=False)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from sandbox.money import HUNDREDTHS_UNSHOWN, THREE_DECIMAL
+
 _CODES = """
 aed afn all amd ang aoa ars aud awg azn bam bbd bdt bgn bhd bif bmd bnd bob brl bsd bwp byn bzd
 cad cdf chf clp cny cop crc cve czk djf dkk dop dzd egp etb eur fjd fkp gbp gel gip gmd gnf gtq
@@ -19,4 +21,12 @@ MINIMUM_CHARGE = {
 }  # fmt: skip
 """In minor units; a currency that is not listed has no minimum here."""
 
-MAXIMUM_AMOUNT = 99_999_999
+
+def maximum_amount(currency: str) -> int:
+    """The largest charge, in minor units: twelve digits of IDR, eight of any other currency."""
+    return 999_999_999_999 if currency == "idr" else 99_999_999
+
+
+def step(currency: str) -> int:
+    """Of how many minor units a charge has to be a multiple."""
+    return 10 if currency in THREE_DECIMAL else 100 if currency in HUNDREDTHS_UNSHOWN else 1

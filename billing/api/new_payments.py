@@ -10,8 +10,7 @@ from billing.models.payment import PaymentType
 from billing.services.payment_methods import DEFAULT
 from billing.services.payment_requests import Wish
 from billing.services.return_urls import LONGEST as LONGEST_URL
-from common.api.serializers import CurrencyField, FlagField, StrictSerializer, WholeNumberField
-from common.money import MAX_AMOUNT
+from common.api.serializers import ChargeSerializer, FlagField, WholeNumberField
 
 SHORTEST, LONGEST = 60, 30 * 86_400
 """Seconds that a payment may be given."""
@@ -64,13 +63,6 @@ ON_A_PAGE = OpenApiExample(
 )
 
 
-class AmountSerializer(StrictSerializer):
-    """``{"amount": 2900, "currency": "usd"}``, in minor units."""
-
-    amount = WholeNumberField(min_value=1, max_value=MAX_AMOUNT)
-    currency = CurrencyField()
-
-
 class NewPaymentSerializer(NewCheckoutSerializer):
     """An ``amount``, or what a checkout takes: a ``price``, ``lines`` or a ``cart``."""
 
@@ -79,7 +71,7 @@ class NewPaymentSerializer(NewCheckoutSerializer):
         required=False,
         help_text="Detected when left out, and told in the answer.",
     )
-    amount = AmountSerializer(required=False, help_text="For the type intent.")
+    amount = ChargeSerializer(required=False, help_text="For the type intent.")
     reference = serializers.CharField(
         max_length=255,
         required=False,

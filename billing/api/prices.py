@@ -14,6 +14,7 @@ from billing.models.price import Interval, PriceType
 from billing.selectors import catalog as stored
 from billing.services import catalog, stripe_meters
 from common.api.serializers import (
+    ChargeSerializer,
     CurrencyField,
     FlagField,
     MoneySerializer,
@@ -47,11 +48,10 @@ class PriceSerializer(serializers.Serializer[Any]):
     created_at = serializers.DateTimeField()
 
 
-class UnitAmountSerializer(StrictSerializer):
-    """``{"amount": 2900, "currency": "usd"}``, in minor units."""
+class UnitAmountSerializer(ChargeSerializer):
+    """``{"amount": 2900, "currency": "usd"}``, in minor units; 0 is free."""
 
     amount = WholeNumberField(min_value=0, max_value=MAX_AMOUNT)
-    currency = CurrencyField()
 
 
 class NewPriceSerializer(StrictSerializer):

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
+from billing.charge_limits import check_total
 from billing.errors import (
     AlreadySubscribed,
-    AmountTooLarge,
     NotOnSale,
     OtherCurrency,
     WrongPriceType,
@@ -19,7 +19,6 @@ from billing.models.price import Interval
 from billing.services.orders import MAX_LINES, NO_QUANTITY
 from billing.stripe.fields import Fields
 from common.errors import Invalid, NotFound
-from common.money import MAX_AMOUNT
 
 DAYS = {
     Interval.DAY: Fraction(1),
@@ -201,8 +200,9 @@ def _check_together(prices: Sequence[Price], after: Arrangement) -> None:
         )
     if len({price.product_id for price in prices}) != len(prices):
         raise WrongPriceType("One price for each product of a subscription.", field="price")
-    if sum(each.amount for each in after) > MAX_AMOUNT:
-        raise AmountTooLarge(f"One charge is at most {MAX_AMOUNT} minor units.", field="quantity")
+    if prices:
+        total = sum(each.amount for each in after)
+        check_total(total, currency=prices[0].currency, field="quantity")
 
 
 def _per_day(positions: Arrangement) -> Fraction:

@@ -61,7 +61,7 @@ def of_subscriptions(
     """
     theirs = items_of(subscriptions) if items is None else items
     speaking = {each.pk: each for each in access_periods.entitling(subscriptions, theirs)}
-    known = {key: [item for item in theirs.get(key, ()) if item.price] for key in speaking}
+    known = {key: [item for item in theirs.get(key, ()) if _gives(item)] for key in speaking}
     paying = [each for key, each in speaking.items() if known[key]]
     claims: dict[str, list[Claim]] = {each.pk: [] for each in subscriptions}
     if not paying:
@@ -80,6 +80,12 @@ def of_subscriptions(
         owed = overdue.get(each.pk)
         claims[each.pk] = list(_of_items(each, known[each.pk], money[each.pk], offers, owed))
     return claims
+
+
+def _gives(item: SubscriptionItem) -> bool:
+    """Whether it bills something of ours. A quantity of 0, as Stripe lets one set, bills nothing;
+    None is what a metered price has."""
+    return item.price is not None and item.quantity != 0
 
 
 def items_of(subscriptions: Iterable[Subscription]) -> dict[str, list[SubscriptionItem]]:

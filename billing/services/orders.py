@@ -4,10 +4,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from billing.errors import AmountTooLarge, MixedCurrencies, NotOnSale, WrongPriceType
+from billing.charge_limits import check_total
+from billing.errors import MixedCurrencies, NotOnSale, WrongPriceType
 from billing.models import Price
 from common.errors import Invalid
-from common.money import MAX_AMOUNT
 
 T = TypeVar("T")
 
@@ -68,8 +68,9 @@ def _check_subscription(recurring: Sequence[Price]) -> None:
 def _check_money(lines: Sequence[Line]) -> None:
     if not _agree(line.price.currency for line in lines):
         raise MixedCurrencies("Everything on one page is paid in one currency.", field="lines")
-    if sum(line.price.amount_of(line.quantity) for line in lines) > MAX_AMOUNT:
-        raise AmountTooLarge(f"One charge is at most {MAX_AMOUNT} minor units.", field="lines")
+    if lines:
+        total = sum(line.price.amount_of(line.quantity) for line in lines)
+        check_total(total, currency=lines[0].price.currency, field="lines")
 
 
 def _agree(values: Iterable[T]) -> bool:

@@ -17,6 +17,7 @@ from billing.selectors import refunds as stored
 from billing.services import intents, making, sync
 from billing.stripe import refunds
 from billing.stripe.errors import StripeRefused, StripeUnavailable
+from common.currencies import step
 from common.errors import Invalid
 from common.ids import new_id
 from events.services import audit
@@ -45,6 +46,8 @@ def refund(
     """
     if amount is not None and amount <= 0:
         raise Invalid("A positive number of minor units.", field="amount")
+    if amount is not None and amount % step(payment.currency):
+        raise Invalid(f"A multiple of {step(payment.currency)} minor units.", field="amount")
     key = making.request_key(idempotency_key, "refund", payment.pk, amount, reason, metadata)
     asked = _Asked(amount, reason, metadata, key=key, is_named=bool(idempotency_key))
     if _begun(payment, asked, at) is None and _lacks(payment, amount):

@@ -6,7 +6,8 @@ from typing import Any
 from rest_framework import serializers
 
 from common.api.problems import MAX_ERRORS
-from common.currencies import CODES
+from common.currencies import CODES, max_amount, step
+from common.money import MAX_AMOUNT
 
 MAX_METADATA_KEYS = 50
 
@@ -86,6 +87,24 @@ class CurrencyField(serializers.ChoiceField):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(choices=CODES, **kwargs)
+
+
+class ChargeSerializer(StrictSerializer):
+    """``{"amount": 2900, "currency": "usd"}``, in minor units: an amount that Stripe can charge."""
+
+    amount = WholeNumberField(min_value=1, max_value=MAX_AMOUNT)
+    currency = CurrencyField()
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        currency, amount = attrs["currency"], attrs["amount"]
+        largest, multiple = max_amount(currency), step(currency)
+        if amount > largest:
+            message = f"At most {largest} minor units of {currency.upper()}."
+            raise serializers.ValidationError({"amount": [message]})
+        if amount % multiple:
+            message = f"{currency.upper()} is charged in multiples of {multiple} minor units."
+            raise serializers.ValidationError({"amount": [message]})
+        return attrs
 
 
 class MoneySerializer(serializers.Serializer[Any]):

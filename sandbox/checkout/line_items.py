@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from sandbox import money
 from sandbox.billing import pricing
-from sandbox.currencies import MAXIMUM_AMOUNT, MINIMUM_CHARGE
+from sandbox.currencies import MINIMUM_CHARGE, maximum_amount
 from sandbox.errors import invalid, missing_param, refuse_unsupported
 from sandbox.objects import Object, Params, copy, merge_metadata
 from sandbox.resources import prices
@@ -40,10 +40,10 @@ def check_total(amount: int, currency: str) -> None:
             f"{money.written(least, currency)} {currency}",
             code="amount_too_small",
         )
-    if amount > MAXIMUM_AMOUNT:
+    if amount > (largest := maximum_amount(currency)):
         raise invalid(
             "The Checkout Session's total amount due must be no more than "
-            f"{money.written(MAXIMUM_AMOUNT, currency)} {currency}",
+            f"{money.written(largest, currency)} {currency}",
             code="amount_too_large",
         )
 

@@ -10,7 +10,7 @@ from stripe.params import (
     CouponUpdateParams,
 )
 
-from sandbox.currencies import MAXIMUM_AMOUNT
+from sandbox.currencies import maximum_amount
 from sandbox.errors import StripeFailure, invalid, missing_param, refuse_unsupported
 from sandbox.limits import check_length
 from sandbox.objects import Object, Params, assign, copy, merge_metadata
@@ -141,10 +141,10 @@ def _check_what_is_off(params: Params) -> None:
     if "percent_off" in params and not 0 < params["percent_off"] <= 100:
         raise invalid("percent_off must be greater than 0 and at most 100.", param="percent_off")
     if "amount_off" in params:
-        if not 1 <= params["amount_off"] <= MAXIMUM_AMOUNT:
-            raise invalid("Invalid positive integer", param="amount_off")
         if "currency" not in params:
             raise missing_param("currency")
+        if not 1 <= params["amount_off"] <= maximum_amount(params["currency"]):
+            raise invalid("Invalid positive integer", param="amount_off")
 
 
 def _check_duration(params: Params) -> None:

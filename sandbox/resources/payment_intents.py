@@ -13,7 +13,7 @@ from stripe.params import (
 )
 
 from sandbox import intents, payments
-from sandbox.currencies import MAXIMUM_AMOUNT, MINIMUM_CHARGE
+from sandbox.currencies import MINIMUM_CHARGE, maximum_amount, step
 from sandbox.errors import StripeFailure, invalid, refuse_unsupported
 from sandbox.objects import Object, Params, assign, copy, merge_metadata
 from sandbox.pagination import page
@@ -192,11 +192,17 @@ def check_amount(amount: int, currency: str) -> None:
             param="amount",
             code="amount_too_small",
         )
-    if amount > MAXIMUM_AMOUNT:
+    if amount > (largest := maximum_amount(currency)):
         raise invalid(
-            f"Amount must be no more than {MAXIMUM_AMOUNT} {currency} in minor units.",
+            f"Amount must be no more than {largest} {currency} in minor units.",
             param="amount",
             code="amount_too_large",
+        )
+    if amount % step(currency):
+        raise invalid(
+            f"Amount must be divisible by {step(currency)} in {currency}.",
+            param="amount",
+            code="parameter_invalid_integer",
         )
 
 

@@ -12,6 +12,7 @@ from stripe.params import (
 
 from sandbox import disputes
 from sandbox.cards import RefundOutcome
+from sandbox.currencies import step
 from sandbox.errors import invalid, missing_param, refuse_unsupported
 from sandbox.objects import Object, Params, assign, merge_metadata
 from sandbox.pagination import page
@@ -175,6 +176,12 @@ def _amount(charge: Object, params: Params) -> int:
     amount: int = params.get("amount", left)
     if amount < 1:
         raise invalid("Invalid positive integer", param="amount", code="parameter_invalid_integer")
+    if amount % step(charge["currency"]):
+        raise invalid(
+            f"Amount must be divisible by {step(charge['currency'])} in {charge['currency']}.",
+            param="amount",
+            code="parameter_invalid_integer",
+        )
     if amount > left:
         raise invalid(
             f"Refund amount ({amount} {charge['currency']}) is greater than unrefunded amount on "

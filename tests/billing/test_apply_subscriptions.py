@@ -56,6 +56,25 @@ def test_a_quantity_does_not_multiply_a_limit(
     assert check(shop, clock, "seats").limit == 5
 
 
+def test_a_quantity_of_nothing_gives_nothing(
+    shop: Shop, alice: StripeCustomer, monthly: Price, drain: Drain, clock: Clock
+) -> None:
+    """The dashboard can set it: the item stays, and is not billed."""
+    stripe_id = shop.subscribe(alice, monthly)
+    drain()
+    assert check(shop, clock).allowed
+    item = shop.stripe.v1.subscriptions.retrieve(stripe_id)["items"].data[0].id
+
+    shop.stripe.v1.subscriptions.update(stripe_id, {"items": [{"id": item, "quantity": 0}]})
+    drain()
+
+    assert only(shop).items.get().quantity == 0
+    assert not check(shop, clock).allowed
+    shop.stripe.v1.subscriptions.update(stripe_id, {"items": [{"id": item, "quantity": 2}]})
+    drain()
+    assert check(shop, clock).allowed
+
+
 def test_a_neighbours_price_gives_nothing_here(
     shop: Shop, alice: StripeCustomer, monthly: Price, drain: Drain, clock: Clock
 ) -> None:

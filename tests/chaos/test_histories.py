@@ -16,7 +16,7 @@ from itertools import count
 import pytest
 from django.utils import timezone
 
-from billing.services import reconciliation, sync
+from billing.services import reconcile_steps, reconciliation, sync
 from billing.stripe.client import use_transport
 from tests.chaos import workers
 from tests.chaos.history import History, check_mirror, check_outbox, check_queue
@@ -152,7 +152,7 @@ class Life:
         """Repairs what was dropped; a second pass finds nothing."""
         account = self.history.account
         for finding in reconciliation.compare(account=account, at=timezone.now()):
-            reconciliation.repair(finding=finding, at=timezone.now())
+            reconcile_steps.repair(finding=finding, at=timezone.now())
         assert not list(reconciliation.compare(account=account, at=timezone.now()))
 
     def _collect(self) -> None:

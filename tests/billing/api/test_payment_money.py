@@ -6,12 +6,12 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from billing.api.new_payments import AmountSerializer
 from billing.models import Payment, StripeAccount
 from billing.models.sync_object import Kind
 from billing.services import apply
 from billing.stripe.snapshots import PaymentSnapshot
-from common.currencies import EXPONENTS
+from common.api.serializers import ChargeSerializer
+from common.currencies import EXPONENTS, max_amount, step
 from common.money import MAX_AMOUNT, Money
 from projects.models import Project
 from sandbox.currencies import MINIMUM_CHARGE
@@ -22,8 +22,8 @@ from tests.factories.projects import CustomerFactory
 
 TOO_FEW_OR_MANY = (0, -1, MAX_AMOUNT + 1)
 NO_AMOUNTS: tuple[Any, ...] = (1.5, "100", None, True, [], 10**15)
-SAMPLES = ("jpy", "usd", "kwd")
-"""One currency of each number of digits."""
+SAMPLES = ("jpy", "usd", "kwd", "idr", "isk")
+"""One currency of each number of digits, and those with limits of their own."""
 
 
 def test_every_currency(tenant: Tenant) -> None:
@@ -33,9 +33,11 @@ def test_every_currency(tenant: Tenant) -> None:
     one currency of each number of digits.
     """
     asked = calls(tenant)
-    for amount, currency in product(TOO_FEW_OR_MANY, EXPONENTS):
-        money = {"amount": amount, "currency": currency}
-        assert not AmountSerializer(data=money).is_valid(), money
+    for currency in EXPONENTS:
+        too_many = max_amount(currency) + 1
+        for amount in (*TOO_FEW_OR_MANY, too_many, *_between_steps(currency)):
+            money = {"amount": amount, "currency": currency}
+            assert not ChargeSerializer(data=money).is_valid(), money
     wrong = product((*TOO_FEW_OR_MANY, *NO_AMOUNTS), SAMPLES)
     for amount, currency in wrong:
         money = {"amount": amount, "currency": currency}
@@ -45,7 +47,10 @@ def test_every_currency(tenant: Tenant) -> None:
     taken: list[tuple[str, int]] = []
     for currency, digits in EXPONENTS.items():
         least = MINIMUM_CHARGE.get(currency, 1)
-        edges = {1, least, MAX_AMOUNT} if currency in SAMPLES else {least}
+        multiple = step(currency)
+        largest = max_amount(currency) // multiple * multiple
+        smallest = -(-least // multiple) * multiple
+        edges = {multiple, smallest, largest} if currency in SAMPLES else {smallest}
         for amount in edges:
             money = {"amount": amount, "currency": currency}
             made = tenant.api.post("/payments", intent(amount=money))
@@ -54,11 +59,16 @@ def test_every_currency(tenant: Tenant) -> None:
                 continue
             assert (made.status_code, made.json()["amount"]) == (201, money)
             taken.append((currency, amount))
-        shown, _, code = str(Money(MAX_AMOUNT, currency)).partition(" ")
+        shown, _, code = str(Money(largest, currency)).partition(" ")
         assert (len(shown.partition(".")[2]), code) == (digits, currency.upper())
     assert set(asked) == {"POST /payment_intents"}
     at_stripe = tenant.at_stripe("payment_intent")
     assert sorted((each["currency"], each["amount"]) for each in at_stripe) == sorted(taken)
+
+
+def _between_steps(currency: str) -> list[int]:
+    """Amounts that are no multiple of what the currency is charged in."""
+    return [each * step(currency) + 1 for each in (0, 7)] if step(currency) > 1 else []
 
 
 def test_unknown_currencies(tenant: Tenant) -> None:
