@@ -95,6 +95,10 @@ class NothingToRefund(Conflict):
     code, title = "nothing-to-refund", "There is not that much left to refund."
 
 
+class CreditedToBalance(Conflict):
+    code, title = "credited-to-balance", "Part of this money is on the customer's balance already."
+
+
 class RefundNotCancelable(Conflict):
     code, title = "refund-not-cancelable", "This refund cannot be canceled any more."
 

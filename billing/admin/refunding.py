@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from billing.models import Payment
+from billing.selectors import balance_credits
 from billing.services import credit_effects, refund_effects, refunds
 from billing.services.credit_effects import CreditEffect
 from common.admin import columns, dialogs, fields
@@ -32,6 +33,7 @@ class RefundForm(dialogs.Dialog):
 
     amount = fields.text(max_length=20, required=False)
     why = fields.choice(WHY, label="Reason for Stripe", required=False)
+    credited_too = fields.flag(label="Also what is on the balance already")
     previewed = forms.CharField(required=False, widget=forms.HiddenInput)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -42,6 +44,16 @@ class RefundForm(dialogs.Dialog):
         if self.payment is not None:
             left = Money(refunds.refundable(self.payment), self.payment.currency)
             self.fields["amount"].help_text = f"Empty: all that is left, {left}."
+            self._offer_credited(self.payment)
+
+    def _offer_credited(self, payment: Payment) -> None:
+        """Ask about money that a change of plan has put on the customer's balance, if any."""
+        credited = Money(balance_credits.of_payment(payment), payment.currency)
+        if credited.amount:
+            told = f"{credited} of it were credited when the subscription changed."
+            self.fields["credited_too"].help_text = told
+        else:
+            del self.fields["credited_too"]
 
     def clean_amount(self) -> int | None:
         """Minor units; None for all that is left."""
@@ -64,6 +76,7 @@ class RefundForm(dialogs.Dialog):
         assert payment is not None
         money = [payment.amount_refunded, payment.amount_disputed]
         parts = [payment.pk, payment.customer.version, *money, said["amount"]]
+        parts.append(said.get("credited_too", False))
         return hashlib.sha256(repr(parts).encode()).hexdigest()
 
     def preview(self) -> None:
@@ -125,6 +138,7 @@ def _act(request: HttpRequest, form: RefundForm) -> HttpResponse:
         actor=actor(request),
         note=said["reason"],
         at=timezone.now(),
+        credited_too=said.get("credited_too", False),
     )
     money = Money(made.amount, made.currency)
     return dialogs.finish(request, f"{money} go back: {made.pk}.", to=columns.url(payment))

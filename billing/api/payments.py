@@ -186,7 +186,8 @@ class PaymentsViewSet(ProjectViewSet):
         """In whole or in part. What becomes of access is for each product's `refund_policy` to
         say. A refund may fail later: then `payment.refund_failed` tells, and access is back.
 
-        409 `nothing-to-refund` for more than is left.
+        409 `nothing-to-refund` for more than is left, `credited-to-balance` for what a change of
+        plan has credited already, unless `credited_too` is true.
         """
         body = self.parse_body(NewRefundSerializer)
         row = refunds.refund(
@@ -197,6 +198,7 @@ class PaymentsViewSet(ProjectViewSet):
             idempotency_key=request.headers.get("Idempotency-Key", ""),
             actor=self.actor,
             at=timezone.now(),
+            credited_too=body["credited_too"],
         )
         return Response(representation.refund(row), status=201)
 

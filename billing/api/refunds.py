@@ -14,7 +14,13 @@ from billing.api import repeats
 from billing.api.fields import IdField, StripeMetadataField, id_pattern
 from billing.selectors import refunds as stored
 from billing.services import refunds
-from common.api.serializers import MoneySerializer, StrictSerializer, UserIdField, WholeNumberField
+from common.api.serializers import (
+    FlagField,
+    MoneySerializer,
+    StrictSerializer,
+    UserIdField,
+    WholeNumberField,
+)
 from common.api.views import ProjectViewSet
 from common.money import MAX_AMOUNT
 from projects.scopes import Scope
@@ -49,6 +55,10 @@ class NewRefundSerializer(StrictSerializer):
     )
     reason = serializers.ChoiceField(choices=REASONS, required=False)
     metadata = StripeMetadataField(default=dict)
+    credited_too = FlagField(
+        default=False,
+        help_text="True: also what a change of plan has put on the customer's balance already.",
+    )
 
 
 class RefundFilterSerializer(StrictSerializer):

@@ -10,9 +10,10 @@ from datetime import datetime
 
 from django.db import transaction
 
-from billing.errors import NothingToRefund, RefundNotCancelable
+from billing.errors import CreditedToBalance, NothingToRefund, RefundNotCancelable
 from billing.models import Payment, Refund
 from billing.models.sync_object import Kind
+from billing.selectors import balance_credits
 from billing.selectors import refunds as stored
 from billing.services import intents, making, sync
 from billing.stripe import refunds
@@ -36,8 +37,12 @@ def refund(
     actor: str,
     at: datetime,
     note: str = "",
+    credited_too: bool = False,
 ) -> Refund:
     """Give ``amount`` minor units back, or all that is left.
+
+    What a change of plan has put on the customer's balance is not given back a second time, unless
+    it is ``credited_too``: raises CreditedToBalance.
 
     The same ``idempotency_key`` never gives back twice. ``note`` is an operator's reason for the
     audit trail. Raises Invalid for an amount that is not positive, NothingToRefund for more than
@@ -50,9 +55,12 @@ def refund(
         raise Invalid(f"A multiple of {step(payment.currency)} minor units.", field="amount")
     key = making.request_key(idempotency_key, "refund", payment.pk, amount, reason, metadata)
     asked = _Asked(amount, reason, metadata, key=key, is_named=bool(idempotency_key))
-    if _begun(payment, asked, at) is None and _lacks(payment, amount):
-        _read(payment, at)  # perhaps there is more than we have heard of
-        _check(payment, amount)
+    if _begun(payment, asked, at) is None:
+        if _lacks(payment, amount):
+            _read(payment, at)  # perhaps there is more than we have heard of
+            _check(payment, amount)
+        if not credited_too:
+            _check_balance(payment, amount)
     row = _begin(payment, asked, actor=actor, note=note, at=at)
     _make(row, payment, amount, at)
     return stored.get(project=payment.project, refund_id=row.pk)
@@ -103,6 +111,19 @@ class _Asked:
     metadata: dict[str, str]
     key: str
     is_named: bool
+
+
+def _check_balance(payment: Payment, amount: int | None) -> None:
+    """Raises CreditedToBalance for more than was neither refunded nor credited."""
+    credited = balance_credits.of_payment(payment)
+    left = max(refundable(payment) - credited, 0)
+    if credited and (amount is None or amount > left):
+        raise CreditedToBalance(
+            f"{credited} minor units of it were credited when the subscription changed. Refund at "
+            f"most {left}, or send credited_too.",
+            credited=credited,
+            refundable=left,
+        )
 
 
 def _begin(payment: Payment, asked: _Asked, *, actor: str, note: str, at: datetime) -> Refund:

@@ -11,6 +11,7 @@ from unfold.widgets import (
     UnfoldAdminSelectWidget,
     UnfoldAdminTextareaWidget,
     UnfoldAdminTextInputWidget,
+    UnfoldBooleanWidget,
 )
 
 Choices = Iterable[tuple[str, str]]
@@ -32,6 +33,11 @@ def secret(**kwargs: Any) -> forms.CharField:
 
 def choice(choices: Choices = (), **kwargs: Any) -> forms.ChoiceField:
     return forms.ChoiceField(choices=list(choices), widget=UnfoldAdminSelectWidget(), **kwargs)
+
+
+def flag(**kwargs: Any) -> forms.BooleanField:
+    """A box to tick; not ticked unless somebody does."""
+    return forms.BooleanField(required=False, widget=UnfoldBooleanWidget(), **kwargs)
 
 
 def many(choices: Choices = (), **kwargs: Any) -> forms.MultipleChoiceField:

@@ -71,6 +71,35 @@ def test_the_effect_is_shown_first(
     assert payment.refunds.count() == 1
 
 
+def test_money_that_a_downgrade_has_credited_is_asked_about(
+    shop: Shop, alice: StripeCustomer, monthly: Price, operator: Client, drain: Drain
+) -> None:
+    """Stripe would give it back a second time."""
+    smaller = shop.price(monthly.product, amount=900)
+    subscription = shop.subscribe(alice, monthly)
+    item = shop.stripe.v1.subscriptions.retrieve(subscription)["items"].data[0].id
+    shop.stripe.v1.subscriptions.update(
+        subscription,
+        {
+            "items": [{"id": item, "price": str(smaller.stripe_id)}],
+            "proration_behavior": "always_invoice",
+        },
+    )
+    drain()
+    payment = Payment.objects.for_project(shop.project).get()
+
+    seen = send(operator, address(payment))
+    assert "20.00 USD of it were credited when the subscription changed." in seen.content.decode()
+    refused = send(operator, address(payment), previewed=fingerprint(seen))
+    assert "2000 minor units of it were credited" in refused.content.decode()
+    assert payment.refunds.count() == 0
+
+    shown = send(operator, address(payment), credited_too="on")
+    done = send(operator, address(payment), previewed=fingerprint(shown), credited_too="on")
+    assert was_done(done), done.content
+    assert payment.refunds.get().amount == 2900
+
+
 @pytest.mark.parametrize("amount", ["0", "-1", "1e2", "9.9", "9.001", "all", "1,000", "0.00", "١"])
 def test_amounts_that_are_none(payment: Payment, operator: Client, amount: str) -> None:
     answer = send(operator, address(payment), amount=amount)

@@ -143,3 +143,21 @@ def test_a_prevented_dispute_is_lost_where_the_buyer_got_the_money(
     (shown,) = story.get("/disputes")["data"]
     assert (shown["status"], shown["outcome"]) == ("prevented", "won" if kept else "lost")
     assert story.get(f"/payments/{paid['id']}")["status"] == ("paid" if kept else "disputed")
+
+
+def test_what_a_downgrade_has_credited_is_not_refunded_unasked(story: Story) -> None:
+    small, large = story.sells("Small", 1000), story.sells("Large", 100_000)
+    story.buys(large)
+    (paid,) = story.get("/payments")["data"]
+    story.advance(days=15)
+    path = f"/subscriptions/alice/{large['product']}"
+    story.patch(path, {"price": small["id"], "when": "now"})
+    story.settle()
+    refunds = f"/payments/{paid['id']}/refunds"
+    for body in ({}, {"amount": 50_501}):
+        assert story.refused(story.api.post(refunds, body)) == (409, "credited-to-balance")
+    assert story.api.post(refunds).json()["credited"] == 49_500
+    story.post(refunds, {"amount": 50_500})
+    story.settle()
+    assert story.refused(story.api.post(refunds, {"amount": 1})) == (409, "credited-to-balance")
+    story.post(refunds, {"amount": 1, "credited_too": True})
