@@ -114,9 +114,9 @@ def until(holds: Callable[[], bool], what: str) -> None:
         time.sleep(0.1)
 
 
-def serves(web: str) -> bool:
+def serves(url: str, path: str = "/ready") -> bool:
     try:
-        return get(web, "/ready") == 200
+        return get(url, path) == 200
     except (OSError, http.client.HTTPException):
         return False
 
@@ -162,7 +162,7 @@ def test_stack_starts_again_what_is_killed(var: Path) -> None:
         for server in servers.both():
             os.kill(json.loads((servers.home / f"{server.name}.json").read_text())["pid"], 9)
         until(lambda: serves(web), "PostgreSQL")
-        until(lambda: get(sandbox, "/") == 200, "the sandbox")
+        until(lambda: serves(sandbox, "/"), "the sandbox")
         until(lambda: beat_after(web, killed), "Valkey, the worker and beat")
         assert stack.poll() is None
         stack.send_signal(signal.SIGTERM)
