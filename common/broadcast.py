@@ -73,6 +73,8 @@ def is_heard() -> bool:
     if listener is None or listener.url != settings.REDIS_URL:
         with _lock:
             if _listener is None or _listener.url != settings.REDIS_URL:
+                if _listener is not None:
+                    _listener.leave()
                 _listener = Listener(settings.REDIS_URL, channel())
                 _listener.start()
             listener = _listener
@@ -98,9 +100,13 @@ class Listener(threading.Thread):
         self._channel = channel
         self._stopped = threading.Event()
 
+    def leave(self) -> None:
+        """End soon, even if its server is configured again: two would hear each message twice."""
+        self._stopped.set()
+
     def stop(self) -> None:
         """Returns when nothing is read any more."""
-        self._stopped.set()
+        self.leave()
         self.join()
 
     def run(self) -> None:
@@ -125,6 +131,8 @@ class Listener(threading.Thread):
             silent = False
             while self._is_wanted():
                 heard = subscription.get_message(timeout=PATIENCE)
+                if self._stopped.is_set():
+                    return
                 if heard is not None:
                     silent = False
                     self._hear(heard)

@@ -1,25 +1,15 @@
 """Who listens hears what the others have changed; who has stopped keeps no copy, in silence."""
 
 import pytest
+from pytest_django import Settings
 
 from common import broadcast
 from common.redis import client
-from tests.listening import until
+from tests.listening import hear, until
 
 
 def say(what: str) -> None:
     client().publish(broadcast.channel(), broadcast.message("test", what))
-
-
-def say_until_heard(what: str, heard: list[str]) -> None:
-    """A message reaches those who listen at that moment, or nobody: it is said until it does."""
-
-    def is_heard() -> bool:
-        if broadcast.is_heard():
-            say(what)
-        return what in heard
-
-    until(is_heard)
 
 
 def test_heard_until_stopped_and_again_after(
@@ -28,13 +18,39 @@ def test_heard_until_stopped_and_again_after(
     heard, emptied = list[str](), list[bool]()
     topic = broadcast.Topic(drop=heard.append, drop_all=lambda: emptied.append(True))
     monkeypatch.setitem(broadcast._topics, "test", topic)
-    say_until_heard("ada", heard)
+    until(broadcast.is_heard)
+    say("ada")
+    until(lambda: heard == ["ada"])
 
     emptied.clear()
     broadcast.stop()
     say("bob")
 
     assert emptied == [True]
-    say_until_heard("eve", heard)
-    assert set(heard) == {"ada", "eve"}
+    until(broadcast.is_heard)
+    say("eve")
+    until(lambda: "eve" in heard)
+    assert heard == ["ada", "eve"]
     assert "broadcast_lost" not in caplog.text
+
+
+def test_a_server_that_is_configured_again_is_heard_once(
+    monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    """The first listener must not go on beside the one that has taken its place."""
+    heard = list[str]()
+    topic = broadcast.Topic(drop=heard.append, drop_all=lambda: None)
+    monkeypatch.setitem(broadcast._topics, "test", topic)
+    until(broadcast.is_heard)
+    here = settings.REDIS_URL
+    settings.REDIS_URL = "redis://127.0.0.1:9/0"
+    broadcast.is_heard()
+    settings.REDIS_URL = here
+
+    until(broadcast.is_heard)
+    say("ada")
+    say("end")
+    until(lambda: heard.count("end") >= 1)
+    hear()
+
+    assert heard == ["ada", "end"]
