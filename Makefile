@@ -5,16 +5,19 @@ PYTHON ?=
 IN_VENV := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test chaos bench up down lint format install requirements clean
+.PHONY: help demo test test-fast chaos bench up down lint format install requirements clean
 
 help: ## Explain the verbs.
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: install ## Play the whole main job on a running product, step by step, then stop it.
 	@$(IN_VENV) -m config.demo
 
 test: install ## Run what CI runs: style, types, layers, migrations, API schema, tests.
 	@$(IN_VENV) -m tests.suite
+
+test-fast: install ## For everyday work, in under 90 s: style, and tests without programs or Stripe.
+	@$(IN_VENV) -m tests.suite --fast
 
 chaos: install ## Kill workers in thousands of histories, then remove each guard: a test must notice.
 	@TOLLGATE_HISTORIES=$(or $(HISTORIES),5000) .venv/bin/pytest tests/chaos -n 2 --dist worksteal -q

@@ -3,22 +3,18 @@
 from celery import shared_task
 from django.utils import timezone
 
-from billing.services import (
-    carts,
-    coupon_coverage,
-    customer_copies,
-    default_methods,
-    forwarding,
-    intent_history,
-    intents,
-    key_permissions,
-    payment_expiry,
-    reconciliation,
-    rollout_work,
-    stripe_accounts,
-    sync,
-    trials,
-)
+from billing.accounts import key_permissions
+from billing.accounts import service as stripe_accounts
+from billing.catalog import coupon_coverage
+from billing.checkout import carts
+from billing.customers import stripe_copies as customer_copies
+from billing.operations import reconciliation
+from billing.operations import usage_reports as forwarding
+from billing.outbound import intent_history, intents
+from billing.payments import expiry as payment_expiry
+from billing.rollouts import worker as rollout_work
+from billing.subscriptions import default_methods, trials
+from billing.sync import service as sync
 from common import fair_queue
 
 

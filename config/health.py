@@ -20,9 +20,11 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from billing.selectors import back_offs, intents, missing_objects, stripe_accounts
-from billing.selectors.back_offs import Trouble
-from billing.selectors.intents import Undecided
+from billing.accounts.selectors import stripe_accounts
+from billing.outbound import selectors as intents
+from billing.outbound.selectors import Undecided
+from billing.sync.selectors import back_offs, missing_objects
+from billing.sync.selectors.back_offs import Trouble
 from common import fair_queue, heartbeats, redis
 from common.fair_queue import Waiting
 from common.times import rfc3339

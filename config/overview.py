@@ -10,8 +10,8 @@ from django.db.models.functions import TruncHour
 
 from billing.models import Payment, Refund, Subscription, SyncObject
 from billing.models.subscription import SubscriptionStatus
-from billing.selectors import intents
-from billing.selectors.sync_objects import IN_STATE
+from billing.outbound import selectors as intents
+from billing.sync.selectors.sync_objects import IN_STATE
 from common import heartbeats
 from common.money import Money
 from config.chore_runs import chore_runs

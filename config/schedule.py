@@ -32,6 +32,7 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     "write down which carts are over": _every(300, "billing.close_carts"),
     "limit coupons of shared accounts to their projects": _every(3600, "billing.confine_coupons"),
     "look for events that never arrived": _every(600, "webhooks.catch_up"),
+    "fetch reports of lost use": _every(60, "webhooks.fetch_error_reports"),
     "forget what came late of erased customers": _every(600, "webhooks.forget_erased"),
     "compare with Stripe, a while of the night's pass": _every(60, "billing.reconcile"),
     "make tables for records of use": _every(3600, "usage.make_partitions"),

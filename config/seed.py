@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from billing.catalog import service as catalog
+from billing.catalog.product_features import Entitlement
 from billing.models import Price, Product
-from billing.services import catalog
-from billing.services.product_features import Entitlement
 from common.money import Money
 from entitlements.models import Feature
 from entitlements.models.feature import FeatureKind

@@ -35,6 +35,7 @@ GROUPS: list[tuple[str, list[tuple[str, str, str]]]] = [
             ("Payments", "payments", "billing.payment"),
             ("Refunds", "undo", "billing.refund"),
             ("Disputes", "gavel", "billing.dispute"),
+            ("Fraud warnings", "report", "billing.earlyfraudwarning"),
             ("Subscriptions", "autorenew", "billing.subscription"),
             ("Invoices", "receipt_long", "billing.invoice"),
         ],

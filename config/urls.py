@@ -15,7 +15,7 @@ urlpatterns = [
     path(".well-known/jwks.json", jwks.keys),
     path("admin/", admin.site.urls),
     path("api/v1/", include("projects.api.urls")),
-    path("api/v1/", include("billing.api.urls")),
+    path("api/v1/", include("billing.urls")),
     path("api/v1/", include("entitlements.api.urls")),
     path("api/v1/", include("usage.api.urls")),
     path("api/v1/", include("webhooks.api.urls")),

@@ -273,7 +273,7 @@ def _entry(answer: Answer, *, rules: int, at: datetime) -> Entry:
 
 
 def _until(decision: Decision, at: datetime, *, longest: timedelta) -> datetime:
-    return min(at + longest, decision.valid_until or at + longest)
+    return min(at + longest, decision.keepable_until or at + longest)
 
 
 def _number(reply: Any) -> int | None:

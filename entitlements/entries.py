@@ -12,7 +12,7 @@ from hmac import compare_digest
 
 from django.conf import settings
 
-SCHEMA = b"entitlements/2"
+SCHEMA = b"entitlements/3"
 """Changed when the shape of an entry changes: older ones become misses."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -129,7 +129,7 @@ def _metering(decision: Decision, figures: Figures, at: datetime) -> Iterable[St
         "meter": decision.metering.meter_id,
         "period": decision.metering.period.unit.value,
         "starts_at": window.starts_at,
-        "resets_at": window.resets_at,
+        "resets_at": decision.metering.period.resets_at(at),
         "limit": decision.limit,
         "used": figures.used,
         "reserved": figures.reserved,

@@ -1,7 +1,7 @@
 """From where one looks at what somebody may do: at which moment, and with what assumed."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from entitlements.resolution import Fact
@@ -22,6 +22,18 @@ class Outlook:
     def known_by(self) -> datetime | None:
         """What came later does not count; None for all that is known."""
         return self.at if self.at < self.now else None
+
+    def expected(self, facts: Iterable[Fact]) -> list[Fact]:
+        """The facts as they count from here: of the future it is taken that periods will be paid
+        whose renewal has not come yet."""
+        if self.at <= self.now:
+            return list(facts)
+        return [
+            replace(fact, paid_until=None)
+            if fact.paid_until is not None and self.now < fact.paid_until
+            else fact
+            for fact in facts
+        ]
 
 
 def present(now: datetime) -> Outlook:

@@ -15,7 +15,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from entitlements import merging
+from entitlements import anchoring, merging
 from entitlements.kinds import KINDS, MOST_GENEROUS, Value
 from usage.periods import Period, Unit
 
@@ -74,6 +74,8 @@ class Fact:
     """The day and time on which its periods begin; None: as it starts."""
     part: str = ""
     """Of two things that one source gives, such as two products, which."""
+    paid_until: datetime | None = None
+    """Its anchored periods begin before this moment, as nothing later is paid; None: whenever."""
 
     @property
     def source(self) -> Source:
@@ -125,6 +127,8 @@ class Decision:
     sources: tuple[Source, ...] = ()
     metering: Metering | None = field(default=None, compare=False)
     """Not shown. What has to be counted before the answer is whole; see :func:`measured`."""
+    metering_until: datetime | None = field(default=None, compare=False)
+    """Not shown. When another window has to be counted although no fact begins or ends."""
     is_priced: bool = field(default=False, compare=False)
     """Not shown. Whether the answer is whole only with the balance; see :func:`priced`."""
 
@@ -132,6 +136,12 @@ class Decision:
     def is_whole(self) -> bool:
         """Whether facts alone say everything: nothing is counted and no credits are needed."""
         return self.metering is None and not self.is_priced
+
+    @property
+    def keepable_until(self) -> datetime | None:
+        """Until when a copy of the answer is certain: ``valid_until``, or what is counted for it
+        changes before."""
+        return _sooner(self.valid_until, self.metering_until)
 
 
 class Figures(NamedTuple):
@@ -189,7 +199,7 @@ def measured(decision: Decision, *, used: int, reserved: int, at: datetime) -> D
     set aside. At the limit it is no, until the period is over. Others stay as they are."""
     if decision.metering is None:
         return decision
-    window = decision.metering.period.window(at)
+    resets_at = decision.metering.period.resets_at(at)
     left = None if decision.limit is None else max(decision.limit - used - reserved, 0)
     is_spent = decision.allowed and left == 0
     return replace(
@@ -198,8 +208,8 @@ def measured(decision: Decision, *, used: int, reserved: int, at: datetime) -> D
         reason=Reason.LIMIT_REACHED if is_spent else decision.reason,
         used=used,
         remaining=left,
-        resets_at=window.resets_at,
-        valid_until=_sooner(decision.valid_until, window.resets_at),
+        resets_at=resets_at,
+        valid_until=_sooner(decision.valid_until, resets_at),
     )
 
 
@@ -230,6 +240,7 @@ def _decide(
     else:
         value, deciding = merging.merged(merging.offers(holding, kind), definition)
         reason = _first(deciding, ALLOWING) if kind.allows(value) else Reason.NOT_ENTITLED
+    metering, metering_until = _metering(definition, () if denials else deciding, at)
     return Decision(
         feature=definition.code,
         allowed=kind.allows(value),
@@ -239,24 +250,25 @@ def _decide(
         valid_until=_next_change(about, at),
         version=version,
         sources=tuple(sorted({fact.source for fact in deciding})),
-        metering=_metering(definition, () if denials else deciding),
+        metering=metering,
+        metering_until=metering_until,
         is_priced=definition.kind == "credits",
     )
 
 
-def _metering(definition: Definition, deciding: Sequence[Fact]) -> Metering | None:
-    """None also where periods would begin as a source says and there is none."""
+def _metering(
+    definition: Definition, deciding: Sequence[Fact], at: datetime
+) -> tuple[Metering | None, datetime | None]:
+    """What is counted, and until when; nothing also where periods would begin as a source says and
+    there is none."""
     if definition.meter_id is None or definition.period is None:
-        return None
+        return None, None
     if not definition.is_anchored:
-        return Metering(definition.meter_id, Period(definition.period))
+        return Metering(definition.meter_id, Period(definition.period)), None
     if not deciding:
-        return None
-    first = min(map(merging.order, deciding))
-    anchors = [
-        fact.anchored_at or fact.starts_at for fact in deciding if merging.order(fact) == first
-    ]
-    return Metering(definition.meter_id, Period(definition.period, min(anchors)))
+        return None, None
+    period, until = anchoring.period(deciding, definition, at=at)
+    return Metering(definition.meter_id, period), until
 
 
 def _first(deciding: Sequence[Fact], order: Sequence[Reason]) -> Reason:

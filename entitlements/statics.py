@@ -1,5 +1,6 @@
 """What facts alone say about a counted or priced feature, as bytes and back."""
 
+from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -9,7 +10,7 @@ import orjson
 from entitlements import representation
 from entitlements.resolution import Decision, Metering, Reason, Source
 from entitlements.selectors.figures import Answer
-from usage.periods import Period, Unit
+from usage.periods import Period
 
 
 def encoded(answer: Answer) -> bytes:
@@ -20,7 +21,8 @@ def encoded(answer: Answer) -> bytes:
             "customer": answer.customer_id,
             "decision": representation.decision(answer.decision),
             "metering": metering
-            and [metering.meter_id, metering.period.unit, metering.period.anchor],
+            and [metering.meter_id, metering.period.text, metering.period.anchor],
+            "metering_until": answer.decision.metering_until,
             "is_priced": answer.decision.is_priced,
         }
     )
@@ -41,6 +43,7 @@ def decoded(text: bytes) -> Answer:
         version=shown["version"],
         sources=tuple(Source(each["type"], each["id"]) for each in shown["sources"]),
         metering=_metering(said["metering"]),
+        metering_until=_moment(said["metering_until"]),
         is_priced=said["is_priced"],
     )
     return Answer(said["customer"], decision)
@@ -49,8 +52,8 @@ def decoded(text: bytes) -> Answer:
 def _metering(said: list[Any] | None) -> Metering | None:
     if said is None:
         return None
-    meter_id, unit, anchor = said
-    return Metering(meter_id, Period(Unit(unit), _moment(anchor)))
+    meter_id, text, anchor = said
+    return Metering(meter_id, replace(Period.of_text(text), anchor=_moment(anchor)))
 
 
 def _moment(text: str | None) -> datetime | None:

@@ -49,7 +49,7 @@ def keep(
         return
     if len(_held) >= MOST:
         _held.clear()
-    until = min(at + LONGEST, decision.valid_until or at + LONGEST)
+    until = min(at + LONGEST, decision.keepable_until or at + LONGEST)
     _held[project_id, question] = _Kept(answer, rules, at, until)
 
 

@@ -64,7 +64,10 @@ def merge(definition: Definition, offers: Sequence[Fact], static: Decision) -> s
 
 def metering(decision: Decision, figures: Figures) -> str:
     left = "" if decision.remaining is None else f", {decision.remaining} left"
-    return f"{figures.used} used, {figures.reserved} set aside{left}."
+    said = f"{figures.used} used, {figures.reserved} set aside{left}."
+    if decision.metering is None or decision.metering.period.extended_from is None:
+        return said
+    return f"{said} The last paid period goes on until the next one is paid."
 
 
 def credits(decision: Decision, figures: Figures) -> str:
@@ -111,11 +114,17 @@ def _refusal(
     if decision.reason is Reason.LIMIT_REACHED:
         again = decision.resets_at
         return f"all {decision.limit} of {name} are used or set aside" + (
-            f" until the next period begins on {rfc3339(again)}" if again else ""
+            f" until the next period begins on {rfc3339(again)}" if again else _unpaid(decision)
         )
     if decision.sources:
         return f"{name} comes to {_value(decision)} with {named}"
     return f"nothing gives {name} now{_around(facts, at)}"
+
+
+def _unpaid(decision: Decision) -> str:
+    metering = decision.metering
+    is_extended = metering is not None and metering.period.extended_from is not None
+    return " until the next period is paid" if is_extended else ""
 
 
 def _around(facts: Sequence[Fact], at: datetime) -> str:

@@ -20,6 +20,7 @@ class EventType(models.TextChoices):
     PAYMENT_REFUND_FAILED = "payment.refund_failed"
     PAYMENT_DISPUTED = "payment.disputed"
     PAYMENT_DISPUTE_CLOSED = "payment.dispute_closed"
+    PAYMENT_FRAUD_WARNING = "payment.fraud_warning"
     SUBSCRIPTION_CREATED = "subscription.created"
     SUBSCRIPTION_UPDATED = "subscription.updated"
     SUBSCRIPTION_RENEWED = "subscription.renewed"

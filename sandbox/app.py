@@ -41,7 +41,7 @@ class Application:
         return response(environ, start_response)
 
     def _respond(self, request: Request) -> Response:
-        if request.path.startswith("/v1/"):
+        if request.path.startswith(("/v1/", "/v2/")):
             return self._stripe(request)
         if request.path.startswith("/_sandbox/"):
             return self._controls.respond(request)

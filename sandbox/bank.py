@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sandbox import buyer, disputes
+from sandbox import buyer, disputes, fraud_warnings
 from sandbox.errors import invalid
 from sandbox.objects import Object, copy
 from sandbox.resources import charges, refunds
@@ -35,6 +35,16 @@ def dispute(
         charge = _charge(tx, kind, payment)
         opened = disputes.open_for(tx, charge, reason=reason, amount=amount, inquiry=inquiry)
         shown: Object = copy(opened)
+        return shown
+
+
+def warn(world: World, payment: str, *, fraud_type: str = "misc") -> Object:
+    """The card's issuer calls the payment fraudulent; no money moves."""
+    kind = "payment_intent" if payment.startswith("pi_") else "charge"
+    with buyer.at(world, kind, payment) as tx:
+        shown: Object = copy(
+            fraud_warnings.warn(tx, _charge(tx, kind, payment), fraud_type=fraud_type)
+        )
         return shown
 
 

@@ -18,6 +18,8 @@ class Authentication(StrEnum):
     UNLESS_SET_UP = "unless_set_up"
     ON_SESSION_ONLY = "on_session_only"
     """Already set up: off-session payments pass, on-session payments ask."""
+    WHEN_REQUESTED = "when_requested"
+    """Enrolled, and asks only where ``request_three_d_secure`` says so."""
 
 
 class RefundOutcome(StrEnum):
@@ -90,6 +92,8 @@ class Card:
     attachable: bool = True
     authentication: Authentication = Authentication.NEVER
     refund: RefundOutcome = RefundOutcome.SUCCEEDS
+    is_warned_of: bool = False
+    """Whether its issuer calls a payment fraudulent as soon as it succeeded."""
     complaint: Complaint | None = None
     """How a payment is disputed a while after it succeeded."""
 
@@ -133,6 +137,11 @@ CARDS = (
         authentication=Authentication.UNLESS_SET_UP,
     ),
     Card(
+        "4000000000003055",
+        ("pm_card_threeDSecureOptional",),
+        authentication=Authentication.WHEN_REQUESTED,
+    ),
+    Card(
         "4000002760003184",
         ("pm_card_authenticationRequired",),
         authentication=Authentication.ALWAYS,
@@ -159,9 +168,9 @@ CARDS = (
         decline=GENERIC,
         authentication=Authentication.ALWAYS,
     ),
-    Card("4000000000003055", ("pm_card_threeDSecureOptional",)),
     Card("4000000000007726", ("pm_card_pendingRefund",), refund=RefundOutcome.SUCCEEDS_LATER),
     Card("4000000000005126", ("pm_card_refundFail",), refund=RefundOutcome.FAILS_LATER),
+    Card("4000000000005423", ("pm_card_createIssuerFraudRecord",), is_warned_of=True),
     Card("4000000000000259", ("pm_card_createDispute",), complaint=Complaint.FRAUDULENT),
     Card(
         "4000000000002685",

@@ -145,10 +145,17 @@ def redeliver(world: World, data: Data, id: str) -> Any:
 
 @control("POST", "/endpoints")
 def register_endpoint(world: World, data: Data) -> Any:
-    """``{"url": …, "secret": "whsec_…", "name": …}``: made once per name (the URL, if none)."""
+    """``{"url": …, "secret": "whsec_…", "name": …}``: made once per name (the URL, if none).
+
+    ``"thin": true`` makes a destination for thin events.
+    """
     with world.transaction(account_of(world, data)) as tx:
         return webhook_endpoints.register(
-            tx, url=data["url"], secret=data["secret"], name=data.get("name")
+            tx,
+            url=data["url"],
+            secret=data["secret"],
+            name=data.get("name"),
+            thin=flag(data.get("thin", False)),
         )
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sandbox import accounts, signing
+from sandbox import accounts, signing, thin_events
 from sandbox.events import PENDING, queue
 from sandbox.objects import Object, copy
 from sandbox.resources import webhook_endpoints
@@ -56,8 +56,13 @@ class Mode:
 
 def redeliver(tx: Transaction, event_id: str) -> int:
     """Send an event once more to every enabled endpoint; returns to how many."""
-    event = tx.path_object("event", event_id)
-    enabled = tx.all("webhook_endpoint", lambda endpoint: endpoint.get("status") == "enabled")
+    event = _event(tx, event_id) or tx.path_object("event", event_id)
+    is_thin = event["object"] == thin_events.KIND
+    enabled = [
+        endpoint
+        for endpoint in tx.all("webhook_endpoint", lambda each: each.get("status") == "enabled")
+        if thin_events.is_destination(tx, endpoint) == is_thin
+    ]
     for endpoint in enabled:
         queue(tx, event, endpoint)
     return len(enabled)
@@ -126,7 +131,7 @@ def attempt(world: World, delivery: Object, sink: Sink) -> Attempt | None:
     """POST one delivery and note the outcome. None if its endpoint or event is gone."""
     account = delivery["account"]
     with world.transaction(account) as tx:
-        event = tx.get("event", delivery["event"])
+        event = _event(tx, delivery["event"])
         endpoint = tx.get("webhook_endpoint", delivery["endpoint"])
         if not event or not endpoint or endpoint.get("status") != "enabled":
             _finish(tx, delivery["id"], "canceled")
@@ -139,6 +144,10 @@ def attempt(world: World, delivery: Object, sink: Sink) -> Attempt | None:
     with world.transaction(account) as tx:
         _note(tx, outcome, endpoint["id"], error)
     return outcome
+
+
+def _event(tx: Transaction, id: str) -> Object | None:
+    return tx.get("event", id) or tx.get(thin_events.KIND, id)
 
 
 def _post(

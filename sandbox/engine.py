@@ -9,9 +9,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sandbox import accounts, debits, disputes, own_time, payments
-from sandbox.billing import beginning, cycle, ending, held, scheduling
-from sandbox.billing.periods import HOUR
+from sandbox import accounts, debits, disputes, metering, own_time, payments
+from sandbox.billing import (
+    beginning,
+    cycle,
+    ending,
+    held,
+    invoicing,
+    scheduling,
+    settings,
+    standing,
+)
+from sandbox.billing.periods import DAY, HOUR
 from sandbox.checkout import expiry
 from sandbox.objects import Object
 from sandbox.resources import clocks, coupons, promotion_codes, refunds
@@ -218,6 +227,25 @@ def _finalizes(tx: Transaction, invoice: Object) -> int | None:
     return invoice["automatically_finalizes_at"] if invoice.get("status") == "draft" else None
 
 
+def _falls_due(tx: Transaction, invoice: Object) -> int | None:
+    if invoice.get("status") != "open" or not invoice["due_date"]:
+        return None
+    subscription = invoicing.subscription_of(tx, invoice)
+    falls_due = standing.falls_due(subscription, invoice, "active")
+    return int(invoice["due_date"]) if falls_due else None
+
+
+def _overdue_ends(tx: Transaction, invoice: Object) -> int | None:
+    if invoice.get("status") != "open" or not invoice["due_date"]:
+        return None
+    saved = settings.read(tx)
+    subscription = invoicing.subscription_of(tx, invoice)
+    if saved["after_overdue"] == "leave_past_due":
+        return None
+    is_overdue = standing.falls_due(subscription, invoice, "past_due")
+    return int(invoice["due_date"]) + saved["overdue_days"] * DAY if is_overdue else None
+
+
 def _retried(tx: Transaction, invoice: Object) -> int | None:
     return invoice["next_payment_attempt"] if invoice.get("status") == "open" else None
 
@@ -229,6 +257,7 @@ DUTIES = (
     Duty(debits.ANSWER, _debit_answered, payments.conclude),
     Duty(disputes.PLAN, _dispute_opens, disputes.open_planned),
     Duty(disputes.KIND, _dispute_runs_out, disputes.run_out),
+    Duty(metering.EVENT, metering.report_due, metering.report),
     Duty("coupon", _coupon_expires, coupons.expire),
     Duty("promotion_code", _code_expires, promotion_codes.expire),
     Duty("subscription", _incomplete_expires, ending.expire),
@@ -241,5 +270,7 @@ DUTIES = (
     Duty("subscription", _renews, cycle.renew),
     Duty("invoice", _finalizes, cycle.finalize),
     Duty("invoice", _retried, cycle.retry),
+    Duty("invoice", _falls_due, standing.become_past_due),
+    Duty("invoice", _overdue_ends, standing.give_up_overdue),
 )
 """In this order within one second: an end comes before a renewal, a renewal before its payment."""

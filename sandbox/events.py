@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sandbox import API_VERSION
+from sandbox import API_VERSION, thin_events
 from sandbox.objects import Object, copy
 
 if TYPE_CHECKING:
@@ -19,6 +19,8 @@ def record(tx: Transaction, type: str, body: Object, *, previous: Object | None 
     if previous is not None:
         data["previous_attributes"] = previous
     endpoints = tx.all("webhook_endpoint", lambda endpoint: _wants(endpoint, type))
+    thin = [each for each in endpoints if thin_events.is_destination(tx, each)]
+    endpoints = [each for each in endpoints if each not in thin]
     event: Object = {
         "id": tx.new_id("evt"),
         "object": "event",
@@ -33,7 +35,22 @@ def record(tx: Transaction, type: str, body: Object, *, previous: Object | None 
     tx.insert(event)
     for endpoint in endpoints:
         queue(tx, event, endpoint)
+    if thin:
+        _send_thin(tx, thin_events.build(tx, f"v1.{type}", body), thin)
     return event
+
+
+def record_thin(tx: Transaction, type: str, subject: Object, data: Object) -> Object:
+    """An event that there is in thin form only."""
+    event = thin_events.build(tx, type, subject, data)
+    wanting = tx.all("webhook_endpoint", lambda endpoint: _wants(endpoint, type))
+    _send_thin(tx, event, [each for each in wanting if thin_events.is_destination(tx, each)])
+    return event
+
+
+def _send_thin(tx: Transaction, event: Object, destinations: list[Object]) -> None:
+    for endpoint in destinations:
+        queue(tx, event, endpoint)
 
 
 def queue(tx: Transaction, event: Object, endpoint: Object) -> Object:

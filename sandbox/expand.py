@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import typing
+from collections.abc import Collection
 from importlib import import_module
 from typing import Any
 
@@ -21,6 +22,8 @@ from sandbox.transaction import Transaction
 
 MAX_DEPTH = 4
 """Names in a path. The ``data`` that begins a list's paths is one of them."""
+HIDDEN = {"billing_portal.configuration": ("features", "subscription_update", "products")}
+"""What is absent unless expanded, deeper in an object: its path."""
 Includables = dict[tuple[str, str], Include]
 
 
@@ -34,6 +37,7 @@ def expand(
     """A copy of the answer with each path expanded. Raises 400 for a path that cannot be, and 403
     for an object that the key may not read."""
     answer: Object = copy(body)
+    _hide(answer, {tuple(path.removeprefix("data.").split(".")) for path in paths})
     for path in sorted(paths, key=len):
         names = path.split(".")
         if len(names) > MAX_DEPTH:
@@ -45,11 +49,20 @@ def expand(
     return answer
 
 
+def _hide(answer: Object, shown: Collection[tuple[str, ...]]) -> None:
+    for each in answer["data"] if answer.get("object") == "list" else [answer]:
+        path = HIDDEN.get(each.get("object", ""))
+        if path and path not in shown:
+            *parents, name = path
+            functools.reduce(dict.__getitem__, parents, each).pop(name)
+
+
 class _Expansion:
     def __init__(
         self, tx: Transaction, path: str, includables: Includables, permissions: Permissions
     ) -> None:
         self.tx, self.path, self.includables = tx, path, includables
+        self.is_hidden = tuple(path.removeprefix("data.").split(".")) in HIDDEN.values()
         self.permissions = permissions
 
     def visit(self, body: Object, names: list[str], *, cls: type | None) -> None:
@@ -63,7 +76,7 @@ class _Expansion:
             body[name] = copy(self.includables[body_key](self.tx, body))
         elif name in body and _is_expandable(cls, name):
             body[name] = self._resolve(body[name])
-        elif not (rest and name in body):
+        elif not (name in body and (rest or self.is_hidden)):
             raise self._refusal()
         if rest:
             self._descend(body[name], rest, _field_class(cls, name))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from sandbox.objects import Object
+from sandbox.errors import refuse_unsupported
+from sandbox.objects import Object, Params
 from sandbox.transaction import Transaction
 
 OWNER = "_payment_owner"
@@ -57,7 +58,7 @@ def build(
         "on_behalf_of": None,
         "payment_method": None,
         "payment_method_configuration_details": None,
-        "payment_method_options": {"card": _card_options()},
+        "payment_method_options": {"card": card_options()},
         "payment_method_types": ["card"],
         "processing": None,
         "receipt_email": None,
@@ -74,10 +75,25 @@ def build(
     }
 
 
-def _card_options() -> Object:
+def choose_options(intent: Object, params: Params) -> None:
+    """Take over the ``payment_method_options`` that were sent. Raises 400 for what is not done."""
+    sent = params.get("payment_method_options") or {}
+    refuse_unsupported(sent, *(set(sent) - {"card"}))
+    card = sent.get("card") or {}
+    refuse_unsupported(card, *(set(card) - {"request_three_d_secure"}))
+    intent["payment_method_options"]["card"] |= card
+
+
+def requests_authentication(intent: Object) -> bool:
+    """Whether 3-D Secure is asked for although the bank would not insist on it."""
+    wanted = intent["payment_method_options"]["card"]["request_three_d_secure"]
+    return wanted in ("any", "challenge")
+
+
+def card_options(authentication: str = "automatic") -> Object:
     return {
         "installments": None,
         "mandate_options": None,
         "network": None,
-        "request_three_d_secure": "automatic",
+        "request_three_d_secure": authentication,
     }

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from sandbox import events
 from sandbox.errors import StripeFailure, invalid
 from sandbox.objects import Object
 from sandbox.transaction import Transaction
@@ -15,6 +16,13 @@ from sandbox.transaction import Transaction
 METER = "billing.meter"
 EVENT = "_meter_event"
 """Kept under its identifier; one that was forgotten as an identifier, under an id of its own."""
+REPORT = "v1.billing.meter.error_report_triggered"
+REPORTED_AFTER = 3600
+"""Seconds after which Stripe reports an event that does not count, with others of its meter."""
+SAMPLES = 5
+"""Events that a report names of each kind of error; it counts all of them."""
+UNKNOWN_CUSTOMER = "meter_event_customer_not_found"
+ERROR_MESSAGES = {UNKNOWN_CUSTOMER: "No customer was found for the meter event."}
 AGGREGATED_AFTER = 60
 """Seconds after which an event counts."""
 UNIQUE_FOR = 24 * 3600
@@ -85,3 +93,33 @@ def used(tx: Transaction, meter: str, customer: str, start: int, end: int) -> De
         latest = max(events, key=lambda event: int(event["timestamp"]), default=None)
         return Decimal(latest["value"]) if latest else Decimal(0)
     return sum((Decimal(event["value"]) for event in events), Decimal(0))
+
+
+def report_due(tx: Transaction, event: Object) -> int | None:
+    """When the event is reported, if it does not count and has not been."""
+    waits = event["error"] and not event["canceled"] and not event.get("reported")
+    return int(event["created"]) + REPORTED_AFTER if waits else None
+
+
+def report(tx: Transaction, event: Object) -> None:
+    """Report what does not count of the event's meter until now: a thin event."""
+    found = tx.all(
+        EVENT, lambda each: each["meter"] == event["meter"] and report_due(tx, each) is not None
+    )
+    by_code: dict[str, list[Object]] = {}
+    for each in found:
+        each["reported"] = True
+        by_code.setdefault(each["error"], []).append(each)
+    meter = tx.param_object(METER, event["meter"], param="meter")
+    kinds = [_errors(code, each) for code, each in by_code.items()]
+    reason = {"error_count": len(found), "error_types": kinds}
+    summary = f"There {'is' if len(found) == 1 else 'are'} {len(found)} invalid event(s)"
+    events.record_thin(tx, REPORT, meter, {"developer_message_summary": summary, "reason": reason})
+
+
+def _errors(code: str, found: list[Object]) -> Object:
+    samples = [
+        {"error_message": ERROR_MESSAGES[code], "request": {"identifier": each["id"]}}
+        for each in found[:SAMPLES]
+    ]
+    return {"code": code, "error_count": len(found), "sample_errors": samples}

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from sandbox import cards, debits, disputes, intents
+from sandbox import cards, debits, disputes, fraud_warnings, intents
 from sandbox.bank_accounts import BankAccount
 from sandbox.cards import Authentication, Card, Decline
 from sandbox.errors import DOCS, StripeFailure, invalid
@@ -76,7 +76,7 @@ def attempt(
     if isinstance(card, BankAccount):
         debits.check(intent, card)
         debits.start(tx, intent, method, card)
-    elif not _must_authenticate(tx, card, method, off_session=off_session):
+    elif not _must_authenticate(tx, intent, card, method, off_session=off_session):
         _ask_bank(tx, intent, method, card.decline)
     elif off_session:
         _ask_bank(tx, intent, method, cards.DECLINES["authentication_required"])
@@ -186,7 +186,9 @@ def _check_allowed(intent: Object, type: str) -> None:
         )
 
 
-def _must_authenticate(tx: Transaction, card: Card, method: Object, *, off_session: bool) -> bool:
+def _must_authenticate(
+    tx: Transaction, intent: Object, card: Card, method: Object, *, off_session: bool
+) -> bool:
     match card.authentication:
         case Authentication.ALWAYS:
             return True
@@ -194,6 +196,8 @@ def _must_authenticate(tx: Transaction, card: Card, method: Object, *, off_sessi
             return not off_session
         case Authentication.UNLESS_SET_UP:
             return not payment_methods.is_set_up(tx, method)
+        case Authentication.WHEN_REQUESTED:
+            return not off_session and intents.requests_authentication(intent)
     return False
 
 
@@ -253,6 +257,8 @@ def _succeed(tx: Transaction, intent: Object, method: Object, made: Object) -> N
     if made["balance_transaction"] is None:
         with tx.updating(made, "charge.updated"):
             charges.settle(tx, made)
+    if getattr(payment_methods.card_of(tx, method), "is_warned_of", False):
+        fraud_warnings.warn(tx, made)
 
 
 def _tell_owner(tx: Transaction, intent: Object) -> None:

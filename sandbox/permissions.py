@@ -14,6 +14,8 @@ RESOURCES = {
     "account": "connected_account",
     "accounts": "connected_account",
     "balance_transactions": "balance_transaction_source",
+    "billing/credit_balance_transactions": "billing_credit_grant",
+    "billing/credit_grants": "billing_credit_grant",
     "billing/meter_event_adjustments": "billing_meter_event",
     "billing/meter_events": "billing_meter_event",
     "billing/meters": "billing_meter",
@@ -33,6 +35,7 @@ RESOURCES = {
     "prices": "plan",
     "products": "product",
     "promotion_codes": "promotion_code",
+    "radar/early_fraud_warnings": "charge",
     "refunds": "charge",
     "setup_intents": "setup_intent",
     "subscription_items": "subscription",
@@ -46,6 +49,7 @@ RESOURCES = {
 KINDS = {
     "balance_transaction": "balance_transaction_source",
     "price": "plan",
+    "radar.early_fraud_warning": "charge",
     "refund": "charge",
     "checkout.session": "checkout_session",
     "billing_portal.configuration": "customer_portal",
@@ -111,7 +115,7 @@ def _with_implied(granted: Iterable[str]) -> set[str]:
 
 
 def _of_path(path: str) -> str:
-    names = path.removeprefix("/v1/").split("/")
+    names = path.removeprefix("/v1/").removeprefix("/v2/core/").split("/")
     if names[0] == "customers" and names[2:3] == ["payment_methods"]:
         return "payment_method"
     return RESOURCES.get("/".join(names[:2])) or RESOURCES[names[0]]

@@ -83,23 +83,30 @@ def _start(config: pytest.Config) -> None:
     if not (needs_database or needs_redis):
         return
     started = time.perf_counter()
-    sweep()
-    home = new_home()
-    is_migrated = needs_database and template_cache.restore(home)
-    servers = Servers(home, durable=False)
+    servers, is_migrated = start()
     config.stash[_servers] = servers
     config.add_cleanup(servers.leave)
-    servers.join()
     database_url, redis_url = servers.urls()
     if needs_redis:
         os.environ["REDIS_URL"] = redis_url
     if needs_database:
         os.environ["DATABASE_URL"] = database_url
         if not is_migrated:
-            _migrate_template(servers)
+            migrate_template(servers)
+            os.environ["DATABASE_URL"] = servers.postgres.url()
         os.environ["TEST_TEMPLATE"] = TEMPLATE
     seconds = time.perf_counter() - started
     config.stash[_header] = f"services: PostgreSQL and Valkey, migrated in {seconds:.1f} s"
+
+
+def start() -> tuple[Servers, bool]:
+    """New servers, joined; and whether their template database is migrated already."""
+    sweep()
+    home = new_home()
+    is_migrated = template_cache.restore(home)
+    servers = Servers(home, durable=False)
+    servers.join()
+    return servers, is_migrated
 
 
 def new_home() -> Path:
@@ -121,12 +128,18 @@ def sweep() -> None:
                 abandoned.discard()
 
 
-def _migrate_template(servers: Servers) -> None:
+def migrate_template(servers: Servers) -> None:
+    """Make the template database and keep a copy for later runs; the port may change."""
     servers.postgres.create(TEMPLATE)
     run = subprocess.run(
         [sys.executable, "manage.py", "migrate", "--verbosity=0"],
         cwd=ROOT,
-        env={**os.environ, "DATABASE_URL": servers.postgres.url(TEMPLATE)},
+        env={
+            **os.environ,
+            "DJANGO_SETTINGS_MODULE": NOWHERE["DJANGO_SETTINGS_MODULE"],
+            "DATABASE_URL": servers.postgres.url(TEMPLATE),
+            "REDIS_URL": servers.valkey.url(),
+        },
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -145,4 +158,3 @@ def _keep_template(servers: Servers) -> None:
     postgres.durable = False
     template_cache.save(servers.home)
     postgres.start()
-    os.environ["DATABASE_URL"] = postgres.url()

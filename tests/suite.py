@@ -1,6 +1,9 @@
-"""Everything that CI runs, with one summary: `python -m tests.suite [--without-tests]`.
+"""Everything that CI runs, with one summary: `python -m tests.suite [--without-tests | --fast]`.
 
-The static checks run beside the tests, and their output is shown only when they fail.
+The static checks come first, as many at once as there are processors, and beside them the database
+that the tests copy is migrated. Then the tests have the processors to themselves. The output of the
+static checks is shown only when they fail. ``--fast`` is for everyday work: style, and the tests
+that `tests/everyday.py` chooses.
 """
 
 import os
@@ -37,27 +40,47 @@ class Result:
     output: str
 
 
-def static_checks() -> list[Check]:
-    manage = (sys.executable, "manage.py")
+def style_checks() -> list[Check]:
     return [
         Check(
             "format", (str(BIN / "ruff"), "format", "--check", "--output-format", "concise", ".")
         ),
         Check("style", (str(BIN / "ruff"), "check", "--output-format", "concise", ".")),
-        Check("layers", (str(BIN / "lint-imports"), "--no-logo")),
-        Check("migrations", (*manage, "makemigrations", "--check", "--dry-run")),
+    ]
+
+
+def static_checks() -> list[Check]:
+    """The longest come first, so that none of them is waited for alone in the end."""
+    manage = (sys.executable, "manage.py")
+    return [
+        Check("types", (str(BIN / "mypy"),)),
         Check(
             "API schema",
             (*manage, "spectacular", "--validate", "--fail-on-warn", "--file", os.devnull),
         ),
-        Check("types", (str(BIN / "mypy"),)),
+        Check("migrations", (*manage, "makemigrations", "--check", "--dry-run")),
+        Check("layers", (str(BIN / "lint-imports"), "--no-logo")),
+        *style_checks(),
     ]
 
 
-def behaviour() -> Check:
+def preparations() -> list[Check]:
+    """Takes a second where an earlier run has migrated the database; nothing to do for a server
+    that was given from outside."""
+    if os.environ.get("DATABASE_URL"):
+        return []
+    return [Check("database", (sys.executable, "-m", "tests.template"))]
+
+
+def behaviour(*options: str) -> Check:
+    """The tests; the slowest twenty are listed in the end."""
     workers = max(2, min(os.cpu_count() or 2, 8))
-    arguments = ("-n", str(workers), "--dist", "worksteal", "-q")
+    arguments = ("-n", str(workers), "--dist", "worksteal", "-q", "--durations=20", *options)
     return Check("tests", (sys.executable, "-m", "pytest", *arguments))
+
+
+def everyday() -> Check:
+    return behaviour("-p", "tests.everyday")
 
 
 def run(check: Check, *, shown: bool) -> Result:
@@ -88,11 +111,11 @@ def _environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name != KEEPS_NOTHING}
 
 
-def run_all(*, with_tests: bool) -> list[Result]:
-    with ThreadPoolExecutor(max_workers=1 if with_tests else os.cpu_count()) as beside:
-        static = [beside.submit(run, check, shown=False) for check in static_checks()]
-        shown = [run(behaviour(), shown=True)] if with_tests else []
-        return [*(future.result() for future in static), *shown]
+def run_all(before: Sequence[Check], tests: Check | None) -> list[Result]:
+    """The tests run in any case: whoever broke the style wants to know what else is broken."""
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as processors:
+        results = list(processors.map(lambda check: run(check, shown=False), before))
+    return results if tests is None else [*results, run(tests, shown=True)]
 
 
 def report(results: Iterable[Result]) -> str:
@@ -106,7 +129,13 @@ def report(results: Iterable[Result]) -> str:
 
 
 def main(arguments: Sequence[str]) -> int:
-    results = run_all(with_tests="--without-tests" not in arguments)
+    if "--fast" in arguments:
+        results = run_all(style_checks(), everyday())
+    elif "--without-tests" in arguments:
+        results = run_all(static_checks(), None)
+    else:
+        first, *others = static_checks()
+        results = run_all([first, *preparations(), *others], behaviour())
     print(report(results), flush=True)  # noqa: T201
     return 0 if all(one.passed for one in results) else 1
 

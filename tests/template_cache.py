@@ -31,19 +31,27 @@ def location() -> Path:
     return Path(tempfile.gettempdir()) / f"{PREFIX}{os.geteuid()}-{digest.hexdigest()[:16]}"
 
 
+def is_off() -> bool:
+    return os.environ.get("TOLLGATE_TEST_TEMPLATE") == "0"
+
+
+def is_kept() -> bool:
+    """Whether there is a copy for the code of this checkout."""
+    return _is_ours(location())
+
+
 def restore(home: Path) -> bool:
     """Lay the copy into a new, empty home of servers. False when there is none."""
-    kept = location()
-    if os.environ.get("TOLLGATE_TEST_TEMPLATE") == "0" or not _is_ours(kept):
+    if is_off() or not is_kept():
         return False
-    _copy(kept, home)
+    _copy(location(), home)
     return True
 
 
 def save(home: Path) -> None:
     """Keep a copy of a stopped cluster; of two processes at once the first one's stays."""
     kept = location()
-    if kept.exists() or os.environ.get("TOLLGATE_TEST_TEMPLATE") == "0":
+    if kept.exists() or is_off():
         return
     draft = Path(tempfile.mkdtemp(prefix=f"{PREFIX}draft-"))
     _copy(home, draft)

@@ -3,10 +3,13 @@
 A period has a unit and, unless it follows the calendar, an anchor: windows then begin on the
 anchor's day and time (in a shorter month on its last day), as Stripe's billing periods do. They
 begin on full hours, because totals are kept by the hour: an anchor counts from its full hour.
+
+Windows of a period that has to be paid for begin only in time that is paid. When that is over, the
+last window goes on (it is *extended*) until more is paid: see :meth:`Period.paid`.
 """
 
 from calendar import monthrange
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
@@ -47,31 +50,78 @@ _LENGTHS = {
 }
 _MONTHS = {Unit.MONTH: 1, Unit.YEAR: 12}
 _HOUR = "%Y-%m-%dT%H"
+_EXTENDED = "+"
+_INSTANT = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """How windows follow each other; without an anchor by the calendar (weeks begin on Monday)."""
+    """How windows follow each other; without an anchor by the calendar (weeks begin on Monday).
+
+    ``extended_from`` is the beginning of the window that goes on because nothing later is paid.
+    """
 
     unit: Unit
     anchor: datetime | None = None
+    extended_from: datetime | None = None
 
     @property
     def key(self) -> str:
-        """The same for the same windows, whatever the minutes of the anchor."""
+        """Names the counter of the period: the same for the same windows, whatever the minutes of
+        the anchor. Extended windows have a counter of their own, one for all of them."""
+        return self.regular_key + (_EXTENDED if self.extended_from else "")
+
+    @property
+    def regular_key(self) -> str:
+        """As :attr:`key` is while no window is extended."""
         if self.anchor is None or self.unit in (Unit.LIFETIME, Unit.HOUR):
             return self.unit.value
         return f"{self.unit.value}@{_full_hour(self.anchor).strftime(_HOUR)}"
 
+    @property
+    def text(self) -> str:
+        """The period as text, for :meth:`of_text`: its key, and which window is extended."""
+        return self.key + (self.extended_from.strftime(_HOUR) if self.extended_from else "")
+
     @classmethod
-    def of_key(cls, key: str) -> "Period":
-        """The period that has this key."""
-        unit, _, anchor = key.partition("@")
-        begins = datetime.strptime(anchor, _HOUR).replace(tzinfo=UTC) if anchor else None
-        return cls(Unit(unit), begins)
+    def of_text(cls, text: str) -> "Period":
+        """The period that has this text."""
+        regular, _, extended = text.partition(_EXTENDED)
+        unit, _, anchor = regular.partition("@")
+        return cls(Unit(unit), _hour(anchor), _hour(extended))
+
+    def paid(self, until: datetime, *, at: datetime) -> "Period":
+        """The period at ``at`` if its windows may begin before ``until`` only: as it is, or with
+        the last of these windows extended because it would be over by now."""
+        ends_at = self.paid_window(until).ends_at
+        if at < ends_at:
+            return self
+        return replace(self, extended_from=self.paid_window(until).starts_at)
+
+    def paid_window(self, until: datetime) -> Window:
+        """The last window that begins before this moment, to the full hour."""
+        return self._regular(_full_hour(until) - _INSTANT)
 
     def window(self, at: datetime) -> Window:
-        """The window that holds this moment."""
+        """The window that holds this moment. An extended one lasts at least until it ends, to be
+        asked for again then."""
+        regular = self._regular(at)
+        if self.extended_from is None:
+            return regular
+        return Window(self.extended_from, regular.ends_at)
+
+    def resets_at(self, at: datetime) -> datetime | None:
+        """When the window after the one that holds this moment begins; None when there is none, or
+        when it begins with the next payment."""
+        return self.window(at).resets_at if self.extended_from is None else None
+
+    def is_window(self, window: Window, *, at: datetime) -> bool:
+        """Whether a counter of this period with that window can be used at ``at``: it may be in a
+        later window, as other clocks are a little ahead, but in no other extended one."""
+        is_this = self.extended_from is None or self.extended_from == window.starts_at
+        return is_this and at < window.ends_at
+
+    def _regular(self, at: datetime) -> Window:
         if self.unit is Unit.LIFETIME:
             return Window(BEGINNING, END)
         if self.unit in _LENGTHS:
@@ -101,6 +151,10 @@ def _months_after(origin: datetime, months: int) -> datetime:
     year, month = divmod(origin.year * 12 + origin.month - 1 + months, 12)
     day = min(origin.day, monthrange(year, month + 1)[1])
     return origin.replace(year=year, month=month + 1, day=day)
+
+
+def _hour(text: str) -> datetime | None:
+    return datetime.strptime(text, _HOUR).replace(tzinfo=UTC) if text else None
 
 
 def _full_hour(moment: datetime) -> datetime:

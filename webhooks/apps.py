@@ -6,7 +6,7 @@ class WebhooksConfig(AppConfig):
 
     def ready(self) -> None:
         """What Stripe has told us of a customer goes with the customer."""
-        from billing.services import erasure as billing
+        from billing.customers import erasure as billing
         from webhooks.services import erasure
 
         billing.register(erasure.forget)

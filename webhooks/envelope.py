@@ -47,6 +47,8 @@ class Envelope:
     """Stripe's id of the customer that the object is about, if it names one."""
     unusable: str = ""
     report: LostUse | None = None
+    is_report_missing: bool = False
+    """Whether it only says that there is a report of lost use, which is to be fetched."""
 
 
 def open_envelope(body: bytes, *, account: StripeAccount) -> Envelope:
@@ -60,7 +62,7 @@ def open_envelope(body: bytes, *, account: StripeAccount) -> Envelope:
     event_id, type_ = event.get("id"), event.get("type")
     if not _is_text(event_id, LONGEST_EVENT_ID) or not _is_text(type_, LONGEST_TYPE):
         return _unusable(body, "The event has no usable id and type.")
-    if why := _belongs_elsewhere(event, account):
+    if why := belongs_elsewhere(event, account):
         return Envelope(event_id=event_id, type=type_, unusable=why)
     if event.get("object") == THIN:
         return _open_thin(event, event_id, type_)
@@ -82,12 +84,20 @@ def bare(body: bytes) -> bytes:
 
 
 def _open_thin(event: dict[str, Any], event_id: str, type_: str) -> Envelope:
-    """Thin events are kept to be looked at: what they name is not read by their type."""
+    """Thin events are kept to be looked at: what they name is not read by their type. A report of
+    lost use is understood, whether it came whole or is still to be fetched."""
     if type_ != LOST_USE:
         return Envelope(
             event_id=event_id,
             type=type_,
             unusable="A thin event. Have Stripe send snapshot events to this address.",
+        )
+    if not isinstance(_member(event, "data").get("reason"), dict):
+        return Envelope(
+            event_id=event_id,
+            type=type_,
+            is_report_missing=True,
+            unusable="Stripe lost use: its report is fetched.",
         )
     report = _report(event)
     named = f"{len(report.lost)} named" if report.lost else "read it at Stripe: none is named"
@@ -137,7 +147,7 @@ def _parse(body: bytes) -> Any:
         return json.loads(body.decode())
 
 
-def _belongs_elsewhere(event: dict[str, Any], account: StripeAccount) -> str:
+def belongs_elsewhere(event: dict[str, Any], account: StripeAccount) -> str:
     """Why the event is not about this account, or nothing."""
     if event.get("livemode", account.livemode) is not account.livemode:
         return f"The event's livemode is not {account.livemode}, as this endpoint's is."

@@ -33,6 +33,7 @@ ROUTES: tuple[tuple[str, Kind, str], ...] = (
     ("payment_intent.", Kind.PAYMENT_INTENT, "id"),
     ("charge.", Kind.PAYMENT_INTENT, "payment_intent"),
     ("refund.", Kind.PAYMENT_INTENT, "payment_intent"),
+    ("radar.early_fraud_warning.", Kind.FRAUD_WARNING, "id"),
     ("invoice_payment.", Kind.INVOICE, "invoice"),
     ("credit_note.", Kind.INVOICE, "invoice"),
     ("invoice.", Kind.INVOICE, "id"),

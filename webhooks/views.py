@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
-from billing.services import stripe_accounts
+from billing.accounts import service as stripe_accounts
 from webhooks.errors import BodyTooLarge, SignatureRefused
 from webhooks.services import intake
 

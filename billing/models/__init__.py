@@ -1,8 +1,11 @@
+"""The tables of billing, one noun a file; below all rooms, because foreign keys cross them."""
+
 from billing.models.cart import Cart, CartLine
 from billing.models.checkout import Checkout, CheckoutLine
 from billing.models.coupon import Coupon, PromotionCode
 from billing.models.credit_note import CreditNote
 from billing.models.dispute import Dispute
+from billing.models.early_fraud_warning import EarlyFraudWarning
 from billing.models.import_progress import ImportProgress
 from billing.models.invoice import Invoice, InvoiceLine
 from billing.models.invoice_payment import InvoicePayment
@@ -30,6 +33,7 @@ __all__ = [
     "Coupon",
     "CreditNote",
     "Dispute",
+    "EarlyFraudWarning",
     "ImportProgress",
     "Invoice",
     "InvoiceLine",

@@ -53,6 +53,12 @@ class Checkout(Outbound):
     amount_subtotal = models.BigIntegerField(null=True, help_text="Minor units.")
     amount_discount = models.BigIntegerField(default=0, help_text="Minor units.")
     amount_tax = models.BigIntegerField(default=0, help_text="Minor units.")
+    line_totals = models.JSONField(
+        default=list,
+        db_default=[],
+        blank=True,
+        help_text="Of a page that is complete: each price with what its line came to.",
+    )
     trial_period_days = models.PositiveSmallIntegerField(null=True)
     trial_without_card = models.BooleanField(default=False)
     trial_end_behavior = models.CharField(
@@ -139,6 +145,13 @@ class CheckoutLine(ProjectOwned):
     quantity = models.PositiveIntegerField(default=1)
     fulfilled_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
+    credits_amount = models.BigIntegerField(
+        null=True,
+        blank=True,
+        help_text="Credits that came with each unit when it was given; empty before that.",
+    )
+    credits_priority = models.PositiveSmallIntegerField(null=True, blank=True)
+    credits_expire_after_days = models.PositiveIntegerField(null=True, blank=True)
 
     class Meta:
         ordering = ["id"]

@@ -35,6 +35,9 @@ class Invoice(Mirror):
     currency = models.CharField(max_length=3)
     subtotal = models.BigIntegerField()
     discount = models.BigIntegerField(default=0)
+    billing_credits = models.BigIntegerField(
+        default=0, db_default=0, help_text="Taken off by Stripe's credit grants, before taxes."
+    )
     tax = models.BigIntegerField(default=0)
     total = models.BigIntegerField()
     amount_due = models.BigIntegerField()
@@ -97,6 +100,9 @@ class InvoiceLine(ProjectOwned):
     quantity = models.PositiveBigIntegerField(null=True)
     amount = models.BigIntegerField(help_text="Minor units, before discounts and taxes.")
     discount = models.BigIntegerField(default=0, help_text="Minor units.")
+    billing_credits = models.BigIntegerField(
+        default=0, db_default=0, help_text="Minor units, taken off by Stripe's credit grants."
+    )
     tax = models.BigIntegerField(default=0, help_text="Minor units; exclusive taxes only.")
     currency = models.CharField(max_length=3)
     is_proration = models.BooleanField(default=False)

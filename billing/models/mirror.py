@@ -4,7 +4,7 @@ from common.models import ProjectOwned
 
 
 class Mirror(ProjectOwned):
-    """A row whose truth is at Stripe. Only ``billing.services.apply`` writes what Stripe owns.
+    """A row whose truth is at Stripe. Only ``billing.sync.apply`` writes what Stripe owns.
 
     ``stripe_id`` is empty until Stripe has made the object that our row asked for.
     """

@@ -22,6 +22,10 @@ class PaymentStatus(models.TextChoices):
     DISPUTED = "disputed", "Disputed"
 
 
+UNPAID = (PaymentStatus.PENDING, PaymentStatus.REQUIRES_ACTION, PaymentStatus.FAILED)
+"""As in the condition of the index ``payment_by_expiry``."""
+
+
 class PaymentType(models.TextChoices):
     """What the money is for; empty on a payment that did not begin with us."""
 
@@ -73,6 +77,12 @@ class Payment(Outbound):
     amount = models.BigIntegerField()
     amount_received = models.BigIntegerField(default=0)
     amount_refunded = models.BigIntegerField(default=0)
+    refunded_lines = models.JSONField(
+        default=dict,
+        db_default={},
+        blank=True,
+        help_text="What refunds gave back of single lines, by line.",
+    )
     amount_disputed = models.BigIntegerField(
         default=0, help_text="Withheld by open disputes, or lost to them."
     )

@@ -46,11 +46,15 @@ class PortalConfiguration(Outbound):
     """A portal as Stripe was asked to make it. Never changed: another content is another one.
 
     So whoever opens a portal names exactly what it holds, and two changes of the settings cannot
-    overtake each other on their way to Stripe. ``digest`` is of the content.
+    overtake each other on their way to Stripe. ``digest`` is of the content. ``content`` is what
+    Stripe was asked for; empty in rows from before it was kept.
     """
 
     id = PublicIdField(prefix="pcfg")
     digest = models.CharField(max_length=64, editable=False)
+    content = models.JSONField(
+        default=dict, db_default=models.Value({}, models.JSONField()), editable=False
+    )
 
     class Meta:
         constraints = [

@@ -20,6 +20,12 @@ class Refund(Outbound):
     reason = models.CharField(max_length=40, blank=True)
     failure_reason = models.CharField(max_length=64, blank=True)
     metadata = models.JSONField(default=dict, blank=True)
+    lines = models.JSONField(
+        default=list,
+        db_default=[],
+        blank=True,
+        help_text="Which lines of the purchase it gives back: line, quantity and amount.",
+    )
     refunded_at = models.DateTimeField()
 
     class Meta:

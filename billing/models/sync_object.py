@@ -14,6 +14,7 @@ class Kind(models.TextChoices):
     INVOICE = "invoice", "Invoice, with its lines"
     COUPON = "coupon", "Coupon"
     PROMOTION_CODE = "promotion_code", "Promotion code"
+    FRAUD_WARNING = "fraud_warning", "Early fraud warning"
 
 
 class SyncObject(models.Model):

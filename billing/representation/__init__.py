@@ -4,12 +4,9 @@ Times are RFC 3339 in UTC, money is minor units and a currency. Rows that come i
 by the selectors with everything that is named here, so that no row costs a query of its own.
 """
 
-from billing.representation.carts import cart
 from billing.representation.catalog import plan, price, product
-from billing.representation.checkouts import checkout
 from billing.representation.invoices import invoice
 from billing.representation.payments import dispute, payment, refund, standing
-from billing.representation.portal import portal_settings
 from billing.representation.rollouts import rollout, whole_rollout
 from billing.representation.stripe_accounts import stripe_account
 from billing.representation.subscriptions import subscription
@@ -17,15 +14,12 @@ from billing.representation.values import Json, moment, money
 
 __all__ = [
     "Json",
-    "cart",
-    "checkout",
     "dispute",
     "invoice",
     "moment",
     "money",
     "payment",
     "plan",
-    "portal_settings",
     "price",
     "product",
     "refund",

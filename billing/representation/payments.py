@@ -1,6 +1,6 @@
 """Payments with their refunds and disputes. How to pay (secret, page) is told by the API alone."""
 
-from billing.models import Dispute, Payment, Refund
+from billing.models import Dispute, EarlyFraudWarning, Payment, Refund
 from billing.models.dispute import Standing
 from billing.representation.values import Json, moment, money
 
@@ -19,6 +19,10 @@ def payment(row: Payment) -> Json:
         "amount": money(row.amount, row.currency),
         "amount_received": money(row.amount_received, row.currency),
         "amount_refunded": money(row.amount_refunded, row.currency),
+        "refunded_lines": [
+            {"line": line, "amount": money(amount, row.currency)}
+            for line, amount in sorted(row.refunded_lines.items())
+        ],
         "amount_disputed": money(row.amount_disputed, row.currency),
         "invoice": next((each.invoice_id for each in row.invoice_payments.all()), None),
         "failure": _failure(row),
@@ -29,6 +33,10 @@ def payment(row: Payment) -> Json:
         ],
         "disputes": [
             dispute(each) for each in sorted(row.disputes.all(), key=lambda each: str(each.pk))
+        ],
+        "fraud_warnings": [
+            fraud_warning(each)
+            for each in sorted(row.fraud_warnings.all(), key=lambda each: str(each.pk))
         ],
         "off_session": row.off_session,
         "save_payment_method": row.save_payment_method,
@@ -61,6 +69,7 @@ def refund(row: Refund) -> Json:
         "amount": money(row.amount, row.currency),
         "reason": row.reason or None,
         "failure_reason": row.failure_reason or None,
+        "lines": [{**each, "amount": money(each["amount"], row.currency)} for each in row.lines],
         "metadata": row.metadata,
         "stripe_id": row.stripe_id,
         "refunded_at": moment(row.refunded_at),
@@ -81,6 +90,16 @@ def dispute(row: Dispute) -> Json:
         "evidence_due_by": moment(row.evidence_due_by),
         "stripe_id": row.stripe_id,
         "opened_at": moment(row.opened_at),
+    }
+
+
+def fraud_warning(row: EarlyFraudWarning) -> Json:
+    return {
+        "id": row.pk,
+        "fraud_type": row.fraud_type,
+        "actionable": row.actionable,
+        "stripe_id": row.stripe_id,
+        "warned_at": moment(row.warned_at),
     }
 
 

@@ -1,8 +1,8 @@
 """Subscriptions with their items."""
 
 from billing.models import Subscription, SubscriptionItem
+from billing.representation import duplicates
 from billing.representation.values import Json, moment
-from billing.selectors import duplicates
 
 
 def subscription(row: Subscription) -> Json:

@@ -93,7 +93,7 @@ class AnswerGate(HTTPClient):
         body, status, answered = answer
         requests.note(answered)
         content = _parse(body)
-        if not _is_promised(content, status):
+        if not _is_promised(content, status, url):
             return _Try(True, error=_unreadable(method, url, status))
         if status == TOO_MANY_REQUESTS and _code(content) != LOCK_TIMEOUT:
             self._on_busy()
@@ -108,17 +108,23 @@ def _parse(body: Any) -> Any:
         return None
 
 
-def _is_promised(content: Any, status: int) -> bool:
+def _is_promised(content: Any, status: int, url: str) -> bool:
     if not isinstance(content, dict):
         return False
     if not 200 <= status < 300:
         error = content.get("error")
-        return isinstance(error, dict) and isinstance(error.get("type"), str)
+        return isinstance(error, dict) and _names_itself(error, url)
     if content.get("object") != "list":
         return isinstance(content.get("object"), str)
     data = content.get("data")
     is_list = isinstance(data, list) and all(isinstance(each, dict) for each in data)
     return is_list and isinstance(content.get("has_more"), bool)
+
+
+def _names_itself(error: dict[str, Any], url: str) -> bool:
+    """An error has its type; in /v2 it may have its code only."""
+    said = error.get("type") or (error.get("code") if "/v2/" in url else None)
+    return isinstance(said, str)
 
 
 def _code(content: Any) -> Any:

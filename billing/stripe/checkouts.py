@@ -8,8 +8,22 @@ from stripe import StripeClient
 
 from billing.stripe import pagination
 from billing.stripe.errors import translate
-from billing.stripe.fields import Fields, common, instant, labelled, named, page, reference, text
-from billing.stripe.snapshots import CheckoutSnapshot, UnreadableObject
+from billing.stripe.fields import (
+    PAGE,
+    Fields,
+    common,
+    instant,
+    labelled,
+    named,
+    page,
+    plain,
+    reference,
+    text,
+)
+from billing.stripe.snapshots import CheckoutLineSnapshot, CheckoutSnapshot, UnreadableObject
+
+LINES = "line_items"
+COMPLETE = "complete"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +57,8 @@ class Order:
     save_payment_method: bool = False
 
 
-def snapshot(fields: Fields) -> CheckoutSnapshot:
+def snapshot(fields: Fields, lines: Sequence[Fields] = ()) -> CheckoutSnapshot:
+    """``lines`` are the session's line items, as far as they were asked for."""
     totals = fields["total_details"] or {}
     return CheckoutSnapshot(
         **common(fields),
@@ -57,6 +72,7 @@ def snapshot(fields: Fields) -> CheckoutSnapshot:
         amount_subtotal=fields["amount_subtotal"],
         amount_discount=totals.get("amount_discount") or 0,
         amount_tax=totals.get("amount_tax") or 0,
+        line_totals=tuple(_line(each) for each in lines),
         payment_stripe_id=reference(fields["payment_intent"]),
         subscription_stripe_id=reference(fields["subscription"]),
         invoice_stripe_id=reference(fields["invoice"]),
@@ -67,15 +83,37 @@ def snapshot(fields: Fields) -> CheckoutSnapshot:
 def retrieve(client: StripeClient, stripe_id: str) -> CheckoutSnapshot:
     """What Stripe says now. Raises StripeObjectMissing."""
     with translate():
-        session = client.v1.checkout.sessions.retrieve(stripe_id)
-        return snapshot(named(session, "checkout.session", stripe_id))
+        session = client.v1.checkout.sessions.retrieve(stripe_id, {"expand": [LINES]})
+        return _complete(client, named(session, "checkout.session", stripe_id))
 
 
 def iterate(
     client: StripeClient, *, after: str | None = None
 ) -> Iterator[CheckoutSnapshot | UnreadableObject]:
     """Every session of the account, newest first."""
-    return pagination.iterate(lambda: client.v1.checkout.sessions.list(page(after)), snapshot)
+    params = page(after, expand=[f"data.{LINES}"])
+    return pagination.iterate(
+        lambda: client.v1.checkout.sessions.list(params), lambda fields: _complete(client, fields)
+    )
+
+
+def _complete(client: StripeClient, fields: Fields) -> CheckoutSnapshot:
+    """With what each line came to once the page is complete: the first lines came along."""
+    if fields["status"] != COMPLETE:
+        return snapshot(fields)
+    listed = fields[LINES] or {"data": [], "has_more": False}
+    if not listed["has_more"]:
+        return snapshot(fields, listed["data"])
+    every = client.v1.checkout.sessions.line_items.list(fields["id"], {"limit": PAGE})
+    return snapshot(fields, [plain(each) for each in every.auto_paging_iter()])
+
+
+def _line(fields: Fields) -> CheckoutLineSnapshot:
+    return CheckoutLineSnapshot(
+        price_stripe_id=reference(fields["price"]) or "",
+        quantity=fields["quantity"],
+        total=fields["amount_total"],
+    )
 
 
 def params(order: Order) -> Fields:

@@ -19,6 +19,8 @@ log = structlog.get_logger(__name__)
 
 BUSY = frozenset({"lock_timeout", "rate_limit", "idempotency_key_in_use"})
 """Error codes that mean "not now", whatever HTTP status they come with."""
+MISSING = frozenset({"resource_missing", "not_found"})
+"""Error codes that mean "no such object": of /v1 and of /v2."""
 LONGEST_WAIT = 60
 """Seconds; a longer Retry-After from Stripe is not passed on."""
 SHORTEST_WAIT = 2
@@ -186,7 +188,7 @@ def _permission_missing(error: stripe.PermissionError) -> StripePermissionMissin
 
 def _refused(error: stripe.InvalidRequestError) -> StripeObjectMissing | StripeRefused:
     said = f"Stripe says: {error.user_message}" if error.user_message else ""
-    if _code(error) == "resource_missing":
+    if _code(error) in MISSING:
         return StripeObjectMissing(said)
     return StripeRefused(said, stripe_code=_code(error) or None)
 

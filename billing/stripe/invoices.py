@@ -35,6 +35,7 @@ EXPAND = (f"payments.data.{invoice_payments.EXPAND}", DISCOUNT)
 EXPAND_LISTED = ("data.payments", f"data.{DISCOUNT}")
 """Stripe expands four levels, the ``data`` of a list among them: see ``invoice_payments``."""
 INCLUSIVE = "inclusive"
+GRANTED = "credit_balance_transaction"
 OPEN, PROCESSING = "open", "processing"
 
 
@@ -90,6 +91,7 @@ def _amounts(fields: Fields) -> dict[str, Any]:
         "currency": text(fields["currency"]),
         "subtotal": fields["subtotal"],
         "discount": _sum(fields["total_discount_amounts"]),
+        "billing_credits": _granted(fields.get("total_pretax_credit_amounts")),
         "tax": _sum(taxes),
         "total": fields["total"],
         "amount_due": fields["amount_due"],
@@ -103,6 +105,11 @@ def _amounts(fields: Fields) -> dict[str, Any]:
 
 def _sum(amounts: list[Fields] | None) -> int:
     return sum(each["amount"] for each in amounts or ())
+
+
+def _granted(amounts: list[Fields] | None) -> int:
+    """What credit grants take off: discounts are listed with it, and have a list of their own."""
+    return _sum([each for each in amounts or () if each["type"] == GRANTED])
 
 
 def _credited(fields: Fields) -> int:
@@ -171,6 +178,7 @@ def _line(fields: Fields) -> InvoiceLineSnapshot:
         quantity=fields.get("quantity"),
         amount=fields["amount"],
         discount=_sum(fields.get("discount_amounts")),
+        billing_credits=_granted(fields.get("pretax_credit_amounts")),
         tax=_sum([tax for tax in taxes if tax.get("tax_behavior") != INCLUSIVE]),
         currency=text(fields.get("currency")),
         is_proration=bool(

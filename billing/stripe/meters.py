@@ -6,11 +6,10 @@ from decimal import Decimal
 from stripe import StripeClient
 
 from billing.stripe.errors import translate
-from billing.stripe.fields import Fields, plain
+from billing.stripe.fields import PAGE, Fields, named, page, plain
 from usage.models import Meter
 from usage.models.meter import Aggregation
 
-PAGE = 100
 FORMULAS = {Aggregation.COUNT: "sum", Aggregation.SUM: "sum", Aggregation.LAST: "last"}
 """Ours to Stripe's, which knows no others. One record may stand for several uses that were consumed
 at once, so what we count Stripe adds up."""
@@ -36,6 +35,36 @@ def find(client: StripeClient, event_name: str) -> str | None:
         listed = client.v1.billing.meters.list({"status": "active", "limit": PAGE})
         found = (plain(each) for each in listed.auto_paging_iter())
         return next((each["id"] for each in found if each["event_name"] == event_name), None)
+
+
+def retrieve(client: StripeClient, stripe_id: str) -> Fields:
+    """What Stripe says now, as plain fields. Raises StripeObjectMissing."""
+    with translate():
+        return named(client.v1.billing.meters.retrieve(stripe_id), "billing.meter", stripe_id)
+
+
+def list_page(client: StripeClient, *, after: str) -> list[Fields]:
+    """The account's meters behind the meter ``after``, newest first, up to PAGE, archived too."""
+    with translate():
+        return [plain(each) for each in client.v1.billing.meters.list(page(after)).data]
+
+
+def differences(fields: Fields, meter: Meter) -> dict[str, tuple[object, object]]:
+    """What Stripe says otherwise than a meter that counts our events: ours and theirs, by name.
+    Raises StripeMalformed for fields that are no meter's."""
+    wanted = new(meter)
+    with translate():
+        pairs = {
+            "status": ("active", fields["status"]),
+            "event_name": (meter.pk, fields["event_name"]),
+            "formula": (
+                wanted["default_aggregation"]["formula"],
+                fields["default_aggregation"]["formula"],
+            ),
+            "customer": (CUSTOMER, fields["customer_mapping"]["event_payload_key"]),
+            "value": (VALUE, fields["value_settings"]["event_payload_key"]),
+        }
+    return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
 
 
 def event(

@@ -29,7 +29,7 @@ Probe = Callable[[Any], Any]
 
 REQUIRED: dict[str, tuple[str, Probe]] = {
     "rak_charge_write": (
-        "refunds",
+        "refunds, early fraud warnings",
         lambda v1: v1.refunds.update(f"re_{NOBODY}", {"metadata": {"probe": "1"}}),
     ),
     "rak_checkout_session_write": (
@@ -47,7 +47,10 @@ REQUIRED: dict[str, tuple[str, Probe]] = {
         lambda v1: v1.customers.update(f"cus_{NOBODY}", {"metadata": {"probe": "1"}}),
     ),
     "rak_dispute_read": ("disputes", lambda v1: v1.disputes.list(ONE)),
-    "rak_event_read": ("events whose webhook never arrived", lambda v1: v1.events.list(ONE)),
+    "rak_event_read": (
+        "events whose webhook never arrived, and reports of lost use",
+        lambda v1: v1.events.list(ONE),
+    ),
     "rak_invoice_read": ("invoices, their payments and previews", lambda v1: v1.invoices.list(ONE)),
     "rak_payment_intent_write": (
         "payments",

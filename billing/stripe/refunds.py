@@ -2,6 +2,7 @@
 
 from stripe import StripeClient
 
+from billing.stripe import refund_lines
 from billing.stripe.fields import Fields, common, instant, plain, text
 from billing.stripe.snapshots import RefundSnapshot
 
@@ -19,6 +20,7 @@ def snapshot(fields: Fields) -> RefundSnapshot:
         amount=fields["amount"],
         reason=text(fields.get("reason")),
         failure_reason=text(fields.get("failure_reason")),
+        lines=refund_lines.read(fields["metadata"] or {}, amount=fields["amount"]),
         refunded_at=instant(fields["created"]),
     )
 

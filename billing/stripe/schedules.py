@@ -4,24 +4,15 @@ A schedule that we make has two phases: the running period as it is, and one per
 after it. Then Stripe releases the subscription, which goes on as it is by then.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
-from stripe import StripeClient
-
+from billing.stripe import schedule_phases
 from billing.stripe.errors import translate
-from billing.stripe.fields import Fields, named, reference
+from billing.stripe.fields import Fields, reference
 from billing.stripe.snapshots import ScheduledItemSnapshot
 
 RUNNING = frozenset({"active", "not_started"})
-KEPT = ("start_date", "trial_end", "metadata")
-"""What a phase that is sent back has to say again, or Stripe would change it."""
-
-
-def retrieve(client: StripeClient, stripe_id: str) -> Fields:
-    """What Stripe says now, as plain fields. Raises StripeObjectMissing."""
-    with translate():
-        schedule = client.v1.subscription_schedules.retrieve(stripe_id)
-        return named(schedule, "subscription_schedule", stripe_id)
 
 
 def next_phase(schedule: Any) -> Fields:
@@ -45,75 +36,62 @@ def items(phase: Fields) -> tuple[ScheduledItemSnapshot, ...]:
 
 def changed_at_renewal(
     schedule: Fields,
+    subscription: Fields,
     *,
     ends: int,
-    items: list[Fields],
+    items: Sequence[tuple[str, Fields]],
     interval: str,
     interval_count: int,
     params: Fields,
 ) -> Fields:
-    """Parameters that leave the running phase as it is until ``ends`` and then bill ``items``,
-    with ``params`` of the next phase.
+    """Parameters that leave the subscription as it is until ``ends`` and then bill ``items``.
 
-    They replace whatever was planned before. Nothing is prorated: a period is over. Raises
-    StripeMalformed for a schedule that has no running phase.
+    ``items``: as for :func:`schedule_phases.changed_items`; ``params`` of the next phase go before
+    what it takes over from the subscription. They replace whatever was planned before. Nothing is
+    prorated: a period is over. Raises StripeMalformed for a schedule without a running phase.
     """
     with translate():
         phase = _running_phase(schedule)
-        kept, discounts = _again(phase), _discounts(phase)
-    return {
-        "end_behavior": "release",
-        "proration_behavior": "none",
-        "phases": [
-            {**kept, "end_date": ends, "proration_behavior": "none"},
-            {
-                "items": items,
-                "duration": {"interval": interval, "interval_count": interval_count},
-                "proration_behavior": "none",
-                **discounts,
-                **params,
-            },
-        ],
-    }
+        start = phase["start_date"]
+        return {
+            "default_settings": schedule_phases.settings(subscription),
+            "end_behavior": "release",
+            "proration_behavior": "none",
+            "phases": [
+                schedule_phases.running(subscription, phase, start=start, end=ends),
+                {
+                    "items": schedule_phases.changed_items(subscription, items),
+                    "duration": {"interval": interval, "interval_count": interval_count},
+                    "proration_behavior": "none",
+                    **schedule_phases.inherited(subscription),
+                    **params,
+                },
+            ],
+        }
 
 
-def again(released: Fields) -> Fields:
-    """Parameters that plan what a released schedule had planned: what runs, and what follows.
+def again(schedule: Fields, subscription: Fields, released: Fields) -> Fields:
+    """Parameters that plan in the new ``schedule`` what a ``released`` one had planned.
 
-    Raises StripeMalformed for a schedule that had planned nothing.
+    Raises StripeMalformed for a released schedule that had planned nothing.
     """
     with translate():
-        running, following = released["phases"][-2:]
-        phases = [{**_again(each), "end_date": each["end_date"]} for each in (running, following)]
-    return {
-        "end_behavior": "release",
-        "proration_behavior": "none",
-        "phases": [{**phase, "proration_behavior": "none"} for phase in phases],
-    }
+        left = [each for each in released["phases"] if each["end_date"] > released["released_at"]]
+        phase, following = left[0], left[1:]
+        if not following:
+            raise ValueError(f"{released['id']} had planned nothing.")
+        start = _running_phase(schedule)["start_date"]
+        return {
+            "default_settings": schedule_phases.settings(released["default_settings"]),
+            "end_behavior": released["end_behavior"],
+            "proration_behavior": "none",
+            "phases": [
+                schedule_phases.running(subscription, phase, start=start, end=phase["end_date"]),
+                *(schedule_phases.again(each) for each in following),
+            ],
+        }
 
 
 def _running_phase(schedule: Fields) -> Fields:
     began = schedule["current_phase"]["start_date"]
     return {each["start_date"]: each for each in schedule["phases"]}[began]  # type: ignore[no-any-return]
-
-
-def _again(phase: Fields) -> Fields:
-    kept = {name: phase[name] for name in KEPT if phase.get(name)}
-    kept["items"] = [
-        {
-            "price": reference(each["price"]),
-            **({} if each.get("quantity") is None else {"quantity": each["quantity"]}),
-        }
-        for each in phase["items"]
-    ]
-    return {**kept, **_discounts(phase)}
-
-
-def _discounts(phase: Fields) -> Fields:
-    """Those of a phase, named as they are to be sent; nothing when it has none."""
-    named = [
-        {name: reference(each[name]) for name in ("discount", "coupon") if each.get(name)}
-        for each in phase.get("discounts") or ()
-    ]
-    first = [dict([next(iter(each.items()))]) for each in named if each]
-    return {"discounts": first} if first else {}

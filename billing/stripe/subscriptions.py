@@ -61,6 +61,16 @@ def retrieve(client: StripeClient, stripe_id: str) -> SubscriptionSnapshot:
         return _complete(client, _read(client, stripe_id))
 
 
+def whole(client: StripeClient, stripe_id: str) -> Fields:
+    """What Stripe says now, as plain fields: with every item, discounts and the schedule.
+
+    Raises StripeObjectMissing.
+    """
+    with translate():
+        fields = _read(client, stripe_id)
+        return {**fields, "items": {"data": _items(client, fields)}}
+
+
 def iterate(
     client: StripeClient, *, after: str | None = None
 ) -> Iterator[SubscriptionSnapshot | UnreadableObject]:
@@ -107,9 +117,13 @@ def _cancel_at(fields: Fields, items: tuple[SubscriptionItemSnapshot, ...]) -> d
 
 
 def _complete(client: StripeClient, fields: Fields) -> SubscriptionSnapshot:
-    """With every item: the page that came along, or all of them when there are more."""
-    items = fields["items"]["data"]
-    if fields["items"]["has_more"]:
-        every = client.v1.subscription_items.list({"subscription": fields["id"], "limit": PAGE})
-        items = [plain(item) for item in every.auto_paging_iter()]
-    return snapshot(fields, items)
+    return snapshot(fields, _items(client, fields))
+
+
+def _items(client: StripeClient, fields: Fields) -> list[Fields]:
+    """Every item: the page that came along, or all of them when there are more."""
+    if not fields["items"]["has_more"]:
+        came: list[Fields] = fields["items"]["data"]
+        return came
+    every = client.v1.subscription_items.list({"subscription": fields["id"], "limit": PAGE})
+    return [plain(item) for item in every.auto_paging_iter()]

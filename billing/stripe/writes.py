@@ -1,8 +1,8 @@
 """Send the writes of ``billing.stripe.write_operations``, and look for what they have made.
 
-``billing.services.intents`` writes down what is asked before it calls :func:`send`. Meter events
+``billing.outbound.intents`` writes down what is asked before it calls :func:`send`. Meter events
 and their adjustments are sent without: the usage record is what is written down, and its id tells
-Stripe one that comes again (``billing.services.forwarding``).
+Stripe one that comes again (``billing.operations.usage_reports``).
 """
 
 from datetime import datetime

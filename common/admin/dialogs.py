@@ -47,6 +47,14 @@ class Dialog(BaseDialogForm):  # type: ignore[misc]  # unfold carries no types
         """The key of the row whose dialog this is."""
         return unquote(str(self.object_id))
 
+    def refill(self, **values: str) -> None:
+        """Show the form again as it was sent, every value of a field with several, but for these
+        fields."""
+        sent = self.request.POST.copy()
+        for name, value in values.items():
+            sent[name] = value
+        self.data = sent
+
 
 def describe(
     title: str,

@@ -5,12 +5,9 @@ reached from a tenant's row (``checkout.customer``, ``checkout.lines.all()``) ar
 composite foreign keys (:mod:`common.models.tenant_foreign_key`), so following one is allowed.
 """
 
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self, TypeVar
+from typing import Any, ClassVar, NoReturn, Self, TypeVar
 
 from django.db import models
-
-if TYPE_CHECKING:
-    from projects.models import Project
 
 ModelT_co = TypeVar("ModelT_co", bound=models.Model, covariant=True)
 
@@ -25,8 +22,9 @@ class ProjectQuerySet(models.QuerySet[ModelT_co]):
     is_scoped = False
     _hints: dict[str, Any]
 
-    def for_project(self, project: "Project | str") -> Self:
-        """Only this project's rows; new rows made through the result belong to it."""
+    def for_project(self, project: models.Model | str) -> Self:
+        """Only the rows of this project (or of the one with this id); new rows made through the
+        result belong to it."""
         project_id = project if isinstance(project, str) else project.pk
         scoped = self.filter(project_id=project_id)
         scoped._hints = {**self._hints, "project_id": project_id}  # noqa: SLF001  # a query set's own

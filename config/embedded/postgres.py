@@ -30,7 +30,9 @@ SETTINGS = {
     # A failed statement is logged without its text and values: they hold names and addresses.
     "log_error_verbosity": "terse",
     "log_min_error_statement": "panic",
+    "log_line_prefix": "%m [%p] %q%d ",  # when, which process, and in which database
 }
+EXISTS = "SELECT 1 FROM pg_database WHERE datname = %s"
 CREATE = sql.SQL("CREATE DATABASE {}")
 FORGETFUL = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
@@ -55,9 +57,11 @@ class Postgres(Server):
     def create(self, database: str) -> None:
         """Make an empty database; one that exists stays as it is."""
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            if connection.execute(EXISTS, [database]).fetchone():
+                return
             try:
                 connection.execute(CREATE.format(sql.Identifier(database)))
-            except psycopg.errors.DuplicateDatabase:
+            except psycopg.errors.DuplicateDatabase:  # somebody else has made it meanwhile
                 return
 
     def prepare(self) -> None:

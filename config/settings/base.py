@@ -160,7 +160,7 @@ SPECTACULAR_SETTINGS = {
         "PaymentStatusEnum": "billing.models.payment.PaymentStatus",
         "PaymentTypeEnum": "billing.models.payment.PaymentType",
         "PriceTypeEnum": "billing.models.price.PriceType",
-        "RefundReasonEnum": "billing.api.refunds.REASONS",
+        "RefundReasonEnum": "billing.payments.api.refunds.REASONS",
         "SourceTypeEnum": "entitlements.models.fact.SourceType",
     },
     "POSTPROCESSING_HOOKS": [

@@ -13,6 +13,10 @@ WEB_BACKLOG, WEB_CONNECTIONS = 2048, 4096
 long before it has that many (``config.server.limits``)."""
 HEAD_MS = 10_000
 """In which a head has to arrive, the first one and each after an answer."""
+RESPAWN_SECONDS = 10
+"""For which a reload (SIGHUP) leaves an old process beside the new one, which listens only when it
+has imported the product. Granian's own 3.5 s end the last old process before that on a busy
+machine, and nobody accepts connections then."""
 WORKER_PROCESSES = 2
 SANDBOX_STATE = "sandbox.sqlite3"
 
@@ -55,6 +59,7 @@ def web(port: int) -> list[str]:
         # Only HTTP/1: granian's choice between 1 and 2 waits for a first byte without a time-out.
         *("--http", "1", "--no-ws", "--http1-header-read-timeout", str(HEAD_MS)),
         *("--backlog", str(WEB_BACKLOG), "--backpressure", str(WEB_CONNECTIONS)),
+        *("--respawn-interval", str(RESPAWN_SECONDS)),
         "config.rsgi:application",
     ]
 

@@ -52,6 +52,7 @@ class FactAdmin(ReadOnlyAdmin):
         "starts_at",
         "ends_at",
         "anchored_at",
+        "paid_until",
         "part",
         "recorded_at",
     ]

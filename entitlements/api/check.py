@@ -23,7 +23,6 @@ from rest_framework.response import Response
 
 from common.api.parsers import MAX_BODY
 from common.api.serializers import ListField, StrictSerializer, UserIdField
-from common.api.views import ProjectViewSet
 from entitlements import cache
 from entitlements.api.outlook import (
     OutlookBodySerializer,
@@ -35,6 +34,7 @@ from entitlements.api.serializers import ExplainedSerializer
 from entitlements.resolution import Question
 from entitlements.services import checks
 from projects.api.authentication import known, require
+from projects.api.views import ProjectViewSet
 from projects.models import Project
 from projects.scopes import Scope
 

@@ -22,7 +22,6 @@ from rest_framework.response import Response
 
 from common.api.parsers import MAX_BODY
 from common.api.serializers import StrictSerializer, UserIdField, WholeNumberField
-from common.api.views import ProjectViewSet
 from entitlements import representation
 from entitlements.api.serializers import DecisionSerializer
 from entitlements.kinds import MAX_LIMIT
@@ -30,6 +29,7 @@ from entitlements.models import Reservation
 from entitlements.models.reservation import ReservationStatus
 from entitlements.services import consumption, reservations
 from projects.api.authentication import known, require
+from projects.api.views import ProjectViewSet
 from projects.models import Project
 from projects.scopes import Scope
 

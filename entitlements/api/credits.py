@@ -9,7 +9,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from common.api.serializers import StrictSerializer, WholeNumberField
-from common.api.views import ProjectViewSet
 from entitlements import credit_representation as representation
 from entitlements.api.credit_serializers import (
     CreditsSerializer,
@@ -20,6 +19,7 @@ from entitlements.api.entitlements import WhoseSerializer
 from entitlements.credits import MAX_CREDITS
 from entitlements.selectors import credit_history
 from entitlements.services import credit_accounts, credits
+from projects.api.views import ProjectViewSet
 from projects.scopes import Scope
 
 

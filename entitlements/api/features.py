@@ -9,7 +9,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from common.api.serializers import FlagField, StrictSerializer
-from common.api.views import ProjectViewSet
 from entitlements import representation
 from entitlements.api.serializers import FeatureSerializer
 from entitlements.models import Feature
@@ -17,6 +16,7 @@ from entitlements.models.feature import PERIODS, FeatureKind, Merge
 from entitlements.selectors import features as stored
 from entitlements.services import features
 from entitlements.services.features import Measure
+from projects.api.views import ProjectViewSet
 from projects.scopes import Scope
 
 MEASURE = ("meter", "period", "anchored")

@@ -49,7 +49,10 @@ class DecisionSerializer(serializers.Serializer[Any]):
     )
     used = serializers.IntegerField(allow_null=True)
     remaining = serializers.IntegerField(allow_null=True)
-    resets_at = serializers.DateTimeField(allow_null=True)
+    resets_at = serializers.DateTimeField(
+        allow_null=True,
+        help_text="When the next period of a limit begins. Null: never, or as it is paid.",
+    )
     valid_until = serializers.DateTimeField(
         allow_null=True, help_text="When time alone may change this answer; ask again then."
     )

@@ -56,6 +56,10 @@ class Fact(ProjectOwned):
     part = models.CharField(
         max_length=40, blank=True, help_text="Which of the source's things gives it."
     )
+    paid_until = models.DateTimeField(
+        null=True,
+        help_text="Its anchored periods begin before this moment; null: whenever it gives.",
+    )
     recorded_at = models.DateTimeField()
 
     class Meta:

@@ -18,8 +18,9 @@ class ReservationStatus(models.TextChoices):
 class Reservation(ProjectOwned):
     """So much of a feature is set aside for a customer, until it is used, given back or expires.
 
-    ``amount`` is in units of the feature. Of a metered feature it waits in the counter ``period``
-    of the meter; of a credit-priced one ``credits`` are held in the ledger.
+    ``amount`` is in units of the feature. Of a metered feature it waits in the counter of
+    ``period`` (``usage.periods.Period.text``); of a credit-priced one ``credits`` are held in the
+    ledger.
     """
 
     id = PublicIdField(prefix="res")

@@ -107,15 +107,35 @@ def grants_of(*, project: Project | str, source_type: str, source_id: str) -> li
     return list(rows.filter(source_type=source_type, source_id=source_id).order_by("id"))
 
 
-def plans_of(
-    *, project: Project | str, customer_id: str, source_type: str, since: datetime
-) -> list[CreditGrant]:
-    """The customer's grants from sources of this type for periods that began after ``since``, in
-    the order in which these began."""
+def grants_of_many(
+    *, project: Project | str, source_type: str, source_ids: Collection[str]
+) -> dict[str, list[CreditGrant]]:
+    """By source, what came from it, the oldest first. One query."""
     rows = CreditGrant.objects.for_project(project).filter(
-        customer_id=customer_id, source_type=source_type, starts_at__gt=since
+        source_type=source_type, source_id__in=source_ids
     )
-    return list(rows.order_by("starts_at", "id"))
+    found: dict[str, list[CreditGrant]] = {key: [] for key in source_ids}
+    for row in rows.order_by("id"):
+        found[row.source_id].append(row)
+    return found
+
+
+def plans_of(
+    *,
+    project: Project | str,
+    customer_ids: Collection[str],
+    source_type: str,
+    since: datetime,
+) -> dict[str, list[CreditGrant]]:
+    """By customer, the grants from sources of this type for periods that began after ``since``, in
+    the order in which these began. One query."""
+    rows = CreditGrant.objects.for_project(project).filter(
+        customer_id__in=customer_ids, source_type=source_type, starts_at__gt=since
+    )
+    found: dict[str, list[CreditGrant]] = {key: [] for key in customer_ids}
+    for row in rows.order_by("starts_at", "id"):
+        found[row.customer_id].append(row)
+    return found
 
 
 def due_to_expire(*, at: datetime, limit: int, rule: Rule) -> list[CreditGrant]:

@@ -100,6 +100,7 @@ def known(rows: Iterable[Fact]) -> list[Known]:
             ends_at=row.ends_at,
             anchored_at=row.anchored_at,
             part=row.part,
+            paid_until=row.paid_until,
         )
         for row in rows
         if row.effect != Effect.NONE and row.feature is not None

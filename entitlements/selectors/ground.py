@@ -44,7 +44,8 @@ SELECT json_build_array(
      WHERE entry.starts_at <= %(at)s AND (entry.ends_at IS NULL OR entry.ends_at > %(at)s)),
     (SELECT json_agg(json_build_array(
         fact.customer_id, fact.source_type, fact.source_id, fact.effect, feature.code,
-        fact.value::text, fact.reason, fact.starts_at, fact.ends_at, fact.anchored_at, fact.part))
+        fact.value::text, fact.reason, fact.starts_at, fact.ends_at, fact.anchored_at, fact.part,
+        fact.paid_until))
      FROM customer JOIN entitlements_fact AS fact
        ON fact.project_id = %(project)s AND fact.customer_id = customer.id
      JOIN feature ON feature.id = fact.feature_id
@@ -143,7 +144,8 @@ def _free(rows: Iterable[tuple[Any, ...]]) -> Iterator[Fact]:
 
 
 def _known(rows: Iterable[tuple[Any, ...]]) -> Iterator[tuple[str, Fact]]:
-    for customer_id, type_, id_, effect, code, value, reason, starts, ends, anchored, part in rows:
+    for customer_id, type_, id_, effect, code, value, reason, *moments, part, paid_until in rows:
+        starts, ends, anchored = moments
         yield (
             customer_id,
             Fact(
@@ -157,6 +159,7 @@ def _known(rows: Iterable[tuple[Any, ...]]) -> Iterator[tuple[str, Fact]]:
                 ends_at=_moment(ends),
                 anchored_at=_moment(anchored),
                 part=part,
+                paid_until=_moment(paid_until),
             ),
         )
 

@@ -39,6 +39,7 @@ class Proposed:
     ends_at: datetime | None
     anchored_at: datetime | None = None
     part: str = ""
+    paid_until: datetime | None = None
 
 
 def of_sources(
@@ -107,6 +108,7 @@ def _with(
             ends_at=each.ends_at,
             anchored_at=each.anchored_at,
             part=each.part,
+            paid_until=each.paid_until,
         )
         for source, facts in said.items()
         for each in facts

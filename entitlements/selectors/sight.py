@@ -22,7 +22,7 @@ class Sight:
         self.entries = free_tier.entries(project=project, at=outlook.at)
         everybody = [*free_tier.facts(self.entries, at=outlook.at), *outlook.assumed]
         self._about: dict[str, Mapping[str, list[Fact]]] = {
-            user_id: _by_feature([*stored.known(known.rows), *everybody])
+            user_id: _by_feature([*outlook.expected(stored.known(known.rows)), *everybody])
             for user_id, known in self.known.items()
         }
 

@@ -21,6 +21,7 @@ from entitlements.models import CreditAccount, CreditGrant
 from entitlements.models.credit_grant import CreditSource
 from entitlements.selectors import credits
 from entitlements.services import credit_accounts, credit_ledger
+from entitlements.services.credit_grant_terms import Terms, terms_of
 from entitlements.services.credit_ledger import Note
 from events.services import audit
 from projects.models import Customer, Project
@@ -56,28 +57,6 @@ class Origin:
     source_id: str
     key: str
     starts_at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
-    """What a source says of credits: how many it gives, how many of them are due after refunds
-    and the like, until when, and whether they are withheld for now. ``product_id``, ``quantity``
-    and ``rate`` (credits of one unit for a whole period) are what the amount was made of, less
-    what was ``carried``: spent before beyond what was paid for. ``ends_at`` is the end of the
-    period that it is for.
-    """
-
-    amount: int
-    due: int
-    expires_at: datetime | None = None
-    is_withheld: bool = False
-    product_id: str = ""
-    quantity: int = 1
-    rate: int = 0
-    carried: int = 0
-    ends_at: datetime | None = None
-    outlives_period: bool = False
-    is_free: bool = False
 
 
 def give(
@@ -127,23 +106,6 @@ def revise(
         grant.save(update_fields=TERMS)
         _come_to_what_is_due(account, grant, at, reason=reason)
     return True
-
-
-def terms_of(grant: CreditGrant) -> Terms:
-    """What was said of the grant last."""
-    return Terms(
-        amount=grant.amount,
-        due=grant.due,
-        expires_at=grant.expires_at,
-        is_withheld=grant.is_withheld,
-        product_id=grant.product_id,
-        quantity=grant.quantity,
-        rate=grant.rate,
-        carried=grant.carried,
-        ends_at=grant.ends_at,
-        outlives_period=grant.outlives_period,
-        is_free=grant.is_free,
-    )
 
 
 def give_by_hand(

@@ -27,7 +27,8 @@ class Claim:
     """One thing that a source says about one feature, over ``[starts_at, ends_at)``.
 
     ``value`` is one of the feature's kind. ``part`` tells apart what a source gives twice, by two
-    products say; the periods of a metered feature begin as at ``anchored_at``, or as it starts.
+    products say; the periods of a metered feature begin as at ``anchored_at``, or as it starts, and
+    before ``paid_until`` where that is said.
     """
 
     feature_id: str
@@ -38,6 +39,7 @@ class Claim:
     effect: Effect = Effect.ALLOW
     anchored_at: datetime | None = None
     part: str = ""
+    paid_until: datetime | None = None
 
     def __post_init__(self) -> None:
         fitting = ALLOWING if self.effect == Effect.ALLOW else DENYING
@@ -56,6 +58,7 @@ class Claim:
             str(self.effect),
             self.anchored_at,
             self.part,
+            self.paid_until,
         )
 
 
@@ -103,6 +106,7 @@ def _claim(row: Fact) -> Claim:
         effect=Effect(row.effect),
         anchored_at=row.anchored_at,
         part=row.part,
+        paid_until=row.paid_until,
     )
 
 
@@ -119,6 +123,7 @@ def _append(customer: Customer, source: Source, claims: Sequence[Claim], at: dat
             ends_at=claim.ends_at,
             anchored_at=claim.anchored_at,
             part=claim.part,
+            paid_until=claim.paid_until,
         )
         for claim in claims
     ] or [silence]

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 
 from common.errors import Invalid
+from common.inserts import insert
 from entitlements import representation
 from entitlements.errors import FeatureExists
 from entitlements.kinds import KINDS
@@ -56,21 +57,20 @@ def create(
     that is missing, incomplete or out of place.
     """
     meter = _meter(project, kind, measure)
+    feature = Feature(
+        project=project,
+        code=code,
+        name=name,
+        kind=kind,
+        unit=unit,
+        merge=_merge(kind, merge),
+        meter=meter,
+        period=measure.period,
+        is_anchored=measure.anchored,
+    )
     with transaction.atomic():
-        try:
-            with transaction.atomic():
-                feature = Feature.objects.for_project(project).create(
-                    code=code,
-                    name=name,
-                    kind=kind,
-                    unit=unit,
-                    merge=_merge(kind, merge),
-                    meter=meter,
-                    period=measure.period,
-                    is_anchored=measure.anchored,
-                )
-        except IntegrityError as error:
-            raise FeatureExists(f"{code} exists. Change it with PATCH /features/{code}.") from error
+        if not insert(feature):
+            raise FeatureExists(f"{code} exists. Change it with PATCH /features/{code}.")
         if meter is not None:
             meters.watch(meter=meter)
         rules.bump(project)

@@ -33,7 +33,11 @@ def post(row: Reservation, *, used: int, at: datetime) -> None:
 def _post_units(row: Reservation, used: int, at: datetime) -> None:
     assert row.feature.meter_id is not None
     wish = Wish(
-        row.project_id, row.customer_id, row.feature.meter_id, Period.of_key(row.period), row.amount
+        row.project_id,
+        row.customer_id,
+        row.feature.meter_id,
+        Period.of_text(row.period),
+        row.amount,
     )
     if not used:
         counting.release(wish)

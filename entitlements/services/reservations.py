@@ -11,10 +11,11 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 import structlog
-from django.db import DatabaseError, IntegrityError, transaction
+from django.db import DatabaseError, transaction
 
 from common.errors import Invalid
 from common.fair_queue import QueueRun, Rule
+from common.inserts import insert
 from entitlements.errors import (
     NotEnoughCredits,
     ReservationClosed,
@@ -85,7 +86,7 @@ def reserve(
     )
     try:
         return _make(row, subject, at)
-    except IntegrityError:
+    except _KeyTaken:
         before = stored.find(project=project, key=key) if key else None
         if before is None:
             raise
@@ -164,6 +165,10 @@ def patiently(act: Callable[[], T], subject: Consumable, *, at: datetime) -> T:
         return act()
 
 
+class _KeyTaken(Exception):
+    """Another request has reserved under the same key meanwhile."""
+
+
 class _Refused(Exception):
     """Nothing was set aside; with the denial."""
 
@@ -190,15 +195,20 @@ def _try(row: Reservation, subject: Consumable, at: datetime) -> Reserved:
     decision = subject.decision
     with transaction.atomic():
         if decision.metering is not None:
-            row.period = decision.metering.period.key
-            row.save(force_insert=True)
+            row.period = decision.metering.period.text
+            _write(row)
             answer = _hold_units(row, decision, at)
         else:
             row.credits = _price(row, decision, at)
-            row.save(force_insert=True)
+            _write(row)
             answer = _hold_credits(row, decision, at)
     consumables.forget(subject)
     return Reserved(row, answer)
+
+
+def _write(row: Reservation) -> None:
+    if not insert(row):
+        raise _KeyTaken
 
 
 def _price(row: Reservation, decision: Decision, at: datetime) -> int:

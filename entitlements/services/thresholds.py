@@ -195,7 +195,7 @@ def _tell(standing: Standing, before: LimitNotice | None, moment: datetime, at: 
         project_id=standing.customer.project_id,
         customer=standing.customer,
         feature=standing.feature,
-        period=period.key,
+        period=period.regular_key,
         starts_at=period.window(moment).starts_at,
         limit=decision.limit,
         percent=max(reached),

@@ -9,8 +9,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from common.api.serializers import MetadataField, StrictSerializer, UserIdField
-from common.api.views import ProjectViewSet
 from projects import representation
+from projects.api.views import ProjectViewSet
 from projects.scopes import Scope
 from projects.selectors import customers as stored
 from projects.services import customers

@@ -6,7 +6,7 @@ project only. To a project's key another project is not there.
 
 from functools import cached_property
 
-from common.api.views import ProjectViewSet
+from projects.api.views import ProjectViewSet
 from projects.credentials import PlatformCredential, ProjectCredential
 from projects.models import Project
 from projects.selectors import projects

@@ -2,10 +2,11 @@
 
 from datetime import datetime
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.utils.text import slugify
 
 from common.errors import Conflict
+from common.inserts import insert
 from events.services import audit
 from projects import key_cache
 from projects.models import App, Project
@@ -19,19 +20,18 @@ class AppExists(Conflict):
 def create(*, project: Project, name: str, actor: str, at: datetime, slug: str = "") -> App:
     """A new app; its slug is made from the name when none is given. Raises AppExists."""
     slug = slug or slugify(name)[:50].strip("-_").replace("_", "-") or "app"
-    try:
-        with transaction.atomic():
-            app = App.objects.create(project=project, name=name, slug=slug)
-            audit.record(
-                actor=actor,
-                action="app.create",
-                subject=app.pk,
-                project_id=project.pk,
-                at=at,
-                after={"name": name, "slug": slug},
-            )
-    except IntegrityError as error:
-        raise AppExists("Choose another slug.") from error
+    app = App(project=project, name=name, slug=slug)
+    with transaction.atomic():
+        if not insert(app):
+            raise AppExists("Choose another slug.")
+        audit.record(
+            actor=actor,
+            action="app.create",
+            subject=app.pk,
+            project_id=project.pk,
+            at=at,
+            after={"name": name, "slug": slug},
+        )
     return app
 
 

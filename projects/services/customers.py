@@ -4,10 +4,11 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 
 from common.erasure import Person
 from common.errors import Conflict
+from common.inserts import insert, insert_many
 from common.queue import enqueue
 from events.catalog import EventType
 from events.services import outbox
@@ -38,14 +39,13 @@ def create(
     metadata: dict[str, str] | None = None,
 ) -> Customer:
     """A new customer. Raises CustomerExists when the project already has this user_id."""
-    try:
-        with transaction.atomic():
-            customer = Customer.objects.create(
-                project=project, user_id=user_id, email=email, name=name, metadata=metadata or {}
-            )
-            _tell(EventType.CUSTOMER_CREATED, customer, at=at)
-    except IntegrityError as error:
-        raise CustomerExists("Change it with PATCH instead.") from error
+    customer = Customer(
+        project=project, user_id=user_id, email=email, name=name, metadata=metadata or {}
+    )
+    with transaction.atomic():
+        if not insert(customer):
+            raise CustomerExists("Change it with PATCH instead.")
+        _tell(EventType.CUSTOMER_CREATED, customer, at=at)
     return customer
 
 
@@ -87,24 +87,28 @@ def ensure_ids(*, project: Project, user_ids: Collection[str], at: datetime) -> 
     found = customers.ids(project=project, user_ids=user_ids)
     unknown = sorted(user_id for user_id in user_ids if user_id not in found)
     if unknown:
-        try:
-            found |= _create_many(project=project, user_ids=unknown, at=at)
-        except IntegrityError:  # somebody else was faster with one of them
-            found |= {each: ensure(project=project, user_id=each, at=at).pk for each in unknown}
+        found |= _create_many(project=project, user_ids=unknown, at=at)
     return {asked: id_ for asked, id_ in found.items() if id_ is not None}
 
 
-def _create_many(*, project: Project, user_ids: list[str], at: datetime) -> dict[str, str]:
+def _create_many(*, project: Project, user_ids: list[str], at: datetime) -> dict[str, str | None]:
+    """Make those that nobody else has made meanwhile; everybody's ids."""
     rows = [Customer(project=project, user_id=user_id) for user_id in user_ids]
+    ids: dict[str, str | None] = {row.user_id: row.pk for row in rows}
     with transaction.atomic():
-        Customer.objects.bulk_create(rows)
+        if insert_many(rows) < len(rows):
+            ids = customers.ids(project=project, user_ids=user_ids)
         outbox.record_many(
             project_id=project.pk,
             type=EventType.CUSTOMER_CREATED,
-            data={row.pk: representation.customer(row) for row in rows},
+            data={
+                row.pk: representation.customer(row)
+                for row in rows
+                if ids.get(row.user_id) == row.pk
+            },
             at=at,
         )
-    return {row.user_id: row.pk for row in rows}
+    return ids
 
 
 def update(*, customer: Customer, changes: dict[str, Any], at: datetime) -> Customer:

@@ -10,6 +10,7 @@ from django.utils.text import slugify
 
 from common.errors import Conflict
 from common.ids import new_id
+from common.inserts import insert
 from events.services import audit
 from projects import key_cache, origins
 from projects.models import ApiKey, Project, Sells
@@ -63,27 +64,24 @@ def register(
     given = {field: value for field, value in said.items() if value is not None}
     fields = {"name": name, **given, **detected}
     fields["return_origins"] = _origins(fields.get("return_origins", []), fields["livemode"])
-    try:
-        with transaction.atomic():
-            project = Project.objects.create(**fields)
-            audit.record(
-                actor=actor,
-                action="project.register",
-                subject=project.pk,
-                project_id=project.pk,
-                at=at,
-                reason=reason,
-                after=fields,
-            )
-            if sign_in is not None:
-                jwt_settings.replace(
-                    project=project, wanted=sign_in, actor=actor, at=at, reason=reason
-                )
-            key, secret = api_keys.issue(
-                project=project, name="First key", scopes=ALL, actor=actor, at=at, reason=reason
-            )
-    except IntegrityError as error:
-        raise SlugTaken("Choose another slug.") from error
+    project = Project(**fields)
+    with transaction.atomic():
+        if not insert(project):
+            raise SlugTaken("Choose another slug.")
+        audit.record(
+            actor=actor,
+            action="project.register",
+            subject=project.pk,
+            project_id=project.pk,
+            at=at,
+            reason=reason,
+            after=fields,
+        )
+        if sign_in is not None:
+            jwt_settings.replace(project=project, wanted=sign_in, actor=actor, at=at, reason=reason)
+        key, secret = api_keys.issue(
+            project=project, name="First key", scopes=ALL, actor=actor, at=at, reason=reason
+        )
     return Registration(project=project, key=key, secret=secret, detected=detected)
 
 
@@ -107,6 +105,8 @@ def configure(
                 for field, value in changes.items()
                 if getattr(project, field) != value
             }
+            if "slug" in before and Project.objects.filter(slug=changes["slug"]).exists():
+                raise SlugTaken("Choose another slug.")
             if before:
                 after = {field: changes[field] for field in before}
                 for field, value in after.items():
@@ -126,7 +126,7 @@ def configure(
                 jwt_settings.replace(
                     project=project, wanted=sign_in, actor=actor, at=at, reason=reason
                 )
-    except IntegrityError as error:
+    except IntegrityError as error:  # another project has taken it meanwhile
         raise SlugTaken("Choose another slug.") from error
     return project
 

@@ -8,6 +8,7 @@ from typing import Any
 from sandbox.billing import (
     blank_subscription,
     discounts,
+    invoice_terms,
     invoicing,
     items,
     lines,
@@ -118,7 +119,7 @@ def first_invoice(
         reason="subscription_create",
         content=content,
         subscription=subscription,
-        auto_advance=False,
+        auto_advance=subscription["collection_method"] == invoice_terms.SENT,
         **options,
     )
     subscription["latest_invoice"] = invoice["id"]

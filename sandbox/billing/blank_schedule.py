@@ -57,17 +57,29 @@ def phase(*, currency: str, start: int, end: int, items: list[Object]) -> Object
     }
 
 
-def item(price: str, quantity: int | None, metadata: Object) -> Object:
+def item(
+    price: str,
+    quantity: int | None,
+    metadata: Object,
+    *,
+    discounts: list[Object],
+    tax_rates: list[Object],
+) -> Object:
     counted = {} if quantity is None else {"quantity": quantity}
     return {
         "billing_thresholds": None,
-        "discounts": [],
+        "discounts": discounts,
         "metadata": copy(metadata),
         "plan": price,
         "price": price,
-        "tax_rates": [],
+        "tax_rates": tax_rates,
         **counted,
     }
+
+
+def discount(params: Object) -> Object:
+    """An entry of ``discounts``, named in one of three ways."""
+    return {name: params.get(name) for name in ("coupon", "discount", "promotion_code")}
 
 
 def _defaults(subscription: Object) -> Object:
@@ -78,14 +90,10 @@ def _defaults(subscription: Object) -> Object:
         "billing_thresholds": None,
         "collection_method": subscription["collection_method"],
         "default_payment_method": subscription["default_payment_method"],
-        "description": None,
+        "description": subscription["description"],
         "invoice_settings": {
-            "account_tax_ids": None,
-            "custom_fields": None,
-            "days_until_due": None,
-            "description": None,
-            "footer": None,
-            "issuer": {"type": "self"},
+            **copy(subscription["invoice_settings"]),
+            "days_until_due": subscription["days_until_due"],
         },
         "on_behalf_of": None,
         "transfer_data": None,

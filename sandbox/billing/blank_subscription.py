@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sandbox.billing import invoice_terms
 from sandbox.objects import Object
 from sandbox.transaction import Transaction
 
@@ -37,13 +38,7 @@ def build(tx: Transaction, *, customer: str, currency: str, items: list[Object])
         "description": None,
         "discounts": [],
         "ended_at": None,
-        "invoice_settings": {
-            "account_tax_ids": None,
-            "custom_fields": None,
-            "description": None,
-            "footer": None,
-            "issuer": {"type": "self"},
-        },
+        "invoice_settings": invoice_terms.blank_settings(),
         "items": {
             "object": "list",
             "data": items,

@@ -8,6 +8,7 @@ from sandbox.billing import (
     discounts,
     ending,
     held,
+    invoice_terms,
     invoicing,
     items,
     pending_update,
@@ -49,6 +50,7 @@ def change(
                 subscription["default_payment_method"] = own_method(tx, customer, params)
             check_tax(customer, params)
             apply_plain(subscription, params)
+            invoice_terms.apply(tx, subscription, params)
             if "discounts" in params:
                 change_discounts(tx, subscription, params)
             invoice = rebilling.rebill(tx, subscription, params)
@@ -192,7 +194,8 @@ def settle(tx: Transaction, subscription: Object, invoice: Object, params: Param
     else:
         off_session = bool(params.get("off_session"))
         collection.finalize_and_collect(tx, invoice, off_session=off_session)
-    if invoice["status"] == "paid" or collection.is_processing(tx, invoice):
+    is_settled = invoice["status"] == "paid" or collection.is_sent(invoice)
+    if is_settled or collection.is_processing(tx, invoice):
         return
     if behavior == "error_if_incomplete":
         raise unpaid(tx, invoice)

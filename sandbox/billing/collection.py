@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sandbox import debits, intents, payments
-from sandbox.billing import held, invoicing, settings, standing
+from sandbox.billing import held, invoice_terms, invoicing, settings, standing
 from sandbox.billing.periods import DAY
 from sandbox.objects import Object
 from sandbox.resources import invoice_payments
@@ -24,9 +24,18 @@ def finalize(tx: Transaction, invoice: Object) -> None:
 
 
 def finalize_and_collect(tx: Transaction, invoice: Object, *, off_session: bool) -> None:
+    """Open the draft and charge it, or send it where the payer is to pay it by hand."""
     finalize(tx, invoice)
-    if invoice["status"] == "open":
+    if invoice["status"] == "open" and is_sent(invoice):
+        await_payer(tx, invoice)
+        tx.emit("invoice.sent", invoice)
+    elif invoice["status"] == "open":
         collect(tx, invoice, off_session=off_session)
+
+
+def is_sent(invoice: Object) -> bool:
+    """Whether the payer is sent the invoice and pays it by hand until its due date."""
+    return bool(invoice["collection_method"] == invoice_terms.SENT)
 
 
 def collect(
@@ -193,7 +202,7 @@ def _note_failure(
     tx.emit("invoice.payment_failed", invoice)
     if code == "authentication_required":
         tx.emit("invoice.payment_action_required", invoice)
-    if not _is_left_to_payer(tx, invoice):
+    if not _is_left_to_payer(tx, invoice) and not is_sent(invoice):
         _set_delinquent(tx, invoice, owes=True)
         gives_up = counts and invoice["auto_advance"] and invoice["next_payment_attempt"] is None
         standing.after_failure(tx, invoice, gives_up=gives_up)
@@ -203,7 +212,8 @@ def _next_attempt(tx: Transaction, invoice: Object) -> int | None:
     """When to retry by the account's schedule; first invoices are left to the payer."""
     waits = settings.read(tx)["retry_after_days"]
     retries_done = invoice["attempt_count"] - 1
-    if not invoice["auto_advance"] or _is_left_to_payer(tx, invoice) or retries_done >= len(waits):
+    waits_for_payer = is_sent(invoice) or _is_left_to_payer(tx, invoice)
+    if not invoice["auto_advance"] or waits_for_payer or retries_done >= len(waits):
         return None
     return tx.now + int(waits[retries_done]) * DAY
 

@@ -53,6 +53,12 @@ def dispute(world: World, data: Data, id: str) -> Any:
     )
 
 
+@control("POST", "/fraud-warnings/<id>")
+def warn(world: World, data: Data, id: str) -> Any:
+    """``{"fraud_type": "made_with_stolen_card"}`` of a ``pi_…`` or ``ch_…``."""
+    return bank.warn(world, id, fraud_type=data.get("fraud_type") or "misc")
+
+
 @control("POST", "/disputes/<id>/resolve")
 def resolve_dispute(world: World, data: Data, id: str) -> Any:
     """``{"status": "won" | "lost" | "warning_closed" | "escalated"}``."""
@@ -73,11 +79,14 @@ def billing_settings(world: World, data: Data) -> Any:
 
 @control("POST", "/billing-settings")
 def change_billing_settings(world: World, data: Data) -> Any:
-    """``{"retry_after_days": [3, 5, 7], "after_retries": "cancel" | "mark_unpaid" | …}``."""
+    """``{"retry_after_days": [3, 5, 7], "after_retries": "cancel" | "mark_unpaid" | …,
+    "overdue_days": 30, "after_overdue": …}``."""
     days = data.get("retry_after_days")
     with world.transaction(account_of(world, data)) as tx:
         return settings.change(
             tx,
             retry_after_days=None if days is None else [int(each) for each in days],
             after_retries=data.get("after_retries"),
+            overdue_days=int(data["overdue_days"]) if data.get("overdue_days") else None,
+            after_overdue=data.get("after_overdue"),
         )

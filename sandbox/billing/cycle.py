@@ -7,6 +7,7 @@ from sandbox.billing import (
     changing,
     collection,
     ending,
+    invoice_terms,
     invoicing,
     items,
     lines,
@@ -57,7 +58,8 @@ def begin_next(tx: Transaction, subscription: Object) -> None:
 def end_trial(tx: Transaction, subscription: Object) -> None:
     """Begin to bill; without a card do what ``trial_settings`` say."""
     behavior = subscription["trial_settings"]["end_behavior"]["missing_payment_method"]
-    if behavior == "create_invoice" or collection.method_of(tx, subscription):
+    is_sent = subscription["collection_method"] == invoice_terms.SENT
+    if is_sent or behavior == "create_invoice" or collection.method_of(tx, subscription):
         renew(tx, subscription)
     elif behavior == "cancel":
         ending.cancel(tx, subscription, reason=None)

@@ -27,6 +27,8 @@ class Charge:
     amount: int
     product: str | None
     discountable: bool = True
+    item: str | None = None
+    """The subscription item that is charged."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,8 @@ def attach(
         discount["end"] = periods.boundary(
             tx.now, {"interval": "month", "interval_count": 1}, terms["duration_in_months"]
         )
-    tx.insert({"object": TERMS, "id": discount["id"], **terms})
+    item = discount["subscription_item"]
+    tx.insert({"object": TERMS, "id": discount["id"], **terms, "subscription_item": item})
     tx.emit("customer.discount.created", discount)
     redeem(tx, choice)
     return str(discount["id"])
@@ -93,8 +96,11 @@ def redeem(tx: Transaction, choice: Choice) -> None:
         coupons.redeem(tx, choice.coupon)
 
 
-def replace(tx: Transaction, holder: Object, choices: list[Choice]) -> None:
-    """Give a subscription or an invoice exactly these discounts."""
+def replace(tx: Transaction, holder: Object, choices: list[Choice], *, customer: str = "") -> None:
+    """Give a subscription, one of its items or an invoice exactly these discounts.
+
+    ``customer`` is named where the holder does not say whose it is.
+    """
     kept = [choice.discount["id"] for choice in choices if choice.discount]
     foreign = set(kept) - set(holder["discounts"])
     if foreign:
@@ -103,13 +109,14 @@ def replace(tx: Transaction, holder: Object, choices: list[Choice]) -> None:
         if id not in kept:
             tx.emit("customer.discount.deleted", tx.param_object("discount", id, param="discounts"))
     holder["discounts"] = [
-        attach(tx, choice, customer=holder["customer"], holder=holder) for choice in choices
+        attach(tx, choice, customer=customer or holder["customer"], holder=holder)
+        for choice in choices
     ]
 
 
-def active(tx: Transaction, subscription: Object) -> list[str]:
-    """The subscription's discounts that reduce an invoice made now."""
-    return [id for id in subscription["discounts"] if not _is_over(tx, id)]
+def active(tx: Transaction, holder: Object) -> list[str]:
+    """The discounts of a subscription or an item that reduce an invoice made now."""
+    return [id for id in holder["discounts"] if not _is_over(tx, id)]
 
 
 def settle(tx: Transaction, subscription: Object, invoice: Object) -> None:
@@ -119,7 +126,8 @@ def settle(tx: Transaction, subscription: Object, invoice: Object) -> None:
     def is_spent(id: str) -> bool:
         return id in used and terms_of(tx, id)["duration"] == "once"
 
-    subscription["discounts"] = [id for id in active(tx, subscription) if not is_spent(id)]
+    for holder in (subscription, *subscription["items"]["data"]):
+        holder["discounts"] = [id for id in active(tx, holder) if not is_spent(id)]
 
 
 def terms_of(tx: Transaction, discount: str) -> Object:
@@ -137,7 +145,7 @@ def allocate(charges: Sequence[Charge], terms: Iterable[Object], currency: str) 
     taken = []
     for each in terms:
         bases = [
-            amount if not each["products"] or charge.product in each["products"] else 0
+            amount if _covers(each, charge) else 0
             for amount, charge in zip(left, charges, strict=True)
         ]
         shares = divide(_taken_off(sum(bases), each, currency), bases)
@@ -157,6 +165,13 @@ def divide(total: int, weights: Sequence[int]) -> list[int]:
     for place in by_remainder[: total - sum(parts)]:
         parts[place] += 1
     return parts
+
+
+def _covers(terms: Object, charge: Charge) -> bool:
+    of_item = terms.get("subscription_item")
+    if of_item and of_item != charge.item:
+        return False
+    return not terms["products"] or charge.product in terms["products"]
 
 
 def _taken_off(base: int, terms: Object, currency: str) -> int:
@@ -232,5 +247,5 @@ def _build(
         "source": {"coupon": choice.coupon["id"], "type": "coupon"},
         "start": tx.now,
         "subscription": holder["id"] if holder["object"] == "subscription" else None,
-        "subscription_item": None,
+        "subscription_item": holder["id"] if holder["object"] == "subscription_item" else None,
     }

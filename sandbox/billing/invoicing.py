@@ -6,7 +6,16 @@ from collections.abc import Iterable
 from typing import Any
 
 from sandbox import payments
-from sandbox.billing import blank_invoice, customer_balance, discounts, lines, taxes, totals
+from sandbox.billing import (
+    blank_invoice,
+    credit_grants,
+    customer_balance,
+    discounts,
+    invoice_terms,
+    lines,
+    taxes,
+    totals,
+)
 from sandbox.billing.discounts import Choice
 from sandbox.billing.periods import HOUR
 from sandbox.objects import Object
@@ -39,7 +48,7 @@ def draft(
     invoice = tx.insert(blank_invoice.build(tx, customer, currency, reason, subscription))
     if _is_taxed(subscription) if taxed is None else taxed:
         invoice["automatic_tax"] |= taxes.enabled()
-    invoice |= fields
+    invoice |= {**invoice_terms.on_invoice(subscription, tx.now), **fields}
     for line in content:
         add_line(tx, invoice, line)
     if takes is None:
@@ -49,14 +58,21 @@ def draft(
         add_line(tx, invoice, lines.for_invoice_item(tx, item))
     invoice["auto_advance"] = auto_advance
     if auto_advance:
-        invoice["automatically_finalizes_at"] = tx.now + FINALIZED_AFTER
-        invoice["next_payment_attempt"] = tx.now + FINALIZED_AFTER
+        plan_finalization(tx, invoice)
     invoice["discounts"] = _discounts(tx, invoice, subscription, choices)
     total_up(tx, invoice, uses_balance=uses_balance)
     if subscription:
         discounts.settle(tx, subscription, invoice)
     tx.emit("invoice.created", invoice)
     return invoice
+
+
+def plan_finalization(tx: Transaction, invoice: Object) -> None:
+    """An hour from now; what is not sent is charged then."""
+    moment = tx.now + FINALIZED_AFTER
+    is_sent = invoice["collection_method"] == invoice_terms.SENT
+    invoice["automatically_finalizes_at"] = moment
+    invoice["next_payment_attempt"] = None if is_sent else moment
 
 
 def _is_taxed(subscription: Object | None) -> bool:
@@ -99,9 +115,11 @@ def add_line(tx: Transaction, invoice: Object, line: Object) -> None:
     invoice["lines"]["data"].append(line)
 
 
-def total_up(tx: Transaction, invoice: Object, *, uses_balance: bool = True) -> None:
+def total_up(
+    tx: Transaction, invoice: Object, *, uses_balance: bool = True, uses_credits: bool = False
+) -> None:
     """Work out the amounts of a draft, the customer's balance included."""
-    totals.work_out(tx, invoice)
+    totals.work_out(tx, invoice, uses_credits=uses_credits)
     balance = _customer(tx, invoice)["balance"] if uses_balance else 0
     due, _ = totals.apply_balance(invoice["total"], balance, invoice["currency"])
     invoice |= {"starting_balance": balance, "amount_due": due, "amount_remaining": due}
@@ -111,7 +129,7 @@ def finalize(tx: Transaction, invoice: Object, *, uses_balance: bool = True) -> 
     """Number the draft and open it: from now on its lines and amounts stand."""
     customer = _customer(tx, invoice)
     lines.measure_again(tx, invoice)
-    total_up(tx, invoice, uses_balance=uses_balance)
+    total_up(tx, invoice, uses_balance=uses_balance, uses_credits=True)
     if invoice["automatic_tax"]["status"] == "requires_location_inputs":
         reason = "finalization_requires_location_inputs"
         invoice["automatic_tax"] |= {"disabled_reason": reason, "enabled": False, "status": None}
@@ -136,6 +154,7 @@ def finalize(tx: Transaction, invoice: Object, *, uses_balance: bool = True) -> 
     page = f"{tx.world.base_url}/pages/invoices/{invoice['id']}"
     invoice |= {
         "automatically_finalizes_at": None,
+        "due_date": invoice_terms.due_date(subscription_of(tx, invoice), tx.now),
         "effective_at": tx.now,
         "ending_balance": balance,
         "hosted_invoice_url": page,
@@ -151,6 +170,7 @@ def finalize(tx: Transaction, invoice: Object, *, uses_balance: bool = True) -> 
 def void(tx: Transaction, invoice: Object) -> None:
     """Take an open invoice back; nobody owes it any more."""
     close_payments(tx, invoice)
+    credit_grants.reinstate(tx, invoice)
     with tx.updating(invoice, *revision(tx, invoice)):
         invoice |= {"auto_advance": False, "next_payment_attempt": None, "status": "void"}
         invoice["status_transitions"]["voided_at"] = tx.now

@@ -66,13 +66,15 @@ def apply(subscription: Object, changes: list[Change]) -> None:
 
 def _read_one(tx: Transaction, subscription: Object, params: Params, param: str) -> Change:
     if "id" not in params:
-        return Change(None, items.read_one(tx, params, param))
+        return Change(None, items.read_one(tx, params, param, customer=subscription["customer"]))
     old = next((item for item in items.of(subscription) if item["id"] == params["id"]), None)
     if old is None:
         raise no_such("subscription item", params["id"], param=f"{param}[id]")
     if params.get("deleted"):
         return Change(copy(old), None)
-    return Change(copy(old), _altered(tx, old, params, param))
+    new = _altered(tx, old, params, param)
+    items.set_terms(tx, new, params, param, customer=subscription["customer"])
+    return Change(copy(old), new)
 
 
 def _altered(tx: Transaction, old: Object, params: Params, param: str) -> Object:

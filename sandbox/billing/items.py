@@ -4,31 +4,48 @@ from __future__ import annotations
 
 from typing import Any
 
-from sandbox.billing import pricing
+from sandbox.billing import discounts, pricing
 from sandbox.errors import invalid, missing_param, refuse_unsupported
 from sandbox.objects import Object, Params, copy, merge_metadata
-from sandbox.resources import prices
+from sandbox.resources import prices, tax_rates
 from sandbox.transaction import Transaction
 
 MAX_ITEMS = 20
-UNSUPPORTED = ("billing_thresholds", "current_trial", "discounts", "tax_rates")
+UNSUPPORTED = ("billing_thresholds", "current_trial")
 
 
-def read(tx: Transaction, wanted: list[Params]) -> list[Object]:
+def read(tx: Transaction, wanted: list[Params], *, customer: str) -> list[Object]:
     """Items without a period from ``items`` parameters. Raises 400 in Stripe's words."""
     if not wanted:
         raise missing_param("items")
     if len(wanted) > MAX_ITEMS:
         raise invalid(f"Subscriptions can have up to {MAX_ITEMS} items.", param="items")
-    items = [read_one(tx, params, f"items[{place}]") for place, params in enumerate(wanted)]
+    items = [
+        read_one(tx, params, f"items[{place}]", customer=customer)
+        for place, params in enumerate(wanted)
+    ]
     check_together(items)
     return items
 
 
-def read_one(tx: Transaction, params: Params, param: str) -> Object:
+def read_one(tx: Transaction, params: Params, param: str, *, customer: str) -> Object:
     refuse_unsupported(params, *UNSUPPORTED)
     price = recurring_price(tx, params, param)
-    return build(tx, price, quantity_of(price, params, param), params.get("metadata"))
+    item = build(tx, price, quantity_of(price, params, param), params.get("metadata"))
+    set_terms(tx, item, params, param, customer=customer)
+    return item
+
+
+def set_terms(tx: Transaction, item: Object, params: Params, param: str, *, customer: str) -> None:
+    """The item's own discounts and tax rates, where they were sent."""
+    if "tax_rates" in params:
+        rates = params["tax_rates"]
+        item["tax_rates"] = tax_rates.resolve(tx, rates, param=f"{param}[tax_rates]")
+    if "discounts" in params:
+        choices = discounts.read(
+            tx, params["discounts"], customer=customer, param=f"{param}[discounts]"
+        )
+        discounts.replace(tx, item, choices, customer=customer)
 
 
 def recurring_price(tx: Transaction, params: Params, param: str) -> Object:

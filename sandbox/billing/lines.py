@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from sandbox import metering
-from sandbox.billing import pricing
+from sandbox.billing import discounts, pricing
 from sandbox.objects import Object, copy
 from sandbox.transaction import Transaction
 
@@ -26,6 +26,7 @@ def for_item(
         period=period,
         description=_described(tx, price, item.get("quantity")),
         invoice_item=None,
+        discounts=discounts.active(tx, item),
     )
 
 
@@ -129,11 +130,13 @@ def _of_subscription(
     period: Object,
     description: str,
     invoice_item: Object | None,
+    discounts: list[str],
 ) -> Object:
     quantity = item.get("quantity", 0)
     return {
         **_plain(amount, item["price"]["currency"]),
         "description": description,
+        "discounts": discounts,
         "metadata": copy(subscription["metadata"]),
         "parent": _subscription_parent(subscription["id"], item["id"], invoice_item),
         "period": period,

@@ -20,13 +20,13 @@ def billed(tx: Transaction, item: Object, moment: int) -> Decimal:
 
 
 def discounts_of(tx: Transaction, subscription: Object, item: Object) -> list[Object]:
-    """What the subscription's discounts take off a whole period of the item now.
+    """What the item's and the subscription's discounts take off a whole period of the item now.
 
     One that is for a single invoice waits for the next period instead.
     """
     ids = [
         id
-        for id in discounts.active(tx, subscription)
+        for id in (*discounts.active(tx, item), *discounts.active(tx, subscription))
         if discounts.terms_of(tx, id)["duration"] != "once"
     ]
     if not ids:
@@ -35,7 +35,9 @@ def discounts_of(tx: Transaction, subscription: Object, item: Object) -> list[Ob
     taken = discounts.allocate(
         [
             discounts.Charge(
-                pricing.amount(tx, each["price"], each.get("quantity")), each["price"]["product"]
+                pricing.amount(tx, each["price"], each.get("quantity")),
+                each["price"]["product"],
+                item=each["id"],
             )
             for each in content
         ],

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from sandbox.billing import blank_schedule, items, periods
+from sandbox.billing import blank_schedule, changing, invoice_terms, items, periods
 from sandbox.errors import invalid, missing_param, refuse_unsupported
 from sandbox.objects import Object, Params, copy
+from sandbox.resources import tax_rates
 from sandbox.transaction import Transaction
 
 UNSUPPORTED = (
     "add_invoice_items",
     "application_fee_percent",
-    "automatic_tax",
     "billing_thresholds",
-    "collection_method",
-    "default_payment_method",
-    "default_tax_rates",
-    "description",
-    "invoice_settings",
     "on_behalf_of",
     "transfer_data",
     "trial",
 )
-ITEM_UNSUPPORTED = ("billing_thresholds", "discounts", "tax_rates")
+PLAIN = ("collection_method", "description")
+ITEM_UNSUPPORTED = ("billing_thresholds",)
 
 
 def of_subscription(subscription: Object) -> Object:
@@ -32,10 +28,20 @@ def of_subscription(subscription: Object) -> Object:
         start=min(item["current_period_start"] for item in held),
         end=subscription["cancel_at"] or max(item["current_period_end"] for item in held),
         items=[
-            blank_schedule.item(item["price"]["id"], item.get("quantity"), item["metadata"])
+            blank_schedule.item(
+                item["price"]["id"],
+                item.get("quantity"),
+                item["metadata"],
+                discounts=[blank_schedule.discount({"discount": id}) for id in item["discounts"]],
+                tax_rates=copy(item["tax_rates"]),
+            )
             for item in held
         ],
     )
+    phase["default_tax_rates"] = copy(subscription["default_tax_rates"])
+    phase["discounts"] = [
+        blank_schedule.discount({"discount": id}) for id in subscription["discounts"]
+    ]
     if subscription["status"] == "trialing":
         phase["trial_end"] = subscription["trial_end"]
     return phase
@@ -73,7 +79,8 @@ def at(phases: list[Object], moment: int) -> Object | None:
 def item_changes(subscription: Object, phase: Object) -> list[Params]:
     """The ``items`` of an update that makes the subscription bill what the phase says.
 
-    An item of the same price stays; others are replaced one by one, in their order.
+    An item of the same price stays; others are replaced one by one, in their order, and keep
+    nothing but their id. Discounts and tax rates of an item are those of the phase, or none.
     """
     old = {item["price"]["id"]: item for item in items.of(subscription)}
     changes, added = [], []
@@ -81,16 +88,44 @@ def item_changes(subscription: Object, phase: Object) -> list[Params]:
         kept = old.pop(wanted["price"], None)
         if kept is None:
             added.append(_wanted(wanted))
-        elif kept.get("quantity") != wanted.get("quantity") or wanted["metadata"]:
+        elif _differs(kept, wanted):
             changes.append({"id": kept["id"], **_wanted(wanted)})
-    freed = [item["id"] for item in old.values()]
-    replaced = [{"id": id, **params} for id, params in zip(freed, added, strict=False)]
-    gone = [{"id": id, "deleted": True} for id in freed[len(added) :]]
+    freed = list(old.values())
+    replaced = [
+        {"id": item["id"], **params, **_new_metadata(item, params)}
+        for item, params in zip(freed, added, strict=False)
+    ]
+    gone = [{"id": item["id"], "deleted": True} for item in freed[len(added) :]]
     return [*changes, *replaced, *gone, *added[len(freed) :]]
 
 
+def _differs(item: Object, wanted: Object) -> bool:
+    named = [discount["discount"] for discount in wanted["discounts"]]
+    return bool(
+        item.get("quantity") != wanted.get("quantity")
+        or wanted["metadata"]
+        or item["tax_rates"] != wanted["tax_rates"]
+        or item["discounts"] != named
+    )
+
+
 def _wanted(item: Object) -> Params:
-    return {name: item[name] for name in ("price", "quantity", "metadata") if item.get(name)}
+    params = {name: item[name] for name in ("price", "quantity", "metadata") if item.get(name)}
+    return {
+        **params,
+        "discounts": [_named(each) for each in item["discounts"]],
+        "tax_rates": [rate["id"] for rate in item["tax_rates"]],
+    }
+
+
+def _new_metadata(item: Object, params: Params) -> Params:
+    """The keys of the item that was replaced are unset, unless the new one has them."""
+    unset = dict.fromkeys(item["metadata"], "")
+    return {"metadata": {**unset, **params.get("metadata", {})}}
+
+
+def _named(discount: Object) -> Params:
+    return {name: id for name, id in discount.items() if id}
 
 
 def _first_start(tx: Transaction, schedule: Object, params: Params) -> int:
@@ -125,15 +160,41 @@ def _read_one(
     end = _end(tx, params, start, prices, param, is_last=is_last)
     phase = blank_schedule.phase(currency=currency, start=start, end=end, items=wanted)
     phase |= {
+        **_terms(tx, schedule, params, param),
         "billing_cycle_anchor": params.get("billing_cycle_anchor"),
+        "default_tax_rates": tax_rates.resolve(
+            tx, params.get("default_tax_rates") or [], param=f"{param}[default_tax_rates]"
+        ),
+        "discounts": [blank_schedule.discount(each) for each in params.get("discounts") or []],
         "metadata": params.get("metadata", {}),
         "proration_behavior": params.get("proration_behavior", "create_prorations"),
         "trial_end": params.get("trial_end"),
     }
-    for discount in params.get("discounts") or []:
-        names = ("coupon", "discount", "promotion_code")
-        phase["discounts"].append({name: discount.get(name) for name in names})
     return phase
+
+
+def _terms(tx: Transaction, schedule: Object, params: Params, param: str) -> Object:
+    """How the phase is paid, collected and worded, where it says so itself."""
+    terms: Object = {name: params[name] or None for name in PLAIN if name in params}
+    if params.get("default_payment_method"):
+        customer = tx.param_object("customer", schedule["customer"], param="customer")
+        terms["default_payment_method"] = changing.own_method(tx, customer, params)
+    if "invoice_settings" in params:
+        sent = params["invoice_settings"]
+        terms["invoice_settings"] = {
+            **dict.fromkeys(("days_until_due", *invoice_terms.WORDING, "issuer")),
+            **invoice_terms.read_settings(sent, param=f"{param}[invoice_settings]"),
+            **({"days_until_due": sent["days_until_due"]} if "days_until_due" in sent else {}),
+        }
+    if "automatic_tax" in params:
+        terms["automatic_tax"] = _tax(params["automatic_tax"])
+    return terms
+
+
+def _tax(sent: Params) -> Object:
+    enabled = sent["enabled"]
+    liability = {"type": "self"} if enabled else None
+    return {"disabled_reason": None, "enabled": enabled, "liability": liability}
 
 
 def _check(params: Params, schedule: Object, start: int, param: str) -> None:
@@ -156,7 +217,14 @@ def _read_item(tx: Transaction, params: Params, param: str) -> Object:
     refuse_unsupported(params, *ITEM_UNSUPPORTED)
     price = items.recurring_price(tx, params, param)
     quantity = items.quantity_of(price, params, param)
-    return blank_schedule.item(price["id"], quantity, params.get("metadata", {}))
+    rates = params.get("tax_rates") or []
+    return blank_schedule.item(
+        price["id"],
+        quantity,
+        params.get("metadata", {}),
+        discounts=[blank_schedule.discount(each) for each in params.get("discounts") or []],
+        tax_rates=tax_rates.resolve(tx, rates, param=f"{param}[tax_rates]"),
+    )
 
 
 def _end(

@@ -60,7 +60,7 @@ def of_new(tx: Transaction, customer: Object, params: Params) -> Object:
     for name in ("proration_date", "cancel_now", "resume_at"):
         if name in details:
             raise missing_param("subscription")
-    content = items.read(tx, details["items"])
+    content = items.read(tx, details["items"], customer=customer["id"])
     anchor = details.get("billing_cycle_anchor", {}).get("timestamp")
     param = f"{WITHIN}[billing_cycle_anchor][timestamp]"
     subscription = beginning.begin(

@@ -7,17 +7,25 @@ from sandbox.billing import (
     changing,
     cycle,
     ending,
+    invoice_terms,
     item_changes,
     items,
     phases,
     proration,
 )
 from sandbox.errors import invalid, refuse_unsupported
-from sandbox.objects import Object, Params
+from sandbox.objects import Object, Params, assign
 from sandbox.transaction import Transaction
 
 KIND = "subscription_schedule"
 UPDATED = "customer.subscription.updated"
+DEFAULTS = {
+    "automatic_tax",
+    "collection_method",
+    "default_payment_method",
+    "description",
+    "invoice_settings",
+}
 
 
 def attach(tx: Transaction, subscription: Object) -> Object:
@@ -54,27 +62,47 @@ def change(tx: Transaction, schedule: Object, params: Params) -> None:
             schedule["current_phase"] = _span(current)
     if current and "phases" in params:
         mode = params.get("proration_behavior", current["proration_behavior"])
-        _bill_as(tx, subscription, current | {"proration_behavior": mode})
+        _bill_as(tx, schedule, subscription, current | {"proration_behavior": mode})
     _plan_end(tx, schedule, subscription)
 
 
 def change_defaults(tx: Transaction, schedule: Object, sent: Params) -> None:
-    """What each phase sets on the subscription that says nothing else: how it is paid."""
-    refuse_unsupported(sent, *(set(sent) - {"default_payment_method"}))
+    """What each phase sets on the subscription that says nothing else about it."""
+    refuse_unsupported(sent, *(set(sent) - DEFAULTS))
+    defaults = schedule["default_settings"]
+    assign(defaults, sent, "collection_method", "description")
+    if "automatic_tax" in sent:
+        defaults["automatic_tax"] |= {"enabled": sent["automatic_tax"]["enabled"]}
+    if "invoice_settings" in sent:
+        wanted = sent["invoice_settings"]
+        defaults["invoice_settings"] |= invoice_terms.read_settings(wanted)
+        assign(defaults["invoice_settings"], wanted, "days_until_due")
     if "default_payment_method" in sent:
-        subscription = _subscription_of(tx, schedule)
-        customer = tx.param_object("customer", subscription["customer"], param="customer")
-        method = changing.own_method(tx, customer, sent)
-        schedule["default_settings"]["default_payment_method"] = method
+        customer = tx.param_object("customer", schedule["customer"], param="customer")
+        defaults["default_payment_method"] = changing.own_method(tx, customer, sent)
 
 
-def _pay_as(tx: Transaction, schedule: Object, subscription: Object, phase: Object) -> None:
-    """A phase that begins sets the subscription's own payment method, or that of the schedule."""
-    settings = schedule["default_settings"]
-    method = phase["default_payment_method"] or settings["default_payment_method"]
-    if method and method != subscription["default_payment_method"]:
-        with tx.updating(subscription, UPDATED):
-            subscription["default_payment_method"] = method
+def _terms_of(schedule: Object, phase: Object) -> Params:
+    """How the subscription is paid, collected, taxed and worded in a phase: as it says itself, else
+    as the schedule does, else not at all."""
+    defaults = schedule["default_settings"]
+    worded = phase["invoice_settings"] or {}
+    merged = {
+        name: worded.get(name) if worded.get(name) is not None else default
+        for name, default in defaults["invoice_settings"].items()
+    }
+    method = phase["collection_method"] or defaults["collection_method"]
+    tax = phase.get("automatic_tax") or defaults["automatic_tax"]
+    return {
+        "automatic_tax": {"enabled": tax["enabled"]},
+        "collection_method": method,
+        "days_until_due": merged.pop("days_until_due") if method == invoice_terms.SENT else None,
+        "default_payment_method": phase["default_payment_method"]
+        or defaults["default_payment_method"],
+        "default_tax_rates": [rate["id"] for rate in phase["default_tax_rates"]],
+        "description": phase["description"] or defaults["description"],
+        "invoice_settings": {name: merged[name] or "" for name in invoice_terms.WORDING},
+    }
 
 
 def follow(tx: Transaction, schedule: Object) -> None:
@@ -86,14 +114,13 @@ def follow(tx: Transaction, schedule: Object) -> None:
         return
     with tx.updating(schedule, "subscription_schedule.updated"):
         schedule["current_phase"] = _span(following)
-    _pay_as(tx, schedule, subscription, following)
     at_renewal = subscription["status"] in ("trialing", "active", "past_due", "unpaid") and (
         cycle.next_renewal(subscription) <= tx.now
     )
     if at_renewal:
-        _renew_as(tx, subscription, following)
+        _renew_as(tx, schedule, subscription, following)
     else:
-        _bill_as(tx, subscription, following)
+        _bill_as(tx, schedule, subscription, following)
 
 
 def release(tx: Transaction, schedule: Object, *, keeps_end: bool) -> None:
@@ -154,17 +181,18 @@ def _end(tx: Transaction, schedule: Object, subscription: Object) -> None:
     tx.emit("subscription_schedule.completed", schedule)
 
 
-def _bill_as(tx: Transaction, subscription: Object, phase: Object) -> None:
+def _bill_as(tx: Transaction, schedule: Object, subscription: Object, phase: Object) -> None:
     """Within a period: prorated as the phase says."""
     params: Params = {"proration_behavior": phase["proration_behavior"]}
     if changes := phases.item_changes(subscription, phase):
         params["items"] = changes
     if phase["billing_cycle_anchor"] == "phase_start" and phase["start_date"] == tx.now:
         params["billing_cycle_anchor"] = {"type": "now"}
-    changing.change(tx, subscription, params | _of_its_own(phase), by_schedule=True)
+    own = {**_terms_of(schedule, phase), **_of_its_own(subscription, phase)}
+    changing.change(tx, subscription, params | own, by_schedule=True)
 
 
-def _renew_as(tx: Transaction, subscription: Object, phase: Object) -> None:
+def _renew_as(tx: Transaction, schedule: Object, subscription: Object, phase: Object) -> None:
     """Where one period ends and the next begins: one renewal, of what the phase bills."""
     with tx.updating(subscription, UPDATED):
         changes = item_changes.read(tx, subscription, phases.item_changes(subscription, phase))
@@ -175,10 +203,11 @@ def _renew_as(tx: Transaction, subscription: Object, phase: Object) -> None:
         moves = any(change.moves_period for change in changes)
         if moves or phase["billing_cycle_anchor"] == "phase_start":
             subscription["billing_cycle_anchor"] = tx.now
-        own = _of_its_own(phase)
+        own = {**_terms_of(schedule, phase), **_of_its_own(subscription, phase)}
+        subscription["default_payment_method"] = own["default_payment_method"]
         changing.apply_plain(subscription, own)
-        if "discounts" in own:
-            changing.change_discounts(tx, subscription, own)
+        invoice_terms.apply(tx, subscription, own)
+        changing.change_discounts(tx, subscription, own)
         trialing = subscription["status"] == "trialing"
         if not trialing:
             cycle.begin_next(tx, subscription)
@@ -186,11 +215,12 @@ def _renew_as(tx: Transaction, subscription: Object, phase: Object) -> None:
         cycle.end_trial(tx, subscription)
 
 
-def _of_its_own(phase: Object) -> Params:
-    """What else a phase sets on the subscription when it begins."""
-    own: Params = {"metadata": phase["metadata"]} if phase["metadata"] else {}
-    if phase["discounts"]:
-        own["discounts"] = [
-            {name: id for name, id in discount.items() if id} for discount in phase["discounts"]
-        ]
-    return own
+def _of_its_own(subscription: Object, phase: Object) -> Params:
+    """What only a phase sets on the subscription: metadata that it has, and its discounts, or none.
+
+    A discount to be used again that is spent by now is left out.
+    """
+    named = [{name: id for name, id in each.items() if id} for each in phase["discounts"]]
+    held = subscription["discounts"]
+    given = [each for each in named if each.get("discount", "") in ("", *held)]
+    return {"discounts": given} | ({"metadata": phase["metadata"]} if phase["metadata"] else {})

@@ -7,11 +7,19 @@ from sandbox.transaction import Transaction
 
 KIND = "_billing_settings"
 AFTER_RETRIES = ("cancel", "mark_unpaid", "leave_past_due")
-DEFAULTS: Object = {"retry_after_days": [3, 5, 7], "after_retries": "cancel"}
+DEFAULTS: Object = {
+    "retry_after_days": [3, 5, 7],
+    "after_retries": "cancel",
+    "overdue_days": 30,
+    "after_overdue": "leave_past_due",
+}
 
 
 def read(tx: Transaction) -> Object:
-    """``retry_after_days``: each counted from the attempt before; ``after_retries``: what then."""
+    """``retry_after_days``: each counted from the attempt before; ``after_retries``: what then.
+
+    ``overdue_days``: how long an invoice that was sent may be overdue, then ``after_overdue``.
+    """
     saved = tx.get(KIND, "settings")
     return DEFAULTS | ({name: saved[name] for name in DEFAULTS} if saved else {})
 
@@ -21,16 +29,25 @@ def change(
     *,
     retry_after_days: list[int] | None = None,
     after_retries: str | None = None,
+    overdue_days: int | None = None,
+    after_overdue: str | None = None,
 ) -> Object:
     """Change what is given. Raises ``ValueError`` for what Stripe's dashboard does not offer."""
-    if after_retries is not None and after_retries not in AFTER_RETRIES:
-        raise ValueError(f"after_retries is one of {', '.join(AFTER_RETRIES)}.")
+    for name, policy in (("after_retries", after_retries), ("after_overdue", after_overdue)):
+        if policy is not None and policy not in AFTER_RETRIES:
+            raise ValueError(f"{name} is one of {', '.join(AFTER_RETRIES)}.")
+    if overdue_days is not None and overdue_days not in (30, 60, 90):
+        raise ValueError("overdue_days is 30, 60 or 90.")
     if retry_after_days is not None and not all(1 <= days <= 60 for days in retry_after_days):
         raise ValueError("retry_after_days are whole days between 1 and 60.")
     settings = read(tx)
     if retry_after_days is not None:
         settings["retry_after_days"] = retry_after_days
-    if after_retries is not None:
-        settings["after_retries"] = after_retries
+    chosen = {
+        "after_retries": after_retries,
+        "overdue_days": overdue_days,
+        "after_overdue": after_overdue,
+    }
+    settings |= {name: value for name, value in chosen.items() if value is not None}
     tx.insert({"object": KIND, "id": "settings", **settings})
     return settings

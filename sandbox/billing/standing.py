@@ -77,8 +77,43 @@ def follow_latest(tx: Transaction, subscription: Object) -> None:
         for invoice in invoicing.of_subscription(tx, subscription["id"])
         if invoice["status"] in ("open", "paid", "uncollectible")
     ]
-    if not counted or counted[-1]["status"] in ("paid", "uncollectible"):
+    if not counted or not _is_owed(tx, counted[-1]):
         subscription["status"] = "active"
+
+
+def falls_due(subscription: Object | None, invoice: Object, status: str) -> bool:
+    """Whether an invoice that was sent decides about its subscription, which has this status."""
+    return bool(
+        subscription
+        and subscription["status"] == status
+        and invoice["status"] == "open"
+        and invoice["due_date"] is not None
+        and subscription["latest_invoice"] == invoice["id"]
+    )
+
+
+def become_past_due(tx: Transaction, invoice: Object) -> None:
+    """The due date of an invoice that was sent has passed."""
+    subscription = invoicing.subscription_of(tx, invoice)
+    assert subscription, "only what a subscription sends falls due"
+    with tx.updating(subscription, *revision(tx, subscription)):
+        subscription["status"] = "past_due"
+
+
+def give_up_overdue(tx: Transaction, invoice: Object) -> None:
+    """An invoice that was sent is overdue for as long as the account's settings allow."""
+    subscription = invoicing.subscription_of(tx, invoice)
+    assert subscription, "only what a subscription sends falls due"
+    if settings.read(tx)["after_overdue"] == "cancel":
+        ending.cancel(tx, subscription, reason="payment_failed")
+        return
+    with tx.updating(subscription, *revision(tx, subscription)):
+        subscription["status"] = "unpaid"
+
+
+def _is_owed(tx: Transaction, invoice: Object) -> bool:
+    due = invoice["due_date"]
+    return bool(invoice["status"] == "open" and (due is None or due <= tx.now))
 
 
 def revision(tx: Transaction, subscription: Object) -> list[str]:

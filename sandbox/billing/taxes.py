@@ -82,6 +82,11 @@ def on(
     ]
 
 
+def by_rates(amount: int, rates: Iterable[Object]) -> list[Object]:
+    """The ``taxes`` of a line under the rates that the merchant has chosen for it."""
+    return [_by_rate(amount, rate) for rate in rates]
+
+
 def exclusive(taxes: Iterable[Object]) -> int:
     """What comes on top."""
     return sum(int(each["amount"]) for each in taxes if each["tax_behavior"] == "exclusive")
@@ -110,6 +115,19 @@ def enabled(provider: bool = True) -> Object:
         "liability": {"type": "self"},
         "provider": "stripe" if provider else None,
         "status": "requires_location_inputs",
+    }
+
+
+def _by_rate(amount: int, rate: Object) -> Object:
+    inclusive = bool(rate["inclusive"])
+    tax = _share(amount, Decimal(str(rate["percentage"])), inclusive=inclusive)
+    return {
+        "amount": tax,
+        "tax_behavior": "inclusive" if inclusive else "exclusive",
+        "tax_rate_details": {"tax_rate": rate["id"]},
+        "taxability_reason": "not_available",
+        "taxable_amount": amount - tax if inclusive else amount,
+        "type": "tax_rate_details",
     }
 
 

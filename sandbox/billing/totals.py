@@ -1,23 +1,31 @@
-"""What an invoice comes to: its lines, less discounts, with the customer's balance."""
+"""What an invoice comes to: its lines, less discounts and billing credits, with the customer's
+balance."""
 
 from __future__ import annotations
 
-from sandbox.billing import discounts, taxes
+from sandbox.billing import credit_grants, discounts, pricing, taxes
 from sandbox.currencies import MINIMUM_CHARGE
 from sandbox.objects import Object, copy
 from sandbox.transaction import Transaction
 
 
-def work_out(tx: Transaction, invoice: Object) -> None:
-    """Set every amount of the invoice's lines and its totals, but for what the balance pays."""
+def work_out(tx: Transaction, invoice: Object, *, uses_credits: bool = False) -> None:
+    """Set every amount of the invoice's lines and its totals, but for what the balance pays.
+
+    ``uses_credits``: it becomes final, and spends the customer's billing credits.
+    """
     lines: list[Object] = invoice["lines"]["data"]
     _discount(tx, invoice, lines)
+    if uses_credits:
+        metered = [(line, net(line)) for line in lines if _is_metered(tx, line)]
+        credit_grants.apply(tx, invoice, metered)
     _tax(tx, invoice, lines)
     for line in lines:
         tx.insert(line)
     taxed = invoice["total_taxes"]
     subtotal = sum(line["amount"] for line in lines)
-    discounted = subtotal - sum(each["amount"] for each in invoice["total_discount_amounts"])
+    taken_off = sum(each["amount"] for each in invoice["total_pretax_credit_amounts"])
+    discounted = subtotal - taken_off
     invoice |= {
         "subtotal": subtotal,
         "subtotal_excluding_tax": subtotal - taxes.inclusive(taxed),
@@ -35,12 +43,13 @@ def apply_balance(total: int, balance: int, currency: str) -> tuple[int, int]:
 
 
 def net(line: Object) -> int:
-    """The line's amount less its discounts."""
-    return int(line["amount"]) - sum(int(each["amount"]) for each in line["discount_amounts"])
+    """The line's amount less its discounts and billing credits."""
+    return int(line["amount"]) - sum(int(each["amount"]) for each in line["pretax_credit_amounts"])
 
 
 def _discount(tx: Transaction, invoice: Object, lines: list[Object]) -> None:
-    ids: list[str] = invoice["discounts"]
+    of_items = list(dict.fromkeys(id for line in lines for id in line["discounts"]))
+    ids: list[str] = [*of_items, *invoice["discounts"]]
     taken = discounts.allocate(
         [_charge(line) for line in lines],
         [discounts.terms_of(tx, id) for id in ids],
@@ -70,10 +79,28 @@ def _tax(tx: Transaction, invoice: Object, lines: list[Object]) -> None:
         invoice["customer_address"] = copy(customer["address"])
         invoice["customer_tax_exempt"] = exempt
     for line in lines:
-        line["taxes"] = taxes.on(
-            tx, net(line), behavior=_behavior(tx, line), address=address, exempt=exempt
+        line["taxes"] = (
+            taxes.on(tx, net(line), behavior=_behavior(tx, line), address=address, exempt=exempt)
+            if automatic["enabled"]
+            else taxes.by_rates(net(line), _rates(tx, invoice, line))
         )
     invoice["total_taxes"] = taxes.summed(lines)
+
+
+def _rates(tx: Transaction, invoice: Object, line: Object) -> list[Object]:
+    """The tax rates of the line's subscription item, else the invoice's default ones."""
+    details = line["parent"]["subscription_item_details"] or {}
+    subscription = tx.get("subscription", details.get("subscription") or "")
+    for item in subscription["items"]["data"] if subscription else ():
+        if item["id"] == details["subscription_item"] and item["tax_rates"]:
+            return list(item["tax_rates"])
+    return list(invoice["default_tax_rates"])
+
+
+def _is_metered(tx: Transaction, line: Object) -> bool:
+    details = (line["pricing"] or {}).get("price_details") or {}
+    price = tx.get("price", details.get("price", ""))
+    return bool(price and not price.get("deleted") and pricing.is_metered(price))
 
 
 def _behavior(tx: Transaction, line: Object) -> str:
@@ -84,7 +111,13 @@ def _behavior(tx: Transaction, line: Object) -> str:
 
 def _charge(line: Object) -> discounts.Charge:
     details = (line["pricing"] or {}).get("price_details") or {}
-    return discounts.Charge(line["amount"], details.get("product"), line["discountable"])
+    parent = line["parent"]["subscription_item_details"] or {}
+    return discounts.Charge(
+        line["amount"],
+        details.get("product"),
+        line["discountable"],
+        item=parent.get("subscription_item"),
+    )
 
 
 def _as_credits(amounts: list[Object]) -> list[Object]:

@@ -185,16 +185,26 @@ def _pay(
 
 
 def _intent_fields(session: Object, record: Object) -> Object:
+    options = {"payment_method_options": {"card": intents.card_options(_authentication(session))}}
     if session["mode"] == "subscription":
-        return {"description": "Subscription creation", "setup_future_usage": "off_session"}
-    return {"capture_method": "automatic_async", **record["payment_intent_data"]}
+        saved = {"description": "Subscription creation", "setup_future_usage": "off_session"}
+        return {**saved, **options}
+    return {"capture_method": "automatic_async", **record["payment_intent_data"], **options}
+
+
+def _authentication(session: Object) -> str:
+    return str(session["payment_method_options"]["card"]["request_three_d_secure"])
 
 
 def _set_up(
     tx: Transaction, session: Object, record: Object, method: Object, customer: str | None
 ) -> Object:
     """Nothing is due today: save the card for later."""
-    params: Params = {"usage": "off_session", **record["setup_intent_data"]}
+    params: Params = {
+        "usage": "off_session",
+        **record["setup_intent_data"],
+        "payment_method_options": {"card": {"request_three_d_secure": _authentication(session)}},
+    }
     intent = setup_intents.create(tx, params | ({"customer": customer} if customer else {}))
     intents.own(tx, intent, (KIND, session["id"]))
     record["intents"].append(intent["id"])

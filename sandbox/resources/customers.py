@@ -7,6 +7,7 @@ from stripe.params import (
     CustomerDeleteParams,
     CustomerListParams,
     CustomerRetrieveParams,
+    CustomerSearchParams,
     CustomerUpdateParams,
 )
 
@@ -18,6 +19,7 @@ from sandbox.limits import check_length
 from sandbox.objects import Object, Params, assign, merge_metadata
 from sandbox.pagination import page
 from sandbox.routing import Routes
+from sandbox.search import INDEXED_AFTER, parse
 from sandbox.transaction import Transaction
 
 routes = Routes()
@@ -72,6 +74,21 @@ def list_(tx: Transaction, params: Params) -> Object:
         )
 
     return page(tx, "customer", params, url="/v1/customers", where=wanted)
+
+
+@routes.get("/v1/customers/search", CustomerSearchParams)
+def search(tx: Transaction, params: Params) -> Object:
+    """A new customer is found a minute later, as at Stripe."""
+    fits = parse(params["query"], texts={"email", "name", "phone"}, numbers={"created"})
+    cursor = {"starting_after": params["page"]} if "page" in params else {}
+
+    def wanted(customer: Object) -> bool:
+        return bool(customer["created"] <= tx.now - INDEXED_AFTER and fits(customer))
+
+    asked = {"limit": params.get("limit", 10), **cursor}
+    found = page(tx, "customer", asked, url="/v1/customers/search", where=wanted)
+    last = found["data"][-1]["id"] if found["has_more"] else None
+    return {**found, "object": "search_result", "next_page": last}
 
 
 @routes.delete("/v1/customers/<id>", CustomerDeleteParams)

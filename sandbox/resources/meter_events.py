@@ -9,7 +9,7 @@ from stripe.params.billing import MeterEventAdjustmentCreateParams, MeterEventCr
 from sandbox import metering, own_time
 from sandbox.errors import invalid, missing_param
 from sandbox.limits import check_length
-from sandbox.metering import EVENT
+from sandbox.metering import EVENT, UNKNOWN_CUSTOMER
 from sandbox.objects import Object, Params
 from sandbox.routing import Routes
 from sandbox.transaction import Transaction
@@ -20,7 +20,6 @@ IDENTIFIER_LIMIT = 100
 PAST = 35 * 86400
 FUTURE = 5 * 60
 DIGITS = 15
-UNKNOWN_CUSTOMER = "meter_event_customer_not_found"
 
 
 @routes.post("/v1/billing/meter_events", MeterEventCreateParams)

@@ -62,6 +62,7 @@ def create(tx: Transaction, params: Params) -> Object:
     if "customer" in params:
         tx.param_object("customer", params["customer"], param="customer")
     intent = tx.insert(_from_params(tx, params))
+    intents.choose_options(intent, params)
     _choose_method(tx, intent, params)
     tx.emit("payment_intent.created", intent)
     return _confirm(tx, intent, params) if params.get("confirm") else intent
@@ -102,6 +103,7 @@ def update(tx: Transaction, params: Params, id: str) -> Object:
         intent["customer"] = params["customer"]
     assign(intent, params, *PLAIN, "capture_method")
     merge_metadata(intent, params.get("metadata"))
+    intents.choose_options(intent, params)
     _choose_method(tx, intent, params)
     return intent
 
@@ -120,6 +122,7 @@ def confirm(tx: Transaction, params: Params, id: str) -> Object:
             + ".",
         )
     assign(intent, params, *PLAIN, "capture_method")
+    intents.choose_options(intent, params)
     _choose_method(tx, intent, params)
     return _confirm(tx, intent, params)
 

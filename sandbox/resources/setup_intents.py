@@ -11,7 +11,7 @@ from stripe.params import (
     SetupIntentUpdateParams,
 )
 
-from sandbox import payments
+from sandbox import intents, payments
 from sandbox.cards import Authentication, Decline
 from sandbox.errors import StripeFailure, invalid, refuse_unsupported
 from sandbox.objects import Object, Params, assign, copy, merge_metadata
@@ -47,6 +47,7 @@ def create(tx: Transaction, params: Params) -> Object:
     if "customer" in params:
         tx.param_object("customer", params["customer"], param="customer")
     intent = tx.insert(_build(tx, params))
+    intents.choose_options(intent, params)
     _choose_method(tx, intent, params)
     tx.emit("setup_intent.created", intent)
     return _confirm(tx, intent, params) if params.get("confirm") else intent
@@ -65,6 +66,7 @@ def update(tx: Transaction, params: Params, id: str) -> Object:
         tx.param_object("customer", params["customer"], param="customer")
     assign(intent, params, "customer", "description")
     merge_metadata(intent, params.get("metadata"))
+    intents.choose_options(intent, params)
     _choose_method(tx, intent, params)
     return intent
 
@@ -74,6 +76,7 @@ def confirm(tx: Transaction, params: Params, id: str) -> Object:
     refuse_unsupported(params, *UNSUPPORTED)
     intent = tx.path_object("setup_intent", id)
     _require_open(intent, "confirm")
+    intents.choose_options(intent, params)
     _choose_method(tx, intent, params)
     return _confirm(tx, intent, params)
 
@@ -123,7 +126,7 @@ def _confirm(tx: Transaction, intent: Object, params: Params) -> Object:
     method = tx.param_object("payment_method", intent["payment_method"], param="payment_method")
     payment_methods.check_usable(tx, method)
     card = payment_methods.card_of(tx, method)
-    if card.authentication in (Authentication.ALWAYS, Authentication.UNLESS_SET_UP):
+    if _must_authenticate(intent, card.authentication):
         intent["status"] = "requires_action"
         intent["next_action"] = payments.redirect(tx, intent["id"], params.get("return_url"))
         tx.emit("setup_intent.requires_action", intent)
@@ -182,6 +185,12 @@ def _choose_method(tx: Transaction, intent: Object, params: Params) -> None:
         "next_action": None,
         "status": "requires_confirmation",
     }
+
+
+def _must_authenticate(intent: Object, authentication: Authentication) -> bool:
+    if authentication == Authentication.WHEN_REQUESTED:
+        return intents.requests_authentication(intent)
+    return authentication in (Authentication.ALWAYS, Authentication.UNLESS_SET_UP)
 
 
 def _build(tx: Transaction, params: Params) -> Object:

@@ -19,6 +19,7 @@ from sandbox.billing import (
     collection,
     discounts,
     ending,
+    invoice_terms,
     items,
     pausing,
     planned_end,
@@ -40,10 +41,7 @@ UNSUPPORTED = (
     "billing_schedules",
     "billing_thresholds",
     "customer_account",
-    "days_until_due",
     "default_source",
-    "default_tax_rates",
-    "invoice_settings",
     "on_behalf_of",
     "pending_invoice_item_interval",
     "transfer_data",
@@ -62,7 +60,7 @@ def create(tx: Transaction, params: Params) -> Object:
         )
     customer = tx.param_object("customer", params["customer"], param="customer")
     changing.check_tax(customer, params)
-    content = items.read(tx, params.get("items", []))
+    content = items.read(tx, params.get("items", []), customer=customer["id"])
     with tx.arranged(sequences.FIRST_PAYMENT):
         subscription = beginning.begin(
             tx,
@@ -74,10 +72,14 @@ def create(tx: Transaction, params: Params) -> Object:
             default_payment_method=changing.own_method(tx, customer, params),
         )
         changing.apply_plain(subscription, params)
+        invoice_terms.apply(tx, subscription, params)
         planned_end.apply(tx, subscription, params)
         prorate = params.get("proration_behavior", "create_prorations") != "none"
         invoice = beginning.first_invoice(tx, subscription, prorate=prorate)
-        _take_first_payment(tx, subscription, invoice, params)
+        if subscription["collection_method"] == invoice_terms.SENT:
+            _send_first_invoice(subscription, params)
+        else:
+            _take_first_payment(tx, subscription, invoice, params)
         beginning.announce(tx, subscription)
     return subscription
 
@@ -143,11 +145,6 @@ def resume(tx: Transaction, params: Params, id: str) -> Object:
 
 def check_supported(params: Params) -> None:
     refuse_unsupported(params, *UNSUPPORTED)
-    if params.get("collection_method") == "send_invoice":
-        raise invalid(
-            "The sandbox only charges automatically; it does not send invoices.",
-            param="collection_method",
-        )
     end = params.get("trial_settings", {}).get("end_behavior", {})
     if end.get("billing_cycle_anchor") == "unchanged":
         raise invalid(
@@ -163,6 +160,18 @@ def _trial_end(tx: Transaction, params: Params, content: list[Object]) -> int | 
         days = [item["price"]["recurring"]["trial_period_days"] or 0 for item in content]
         return beginning.trial_end_of(tx, {"trial_period_days": max(days)})
     return beginning.trial_end_of(tx, params)
+
+
+def _send_first_invoice(subscription: Object, params: Params) -> None:
+    """Nothing is charged: it begins at once, and its first invoice is sent an hour later."""
+    if "payment_behavior" in params and params["payment_behavior"] != "allow_incomplete":
+        raise invalid(
+            "`payment_behavior` can only be set when `collection_method` is "
+            "`charge_automatically`.",
+            param="payment_behavior",
+        )
+    if subscription["status"] == "incomplete":
+        subscription["status"] = "active"
 
 
 def _take_first_payment(

@@ -1,12 +1,13 @@
-"""Tax rates: made by automatic tax, one for each rate it applies. The API only reads them."""
+"""Tax rates: those that a merchant makes, and one for each rate that automatic tax applies."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stripe.params import TaxRateListParams, TaxRateRetrieveParams
+from stripe.params import TaxRateCreateParams, TaxRateListParams, TaxRateRetrieveParams
 
-from sandbox.objects import Object, Params
+from sandbox.errors import invalid, refuse_unsupported
+from sandbox.objects import Object, Params, copy, merge_metadata
 from sandbox.pagination import page
 from sandbox.routing import Routes
 from sandbox.transaction import Transaction
@@ -17,6 +18,26 @@ if TYPE_CHECKING:
 routes = Routes()
 
 KIND = "tax_rate"
+
+
+@routes.post("/v1/tax_rates", TaxRateCreateParams)
+def create(tx: Transaction, params: Params) -> Object:
+    refuse_unsupported(params, "active", "jurisdiction", "tax_type")
+    percentage = float(params["percentage"])
+    if not 0 <= percentage <= 100:
+        raise invalid("`percentage` is between 0 and 100.", param="percentage")
+    rate = {
+        **_blank(tx),
+        "country": params.get("country"),
+        "description": params.get("description"),
+        "display_name": params["display_name"],
+        "inclusive": params["inclusive"],
+        "percentage": percentage,
+        "state": params.get("state"),
+    }
+    merge_metadata(rate, params.get("metadata"))
+    tx.emit("tax_rate.created", tx.insert(rate))
+    return rate
 
 
 @routes.get("/v1/tax_rates/<id>", TaxRateRetrieveParams)
@@ -32,12 +53,21 @@ def list_(tx: Transaction, params: Params) -> Object:
     return page(tx, KIND, params, url="/v1/tax_rates", where=wanted)
 
 
+def resolve(tx: Transaction, ids: list[str] | str, *, param: str) -> list[Object]:
+    """The rates that a parameter names, as objects show them; an empty text is none."""
+    return [
+        copy(tx.param_object(KIND, id, param=f"{param}[{place}]"))
+        for place, id in enumerate(ids or ())
+    ]
+
+
 def automatic(tx: Transaction, rate: Rate, *, inclusive: bool) -> Object:
     """The account's tax rate for this; made when it is first needed."""
 
     def fits(known: Object) -> bool:
         return bool(
-            (known["country"], known["state"], known["inclusive"])
+            known["effective_percentage"] is not None
+            and (known["country"], known["state"], known["inclusive"])
             == (rate.country, rate.state, inclusive)
         )
 
@@ -48,22 +78,38 @@ def automatic(tx: Transaction, rate: Rate, *, inclusive: bool) -> Object:
 
 def _build(tx: Transaction, rate: Rate, *, inclusive: bool) -> Object:
     return {
-        "id": tx.new_id("txr"),
-        "object": KIND,
-        "active": True,
+        **_blank(tx),
         "country": rate.country,
-        "created": tx.now,
-        "description": None,
         "display_name": rate.name,
         "effective_percentage": float(rate.percentage),
-        "flat_amount": None,
         "inclusive": inclusive,
         "jurisdiction": rate.state or rate.country,
         "jurisdiction_level": "state" if rate.state else "country",
-        "livemode": False,
-        "metadata": {},
         "percentage": float(rate.percentage),
         "rate_type": "percentage",
         "state": rate.state,
         "tax_type": rate.type,
+    }
+
+
+def _blank(tx: Transaction) -> Object:
+    return {
+        "id": tx.new_id("txr"),
+        "object": KIND,
+        "active": True,
+        "country": None,
+        "created": tx.now,
+        "description": None,
+        "display_name": "",
+        "effective_percentage": None,
+        "flat_amount": None,
+        "inclusive": False,
+        "jurisdiction": None,
+        "jurisdiction_level": None,
+        "livemode": False,
+        "metadata": {},
+        "percentage": 0.0,
+        "rate_type": "percentage",
+        "state": None,
+        "tax_type": None,
     }

@@ -10,6 +10,7 @@ from stripe.params import (
     WebhookEndpointUpdateParams,
 )
 
+from sandbox import thin_events
 from sandbox.errors import invalid, refuse_unsupported
 from sandbox.objects import Object, Params, assign, merge_metadata
 from sandbox.pagination import page
@@ -59,10 +60,13 @@ def delete(tx: Transaction, params: Params, id: str) -> Object:
     return tx.delete(tx.path_object("webhook_endpoint", id))
 
 
-def register(tx: Transaction, *, url: str, secret: str, name: str | None = None) -> Object:
+def register(
+    tx: Transaction, *, url: str, secret: str, name: str | None = None, thin: bool = False
+) -> Object:
     """An endpoint for all events with a secret of the caller's choice, made once per name.
 
-    Registering the same name again moves that endpoint to the URL: what waits for it goes along.
+    ``thin``: a destination for thin events, as Stripe's dashboard makes them. Registering the same
+    name again moves that endpoint to the URL: what waits for it goes along.
     """
     name = name or url
     for endpoint in tx.all("webhook_endpoint", lambda each: _is_registered(each, name)):
@@ -70,7 +74,10 @@ def register(tx: Transaction, *, url: str, secret: str, name: str | None = None)
         tx.insert(_secrets(endpoint["id"], [{"secret": secret, "expires": None}]))
         return endpoint
     wanted = {"url": url, "enabled_events": ["*"], "metadata": {"registered_as": name[:500]}}
-    return _insert(tx, wanted, secret)
+    endpoint = _insert(tx, wanted, secret)
+    if thin:
+        tx.insert({"object": thin_events.DESTINATION, "id": endpoint["id"]})
+    return endpoint
 
 
 def _is_registered(endpoint: Object, name: str) -> bool:

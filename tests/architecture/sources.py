@@ -9,6 +9,15 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 APPS = ("config", "webhooks", "billing", "entitlements", "usage", "projects", "events", "common")
 
+APPS_WITH_ROOMS = ("billing",)
+SHELVES = frozenset(
+    {
+        *("admin", "api", "urls", "tasks", "management", "views"),
+        *("services", "mapping", "representation", "selectors", "models", "stripe"),
+        *("errors", "conf", "apps", "migrations"),
+    }
+)
+
 
 @dataclass(frozen=True)
 class Source:
@@ -22,9 +31,19 @@ class Source:
     def lines(self) -> int:
         return self.text.count("\n")
 
+    @property
+    def shelf(self) -> str:
+        """The kind of file: a shelf of its app or room, "services" for a room's other nouns."""
+        names = [part.removesuffix(".py") for part in self.path.parts[1:]]
+        known = [name for name in names if name in SHELVES]
+        if known:
+            return known[0]
+        in_room = self.path.parts[0] in APPS_WITH_ROOMS and len(names) > 1
+        return "services" if in_room else names[0]
+
     def on_shelf(self, *shelves: str) -> bool:
-        """Whether the file is on one of these shelves of its app: a package or a module."""
-        return self.path.parts[1] in {*shelves, *(f"{shelf}.py" for shelf in shelves)}
+        """Whether the file is on one of these shelves."""
+        return self.shelf in shelves
 
 
 @cache

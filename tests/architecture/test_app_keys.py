@@ -51,6 +51,7 @@ OF_ITS_CUSTOMERS = {
     "billing_checkoutline",
     "billing_creditnote",
     "billing_dispute",
+    "billing_earlyfraudwarning",
     "billing_invoice",
     "billing_invoiceline",
     "billing_invoicepayment",

@@ -4,8 +4,8 @@ from datetime import timedelta
 
 from django.utils import timezone
 
+from billing.access import purchase_facts as claims
 from billing.models import Price, Subscription, SubscriptionItem
-from billing.services import claims
 from common.ids import new_id
 from entitlements.models import Fact
 from entitlements.models.fact import SourceType
@@ -65,6 +65,7 @@ def say(rows: list[Subscription]) -> None:
             starts_at=claim.starts_at,
             ends_at=claim.ends_at,
             anchored_at=claim.anchored_at,
+            paid_until=claim.paid_until,
             part=claim.part,
             recorded_at=now,
         )

@@ -4,7 +4,7 @@ from typing import Any
 
 from billing.models import StripeCustomer
 from billing.models.sync_object import Kind
-from billing.services import sync
+from billing.sync import service as sync
 from tests.billing.api.tenant import Json, Tenant
 from tests.sandbox_stripe import Clock
 from tests.shop import Shop

@@ -7,6 +7,8 @@ import pytest
 from django.utils import timezone
 from pytest_django import Settings
 
+from billing.accounts import service as stripe_accounts
+from billing.catalog import service as catalog
 from billing.models import (
     Price,
     Product,
@@ -17,11 +19,13 @@ from billing.models import (
     SyncObject,
 )
 from billing.models.sync_object import Kind
-from billing.services import catalog, reconciliation, stripe_accounts, sync
-from billing.services.reconcile_steps import Pass
+from billing.operations import reconciliation
+from billing.operations.reconcile_steps import Pass
 from billing.stripe import account_pin
 from billing.stripe.account_pin import StripeAccountMismatch
 from billing.stripe.client import client_for
+from billing.stripe.errors import StripeCredentialsRefused
+from billing.sync import service as sync
 from config import health
 from events.models import OutboxEvent
 from projects.models import Project
@@ -48,6 +52,14 @@ def use_key(stripe: SandboxStripe, settings: Settings) -> Callable[[str], None]:
         account_pin.forget()
 
     return use
+
+
+def test_a_test_key_opens_no_live_account(stripe: SandboxStripe) -> None:
+    account = stripe_accounts.platform_default(livemode=True)
+    with pytest.raises(StripeCredentialsRefused, match="live mode"):
+        client_for(account)
+    account.refresh_from_db()
+    assert account.stripe_id == ""
 
 
 def test_the_account_is_pinned_at_first_use(stripe: SandboxStripe) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 from django.utils import timezone
 
+from billing.catalog import product_features
 from billing.models import (
     Invoice,
     Price,
@@ -14,7 +15,7 @@ from billing.models import (
     Subscription,
     SyncObject,
 )
-from billing.services import product_features, sync
+from billing.sync import service as sync
 from common import crypto
 from entitlements.models import Feature
 from entitlements.selectors import decisions

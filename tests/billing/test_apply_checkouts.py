@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 
 from billing.models import Checkout, Payment, Price, StripeCustomer, Subscription, SyncObject
-from billing.services import sync
+from billing.sync import service as sync
 from entitlements.models import Fact
 from entitlements.resolution import Reason
 from entitlements.selectors import decisions

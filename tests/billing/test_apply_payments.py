@@ -9,9 +9,10 @@ import pytest
 from stripe import CardError
 
 from billing.models import Payment, Refund, StripeCustomer, SyncObject
-from billing.services import sync
-from billing.services.apply.payments import status_of
+from billing.models.payment import PaymentType
+from billing.payments.mapping.payments import status_of
 from billing.stripe.snapshots import PaymentSnapshot, RefundSnapshot
+from billing.sync import service as sync
 from sandbox.deliveries import Mode
 from tests.billing import outbox
 from tests.sandbox_stripe import Clock
@@ -194,3 +195,25 @@ def refund(amount: int, status: str = "succeeded") -> RefundSnapshot:
 )
 def test_where_the_money_is(found: PaymentSnapshot, status: str) -> None:
     assert status_of(found) == status
+
+
+def test_forged_metadata_names_somebody_else_s_payment(
+    shop: Shop, alice: StripeCustomer, drain: Drain
+) -> None:
+    """Metadata alone proves nothing: whose card was charged is not the row's customer."""
+    bob = shop.buyer("bob")
+    waiting = Payment.objects.for_project(shop.project).create(
+        account=shop.account,
+        customer_id=alice.customer_id,
+        type=PaymentType.INTENT,
+        currency="usd",
+        amount=2900,
+    )
+
+    stripe_id = shop.pay(bob, 2900, metadata={"tollgate_id": waiting.pk})
+    drain()
+
+    waiting.refresh_from_db()
+    assert (waiting.stripe_id, waiting.status, waiting.amount_received) == (None, "pending", 0)
+    made = Payment.objects.for_project(shop.project).get(stripe_id=stripe_id)
+    assert made.customer_id == bob.customer_id

@@ -5,8 +5,9 @@ from datetime import timedelta
 
 import pytest
 
+from billing.access import purchase_facts as claims
 from billing.models import Invoice, Price, StripeCustomer, Subscription, SyncObject
-from billing.services import claims, sync
+from billing.sync import service as sync
 from entitlements.models import Feature
 from entitlements.resolution import Decision, Reason
 from entitlements.selectors import decisions

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from random import Random
 
-from billing.billed_units import BilledLine, period_start, units
+from billing.access.billed_units import BilledLine, period_start, units
 
 START = datetime(2026, 1, 31, 12, 30, tzinfo=UTC)
 DAY = timedelta(days=1)

@@ -12,9 +12,11 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from billing.models import Price, Product, StripeAccount, StripeCustomer, SyncObject
-from billing.services import crowds, leases, sync
 from billing.stripe import budget
 from billing.stripe.budget import Lane
+from billing.sync import bulk_read as crowds
+from billing.sync import service as sync
+from billing.sync import sync_queue as leases
 from common import redis
 from common.errors import Unavailable
 from tests.back_off import end_pauses

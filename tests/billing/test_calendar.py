@@ -11,9 +11,10 @@ from zoneinfo import ZoneInfo
 
 from dateutil.relativedelta import relativedelta
 
+from billing.access import purchase_facts as claims
 from billing.models import Subscription
 from billing.models.sync_object import Kind
-from billing.services import claims, sync
+from billing.sync import service as sync
 from common.times import rfc3339
 from entitlements.models import Feature
 from projects.models import Project

@@ -2,9 +2,9 @@
 
 from datetime import UTC, datetime, timedelta
 
-from billing.credit_terms import Period, PlanCredits, after, carry, expiry, passed
-from billing.policies import Left
-from entitlements.services.credit_grants import Terms
+from billing.access.credit_terms import Period, PlanCredits, after, carry, expiry, passed
+from billing.access.policies import Left
+from entitlements.services.credit_grant_terms import Terms
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)

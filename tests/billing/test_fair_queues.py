@@ -7,6 +7,8 @@ import pytest
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from billing.accounts import service as stripe_accounts
+from billing.customers import stripe_copies as customer_copies
 from billing.models import (
     Payment,
     StripeAccount,
@@ -14,8 +16,10 @@ from billing.models import (
     StripeIntent,
     SyncObject,
 )
-from billing.services import customer_copies, intents, payment_expiry, stripe_accounts, sync
+from billing.outbound import intents
+from billing.payments import expiry as payment_expiry
 from billing.stripe.errors import StripePermissionMissing
+from billing.sync import service as sync
 from common import crypto, fair_queue
 from common.models import BackOff
 from projects.models import Customer, Project

@@ -8,6 +8,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
+from billing.accounts import service as stripe_accounts
 from billing.models import (
     Coupon,
     ImportProgress,
@@ -21,7 +22,8 @@ from billing.models import (
     Subscription,
     SyncObject,
 )
-from billing.services import imports, stripe_accounts, sync
+from billing.operations import imports
+from billing.sync import service as sync
 from events.models import OutboxEvent
 from projects.models import Customer, Project
 from sandbox import accounts
@@ -152,6 +154,7 @@ def test_a_dry_run_counts_and_stores_nothing(own: Any, project: Project) -> None
         "subscription": "1 new",
         "payment_intent": "1 new",
         "invoice": "1 new",
+        "fraud_warning": "0 new",
     }
     assert everything() == before
     assert not Customer.objects.for_project(project).exists()

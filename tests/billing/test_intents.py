@@ -8,7 +8,8 @@ from django.utils import timezone
 
 from billing.models import Product, StripeAccount, StripeIntent, SyncObject
 from billing.models.stripe_intent import IntentState
-from billing.services import intents, turns
+from billing.outbound import intent_lease as turns
+from billing.outbound import intents
 from billing.stripe.errors import StripeRefused, StripeUnavailable
 from common.ids import new_id
 from projects.models import Project

@@ -7,8 +7,9 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from billing.accounts import key_permissions
+from billing.accounts import service as stripe_accounts
 from billing.models import StripeAccount
-from billing.services import key_permissions, stripe_accounts
 from billing.stripe.permissions import REQUIRED
 from projects.models import Project
 from sandbox import accounts

@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from billing.models import Price, StripeCustomer, Subscription
-from billing.services import law_checks
+from billing.operations import law_checks
 from entitlements.models import CreditGrant
 from entitlements.models.fact import SourceType
 from entitlements.selectors import decisions
@@ -150,3 +150,40 @@ def test_a_total_is_what_the_records_come_to(used: Project) -> None:
 def test_a_total_whose_records_are_dropped_is_left_alone(used: Project) -> None:
     Total.objects.for_project(used).update(hour=timezone.now() - timedelta(days=2000))
     assert check("usage totals") == []
+
+
+@pytest.mark.parametrize("aggregation", ["last", "max", "unique"])
+def test_a_counter_that_adds_nothing_up_is_what_its_records_come_to(
+    api: ApiClient, project: Project, aggregation: str
+) -> None:
+    meter = {"code": "seats", "name": "Seats", "aggregation": aggregation}
+    assert api.post("/meters", meter).status_code == 201
+    feature = {"code": "seats", "name": "Seats", "kind": "metered", "meter": "seats"}
+    assert api.post("/features", {**feature, "period": "month"}).status_code == 201
+    api.put("/free-tier", {"features": [{"feature": "seats", "value": 10}]})
+    consumed = {"user_id": "alice", "feature": "seats", "amount": 1}
+    assert api.post("/entitlements/consume", consumed).json()["code"] == "not-consumable"
+    for value in ("ann", "bob", "ann") if aggregation == "unique" else (9, 5, 2):
+        body = {"user_id": "alice", "meter": "seats", "value": value}
+        assert api.post("/usage", body).status_code in (200, 201)
+    expected = int(Counter.objects.for_project(project).get().used)
+    assert expected > 0
+    assert check("usage counters") == []
+    Counter.objects.for_project(project).update(used=77)
+    [(what, error)] = check("usage counters")
+    assert (what.endswith(f"77 -> {expected}"), error) == (True, None)
+    assert int(Counter.objects.for_project(project).get().used) == expected
+    assert check("usage counters") == []
+
+
+def test_different_values_are_counted_only_where_all_records_are_kept(
+    api: ApiClient, project: Project
+) -> None:
+    meter = {"code": "seats", "name": "Seats", "aggregation": "unique"}
+    api.post("/meters", meter)
+    feature = {"code": "seats", "name": "Seats", "kind": "metered", "meter": "seats"}
+    api.post("/features", {**feature, "period": "lifetime"})
+    api.put("/free-tier", {"features": [{"feature": "seats", "value": 10}]})
+    api.post("/entitlements/consume", {"user_id": "alice", "feature": "seats", "amount": 1})
+    Counter.objects.for_project(project).update(used=77)
+    assert check("usage counters") == []

@@ -21,10 +21,10 @@ from billing.models import (
 )
 from billing.models.mirror import Mirror
 from billing.models.sync_object import Kind
-from billing.selectors import missing_objects as stored
-from billing.services import missing_objects, sync
-from billing.services.apply import kinds
-from billing.services.missing_objects import AlreadyDecided, StripeObjectVanished
+from billing.sync import kinds, missing_objects
+from billing.sync import service as sync
+from billing.sync.missing_objects import AlreadyDecided, StripeObjectVanished
+from billing.sync.selectors import missing_objects as stored
 from config import health
 from events.models import AuditEntry, OutboxEvent
 from tests.api_client import ApiClient

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from billing.models import Payment, Price, Product, StripeCustomer, SubscriptionItem
-from billing.services import refunds
+from billing.payments import refunds
 from entitlements.models import CreditGrant
 from entitlements.selectors import credits
 from entitlements.services import credit_grants

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from billing.access.policies import Left, Receipts, left
 from billing.models.product import DisputePolicy, RefundPolicy
-from billing.policies import Left, Receipts, left
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ENDS = NOON + timedelta(days=20)

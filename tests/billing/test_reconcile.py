@@ -27,10 +27,10 @@ from billing.models import (
     SubscriptionItem,
     SyncObject,
 )
-from billing.services import reconcile_pages, reconcile_runs, reconciliation
-from billing.services.apply import kinds
-from billing.services.reconcile_pages import Scope
-from billing.services.reconcile_steps import Pass
+from billing.operations import reconcile_pages, reconcile_runs, reconciliation
+from billing.operations.reconcile_pages import Scope
+from billing.operations.reconcile_steps import Pass
+from billing.sync import kinds
 from common import crypto
 from entitlements.selectors import decisions
 from projects.models import Project
@@ -224,10 +224,10 @@ def test_a_step_belongs_to_one_worker(shop: Shop, alice: StripeCustomer) -> None
     reconciliation.begin(plan, [shop.account], laws=False)
     names = []
     while held := reconcile_runs.claim(
-        purpose="test", accounts=[shop.account], order=reconciliation.STRIPE_STEPS
+        purpose="test", accounts=[shop.account], order=reconciliation.stripe_steps()
     ):
         names.append(held.step)
-    assert names == list(reconciliation.STRIPE_STEPS)
+    assert names == list(reconciliation.stripe_steps())
     assert not reconciliation.go_on(plan, [shop.account])
     assert not ReconcileRun.objects.exclude(compared=0).exists()
     ReconcileRun.objects.update(leased_until=timezone.now() - timedelta(seconds=1))

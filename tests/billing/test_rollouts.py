@@ -10,9 +10,11 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from billing.access import rollouts
+from billing.catalog import product_features, product_policies
 from billing.models import Price, Product, Rollout, Subscription
 from billing.models.product import DisputePolicy
-from billing.services import product_features, product_policies, rollout_work, rollouts
+from billing.rollouts import worker as rollout_work
 from common import batch_runs
 from entitlements.models import Fact, Feature
 from entitlements.models.fact import SourceType

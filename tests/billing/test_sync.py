@@ -12,9 +12,10 @@ from django.utils import timezone
 from psycopg import errors as postgres
 
 from billing.models import Product, StripeAccount, StripeCustomer, StripeEndpoint, SyncObject
-from billing.services import leases, sync
-from billing.services.leases import Claim
 from billing.stripe.errors import StripeUnavailable
+from billing.sync import service as sync
+from billing.sync import sync_queue as leases
+from billing.sync.sync_queue import Claim
 from common import crypto
 from common.errors import Unavailable
 from projects.models import Project
@@ -91,13 +92,20 @@ def test_what_a_dead_worker_held_comes_last(account: StripeAccount) -> None:
     assert {each.sync_id for each in claims[1:]} == held
 
 
-def test_a_zombie_changes_nothing(shop: Shop, alice: StripeCustomer) -> None:
+@pytest.mark.parametrize(
+    "claim_again",
+    [lambda sync_id: sync.claim(limit=1)[0], lambda sync_id: leases.claim_one(sync_id=sync_id)],
+    ids=["claimed again in a batch", "claimed again by who waits for the answer"],
+)
+def test_a_zombie_changes_nothing(
+    shop: Shop, alice: StripeCustomer, claim_again: Callable[[int], Claim]
+) -> None:
     sync_id = mark(shop.account, str(alice.stripe_id), "customer")
     (zombie,) = sync.claim(limit=1)
     old = sync.read(zombie)
     shop.stripe.v1.customers.update(str(alice.stripe_id), {"name": "New"})
     elapse()
-    (second,) = sync.claim(limit=1)
+    second = claim_again(sync_id)
     assert sync.store(second, sync.read(second), at=timezone.now())
     assert not sync.store(zombie, old, at=timezone.now())
     alice.refresh_from_db()

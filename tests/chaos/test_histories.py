@@ -16,8 +16,9 @@ from itertools import count
 import pytest
 from django.utils import timezone
 
-from billing.services import reconcile_steps, reconciliation, sync
+from billing.operations import reconcile_steps, reconciliation
 from billing.stripe.client import use_transport
+from billing.sync import service as sync
 from tests.chaos import workers
 from tests.chaos.history import History, check_mirror, check_outbox, check_queue
 from tests.chaos.workers import (

@@ -11,9 +11,8 @@ from stripe import StripeClient  # the boundary is what is tested
 
 from billing.models import Price, StripeCustomer, StripeIntent
 from billing.models.stripe_intent import IntentState
-from billing.services import intents
-from billing.services.apply.kinds import KINDS, Mirrored
-from billing.services.settling import MALFORMED
+from billing.outbound import intents
+from billing.outbound.intent_resolution import MALFORMED
 from billing.stripe import accounts, meters, payment_methods, previews
 from billing.stripe.client import client_with
 from billing.stripe.errors import (
@@ -24,6 +23,8 @@ from billing.stripe.errors import (
 )
 from billing.stripe.snapshots import Snapshot
 from billing.stripe.write_operations import WRITES
+from billing.sync.kinds import KINDS, Mirrored
+from sandbox import bank
 from sandbox.world import DEFAULT_SECRET_KEY
 from tests.chaos.test_writes import IN_FULL, ask, ask_again, finish, intent_of, let_pass
 from tests.chaos.write_recipes import RECIPES, Bench
@@ -139,7 +140,7 @@ def test_what_stays_malformed_is_parked(shop: Shop) -> None:
 
 def test_an_unknown_address_is_not_an_object_that_is_gone(shop: Shop) -> None:
     body = '{"error": {"type": "invalid_request_error", "message": "Unrecognized request URL"}}'
-    shop.stripe.fail("malformed_before", status=404, body=body, times=9)
+    shop.stripe.fail("malformed_before", status=404, body=body, times=len(KINDS))
     for mirrored in KINDS.values():
         with pytest.raises(StripeRefused):
             mirrored.retrieve(client_with(DEFAULT_SECRET_KEY), "x_1")
@@ -157,6 +158,7 @@ def reads(shop: Shop, alice: StripeCustomer, monthly: Price) -> dict[str, Callab
     shop.stripe.v1.promotion_codes.create({"promotion": {"type": "coupon", "coupon": coupon}})
     shop.subscribe(alice, monthly, discounts=[{"coupon": coupon}])
     shop.checkout(alice, monthly)
+    bank.warn(shop.stripe.world, shop.stripe.v1.payment_intents.list().data[0].id)
     found: dict[str, Callable[[], Any]] = {}
     for mirrored in KINDS.values():
         first = next(iter(mirrored.iterate(client)))
@@ -221,8 +223,9 @@ def _read_spoilt(shop: Shop, read: Callable[[], Any], **how: Any) -> Any:
 
 
 def _answer(shop: Shop, kind: str, stripe_id: str) -> dict[str, Any]:
-    service = {
+    service: Any = {
         "checkout_session": shop.stripe.v1.checkout.sessions,
+        "fraud_warning": shop.stripe.v1.radar.early_fraud_warnings,
     }.get(kind) or getattr(shop.stripe.v1, f"{kind}s")
     fields: dict[str, Any] = service.retrieve(stripe_id).to_dict(for_json=True)
     return fields

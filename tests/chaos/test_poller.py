@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from billing.accounts import service as stripe_accounts
 from billing.models import SyncObject
-from billing.services import stripe_accounts, sync
+from billing.sync import service as sync
 from common import heartbeats
 from config.poller import Poll, Poller
 from config.schedule import POLLED

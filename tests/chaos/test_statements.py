@@ -26,7 +26,8 @@ from billing.models import (
     SubscriptionItem,
     SyncObject,
 )
-from billing.services import leases, sync
+from billing.sync import service as sync
+from billing.sync import sync_queue as leases
 from entitlements.models import Fact
 from events.models import OutboxEvent
 from projects.models import Customer

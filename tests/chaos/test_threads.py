@@ -15,8 +15,8 @@ from django.utils import timezone
 
 from billing.models import SyncObject
 from billing.models.sync_object import Kind
-from billing.services import sync
 from billing.stripe.client import use_transport
+from billing.sync import service as sync
 from tests.chaos.history import History, check_mirror, check_outbox, check_queue
 from tests.chaos.workers import end_waits, expire_leases
 

@@ -11,13 +11,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import F
 from django.utils import timezone
 
 from billing.models import StripeIntent
 from billing.models.stripe_intent import OPEN, IntentState
-from billing.services import intents
+from billing.outbound import intents
 from billing.stripe.client import use_transport
 from billing.stripe.errors import StripeObjectMissing, StripeRefused, StripeUnavailable
 from billing.stripe.write_operations import WRITES
@@ -78,7 +78,7 @@ class Process(OutsideTransactions):
             with connection.execute_wrapper(self._execute):
                 yield
         except Crash:
-            pass
+            transaction.set_rollback(False)  # it died before a statement: nothing to undo
         finally:
             self.point = ""
 

@@ -18,8 +18,8 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from billing.models import SyncObject
-from billing.services import sync
-from billing.services.leases import Claim
+from billing.sync import service as sync
+from billing.sync.sync_queue import Claim
 from tests.back_off import end_pauses
 
 Point = str

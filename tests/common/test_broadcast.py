@@ -28,6 +28,7 @@ def test_heard_until_stopped_and_again_after(
 
     assert emptied == [True]
     until(broadcast.is_heard)
+    assert emptied == [True, True], "what was said meanwhile was said to nobody"
     say("eve")
     until(lambda: "eve" in heard)
     assert heard == ["ada", "eve"]

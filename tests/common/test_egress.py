@@ -103,6 +103,19 @@ def test_one_wrong_address_of_a_name_is_enough(
         egress.get("https://rebind.example/")
 
 
+@pytest.mark.usefixtures("no_connections")
+@pytest.mark.parametrize(
+    "url",
+    ["http://public.example/", "https://public.example:80/", "https://public.example:5432/"],
+)
+def test_nothing_but_https_on_its_ports_is_spoken(
+    monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    stands_for(monkeypatch, ["93.184.216.34"])
+    with pytest.raises(EgressRefused, match="Use https"):
+        egress.get(url)
+
+
 def test_the_checked_address_is_the_one_that_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     """A name that changes its mind after the first look-up is not looked up again."""
     looked_up = stands_for(monkeypatch, ["93.184.216.34", "93.184.216.35"], ["127.0.0.1"])
@@ -166,6 +179,13 @@ def test_little_is_read(server: Server) -> None:
 
 
 @pytest.mark.usefixtures("home")
+def test_the_rest_of_a_long_answer_is_not_waited_for() -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (MOST * 20)
+    with misbehaving(lambda connection: connection.sendall(head + b"x" * (MOST + 1))) as port:
+        assert egress.get(f"http://127.0.0.1:{port}/").is_cut
+
+
+@pytest.mark.usefixtures("home")
 def test_no_proxy_is_asked(monkeypatch: pytest.MonkeyPatch, server: Server) -> None:
     for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9/")
@@ -192,7 +212,7 @@ def test_a_certificate_is_checked_against_the_name(
 
 def drip(text: bytes, connection: socket.socket) -> None:
     connection.sendall(text)
-    while True:
+    for _ in range(200):  # four seconds: who is not cut off by then never is
         time.sleep(0.02)
         connection.sendall(b"x")
 

@@ -1,5 +1,6 @@
 """Whatever is sent, the answer is a problem document with a 4xx, and nothing is stored."""
 
+import logging
 from typing import Any
 
 import pytest
@@ -335,3 +336,17 @@ def test_a_foreign_host_writes_no_traceback(
     assert answer.status_code == 400
     assert [each.name for each in caplog.records if each.exc_info] == []
     assert "scanner.example.net" not in caplog.text
+
+
+def test_a_path_is_logged_without_the_name_of_a_user(
+    api: ApiClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, logger="tollgate.request"):
+        api.get("/subscriptions/ada-lovelace")
+        api.get("/payments/pay_01j9zc3k5v8e4w2t7x6y5q4r3s")
+
+    paths = [record.msg["path"] for record in caplog.records if isinstance(record.msg, dict)]
+    assert paths == [
+        "/api/v1/subscriptions/{user_id}",
+        "/api/v1/payments/pay_01j9zc3k5v8e4w2t7x6y5q4r3s",
+    ]

@@ -111,6 +111,20 @@ def test_what_is_prepared_in_a_transaction_is_part_of_it() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
+def test_what_fails_is_sent_once() -> None:
+    """A sequence counts what is rolled back, too."""
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE SEQUENCE prepared_once")
+    try:
+        with pytest.raises(DataError):
+            prepared.row("SELECT 1 / (0 * nextval('prepared_once'))", {})
+        assert prepared.row("SELECT nextval('prepared_once')", {}) == (2,)
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("DROP SEQUENCE prepared_once")
+
+
+@pytest.mark.django_db(transaction=True)
 def test_a_connection_that_broke_is_an_error_and_nothing_is_sent_again() -> None:
     """The statement may have been committed before the connection broke: that nobody can know."""
     with connection.cursor() as cursor:

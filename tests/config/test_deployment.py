@@ -81,6 +81,7 @@ def test_the_image_starts_the_web_server_as_the_stack_does() -> None:
         ("--backlog", "BACKLOG"),
         ("--backpressure", "BACKPRESSURE"),
         ("--workers", "WORKERS"),
+        ("--respawn-interval", "RESPAWN_INTERVAL"),
     ]:
         assert command[command.index(option) + 1] == options[variable], option
     assert "--no-ws" in command
@@ -205,7 +206,7 @@ def test_make_help_explains_every_verb() -> None:
     shown = subprocess.run(
         ["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
-    explained = dict(re.findall(r"^  make (\w+) +(\S.*)$", shown, re.MULTILINE))
+    explained = dict(re.findall(r"^  make ([\w-]+) +(\S.*)$", shown, re.MULTILINE))
     assert list(explained) == verbs[1].split()
 
 

@@ -13,8 +13,8 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from billing.models import StripeAccount
-from billing.services.request_back_off import RequestBackOff
 from billing.stripe.errors import StripeCredentialsRefused, StripePermissionMissing
+from billing.sync.request_back_off import RequestBackOff
 from common import heartbeats, redis
 from common.models import Heartbeat
 from config.chore_runs import HEARTBEAT

@@ -18,10 +18,10 @@ from common.redis import breaker
 from config import hot
 from projects import key_cache
 from projects.models import ApiKey, Project
-from projects.services import api_keys
+from projects.services import api_keys, apps, projects
 from tests.api_client import ApiClient
 from tests.factories.entitlements import FeatureFactory
-from tests.factories.projects import key_of
+from tests.factories.projects import AppFactory, key_of
 
 pytestmark = pytest.mark.django_db
 CHECK = "/api/v1/entitlements/check"
@@ -177,6 +177,24 @@ class TestKeys:
         with django_capture_on_commit_callbacks(execute=True):
             api_keys.revoke(key=key, actor="command", at=timezone.now())
         assert api.get(ASK).status_code == 401
+
+    def test_a_suspended_project_is_refused_at_once_where_it_was_suspended(
+        self, api: ApiClient, project: Project, sso: None, django_capture_on_commit_callbacks: Any
+    ) -> None:
+        assert api.get(ASK).status_code == 200
+        with django_capture_on_commit_callbacks(execute=True):
+            projects.suspend(project=project, actor="command", at=timezone.now(), reason="Unpaid.")
+        assert api.get(ASK).status_code == 403
+
+    def test_an_archived_app_is_refused_at_once_where_it_was_archived(
+        self, project: Project, sso: None, django_capture_on_commit_callbacks: Any
+    ) -> None:
+        app = AppFactory.create(project=project)
+        client = ApiClient(key_of(project, app=app, scopes=["entitlements:read"]))
+        assert client.get(ASK).status_code == 200
+        with django_capture_on_commit_callbacks(execute=True):
+            apps.change(app=app, actor="command", at=timezone.now(), archived=True)
+        assert client.get(ASK).status_code == 401
 
     @pytest.mark.parametrize("is_redis_dead", [False, True])
     @pytest.mark.parametrize(

@@ -1,10 +1,11 @@
 """The runner behind `make test`: one failure fails it, and its output is shown."""
 
 import sys
+from pathlib import Path
 
 import pytest
 
-from tests.suite import Check, Result, behaviour, report, run, static_checks
+from tests.suite import Check, Result, behaviour, report, run, run_all, static_checks
 
 
 def script(code: str) -> Check:
@@ -41,6 +42,21 @@ def test_report_shows_output_of_failures_only() -> None:
     assert "ok    style           1.0 s" in text
 
 
-def test_suite_checks_style_types_layers_migrations_schema_and_behaviour() -> None:
+def test_suite_checks_types_schema_migrations_layers_style_and_behaviour() -> None:
     names = [check.name for check in [*static_checks(), behaviour()]]
-    assert names == ["format", "style", "layers", "migrations", "API schema", "types", "tests"]
+    assert names == ["types", "API schema", "migrations", "layers", "format", "style", "tests"]
+
+
+def test_tests_have_the_processors_to_themselves_and_run_although_a_check_failed(
+    tmp_path: Path,
+) -> None:
+    log = tmp_path / "log"
+    note = f"with open({str(log)!r}, 'a') as log: log.write"
+    before = [script(f"{note}('check '); exit(1)"), script(f"{note}('check ')")]
+    results = run_all(before, script(f"{note}('tests')"))
+    assert log.read_text() == "check check tests"
+    assert [each.passed for each in results] == [False, True, True]
+
+
+def test_slowest_tests_are_listed() -> None:
+    assert "--durations=20" in behaviour().command

@@ -26,6 +26,7 @@ def test_console_has_a_page_for_each_noun() -> None:
         "billing_cart",
         "billing_checkout",
         "billing_dispute",
+        "billing_earlyfraudwarning",
         "billing_invoice",
         "billing_missingobject",
         "billing_payment",

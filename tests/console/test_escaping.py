@@ -93,3 +93,10 @@ def test_pages_name_no_other_host(administrator: Client) -> None:
 
     assert not re.findall(r'(?:src|href)="(?:https?:)?//[^"]+', answer.text)
     assert "script-src 'self' 'unsafe-eval'" in answer["Content-Security-Policy"]
+
+
+def test_no_page_is_shown_in_a_frame_of_anybodys(client: Client, db: None) -> None:
+    for path in ("/admin/login/", "/api/docs", "/docs/errors"):
+        answer = client.get(path)
+        assert "frame-ancestors 'none'" in answer["Content-Security-Policy"], path
+        assert answer["X-Frame-Options"] == "DENY", path

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from billing.models import Product, StripeIntent
 from billing.models.stripe_intent import IntentState
-from billing.services import intent_history, intents
+from billing.outbound import intent_history, intents
 from billing.stripe.errors import StripeUnavailable
 from config import overview
 from events.models import AuditEntry

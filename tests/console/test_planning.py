@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from billing.models import Price, Product, Rollout, StripeCustomer
-from billing.services import rollout_work
+from billing.rollouts import worker as rollout_work
 from entitlements.models import Feature
 from events.models import AuditEntry
 from tests.billing.fleet import say, subscribers

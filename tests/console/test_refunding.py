@@ -1,5 +1,6 @@
 """Giving money back from a payment's page: what access will change is shown before it does."""
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -11,6 +12,10 @@ from django.utils import timezone
 from billing.models import Payment, Price, Product, StripeCustomer
 from entitlements.selectors import decisions
 from events.models import AuditEntry
+from projects.models import Project
+from tests.api_client import ApiClient
+from tests.billing.api.tenant import Tenant
+from tests.billing_fixtures import SandboxStripe
 from tests.console.dialogs import send, told, was_done
 from tests.shop import Shop
 
@@ -106,3 +111,69 @@ def test_amounts_that_are_none(payment: Payment, operator: Client, amount: str) 
     assert not was_done(answer)
     assert 'name="previewed"' in answer.content.decode()
     assert payment.refunds.count() == 0
+
+
+def test_lines_are_chosen(
+    api: ApiClient, stripe: SandboxStripe, project: Project, operator: Client
+) -> None:
+    """Of a cart one line goes back: only its feature ends, and that is shown first."""
+    tenant = Tenant(api, stripe)
+    prices = []
+    for code, amount in (("export", 6000), ("import", 4000)):
+        tenant.feature(project, code)
+        product = tenant.product(code.title(), features=[{"feature": code}])
+        prices.append(tenant.price(product, amount=amount, interval=None))
+    page = tenant.open_cart(tenant.cart(*prices))
+    tenant.pay(page)
+    bought = tenant.sync(page)
+    payment = Payment.objects.for_project(project).get()
+    line = bought["lines"][1]["id"]
+
+    assert "1 × Import: 40.00 USD left" in operator.get(address(payment)).content.decode()
+    mixed = send(operator, address(payment), lines=line, amount="40.00")
+    assert "Choose lines, or type an amount." in mixed.content.decode()
+    seen = send(operator, address(payment), lines=line)
+    shown = seen.content.decode()
+    assert "Refund 40.00 USD" in shown
+    assert shown.count("off (not entitled)") == 1
+    assert payment.refunds.count() == 0
+    done = send(operator, address(payment), lines=line, previewed=fingerprint(seen))
+    assert was_done(done), done.content
+    assert payment.refunds.get().lines == [{"line": line, "amount": 4000, "quantity": 1}]
+    assert payment.refunds.get().amount == 4000
+    detail = operator.get(reverse("admin:billing_payment_change", args=[quote(payment.pk)]))
+    assert line in detail.content.decode()
+
+
+def test_every_chosen_line_is_still_chosen_after_the_preview(
+    api: ApiClient, stripe: SandboxStripe, project: Project, operator: Client
+) -> None:
+    tenant = Tenant(api, stripe)
+    prices = [
+        tenant.price(tenant.product(name), amount=amount, interval=None)
+        for name, amount in (("Export", 6000), ("Import", 4000), ("Audit", 1000))
+    ]
+    page = tenant.open_cart(tenant.cart(*prices))
+    tenant.pay(page)
+    first, second, _ = [each["id"] for each in tenant.sync(page)["lines"]]
+    payment = Payment.objects.for_project(project).get()
+
+    seen = send(operator, address(payment), lines=[first, second])
+    assert "Refund 100.00 USD" in seen.content.decode()
+    assert checked(seen) == {first, second}
+    done = send(
+        operator, address(payment), lines=sorted(checked(seen)), previewed=fingerprint(seen)
+    )
+    assert was_done(done), done.content
+    assert payment.refunds.get().amount == 10000
+
+
+def checked(answer: object) -> set[str]:
+    """What the form would send again: the values of its ticked boxes."""
+    page = answer.content.decode()  # type: ignore[attr-defined]  # Django's test response
+    boxes = re.findall(r'<input[^>]*name="lines"[^>]*>', page)
+    return {
+        re.findall(r'value="([^"]+)"', each)[0]
+        for each in boxes
+        if re.search(r" checked[ >]", each)
+    }

@@ -7,10 +7,10 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from billing.checkout.selectors import carts
 from billing.models import Cart, StripeAccount, StripeEndpoint, SyncObject
 from billing.models.cart import CartStatus
-from billing.selectors import carts
-from billing.selectors.sync_objects import IN_STATE
+from billing.sync.selectors.sync_objects import IN_STATE
 from entitlements.admin.grants import GrantStatusFilter
 from entitlements.models import Grant
 from projects.admin import keys

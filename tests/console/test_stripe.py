@@ -6,9 +6,9 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from billing.catalog import service as catalog
+from billing.catalog.product_features import Entitlement
 from billing.models import Price, Product, StripeAccount, SyncObject
-from billing.services import catalog
-from billing.services.product_features import Entitlement
 from common import crypto
 from common.money import Money
 from entitlements.models import Feature

@@ -10,8 +10,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from billing.models import Price, StripeCustomer, Subscription
-from billing.services import subscription_changes
-from billing.services.subscription_changes import Change
+from billing.subscriptions import changes as subscription_changes
+from billing.subscriptions.changes import Change
 from entitlements.selectors import decisions
 from events.models import AuditEntry
 from tests.console.dialogs import send, was_done

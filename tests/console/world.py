@@ -14,6 +14,7 @@ from billing.models import (
     CheckoutLine,
     CreditNote,
     Dispute,
+    EarlyFraudWarning,
     Invoice,
     InvoiceLine,
     InvoicePayment,
@@ -444,6 +445,14 @@ def _buy(
         reason="fraudulent",
         evidence_due_by=now + 7 * DAY,
         opened_at=now - DAY / 4,
+    )
+    EarlyFraudWarning.objects.for_project(project).create(
+        account=account,
+        stripe_id=_stripe_id("issfr"),
+        payment=payment,
+        fraud_type="made_with_stolen_card",
+        actionable=number % 2 == 0,
+        warned_at=now - DAY / 3,
     )
     InvoicePayment.objects.for_project(project).create(
         invoice=invoice,

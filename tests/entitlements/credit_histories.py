@@ -16,7 +16,8 @@ from entitlements.models import CreditGrant
 from entitlements.models.credit_grant import SUMS, CreditSource
 from entitlements.selectors import credits as stored
 from entitlements.services import credit_grants, credits
-from entitlements.services.credit_grants import Origin, Terms
+from entitlements.services.credit_grant_terms import Terms
+from entitlements.services.credit_grants import Origin
 from projects.models import Customer
 from tests.factories.entitlements import NOW
 

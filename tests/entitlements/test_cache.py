@@ -16,11 +16,12 @@ from django.test.utils import CaptureQueriesContext
 from common.redis import breaker, client
 from entitlements import cache, entries
 from entitlements.copies import copies
-from entitlements.resolution import Decision, Question, Reason
+from entitlements.resolution import Decision, Metering, Question, Reason
 from entitlements.selectors.figures import Answer
 from entitlements.services import checks
 from projects.models import Customer
 from tests.factories.entitlements import NOW, FeatureFactory, claim, state
+from usage.periods import Period, Unit
 
 TICK = timedelta(microseconds=1)
 SECOND = timedelta(seconds=1)
@@ -314,8 +315,28 @@ def test_invalid_text_in_one_entry_does_not_disturb_the_next_call():
 
 def test_neighbours_entry_under_our_key_is_not_shown():
     keep(project_id="prj_other")
+    keep(Question("bob", "sso"))  # so that the version of our rules is known
     client().copy(key(project_id="prj_other"), key())
     assert find(project_id="prj_other") is not None
+    assert find() is None
+
+
+def test_figures_of_an_older_answer_do_not_complete_a_newer_one():
+    """Such as those that a slow reader keeps after the customer's plan has changed."""
+
+    def keep_counted(version):
+        made = decision(version=version, metering=Metering("mtr_1", Period(Unit.MONTH)))
+        answers = {ADA: Answer("cus_ada", made)}
+        begun = copies.begin()
+        return cache.keep(project_id=OURS, answers=answers, rules=0, at=NOW, begun=begun)[ADA]
+
+    older = keep_counted(version=1)
+    whole = {ADA: (older, decision(version=1, used=5))}
+    cache.keep_figures(project_id=OURS, answers=whole, at=NOW)
+    assert find() is None, "nobody knew yet that it is counted"
+    assert find()["used"] == 5
+
+    keep_counted(version=2)
     assert find() is None
 
 

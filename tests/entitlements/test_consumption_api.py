@@ -337,6 +337,38 @@ def test_consuming_what_is_known_takes_one_statement(api, project, customer, cal
     assert ["usage_counter" in each["sql"] for each in queries] == [True]
 
 
+@pytest.mark.parametrize("is_paid", [True, False])
+def test_a_limit_that_waits_for_money_takes_as_few_statements(
+    api, project, customer, meter, is_paid
+) -> None:
+    feature = FeatureFactory.create(
+        project=project,
+        code="api",
+        kind=FeatureKind.METERED,
+        meter=meter,
+        period="month",
+        is_anchored=True,
+    )
+    now = timezone.now()
+    until = now + timedelta(days=1) if is_paid else now - timedelta(days=35)
+    allow(customer, feature, 5, anchored_at=now - timedelta(days=40), paid_until=until)
+    hear()
+    with CaptureQueriesContext(connection) as queries:
+        asked = {"user_id": "ada", "feature": "api"}
+        shown = api.get("/entitlements/check", query=asked).json()
+    for table in ("entitlements_fact", "usage_counter", "usage_total"):
+        assert sum(table in each["sql"] for each in queries) == 1, "totals, as no counter is there"
+    assert (shown["resets_at"] is None, shown["remaining"]) == (not is_paid, 5)
+    consume(api)
+    with CaptureQueriesContext(connection) as queries:
+        consume(api)
+    assert ["usage_counter" in each["sql"] for each in queries] == [True]
+    assert (consume(api, 4)["consumed"], consume(api, 3)["remaining"]) == (0, 0)
+    assert [each.period[-1] == "+" for each in Counter.objects.for_project(project)] == [
+        not is_paid
+    ]
+
+
 def test_what_is_used_of_a_forwarded_meter_waits_to_be_told(
     api, project, customer, meter, calls
 ) -> None:

@@ -15,7 +15,8 @@ from entitlements.models import CreditEntry, CreditGrant, CreditTransaction
 from entitlements.models.credit_grant import SUMS, CreditSource
 from entitlements.selectors import credits as stored
 from entitlements.services import credit_accounts, credit_grants, credits
-from entitlements.services.credit_grants import Origin, Terms
+from entitlements.services.credit_grant_terms import Terms
+from entitlements.services.credit_grants import Origin
 from events.models import AuditEntry, OutboxEvent
 from tests.entitlements.credit_histories import Stored, Values, history
 from tests.factories.entitlements import NOW

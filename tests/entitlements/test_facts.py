@@ -67,6 +67,7 @@ def test_source_speaks_for_itself_only(customer, sso, seats):
     state(customer, claim(sso), claim(seats, 5), source="sub_1")
     state(customer, claim(seats, 9), source="sub_2")
     assert state(customer, claim(sso), source="sub_1")
+    assert not state(customer, claim(seats, 9), source="sub_2"), "it says the same as before"
     assert decision(customer, sso).allowed
     assert decision(customer, seats).limit == 9
     assert [source.id for source in decision(customer, seats).sources] == ["sub_2"]

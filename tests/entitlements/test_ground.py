@@ -54,6 +54,7 @@ def state_anything(random, customer, features, at):
         random.choice(values),
         starts_at=at + random.uniform(-9, 9) * (at - at.replace(second=0, microsecond=0)),
         anchored_at=random.choice([None, at.replace(day=3, microsecond=7)]),
+        paid_until=random.choice([None, at.replace(year=2025, microsecond=9)]),
     )
     if source_type == SourceType.GRANT and random.random() < 0.4:
         said = replace(said, effect=Effect.DENY, value=None, reason=Reason.HELD)

@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from entitlements import kinds, representation
+from entitlements import kinds, representation, statics
 from entitlements.explanation import StepName, explain
 from entitlements.kinds import KINDS, PRIORITY, SUM
 from entitlements.merging import RANKS
@@ -28,6 +28,7 @@ from entitlements.resolution import (
     resolve,
     resolve_all,
 )
+from entitlements.selectors.figures import Answer
 from usage.periods import Period, Unit
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -143,6 +144,42 @@ def test_free_tier_is_named_last_among_equals_and_a_denial_beats_it():
     assert decide(fact(True, "free_tier"), denial, kind="boolean").reason is Reason.HELD
 
 
+def test_windows_begin_in_paid_time():
+    """The rule for several sources: what is enough by itself needs no other's money."""
+    anchor = NOW - 40 * DAY
+    unpaid = fact(100, anchored_at=anchor, paid_until=NOW - 10 * DAY)
+    paid = fact(100, source="2", anchored_at=anchor + DAY, paid_until=NOW + DAY)
+    anchored = {"is_anchored": True}
+    held = metered(unpaid, **anchored)
+    assert (held.metering.period.extended_from, held.metering_until) == (anchor, None)
+    assert metered(unpaid).metering.period == Period(Unit.MONTH), "by the calendar"
+    for granted in (paid, fact(100, "grant", anchored_at=anchor + DAY)):
+        for facts in ([unpaid, granted], [granted, unpaid]):
+            assert metered(*facts, **anchored).metering.period == Period(Unit.MONTH, anchor + DAY)
+    both = metered(unpaid, paid, merge="sum", **anchored)
+    assert both.metering.period.extended_from == anchor
+    assert metered(unpaid, fact(5, "free_tier"), **anchored).metering == held.metering
+    more = fact(200, "grant", starts_at=NOW - 2 * DAY)
+    assert metered(unpaid, more, **anchored).metering.period.extended_from is None
+
+
+def test_an_answer_is_kept_until_its_window_is_no_longer_paid():
+    anchor = NOW - 40 * DAY
+    bought = fact(100, anchored_at=anchor, paid_until=NOW + DAY)
+    decision = metered(bought, is_anchored=True)
+    ends_at = decision.metering.period.window(NOW).ends_at
+    assert (decision.valid_until, decision.keepable_until) == (None, ends_at)
+    assert measured(decision, used=1, reserved=0, at=NOW).resets_at == ends_at
+    later = metered(bought, is_anchored=True, at=ends_at)
+    whole = measured(later, used=70, reserved=10, at=ends_at)
+    assert (whole.remaining, whole.resets_at, whole.valid_until) == (20, None, None)
+    assert later == decision, "what the customer may do is told as the same"
+    again = statics.decoded(statics.encoded(Answer("cus_1", later))).decision
+    assert (again.metering, again.metering_until) == (later.metering, later.metering_until)
+    again = statics.decoded(statics.encoded(Answer("cus_1", decision))).decision
+    assert (again.metering, again.metering_until) == (decision.metering, ends_at)
+
+
 def metered(*facts, **kwargs):
     return decide(*facts, kind="metered", meter_id="mtr_1", **{"period": Unit.MONTH, **kwargs})
 
@@ -240,6 +277,7 @@ def random_fact(random: Random, codes: list[str]) -> Fact:
         ends_at=random.choice([None, None, NOW + timedelta(hours=random.randrange(-4, 12))]),
         anchored_at=random.choice([None, NOW - 50 * DAY]),
         part=random.choice(["", "prod_1"]),
+        paid_until=random.choice([None, None, NOW - 40 * DAY, NOW + DAY]),
     )
 
 

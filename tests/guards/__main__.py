@@ -1,107 +1,118 @@
-"""Remove guards and see that tests notice: ``python -m tests.guards [WORD …]``.
+"""Remove guards and see that tests notice: ``python -m tests.guards [-n N] [WORD …]``.
 
-With words, only guards whose name or file holds one of them. ``python -m tests.guards page`` writes
-`docs/guards.md` anew. Ends with 1 when the removal of a guard went unnoticed.
+With words, only guards whose name or file holds one of them. ``-n``: how many at a time; without it
+one for each core, two at most. ``--without-baseline`` skips the run of all their tests with every
+guard in place. ``python -m tests.guards page`` writes `docs/guards.md` anew. Ends with 1 when the
+removal of a guard went unnoticed.
 """
 
 import os
-import shutil
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from argparse import ArgumentParser
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from pathlib import Path
+from queue import SimpleQueue
 
-from tests.guards.catalog import PAGE, ROOT, Guard, load, page
+from tests.guards.catalog import PAGE, Guard, load, page
+from tests.guards.runner import Bench, Outcome, passes_with_every_guard, running_servers
 
-PASSED, FAILED = 0, 1
-"""pytest's exit codes for "every test passed" and "some test failed"."""
-TIME_LIMIT_SECONDS = 600
+MOST_WORKERS = 2
+PREFIX = "tollgate-guards-"
 WIDTH = 24
 """Characters of the progress bar."""
+REASON = 150
+"""Characters of the reason that are shown."""
 
 
 def main(arguments: Sequence[str]) -> int:
+    parser = ArgumentParser(prog="python -m tests.guards")
+    parser.add_argument("words", nargs="*")
+    parser.add_argument("-n", type=int, default=min(os.cpu_count() or 1, MOST_WORKERS))
+    parser.add_argument("--without-baseline", action="store_true")
+    chosen = parser.parse_args(arguments)
     guards = load()
-    if list(arguments) == ["page"]:
+    if chosen.words == ["page"]:
         PAGE.write_text(page(guards))
         return 0
-    chosen = [guard for guard in guards if _is_chosen(guard, arguments)]
-    with tempfile.TemporaryDirectory(prefix="tollgate-guards-") as name:
-        copy = Path(name) / "code"
-        _copy_code(copy)
-        return _run(chosen, copy)
+    guards = [guard for guard in guards if _is_chosen(guard, chosen.words)]
+    if not chosen.without_baseline and not passes_with_every_guard(guards, workers=chosen.n):
+        print("With every guard in place some of their tests fail.")  # noqa: T201
+        return 1
+    return _remove_each(guards, workers=chosen.n)
 
 
 def _is_chosen(guard: Guard, words: Sequence[str]) -> bool:
     return not words or any(word in f"{guard.name} {guard.file}" for word in words)
 
 
-def _copy_code(copy: Path) -> None:
-    """The files that git knows, as they are in the working tree."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    for name in filter(None, listed.split("\0")):
-        source, target = ROOT / name, copy / name
-        if source.is_file() and not source.is_symlink():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(source, target)
-
-
-def _run(guards: Sequence[Guard], copy: Path) -> int:
+def _remove_each(guards: Sequence[Guard], *, workers: int) -> int:
     started = time.monotonic()
-    tests = {test for guard in guards for test in guard.tests}
-    if _pytest(sorted(tests), copy) != PASSED:
-        print("With every guard in place some of their tests fail: see pytest.")  # noqa: T201
-        return 1
-    outcomes: dict[str, str] = {}
-    for number, guard in enumerate(guards):
-        _show(number, len(guards), guard.name)
-        outcomes[guard.name] = _outcome(guard, copy)
-        print(f"\r\033[K  {outcomes[guard.name]:<12}{guard.name}", flush=True)  # noqa: T201
-    unnoticed = [name for name, outcome in outcomes.items() if outcome != "noticed"]
+    unnoticed: list[Outcome] = []
+    for number, outcome in enumerate(_outcomes(guards, workers=workers), start=1):
+        _say(outcome)
+        _show_progress(number, len(guards))
+        if not outcome.noticed:
+            unnoticed.append(outcome)
     print(  # noqa: T201
-        f"\n{len(guards)} guards removed, {len(guards) - len(unnoticed)} noticed, "
+        f"\r\033[K\n{len(guards)} guards removed, {len(guards) - len(unnoticed)} noticed, "
         f"{len(unnoticed)} not, in {time.monotonic() - started:.0f} s"
     )
+    for outcome in unnoticed:
+        _say(outcome)
     return 1 if unnoticed or not guards else 0
 
 
-def _outcome(guard: Guard, copy: Path) -> str:
-    """``noticed``, or what is wrong."""
-    if guard.count(copy) != 1:
-        return "not found"
-    before = guard.remove(copy)
-    code = _pytest(guard.tests, copy)
-    (copy / guard.file).write_text(before)
-    return {PASSED: "NOT NOTICED", FAILED: "noticed"}.get(code, "broken")
+def _outcomes(guards: Sequence[Guard], *, workers: int) -> Iterator[Outcome]:
+    """Of each guard, as they come."""
+    tests = sorted({test for guard in guards for test in guard.tests})
+    with _benches(workers, tests) as benches, ThreadPoolExecutor(workers) as pool:
+
+        def try_removal(guard: Guard) -> Outcome:
+            bench = benches.get()
+            try:
+                return bench.try_removal(guard)
+            finally:
+                benches.put(bench)
+
+        waiting = [pool.submit(try_removal, guard) for guard in guards]
+        try:
+            for future in as_completed(waiting):
+                yield future.result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _pytest(tests: Sequence[str], copy: Path) -> int:
-    run = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:randomly", *tests],
-        cwd=copy,
-        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        timeout=TIME_LIMIT_SECONDS,
-        check=False,
-    )
-    return run.returncode
+@contextmanager
+def _benches(count: int, tests: Sequence[str]) -> Iterator["SimpleQueue[Bench]"]:
+    with running_servers() as servers, tempfile.TemporaryDirectory(prefix=PREFIX) as place:
+        benches: SimpleQueue[Bench] = SimpleQueue()
+        made = [
+            Bench(Path(place), number=number, servers=servers, tests=tests)
+            for number in range(count)
+        ]
+        for bench in made:
+            benches.put(bench)
+        try:
+            yield benches
+        finally:
+            for bench in made:
+                bench.close()
 
 
-def _show(number: int, total: int, name: str) -> None:
+def _say(outcome: Outcome) -> None:
+    word = "noticed" if outcome.noticed else "NOT NOTICED"
+    reason = " ".join(outcome.reason.split())[:REASON]
+    print(f"\r\033[K  {word:<12}{outcome.guard.name}\n{'':14}{reason}", flush=True)  # noqa: T201
+
+
+def _show_progress(number: int, total: int) -> None:
     if sys.stdout.isatty():
         done = WIDTH * number // total
-        bar = "█" * done + "·" * (WIDTH - done)
-        print(f"\r\033[K{bar} {number}/{total} {name}", end="", flush=True)  # noqa: T201
+        print(f"{'█' * done}{'·' * (WIDTH - done)} {number}/{total}", end="", flush=True)  # noqa: T201
 
 
 if __name__ == "__main__":

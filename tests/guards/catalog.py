@@ -11,9 +11,10 @@ HEAD = """\
 # Guards, and the test of each
 
 A guard is a line that looks as if nothing needed it. Each one below is removed by `make chaos` in a
-copy of the code, one at a time, and the tests beside it must fail. `tests/guards/catalog.toml` says
+copy of the code, one at a time, and a test beside it must fail. `tests/guards/catalog.toml` says
 how each is removed; this page is made of it by `python -m tests.guards page`.
 """
+COLUMNS = ["", "| guard | where | without it | tests |", "|---|---|---|---|"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +26,13 @@ class Guard:
     """What happens to whom without it."""
     file: str
     code: str
-    without: str
     tests: tuple[str, ...]
     """Ids for pytest; at least one of their tests fails without the guard."""
+    without: str = ""
+    """The code without the guard: a program that runs."""
+    sql: str = ""
+    """Of a guard that PostgreSQL keeps: the statement that takes it out of a migrated database.
+    ``code`` is then what declares it, and stays."""
 
     @property
     def path(self) -> Path:
@@ -42,7 +47,8 @@ class Guard:
         """Take it out of the copy of the code below ``root``; the file's text before."""
         path = root / self.file
         before = path.read_text()
-        path.write_text(before.replace(self.code, self.without))
+        if not self.sql:
+            path.write_text(before.replace(self.code, self.without))
         return before
 
 
@@ -53,12 +59,20 @@ def load() -> list[Guard]:
 
 
 def page(guards: list[Guard]) -> str:
-    """The page for readers: guard, place, harm, tests."""
-    rows = [
+    """The page for readers: guard, place, harm, tests; by app."""
+    by_app: dict[str, list[Guard]] = {}
+    for guard in guards:
+        by_app.setdefault(guard.file.partition("/")[0], []).append(guard)
+    sections = [
+        line for app, found in by_app.items() for line in ["", f"## {app}", *COLUMNS, *_rows(found)]
+    ]
+    return "\n".join([HEAD, f"There are {len(guards)}.", *sections, ""])
+
+
+def _rows(guards: list[Guard]) -> list[str]:
+    return [
         f"| {guard.name} | `{guard.file}` | {guard.harm} | {_tests(guard)} |" for guard in guards
     ]
-    table = ["| guard | where | without it | tests |", "|---|---|---|---|", *rows]
-    return "\n".join([HEAD, *table, ""])
 
 
 def _tests(guard: Guard) -> str:

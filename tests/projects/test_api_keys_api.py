@@ -8,8 +8,10 @@ from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 
 from events.models import AuditEntry
+from projects.credentials import ProjectCredential
 from projects.models import ApiKey, App, PlatformKey, Project
 from projects.scopes import ALL, OF_AN_APP, OF_THE_PROJECT
+from projects.selectors import credentials
 from tests.api_client import ApiClient
 from tests.factories.projects import AppFactory, key_of
 
@@ -116,6 +118,18 @@ def test_a_rotated_key_leaves_nothing_behind_that_outlives_it(project: Project) 
         assert made["expires_at"] == "2026-11-21T10:30:00Z"
         clock.shift(timedelta(hours=1))
         assert ApiClient(made["secret"]).get(base).status_code == 401
+
+
+def test_rotating_does_not_extend_a_key(project: Project) -> None:
+    expires_at = START + timedelta(minutes=30)
+    with time_machine.travel(START, tick=False):
+        client = ApiClient(key_of(project, expires_at=expires_at))
+        old = newest(project)
+        rotated = client.post(f"/projects/{project.pk}/keys/{old.pk}/rotate", {"overlap_hours": 1})
+
+    old.refresh_from_db()
+    assert old.expires_at == expires_at
+    assert rotated.json()["expires_at"] == "2026-11-21T10:00:00Z"
 
 
 @pytest.mark.parametrize("scope", sorted(OF_THE_PROJECT))
@@ -251,6 +265,19 @@ def test_keys_of_apps_that_had_too_much_lose_it(project: Project, app: App) -> N
     rows = ApiKey.objects.for_project(project)
     assert rows.get(app=app).scopes == OF_AN_APP
     assert rows.get(app=None).scopes == ALL
+
+
+def test_what_an_app_may_not_have_opens_nothing_even_if_its_key_says_so(
+    project: Project, app: App
+) -> None:
+    """Such as a key from before that rule, which a process of the last version has written."""
+    secret = key_of(project, app=app, scopes=["keys:read"])
+    ApiKey.objects.for_project(project).filter(app=app).update(scopes=ALL)
+
+    found = credentials.find(secret=secret, at=START)
+
+    assert isinstance(found, ProjectCredential)
+    assert found.scopes == frozenset(OF_AN_APP)
 
 
 def test_the_keys_of_an_archived_app_open_nothing(

@@ -3,10 +3,11 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
-from django.db import OperationalError, connection
+from django.db import OperationalError, connection, transaction
 
 from events.models import OutboxEvent
 from projects.models import Customer, Project
+from projects.selectors import customers as stored
 from projects.services import customers
 from tests.refusing import refuse_rows
 
@@ -32,6 +33,17 @@ def test_second_use_finds_it_and_says_nothing(project: Project) -> None:
 
     assert again == first
     assert OutboxEvent.objects.for_project(project).count() == 1
+
+
+def test_each_change_counts_the_version_up(project: Project) -> None:
+    stale = customers.ensure(project=project, user_id="u1", at=NOW)
+    with transaction.atomic():
+        locked = stored.lock(project_id=project.pk, customer_id=stale.pk)
+        assert [stored.bump(locked), stored.bump(locked)] == [1, 2]
+
+    assert Customer.objects.for_project(project).get().version == 2
+    with pytest.raises(RuntimeError, match="out of date"):
+        stored.bump(stale)
 
 
 def test_what_is_empty_is_filled_and_what_was_said_stays(project: Project) -> None:
@@ -90,3 +102,16 @@ def test_eight_at_once_make_one_customer_and_one_event(project: Project) -> None
     assert len(made) == 8
     assert set(made) == {Customer.objects.for_project(project).get().pk}
     assert OutboxEvent.objects.for_project(project).count() == 1
+
+
+def test_a_copy_of_older_details_does_not_count_as_told(project: Project) -> None:
+    """The tenant changes the address while Stripe is being told of the one before."""
+    customer = customers.create(project=project, user_id="u1", at=NOW)
+    being_told = customers.update(customer=customer, changes={"email": "a@example.com"}, at=NOW)
+    customers.update(customer=being_told, changes={"email": "b@example.com"}, at=NOW)
+
+    stored.told(being_told)
+    assert [row.email for row in stored.to_be_told()] == ["b@example.com"]
+
+    stored.told(Customer.objects.for_project(project).get())
+    assert not stored.to_be_told().exists()

@@ -1,5 +1,6 @@
 """The promise of ``Idempotency-Key``, through HTTP, against every way it could be broken."""
 
+import base64
 import threading
 import time
 from collections.abc import Iterator
@@ -100,6 +101,7 @@ def test_a_new_key_is_replayed_but_not_stored_readably(api: ApiClient, project: 
     stored = rows(project)[0].__dict__
     assert first.json()["secret"] not in str(stored)
     assert first.json()["id"] not in str(stored)
+    assert base64.b64encode(first.content).decode() not in str(stored)
 
 
 @pytest.mark.parametrize(
@@ -483,3 +485,18 @@ def test_eight_at_once_are_carried_out_once(project: Project) -> None:
     assert len(made) == 1
     assert refused <= {"idempotency-key-in-flight"}
     assert App.objects.for_project(project).count() == 1
+
+
+def test_a_refusal_that_passes_is_not_repeated(project: Project) -> None:
+    """ "Come back in a second" is said once: the same request is tried again then."""
+    headers: Any = {"HTTP_AUTHORIZATION": f"Bearer {key_of(project)}", "HTTP_IDEMPOTENCY_KEY": "k"}
+    answers = [HttpResponse(status=409, headers={"Retry-After": "1"}), HttpResponse(status=201)]
+    answer = IdempotencyMiddleware(lambda request: answers.pop(0))
+
+    said = [
+        answer(RequestFactory().post("/api/v1/checkout", b"{}", "application/json", **headers))
+        for _ in range(3)
+    ]
+
+    assert [each.status_code for each in said] == [409, 201, 201]
+    assert said[2].headers["Idempotent-Replayed"] == "true"

@@ -48,12 +48,18 @@ def test_settings_of_collection(shop, controls):
     assert controls.get("/_sandbox/billing-settings").json == {
         "retry_after_days": [3, 5, 7],
         "after_retries": "cancel",
+        "overdue_days": 30,
+        "after_overdue": "leave_past_due",
     }
     changed = post(controls, "billing-settings", retry_after_days=[1], after_retries="mark_unpaid")
-    assert changed.json == {"retry_after_days": [1], "after_retries": "mark_unpaid"}
+    assert (changed.json["retry_after_days"], changed.json["after_retries"]) == ([1], "mark_unpaid")
+    overdue = post(controls, "billing-settings", overdue_days=60, after_overdue="cancel")
+    assert (overdue.json["overdue_days"], overdue.json["after_overdue"]) == (60, "cancel")
     refused = post(controls, "billing-settings", after_retries="forget")
     assert refused.status_code == 400
     assert "after_retries is one of" in refused.json["error"]
+    refused = post(controls, "billing-settings", overdue_days=10)
+    assert (refused.status_code, refused.json["error"]) == (400, "overdue_days is 30, 60 or 90.")
 
 
 def test_time_is_advanced_with_everything_on_the_way(shop, controls):

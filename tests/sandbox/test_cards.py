@@ -42,6 +42,7 @@ ON_SESSION = {
     "4242424242424242": "succeeded",
     "4000056655665556": "succeeded",
     "5555555555554444": "succeeded",
+    "4000000000005423": "succeeded",
     "378282246310005": "succeeded",
     "6011111111111117": "succeeded",
     "4000000000000002": "generic_decline",

@@ -45,6 +45,7 @@ SANDBOX_KINDS = [
     "price",
     "product",
     "promotion_code",
+    "radar.early_fraud_warning",
     "refund",
     "setup_intent",
     "subscription",
@@ -94,6 +95,7 @@ def objects(client, shop):
         intent.payment_method,
         client.v1.charges.retrieve(intent.latest_charge.id),
         intent.latest_charge.balance_transaction,
+        warned_of(shop, intent.id),
         client.v1.refunds.create({"payment_intent": intent.id}),
         client.v1.events.list().data[0],
         client.v1.webhook_endpoints.list().data[0],
@@ -102,6 +104,11 @@ def objects(client, shop):
         *reduced(shop),
     ]
     return {each.object: each.to_dict(for_json=True) for each in made}
+
+
+def warned_of(shop, intent):
+    made = bank.warn(shop.world, intent)
+    return shop.client.v1.radar.early_fraud_warnings.retrieve(made["id"])
 
 
 def billed(shop):

@@ -97,7 +97,11 @@ def test_configurations(shop, prices, configure):
     shop.news()
     id = configure()
     portals = shop.client.v1.billing_portal
-    made = portals.configurations.retrieve(id)
+    assert not hasattr(portals.configurations.retrieve(id).features.subscription_update, "products")
+    products = "features.subscription_update.products"
+    made = portals.configurations.retrieve(id, {"expand": [products]})
+    [listed] = portals.configurations.list({"expand": [f"data.{products}"]}).data
+    assert listed.to_dict() == made.to_dict()
     assert (made.active, made.is_default, made.login_page.enabled) == (True, False, False)
     cancel = made.features.subscription_cancel
     assert (cancel.mode, cancel.proration_behavior) == ("at_period_end", "none")

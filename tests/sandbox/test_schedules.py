@@ -64,6 +64,64 @@ def test_made_from_a_subscription(shop, subscription):
     assert [each.id for each in listed] == [schedule.id]
 
 
+def furnished(shop):
+    """A subscription with all that can be set on it and on its item."""
+    v1 = shop.client.v1
+    customer = shop.customer("pm_card_visa")
+    rate = v1.tax_rates.create({"display_name": "VAT", "percentage": 20.0, "inclusive": False}).id
+    coupon = v1.coupons.create({"percent_off": 10, "duration": "forever"}).id
+    method = v1.payment_methods.attach("pm_card_mastercard", {"customer": customer}).id
+    own = {"discounts": [{"coupon": coupon}], "metadata": {"a": "b"}}
+    return v1.subscriptions.create(
+        {
+            "customer": customer,
+            "items": [{"price": shop.price(3100), "tax_rates": [rate], **own}],
+            "default_tax_rates": [rate],
+            "default_payment_method": method,
+            "description": "Agreed",
+            "invoice_settings": {"footer": "Thanks"},
+            **own,
+        }
+    )
+
+
+def test_made_from_a_subscription_it_says_what_that_has(shop):
+    held = furnished(shop)
+    schedule = schedule_of(shop, held)
+    (phase,) = schedule.phases
+    (item,) = phase["items"]
+    (own,) = held["items"].data
+    assert [each.discount for each in phase.discounts] == held.discounts
+    assert [each.id for each in phase.default_tax_rates] == [held.default_tax_rates[0].id]
+    assert ([each.discount for each in item.discounts], item.metadata.to_dict()) == (
+        own.discounts,
+        {"a": "b"},
+    )
+    assert [each.id for each in item.tax_rates] == [own.tax_rates[0].id]
+    defaults = schedule.default_settings
+    assert (defaults.default_payment_method, defaults.description) == (
+        held.default_payment_method,
+        "Agreed",
+    )
+    assert defaults.invoice_settings.footer == "Thanks"
+
+
+def test_a_phase_that_leaves_something_out_takes_it_away(shop, cheap):
+    """But for metadata, which is merged, and what the schedule's default settings say."""
+    held = furnished(shop)
+    schedule = schedule_of(shop, held)
+    update(shop, schedule, first_phase(held), then(cheap))
+    now = shop.subscription(held.id)
+    assert (now.discounts, now.default_tax_rates) == ([], [])
+    (item,) = now["items"].data
+    assert (item.discounts, item.tax_rates, item.metadata.to_dict()) == ([], [], {"a": "b"})
+    shop.until(END)
+    after = shop.subscription(held.id)
+    assert (after.metadata.to_dict(), after.description) == ({"a": "b"}, "Agreed")
+    assert after.default_payment_method == held.default_payment_method
+    assert after["items"].data[0].metadata.to_dict() == {}
+
+
 def test_a_downgrade_at_the_renewal(shop, subscription, cheap):
     schedule = schedule_of(shop, subscription)
     update(shop, schedule, first_phase(subscription), then(cheap, metadata={"plan": "cheap"}))

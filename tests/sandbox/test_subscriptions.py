@@ -175,7 +175,8 @@ REFUSED = [
     ({"default_payment_method": "pm_no"}, "default_payment_method"),
     ({"payment_behavior": "hope"}, "payment_behavior"),
     ({"coupon": "x"}, "coupon"),
-    ({"collection_method": "send_invoice"}, "collection_method"),
+    ({"collection_method": "send_invoice"}, "days_until_due"),
+    ({"days_until_due": 14}, "days_until_due"),
     ({"cancel_at": NOW - 1}, "cancel_at"),
 ]
 

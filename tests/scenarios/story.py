@@ -15,7 +15,6 @@ from django.db import connection
 
 from billing.models import StripeCustomer
 from config.celery import app
-from config.schedule import SCHEDULE
 from projects.models import Project
 from sandbox import engine
 from tests.api_client import ApiClient
@@ -23,17 +22,7 @@ from tests.back_off import end_pauses
 from tests.billing import outbox
 from tests.billing.api.tenant import Json, Tenant
 from tests.billing_fixtures import SandboxStripe
-
-RARE = frozenset(
-    {
-        "billing.reconcile",
-        "config.heartbeat",
-        "projects.purge_idempotency_keys",
-        "webhooks.catch_up",
-    }
-)
-"""Periodic tasks that a story calls by itself, or that change nothing that it sees."""
-CHORES = [each["task"] for each in SCHEDULE.values() if each["task"] not in RARE]
+from tests.scenarios import chores
 
 
 class CommittingClient(ApiClient):
@@ -70,19 +59,17 @@ class Story(Tenant):
         self._drain = drain
         self._told = 0
         app.loader.import_default_modules()
-        self._chores = [app.tasks[name].run for name in CHORES]
 
     @property
     def now(self) -> datetime:
         return datetime.fromtimestamp(self.stripe.world.clock.now(), tz=UTC)
 
     def settle(self) -> None:
-        """Webhooks arrive, workers work, the periodic tasks run."""
+        """Webhooks arrive, workers work, the periodic tasks run that have something to do."""
         self._traveller.move_to(self.now)
         end_pauses()
         self._drain()
-        for chore in self._chores:
-            chore()
+        chores.run_due()
         self._drain()
         commit()
 

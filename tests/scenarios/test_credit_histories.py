@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from django.db.models import Sum
 
+from billing.operations import law_checks
 from entitlements.models import CreditGrant
 from entitlements.models.credit_grant import CreditSource
 from entitlements.selectors.credits import is_live
@@ -65,6 +66,9 @@ class History:
         worth = self.worth()
         assert spent + held <= worth, (spent, held, float(worth))
         assert held <= self.most_at_once(), (held, self.most_at_once())
+        for law in ("subscription credits", "purchase credits", "credit grants"):
+            page = law_checks.check_page(law, after="", at=self.story.now, repair=False)
+            assert [str(each) for each in page.violations] == []
 
     def worth(self) -> Fraction:
         """What all that was paid until now buys, to the cent that Stripe rounds by."""

@@ -10,9 +10,10 @@ from django.conf import settings
 from django.core.management import call_command
 
 from billing.models import StripeMeter
-from billing.services.forwarding import forward_due
+from billing.operations.usage_reports import forward_due
 from common.models import BackOff
 from sandbox import metering
+from sandbox.resources import webhook_endpoints
 from tests.billing.api.tenant import Json
 from tests.scenarios.story import Story
 from tests.webhooks.stripe_post import StripePost
@@ -67,6 +68,12 @@ def counted(story: Story) -> list[tuple[str, str]]:
 def identifier(story: Story, record: str) -> str:
     """Of the event that tells Stripe of the record."""
     return Record.objects.for_project(story.project).get(id=record).event_identifier
+
+
+def finds(story: Story, record: str, error: str | None) -> None:
+    """What Stripe finds out about the event of this record after it has taken it."""
+    with story.stripe.world.transaction() as tx:
+        tx.path_object(metering.EVENT, identifier(story, record))["error"] = error
 
 
 def differences(story: Story) -> list[str]:
@@ -174,7 +181,7 @@ def test_a_void_within_a_day_is_taken_back_and_a_later_one_is_shown(
     story.buys(calls)
     story.advance(minutes=2)
     taken_back, too_late, kept = (
-        uses(story, value, f"{value}", ago=ago) for value, ago in ((100, 0), (20, 0.02), (3, 0.02))
+        uses(story, value, f"{value}", ago=ago) for value, ago in ((100, 0), (20, 0.01), (3, 0.01))
     )
     story.advance(hours=23)
     void(story, taken_back)
@@ -348,6 +355,35 @@ def test_use_that_stripe_lost_is_refused_and_told(story: Story, calls: Json) -> 
     assert (told["records"], told["value"], told["reason"]) == (2, 9, reason)
     shown = InboundEvent.objects.get(event_id="evt_lost")
     assert shown.quarantined == "Stripe lost use: 3 error(s), 2 named."
-    StripeMeter.objects.across_projects().update(stripe_id="mtr_other")
+    meters = StripeMeter.objects.across_projects()
+    ours = meters.get().stripe_id
+    meters.update(stripe_id="mtr_other")
     assert post({**report, "id": "evt_other"}).status_code == 200
     assert story.events() == []
+    meters.update(stripe_id=ours)
+
+
+def test_use_that_stripe_lost_is_found_by_a_thin_report(story: Story, calls: Json) -> None:
+    """The destination takes thin events: what was lost is fetched, and told to the project."""
+    secret = settings.BILLING.stripe_webhook_secrets[0]
+    with story.stripe.world.transaction() as tx:
+        webhook_endpoints.register(
+            tx, url="https://us.example/webhooks/stripe", secret=secret, name="thin", thin=True
+        )
+    story.buys(calls)
+    story.advance_to(story.now.replace(second=0) + timedelta(minutes=10))
+    lost = uses(story, 4, "lost")
+    story.settle()
+    story.events()
+    finds(story, lost, metering.UNKNOWN_CUSTOMER)
+    story.advance(hours=2)
+    assert standing(story, lost) == (
+        "refused",
+        "Stripe does not count it: meter_event_customer_not_found",
+    )
+    assert story.events() == ["usage.refused"]
+    shown = InboundEvent.objects.get(type=metering.REPORT)
+    assert shown.quarantined == "Stripe lost use: 1 error(s), 1 named."
+    (difference,) = differences(story)
+    assert difference.endswith("4 -> 0; 1 record(s) refused")
+    finds(story, lost, None)

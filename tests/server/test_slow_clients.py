@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
-from billing.services import stripe_accounts
+from billing.accounts import service as stripe_accounts
 from config.server.files import allow_many_files
 from projects.models import Project
 from tests.factories.entitlements import FeatureFactory

@@ -8,7 +8,7 @@ from threading import Barrier
 from typing import Any
 
 import pytest
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import Sum
 
 from projects.models import Customer, Project
@@ -19,6 +19,8 @@ from usage.errors import MeterArchived, NotConsumable, UsageKeyReused
 from usage.models import Counter, Meter, Movement, Record, RecordKey, Total
 from usage.models.meter import Aggregation
 from usage.periods import Period, Unit
+from usage.selectors import counting as figures
+from usage.selectors.counting import Ask
 from usage.services import counting, recording
 from usage.services.counting import Wish
 from usage.services.recording import Entry
@@ -130,6 +132,8 @@ def test_books_agree_after_ingest_creation_rolling_and_consumption_at_once(
     people = [CustomerFactory.create(project=project, user_id=f"user-{n}") for n in range(3)]
     midnight = NOW.replace(day=22, hour=0, minute=0)
     anchored = Period(Unit.WEEK, NOW - timedelta(days=3))
+    extended = anchored.paid(NOW - timedelta(days=9), at=NOW)
+    assert extended.extended_from is not None
     together = Barrier(THREADS)
 
     def ingest(chance: Random, at: datetime) -> None:
@@ -140,7 +144,7 @@ def test_books_agree_after_ingest_creation_rolling_and_consumption_at_once(
         recording.record(project=project, entries=entries, at=at)
 
     def use(chance: Random, at: datetime) -> None:
-        period = chance.choice([MONTH, DAY, anchored])
+        period = chance.choice([MONTH, DAY, anchored, extended])
         asked = wish(chance.choice(people), meter, chance.randint(1, 3), period)
         if chance.random() < 0.2 and counting.reserve(asked, limit=None, at=at).is_done:
             used = chance.randrange(asked.amount + 1)
@@ -163,7 +167,8 @@ def test_books_agree_after_ingest_creation_rolling_and_consumption_at_once(
     for customer in people:
         check_books(customer, meter)
         mine = Counter.objects.for_project(project).filter(customer=customer)
-        assert {counter.period for counter in mine} == {MONTH.key, DAY.key, anchored.key}
+        periods = {MONTH.key, DAY.key, anchored.key, extended.key}
+        assert {counter.period for counter in mine} == periods
         assert {counter.reserved for counter in mine} == {0}
 
 
@@ -365,3 +370,39 @@ def test_server_plans_the_statement_once(customer: Customer, meter: Meter) -> No
 
 
 COUNTS = "%usage_recordkey%"
+
+
+def test_the_database_refuses_a_counter_below_nothing(customer: Customer, meter: Meter) -> None:
+    """Whatever our own code believes it may give back."""
+    counting.take(wish(customer, meter, 2), limit=None, at=NOW)
+    rows = Counter.objects.for_project(customer.project_id)
+    for below in ({"used": -1}, {"reserved": -1}):
+        with pytest.raises(IntegrityError, match="not_negative"), transaction.atomic():
+            rows.update(**below)
+    assert [int(figure) for figure in rows.values_list("used", "reserved").get()] == [2, 0]
+
+
+@pytest.mark.django_db
+def test_an_extended_window_counts_what_was_used_before_it_was(
+    customer: Customer, meter: Meter
+) -> None:
+    """And another one later has the same counter; the regular windows go on beside them."""
+    regular = Period(Unit.DAY, NOW)
+    counting.take(wish(customer, meter, 6, regular), limit=10, at=NOW)
+    for days in (1, 2, 3):
+        at = NOW + timedelta(days=days)
+        extended = regular.paid(NOW + timedelta(hours=2), at=at)
+        assert not counting.take(wish(customer, meter, 4, extended), limit=9, at=at).is_done
+        outcome = counting.take(wish(customer, meter, 1, extended), limit=9, at=at)
+        assert (outcome.is_done, outcome.used) == (True, 6 + days)
+        asked = Ask(customer.pk, meter.pk, extended)
+        found = figures.used(project_id=meter.project_id, asks=[asked], at=at)
+        assert found[asked].used == 6 + days
+    at = NOW + timedelta(days=3)
+    assert counting.take(wish(customer, meter, 9, regular), limit=10, at=at).used == 10
+    later = regular.paid(NOW + timedelta(days=3, hours=2), at=NOW + timedelta(days=4))
+    outcome = counting.take(wish(customer, meter, 1, later), limit=11, at=NOW + timedelta(days=4))
+    assert (outcome.is_done, outcome.used) == (True, 11)
+    kept = Counter.objects.for_project(meter.project_id).values_list("period", flat=True)
+    assert sorted(kept) == sorted([regular.key, extended.key])
+    check_books(customer, meter)

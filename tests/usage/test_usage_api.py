@@ -102,6 +102,7 @@ def test_a_neighbours_customer_is_never_counted_for(
     theirs = CustomerFactory.create(project=other_project, user_id="eve")
 
     said(api.post("/usage", {"records": [one(user_id=theirs.pk, key="a"), one(key="b")]}))
+    said(api.post("/usage", {"records": [one(user_id="eve", key="c")]}))
 
     counted = Record.objects.across_projects().values_list("customer_id", flat=True)
     mine = Customer.objects.for_project(project).values_list("pk", flat=True)
@@ -389,3 +390,18 @@ def test_a_record_is_voided_or_corrected_once(api: ApiClient, meter: Any) -> Non
         said(api.post(f"/usage/{job}/correct", {"value": 2}), 422)["code"] == "usage-value-invalid"
     )
     assert law.holds(meter.project)
+
+
+def test_a_neighbours_record_is_not_there(
+    api: ApiClient, other_project: Project, meter: Any
+) -> None:
+    record = said(api.post("/usage", one(value=5)), 201)["id"]
+    stranger = ApiClient(key_of(other_project))
+
+    for answer in (
+        stranger.post(f"/usage/{record}/void"),
+        stranger.post(f"/usage/{record}/correct", {"value": 1}),
+    ):
+        assert said(answer, 404)["code"] == "not-found"
+    used = api.get("/usage", query={"user_id": "ada", "meter": "bytes"})
+    assert said(used)["value"] == 5

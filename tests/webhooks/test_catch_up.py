@@ -6,7 +6,7 @@ from datetime import timedelta
 from django.utils import timezone
 
 from billing.models import Price, StripeAccount, StripeCustomer, Subscription, SyncObject
-from billing.services import sync
+from billing.sync import service as sync
 from common import crypto
 from common.models import BackOff
 from sandbox import accounts
@@ -204,3 +204,28 @@ def test_a_place_that_stripe_has_forgotten_is_left(stripe: SandboxStripe, shop: 
     StripeAccount.objects.filter(pk=shop.account.pk).update(events_page_end="evt_forgotten")
     shop.account.refresh_from_db()
     assert catch_up(account=shop.account, at=timezone.now()) == 3
+
+
+def test_an_account_has_one_reader_at_a_time(stripe: SandboxStripe, shop: Shop) -> None:
+    """Another worker is between two of its pages; ninety seconds later it is taken for dead."""
+    many_events(stripe, 3)
+    now = timezone.now()
+    begun = now - timedelta(seconds=10)
+    StripeAccount.objects.filter(pk=shop.account.pk).update(
+        events_read_at=begun, events_page_end="evt_forgotten"
+    )
+
+    assert catch_up_everywhere(at=now) == 0
+    assert catch_up_everywhere(at=begun + timedelta(seconds=91)) == 3
+
+
+def test_events_of_connected_accounts_are_never_read_as_the_platforms(
+    stripe: SandboxStripe, shop: Shop, alice: StripeCustomer
+) -> None:
+    """Their objects have ids of another account: the platform's key would find nothing there."""
+    stripe.deliver(DROP_ALL)
+    with stripe.world.transaction() as tx:
+        for event in tx.all("event"):
+            event["account"] = "acct_1Connected00000"
+    assert catch_up(account=shop.account, at=timezone.now()) == 0
+    assert not SyncObject.objects.exists()

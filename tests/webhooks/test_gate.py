@@ -15,8 +15,8 @@ from django.test import Client
 from pytest_django import Settings
 
 from billing import endpoint_cache
+from billing.accounts import service as stripe_accounts
 from billing.models import StripeAccount, StripeEndpoint, SyncObject
-from billing.services import stripe_accounts
 from common import crypto
 from common.redis import breaker
 from projects.models import Project

@@ -14,7 +14,8 @@ from pytest_django import DjangoAssertNumQueries
 
 from billing import endpoint_cache
 from billing.models import StripeAccount, StripeEndpoint, SyncObject
-from billing.services import leases, sync
+from billing.sync import service as sync
+from billing.sync import sync_queue as leases
 from tests.architecture.transactions import undone
 from tests.refusing import refuse_rows
 from tests.webhooks.stripe_post import StripePost, event, sign
@@ -112,6 +113,14 @@ def test_the_same_id_from_another_endpoint_is_another_event(
     assert InboundEvent.objects.count() == 2
 
 
+REPORT = {
+    "id": "evt_thin",
+    "object": "v2.core.event",
+    "type": "v1.billing.meter.error_report_triggered",
+    "livemode": False,
+}
+
+
 @pytest.mark.parametrize(
     "type_", ["", "topup.created", "payout.paid", "treasury.new_thing", "invoiceitem.created"]
 )
@@ -162,18 +171,21 @@ def test_events_of_connected_accounts_are_quarantined(
 @pytest.mark.parametrize(
     "data",
     [
-        None,
-        [],
-        {"reason": []},
         {"reason": {"error_count": "x", "error_types": {}}},
         {"reason": {"error_types": [1, {"sample_errors": [2, {"request": {"identifier": 3}}]}]}},
     ],
 )
 def test_a_report_of_odd_shape_is_kept(post: StripePost, data: object) -> None:
-    type_ = "v1.billing.meter.error_report_triggered"
-    thin = {"id": "evt_thin", "object": "v2.core.event", "type": type_, "livemode": False}
-    assert post({**thin, "related_object": None, "data": data}).status_code == 200
-    assert InboundEvent.objects.get().status == "quarantined"
+    assert post({**REPORT, "related_object": None, "data": data}).status_code == 200
+    kept = InboundEvent.objects.get()
+    assert (kept.status, kept.report_due_at) == ("quarantined", None)
+
+
+@pytest.mark.parametrize("data", [None, [], {}, {"reason": []}])
+def test_a_report_without_its_content_is_to_be_fetched(post: StripePost, data: object) -> None:
+    assert post({**REPORT, "related_object": None, "data": data}).status_code == 200
+    kept = InboundEvent.objects.get()
+    assert (kept.status, kept.report_due_at) == ("quarantined", kept.received_at)
 
 
 def test_an_upcoming_invoice_names_nothing(post: StripePost) -> None:

@@ -103,3 +103,20 @@ def test_replaying_everything_changes_nothing(
     drain()
     assert list(told.all()) == before
     assert list(Subscription.objects.for_project(shop.project).values()) == rows
+
+
+@pytest.mark.parametrize("name", ["account", "context"])
+def test_an_event_of_a_connected_account_stays_quarantined(
+    post: StripePost, alice: StripeCustomer, name: str
+) -> None:
+    """By hand and by command, also when its object has the id of one of ours."""
+    body = event(type="customer.deleted", object_id=str(alice.stripe_id))
+    post({**body, name: "acct_1Connected00000"})
+    kept = InboundEvent.objects.get()
+    with pytest.raises(NothingToRead, match="another Stripe account"):
+        replay(event=kept, actor="command", at=timezone.now())
+    assert "0 event(s) replayed" in run("--type", "customer.deleted")
+    kept.refresh_from_db()
+    assert (kept.status, kept.sync) == ("quarantined", None)
+    alice.refresh_from_db()
+    assert alice.deleted_at is None

@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from common.api.serializers import FlagField, StrictSerializer
-from common.api.views import ProjectViewSet
+from projects.api.views import ProjectViewSet
 from projects.scopes import Scope
 from usage import representation
 from usage.models import Meter

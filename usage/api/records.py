@@ -13,7 +13,7 @@ from rest_framework.response import Response
 
 from common.api.pagination import CursorPagination
 from common.api.serializers import StrictSerializer, UserIdField
-from common.api.views import ProjectViewSet
+from projects.api.views import ProjectViewSet
 from projects.scopes import Scope
 from projects.selectors import customers
 from usage import representation

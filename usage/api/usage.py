@@ -23,9 +23,9 @@ from rest_framework.response import Response
 
 from common.api import problems
 from common.api.serializers import ListField, StrictSerializer, UserIdField
-from common.api.views import ProjectViewSet
 from common.errors import DomainError, Invalid
 from projects.api.authentication import require
+from projects.api.views import ProjectViewSet
 from projects.models import Project
 from projects.scopes import Scope
 from projects.selectors import customers

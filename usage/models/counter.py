@@ -6,7 +6,8 @@ from common.models import ProjectOwned, tenant_links
 class Counter(ProjectOwned):
     """How much of a meter a customer has used in the running period: what a limit is held against.
 
-    ``period`` names how its windows follow each other (``usage.periods.Period.key``). The row is
+    ``period`` names how its windows follow each other (``usage.periods.Period.key``); one with a
+    ``+`` is for the windows that go on because nothing later is paid. The row is
     made when somebody first asks, from the totals; from then on every record changes it in the
     transaction that stores the record. Windows are half-open ``[starts_at, ends_at)``.
     ``reserved`` is what was promised and neither used nor given back yet. ``siblings`` is how many

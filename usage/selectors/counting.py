@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from django.db import connection
 
 from usage.aggregation import hour_after
-from usage.periods import Period
+from usage.periods import Period, Window
 from usage.selectors import totals
 from usage.selectors.totals import Span
 
@@ -67,7 +67,9 @@ def _now(project_id: str, asked: list[Ask], at: datetime) -> dict[Ask, Used]:
     reserved: dict[Ask, int] = {}
     for ask, starts_at, ends_at, counted, promised in _counters(project_id, asked):
         reserved[ask] = promised
-        if starts_at is not None and ends_at is not None and starts_at <= at < ends_at:
+        if starts_at is None or ends_at is None or at < starts_at:
+            continue
+        if ask.period.is_window(Window(starts_at, ends_at), at=at):
             found[ask] = Used(counted, promised)
     missing = [ask for ask in asked if ask not in found]
     spans = [_span(ask, at) for ask in missing]

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from django.db import connection
-from django.db.models import Count, Min, Q, QuerySet, Sum, Value
+from django.db.models import Count, Min, QuerySet, Value
 
 from usage.models import Meter, Record
 from usage.models.record import Forwarding
@@ -106,29 +107,54 @@ class Told:
     settled: bool
 
 
-def told(
-    *,
-    project_id: str,
-    customer_id: str,
-    meter_id: str,
-    since: datetime,
-    until: datetime,
-    lately: datetime,
-) -> Told:
-    """What Stripe should say of ``[since, until)``; unsettled if it was told after ``lately``."""
-    rows = Record.objects.for_project(project_id).filter(
-        customer_id=customer_id, meter_id=meter_id, occurred_at__gte=since, occurred_at__lt=until
-    )
-    counts = Q(forwarding__in=[Forwarding.TOLD, Forwarding.REFUSED], voided_at__isnull=True)
-    found = rows.aggregate(
-        records=Count("id", filter=counts),
-        value=Sum("value", filter=counts),
-        refused=Count("id", filter=Q(forwarding=Forwarding.REFUSED)),
-        moving=Count("id", filter=Q(forwarding__in=UNSETTLED) | Q(forwarded_at__gt=lately)),
-    )
-    return Told(
-        records=found["records"],
-        value=int(found["value"] or 0),
-        refused=found["refused"],
-        settled=not found["moving"],
-    )
+class Asked(NamedTuple):
+    """A customer's use of a meter in ``[since, until)``."""
+
+    project_id: str
+    customer_id: str
+    meter_id: str
+    since: datetime
+    until: datetime
+
+
+_TOLD = """
+SELECT found.* FROM unnest(
+    %(projects)s::text[], %(customers)s::text[], %(meters)s::text[],
+    %(since)s::timestamptz[], %(until)s::timestamptz[]
+) WITH ORDINALITY AS asked (project_id, customer_id, meter_id, since, until, place)
+CROSS JOIN LATERAL (
+    SELECT
+        count(*) FILTER (WHERE counts),
+        coalesce(sum(value) FILTER (WHERE counts), 0),
+        count(*) FILTER (WHERE forwarding = 'refused'),
+        count(*) FILTER (
+            WHERE forwarding IN ('pending', 'canceling') OR forwarded_at > %(lately)s
+        )
+    FROM (
+        SELECT *, forwarding IN ('told', 'refused') AND voided_at IS NULL AS counts
+        FROM usage_record AS record
+        WHERE record.project_id = asked.project_id
+            AND record.customer_id = asked.customer_id
+            AND record.meter_id = asked.meter_id
+            AND record.occurred_at >= asked.since AND record.occurred_at < asked.until
+    ) AS record
+) AS found
+ORDER BY asked.place
+"""
+
+
+def told(*, asked: Sequence[Asked], lately: datetime) -> list[Told]:
+    """What Stripe should say of each, in this order; unsettled if it was told after ``lately``.
+    One query, however many."""
+    if not asked:
+        return []
+    names = ("projects", "customers", "meters", "since", "until")
+    columns = {
+        name: list(values) for name, values in zip(names, zip(*asked, strict=True), strict=True)
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_TOLD, {**columns, "lately": lately})
+        return [
+            Told(records=records, value=int(value), refused=refused, settled=not moving)
+            for records, value, refused, moving in cursor.fetchall()
+        ]

@@ -4,7 +4,8 @@ Made: nobody who writes records can see a row that is not committed yet, so the 
 out by the customer's stripe, adds up in a later statement, and raises ``siblings`` on the counters
 that are there, by which consumers see that there is one more. Rolled: whoever writes records locks
 every counter of customer and meter, so the row's own lock is enough. A counter never rolls back:
-where a clock is a little behind, the new window has begun all the same.
+where a clock is a little behind, the new window has begun all the same. Only the counter of
+extended windows (``usage.periods``) is put into the window that is asked for, whichever it was in.
 """
 
 from datetime import datetime
@@ -31,7 +32,7 @@ def ensure(
         )
         if not found:
             _make(project_id, customer_id, meter_id, period, at)
-        elif found[0].ends_at <= at:
+        elif not period.is_window(Window(found[0].starts_at, found[0].ends_at), at=at):
             _roll(found[0], period.window(at))
 
 

@@ -59,6 +59,7 @@ class Wish(NamedTuple):
             "customer": self.customer_id,
             "meter": self.meter_id,
             "period": self.period.key,
+            "extended_from": self.period.extended_from,
             "amount": Int8(self.amount),
             **more,
         }

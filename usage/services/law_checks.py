@@ -1,6 +1,7 @@
-"""Whether totals are what the records come to, and counters what the totals come to.
+"""Whether totals are what the records come to, and counters what the totals come to, or for meters
+that count different values the records.
 
-Both are kept with every record in one transaction, so one statement that reads both sides sees
+All are kept with every record in one transaction, so one statement that reads both sides sees
 them agree. What seems to differ is looked at again under the locks of those who write, and counted
 anew there.
 """
@@ -61,17 +62,29 @@ WITH page AS MATERIALIZED (
     LIMIT %(limit)s
 )
 SELECT page.project_id, page.customer_id, page.meter_id, page.period, page.starts_at,
-    page.ends_at, page.ends_at > %(at)s AND page.used <> kept.used AS differs, page.used, kept.used
+    page.ends_at, page.used <> kept.used AS differs, page.used, kept.used
 FROM page CROSS JOIN LATERAL (
-    SELECT CASE page.aggregation
-        WHEN 'max' THEN coalesce(max(total.max), 0)
-        WHEN 'count' THEN coalesce(sum(total.sum), 0)
-        WHEN 'sum' THEN coalesce(sum(total.sum), 0)
+    SELECT CASE
+        WHEN page.ends_at <= %(at)s THEN page.used
+        WHEN page.aggregation IN ('count', 'sum', 'max') THEN (
+            SELECT coalesce(CASE page.aggregation WHEN 'max' THEN max(total.max)
+                ELSE sum(total.sum) END, 0)
+            FROM usage_total AS total
+            WHERE total.project_id = page.project_id AND total.customer_id = page.customer_id
+                AND total.meter_id = page.meter_id
+                AND total.hour >= page.starts_at AND total.hour < page.ends_at)
+        WHEN page.aggregation = 'last' THEN coalesce((
+            SELECT total.last FROM usage_total AS total
+            WHERE total.project_id = page.project_id AND total.customer_id = page.customer_id
+                AND total.meter_id = page.meter_id AND total.count > 0
+                AND total.hour >= page.starts_at AND total.hour < page.ends_at
+            ORDER BY total.hour DESC LIMIT 1), 0)
+        WHEN page.aggregation = 'unique' AND page.starts_at >= %(since)s THEN (
+            SELECT count(DISTINCT record.member) FROM usage_record AS record
+            WHERE record.project_id = page.project_id AND record.customer_id = page.customer_id
+                AND record.meter_id = page.meter_id AND record.voided_at IS NULL
+                AND record.occurred_at >= page.starts_at AND record.occurred_at < page.ends_at)
         ELSE page.used END AS used
-    FROM usage_total AS total
-    WHERE page.ends_at > %(at)s AND total.project_id = page.project_id
-        AND total.customer_id = page.customer_id AND total.meter_id = page.meter_id
-        AND total.hour >= page.starts_at AND total.hour < page.ends_at
 ) AS kept
 ORDER BY page.project_id, page.customer_id, page.meter_id, page.period
 """
@@ -120,9 +133,10 @@ def check_totals(*, after: str, at: datetime, repair: bool, project_id: str = ""
 
 
 def check_counters(*, after: str, at: datetime, repair: bool, project_id: str = "") -> Page:
-    """Compare a page of running counters with the totals of their windows.
+    """Compare a page of running counters with the totals of their windows, those of ``unique``
+    with the records.
 
-    A ``last`` and a ``unique`` counter are counted anew with every record and not compared.
+    A ``unique`` counter whose window began before the records that are kept is not compared.
     """
     project, customer, meter, period = _start(after, "")
     rows = _rows(
@@ -134,6 +148,7 @@ def check_counters(*, after: str, at: datetime, repair: bool, project_id: str = 
             "period": period,
             "only": project_id,
             "at": at,
+            "since": _kept_since(at),
             "limit": PAGE,
         },
     )

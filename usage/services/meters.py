@@ -3,9 +3,10 @@
 from datetime import datetime
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.db.models import F
 
+from common.inserts import insert
 from events.services import audit
 from projects.models import Project
 from usage import representation
@@ -26,14 +27,10 @@ def create(
     reason: str = "",
 ) -> Meter:
     """A new meter; its code and aggregation never change. Raises MeterExists."""
+    meter = Meter(project=project, code=code, name=name, aggregation=aggregation, unit=unit)
     with transaction.atomic():
-        try:
-            with transaction.atomic():
-                meter = Meter.objects.for_project(project).create(
-                    code=code, name=name, aggregation=aggregation, unit=unit
-                )
-        except IntegrityError as error:
-            raise MeterExists(f"{code} exists. Change it with PATCH /meters/{code}.") from error
+        if not insert(meter):
+            raise MeterExists(f"{code} exists. Change it with PATCH /meters/{code}.")
         _audit(meter, "meter.create", actor, at, reason=reason)
     return meter
 

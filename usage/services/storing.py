@@ -1,17 +1,21 @@
 """Store records, each once.
 
-Many are copied (`copying`), which takes all or nothing. Few, and many of which one was there, go
-by one statement that writes keys and records: the key is the gate, and a record follows only where
-its key is new. The ORM cannot say that, hence the SQL; it is constant. Records are given in the
-order of their ids, so two batches with the same keys wait for each other in one order.
+Many are copied (`copying`), which takes all or nothing, and is an error in the database's log where
+one was there. A batch that was sent before is therefore recognised first, by its first and last
+record, and whoever sends the same one meanwhile waits. Few, and many of which one was there, go by
+one statement that writes keys and records: the key is the gate, and a record follows only where its
+key is new. The ORM cannot say that, hence the SQL; it is constant. Records are given in the order
+of their ids, so two batches with the same keys wait for each other in one order.
 """
 
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
+from zlib import crc32
 
 from django.db import IntegrityError, connection, transaction
 
+from common import prepared
 from usage import arrays
 from usage.services import copying
 from usage.services.row import Row
@@ -52,6 +56,14 @@ LEFT JOIN usage_record AS record
 WHERE key.project_id = %(project)s AND key.id = ANY (%(ids)s::text[])
 """
 
+HOLD = "SELECT count(pg_advisory_xact_lock(%(space)s::int, %(name)s::int))"
+KNOWS = """
+SELECT EXISTS (
+    SELECT FROM usage_recordkey WHERE project_id = %(project)s AND id IN (%(first)s, %(last)s))
+"""
+SPACE = crc32(b"usage.batches") & 0x7FFFFFFF
+"""What tells the locks of batches from others."""
+
 MANY = 100
 """From how many records on it pays to copy them."""
 
@@ -65,13 +77,25 @@ def store(
     project's own: whoever calls has read them from their tables. ``corrects`` is the id of the
     record whose place they take.
     """
-    if len(rows) >= MANY and _copy(project_id, rows, at, corrects):
+    is_many = len(rows) >= MANY and _looks_new(project_id, rows)
+    if is_many and _copy(project_id, rows, at, corrects):
         return {}
     known = _insert(project_id, sorted(rows), at, corrects)
     found = find(project_id=project_id, ids=known) if known else {}
     if len(found) < len(known):  # no record may count that is not there
         raise RuntimeError("The id of a record is taken, and not by a record of this project.")
     return found
+
+
+def _looks_new(project_id: str, rows: Sequence[Row]) -> bool:
+    """Whether neither its first nor its last record is there; of two equal batches one waits here.
+
+    The lock has a statement of its own: a statement sees what was committed when it began.
+    """
+    first, last = rows[0].id, rows[-1].id
+    name = crc32(first.encode()) & 0x7FFFFFFF
+    prepared.row(HOLD, {"space": SPACE, "name": name})
+    return prepared.row(KNOWS, {"project": project_id, "first": first, "last": last}) == (False,)
 
 
 def _copy(project_id: str, rows: Sequence[Row], at: datetime, corrects: str) -> bool:

@@ -3,7 +3,8 @@
 The counters of customer and meter are locked first, in the order of their periods; the one that
 the limit is held against decides, with what is set aside in any of them, because it will be used
 in all; then the record's key, the counters, the record and the hour's total follow from each other
-in the same statement. It is SQL, because the ORM has no words for a write that depends on another
+in the same statement. A counter of extended windows (``usage.periods``) has to be in the one that
+is asked for. It is SQL, because the ORM has no words for a write that depends on another
 one; it is constant, and planned once for each connection.
 """
 
@@ -28,7 +29,9 @@ WITH held AS MATERIALIZED (
         archived_at IS NULL AND aggregation IN ('count', 'sum') AS is_open, is_forwarded, is_shared,
         %(version)s::bigint IS NULL OR EXISTS (
             SELECT FROM projects_customer WHERE project_id = %(project)s AND id = %(customer)s
-              AND version = %(version)s::bigint) AS is_current
+              AND version = %(version)s::bigint) AS is_current,
+        GREATEST(%(at)s, starts_at) < ends_at AND (%(extended_from)s::timestamptz IS NULL
+            OR starts_at = %(extended_from)s::timestamptz) AS is_within
     FROM held JOIN usage_meter ON project_id = %(project)s AND id = %(meter)s
     WHERE period = %(period)s
 ), keyed AS (
@@ -36,7 +39,7 @@ WITH held AS MATERIALIZED (
         (project_id, id, customer_id, meter_id, occurred_at, fingerprint)
     SELECT %(project)s, %(record)s, %(customer)s, %(meter)s, counts_at, %(fingerprint)s
     FROM target
-    WHERE is_whole AND is_open AND is_current AND (counts_at < ends_at OR %(released)s > 0)
+    WHERE is_whole AND is_open AND is_current AND (is_within OR %(released)s > 0)
       AND (%(limit)s::numeric IS NULL
         OR used + reserved - %(released)s + %(amount)s <= %(limit)s::numeric)
     ON CONFLICT DO NOTHING
@@ -80,7 +83,7 @@ WITH held AS MATERIALIZED (
     ON CONFLICT (project_id, customer_id, meter_id) DO UPDATE SET moved_at = excluded.moved_at
     RETURNING moved_at
 )
-SELECT used, reserved, starts_at, ends_at, is_whole AND counts_at < ends_at AS is_running,
+SELECT used, reserved, starts_at, ends_at, is_whole AND is_within AS is_running,
     is_open, EXISTS (SELECT FROM keyed) AS is_counted, EXISTS (SELECT FROM noted) AS is_noted,
     is_current
 FROM target
@@ -93,7 +96,9 @@ WITH held AS MATERIALIZED (
     ORDER BY period FOR UPDATE
 ), target AS (
     SELECT used, (SELECT sum(reserved) FROM held) AS reserved, starts_at, ends_at,
-        siblings <= (SELECT count(*) FROM held) AND %(at)s < ends_at AS is_running,
+        siblings <= (SELECT count(*) FROM held) AND %(at)s < ends_at
+            AND (%(extended_from)s::timestamptz IS NULL
+                OR starts_at = %(extended_from)s::timestamptz) AS is_running,
         archived_at IS NULL AND aggregation IN ('count', 'sum') AS is_open
     FROM held JOIN usage_meter ON project_id = %(project)s AND id = %(meter)s
     WHERE period = %(period)s
@@ -117,7 +122,8 @@ SELECT used, (
         SELECT sum(reserved) FROM usage_counter AS sibling
         WHERE sibling.project_id = %(project)s AND sibling.customer_id = %(customer)s
           AND sibling.meter_id = %(meter)s),
-    starts_at, ends_at, %(at)s < ends_at,
+    starts_at, ends_at, %(at)s < ends_at AND (%(extended_from)s::timestamptz IS NULL
+        OR starts_at = %(extended_from)s::timestamptz),
     archived_at IS NULL AND aggregation IN ('count', 'sum'), false, false
 FROM usage_counter JOIN usage_meter
     ON usage_meter.project_id = usage_counter.project_id AND usage_meter.id = meter_id

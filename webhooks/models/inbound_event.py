@@ -30,6 +30,10 @@ class InboundEvent(models.Model):
     )
     request_number = models.BigIntegerField(null=True)
     quarantined = models.CharField(max_length=200, blank=True, help_text="Why, if it is.")
+    report_due_at = models.DateTimeField(
+        null=True, help_text="When the report of lost use that it announces is to be fetched."
+    )
+    report_attempts = models.PositiveSmallIntegerField(db_default=0, default=0)
     deliveries = models.PositiveIntegerField(default=1)
     received_at = models.DateTimeField()
     last_received_at = models.DateTimeField()
@@ -53,6 +57,11 @@ class InboundEvent(models.Model):
                 fields=["received_at"],
                 condition=models.Q(quarantined__gt=""),
                 name="inbound_quarantined",
+            ),
+            models.Index(
+                fields=["report_due_at"],
+                condition=models.Q(report_due_at__isnull=False),
+                name="inbound_report_due",
             ),
         ]
 

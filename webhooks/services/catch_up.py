@@ -14,18 +14,20 @@ from typing import NamedTuple
 import structlog
 from django.db import transaction
 
+from billing.accounts.selectors import stripe_accounts
 from billing.models import StripeAccount, SyncObject
 from billing.models.sync_object import Kind
-from billing.selectors import back_offs, stripe_accounts
-from billing.services import sync
-from billing.services.request_back_off import RequestBackOff
 from billing.stripe import events
 from billing.stripe.client import client_for
 from billing.stripe.errors import StripeCredentialsRefused, StripeObjectMissing, StripeRefused
 from billing.stripe.snapshots import EventSnapshot
+from billing.sync import service as sync
+from billing.sync.request_back_off import RequestBackOff
+from billing.sync.selectors import back_offs
 from common.errors import DomainError, Unavailable
 from common.queue import enqueue
 from webhooks import routing
+from webhooks.envelope import belongs_elsewhere
 from webhooks.models import InboundEvent
 from webhooks.routing import Target
 
@@ -148,13 +150,13 @@ def _read_page(account: StripeAccount, at: datetime) -> tuple[int, bool]:
         account.events_page_end = ""  # Stripe has forgotten that event: from the newest page again
         return 0, False
     with transaction.atomic():
-        marked = _mark_missed(account, list(_newest_first(listed)))
+        marked = _mark_missed(account, list(_newest_first(account, listed)))
         _remember(account, listed, end)
     return marked, not end
 
 
 def _remember(account: StripeAccount, listed: list[EventSnapshot], end: str) -> None:
-    newest = max((news.created_at for news in _newest_first(listed)), default=None)
+    newest = max((news.created_at for news in _newest_first(account, listed)), default=None)
     known = [each for each in (account.events_page_newest, newest) if each is not None]
     account.events_page_newest = max(known, default=None)
     account.events_page_end = end
@@ -168,10 +170,13 @@ def _remember(account: StripeAccount, listed: list[EventSnapshot], end: str) -> 
     )
 
 
-def _newest_first(listed: Iterable[EventSnapshot]) -> Iterator[News]:
-    """The newest event of each object. An event of no mirrored object does not count."""
+def _newest_first(account: StripeAccount, listed: Iterable[EventSnapshot]) -> Iterator[News]:
+    """The newest event of each object. An event of no mirrored object does not count, nor does one
+    of a connected account: the platform's key must not read its ids as the platform's own."""
     seen: set[Target] = set()
     for event in listed:
+        if belongs_elsewhere(event.payload, account):
+            continue
         target = routing.target(event.type, _subject(event))
         if target is not None and target not in seen:
             seen.add(target)

@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
+from billing.customers.erasure import Traces
 from billing.models import StripeCustomer
-from billing.services.erasure import Traces
 from webhooks.envelope import bare
 from webhooks.models import InboundEvent
 

@@ -12,10 +12,11 @@ from datetime import datetime
 import structlog
 from django.conf import settings
 
+from billing.accounts.selectors import stripe_accounts
 from billing.models import StripeEndpoint
-from billing.selectors import stripe_accounts
-from billing.services import leases, usage_refusals
+from billing.operations import usage_refusals
 from billing.stripe import signatures
+from billing.sync import sync_queue as leases
 from common import prepared
 from common.ids import new_id
 from common.queue import enqueue
@@ -36,9 +37,9 @@ wanted (account_id, kind, stripe_id) AS (
 _KEPT = """
 INSERT INTO webhooks_inboundevent AS event (
     id, endpoint_id, event_id, type, stripe_object_id, customer_stripe_id, body, sync_id,
-    request_number, quarantined, deliveries, received_at, last_received_at)
+    request_number, quarantined, report_due_at, deliveries, received_at, last_received_at)
 SELECT %(id)s, %(endpoint_id)s, %(event_id)s, %(type)s, %(stripe_id)s, %(customer)s, %(body)s,
-    sync_id, number, %(quarantined)s, 1, %(at)s, %(at)s
+    sync_id, number, %(quarantined)s, %(report_due_at)s::timestamptz, 1, %(at)s, %(at)s
 FROM (VALUES (1)) AS one LEFT JOIN marked ON true
 ON CONFLICT (endpoint_id, event_id) DO UPDATE SET
     deliveries = event.deliveries + 1, last_received_at = EXCLUDED.last_received_at
@@ -53,7 +54,8 @@ def receive(*, endpoint: StripeEndpoint, body: bytes, signature: str, at: dateti
     """Keep a signed event, once, and see to it that the object that it names is read again.
 
     A report of lost use is written down at each delivery of it, which changes nothing the second
-    time: until that has worked, Stripe has no answer and sends it again.
+    time: until that has worked, Stripe has no answer and sends it again. One that comes without its
+    content is fetched later (``webhooks.services.error_reports``).
 
     Returns what was understood of it. Raises SignatureRefused; nothing is stored then.
     """
@@ -62,6 +64,8 @@ def receive(*, endpoint: StripeEndpoint, body: bytes, signature: str, at: dateti
     is_new = _keep(endpoint, body, envelope, at)
     if is_new and envelope.target is not None:
         enqueue("billing.sync")
+    if is_new and envelope.is_report_missing:
+        enqueue("webhooks.fetch_error_reports")
     if envelope.report is not None:
         usage_refusals.report(
             account=endpoint.account,
@@ -105,6 +109,7 @@ def _keep(endpoint: StripeEndpoint, body: bytes, envelope: Envelope, at: datetim
             "customer": envelope.customer,
             "body": body,
             "quarantined": envelope.unusable,
+            "report_due_at": at if envelope.is_report_missing else None,
             "at": at,
         },
     )

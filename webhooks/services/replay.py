@@ -4,21 +4,25 @@ from datetime import datetime
 
 from django.db import transaction
 
-from billing.services import sync
+from billing.sync import service as sync
 from common.queue import enqueue
 from events.services import audit
 from webhooks.envelope import open_envelope
 from webhooks.errors import NothingToRead
 from webhooks.models import InboundEvent
+from webhooks.services import error_reports
 
 
 def replay(*, event: InboundEvent, actor: str, at: datetime, reason: str = "") -> InboundEvent:
     """Have the object that the event names read again, at once; wakes it if it was parked.
 
-    The bytes are understood anew, so an event that was of no use when it came may be now. Raises
+    A report of lost use that came without its content is fetched again. The bytes are understood
+    anew, so an event that was of no use when it came may be now. Raises
     NothingToRead when it still is not.
     """
     envelope = open_envelope(bytes(event.body), account=event.endpoint.account)
+    if envelope.is_report_missing:
+        return _fetch_again(event, actor=actor, at=at, reason=reason)
     if envelope.target is None:
         raise NothingToRead(envelope.unusable or f"{event.type} is not about a mirrored object.")
     before = event.status
@@ -45,4 +49,20 @@ def replay(*, event: InboundEvent, actor: str, at: datetime, reason: str = "") -
             at=at,
         )
         enqueue("billing.sync")
+    return event
+
+
+def _fetch_again(event: InboundEvent, *, actor: str, at: datetime, reason: str) -> InboundEvent:
+    with transaction.atomic():
+        error_reports.fetch_again(event=event, at=at)
+        audit.record(
+            actor=actor,
+            action="inbound_event.replay",
+            subject=event.pk,
+            reason=reason,
+            before={"status": event.status},
+            after={"status": event.status},
+            at=at,
+        )
+        enqueue("webhooks.fetch_error_reports")
     return event

@@ -8,8 +8,8 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 from tqdm import tqdm
 
-from billing.services import imports
-from billing.services.imports import IMPORTED, Outcome, Run
+from billing.operations import imports
+from billing.operations.imports import Outcome, Run, imported_kinds
 from billing.stripe.errors import StripeMalformed, StripeObjectMissing, StripeRefused
 from common.errors import DomainError
 from common.locks import only_one
@@ -27,10 +27,9 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
+        kinds = imported_kinds()
         parser.add_argument("--project", required=True, help="Its id or its slug.")
-        parser.add_argument(
-            "--kinds", nargs="+", choices=IMPORTED, default=IMPORTED, help="Only these."
-        )
+        parser.add_argument("--kinds", nargs="+", choices=kinds, default=kinds, help="Only these.")
         parser.add_argument(
             "--since-cursor", action="store_true", help="Go on where the last run has stopped."
         )
@@ -49,7 +48,7 @@ class Command(BaseCommand):
                 raise CommandError("An import of this project is under way.")
             failures = [
                 failure
-                for kind in (each for each in IMPORTED if each in options["kinds"])
+                for kind in (each for each in imported_kinds() if each in options["kinds"])
                 if (failure := self._import_kind(project, kind, options))
             ]
         if options["dry_run"]:

@@ -10,15 +10,17 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 from tqdm import tqdm
 
-from billing.management import plan_summary
+from billing.catalog.product_features import Entitlement
+from billing.catalog.selectors import catalog
 from billing.models import Product, Rollout
 from billing.models.product import DisputePolicy, RefundPolicy
-from billing.selectors import catalog
-from billing.selectors import rollouts as stored
-from billing.services import fleet, planned_rollouts, rollout_work
-from billing.services.catalog_terms import Move, Terms
-from billing.services.change_planning import Proration, When
-from billing.services.product_features import Entitlement
+from billing.rollouts import change_impact as fleet
+from billing.rollouts import plan_summary
+from billing.rollouts import selectors as stored
+from billing.rollouts import service as planned_rollouts
+from billing.rollouts import worker as rollout_work
+from billing.rollouts.planned_change import Move, Terms
+from billing.subscriptions.change_plans import Proration, When
 from common.errors import DomainError
 from entitlements.admin import values
 from entitlements.selectors import features

@@ -10,8 +10,8 @@ from django.utils import timezone
 from tqdm import tqdm
 
 from billing.models import ReconcileRun, StripeAccount
-from billing.services import reconcile_pages, reconcile_runs, reconciliation
-from billing.services.reconcile_steps import Pass
+from billing.operations import reconcile_pages, reconcile_runs, reconciliation
+from billing.operations.reconcile_steps import Pass
 from common.ids import new_id
 from projects.models import Project
 from projects.selectors import projects
@@ -52,7 +52,13 @@ class Command(BaseCommand):
             if not plan.repair:
                 reconcile_runs.forget(purpose=plan.purpose)
         seconds = time.monotonic() - started
-        self._sum_up(len(accounts), seconds, repaired=plan.repair, is_over=is_over)
+        self._sum_up(len(accounts), seconds, repaired=plan.repair)
+        if not is_over:
+            self._say_unfinished(is_repairing=plan.repair)
+        has_stopped_early = not is_over and options["seconds"] is None
+        is_different = bool(self.found) and not plan.repair
+        if self.failed or self.not_compared or is_different or has_stopped_early:
+            sys.exit(1)
 
     def _plan(self, project: Project | None, *, repair: bool) -> Pass:
         name = "command" if repair else f"dry {new_id('run')}"
@@ -95,7 +101,7 @@ class Command(BaseCommand):
         self.bar.clear()
         self.stdout.write(line)
 
-    def _sum_up(self, accounts: int, seconds: float, *, repaired: bool, is_over: bool) -> None:
+    def _sum_up(self, accounts: int, seconds: float, *, repaired: bool) -> None:
         parts = [
             f"Compared {self.compared} objects of {accounts} Stripe account(s) in {seconds:.1f} s",
             f"{self.found} difference(s)",
@@ -105,7 +111,8 @@ class Command(BaseCommand):
         if self.failed or self.not_compared:
             parts.append(f"{self.failed + self.not_compared} failed")
         self.stdout.write(", ".join(parts) + ".")
-        if not is_over and repaired:
-            self.stdout.write("Not everything is compared yet: call it again to go on.")
-        if self.failed or self.not_compared or (self.found and not repaired):
-            sys.exit(1)
+
+    def _say_unfinished(self, *, is_repairing: bool) -> None:
+        """Its time is over, or an account is asked as often as it may be."""
+        follow_up = "call it again to go on" if is_repairing else "call it again"
+        self.stdout.write(f"Not everything is compared yet: {follow_up}.")

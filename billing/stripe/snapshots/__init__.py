@@ -20,6 +20,7 @@ from billing.stripe.snapshots.catalog import (
     PromotionCodeSnapshot,
 )
 from billing.stripe.snapshots.checkouts import (
+    CheckoutLineSnapshot,
     CheckoutSnapshot,
 )
 from billing.stripe.snapshots.customers import (
@@ -36,7 +37,9 @@ from billing.stripe.snapshots.invoices import (
 from billing.stripe.snapshots.payments import (
     REFUND_GONE,
     DisputeSnapshot,
+    FraudWarningSnapshot,
     PaymentSnapshot,
+    RefundLineSnapshot,
     RefundSnapshot,
 )
 from billing.stripe.snapshots.subscriptions import (
@@ -49,6 +52,7 @@ from billing.stripe.snapshots.subscriptions import (
 __all__ = [
     "REFUND_GONE",
     "AccountSnapshot",
+    "CheckoutLineSnapshot",
     "CheckoutSnapshot",
     "CouponSnapshot",
     "CreditNoteSnapshot",
@@ -56,6 +60,7 @@ __all__ = [
     "DiscountSnapshot",
     "DisputeSnapshot",
     "EventSnapshot",
+    "FraudWarningSnapshot",
     "InvoiceDiscountSnapshot",
     "InvoiceLineSnapshot",
     "InvoicePaymentSnapshot",
@@ -64,6 +69,7 @@ __all__ = [
     "PriceSnapshot",
     "ProductSnapshot",
     "PromotionCodeSnapshot",
+    "RefundLineSnapshot",
     "RefundSnapshot",
     "ScheduledItemSnapshot",
     "Snapshot",

@@ -3,7 +3,16 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from billing.stripe.snapshots.base import Snapshot
+from billing.stripe.snapshots.base import Checked, Snapshot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckoutLineSnapshot(Checked):
+    """One line of a page; ``total`` with discounts and taxes."""
+
+    price_stripe_id: str
+    quantity: int | None
+    total: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +27,7 @@ class CheckoutSnapshot(Snapshot):
     amount_subtotal: int | None = None
     amount_discount: int = 0
     amount_tax: int = 0
+    line_totals: tuple[CheckoutLineSnapshot, ...] = ()
     payment_stripe_id: str | None
     subscription_stripe_id: str | None
     invoice_stripe_id: str | None

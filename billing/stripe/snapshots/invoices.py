@@ -14,6 +14,7 @@ class InvoiceLineSnapshot(Checked):
     quantity: int | None
     amount: int
     discount: int = 0
+    billing_credits: int = 0
     tax: int = 0
     """What is added to the amount; a tax that the amount includes is not."""
     currency: str
@@ -74,8 +75,8 @@ class CreditNoteSnapshot(Checked):
 class InvoiceSnapshot(Snapshot):
     """``issued_at`` is when it took effect, or for a draft when it was made.
 
-    ``total`` is ``subtotal`` less ``discount`` with the taxes that are not included in it, and so
-    line by line. ``amount_credited`` is what credit notes took off.
+    ``total`` is ``subtotal`` less ``discount`` and ``billing_credits`` with the taxes that are not
+    included in it, and so line by line. ``amount_credited`` is what credit notes took off.
     """
 
     customer_stripe_id: str | None = None
@@ -86,6 +87,7 @@ class InvoiceSnapshot(Snapshot):
     currency: str = ""
     subtotal: int = 0
     discount: int = 0
+    billing_credits: int = 0
     tax: int = 0
     total: int = 0
     amount_due: int = 0

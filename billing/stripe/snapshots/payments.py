@@ -10,6 +10,15 @@ REFUND_GONE = frozenset({"failed", "canceled"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RefundLineSnapshot(Checked):
+    """A line of the purchase by our id, and what of the refund is for it, as its metadata says."""
+
+    line: str
+    amount: int
+    quantity: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RefundSnapshot(Checked):
     stripe_id: str
     our_id: str | None
@@ -20,6 +29,7 @@ class RefundSnapshot(Checked):
     refunded_at: datetime
     failure_reason: str = ""
     metadata: dict[str, str] = field(default_factory=dict)
+    lines: tuple[RefundLineSnapshot, ...] = ()
 
     @property
     def counts(self) -> bool:
@@ -37,6 +47,16 @@ class DisputeSnapshot(Checked):
     reason: str
     evidence_due_by: datetime | None
     opened_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FraudWarningSnapshot(Snapshot):
+    """What a card's issuer says of a payment; ``customer_stripe_id`` is the payment's."""
+
+    customer_stripe_id: str | None
+    payment_stripe_id: str | None
+    fraud_type: str
+    actionable: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

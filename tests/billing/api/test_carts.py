@@ -9,8 +9,8 @@ from django.db import connection, connections
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from billing.checkout import carts
 from billing.models import Cart, Price
-from billing.services import carts
 from projects.models import Project
 from tests.api_client import ApiClient
 from tests.billing.api.tenant import HOME, Json, Tenant

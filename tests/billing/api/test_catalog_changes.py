@@ -11,7 +11,8 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from billing.models import Price, Rollout, StripeIntent
-from billing.services import planned_rollouts, rollout_work
+from billing.rollouts import service as planned_rollouts
+from billing.rollouts import worker as rollout_work
 from common.admin.pages import everywhere
 from entitlements.models import Fact, Feature
 from events.models import AuditEntry, OutboxEvent

@@ -30,9 +30,12 @@ def test_the_page_and_our_row_say_the_same(tenant: Tenant) -> None:
     assert (made["type"], made["status"], made["url"]) == ("subscription", "open", session["url"])
     assert made["lines"] == [
         {
+            "id": made["lines"][0]["id"],
             "price": price["id"],
             "product": price["product"],
             "quantity": 3,
+            "total": None,
+            "refunded": {"amount": 0, "currency": "usd"},
             "fulfilled_at": None,
             "revoked_at": None,
         }

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from billing.models import Coupon, PromotionCode, StripeAccount
-from billing.services import reconciliation
+from billing.operations import reconciliation
 from projects.models import Project
 from tests.billing import outbox
 from tests.billing.api.tenant import Json, Tenant, order

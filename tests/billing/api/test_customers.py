@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from billing.customers import stripe_copies as customer_copies
 from billing.models import StripeCustomer, StripeIntent
-from billing.services import customer_copies, intents
+from billing.outbound import intents
 from events.models import OutboxEvent
 from projects.models import Customer, Project
 from tests.back_off import end_pauses

@@ -11,7 +11,7 @@ from django.utils import timezone
 from redis import Redis
 
 from billing.models import Payment, StripeAccount, Subscription
-from billing.services import sync
+from billing.sync import service as sync
 from entitlements.models import CreditEntry
 from projects.models import Customer, IdempotencyKey, Project
 from tests.billing.api.tenant import HOME, Json, Tenant

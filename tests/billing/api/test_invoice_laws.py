@@ -25,7 +25,7 @@ COUPONS: list[Any] = [
     {"amount_off": 701, "currency": "usd", "duration": "forever"},
 ]
 AMOUNTS = (
-    "subtotal", "discount", "tax", "total",
+    "subtotal", "discount", "billing_credits", "tax", "total",
     "amount_due", "amount_paid", "amount_remaining", "amount_credited",
 )  # fmt: skip
 
@@ -41,7 +41,9 @@ def adds_up(shown: Json) -> None:
     assert amounts(shown["lines"], "discount") == amounts(shown["discounts"]) == of["discount"]
     assert amounts(shown["lines"], "tax") == amounts(added)
     assert amounts(shown["taxes"]) == of["tax"]
-    assert of["total"] == of["subtotal"] - of["discount"] + amounts(added)
+    assert amounts(shown["lines"], "billing_credits") == of["billing_credits"]
+    taken_off = of["discount"] + of["billing_credits"]
+    assert of["total"] == of["subtotal"] - taken_off + amounts(added)
     assert amounts(shown["payments"]) == of["amount_paid"]
     assert amounts(shown["credit_notes"]) == of["amount_credited"]
     if shown["status"] == "paid":

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from billing.access.line_shares import GivenBack
 from billing.models import Payment
 from billing.models.product import RefundPolicy
-from billing.services import refund_effects
+from billing.payments import refund_effects
 from entitlements.resolution import Decision
 from entitlements.selectors import decisions
 from projects.models import Project
@@ -212,7 +213,9 @@ def test_what_a_refund_would_change_is_what_it_changes(desk: Desk, clock: Clock)
         user_id = f"user-{number}"
         bought = desk.sell(desk.price(interval=interval, refund_policy=policy), user_id)
         row = Payment.objects.for_project(desk.project).get(pk=bought["id"])
-        effects = refund_effects.of_refund(payment=row, amount=amount, at=timezone.now())
+        effects = refund_effects.of_refund(
+            payment=row, refund=GivenBack(amount, {}), at=timezone.now()
+        )
         assert {effect.before.feature for effect in effects} == {"export", "seats"}
         for effect in effects:
             version = effect.before.version

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from billing.models import Payment, StripeCustomer
-from billing.services import default_methods
+from billing.subscriptions import default_methods
 from events.models import AuditEntry
 from projects.models import Project
 from sandbox import buyer

@@ -17,9 +17,9 @@ import pytest
 from django.db import connections
 from django.utils import timezone
 
+from billing.checkout.sessions import make
 from billing.models import Checkout, MissingObject, StripeIntent
-from billing.services import intents
-from billing.services.pages import make
+from billing.outbound import intents
 from billing.stripe.errors import StripeRefused
 from projects.models import Project
 from sandbox.errors import StripeFailure

@@ -13,7 +13,7 @@ from django.utils import timezone
 from stripe import StripeError
 
 from billing.models import Payment
-from billing.services import payment_expiry
+from billing.payments import expiry as payment_expiry
 from projects.models import Project
 from tests.back_off import end_pauses
 from tests.billing import outbox

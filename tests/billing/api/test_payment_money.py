@@ -8,8 +8,8 @@ from django.utils import timezone
 
 from billing.models import Payment, StripeAccount
 from billing.models.sync_object import Kind
-from billing.services import apply
 from billing.stripe.snapshots import PaymentSnapshot
+from billing.sync import apply
 from common.api.serializers import ChargeSerializer
 from common.currencies import EXPONENTS, max_amount, step
 from common.money import MAX_AMOUNT, Money

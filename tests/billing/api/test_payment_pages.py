@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from billing.models import Checkout, Payment
-from billing.services import payment_expiry
+from billing.payments import expiry as payment_expiry
 from projects.models import Project
 from sandbox.deliveries import Mode
 from tests.back_off import end_pauses
@@ -92,6 +92,36 @@ def test_a_subscription_adopts_its_first_payment(
     assert (row.amount_received, row.checkout_id) == (2900, made["checkout"])
     assert row.invoice_stripe_id == tenant.at_stripe("invoice")[0]["id"]
     assert outbox.types(project, "payment.") == ["payment.created", "payment.paid"]
+    agrees_with_stripe()
+
+
+def metered(tenant: Tenant) -> Json:
+    """A price of 5 dollars a unit, of which nobody knows yet how many there will be."""
+    tenant.meter("calls")
+    return tenant.price(amount=500, meter="calls")
+
+
+@pytest.mark.parametrize(("fixed", "due"), [(None, 0), (1900, 1900)])
+def test_a_page_says_what_is_due_now(
+    tenant: Tenant, project: Project, drain: Drain, fixed: int | None, due: int
+) -> None:
+    """Use is billed after its period: a metered price does not show its unit amount."""
+    by_use = metered(tenant)
+    lines = [{"price": by_use["id"]}]
+    if fixed:
+        lines.append({"price": tenant.price(tenant.product("Plan"), amount=fixed)["id"]})
+    body = {"user_id": "alice", "lines": lines, "success_url": f"{HOME}/thanks"}
+    answer = tenant.api.post("/payments", body)
+    assert answer.status_code == 201, answer.content
+    made = answer.json()
+    assert (made["status"], made["amount"]["amount"]) == ("pending", due)
+    assert outbox.last(project, "payment.created").data["amount"]["amount"] == due
+    page = tenant.api.get(f"/checkout/{made['checkout']}").json()
+    assert page["total"]["amount"] == due
+    assert tenant.pay(made).status == "complete"
+    drain()
+    shown = show(tenant, made)
+    assert (shown["status"], shown["amount"]["amount"]) == ("paid", due)
     agrees_with_stripe()
 
 

@@ -42,6 +42,7 @@ def test_a_full_refund_takes_access_away(tenant: Tenant, payment: Json) -> None:
         "payment": payment["id"],
         "status": "succeeded",
         "amount": {"amount": 9900, "currency": "usd"},
+        "lines": [],
         "reason": "requested_by_customer",
         "failure_reason": None,
         "metadata": {"ticket": "7"},

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from billing.catalog import coupon_coverage
 from billing.models import Coupon, PromotionCode, StripeAccount
-from billing.services import coupon_coverage, reconciliation
+from billing.operations import reconciliation
 from projects.models import Project
 from sandbox import accounts, buyer
 from tests.billing.api.tenant import Json, Tenant, order

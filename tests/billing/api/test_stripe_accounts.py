@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from billing.accounts.selectors import stripe_accounts as stored
 from billing.models import StripeAccount
-from billing.selectors import stripe_accounts as stored
 from events.models import AuditEntry
 from projects.models import Project
 from sandbox import accounts

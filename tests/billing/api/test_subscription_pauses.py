@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from billing.models import Subscription
-from billing.services import trials
+from billing.subscriptions import trials
 from common.times import rfc3339
 from projects.models import Project
 from sandbox.billing import settings as dunning
@@ -69,6 +69,12 @@ def test_a_pause_takes_access_until_its_date(
     clock.advance(days=13)
     drain()
     assert ada.tenant.at_stripe("invoice")[-1]["status"] == "paid"
+
+
+def test_a_pause_without_a_date_gives_nothing(ada: Subscriber, pro: Json) -> None:
+    ada.subscribe(pro)
+    ada.pause(pro)
+    assert decision(ada) == (False, "not_entitled")
 
 
 def test_a_pause_without_a_date_is_resumed_by_hand(

@@ -163,7 +163,7 @@ def test_lists_cost_the_same_however_long(
         assert len(tenant.api.get("/subscriptions").json()["data"]) == 3
     with django_assert_num_queries(5):
         assert len(tenant.api.get("/invoices").json()["data"]) == 3
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(6):
         assert len(tenant.api.get("/payments").json()["data"]) == 6
 
 

@@ -10,7 +10,7 @@ from requests.structures import CaseInsensitiveDict
 
 from billing.stripe import answer_gate
 from billing.stripe.answer_gate import AnswerGate
-from billing.stripe.errors import StripeBusy, StripeUnavailable, translate
+from billing.stripe.errors import StripeBusy, StripeObjectMissing, StripeUnavailable, translate
 
 Script = tuple[int, Any, dict[str, str]]
 """Status, body and headers of an answer."""
@@ -111,3 +111,21 @@ def test_what_is_no_answer_keeps_the_id_of_its_request() -> None:
     page: Script = (404, "<h1>Not found</h1>", {})
     with pytest.raises(StripeUnavailable, match=r"to request req_9 was no answer .* \(HTTP 404\)"):
         Bench(page, page, page).v1.products.retrieve("prod_1")
+
+
+@pytest.mark.parametrize("error", [{"code": "not_found"}, {"code": "not_found", "type": "x"}])
+def test_an_error_of_v2_may_have_its_code_only(error: Any) -> None:
+    gone: Script = (404, {"error": {"message": "No such event.", **error}}, {})
+    bench = Bench(gone)
+    gate = AnswerGate(bench.stripe, sleep=bench.pauses.append)
+    client = sdk.StripeClient("sk_test_x", http_client=gate, max_network_retries=0)
+    with pytest.raises(StripeObjectMissing), translate():
+        client.v2.core.events.retrieve("evt_1")
+    assert len(bench.stripe.sent) == 1
+
+
+def test_an_error_of_v1_has_its_type() -> None:
+    odd: Script = (404, {"error": {"code": "not_found"}}, {})
+    bench = Bench(odd, odd, odd)
+    with pytest.raises(StripeUnavailable):
+        bench.v1.products.retrieve("prod_1")

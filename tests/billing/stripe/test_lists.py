@@ -7,11 +7,12 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from billing.models import Price, StripeCustomer
-from billing.services.apply.kinds import KINDS
 from billing.stripe import invoice_payments, invoices, products
 from billing.stripe.client import client_with
 from billing.stripe.errors import StripeMalformed, StripeRefused
 from billing.stripe.snapshots import UnreadableObject
+from billing.sync.kinds import KINDS
+from sandbox import bank
 from sandbox.world import DEFAULT_SECRET_KEY
 from tests.sandbox_stripe import SandboxStripe
 from tests.shop import Shop
@@ -44,13 +45,18 @@ def expansions(requests: list[str]) -> set[str]:
 
 
 def sell(shop: Shop, monthly: Price, card: str = "pm_card_visa") -> list[str]:
-    """Invoices paid at once, of a bank debit under way, and of a card that is declined."""
+    """Invoices paid at once, of a bank debit under way, and of a card that is declined; the newest
+    that is paid is called fraudulent."""
     made = []
     for number, method in enumerate((card, "pm_usBankAccount_success", "pm_card_visa")):
         buyer = shop.buyer(f"{card}-{number}", card=method)
         if number == 2:
             shop.stripe.decline_payments(str(buyer.stripe_id))
         made.append(shop.subscribe(buyer, monthly))
+    paid = next(
+        each for each in shop.stripe.v1.payment_intents.list().data if each.status == "succeeded"
+    )
+    bank.warn(shop.stripe.world, paid.id)
     return made
 
 

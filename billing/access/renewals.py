@@ -1,0 +1,37 @@
+"""Tell a project that a subscription has renewed: once for each period, when it is paid."""
+
+from datetime import datetime
+
+from billing import representation
+from billing.access.selectors import receipts
+from billing.models import Subscription
+from events.catalog import EventType
+from events.services import outbox
+from projects.models import Customer
+from projects.selectors import customers
+
+
+def tell_if_paid(*, subscription: Subscription, customer: Customer, at: datetime) -> bool:
+    """Record ``subscription.renewed`` if the running period began by a renewal, is paid and has not
+    been told of; whether it has been told of now. The caller holds the customer's lock."""
+    began = max((item.period_start for item in subscription.items.all()), default=None)
+    if began is None or subscription.renewal_told_for == began or not subscription.is_entitling:
+        return False
+    is_first = subscription.renewal_told_for is None
+    renewed = None if is_first else receipts.is_renewed(subscription=subscription, since=began)
+    if renewed is False:
+        return False
+    subscription.renewal_told_for = began
+    subscription.save(update_fields=["renewal_told_for"])
+    if renewed is None:
+        return False
+    outbox.record(
+        project_id=subscription.project_id,
+        type=EventType.SUBSCRIPTION_RENEWED,
+        subject=subscription.pk,
+        customer_id=customer.pk,
+        version=customers.bump(customer),
+        data=representation.subscription(subscription),
+        at=at,
+    )
+    return True

@@ -1,0 +1,244 @@
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from django.contrib import admin
+from django.db.models import Model, Q
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from unfold.enums import ActionVariant
+
+from billing.accounts import service as stripe_accounts
+from billing.accounts.admin import endpoints, stripe_back_offs
+from billing.models import StripeAccount
+from common.admin import columns, dialogs, fields, filters
+from common.admin.actors import actor
+from common.admin.decorators import action, display
+from common.admin.pages import ReadOnlyAdmin
+from common.admin.sections import Section
+from common.errors import Conflict
+from projects.models import Project
+
+
+class KeyForm(dialogs.Dialog):
+    secret_key = fields.secret(help_text="sk_… or rk_…, of the same Stripe account.")
+
+
+class ConnectForm(dialogs.Dialog):
+    project = fields.choice(help_text="A project that has not sold anything yet.")
+    secret_key = fields.secret(help_text="sk_… or rk_…. Kept encrypted, never shown again.")
+    signing_secret = fields.secret(
+        required=False, help_text="whsec_…, if Stripe's endpoint exists already."
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        free = Project.objects.filter(own_stripe_account=None, suspended_at__isnull=True)
+        self.fields["project"].choices = [(each.pk, f"{each} ({each.mode})") for each in free]
+
+
+class SigningSecretForm(dialogs.Dialog):
+    signing_secret = fields.secret(help_text="whsec_…, as Stripe shows it when it rolls one.")
+
+
+CONNECT = dialogs.describe(
+    "Connect a project's own Stripe account",
+    "The project sells through it from now on. Stripe is asked whose key this is.",
+    submit="Connect",
+    form=ConnectForm,
+)
+AGAIN = dialogs.describe(
+    "Try again now",
+    "Asks Stripe at once for what waits because it failed before, and looks at the key's "
+    "permissions again.",
+    submit="Try again now",
+)
+ROTATE = dialogs.describe(
+    "Replace the secret key",
+    "Stripe is asked whose key this is.",
+    submit="Replace",
+    form=KeyForm,
+    keep="Keep the key",
+)
+ADD_SECRET = dialogs.describe(
+    "Add a signing secret",
+    "Events signed with it are believed too; beside it only the one before stays live.",
+    submit="Add",
+    form=SigningSecretForm,
+)
+
+
+class PlatformsOwn(Conflict):
+    code, title = "platforms-own", "The platform's own keys live in the environment."
+
+
+class OwnerFilter(filters.ConditionFilter):
+    title = "owner"
+    parameter_name = "owner"
+    conditions = {"platform": Q(project__isnull=True), "project": Q(project__isnull=False)}
+
+
+@admin.register(StripeAccount)
+class StripeAccountAdmin(ReadOnlyAdmin):
+    """Stripe accounts; of a secret key only the last four characters are ever shown."""
+
+    actions_list: ClassVar[Sequence[str]] = ["connect"]
+    actions_detail: ClassVar[Sequence[str]] = ["try_again", "rotate_key", "add_signing_secret"]
+    search_fields = ["id__exact", "stripe_id__exact", "name__icontains"]
+    list_select_related = ["project"]
+    list_display = [
+        "name",
+        "owner",
+        "mode_badge",
+        "stripe_code",
+        "key_badge",
+        "masked",
+        "events_seen_until",
+        "created_at",
+    ]
+    list_filter = [OwnerFilter]
+    fields = [
+        "id",
+        "name",
+        "owner",
+        "mode_badge",
+        "stripe_code",
+        "key_badge",
+        "masked",
+        "events_seen_until",
+        "created_at",
+        "updated_at",
+    ]
+
+    def has_connect_permission(self, request: HttpRequest, obj: Model | str | None = None) -> bool:
+        return request.user.has_perm("billing.add_stripeaccount")
+
+    def has_secret_permission(self, request: HttpRequest, obj: Model | str | None = None) -> bool:
+        return request.user.has_perm("billing.change_stripeaccount")
+
+    @action(
+        description="Connect an account",
+        url_path="connect",
+        icon="add_link",
+        variant=ActionVariant.PRIMARY,
+        permissions=["connect"],
+        dialog=CONNECT,
+    )
+    def connect(self, request: HttpRequest, form: ConnectForm) -> HttpResponse:
+        said = form.cleaned_data
+
+        def act() -> HttpResponse:
+            account = stripe_accounts.connect(
+                project=Project.objects.get(pk=said["project"]),
+                secret_key=said["secret_key"],
+                signing_secret=said["signing_secret"],
+                actor=actor(request),
+                reason=said["reason"],
+                at=timezone.now(),
+            )
+            return dialogs.finish(request, f"{account} is connected.", to=columns.url(account))
+
+        return dialogs.attempt(request, form, CONNECT, act)
+
+    @action(
+        description="Replace key",
+        url_path="rotate-key",
+        icon="autorenew",
+        permissions=["secret"],
+        dialog=ROTATE,
+    )
+    def rotate_key(self, request: HttpRequest, form: KeyForm, object_id: str) -> HttpResponse:
+        def act() -> HttpResponse:
+            account = stripe_accounts.rotate_key(
+                account=_own(self.row(request, object_id)),
+                secret_key=form.cleaned_data["secret_key"],
+                actor=actor(request),
+                reason=form.cleaned_data["reason"],
+                at=timezone.now(),
+            )
+            return dialogs.finish(request, "The key is replaced.", to=columns.url(account))
+
+        return dialogs.attempt(request, form, ROTATE, act)
+
+    @action(
+        description="Add signing secret",
+        url_path="signing-secret",
+        icon="signature",
+        permissions=["secret"],
+        dialog=ADD_SECRET,
+    )
+    def add_signing_secret(
+        self, request: HttpRequest, form: SigningSecretForm, object_id: str
+    ) -> HttpResponse:
+        def act() -> HttpResponse:
+            account = _own(self.row(request, object_id))
+            stripe_accounts.add_signing_secret(
+                account=account,
+                signing_secret=form.cleaned_data["signing_secret"],
+                actor=actor(request),
+                reason=form.cleaned_data["reason"],
+                at=timezone.now(),
+            )
+            return dialogs.finish(request, "Both secrets verify now.", to=columns.url(account))
+
+        return dialogs.attempt(request, form, ADD_SECRET, act)
+
+    @action(
+        description="Try again now",
+        url_path="try-again",
+        icon="replay",
+        permissions=["secret"],
+        dialog=AGAIN,
+    )
+    def try_again(self, request: HttpRequest, form: dialogs.Dialog, object_id: str) -> HttpResponse:
+        row = self.row(request, object_id)
+
+        def act() -> HttpResponse:
+            count = stripe_accounts.resume(
+                account=row,
+                actor=actor(request),
+                reason=form.cleaned_data["reason"],
+                at=timezone.now(),
+            )
+            said = f"{count} kind(s) of requests are tried again within a few seconds."
+            return dialogs.finish(request, said, to=columns.url(row))
+
+        return dialogs.attempt(request, form, AGAIN, act)
+
+    @display(description="Owner", ordering="project__name")
+    def owner(self, row: StripeAccount) -> object:
+        return columns.link(row.project) if row.project else "the platform"
+
+    @display(description="Mode", ordering="livemode")
+    def mode_badge(self, row: StripeAccount) -> object:
+        return columns.badge("live" if row.livemode else "test")
+
+    @display(description="Stripe id")
+    def stripe_code(self, row: StripeAccount) -> object:
+        return columns.code(row.stripe_id)
+
+    @display(description="Key opens")
+    def key_badge(self, row: StripeAccount) -> object:
+        """The pinned account, or another one: then nothing is read, written or applied."""
+        if row.mismatched_at is not None:
+            other = f"another account: {row.mismatched_stripe_id}"
+            return columns.badge(other, tone="danger")
+        return columns.badge("this account", tone="success") if row.stripe_id else columns.EMPTY
+
+    @display(description="Secret key")
+    def masked(self, row: StripeAccount) -> object:
+        if row.is_shared:
+            return "from the environment"
+        return columns.code(f"…{row.secret_key_last_four}")
+
+    def sections(self, request: HttpRequest, row: Any) -> Sequence[Section]:
+        return [
+            endpoints.section(row.endpoints.order_by("-pk")),
+            stripe_back_offs.section(row),
+            stripe_back_offs.permissions_section(row),
+        ]
+
+
+def _own(account: StripeAccount) -> StripeAccount:
+    if account.is_shared:
+        raise PlatformsOwn("Change STRIPE_SECRET_KEY or STRIPE_WEBHOOK_SECRETS and restart.")
+    return account

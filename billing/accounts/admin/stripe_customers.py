@@ -1,0 +1,48 @@
+from django.contrib import admin
+
+from billing.models import StripeCustomer
+from billing.models.sync_object import Kind
+from billing.sync.admin.mirrors import STRIPE, MirrorAdmin
+from common.admin import columns, filters
+from common.admin.decorators import display
+
+
+@admin.register(StripeCustomer)
+class StripeCustomerAdmin(MirrorAdmin):
+    """A customer as one Stripe account knows it."""
+
+    kind = Kind.CUSTOMER
+    list_display = [
+        "id",
+        "customer_link",
+        "project_link",
+        "stripe_code",
+        "account",
+        "shown_balance",
+        "delinquent",
+        "created_at",
+    ]
+    list_filter = [filters.PROJECT, filters.dates("created_at")]
+    fieldsets = [
+        (
+            None,
+            {
+                "fields": (
+                    "id",
+                    "project",
+                    "customer",
+                    "name",
+                    "email",
+                    "shown_balance",
+                    "delinquent",
+                    "created_at",
+                    "deleted_at",
+                )
+            },
+        ),
+        STRIPE,
+    ]
+
+    @display(description="Balance")
+    def shown_balance(self, row: StripeCustomer) -> str:
+        return columns.money(row.balance, row.currency) if row.currency else columns.EMPTY

@@ -1,0 +1,145 @@
+"""``/projects/{id}/stripe-account``: the Stripe account that a project sells through.
+
+Secrets go in and never come out.
+"""
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from billing import representation
+from billing.accounts import service as stripe_accounts
+from billing.accounts.selectors import stripe_accounts as stored
+from billing.models import StripeAccount
+from common.api.serializers import StrictSerializer
+from common.errors import NotFound
+from projects.api.views import ProjectViewSet
+from projects.credentials import ProjectCredential
+from projects.models import Project
+from projects.scopes import Scope
+
+ROTATIONS: dict[str, Callable[..., object]] = {
+    "secret_key": stripe_accounts.rotate_key,
+    "signing_secret": stripe_accounts.add_signing_secret,
+}
+
+
+class StripeAccountSerializer(serializers.Serializer[Any]):
+    """Which account it is; never its secrets."""
+
+    id = serializers.CharField()
+    is_shared = serializers.BooleanField(help_text="The platform's account, used by many.")
+    name = serializers.CharField()
+    livemode = serializers.BooleanField()
+    stripe_id = serializers.CharField(allow_null=True)
+    secret_key_last_four = serializers.CharField(allow_null=True)
+    webhook_url = serializers.CharField(
+        allow_null=True, help_text="The address to give to Stripe's webhook endpoint."
+    )
+    signing_secrets = serializers.IntegerField(
+        allow_null=True, help_text="How many signing secrets are live: none, one or two."
+    )
+    missing_permissions = serializers.ListField(
+        child=serializers.CharField(),
+        allow_null=True,
+        help_text="Permissions that a restricted key lacks, by Stripe's names. Checked when a key "
+        "is new and once a day.",
+    )
+
+
+class NewStripeAccountSerializer(StrictSerializer):
+    secret_key = serializers.CharField(max_length=255, help_text="sk_… or rk_…, kept encrypted.")
+    signing_secret = serializers.CharField(
+        max_length=255, default="", allow_blank=True, help_text="whsec_…, kept encrypted."
+    )
+
+
+class StripeAccountChangeSerializer(StrictSerializer):
+    """Another key of the same account, a further signing secret, or both."""
+
+    secret_key = serializers.CharField(max_length=255, required=False)
+    signing_secret = serializers.RegexField(
+        stripe_accounts.SIGNING_SECRET,
+        max_length=255,
+        required=False,
+        help_text="whsec_…; the one before it stays live beside it.",
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if not attrs:
+            raise serializers.ValidationError("Send secret_key or signing_secret.")
+        return attrs
+
+
+class StripeAccountViewSet(ProjectViewSet):
+    scopes: ClassVar[dict[str, str]] = {
+        "retrieve": Scope.PROJECT_READ,
+        "create": Scope.PROJECT_WRITE,
+        "partial_update": Scope.PROJECT_WRITE,
+    }
+    project_only = frozenset({"retrieve"})
+
+    @extend_schema(
+        operation_id="stripe_account_retrieve",
+        summary="Show a project's Stripe account",
+        responses=StripeAccountSerializer,
+    )
+    def retrieve(self, request: Request, project_id: str) -> Response:
+        account = stripe_accounts.account_for(self._project(project_id))
+        return Response(_render(account))
+
+    @extend_schema(
+        operation_id="stripe_account_connect",
+        summary="Connect a project's own Stripe account",
+        request=NewStripeAccountSerializer,
+        responses={201: StripeAccountSerializer},
+    )
+    def create(self, request: Request, project_id: str) -> Response:
+        """Before the first product is made. The key is tried at Stripe first."""
+        project = self._project(project_id)
+        body = self.parse_body(NewStripeAccountSerializer)
+        account = stripe_accounts.connect(
+            project=project, **body, actor=self.actor, at=timezone.now()
+        )
+        return Response(_render(account), status=201)
+
+    @extend_schema(
+        operation_id="stripe_account_rotate",
+        summary="Rotate the secrets of a project's own Stripe account",
+        request=StripeAccountChangeSerializer,
+        responses=StripeAccountSerializer,
+    )
+    def partial_update(self, request: Request, project_id: str) -> Response:
+        """A key of another account is refused."""
+        account = stored.own(self._project(project_id))
+        if account is None:
+            raise NotFound("The project has not connected an account of its own.")
+        body, now = self.parse_body(StripeAccountChangeSerializer), timezone.now()
+        for field, rotate in ROTATIONS.items():
+            if field in body:
+                rotate(account=account, **{field: body[field]}, actor=self.actor, at=now)
+        account.refresh_from_db()
+        return Response(_render(account))
+
+    def _project(self, project_id: str) -> Project:
+        """The project in the path, if the caller may speak for it."""
+        credential = self.request.auth
+        if isinstance(credential, ProjectCredential):
+            found = credential.project if credential.project.pk == project_id else None
+        else:
+            found = Project.objects.filter(pk=project_id).first()
+        if found is None:
+            raise NotFound
+        return found
+
+
+def _render(account: StripeAccount) -> dict[str, Any]:
+    return representation.stripe_account(
+        account, endpoint=stored.endpoint_of(account), public_url=settings.PUBLIC_URL
+    )

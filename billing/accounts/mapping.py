@@ -1,0 +1,125 @@
+"""The customer at Stripe: the row that decides who owns what hangs off it."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from billing.models import StripeAccount, StripeCustomer, Subscription, SyncObject
+from billing.models.subscription import ENDED
+from billing.models.sync_object import Kind
+from billing.stripe import customers as stripe_customers
+from billing.stripe.meters import LONGEST_PAST
+from billing.stripe.snapshots import CustomerSnapshot
+from billing.sync import kinds
+from billing.sync import sync_queue as leases
+from billing.sync.kinds import Mirrored
+from billing.sync.mapper import Mapper
+from billing.sync.plan import Plan, Values
+from billing.sync.selectors import owners
+from billing.sync.selectors.owners import Owner
+from common.queue import enqueue
+from projects.models import Customer
+from projects.services import customers as people
+from usage.services import forwarding
+
+
+def _row(account: StripeAccount, snapshot: CustomerSnapshot) -> StripeCustomer | None:
+    return owners.claimed_row(
+        StripeCustomer, account=account, stripe_id=snapshot.stripe_id, our_id=snapshot.our_id
+    )
+
+
+def _owner(account: StripeAccount, snapshot: CustomerSnapshot) -> Owner | None:
+    row = _row(account, snapshot)
+    return Owner(row.project_id, row.customer_id) if row is not None else None
+
+
+def _plan(account: StripeAccount, owner: Owner, snapshot: CustomerSnapshot) -> Plan[StripeCustomer]:
+    row = _row(account, snapshot)
+    assert row is not None
+    return Plan(
+        row=row,
+        values={
+            "stripe_id": snapshot.stripe_id,
+            "email": snapshot.email,
+            "name": snapshot.name,
+            "currency": snapshot.currency,
+            "balance": snapshot.balance,
+            "delinquent": snapshot.delinquent,
+            "default_method": snapshot.default_method,
+            "deleted_at": None,
+        },
+    )
+
+
+def _gone(row: StripeCustomer, at: datetime) -> Values:
+    return {
+        "deleted_at": row.deleted_at or at,
+        "email": "",
+        "name": "",
+    }
+
+
+def _carry_out(planned: Plan[StripeCustomer], customer: Customer | None, at: datetime) -> None:
+    """Also reads again what depends on it: foreign objects of this customer are ours now, and
+    Stripe ends the subscriptions of a customer that it deletes. Stripe is told what the customer
+    used before it knew them. Subscriptions follow a default payment method that has changed."""
+    row = planned.row
+    before, after = row.default_method, planned.values.get("default_method")
+    if before is not None and after and after != before:
+        planned = replace(planned, values={**planned.values, "subscriptions_follow_at": at})
+        enqueue("billing.follow_default_methods")
+    planned.write(at=at)
+    if row.deleted_at is not None:
+        _reread_subscriptions(row)
+    elif row.stripe_id:
+        _fill_in(row, customer, at)
+        _claim_foreign(row.account_id, row.stripe_id)
+        forwarding.wake(
+            project_id=row.project_id, customer_id=row.customer_id, since=at - LONGEST_PAST
+        )
+
+
+def _fill_in(row: StripeCustomer, customer: Customer | None, at: datetime) -> None:
+    """What the buyer has typed at Stripe and the project has not said: address and name.
+
+    Not while the project's own word is still on its way to Stripe.
+    """
+    if customer is None or customer.deleted_at or customer.details_changed_at:
+        return
+    typed = {"email": row.email, "name": row.name}
+    missing = {name: text for name, text in typed.items() if text and not getattr(customer, name)}
+    if "email" in missing:
+        people.update(customer=customer, changes=missing, at=at)
+
+
+def _claim_foreign(account_id: str, stripe_id: str) -> None:
+    leases.mark_all(
+        SyncObject.objects.filter(
+            account_id=account_id, foreign_customer=stripe_id, foreign_at__isnull=False
+        )
+    )
+
+
+def _reread_subscriptions(row: StripeCustomer) -> None:
+    running = (
+        Subscription.objects.for_project(row.project_id)
+        .filter(account_id=row.account_id, customer_id=row.customer_id)
+        .exclude(status__in=ENDED)
+        .values_list("stripe_id", flat=True)
+    )
+    for stripe_id in filter(None, running):
+        leases.mark(account_id=row.account_id, kind=Kind.SUBSCRIPTION, stripe_id=stripe_id)
+        enqueue("billing.sync")
+
+
+MAPPER: Mapper[CustomerSnapshot, StripeCustomer] = Mapper(
+    model=StripeCustomer, owner=_owner, plan=_plan, gone=_gone, carry_out=_carry_out
+)
+
+MIRRORED = Mirrored(
+    Kind.CUSTOMER,
+    stripe_customers.retrieve,
+    stripe_customers.iterate,
+    MAPPER,
+    kinds.never,
+)

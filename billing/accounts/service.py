@@ -1,0 +1,256 @@
+"""Which Stripe account a project sells through, and the secrets that open and verify it.
+
+A project sells through the platform's shared account unless it connects its own. What it sells
+lives in one account, so it connects before it sells, and a key is replaced only by another key of
+the same account. Secrets are encrypted at rest, bound to their row, and never shown again.
+"""
+
+import re
+import secrets as randomness
+from datetime import datetime
+
+import structlog
+from django.conf import settings
+from django.db import transaction
+
+from billing import endpoint_cache
+from billing.accounts.selectors import stripe_accounts
+from billing.errors import AccountInUse, WrongStripeAccount
+from billing.models import Product, StripeAccount, StripeCustomer, StripeEndpoint
+from billing.stripe import accounts
+from billing.stripe.client import client_for, client_with, is_live
+from billing.stripe.errors import StripeCredentialsRefused
+from billing.stripe.snapshots import AccountSnapshot
+from common import crypto, fair_queue
+from common.errors import Conflict, DomainError, Invalid, NotFound
+from common.inserts import insert
+from common.queue import enqueue
+from events.services import audit
+from projects.models import Project
+
+log = structlog.get_logger(__name__)
+
+SECRET_KEY = re.compile(r"(?:sk|rk)_(test|live)_[A-Za-z0-9_]{4,247}")
+SIGNING_SECRET = re.compile(r"whsec_[A-Za-z0-9+/=_\-]{8,249}\Z")
+TOKEN = re.compile(r"[A-Za-z0-9_\-]{1,64}")
+PLATFORM = {True: "platform:live", False: "platform:test"}
+"""What the platform's endpoints go by in the cache; no token looks like that."""
+LIVE_SECRETS = 2
+"""How many signing secrets verify at once: enough for one rotation."""
+
+
+class AccountExists(Conflict):
+    code, title = "account-exists", "The project has already connected its Stripe account."
+
+
+def account_for(project: Project) -> StripeAccount:
+    """The project's own Stripe account, else the platform's in the project's mode."""
+    return stripe_accounts.own(project) or platform_default(livemode=project.livemode)
+
+
+def platform_default(*, livemode: bool) -> StripeAccount:
+    """The platform's shared account in this mode; its rows are made when first asked for."""
+    rows = StripeAccount.objects.filter(project=None, livemode=livemode)
+    account = rows.first()
+    if account is not None:
+        return account
+    name = f"Platform ({'live' if livemode else 'test'})"
+    account = StripeAccount(project=None, livemode=livemode, name=name)
+    return account if insert(account) else rows.get()
+
+
+def platform_endpoint() -> StripeEndpoint:
+    """Where the platform's own account sends its events: the address without a token."""
+    account = platform_default(livemode=is_live(settings.BILLING.stripe_secret_key))
+    endpoint = stripe_accounts.endpoint_of(account)
+    if endpoint is None:
+        with transaction.atomic():
+            account = stripe_accounts.lock(account.pk)
+            endpoint = stripe_accounts.endpoint_of(account) or _endpoint(account, [])
+    return endpoint
+
+
+def receiving(token: str | None) -> StripeEndpoint:
+    """The live endpoint with this token in its address, or the platform's own without one.
+
+    As this process remembers it: one that was closed, or a signing secret that was taken away, may
+    still be believed for less than five seconds. Raises NotFound for one that is not live.
+    """
+    if token is not None and TOKEN.fullmatch(token) is None:
+        raise NotFound
+    name = token or PLATFORM[is_live(settings.BILLING.stripe_secret_key)]
+    found = endpoint_cache.cache.find(name)
+    if found is None:
+        begun = endpoint_cache.cache.begin()
+        found = platform_endpoint() if token is None else stripe_accounts.endpoint_by_token(token)
+        if found is None:
+            raise NotFound
+        endpoint_cache.cache.keep(name, found, begun=begun)
+    return found
+
+
+def connect(
+    *,
+    project: Project,
+    secret_key: str,
+    signing_secret: str,
+    actor: str,
+    at: datetime,
+    reason: str = "",
+) -> StripeAccount:
+    """From now on the project sells through the account that this key opens.
+
+    Raises Invalid for a text that is no secret key, WrongStripeAccount for a key of the other
+    mode or of the platform's own account, AccountInUse when the project already sells through the
+    shared account, and what Stripe says about the key.
+    """
+    found = _inspect(secret_key, livemode=project.livemode)
+    _check_signing_secret(signing_secret, required=False)
+    if stripe_accounts.own(project) is not None:
+        raise AccountExists("Replace its key with PATCH instead.")
+    if _sells_through_shared(project):
+        raise AccountInUse("Connect a Stripe account before the first product is made.")
+    if found.stripe_id == _shared_stripe_id(livemode=project.livemode):
+        raise WrongStripeAccount("That is the platform's own: without one, you sell through it.")
+    account = StripeAccount(project=project, livemode=project.livemode)
+    _take(account, found, secret_key)
+    with transaction.atomic():
+        if not insert(account):
+            raise AccountExists("Replace its key with PATCH instead.")
+        _endpoint(account, [signing_secret] if signing_secret else [])
+        _audit(account, "stripe_account.connect", actor, at, reason)
+        enqueue("billing.check_permissions")
+    return account
+
+
+def rotate_key(
+    *, account: StripeAccount, secret_key: str, actor: str, at: datetime, reason: str = ""
+) -> StripeAccount:
+    """Use another key of the same Stripe account. Raises WrongStripeAccount for any other."""
+    found = _inspect(secret_key, livemode=account.livemode)
+    with transaction.atomic():
+        account = stripe_accounts.lock(account.pk)
+        if found.stripe_id != account.stripe_id:
+            raise WrongStripeAccount(f"Send a secret key of {account.stripe_id}.")
+        _take(account, found, secret_key)
+        account.save()
+        fair_queue.resume(owner=account.pk)
+        enqueue("billing.check_permissions")
+        _forget_endpoints()
+        _audit(account, "stripe_account.rotate_key", actor, at, reason)
+    return account
+
+
+def add_signing_secret(
+    *, account: StripeAccount, signing_secret: str, actor: str, at: datetime, reason: str = ""
+) -> StripeEndpoint:
+    """Verify with this secret too; beside it only the one before it stays live."""
+    _check_signing_secret(signing_secret, required=True)
+    with transaction.atomic():
+        endpoint = stripe_accounts.lock_endpoint(account)
+        sealed = crypto.encrypt(signing_secret, context=endpoint.secret_context)
+        endpoint.secrets = [sealed, *endpoint.secrets][:LIVE_SECRETS]
+        endpoint.save(update_fields=["secrets"])
+        _forget_endpoints()
+        _audit(account, "stripe_account.add_signing_secret", actor, at, reason)
+    return endpoint
+
+
+def check_keys() -> int:
+    """Compare the account that each of our keys opens with the one that our rows are about.
+
+    Returns how many keys could not be confirmed; ``/health`` and the console show those of another
+    account.
+    """
+    platform_key = settings.BILLING.stripe_secret_key
+    if platform_key:
+        platform_default(livemode=is_live(platform_key))
+    unconfirmed = 0
+    for account in stripe_accounts.with_key():
+        try:
+            client_for(account)
+        except DomainError as error:
+            unconfirmed += 1
+            log.warning("stripe_key_not_confirmed", account=account.pk, error=error.code)
+    return unconfirmed
+
+
+def resume(*, account: StripeAccount, actor: str, at: datetime, reason: str = "") -> int:
+    """Have everything of this account that backs off tried again at once, and its key's permissions
+    looked at; how many kinds of requests waited."""
+    with transaction.atomic():
+        account = stripe_accounts.lock(account.pk)
+        count = fair_queue.resume(owner=account.pk)
+        account.permissions_checked_at = None
+        account.save(update_fields=["permissions_checked_at", "updated_at"])
+        _audit(account, "stripe_account.try_again", actor, at, reason)
+        enqueue("billing.check_permissions")
+        enqueue("billing.sync")
+    return count
+
+
+def _forget_endpoints() -> None:
+    transaction.on_commit(endpoint_cache.forget, robust=True)
+
+
+def _inspect(secret_key: str, *, livemode: bool) -> AccountSnapshot:
+    """Whose key this is, as Stripe says."""
+    shape = SECRET_KEY.fullmatch(secret_key)
+    if shape is None:
+        raise Invalid("Send a secret key (sk_…) or a restricted key (rk_…).", field="secret_key")
+    if (shape[1] == "live") != livemode:
+        wanted = "live" if livemode else "test"
+        raise WrongStripeAccount(f"This project is {wanted}: send a {wanted} key.")
+    return accounts.current(client_with(secret_key))
+
+
+def _shared_stripe_id(*, livemode: bool) -> str | None:
+    """Which account the platform sells through. Everything in a project's own account is the
+    project's; in the shared one that would be what all the others sell."""
+    account = platform_default(livemode=livemode)
+    if not account.stripe_id:
+        try:
+            client_for(account)  # pins it
+        except StripeCredentialsRefused:
+            return None
+    return account.stripe_id
+
+
+def _check_signing_secret(signing_secret: str, *, required: bool) -> None:
+    if (signing_secret or required) and not SIGNING_SECRET.match(signing_secret):
+        raise Invalid("A signing secret starts with whsec_.", field="signing_secret")
+
+
+def _sells_through_shared(project: Project) -> bool:
+    return (
+        Product.objects.for_project(project).exists()
+        or StripeCustomer.objects.for_project(project).exists()
+    )
+
+
+def _take(account: StripeAccount, found: AccountSnapshot, secret_key: str) -> None:
+    account.name = (found.name or found.stripe_id)[:120]
+    account.stripe_id = found.stripe_id
+    account.secret_key = crypto.encrypt(secret_key, context=account.key_context)
+    account.secret_key_last_four = secret_key[-4:]
+
+
+def _endpoint(account: StripeAccount, signing_secrets: list[str]) -> StripeEndpoint:
+    endpoint = StripeEndpoint(account=account, token=randomness.token_urlsafe(32))
+    endpoint.secrets = [
+        crypto.encrypt(each, context=endpoint.secret_context) for each in signing_secrets
+    ]
+    endpoint.save(force_insert=True)
+    return endpoint
+
+
+def _audit(account: StripeAccount, action: str, actor: str, at: datetime, reason: str) -> None:
+    audit.record(
+        actor=actor,
+        action=action,
+        subject=account.pk,
+        project_id=account.project_id,
+        at=at,
+        reason=reason,
+        after={"stripe_account": account.stripe_id, "key": f"…{account.secret_key_last_four}"},
+    )

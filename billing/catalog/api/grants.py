@@ -1,0 +1,164 @@
+"""``/admin/grant``, ``/admin/revoke``, ``/admin/grants``: access that a person gives or takes."""
+
+from typing import Any, ClassVar
+
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from billing.catalog import product_grants
+from billing.catalog.product_grants import Subject
+from common.api.serializers import StrictSerializer, UserIdField
+from entitlements import representation
+from entitlements.api.serializers import GrantSerializer, OutcomeSerializer, ValueField
+from entitlements.models import Grant
+from entitlements.models.fact import Effect
+from entitlements.models.grant import GrantStatus
+from entitlements.selectors import effects
+from entitlements.selectors import grants as stored
+from entitlements.services import grants
+from projects.api.views import ProjectViewSet
+from projects.scopes import Scope
+
+
+class SubjectSerializer(StrictSerializer):
+    """One feature, or everything that a product entitles to."""
+
+    feature = serializers.CharField(max_length=64, required=False, help_text="Its code.")
+    product_id = serializers.CharField(max_length=40, required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if ("feature" in attrs) == ("product_id" in attrs):
+            raise serializers.ValidationError("Send either feature or product_id.")
+        return attrs
+
+
+class NewGrantSerializer(SubjectSerializer):
+    user_id = UserIdField()
+    value = ValueField(required=False, help_text="True when absent; only with feature.")
+    reason = serializers.CharField(max_length=1000)
+    starts_at = serializers.DateTimeField(required=False, help_text="Now when absent.")
+    expires_at = serializers.DateTimeField(required=False, help_text="Never when absent.")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if "value" in attrs and "product_id" in attrs:
+            raise serializers.ValidationError({"value": ["The product says the values."]})
+        return super().validate(attrs)
+
+
+class RevocationSerializer(StrictSerializer):
+    """A grant by its id; or a user and what to take away, whatever else gives it."""
+
+    grant_id = serializers.CharField(max_length=40, required=False)
+    user_id = UserIdField(required=False)
+    feature = serializers.CharField(max_length=64, required=False, help_text="Its code.")
+    product_id = serializers.CharField(max_length=40, required=False)
+    reason = serializers.CharField(max_length=1000)
+    starts_at = serializers.DateTimeField(required=False, help_text="Now when absent.")
+    expires_at = serializers.DateTimeField(required=False, help_text="Never when absent.")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        given = frozenset(attrs) & {"grant_id", "user_id", "feature", "product_id"}
+        if given not in ({"grant_id"}, {"user_id", "feature"}, {"user_id", "product_id"}):
+            raise serializers.ValidationError(
+                "Send grant_id alone, or user_id with either feature or product_id."
+            )
+        if "grant_id" in given and {"starts_at", "expires_at"} & set(attrs):
+            raise serializers.ValidationError(
+                "A grant is revoked now: send no starts_at or expires_at."
+            )
+        return attrs
+
+
+class GrantFilterSerializer(StrictSerializer):
+    user_id = UserIdField(required=False)
+    status = serializers.ChoiceField(choices=GrantStatus.choices, required=False)
+
+
+class GrantsViewSet(ProjectViewSet):
+    scopes: ClassVar[dict[str, str]] = {
+        "list": Scope.ADMIN_READ,
+        "grant": Scope.ADMIN_GRANT,
+        "revoke": Scope.ADMIN_GRANT,
+    }
+    transactional = True
+    query = {"list": GrantFilterSerializer}
+
+    @extend_schema(
+        operation_id="admin_grants_list",
+        summary="List grants and denials",
+        responses=GrantSerializer(many=True),
+    )
+    def list(self, request: Request) -> Response:
+        """Newest first."""
+        now = timezone.now()
+        rows = stored.listing(project=self.calling_project, at=now, **self.query_values)
+        page = self.paginate_queryset(rows)
+        return self.get_paginated_response(
+            [representation.grant(row, at=now) for row in page or ()]
+        )
+
+    @extend_schema(
+        operation_id="admin_grant",
+        summary="Give a user a feature or a product's features",
+        request=NewGrantSerializer,
+        responses={201: OutcomeSerializer},
+    )
+    def grant(self, request: Request) -> Response:
+        """From now or ``starts_at`` until revoked or ``expires_at``; a standing denial beats it."""
+        body = {"value": True, **self.parse_body(NewGrantSerializer)}
+        return self._decided(body, Effect.ALLOW)
+
+    @extend_schema(
+        operation_id="admin_revoke",
+        summary="End a grant, or take a feature away from a user",
+        request=RevocationSerializer,
+        responses={200: OutcomeSerializer, 201: OutcomeSerializer},
+    )
+    def revoke(self, request: Request) -> Response:
+        """By ``grant_id``: that grant, or denial, ends now (200). By ``user_id``: a denial is made
+        that beats everything else, until it is revoked by its own id or expires (201)."""
+        body = self.parse_body(RevocationSerializer)
+        if "grant_id" not in body:
+            return self._decided(body, Effect.DENY)
+        now = timezone.now()
+        grant = grants.revoke(
+            grant=stored.get(project=self.calling_project, grant_id=body["grant_id"]),
+            reason=body["reason"],
+            actor=self.actor,
+            at=now,
+        )
+        return Response(_outcome(grant, now))
+
+    def _decided(self, body: dict[str, Any], effect: Effect) -> Response:
+        now = timezone.now()
+        subject = Subject(**{name: body.pop(name) for name in SUBJECT if name in body})
+        grant = product_grants.decide(
+            project=self.calling_project,
+            subject=subject,
+            effect=effect,
+            actor=self.actor,
+            at=now,
+            **body,
+        )
+        return Response(_outcome(grant, now), status=201)
+
+
+SUBJECT = ("feature", "value", "product_id")
+
+
+def _outcome(grant: Grant, at: Any) -> dict[str, Any]:
+    return {
+        "grant": representation.grant(grant, at=at),
+        "effect": [
+            {
+                "feature": each.after.feature,
+                "changed": each.is_change,
+                "before": representation.decision(each.before),
+                "after": representation.decision(each.after),
+            }
+            for each in effects.of_grant(grant=grant, at=at)
+        ],
+    }

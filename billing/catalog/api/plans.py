@@ -1,0 +1,38 @@
+"""``/plans``: what one can subscribe to now, ready to be shown on a pricing page."""
+
+from typing import ClassVar
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from billing import representation
+from billing.catalog.api.prices import PriceSerializer
+from billing.catalog.api.products import ProductSerializer
+from billing.catalog.selectors import catalog as stored
+from common.api.serializers import CurrencyField, StrictSerializer
+from projects.api.views import ProjectViewSet
+from projects.scopes import Scope
+
+
+class PlanSerializer(ProductSerializer):
+    """A product on sale with its recurring prices, cheapest first within a currency; without any
+    when ``custom_price`` says that one asks for it."""
+
+    prices = PriceSerializer(many=True)
+
+
+class PlanFilterSerializer(StrictSerializer):
+    currency = CurrencyField(required=False)
+
+
+class PlansViewSet(ProjectViewSet):
+    scopes: ClassVar[dict[str, str]] = {"list": Scope.CATALOG_READ}
+    query = {"list": PlanFilterSerializer}
+
+    @extend_schema(summary="List plans", responses=PlanSerializer(many=True))
+    def list(self, request: Request) -> Response:
+        """Newest first."""
+        rows = stored.plans(project=self.calling_project, **self.query_values)
+        page = self.paginate_queryset(rows)
+        return self.get_paginated_response([representation.plan(row) for row in page or ()])

@@ -1,0 +1,150 @@
+"""``/prices``: what products cost. A price never changes; a change is a new price."""
+
+from typing import Any, ClassVar
+
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from billing import representation
+from billing.api_fields import IdField, StripeMetadataField, id_pattern
+from billing.catalog import service as catalog
+from billing.catalog import stripe_meters
+from billing.catalog.selectors import catalog as stored
+from billing.models.price import Interval, PriceType
+from common.api.serializers import (
+    ChargeSerializer,
+    CurrencyField,
+    FlagField,
+    MoneySerializer,
+    StrictSerializer,
+    WholeNumberField,
+)
+from common.money import MAX_AMOUNT, Money
+from projects.api.views import ProjectViewSet
+from projects.scopes import Scope
+
+LONGEST = {Interval.DAY: 1095, Interval.WEEK: 156, Interval.MONTH: 36, Interval.YEAR: 3}
+"""Stripe bills at least every three years."""
+
+
+class PriceSerializer(serializers.Serializer[Any]):
+    """What a product costs, once or in each interval."""
+
+    id = serializers.CharField()
+    product = serializers.CharField()
+    nickname = serializers.CharField()
+    type = serializers.ChoiceField(choices=PriceType.choices)
+    unit_amount = MoneySerializer()
+    interval = serializers.ChoiceField(choices=Interval.choices, allow_null=True)
+    interval_count = serializers.IntegerField(allow_null=True)
+    meter = serializers.CharField(
+        allow_null=True, help_text="The meter whose count is billed after each period."
+    )
+    active = serializers.BooleanField(help_text="Whether it is on sale.")
+    metadata = serializers.DictField(child=serializers.CharField())
+    stripe_id = serializers.CharField(allow_null=True)
+    created_at = serializers.DateTimeField()
+
+
+class UnitAmountSerializer(ChargeSerializer):
+    """``{"amount": 2900, "currency": "usd"}``, in minor units; 0 is free."""
+
+    amount = WholeNumberField(min_value=0, max_value=MAX_AMOUNT)
+
+
+class NewPriceSerializer(StrictSerializer):
+    product = IdField(prefix="prod")
+    unit_amount = UnitAmountSerializer()
+    interval = serializers.ChoiceField(
+        choices=Interval.choices,
+        required=False,
+        allow_null=True,
+        help_text="How often it is paid; left out, it is paid once.",
+    )
+    interval_count = WholeNumberField(min_value=1, max_value=1095, default=1)
+    meter = serializers.CharField(
+        required=False,
+        max_length=64,
+        help_text="The code of a meter: what it counts in each interval is billed after it.",
+    )
+    nickname = serializers.CharField(max_length=250, allow_blank=True, default="")
+    metadata = StripeMetadataField(default=dict)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        interval, count = attrs.get("interval") or "", attrs["interval_count"]
+        if not interval and count != 1:
+            raise serializers.ValidationError({"interval_count": ["Only with an interval."]})
+        if "meter" in attrs and not interval:
+            raise serializers.ValidationError({"interval": ["Use is billed in intervals."]})
+        if interval and count > LONGEST[Interval(interval)]:
+            raise serializers.ValidationError({"interval_count": ["At most three years."]})
+        return {**attrs, "interval": interval}
+
+
+class PriceChangeSerializer(StrictSerializer):
+    active = FlagField()
+
+
+class PriceFilterSerializer(StrictSerializer):
+    product = IdField(prefix="prod", required=False)
+    active = serializers.BooleanField(required=False, help_text="Only those on sale, or not.")
+    type = serializers.ChoiceField(choices=PriceType.choices, required=False)
+    currency = CurrencyField(required=False)
+
+
+class PricesViewSet(ProjectViewSet):
+    scopes: ClassVar[dict[str, str]] = {
+        "list": Scope.CATALOG_READ,
+        "retrieve": Scope.CATALOG_READ,
+        "create": Scope.CATALOG_WRITE,
+        "partial_update": Scope.CATALOG_WRITE,
+    }
+    query = {"list": PriceFilterSerializer}
+    lookup_value_regex = id_pattern("price")
+
+    @extend_schema(summary="List prices", responses=PriceSerializer(many=True))
+    def list(self, request: Request) -> Response:
+        """Newest first."""
+        rows = stored.prices(project=self.calling_project, **self.query_values)
+        page = self.paginate_queryset(rows)
+        return self.get_paginated_response([representation.price(row) for row in page or ()])
+
+    @extend_schema(summary="Show a price", responses=PriceSerializer)
+    def retrieve(self, request: Request, pk: str) -> Response:
+        row = stored.price(project=self.calling_project, price_id=pk)
+        return Response(representation.price(row))
+
+    @extend_schema(
+        summary="Create a price", request=NewPriceSerializer, responses={201: PriceSerializer}
+    )
+    def create(self, request: Request) -> Response:
+        """Made at Stripe too. After a 503 send the same request again: it is finished then."""
+        body = self.parse_body(NewPriceSerializer)
+        unit_amount = body.pop("unit_amount")
+        code = body.pop("meter", None)
+        row = catalog.create_price(
+            product=stored.product(project=self.calling_project, product_id=body.pop("product")),
+            money=Money(unit_amount["amount"], unit_amount["currency"]),
+            meter=stripe_meters.named(project=self.calling_project, code=code) if code else None,
+            **body,
+            idempotency_key=request.headers.get("Idempotency-Key", ""),
+            at=timezone.now(),
+        )
+        return Response(representation.price(row), status=201)
+
+    @extend_schema(
+        summary="Put a price on sale or take it off",
+        request=PriceChangeSerializer,
+        responses=PriceSerializer,
+    )
+    def partial_update(self, request: Request, pk: str) -> Response:
+        """Who pays it already goes on paying it. Anything else about a price never changes."""
+        row = stored.price(project=self.calling_project, price_id=pk)
+        active = self.parse_body(PriceChangeSerializer)["active"]
+        row = catalog.set_price_active(
+            price=row, active=active, actor=self.actor, at=timezone.now()
+        )
+        return Response(representation.price(row))

@@ -1,0 +1,220 @@
+"""``/products``: what is sold, and what each product entitles to."""
+
+from typing import Any, ClassVar
+
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from billing import representation
+from billing.api_fields import StripeMetadataField, id_pattern
+from billing.catalog import service as catalog
+from billing.catalog.product_credits import (
+    MAX_AMOUNT,
+    MAX_DAYS,
+    NO_CREDITS,
+    USUAL_PRIORITY,
+    Credits,
+)
+from billing.catalog.product_features import Entitlement
+from billing.catalog.selectors import catalog as stored
+from billing.models import Product
+from billing.models.product import DisputePolicy, RefundPolicy, RenewalPolicy
+from common.api.serializers import FlagField, ListField, StrictSerializer, WholeNumberField
+from entitlements.api.serializers import ValueField
+from entitlements.models.feature import FeatureKind
+from projects.api.views import ProjectViewSet
+from projects.scopes import Scope
+
+MAX_FEATURES = 100
+MAX_CREDITS = 10**9
+MAX_CREDIT_DAYS = 3650
+REFUNDS = "What becomes of access when the money for it goes back."
+DISPUTES = "What becomes of access while a bank decides about the payment."
+RENEWALS = (
+    "Whether a new period's credits and quotas begin when it is paid, or when it is invoiced."
+)
+
+
+class GivenFeatureSerializer(StrictSerializer):
+    """A feature by its code, and what a holder of the product gets of it."""
+
+    feature = serializers.CharField(max_length=64, help_text="The feature's code.")
+    value = ValueField(default=True)
+
+
+class GivenCreditsSerializer(StrictSerializer):
+    """Credits that come with each unit: of each period of a subscription, or of each purchase."""
+
+    amount = WholeNumberField(min_value=1, max_value=MAX_AMOUNT)
+    priority = WholeNumberField(
+        min_value=0,
+        max_value=100,
+        default=USUAL_PRIORITY,
+        help_text="Those with the lowest number are spent first.",
+    )
+    expires_after_days = WholeNumberField(
+        min_value=1,
+        max_value=MAX_DAYS,
+        allow_null=True,
+        default=None,
+        help_text="When null those of a period end with it, and bought ones never.",
+    )
+
+
+class ProductCreditsSerializer(serializers.Serializer[Any]):
+    amount = serializers.IntegerField()
+    priority = serializers.IntegerField()
+    expires_after_days = serializers.IntegerField(allow_null=True)
+
+
+class ProductFeatureSerializer(serializers.Serializer[Any]):
+    feature = serializers.CharField()
+    kind = serializers.ChoiceField(choices=FeatureKind.choices)
+    value = ValueField()
+
+
+class ProductSerializer(serializers.Serializer[Any]):
+    """Something that the project sells."""
+
+    id = serializers.CharField()
+    name = serializers.CharField()
+    description = serializers.CharField()
+    active = serializers.BooleanField(help_text="Whether it is on sale.")
+    custom_price = serializers.BooleanField(
+        help_text="Whether its price is agreed with each customer: plans show none."
+    )
+    features = ProductFeatureSerializer(many=True)
+    credits = ProductCreditsSerializer(allow_null=True)
+    refund_policy = serializers.ChoiceField(choices=RefundPolicy.choices, help_text=REFUNDS)
+    dispute_policy = serializers.ChoiceField(choices=DisputePolicy.choices, help_text=DISPUTES)
+    renewal_policy = serializers.ChoiceField(choices=RenewalPolicy.choices, help_text=RENEWALS)
+    metadata = serializers.DictField(child=serializers.CharField())
+    stripe_id = serializers.CharField(allow_null=True)
+    created_at = serializers.DateTimeField()
+
+
+class NewProductSerializer(StrictSerializer):
+    name = serializers.CharField(max_length=250)
+    description = serializers.CharField(max_length=5000, allow_blank=True, default="")
+    features = ListField(child=GivenFeatureSerializer(), default=list, max_length=MAX_FEATURES)
+    credits = GivenCreditsSerializer(allow_null=True, default=None)
+    refund_policy = serializers.ChoiceField(
+        choices=RefundPolicy.choices, default=RefundPolicy.REVOKE, help_text=REFUNDS
+    )
+    dispute_policy = serializers.ChoiceField(
+        choices=DisputePolicy.choices, default=DisputePolicy.HOLD, help_text=DISPUTES
+    )
+    renewal_policy = serializers.ChoiceField(
+        choices=RenewalPolicy.choices, default=RenewalPolicy.PAID, help_text=RENEWALS
+    )
+    metadata = StripeMetadataField(default=dict)
+    custom_price = FlagField(
+        default=False, help_text="Whether its price is agreed with each customer."
+    )
+
+
+class ProductChangeSerializer(StrictSerializer):
+    """What is left out stays as it is; ``features`` and ``metadata`` are replaced as a whole."""
+
+    name = serializers.CharField(max_length=250, required=False)
+    description = serializers.CharField(max_length=5000, allow_blank=True, required=False)
+    active = FlagField(required=False)
+    features = ListField(child=GivenFeatureSerializer(), required=False, max_length=MAX_FEATURES)
+    credits = GivenCreditsSerializer(
+        allow_null=True,
+        required=False,
+        help_text="Null for none. What was given already stays as it was.",
+    )
+    refund_policy = serializers.ChoiceField(
+        choices=RefundPolicy.choices, required=False, help_text=REFUNDS
+    )
+    dispute_policy = serializers.ChoiceField(
+        choices=DisputePolicy.choices, required=False, help_text=DISPUTES
+    )
+    renewal_policy = serializers.ChoiceField(
+        choices=RenewalPolicy.choices, required=False, help_text=RENEWALS
+    )
+    metadata = StripeMetadataField(required=False)
+    custom_price = FlagField(required=False)
+
+
+class ProductFilterSerializer(StrictSerializer):
+    active = serializers.BooleanField(required=False, help_text="Only those on sale, or not.")
+
+
+class ProductsViewSet(ProjectViewSet):
+    scopes: ClassVar[dict[str, str]] = {
+        "list": Scope.CATALOG_READ,
+        "retrieve": Scope.CATALOG_READ,
+        "create": Scope.CATALOG_WRITE,
+        "partial_update": Scope.CATALOG_WRITE,
+    }
+    query = {"list": ProductFilterSerializer}
+    lookup_value_regex = id_pattern("prod")
+
+    @extend_schema(summary="List products", responses=ProductSerializer(many=True))
+    def list(self, request: Request) -> Response:
+        """Newest first."""
+        rows = stored.products(project=self.calling_project, **self.query_values)
+        page = self.paginate_queryset(rows)
+        return self.get_paginated_response([representation.product(row) for row in page or ()])
+
+    @extend_schema(summary="Show a product", responses=ProductSerializer)
+    def retrieve(self, request: Request, pk: str) -> Response:
+        return Response(representation.product(self._product(pk)))
+
+    @extend_schema(
+        summary="Create a product",
+        request=NewProductSerializer,
+        responses={201: ProductSerializer},
+    )
+    def create(self, request: Request) -> Response:
+        """Made at Stripe too. After a 503 send the same request again: it is finished then."""
+        body = self.parse_body(NewProductSerializer)
+        row = catalog.create_product(
+            project=self.calling_project,
+            **{
+                **body,
+                "features": _entitlements(body["features"]),
+                "credits": _credits(body["credits"]),
+            },
+            idempotency_key=request.headers.get("Idempotency-Key", ""),
+            actor=self.actor,
+            at=timezone.now(),
+        )
+        return Response(representation.product(row), status=201)
+
+    @extend_schema(
+        summary="Change a product", request=ProductChangeSerializer, responses=ProductSerializer
+    )
+    def partial_update(self, request: Request, pk: str) -> Response:
+        """Name, text, metadata, whether it is on sale, what it entitles to, and its policies.
+
+        Whoever holds the product follows a change of its features or policies within seconds.
+        """
+        row, body = self._product(pk), self.parse_body(ProductChangeSerializer)
+        features = body.pop("features", None)
+        if "credits" in body:
+            body["credits"] = _credits(body["credits"])
+        row = catalog.change_product(
+            product=row,
+            features=None if features is None else _entitlements(features),
+            **body,
+            actor=self.actor,
+            at=timezone.now(),
+        )
+        return Response(representation.product(row))
+
+    def _product(self, pk: str) -> Product:
+        return stored.product(project=self.calling_project, product_id=pk)
+
+
+def _credits(given: dict[str, Any] | None) -> Credits:
+    return NO_CREDITS if given is None else Credits(**given)
+
+
+def _entitlements(given: list[dict[str, Any]]) -> list[Entitlement]:
+    return [Entitlement(feature=each["feature"], value=each["value"]) for each in given]

@@ -1,0 +1,124 @@
+"""``/promotion-codes``: what buyers type to get a coupon."""
+
+from typing import Any, ClassVar
+
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from billing.api_fields import IdField, StripeMetadataField, id_pattern
+from billing.catalog import promotion_codes
+from billing.catalog.api.coupons import MAX_REDEMPTIONS
+from billing.catalog.api.prices import UnitAmountSerializer
+from billing.catalog.promotion_codes import LONGEST, CodeTerms
+from billing.catalog.selectors import coupons as stored
+from billing.representation.coupons import promotion_code
+from common.api.serializers import (
+    FlagField,
+    MoneySerializer,
+    StrictSerializer,
+    UserIdField,
+    WholeNumberField,
+)
+from projects.api.views import ProjectViewSet
+from projects.scopes import Scope
+
+CODE = rf"^[A-Za-z0-9-]{{1,{LONGEST}}}\Z"
+
+
+class PromotionCodeSerializer(serializers.Serializer[Any]):
+    id = serializers.CharField()
+    coupon = serializers.CharField()
+    code = serializers.CharField()
+    active = serializers.BooleanField(help_text="Whether it can be used.")
+    user_id = serializers.CharField(allow_null=True, help_text="The only one who may use it.")
+    max_redemptions = serializers.IntegerField(allow_null=True)
+    times_redeemed = serializers.IntegerField()
+    expires_at = serializers.DateTimeField(allow_null=True)
+    first_time_transaction = serializers.BooleanField()
+    minimum_amount = MoneySerializer(allow_null=True)
+    metadata = serializers.DictField(child=serializers.CharField())
+    stripe_id = serializers.CharField(allow_null=True)
+    created_at = serializers.DateTimeField()
+
+
+class NewPromotionCodeSerializer(StrictSerializer):
+    coupon = IdField(prefix="cpn")
+    code = serializers.RegexField(
+        CODE, required=False, help_text="Letters, digits and -. Left out, one is made up."
+    )
+    user_id = UserIdField(required=False)
+    max_redemptions = WholeNumberField(min_value=1, max_value=MAX_REDEMPTIONS, required=False)
+    expires_at = serializers.DateTimeField(required=False)
+    first_time_transaction = FlagField(default=False, help_text="Only for who never paid before.")
+    minimum_amount = UnitAmountSerializer(required=False)
+    metadata = StripeMetadataField(default=dict)
+
+
+class PromotionCodeChangeSerializer(StrictSerializer):
+    active = FlagField()
+
+
+class PromotionCodeFilterSerializer(StrictSerializer):
+    coupon = IdField(prefix="cpn", required=False)
+    code = serializers.CharField(max_length=500, required=False)
+    active = serializers.BooleanField(required=False)
+
+
+class PromotionCodesViewSet(ProjectViewSet):
+    scopes: ClassVar[dict[str, str]] = {
+        "list": Scope.CATALOG_READ,
+        "retrieve": Scope.CATALOG_READ,
+        "create": Scope.CATALOG_WRITE,
+        "partial_update": Scope.CATALOG_WRITE,
+    }
+    query = {"list": PromotionCodeFilterSerializer}
+    lookup_value_regex = id_pattern("promo")
+
+    @extend_schema(summary="List promotion codes", responses=PromotionCodeSerializer(many=True))
+    def list(self, request: Request) -> Response:
+        """Newest first."""
+        rows = stored.codes(project=self.calling_project, **self.query_values)
+        page = self.paginate_queryset(rows)
+        return self.get_paginated_response([promotion_code(row) for row in page or ()])
+
+    @extend_schema(summary="Show a promotion code", responses=PromotionCodeSerializer)
+    def retrieve(self, request: Request, pk: str) -> Response:
+        return Response(promotion_code(stored.code(project=self.calling_project, code_id=pk)))
+
+    @extend_schema(
+        summary="Create a promotion code",
+        request=NewPromotionCodeSerializer,
+        responses={201: PromotionCodeSerializer},
+    )
+    def create(self, request: Request) -> Response:
+        """Made at Stripe too. Two active codes of a project that one buyer could mean never read
+        the same: 409 ``promotion-code-exists``."""
+        body = self.parse_body(NewPromotionCodeSerializer)
+        least = body.pop("minimum_amount", {"amount": None, "currency": ""})
+        row = promotion_codes.create(
+            coupon=stored.get(project=self.calling_project, coupon_id=body.pop("coupon")),
+            terms=CodeTerms(
+                **body,
+                minimum_amount=least["amount"],
+                minimum_amount_currency=least["currency"],
+            ),
+            idempotency_key=request.headers.get("Idempotency-Key", ""),
+            at=timezone.now(),
+        )
+        return Response(promotion_code(row), status=201)
+
+    @extend_schema(
+        summary="Open or close a promotion code",
+        request=PromotionCodeChangeSerializer,
+        responses=PromotionCodeSerializer,
+    )
+    def partial_update(self, request: Request, pk: str) -> Response:
+        row = stored.code(project=self.calling_project, code_id=pk)
+        active = self.parse_body(PromotionCodeChangeSerializer)["active"]
+        row = promotion_codes.set_active(
+            code=row, active=active, actor=self.actor, at=timezone.now()
+        )
+        return Response(promotion_code(row))

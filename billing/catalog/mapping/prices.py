@@ -1,0 +1,130 @@
+"""Prices. In a project's own Stripe account, those made elsewhere are mirrored too."""
+
+from datetime import datetime
+
+from billing.models import Price, Product, StripeAccount, StripeMeter, SubscriptionItem
+from billing.models.sync_object import Kind
+from billing.stripe import prices as stripe_prices
+from billing.stripe.snapshots import PriceSnapshot
+from billing.sync import kinds
+from billing.sync import sync_queue as leases
+from billing.sync.kinds import Mirrored
+from billing.sync.mapper import Mapper
+from billing.sync.plan import Plan, Values
+from billing.sync.selectors import owners
+from billing.sync.selectors.owners import Owner
+from common.queue import enqueue
+from projects.models import Customer
+
+
+def _row(account: StripeAccount, snapshot: PriceSnapshot) -> Price | None:
+    return owners.claimed_row(
+        Price, account=account, stripe_id=snapshot.stripe_id, our_id=snapshot.our_id
+    )
+
+
+def _owner(account: StripeAccount, snapshot: PriceSnapshot) -> Owner | None:
+    """A price without one whole amount (tiers, parts of a cent), or by a meter that is not ours,
+    cannot be sold here: foreign."""
+    row = _row(account, snapshot)
+    project_id = row.project_id if row is not None else account.project_id
+    if project_id is None or snapshot.unit_amount is None:
+        return None
+    if row is None and snapshot.meter_stripe_id and not _meter_id(account, project_id, snapshot):
+        return None
+    return Owner(project_id)
+
+
+def _plan(account: StripeAccount, owner: Owner, snapshot: PriceSnapshot) -> Plan[Price]:
+    row = _row(account, snapshot) or Price(project_id=owner.project_id, account=account)
+    product_id = row.product_id or _product_id(account, owner, snapshot)
+    return Plan(
+        row=row,
+        values={
+            "stripe_id": snapshot.stripe_id,
+            "product_id": product_id,
+            "nickname": snapshot.nickname,
+            "type": snapshot.type,
+            "currency": snapshot.currency,
+            "unit_amount": snapshot.unit_amount,
+            "interval": snapshot.interval,
+            "interval_count": snapshot.interval_count,
+            "meter_id": row.meter_id or _meter_id(account, owner.project_id, snapshot),
+            "active": snapshot.active,
+            "metadata": snapshot.metadata,
+        },
+        needs=None if product_id else (Kind.PRODUCT.value, snapshot.product_stripe_id),
+    )
+
+
+def _product_id(account: StripeAccount, owner: Owner, snapshot: PriceSnapshot) -> str | None:
+    row = owners.project_row(
+        Product,
+        account=account,
+        project_id=owner.project_id,
+        stripe_id=snapshot.product_stripe_id,
+    )
+    return row.pk if row is not None else None
+
+
+def _meter_id(account: StripeAccount, project_id: str, snapshot: PriceSnapshot) -> str | None:
+    """The meter of ours that it bills."""
+    if not snapshot.meter_stripe_id:
+        return None
+    return (
+        StripeMeter.objects.for_project(project_id)
+        .filter(account=account, stripe_id=snapshot.meter_stripe_id)
+        .values_list("meter_id", flat=True)
+        .first()
+    )
+
+
+def _gone(row: Price, at: datetime) -> Values:
+    """It cannot be sold any more; whoever pays it goes on."""
+    return {"active": False}
+
+
+def _carry_out(planned: Plan[Price], customer: Customer | None, at: datetime) -> None:
+    """Also reads subscriptions again that had this price before we knew it."""
+    differences = planned.differences()
+    planned.write(at=at)
+    if "stripe_id" in differences:
+        _reread_subscriptions(planned.row)
+
+
+def _reread_subscriptions(price: Price) -> None:
+    waiting = (
+        SubscriptionItem.objects.for_project(price.project_id)
+        .filter(
+            subscription__account_id=price.account_id,
+            price_stripe_id=price.stripe_id,
+            price__isnull=True,
+        )
+        .values_list("subscription__stripe_id", flat=True)
+        .distinct()
+    )
+    for stripe_id in filter(None, waiting):
+        leases.mark(account_id=price.account_id, kind=Kind.SUBSCRIPTION, stripe_id=stripe_id)
+        enqueue("billing.sync")
+
+
+def _nobody(row: Price) -> None:
+    return None
+
+
+MAPPER: Mapper[PriceSnapshot, Price] = Mapper(
+    model=Price,
+    owner=_owner,
+    plan=_plan,
+    gone=_gone,
+    carry_out=_carry_out,
+    customer_id=_nobody,
+)
+
+MIRRORED = Mirrored(
+    Kind.PRICE,
+    stripe_prices.retrieve,
+    stripe_prices.iterate,
+    MAPPER,
+    kinds.always,
+)

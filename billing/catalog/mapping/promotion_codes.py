@@ -1,0 +1,108 @@
+"""Promotion codes. In a project's own Stripe account, those made elsewhere are mirrored too."""
+
+from datetime import datetime
+
+from django.db.models import F
+from django.db.models.functions import Coalesce
+
+from billing.models import Coupon, PromotionCode, StripeAccount
+from billing.models.sync_object import Kind
+from billing.stripe import promotion_codes as stripe_promotion_codes
+from billing.stripe.snapshots import PromotionCodeSnapshot
+from billing.sync import kinds
+from billing.sync.kinds import Mirrored
+from billing.sync.mapper import Mapper
+from billing.sync.plan import Plan, Values
+from billing.sync.selectors import owners
+from billing.sync.selectors.owners import Owner
+from projects.models import Customer
+
+
+def _row(account: StripeAccount, snapshot: PromotionCodeSnapshot) -> PromotionCode | None:
+    return owners.claimed_row(
+        PromotionCode, account=account, stripe_id=snapshot.stripe_id, our_id=snapshot.our_id
+    )
+
+
+def _owner(account: StripeAccount, snapshot: PromotionCodeSnapshot) -> Owner | None:
+    row = _row(account, snapshot)
+    project_id = row.project_id if row is not None else account.project_id
+    return Owner(project_id) if project_id is not None else None
+
+
+def _plan(
+    account: StripeAccount, owner: Owner, snapshot: PromotionCodeSnapshot
+) -> Plan[PromotionCode]:
+    row = _row(account, snapshot) or PromotionCode(project_id=owner.project_id, account=account)
+    coupon_id = row.coupon_id or _coupon_id(account, owner, snapshot)
+    buyer = owners.by_customer(account=account, stripe_id=snapshot.customer_stripe_id)
+    return Plan(
+        row=row,
+        values={
+            "stripe_id": snapshot.stripe_id,
+            "coupon_id": coupon_id,
+            "coupon_stripe_id": snapshot.coupon_stripe_id,
+            "customer_id": buyer.customer_id if buyer else None,
+            "times_redeemed": snapshot.times_redeemed,
+            "expires_at": snapshot.expires_at,
+            "first_time_transaction": snapshot.first_time_transaction,
+            "minimum_amount": snapshot.minimum_amount,
+            "minimum_amount_currency": snapshot.minimum_amount_currency,
+            "metadata": snapshot.metadata,
+            **_terms(account, row, snapshot),
+        },
+        needs=None if coupon_id else (Kind.COUPON.value, snapshot.coupon_stripe_id),
+    )
+
+
+def _terms(account: StripeAccount, row: PromotionCode, snapshot: PromotionCodeSnapshot) -> Values:
+    """In a shared account text and limit are ours, and a code does not close with a coupon that
+    its own has left behind: it follows when it is used next."""
+    if not account.is_shared:
+        return {
+            "code": snapshot.code,
+            "max_redemptions": snapshot.max_redemptions,
+            "active": snapshot.active,
+        }
+    is_behind = row.original_id is None and snapshot.coupon_stripe_id != row.coupon.stripe_id
+    return {"active": row.active if is_behind else snapshot.active}
+
+
+def _coupon_id(account: StripeAccount, owner: Owner, snapshot: PromotionCodeSnapshot) -> str | None:
+    return (
+        Coupon.objects.for_project(owner.project_id)
+        .filter(account=account, stripe_id=snapshot.coupon_stripe_id)
+        .annotate(shown=Coalesce(F("original_id"), F("id")))
+        .values_list("shown", flat=True)
+        .first()
+    )
+
+
+def _gone(row: PromotionCode, at: datetime) -> Values:
+    return {"active": False}
+
+
+def _carry_out(planned: Plan[PromotionCode], customer: Customer | None, at: datetime) -> None:
+    planned.write(at=at)
+
+
+def _nobody(row: PromotionCode) -> None:
+    return None
+
+
+MAPPER: Mapper[PromotionCodeSnapshot, PromotionCode] = Mapper(
+    model=PromotionCode,
+    owner=_owner,
+    plan=_plan,
+    gone=_gone,
+    carry_out=_carry_out,
+    customer_id=_nobody,
+)
+
+MIRRORED = Mirrored(
+    Kind.PROMOTION_CODE,
+    stripe_promotion_codes.retrieve,
+    stripe_promotion_codes.iterate,
+    MAPPER,
+    kinds.never,
+)

@@ -1,0 +1,233 @@
+"""``/carts``: what a user is about to buy, until it is bought at ``/checkout/cart``."""
+
+from datetime import timedelta
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.utils import timezone
+from drf_spectacular.utils import OpenApiExample, extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from billing.api_fields import IdField, StripeMetadataField, id_pattern
+from billing.checkout import carts
+from billing.checkout.carts import LONGEST, SHORTEST
+from billing.checkout.orders import MAX_LINES, MAX_QUANTITY
+from billing.checkout.representation import carts as shown
+from billing.checkout.selectors import carts as stored
+from billing.models import Cart
+from billing.models.cart import CartStatus
+from common.api.serializers import (
+    ListField,
+    MoneySerializer,
+    StrictSerializer,
+    UserIdField,
+    WholeNumberField,
+)
+from projects.api.views import ProjectViewSet
+from projects.scopes import Scope
+
+TEAM = OpenApiExample(
+    "A plan and a setup fee",
+    request_only=True,
+    value={
+        "user_id": "user-17",
+        "lines": [
+            {"price": "price_01j9zc3k5v8e4w2t7x6y5q4r3s", "quantity": 5},
+            {"price": "price_01j9zc3m0c9d8e7f6a5b4c3d2e"},
+        ],
+    },
+)
+
+
+class ProblemSerializer(serializers.Serializer[Any]):
+    """Why a line cannot be bought as it is. PATCH the line with another ``price``."""
+
+    code = serializers.ChoiceField(choices=["archived", "price_changed"])
+    replacement = serializers.CharField(allow_null=True, help_text="The price to use instead.")
+    unit_amount = MoneySerializer(allow_null=True, help_text="What the replacement costs.")
+
+
+class CartLineSerializer(serializers.Serializer[Any]):
+    id = serializers.CharField()
+    price = serializers.CharField()
+    product = serializers.CharField()
+    quantity = serializers.IntegerField()
+    unit_amount = MoneySerializer()
+    amount = MoneySerializer(help_text="Unit amount times quantity.")
+    interval = serializers.CharField(allow_null=True)
+    interval_count = serializers.IntegerField(allow_null=True)
+    problem = ProblemSerializer(allow_null=True)
+    fulfilled_at = serializers.DateTimeField(
+        allow_null=True, help_text="Since when the buyer has it."
+    )
+    revoked_at = serializers.DateTimeField(
+        allow_null=True, help_text="Since when it is taken back."
+    )
+
+
+class RecurringSerializer(serializers.Serializer[Any]):
+    """What is paid again and again."""
+
+    interval = serializers.CharField()
+    interval_count = serializers.IntegerField()
+    amount = MoneySerializer()
+
+
+class CartSerializer(serializers.Serializer[Any]):
+    """Lines of one currency: one-time items, and at most one subscription."""
+
+    id = serializers.CharField()
+    status = serializers.ChoiceField(choices=CartStatus.choices)
+    customer = serializers.CharField()
+    user_id = serializers.CharField()
+    currency = serializers.CharField(allow_null=True, help_text="That of its lines.")
+    lines = CartLineSerializer(many=True)
+    subtotal = MoneySerializer(
+        allow_null=True, help_text="Due now, before discounts, taxes and trials."
+    )
+    recurring = RecurringSerializer(many=True)
+    checkout = serializers.CharField(
+        allow_null=True, help_text="The page that it is on, or was bought on."
+    )
+    metadata = serializers.DictField(child=serializers.CharField())
+    expires_at = serializers.DateTimeField()
+    completed_at = serializers.DateTimeField(allow_null=True)
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+
+
+class CartItemSerializer(StrictSerializer):
+    price = IdField(prefix="price")
+    quantity = WholeNumberField(min_value=1, max_value=MAX_QUANTITY, default=1)
+
+
+class NewCartSerializer(StrictSerializer):
+    user_id = UserIdField()
+    lines = ListField(child=CartItemSerializer(), default=list, max_length=MAX_LINES)
+    expires_in = WholeNumberField(
+        min_value=int(SHORTEST.total_seconds()),
+        max_value=int(LONGEST.total_seconds()),
+        required=False,
+        help_text="Seconds until the cart is over; 30 days when left out.",
+    )
+    metadata = StripeMetadataField(default=dict)
+
+
+class CartItemChangeSerializer(StrictSerializer):
+    price = IdField(prefix="price", required=False, help_text="Another price of the product.")
+    quantity = WholeNumberField(min_value=1, max_value=MAX_QUANTITY, required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if not attrs:
+            raise serializers.ValidationError("Send a price, a quantity or both.")
+        return attrs
+
+
+class CartFilterSerializer(StrictSerializer):
+    user_id = UserIdField(required=False)
+    status = serializers.ChoiceField(choices=CartStatus.choices, required=False)
+
+
+class CartsViewSet(ProjectViewSet):
+    scopes: ClassVar[dict[str, str]] = {
+        "list": Scope.CHECKOUT_READ,
+        "retrieve": Scope.CHECKOUT_READ,
+        "create": Scope.CHECKOUT_WRITE,
+        "destroy": Scope.CHECKOUT_WRITE,
+    }
+    query = {"list": CartFilterSerializer}
+    lookup_value_regex = id_pattern("cart")
+    transactional = True
+
+    @extend_schema(summary="List carts", responses=CartSerializer(many=True))
+    def list(self, request: Request) -> Response:
+        """Newest first, those that are over too."""
+        now = timezone.now()
+        rows = stored.listing(project=self.calling_project, at=now, **self.query_values)
+        page = self.paginate_queryset(rows)
+        return self.get_paginated_response([shown.cart(row, at=now) for row in page or ()])
+
+    @extend_schema(summary="Show a cart", responses=CartSerializer)
+    def retrieve(self, request: Request, pk: str) -> Response:
+        return self._show(stored.get(project=self.calling_project, cart_id=pk))
+
+    @extend_schema(
+        summary="Make a cart",
+        request=NewCartSerializer,
+        responses={201: CartSerializer},
+        examples=[TEAM],
+    )
+    def create(self, request: Request) -> Response:
+        """Empty, or with lines. Everything in a cart has one currency; of recurring prices it
+        holds those of one subscription: one interval, one price for each product."""
+        body = self.parse_body(NewCartSerializer)
+        seconds = body.get("expires_in")
+        row = carts.create(
+            project=self.calling_project,
+            user_id=body["user_id"],
+            lines=[(each["price"], each["quantity"]) for each in body["lines"]],
+            life=settings.BILLING.cart_life if seconds is None else timedelta(seconds=seconds),
+            metadata=body["metadata"],
+            at=timezone.now(),
+        )
+        return self._show(row, status=201)
+
+    @extend_schema(summary="Delete a cart", responses={204: None})
+    def destroy(self, request: Request, pk: str) -> Response:
+        """409 ``cart-frozen`` while it is on a page, ``cart-closed`` once it was bought."""
+        row = stored.get(project=self.calling_project, cart_id=pk)
+        carts.delete(cart=row, at=timezone.now())
+        return Response(status=204)
+
+    def _show(self, row: Cart, status: int = 200) -> Response:
+        return Response(shown.cart(row, at=timezone.now()), status=status)
+
+
+class CartItemsViewSet(ProjectViewSet):
+    """The lines of one cart; every answer is the whole cart."""
+
+    scopes: ClassVar[dict[str, str]] = {
+        "create": Scope.CHECKOUT_WRITE,
+        "partial_update": Scope.CHECKOUT_WRITE,
+        "destroy": Scope.CHECKOUT_WRITE,
+    }
+    transactional = True
+
+    @extend_schema(
+        summary="Put a price into a cart",
+        request=CartItemSerializer,
+        responses={201: CartSerializer},
+    )
+    def create(self, request: Request, cart_id: str) -> Response:
+        """So many more of it if it is there already. 409 ``cart-frozen``, ``cart-closed``."""
+        now = timezone.now()
+        row = carts.add(cart=self._cart(cart_id), **self.parse_body(CartItemSerializer), at=now)
+        return Response(shown.cart(row, at=now), status=201)
+
+    @extend_schema(
+        summary="Change a line of a cart",
+        request=CartItemChangeSerializer,
+        responses=CartSerializer,
+    )
+    def partial_update(self, request: Request, cart_id: str, line_id: str) -> Response:
+        """Another number of it, or another price of the same product."""
+        body, now = self.parse_body(CartItemChangeSerializer), timezone.now()
+        row = carts.change(
+            cart=self._cart(cart_id),
+            line_id=line_id,
+            price=body.get("price"),
+            quantity=body.get("quantity"),
+            at=now,
+        )
+        return Response(shown.cart(row, at=now))
+
+    @extend_schema(summary="Take a line out of a cart", responses=CartSerializer)
+    def destroy(self, request: Request, cart_id: str, line_id: str) -> Response:
+        now = timezone.now()
+        row = carts.remove(cart=self._cart(cart_id), line_id=line_id, at=now)
+        return Response(shown.cart(row, at=now))
+
+    def _cart(self, cart_id: str) -> Cart:
+        return stored.get(project=self.calling_project, cart_id=cart_id)

@@ -1,0 +1,233 @@
+"""``/checkout``: send a buyer to a hosted page, and learn how it ended."""
+
+from typing import Any, ClassVar
+
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from billing.api_fields import id_pattern
+from billing.checkout import service as checkouts
+from billing.checkout.api.checkout_request import (
+    CART,
+    ITEM,
+    PLAN,
+    NewCartCheckoutSerializer,
+    NewCheckoutSerializer,
+    NewItemCheckoutSerializer,
+    NewSubscriptionCheckoutSerializer,
+    PageSerializer,
+)
+from billing.checkout.api.checkout_type import DetectedSerializer
+from billing.checkout.representation import checkouts as shown
+from billing.checkout.selectors import checkouts as stored
+from billing.checkout.service import Wish
+from billing.models import Checkout
+from billing.models.checkout import CheckoutType
+from common.api.serializers import MoneySerializer
+from entitlements import representation as entitlements
+from entitlements.api.serializers import DecisionSerializer
+from entitlements.selectors import decisions
+from projects.api.views import ProjectViewSet
+from projects.scopes import Scope
+
+
+class CheckoutLineSerializer(serializers.Serializer[Any]):
+    id = serializers.CharField(help_text="For a refund that names it.")
+    price = serializers.CharField()
+    product = serializers.CharField()
+    quantity = serializers.IntegerField()
+    total = MoneySerializer(
+        allow_null=True,
+        help_text="With discounts and taxes, says Stripe; null until the page is complete.",
+    )
+    refunded = MoneySerializer(help_text="What refunds that name the line gave back of it.")
+    fulfilled_at = serializers.DateTimeField(
+        allow_null=True, help_text="Since when the buyer has it."
+    )
+    revoked_at = serializers.DateTimeField(
+        allow_null=True, help_text="Since when it is taken back."
+    )
+
+
+class CheckoutSerializer(serializers.Serializer[Any]):
+    """A hosted page: who buys what, and how it ended."""
+
+    id = serializers.CharField()
+    type = serializers.ChoiceField(choices=CheckoutType.choices)
+    detected = DetectedSerializer(allow_null=True)
+    status = serializers.CharField(help_text="opening, open, complete or expired.")
+    payment_status = serializers.CharField(
+        allow_null=True, help_text="Stripe's: unpaid, paid or no_payment_required."
+    )
+    url = serializers.CharField(allow_null=True, help_text="Send the buyer here.")
+    customer = serializers.CharField()
+    user_id = serializers.CharField()
+    cart = serializers.CharField(allow_null=True)
+    lines = CheckoutLineSerializer(many=True)
+    subtotal = MoneySerializer(allow_null=True)
+    discount = MoneySerializer()
+    tax = MoneySerializer()
+    total = MoneySerializer(allow_null=True, help_text="Due on the page, says Stripe.")
+    trial_period_days = serializers.IntegerField(allow_null=True)
+    trial_without_card = serializers.BooleanField()
+    trial_end_behavior = serializers.CharField(allow_null=True)
+    allow_promotion_codes = serializers.BooleanField()
+    promotion_code = serializers.CharField(allow_null=True, help_text="Our id, promo_…")
+    coupon = serializers.CharField(allow_null=True, help_text="Our id, cpn_…")
+    automatic_tax = serializers.BooleanField()
+    tax_id_collection = serializers.BooleanField()
+    save_payment_method = serializers.BooleanField()
+    success_url = serializers.CharField()
+    cancel_url = serializers.CharField(allow_null=True)
+    payment = serializers.CharField(allow_null=True, help_text="Our id of the payment it made.")
+    payment_stripe_id = serializers.CharField(allow_null=True)
+    subscription = serializers.CharField(
+        allow_null=True, help_text="Our id of the subscription it made."
+    )
+    subscription_stripe_id = serializers.CharField(allow_null=True)
+    invoice_stripe_id = serializers.CharField(allow_null=True)
+    metadata = serializers.DictField(child=serializers.CharField())
+    stripe_id = serializers.CharField(allow_null=True)
+    expires_at = serializers.DateTimeField(allow_null=True)
+    completed_at = serializers.DateTimeField(allow_null=True)
+    created_at = serializers.DateTimeField()
+
+
+class SyncedCheckoutSerializer(CheckoutSerializer):
+    """The checkout, and what its customer may do now."""
+
+    entitlements = DecisionSerializer(many=True)
+
+
+class CheckoutsViewSet(ProjectViewSet):
+    scopes: ClassVar[dict[str, str]] = {
+        "create": Scope.CHECKOUT_WRITE,
+        "session": Scope.CHECKOUT_WRITE,
+        "subscription": Scope.CHECKOUT_WRITE,
+        "item": Scope.CHECKOUT_WRITE,
+        "cart": Scope.CHECKOUT_WRITE,
+        "retrieve": Scope.CHECKOUT_READ,
+        "sync": Scope.CHECKOUT_WRITE,
+        "expire": Scope.CHECKOUT_WRITE,
+    }
+    lookup_value_regex = rf"{id_pattern('chk')}|cs_[A-Za-z0-9_]{{1,200}}"
+
+    @extend_schema(
+        summary="Open a checkout",
+        request=NewCheckoutSerializer,
+        responses={201: CheckoutSerializer},
+        examples=[PLAN, ITEM, CART],
+    )
+    def create(self, request: Request) -> Response:
+        """A hosted page for whatever is named: the prices and what the project sells decide its
+        type, and ``detected`` says why. 422 ``ambiguous-order`` when that cannot be told."""
+        return self._open(request, None, NewCheckoutSerializer)
+
+    @extend_schema(
+        summary="Open a checkout (old name)",
+        request=NewCheckoutSerializer,
+        responses={201: CheckoutSerializer},
+    )
+    @action(detail=False, methods=["post"])
+    def session(self, request: Request) -> Response:
+        """The same as ``POST /checkout``."""
+        return self._open(request, None, NewCheckoutSerializer)
+
+    @extend_schema(
+        summary="Open a checkout for a subscription",
+        request=NewSubscriptionCheckoutSerializer,
+        responses={201: CheckoutSerializer},
+        examples=[PLAN],
+    )
+    @action(detail=False, methods=["post"])
+    def subscription(self, request: Request) -> Response:
+        """For recurring prices. 409 ``already-subscribed`` for what the user has already.
+
+        A user has one open page for a product: a request for something else closes the earlier
+        one, the same request again leads to the same page.
+        """
+        return self._open(request, CheckoutType.SUBSCRIPTION, NewSubscriptionCheckoutSerializer)
+
+    @extend_schema(
+        summary="Open a checkout for a one-time purchase",
+        request=NewItemCheckoutSerializer,
+        responses={201: CheckoutSerializer},
+        examples=[ITEM],
+    )
+    @action(detail=False, methods=["post"])
+    def item(self, request: Request) -> Response:
+        """For one-time prices."""
+        return self._open(request, CheckoutType.ITEM, NewItemCheckoutSerializer)
+
+    @extend_schema(
+        summary="Open a checkout for a cart",
+        request=NewCartCheckoutSerializer,
+        responses={201: CheckoutSerializer},
+        examples=[CART],
+    )
+    @action(detail=False, methods=["post"])
+    def cart(self, request: Request) -> Response:
+        """The cart is frozen while its page is open, and free again if that closes unpaid.
+
+        409 ``price-changed`` or ``not-on-sale`` name in ``problems`` the lines that have to be
+        changed first.
+        """
+        return self._open(request, CheckoutType.CART, NewCartCheckoutSerializer)
+
+    @extend_schema(summary="Show a checkout", responses=CheckoutSerializer)
+    def retrieve(self, request: Request, pk: str) -> Response:
+        """By our id, or by the ``cs_…`` that Stripe puts for ``{CHECKOUT_SESSION_ID}`` into your
+        ``success_url``."""
+        return Response(shown.checkout(self._named(pk)))
+
+    @extend_schema(
+        summary="Read a checkout from Stripe now",
+        request=None,
+        responses={200: SyncedCheckoutSerializer},
+    )
+    @action(detail=True, methods=["post"])
+    def sync(self, request: Request, pk: str) -> Response:
+        """For the moment when the buyer comes back: what was paid counts at once.
+
+        Does what the webhook does, in whichever order the two happen. By our id or by Stripe's
+        ``cs_…``.
+        """
+        now = timezone.now()
+        row = checkouts.read_again(checkout=self._named(pk), at=now)
+        found = decisions.all_for(
+            project=self.calling_project, user_id=row.customer.user_id, at=now
+        )
+        said = [entitlements.decision(each) for each in found.values()]
+        return Response({**shown.checkout(row), "entitlements": said})
+
+    @extend_schema(summary="Close a checkout", request=None, responses={200: CheckoutSerializer})
+    @action(detail=True, methods=["post"])
+    def expire(self, request: Request, pk: str) -> Response:
+        """Nobody can pay on the page any more. 409 ``checkout-not-open`` once it has ended."""
+        row = checkouts.close(checkout=self._checkout(pk), at=timezone.now())
+        return Response(shown.checkout(row))
+
+    def _named(self, pk: str) -> Checkout:
+        return stored.named(project=self.calling_project, name=pk)
+
+    def _checkout(self, pk: str) -> Checkout:
+        return stored.get(project=self.calling_project, checkout_id=pk)
+
+    def _open(
+        self,
+        request: Request,
+        type: CheckoutType | None,
+        serializer: "type[PageSerializer]",
+    ) -> Response:
+        row = checkouts.open_page(
+            project=self.calling_project,
+            wish=Wish(**self.parse_body(serializer)),
+            type=type,
+            idempotency_key=request.headers.get("Idempotency-Key", ""),
+            at=timezone.now(),
+        )
+        return Response(shown.checkout(row), status=201)

@@ -1,0 +1,144 @@
+"""Checkout sessions: only those that we opened are ours."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+
+from billing.access import service as provisioning
+from billing.checkout import carts, page_payments
+from billing.checkout.representation import checkouts as shown
+from billing.models import Checkout, StripeAccount
+from billing.models.checkout import PAID, CheckoutStatus
+from billing.models.sync_object import Kind
+from billing.representation import Json
+from billing.stripe import checkouts as stripe_checkouts
+from billing.stripe.snapshots import CheckoutSnapshot
+from billing.sync import kinds
+from billing.sync import sync_queue as leases
+from billing.sync.changes import write_and_tell
+from billing.sync.kinds import Mirrored
+from billing.sync.mapper import Mapper
+from billing.sync.plan import Children, Differences, Plan, Values
+from billing.sync.selectors import owners
+from billing.sync.selectors.owners import Owner
+from common.queue import enqueue
+from events.catalog import EventType
+from projects.models import Customer
+
+
+def _row(account: StripeAccount, snapshot: CheckoutSnapshot) -> Checkout | None:
+    """Our row, if the session's customer is its customer."""
+    row = owners.claimed_row(
+        Checkout, account=account, stripe_id=snapshot.stripe_id, our_id=snapshot.our_id
+    )
+    if row is None or not snapshot.customer_stripe_id:
+        return row
+    owner = owners.by_customer(account=account, stripe_id=snapshot.customer_stripe_id)
+    return row if owner == Owner(row.project_id, row.customer_id) else None
+
+
+def _owner(account: StripeAccount, snapshot: CheckoutSnapshot) -> Owner | None:
+    row = _row(account, snapshot)
+    return Owner(row.project_id, row.customer_id) if row is not None else None
+
+
+def _plan(account: StripeAccount, owner: Owner, snapshot: CheckoutSnapshot) -> Plan[Checkout]:
+    row = _row(account, snapshot)
+    assert row is not None
+    return Plan(
+        row=row,
+        values={
+            "stripe_id": snapshot.stripe_id,
+            "status": snapshot.status,
+            "payment_status": snapshot.payment_status,
+            "url": snapshot.url,
+            "currency": snapshot.currency or row.currency,
+            "amount_total": snapshot.amount_total,
+            "amount_subtotal": snapshot.amount_subtotal,
+            "amount_discount": snapshot.amount_discount,
+            "amount_tax": snapshot.amount_tax,
+            "line_totals": _line_totals(snapshot),
+            "payment_stripe_id": snapshot.payment_stripe_id or "",
+            "subscription_stripe_id": snapshot.subscription_stripe_id or "",
+            "invoice_stripe_id": snapshot.invoice_stripe_id or "",
+            "metadata": snapshot.metadata,
+            "expires_at": snapshot.expires_at,
+        },
+    )
+
+
+def _line_totals(snapshot: CheckoutSnapshot) -> list[Json]:
+    return [
+        {"price": each.price_stripe_id, "quantity": each.quantity, "total": each.total}
+        for each in snapshot.line_totals
+    ]
+
+
+def _gone(row: Checkout, at: datetime) -> Values:
+    if row.status == CheckoutStatus.COMPLETE:
+        return {}
+    return {"status": CheckoutStatus.EXPIRED.value, "url": ""}
+
+
+def _carry_out(planned: Plan[Checkout], customer: Customer | None, at: datetime) -> None:
+    assert customer is not None
+    row = planned.row
+    row.customer = customer
+    status = planned.values.get("status", row.status)
+    if status == CheckoutStatus.COMPLETE and row.completed_at is None:
+        planned = replace(planned, values={**planned.values, "completed_at": at})
+    planned = replace(planned, children=_fulfilment(planned, at))
+    differences = write_and_tell(
+        planned, customer=customer, render=shown.checkout, happened=_happened, at=at
+    )
+    if differences and row.status == CheckoutStatus.COMPLETE:
+        _reread_what_it_made(row)
+    provisioning.follow_checkout(checkout=row, customer=customer, at=at)
+    page_payments.follow_checkout(checkout=row, customer=customer, at=at)
+    carts.follow(checkout=row, at=at)
+
+
+def _fulfilment(planned: Plan[Checkout], at: datetime) -> tuple[Children, ...]:
+    """Once the page is paid for, its lines are given."""
+    row, values = planned.row, planned.values
+    status = values.get("status", row.status)
+    paid = values.get("payment_status", row.payment_status) in PAID
+    if status != CheckoutStatus.COMPLETE or not paid:
+        return ()
+    lines = {str(line.pk): line for line in row.lines.filter(fulfilled_at__isnull=True)}
+    wanted = {pk: {"fulfilled_at": at} for pk in lines}
+    return (Children(name="lines", rows=lines, wanted=wanted, new=lines.__getitem__),)
+
+
+def _happened(planned: Plan[Checkout], differences: Differences) -> Iterator[EventType]:
+    before, after = differences.get("status", (planned.row.status, planned.row.status))
+    if before != after and after == CheckoutStatus.COMPLETE:
+        yield EventType.CHECKOUT_COMPLETED
+    if before != after and after == CheckoutStatus.EXPIRED:
+        yield EventType.CHECKOUT_EXPIRED
+
+
+def _reread_what_it_made(row: Checkout) -> None:
+    """What it names is due now, whether or not its own events arrive."""
+    made = {
+        Kind.PAYMENT_INTENT: row.payment_stripe_id,
+        Kind.SUBSCRIPTION: row.subscription_stripe_id,
+        Kind.INVOICE: row.invoice_stripe_id,
+    }
+    for kind, stripe_id in made.items():
+        if stripe_id:
+            leases.mark(account_id=row.account_id, kind=kind, stripe_id=stripe_id)
+            enqueue("billing.sync")
+
+
+MAPPER: Mapper[CheckoutSnapshot, Checkout] = Mapper(
+    model=Checkout, owner=_owner, plan=_plan, gone=_gone, carry_out=_carry_out
+)
+
+MIRRORED = Mirrored(
+    Kind.CHECKOUT_SESSION,
+    stripe_checkouts.retrieve,
+    stripe_checkouts.iterate,
+    MAPPER,
+    kinds.never,
+)

@@ -1,0 +1,62 @@
+"""``/customers/{user_id}``: with the erasure of a customer, which reaches to Stripe."""
+
+from typing import Any, ClassVar
+
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from billing.customers import stripe_copies as customer_copies
+from common.api.serializers import StrictSerializer
+from common.times import rfc3339
+from projects.api.customers import CustomersViewSet
+from projects.scopes import Scope
+from projects.selectors import customers as stored
+
+
+class ErasureSerializer(StrictSerializer):
+    cancel_subscriptions = serializers.BooleanField(
+        required=False, help_text="End what is running, at once and without a refund."
+    )
+
+
+class ErasedCustomerSerializer(serializers.Serializer[Any]):
+    """What is left of a customer: a name for the books."""
+
+    id = serializers.CharField()
+    user_id = serializers.CharField(help_text="The same as the id: yours is forgotten.")
+    deleted_at = serializers.DateTimeField()
+
+
+class CustomerViewSet(CustomersViewSet):
+    transactional = False
+    scopes: ClassVar[dict[str, str]] = {
+        **CustomersViewSet.scopes,
+        "destroy": Scope.CUSTOMERS_WRITE,
+    }
+    project_only = frozenset({"destroy"})
+    query = {"destroy": ErasureSerializer}
+
+    @extend_schema(
+        operation_id="customers_erase",
+        summary="Erase a customer",
+        parameters=[ErasureSerializer],
+        responses={200: ErasedCustomerSerializer},
+    )
+    def destroy(self, request: Request, user_id: str) -> Response:
+        """Forgets name, address, metadata and your id of the user, here and at Stripe; what they
+        bought and paid stays in the books under our id (`cus_…`), which answers this again.
+
+        409 ``customer-has-subscriptions`` while something is running. Cannot be undone.
+        """
+        row = customer_copies.erase(
+            customer=stored.get(project=self.calling_project, user_id=user_id),
+            cancels=self.query_values.get("cancel_subscriptions", False),
+            actor=self.actor,
+            at=timezone.now(),
+        )
+        assert row.deleted_at is not None
+        body = {"id": row.pk, "user_id": row.user_id, "deleted_at": rfc3339(row.deleted_at)}
+        return Response(body)

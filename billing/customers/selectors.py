@@ -1,0 +1,36 @@
+"""Customers whose copies at Stripe are out of date."""
+
+from django.db.models import Case, Exists, OuterRef, Value, When
+
+from billing.models import StripeCustomer
+from billing.sync.selectors import back_offs
+from common import fair_queue
+from common.fair_queue import Rule
+from projects.models import Customer
+from projects.selectors import customers
+
+
+def outdated(*, limit: int, rule: Rule) -> list[Customer]:
+    """Customers to be told, by turns of their projects, the oldest news first.
+
+    Left out are those who wait by ``rule``, and those of whom an account that cannot be asked now
+    keeps a copy.
+    """
+    request = Case(
+        When(customer__deleted_at__isnull=True, then=Value("customer.update")),
+        default=Value("customer.delete"),
+    )
+    stuck = (
+        StripeCustomer.objects.across_projects()
+        .filter(
+            project_id=OuterRef("project_id"), customer_id=OuterRef("pk"), deleted_at__isnull=True
+        )
+        .alias(request=request)
+        .filter(back_offs.is_waiting(account="account_id", request="request"))
+    )
+    rows = customers.to_be_told().filter(
+        ~fair_queue.is_waiting(rule, owner="project_id", subject="pk"), ~Exists(stuck)
+    )
+    return fair_queue.in_turn(
+        rows, owner="project_id", order=("details_changed_at", "pk"), limit=limit
+    )

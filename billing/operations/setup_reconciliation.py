@@ -1,0 +1,218 @@
+"""What we made at Stripe from our settings beside what stands there now: meters of metered prices
+and configurations of the portal.
+
+Their truth is ours, so nothing of them is mirrored. Somebody may change them in Stripe's dashboard
+all the same. A portal that is changed there is set up again as the project's settings had it. A
+meter that is switched off there is for a person: Stripe takes no more use of it, and whoever
+switched it off had to archive its prices before.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Exists, OuterRef
+
+from billing.models import ReconcileRun, ReconcileSighting, StripeAccount, StripeMeter
+from billing.models.portal import PortalConfiguration
+from billing.models.reconcile_run import ReconcilePhase
+from billing.operations import reconcile_pages, reconcile_runs
+from billing.operations.reconcile_pages import OnFailure
+from billing.portal import service as portal
+from billing.stripe import meters as stripe_meters
+from billing.stripe import portal as stripe_portal
+from billing.stripe.client import client_for
+from billing.stripe.errors import StripeMalformed, StripeObjectMissing, StripeRefused
+from billing.stripe.fields import PAGE, Fields
+from common.errors import DomainError
+from common.models import ProjectQuerySet
+from projects.models import Project
+
+Row = StripeMeter | PortalConfiguration
+Differences = dict[str, tuple[object, object]]
+"""Ours and Stripe's, by name."""
+
+SWITCH_ON = (
+    "Stripe takes no use of this meter. Reactivate it in Stripe's dashboard, or archive the meter."
+)
+UNKNOWN = "Stripe does not know it: look whether the account's key is that of another account."
+
+
+@dataclass(frozen=True, slots=True)
+class SetupDifference:
+    """An object at Stripe that is not as we made it; without ``differences`` it is not there."""
+
+    step: str
+    row: Row
+    differences: Differences
+
+    def __str__(self) -> str:
+        head = f"{self.step} {self.row.stripe_id} ({self.row.pk})"
+        if not self.differences:
+            return f"{head}: gone at Stripe"
+        changes = (
+            f"{name}: {theirs!s} at Stripe, {ours!s} here"
+            for name, (ours, theirs) in sorted(self.differences.items())
+        )
+        return f"{head}: {'; '.join(changes)}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setup:
+    """One kind of object that is made from settings: which rows of ours stand for it, how Stripe is
+    asked, what differs, and how it is repaired: None, or why a person has to."""
+
+    step: str
+    rows: Callable[[], ProjectQuerySet[Any]]
+    list_page: Callable[..., list[Fields]]
+    retrieve: Callable[[Any, str], Fields]
+    compare: Callable[[Fields, Any], Differences]
+    repair: Callable[[Any, datetime], str | None]
+
+
+def _meters() -> ProjectQuerySet[StripeMeter]:
+    rows = StripeMeter.objects.across_projects().filter(meter__archived_at__isnull=True)
+    return rows.select_related("meter")
+
+
+def _configurations() -> ProjectQuerySet[PortalConfiguration]:
+    """Those whose content is known: one that is used again after it was not is completed then."""
+    rows = PortalConfiguration.objects.across_projects().filter(stripe_id__isnull=False)
+    return rows.exclude(content={}).select_related("account")
+
+
+def _restore(row: PortalConfiguration, at: datetime) -> str | None:
+    try:
+        portal.restore(configuration=row, at=at)
+    except DomainError as error:
+        return error.code
+    return None
+
+
+SETUPS: dict[str, Setup] = {
+    each.step: each
+    for each in (
+        Setup(
+            step="meter",
+            rows=_meters,
+            list_page=stripe_meters.list_page,
+            retrieve=stripe_meters.retrieve,
+            compare=lambda fields, row: stripe_meters.differences(fields, row.meter),
+            repair=lambda row, at: SWITCH_ON,
+        ),
+        Setup(
+            step="portal configuration",
+            rows=_configurations,
+            list_page=stripe_portal.list_page,
+            retrieve=stripe_portal.retrieve,
+            compare=lambda fields, row: stripe_portal.differences(fields, row.content),
+            repair=_restore,
+        ),
+    )
+}
+"""By step, in the order in which they are compared."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetupPass:
+    """One page of one step: whose rows, whether to repair, and who is told."""
+
+    setup: Setup
+    account: StripeAccount
+    at: datetime
+    repair: bool
+    project: Project | None
+    tick: Callable[[], object]
+    on_finding: Callable[[object, str | None], object]
+    on_failure: OnFailure
+
+    def rows(self) -> ProjectQuerySet[Any]:
+        rows = self.setup.rows().filter(account=self.account)
+        return rows if self.project is None else rows.filter(project=self.project)
+
+
+def compare_page(run: ReconcileRun, plan: SetupPass) -> bool:
+    """Compare the next page: of Stripe's list first, then of our rows that the list did not name.
+    Whether the step goes on behind it. The run keeps its progress.
+
+    Two queries and one request, however many objects, and one request for each that differs.
+    """
+    if run.phase == ReconcilePhase.LISTING:
+        return _listed(run, plan)
+    return _unlisted(run, plan)
+
+
+def _listed(run: ReconcileRun, plan: SetupPass) -> bool:
+    reconcile_pages.wait_for_budget(plan.account)
+    try:
+        page = plan.setup.list_page(client_for(plan.account), after=run.after)
+    except StripeObjectMissing:
+        if not run.after:
+            raise
+        reconcile_runs.keep(run, after="")  # that object was deleted meanwhile
+        return True
+    ids = [str(each["id"]) for each in page]
+    rows = {row.stripe_id: row for row in plan.rows().filter(stripe_id__in=ids)}
+    ours = [(each, rows[each["id"]]) for each in page if each["id"] in rows]
+    _settle_each(run, plan, [row for each, row in ours if _differs(plan, each, row)])
+    _count(run, plan, len(page))
+    if len(page) == PAGE:
+        reconcile_runs.keep(run, seen=rows, after=ids[-1])
+    else:
+        reconcile_runs.keep(run, seen=rows, after="", phase=ReconcilePhase.UNLISTED)
+    return True
+
+
+def _unlisted(run: ReconcileRun, plan: SetupPass) -> bool:
+    seen = ReconcileSighting.objects.filter(run=run, stripe_id=OuterRef("stripe_id"))
+    rows = plan.rows().filter(~Exists(seen), stripe_id__gt=run.after).order_by("stripe_id")
+    page = list(rows[:PAGE])
+    _settle_each(run, plan, page)
+    _count(run, plan, len(page))
+    if len(page) < PAGE:
+        reconcile_runs.finish(run, ReconcilePhase.FINISHED, at=plan.at)
+        return False
+    reconcile_runs.keep(run, after=str(page[-1].stripe_id))
+    return True
+
+
+def _count(run: ReconcileRun, plan: SetupPass, objects: int) -> None:
+    for _ in range(objects):
+        run.compared += 1
+        plan.tick()
+
+
+def _differs(plan: SetupPass, fields: Fields, row: Row) -> bool:
+    """Also true for an object that cannot be read: reading it alone says why."""
+    try:
+        return bool(plan.setup.compare(fields, row))
+    except StripeMalformed:
+        return True
+
+
+def _settle_each(run: ReconcileRun, plan: SetupPass, rows: Iterable[Row]) -> None:
+    """Read each object alone; tell of those that differ, and repair them if that is asked for."""
+    for row in rows:
+        found = _confirm(plan, row)
+        if found is None:
+            continue
+        run.found += 1
+        error = None
+        if plan.repair:
+            error = plan.setup.repair(row, plan.at) if found.differences else UNKNOWN
+        run.failed += error is not None
+        plan.on_finding(found, error)
+
+
+def _confirm(plan: SetupPass, row: Row) -> SetupDifference | None:
+    reconcile_pages.wait_for_budget(plan.account)
+    try:
+        fields = plan.setup.retrieve(client_for(plan.account), str(row.stripe_id))
+        differences = plan.setup.compare(fields, row)
+    except StripeObjectMissing:
+        return SetupDifference(plan.setup.step, row, {})
+    except (StripeMalformed, StripeRefused) as error:
+        plan.on_failure(f"{plan.setup.step} {row.stripe_id}", error)
+        return None
+    return SetupDifference(plan.setup.step, row, differences) if differences else None

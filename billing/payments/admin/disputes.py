@@ -1,0 +1,97 @@
+from typing import Any
+
+from django.contrib import admin
+
+from billing.models import Dispute
+from billing.models.dispute import Standing
+from billing.models.sync_object import Kind
+from billing.sync.admin import read_again
+from billing.sync.admin.mirrors import STRIPE, MirrorAdmin
+from billing.sync.read_again import Wanted
+from common.admin import columns, filters
+from common.admin.decorators import display
+
+STATUSES = (
+    "needs_response",
+    "under_review",
+    "won",
+    "lost",
+    "warning_needs_response",
+    "warning_under_review",
+    "warning_closed",
+)
+TONES = {
+    Standing.INQUIRY: "info",
+    Standing.OPEN: "warning",
+    Standing.WON: "success",
+    Standing.LOST: "danger",
+}
+
+
+@admin.register(Dispute)
+class DisputeAdmin(MirrorAdmin):
+    """A dispute hangs under its payment and is read again with it. It is answered at Stripe."""
+
+    kind = Kind.PAYMENT_INTENT
+    search_fields = [
+        "id__exact",
+        "stripe_id__exact",
+        "payment__id__exact",
+        "payment__customer__user_id__exact",
+    ]
+    list_select_related = ["project", "payment__customer", "account"]
+    list_display = [
+        "id",
+        "standing_badge",
+        "shown_amount",
+        "evidence_due_by",
+        "reason",
+        "customer_link",
+        "project_link",
+        "payment_link",
+        "stripe_code",
+    ]
+    list_filter = [
+        filters.PROJECT,
+        filters.words("status", STATUSES),
+        filters.dates("opened_at"),
+    ]
+    fieldsets = [
+        (
+            None,
+            {
+                "fields": (
+                    "id",
+                    "project",
+                    "payment",
+                    "customer_link",
+                    "standing_badge",
+                    "status",
+                    "shown_amount",
+                    "reason",
+                    "evidence_due_by",
+                    "opened_at",
+                )
+            },
+        ),
+        STRIPE,
+    ]
+
+    def wanted(self, row: Any) -> Wanted:
+        return read_again.wanted(row.payment, kind=self.kind, subject=row.pk)
+
+    @display(description="Standing", ordering="status")
+    def standing_badge(self, row: Dispute) -> object:
+        return columns.badge(row.standing, tone=TONES[row.standing])
+
+    @display(description="Amount", ordering="amount")
+    def shown_amount(self, row: Dispute) -> str:
+        return columns.money(row.amount, row.currency)
+
+    @display(description="Payment")
+    def payment_link(self, row: Dispute) -> object:
+        return columns.link(row.payment, row.payment_id)
+
+    @display(description="Customer")
+    def customer_link(self, row: Dispute) -> object:
+        return columns.link(row.payment.customer)

@@ -1,0 +1,208 @@
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from django.contrib import admin
+from django.db.models import Model
+from django.http import HttpRequest, HttpResponse
+
+from billing.models import Payment
+from billing.models.payment import PaymentStatus, PaymentType
+from billing.models.sync_object import Kind
+from billing.payments import refund_lines
+from billing.payments.admin import refund_dialog as refunding
+from billing.sync.admin.mirrors import METADATA, STRIPE, MirrorAdmin
+from common.admin import columns, filters
+from common.admin.decorators import action, display
+from common.admin.sections import Section
+
+
+@admin.register(Payment)
+class PaymentAdmin(MirrorAdmin):
+    kind = Kind.PAYMENT_INTENT
+    actions_detail: ClassVar[Sequence[str]] = ["refund", "read_again"]
+    list_display = [
+        "id",
+        "customer_link",
+        "project_link",
+        "status_badge",
+        "shown_type",
+        "shown_amount",
+        "shown_refunded",
+        "paid_at",
+        "stripe_code",
+    ]
+    list_filter = [
+        filters.PROJECT,
+        filters.words("status", PaymentStatus.values),
+        filters.words("type", PaymentType.values),
+        filters.dates("paid_at"),
+    ]
+    fieldsets = [
+        (
+            None,
+            {
+                "fields": (
+                    "id",
+                    "project",
+                    "customer",
+                    "checkout",
+                    "status_badge",
+                    "shown_type",
+                    "shown_detected",
+                    "reference",
+                    "description",
+                    "shown_amount",
+                    "shown_received",
+                    "shown_refunded",
+                    "shown_disputed",
+                    "failure",
+                    "off_session",
+                    "payment_method_type",
+                    "paid_at",
+                    "expires_at",
+                    "expired_at",
+                    "created_at",
+                )
+            },
+        ),
+        STRIPE,
+        METADATA,
+    ]
+
+    def has_refund_permission(self, request: HttpRequest, obj: Model | str | None = None) -> bool:
+        return request.user.has_perm("billing.add_refund")
+
+    @action(
+        description="Refund",
+        url_path="refund",
+        icon="undo",
+        permissions=["refund"],
+        dialog=refunding.REFUND,
+    )
+    def refund(
+        self, request: HttpRequest, form: refunding.RefundForm, object_id: str
+    ) -> HttpResponse:
+        self.row(request, object_id)
+        return refunding.refund(request, form)
+
+    @display(description="For", ordering="type")
+    def shown_type(self, row: Payment) -> str:
+        return row.get_type_display() or columns.EMPTY
+
+    @display(description="Detected because")
+    def shown_detected(self, row: Payment) -> str:
+        return row.detected.get("because") or columns.EMPTY
+
+    @display(description="Amount", ordering="amount")
+    def shown_amount(self, row: Payment) -> str:
+        return columns.money(row.amount, row.currency)
+
+    @display(description="Received")
+    def shown_received(self, row: Payment) -> str:
+        return columns.money(row.amount_received, row.currency)
+
+    @display(description="Refunded", ordering="amount_refunded")
+    def shown_refunded(self, row: Payment) -> str:
+        return columns.money(row.amount_refunded, row.currency) if row.amount_refunded else "–"
+
+    @display(description="Disputed")
+    def shown_disputed(self, row: Payment) -> str:
+        return columns.money(row.amount_disputed, row.currency) if row.amount_disputed else "–"
+
+    @display(description="Failure")
+    def failure(self, row: Payment) -> str:
+        return ": ".join(filter(None, [row.failure_code, row.failure_message])) or columns.EMPTY
+
+    def sections(self, request: HttpRequest, row: Any) -> Sequence[Section]:
+        return [_lines(row), _refunds(row), _disputes(row), _warnings(row), _invoices(row)]
+
+
+def _lines(row: Payment) -> Section:
+    return Section(
+        title="Lines",
+        headers=["Line", "Product", "Quantity", "Cost", "Refunded by name"],
+        rows=[
+            [
+                each.line.pk,
+                columns.link(each.line.price.product),
+                str(each.line.quantity),
+                columns.money(each.cost, row.currency),
+                columns.money(each.refunded, row.currency),
+            ]
+            for each in refund_lines.offers(row)
+        ],
+        empty="It was not made on a page.",
+        right=[2, 3, 4],
+    )
+
+
+def _refunds(row: Payment) -> Section:
+    return Section(
+        title="Refunds",
+        headers=["Refund", "Amount", "Status", "Reason", "At"],
+        rows=[
+            [
+                columns.link(refund, refund.pk),
+                columns.money(refund.amount, refund.currency),
+                columns.badge(refund.status or "asked"),
+                refund.failure_reason or refund.reason or columns.EMPTY,
+                columns.moment(refund.refunded_at),
+            ]
+            for refund in row.refunds.order_by("-pk")
+        ],
+        right=[1],
+    )
+
+
+def _disputes(row: Payment) -> Section:
+    return Section(
+        title="Disputes",
+        headers=["Dispute", "Amount", "Status", "Reason", "Answer due", "Opened"],
+        rows=[
+            [
+                columns.link(dispute, dispute.pk),
+                columns.money(dispute.amount, dispute.currency),
+                columns.badge(dispute.status),
+                dispute.reason or columns.EMPTY,
+                columns.moment(dispute.evidence_due_by),
+                columns.moment(dispute.opened_at),
+            ]
+            for dispute in row.disputes.order_by("-pk")
+        ],
+        empty="Nobody contests it.",
+        right=[1],
+    )
+
+
+def _warnings(row: Payment) -> Section:
+    return Section(
+        title="Early fraud warnings",
+        headers=["Warning", "Kind", "Standing", "At"],
+        rows=[
+            [
+                columns.link(warning, warning.pk),
+                str(warning),
+                columns.badge("actionable", tone="warning") if warning.actionable else "over",
+                columns.moment(warning.warned_at),
+            ]
+            for warning in row.fraud_warnings.order_by("-pk")
+        ],
+        note="A refund may spare the dispute that often follows; nothing is refunded by itself.",
+    )
+
+
+def _invoices(row: Payment) -> Section:
+    return Section(
+        title="Invoices",
+        headers=["Invoice", "Settled", "Status"],
+        rows=[
+            [
+                columns.link(each.invoice),
+                columns.money(each.amount_paid, each.currency),
+                columns.badge(each.status),
+            ]
+            for each in row.invoice_payments.select_related("invoice")
+        ],
+        empty="It settles no invoice.",
+        right=[1],
+    )

@@ -1,0 +1,115 @@
+"""``/customers/{user_id}/payment-methods``: what a user has saved, as Stripe keeps it."""
+
+from typing import Any, ClassVar
+
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from billing.accounts import service as stripe_accounts
+from billing.models import StripeAccount
+from billing.payments import payment_methods
+from billing.stripe.payment_methods import SavedMethod
+from projects.api.views import ProjectViewSet
+from projects.models import Customer
+from projects.scopes import Scope
+from projects.selectors import customers
+
+METHOD_ID = r"[A-Za-z]+_[A-Za-z0-9_]{1,200}"
+"""Stripe's: we keep no methods, so they have no id of ours."""
+
+
+class PaymentMethodSerializer(serializers.Serializer[Any]):
+    """A saved method, as a buyer recognises it. Nobody can pay by knowing it."""
+
+    id = serializers.CharField(help_text="Stripe's: send it as payment_method.")
+    type = serializers.CharField(help_text="Stripe's: card, us_bank_account, …")
+    brand = serializers.CharField(allow_null=True)
+    last4 = serializers.CharField(allow_null=True)
+    exp_month = serializers.IntegerField(allow_null=True)
+    exp_year = serializers.IntegerField(allow_null=True)
+    is_default = serializers.BooleanField()
+
+
+class PaymentMethodsSerializer(serializers.Serializer[Any]):
+    """All of them: a user has a handful."""
+
+    data = PaymentMethodSerializer(many=True)  # type: ignore[assignment]  # the name for a list
+
+
+class PaymentMethodsViewSet(ProjectViewSet):
+    scopes: ClassVar[dict[str, str]] = {
+        "saved": Scope.PAYMENTS_READ,
+        "make_default": Scope.PAYMENTS_WRITE,
+        "destroy": Scope.PAYMENTS_WRITE,
+    }
+
+    @extend_schema(
+        operation_id="payment_methods_list",
+        summary="List a user's saved payment methods",
+        responses=PaymentMethodsSerializer,
+    )
+    def saved(self, request: Request, user_id: str) -> Response:
+        """Read from Stripe now, those saved last first. No card numbers: Stripe has them."""
+        return Response(self._listed(user_id))
+
+    @extend_schema(
+        operation_id="payment_methods_make_default",
+        summary="Make a saved payment method the default",
+        request=None,
+        responses=PaymentMethodsSerializer,
+    )
+    def make_default(self, request: Request, user_id: str, method: str) -> Response:
+        """For later off-session payments, and for the renewals of every live subscription: each is
+        told of it at once, or within a minute when Stripe is slow."""
+        payment_methods.make_default(
+            customer=self._customer(user_id),
+            account=self._account,
+            stripe_id=method,
+            actor=self.actor,
+            at=timezone.now(),
+        )
+        return Response(self._listed(user_id))
+
+    @extend_schema(
+        operation_id="payment_methods_detach",
+        summary="Take a saved payment method away",
+        responses={204: None},
+    )
+    def destroy(self, request: Request, user_id: str, method: str) -> Response:
+        """Nobody can charge it any more. A subscription that it pays needs another one."""
+        payment_methods.detach(
+            customer=self._customer(user_id),
+            account=self._account,
+            stripe_id=method,
+            actor=self.actor,
+            at=timezone.now(),
+        )
+        return Response(status=204)
+
+    def _listed(self, user_id: str) -> dict[str, Any]:
+        saved, default = payment_methods.listing(
+            customer=self._customer(user_id), account=self._account
+        )
+        return {"data": [_shown(each, default) for each in saved]}
+
+    def _customer(self, user_id: str) -> Customer:
+        return customers.get(project=self.calling_project, user_id=user_id)
+
+    @property
+    def _account(self) -> StripeAccount:
+        return stripe_accounts.account_for(self.calling_project)
+
+
+def _shown(method: SavedMethod, default: str) -> dict[str, Any]:
+    return {
+        "id": method.stripe_id,
+        "type": method.type,
+        "brand": method.brand or None,
+        "last4": method.last4 or None,
+        "exp_month": method.exp_month,
+        "exp_year": method.exp_year,
+        "is_default": method.stripe_id == default,
+    }

@@ -1,0 +1,142 @@
+"""``/refunds``: money that goes back. Made with ``POST /payments/{id}/refunds``."""
+
+from typing import Any, ClassVar
+
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from billing import representation
+from billing.api_fields import IdField, StripeMetadataField, id_pattern
+from billing.checkout.orders import MAX_LINES, MAX_QUANTITY
+from billing.outbound import api as repeats
+from billing.payments import refunds
+from billing.payments.selectors import refunds as stored
+from common.api.serializers import (
+    FlagField,
+    ListField,
+    MoneySerializer,
+    StrictSerializer,
+    UserIdField,
+    WholeNumberField,
+)
+from common.money import MAX_AMOUNT
+from projects.api.views import ProjectViewSet
+from projects.scopes import Scope
+
+REASONS = ["duplicate", "fraudulent", "requested_by_customer"]
+STATUSES = ["pending", "requires_action", "succeeded", "failed", "canceled"]
+
+
+class RefundLineSerializer(serializers.Serializer[Any]):
+    """What of a refund is for one line of the purchase."""
+
+    line = serializers.CharField()
+    quantity = serializers.IntegerField(
+        allow_null=True, help_text="How many of it; null where an amount was asked for."
+    )
+    amount = MoneySerializer()
+
+
+class RefundSerializer(serializers.Serializer[Any]):
+    """Money that goes back, part of a payment."""
+
+    id = serializers.CharField()
+    payment = serializers.CharField()
+    status = serializers.CharField(
+        help_text="Stripe's: pending, requires_action, succeeded, failed or canceled. One that "
+        "succeeded may still fail days later."
+    )
+    amount = MoneySerializer()
+    lines = RefundLineSerializer(
+        many=True, help_text="Empty for one that names none, as those made in Stripe's dashboard."
+    )
+    reason = serializers.CharField(allow_null=True)
+    failure_reason = serializers.CharField(allow_null=True)
+    metadata = serializers.DictField(child=serializers.CharField())
+    stripe_id = serializers.CharField()
+    refunded_at = serializers.DateTimeField()
+
+
+class NewRefundLineSerializer(StrictSerializer):
+    """One line: all that is left of it, some of its units, or an amount."""
+
+    line = IdField(prefix="chkl", help_text="Of the payment's checkout, chkl_…")
+    quantity = WholeNumberField(min_value=1, max_value=MAX_QUANTITY, required=False)
+    amount = WholeNumberField(
+        min_value=1, max_value=MAX_AMOUNT, required=False, help_text="Minor units."
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if "quantity" in attrs and "amount" in attrs:
+            raise serializers.ValidationError({"amount": ["Send either quantity or amount."]})
+        return attrs
+
+
+class NewRefundSerializer(StrictSerializer):
+    amount = WholeNumberField(
+        min_value=1,
+        max_value=MAX_AMOUNT,
+        required=False,
+        help_text="Minor units of the payment's currency; left out, all that is left, or what the "
+        "lines come to.",
+    )
+    lines = ListField(
+        child=NewRefundLineSerializer(),
+        required=False,
+        allow_empty=False,
+        max_length=MAX_LINES,
+        help_text="Lines of the purchase. One that is given back in whole loses its access.",
+    )
+    reason = serializers.ChoiceField(choices=REASONS, required=False)
+    metadata = StripeMetadataField(default=dict)
+    credited_too = FlagField(
+        default=False,
+        help_text="True: also what a change of plan has put on the customer's balance already.",
+    )
+
+
+class RefundFilterSerializer(StrictSerializer):
+    payment = IdField(prefix="pay", required=False)
+    user_id = UserIdField(required=False)
+    status = serializers.ChoiceField(choices=STATUSES, required=False)
+
+
+class RefundsViewSet(ProjectViewSet):
+    scopes: ClassVar[dict[str, str]] = {
+        "list": Scope.PAYMENTS_READ,
+        "retrieve": Scope.PAYMENTS_READ,
+        "cancel": Scope.PAYMENTS_WRITE,
+    }
+    query = {"list": RefundFilterSerializer}
+    lookup_value_regex = id_pattern("ref")
+
+    @extend_schema(summary="List refunds", responses=RefundSerializer(many=True))
+    def list(self, request: Request) -> Response:
+        """Newest first."""
+        rows = stored.listing(project=self.calling_project, **self.query_values)
+        page = self.paginate_queryset(rows)
+        return self.get_paginated_response([representation.refund(row) for row in page or ()])
+
+    @extend_schema(summary="Show a refund", responses=RefundSerializer)
+    def retrieve(self, request: Request, pk: str) -> Response:
+        row = stored.get(project=self.calling_project, refund_id=pk)
+        return Response(representation.refund(row))
+
+    @extend_schema(summary="Call a refund off", request=None, responses={200: RefundSerializer})
+    @action(detail=True, methods=["post"])
+    def cancel(self, request: Request, pk: str) -> Response:
+        """Only one that still waits, as one that needs the customer's bank details does.
+
+        409 `refund-not-cancelable` for any other.
+        """
+        row = refunds.cancel(
+            refund=stored.get(project=self.calling_project, refund_id=pk),
+            request=repeats.name(request, "refund.cancel", pk),
+            actor=self.actor,
+            at=timezone.now(),
+        )
+        return Response(representation.refund(row))

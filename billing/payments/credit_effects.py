@@ -1,0 +1,68 @@
+"""What a refund would do to the credits that came with the payment. Nothing is written."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from billing.access import credit_terms, period_credits
+from billing.access import purchase_facts as claims
+from billing.access.line_shares import GivenBack
+from billing.access.selectors.line_receipts import Also
+from billing.models import Checkout, Payment
+from billing.payments.refund_effects import bought_with
+from entitlements.credits import apply, come_to
+from entitlements.models import CreditGrant
+from entitlements.models.credit_grant import CreditSource
+from entitlements.selectors import credits
+from entitlements.services import credit_grant_terms
+from entitlements.services.credit_grant_terms import Terms
+
+
+@dataclass(frozen=True, slots=True)
+class CreditEffect:
+    """How many credits of one grant can be spent, without and with the refund; and how many were
+    spent by then that there would turn out to be no right to."""
+
+    grant: CreditGrant
+    before: int
+    after: int
+    overspent: int
+
+    @property
+    def is_change(self) -> bool:
+        return self.after != self.before or self.overspent != self.grant.overspent
+
+
+def of_refund(*, payment: Payment, refund: GivenBack, at: datetime) -> list[CreditEffect]:
+    """For each grant of credits that follows the payment's money what this refund would do
+    to it."""
+    also = {payment.pk: refund}
+    checkouts, subscriptions = bought_with(payment)
+    then = [each for checkout in checkouts for each in _of_checkout(checkout, also)]
+    for subscription in subscriptions:
+        then += period_credits.refunded(
+            subscription=subscription, customer=payment.customer, also=also, at=at
+        )
+    return [_effect(grant, terms, at) for grant, terms in then if grant.revoked_at is None]
+
+
+def _of_checkout(checkout: Checkout, also: Also) -> Iterator[tuple[CreditGrant, Terms]]:
+    rows = credits.grants_of(
+        project=checkout.project_id, source_type=CreditSource.CHECKOUT, source_id=checkout.pk
+    )
+    held = {grant.key: grant for grant in rows}
+    for line, left in claims.of_lines(checkout, also=also):
+        if grant := held.get(line.pk):
+            yield grant, credit_terms.after(credit_grant_terms.terms_of(grant), left)
+
+
+def _effect(grant: CreditGrant, terms: Terms, at: datetime) -> CreditEffect:
+    lot = replace(grant.lot, expires_at=terms.expires_at)
+    steps = come_to(lot, due=terms.due, is_withheld=terms.is_withheld, at=at)
+    then = apply(lot, [leg for step in steps for leg in step.legs])
+    return CreditEffect(
+        grant=grant,
+        before=grant.available if grant.lot.is_live(at) else 0,
+        after=then.available,
+        overspent=max(0, then.spent - terms.due),
+    )

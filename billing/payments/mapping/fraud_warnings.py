@@ -1,0 +1,104 @@
+"""Early fraud warnings: they hang below a payment, which Stripe reads without them."""
+
+from datetime import datetime
+
+from billing import representation
+from billing.models import EarlyFraudWarning, Payment, StripeAccount
+from billing.models.sync_object import Kind
+from billing.stripe import fraud_warnings as stripe_fraud_warnings
+from billing.stripe.snapshots import FraudWarningSnapshot
+from billing.sync import kinds
+from billing.sync.kinds import Mirrored
+from billing.sync.mapper import Mapper
+from billing.sync.plan import Plan, Values
+from billing.sync.selectors import owners
+from billing.sync.selectors.owners import Owner
+from events.catalog import EventType
+from events.services import outbox
+from projects.models import Customer
+from projects.selectors import customers
+
+
+def _owner(account: StripeAccount, snapshot: FraudWarningSnapshot) -> Owner | None:
+    """The payment's, else its customer's."""
+    payment = owners.row_of(Payment, account=account, stripe_id=snapshot.payment_stripe_id or "")
+    if payment is not None:
+        return Owner(payment.project_id, payment.customer_id)
+    if not snapshot.payment_stripe_id:
+        return None
+    return owners.by_customer(account=account, stripe_id=snapshot.customer_stripe_id)
+
+
+def _plan(
+    account: StripeAccount, owner: Owner, snapshot: FraudWarningSnapshot
+) -> Plan[EarlyFraudWarning]:
+    stripe_id = snapshot.payment_stripe_id or ""
+    payment = owners.project_row(
+        Payment, account=account, project_id=owner.project_id, stripe_id=stripe_id
+    )
+    row = owners.project_row(
+        EarlyFraudWarning,
+        account=account,
+        project_id=owner.project_id,
+        stripe_id=snapshot.stripe_id,
+    ) or EarlyFraudWarning(project_id=owner.project_id, account=account)
+    return Plan(
+        row=row,
+        values={
+            "stripe_id": snapshot.stripe_id,
+            "payment_id": payment.pk if payment is not None else None,
+            "fraud_type": snapshot.fraud_type,
+            "actionable": snapshot.actionable,
+            "warned_at": snapshot.created_at,
+        },
+        needs=None if payment is not None else (Kind.PAYMENT_INTENT.value, stripe_id),
+    )
+
+
+def _gone(row: EarlyFraudWarning, at: datetime) -> Values:
+    """There is nothing left to act on."""
+    return {"actionable": False}
+
+
+def _carry_out(planned: Plan[EarlyFraudWarning], customer: Customer | None, at: datetime) -> None:
+    """Write it, and tell of a new one. Access and money stay as they are."""
+    assert customer is not None
+    is_new = planned.is_new
+    if not planned.write(at=at) or not is_new:
+        return
+    payment = planned.row.payment
+    payment.customer = customer
+    outbox.record(
+        project_id=customer.project_id,
+        type=EventType.PAYMENT_FRAUD_WARNING,
+        subject=payment.pk,
+        customer_id=customer.pk,
+        version=customers.bump(customer),
+        data=representation.payment(payment),
+        previous={},
+        at=at,
+    )
+
+
+def _customer_id(row: EarlyFraudWarning) -> str:
+    customer_id: str = row.payment.customer_id
+    return customer_id
+
+
+MAPPER: Mapper[FraudWarningSnapshot, EarlyFraudWarning] = Mapper(
+    model=EarlyFraudWarning,
+    owner=_owner,
+    plan=_plan,
+    gone=_gone,
+    carry_out=_carry_out,
+    customer_id=_customer_id,
+)
+
+
+MIRRORED = Mirrored(
+    Kind.FRAUD_WARNING,
+    stripe_fraud_warnings.retrieve,
+    stripe_fraud_warnings.iterate,
+    MAPPER,
+    kinds.never,
+)

@@ -1,0 +1,138 @@
+"""Payments on a hosted page: of a subscription, of items, of a cart.
+
+Our row comes first and names the page; the PaymentIntent that the page makes becomes the
+payment's own (``billing.checkout.page_payments``).
+"""
+
+from datetime import datetime, timedelta
+
+from django.db import transaction
+
+from billing.checkout import checkout_requests as wishes
+from billing.checkout import page_payments
+from billing.checkout import service as checkouts
+from billing.checkout import sessions as pages
+from billing.checkout.checkout_requests import LONGEST, Sale
+from billing.errors import CheckoutNotReady
+from billing.models import Checkout, Payment
+from billing.models.payment import PaymentType
+from billing.payments import payment_requests
+from billing.payments.payment_requests import Wish
+from billing.payments.selectors import payments as stored
+from common.errors import DomainError, Invalid, Unavailable
+from common.money import Money
+from projects.models import Customer, Project
+from projects.selectors import customers as people
+from projects.services import customers
+
+AWAY = ("off_session", "payment_method")
+"""What makes no sense for a buyer who is there."""
+
+
+def take(
+    *, project: Project, wish: Wish, idempotency_key: str, at: datetime
+) -> tuple[Payment, bool]:
+    """The payment with its page, and whether this request has made it.
+
+    Raises an Invalid or Conflict for what cannot be sold in this way; after StripeUnavailable the
+    same request finishes what this one began.
+    """
+    _check(wish)
+    sale = wishes.check(project=project, wish=_page(wish), type=wish.type, at=at)
+    row, is_new = payment_requests.begin(
+        customer=_customer(project, sale, at),
+        account=sale.lines[0].price.account,
+        wish=wish,
+        type=PaymentType(sale.type),
+        money=_total(sale),
+        detected=sale.detected,
+        idempotency_key=idempotency_key,
+        at=at,
+    )
+    row = finish(payment=row, wish=wish, at=at, is_new=is_new)
+    return row, is_new or not wish.reference
+
+
+def finish(*, payment: Payment, wish: Wish, at: datetime, is_new: bool = False) -> Payment:
+    """The payment with its page, opened now if that is still to be done. Raises as above.
+
+    Only who has made the row (``is_new``) takes it back when there will be no page: others may
+    be at work for it.
+    """
+    if payment.checkout_id is None:
+        try:
+            page = checkouts.open_page(
+                project=payment.project,
+                wish=_page(wish, purpose=payment.pk),
+                type=payment.type,
+                idempotency_key=payment.pk,
+                at=at,
+            )
+        except Unavailable:
+            raise
+        except DomainError:
+            if is_new:
+                payment_requests.take_back(payment)
+            raise
+        _link(payment, page, at)
+    return stored.get(project=payment.project_id, payment_id=payment.pk)
+
+
+def close(*, payment: Payment, at: datetime) -> None:
+    """Close the page because the tenant calls the payment off. Raises CheckoutNotOpen."""
+    assert payment.checkout is not None
+    with transaction.atomic():
+        people.lock(project_id=payment.project_id, customer_id=payment.customer_id)
+        rows = Payment.objects.for_project(payment.project_id)
+        rows.filter(pk=payment.pk).update(cancel_asked_at=at)
+    pages.close(checkout=payment.checkout, at=at)
+
+
+def _check(wish: Wish) -> None:
+    for name in AWAY:
+        if getattr(wish, name):
+            raise Invalid("Only an amount can be charged while the user is away.", field=name)
+    if not wish.page.get("success_url"):
+        raise Invalid("Say where the buyer goes after paying.", field="success_url")
+    if wish.expires_in is not None and timedelta(seconds=wish.expires_in) > LONGEST:
+        raise Invalid("A page stays open for a day at most.", field="expires_in")
+
+
+def _page(wish: Wish, *, purpose: str = "") -> wishes.Wish:
+    return wishes.Wish(
+        user_id=wish.user_id,
+        lines=wish.lines,
+        cart=wish.cart,
+        save_payment_method=wish.save_payment_method,
+        expires_in=wish.expires_in,
+        metadata=wish.metadata,
+        purpose=purpose,
+        **wish.page,
+    )
+
+
+def _customer(project: Project, sale: Sale, at: datetime) -> Customer:
+    if sale.cart is not None:
+        return sale.cart.customer
+    wish = sale.wish
+    return customers.ensure(
+        project=project, user_id=wish.user_id, email=wish.email, name=wish.name, at=at
+    )
+
+
+def _total(sale: Sale) -> Money:
+    """What is due now, before discounts and taxes: use is billed after its period."""
+    amount = sum(line.price.amount_of(line.quantity) for line in sale.lines)
+    return Money(amount, sale.lines[0].price.currency)
+
+
+def _link(payment: Payment, page: Checkout, at: datetime) -> None:
+    """The payment has this page, once, and the world is told of it. Raises CheckoutNotReady."""
+    with transaction.atomic():
+        customer = people.lock(project_id=payment.project_id, customer_id=payment.customer_id)
+        try:
+            payment.refresh_from_db()
+        except Payment.DoesNotExist as gone:
+            raise CheckoutNotReady("A try at the same time was refused. Send it again.") from gone
+        if payment.checkout_id is None:
+            page_payments.opened(payment=payment, checkout=page, customer=customer, at=at)

@@ -1,0 +1,116 @@
+"""The project's payments, with their refunds, disputes and customers loaded."""
+
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Case, Q, QuerySet, Value, When
+from django.db.models.functions import Now
+
+from billing.models import Payment
+from billing.models.checkout import CheckoutStatus
+from billing.models.payment import UNPAID, PaymentType
+from billing.sync.selectors import back_offs
+from common import crypto, fair_queue
+from common.errors import NotFound
+from common.fair_queue import Rule
+from common.models import ProjectQuerySet
+from projects.models import Project
+from projects.selectors import customers
+
+
+def listing(
+    *,
+    project: Project | str,
+    user_id: str = "",
+    checkout: str = "",
+    status: str = "",
+    type: str = "",
+    reference: str = "",
+) -> ProjectQuerySet[Payment]:
+    """Those that match every filter given: four queries, whatever their number."""
+    wanted: dict[str, Any] = {
+        "checkout_id": checkout,
+        "status": status,
+        "type": type,
+        "reference": reference,
+    }
+    if user_id:
+        wanted |= customers.owner_filter(project=project, user_id=user_id)
+    return (
+        Payment.objects.for_project(project)
+        .filter(**{name: value for name, value in wanted.items() if value})
+        .select_related("customer", "account")
+        .prefetch_related("refunds", "disputes", "fraud_warnings", "invoice_payments")
+    )
+
+
+def get(*, project: Project | str, payment_id: str) -> Payment:
+    """One payment with its checkout; raises NotFound."""
+    row = listing(project=project).select_related("checkout").filter(pk=payment_id).first()
+    if row is None:
+        raise NotFound("No payment with this id.")
+    return row
+
+
+def standing(*, project: Project, payment_id: str) -> Payment:
+    """One payment with as little as tells where its money is; raises NotFound."""
+    row = (
+        Payment.objects.for_project(project)
+        .only("id", "status", "amount", "currency", "paid_at", "failure_code", "failure_message")
+        .filter(pk=payment_id)
+        .first()
+    )
+    if row is None:
+        raise NotFound("No payment with this id.")
+    return row
+
+
+def lock_due(*, at: datetime, limit: int, rule: Rule) -> list[Payment]:
+    """Unpaid payments whose time is over and that nobody is calling off, by turns of their
+    projects, locked until the transaction ends; those that are locked already are left out.
+
+    A payment that Stripe is still being asked for is not due, nor one that the buyer has done their
+    part for on a page, nor one that waits by ``rule``, nor one whose account cannot be asked now.
+    """
+    due = _due(at).alias(
+        request=Case(
+            When(checkout__isnull=True, then=Value("payment_intent.cancel")),
+            default=Value("checkout_session.expire"),
+        )
+    )
+    due = due.filter(
+        ~back_offs.is_waiting(account="account_id", request="request"),
+        ~fair_queue.is_waiting(rule, owner="project_id", subject="pk"),
+    )
+    chosen = fair_queue.in_turn(due, owner="project_id", order=("expires_at", "pk"), limit=limit)
+    locked = _due(at).filter(pk__in=[each.pk for each in chosen])
+    rows = locked.select_related("account", "checkout", "project")
+    by_key = {row.pk: row for row in rows.select_for_update(skip_locked=True, of=("self",))}
+    return [by_key[each.pk] for each in chosen if each.pk in by_key]
+
+
+def _due(at: datetime) -> QuerySet[Payment]:
+    free = Q(expiry_leased_until__isnull=True) | Q(expiry_leased_until__lt=Now())
+    known = Q(stripe_id__isnull=False) | ~Q(type=PaymentType.INTENT)
+    rows = Payment.objects.across_projects().filter(
+        free, known, expires_at__lte=at, expired_at__isnull=True, status__in=UNPAID
+    )
+    return rows.exclude(checkout__status=CheckoutStatus.COMPLETE)
+
+
+def of_reference(*, project: Project | str, reference: str) -> Payment | None:
+    """The payment that the project calls so."""
+    return (
+        Payment.objects.for_project(project)
+        .exclude(reference="")
+        .filter(reference=reference)
+        .select_related("customer", "account", "checkout")
+        .first()
+    )
+
+
+def client_secret(payment: Payment) -> str | None:
+    """What the project's own front end confirms the payment with, in the clear: for nobody else."""
+    if not payment.client_secret:
+        return None
+    return crypto.decrypt(payment.client_secret, context=payment.secret_context)

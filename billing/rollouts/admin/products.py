@@ -1,0 +1,112 @@
+"""The page of a product, with the changes that reach everybody who holds it."""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from django.contrib import admin
+from django.contrib.admin.utils import quote
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils import timezone
+
+from billing.catalog import product_features
+from billing.catalog.admin.products import ProductAdmin
+from billing.models import Product
+from billing.rollouts.admin import planning
+from billing.rollouts.admin.planning import LookedAtForm, PlanForm
+from common.admin import columns, dialogs
+from common.admin.actors import actor
+from common.admin.decorators import action
+from common.admin.sections import Button, Section
+
+FEATURES = dialogs.describe(
+    "What the product gives",
+    "Whoever holds the product follows: you see first what that comes to.",
+    submit="Set features",
+    form=LookedAtForm,
+)
+ROLLOUTS = 10
+PLANNING = "billing_product_plan_change"
+
+
+@admin.register(Product)
+class PlannedProductAdmin(ProductAdmin):
+    actions_detail: ClassVar[Sequence[str]] = [
+        "set_features",
+        "set_credits",
+        "set_policies",
+        "plan_change",
+        "edit",
+        "read_again",
+    ]
+
+    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
+        """Those above the page; planning a change stands with the changes."""
+        actions: list[Any] = super().get_actions_detail(request, object_id)
+        return [each for each in actions if each.action_name != PLANNING]
+
+    @action(
+        description="Set features",
+        url_path="features",
+        icon="toggle_on",
+        permissions=["sell"],
+        dialog=FEATURES,
+    )
+    def set_features(
+        self, request: HttpRequest, form: LookedAtForm, object_id: str
+    ) -> HttpResponse:
+        def act() -> HttpResponse:
+            product = self.row(request, object_id)
+            if not form.was_looked_at():
+                return dialogs.again(request, form, FEATURES)
+            changed = product_features.replace(
+                product=product,
+                wanted=form.cleaned_data["features"],
+                actor=actor(request),
+                reason=form.cleaned_data["reason"],
+                at=timezone.now(),
+            )
+            said = "Set. Whoever holds the product follows." if changed else "Nothing changed."
+            return dialogs.finish(request, said, to=columns.url(product))
+
+        return dialogs.attempt(request, form, FEATURES, act)
+
+    @action(
+        description="Plan a change",
+        url_path="plan",
+        icon="rule",
+        permissions=["sell"],
+        dialog=planning.PLAN,
+    )
+    def plan_change(self, request: HttpRequest, form: PlanForm, object_id: str) -> HttpResponse:
+        return planning.plan(request, form, self.row(request, object_id))
+
+    def sections(self, request: HttpRequest, row: Any) -> Sequence[Section]:
+        return [*super().sections(request, row), _rollouts(row, self._planning(request, row))]
+
+    def _planning(self, request: HttpRequest, row: Product) -> list[Button]:
+        if not self.has_sell_permission(request):
+            return []
+        href = reverse(f"admin:{PLANNING}", args=[quote(row.pk)])
+        return [Button("Plan a change", href, icon="rule")]
+
+
+def _rollouts(row: Product, buttons: Sequence[Button]) -> Section:
+    return Section(
+        title="Changes",
+        note="Of what it gives, on their way to its holders.",
+        headers=["Change", "Status", "Holders done", "Changed", "Made"],
+        rows=[
+            [
+                columns.link(each, each.pk),
+                columns.badge(each.status),
+                columns.EMPTY if each.total is None else f"{each.looked_at:,} of {each.total:,}",
+                f"{each.changed:,}",
+                columns.moment(each.created_at),
+            ]
+            for each in row.rollouts.order_by("-pk")[:ROLLOUTS]
+        ],
+        more=columns.listing("billing.rollout", q=row.pk),
+        right=[2, 3],
+        buttons=buttons,
+    )

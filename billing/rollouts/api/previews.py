@@ -1,0 +1,126 @@
+"""``/products/{id}/preview``: what a change of a product would come to for its holders."""
+
+from typing import Any, ClassVar
+
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from billing.api_fields import IdField
+from billing.catalog.api.products import MAX_FEATURES, GivenFeatureSerializer
+from billing.catalog.product_features import Entitlement
+from billing.catalog.selectors import catalog
+from billing.models.product import DisputePolicy, RefundPolicy
+from billing.rollouts import change_impact as fleet
+from billing.rollouts.planned_change import Move, Terms
+from billing.subscriptions.changes import Proration, When
+from common.api.serializers import ListField, StrictSerializer
+from projects.api.views import ProjectViewSet
+from projects.scopes import Scope
+
+MOST = 5000
+"""Holders that one request looks at."""
+
+
+class MoveSerializer(StrictSerializer):
+    """Subscriptions at one price of the product, which would pay another one."""
+
+    from_price = IdField(prefix="price")
+    to_price = IdField(prefix="price")
+    when = serializers.ChoiceField(
+        choices=[each.value for each in When], default=When.RENEWAL.value
+    )
+    proration = serializers.ChoiceField(
+        choices=[each.value for each in Proration], required=False, help_text="Of a change now."
+    )
+
+
+class ProductPreviewSerializer(StrictSerializer):
+    """As in a change of the product; what is left out stays as it is."""
+
+    features = ListField(child=GivenFeatureSerializer(), required=False, max_length=MAX_FEATURES)
+    refund_policy = serializers.ChoiceField(choices=RefundPolicy.choices, required=False)
+    dispute_policy = serializers.ChoiceField(choices=DisputePolicy.choices, required=False)
+    move = MoveSerializer(required=False)
+
+
+class FeatureFiguresSerializer(serializers.Serializer[Any]):
+    feature = serializers.CharField()
+    gain = serializers.IntegerField(help_text="Holders who may not use it now.")
+    lose = serializers.IntegerField()
+    more = serializers.IntegerField(help_text="A higher limit, or a lower cost of each use.")
+    less = serializers.IntegerField()
+    other = serializers.IntegerField(help_text="Another value that is neither.")
+
+
+class OverLimitSerializer(serializers.Serializer[Any]):
+    feature = serializers.CharField()
+    users = serializers.IntegerField(help_text="Who have used more than the limit would be.")
+    user_ids = serializers.ListField(child=serializers.CharField(), help_text="The first 20.")
+
+
+class RefusedMovesSerializer(serializers.Serializer[Any]):
+    code = serializers.CharField(help_text="As of a problem document.")
+    subscriptions = serializers.IntegerField()
+
+
+class BillsSerializer(serializers.Serializer[Any]):
+    """How many subscriptions would pay what."""
+
+    more = serializers.IntegerField()
+    less = serializers.IntegerField()
+    same = serializers.IntegerField()
+
+
+class MrrSerializer(serializers.Serializer[Any]):
+    """What a month of the moved subscriptions brings: minor units, before discounts and taxes."""
+
+    currency = serializers.CharField()
+    before = serializers.IntegerField()
+    after = serializers.IntegerField()
+    difference = serializers.IntegerField()
+
+
+class ProductFiguresSerializer(serializers.Serializer[Any]):
+    """What becomes of those who hold the product."""
+
+    holders = serializers.IntegerField()
+    looked_at = serializers.IntegerField(help_text=f"At most {MOST}.")
+    changed = serializers.IntegerField(help_text="Of them, for whom some answer changes.")
+    features = FeatureFiguresSerializer(many=True)
+    over_limit = OverLimitSerializer(many=True)
+    moves = serializers.IntegerField(help_text="Subscriptions that would be moved.")
+    refused = RefusedMovesSerializer(many=True)
+    bills = BillsSerializer()
+    mrr = MrrSerializer(many=True)
+
+
+class ProductPreviewsViewSet(ProjectViewSet):
+    scopes: ClassVar[dict[str, str]] = {"create": Scope.CATALOG_READ}
+
+    @extend_schema(
+        operation_id="products_preview_create",
+        summary="Preview a change of a product",
+        request=ProductPreviewSerializer,
+        responses={200: ProductFiguresSerializer},
+    )
+    def create(self, request: Request, product: str) -> Response:
+        """How many gain and lose what, who would be over a limit, and what moving subscriptions
+        to another price would bring. Nothing is changed."""
+        row = catalog.product(project=self.calling_project, product_id=product)
+        terms = _terms(self.parse_body(ProductPreviewSerializer))
+        prospect = fleet.prospect(product=row, terms=terms)
+        figures = fleet.look(prospect=prospect, at=timezone.now(), most=MOST)
+        return Response(figures.as_json())
+
+
+def _terms(said: dict[str, Any]) -> Terms:
+    features, move = said.get("features"), said.get("move")
+    return Terms(
+        features=None if features is None else tuple(Entitlement(**each) for each in features),
+        refund_policy=said.get("refund_policy"),
+        dispute_policy=said.get("dispute_policy"),
+        move=Move.from_json({"proration": None, **move}) if move else None,
+    )

@@ -1,0 +1,38 @@
+"""``/billing/invoices``: the user's own bills."""
+
+from typing import ClassVar
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from billing import representation
+from billing.invoices import selectors as stored
+from billing.invoices.api import InvoiceSerializer
+from billing.signed_in.api.base import NAMED, SignedInViewSet
+from common.api.serializers import StrictSerializer
+from projects.scopes import USER
+
+
+class UserInvoiceFilterSerializer(StrictSerializer):
+    status = serializers.CharField(max_length=20, required=False, help_text="Stripe's word.")
+
+
+class UserInvoicesViewSet(SignedInViewSet):
+    scopes: ClassVar[dict[str, str]] = {"list": USER}
+    query = {"list": UserInvoiceFilterSerializer}
+
+    @extend_schema(
+        operation_id="billing_invoices_list",
+        summary="List the signed-in user's invoices",
+        parameters=[NAMED],
+        responses=InvoiceSerializer(many=True),
+    )
+    def list(self, request: Request) -> Response:
+        """Newest first."""
+        rows = stored.listing(
+            project=self.calling_project, user_id=self.user_id, **self.query_values
+        )
+        page = self.paginate_queryset(rows)
+        return self.get_paginated_response([representation.invoice(row) for row in page or ()])

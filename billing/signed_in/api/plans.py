@@ -1,0 +1,30 @@
+"""``/billing/plans``: what the user may subscribe to."""
+
+from typing import ClassVar
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from billing import representation
+from billing.catalog.api.plans import PlanFilterSerializer, PlanSerializer
+from billing.catalog.selectors import catalog as stored
+from billing.signed_in.api.base import NAMED, SignedInViewSet
+from projects.scopes import USER
+
+
+class UserPlansViewSet(SignedInViewSet):
+    scopes: ClassVar[dict[str, str]] = {"list": USER}
+    query = {"list": PlanFilterSerializer}
+
+    @extend_schema(
+        operation_id="billing_plans_list",
+        summary="List plans for the signed-in user",
+        parameters=[NAMED],
+        responses=PlanSerializer(many=True),
+    )
+    def list(self, request: Request) -> Response:
+        """Newest first. A plan with ``custom_price`` has no prices: one asks for it."""
+        rows = stored.plans(project=self.calling_project, **self.query_values)
+        page = self.paginate_queryset(rows)
+        return self.get_paginated_response([representation.plan(row) for row in page or ()])

@@ -1,0 +1,42 @@
+"""``/billing/portal``: send the user to Stripe's portal."""
+
+from typing import ClassVar
+
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from billing.catalog.selectors import catalog
+from billing.outbound import api as repeats
+from billing.portal import service as portal
+from billing.portal.api import OwnSessionSerializer, PortalSessionSerializer, flow
+from billing.signed_in.api.base import NAMED, SignedInViewSet
+from projects.scopes import USER
+
+
+class UserPortalViewSet(SignedInViewSet):
+    scopes: ClassVar[dict[str, str]] = {"create": USER}
+
+    @extend_schema(
+        operation_id="billing_portal_open",
+        summary="Send the signed-in user to the portal",
+        parameters=[NAMED],
+        request=OwnSessionSerializer,
+        responses={201: PortalSessionSerializer},
+    )
+    def create(self, request: Request) -> Response:
+        """409 ``portal-not-available`` says in ``reasons`` why there is nothing for them there."""
+        said = self.parse_body(OwnSessionSerializer)
+        wanted = flow(said)
+        if wanted is not None and wanted.price:
+            catalog.open_price(project=self.calling_project, price_id=wanted.price)
+        url = portal.open_session(
+            project=self.calling_project,
+            user_id=self.user_id,
+            return_url=said.get("return_url", ""),
+            flow=wanted,
+            request=repeats.name(request, "portal", self.user_id, request.data),
+            at=timezone.now(),
+        )
+        return Response({"url": url}, status=201)

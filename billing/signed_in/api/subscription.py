@@ -1,0 +1,199 @@
+"""``/billing/subscription``: the user's own; begin, change, cancel and keep it."""
+
+from typing import Any, ClassVar
+
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from billing import representation
+from billing.api_fields import IdField, PromotionCodeField
+from billing.catalog.selectors import catalog
+from billing.checkout import service as checkouts
+from billing.checkout.api.checkouts import CheckoutSerializer
+from billing.checkout.orders import MAX_QUANTITY
+from billing.checkout.representation import checkouts as shown
+from billing.checkout.return_urls import LONGEST as LONGEST_URL
+from billing.checkout.service import Wish
+from billing.errors import AmbiguousSubscription
+from billing.models import Subscription
+from billing.models.checkout import CheckoutType
+from billing.outbound import api as repeats
+from billing.signed_in import permissions as self_service
+from billing.signed_in.api.base import NAMED, SignedInViewSet, WhichSerializer
+from billing.subscriptions import changes as subscription_changes
+from billing.subscriptions import previews
+from billing.subscriptions import service as subscriptions
+from billing.subscriptions.api import answers as subscription_answers
+from billing.subscriptions.api.fields import (
+    ChangedSubscriptionSerializer,
+    SubscriptionSerializer,
+    change,
+)
+from billing.subscriptions.changes import When as ChangeWhen
+from billing.subscriptions.selectors import subscriptions as stored
+from billing.subscriptions.service import When
+from common.api.serializers import FlagField, StrictSerializer, WholeNumberField
+from projects.scopes import USER
+
+ALONE = ("cancel_at_period_end", "undo_scheduled_change")
+"""What is asked for alone, never with other changes."""
+
+
+class NewUserSubscriptionSerializer(StrictSerializer):
+    price = IdField(prefix="price", help_text="One of those of GET /billing/plans.")
+    quantity = WholeNumberField(min_value=1, max_value=MAX_QUANTITY, default=1)
+    promotion_code = serializers.CharField(
+        max_length=500, required=False, help_text="As the user types it."
+    )
+    success_url = serializers.CharField(max_length=LONGEST_URL)
+    cancel_url = serializers.CharField(max_length=LONGEST_URL, required=False)
+
+
+class UserChangeSerializer(StrictSerializer):
+    """One change. How it is billed is not the user's choice: what costs more is charged at once."""
+
+    price = IdField(prefix="price", required=False)
+    quantity = WholeNumberField(min_value=1, max_value=MAX_QUANTITY, required=False)
+    promotion_code = PromotionCodeField(required=False)
+    when = serializers.ChoiceField(
+        choices=[each.value for each in ChangeWhen],
+        required=False,
+        help_text=(
+            "Left out: now if it costs at least as much as before, else at renewal. What costs "
+            "less, or is paid in a shorter interval, begins with the next period only."
+        ),
+    )
+    cancel_at_period_end = FlagField(required=False, help_text="False: keep it after all.")
+    undo_scheduled_change = FlagField(required=False, help_text="True: take back what is planned.")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if not attrs.keys() - {"when"}:
+            raise serializers.ValidationError("Say what to change.")
+        for name in ALONE:
+            if name in attrs and len(attrs) > 1:
+                raise serializers.ValidationError({name: ["Send this alone."]})
+        if attrs.get("undo_scheduled_change") is False:
+            raise serializers.ValidationError({"undo_scheduled_change": ["Only true is asked."]})
+        return attrs
+
+
+class UserSubscriptionViewSet(SignedInViewSet):
+    scopes: ClassVar[dict[str, str]] = {
+        "retrieve": USER,
+        "create": USER,
+        "partial_update": USER,
+        "destroy": USER,
+    }
+    query = {
+        "retrieve": WhichSerializer,
+        "partial_update": WhichSerializer,
+        "destroy": WhichSerializer,
+    }
+
+    @extend_schema(
+        operation_id="billing_subscription_retrieve",
+        summary="Show the signed-in user's subscription",
+        parameters=[NAMED, WhichSerializer],
+        responses=SubscriptionSerializer,
+    )
+    def retrieve(self, request: Request) -> Response:
+        """The live one, else the newest that has ended. With several live ones, name the
+        ``product``: 409 ``ambiguous-subscription`` lists them."""
+        return Response(representation.subscription(self._subscription()[0]))
+
+    @extend_schema(
+        operation_id="billing_subscription_create",
+        summary="Open a checkout for the signed-in user",
+        parameters=[NAMED],
+        request=NewUserSubscriptionSerializer,
+        responses={201: CheckoutSerializer},
+    )
+    def create(self, request: Request) -> Response:
+        """Send the user to its ``url``. A plan without cost asks for no card."""
+        said = self.parse_body(NewUserSubscriptionSerializer)
+        price = catalog.open_price(project=self.calling_project, price_id=said.pop("price"))
+        lines = [(price.pk, said.pop("quantity"))]
+        row = checkouts.open_page(
+            project=self.calling_project,
+            wish=Wish(user_id=self.user_id, lines=lines, **said),
+            type=CheckoutType.SUBSCRIPTION,
+            idempotency_key=request.headers.get("Idempotency-Key", ""),
+            at=timezone.now(),
+        )
+        return Response(shown.checkout(row), status=201)
+
+    @extend_schema(
+        operation_id="billing_subscription_update",
+        summary="Change the signed-in user's subscription",
+        parameters=[NAMED, WhichSerializer],
+        request=UserChangeSerializer,
+        responses=ChangedSubscriptionSerializer,
+    )
+    def partial_update(self, request: Request) -> Response:
+        """Another plan or quantity, its end with the running period, or taking that back. A
+        declined card changes nothing (402). The project's portal settings hold here too: 409
+        ``change-not-allowed`` for what they do not let users do."""
+        said = self.parse_body(UserChangeSerializer)
+        if "price" in said:
+            catalog.open_price(project=self.calling_project, price_id=said["price"])
+        row, product = self._subscription()
+        billed, now = row.latest_invoice_stripe_id, timezone.now()
+        asked = repeats.name(request, "change", self.user_id, product, request.data)
+        ends = said.get("cancel_at_period_end")
+        if ends:
+            self_service.check_cancellation(project=self.calling_project)
+            row = subscriptions.cancel(
+                subscription=row, when=When.PERIOD_END, actor=self.actor, at=now, request=asked
+            )
+        elif ends is not None:
+            row = subscriptions.keep(subscription=row, actor=self.actor, at=now, request=asked)
+        elif "undo_scheduled_change" in said:
+            row = subscriptions.undo(subscription=row, actor=self.actor, at=now, request=asked)
+        else:
+            row = subscription_changes.make(
+                subscription=row,
+                product_id=product,
+                change=self_service.allowed_change(
+                    subscription=row, product_id=product, change=change(said)
+                ),
+                request=asked,
+                actor=self.actor,
+                at=now,
+            )
+        bill = previews.of_made(subscription=row, invoiced_before=billed, at=now)
+        return Response(subscription_answers.made(row, bill))
+
+    @extend_schema(
+        operation_id="billing_subscription_cancel",
+        summary="Cancel the signed-in user's subscription",
+        parameters=[NAMED, WhichSerializer],
+        responses={200: SubscriptionSerializer},
+    )
+    def destroy(self, request: Request) -> Response:
+        """With the end of the running period, where the project lets its users cancel."""
+        self.parse_body(StrictSerializer)
+        self_service.check_cancellation(project=self.calling_project)
+        row, product = self._subscription()
+        row = subscriptions.cancel(
+            subscription=row,
+            when=When.PERIOD_END,
+            actor=self.actor,
+            at=timezone.now(),
+            request=repeats.name(request, "cancel", self.user_id, product),
+        )
+        return Response(representation.subscription(row))
+
+    def _subscription(self) -> tuple[Subscription, str]:
+        """The one that is meant, and the product that it is found by. Raises NotFound,
+        AmbiguousSubscription."""
+        project, product = self.calling_project, self.query_values.get("product", "")
+        if product:
+            row = stored.of_product(project=project, user_id=self.user_id, product=product)
+            return row, product
+        found = stored.only(project=project, user_id=self.user_id)
+        if isinstance(found, Subscription):
+            return found, stored.main_product(found)
+        raise AmbiguousSubscription("Name one of them: ?product=prod_…", products=found)

@@ -1,0 +1,94 @@
+"""``/billing/usage``: the user's limits, what is used of them, and the credits that are left."""
+
+from datetime import datetime
+from typing import Any, ClassVar
+
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from billing.signed_in.api.base import NAMED, SignedInViewSet
+from common.times import rfc3339
+from entitlements.models import Feature
+from entitlements.models.feature import FeatureKind
+from entitlements.resolution import Decision
+from entitlements.selectors import credits, decisions, features
+from projects.scopes import USER
+
+COUNTED = (FeatureKind.LIMIT, FeatureKind.METERED, FeatureKind.CREDITS)
+
+
+class LimitSerializer(serializers.Serializer[Any]):
+    """One limit. ``limit`` null means without limit where ``allowed`` is true."""
+
+    feature = serializers.CharField()
+    name = serializers.CharField()
+    unit = serializers.CharField()
+    kind = serializers.ChoiceField(choices=[kind.value for kind in COUNTED])
+    allowed = serializers.BooleanField()
+    limit = serializers.IntegerField(allow_null=True)
+    used = serializers.IntegerField(allow_null=True, help_text="Null while nothing counts it.")
+    remaining = serializers.IntegerField(
+        allow_null=True, help_text="Of what costs credits: for how many uses they last."
+    )
+    resets_at = serializers.DateTimeField(
+        allow_null=True,
+        help_text="When the next period of a limit begins. Null: never, or as it is paid.",
+    )
+    cost = serializers.IntegerField(allow_null=True, help_text="Credits for each use.")
+
+
+class CreditBalanceSerializer(serializers.Serializer[Any]):
+    balance = serializers.IntegerField(help_text="What can be spent now.")
+
+
+class UserUsageSerializer(serializers.Serializer[Any]):
+    limits = LimitSerializer(many=True)
+    credits = CreditBalanceSerializer()
+
+
+class UserUsageViewSet(SignedInViewSet):
+    scopes: ClassVar[dict[str, str]] = {"retrieve": USER}
+
+    @extend_schema(
+        operation_id="billing_usage_retrieve",
+        summary="Show the signed-in user's limits",
+        parameters=[NAMED],
+        responses=UserUsageSerializer,
+    )
+    def retrieve(self, request: Request) -> Response:
+        """Every limit of the project as it holds for the user now, and what is used of it."""
+        project, now = self.calling_project, timezone.now()
+        standing = decisions.standing(project=project, user_id=self.user_id, at=now)
+        counted = features.listing(project=project).filter(kind__in=COUNTED).order_by("code")
+        made = standing.decisions
+        return Response(
+            {
+                "limits": [_limit(row, made[row.code]) for row in counted if row.code in made],
+                "credits": {"balance": _balance(project.pk, standing.customer_id, now)},
+            }
+        )
+
+
+def _limit(row: Feature, made: Decision) -> dict[str, Any]:
+    return {
+        "feature": row.code,
+        "name": row.name,
+        "unit": row.unit,
+        "kind": row.kind,
+        "allowed": made.allowed,
+        "limit": made.limit,
+        "used": made.used,
+        "remaining": made.remaining,
+        "resets_at": rfc3339(made.resets_at) if made.resets_at else None,
+        "cost": made.value if made.is_priced else None,
+    }
+
+
+def _balance(project_id: str, customer_id: str | None, at: datetime) -> int:
+    if customer_id is None:
+        return 0
+    found = credits.balances(project_id=project_id, customer_ids=[customer_id], at=at)
+    return found[customer_id]

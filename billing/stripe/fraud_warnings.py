@@ -1,0 +1,42 @@
+"""Early fraud warnings at Stripe: what a card's issuer says of a charge."""
+
+from collections.abc import Iterator
+
+from stripe import StripeClient
+
+from billing.stripe import pagination
+from billing.stripe.errors import translate
+from billing.stripe.fields import Fields, instant, named, page, reference, text
+from billing.stripe.snapshots import FraudWarningSnapshot, UnreadableObject
+
+CHARGE = "charge"
+"""Expanded: it names the customer and, if the warning does not, the payment."""
+
+
+def snapshot(fields: Fields) -> FraudWarningSnapshot:
+    charge = fields[CHARGE] if isinstance(fields[CHARGE], dict) else {}
+    intent = fields.get("payment_intent") or charge.get("payment_intent")
+    return FraudWarningSnapshot(
+        stripe_id=fields["id"],
+        created_at=instant(fields["created"]),
+        customer_stripe_id=reference(charge.get("customer")),
+        payment_stripe_id=reference(intent),
+        fraud_type=text(fields["fraud_type"]),
+        actionable=fields["actionable"],
+    )
+
+
+def retrieve(client: StripeClient, stripe_id: str) -> FraudWarningSnapshot:
+    """What Stripe says now. Raises StripeObjectMissing."""
+    with translate():
+        warnings = client.v1.radar.early_fraud_warnings
+        warning = warnings.retrieve(stripe_id, {"expand": [CHARGE]})
+        return snapshot(named(warning, "radar.early_fraud_warning", stripe_id))
+
+
+def iterate(
+    client: StripeClient, *, after: str | None = None
+) -> Iterator[FraudWarningSnapshot | UnreadableObject]:
+    """Every warning of the account, newest first."""
+    params = page(after, expand=[f"data.{CHARGE}"])
+    return pagination.iterate(lambda: client.v1.radar.early_fraud_warnings.list(params), snapshot)

@@ -1,0 +1,14 @@
+"""Thin events at Stripe: what is delivered says which event happened, its content is read here."""
+
+from stripe import StripeClient
+
+from billing.stripe.errors import translate
+from billing.stripe.fields import Fields, named
+
+OBJECT = "v2.core.event"
+
+
+def retrieve(client: StripeClient, event_id: str) -> Fields:
+    """The whole event. Stripe keeps it for 30 days. Raises StripeObjectMissing."""
+    with translate():
+        return named(client.v2.core.events.retrieve(event_id), OBJECT, event_id)

@@ -1,0 +1,86 @@
+"""What a customer bought: on the customer's page."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from django.db.models import OuterRef
+from django.http import HttpRequest
+
+from billing.models import (
+    Cart,
+    CartLine,
+    Checkout,
+    CheckoutLine,
+    Invoice,
+    Payment,
+    StripeCustomer,
+    Subscription,
+    SubscriptionItem,
+)
+from billing.sync.admin import tables
+from common.admin import columns
+from common.admin.sections import Section
+from common.together import Listed
+from projects.admin.panels import MOST, Panel, Rows
+from projects.models import Customer
+
+
+def _lists(customer: Customer, at: datetime) -> dict[str, Listed]:
+    def newest(model: Any) -> Any:
+        rows = model.objects.for_project(customer.project_id).filter(customer=customer)
+        return rows.order_by("-pk")[:MOST]
+
+    def sold(model: Any, noun: str) -> Listed:
+        rows = model.objects.for_project(customer.project_id).filter(**{noun: OuterRef("pk")})
+        return Listed(rows.order_by("pk"), related=["price__product"])
+
+    return {
+        "subscriptions": Listed(
+            newest(Subscription), lines={"items": sold(SubscriptionItem, "subscription")}
+        ),
+        "payments": Listed(newest(Payment)),
+        "invoices": Listed(newest(Invoice)),
+        "checkouts": Listed(newest(Checkout), lines={"lines": sold(CheckoutLine, "checkout")}),
+        "carts": Listed(
+            newest(Cart), related=["checkout"], lines={"lines": sold(CartLine, "cart")}
+        ),
+        "known_as": Listed(newest(StripeCustomer), related=["account"]),
+    }
+
+
+def _show(request: HttpRequest, customer: Customer, at: datetime, rows: Rows) -> list[Section]:
+    return [
+        tables.subscriptions(rows["subscriptions"], more=_more("subscription", customer)),
+        tables.payments(rows["payments"], more=_more("payment", customer)),
+        tables.invoices(rows["invoices"], more=_more("invoice", customer)),
+        tables.checkouts(rows["checkouts"], more=_more("checkout", customer)),
+        tables.carts(rows["carts"], at=at, more=_more("cart", customer)),
+        _at_stripe(rows["known_as"]),
+    ]
+
+
+PANEL = Panel(_lists, _show)
+
+
+def _more(noun: str, customer: Customer) -> str:
+    return columns.listing(f"billing.{noun}", q=customer.pk)
+
+
+def _at_stripe(rows: Iterable[StripeCustomer]) -> Section:
+    return Section(
+        title="At Stripe",
+        headers=["Customer", "Stripe id", "Account", "Balance", "Read"],
+        rows=[
+            [
+                columns.link(row, row.pk),
+                columns.code(row.stripe_id),
+                columns.link(row.account),
+                columns.money(row.balance, row.currency) if row.currency else columns.EMPTY,
+                columns.moment(row.synced_at),
+            ]
+            for row in rows
+        ],
+        empty="Stripe does not know this customer yet.",
+        right=[3],
+    )

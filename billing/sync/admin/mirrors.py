@@ -1,0 +1,99 @@
+"""Rows whose truth is at Stripe: shown, never edited, read again on request."""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+
+from billing.models.mirror import Mirror
+from billing.models.sync_object import Kind
+from billing.sync.admin import read_again
+from billing.sync.read_again import Wanted
+from common.admin import bulk, columns, dialogs, filters
+from common.admin.decorators import action, display
+from common.admin.pages import ReadOnlyAdmin
+
+STRIPE = ("At Stripe", {"fields": ("account", "stripe_code", "synced_at", "updated_at")})
+METADATA = (None, {"fields": ("metadata_document",)})
+READ_AGAIN = dialogs.describe(
+    "Read again",
+    "Asks Stripe for this object now and stores what it says. Nothing is changed at Stripe.",
+    submit="Read again",
+)
+
+
+class MirrorAdmin(ReadOnlyAdmin):
+    """The list and page of one mirrored noun; ``kind`` is what is read again."""
+
+    kind: ClassVar[Kind]
+    actions_detail: ClassVar[Sequence[str]] = ["read_again"]
+    actions: ClassVar[Sequence[str]] = ["read_selected_again"]
+    search_fields: Sequence[str] = [
+        "id__exact",
+        "stripe_id__exact",
+        "customer__id__exact",
+        "customer__user_id__exact",
+        "customer__email__iexact",
+    ]
+    list_select_related: Sequence[str] = ["project", "customer", "account"]
+    list_filter: Sequence[Any] = [filters.PROJECT, filters.dates("created_at")]
+
+    def has_read_again_permission(
+        self, request: HttpRequest, obj: Model | str | None = None
+    ) -> bool:
+        return request.user.has_perm("billing.change_syncobject")
+
+    def wanted(self, row: Any) -> Wanted:
+        """Which Stripe object holds this row's truth."""
+        return read_again.wanted(row, kind=self.kind, subject=row.pk)
+
+    @action(
+        description="Read again",
+        url_path="read-again",
+        icon="sync",
+        permissions=["read_again"],
+        dialog=READ_AGAIN,
+    )
+    def read_again(
+        self, request: HttpRequest, form: dialogs.Dialog, object_id: str
+    ) -> HttpResponse:
+        row = self.row(request, object_id)
+        return read_again.one(request, form, READ_AGAIN, self.wanted(row), to=columns.url(row))
+
+    @action(description="Read again", permissions=["read_again"])
+    def read_selected_again(self, request: HttpRequest, rows: QuerySet[Any]) -> HttpResponse | None:
+        reason = bulk.ask(
+            self,
+            request,
+            rows,
+            title="Read again",
+            description="Each of these is read from Stripe again, in the background.",
+            submit="Read again",
+        )
+        if isinstance(reason, HttpResponse):
+            return reason
+        wanted = [self.wanted(row) for row in rows]
+        read_again.many(request, wanted, reason, at=timezone.now())
+        return None
+
+    @display(description="Customer", ordering="customer__user_id")
+    def customer_link(self, row: Any) -> object:
+        return columns.link(row.customer)
+
+    @display(description="Project", ordering="project__name")
+    def project_link(self, row: Mirror) -> object:
+        return columns.link(row.project)
+
+    @display(description="Status", ordering="status")
+    def status_badge(self, row: Any) -> object:
+        return columns.badge(row.status)
+
+    @display(description="Stripe id")
+    def stripe_code(self, row: Mirror) -> object:
+        return columns.code(row.stripe_id)
+
+    @display(description="Metadata")
+    def metadata_document(self, row: Any) -> object:
+        return columns.document(row.metadata)

@@ -1,0 +1,101 @@
+"""Stripe's word becomes our rows, what follows from them, and what the world is told.
+
+Everything here runs inside the transaction of ``sync.store``: mirror rows, facts, the customer's
+version, outbox events and marks commit together with ``applied``, or not at all. Applying the
+same snapshot twice changes and emits nothing.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from billing.models import StripeAccount
+from billing.stripe.snapshots import Snapshot
+from billing.sync import erased, kinds
+from billing.sync.mapper import DependencyMissing, Mapper
+from billing.sync.plan import Differences, Plan
+from billing.sync.selectors import owners
+from billing.sync.selectors.owners import Owner
+
+__all__ = ["Comparison", "DependencyMissing", "apply", "compare", "customer_of"]
+
+
+def apply(
+    *,
+    account: StripeAccount,
+    kind: str,
+    stripe_id: str,
+    snapshot: Snapshot | None,
+    at: datetime,
+) -> Owner | None:
+    """Make our rows say what Stripe says; None when the object belongs to nobody here.
+
+    No snapshot, or a deleted one, means that the object is gone. Raises DependencyMissing.
+    """
+    mapper = kinds.of(kind).mapper
+    owner = _owner(mapper, account, stripe_id, snapshot)
+    if owner is None:
+        return None
+    customer = owner.lock()
+    planned = _plan(mapper, account, owner, stripe_id, snapshot, at)
+    if planned.needs is not None:
+        raise DependencyMissing(*planned.needs)
+    mapper.carry_out(planned, customer, at)
+    return owner
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One object at Stripe beside our row of it."""
+
+    owner: Owner
+    our_id: str | None
+    """None when we have no row yet."""
+    differences: Differences
+
+
+def compare(
+    *,
+    account: StripeAccount,
+    kind: str,
+    stripe_id: str,
+    snapshot: Snapshot | None,
+    at: datetime,
+) -> Comparison | None:
+    """What :func:`apply` would change; None for an object of nobody here. Writes nothing."""
+    mapper = kinds.of(kind).mapper
+    owner = _owner(mapper, account, stripe_id, snapshot)
+    if owner is None:
+        return None
+    planned = _plan(mapper, account, owner, stripe_id, snapshot, at)
+    return Comparison(owner, None if planned.is_new else planned.row.pk, planned.differences())
+
+
+def customer_of(snapshot: Snapshot | None) -> str:
+    """The Stripe customer that the object names, if any."""
+    return getattr(snapshot, "customer_stripe_id", None) or ""
+
+
+def _owner(
+    mapper: Mapper[Any, Any], account: StripeAccount, stripe_id: str, snapshot: Snapshot | None
+) -> Owner | None:
+    if snapshot is not None and not snapshot.deleted:
+        found: Owner | None = mapper.owner(account, snapshot)
+        return found
+    row = owners.row_of(mapper.model, account=account, stripe_id=stripe_id)
+    return Owner(row.project_id, mapper.customer_id(row)) if row is not None else None
+
+
+def _plan(
+    mapper: Mapper[Any, Any],
+    account: StripeAccount,
+    owner: Owner,
+    stripe_id: str,
+    snapshot: Snapshot | None,
+    at: datetime,
+) -> Plan[Any]:
+    if snapshot is not None and not snapshot.deleted:
+        return erased.without_person(mapper.plan(account, owner, snapshot), owner)
+    row = owners.row_of(mapper.model, account=account, stripe_id=stripe_id)
+    assert row is not None
+    return Plan(row=row, values=mapper.gone(row, at))

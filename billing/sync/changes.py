@@ -1,0 +1,56 @@
+"""Tell what changed: one version for the change, one outbox event for each thing that happened."""
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Any
+
+from billing.sync.plan import Differences, Plan, RowT
+from events.catalog import EventType
+from events.services import outbox
+from projects.models import Customer
+from projects.selectors import customers
+
+NOT_NEWS = frozenset({"updated_at", "synced_at"})
+
+
+def write_and_tell(
+    planned: Plan[RowT],
+    *,
+    customer: Customer,
+    render: Callable[[RowT], dict[str, Any]],
+    happened: Callable[[Plan[RowT], Differences], Iterable[EventType]],
+    at: datetime,
+) -> Differences:
+    """Write the plan of a locked customer's row; what differed, empty when nothing did.
+
+    ``happened`` sees the plan before it is written.
+    """
+    differences = planned.differences()
+    if not differences:
+        return differences
+    before = {} if planned.is_new else render(planned.row)
+    types = list(happened(planned, differences))
+    planned.write(at=at)
+    version = customers.bump(customer)
+    after = render(planned.row)
+    for type_ in types:
+        outbox.record(
+            project_id=customer.project_id,
+            type=type_,
+            subject=planned.row.pk,
+            customer_id=customer.pk,
+            version=version,
+            data=after,
+            previous=_changed(before, after),
+            at=at,
+        )
+    return differences
+
+
+def _changed(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
+    """The old values of what is different now."""
+    return {
+        name: before[name]
+        for name in before.keys() & after.keys()
+        if name not in NOT_NEWS and before[name] != after[name]
+    }

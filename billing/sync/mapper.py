@@ -1,0 +1,45 @@
+"""What every kind has to say about itself so that one function can apply them all."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from operator import attrgetter
+from typing import Generic, TypeVar
+
+from billing.models import StripeAccount
+from billing.models.mirror import Mirror
+from billing.stripe.snapshots import Snapshot
+from billing.sync.plan import Plan, Values
+from billing.sync.selectors.owners import Owner
+from projects.models import Customer
+
+SnapshotT = TypeVar("SnapshotT", bound=Snapshot)
+RowT = TypeVar("RowT", bound=Mirror)
+
+
+class DependencyMissing(Exception):
+    """This object cannot be stored before another one is: that one is to be read first."""
+
+    def __init__(self, kind: str, stripe_id: str) -> None:
+        super().__init__(f"Waits for {kind} {stripe_id}, which is not mirrored yet.")
+        self.kind = kind
+        self.stripe_id = stripe_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mapper(Generic[SnapshotT, RowT]):
+    """The parts of applying that differ from kind to kind.
+
+    ``plan`` reads and never writes. ``carry_out`` writes the plan and what follows from it; it
+    runs in the transaction of the caller, who holds the customer's lock if there is a customer.
+    """
+
+    model: type[RowT]
+    owner: Callable[[StripeAccount, SnapshotT], Owner | None]
+    """Whose object it is; None for one that is foreign to us."""
+    plan: Callable[[StripeAccount, Owner, SnapshotT], Plan[RowT]]
+    gone: Callable[[RowT, datetime], Values]
+    """What our row has to say once Stripe does not know the object any more."""
+    carry_out: Callable[[Plan[RowT], Customer | None, datetime], None]
+    customer_id: Callable[[RowT], str | None] = attrgetter("customer_id")
+    """The customer whose state the row is part of."""

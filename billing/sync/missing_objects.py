@@ -1,0 +1,209 @@
+"""What a 404 of Stripe says about an object that we mirror.
+
+Stripe keeps most objects for ever: a 404 for one of them means a wrong key, mode or account, never
+"gone". Products, prices, coupons and draft invoices can be deleted, but seldom many at once.
+Whatever is not plainly a deletion is parked and a person decides.
+"""
+
+from datetime import datetime, timedelta
+
+import structlog
+from django.db import transaction
+
+from billing.models import MissingObject, StripeAccount, StripeIntent
+from billing.models.mirror import Mirror
+from billing.models.missing_object import MissingReason, MissingState
+from billing.models.stripe_intent import IntentState
+from billing.sync import kinds
+from billing.sync import sync_queue as leases
+from billing.sync.kinds import Mirrored
+from billing.sync.plan import Plan
+from billing.sync.selectors import missing_objects, owners
+from common.errors import Conflict
+from common.queue import enqueue
+from events.services import audit
+
+log = structlog.get_logger(__name__)
+
+RUN = timedelta(days=1)
+"""Disappearances of this time count together."""
+MAX_GONE = 5
+"""Objects of one account that may disappear in a run before a person is asked."""
+SHARE = 100
+"""One object in so many may disappear in a run; a single one always may."""
+
+
+class StripeObjectVanished(Conflict):
+    """Stripe answers 404 for an object that it should have. Our row is left as it is."""
+
+    code, title = "stripe-object-vanished", "Stripe does not know an object that it should have."
+
+
+class TooManyMissing(Conflict):
+    """Nothing more of the account is compared until a person has decided about them."""
+
+    code, title = "too-many-missing", "Too many objects are missing at Stripe."
+
+
+class AlreadyDecided(Conflict):
+    code, title = "already-decided", "Somebody has decided about this object already."
+
+
+def may_be_gone(*, account: StripeAccount, kind: str, stripe_id: str, at: datetime) -> bool:
+    """Whether our row of an object that Stripe answered 404 for is to be taken as gone.
+
+    False when an operator decided to keep the row as it is. Raises StripeObjectVanished while a
+    person has to decide.
+    """
+    mirrored = kinds.of(kind)
+    row = owners.row_of(mirrored.mapper.model, account=account, stripe_id=stripe_id)
+    if row is None or not _changes_anything(mirrored, row, at):
+        return True
+    if _was_deleted_by_us(account, kind, stripe_id):
+        return True
+    with transaction.atomic():
+        missing_objects.lock(account.pk)
+        state = _judge(account, mirrored, row, at)
+    if state == MissingState.WAITING:
+        raise StripeObjectVanished("Nothing was changed here. An operator has to look at it.")
+    return state == MissingState.GONE
+
+
+def accept(*, row: MissingObject, actor: str, reason: str, at: datetime) -> None:
+    """The object really is gone: it is read once more, and a 404 ends our row of it."""
+    _decide(row, MissingState.GONE, "missing_object.accept", actor, reason, at)
+
+
+def dismiss(*, row: MissingObject, actor: str, reason: str, at: datetime) -> None:
+    """Leave our row as it is, whatever Stripe answers. It is read once more."""
+    _decide(row, MissingState.KEPT, "missing_object.dismiss", actor, reason, at)
+
+
+def stop(*, account: StripeAccount, kind: str, stripe_ids: list[str], at: datetime) -> None:
+    """Too many objects are missing at once: a person decides about each of them."""
+    mirrored = kinds.of(kind)
+    with transaction.atomic():
+        missing_objects.lock(account.pk)
+        for stripe_id in stripe_ids:
+            row = owners.row_of(mirrored.mapper.model, account=account, stripe_id=stripe_id)
+            known = missing_objects.find(account=account, kind=kind, stripe_id=stripe_id)
+            if row is not None and (known is None or known.state == MissingState.FOUND):
+                can_be_deleted = mirrored.can_be_deleted(row)
+                reason = MissingReason.TOO_MANY if can_be_deleted else MissingReason.NEVER_DELETED
+                _record(account, mirrored, row, reason, at)
+
+
+def asked_about(*, account: StripeAccount, kind: str, stripe_ids: list[str]) -> set[str]:
+    """Those of these objects that wait for a decision, or whose rows an operator keeps."""
+    rows = missing_objects.of_account(account).filter(
+        kind=kind,
+        stripe_id__in=stripe_ids,
+        state__in=[MissingState.WAITING, MissingState.KEPT],
+    )
+    return set(rows.values_list("stripe_id", flat=True))
+
+
+def note_found(*, account: StripeAccount, kind: str, stripe_ids: list[str]) -> int:
+    """These objects are there: nobody needs to decide any more; how many waited."""
+    rows = missing_objects.of_account(account).filter(
+        kind=kind, stripe_id__in=stripe_ids, state=MissingState.WAITING
+    )
+    return rows.update(state=MissingState.FOUND)
+
+
+def _decide(
+    row: MissingObject, state: MissingState, action: str, actor: str, reason: str, at: datetime
+) -> None:
+    with transaction.atomic():
+        missing_objects.lock(row.account_id)
+        waiting = MissingObject.objects.for_project(row.project_id).filter(
+            pk=row.pk, state=MissingState.WAITING
+        )
+        if not waiting.update(state=state, decided_at=at, decided_by=actor[:120]):
+            raise AlreadyDecided("Look at its state.")
+        audit.record(
+            actor=actor,
+            action=action,
+            subject=row.our_id,
+            project_id=row.project_id,
+            reason=reason,
+            after={"kind": row.kind, "stripe_id": row.stripe_id, "state": state.value},
+            at=at,
+        )
+        leases.mark(account_id=row.account_id, kind=row.kind, stripe_id=row.stripe_id, at_once=True)
+        enqueue("billing.sync")
+
+
+def _judge(account: StripeAccount, mirrored: Mirrored, row: Mirror, at: datetime) -> str:
+    """What was decided about the object, or is decided now by rule."""
+    assert row.stripe_id is not None
+    known = missing_objects.find(account=account, kind=mirrored.kind, stripe_id=row.stripe_id)
+    if known is not None and known.state != MissingState.FOUND:
+        return known.state
+    return _record(account, mirrored, row, _reason(account, mirrored, row, at), at)
+
+
+def _record(
+    account: StripeAccount, mirrored: Mirrored, row: Mirror, reason: MissingReason, at: datetime
+) -> str:
+    """Write down that the object is missing, and what that means; which is that."""
+    state = MissingState.GONE if reason == MissingReason.DELETED else MissingState.WAITING
+    MissingObject.objects.for_project(row.project_id).update_or_create(
+        account=account,
+        kind=mirrored.kind,
+        stripe_id=row.stripe_id,
+        defaults={
+            "our_id": row.pk,
+            "reason": reason,
+            "state": state,
+            "found_at": at,
+            "decided_at": None if state == MissingState.WAITING else at,
+            "decided_by": "",
+        },
+    )
+    if state == MissingState.WAITING:
+        log.error(
+            "stripe_object_vanished",
+            account=account.pk,
+            kind=mirrored.kind,
+            stripe_id=row.stripe_id,
+            reason=reason.value,
+        )
+    return state
+
+
+def _reason(account: StripeAccount, mirrored: Mirrored, row: Mirror, at: datetime) -> MissingReason:
+    if not mirrored.can_be_deleted(row):
+        return MissingReason.NEVER_DELETED
+    if missing_objects.is_stopped(account):
+        return MissingReason.TOO_MANY
+    gone = missing_objects.taken_as_gone(account, since=at - RUN)
+    return MissingReason.TOO_MANY if gone >= limit(account) else MissingReason.DELETED
+
+
+def allowed(mirrored: int) -> int:
+    """How many of so many mirrored objects may disappear in a run: 1 %, at least 1, at most 5."""
+    return min(max(1, mirrored // SHARE), MAX_GONE)
+
+
+def limit(account: StripeAccount) -> int:
+    """How many objects of this account may disappear in a run."""
+    models = [each.mapper.model for each in kinds.KINDS.values()]
+    return allowed(missing_objects.mirrored(account, models, at_most=MAX_GONE * SHARE))
+
+
+def _changes_anything(mirrored: Mirrored, row: Mirror, at: datetime) -> bool:
+    return bool(Plan(row=row, values=mirrored.mapper.gone(row, at)).differences())
+
+
+def _was_deleted_by_us(account: StripeAccount, kind: str, stripe_id: str) -> bool:
+    return (
+        StripeIntent.objects.across_projects()
+        .filter(
+            account=account,
+            target=stripe_id,
+            operation=f"{kind}.delete",
+            state=IntentState.DONE,
+        )
+        .exists()
+    )

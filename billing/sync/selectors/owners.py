@@ -1,0 +1,71 @@
+"""Whose Stripe object this is: our rows decide, metadata alone never does (docs/rules.md, R16)."""
+
+from dataclasses import dataclass
+from typing import TypeVar
+
+from django.db.models import QuerySet
+
+from billing.models import StripeAccount, StripeCustomer
+from billing.models.mirror import Mirror
+from billing.sync.selectors import page_rows
+from common.ids import is_id, prefix_of
+from projects.models import Customer
+from projects.selectors import customers
+
+MirrorT = TypeVar("MirrorT", bound=Mirror)
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """The project that an object belongs to, and its customer if the object has one."""
+
+    project_id: str
+    customer_id: str | None = None
+
+    def lock(self) -> Customer | None:
+        """The customer's row, locked: taken before anything of theirs is read or written."""
+        if self.customer_id is None:
+            return None
+        return customers.lock(project_id=self.project_id, customer_id=self.customer_id)
+
+
+def by_customer(*, account: StripeAccount, stripe_id: str | None) -> Owner | None:
+    """The owner of whatever hangs off this Stripe customer; None when we do not know it."""
+    if not stripe_id:
+        return None
+    row = row_of(StripeCustomer, account=account, stripe_id=stripe_id)
+    return Owner(row.project_id, row.customer_id) if row is not None else None
+
+
+def row_of(model: type[MirrorT], *, account: StripeAccount, stripe_id: str) -> MirrorT | None:
+    """Our row of this Stripe object."""
+    held = page_rows.find(model, account=account, stripe_id=stripe_id)
+    if held is not None:
+        return held[0] if held else None
+    rows: QuerySet[MirrorT] = model.objects.across_projects()  # type: ignore[assignment]  # stubs
+    return rows.filter(account=account, stripe_id=stripe_id).order_by("id").first()
+
+
+def project_row(
+    model: type[MirrorT], *, account: StripeAccount, project_id: str, stripe_id: str
+) -> MirrorT | None:
+    """The project's row of this Stripe object."""
+    held = page_rows.find(model, account=account, stripe_id=stripe_id)
+    if held is not None:
+        return next((row for row in held if row.project_id == project_id), None)
+    rows: QuerySet[MirrorT] = model.objects.for_project(project_id)  # type: ignore[assignment]  # stubs
+    return rows.filter(account=account, stripe_id=stripe_id).order_by("id").first()
+
+
+def claimed_row(
+    model: type[MirrorT], *, account: StripeAccount, stripe_id: str, our_id: str | None
+) -> MirrorT | None:
+    """Our row of this object, or the row that its metadata names if that one still waits for it.
+
+    The proof is our row: it was made in this account to ask for an object and has none yet.
+    """
+    row = row_of(model, account=account, stripe_id=stripe_id)
+    if row is not None or not is_id(our_id, prefix_of(model)):
+        return row
+    rows: QuerySet[MirrorT] = model.objects.across_projects()  # type: ignore[assignment]  # stubs
+    return rows.filter(account=account, stripe_id__isnull=True, pk=our_id).first()

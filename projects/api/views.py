@@ -1,0 +1,84 @@
+"""The base of every tenant-facing view: the project comes from the key, never from the input."""
+
+from itertools import islice
+from typing import Any, ClassVar
+
+from django.http import HttpRequest
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer, ValidationError
+from rest_framework.viewsets import GenericViewSet
+
+from common.api.problems import MAX_ERRORS
+from projects.models import Project
+
+
+class ProjectViewSet(GenericViewSet[Any]):
+    """One resource of one project. ``scopes`` maps each action to the scope it needs.
+
+    ``project_only`` names the actions that no app's key may do, whatever its scopes.
+
+    ``query`` maps an action to the serializer of its query parameters; an action without one
+    accepts only the paging parameters, and every unknown or repeated parameter is refused.
+
+    ``transactional`` promises that every action only writes to the database. Then an answer that
+    is kept for its ``Idempotency-Key`` commits in one transaction with what it tells of; an action
+    that speaks to Stripe must not be held in a transaction, so the promise is never made lightly.
+    """
+
+    scopes: ClassVar[dict[str, str]] = {}
+    project_only: ClassVar[frozenset[str]] = frozenset()
+    query: ClassVar[dict[str, type[BaseSerializer[Any]]]] = {}
+    paging_parameters: ClassVar[frozenset[str]] = frozenset({"limit", "cursor"})
+    transactional: ClassVar[bool] = False
+
+    @property
+    def calling_project(self) -> Project:
+        """The project whose key made this call."""
+        project: Project = self.request.auth.project  # type: ignore[union-attr]
+        return project
+
+    @property
+    def actor(self) -> str:
+        """Who makes this call, as the audit trail names them."""
+        actor: str = self.request.auth.actor  # type: ignore[union-attr]
+        return actor
+
+    def parse_body(self, serializer: type[BaseSerializer[Any]]) -> dict[str, Any]:
+        """The validated body; raises a 422 that names each wrong field."""
+        return self._validated(serializer, self.request.data)
+
+    def parse_query(self) -> dict[str, Any]:
+        """The validated query parameters of this action; unknown ones are a 422."""
+        serializer = self.query.get(self.action or "")
+        given = self._given()
+        if serializer is not None:
+            return self._validated(serializer, given)
+        if given:
+            names = islice(given, MAX_ERRORS)
+            raise ValidationError({name[:100]: ["This parameter is not known."] for name in names})
+        return {}
+
+    def _given(self) -> dict[str, str]:
+        parameters = self.request.query_params
+        repeated = [name for name, values in parameters.lists() if len(values) > 1]
+        if repeated:
+            raise ValidationError(
+                {name[:100]: ["This parameter is repeated."] for name in repeated[:MAX_ERRORS]}
+            )
+        paging = self.paging_parameters if self.action == "list" else frozenset()
+        return {name: parameters[name] for name in parameters if name not in paging}
+
+    def _validated(self, serializer: type[BaseSerializer[Any]], data: Any) -> dict[str, Any]:
+        parsed = serializer(data=data, context=self.get_serializer_context())
+        parsed.is_valid(raise_exception=True)
+        validated: dict[str, Any] = parsed.validated_data
+        return validated
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        self.query_values = self.parse_query()
+
+    def options(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Response:
+        """The allowed methods, in the ``Allow`` header."""
+        return Response(status=204)

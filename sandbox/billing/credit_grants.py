@@ -1,0 +1,113 @@
+"""Billing credits: grants to a customer, taken off metered lines as an invoice becomes final.
+
+After discounts and before taxes, the grant of the smallest ``priority`` first.
+"""
+
+from __future__ import annotations
+
+from sandbox.objects import Object
+from sandbox.transaction import Transaction
+
+KIND = "billing.credit_grant"
+ENTRY = "billing.credit_balance_transaction"
+
+
+def apply(tx: Transaction, invoice: Object, lines: list[tuple[Object, int]]) -> None:
+    """Spend the customer's grants on these lines, given with what is left to pay of each."""
+    for line, due in lines:
+        left = due
+        price = ((line["pricing"] or {}).get("price_details") or {}).get("price")
+        for grant in _usable(tx, invoice, price):
+            amount = min(left, balance(tx, grant))
+            if amount > 0:
+                left -= amount
+                _take_off(tx, invoice, line, grant, amount)
+
+
+def balance(tx: Transaction, grant: Object) -> int:
+    """What is left of a grant."""
+    entries = tx.all(ENTRY, lambda each: each["credit_grant"] == grant["id"])
+    return sum(_signed(each) for each in entries)
+
+
+def granted(tx: Transaction, grant: Object) -> None:
+    """Write down what the grant began with."""
+    _record(tx, grant, grant["amount"]["monetary"]["value"], credit={"type": "credits_granted"})
+
+
+def reinstate(tx: Transaction, invoice: Object) -> None:
+    """The invoice was voided: what it took off is there again."""
+    for entry in tx.all(ENTRY, lambda each: _is_for(each, invoice)):
+        grant = tx.param_object(KIND, entry["credit_grant"], param="credit_grant")
+        applied = entry["debit"]["credits_applied"]
+        back: Object = {"type": "credits_application_invoice_voided"}
+        back["credits_application_invoice_voided"] = dict(applied)
+        _record(tx, grant, -_signed(entry), credit=back)
+
+
+def _usable(tx: Transaction, invoice: Object, price: str | None) -> list[Object]:
+    found = tx.all(
+        KIND,
+        lambda grant: (
+            grant["customer"] == invoice["customer"]
+            and grant["amount"]["monetary"]["currency"] == invoice["currency"]
+            and _covers(grant, price)
+        ),
+    )
+    return sorted(found, key=lambda grant: (grant["priority"], grant["created"]))
+
+
+def _covers(grant: Object, price: str | None) -> bool:
+    prices = grant["applicability_config"]["scope"].get("prices")
+    return not prices or price in [each["id"] for each in prices]
+
+
+def _take_off(tx: Transaction, invoice: Object, line: Object, grant: Object, amount: int) -> None:
+    applied = {"invoice": invoice["id"], "invoice_line_item": line["id"]}
+    entry = _record(
+        tx, grant, amount, debit={"type": "credits_applied", "credits_applied": applied}
+    )
+    credit = {
+        "amount": amount,
+        "credit_balance_transaction": entry["id"],
+        "type": "credit_balance_transaction",
+    }
+    line["pretax_credit_amounts"] = [*line["pretax_credit_amounts"], credit]
+    totals = invoice["total_pretax_credit_amounts"]
+    invoice["total_pretax_credit_amounts"] = [*totals, dict(credit)]
+
+
+def _record(
+    tx: Transaction,
+    grant: Object,
+    amount: int,
+    *,
+    credit: Object | None = None,
+    debit: Object | None = None,
+) -> Object:
+    currency = grant["amount"]["monetary"]["currency"]
+    money = {"monetary": {"currency": currency, "value": amount}, "type": "monetary"}
+    return tx.insert(
+        {
+            "id": tx.new_id("cbtxn"),
+            "object": ENTRY,
+            "created": tx.now,
+            "credit": None if credit is None else {"amount": money, **credit},
+            "credit_grant": grant["id"],
+            "debit": None if debit is None else {"amount": money, **debit},
+            "effective_at": tx.now,
+            "livemode": False,
+            "test_clock": grant["test_clock"],
+            "type": "debit" if credit is None else "credit",
+        }
+    )
+
+
+def _signed(entry: Object) -> int:
+    sign = 1 if entry["type"] == "credit" else -1
+    return sign * int(entry[entry["type"]]["amount"]["monetary"]["value"])
+
+
+def _is_for(entry: Object, invoice: Object) -> bool:
+    applied = (entry["debit"] or {}).get("credits_applied")
+    return bool(applied and applied["invoice"] == invoice["id"])

@@ -1,0 +1,99 @@
+"""How a subscription's invoices are collected, taxed and worded, as subscriptions, the phases of
+schedules and their default settings say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sandbox.errors import invalid
+from sandbox.objects import Object, Params, copy
+from sandbox.resources import tax_rates
+from sandbox.transaction import Transaction
+
+SENT = "send_invoice"
+WORDING = ("account_tax_ids", "custom_fields", "description", "footer")
+
+
+def blank_settings() -> Object:
+    """``invoice_settings`` of a subscription in which nothing is set."""
+    return {**dict.fromkeys(WORDING), "issuer": {"type": "self"}}
+
+
+def apply(tx: Transaction, subscription: Object, params: Params) -> None:
+    """What was sent of ``collection_method``, ``days_until_due``, ``default_tax_rates`` and
+    ``invoice_settings``. Raises 400 for what cannot be, as Stripe does."""
+    _collect(tx, subscription, params)
+    if "default_tax_rates" in params:
+        rates = params["default_tax_rates"]
+        subscription["default_tax_rates"] = tax_rates.resolve(tx, rates, param="default_tax_rates")
+    if "invoice_settings" in params:
+        subscription["invoice_settings"] |= read_settings(params["invoice_settings"])
+
+
+def read_settings(sent: Params, *, param: str = "invoice_settings") -> Object:
+    """The members that were sent; an empty text unsets. Raises 400 for another issuer."""
+    if sent.get("issuer", {}).get("type", "self") != "self":
+        raise invalid(
+            "The sandbox's invoices are issued by the account itself.",
+            param=f"{param}[issuer][type]",
+        )
+    if sent.get("account_tax_ids"):
+        raise invalid("The sandbox's accounts have no tax ids.", param=f"{param}[account_tax_ids]")
+    return {name: copy(sent[name]) or None for name in WORDING if name in sent}
+
+
+def due_date(subscription: Object | None, moment: int) -> int | None:
+    """When an invoice that is sent at the moment has to be paid."""
+    if subscription is None or subscription["collection_method"] != SENT:
+        return None
+    return moment + int(subscription["days_until_due"]) * 86400
+
+
+def on_invoice(subscription: Object | None, moment: int) -> Object:
+    """The fields of an invoice that its subscription decides."""
+    if subscription is None:
+        return {}
+    worded = subscription["invoice_settings"]
+    fields: dict[str, Any] = {
+        name: copy(worded[name]) for name in ("custom_fields", "description", "footer")
+        if worded[name]
+    }  # fmt: skip
+    return {
+        **fields,
+        "collection_method": subscription["collection_method"],
+        "default_tax_rates": copy(subscription["default_tax_rates"]),
+        "due_date": due_date(subscription, moment),
+    }
+
+
+def _collect(tx: Transaction, subscription: Object, params: Params) -> None:
+    if not {"collection_method", "days_until_due"} & params.keys():
+        return
+    method = params.get("collection_method", subscription["collection_method"])
+    days = params.get("days_until_due", subscription["days_until_due"])
+    if method != SENT:
+        if params.get("days_until_due") is not None:
+            raise invalid(
+                "You can only set `days_until_due` if the collection method is `send_invoice`.",
+                param="days_until_due",
+            )
+        days = None
+    else:
+        _check_sent(tx, subscription["customer"], days)
+    subscription |= {"collection_method": method, "days_until_due": days}
+
+
+def _check_sent(tx: Transaction, customer: str, days: int | None) -> None:
+    if days is None:
+        raise invalid(
+            "`days_until_due` must be specified when `collection_method` is `send_invoice`.",
+            param="days_until_due",
+        )
+    if days < 0:
+        raise invalid("`days_until_due` cannot be negative.", param="days_until_due")
+    if not tx.param_object("customer", customer, param="customer")["email"]:
+        raise invalid(
+            "Missing email. In order to create invoices that are sent to the customer, the "
+            "customer must have a valid email.",
+            param="customer",
+        )

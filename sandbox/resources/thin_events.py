@@ -1,0 +1,28 @@
+"""Thin events over the API, for 30 days."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from stripe.params.v2.core import EventRetrieveParams
+
+from sandbox.errors import StripeFailure
+from sandbox.objects import Object, Params
+from sandbox.resources.events import RETENTION
+from sandbox.routing import Routes
+from sandbox.thin_events import KIND
+from sandbox.transaction import Transaction
+
+routes = Routes()
+
+
+@routes.get("/v2/core/events/<id>", EventRetrieveParams)
+def retrieve(tx: Transaction, params: Params, id: str) -> Object:
+    event = tx.get(KIND, id)
+    if event is None or _is_gone(tx, event):
+        raise StripeFailure(f"No such event: '{id}'.", status=404, code="not_found")
+    return event
+
+
+def _is_gone(tx: Transaction, event: Object) -> bool:
+    return datetime.fromisoformat(event["created"]).timestamp() < tx.now - RETENTION

@@ -1,0 +1,83 @@
+"""Inside a room: doors import what does the work, and what does the work knows no door."""
+
+import ast
+from collections.abc import Iterator
+
+from tests.architecture.sources import APPS, APPS_WITH_ROOMS, ROOT, Source, sources
+
+DOORS = ("admin", "api", "urls", "tasks", "management", "views")
+"""How people and programs come in; above everything else of their room."""
+WITHOUT_DOORS = ("services", "mapping", "selectors", "models", "representation", "stripe")
+HTTP_AND_QUEUE = ("rest_framework", "celery")
+
+
+def test_what_does_the_work_knows_neither_http_nor_the_task_queue() -> None:
+    found = [
+        f"{source.path}: {name}"
+        for source in sources()
+        if source.path.parts[0] not in ("config", "common") and source.on_shelf(*WITHOUT_DOORS)
+        for name in _imported(source)
+        if name.split(".")[0] in HTTP_AND_QUEUE
+    ]
+    assert found == []
+
+
+def test_no_door_is_imported_by_what_does_the_work() -> None:
+    found = [
+        f"{source.path}: {name}"
+        for source in sources()
+        if source.path.parts[0] in APPS_WITH_ROOMS and source.on_shelf(*WITHOUT_DOORS)
+        for name in _imported(source)
+        if name.split(".")[0] in APPS and _shelf_of(name) in DOORS
+    ]
+    assert found == []
+
+
+def test_selectors_import_no_service_that_writes() -> None:
+    """A selector may use the pure functions of its room, which know no table."""
+    found = [
+        f"{source.path}: {name}"
+        for source in sources()
+        if source.path.parts[0] in APPS_WITH_ROOMS and source.on_shelf("selectors")
+        for name in _imported(source)
+        if name.split(".")[0] in APPS and _shelf_of(name) == "services" and _touches_tables(name)
+    ]
+    assert found == []
+
+
+def test_every_room_says_what_it_owns() -> None:
+    silent = [
+        str(source.path)
+        for source in sources()
+        if source.path.parts[0] in APPS_WITH_ROOMS
+        and len(source.path.parts) == 3
+        and source.path.name == "__init__.py"
+        and source.path.parts[1] not in ("management", "migrations")
+        and not ast.get_docstring(source.tree)
+    ]
+    assert silent == []
+
+
+def _imported(source: Source) -> Iterator[str]:
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+
+
+def _source_of(module: str) -> Source | None:
+    base = ROOT.joinpath(*module.split("."))
+    paths = {base.with_suffix(".py"), base / "__init__.py"}
+    return next((source for source in sources() if ROOT / source.path in paths), None)
+
+
+def _shelf_of(module: str) -> str:
+    source = _source_of(module)
+    return source.shelf if source else ""
+
+
+def _touches_tables(module: str) -> bool:
+    source = _source_of(module)
+    return source is not None and any(name.startswith("django.db") for name in _imported(source))

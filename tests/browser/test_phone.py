@@ -1,0 +1,102 @@
+"""The console on a phone: no page is wider than the screen, whatever its tables hold.
+
+A table may scroll within its own frame; the document never does, for then the menu and the buttons
+slide out of sight.
+"""
+
+import re
+
+import pytest
+from django.urls import resolve, reverse
+from playwright.sync_api import Page, expect
+from pytest_django.live_server_helper import LiveServer
+
+from config.operators import Role, ensure
+from tests.browser.test_console import PASSWORD, PHONE
+from tests.console.pages import PAGES
+from tests.console.world import World, build
+
+pytestmark = pytest.mark.browser
+
+OVERFLOW = """() => {
+    const width = document.documentElement.clientWidth;
+    if (document.documentElement.scrollWidth <= width) return [];
+    return [...document.body.querySelectorAll('*')]
+        .filter(each => each.getBoundingClientRect().right > width + 1)
+        .slice(0, 5)
+        .map(each => each.tagName + '.' + each.className + ' ' + each.innerText?.slice(0, 40));
+}"""
+"""What sticks out, where the document can be scrolled sideways."""
+SCROLLING = """frames => frames
+    .filter(each => each.scrollWidth > each.clientWidth)
+    .map(each => each.innerText.slice(0, 40))"""
+SHOWN = """all => all
+    .filter(each => each.checkVisibility())
+    .map(each => each.getAttribute('hx-get'))"""
+
+
+@pytest.fixture
+def world(transactional_db: None) -> World:
+    return build(size=2)
+
+
+@pytest.fixture
+def phone(page: Page, live_server: LiveServer, world: World) -> Page:
+    """The console on a phone, after sign-in as somebody who may do everything."""
+    ensure(username="ada", password=PASSWORD, role=Role.ADMINISTRATOR)
+    page.set_viewport_size(PHONE)
+    page.goto(f"{live_server.url}/admin/")
+    assert page.evaluate(OVERFLOW) == []  # the page of the sign-in
+    page.get_by_label("Username").fill("ada")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Log in").click()
+    expect(page).to_have_title(re.compile("Overview"))
+    return page
+
+
+def too_wide(phone: Page, address: str) -> list[str]:
+    answer = phone.goto(address)
+    assert answer is not None
+    assert answer.status == 200, address
+    return list(phone.evaluate(OVERFLOW))
+
+
+def test_no_page_is_wider_than_the_screen(
+    phone: Page, live_server: LiveServer, world: World
+) -> None:
+    addresses = [reverse("admin:index"), reverse("admin:auth_user_changelist")]
+    for page in PAGES:
+        addresses += [page.listing, page.of(page.row_of(world))]
+    found = {address: too_wide(phone, live_server.url + address) for address in addresses}
+    assert {address: wide for address, wide in found.items() if wide} == {}
+
+
+def test_nothing_on_the_home_page_scrolls_sideways(phone: Page) -> None:
+    assert phone.eval_on_selector_all(".tg-scroll", SCROLLING) == []
+
+
+def test_no_dialog_is_wider_than_the_screen(
+    phone: Page, live_server: LiveServer, world: World
+) -> None:
+    """Each kind of dialog, from the first page that has a button for it."""
+    seen: set[str | None] = set()
+    for page in PAGES:
+        for address in (page.listing, page.of(page.row_of(world))):
+            phone.goto(live_server.url + address)
+            for way in phone.eval_on_selector_all("[hx-get]", SHOWN):
+                kind = resolve(way).view_name
+                if kind not in seen:
+                    seen.add(kind)
+                    open_and_measure(phone, way)
+                    phone.goto(live_server.url + address)
+    assert len(seen) >= 6, seen
+
+
+def open_and_measure(phone: Page, way: str) -> None:
+    phone.locator(f"[hx-get='{way}']").first.click()
+    dialog = phone.locator("#modal-content")
+    expect(dialog).to_be_visible()
+    box = dialog.bounding_box()
+    assert box is not None
+    assert (box["x"] >= 0, box["x"] + box["width"] <= PHONE["width"]) == (True, True), way
+    assert phone.evaluate(OVERFLOW) == [], way

@@ -1,0 +1,28 @@
+"""What `make test-fast` leaves out is there, and is left out."""
+
+import pytest
+
+from tests import everyday
+
+
+def test_each_place_that_is_left_out_exists() -> None:
+    assert [each for each in everyday.LEFT_OUT if not each.exists()] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "fixtures", "is_committing"),
+    [
+        ("chaos/test_histories.py", [], False),
+        ("sandbox/test_process.py", [], False),
+        ("billing/services/test_sync.py", ["db", "stripe"], False),
+        ("projects/test_keys.py", ["transactional_db"], True),
+        ("projects/test_keys.py", [], True),
+    ],
+)
+def test_what_takes_long_is_left_out(name: str, fixtures: list[str], is_committing: bool) -> None:
+    assert everyday.takes_long(everyday.ROOT / name, fixtures, is_committing)
+
+
+def test_what_takes_a_moment_is_chosen() -> None:
+    path = everyday.ROOT / "projects" / "test_keys.py"
+    assert not everyday.takes_long(path, ["db", "project"], is_committing=False)

@@ -1,0 +1,31 @@
+"""The API's document and the database's schema are what the files beside this one say."""
+
+import os
+from pathlib import Path
+
+import pytest
+from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.renderers import OpenApiYamlRenderer
+
+from tests.contract import sql_schema
+
+HERE = Path(__file__).parent
+WRITE = "TOLLGATE_WRITE_CONTRACT"
+
+
+def _hold(name: str, current: str) -> None:
+    path = HERE / name
+    if os.environ.get(WRITE):
+        path.write_text(current)
+    assert path.read_text() == current, f"If the change is meant: {WRITE}=1 pytest tests/contract"
+
+
+def test_the_api_is_as_it_is_written_down() -> None:
+    document = SchemaGenerator().get_schema(request=None, public=True)
+
+    _hold("openapi.yaml", OpenApiYamlRenderer().render(document, renderer_context={}).decode())
+
+
+@pytest.mark.django_db
+def test_the_database_is_as_it_is_written_down() -> None:
+    _hold("schema.sql.txt", sql_schema.document())

@@ -1,0 +1,98 @@
+"""``GET /v1/customers/search``: the query language, and an index that is a minute behind."""
+
+import pytest
+import stripe
+
+from tests.sandbox.conftest import NOW
+from tests.sandbox.refusals import error_of
+
+
+@pytest.fixture
+def people(shop):
+    create = shop.client.v1.customers.create
+    made = {
+        "ada": create(
+            {"name": "Ada Lovelace", "email": "ada@example.com", "metadata": {"plan": "big"}}
+        ),
+        "alan": create(
+            {"name": 'Alan "Al" Turing', "email": "alan@example.org", "metadata": {"it's": "odd"}}
+        ),
+        "nobody": create({"phone": "+15550100"}),
+    }
+    shop.later(seconds=60)
+    return {each.id: name for name, each in made.items()}
+
+
+def found(shop, people, query, **params):
+    answer = shop.client.v1.customers.search({"query": query, **params})
+    return {people[each.id] for each in answer.data}
+
+
+@pytest.mark.parametrize(
+    ("query", "names"),
+    [
+        ('email:"ada@example.com"', {"ada"}),
+        ('email:"ADA@example.com"', {"ada"}),
+        ("email:'ada@example.com'", {"ada"}),
+        ('email~"example"', {"ada", "alan"}),
+        ('name~"lovel"', {"ada"}),
+        ('name:"Ada"', set()),
+        ('name:"Alan \\"Al\\" Turing"', {"alan"}),
+        ('-email~"example"', {"nobody"}),
+        ("email:null", {"nobody"}),
+        ('metadata["plan"]:"big"', {"ada"}),
+        ("metadata['plan']:'big'", {"ada"}),
+        ('metadata["it\'s"]:"odd"', {"alan"}),
+        ('metadata["plan"]:null', {"alan", "nobody"}),
+        ('email~"example" AND name~"alan"', {"alan"}),
+        ('email~"example" name~"alan"', {"alan"}),
+        ('name~"alan" OR phone:"+15550100"', {"alan", "nobody"}),
+        (f"created>={NOW}", {"ada", "alan", "nobody"}),
+        (f"created>{NOW}", set()),
+        (f'created<={NOW} AND -name~"ada"', {"alan", "nobody"}),
+    ],
+)
+def test_the_query_language(shop, people, query, names):
+    assert found(shop, people, query) == names
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "ada",
+        "email",
+        'email:"ada@example.com" AND',
+        'email:"a" AND name:"b" OR phone:"c"',
+        '(email:"a")',
+        'address:"x"',
+        'email~"ad"',
+        'metadata["plan"]~"big"',
+        'metadata[plan]:"big"',
+        "email:ada@example.com",
+        'created:"yesterday"',
+        " OR ".join(f'name:"{n}"' for n in range(11)),
+    ],
+)
+def test_what_cannot_be_asked(shop, query):
+    with pytest.raises(stripe.InvalidRequestError) as raised:
+        shop.client.v1.customers.search({"query": query})
+    assert error_of(raised).param == "query"
+
+
+def test_a_new_customer_is_found_a_minute_later(shop):
+    made = shop.client.v1.customers.create({"email": "new@example.com"})
+    search = {"query": 'email:"new@example.com"'}
+    assert shop.client.v1.customers.search(search).data == []
+    assert [each.id for each in shop.client.v1.customers.list({})] == [made.id]
+    shop.later(seconds=60)
+    assert [each.id for each in shop.client.v1.customers.search(search)] == [made.id]
+
+
+def test_pages(shop, people):
+    query = {"query": f"created>={NOW}", "limit": 2}
+    first = shop.client.v1.customers.search(query)
+    assert (first.object, len(first.data), first.has_more) == ("search_result", 2, True)
+    rest = shop.client.v1.customers.search({**query, "page": first.next_page})
+    assert (len(rest.data), rest.has_more, rest.next_page) == (1, False, None)
+    every = {each.id for each in shop.client.v1.customers.search(query).auto_paging_iter()}
+    assert every == set(people)

@@ -1,0 +1,110 @@
+"""Which periodic tasks a story runs: those that have a row to look at, by one question for all.
+
+A task that finds nothing costs as much as its query takes to be built, and there are some twenty
+of them at every step of a story. What they could look at is told apart by conditions without a
+moment, so that a task whose time has not come yet is run as well. A task that is not listed here
+always runs.
+"""
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from django.db import connection
+from django.db.models import QuerySet
+
+from billing.models import (
+    Cart,
+    Coupon,
+    Payment,
+    Rollout,
+    StripeCustomer,
+    StripeIntent,
+    Subscription,
+)
+from billing.models.stripe_intent import OPEN
+from config.celery import app
+from config.schedule import SCHEDULE
+from entitlements.models import CreditGrant, Grant, Recheck, Reservation, Snapshot
+from projects.models import Customer
+from projects.selectors import customers
+from usage.models import Movement
+
+RARE = frozenset(
+    {
+        "billing.reconcile",
+        "config.heartbeat",
+        "projects.purge_idempotency_keys",
+        "webhooks.catch_up",
+    }
+)
+"""Periodic tasks that a story calls by itself, or that change nothing that it sees."""
+CHORES = [each["task"] for each in SCHEDULE.values() if each["task"] not in RARE]
+
+
+def looked_at() -> Mapping[str, QuerySet[Any]]:
+    """By task, the rows without which it does nothing."""
+    buyers = StripeCustomer.objects.across_projects()
+    erased = Customer.objects.across_projects().filter(deleted_at__isnull=False)
+    payments = Payment.objects.across_projects()
+    return {
+        "billing.close_carts": Cart.objects.across_projects(),
+        "billing.confine_coupons": Coupon.objects.across_projects(),
+        "billing.expire_payments": payments.filter(expires_at__isnull=False),
+        "billing.finish_intents": StripeIntent.objects.across_projects().filter(state__in=OPEN),
+        "billing.follow_default_methods": buyers.filter(subscriptions_follow_at__isnull=False),
+        "billing.roll_out": Rollout.objects.across_projects(),
+        "billing.tell_customers": customers.to_be_told(),
+        "billing.tell_trials": Subscription.objects.across_projects().filter(
+            trial_ends_at__isnull=False
+        ),
+        "entitlements.expire_credits": CreditGrant.objects.across_projects(),
+        "entitlements.expire_grants": Grant.objects.across_projects(),
+        "entitlements.expire_reservations": Reservation.objects.across_projects(),
+        "entitlements.hold_limits": Movement.objects.across_projects(),
+        "entitlements.recheck": Recheck.objects.across_projects(),
+        "entitlements.tell_due": Snapshot.objects.across_projects().filter(
+            changes_at__isnull=False
+        ),
+        "webhooks.forget_erased": erased,
+    }
+
+
+def idle() -> frozenset[str]:
+    """The tasks that have no row to look at now. One query."""
+    tasks, statement, parameters = _question()
+    with connection.cursor() as cursor:
+        cursor.execute(statement, parameters)
+        answers = cursor.fetchone()
+    return frozenset(task for task, is_found in zip(tasks, answers, strict=True) if not is_found)
+
+
+def run_due() -> None:
+    """Run each task that has something to look at, in the order of the schedule; what one of them
+    has left to a later one is seen."""
+    listed, resting = _question()[0], idle()
+    for task in CHORES:
+        if task in resting:
+            continue
+        run(task)
+        if task in listed:
+            resting = idle()
+
+
+def run(task: str) -> None:
+    """Run a task as a worker does."""
+    app.tasks[task].run()
+
+
+@cache
+def _question() -> tuple[tuple[str, ...], str, tuple[Any, ...]]:
+    """The tasks that are listed, and one statement that answers for all; compiled once."""
+    tasks: list[str] = []
+    parts: list[str] = []
+    parameters: list[Any] = []
+    for task, rows in looked_at().items():
+        part, given = rows.order_by().values("pk").query.sql_with_params()
+        tasks.append(task)
+        parts.append(f"EXISTS ({part})")
+        parameters += given
+    return tuple(tasks), f"SELECT {', '.join(parts)}", tuple(parameters)

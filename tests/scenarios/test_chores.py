@@ -1,0 +1,49 @@
+"""A story leaves out only what would do nothing."""
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from config.celery import app
+from tests.scenarios import chores
+from tests.scenarios.story import Story
+
+READS = ("SELECT", "SAVEPOINT", "RELEASE SAVEPOINT")
+
+
+def test_each_listed_task_exists() -> None:
+    assert set(chores.looked_at()) <= set(chores.CHORES)
+    app.loader.import_default_modules()
+    assert set(chores.CHORES) <= set(app.tasks)
+
+
+@pytest.mark.parametrize("task", sorted(chores.looked_at()))
+def test_a_task_looks_for_the_rows_of_its_entry(db: None, task: str) -> None:
+    """Without them it reads nothing else, so there is nothing else that it could act on."""
+    app.loader.import_default_modules()
+    table = chores.looked_at()[task].model._meta.db_table
+    with CaptureQueriesContext(connection) as asked:
+        chores.run(task)
+    selects = [each["sql"] for each in asked.captured_queries if "SELECT" in each["sql"]]
+    assert selects
+    assert all(f'"{table}"' in each for each in selects)
+
+
+def test_a_task_that_is_left_out_changes_nothing(story: Story) -> None:
+    price = story.sells("Pro", 1000, features={"sso": True, "seats": 3})
+    story.buys(price)
+    story.advance(days=40)
+    resting = chores.idle()
+    assert resting
+    before = list(story.stripe.world.store.items())
+    with CaptureQueriesContext(connection) as asked:
+        for task in sorted(resting):
+            chores.run(task)
+    assert all(each["sql"].startswith(READS) for each in asked.captured_queries)
+    assert [pair for pair in story.stripe.world.store.items() if pair not in before] == []
+
+
+def test_a_task_runs_while_its_time_has_not_come(story: Story) -> None:
+    assert "billing.tell_trials" in chores.idle()
+    story.buys(story.sells("Pro", 1000, features={"sso": True}), trial_period_days=30)
+    assert "billing.tell_trials" not in chores.idle()

@@ -1,0 +1,37 @@
+"""A reload (SIGHUP) replaces every process of the web server, and its callers notice nothing."""
+
+import signal
+from collections import Counter
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.server.proxy import proxy
+from tests.server.web_server import request, web_server
+
+pytestmark = [pytest.mark.nginx, pytest.mark.django_db(transaction=True)]
+
+
+def parent_of_the_server(port: int) -> psutil.Process:
+    """The process that takes signals, by the port in its command."""
+    (found,) = (
+        each
+        for each in psutil.Process().children()
+        if {"granian", str(port)} <= set(each.cmdline())
+    )
+    return found
+
+
+def test_what_may_be_sent_twice_is_answered_all_through_a_reload(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    statuses: Counter[int] = Counter()
+    with web_server(tmp_path / "web.log") as server, proxy(tmp_path, upstream=server) as port:
+        parent = parent_of_the_server(server)
+        old = {each.pid for each in parent.children()}
+        parent.send_signal(signal.SIGHUP)
+        while old & {each.pid for each in parent.children()}:
+            statuses[request(port, "GET", "/live").status] += 1
+        statuses.update(request(port, "GET", "/live").status for _ in range(50))
+    assert statuses.keys() == {200}
+    assert statuses[200] > 50

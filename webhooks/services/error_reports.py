@@ -1,0 +1,129 @@
+"""Reports of lost use that came without their content: fetched from Stripe and written down.
+
+A thin event says that there is a report, and of which meter; which events Stripe does not count
+stands in the event at Stripe. The row of the thin event is its place in the queue
+(``report_due_at``). An account that does not answer backs off and holds no other up, a report that
+cannot be read is given up after some tries; a replay fetches it again.
+"""
+
+from datetime import datetime, timedelta
+
+import orjson
+import structlog
+from django.db.models import F, QuerySet, Value, Window
+from django.db.models.functions import RowNumber
+
+from billing.operations import usage_refusals
+from billing.stripe import budget, thin_events
+from billing.stripe.budget import Lane
+from billing.stripe.client import client_for
+from billing.stripe.errors import StripeObjectMissing, malformed
+from billing.sync.request_back_off import RequestBackOff
+from billing.sync.selectors import back_offs
+from common.errors import DomainError
+from webhooks.envelope import LOST_USE, LostUse, open_envelope
+from webhooks.models import InboundEvent
+
+log = structlog.get_logger(__name__)
+
+REQUEST = back_offs.read_of("thin_event")
+RUN = 100
+"""Reports that one run takes at most."""
+PATIENCE_SECONDS = 2.0
+"""How long a run waits for leave to ask; the rest is for the next run."""
+LEASE = timedelta(minutes=2)
+"""For so long nobody else fetches a report that somebody has begun to fetch."""
+PAUSE = timedelta(minutes=5)
+"""Before the next try of a report that could not be read."""
+TRIES = 10
+
+
+def fetch_due(*, at: datetime, limit: int = RUN) -> int:
+    """Fetch the reports that are due; how many were tried. Accounts come by turns."""
+    back_off = RequestBackOff()
+    tried = 0
+    for event in _due(at)[:limit]:
+        account = event.endpoint.account
+        if back_off.is_waiting(account.pk, REQUEST) or not _take(event, at):
+            continue
+        if not budget.wait(account, Lane.BACKGROUND, patience=PATIENCE_SECONDS):
+            _wait(event, at)
+            continue
+        tried += 1
+        _fetch_one(event, back_off, at)
+    return tried
+
+
+def fetch_again(*, event: InboundEvent, at: datetime) -> None:
+    """Let the report of this event be fetched in the next run."""
+    event.report_due_at, event.report_attempts = at, 0
+    event.save(update_fields=["report_due_at", "report_attempts"])
+
+
+def _due(at: datetime) -> QuerySet[InboundEvent]:
+    rows = InboundEvent.objects.filter(report_due_at__lte=at).exclude(
+        back_offs.is_waiting(account="endpoint__account_id", request=Value(REQUEST))
+    )
+    turn = Window(RowNumber(), partition_by=F("endpoint__account_id"), order_by="report_due_at")
+    return rows.annotate(turn=turn).order_by("turn", "pk").select_related("endpoint__account")
+
+
+def _take(event: InboundEvent, at: datetime) -> bool:
+    """Whether nobody else has taken it in the meantime."""
+    rows = InboundEvent.objects.filter(pk=event.pk, report_due_at=event.report_due_at)
+    return rows.update(report_due_at=at + LEASE) == 1
+
+
+def _fetch_one(event: InboundEvent, back_off: RequestBackOff, at: datetime) -> None:
+    account = event.endpoint.account
+    try:
+        _write_down(event, at)
+    except StripeObjectMissing:
+        _end(event, "Stripe lost use, and does not know the report any more.")
+    except DomainError as error:
+        if back_off.stops_for(account.pk, REQUEST, error):
+            _wait(event, at)
+            return
+        _try_later(event, error, at)
+    back_off.answered(account.pk, REQUEST)
+
+
+def _write_down(event: InboundEvent, at: datetime) -> None:
+    """Refuse the records that the report names. Raises what Stripe's errors are sorted into."""
+    account = event.endpoint.account
+    content = thin_events.retrieve(client_for(account), event.event_id)
+    envelope = open_envelope(orjson.dumps(content), account=account)
+    if envelope.type != LOST_USE or envelope.report is None:
+        raise malformed(ValueError(f"Not the report that was asked for: {envelope.type}."))
+    _refuse(event, envelope.report, at)
+    _end(event, envelope.unusable)
+
+
+def _refuse(event: InboundEvent, report: LostUse, at: datetime) -> None:
+    refused = usage_refusals.report(
+        account=event.endpoint.account,
+        meter_stripe_id=report.meter_stripe_id,
+        lost=report.lost,
+        at=at,
+    )
+    log.warning("stripe_lost_use", event_id=event.event_id, errors=report.errors, records=refused)
+
+
+def _end(event: InboundEvent, shown: str) -> None:
+    _change(event, report_due_at=None, quarantined=shown)
+
+
+def _wait(event: InboundEvent, until: datetime) -> None:
+    _change(event, report_due_at=until)
+
+
+def _try_later(event: InboundEvent, error: DomainError, at: datetime) -> None:
+    attempts = event.report_attempts + 1
+    log.warning("error_report_failed", event_id=event.event_id, error=error.code, tries=attempts)
+    due = None if attempts >= TRIES else at + PAUSE
+    shown = f"Stripe lost use: its report could not be read ({error.code})."
+    _change(event, report_due_at=due, report_attempts=attempts, quarantined=shown)
+
+
+def _change(event: InboundEvent, **values: object) -> None:
+    InboundEvent.objects.filter(pk=event.pk).update(**values)
