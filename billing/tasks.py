@@ -7,12 +7,11 @@ from billing.accounts import key_permissions
 from billing.accounts import service as stripe_accounts
 from billing.catalog import coupon_coverage
 from billing.checkout import carts
-from billing.customers import stripe_copies as customer_copies
-from billing.operations import reconciliation
-from billing.operations import usage_reports as forwarding
+from billing.customers import stripe_copies
+from billing.operations import reconciliation, usage_reports
 from billing.outbound import intent_history, intents
-from billing.payments import expiry as payment_expiry
-from billing.rollouts import worker as rollout_work
+from billing.payments import expiry
+from billing.rollouts import worker as rollouts_worker
 from billing.subscriptions import default_methods, trials
 from billing.sync import service as sync
 from common import fair_queue
@@ -56,12 +55,12 @@ def purge_intents() -> None:
 
 @shared_task(name="billing.expire_payments")
 def expire_payments() -> None:
-    payment_expiry.expire_due(at=timezone.now())
+    expiry.expire_due(at=timezone.now())
 
 
 @shared_task(name="billing.forward_usage")
 def forward_usage() -> None:
-    forwarding.forward_due(at=timezone.now())
+    usage_reports.forward_due(at=timezone.now())
 
 
 @shared_task(name="billing.reconcile")
@@ -81,9 +80,9 @@ def tell_trials() -> None:
 
 @shared_task(name="billing.tell_customers")
 def tell_customers() -> None:
-    customer_copies.tell_due(at=timezone.now())
+    stripe_copies.tell_due(at=timezone.now())
 
 
 @shared_task(name="billing.roll_out")
 def roll_out() -> None:
-    rollout_work.run_due(at=timezone.now())
+    rollouts_worker.run_due(at=timezone.now())

@@ -7,16 +7,15 @@ who say something else are written, one after the other.
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from billing.access import credits as crediting
-from billing.access import purchase_facts as claims
-from billing.access import service as provisioning
+from billing.access import credits, purchase_facts
+from billing.access import service as access
 from billing.access.purchase_facts import Given
 from billing.access.selectors import holders
 from billing.models import Checkout, Product, Subscription
 from entitlements.models import CreditGrant, Fact
 from entitlements.models.fact import SourceType
 from entitlements.resolution import Source
-from entitlements.selectors import facts as stored
+from entitlements.selectors import facts as fact_selectors
 from entitlements.services import facts
 from entitlements.services.facts import Claim
 from projects.models import Customer
@@ -29,19 +28,19 @@ def follow(*, product: Product, customers: Mapping[str, Customer], at: datetime)
     many of them that changed a fact. The caller holds their locks."""
     subscriptions = list(holders.subscriptions(product, customer_ids=customers))
     pages = list(holders.purchases(product, customer_ids=customers))
-    given = claims.of_pages(pages)
+    given = purchase_facts.of_pages(pages)
     _follow_credits(product, subscriptions, pages, given, customers, at)
     for page in pages:
-        provisioning.note(given[page.pk], at=at)
+        access.note(given[page.pk], at=at)
     wanted: dict[str, Said] = {key: {} for key in customers}
-    from_subscriptions = claims.of_subscriptions(subscriptions)
+    from_subscriptions = purchase_facts.of_subscriptions(subscriptions)
     for row in subscriptions:
         source = Source(SourceType.SUBSCRIPTION, row.pk)
         wanted[row.customer_id][source] = from_subscriptions[row.pk]
-    from_pages = claims.of_checkouts(pages, given)
+    from_pages = purchase_facts.of_checkouts(pages, given)
     for page in pages:
         wanted[page.customer_id][Source(SourceType.CHECKOUT, page.pk)] = from_pages[page.pk]
-    now = stored.current_of_many(project=product.project_id, customer_ids=customers)
+    now = fact_selectors.current_of_many(project=product.project_id, customer_ids=customers)
     return sum(
         _replace(customers[key], said, now[key][0] if key in now else [], at)
         for key, said in wanted.items()
@@ -52,7 +51,7 @@ def _replace(customer: Customer, said: Said, now: Sequence[Fact], at: datetime) 
     """Whether a source of the customer has something else to say."""
     said_now: dict[Source, list[Fact]] = {source: [] for source in said}
     for row in now:
-        if (source := stored.source_of(row)) in said_now:
+        if (source := fact_selectors.source_of(row)) in said_now:
             said_now[source].append(row)
     differing = [
         source for source, wanted in said.items() if not facts.are_said(said_now[source], wanted)
@@ -83,11 +82,11 @@ def _follow_credits(
     concerned = set(ids) if product.credits_amount else having
     for row in subscriptions:
         if row.pk in concerned:
-            crediting.follow_subscription(
+            credits.follow_subscription(
                 subscription=row, customer=customers[row.customer_id], at=at
             )
     for page in pages:
         if page.pk in concerned:
-            crediting.follow_checkout(
+            credits.follow_checkout(
                 checkout=page, given=given[page.pk], customer=customers[page.customer_id], at=at
             )

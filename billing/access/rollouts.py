@@ -8,7 +8,7 @@ another one that looks at everybody again. Repeating a batch changes nothing.
 from collections.abc import Sequence
 from datetime import datetime
 
-from billing.access import apply_to_holders as following
+from billing.access import apply_to_holders
 from billing.access.selectors import holders
 from billing.models import Product, Rollout, RolloutMove
 from billing.models.rollout import MoveStatus
@@ -16,7 +16,7 @@ from common import batch_runs
 from common.batch_runs import Job
 from common.models import RunStatus
 from common.queue import enqueue
-from common.selectors import batch_runs as runs
+from common.selectors import batch_runs as batch_run_selectors
 from projects.selectors import customers
 
 TASK = "billing.roll_out"
@@ -58,7 +58,7 @@ def supersede(*, product: Product, at: datetime) -> None:
     Subscriptions that it names are still moved.
     """
     rows = Rollout.objects.for_project(product.project_id).filter(product=product)
-    for row in runs.lock_running(rows):
+    for row in batch_run_selectors.lock_running(rows):
         leave(row, at, without_moves=RunStatus.SUPERSEDED)
         row.save(update_fields=["status", "finished_at"])
 
@@ -66,7 +66,7 @@ def supersede(*, product: Product, at: datetime) -> None:
 def _follow(rollout: Rollout, ids: Sequence[str], at: datetime) -> int:
     """The customers follow what the product now entitles to; how many had something to follow."""
     locked = customers.lock_many(project_id=rollout.project_id, customer_ids=ids)
-    return following.follow(product=rollout.product, customers=locked, at=at)
+    return apply_to_holders.follow(product=rollout.product, customers=locked, at=at)
 
 
 def leave(rollout: Rollout, at: datetime, *, without_moves: RunStatus = RunStatus.DONE) -> None:

@@ -8,9 +8,7 @@ quantity does not multiply a limit. The caller holds the customer's lock.
 
 from datetime import datetime
 
-from billing.access import credits as crediting
-from billing.access import purchase_facts as claims
-from billing.access import renewals
+from billing.access import credits, purchase_facts, renewals
 from billing.models import (
     Checkout,
     CheckoutLine,
@@ -28,13 +26,13 @@ def follow_subscription(*, subscription: Subscription, customer: Customer, at: d
 
     The credits of its periods follow too, and a renewal that is paid is told.
     """
-    crediting.follow_subscription(subscription=subscription, customer=customer, at=at)
+    credits.follow_subscription(subscription=subscription, customer=customer, at=at)
     renewals.tell_if_paid(subscription=subscription, customer=customer, at=at)
     return facts.replace(
         customer=customer,
         source_type=SourceType.SUBSCRIPTION,
         source_id=subscription.pk,
-        claims=claims.of_subscription(subscription),
+        claims=purchase_facts.of_subscription(subscription),
         at=at,
     )
 
@@ -44,14 +42,14 @@ def follow_checkout(*, checkout: Checkout, customer: Customer, at: datetime) -> 
 
     Each line remembers when it was given and, while it is, taken back. Its credits follow too.
     """
-    given = claims.of_lines(checkout)
-    crediting.follow_checkout(checkout=checkout, given=given, customer=customer, at=at)
+    given = purchase_facts.of_lines(checkout)
+    credits.follow_checkout(checkout=checkout, given=given, customer=customer, at=at)
     note(given, at=at)
     return facts.replace(
         customer=customer,
         source_type=SourceType.CHECKOUT,
         source_id=checkout.pk,
-        claims=claims.of_checkout(checkout, given),
+        claims=purchase_facts.of_checkout(checkout, given),
         at=at,
     )
 
@@ -90,7 +88,7 @@ def subscriptions_of(invoice: Invoice) -> list[Subscription]:
     return list(rows.filter(**_whose(invoice), stripe_id=invoice.subscription_stripe_id))
 
 
-def note(given: claims.Given, *, at: datetime) -> None:
+def note(given: purchase_facts.Given, *, at: datetime) -> None:
     """Write down when each of these lines was given, or taken back."""
     for line, left in given:
         _note(line, is_given=left is not None, at=at)

@@ -15,7 +15,7 @@ from rest_framework.response import Response
 
 from billing import representation
 from billing.accounts import service as stripe_accounts
-from billing.accounts.selectors import stripe_accounts as stored
+from billing.accounts.selectors import stripe_accounts as stripe_account_selectors
 from billing.models import StripeAccount
 from common.api.serializers import StrictSerializer
 from common.errors import NotFound
@@ -117,7 +117,7 @@ class StripeAccountViewSet(ProjectViewSet):
     )
     def partial_update(self, request: Request, project_id: str) -> Response:
         """A key of another account is refused."""
-        account = stored.own(self._project(project_id))
+        account = stripe_account_selectors.own(self._project(project_id))
         if account is None:
             raise NotFound("The project has not connected an account of its own.")
         body, now = self.parse_body(StripeAccountChangeSerializer), timezone.now()
@@ -141,5 +141,7 @@ class StripeAccountViewSet(ProjectViewSet):
 
 def _render(account: StripeAccount) -> dict[str, Any]:
     return representation.stripe_account(
-        account, endpoint=stored.endpoint_of(account), public_url=settings.PUBLIC_URL
+        account,
+        endpoint=stripe_account_selectors.endpoint_of(account),
+        public_url=settings.PUBLIC_URL,
     )

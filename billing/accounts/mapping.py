@@ -9,8 +9,7 @@ from billing.models.sync_object import Kind
 from billing.stripe import customers as stripe_customers
 from billing.stripe.meters import LONGEST_PAST
 from billing.stripe.snapshots import CustomerSnapshot
-from billing.sync import kinds
-from billing.sync import sync_queue as leases
+from billing.sync import kinds, sync_queue
 from billing.sync.kinds import Mirrored
 from billing.sync.mapper import Mapper
 from billing.sync.plan import Plan, Values
@@ -18,7 +17,7 @@ from billing.sync.selectors import owners
 from billing.sync.selectors.owners import Owner
 from common.queue import enqueue
 from projects.models import Customer
-from projects.services import customers as people
+from projects.services import customers
 from usage.services import forwarding
 
 
@@ -89,11 +88,11 @@ def _fill_in(row: StripeCustomer, customer: Customer | None, at: datetime) -> No
     typed = {"email": row.email, "name": row.name}
     missing = {name: text for name, text in typed.items() if text and not getattr(customer, name)}
     if "email" in missing:
-        people.update(customer=customer, changes=missing, at=at)
+        customers.update(customer=customer, changes=missing, at=at)
 
 
 def _claim_foreign(account_id: str, stripe_id: str) -> None:
-    leases.mark_all(
+    sync_queue.mark_all(
         SyncObject.objects.filter(
             account_id=account_id, foreign_customer=stripe_id, foreign_at__isnull=False
         )
@@ -108,7 +107,7 @@ def _reread_subscriptions(row: StripeCustomer) -> None:
         .values_list("stripe_id", flat=True)
     )
     for stripe_id in filter(None, running):
-        leases.mark(account_id=row.account_id, kind=Kind.SUBSCRIPTION, stripe_id=stripe_id)
+        sync_queue.mark(account_id=row.account_id, kind=Kind.SUBSCRIPTION, stripe_id=stripe_id)
         enqueue("billing.sync")
 
 

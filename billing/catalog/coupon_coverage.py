@@ -15,7 +15,7 @@ from django.db import transaction
 
 from billing.catalog import discount_writes
 from billing.catalog.selectors import catalog
-from billing.catalog.selectors import coupons as stored
+from billing.catalog.selectors import coupons as coupon_selectors
 from billing.errors import DiscountRefused, ProductRequired
 from billing.models import Coupon, StripeAccount
 from billing.models.sync_object import Kind
@@ -72,7 +72,7 @@ def cover(*, coupon: Coupon, products: Collection[str], at: datetime) -> Coupon:
         coupon = _take_over(coupon, coming, at=at)
         sync.now(account=coupon.account, kind=Kind.COUPON, stripe_id=str(coupon.stripe_id), at=at)
         _retire(coupon, at=at)
-    return stored.original(project_id=coupon.project_id, coupon_id=coupon.pk)
+    return coupon_selectors.original(project_id=coupon.project_id, coupon_id=coupon.pk)
 
 
 def confine_due(*, at: datetime, limit: int = RUN) -> int:
@@ -81,7 +81,7 @@ def confine_due(*, at: datetime, limit: int = RUN) -> int:
     Those were made before coupons were limited. A project without a product is left for later: no
     page of a shared account takes typed codes. An error stays with its coupon.
     """
-    found = stored.unconfined(limit=limit)
+    found = coupon_selectors.unconfined(limit=limit)
     for coupon in found:
         try:
             if coupon.original is not None:
@@ -118,7 +118,7 @@ def _coming(coupon: Coupon, products: Collection[str], at: datetime) -> Coupon:
         sync.now(account=coupon.account, kind=Kind.COUPON, stripe_id=str(coupon.stripe_id), at=at)
     named = {*_every_product(coupon.project, coupon.account), *products}
     with transaction.atomic():
-        coupon = stored.lock(coupon)
+        coupon = coupon_selectors.lock(coupon)
         begun = coupon.others.filter(superseded_at__isnull=True).first()
         if begun is not None:
             return begun
@@ -156,8 +156,8 @@ def _params(coming: Coupon) -> Fields:
 def _take_over(coupon: Coupon, coming: Coupon, *, at: datetime) -> Coupon:
     """The tenant's row gets the new coupon, the other row keeps the earlier one; once."""
     with transaction.atomic():
-        coupon = stored.lock(coupon)
-        coming = stored.lock(coming)
+        coupon = coupon_selectors.lock(coupon)
+        coming = coupon_selectors.lock(coming)
         if coming.superseded_at is None:
             discount_writes.exchange(coupon, coming, names=MOVED)
             coupon.all_products = True
@@ -172,7 +172,7 @@ def _retire(coupon: Coupon, *, at: datetime) -> None:
 
     Whoever has the discount of one keeps it; codes follow to the new coupon when they are used.
     """
-    for earlier in stored.to_retire(coupon):
+    for earlier in coupon_selectors.to_retire(coupon):
         target = str(earlier.stripe_id)
         try:
             intents.change(

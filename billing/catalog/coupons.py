@@ -14,11 +14,10 @@ from billing.accounts import service as stripe_accounts
 from billing.catalog import coupon_coverage
 from billing.catalog.discount_writes import ask, record, refuse_past, seconds
 from billing.catalog.selectors import catalog
-from billing.catalog.selectors import coupons as stored
+from billing.catalog.selectors import coupons as coupon_selectors
 from billing.models import Coupon, PromotionCode
 from billing.models.sync_object import Kind
-from billing.outbound import intents
-from billing.outbound import request_dedup as making
+from billing.outbound import intents, request_dedup
 from billing.stripe import coupons
 from billing.sync import service as sync
 from common.errors import Invalid
@@ -64,16 +63,16 @@ def create(*, project: Project, terms: Terms, idempotency_key: str, at: datetime
     }
     told = {**values, "percent_off": str(terms.percent_off), "redeem_by": str(terms.redeem_by)}
     told["product_stripe_ids"] = wanted
-    key = making.request_key(idempotency_key, "coupon", told)
+    key = request_dedup.request_key(idempotency_key, "coupon", told)
     rows = Coupon.objects.for_project(project)
-    row = making.begun(rows, key=key, is_named=bool(idempotency_key), at=at) or rows.create(
+    row = request_dedup.begun(rows, key=key, is_named=bool(idempotency_key), at=at) or rows.create(
         account=account, request_key=key, redeem_by=terms.redeem_by, all_products=for_all, **values
     )
     values["product_stripe_ids"] = row.product_stripe_ids
     params = coupons.new(**values, redeem_by=seconds(row.redeem_by))
     intents.make(row, operation="coupon.create", params=params, at=at)
     sync.now(account=row.account, kind=Kind.COUPON, stripe_id=row.stripe_id or "", at=at)
-    return stored.get(project=project, coupon_id=row.pk)
+    return coupon_selectors.get(project=project, coupon_id=row.pk)
 
 
 def change(
@@ -92,7 +91,7 @@ def change(
         changes["metadata"] = {**dict.fromkeys(coupon.metadata, ""), **metadata}
     for each in _every(coupon):
         ask(each, operation="coupon.update", params=changes, at=at)
-    return stored.get(project=coupon.project, coupon_id=coupon.pk)
+    return coupon_selectors.get(project=coupon.project, coupon_id=coupon.pk)
 
 
 def delete(*, coupon: Coupon, actor: str, at: datetime) -> None:

@@ -14,7 +14,7 @@ from billing.models import Product, ProductFeature
 from common.errors import Invalid
 from entitlements.kinds import KINDS
 from entitlements.models import Feature
-from entitlements.selectors import features as stored
+from entitlements.selectors import features as feature_selectors
 from events.services import audit
 from projects.models import Project
 
@@ -32,7 +32,7 @@ def resolve(
 ) -> list[tuple[Feature, Any]]:
     """The features behind these codes. Raises Invalid for one that is unknown, named twice, or
     archived and not one of ``kept``; and ValueDoesNotFit for a value that is not of its kind."""
-    known = stored.find_many(project=project, codes=[each.feature for each in features])
+    known = feature_selectors.find_many(project=project, codes=[each.feature for each in features])
     if len({each.feature for each in features}) != len(features):
         raise Invalid("A feature may be named once.", field="features")
     for index, each in enumerate(features):

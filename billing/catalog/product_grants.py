@@ -10,7 +10,7 @@ from django.db import transaction
 from billing.catalog.selectors import catalog
 from entitlements.models import Feature, Grant
 from entitlements.models.fact import Effect
-from entitlements.selectors import features as stored
+from entitlements.selectors import features
 from entitlements.services import grants
 from projects.models import Project
 from projects.services import customers
@@ -59,6 +59,6 @@ def decide(
 
 def _features(project: Project, subject: Subject) -> Sequence[tuple[Feature, Any]]:
     if not subject.product_id:
-        return [(stored.get(project=project, code=subject.feature), subject.value)]
+        return [(features.get(project=project, code=subject.feature), subject.value)]
     product = catalog.product(project=project, product_id=subject.product_id)
     return [(each.feature, each.value) for each in product.features.all()]

@@ -18,12 +18,11 @@ from django.db import transaction
 from billing.accounts import stripe_customers
 from billing.catalog import coupon_coverage
 from billing.catalog.discount_writes import ask, exchange, record, refuse_past, seconds
-from billing.catalog.selectors import coupons as stored
+from billing.catalog.selectors import coupons
 from billing.errors import DiscountRefused, PromotionCodeExists
 from billing.models import Coupon, PromotionCode
 from billing.models.sync_object import Kind
-from billing.outbound import intents
-from billing.outbound import request_dedup as making
+from billing.outbound import intents, request_dedup
 from billing.stripe import promotion_codes
 from billing.sync import service as sync
 from projects.models import Customer, Project
@@ -67,7 +66,7 @@ def create(
         raise DiscountRefused("The coupon is no longer valid.")
     row = _begin(coupon, terms, idempotency_key, at)
     _make(row, coupon=coupon, at=at)
-    return stored.code(project=coupon.project, code_id=row.pk)
+    return coupons.code(project=coupon.project, code_id=row.pk)
 
 
 def set_active(*, code: PromotionCode, active: bool, actor: str, at: datetime) -> PromotionCode:
@@ -81,7 +80,7 @@ def set_active(*, code: PromotionCode, active: bool, actor: str, at: datetime) -
         for earlier in code.others.filter(active=True, stripe_id__isnull=False):
             ask(earlier, operation=UPDATE, params=changes, at=at)
     ask(code, operation=UPDATE, params=changes, at=at)
-    return stored.code(project=code.project, code_id=code.pk)
+    return coupons.code(project=code.project, code_id=code.pk)
 
 
 def follow(*, code: PromotionCode, products: Collection[str], at: datetime) -> PromotionCode:
@@ -94,7 +93,7 @@ def follow(*, code: PromotionCode, products: Collection[str], at: datetime) -> P
     coupon = coupon_coverage.cover(coupon=code.coupon, products=products, at=at)
     if not code.coupon_stripe_id:
         sync.now(account=code.account, kind=Kind.PROMOTION_CODE, stripe_id=_id(code), at=at)
-        code = stored.code(project=code.project, code_id=code.pk)
+        code = coupons.code(project=code.project, code_id=code.pk)
     if code.coupon_stripe_id == coupon.stripe_id or not code.active or coupon.deleted_at:
         return code
     if code.max_redemptions is not None:  # what is left is counted once nobody can use it
@@ -103,7 +102,7 @@ def follow(*, code: PromotionCode, products: Collection[str], at: datetime) -> P
     _make(coming, coupon=coupon, at=at)
     _take_over(code, coming, at=at)
     sync.now(account=code.account, kind=Kind.PROMOTION_CODE, stripe_id=_id(code), at=at)
-    return stored.code(project=code.project, code_id=code.pk)
+    return coupons.code(project=code.project, code_id=code.pk)
 
 
 def _begin(coupon: Coupon, terms: CodeTerms, idempotency_key: str, at: datetime) -> PromotionCode:
@@ -121,11 +120,11 @@ def _begin(coupon: Coupon, terms: CodeTerms, idempotency_key: str, at: datetime)
     }
     told = {**values, "code": terms.code, "expires_at": str(terms.expires_at)}
     told["user_id"] = terms.user_id
-    key = making.request_key(idempotency_key, "promotion_code", coupon.pk, told)
+    key = request_dedup.request_key(idempotency_key, "promotion_code", coupon.pk, told)
     rows = PromotionCode.objects.for_project(coupon.project_id)
     with transaction.atomic():
         projects.lock(project_id=coupon.project_id)
-        row = making.begun(rows, key=key, is_named=bool(idempotency_key), at=at)
+        row = request_dedup.begun(rows, key=key, is_named=bool(idempotency_key), at=at)
         if row is not None:
             return row
         _refuse_same(coupon.project, terms.code, buyer)
@@ -141,7 +140,7 @@ def _begin(coupon: Coupon, terms: CodeTerms, idempotency_key: str, at: datetime)
 
 
 def _refuse_same(project: Project, text: str, buyer: Customer | None, besides: str = "") -> None:
-    rows = stored.reads_the_same(project=project, text=text, buyer=buyer)
+    rows = coupons.reads_the_same(project=project, text=text, buyer=buyer)
     if text and rows.exclude(pk=besides).exists():
         raise PromotionCodeExists("Close that one first, or choose another text.")
 
@@ -169,7 +168,7 @@ def _make(row: PromotionCode, *, coupon: Coupon, at: datetime) -> None:
 def _coming(code: PromotionCode, coupon: Coupon) -> PromotionCode:
     """The row that asks for the next code at Stripe; that of an earlier try if there is one."""
     with transaction.atomic():
-        code = stored.lock(code)
+        code = coupons.lock(code)
         begun = code.others.filter(superseded_at__isnull=True).first()
         if begun is not None:
             return begun
@@ -196,8 +195,8 @@ def _coming(code: PromotionCode, coupon: Coupon) -> PromotionCode:
 def _take_over(code: PromotionCode, coming: PromotionCode, *, at: datetime) -> None:
     """The tenant's row gets the new code, the other row keeps the earlier one; once."""
     with transaction.atomic():
-        code = stored.lock(code)
-        coming = stored.lock(coming)
+        code = coupons.lock(code)
+        coming = coupons.lock(coming)
         if coming.superseded_at is None:
             exchange(code, coming, names=MOVED)
             coming.superseded_at = at

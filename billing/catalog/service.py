@@ -20,8 +20,7 @@ from billing.models import Price, Product
 from billing.models.price import PriceType
 from billing.models.product import DisputePolicy, RefundPolicy, RenewalPolicy
 from billing.models.sync_object import Kind
-from billing.outbound import intents
-from billing.outbound import request_dedup as making
+from billing.outbound import intents, request_dedup
 from billing.stripe import prices, products
 from billing.stripe.errors import StripeObjectMissing, StripeRefused
 from billing.sync import service as sync
@@ -63,10 +62,12 @@ def create_product(
         **credits.columns,
     }
     content = [name, description, said, metadata, ours]
-    key = making.request_key(idempotency_key, "product", *content)
+    key = request_dedup.request_key(idempotency_key, "product", *content)
     with transaction.atomic():
         rows = Product.objects.for_project(project)
-        row = making.begun(rows, key=key, is_named=bool(idempotency_key), at=at) or rows.create(
+        row = request_dedup.begun(
+            rows, key=key, is_named=bool(idempotency_key), at=at
+        ) or rows.create(
             account=account,
             name=name,
             description=description,
@@ -165,9 +166,9 @@ def create_price(
         "metadata": metadata,
     }
     said = terms if meter is None else {**terms, "meter": meter.pk}
-    key = making.request_key(idempotency_key, "price", product.pk, said)
+    key = request_dedup.request_key(idempotency_key, "price", product.pk, said)
     rows = Price.objects.for_project(product.project_id)
-    row = making.begun(rows, key=key, is_named=bool(idempotency_key), at=at) or rows.create(
+    row = request_dedup.begun(rows, key=key, is_named=bool(idempotency_key), at=at) or rows.create(
         account=product.account,
         product=product,
         type=PriceType.RECURRING if interval else PriceType.ONE_TIME,

@@ -7,7 +7,7 @@ from django.db import transaction
 from billing.errors import MeterNotBillable
 from billing.models import StripeAccount, StripeMeter
 from billing.outbound import intents
-from billing.stripe import meters as at_stripe
+from billing.stripe import meters as stripe_meters
 from billing.stripe.client import client_for
 from billing.stripe.errors import StripeRefused
 from common.inserts import insert
@@ -31,7 +31,7 @@ def named(*, project: Project, code: str) -> Meter:
 
 def check(*, meter: Meter) -> None:
     """Raises MeterNotBillable for what Stripe cannot bill."""
-    if meter.aggregation not in at_stripe.FORMULAS:
+    if meter.aggregation not in stripe_meters.FORMULAS:
         raise MeterNotBillable(
             "Stripe bills meters that count, add up or take the last value. Bill with one of those."
         )
@@ -65,7 +65,7 @@ def ensure(*, meter: Meter, account: StripeAccount, at: datetime) -> StripeMeter
 
 def _made(meter: Meter, account: StripeAccount, at: datetime) -> str:
     client = client_for(account)
-    found = at_stripe.find(client, meter.pk)
+    found = stripe_meters.find(client, meter.pk)
     if found:
         return found
     try:
@@ -75,12 +75,12 @@ def _made(meter: Meter, account: StripeAccount, at: datetime) -> str:
             operation="meter.create",
             subject=meter.pk,
             target=meter.pk,
-            params=at_stripe.new(meter),
+            params=stripe_meters.new(meter),
             request=REQUEST,
             at=at,
         )
     except StripeRefused:
-        found = at_stripe.find(client, meter.pk)
+        found = stripe_meters.find(client, meter.pk)
         if found is None:
             raise
         return found

@@ -20,7 +20,7 @@ from billing.models.payment import PaymentStatus
 from common.errors import Invalid
 from common.models import ProjectQuerySet
 from projects.models import Project
-from projects.selectors import customers as people
+from projects.selectors import customers as customer_selectors
 from projects.services import customers
 
 SHORTEST, LONGEST = timedelta(minutes=1), timedelta(days=90)
@@ -179,7 +179,7 @@ def _has_failed(checkout: Checkout) -> bool:
 
 def _locked(cart: Cart) -> Cart:
     """The cart as it is now, its customer locked until the transaction ends; raises NotFound."""
-    people.lock(project_id=cart.project_id, customer_id=cart.customer_id)
+    customer_selectors.lock(project_id=cart.project_id, customer_id=cart.customer_id)
     return carts.get(project=cart.project_id, cart_id=cart.pk)
 
 

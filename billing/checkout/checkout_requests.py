@@ -5,9 +5,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from billing.checkout import checkout_type as detection
-from billing.checkout import discounts as page_discounts
-from billing.checkout import order_lines, orders, return_urls
+from billing.checkout import checkout_type, discounts, order_lines, orders, return_urls
 from billing.checkout.orders import Line
 from billing.checkout.selectors import carts
 from billing.errors import AmbiguousOrder, CartClosed, CartEmpty, NotOnSale, PriceChanged
@@ -86,7 +84,7 @@ def check(*, project: Project, wish: Wish, type: str | None, at: datetime) -> Sa
         lines = lines_of(cart=cart, at=at)
     else:
         lines = order_lines.read(project=project, wanted=wish.lines)
-    detected = detection.detect(
+    detected = checkout_type.detect(
         project=project, lines=() if cart else lines, cart=cart, wanted=type
     )
     orders.check(lines=lines)
@@ -95,7 +93,7 @@ def check(*, project: Project, wish: Wish, type: str | None, at: datetime) -> Sa
         if url := getattr(wish, name):
             return_urls.check(project=project, url=url, field=name)
     user_id = cart.customer.user_id if cart is not None else wish.user_id
-    promotion_code, coupon = page_discounts.find(
+    promotion_code, coupon = discounts.find(
         project=project, wish=wish, user_id=user_id, lines=lines, at=at
     )
     return Sale(

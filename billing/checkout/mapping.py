@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 
-from billing.access import service as provisioning
+from billing.access import service as access
 from billing.checkout import carts, page_payments
 from billing.checkout.representation import checkouts as shown
 from billing.models import Checkout, StripeAccount
@@ -13,8 +13,7 @@ from billing.models.sync_object import Kind
 from billing.representation import Json
 from billing.stripe import checkouts as stripe_checkouts
 from billing.stripe.snapshots import CheckoutSnapshot
-from billing.sync import kinds
-from billing.sync import sync_queue as leases
+from billing.sync import kinds, sync_queue
 from billing.sync.changes import write_and_tell
 from billing.sync.kinds import Mirrored
 from billing.sync.mapper import Mapper
@@ -93,7 +92,7 @@ def _carry_out(planned: Plan[Checkout], customer: Customer | None, at: datetime)
     )
     if differences and row.status == CheckoutStatus.COMPLETE:
         _reread_what_it_made(row)
-    provisioning.follow_checkout(checkout=row, customer=customer, at=at)
+    access.follow_checkout(checkout=row, customer=customer, at=at)
     page_payments.follow_checkout(checkout=row, customer=customer, at=at)
     carts.follow(checkout=row, at=at)
 
@@ -127,7 +126,7 @@ def _reread_what_it_made(row: Checkout) -> None:
     }
     for kind, stripe_id in made.items():
         if stripe_id:
-            leases.mark(account_id=row.account_id, kind=kind, stripe_id=stripe_id)
+            sync_queue.mark(account_id=row.account_id, kind=kind, stripe_id=stripe_id)
             enqueue("billing.sync")
 
 

@@ -23,7 +23,7 @@ from billing.models.checkout import CheckoutStatus
 from billing.models.payment import UNPAID, PaymentStatus, PaymentType
 from billing.models.sync_object import Kind
 from billing.stripe.snapshots import PaymentSnapshot
-from billing.sync import sync_queue as leases
+from billing.sync import sync_queue
 from billing.sync.changes import write_and_tell
 from billing.sync.plan import Plan, Values
 from billing.sync.selectors import page_rows
@@ -182,7 +182,7 @@ def _reread_unpaid(checkout: Checkout) -> None:
         .exclude(stripe_id=None)
     )
     for stripe_id in tried.values_list("stripe_id", flat=True):
-        leases.mark(
+        sync_queue.mark(
             account_id=checkout.account_id, kind=Kind.PAYMENT_INTENT, stripe_id=str(stripe_id)
         )
         enqueue("billing.sync")
@@ -196,7 +196,7 @@ def _reread_undecided(checkout: Checkout) -> None:
         .values_list("stripe_id", flat=True)
     )
     unowned = Q(foreign_at__isnull=False, foreign_customer__in=list(filter(None, buyers)))
-    leases.mark_all(
+    sync_queue.mark_all(
         SyncObject.objects.filter(
             unowned | Q(leased_until__isnull=False),
             account_id=checkout.account_id,
@@ -233,7 +233,9 @@ def reread_payers(*, invoice: Invoice) -> None:
         .values_list("stripe_id", flat=True)
     )
     for stripe_id in sorted(named - set(settled)):
-        leases.mark(account_id=invoice.account_id, kind=Kind.PAYMENT_INTENT, stripe_id=stripe_id)
+        sync_queue.mark(
+            account_id=invoice.account_id, kind=Kind.PAYMENT_INTENT, stripe_id=stripe_id
+        )
         enqueue("billing.sync")
 
 

@@ -12,19 +12,17 @@ from datetime import datetime
 from django.db import transaction
 
 from billing.accounts import stripe_customers
-from billing.checkout import checkout_requests as wishes
-from billing.checkout import discounts as page_discounts
-from billing.checkout import sessions as pages
+from billing.checkout import checkout_requests, discounts, sessions
 from billing.checkout.checkout_requests import Sale, Wish
 from billing.checkout.selectors import carts, checkouts
 from billing.errors import AlreadySubscribed, CheckoutNotOpen, CheckoutNotReady
 from billing.models import Cart, Checkout, CheckoutLine, StripeCustomer
 from billing.models.cart import CartStatus
 from billing.models.checkout import CheckoutStatus
-from billing.outbound import request_dedup as making
+from billing.outbound import request_dedup
 from billing.stripe.errors import SHORTEST_WAIT
 from projects.models import Customer, Project
-from projects.selectors import customers as people
+from projects.selectors import customers as customer_selectors
 from projects.services import customers
 
 __all__ = ["Wish", "close", "open_page", "read_again"]
@@ -34,8 +32,8 @@ OUR_ID = "{CHECKOUT_ID}"
 TRIES = 5
 """Of clearing the way: each time somebody else's page may have come between."""
 
-read_again = pages.read_again
-close = pages.close
+read_again = sessions.read_again
+close = sessions.close
 
 
 def open_page(
@@ -48,10 +46,10 @@ def open_page(
     cannot be bought, AlreadySubscribed for a second subscription to the same product. After
     StripeUnavailable or CheckoutNotReady the same request finishes what this one began.
     """
-    sale = wishes.check(project=project, wish=wish, type=type, at=at)
+    sale = checkout_requests.check(project=project, wish=wish, type=type, at=at)
     customer = _customer(project, sale, at=at)
     _refuse_second(customer, sale)
-    sale = page_discounts.prepare(sale, at=at)
+    sale = discounts.prepare(sale, at=at)
     account = sale.lines[0].price.account
     buyer = stripe_customers.ensure(customer=customer, account=account, at=at)
     for _ in range(TRIES):
@@ -63,7 +61,7 @@ def open_page(
         if twin is not None and _is_open(twin, at=at):
             return checkouts.get(project=project, checkout_id=twin.pk)
         for page in found.pages:
-            pages.end(checkout=page, at=at)
+            sessions.end(checkout=page, at=at)
     raise CheckoutNotReady(
         "Other requests open pages for the same. Try again in a moment.",
         retry_after=SHORTEST_WAIT,
@@ -104,16 +102,16 @@ def _begin(
     """The row of this request, made now or by an earlier try of it, unless there are pages in the
     way: then those, and no row."""
     with transaction.atomic():
-        customer = people.lock(project_id=customer.project_id, customer_id=customer.pk)
+        customer = customer_selectors.lock(project_id=customer.project_id, customer_id=customer.pk)
         sale = _as_it_is_now(sale, at=at)
         _refuse_second(customer, sale)
         told = [buyer.pk, sale.told()]
-        key = making.request_key(idempotency_key, "checkout", *told)
+        key = request_dedup.request_key(idempotency_key, "checkout", *told)
         rows = Checkout.objects.for_project(customer.project_id).filter(customer=customer)
-        own = making.begun(rows, key=key, is_named=bool(idempotency_key), at=at)
+        own = request_dedup.begun(rows, key=key, is_named=bool(idempotency_key), at=at)
         if own is not None:
             return own
-        order_key = making.request_key("", "checkout", *told)
+        order_key = request_dedup.request_key("", "checkout", *told)
         pages_before = checkouts.in_the_way(
             customer=customer, products=sale.subscribed_products, cart=sale.cart, at=at
         )
@@ -127,12 +125,12 @@ def _as_it_is_now(sale: Sale, *, at: datetime) -> Sale:
     if sale.cart is None:
         return sale
     cart = carts.get(project=sale.cart.project_id, cart_id=sale.cart.pk)
-    return replace(sale, cart=cart, lines=wishes.lines_of(cart=cart, at=at))
+    return replace(sale, cart=cart, lines=checkout_requests.lines_of(cart=cart, at=at))
 
 
 def _make(row: Checkout, *, at: datetime) -> None:
     """Raises CheckoutNotOpen for a page that has closed before this request had its answer."""
-    pages.make(checkout=row, at=at)
+    sessions.make(checkout=row, at=at)
     if row.status == CheckoutStatus.EXPIRED:
         raise CheckoutNotOpen(
             "It has expired, or a later request for the same product or cart has closed it. Send "
@@ -143,9 +141,9 @@ def _make(row: Checkout, *, at: datetime) -> None:
 def _is_open(page: Checkout, *, at: datetime) -> bool:
     """Whether the page can be paid on, says Stripe; it is made if that is still to be done."""
     if page.stripe_id:
-        page = pages.read_again(checkout=page, at=at)
+        page = sessions.read_again(checkout=page, at=at)
     else:
-        pages.make(checkout=page, at=at)
+        sessions.make(checkout=page, at=at)
     return page.status == CheckoutStatus.OPEN
 
 
@@ -177,7 +175,7 @@ def _new(
         tax_id_collection=_or_project(wish.tax_id_collection, project),
         save_payment_method=wish.save_payment_method,
         metadata=wish.metadata,
-        expires_at=wishes.expiry(wish=wish, at=at),
+        expires_at=checkout_requests.expiry(wish=wish, at=at),
         request_key=key,
         order_key=order_key,
     )

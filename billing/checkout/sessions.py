@@ -10,7 +10,7 @@ from typing import Any
 
 from django.db.models import F
 
-from billing.checkout import checkout_requests as wishes
+from billing.checkout.checkout_requests import LONGEST, SKEW, SLOWNESS
 from billing.checkout.selectors import checkouts
 from billing.errors import CheckoutNotOpen, CheckoutNotReady
 from billing.models import Checkout, CheckoutLine, StripeCustomer
@@ -18,7 +18,7 @@ from billing.models.checkout import CheckoutStatus
 from billing.models.coupon import Duration
 from billing.models.sync_object import Kind
 from billing.outbound import intents
-from billing.stripe import checkouts as sessions
+from billing.stripe import checkouts as stripe_checkouts
 from billing.stripe import requests
 from billing.stripe.errors import (
     SHORTEST_WAIT,
@@ -46,7 +46,7 @@ def make(*, checkout: Checkout, at: datetime) -> None:
         intents.make(
             checkout,
             operation="checkout_session.create",
-            params=sessions.params(_order(checkout, buyer)),
+            params=stripe_checkouts.params(_order(checkout, buyer)),
             values=_opened,
             at=at,
         )
@@ -128,9 +128,9 @@ def read_again(*, checkout: Checkout, at: datetime) -> Checkout:
     return checkouts.get(project=checkout.project, checkout_id=checkout.pk)
 
 
-def _order(row: Checkout, buyer: StripeCustomer) -> sessions.Order:
+def _order(row: Checkout, buyer: StripeCustomer) -> stripe_checkouts.Order:
     lines = list(row.lines.select_related("price__product"))
-    return sessions.Order(
+    return stripe_checkouts.Order(
         our_id=row.pk,
         customer_stripe_id=buyer.stripe_id or "",
         is_subscription=any(line.price.is_recurring for line in lines),
@@ -157,7 +157,7 @@ def _order(row: Checkout, buyer: StripeCustomer) -> sessions.Order:
 def _expires_at(row: Checkout) -> datetime | None:
     """When Stripe has to close the page, by Stripe's clock; None for the longest that it may be
     open. In test mode that clock may have been moved forward."""
-    longest = row.created_at + wishes.LONGEST - wishes.SKEW - wishes.SLOWNESS
+    longest = row.created_at + LONGEST - SKEW - SLOWNESS
     if row.expires_at is None or row.expires_at >= longest:
         return None
     return row.expires_at if row.account.livemode else row.expires_at + requests.clock_ahead()
@@ -189,7 +189,7 @@ def _buyer(row: Checkout) -> StripeCustomer:
 
 
 def _opened(made: Fields) -> dict[str, Any]:
-    page = sessions.snapshot(made)
+    page = stripe_checkouts.snapshot(made)
     return {
         "status": page.status,
         "payment_status": page.payment_status,

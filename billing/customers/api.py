@@ -8,12 +8,12 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from billing.customers import stripe_copies as customer_copies
+from billing.customers import stripe_copies
 from common.api.serializers import StrictSerializer
 from common.times import rfc3339
 from projects.api.customers import CustomersViewSet
 from projects.scopes import Scope
-from projects.selectors import customers as stored
+from projects.selectors import customers
 
 
 class ErasureSerializer(StrictSerializer):
@@ -51,8 +51,8 @@ class CustomerViewSet(CustomersViewSet):
 
         409 ``customer-has-subscriptions`` while something is running. Cannot be undone.
         """
-        row = customer_copies.erase(
-            customer=stored.get(project=self.calling_project, user_id=user_id),
+        row = stripe_copies.erase(
+            customer=customers.get(project=self.calling_project, user_id=user_id),
             cancels=self.query_values.get("cancel_subscriptions", False),
             actor=self.actor,
             at=timezone.now(),

@@ -14,13 +14,12 @@ import structlog
 from django.db import transaction
 
 from billing.customers import erasure
-from billing.customers import selectors as copies
+from billing.customers import selectors as customer_selectors
 from billing.errors import CustomerHasSubscriptions
 from billing.models import StripeCustomer, StripeIntent
 from billing.models.subscription import LIVE
 from billing.models.sync_object import Kind
-from billing.outbound import intents
-from billing.outbound import request_dedup as making
+from billing.outbound import intents, request_dedup
 from billing.stripe.errors import (
     StripeCredentialsRefused,
     StripeObjectMissing,
@@ -35,7 +34,7 @@ from common.fair_queue import QueueRun, Rule
 from entitlements import cache
 from events.services import audit
 from projects.models import Customer
-from projects.selectors import customers as people
+from projects.selectors import customers
 
 log = structlog.get_logger(__name__)
 
@@ -63,7 +62,7 @@ def erase(*, customer: Customer, cancels: bool, actor: str, at: datetime) -> Cus
     then Stripe ends it with the customer, at once and without a refund.
     """
     with transaction.atomic():
-        customer = people.lock(project_id=customer.project_id, customer_id=customer.pk)
+        customer = customers.lock(project_id=customer.project_id, customer_id=customer.pk)
         if customer.deleted_at is None:
             _refuse_running(customer, cancels=cancels)
             known_as = customer.user_id
@@ -90,7 +89,7 @@ def tell_due(*, at: datetime, limit: int = RUN) -> int:
     """
     back_off, run = RequestBackOff(), QueueRun(RULE)
     stop = time.monotonic() + PATIENCE
-    due = copies.outdated(limit=limit, rule=RULE)
+    due = customer_selectors.outdated(limit=limit, rule=RULE)
     for number, customer in enumerate(due):
         if time.monotonic() >= stop:
             return number
@@ -111,7 +110,7 @@ def _tell_one(customer: Customer, back_off: RequestBackOff, run: QueueRun, at: d
                 _wait_for_the_copy(customer)
                 return
             back_off.answered(account_id, request)
-        people.told(customer)
+        customers.told(customer)
     except Exception as error:  # noqa: BLE001  # one customer's trouble must not stop the others
         if not back_off.stops_for(account_id, request, error):
             run.failed(owner=customer.project_id, subject=customer.pk, error=error)
@@ -136,7 +135,7 @@ def tell_if_possible(customer: Customer, *, at: datetime) -> None:
         log.warning("customer_not_told", customer=customer.pk, error=type(error).__name__)
         return
     if all(told):
-        people.told(customer)
+        customers.told(customer)
 
 
 def _copies(customer: Customer) -> list[StripeCustomer]:
@@ -181,7 +180,7 @@ def _operation(customer: Customer) -> str:
 
 def _content(customer: Customer) -> str:
     """Tells two changes of the same moment apart."""
-    return making.request_key("", customer.email, customer.name)
+    return request_dedup.request_key("", customer.email, customer.name)
 
 
 def _forget_what_was_asked(row: StripeCustomer) -> None:

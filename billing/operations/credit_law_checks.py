@@ -9,9 +9,7 @@ from datetime import datetime
 
 from django.db import transaction
 
-from billing.access import credits as crediting
-from billing.access import period_credits, purchase_credits
-from billing.access import purchase_facts as claims
+from billing.access import credits, period_credits, purchase_credits, purchase_facts
 from billing.models import Checkout, Subscription
 from billing.operations import law_pages
 from billing.operations.law_pages import LawPage, Violation
@@ -35,7 +33,7 @@ def check_purchases(*, after: str, at: datetime, repair: bool, project_id: str) 
     page = law_pages.checkouts(after=after, project_id=project_id)
     found: list[Violation] = []
     for theirs in law_pages.by_project(page):
-        given = claims.of_pages(theirs)
+        given = purchase_facts.of_pages(theirs)
         planned = purchase_credits.plan(theirs, given, at=at)
         for row in theirs:
             if any(draft.is_change for draft in planned[row.pk]):
@@ -50,7 +48,7 @@ def _confirm_subscription(row: Subscription, at: datetime, repair: bool) -> list
         planned = period_credits.plan([row], at=at).get(row.pk)
         changes = planned.changes if planned else []
         if repair and changes:
-            crediting.follow_subscription(subscription=row, customer=customer, at=at)
+            credits.follow_subscription(subscription=row, customer=customer, at=at)
     return [Violation(f"subscription {row.pk}: {change}") for change in changes]
 
 
@@ -58,9 +56,9 @@ def _confirm_purchase(row: Checkout, at: datetime, repair: bool) -> list[Violati
     with transaction.atomic():
         customer = customers.lock(project_id=row.project_id, customer_id=row.customer_id)
         row.refresh_from_db()
-        given = claims.of_lines(row)
+        given = purchase_facts.of_lines(row)
         drafts = purchase_credits.plan([row], {row.pk: given}, at=at)[row.pk]
         changes = [draft for draft in drafts if draft.is_change]
         if repair and changes:
-            crediting.follow_checkout(checkout=row, given=given, customer=customer, at=at)
+            credits.follow_checkout(checkout=row, given=given, customer=customer, at=at)
     return [Violation(f"checkout {row.pk}: {change}") for change in changes]

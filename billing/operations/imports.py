@@ -22,9 +22,8 @@ from billing.stripe.client import client_for
 from billing.stripe.errors import StripeMalformed, StripeObjectMissing
 from billing.stripe.fields import PAGE
 from billing.stripe.snapshots import CustomerSnapshot, Snapshot, UnreadableObject
-from billing.sync import apply, kinds
+from billing.sync import apply, kinds, sync_queue
 from billing.sync import service as sync
-from billing.sync import sync_queue as leases
 from billing.sync.selectors import owners
 from billing.sync.sync_queue import Claim
 from common.errors import Unavailable
@@ -213,7 +212,7 @@ def _take_in(
     for left in claims.values():
         outcome.waiting += 1
         if left is not None:
-            leases.release(left)
+            sync_queue.release(left)
 
 
 def _differs(
@@ -229,7 +228,7 @@ def _differs(
         return _sort(run, account, listed, outcome, is_adopted=is_adopted)
     _count_unreadable(outcome)
     if listed.stripe_id:
-        leases.mark(account_id=account.pk, kind=run.kind, stripe_id=listed.stripe_id)
+        sync_queue.mark(account_id=account.pk, kind=run.kind, stripe_id=listed.stripe_id)
     return False
 
 
@@ -271,8 +270,8 @@ def _sort(
 
 def _claim(run: Run, account: StripeAccount, stripe_id: str) -> Claim | None:
     """None while a worker is reading it."""
-    sync_id, _ = leases.mark(account_id=account.pk, kind=run.kind, stripe_id=stripe_id)
-    return leases.claim_one(sync_id=sync_id)
+    sync_id, _ = sync_queue.mark(account_id=account.pk, kind=run.kind, stripe_id=stripe_id)
+    return sync_queue.claim_one(sync_id=sync_id)
 
 
 def _store(claim: Claim, snapshot: Snapshot, at: datetime) -> bool:

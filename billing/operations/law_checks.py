@@ -16,19 +16,19 @@ from typing import Protocol, TypeVar
 
 from django.db import transaction
 
-from billing.access import purchase_facts as claims
-from billing.access import service as provisioning
+from billing.access import purchase_facts
+from billing.access import service as access
 from billing.models import Checkout, Subscription
 from billing.operations import credit_law_checks, law_pages
 from billing.operations.law_pages import LawPage, Violation
 from entitlements.models.fact import SourceType
-from entitlements.selectors import facts as stored
+from entitlements.selectors import facts as fact_selectors
 from entitlements.selectors import ledger_sums
 from entitlements.services import credit_dues, facts
 from entitlements.services.facts import Claim
 from projects.models import Project
 from projects.selectors import customers
-from usage.services import law_checks as usage_laws
+from usage.services import law_checks as usage_law_checks
 
 RowT = TypeVar("RowT", Subscription, Checkout)
 
@@ -51,7 +51,7 @@ def _subscription_facts(*, after: str, at: datetime, repair: bool, project_id: s
     page = law_pages.subscriptions(after=after, project_id=project_id)
     found: list[Violation] = []
     for theirs in law_pages.by_project(page):
-        expected = claims.of_subscriptions(theirs)
+        expected = purchase_facts.of_subscriptions(theirs)
         for row in _wrong(theirs, SourceType.SUBSCRIPTION, expected):
             error = _repair_subscription(row, at) if repair else None
             found.append(Violation(f"facts of subscription {row.pk}", error))
@@ -62,7 +62,7 @@ def _checkout_facts(*, after: str, at: datetime, repair: bool, project_id: str) 
     page = law_pages.checkouts(after=after, project_id=project_id)
     found: list[Violation] = []
     for theirs in law_pages.by_project(page):
-        expected = claims.of_checkouts(theirs, claims.of_pages(theirs))
+        expected = purchase_facts.of_checkouts(theirs, purchase_facts.of_pages(theirs))
         for row in _wrong(theirs, SourceType.CHECKOUT, expected):
             error = _repair_checkout(row, at) if repair else None
             found.append(Violation(f"facts of checkout {row.pk}", error))
@@ -73,7 +73,7 @@ def _wrong(
     rows: Sequence[RowT], source_type: SourceType, expected: Mapping[str, Sequence[Claim]]
 ) -> list[RowT]:
     """Those whose facts do not say what follows from their mirrors; one query."""
-    said = stored.current_of_sources(
+    said = fact_selectors.current_of_sources(
         project=rows[0].project_id,
         source_type=source_type,
         customer_ids={row.customer_id for row in rows},
@@ -86,7 +86,7 @@ def _repair_subscription(row: Subscription, at: datetime) -> str | None:
     with transaction.atomic():
         customer = customers.lock(project_id=row.project_id, customer_id=row.customer_id)
         row.refresh_from_db()
-        provisioning.follow_subscription(subscription=row, customer=customer, at=at)
+        access.follow_subscription(subscription=row, customer=customer, at=at)
     return None
 
 
@@ -94,7 +94,7 @@ def _repair_checkout(row: Checkout, at: datetime) -> str | None:
     with transaction.atomic():
         customer = customers.lock(project_id=row.project_id, customer_id=row.customer_id)
         row.refresh_from_db()
-        provisioning.follow_checkout(checkout=row, customer=customer, at=at)
+        access.follow_checkout(checkout=row, customer=customer, at=at)
     return None
 
 
@@ -110,12 +110,12 @@ def _ledger(*, after: str, at: datetime, repair: bool, project_id: str) -> LawPa
 
 
 def _totals(*, after: str, at: datetime, repair: bool, project_id: str) -> LawPage:
-    page = usage_laws.check_totals(after=after, at=at, repair=repair, project_id=project_id)
+    page = usage_law_checks.check_totals(after=after, at=at, repair=repair, project_id=project_id)
     return LawPage(page.checked, [Violation(str(each)) for each in page.mismatches], page.after)
 
 
 def _counters(*, after: str, at: datetime, repair: bool, project_id: str) -> LawPage:
-    page = usage_laws.check_counters(after=after, at=at, repair=repair, project_id=project_id)
+    page = usage_law_checks.check_counters(after=after, at=at, repair=repair, project_id=project_id)
     return LawPage(page.checked, [Violation(str(each)) for each in page.mismatches], page.after)
 
 

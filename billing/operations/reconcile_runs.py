@@ -13,7 +13,7 @@ from django.db.models.functions import Now
 
 from billing.models import ReconcileRun, ReconcileSighting, StripeAccount
 from billing.models.reconcile_run import ReconcilePhase
-from billing.operations.selectors import reconcile_runs as stored
+from billing.operations.selectors import reconcile_runs
 from common.fair_queue import said
 
 LEASE = timedelta(minutes=2)
@@ -62,7 +62,7 @@ def claim(
     None when nothing is due.
     """
     with transaction.atomic():
-        rows = stored.lock_due(purpose=purpose, accounts=accounts)
+        rows = reconcile_runs.lock_due(purpose=purpose, accounts=accounts)
         if not rows:
             return None
         rank = {step: number for number, step in enumerate(order)}

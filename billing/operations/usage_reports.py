@@ -40,7 +40,7 @@ from common.errors import DomainError
 from common.ids import new_id
 from common.locks import only_one
 from usage.models.record import Forwarding
-from usage.selectors import forwarding as stored
+from usage.selectors import forwarding as forwarding_selectors
 from usage.services import forwarding, meter_events
 from usage.services.meter_events import Ended, MeterEvent
 
@@ -83,7 +83,7 @@ def forward_due(*, at: datetime, clock: Callable[[], float] = time.monotonic) ->
     shards = list(range(SHARDS))
     random.shuffle(shards)
     ended = 0
-    for shard in shards if stored.lanes() else ():
+    for shard in shards if forwarding_selectors.lanes() else ():
         with only_one(f"billing.forward_usage.{shard}") as is_ours:
             if is_ours:
                 ended += _run(shard, at, clock, stop)
@@ -94,9 +94,9 @@ def _run(shard: int, at: datetime, clock: Callable[[], float], stop: float) -> i
     back_off = RequestBackOff()
     ended = 0
     while clock() < stop:
-        known = metered_use.known(stored.lanes())
+        known = metered_use.known(forwarding_selectors.lanes())
         mine = [each for each in known if _shard(each) == shard and not _waits(each, back_off)]
-        records = stored.due(lanes=[each.meter_id for each in mine], limit=ROUND)
+        records = forwarding_selectors.due(lanes=[each.meter_id for each in mine], limit=ROUND)
         if not records:
             break
         plan = usage_plans.make(records=records, known=mine, at=at)

@@ -10,7 +10,7 @@ from copy import copy
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from billing.access import purchase_facts as claims
+from billing.access import purchase_facts
 from billing.access.proposals import proposed
 from billing.access.purchase_facts import Offer
 from billing.access.selectors import holders
@@ -21,8 +21,7 @@ from billing.models import Price, Product, ProductFeature, Subscription, Subscri
 from billing.models.subscription import LIVE
 from billing.rollouts.impact_figures import Figures
 from billing.rollouts.planned_change import Move, Terms
-from billing.subscriptions import change_plans as change_planning
-from billing.subscriptions import subscription_items as arrangements
+from billing.subscriptions import change_plans, subscription_items
 from billing.subscriptions.change_plans import When
 from billing.subscriptions.subscription_items import Wanted
 from common.errors import DomainError, Invalid
@@ -108,13 +107,13 @@ def _look_at(
         items |= _moved(figures, prospect, rows, at)
     instead = {product.pk: prospect.offer} if prospect.offer else None
     pages = list(holders.purchases(product, customer_ids=customers))
-    given = claims.of_pages(pages, instead=instead)
+    given = purchase_facts.of_pages(pages, instead=instead)
     said: dict[str, dict[Source, list[previews.Proposed]]] = {key: {} for key in customers}
-    from_rows = claims.of_subscriptions(rows, instead=instead, items=items)
+    from_rows = purchase_facts.of_subscriptions(rows, instead=instead, items=items)
     for row in rows:
         source = Source(SourceType.SUBSCRIPTION, row.pk)
         said[row.customer_id][source] = proposed(from_rows[row.pk])
-    from_pages = claims.of_checkouts(pages, given, instead=instead)
+    from_pages = purchase_facts.of_checkouts(pages, given, instead=instead)
     for page in pages:
         source = Source(SourceType.CHECKOUT, page.pk)
         said[page.customer_id][source] = proposed(from_pages[page.pk])
@@ -158,7 +157,7 @@ def _moved(
     standing = _standing(prospect.product, to_price, paying)
     moved: Items = {}
     for row in paying:
-        before = arrangements.of(row)
+        before = subscription_items.of(row)
         try:
             after = _after(row, prospect, at)
             if row.customer_id in standing:
@@ -168,23 +167,23 @@ def _moved(
             continue
         figures.move(
             row.currency or to_price.currency,
-            before=arrangements.monthly(before),
-            after=arrangements.monthly(after),
+            before=subscription_items.monthly(before),
+            after=subscription_items.monthly(after),
         )
         moved[row.pk] = [_at_price(item, move, to_price) for item in row.items.all()]
     return moved
 
 
-def _after(row: Subscription, prospect: Prospect, at: datetime) -> arrangements.Arrangement:
+def _after(row: Subscription, prospect: Prospect, at: datetime) -> subscription_items.Arrangement:
     """What it would be billed for. Raises what the change itself would raise."""
     move, to_price = prospect.move, prospect.to_price
     assert move is not None
-    change_planning.check_running(row, move.change, at=at)
-    before = arrangements.of(row)
-    after = arrangements.changed(before, [Wanted(prospect.product.pk, to_price)])
-    arrangements.check(before, after, currency=row.currency)
+    change_plans.check_running(row, move.change, at=at)
+    before = subscription_items.of(row)
+    after = subscription_items.changed(before, [Wanted(prospect.product.pk, to_price)])
+    subscription_items.check(before, after, currency=row.currency)
     if move.when is When.RENEWAL:
-        change_planning.check_renewal(row, move.change)
+        change_plans.check_renewal(row, move.change)
     return after
 
 

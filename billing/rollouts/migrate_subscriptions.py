@@ -15,7 +15,7 @@ from billing.models.rollout import MoveStatus
 from billing.rollouts.planned_change import Move, Terms
 from billing.stripe.errors import StripeCredentialsRefused
 from billing.subscriptions import changes as subscription_changes
-from billing.subscriptions.selectors import subscriptions as stored
+from billing.subscriptions.selectors import subscriptions
 from common import batch_runs, fair_queue
 from common.errors import DomainError, Unavailable
 from common.fair_queue import Rule
@@ -79,7 +79,7 @@ def _next(rollout: Rollout, at: datetime) -> bool:
 def _make(rollout: Rollout, move: RolloutMove, at: datetime) -> None:
     terms = Terms.from_json(rollout.terms)
     assert terms.move is not None
-    row = stored.get(project=rollout.project, subscription_id=move.subscription_id)
+    row = subscriptions.get(project=rollout.project, subscription_id=move.subscription_id)
     if not _pays(row, terms.move) and not subscription_changes.is_begun(row, request=move.pk):
         raise OtherPrice("It has left the price since this was planned.")
     subscription_changes.make(

@@ -13,8 +13,8 @@ from billing.catalog import product_features, product_policies
 from billing.catalog.selectors import catalog
 from billing.errors import RolloutNotPlanned, RolloutOutOfDate
 from billing.models import Product, Rollout, RolloutMove
-from billing.rollouts import change_impact as fleet
-from billing.rollouts import selectors as stored
+from billing.rollouts import change_impact
+from billing.rollouts import selectors as rollout_selectors
 from billing.rollouts.change_impact import Tick
 from billing.rollouts.planned_change import Terms
 from common import batch_runs
@@ -36,9 +36,9 @@ def save(
     """Keep the terms, what they come to now, and which subscriptions they move. Nothing else is
     changed. Raises Invalid."""
     version = product.catalog_version
-    prospect = fleet.prospect(product=product, terms=terms)
-    figures = fleet.look(prospect=prospect, at=at, most=most, tick=tick)
-    ids = fleet.to_move(product=product, move=terms.move) if terms.move else []
+    prospect = change_impact.prospect(product=product, terms=terms)
+    figures = change_impact.look(prospect=prospect, at=at, most=most, tick=tick)
+    ids = change_impact.to_move(product=product, move=terms.move) if terms.move else []
     with transaction.atomic():
         rollout = Rollout.objects.for_project(product.project_id).create(
             product=product,
@@ -94,7 +94,7 @@ def discard(*, rollout: Rollout, actor: str, reason: str, at: datetime) -> Rollo
 
 
 def _open(rollout: Rollout) -> Rollout:
-    rollout = stored.lock(project_id=rollout.project_id, rollout_id=rollout.pk)
+    rollout = rollout_selectors.lock(project_id=rollout.project_id, rollout_id=rollout.pk)
     if rollout.status != RunStatus.PLANNED:
         raise RolloutNotPlanned(f"It is {rollout.status}.")
     return rollout

@@ -10,7 +10,7 @@ from billing.models import Subscription
 from billing.models.portal import Cancellation
 from billing.models.subscription import SubscriptionStatus
 from billing.portal import selectors as portal
-from billing.subscriptions import subscription_items as arrangements
+from billing.subscriptions import subscription_items
 from billing.subscriptions.change_plans import Change, When, arranged
 from projects.models import Project
 
@@ -34,7 +34,7 @@ def allowed_change(*, subscription: Subscription, product_id: str, change: Chang
     if settings.products and not new <= set(settings.products):
         raise ChangeNotAllowed("Users do not change to this product: it is none of products.")
     is_trial = subscription.status == SubscriptionStatus.TRIALING
-    if is_trial or not arrangements.is_less(before, after):
+    if is_trial or not subscription_items.is_less(before, after):
         return change
     if change.when is When.NOW:
         raise ChangeNotAllowed("It costs less or is shorter: it begins with the next period.")

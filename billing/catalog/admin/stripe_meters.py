@@ -13,7 +13,7 @@ from common.admin.decorators import action, display
 from common.admin.pages import ReadOnlyAdmin
 from common.admin.sections import Section
 from usage.models import Record
-from usage.selectors import forwarding as stored
+from usage.selectors import forwarding as forwarding_selectors
 from usage.services import forwarding
 
 NEWEST = 50
@@ -67,7 +67,7 @@ class StripeMeterAdmin(ReadOnlyAdmin):
         return dialogs.attempt(request, form, AGAIN, act)
 
     def sections(self, request: HttpRequest, row: Any) -> Sequence[Section]:
-        found = list(stored.refused(meter=row.meter)[: NEWEST + 1])
+        found = list(forwarding_selectors.refused(meter=row.meter)[: NEWEST + 1])
         return [
             Section(
                 title="Refused by Stripe",

@@ -13,7 +13,7 @@ from billing.api_fields import IdField, StripeMetadataField, id_pattern
 from billing.catalog import coupons
 from billing.catalog.api.prices import UnitAmountSerializer
 from billing.catalog.coupons import Terms
-from billing.catalog.selectors import coupons as stored
+from billing.catalog.selectors import coupons as coupon_selectors
 from billing.models import Coupon
 from billing.models.coupon import Duration
 from billing.representation import coupons as representation
@@ -121,14 +121,14 @@ class CouponsViewSet(ProjectViewSet):
     @extend_schema(summary="List coupons", responses=CouponSerializer(many=True))
     def list(self, request: Request) -> Response:
         """Newest first; deleted ones are gone."""
-        rows = stored.listing(project=self.calling_project, **self.query_values)
+        rows = coupon_selectors.listing(project=self.calling_project, **self.query_values)
         page = self.paginate_queryset(rows) or []
-        products = stored.products(project=self.calling_project, coupons=page)
+        products = coupon_selectors.products(project=self.calling_project, coupons=page)
         return self.get_paginated_response([representation.coupon(row, products) for row in page])
 
     @extend_schema(summary="Show a coupon", responses=CouponSerializer)
     def retrieve(self, request: Request, pk: str) -> Response:
-        return self._shown(stored.get(project=self.calling_project, coupon_id=pk))
+        return self._shown(coupon_selectors.get(project=self.calling_project, coupon_id=pk))
 
     @extend_schema(
         summary="Create a coupon", request=NewCouponSerializer, responses={201: CouponSerializer}
@@ -149,17 +149,17 @@ class CouponsViewSet(ProjectViewSet):
         summary="Rename a coupon", request=CouponChangeSerializer, responses=CouponSerializer
     )
     def partial_update(self, request: Request, pk: str) -> Response:
-        row = stored.get(project=self.calling_project, coupon_id=pk)
+        row = coupon_selectors.get(project=self.calling_project, coupon_id=pk)
         body = self.parse_body(CouponChangeSerializer)
         return self._shown(coupons.change(coupon=row, actor=self.actor, at=timezone.now(), **body))
 
     @extend_schema(summary="Delete a coupon", responses={204: None})
     def destroy(self, request: Request, pk: str) -> Response:
         """Nobody can redeem it or its codes any more; who has its discount keeps it."""
-        row = stored.get(project=self.calling_project, coupon_id=pk)
+        row = coupon_selectors.get(project=self.calling_project, coupon_id=pk)
         coupons.delete(coupon=row, actor=self.actor, at=timezone.now())
         return Response(status=204)
 
     def _shown(self, row: Coupon, *, status: int = 200) -> Response:
-        products = stored.products(project=self.calling_project, coupons=[row])
+        products = coupon_selectors.products(project=self.calling_project, coupons=[row])
         return Response(representation.coupon(row, products), status=status)

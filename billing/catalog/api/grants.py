@@ -17,7 +17,7 @@ from entitlements.models import Grant
 from entitlements.models.fact import Effect
 from entitlements.models.grant import GrantStatus
 from entitlements.selectors import effects
-from entitlements.selectors import grants as stored
+from entitlements.selectors import grants as grant_selectors
 from entitlements.services import grants
 from projects.api.views import ProjectViewSet
 from projects.scopes import Scope
@@ -94,7 +94,7 @@ class GrantsViewSet(ProjectViewSet):
     def list(self, request: Request) -> Response:
         """Newest first."""
         now = timezone.now()
-        rows = stored.listing(project=self.calling_project, at=now, **self.query_values)
+        rows = grant_selectors.listing(project=self.calling_project, at=now, **self.query_values)
         page = self.paginate_queryset(rows)
         return self.get_paginated_response(
             [representation.grant(row, at=now) for row in page or ()]
@@ -125,7 +125,7 @@ class GrantsViewSet(ProjectViewSet):
             return self._decided(body, Effect.DENY)
         now = timezone.now()
         grant = grants.revoke(
-            grant=stored.get(project=self.calling_project, grant_id=body["grant_id"]),
+            grant=grant_selectors.get(project=self.calling_project, grant_id=body["grant_id"]),
             reason=body["reason"],
             actor=self.actor,
             at=now,

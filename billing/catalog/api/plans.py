@@ -9,7 +9,7 @@ from rest_framework.response import Response
 from billing import representation
 from billing.catalog.api.prices import PriceSerializer
 from billing.catalog.api.products import ProductSerializer
-from billing.catalog.selectors import catalog as stored
+from billing.catalog.selectors import catalog
 from common.api.serializers import CurrencyField, StrictSerializer
 from projects.api.views import ProjectViewSet
 from projects.scopes import Scope
@@ -33,6 +33,6 @@ class PlansViewSet(ProjectViewSet):
     @extend_schema(summary="List plans", responses=PlanSerializer(many=True))
     def list(self, request: Request) -> Response:
         """Newest first."""
-        rows = stored.plans(project=self.calling_project, **self.query_values)
+        rows = catalog.plans(project=self.calling_project, **self.query_values)
         page = self.paginate_queryset(rows)
         return self.get_paginated_response([representation.plan(row) for row in page or ()])

@@ -12,7 +12,7 @@ from billing import representation
 from billing.api_fields import IdField, StripeMetadataField, id_pattern
 from billing.catalog import service as catalog
 from billing.catalog import stripe_meters
-from billing.catalog.selectors import catalog as stored
+from billing.catalog.selectors import catalog as catalog_selectors
 from billing.models.price import Interval, PriceType
 from common.api.serializers import (
     ChargeSerializer,
@@ -108,13 +108,13 @@ class PricesViewSet(ProjectViewSet):
     @extend_schema(summary="List prices", responses=PriceSerializer(many=True))
     def list(self, request: Request) -> Response:
         """Newest first."""
-        rows = stored.prices(project=self.calling_project, **self.query_values)
+        rows = catalog_selectors.prices(project=self.calling_project, **self.query_values)
         page = self.paginate_queryset(rows)
         return self.get_paginated_response([representation.price(row) for row in page or ()])
 
     @extend_schema(summary="Show a price", responses=PriceSerializer)
     def retrieve(self, request: Request, pk: str) -> Response:
-        row = stored.price(project=self.calling_project, price_id=pk)
+        row = catalog_selectors.price(project=self.calling_project, price_id=pk)
         return Response(representation.price(row))
 
     @extend_schema(
@@ -126,7 +126,9 @@ class PricesViewSet(ProjectViewSet):
         unit_amount = body.pop("unit_amount")
         code = body.pop("meter", None)
         row = catalog.create_price(
-            product=stored.product(project=self.calling_project, product_id=body.pop("product")),
+            product=catalog_selectors.product(
+                project=self.calling_project, product_id=body.pop("product")
+            ),
             money=Money(unit_amount["amount"], unit_amount["currency"]),
             meter=stripe_meters.named(project=self.calling_project, code=code) if code else None,
             **body,
@@ -142,7 +144,7 @@ class PricesViewSet(ProjectViewSet):
     )
     def partial_update(self, request: Request, pk: str) -> Response:
         """Who pays it already goes on paying it. Anything else about a price never changes."""
-        row = stored.price(project=self.calling_project, price_id=pk)
+        row = catalog_selectors.price(project=self.calling_project, price_id=pk)
         active = self.parse_body(PriceChangeSerializer)["active"]
         row = catalog.set_price_active(
             price=row, active=active, actor=self.actor, at=timezone.now()

@@ -19,7 +19,7 @@ from billing.catalog.product_credits import (
     Credits,
 )
 from billing.catalog.product_features import Entitlement
-from billing.catalog.selectors import catalog as stored
+from billing.catalog.selectors import catalog as catalog_selectors
 from billing.models import Product
 from billing.models.product import DisputePolicy, RefundPolicy, RenewalPolicy
 from common.api.serializers import FlagField, ListField, StrictSerializer, WholeNumberField
@@ -158,7 +158,7 @@ class ProductsViewSet(ProjectViewSet):
     @extend_schema(summary="List products", responses=ProductSerializer(many=True))
     def list(self, request: Request) -> Response:
         """Newest first."""
-        rows = stored.products(project=self.calling_project, **self.query_values)
+        rows = catalog_selectors.products(project=self.calling_project, **self.query_values)
         page = self.paginate_queryset(rows)
         return self.get_paginated_response([representation.product(row) for row in page or ()])
 
@@ -209,7 +209,7 @@ class ProductsViewSet(ProjectViewSet):
         return Response(representation.product(row))
 
     def _product(self, pk: str) -> Product:
-        return stored.product(project=self.calling_project, product_id=pk)
+        return catalog_selectors.product(project=self.calling_project, product_id=pk)
 
 
 def _credits(given: dict[str, Any] | None) -> Credits:

@@ -13,7 +13,7 @@ from billing.catalog import promotion_codes
 from billing.catalog.api.coupons import MAX_REDEMPTIONS
 from billing.catalog.api.prices import UnitAmountSerializer
 from billing.catalog.promotion_codes import LONGEST, CodeTerms
-from billing.catalog.selectors import coupons as stored
+from billing.catalog.selectors import coupons
 from billing.representation.coupons import promotion_code
 from common.api.serializers import (
     FlagField,
@@ -80,13 +80,13 @@ class PromotionCodesViewSet(ProjectViewSet):
     @extend_schema(summary="List promotion codes", responses=PromotionCodeSerializer(many=True))
     def list(self, request: Request) -> Response:
         """Newest first."""
-        rows = stored.codes(project=self.calling_project, **self.query_values)
+        rows = coupons.codes(project=self.calling_project, **self.query_values)
         page = self.paginate_queryset(rows)
         return self.get_paginated_response([promotion_code(row) for row in page or ()])
 
     @extend_schema(summary="Show a promotion code", responses=PromotionCodeSerializer)
     def retrieve(self, request: Request, pk: str) -> Response:
-        return Response(promotion_code(stored.code(project=self.calling_project, code_id=pk)))
+        return Response(promotion_code(coupons.code(project=self.calling_project, code_id=pk)))
 
     @extend_schema(
         summary="Create a promotion code",
@@ -99,7 +99,7 @@ class PromotionCodesViewSet(ProjectViewSet):
         body = self.parse_body(NewPromotionCodeSerializer)
         least = body.pop("minimum_amount", {"amount": None, "currency": ""})
         row = promotion_codes.create(
-            coupon=stored.get(project=self.calling_project, coupon_id=body.pop("coupon")),
+            coupon=coupons.get(project=self.calling_project, coupon_id=body.pop("coupon")),
             terms=CodeTerms(
                 **body,
                 minimum_amount=least["amount"],
@@ -116,7 +116,7 @@ class PromotionCodesViewSet(ProjectViewSet):
         responses=PromotionCodeSerializer,
     )
     def partial_update(self, request: Request, pk: str) -> Response:
-        row = stored.code(project=self.calling_project, code_id=pk)
+        row = coupons.code(project=self.calling_project, code_id=pk)
         active = self.parse_body(PromotionCodeChangeSerializer)["active"]
         row = promotion_codes.set_active(
             code=row, active=active, actor=self.actor, at=timezone.now()

@@ -6,8 +6,7 @@ from billing.models import Price, Product, StripeAccount, StripeMeter, Subscript
 from billing.models.sync_object import Kind
 from billing.stripe import prices as stripe_prices
 from billing.stripe.snapshots import PriceSnapshot
-from billing.sync import kinds
-from billing.sync import sync_queue as leases
+from billing.sync import kinds, sync_queue
 from billing.sync.kinds import Mirrored
 from billing.sync.mapper import Mapper
 from billing.sync.plan import Plan, Values
@@ -104,7 +103,7 @@ def _reread_subscriptions(price: Price) -> None:
         .distinct()
     )
     for stripe_id in filter(None, waiting):
-        leases.mark(account_id=price.account_id, kind=Kind.SUBSCRIPTION, stripe_id=stripe_id)
+        sync_queue.mark(account_id=price.account_id, kind=Kind.SUBSCRIPTION, stripe_id=stripe_id)
         enqueue("billing.sync")
 
 

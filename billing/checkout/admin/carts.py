@@ -6,7 +6,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
-from billing.checkout.selectors import carts as stored
+from billing.checkout.selectors import carts
 from billing.models import Cart, Checkout
 from billing.models.cart import CartStatus
 from billing.sync.admin import tables
@@ -33,7 +33,7 @@ class StandingFilter(filters.ConditionFilter):
             return queryset
         if word not in CartStatus.values:
             return queryset.none()
-        return queryset.filter(stored.standing(CartStatus(word), timezone.now()))
+        return queryset.filter(carts.standing(CartStatus(word), timezone.now()))
 
 
 @admin.register(Cart)

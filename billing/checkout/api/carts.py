@@ -15,7 +15,7 @@ from billing.checkout import carts
 from billing.checkout.carts import LONGEST, SHORTEST
 from billing.checkout.orders import MAX_LINES, MAX_QUANTITY
 from billing.checkout.representation import carts as shown
-from billing.checkout.selectors import carts as stored
+from billing.checkout.selectors import carts as cart_selectors
 from billing.models import Cart
 from billing.models.cart import CartStatus
 from common.api.serializers import (
@@ -145,13 +145,13 @@ class CartsViewSet(ProjectViewSet):
     def list(self, request: Request) -> Response:
         """Newest first, those that are over too."""
         now = timezone.now()
-        rows = stored.listing(project=self.calling_project, at=now, **self.query_values)
+        rows = cart_selectors.listing(project=self.calling_project, at=now, **self.query_values)
         page = self.paginate_queryset(rows)
         return self.get_paginated_response([shown.cart(row, at=now) for row in page or ()])
 
     @extend_schema(summary="Show a cart", responses=CartSerializer)
     def retrieve(self, request: Request, pk: str) -> Response:
-        return self._show(stored.get(project=self.calling_project, cart_id=pk))
+        return self._show(cart_selectors.get(project=self.calling_project, cart_id=pk))
 
     @extend_schema(
         summary="Make a cart",
@@ -177,7 +177,7 @@ class CartsViewSet(ProjectViewSet):
     @extend_schema(summary="Delete a cart", responses={204: None})
     def destroy(self, request: Request, pk: str) -> Response:
         """409 ``cart-frozen`` while it is on a page, ``cart-closed`` once it was bought."""
-        row = stored.get(project=self.calling_project, cart_id=pk)
+        row = cart_selectors.get(project=self.calling_project, cart_id=pk)
         carts.delete(cart=row, at=timezone.now())
         return Response(status=204)
 
@@ -230,4 +230,4 @@ class CartItemsViewSet(ProjectViewSet):
         return Response(shown.cart(row, at=now))
 
     def _cart(self, cart_id: str) -> Cart:
-        return stored.get(project=self.calling_project, cart_id=cart_id)
+        return cart_selectors.get(project=self.calling_project, cart_id=cart_id)

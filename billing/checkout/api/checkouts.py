@@ -23,7 +23,7 @@ from billing.checkout.api.checkout_request import (
 )
 from billing.checkout.api.checkout_type import DetectedSerializer
 from billing.checkout.representation import checkouts as shown
-from billing.checkout.selectors import checkouts as stored
+from billing.checkout.selectors import checkouts as checkout_selectors
 from billing.checkout.service import Wish
 from billing.models import Checkout
 from billing.models.checkout import CheckoutType
@@ -212,10 +212,10 @@ class CheckoutsViewSet(ProjectViewSet):
         return Response(shown.checkout(row))
 
     def _named(self, pk: str) -> Checkout:
-        return stored.named(project=self.calling_project, name=pk)
+        return checkout_selectors.named(project=self.calling_project, name=pk)
 
     def _checkout(self, pk: str) -> Checkout:
-        return stored.get(project=self.calling_project, checkout_id=pk)
+        return checkout_selectors.get(project=self.calling_project, checkout_id=pk)
 
     def _open(
         self,

@@ -12,8 +12,8 @@ from billing.catalog.product_features import Entitlement
 from billing.catalog.selectors import catalog
 from billing.models import Product
 from billing.models.product import DisputePolicy, RefundPolicy
-from billing.rollouts import change_impact as fleet
-from billing.rollouts import service as planned_rollouts
+from billing.rollouts import change_impact
+from billing.rollouts import service as rollouts
 from billing.rollouts.admin import figures as rollout_figures
 from billing.rollouts.planned_change import Move, Terms
 from billing.subscriptions.change_plans import Proration, When
@@ -59,8 +59,8 @@ class LookedAtForm(FeaturesForm):
         if self.cleaned_data["previewed"] == self.fingerprint:
             return True
         assert self.product is not None
-        prospect = fleet.prospect(product=self.product, terms=Terms(features=self.wanted))
-        figures = fleet.look(prospect=prospect, at=timezone.now(), most=MOST)
+        prospect = change_impact.prospect(product=self.product, terms=Terms(features=self.wanted))
+        figures = change_impact.look(prospect=prospect, at=timezone.now(), most=MOST)
         if not figures.holders:
             return True
         self.figures = list(rollout_figures.sections(figures.as_json()))
@@ -148,7 +148,7 @@ def plan(request: HttpRequest, form: PlanForm, product: Product) -> HttpResponse
     """Keep what is planned with its figures, and show it."""
 
     def act() -> HttpResponse:
-        made = planned_rollouts.save(
+        made = rollouts.save(
             product=product,
             terms=form.terms,
             actor=actor(request),

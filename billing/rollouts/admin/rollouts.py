@@ -7,8 +7,8 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from billing.models import Rollout
-from billing.rollouts import selectors as stored
-from billing.rollouts import service as planned_rollouts
+from billing.rollouts import selectors as rollout_selectors
+from billing.rollouts import service as rollouts
 from billing.rollouts.admin import figures as rollout_figures
 from common.admin import columns, dialogs, filters
 from common.admin.actors import actor
@@ -88,7 +88,7 @@ class RolloutAdmin(ReadOnlyAdmin):
         return request.user.has_perm("billing.change_product")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return stored.with_moves(super().get_queryset(request))
+        return rollout_selectors.with_moves(super().get_queryset(request))
 
     @action(
         description="Apply",
@@ -104,7 +104,7 @@ class RolloutAdmin(ReadOnlyAdmin):
             request,
             form,
             APPLY,
-            planned_rollouts.apply,
+            rollouts.apply,
             row=self.row(request, object_id),
             said="Applied. Its holders follow in the background.",
         )
@@ -121,7 +121,7 @@ class RolloutAdmin(ReadOnlyAdmin):
             request,
             form,
             DISCARD,
-            planned_rollouts.discard,
+            rollouts.discard,
             row=self.row(request, object_id),
             said="Discarded.",
         )
@@ -135,7 +135,7 @@ class RolloutAdmin(ReadOnlyAdmin):
     )
     def recompute(self, request: HttpRequest, form: dialogs.Dialog, object_id: str) -> HttpResponse:
         product = self.row(request, object_id).product
-        planned_rollouts.repeat(
+        rollouts.repeat(
             product=product,
             actor=actor(request),
             reason=form.cleaned_data["reason"],
@@ -201,7 +201,7 @@ class RolloutAdmin(ReadOnlyAdmin):
 
 
 def _refusals(row: Rollout) -> Section:
-    found = stored.refusals(rollout=row, limit=SHOWN)
+    found = rollout_selectors.refusals(rollout=row, limit=SHOWN)
     return Section(
         title="Subscriptions that could not be moved",
         headers=["Subscription", "Customer", "Why", "In words"],

@@ -13,7 +13,7 @@ from billing.catalog.api.products import MAX_FEATURES, GivenFeatureSerializer
 from billing.catalog.product_features import Entitlement
 from billing.catalog.selectors import catalog
 from billing.models.product import DisputePolicy, RefundPolicy
-from billing.rollouts import change_impact as fleet
+from billing.rollouts import change_impact
 from billing.rollouts.planned_change import Move, Terms
 from billing.subscriptions.changes import Proration, When
 from common.api.serializers import ListField, StrictSerializer
@@ -111,8 +111,8 @@ class ProductPreviewsViewSet(ProjectViewSet):
         to another price would bring. Nothing is changed."""
         row = catalog.product(project=self.calling_project, product_id=product)
         terms = _terms(self.parse_body(ProductPreviewSerializer))
-        prospect = fleet.prospect(product=row, terms=terms)
-        figures = fleet.look(prospect=prospect, at=timezone.now(), most=MOST)
+        prospect = change_impact.prospect(product=row, terms=terms)
+        figures = change_impact.look(prospect=prospect, at=timezone.now(), most=MOST)
         return Response(figures.as_json())
 
 

@@ -9,7 +9,7 @@ from rest_framework.response import Response
 
 from billing import representation
 from billing.api_fields import IdField, id_pattern
-from billing.rollouts import selectors as stored
+from billing.rollouts import selectors as rollout_selectors
 from common.api.serializers import StrictSerializer
 from common.models import RunStatus
 from projects.api.views import ProjectViewSet
@@ -88,13 +88,13 @@ class RolloutsViewSet(ProjectViewSet):
     @extend_schema(summary="List rollouts", responses=RolloutSerializer(many=True))
     def list(self, request: Request) -> Response:
         """Newest first."""
-        rows = stored.listing(project=self.calling_project, **self.query_values)
+        rows = rollout_selectors.listing(project=self.calling_project, **self.query_values)
         page = self.paginate_queryset(rows)
         return self.get_paginated_response([representation.rollout(row) for row in page or ()])
 
     @extend_schema(summary="Show a rollout", responses=WholeRolloutSerializer)
     def retrieve(self, request: Request, pk: str) -> Response:
         """How far it has come, and what could not be done."""
-        row = stored.get(project=self.calling_project, rollout_id=pk)
-        refusals = stored.refusals(rollout=row, limit=MOST_REFUSALS)
+        row = rollout_selectors.get(project=self.calling_project, rollout_id=pk)
+        refusals = rollout_selectors.refusals(rollout=row, limit=MOST_REFUSALS)
         return Response(representation.whole_rollout(row, refusals))

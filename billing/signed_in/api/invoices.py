@@ -8,7 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from billing import representation
-from billing.invoices import selectors as stored
+from billing.invoices import selectors as invoice_selectors
 from billing.invoices.api import InvoiceSerializer
 from billing.signed_in.api.base import NAMED, SignedInViewSet
 from common.api.serializers import StrictSerializer
@@ -31,7 +31,7 @@ class UserInvoicesViewSet(SignedInViewSet):
     )
     def list(self, request: Request) -> Response:
         """Newest first."""
-        rows = stored.listing(
+        rows = invoice_selectors.listing(
             project=self.calling_project, user_id=self.user_id, **self.query_values
         )
         page = self.paginate_queryset(rows)

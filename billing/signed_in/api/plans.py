@@ -8,7 +8,7 @@ from rest_framework.response import Response
 
 from billing import representation
 from billing.catalog.api.plans import PlanFilterSerializer, PlanSerializer
-from billing.catalog.selectors import catalog as stored
+from billing.catalog.selectors import catalog
 from billing.signed_in.api.base import NAMED, SignedInViewSet
 from projects.scopes import USER
 
@@ -25,6 +25,6 @@ class UserPlansViewSet(SignedInViewSet):
     )
     def list(self, request: Request) -> Response:
         """Newest first. A plan with ``custom_price`` has no prices: one asks for it."""
-        rows = stored.plans(project=self.calling_project, **self.query_values)
+        rows = catalog.plans(project=self.calling_project, **self.query_values)
         page = self.paginate_queryset(rows)
         return self.get_paginated_response([representation.plan(row) for row in page or ()])

@@ -8,7 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from billing.catalog.selectors import catalog
-from billing.outbound import api as repeats
+from billing.outbound import api as outbound_api
 from billing.portal import service as portal
 from billing.portal.api import OwnSessionSerializer, PortalSessionSerializer, flow
 from billing.signed_in.api.base import NAMED, SignedInViewSet
@@ -36,7 +36,7 @@ class UserPortalViewSet(SignedInViewSet):
             user_id=self.user_id,
             return_url=said.get("return_url", ""),
             flow=wanted,
-            request=repeats.name(request, "portal", self.user_id, request.data),
+            request=outbound_api.name(request, "portal", self.user_id, request.data),
             at=timezone.now(),
         )
         return Response({"url": url}, status=201)

@@ -20,8 +20,8 @@ from billing.checkout.service import Wish
 from billing.errors import AmbiguousSubscription
 from billing.models import Subscription
 from billing.models.checkout import CheckoutType
-from billing.outbound import api as repeats
-from billing.signed_in import permissions as self_service
+from billing.outbound import api as outbound_api
+from billing.signed_in import permissions
 from billing.signed_in.api.base import NAMED, SignedInViewSet, WhichSerializer
 from billing.subscriptions import changes as subscription_changes
 from billing.subscriptions import previews
@@ -33,7 +33,7 @@ from billing.subscriptions.api.fields import (
     change,
 )
 from billing.subscriptions.changes import When as ChangeWhen
-from billing.subscriptions.selectors import subscriptions as stored
+from billing.subscriptions.selectors import subscriptions as subscription_selectors
 from billing.subscriptions.service import When
 from common.api.serializers import FlagField, StrictSerializer, WholeNumberField
 from projects.scopes import USER
@@ -141,10 +141,10 @@ class UserSubscriptionViewSet(SignedInViewSet):
             catalog.open_price(project=self.calling_project, price_id=said["price"])
         row, product = self._subscription()
         billed, now = row.latest_invoice_stripe_id, timezone.now()
-        asked = repeats.name(request, "change", self.user_id, product, request.data)
+        asked = outbound_api.name(request, "change", self.user_id, product, request.data)
         ends = said.get("cancel_at_period_end")
         if ends:
-            self_service.check_cancellation(project=self.calling_project)
+            permissions.check_cancellation(project=self.calling_project)
             row = subscriptions.cancel(
                 subscription=row, when=When.PERIOD_END, actor=self.actor, at=now, request=asked
             )
@@ -156,7 +156,7 @@ class UserSubscriptionViewSet(SignedInViewSet):
             row = subscription_changes.make(
                 subscription=row,
                 product_id=product,
-                change=self_service.allowed_change(
+                change=permissions.allowed_change(
                     subscription=row, product_id=product, change=change(said)
                 ),
                 request=asked,
@@ -175,14 +175,14 @@ class UserSubscriptionViewSet(SignedInViewSet):
     def destroy(self, request: Request) -> Response:
         """With the end of the running period, where the project lets its users cancel."""
         self.parse_body(StrictSerializer)
-        self_service.check_cancellation(project=self.calling_project)
+        permissions.check_cancellation(project=self.calling_project)
         row, product = self._subscription()
         row = subscriptions.cancel(
             subscription=row,
             when=When.PERIOD_END,
             actor=self.actor,
             at=timezone.now(),
-            request=repeats.name(request, "cancel", self.user_id, product),
+            request=outbound_api.name(request, "cancel", self.user_id, product),
         )
         return Response(representation.subscription(row))
 
@@ -191,9 +191,11 @@ class UserSubscriptionViewSet(SignedInViewSet):
         AmbiguousSubscription."""
         project, product = self.calling_project, self.query_values.get("product", "")
         if product:
-            row = stored.of_product(project=project, user_id=self.user_id, product=product)
+            row = subscription_selectors.of_product(
+                project=project, user_id=self.user_id, product=product
+            )
             return row, product
-        found = stored.only(project=project, user_id=self.user_id)
+        found = subscription_selectors.only(project=project, user_id=self.user_id)
         if isinstance(found, Subscription):
-            return found, stored.main_product(found)
+            return found, subscription_selectors.main_product(found)
         raise AmbiguousSubscription("Name one of them: ?product=prod_…", products=found)
