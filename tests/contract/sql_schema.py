@@ -5,14 +5,17 @@ from collections.abc import Iterator
 from django.db import connection
 
 TABLES = """
-SELECT c.oid, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+SELECT c.oid, concat_ws(' ', 'TABLE', c.relname, 'PARTITION BY ' || pg_get_partkeydef(c.oid)) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = 'public' AND c.relkind IN ('r', 'p') AND NOT c.relispartition ORDER BY c.relname
 """
 COLUMNS = """
-SELECT format('  %%s %%s%%s%%s', a.attname, format_type(a.atttypid, a.atttypmod),
+SELECT format('  %%s %%s%%s%%s%%s%%s', a.attname, format_type(a.atttypid, a.atttypmod),
+              CASE WHEN l.collname <> 'default' THEN format(' COLLATE %%I', l.collname) END,
               CASE WHEN a.attnotnull THEN ' NOT NULL' ELSE '' END,
-              coalesce(' DEFAULT ' || pg_get_expr(d.adbin, d.adrelid), ''))
+              ' DEFAULT ' || pg_get_expr(d.adbin, d.adrelid),
+              CASE a.attidentity WHEN 'd' THEN ' IDENTITY' WHEN 'a' THEN ' IDENTITY ALWAYS' END)
 FROM pg_attribute a LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+LEFT JOIN pg_collation l ON l.oid = a.attcollation
 WHERE a.attrelid = %s AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attname
 """
 CONSTRAINTS = """
@@ -42,8 +45,8 @@ def document() -> str:
 def _lines() -> Iterator[str]:
     with connection.cursor() as cursor:
         cursor.execute(TABLES)
-        for oid, name in cursor.fetchall():
-            yield f"TABLE {name}"
+        for oid, heading in cursor.fetchall():
+            yield heading
             for query in (COLUMNS, CONSTRAINTS, INDEXES, TRIGGERS):
                 cursor.execute(query, [oid])
                 yield from (row[0] for row in cursor.fetchall())
