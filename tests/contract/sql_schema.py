@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from django.db import connection
 
 TABLES = """
-SELECT c.oid, concat_ws(' ', 'TABLE', c.relname, 'PARTITION BY ' || pg_get_partkeydef(c.oid)) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+SELECT c.oid, concat_ws(' ', 'TABLE', c.relname, 'PARTITION BY ' || pg_get_partkeydef(c.oid))
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = 'public' AND c.relkind IN ('r', 'p') AND NOT c.relispartition ORDER BY c.relname
 """
 COLUMNS = """
