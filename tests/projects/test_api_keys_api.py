@@ -1,11 +1,8 @@
 from datetime import UTC, datetime, timedelta
-from importlib import import_module
 from typing import Any
 
 import pytest
 import time_machine
-from django.db import connection
-from django.db.migrations.loader import MigrationLoader
 
 from events.models import AuditEntry
 from projects.credentials import ProjectCredential
@@ -251,20 +248,6 @@ def test_an_apps_key_rules_its_own_app_only(project: Project, app: App) -> None:
     assert elsewhere != foreign
     assert client.post(f"{base}/keys/{foreign}/revoke").status_code == 404
     assert {row["app"] for row in client.get(f"{base}/keys").json()["data"]} == {app.pk}
-
-
-def test_keys_of_apps_that_had_too_much_lose_it(project: Project, app: App) -> None:
-    key_of(project, app=app, scopes=["keys:read"])
-    ApiKey.objects.for_project(project).filter(app=app).update(scopes=ALL)
-    key_of(project)
-    before = MigrationLoader(connection).project_state(("projects", "0003_customer_details"))
-
-    migration = import_module("projects.migrations.0004_app_keys_within_their_app")
-    migration.take_away(before.apps, None)
-
-    rows = ApiKey.objects.for_project(project)
-    assert rows.get(app=app).scopes == OF_AN_APP
-    assert rows.get(app=None).scopes == ALL
 
 
 def test_what_an_app_may_not_have_opens_nothing_even_if_its_key_says_so(
