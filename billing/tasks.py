@@ -29,7 +29,7 @@ def check_stripe_keys() -> None:
 
 @shared_task(name="billing.close_carts")
 def close_carts() -> None:
-    carts.close_due(at=timezone.now())
+    carts.expire_due(at=timezone.now())
 
 
 @shared_task(name="billing.confine_coupons")

@@ -1,4 +1,4 @@
-"""Hosted pages: what a request asks for, the order that it comes to, the page at Stripe; carts.
+"""Hosted pages: the request, the order that it comes to, the session at Stripe; carts.
 
-Owns: checkout sessions, carts, discounts of a page, payments that a page makes. Does not own: what
+Owns: checkout sessions, carts, discounts of a page, payments of a page. Does not own: what
 is sold (`catalog`), nor what it gives (`access`)."""

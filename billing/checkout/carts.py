@@ -1,6 +1,6 @@
-"""Carts: filled and changed here, in our database only; bought on a checkout page.
+"""Carts: filled and changed in our database only, bought on a checkout page.
 
-A cart that is on a page is frozen. Whoever changes one holds the customer's lock.
+A cart that is on a page is frozen. Every change of a cart holds the customer's lock.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 
 from billing.checkout import order_lines, orders
-from billing.checkout.orders import Line
+from billing.checkout.orders import OrderLine
 from billing.checkout.selectors import carts
 from billing.errors import CartClosed, CartFrozen
 from billing.models import Cart, CartLine, Checkout, Payment, Price
@@ -23,8 +23,8 @@ from projects.models import Project
 from projects.selectors import customers as customer_selectors
 from projects.services import customers
 
-SHORTEST, LONGEST = timedelta(minutes=1), timedelta(days=90)
-BATCH = 1000
+SHORTEST_LIFETIME, LONGEST_LIFETIME = timedelta(minutes=1), timedelta(days=90)
+BATCH_SIZE = 1000
 
 
 def create(
@@ -32,102 +32,110 @@ def create(
     project: Project,
     user_id: str,
     lines: Sequence[tuple[str, int]],
-    life: timedelta,
+    lifetime: timedelta,
     metadata: dict[str, str],
     at: datetime,
 ) -> Cart:
-    """A new cart with these prices and quantities in it, open for ``life``.
+    """Create a cart with these prices and quantities, open for ``lifetime``.
 
-    Raises an Invalid or Conflict for what cannot be bought, or not together.
+    Raises an Invalid or Conflict for prices that cannot be bought, or not together.
     """
-    found = order_lines.read(project=project, wanted=lines)
-    orders.check_together(lines=found)
-    for line in found:
+    new_lines = order_lines.read(project=project, items=lines)
+    orders.check_together(lines=new_lines)
+    for line in new_lines:
         orders.check_on_sale(price=line.price)
     with transaction.atomic():
         row = Cart.objects.for_project(project).create(
             customer=customers.ensure(project=project, user_id=user_id, at=at),
-            currency=found[0].price.currency if found else "",
+            currency=new_lines[0].price.currency if new_lines else "",
             metadata=metadata,
-            expires_at=at + life,
+            expires_at=at + lifetime,
         )
-        for line in found:
-            _put(row, line)
+        for line in new_lines:
+            _add_line(row, line)
     return carts.get(project=project, cart_id=row.pk)
 
 
-def add(*, cart: Cart, price: str, quantity: int, at: datetime) -> Cart:
-    """The cart with this many more of a price. Raises CartFrozen, CartClosed, and as above."""
-    new = _price(cart.project, price)
+def add_item(*, cart: Cart, price: str, quantity: int, at: datetime) -> Cart:
+    """Add this many of a price to the cart, to its line if there is one.
+
+    Raises CartFrozen, CartClosed, and an Invalid or Conflict for a price that cannot be bought, or
+    not together with the other lines.
+    """
+    new = _find_price(cart.project, price)
     orders.check_on_sale(price=new)
-    with _changing(cart, at=at) as row:
-        standing = [each for each in row.lines.all() if each.price_id == price]
-        if standing:
-            _set(standing[0], price=new, quantity=standing[0].quantity + quantity)
+    with _change_open_cart(cart, at=at) as row:
+        line = next((line for line in row.lines.all() if line.price_id == price), None)
+        if line is not None:
+            _update_line(line, price=new, quantity=line.quantity + quantity)
         else:
-            _put(row, Line(new, quantity))
+            _add_line(row, OrderLine(new, quantity))
     return carts.get(project=cart.project, cart_id=cart.pk)
 
 
-def change(
+def change_line(
     *, cart: Cart, line_id: str, price: str | None, quantity: int | None, at: datetime
 ) -> Cart:
-    """The cart with another number in a line, or another price of the same product; as above."""
-    new = _price(cart.project, price) if price is not None else None
-    with _changing(cart, at=at) as row:
-        line = carts.line(cart=row, line_id=line_id)
+    """Change a line's quantity, or its price to another one of the same product.
+
+    Raises NotFound for an unknown line, and the errors of :func:`add_item`.
+    """
+    new = _find_price(cart.project, price) if price is not None else None
+    with _change_open_cart(cart, at=at) as row:
+        line = carts.get_line(cart=row, line_id=line_id)
         if new is not None and new.pk != line.price_id:
             orders.check_on_sale(price=new)
             if new.product_id != line.price.product_id:
                 raise Invalid("Send another price of the same product.", field="price")
-            if any(each.price_id == new.pk for each in row.lines.all()):
+            if any(other.price_id == new.pk for other in row.lines.all()):
                 raise Invalid("This price is in the cart already.", field="price")
-        _set(line, price=new or line.price, quantity=quantity or line.quantity)
+        _update_line(line, price=new or line.price, quantity=quantity or line.quantity)
     return carts.get(project=cart.project, cart_id=cart.pk)
 
 
-def remove(*, cart: Cart, line_id: str, at: datetime) -> Cart:
-    """The cart without this line; as above."""
-    with _changing(cart, at=at) as row:
-        carts.line(cart=row, line_id=line_id).delete()
+def remove_line(*, cart: Cart, line_id: str, at: datetime) -> Cart:
+    """Delete a line. Raises NotFound for an unknown line, CartFrozen, CartClosed."""
+    with _change_open_cart(cart, at=at) as row:
+        carts.get_line(cart=row, line_id=line_id).delete()
     return carts.get(project=cart.project, cart_id=cart.pk)
 
 
 def delete(*, cart: Cart, at: datetime) -> None:
-    """Forget a cart that was not bought; pages that it was on before keep what they showed.
+    """Delete a cart that was not bought; checkouts of it keep their own lines.
 
-    Raises CartFrozen, and CartClosed for one that was bought.
+    Raises CartFrozen, and CartClosed for a cart that was bought.
     """
     with transaction.atomic():
-        row = _locked(cart)
-        standing = row.standing(at)
-        if standing == CartStatus.COMPLETED:
-            raise CartClosed("It was bought: it is kept with the books.")
-        _refuse_frozen(row, standing)
+        row = _lock_cart(cart)
+        status = row.standing(at)
+        if status == CartStatus.COMPLETED:
+            raise CartClosed("It was bought, so it is kept with the books.")
+        _refuse_frozen(row, status)
         pages = Checkout.objects.for_project(row.project_id).filter(cart=row)
         pages.update(cart=None)
         row.delete()
 
 
-def close_due(*, at: datetime) -> int:
-    """Write down which carts time has ended; how many that were. What they are does not wait."""
+def expire_due(*, at: datetime) -> int:
+    """Store the status ``expired`` of carts whose time is over; returns how many. Readers do not
+    wait for this: ``Cart.standing`` computes it."""
     closed = 0
-    due = carts.over(at=at)
+    due = carts.overdue(at=at)
     while batch := _close_batch(due, at):
         closed += batch
     return closed
 
 
 def _close_batch(due: ProjectQuerySet[Cart], at: datetime) -> int:
-    """How many were closed. A cart that somebody holds is left to the next run."""
+    """How many were expired. A cart that another transaction holds waits for the next run."""
     with transaction.atomic():
-        batch = carts.lock_free(due, limit=BATCH)
+        batch = carts.lock_free(due, limit=BATCH_SIZE)
         return due.filter(pk__in=batch).update(status=CartStatus.EXPIRED, updated_at=at)
 
 
-def follow(*, checkout: Checkout, at: datetime) -> None:
-    """Let the cart end with its page: it is bought once that is paid, and free again when the
-    page has closed or its payment has failed. The caller holds the customer's lock."""
+def follow_checkout(*, checkout: Checkout, at: datetime) -> None:
+    """Update the cart after its page: completed once the page is paid, open again once the page has
+    closed or its payment has failed. The caller holds the customer's lock."""
     rows = Cart.objects.for_project(checkout.project_id).filter(checkout=checkout)
     if checkout.cart_id is None:
         return
@@ -143,17 +151,17 @@ def follow(*, checkout: Checkout, at: datetime) -> None:
 
 def refuse_unless_open(*, cart: Cart, at: datetime) -> None:
     """Raises CartFrozen or CartClosed for a cart that cannot change now."""
-    standing = cart.standing(at)
-    _refuse_frozen(cart, standing)
-    if standing != CartStatus.OPEN:
-        raise CartClosed(f"It is {standing.value}. Make a new cart.")
+    status = cart.standing(at)
+    _refuse_frozen(cart, status)
+    if status != CartStatus.OPEN:
+        raise CartClosed(f"It is {status.value}. Make a new cart.")
 
 
 @contextmanager
-def _changing(cart: Cart, *, at: datetime) -> Iterator[Cart]:
-    """The cart, locked and open; what became of it must still go together."""
+def _change_open_cart(cart: Cart, *, at: datetime) -> Iterator[Cart]:
+    """Lock an open cart for a change. Afterwards its lines are checked to go together."""
     with transaction.atomic():
-        row = _locked(cart)
+        row = _lock_cart(cart)
         refuse_unless_open(cart=row, at=at)
         yield row
         lines = list(
@@ -161,14 +169,14 @@ def _changing(cart: Cart, *, at: datetime) -> Iterator[Cart]:
             .filter(cart=row)
             .select_related("price__product")
         )
-        orders.check_together(lines=[Line(each.price, each.quantity) for each in lines])
+        orders.check_together(lines=[OrderLine(line.price, line.quantity) for line in lines])
         Cart.objects.for_project(row.project_id).filter(pk=row.pk).update(
             currency=lines[0].price.currency if lines else "", updated_at=at
         )
 
 
 def _has_failed(checkout: Checkout) -> bool:
-    """Whether the page is done and its money, which takes days, has not come."""
+    """Whether the page is complete but its delayed payment has failed."""
     return (
         checkout.status == CheckoutStatus.COMPLETE
         and Payment.objects.for_project(checkout.project_id)
@@ -177,32 +185,33 @@ def _has_failed(checkout: Checkout) -> bool:
     )
 
 
-def _locked(cart: Cart) -> Cart:
-    """The cart as it is now, its customer locked until the transaction ends; raises NotFound."""
+def _lock_cart(cart: Cart) -> Cart:
+    """Lock the cart's customer until the transaction ends, then load the cart; raises NotFound."""
     customer_selectors.lock(project_id=cart.project_id, customer_id=cart.customer_id)
     return carts.get(project=cart.project_id, cart_id=cart.pk)
 
 
-def _refuse_frozen(cart: Cart, standing: CartStatus) -> None:
-    if standing == CartStatus.FROZEN:
+def _refuse_frozen(cart: Cart, status: CartStatus) -> None:
+    if status == CartStatus.FROZEN:
         raise CartFrozen(
             f"Close its checkout {cart.checkout_id} first, or wait until that has ended.",
             checkout=cart.checkout_id,
         )
 
 
-def _price(project: Project, price_id: str) -> Price:
-    (line,) = order_lines.read(project=project, wanted=[(price_id, 1)], field="price")
+def _find_price(project: Project, price_id: str) -> Price:
+    (line,) = order_lines.read(project=project, items=[(price_id, 1)], field="price")
     return line.price
 
 
-def _put(cart: Cart, line: Line) -> None:
+def _add_line(cart: Cart, line: OrderLine) -> None:
     CartLine.objects.for_project(cart.project_id).create(
         cart=cart, price=line.price, quantity=line.quantity
     )
 
 
-def _set(line: CartLine, *, price: Price, quantity: int) -> None:
-    """Numbers out of range are refused with the whole cart, before anything is committed."""
+def _update_line(line: CartLine, *, price: Price, quantity: int) -> None:
+    """Store one more than the maximum for any larger quantity: the check of the whole cart refuses
+    it before the commit."""
     line.price, line.quantity = price, min(quantity, orders.MAX_QUANTITY + 1)
     line.save(update_fields=["price", "quantity"])

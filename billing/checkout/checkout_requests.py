@@ -1,32 +1,27 @@
-"""What a tenant asks a page for, checked against the catalog before anything is written."""
+"""What a caller asks a hosted page for, and the order that the request comes to: values only."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from billing.checkout import checkout_type, discounts, order_lines, orders, return_urls
-from billing.checkout.orders import Line
-from billing.checkout.selectors import carts
-from billing.errors import AmbiguousOrder, CartClosed, CartEmpty, NotOnSale, PriceChanged
-from billing.models import Cart, CartLine, Coupon, PromotionCode
-from billing.models.cart import CartStatus
+from billing.checkout.orders import OrderLine
+from billing.models import Cart, Coupon, PromotionCode
 from billing.models.checkout import CheckoutType
-from common.errors import Invalid
-from projects.models import Project
 
-SHORTEST, LONGEST = timedelta(minutes=30), timedelta(hours=24)
-"""How long Stripe keeps a page open."""
-SLOWNESS, SKEW = timedelta(minutes=2), timedelta(minutes=10)
-"""How far we stay off these limits: a request may be slow, and Stripe's clock another."""
+SHORTEST_OPEN, LONGEST_OPEN = timedelta(minutes=30), timedelta(hours=24)
+"""Stripe's limits for the time that a page stays open."""
+REQUEST_MARGIN, CLOCK_MARGIN = timedelta(minutes=2), timedelta(minutes=10)
+"""Distance that we keep from these limits: a request may be slow, and Stripe's clock may differ."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
-    """``lines`` are price ids and quantities, or ``cart`` names a cart and with it the user.
+class CheckoutRequest:
+    """A caller's request for a hosted page.
 
-    A flag that is None is what the project says. ``purpose`` tells apart what is else the same:
-    pages for two purposes are two pages.
+    Either ``lines`` (pairs of price id and quantity) with ``user_id``, or ``cart`` (a cart's id,
+    which implies the user). A flag that is None takes the project's setting. ``expires_in`` is in
+    seconds. Two requests that differ only in ``purpose`` get two pages.
     """
 
     success_url: str
@@ -51,114 +46,33 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True)
-class Sale:
-    """What a page is to sell, and to whom."""
+class CheckoutOrder:
+    """A checked request: the rows that a page sells, and the id of the user who buys them."""
 
-    wish: Wish
+    request: CheckoutRequest
     user_id: str
-    type: CheckoutType
+    checkout_type: CheckoutType
     detected: dict[str, str]
-    lines: list[Line]
+    lines: list[OrderLine]
     cart: Cart | None
     promotion_code: PromotionCode | None
     coupon: Coupon | None
 
     @property
     def subscribed_products(self) -> set[str]:
-        """Products that the buyer will be subscribed to."""
+        """Ids of the products that the buyer will be subscribed to."""
         return {line.price.product_id for line in self.lines if line.price.is_recurring}
 
-    def told(self) -> list[Any]:
-        """All that makes this sale the same as another one of the customer."""
+    def fingerprint(self) -> list[Any]:
+        """JSON values that are equal for two orders of a customer that one page can serve."""
         lines = [[line.price.pk, line.quantity] for line in self.lines]
-        return [self.type.value, {**asdict(self.wish), "lines": lines, "email": "", "name": ""}]
+        request = {**asdict(self.request), "lines": lines, "email": "", "name": ""}
+        return [self.checkout_type.value, request]
 
 
-def check(*, project: Project, wish: Wish, type: str | None, at: datetime) -> Sale:
-    """The sale that is asked for; without a ``type`` it is detected.
-
-    Raises an Invalid or Conflict for what cannot be sold, or not in this way.
-    """
-    cart = _cart(project, wish) if wish.cart else None
-    if cart is not None:
-        lines = lines_of(cart=cart, at=at)
-    else:
-        lines = order_lines.read(project=project, wanted=wish.lines)
-    detected = checkout_type.detect(
-        project=project, lines=() if cart else lines, cart=cart, wanted=type
-    )
-    orders.check(lines=lines)
-    _check_trial(wish, lines)
-    for name in ("success_url", "cancel_url"):
-        if url := getattr(wish, name):
-            return_urls.check(project=project, url=url, field=name)
-    user_id = cart.customer.user_id if cart is not None else wish.user_id
-    promotion_code, coupon = discounts.find(
-        project=project, wish=wish, user_id=user_id, lines=lines, at=at
-    )
-    return Sale(
-        wish=wish,
-        user_id=user_id,
-        type=CheckoutType(detected.type),
-        detected=detected.told(),
-        lines=lines,
-        cart=cart,
-        promotion_code=promotion_code,
-        coupon=coupon,
-    )
-
-
-def lines_of(*, cart: Cart, at: datetime) -> list[Line]:
-    """What a loaded cart holds. Raises CartClosed, CartEmpty, and NotOnSale or PriceChanged for
-    lines that have to be changed first."""
-    if (standing := cart.standing(at)) not in (CartStatus.OPEN, CartStatus.FROZEN):
-        raise CartClosed(f"It is {standing.value}. Make a new cart.")
-    rows = list(cart.lines.all())
-    if not rows:
-        raise CartEmpty(f"POST a price to /carts/{cart.pk}/items first.")
-    _check_on_sale(rows)
-    return [Line(row.price, row.quantity) for row in rows]
-
-
-def expiry(*, wish: Wish, at: datetime) -> datetime:
-    """When the page closes by itself: as asked for, within what Stripe takes."""
-    asked = LONGEST if wish.expires_in is None else timedelta(seconds=wish.expires_in)
-    return at + min(max(asked, SHORTEST + SLOWNESS), LONGEST - SKEW)
-
-
-def _cart(project: Project, wish: Wish) -> Cart:
-    if wish.lines:
-        raise AmbiguousOrder("Send either a cart or prices.", field="cart")
-    cart = carts.get(project=project, cart_id=wish.cart)
-    if wish.user_id and wish.user_id not in (cart.customer.user_id, cart.customer_id):
-        raise Invalid("The cart is another user's.", field="user_id")
-    return cart
-
-
-def _check_trial(wish: Wish, lines: Sequence[Line]) -> None:
-    if wish.trial_period_days is None:
-        for name in ("trial_without_card", "trial_end_behavior"):
-            if getattr(wish, name):
-                raise Invalid("Send trial_period_days with it.", field=name)
-    elif not any(line.price.is_recurring for line in lines):
-        raise Invalid("Only a subscription has a trial.", field="trial_period_days")
-
-
-def _check_on_sale(rows: Sequence[CartLine]) -> None:
-    """Every line that stands in the way is named, each with the price to use instead."""
-    problems = [
-        {"line": row.pk, "price": row.price_id, "replacement": other.pk if other else None}
-        for row in rows
-        if not (row.price.active and row.price.product.active)
-        for other in [carts.replacement(line=row)]
-    ]
-    if not problems:
-        return
-    if all(each["replacement"] for each in problems):
-        raise PriceChanged(
-            "PATCH each of these lines with its replacement as price.", problems=problems
-        )
-    raise NotOnSale(
-        "Take the archived lines out of the cart, or PATCH them with a price that is on sale.",
-        problems=problems,
-    )
+def expires_at(*, request: CheckoutRequest, at: datetime) -> datetime:
+    """When the page closes by itself: the requested time, moved into Stripe's limits."""
+    seconds = request.expires_in
+    open_for = LONGEST_OPEN if seconds is None else timedelta(seconds=seconds)
+    shortest, longest = SHORTEST_OPEN + REQUEST_MARGIN, LONGEST_OPEN - CLOCK_MARGIN
+    return at + min(max(open_for, shortest), longest)

@@ -1,93 +1,102 @@
-"""Which kind of sale a request means when it does not say: decided from what it names and from
-what the project sells, and told to the caller with the reason."""
+"""Detect the type of a sale that the request does not state, from the prices that it names and
+from the types that the project sells. The caller gets the type together with the reason."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from billing.checkout.orders import Line
+from billing.checkout.orders import OrderLine
 from billing.errors import AmbiguousOrder, TypeNotSold, WrongPriceType
 from billing.models.payment import PaymentType
 from projects.models import Project
 
-DOORS = {
+TYPE_CONTENTS = {
     PaymentType.SUBSCRIPTION: "Only recurring prices are a subscription.",
     PaymentType.ITEM: "Only one-time prices are items.",
     PaymentType.CART: "Send a cart, or lines.",
     PaymentType.INTENT: "Send an amount.",
 }
-"""What each type is made of, for those who named one that does not fit."""
+"""What a request of each type contains: shown to a caller who asked for another type."""
 
 
 @dataclass(frozen=True, slots=True)
-class Detected:
-    """What is sold, and why we think so; ``because`` is empty when the caller said it."""
+class DetectedType:
+    """The type of a sale and the reason for it; ``because`` is empty if the caller stated it."""
 
-    type: PaymentType
+    payment_type: PaymentType
     because: str = ""
 
-    def told(self) -> dict[str, str]:
-        """As it is stored beside what was sold; empty when nothing was inferred."""
-        return {"type": self.type.value, "because": self.because} if self.because else {}
+    def to_json(self) -> dict[str, str]:
+        """The form that is stored with the sale; empty when the caller stated the type."""
+        return {"type": self.payment_type.value, "because": self.because} if self.because else {}
 
 
 def detect(
     *,
     project: Project,
-    lines: Sequence[Line] = (),
+    lines: Sequence[OrderLine] = (),
     cart: object = None,
     amount: object = None,
-    wanted: str | None = None,
-) -> Detected:
-    """The type of this sale. Of ``cart`` and ``amount`` it only matters whether they are there.
+    requested_type: str | None = None,
+) -> DetectedType:
+    """The type of a sale of ``lines``, of a ``cart`` or of a bare ``amount``; of the last two only
+    the presence counts.
 
-    Raises AmbiguousOrder when the request names nothing to sell, or two different things,
-    WrongPriceType when it contradicts the type that it asks for, TypeNotSold.
+    Raises AmbiguousOrder unless exactly one of the three is present, WrongPriceType when it does
+    not fit ``requested_type``, TypeNotSold when the project does not sell the type.
     """
     if sum((bool(lines), cart is not None, amount is not None)) != 1:
         raise AmbiguousOrder("Send exactly one of price (or lines), cart and amount.", field="type")
-    found = _of(lines, cart)
-    if wanted is None:
-        return _as_sold(project, found, is_a_cart=cart is not None)
-    if not _fits(PaymentType(wanted), found.type, has_lines=bool(lines)):
-        raise WrongPriceType(DOORS[PaymentType(wanted)], field="type")
-    _check_sold(project, PaymentType(wanted))
-    return Detected(PaymentType(wanted))
+    detected = _detect_type(lines, cart)
+    if requested_type is None:
+        return _fit_to_project(project, detected, is_a_cart=cart is not None)
+    if not _can_be_sold_as(
+        PaymentType(requested_type), detected.payment_type, has_lines=bool(lines)
+    ):
+        raise WrongPriceType(TYPE_CONTENTS[PaymentType(requested_type)], field="type")
+    _check_sold(project, PaymentType(requested_type))
+    return DetectedType(PaymentType(requested_type))
 
 
-def _of(lines: Sequence[Line], cart: object) -> Detected:
+def _detect_type(lines: Sequence[OrderLine], cart: object) -> DetectedType:
     if cart is not None:
-        return Detected(PaymentType.CART, "The request names a cart.")
+        return DetectedType(PaymentType.CART, "The request names a cart.")
     if not lines:
-        return Detected(PaymentType.INTENT, "The request names an amount and no price.")
+        return DetectedType(PaymentType.INTENT, "The request names an amount and no price.")
     recurring = {line.price.is_recurring for line in lines}
     if recurring == {True}:
-        return Detected(PaymentType.SUBSCRIPTION, "Every price is recurring.")
+        return DetectedType(PaymentType.SUBSCRIPTION, "Every price is recurring.")
     if recurring == {False}:
-        return Detected(PaymentType.ITEM, "No price is recurring.")
-    return Detected(PaymentType.CART, "Recurring and one-time prices are sold together.")
+        return DetectedType(PaymentType.ITEM, "No price is recurring.")
+    return DetectedType(PaymentType.CART, "Recurring and one-time prices are sold together.")
 
 
-def _as_sold(project: Project, found: Detected, *, is_a_cart: bool) -> Detected:
-    """The same, or a cart where that is all that the project sells."""
-    if not project.sells or found.type == PaymentType.INTENT or found.type in project.sells:
-        return found
+def _fit_to_project(project: Project, detected: DetectedType, *, is_a_cart: bool) -> DetectedType:
+    """The detected type if the project sells it, else a cart if the project sells carts."""
+    if (
+        not project.sells
+        or detected.payment_type == PaymentType.INTENT
+        or detected.payment_type in project.sells
+    ):
+        return detected
     if PaymentType.CART in project.sells:
-        return Detected(PaymentType.CART, f"{found.because} The project sells that in carts only.")
-    if found.type == PaymentType.CART and not is_a_cart:
+        return DetectedType(
+            PaymentType.CART, f"{detected.because} The project sells that in carts only."
+        )
+    if detected.payment_type == PaymentType.CART and not is_a_cart:
         raise AmbiguousOrder(
             "Recurring and one-time prices are sold together as a cart: add 'cart' to the "
             "project's sells, or send them in two requests.",
             field="lines",
         )
-    _check_sold(project, found.type)
-    return found
+    _check_sold(project, detected.payment_type)
+    return detected
 
 
-def _fits(wanted: PaymentType, found: PaymentType, *, has_lines: bool) -> bool:
+def _can_be_sold_as(requested: PaymentType, detected: PaymentType, *, has_lines: bool) -> bool:
     """Any lines may be sold as a cart."""
-    return wanted == found or (wanted == PaymentType.CART and has_lines)
+    return requested == detected or (requested == PaymentType.CART and has_lines)
 
 
-def _check_sold(project: Project, type: PaymentType) -> None:
-    if type != PaymentType.INTENT and project.sells and type not in project.sells:
-        raise TypeNotSold(f"Add {type.value!r} to the project's sells first.")
+def _check_sold(project: Project, payment_type: PaymentType) -> None:
+    if payment_type != PaymentType.INTENT and project.sells and payment_type not in project.sells:
+        raise TypeNotSold(f"Add {payment_type.value!r} to the project's sells first.")

@@ -1,4 +1,4 @@
-"""Checkout sessions: only those that we opened are ours."""
+"""Checkout sessions of Stripe to our rows; a session that we did not open is not ours."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -68,8 +68,8 @@ def _plan(account: StripeAccount, owner: Owner, snapshot: CheckoutSnapshot) -> P
 
 def _line_totals(snapshot: CheckoutSnapshot) -> list[Json]:
     return [
-        {"price": each.price_stripe_id, "quantity": each.quantity, "total": each.total}
-        for each in snapshot.line_totals
+        {"price": line.price_stripe_id, "quantity": line.quantity, "total": line.total}
+        for line in snapshot.line_totals
     ]
 
 
@@ -86,30 +86,30 @@ def _carry_out(planned: Plan[Checkout], customer: Customer | None, at: datetime)
     status = planned.values.get("status", row.status)
     if status == CheckoutStatus.COMPLETE and row.completed_at is None:
         planned = replace(planned, values={**planned.values, "completed_at": at})
-    planned = replace(planned, children=_fulfilment(planned, at))
+    planned = replace(planned, children=_fulfilled_lines(planned, at))
     differences = write_and_tell(
-        planned, customer=customer, render=shown.checkout, happened=_happened, at=at
+        planned, customer=customer, render=shown.checkout, happened=_events, at=at
     )
     if differences and row.status == CheckoutStatus.COMPLETE:
-        _reread_what_it_made(row)
+        _request_sync_of_results(row)
     access.follow_checkout(checkout=row, customer=customer, at=at)
     page_payments.follow_checkout(checkout=row, customer=customer, at=at)
-    carts.follow(checkout=row, at=at)
+    carts.follow_checkout(checkout=row, at=at)
 
 
-def _fulfilment(planned: Plan[Checkout], at: datetime) -> tuple[Children, ...]:
-    """Once the page is paid for, its lines are given."""
+def _fulfilled_lines(planned: Plan[Checkout], at: datetime) -> tuple[Children, ...]:
+    """The lines to mark as fulfilled: all of a page that is complete and paid."""
     row, values = planned.row, planned.values
     status = values.get("status", row.status)
     paid = values.get("payment_status", row.payment_status) in PAID
     if status != CheckoutStatus.COMPLETE or not paid:
         return ()
     lines = {str(line.pk): line for line in row.lines.filter(fulfilled_at__isnull=True)}
-    wanted = {pk: {"fulfilled_at": at} for pk in lines}
-    return (Children(name="lines", rows=lines, wanted=wanted, new=lines.__getitem__),)
+    new_values = {pk: {"fulfilled_at": at} for pk in lines}
+    return (Children(name="lines", rows=lines, wanted=new_values, new=lines.__getitem__),)
 
 
-def _happened(planned: Plan[Checkout], differences: Differences) -> Iterator[EventType]:
+def _events(planned: Plan[Checkout], differences: Differences) -> Iterator[EventType]:
     before, after = differences.get("status", (planned.row.status, planned.row.status))
     if before != after and after == CheckoutStatus.COMPLETE:
         yield EventType.CHECKOUT_COMPLETED
@@ -117,14 +117,14 @@ def _happened(planned: Plan[Checkout], differences: Differences) -> Iterator[Eve
         yield EventType.CHECKOUT_EXPIRED
 
 
-def _reread_what_it_made(row: Checkout) -> None:
-    """What it names is due now, whether or not its own events arrive."""
-    made = {
+def _request_sync_of_results(row: Checkout) -> None:
+    """Request a sync of the objects that the session created; their own events may never arrive."""
+    results = {
         Kind.PAYMENT_INTENT: row.payment_stripe_id,
         Kind.SUBSCRIPTION: row.subscription_stripe_id,
         Kind.INVOICE: row.invoice_stripe_id,
     }
-    for kind, stripe_id in made.items():
+    for kind, stripe_id in results.items():
         if stripe_id:
             sync_queue.mark(account_id=row.account_id, kind=kind, stripe_id=stripe_id)
             enqueue("billing.sync")

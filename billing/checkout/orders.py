@@ -1,4 +1,4 @@
-"""What may be bought together: rules over values, no reads and no writes."""
+"""Rules for prices that are bought together: pure checks of order lines."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -17,15 +17,15 @@ NO_QUANTITY = "A metered price bills what is used: leave the quantity out."
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """A price and how many of it."""
+class OrderLine:
+    """A price and its quantity."""
 
     price: Price
     quantity: int
 
 
-def check(*, lines: Sequence[Line]) -> None:
-    """Raises unless one page can sell these lines now."""
+def check(*, lines: Sequence[OrderLine]) -> None:
+    """Raises an Invalid or Conflict unless one page can sell these lines now."""
     if not lines:
         raise Invalid(f"Send 1 to {MAX_LINES} lines.", field="lines")
     check_together(lines=lines)
@@ -33,9 +33,9 @@ def check(*, lines: Sequence[Line]) -> None:
         check_on_sale(price=line.price)
 
 
-def check_together(*, lines: Sequence[Line]) -> None:
-    """Raises unless these lines go together: one currency, at most one subscription beside any
-    number of one-time items, and a total that one charge can be."""
+def check_together(*, lines: Sequence[OrderLine]) -> None:
+    """Raises an Invalid or Conflict unless these lines can be one order: one currency, at most one
+    subscription beside any number of one-time items, and a total within Stripe's limits."""
     if len(lines) > MAX_LINES:
         raise Invalid(f"At most {MAX_LINES} lines.", field="lines")
     if len({line.price.pk for line in lines}) != len(lines):
@@ -56,7 +56,7 @@ def check_on_sale(*, price: Price) -> None:
 
 
 def _check_subscription(recurring: Sequence[Price]) -> None:
-    """What is paid again and again is one subscription: one interval, one price per product."""
+    """All recurring prices are one subscription: one interval, one price per product."""
     if not _agree((price.interval, price.interval_count) for price in recurring):
         raise WrongPriceType(
             "Prices of one subscription are paid in the same interval.", field="lines"
@@ -65,7 +65,7 @@ def _check_subscription(recurring: Sequence[Price]) -> None:
         raise WrongPriceType("One price for each product of a subscription.", field="lines")
 
 
-def _check_money(lines: Sequence[Line]) -> None:
+def _check_money(lines: Sequence[OrderLine]) -> None:
     if not _agree(line.price.currency for line in lines):
         raise MixedCurrencies("Everything on one page is paid in one currency.", field="lines")
     if lines:

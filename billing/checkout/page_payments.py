@@ -1,9 +1,9 @@
-"""Payments that began with a page: who gets the PaymentIntent that the page makes, and what
-becomes of the payment when the page ends without one.
+"""Payments of a checkout page: which row gets the PaymentIntent that the page creates, and the end
+of a payment whose page ends without one.
 
-The first payment of a subscription carries no label of ours: only its invoice tells which page it
-belongs to. Until Stripe has told that, a payment of such a buyer belongs to nobody yet; whatever
-tells it has the payment read again.
+The first payment of a subscription does not carry our id: only its invoice names the page. Until
+we have that invoice, a payment of such a buyer has no owner; the invoice, once applied, requests a
+sync of the payment.
 """
 
 from datetime import datetime
@@ -34,13 +34,13 @@ from common.queue import enqueue
 from events.catalog import EventType
 from projects.models import Customer
 
-FREE = "no_payment_required"
-FIRST = "subscription_create"
-"""The billing reason of the invoice that a page makes."""
+NO_PAYMENT_REQUIRED = "no_payment_required"
+FIRST_INVOICE = "subscription_create"
+"""The billing reason of the invoice that a page creates."""
 UNFINISHED = frozenset({"requires_payment_method", "requires_confirmation", "requires_action"})
 PAGES = frozenset({PaymentType.SUBSCRIPTION, PaymentType.ITEM, PaymentType.CART})
 """Types of payments that begin with a page."""
-TOLD = {
+EVENTS = {
     PaymentStatus.PAID: EventType.PAYMENT_PAID,
     PaymentStatus.EXPIRED: EventType.PAYMENT_EXPIRED,
     PaymentStatus.CANCELED: EventType.PAYMENT_CANCELED,
@@ -50,8 +50,8 @@ TOLD = {
 def checkout_id(
     *, account: StripeAccount, owner: Owner, snapshot: PaymentSnapshot, invoice_stripe_id: str
 ) -> str | None:
-    """The checkout that names this payment or its invoice, or that the payment's metadata names
-    and that has no other."""
+    """Id of the checkout of this payment: the one that names the payment or its invoice, or the one
+    in the payment's metadata if that has no other payment."""
     named = Q(payment_stripe_id=snapshot.stripe_id)
     if invoice_stripe_id:
         named |= Q(invoice_stripe_id=invoice_stripe_id)
@@ -76,7 +76,7 @@ def checkout_id(
 
 
 def _is_named(row: Checkout, snapshot: PaymentSnapshot, invoice_stripe_id: str) -> bool:
-    """The condition of :func:`checkout_id` on a row that has been read."""
+    """The condition of :func:`checkout_id`, evaluated on a loaded row."""
     if row.payment_stripe_id == snapshot.stripe_id:
         return True
     if invoice_stripe_id and row.invoice_stripe_id == invoice_stripe_id:
@@ -84,28 +84,28 @@ def _is_named(row: Checkout, snapshot: PaymentSnapshot, invoice_stripe_id: str) 
     return row.pk == snapshot.our_id and not row.payment_stripe_id
 
 
-def waiting_for(owner: Owner, checkout: str | None) -> Payment | None:
-    """The payment that this checkout was opened for, while it has no PaymentIntent."""
+def find_pending(owner: Owner, checkout: str | None) -> Payment | None:
+    """The payment that this checkout was opened for, if it has no PaymentIntent yet."""
     if checkout is None:
         return None
-    return _waiting(owner).filter(checkout_id=checkout).order_by("id").first()
+    return _pending(owner).filter(checkout_id=checkout).order_by("id").first()
 
 
-def is_undecided(owner: Owner, snapshot: PaymentSnapshot) -> bool:
-    """Whether this may still turn out to be the payment of a page of this buyer."""
+def may_belong_to_page(owner: Owner, snapshot: PaymentSnapshot) -> bool:
+    """Whether the payment may belong to a page of this owner whose invoice is not mirrored yet."""
     if snapshot.our_id is not None:
         return False
-    waiting = _waiting(owner).filter(type__in=[PaymentType.SUBSCRIPTION, PaymentType.CART])
+    waiting = _pending(owner).filter(type__in=[PaymentType.SUBSCRIPTION, PaymentType.CART])
     reasons = set(_invoices(owner, snapshot.stripe_id).values_list("billing_reason", flat=True))
-    if reasons and FIRST not in reasons:
+    if reasons and FIRST_INVOICE not in reasons:
         return False
     if reasons:
         waiting = waiting.filter(checkout__invoice_stripe_id="")
     return waiting.exists()
 
 
-def invoice_of(owner: Owner, stripe_id: str) -> str:
-    """Stripe's id of the invoice that this PaymentIntent pays; empty while we know of none."""
+def invoice_stripe_id_of(owner: Owner, stripe_id: str) -> str:
+    """Stripe's id of the invoice that this PaymentIntent pays; empty if none is mirrored."""
     if (page := page_rows.purchases()) is not None:
         rows = page.invoices.get(stripe_id, [])
         own = (
@@ -114,15 +114,16 @@ def invoice_of(owner: Owner, stripe_id: str) -> str:
             if (row.project_id, row.customer_id) == (owner.project_id, owner.customer_id)
         )
         return next((str(row.stripe_id) for row in own), "")
-    found = _invoices(owner, stripe_id).values_list("stripe_id", flat=True).first()
-    return found or ""
+    invoice_stripe_id = _invoices(owner, stripe_id).values_list("stripe_id", flat=True).first()
+    return invoice_stripe_id or ""
 
 
-def opened(*, payment: Payment, checkout: Checkout, customer: Customer, at: datetime) -> None:
-    """The payment has its page: tell of it. The caller holds the customer's lock.
+def record_page(*, payment: Payment, checkout: Checkout, customer: Customer, at: datetime) -> None:
+    """Link a payment to its opened page and record ``payment.created``.
 
-    It comes to what Stripe's page asks for now: a cart can have changed since the payment was
-    begun, use is billed after its period, and discounts are taken off.
+    The amount becomes the page's total: the cart may have changed since the payment was created,
+    metered use is billed after its period, and discounts are subtracted. The caller holds the
+    customer's lock.
     """
     payment.customer = customer
     expires_at = min(filter(None, [payment.expires_at, checkout.expires_at]), default=None)
@@ -140,56 +141,55 @@ def opened(*, payment: Payment, checkout: Checkout, customer: Customer, at: date
 
 
 def follow_checkout(*, checkout: Checkout, customer: Customer, at: datetime) -> None:
-    """Let the payment that waits for this page end with it, or find its PaymentIntent.
-
-    The caller holds the customer's lock.
+    """End the pending payment of a page that has ended, or request a sync that finds its
+    PaymentIntent. The caller holds the customer's lock.
     """
     if checkout.status not in (CheckoutStatus.COMPLETE, CheckoutStatus.EXPIRED):
         return
-    row = waiting_for(Owner(checkout.project_id, customer.pk), checkout.pk)
+    row = find_pending(Owner(checkout.project_id, customer.pk), checkout.pk)
     if row is None:
-        _reread_unpaid(checkout)
+        _request_sync_of_unpaid(checkout)
         return
     row.customer, row.checkout = customer, checkout
-    ending = _ending(row, checkout, at)
-    if ending:
+    values = _values_of_ended_page(row, checkout, at)
+    if values:
         write_and_tell(
-            Plan(row=row, values=ending),
+            Plan(row=row, values=values),
             customer=customer,
             render=representation.payment,
-            happened=lambda planned, differences: [TOLD[planned.values["status"]]],
+            happened=lambda planned, differences: [EVENTS[planned.values["status"]]],
             at=at,
         )
-    _reread_undecided(checkout)
+    _request_sync_of_undecided(checkout)
 
 
-def _ending(row: Payment, checkout: Checkout, at: datetime) -> Values:
-    """What a page that ended without a PaymentIntent makes of its payment; empty for any other."""
+def _values_of_ended_page(row: Payment, checkout: Checkout, at: datetime) -> Values:
+    """New values of the payment of a page that ended without a PaymentIntent; else empty."""
     if checkout.status == CheckoutStatus.EXPIRED:
-        return ended(row, at)
-    if checkout.payment_status == FREE or checkout.amount_total == 0:
+        return ended_values(row, at)
+    if checkout.payment_status == NO_PAYMENT_REQUIRED or checkout.amount_total == 0:
         return {"status": PaymentStatus.PAID, "amount": 0, "paid_at": checkout.completed_at or at}
     return {}
 
 
-def _reread_unpaid(checkout: Checkout) -> None:
-    """What was tried in vain on a page that has closed can come to nothing any more."""
+def _request_sync_of_unpaid(checkout: Checkout) -> None:
+    """Request a sync of the unpaid payments of a closed page: nobody can pay them any more."""
     if checkout.status != CheckoutStatus.EXPIRED:
         return
-    tried = (
+    unpaid = (
         Payment.objects.for_project(checkout.project_id)
         .filter(checkout=checkout, type__in=PAGES, status__in=UNPAID)
         .exclude(stripe_id=None)
     )
-    for stripe_id in tried.values_list("stripe_id", flat=True):
+    for stripe_id in unpaid.values_list("stripe_id", flat=True):
         sync_queue.mark(
             account_id=checkout.account_id, kind=Kind.PAYMENT_INTENT, stripe_id=str(stripe_id)
         )
         enqueue("billing.sync")
 
 
-def _reread_undecided(checkout: Checkout) -> None:
-    """Have payments that belonged to nobody, or are just being found to, read again."""
+def _request_sync_of_undecided(checkout: Checkout) -> None:
+    """Request a sync of the buyer's payments without an owner, and of those being read now."""
     buyers = (
         StripeCustomer.objects.for_project(checkout.project_id)
         .filter(account_id=checkout.account_id, customer_id=checkout.customer_id)
@@ -206,40 +206,38 @@ def _reread_undecided(checkout: Checkout) -> None:
 
 
 def has_ended(row: Payment, snapshot: PaymentSnapshot) -> bool:
-    """Whether the page that the payment began with has closed before anybody paid."""
+    """Whether the page of this payment closed before it was paid."""
     if row.type not in PAGES:
         return False
     closed = row.checkout is not None and row.checkout.status == CheckoutStatus.EXPIRED
     return snapshot.status == "canceled" or (closed and snapshot.status in UNFINISHED)
 
 
-def ended(row: Payment, at: datetime | None) -> Values:
-    """``canceled`` if the tenant called it off, else ``expired``."""
+def ended_values(row: Payment, at: datetime | None) -> Values:
+    """Status ``canceled`` if the tenant canceled the payment, else ``expired`` with its time."""
     if row.cancel_asked_at is not None:
         return {"status": PaymentStatus.CANCELED}
     return {"status": PaymentStatus.EXPIRED, "expired_at": row.expired_at or at}
 
 
-def reread_payers(*, invoice: Invoice) -> None:
-    """Have the payments of this invoice that do not know of it read again."""
-    payers = invoice.payments.exclude(payment_stripe_id="").values_list(
-        "payment_stripe_id", flat=True
-    )
-    named = set(payers)
-    settled = (
+def request_sync_of_payments(*, invoice: Invoice) -> None:
+    """Request a sync of the payments of this invoice whose rows do not name it yet."""
+    named = invoice.payments.exclude(payment_stripe_id="")
+    payment_stripe_ids = set(named.values_list("payment_stripe_id", flat=True))
+    linked = (
         Payment.objects.for_project(invoice.project_id)
-        .filter(account_id=invoice.account_id, stripe_id__in=named)
+        .filter(account_id=invoice.account_id, stripe_id__in=payment_stripe_ids)
         .filter(invoice_stripe_id=invoice.stripe_id)
         .values_list("stripe_id", flat=True)
     )
-    for stripe_id in sorted(named - set(settled)):
+    for stripe_id in sorted(payment_stripe_ids - set(linked)):
         sync_queue.mark(
             account_id=invoice.account_id, kind=Kind.PAYMENT_INTENT, stripe_id=stripe_id
         )
         enqueue("billing.sync")
 
 
-def _waiting(owner: Owner) -> ProjectQuerySet[Payment]:
+def _pending(owner: Owner) -> ProjectQuerySet[Payment]:
     return Payment.objects.for_project(owner.project_id).filter(
         customer_id=owner.customer_id,
         checkout__isnull=False,

@@ -1,11 +1,11 @@
-"""Where a buyer may be sent back to: the project's own origins, and nowhere else."""
+"""Addresses that a buyer may return to: only the project's own origins."""
 
 from urllib.parse import urlsplit
 
 from billing.errors import RedirectRefused
 from projects.models import Project
 
-LONGEST = 2048
+MAX_URL_LENGTH = 2048
 LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 DEFAULT_PORTS = {"https": 443, "http": 80}
 
@@ -27,7 +27,11 @@ def check(*, project: Project, url: str, field: str) -> None:
 
 def _origin(url: str) -> tuple[str, str, int] | None:
     """Scheme, host and port; None for anything that browsers might read in two ways."""
-    if len(url) > LONGEST or not url.isprintable() or any(each in url for each in ' \\<>"`'):
+    if (
+        len(url) > MAX_URL_LENGTH
+        or not url.isprintable()
+        or any(character in url for character in ' \\<>"`')
+    ):
         return None
     try:
         parts = urlsplit(url)

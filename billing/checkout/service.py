@@ -1,8 +1,8 @@
 """Hosted checkout pages: open one, close it, and learn on return how it ended.
 
-A customer has one page at a time on which to subscribe to a product, and one for a cart, for two
-could both be paid. Our row is what counts: it is there, under the customer's lock, before Stripe
-is asked for the page, and until Stripe has said that this page is closed no other row is made
+A customer has at most one open page per product to subscribe to, and one per cart: two pages could
+both be paid. Our row decides: it is created under the customer's lock before Stripe is asked for
+the page, and no second row is created until Stripe has confirmed that the first page is closed
 (``docs/checkout.md``).
 """
 
@@ -12,8 +12,8 @@ from datetime import datetime
 from django.db import transaction
 
 from billing.accounts import stripe_customers
-from billing.checkout import checkout_requests, discounts, sessions
-from billing.checkout.checkout_requests import Sale, Wish
+from billing.checkout import checkout_orders, checkout_requests, discounts, sessions
+from billing.checkout.checkout_requests import CheckoutOrder, CheckoutRequest
 from billing.checkout.selectors import carts, checkouts
 from billing.errors import AlreadySubscribed, CheckoutNotOpen, CheckoutNotReady
 from billing.models import Cart, Checkout, CheckoutLine, StripeCustomer
@@ -25,112 +25,126 @@ from projects.models import Customer, Project
 from projects.selectors import customers as customer_selectors
 from projects.services import customers
 
-__all__ = ["Wish", "close", "open_page", "read_again"]
+__all__ = ["close", "open_page", "read_again"]
 
-OUR_ID = "{CHECKOUT_ID}"
-"""In a redirect address: replaced by the id of the checkout."""
-TRIES = 5
-"""Of clearing the way: each time somebody else's page may have come between."""
+CHECKOUT_ID_PLACEHOLDER = "{CHECKOUT_ID}"
+"""Replaced by the checkout's id in ``success_url`` and ``cancel_url``."""
+MAX_ATTEMPTS = 5
+"""Attempts to close blocking pages: between two of them another request may open a new one."""
 
 read_again = sessions.read_again
 close = sessions.close
 
 
 def open_page(
-    *, project: Project, wish: Wish, type: str | None, idempotency_key: str, at: datetime
+    *,
+    project: Project,
+    request: CheckoutRequest,
+    requested_type: str | None,
+    idempotency_key: str,
+    at: datetime,
 ) -> Checkout:
-    """The page on which the buyer can pay; without a ``type`` that is detected.
+    """The open page for this request; its type is detected when ``requested_type`` is None.
 
-    An earlier page on which to subscribe to the same product, or of the same cart, is handed out
-    again if it sells the very same, and closed if not. Raises an Invalid or Conflict for what
-    cannot be bought, AlreadySubscribed for a second subscription to the same product. After
-    StripeUnavailable or CheckoutNotReady the same request finishes what this one began.
+    An earlier page for the same product or cart is returned if it sells exactly the same, and
+    closed otherwise. Raises an Invalid or Conflict for an order that cannot be sold,
+    AlreadySubscribed for a second subscription to a product. After StripeUnavailable or
+    CheckoutNotReady the same request resumes the work.
     """
-    sale = checkout_requests.check(project=project, wish=wish, type=type, at=at)
-    customer = _customer(project, sale, at=at)
-    _refuse_second(customer, sale)
-    sale = discounts.prepare(sale, at=at)
-    account = sale.lines[0].price.account
+    order = checkout_orders.build_order(
+        project=project, request=request, requested_type=requested_type, at=at
+    )
+    customer = _customer(project, order, at=at)
+    _refuse_second_subscription(customer, order)
+    order = discounts.prepare(order, at=at)
+    account = order.lines[0].price.account
     buyer = stripe_customers.ensure(customer=customer, account=account, at=at)
-    for _ in range(TRIES):
-        found = _begin(customer, buyer, sale, idempotency_key, at=at)
-        if isinstance(found, Checkout):
-            _make(found, at=at)
-            return checkouts.get(project=project, checkout_id=found.pk)
-        twin = next((page for page in found.pages if page.order_key == found.order_key), None)
-        if twin is not None and _is_open(twin, at=at):
-            return checkouts.get(project=project, checkout_id=twin.pk)
-        for page in found.pages:
-            sessions.end(checkout=page, at=at)
+    for _ in range(MAX_ATTEMPTS):
+        row_or_pages = _find_or_create_row(customer, buyer, order, idempotency_key, at=at)
+        if isinstance(row_or_pages, Checkout):
+            _open_at_stripe(row_or_pages, at=at)
+            return checkouts.get(project=project, checkout_id=row_or_pages.pk)
+        same_page = next(
+            (page for page in row_or_pages.pages if page.order_key == row_or_pages.order_key), None
+        )
+        if same_page is not None and _is_open(same_page, at=at):
+            return checkouts.get(project=project, checkout_id=same_page.pk)
+        for page in row_or_pages.pages:
+            sessions.ensure_closed(checkout=page, at=at)
     raise CheckoutNotReady(
-        "Other requests open pages for the same. Try again in a moment.",
+        "Other requests open pages for the same product or cart. Send this request again.",
         retry_after=SHORTEST_WAIT,
     )
 
 
-def _customer(project: Project, sale: Sale, *, at: datetime) -> Customer:
-    if sale.cart is not None:
-        return sale.cart.customer
-    wish = sale.wish
+def _customer(project: Project, order: CheckoutOrder, *, at: datetime) -> Customer:
+    if order.cart is not None:
+        return order.cart.customer
+    request = order.request
     return customers.ensure(
-        project=project, user_id=wish.user_id, email=wish.email, name=wish.name, at=at
+        project=project, user_id=request.user_id, email=request.email, name=request.name, at=at
     )
 
 
-def _refuse_second(customer: Customer, sale: Sale) -> None:
-    products = sale.subscribed_products
+def _refuse_second_subscription(customer: Customer, order: CheckoutOrder) -> None:
+    products = order.subscribed_products
     if not products:
         return
-    standing = checkouts.live_subscription(customer=customer, products=products)
-    if standing is not None:
+    subscription = checkouts.live_subscription(customer=customer, products=products)
+    if subscription is not None:
         raise AlreadySubscribed(
-            f"Change or cancel {standing.pk} instead.", subscription=standing.pk
+            f"Change or cancel {subscription.pk} instead.", subscription=subscription.pk
         )
 
 
 @dataclass(frozen=True, slots=True)
-class _Earlier:
-    """Pages that have to end before there can be a new one, or that sell the same."""
+class _BlockingPages:
+    """Pages to close or to return before a new one is opened, and the key of the new order."""
 
     pages: list[Checkout]
     order_key: str
 
 
-def _begin(
-    customer: Customer, buyer: StripeCustomer, sale: Sale, idempotency_key: str, *, at: datetime
-) -> Checkout | _Earlier:
-    """The row of this request, made now or by an earlier try of it, unless there are pages in the
-    way: then those, and no row."""
+def _find_or_create_row(
+    customer: Customer,
+    buyer: StripeCustomer,
+    order: CheckoutOrder,
+    idempotency_key: str,
+    *,
+    at: datetime,
+) -> Checkout | _BlockingPages:
+    """The row of this request, created now or by an earlier attempt. If other pages block it, those
+    pages are returned and no row is created."""
     with transaction.atomic():
         customer = customer_selectors.lock(project_id=customer.project_id, customer_id=customer.pk)
-        sale = _as_it_is_now(sale, at=at)
-        _refuse_second(customer, sale)
-        told = [buyer.pk, sale.told()]
-        key = request_dedup.request_key(idempotency_key, "checkout", *told)
+        order = _reload_cart(order, at=at)
+        _refuse_second_subscription(customer, order)
+        fingerprint = [buyer.pk, order.fingerprint()]
+        key = request_dedup.request_key(idempotency_key, "checkout", *fingerprint)
         rows = Checkout.objects.for_project(customer.project_id).filter(customer=customer)
-        own = request_dedup.begun(rows, key=key, is_named=bool(idempotency_key), at=at)
-        if own is not None:
-            return own
-        order_key = request_dedup.request_key("", "checkout", *told)
-        pages_before = checkouts.in_the_way(
-            customer=customer, products=sale.subscribed_products, cart=sale.cart, at=at
+        earlier = request_dedup.begun(rows, key=key, is_named=bool(idempotency_key), at=at)
+        if earlier is not None:
+            return earlier
+        order_key = request_dedup.request_key("", "checkout", *fingerprint)
+        pages_before = checkouts.blocking_pages(
+            customer=customer, products=order.subscribed_products, cart=order.cart, at=at
         )
         if pages_before:
-            return _Earlier(pages_before, order_key)
-        return _new(customer, buyer, sale, key, order_key, at=at)
+            return _BlockingPages(pages_before, order_key)
+        return _create_row(customer, buyer, order, key, order_key, at=at)
 
 
-def _as_it_is_now(sale: Sale, *, at: datetime) -> Sale:
-    """The sale with what is in the cart at this moment."""
-    if sale.cart is None:
-        return sale
-    cart = carts.get(project=sale.cart.project_id, cart_id=sale.cart.pk)
-    return replace(sale, cart=cart, lines=checkout_requests.lines_of(cart=cart, at=at))
+def _reload_cart(order: CheckoutOrder, *, at: datetime) -> CheckoutOrder:
+    """The order with the lines that its cart has now."""
+    if order.cart is None:
+        return order
+    cart = carts.get(project=order.cart.project_id, cart_id=order.cart.pk)
+    return replace(order, cart=cart, lines=checkout_orders.cart_lines(cart=cart, at=at))
 
 
-def _make(row: Checkout, *, at: datetime) -> None:
-    """Raises CheckoutNotOpen for a page that has closed before this request had its answer."""
-    sessions.make(checkout=row, at=at)
+def _open_at_stripe(row: Checkout, *, at: datetime) -> None:
+    """Raises CheckoutNotOpen for a page that closed before Stripe answered this request."""
+    sessions.create(checkout=row, at=at)
     if row.status == CheckoutStatus.EXPIRED:
         raise CheckoutNotOpen(
             "It has expired, or a later request for the same product or cart has closed it. Send "
@@ -139,61 +153,61 @@ def _make(row: Checkout, *, at: datetime) -> None:
 
 
 def _is_open(page: Checkout, *, at: datetime) -> bool:
-    """Whether the page can be paid on, says Stripe; it is made if that is still to be done."""
+    """Whether Stripe says that the page can be paid; a page that is not yet open is opened."""
     if page.stripe_id:
         page = sessions.read_again(checkout=page, at=at)
     else:
-        sessions.make(checkout=page, at=at)
+        sessions.create(checkout=page, at=at)
     return page.status == CheckoutStatus.OPEN
 
 
-def _new(
+def _create_row(
     customer: Customer,
     buyer: StripeCustomer,
-    sale: Sale,
+    order: CheckoutOrder,
     key: str,
     order_key: str,
     *,
     at: datetime,
 ) -> Checkout:
-    wish, project = sale.wish, customer.project
+    request, project = order.request, customer.project
     row = Checkout(
         project_id=customer.project_id,
         account=buyer.account,
         customer=customer,
-        cart=sale.cart,
-        type=sale.type,
-        detected=sale.detected,
-        currency=sale.lines[0].price.currency,
-        trial_period_days=wish.trial_period_days,
-        trial_without_card=wish.trial_without_card,
-        trial_end_behavior=wish.trial_end_behavior,
-        allow_promotion_codes=wish.allow_promotion_codes,
-        promotion_code=sale.promotion_code,
-        coupon=sale.coupon,
-        automatic_tax=_or_project(wish.automatic_tax, project),
-        tax_id_collection=_or_project(wish.tax_id_collection, project),
-        save_payment_method=wish.save_payment_method,
-        metadata=wish.metadata,
-        expires_at=checkout_requests.expiry(wish=wish, at=at),
+        cart=order.cart,
+        type=order.checkout_type,
+        detected=order.detected,
+        currency=order.lines[0].price.currency,
+        trial_period_days=request.trial_period_days,
+        trial_without_card=request.trial_without_card,
+        trial_end_behavior=request.trial_end_behavior,
+        allow_promotion_codes=request.allow_promotion_codes,
+        promotion_code=order.promotion_code,
+        coupon=order.coupon,
+        automatic_tax=_or_project_default(request.automatic_tax, project),
+        tax_id_collection=_or_project_default(request.tax_id_collection, project),
+        save_payment_method=request.save_payment_method,
+        metadata=request.metadata,
+        expires_at=checkout_requests.expires_at(request=request, at=at),
         request_key=key,
         order_key=order_key,
     )
-    row.success_url = wish.success_url.replace(OUR_ID, row.pk)
-    row.cancel_url = wish.cancel_url.replace(OUR_ID, row.pk)
+    row.success_url = request.success_url.replace(CHECKOUT_ID_PLACEHOLDER, row.pk)
+    row.cancel_url = request.cancel_url.replace(CHECKOUT_ID_PLACEHOLDER, row.pk)
     row.save(force_insert=True)
     CheckoutLine.objects.for_project(row.project_id).bulk_create(
         CheckoutLine(
             project_id=row.project_id, checkout=row, price=line.price, quantity=line.quantity
         )
-        for line in sale.lines
+        for line in order.lines
     )
-    if sale.cart is not None:
-        Cart.objects.for_project(row.project_id).filter(pk=sale.cart.pk).update(
+    if order.cart is not None:
+        Cart.objects.for_project(row.project_id).filter(pk=order.cart.pk).update(
             status=CartStatus.FROZEN, checkout=row, updated_at=at
         )
     return row
 
 
-def _or_project(said: bool | None, project: Project) -> bool:
-    return project.automatic_tax if said is None else said
+def _or_project_default(requested: bool | None, project: Project) -> bool:
+    return project.automatic_tax if requested is None else requested

@@ -1,6 +1,6 @@
-"""The page itself, at Stripe: have it made, close it, read what became of it.
+"""Checkout sessions at Stripe: create one for a checkout row, close it, read it again.
 
-All that Stripe is told stands on our row, so whoever finds a page half made can finish it.
+All parameters of the request are stored on our row, so any process can finish an interrupted one.
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from typing import Any
 
 from django.db.models import F
 
-from billing.checkout.checkout_requests import LONGEST, SKEW, SLOWNESS
+from billing.checkout.checkout_requests import CLOCK_MARGIN, LONGEST_OPEN, REQUEST_MARGIN
 from billing.checkout.selectors import checkouts
 from billing.errors import CheckoutNotOpen, CheckoutNotReady
 from billing.models import Checkout, CheckoutLine, StripeCustomer
@@ -31,41 +31,41 @@ from billing.stripe.fields import Fields
 from billing.sync import service as sync
 from common.queue import enqueue
 
-CLOSING = "close"
-"""Closing a page is one request, whoever makes it and however often."""
+CLOSE_REQUEST = "close"
+"""Name of the request that closes a page: all attempts to close it are one request to Stripe."""
 
 
-def make(*, checkout: Checkout, at: datetime) -> None:
-    """Have Stripe open the page that the row stands for, once, whoever asks.
+def create(*, checkout: Checkout, at: datetime) -> None:
+    """Ask Stripe to open the page of this row; several calls open one page.
 
     Raises StripeUnavailable, and StripeRefused when there will be no page.
     """
     lines = list(checkout.lines.select_related("price__product"))
-    buyer = _buyer(checkout)
+    buyer = _stripe_customer(checkout)
     try:
         intents.make(
             checkout,
             operation="checkout_session.create",
-            params=stripe_checkouts.params(_order(checkout, buyer)),
-            values=_opened,
+            params=stripe_checkouts.params(_session_order(checkout, buyer)),
+            values=_values_of_session,
             at=at,
         )
     except StripeObjectMissing as missing:
-        named = [(Kind.CUSTOMER, buyer.stripe_id)]
-        named += [(Kind.PRICE, line.price.stripe_id) for line in lines]
-        for kind, stripe_id in named:
+        objects = [(Kind.CUSTOMER, buyer.stripe_id)]
+        objects += [(Kind.PRICE, line.price.stripe_id) for line in lines]
+        for kind, stripe_id in objects:
             sync.mark(account_id=checkout.account_id, kind=kind, stripe_id=stripe_id or "")
         enqueue("billing.sync")
         raise StripeUnavailable(
             "Stripe no longer has the customer or a price. Both are being read again: send the "
-            "same request in a moment.",
+            "same request again.",
             retry_after=SHORTEST_WAIT,
         ) from missing
 
 
 def close(*, checkout: Checkout, at: datetime) -> Checkout:
-    """Close the page: nobody can pay on it any more. Raises CheckoutNotOpen when that came too
-    late, with the checkout as it is now in our tables."""
+    """Close the page, so that nobody can pay on it any more. Raises CheckoutNotReady before Stripe
+    has opened it, and CheckoutNotOpen after it has ended; our row then shows how."""
     if not checkout.stripe_id:
         raise CheckoutNotReady("Send the request that opens it again.")
     if checkout.status not in (CheckoutStatus.OPEN, CheckoutStatus.OPENING):
@@ -78,22 +78,22 @@ def close(*, checkout: Checkout, at: datetime) -> Checkout:
             subject=checkout.pk,
             target=checkout.stripe_id,
             params={},
-            request=CLOSING,
+            request=CLOSE_REQUEST,
             at=at,
         )
     except (StripeRefused, StripeObjectMissing) as refusal:
-        found = read_again(checkout=checkout, at=at)
-        if found.status == CheckoutStatus.OPEN:
+        current = read_again(checkout=checkout, at=at)
+        if current.status == CheckoutStatus.OPEN:
             raise
-        raise CheckoutNotOpen(f"It is {found.status}.") from refusal
+        raise CheckoutNotOpen(f"It is {current.status}.") from refusal
     return read_again(checkout=checkout, at=at)
 
 
-def end(*, checkout: Checkout, at: datetime) -> None:
-    """Nobody can pay on the page any more, or we know of whoever has."""
+def ensure_closed(*, checkout: Checkout, at: datetime) -> None:
+    """Close the page unless it has ended; a completed page is read again, with its payment."""
     try:
         if not checkout.stripe_id:
-            make(checkout=checkout, at=at)
+            create(checkout=checkout, at=at)
     except StripeCredentialsRefused:
         raise
     except StripeRefused:
@@ -106,29 +106,29 @@ def end(*, checkout: Checkout, at: datetime) -> None:
 
 
 def read_again(*, checkout: Checkout, at: datetime) -> Checkout:
-    """What has become of it: the session, then what it names and what pays for that.
+    """Read the session from Stripe, then its subscription, its invoice and their payments.
 
-    The same path as the webhooks', so it does not matter which comes first. Raises
-    StripeUnavailable.
+    Uses the same path as webhooks, so either may come first. Raises StripeUnavailable, and
+    CheckoutNotReady before Stripe has opened the page.
     """
     if not checkout.stripe_id:
         raise CheckoutNotReady("Send the request that opens it again.")
     account = checkout.account
     sync.now(account=account, kind=Kind.CHECKOUT_SESSION, stripe_id=checkout.stripe_id, at=at)
     checkout = checkouts.get(project=checkout.project, checkout_id=checkout.pk)
-    made = {
+    results = {
         Kind.SUBSCRIPTION: checkout.subscription_stripe_id,
         Kind.INVOICE: checkout.invoice_stripe_id,
     }
-    for kind, stripe_id in made.items():
+    for kind, stripe_id in results.items():
         if stripe_id:
             sync.now(account=account, kind=kind, stripe_id=stripe_id, at=at)
-    for stripe_id in checkouts.payers(checkout):
+    for stripe_id in checkouts.payment_stripe_ids(checkout):
         sync.now(account=account, kind=Kind.PAYMENT_INTENT, stripe_id=stripe_id, at=at)
     return checkouts.get(project=checkout.project, checkout_id=checkout.pk)
 
 
-def _order(row: Checkout, buyer: StripeCustomer) -> stripe_checkouts.Order:
+def _session_order(row: Checkout, buyer: StripeCustomer) -> stripe_checkouts.Order:
     lines = list(row.lines.select_related("price__product"))
     return stripe_checkouts.Order(
         our_id=row.pk,
@@ -155,48 +155,51 @@ def _order(row: Checkout, buyer: StripeCustomer) -> stripe_checkouts.Order:
 
 
 def _expires_at(row: Checkout) -> datetime | None:
-    """When Stripe has to close the page, by Stripe's clock; None for the longest that it may be
-    open. In test mode that clock may have been moved forward."""
-    longest = row.created_at + LONGEST - SKEW - SLOWNESS
+    """When Stripe has to close the page, by Stripe's clock; None for Stripe's longest time. In test
+    mode that clock may have been moved forward."""
+    longest = row.created_at + LONGEST_OPEN - CLOCK_MARGIN - REQUEST_MARGIN
     if row.expires_at is None or row.expires_at >= longest:
         return None
     return row.expires_at if row.account.livemode else row.expires_at + requests.clock_ahead()
 
 
 def _asks_for_card(row: Checkout, lines: Sequence[CheckoutLine]) -> bool:
-    """A trial may begin without a card; what will never cost anything needs none."""
+    """Whether Stripe collects a card: not for a trial without one, nor if nothing is ever due."""
     if row.trial_without_card:
         return False
     coupon = row.promotion_code.coupon if row.promotion_code else row.coupon
-    is_given = (
+    is_free_forever = (
         coupon is not None and coupon.percent_off == 100 and coupon.duration == Duration.FOREVER
     )
-    given = set(coupon.product_stripe_ids) if coupon is not None and is_given else set()
-    is_all = is_given and not given
+    free_product_ids = (
+        set(coupon.product_stripe_ids) if coupon is not None and is_free_forever else set()
+    )
+    is_everything_free = is_free_forever and not free_product_ids
     return any(
         line.price.unit_amount
         for line in lines
-        if line.price.is_recurring and not (is_all or line.price.product.stripe_id in given)
+        if line.price.is_recurring
+        and not (is_everything_free or line.price.product.stripe_id in free_product_ids)
     )
 
 
-def _buyer(row: Checkout) -> StripeCustomer:
-    """As whom Stripe knows the customer: whoever began the row has seen to that."""
+def _stripe_customer(row: Checkout) -> StripeCustomer:
+    """The customer's row at Stripe; it was ensured before the checkout row was created."""
     buyers = StripeCustomer.objects.for_project(row.project_id).filter(
         account_id=row.account_id, customer_id=row.customer_id, stripe_id__isnull=False
     )
     return buyers.order_by(F("deleted_at").asc(nulls_first=True), "-pk")[0]
 
 
-def _opened(made: Fields) -> dict[str, Any]:
-    page = stripe_checkouts.snapshot(made)
+def _values_of_session(answer: Fields) -> dict[str, Any]:
+    session = stripe_checkouts.snapshot(answer)
     return {
-        "status": page.status,
-        "payment_status": page.payment_status,
-        "url": page.url,
-        "amount_total": page.amount_total,
-        "amount_subtotal": page.amount_subtotal,
-        "amount_discount": page.amount_discount,
-        "amount_tax": page.amount_tax,
-        "expires_at": page.expires_at,
+        "status": session.status,
+        "payment_status": session.payment_status,
+        "url": session.url,
+        "amount_total": session.amount_total,
+        "amount_subtotal": session.amount_subtotal,
+        "amount_discount": session.amount_discount,
+        "amount_tax": session.amount_tax,
+        "expires_at": session.expires_at,
     }

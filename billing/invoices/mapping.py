@@ -235,7 +235,7 @@ def _carry_out(planned: Plan[Invoice], customer: Customer | None, at: datetime) 
     write_and_tell(
         planned, customer=customer, render=representation.invoice, happened=_happened, at=at
     )
-    page_payments.reread_payers(invoice=planned.row)
+    page_payments.request_sync_of_payments(invoice=planned.row)
     provisioning.follow_invoice(invoice=planned.row, customer=customer, at=at)
 
 

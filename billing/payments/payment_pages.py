@@ -8,11 +8,10 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 
-from billing.checkout import checkout_requests as wishes
-from billing.checkout import page_payments
+from billing.checkout import checkout_orders, page_payments
 from billing.checkout import service as checkouts
 from billing.checkout import sessions as pages
-from billing.checkout.checkout_requests import LONGEST, Sale
+from billing.checkout.checkout_requests import LONGEST_OPEN, CheckoutOrder, CheckoutRequest
 from billing.errors import CheckoutNotReady
 from billing.models import Checkout, Payment
 from billing.models.payment import PaymentType
@@ -38,12 +37,14 @@ def take(
     same request finishes what this one began.
     """
     _check(wish)
-    sale = wishes.check(project=project, wish=_page(wish), type=wish.type, at=at)
+    sale = checkout_orders.build_order(
+        project=project, request=_page(wish), requested_type=wish.type, at=at
+    )
     row, is_new = payment_requests.begin(
         customer=_customer(project, sale, at),
         account=sale.lines[0].price.account,
         wish=wish,
-        type=PaymentType(sale.type),
+        type=PaymentType(sale.checkout_type),
         money=_total(sale),
         detected=sale.detected,
         idempotency_key=idempotency_key,
@@ -63,8 +64,8 @@ def finish(*, payment: Payment, wish: Wish, at: datetime, is_new: bool = False) 
         try:
             page = checkouts.open_page(
                 project=payment.project,
-                wish=_page(wish, purpose=payment.pk),
-                type=payment.type,
+                request=_page(wish, purpose=payment.pk),
+                requested_type=payment.type,
                 idempotency_key=payment.pk,
                 at=at,
             )
@@ -94,12 +95,12 @@ def _check(wish: Wish) -> None:
             raise Invalid("Only an amount can be charged while the user is away.", field=name)
     if not wish.page.get("success_url"):
         raise Invalid("Say where the buyer goes after paying.", field="success_url")
-    if wish.expires_in is not None and timedelta(seconds=wish.expires_in) > LONGEST:
+    if wish.expires_in is not None and timedelta(seconds=wish.expires_in) > LONGEST_OPEN:
         raise Invalid("A page stays open for a day at most.", field="expires_in")
 
 
-def _page(wish: Wish, *, purpose: str = "") -> wishes.Wish:
-    return wishes.Wish(
+def _page(wish: Wish, *, purpose: str = "") -> CheckoutRequest:
+    return CheckoutRequest(
         user_id=wish.user_id,
         lines=wish.lines,
         cart=wish.cart,
@@ -111,16 +112,16 @@ def _page(wish: Wish, *, purpose: str = "") -> wishes.Wish:
     )
 
 
-def _customer(project: Project, sale: Sale, at: datetime) -> Customer:
+def _customer(project: Project, sale: CheckoutOrder, at: datetime) -> Customer:
     if sale.cart is not None:
         return sale.cart.customer
-    wish = sale.wish
+    wish = sale.request
     return customers.ensure(
         project=project, user_id=wish.user_id, email=wish.email, name=wish.name, at=at
     )
 
 
-def _total(sale: Sale) -> Money:
+def _total(sale: CheckoutOrder) -> Money:
     """What is due now, before discounts and taxes: use is billed after its period."""
     amount = sum(line.price.amount_of(line.quantity) for line in sale.lines)
     return Money(amount, sale.lines[0].price.currency)
@@ -135,4 +136,4 @@ def _link(payment: Payment, page: Checkout, at: datetime) -> None:
         except Payment.DoesNotExist as gone:
             raise CheckoutNotReady("A try at the same time was refused. Send it again.") from gone
         if payment.checkout_id is None:
-            page_payments.opened(payment=payment, checkout=page, customer=customer, at=at)
+            page_payments.record_page(payment=payment, checkout=page, customer=customer, at=at)

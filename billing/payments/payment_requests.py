@@ -11,7 +11,7 @@ from typing import Any
 
 from django.db import transaction
 
-from billing.checkout.checkout_requests import LONGEST
+from billing.checkout.checkout_requests import LONGEST_OPEN
 from billing.errors import ReferenceReused
 from billing.models import Payment, StripeAccount
 from billing.models.payment import PaymentType
@@ -126,7 +126,7 @@ def take_back(row: Payment) -> None:
 def _expiry(wish: Wish, at: datetime) -> datetime | None:
     """An amount may wait for ever, a page no longer than Stripe keeps it open."""
     if wish.expires_in is None:
-        return None if wish.amount is not None else at + LONGEST
+        return None if wish.amount is not None else at + LONGEST_OPEN
     return at + timedelta(seconds=wish.expires_in)
 
 

@@ -51,16 +51,16 @@ def take(
         )
     detected = detection.detect(
         project=project,
-        lines=order_lines.read(project=project, wanted=wish.lines),
+        lines=order_lines.read(project=project, items=wish.lines),
         cart=wish.cart or None,
         amount=wish.amount,
-        wanted=wish.type,
+        requested_type=wish.type,
     )
     _refuse_a_page(wish)
     return payment_intents.take(
         project=project,
         wish=wish,
-        detected=detected.told(),
+        detected=detected.to_json(),
         idempotency_key=idempotency_key,
         at=at,
     )

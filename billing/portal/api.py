@@ -11,7 +11,7 @@ from rest_framework.response import Response
 
 from billing.api_fields import IdField
 from billing.checkout.orders import MAX_QUANTITY
-from billing.checkout.return_urls import LONGEST as LONGEST_URL
+from billing.checkout.return_urls import MAX_URL_LENGTH as LONGEST_URL
 from billing.models.portal import Cancellation, PortalSettings
 from billing.outbound import api as repeats
 from billing.portal import selectors as stored

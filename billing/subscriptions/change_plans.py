@@ -142,7 +142,7 @@ def refuse_second(*, subscription: Subscription, before: Arrangement, after: Arr
     standing = checkouts.live_subscription(
         customer=subscription.customer,
         products=added(before=before, after=after),
-        besides=subscription.pk,
+        except_id=subscription.pk,
     )
     if standing is not None:
         raise AlreadySubscribed(

@@ -113,10 +113,10 @@ def _make_way(subscription: Subscription, planned: Planned, at: datetime) -> Non
     Raises AlreadySubscribed when one has been paid.
     """
     products = added(before=planned.before, after=planned.after)
-    for page in checkouts.in_the_way(
+    for page in checkouts.blocking_pages(
         customer=subscription.customer, products=products, cart=None, at=at
     ):
-        pages.end(checkout=page, at=at)
+        pages.ensure_closed(checkout=page, at=at)
     refuse_second(subscription=subscription, before=planned.before, after=planned.after)
 
 

@@ -186,7 +186,7 @@ def test_carts_by_what_they_are_now(world: World) -> None:
         for status, page, left in combinations
     ]
     for status in CartStatus:
-        condition = carts.standing(status, now)
+        condition = carts.status_condition(status, now)
         found = Cart.objects.for_project(world.project).filter(
             condition, pk__in=[row.pk for row in rows]
         )

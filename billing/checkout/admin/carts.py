@@ -18,22 +18,22 @@ from common.admin.sections import Section
 from common.money import Money
 
 
-class StandingFilter(filters.ConditionFilter):
-    """What a cart is at this moment, whatever was written down of it."""
+class CartStatusFilter(filters.ConditionFilter):
+    """Filters by the computed status of a cart: the stored one can be out of date."""
 
     title = "status"
     parameter_name = "status"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(str(each.value), str(each.label)) for each in CartStatus]
+        return [(str(status.value), str(status.label)) for status in CartStatus]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        word = self.value()
-        if not word:
+        status = self.value()
+        if not status:
             return queryset
-        if word not in CartStatus.values:
+        if status not in CartStatus.values:
             return queryset.none()
-        return queryset.filter(carts.standing(CartStatus(word), timezone.now()))
+        return queryset.filter(carts.status_condition(CartStatus(status), timezone.now()))
 
 
 @admin.register(Cart)
@@ -55,7 +55,7 @@ class CartAdmin(ReadOnlyAdmin):
         "customer__user_id__exact",
         "customer__email__iexact",
     ]
-    list_filter = [filters.PROJECT, StandingFilter, filters.dates("created_at")]
+    list_filter = [filters.PROJECT, CartStatusFilter, filters.dates("created_at")]
     fieldsets = [
         (
             None,
@@ -127,6 +127,6 @@ def _lines(row: Cart) -> Section:
             ]
             for line in row.lines.all()
         ],
-        empty="Nothing in it.",
+        empty="The cart is empty.",
         right=[2, 3],
     )

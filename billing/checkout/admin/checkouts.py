@@ -72,7 +72,7 @@ class CheckoutAdmin(MirrorAdmin):
         return columns.money(row.amount_total, row.currency)
 
     def sections(self, request: HttpRequest, row: Any) -> Sequence[Section]:
-        return [_lines(row), *_outcome(row)]
+        return [_lines(row), *_results(row)]
 
 
 def _lines(row: Checkout) -> Section:
@@ -87,8 +87,8 @@ def _lines(row: Checkout) -> Section:
     )
 
 
-def _outcome(row: Checkout) -> Sequence[Section]:
-    """The subscription or the payment that the buyer ended up with."""
+def _results(row: Checkout) -> Sequence[Section]:
+    """The subscription or the payment that the page created."""
     if row.type == CheckoutType.SUBSCRIPTION:
         subscriptions = Subscription.objects.for_project(row.project_id).filter(
             account_id=row.account_id, stripe_id=row.subscription_stripe_id

@@ -12,7 +12,7 @@ from rest_framework.response import Response
 
 from billing.api_fields import IdField, StripeMetadataField, id_pattern
 from billing.checkout import carts
-from billing.checkout.carts import LONGEST, SHORTEST
+from billing.checkout.carts import LONGEST_LIFETIME, SHORTEST_LIFETIME
 from billing.checkout.orders import MAX_LINES, MAX_QUANTITY
 from billing.checkout.representation import carts as shown
 from billing.checkout.selectors import carts as cart_selectors
@@ -107,8 +107,8 @@ class NewCartSerializer(StrictSerializer):
     user_id = UserIdField()
     lines = ListField(child=CartItemSerializer(), default=list, max_length=MAX_LINES)
     expires_in = WholeNumberField(
-        min_value=int(SHORTEST.total_seconds()),
-        max_value=int(LONGEST.total_seconds()),
+        min_value=int(SHORTEST_LIFETIME.total_seconds()),
+        max_value=int(LONGEST_LIFETIME.total_seconds()),
         required=False,
         help_text="Seconds until the cart is over; 30 days when left out.",
     )
@@ -168,7 +168,7 @@ class CartsViewSet(ProjectViewSet):
             project=self.calling_project,
             user_id=body["user_id"],
             lines=[(each["price"], each["quantity"]) for each in body["lines"]],
-            life=settings.BILLING.cart_life if seconds is None else timedelta(seconds=seconds),
+            lifetime=settings.BILLING.cart_life if seconds is None else timedelta(seconds=seconds),
             metadata=body["metadata"],
             at=timezone.now(),
         )
@@ -203,7 +203,9 @@ class CartItemsViewSet(ProjectViewSet):
     def create(self, request: Request, cart_id: str) -> Response:
         """So many more of it if it is there already. 409 ``cart-frozen``, ``cart-closed``."""
         now = timezone.now()
-        row = carts.add(cart=self._cart(cart_id), **self.parse_body(CartItemSerializer), at=now)
+        row = carts.add_item(
+            cart=self._cart(cart_id), **self.parse_body(CartItemSerializer), at=now
+        )
         return Response(shown.cart(row, at=now), status=201)
 
     @extend_schema(
@@ -214,7 +216,7 @@ class CartItemsViewSet(ProjectViewSet):
     def partial_update(self, request: Request, cart_id: str, line_id: str) -> Response:
         """Another number of it, or another price of the same product."""
         body, now = self.parse_body(CartItemChangeSerializer), timezone.now()
-        row = carts.change(
+        row = carts.change_line(
             cart=self._cart(cart_id),
             line_id=line_id,
             price=body.get("price"),
@@ -226,7 +228,7 @@ class CartItemsViewSet(ProjectViewSet):
     @extend_schema(summary="Take a line out of a cart", responses=CartSerializer)
     def destroy(self, request: Request, cart_id: str, line_id: str) -> Response:
         now = timezone.now()
-        row = carts.remove(cart=self._cart(cart_id), line_id=line_id, at=now)
+        row = carts.remove_line(cart=self._cart(cart_id), line_id=line_id, at=now)
         return Response(shown.cart(row, at=now))
 
     def _cart(self, cart_id: str) -> Cart:

@@ -6,9 +6,9 @@ from drf_spectacular.utils import OpenApiExample
 from rest_framework import serializers
 
 from billing.api_fields import IdField, StripeMetadataField
-from billing.checkout.checkout_requests import LONGEST, SHORTEST
+from billing.checkout.checkout_requests import LONGEST_OPEN, SHORTEST_OPEN
 from billing.checkout.orders import MAX_LINES, MAX_QUANTITY
-from billing.checkout.return_urls import LONGEST as LONGEST_URL
+from billing.checkout.return_urls import MAX_URL_LENGTH
 from common.api.serializers import (
     FlagField,
     ListField,
@@ -56,11 +56,14 @@ class PageSerializer(StrictSerializer):
     """What any hosted page may be told."""
 
     success_url = serializers.CharField(
-        max_length=LONGEST_URL,
+        max_length=MAX_URL_LENGTH,
         help_text="Where the buyer goes after paying; {CHECKOUT_ID} becomes the checkout's id.",
     )
     cancel_url = serializers.CharField(
-        max_length=LONGEST_URL, allow_blank=True, default="", help_text="Where the way back leads."
+        max_length=MAX_URL_LENGTH,
+        allow_blank=True,
+        default="",
+        help_text="Where the way back leads.",
     )
     allow_promotion_codes = FlagField(
         default=False,
@@ -78,8 +81,8 @@ class PageSerializer(StrictSerializer):
         default=False, help_text="Keep it for later; a subscription always does."
     )
     expires_in = WholeNumberField(
-        min_value=int(SHORTEST.total_seconds()),
-        max_value=int(LONGEST.total_seconds()),
+        min_value=int(SHORTEST_OPEN.total_seconds()),
+        max_value=int(LONGEST_OPEN.total_seconds()),
         required=False,
         help_text="Seconds until the page closes, 30 minutes to 24 hours (when left out).",
     )

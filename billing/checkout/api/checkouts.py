@@ -22,9 +22,9 @@ from billing.checkout.api.checkout_request import (
     PageSerializer,
 )
 from billing.checkout.api.checkout_type import DetectedSerializer
+from billing.checkout.checkout_requests import CheckoutRequest
 from billing.checkout.representation import checkouts as shown
 from billing.checkout.selectors import checkouts as checkout_selectors
-from billing.checkout.service import Wish
 from billing.models import Checkout
 from billing.models.checkout import CheckoutType
 from common.api.serializers import MoneySerializer
@@ -212,7 +212,7 @@ class CheckoutsViewSet(ProjectViewSet):
         return Response(shown.checkout(row))
 
     def _named(self, pk: str) -> Checkout:
-        return checkout_selectors.named(project=self.calling_project, name=pk)
+        return checkout_selectors.get_by_any_id(project=self.calling_project, any_id=pk)
 
     def _checkout(self, pk: str) -> Checkout:
         return checkout_selectors.get(project=self.calling_project, checkout_id=pk)
@@ -225,8 +225,8 @@ class CheckoutsViewSet(ProjectViewSet):
     ) -> Response:
         row = checkouts.open_page(
             project=self.calling_project,
-            wish=Wish(**self.parse_body(serializer)),
-            type=type,
+            request=CheckoutRequest(**self.parse_body(serializer)),
+            requested_type=type,
             idempotency_key=request.headers.get("Idempotency-Key", ""),
             at=timezone.now(),
         )

@@ -55,7 +55,7 @@ def _problem(row: CartLine) -> Json | None:
     """Why the line cannot be bought as it is."""
     if row.price.active and row.price.product.active:
         return None
-    other = carts.replacement(line=row)
+    other = carts.find_replacement(line=row)
     return {
         "code": "price_changed" if other else "archived",
         "replacement": other.pk if other else None,

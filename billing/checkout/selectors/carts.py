@@ -1,4 +1,4 @@
-"""The project's carts with their lines, what those cost now, and what became of them."""
+"""Carts with their lines, the current prices of those, and the checkouts that sold them."""
 
 from datetime import datetime
 
@@ -12,18 +12,18 @@ from common.models import ProjectQuerySet
 from projects.models import Project
 from projects.selectors import customers
 
-HELD = Q(status=CartStatus.FROZEN, checkout__isnull=False)
-"""Carts that are on a page at this moment."""
+ON_PAGE = Q(status=CartStatus.FROZEN, checkout__isnull=False)
+"""Condition: the cart is on a page now."""
 
 
 def listing(
     *, project: Project | str, at: datetime, user_id: str = "", status: str = ""
 ) -> ProjectQuerySet[Cart]:
-    """Those that match every filter given: five queries, whatever their number."""
+    """Carts that match all filters. Five queries for any number of carts."""
     rows = _loaded(project)
     if user_id:
         rows = rows.filter(**customers.owner_filter(project=project, user_id=user_id))
-    return rows.filter(standing(CartStatus(status), at)) if status else rows
+    return rows.filter(status_condition(CartStatus(status), at)) if status else rows
 
 
 def get(*, project: Project | str, cart_id: str) -> Cart:
@@ -34,39 +34,39 @@ def get(*, project: Project | str, cart_id: str) -> Cart:
     return row
 
 
-def line(*, cart: Cart, line_id: str) -> CartLine:
+def get_line(*, cart: Cart, line_id: str) -> CartLine:
     """One line of a loaded cart; raises NotFound."""
-    for each in cart.lines.all():
-        if each.pk == line_id:
-            return each
+    for line in cart.lines.all():
+        if line.pk == line_id:
+            return line
     raise NotFound("No line with this id in the cart.")
 
 
-def replacement(*, line: CartLine) -> Price | None:
-    """The price that took the place of an archived one: the only one on sale for the same product
-    in the same currency and interval."""
+def find_replacement(*, line: CartLine) -> Price | None:
+    """The price to use instead of the line's archived one: the only price on sale of the same
+    product, currency and interval; None without one or with several."""
     price = line.price
     if not price.product.active:
         return None
-    same = [
+    candidates = [
         other
         for other in price.product.on_sale  # type: ignore[attr-defined]  # loaded above
         if other.currency == price.currency
         and (other.type, other.interval) == (price.type, price.interval)
         and other.interval_count == price.interval_count
     ]
-    return same[0] if len(same) == 1 else None
+    return candidates[0] if len(candidates) == 1 else None
 
 
-def over(*, at: datetime) -> ProjectQuerySet[Cart]:
-    """Every project's carts whose time has passed without this being written down."""
-    is_open = Q(status=CartStatus.OPEN) | (Q(status=CartStatus.FROZEN) & ~HELD)
+def overdue(*, at: datetime) -> ProjectQuerySet[Cart]:
+    """Carts of all projects whose time is over but whose stored status is not yet ``expired``."""
+    is_open = Q(status=CartStatus.OPEN) | (Q(status=CartStatus.FROZEN) & ~ON_PAGE)
     return Cart.objects.across_projects().filter(is_open, expires_at__lte=at)
 
 
 def lock_free(rows: ProjectQuerySet[Cart], *, limit: int) -> list[str]:
-    """The ids of some of these carts, locked until the transaction ends; those that somebody holds
-    are left out."""
+    """Lock up to ``limit`` of these carts until the transaction ends and return their ids; carts
+    that another transaction holds are left out."""
     locked = rows.select_for_update(skip_locked=True, of=("self",))
     return list(locked.values_list("pk", flat=True)[:limit])
 
@@ -85,12 +85,12 @@ def _loaded(project: Project | str) -> ProjectQuerySet[Cart]:
     )
 
 
-def standing(status: CartStatus, at: datetime) -> Q:
-    """What ``Cart.standing`` says, as a condition."""
-    is_free = ~Q(status=CartStatus.COMPLETED) & ~HELD
+def status_condition(status: CartStatus, at: datetime) -> Q:
+    """The condition under which ``Cart.standing(at)`` returns this status."""
+    is_not_on_page = ~Q(status=CartStatus.COMPLETED) & ~ON_PAGE
     return {
         CartStatus.COMPLETED: Q(status=CartStatus.COMPLETED),
-        CartStatus.FROZEN: HELD,
-        CartStatus.EXPIRED: is_free & Q(expires_at__lte=at),
-        CartStatus.OPEN: is_free & Q(expires_at__gt=at),
+        CartStatus.FROZEN: ON_PAGE,
+        CartStatus.EXPIRED: is_not_on_page & Q(expires_at__lte=at),
+        CartStatus.OPEN: is_not_on_page & Q(expires_at__gt=at),
     }[status]

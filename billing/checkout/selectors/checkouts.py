@@ -1,4 +1,4 @@
-"""The project's checkouts, and what stands in the way of another one."""
+"""Checkouts, and the pages and subscriptions that forbid another checkout."""
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
@@ -15,13 +15,13 @@ from common.models import ProjectQuerySet
 from projects.models import Customer, Project
 
 CLOCK_SKEW = timedelta(minutes=10)
-"""How much later a page may close by Stripe's clock than by ours."""
-UNREAD_FOR = timedelta(days=1)
-"""How long a subscription that a page has made may be missing here before nobody expects it."""
+"""The longest time by which Stripe may close a page later than our clock says."""
+UNREAD_LIMIT = timedelta(days=1)
+"""How long after its completion a page blocks others while its subscription is not mirrored."""
 
 
 def get(*, project: Project, checkout_id: str) -> Checkout:
-    """One checkout with all that its representation names; raises NotFound."""
+    """One checkout with the related rows that its representation needs; raises NotFound."""
     row = (
         Checkout.objects.for_project(project)
         .select_related("customer", "account", "project")
@@ -34,24 +34,24 @@ def get(*, project: Project, checkout_id: str) -> Checkout:
     return row
 
 
-def named(*, project: Project, name: str) -> Checkout:
-    """One checkout by our id, or by Stripe's of its session, which Stripe puts into the address of
-    a buyer who comes back (``{CHECKOUT_SESSION_ID}``); raises NotFound."""
-    if is_id(name, "chk"):
-        return get(project=project, checkout_id=name)
+def get_by_any_id(*, project: Project, any_id: str) -> Checkout:
+    """One checkout by our id or by Stripe's session id; raises NotFound. Stripe puts its own id for
+    ``{CHECKOUT_SESSION_ID}`` into the address of a returning buyer."""
+    if is_id(any_id, "chk"):
+        return get(project=project, checkout_id=any_id)
     accounts = StripeAccount.objects.filter(Q(project=None) | Q(project=project))
-    rows = Checkout.objects.for_project(project).filter(account__in=accounts, stripe_id=name)
-    found = rows.values_list("pk", flat=True).first()
-    return get(project=project, checkout_id=found or "")
+    rows = Checkout.objects.for_project(project).filter(account__in=accounts, stripe_id=any_id)
+    checkout_id = rows.values_list("pk", flat=True).first()
+    return get(project=project, checkout_id=checkout_id or "")
 
 
 def live_subscription(
-    *, customer: Customer, products: Collection[str], besides: str = ""
+    *, customer: Customer, products: Collection[str], except_id: str = ""
 ) -> Subscription | None:
-    """A subscription of the customer, ``besides`` this one, to one of these products that has not
-    ended, or that is to become one with its next period.
+    """A subscription of the customer, other than ``except_id``, that has not ended and bills one of
+    these products now or from its next period on.
 
-    One that is incomplete counts when a page was paid for it: its payment is under way.
+    An incomplete one counts if a page was completed for it: its payment is on the way.
     """
     paid_for = (
         Checkout.objects.for_project(customer.project_id)
@@ -62,45 +62,46 @@ def live_subscription(
         status=SubscriptionStatus.INCOMPLETE,
         stripe_id__in=paid_for.values("subscription_stripe_id"),
     )
-    is_theirs = Q(items__price__product__in=products)
+    bills_product = Q(items__price__product__in=products)
     for product in products:
-        is_theirs |= Q(scheduled_items__contains=[{"product": product}])
+        bills_product |= Q(scheduled_items__contains=[{"product": product}])
     return (
         Subscription.objects.for_project(customer.project_id)
         .filter(Q(status__in=LIVE) | is_beginning, customer=customer)
-        .filter(is_theirs)
-        .exclude(pk=besides)
+        .filter(bills_product)
+        .exclude(pk=except_id)
         .order_by("id")
         .first()
     )
 
 
-def in_the_way(
+def blocking_pages(
     *, customer: Customer, products: Collection[str], cart: Cart | None, at: datetime
 ) -> list[Checkout]:
-    """Pages on which the customer can, or may be about to, subscribe to one of these products or
-    pay this cart; and those that were paid without their subscription being known here.
+    """Pages on which the customer can subscribe to one of these products or pay this cart, and
+    completed ones whose subscription is not mirrored yet.
 
-    One that Stripe has yet to answer for counts as much as an open one: until the time at which
-    it would close, nobody else may open another.
+    A page that Stripe has not confirmed yet counts as open until the time at which it would close.
     """
     payable = Q(status__in=[CheckoutStatus.OPENING, CheckoutStatus.OPEN])
     payable &= ~Q(expires_at__lte=at - CLOCK_SKEW)
     subscribing = CheckoutLine.objects.for_project(customer.project_id).filter(
         checkout=OuterRef("pk"), price__type=PriceType.RECURRING, price__product__in=products
     )
-    same = Exists(subscribing)
+    same_products = Exists(subscribing)
     same_cart = Q(cart=cart) if cart is not None else Q(pk__in=())
     return list(
-        _of(customer)
-        .filter((payable & (same | same_cart)) | (_is_unread(customer, at) & same))
+        _checkouts_of(customer)
+        .filter(
+            (payable & (same_products | same_cart)) | (_is_unread(customer, at) & same_products)
+        )
         .select_related("account", "customer", "project")
         .order_by("id")
     )
 
 
-def payers(checkout: Checkout) -> list[str]:
-    """Stripe's ids of what pays for this checkout: its own payment, or those of its invoice."""
+def payment_stripe_ids(checkout: Checkout) -> list[str]:
+    """Stripe's ids of the payments for this checkout: its own, or those of its invoice."""
     if checkout.payment_stripe_id:
         return [checkout.payment_stripe_id]
     if not checkout.invoice_stripe_id:
@@ -117,7 +118,7 @@ def payers(checkout: Checkout) -> list[str]:
 
 
 def subscription_id(*, checkout: Checkout) -> str | None:
-    """Our id of the subscription that the page has made, once we know it."""
+    """Our id of the subscription that the page created; None until it is mirrored."""
     if not checkout.subscription_stripe_id:
         return None
     return (
@@ -129,13 +130,13 @@ def subscription_id(*, checkout: Checkout) -> str | None:
 
 
 def _is_unread(customer: Customer, at: datetime) -> Q:
-    known = Subscription.objects.for_project(customer.project_id).filter(
+    mirrored = Subscription.objects.for_project(customer.project_id).filter(
         account=OuterRef("account"), stripe_id=OuterRef("subscription_stripe_id")
     )
-    return Q(~Exists(known), status=CheckoutStatus.COMPLETE, completed_at__gt=at - UNREAD_FOR) & ~Q(
-        subscription_stripe_id=""
-    )
+    return Q(
+        ~Exists(mirrored), status=CheckoutStatus.COMPLETE, completed_at__gt=at - UNREAD_LIMIT
+    ) & ~Q(subscription_stripe_id="")
 
 
-def _of(customer: Customer) -> ProjectQuerySet[Checkout]:
+def _checkouts_of(customer: Customer) -> ProjectQuerySet[Checkout]:
     return Checkout.objects.for_project(customer.project_id).filter(customer=customer)

@@ -6,7 +6,7 @@ from drf_spectacular.utils import OpenApiExample
 from rest_framework import serializers
 
 from billing.checkout.api.checkout_request import THANKS, NewCheckoutSerializer
-from billing.checkout.return_urls import LONGEST as LONGEST_URL
+from billing.checkout.return_urls import MAX_URL_LENGTH as LONGEST_URL
 from billing.models.payment import PaymentType
 from billing.payments.payment_methods import DEFAULT
 from billing.payments.payment_requests import Wish

@@ -82,9 +82,9 @@ def _owner(account: StripeAccount, snapshot: PaymentSnapshot) -> Owner | None:
     if owner is None:
         return None
     _, checkout = _bought_with(account, owner, snapshot)
-    if page_payments.waiting_for(owner, checkout) is not None:
+    if page_payments.find_pending(owner, checkout) is not None:
         return owner
-    return None if page_payments.is_undecided(owner, snapshot) else owner
+    return None if page_payments.may_belong_to_page(owner, snapshot) else owner
 
 
 def _row(account: StripeAccount, snapshot: PaymentSnapshot) -> Payment | None:
@@ -102,7 +102,7 @@ def _bought_with(
     account: StripeAccount, owner: Owner, snapshot: PaymentSnapshot
 ) -> tuple[str, str | None]:
     """Stripe's id of the invoice that it pays, and our id of the checkout that it came from."""
-    invoice = page_payments.invoice_of(owner, snapshot.stripe_id)
+    invoice = page_payments.invoice_stripe_id_of(owner, snapshot.stripe_id)
     return invoice, page_payments.checkout_id(
         account=account, owner=owner, snapshot=snapshot, invoice_stripe_id=invoice
     )
@@ -112,7 +112,7 @@ def _plan(account: StripeAccount, owner: Owner, snapshot: PaymentSnapshot) -> Pl
     row = _row(account, snapshot)
     invoice, checkout = _bought_with(account, owner, snapshot)
     if row is None:
-        row = page_payments.waiting_for(owner, checkout) or Payment(
+        row = page_payments.find_pending(owner, checkout) or Payment(
             project_id=owner.project_id, account=account
         )
     return Plan(
@@ -184,7 +184,7 @@ def _standing(row: Payment, snapshot: PaymentSnapshot) -> Values:
     the time was over."""
     if page_payments.has_ended(row, snapshot):
         closed = row.checkout.synced_at if row.checkout is not None else None
-        return page_payments.ended(row, snapshot.canceled_at or closed)
+        return page_payments.ended_values(row, snapshot.canceled_at or closed)
     is_abandoned = snapshot.status == CANCELED and snapshot.cancellation_reason == ABANDONED
     if is_abandoned and row.expires_at is not None:
         return {"status": PaymentStatus.EXPIRED, "expired_at": snapshot.canceled_at}
@@ -220,7 +220,7 @@ def _carry_out(planned: Plan[Payment], customer: Customer | None, at: datetime) 
     _settle_invoices(planned.row)
     provisioning.follow_payment(payment=planned.row, customer=customer, at=at)
     if planned.row.checkout is not None:
-        carts.follow(checkout=planned.row.checkout, at=at)
+        carts.follow_checkout(checkout=planned.row.checkout, at=at)
 
 
 def _dated(planned: Plan[Payment], at: datetime) -> Plan[Payment]:

@@ -13,10 +13,10 @@ from billing.api_fields import IdField, PromotionCodeField
 from billing.catalog.selectors import catalog
 from billing.checkout import service as checkouts
 from billing.checkout.api.checkouts import CheckoutSerializer
+from billing.checkout.checkout_requests import CheckoutRequest
 from billing.checkout.orders import MAX_QUANTITY
 from billing.checkout.representation import checkouts as shown
-from billing.checkout.return_urls import LONGEST as LONGEST_URL
-from billing.checkout.service import Wish
+from billing.checkout.return_urls import MAX_URL_LENGTH as LONGEST_URL
 from billing.errors import AmbiguousSubscription
 from billing.models import Subscription
 from billing.models.checkout import CheckoutType
@@ -118,8 +118,8 @@ class UserSubscriptionViewSet(SignedInViewSet):
         lines = [(price.pk, said.pop("quantity"))]
         row = checkouts.open_page(
             project=self.calling_project,
-            wish=Wish(user_id=self.user_id, lines=lines, **said),
-            type=CheckoutType.SUBSCRIPTION,
+            request=CheckoutRequest(user_id=self.user_id, lines=lines, **said),
+            requested_type=CheckoutType.SUBSCRIPTION,
             idempotency_key=request.headers.get("Idempotency-Key", ""),
             at=timezone.now(),
         )

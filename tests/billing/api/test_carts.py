@@ -171,8 +171,8 @@ def test_lists_by_user_and_status(
     assert listed(user_id="alice", status="open") == [free["id"]]
     assert (listed(status="frozen"), listed(status="expired")) == ([frozen["id"]], [over["id"]])
     assert listed(status="completed") == []
-    assert carts.close_due(at=timezone.now()) == 1
-    assert carts.close_due(at=timezone.now()) == 0
+    assert carts.expire_due(at=timezone.now()) == 1
+    assert carts.expire_due(at=timezone.now()) == 0
     assert listed(status="expired") == [over["id"]]
 
 

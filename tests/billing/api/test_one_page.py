@@ -17,7 +17,7 @@ import pytest
 from django.db import connections
 from django.utils import timezone
 
-from billing.checkout.sessions import make
+from billing.checkout.sessions import create
 from billing.models import Checkout, MissingObject, StripeIntent
 from billing.outbound import intents
 from billing.stripe.errors import StripeRefused
@@ -187,7 +187,7 @@ def test_a_page_that_stripe_refuses_is_in_nobodys_way(
     assert ask(tenant, yearly)[0] == 201
     tenant.stripe.v1.prices.update(monthly["stripe_id"], {"active": True})
     with pytest.raises(StripeRefused):  # whoever slept since then makes none either
-        make(checkout=stale, at=timezone.now())
+        create(checkout=stale, at=timezone.now())
     assert pages(tenant) == ["open"]
     assert Checkout.objects.across_projects().count() == 1
 
