@@ -29,7 +29,7 @@ def make() -> Shop:
     from django.utils import timezone  # noqa: PLC0415
 
     from entitlements.models.fact import SourceType  # noqa: PLC0415
-    from entitlements.resolution import Reason  # noqa: PLC0415
+    from entitlements.resolution.decision import Reason  # noqa: PLC0415
     from entitlements.services import facts, features  # noqa: PLC0415
     from entitlements.services.facts import Claim  # noqa: PLC0415
     from entitlements.services.features import Measure  # noqa: PLC0415

@@ -9,10 +9,10 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from common.errors import Invalid
-from entitlements.kinds import KINDS
 from entitlements.models import Feature
 from entitlements.models.fact import Effect, SourceType
-from entitlements.resolution import Fact, Reason
+from entitlements.resolution.decision import Fact, Reason
+from entitlements.resolution.kinds import KINDS
 from projects.models import Project
 
 

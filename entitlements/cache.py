@@ -30,7 +30,7 @@ from entitlements import hashes, representation, statics
 from entitlements.copies import RULES_TOPIC, TOPIC, copies
 from entitlements.entries import Entry, opened, sealed
 from entitlements.hashes import Hash, milliseconds
-from entitlements.resolution import Decision, Question
+from entitlements.resolution.decision import Decision, Question
 from entitlements.selectors.figures import Answer
 from projects.models import Customer
 from projects.pseudonyms import pseudonym

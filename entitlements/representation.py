@@ -6,9 +6,9 @@ from typing import Any
 import orjson
 
 from common.times import rfc3339
-from entitlements.explanation import Explanation
 from entitlements.models import Feature, FreeTierEntry, Grant, Reservation
-from entitlements.resolution import Decision, Fact, Standing
+from entitlements.resolution.decision import Decision, Fact, Standing
+from entitlements.resolution.explanation import Explanation
 
 
 def feature(row: Feature) -> dict[str, Any]:

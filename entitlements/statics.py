@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from entitlements import representation
-from entitlements.resolution import Decision, Metering, Reason, Source
+from entitlements.resolution.decision import Decision, Metering, Reason, Source
 from entitlements.selectors.figures import Answer
 from usage.periods import Period
 

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from entitlements.copies import copies
-from entitlements.resolution import Question
+from entitlements.resolution.decision import Question
 from entitlements.selectors.figures import Answer
 
 LONGEST = timedelta(seconds=30)

@@ -14,7 +14,7 @@ from billing.access.selectors import holders
 from billing.models import Checkout, Product, Subscription
 from entitlements.models import CreditGrant, Fact
 from entitlements.models.fact import SourceType
-from entitlements.resolution import Source
+from entitlements.resolution.decision import Source
 from entitlements.selectors import facts as fact_selectors
 from entitlements.services import facts
 from entitlements.services.facts import Claim

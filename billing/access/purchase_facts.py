@@ -22,10 +22,10 @@ from billing.models import (
     SubscriptionItem,
 )
 from billing.models.subscription import SubscriptionStatus
-from entitlements.kinds import KINDS
 from entitlements.models.fact import Effect
 from entitlements.models.feature import FeatureKind
-from entitlements.resolution import Reason
+from entitlements.resolution.decision import Reason
+from entitlements.resolution.kinds import KINDS
 from entitlements.services.facts import Claim
 
 Given = Sequence[tuple[CheckoutLine, Left | None]]

@@ -8,7 +8,7 @@ from billing.access.line_shares import GivenBack
 from billing.access.proposals import proposed
 from billing.models import Checkout, Payment, Subscription
 from entitlements.models.fact import SourceType
-from entitlements.resolution import Source
+from entitlements.resolution.decision import Source
 from entitlements.selectors import previews
 from entitlements.selectors.effects import Effect
 

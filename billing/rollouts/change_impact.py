@@ -26,7 +26,7 @@ from billing.subscriptions.change_plans import When
 from billing.subscriptions.subscription_items import Wanted
 from common.errors import DomainError, Invalid
 from entitlements.models.fact import SourceType
-from entitlements.resolution import Source
+from entitlements.resolution.decision import Source
 from entitlements.selectors import previews
 from entitlements.selectors.effects import Effect
 from projects.models import Customer

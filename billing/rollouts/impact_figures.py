@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
-from entitlements.kinds import text
-from entitlements.resolution import Decision
+from entitlements.resolution.decision import Decision
+from entitlements.resolution.kinds import text
 from entitlements.selectors.effects import Effect
 
 NAMED = 20

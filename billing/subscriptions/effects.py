@@ -9,7 +9,7 @@ from billing.access.proposals import proposed
 from billing.models import Subscription
 from billing.models.subscription import NOT_SERVED, SubscriptionStatus
 from entitlements.models.fact import SourceType
-from entitlements.resolution import Source
+from entitlements.resolution.decision import Source
 from entitlements.selectors import previews
 from entitlements.selectors.effects import Effect
 

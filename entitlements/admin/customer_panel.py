@@ -11,7 +11,7 @@ from common.together import Listed
 from entitlements.admin import decisions
 from entitlements.admin.grants import said
 from entitlements.models import Grant
-from entitlements.outlook import present
+from entitlements.resolution.evaluation_context import present
 from entitlements.selectors import decisions as answers
 from projects.admin import panels
 from projects.models import Customer

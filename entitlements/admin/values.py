@@ -5,8 +5,8 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 
-from entitlements.kinds import KINDS
 from entitlements.models.feature import FeatureKind
+from entitlements.resolution.kinds import KINDS
 
 UNLIMITED = "unlimited"
 HELP = (

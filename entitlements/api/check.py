@@ -31,7 +31,7 @@ from entitlements.api.outlook import (
     outlook,
 )
 from entitlements.api.serializers import ExplainedSerializer
-from entitlements.resolution import Question
+from entitlements.resolution.decision import Question
 from entitlements.services import checks
 from projects.api.authentication import known, require
 from projects.api.views import ProjectViewSet

@@ -12,8 +12,8 @@ from common.api.serializers import StrictSerializer, WholeNumberField
 from entitlements import credit_representation as representation
 from entitlements.api.credit_serializers import CreditGrantSerializer, CreditOutcomeSerializer
 from entitlements.api.entitlements import WhoseSerializer
-from entitlements.credits import MAX_CREDITS
 from entitlements.models import CreditGrant
+from entitlements.resolution.credit_allocation import MAX_CREDITS
 from entitlements.selectors import credit_history, credits
 from entitlements.services import credit_grants
 from projects.api.views import ProjectViewSet

@@ -5,8 +5,8 @@ from typing import Any
 from rest_framework import serializers
 
 from common.api.serializers import UserIdField
-from entitlements.credits import Bucket, Movement
 from entitlements.models.credit_grant import CreditGrantStatus, CreditSource
+from entitlements.resolution.credit_allocation import Bucket, Movement
 
 BUCKETS = [bucket.value for bucket in Bucket]
 MOVEMENTS = [movement.value for movement in Movement]

@@ -16,7 +16,7 @@ from entitlements.api.credit_serializers import (
     SpentSerializer,
 )
 from entitlements.api.entitlements import WhoseSerializer
-from entitlements.credits import MAX_CREDITS
+from entitlements.resolution.credit_allocation import MAX_CREDITS
 from entitlements.selectors import credit_history
 from entitlements.services import credit_accounts, credits
 from projects.api.views import ProjectViewSet

@@ -10,7 +10,7 @@ from rest_framework import serializers
 from common.api.serializers import FlagField, ListField, StrictSerializer
 from entitlements.api.serializers import ValueField
 from entitlements.assumptions import Assumption
-from entitlements.outlook import Outlook
+from entitlements.resolution.evaluation_context import Outlook
 from entitlements.selectors import assumed
 from projects.models import Project
 

@@ -6,11 +6,11 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from common.api.serializers import UserIdField
-from entitlements.explanation import StepName
 from entitlements.models.fact import Effect, SourceType
 from entitlements.models.feature import PERIODS, FeatureKind, Merge
 from entitlements.models.grant import GrantStatus
-from entitlements.resolution import Reason
+from entitlements.resolution.decision import Reason
+from entitlements.resolution.explanation import StepName
 
 REASONS = [reason.value for reason in Reason]
 

@@ -5,7 +5,7 @@ from django.db import models
 
 from common.ids import PublicIdField
 from common.models import ProjectOwned, tenant_key, tenant_links
-from entitlements.credits import Lot
+from entitlements.resolution.credit_allocation import Lot
 
 
 class CreditSource(models.TextChoices):

@@ -3,7 +3,7 @@ from django.db import models
 
 from common.ids import PublicIdField
 from common.models import ProjectOwned, tenant_key, tenant_links
-from entitlements.credits import Bucket, Movement
+from entitlements.resolution.credit_allocation import Bucket, Movement
 
 BUCKETS = [(bucket.value, bucket.value.capitalize()) for bucket in Bucket]
 MOVEMENTS = [(each.value, each.value.replace("_", " ").capitalize()) for each in Movement]

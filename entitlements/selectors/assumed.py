@@ -5,7 +5,7 @@ from datetime import datetime
 
 from entitlements import assumptions
 from entitlements.assumptions import Assumption
-from entitlements.resolution import Fact
+from entitlements.resolution.decision import Fact
 from entitlements.selectors import features
 from projects.models import Project
 

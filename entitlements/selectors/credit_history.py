@@ -80,7 +80,7 @@ def standing_from(customer: Customer, grants: Sequence[Any]) -> Standing:
 
 
 ORDER = ("priority", F("expires_at").asc(nulls_last=True), "granted_at", "id")
-"""That of spending, as ``entitlements.credits.in_order``."""
+"""That of spending, as ``entitlements.resolution.credit_allocation.in_order``."""
 
 
 def history(*, project: Project, user_id: str) -> QuerySet[CreditTransaction]:

@@ -12,8 +12,8 @@ from django.db.models import Q, Sum
 from common import fair_queue
 from common.errors import NotFound
 from common.fair_queue import Rule
-from entitlements.credits import Bucket, in_order
 from entitlements.models import CreditAccount, CreditEntry, CreditGrant, CreditTransaction
+from entitlements.resolution.credit_allocation import Bucket, in_order
 from projects.models import Project
 
 

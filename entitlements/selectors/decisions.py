@@ -3,10 +3,10 @@
 from collections.abc import Collection, Mapping
 from datetime import datetime
 
-from entitlements import explanation
-from entitlements.explanation import Explanation
-from entitlements.outlook import Outlook, present
-from entitlements.resolution import Decision, Definition, Question, Standing
+from entitlements.resolution import explanation
+from entitlements.resolution.decision import Decision, Definition, Question, Standing
+from entitlements.resolution.evaluation_context import Outlook, present
+from entitlements.resolution.explanation import Explanation
 from entitlements.selectors import figures, ground
 from entitlements.selectors.figures import Answer
 from entitlements.selectors.sight import Sight

@@ -3,10 +3,10 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from entitlements import resolution
 from entitlements.models import Fact, Grant
 from entitlements.models.fact import SourceType
-from entitlements.resolution import Decision, Source
+from entitlements.resolution import decision as resolution
+from entitlements.resolution.decision import Decision, Source
 from entitlements.selectors import facts as stored
 from entitlements.selectors import features, free_tier
 

@@ -7,8 +7,8 @@ from django.db.models import Max, OuterRef, Q, QuerySet, Subquery
 
 from entitlements.models import Fact
 from entitlements.models.fact import Effect
-from entitlements.resolution import Definition, Reason, Source
-from entitlements.resolution import Fact as Known
+from entitlements.resolution.decision import Definition, Reason, Source
+from entitlements.resolution.decision import Fact as Known
 from entitlements.selectors import features
 from projects.models import Customer, Project
 

@@ -7,7 +7,7 @@ from django.db.models import Q, QuerySet
 
 from common.errors import NotFound
 from entitlements.models import Feature
-from entitlements.resolution import Definition
+from entitlements.resolution.decision import Definition
 from projects.models import Project
 from usage.periods import Unit
 

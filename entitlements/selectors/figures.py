@@ -6,11 +6,11 @@ from typing import NamedTuple, TypeVar
 
 from django.db.models import Q, Sum
 
-from entitlements import resolution
-from entitlements.credits import Bucket
 from entitlements.models import CreditEntry
-from entitlements.outlook import Outlook
-from entitlements.resolution import Decision, Figures
+from entitlements.resolution import decision as resolution
+from entitlements.resolution.credit_allocation import Bucket
+from entitlements.resolution.decision import Decision, Figures
+from entitlements.resolution.evaluation_context import Outlook
 from entitlements.selectors import credits
 from usage.selectors import counting
 from usage.selectors.counting import Ask, Used

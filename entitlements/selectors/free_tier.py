@@ -7,7 +7,7 @@ from django.db.models import Q, QuerySet
 
 from entitlements.models import FreeTierEntry
 from entitlements.models.fact import Effect, SourceType
-from entitlements.resolution import Definition, Fact, Reason
+from entitlements.resolution.decision import Definition, Fact, Reason
 from entitlements.selectors import features
 from projects.models import Project
 

@@ -4,8 +4,8 @@ from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from entitlements.models import Fact
-from entitlements.outlook import Outlook
-from entitlements.resolution import Source
+from entitlements.resolution.decision import Source
+from entitlements.resolution.evaluation_context import Outlook
 from entitlements.selectors import facts as stored
 from projects.models import Customer, Project
 from projects.selectors import customers

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from django.db.models import QuerySet, Sum
 from django.db.models.functions import Coalesce
 
-from entitlements.credits import Bucket
 from entitlements.models import CreditGrant
 from entitlements.models.credit_grant import SUMS
 from entitlements.models.credit_transaction import CreditEntry
+from entitlements.resolution.credit_allocation import Bucket
 
 PAGE = 200
 """Grants that are compared by one query."""

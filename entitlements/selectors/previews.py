@@ -11,12 +11,12 @@ from typing import Any
 
 from django.db.models import Q
 
-from entitlements import resolution
 from entitlements.models import Fact, Feature, Grant
 from entitlements.models import fact as stored_fact
 from entitlements.models.fact import SourceType
-from entitlements.resolution import Decision, Reason, Source
-from entitlements.resolution import Fact as Known
+from entitlements.resolution import decision as resolution
+from entitlements.resolution.decision import Decision, Reason, Source
+from entitlements.resolution.decision import Fact as Known
 from entitlements.selectors import facts as stored
 from entitlements.selectors import features as defined
 from entitlements.selectors import free_tier

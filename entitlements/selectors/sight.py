@@ -3,9 +3,9 @@
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 
-from entitlements import resolution
-from entitlements.outlook import Outlook
-from entitlements.resolution import Decision, Definition, Fact, Question
+from entitlements.resolution import decision as resolution
+from entitlements.resolution.decision import Decision, Definition, Fact, Question
+from entitlements.resolution.evaluation_context import Outlook
 from entitlements.selectors import facts as stored
 from entitlements.selectors import features, free_tier, knowledge
 from entitlements.selectors.figures import Answer

@@ -13,9 +13,10 @@ import structlog
 from django.db import transaction
 
 from common.fair_queue import QueueRun, Rule
-from entitlements import cache, representation, resolution
+from entitlements import cache, representation
 from entitlements.models import Fact, FreeTierEntry, Snapshot
-from entitlements.resolution import Decision, Definition, Standing
+from entitlements.resolution import decision as resolution
+from entitlements.resolution.decision import Decision, Definition, Standing
 from entitlements.selectors import facts as stored
 from entitlements.selectors import features, free_tier, snapshots
 from events.catalog import EventType

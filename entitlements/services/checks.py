@@ -7,9 +7,9 @@ from typing import Any
 from entitlements import cache, representation, statics
 from entitlements.copies import copies
 from entitlements.entries import Entry
-from entitlements.explanation import Explanation
-from entitlements.outlook import Outlook, present
-from entitlements.resolution import Decision, Question, Reason
+from entitlements.resolution.decision import Decision, Question, Reason
+from entitlements.resolution.evaluation_context import Outlook, present
+from entitlements.resolution.explanation import Explanation
 from entitlements.selectors import decisions, figures, ground
 from entitlements.selectors.figures import Answer
 from projects.models import Project

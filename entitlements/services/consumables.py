@@ -10,8 +10,8 @@ from common.ids import is_id
 from entitlements import terms
 from entitlements.copies import copies
 from entitlements.models.feature import FeatureKind
-from entitlements.outlook import present
-from entitlements.resolution import Decision, Question, Reason, measured, priced
+from entitlements.resolution.decision import Decision, Question, Reason, measured, priced
+from entitlements.resolution.evaluation_context import present
 from entitlements.selectors import features, figures, ground
 from entitlements.selectors.figures import Answer
 from entitlements.services import checks

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from entitlements.errors import NotEnoughCredits
-from entitlements.resolution import Decision
+from entitlements.resolution.decision import Decision
 from entitlements.services import consumables, credits, reservations, thresholds
 from entitlements.services.consumables import Consumable, counted, paid, unpaid
 from entitlements.services.credits import Spent

@@ -12,9 +12,9 @@ from datetime import datetime
 from django.db import transaction
 
 from entitlements import credit_representation as representation
-from entitlements.credits import Leg, Movement
 from entitlements.models import CreditAccount, CreditEntry, CreditTransaction
 from entitlements.models.credit_account import Told
+from entitlements.resolution.credit_allocation import Leg, Movement
 from entitlements.selectors import credits
 from events.catalog import EventType
 from events.services import outbox

@@ -10,9 +10,17 @@ from datetime import datetime
 
 from django.db import IntegrityError, transaction
 
-from entitlements.credits import Bucket, Leg, Movement, Share, allocate, divide, moved
 from entitlements.errors import CreditsKeyReused, NotEnoughCredits
 from entitlements.models import CreditAccount, CreditTransaction
+from entitlements.resolution.credit_allocation import (
+    Bucket,
+    Leg,
+    Movement,
+    Share,
+    allocate,
+    divide,
+    moved,
+)
 from entitlements.selectors import credits
 from entitlements.services import credit_accounts, credit_grants, credit_ledger
 from entitlements.services.credit_ledger import Note

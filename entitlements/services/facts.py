@@ -15,7 +15,7 @@ from django.db import transaction
 from entitlements import cache
 from entitlements.models import Fact
 from entitlements.models.fact import Effect, SourceType
-from entitlements.resolution import ALLOWING, DENYING, Reason, Source
+from entitlements.resolution.decision import ALLOWING, DENYING, Reason, Source
 from entitlements.selectors import facts as stored
 from entitlements.services import announcements
 from projects.models import Customer

@@ -10,9 +10,9 @@ from common.errors import Invalid
 from common.inserts import insert
 from entitlements import representation
 from entitlements.errors import FeatureExists
-from entitlements.kinds import KINDS
 from entitlements.models import Feature
 from entitlements.models.feature import FeatureKind
+from entitlements.resolution.kinds import KINDS
 from entitlements.selectors import features
 from entitlements.services import rules
 from events.services import audit

@@ -7,9 +7,9 @@ from typing import Any
 from django.db import transaction
 
 from common.errors import Invalid
-from entitlements import kinds
-from entitlements.kinds import KINDS
 from entitlements.models import Feature, FreeTierEntry
+from entitlements.resolution import kinds
+from entitlements.resolution.kinds import KINDS
 from entitlements.selectors import features, free_tier
 from entitlements.services import rechecks, rules
 from events.services import audit

@@ -15,11 +15,11 @@ from common.errors import Invalid
 from common.fair_queue import QueueRun, Rule
 from entitlements import representation
 from entitlements.errors import FeatureArchived, GrantExpired
-from entitlements.kinds import KINDS
 from entitlements.models import Feature, Grant
 from entitlements.models.fact import Effect, SourceType
 from entitlements.models.grant import GrantStatus
-from entitlements.resolution import Reason
+from entitlements.resolution.decision import Reason
+from entitlements.resolution.kinds import KINDS
 from entitlements.selectors import grants
 from entitlements.services import facts
 from entitlements.services.facts import Claim

@@ -24,7 +24,7 @@ from entitlements.errors import (
 )
 from entitlements.models import Reservation
 from entitlements.models.reservation import ReservationStatus
-from entitlements.resolution import Decision
+from entitlements.resolution.decision import Decision
 from entitlements.selectors import credits as ledger
 from entitlements.selectors import features
 from entitlements.selectors import reservations as stored

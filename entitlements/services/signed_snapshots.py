@@ -13,7 +13,7 @@ import jwt
 from django.conf import settings
 
 from entitlements import representation
-from entitlements.resolution import Decision
+from entitlements.resolution.decision import Decision
 from entitlements.selectors import decisions
 from entitlements.services import signing_keys
 from projects.models import Project

@@ -19,7 +19,7 @@ from common.fair_queue import QueueRun, Rule
 from common.queue import enqueue
 from entitlements import representation
 from entitlements.models import Feature, LimitNotice
-from entitlements.resolution import Decision, Question, measured
+from entitlements.resolution.decision import Decision, Question, measured
 from entitlements.selectors import decisions, limit_notices
 from events.catalog import EventType
 from events.services import outbox

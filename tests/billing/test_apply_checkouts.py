@@ -9,7 +9,7 @@ from django.utils import timezone
 from billing.models import Checkout, Payment, Price, StripeCustomer, Subscription, SyncObject
 from billing.sync import service as sync
 from entitlements.models import Fact
-from entitlements.resolution import Reason
+from entitlements.resolution.decision import Reason
 from entitlements.selectors import decisions
 from sandbox.deliveries import Mode
 from tests.billing import outbox

@@ -39,7 +39,7 @@ from common import crypto
 from common.ids import new_id
 from common.models import BackOff
 from entitlements.models import CreditGrant, Feature, FreeTierEntry, Grant
-from entitlements.resolution import Reason
+from entitlements.resolution.decision import Reason
 from entitlements.services import credit_grants, free_tier, signing_keys
 from events.catalog import EventType
 from events.services import audit, outbox

@@ -9,11 +9,11 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 
-from entitlements import credits as rules
-from entitlements.credits import Bucket, Leg, Lot, Movement, Share
 from entitlements.errors import NotEnoughCredits
 from entitlements.models import CreditGrant
 from entitlements.models.credit_grant import SUMS, CreditSource
+from entitlements.resolution import credit_allocation as rules
+from entitlements.resolution.credit_allocation import Bucket, Leg, Lot, Movement, Share
 from entitlements.selectors import credits as stored
 from entitlements.services import credit_grants, credits
 from entitlements.services.credit_grant_terms import Terms

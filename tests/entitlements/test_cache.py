@@ -16,7 +16,7 @@ from django.test.utils import CaptureQueriesContext
 from common.redis import breaker, client
 from entitlements import cache, entries
 from entitlements.copies import copies
-from entitlements.resolution import Decision, Metering, Question, Reason
+from entitlements.resolution.decision import Decision, Metering, Question, Reason
 from entitlements.selectors.figures import Answer
 from entitlements.services import checks
 from projects.models import Customer

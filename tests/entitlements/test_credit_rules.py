@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from entitlements.credits import (
+from entitlements.resolution.credit_allocation import (
     Bucket,
     Leg,
     Lot,

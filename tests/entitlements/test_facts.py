@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from common.models import UnscopedQuery
 from entitlements.models import Fact, Snapshot
 from entitlements.models.fact import Effect, SourceType
-from entitlements.resolution import Question, Reason
+from entitlements.resolution.decision import Question, Reason
 from entitlements.selectors import decisions
 from entitlements.selectors import facts as stored
 from entitlements.services import announcements, facts

@@ -9,7 +9,7 @@ from common.errors import Invalid
 from entitlements.errors import FeatureArchived, GrantExpired
 from entitlements.models import Grant
 from entitlements.models.grant import GrantStatus
-from entitlements.resolution import Reason
+from entitlements.resolution.decision import Reason
 from entitlements.selectors import decisions, effects
 from entitlements.selectors import grants as stored
 from entitlements.services import grants

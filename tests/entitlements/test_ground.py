@@ -7,8 +7,8 @@ import pytest
 
 from entitlements.models.fact import Effect, SourceType
 from entitlements.models.feature import FeatureKind
-from entitlements.outlook import present
-from entitlements.resolution import Question, Reason
+from entitlements.resolution.decision import Question, Reason
+from entitlements.resolution.evaluation_context import present
 from entitlements.selectors import decisions, ground, rules
 from entitlements.selectors.figures import Answer
 from entitlements.selectors.sight import Sight

@@ -5,13 +5,11 @@ from random import Random
 
 import pytest
 
-from entitlements import kinds, representation, statics
-from entitlements.explanation import StepName, explain
-from entitlements.kinds import KINDS, PRIORITY, SUM
-from entitlements.merging import RANKS
+from entitlements import representation, statics
 from entitlements.models.fact import SourceType
 from entitlements.models.feature import FeatureKind, Merge
-from entitlements.resolution import (
+from entitlements.resolution import kinds
+from entitlements.resolution.decision import (
     ALLOW,
     ALLOWING,
     DENY,
@@ -28,6 +26,9 @@ from entitlements.resolution import (
     resolve,
     resolve_all,
 )
+from entitlements.resolution.explanation import StepName, explain
+from entitlements.resolution.kinds import KINDS, PRIORITY, SUM
+from entitlements.resolution.merging import RANKS
 from entitlements.selectors.figures import Answer
 from usage.periods import Period, Unit
 

@@ -10,11 +10,12 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from common.times import rfc3339
-from entitlements import representation, resolution
+from entitlements import representation
 from entitlements.models.fact import Effect, SourceType
 from entitlements.models.feature import FeatureKind
-from entitlements.outlook import Outlook
-from entitlements.resolution import Question, Reason
+from entitlements.resolution import decision as resolution
+from entitlements.resolution.decision import Question, Reason
+from entitlements.resolution.evaluation_context import Outlook
 from entitlements.selectors import decisions, features, free_tier
 from entitlements.selectors import facts as stored
 from entitlements.services import credit_grants

@@ -7,10 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from entitlements.kinds import KINDS
 from entitlements.models.fact import Effect
 from entitlements.models.feature import FeatureKind
-from entitlements.resolution import (
+from entitlements.resolution.decision import (
     ALLOW,
     ALLOWING,
     DENY,
@@ -24,6 +23,7 @@ from entitlements.resolution import (
     resolve_all,
     unknown,
 )
+from entitlements.resolution.kinds import KINDS
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 TICK = timedelta(microseconds=1)

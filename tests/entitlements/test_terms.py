@@ -13,7 +13,7 @@ from entitlements import terms
 from entitlements.copies import copies
 from entitlements.models import Feature
 from entitlements.models.feature import FeatureKind
-from entitlements.resolution import Question
+from entitlements.resolution.decision import Question
 from entitlements.selectors.figures import Answer
 from entitlements.services import consumption, free_tier
 from projects.models import Customer, Project

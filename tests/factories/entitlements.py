@@ -10,7 +10,7 @@ from django.db import transaction
 from entitlements.models import Feature, Grant
 from entitlements.models.fact import SourceType
 from entitlements.models.feature import FeatureKind
-from entitlements.resolution import Reason
+from entitlements.resolution.decision import Reason
 from entitlements.services import facts, grants
 from entitlements.services.facts import Claim
 from projects.models import Customer

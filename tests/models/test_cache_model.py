@@ -21,7 +21,7 @@ from common.redis import breaker, client
 from entitlements import cache
 from entitlements.copies import LONGEST, Copies, copies
 from entitlements.entries import Entry
-from entitlements.resolution import Decision, Question, Reason
+from entitlements.resolution.decision import Decision, Question, Reason
 from entitlements.selectors.figures import Answer
 from projects.models import Customer
 

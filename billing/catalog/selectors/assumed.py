@@ -8,7 +8,7 @@ from billing.models import Product
 from common.errors import Invalid, NotFound
 from entitlements import assumptions
 from entitlements.models.fact import Effect, SourceType
-from entitlements.resolution import Fact, Reason
+from entitlements.resolution.decision import Fact, Reason
 from projects.models import Project
 
 

@@ -13,7 +13,7 @@ from billing.signed_in.api.base import NAMED, SignedInViewSet
 from common.times import rfc3339
 from entitlements.models import Feature
 from entitlements.models.feature import FeatureKind
-from entitlements.resolution import Decision
+from entitlements.resolution.decision import Decision
 from entitlements.selectors import credits, decisions, features
 from projects.scopes import USER
 

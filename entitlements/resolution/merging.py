@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from entitlements import kinds
-from entitlements.kinds import KINDS, PRIORITY, SUM, Kind, Value
+from entitlements.resolution import kinds
+from entitlements.resolution.kinds import KINDS, PRIORITY, SUM, Kind, Value
 from usage.periods import END
 
 if TYPE_CHECKING:
-    from entitlements.resolution import Definition, Fact
+    from entitlements.resolution.decision import Definition, Fact
 
 RANKS = ("grant", "subscription", "checkout", "free_tier")
 """Whose word counts first where the rule is priority."""

@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from entitlements import merging
-from entitlements.kinds import SUM
+from entitlements.resolution import merging
+from entitlements.resolution.kinds import SUM
 from usage.periods import Period
 
 if TYPE_CHECKING:
-    from entitlements.resolution import Definition, Fact
+    from entitlements.resolution.decision import Definition, Fact
 
 
 def period(

@@ -4,9 +4,17 @@ from collections.abc import Iterable, Sequence, Sized
 from datetime import datetime
 
 from common.times import rfc3339
-from entitlements import kinds
-from entitlements.kinds import MOST_GENEROUS, PRIORITY, SUM
-from entitlements.resolution import ALLOW, Decision, Definition, Fact, Figures, Reason, Source
+from entitlements.resolution import kinds
+from entitlements.resolution.decision import (
+    ALLOW,
+    Decision,
+    Definition,
+    Fact,
+    Figures,
+    Reason,
+    Source,
+)
+from entitlements.resolution.kinds import MOST_GENEROUS, PRIORITY, SUM
 
 SOURCES = {
     "subscription": "subscription",

@@ -15,8 +15,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from entitlements import anchoring, merging
-from entitlements.kinds import KINDS, MOST_GENEROUS, Value
+from entitlements.resolution import anchoring, merging
+from entitlements.resolution.kinds import KINDS, MOST_GENEROUS, Value
 from usage.periods import Period, Unit
 
 ALLOW, DENY = "allow", "deny"

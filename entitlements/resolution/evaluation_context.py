@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from entitlements.resolution import Fact
+from entitlements.resolution.decision import Fact
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,18 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from entitlements import merging, resolution, wording
-from entitlements.kinds import KINDS
-from entitlements.resolution import ALLOW, DENY, Decision, Definition, Fact, Figures, Source
+from entitlements.resolution import decision as resolution
+from entitlements.resolution import merging, wording
+from entitlements.resolution.decision import (
+    ALLOW,
+    DENY,
+    Decision,
+    Definition,
+    Fact,
+    Figures,
+    Source,
+)
+from entitlements.resolution.kinds import KINDS
 
 
 class StepName(StrEnum):
