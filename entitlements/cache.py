@@ -27,11 +27,11 @@ from django.conf import settings
 from common import broadcast
 from common.redis import exchange
 from entitlements import hashes, representation, statics
+from entitlements.balances.selectors.figures import Answer
 from entitlements.copies import RULES_TOPIC, TOPIC, copies
 from entitlements.entries import Entry, opened, sealed
 from entitlements.hashes import Hash, milliseconds
 from entitlements.resolution.decision import Decision, Question
-from entitlements.selectors.figures import Answer
 from projects.models import Customer
 from projects.pseudonyms import pseudonym
 from usage import cache as figures

@@ -8,8 +8,8 @@ from typing import Any
 import orjson
 
 from entitlements import representation
+from entitlements.balances.selectors.figures import Answer
 from entitlements.resolution.decision import Decision, Metering, Reason, Source
-from entitlements.selectors.figures import Answer
 from usage.periods import Period
 
 

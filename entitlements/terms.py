@@ -9,9 +9,9 @@ rules that this process has heard of within the second (``entitlements.copies``)
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from entitlements.balances.selectors.figures import Answer
 from entitlements.copies import copies
 from entitlements.resolution.decision import Question
-from entitlements.selectors.figures import Answer
 
 LONGEST = timedelta(seconds=30)
 """How long the terms of one who no longer consumes are worth their place."""

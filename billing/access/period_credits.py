@@ -14,9 +14,9 @@ from billing.access.selectors import plan_periods
 from billing.access.selectors.line_receipts import Also
 from billing.access.selectors.plan_periods import PeriodKey, PlanPeriods
 from billing.models import Subscription, SubscriptionItem
+from entitlements.balances.selectors import credits
 from entitlements.models import CreditGrant
 from entitlements.models.credit_grant import CreditSource
-from entitlements.selectors import credits
 from entitlements.services import credit_grant_terms, credit_grants
 from entitlements.services.credit_grant_terms import Terms
 from entitlements.services.credit_grants import Origin

@@ -12,9 +12,9 @@ from billing.access import credit_terms
 from billing.access.policies import Left
 from billing.access.purchase_facts import Given
 from billing.models import Checkout, CheckoutLine, Product
+from entitlements.balances.selectors import credits
 from entitlements.models import CreditGrant
 from entitlements.models.credit_grant import CreditSource
-from entitlements.selectors import credits
 from entitlements.services import credit_grant_terms
 from entitlements.services.credit_grant_terms import Terms
 

@@ -10,10 +10,10 @@ from billing.access.line_shares import GivenBack
 from billing.access.selectors.line_receipts import Also
 from billing.models import Checkout, Payment
 from billing.payments.refund_effects import bought_with
+from entitlements.balances.selectors import credits
 from entitlements.models import CreditGrant
 from entitlements.models.credit_grant import CreditSource
 from entitlements.resolution.credit_allocation import apply, come_to
-from entitlements.selectors import credits
 from entitlements.services import credit_grant_terms
 from entitlements.services.credit_grant_terms import Terms
 

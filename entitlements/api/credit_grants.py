@@ -12,9 +12,10 @@ from common.api.serializers import StrictSerializer, WholeNumberField
 from entitlements import credit_representation as representation
 from entitlements.api.credit_serializers import CreditGrantSerializer, CreditOutcomeSerializer
 from entitlements.api.entitlements import WhoseSerializer
+from entitlements.balances.selectors import credits
 from entitlements.models import CreditGrant
 from entitlements.resolution.credit_allocation import MAX_CREDITS
-from entitlements.selectors import credit_history, credits
+from entitlements.selectors import credit_history
 from entitlements.services import credit_grants
 from projects.api.views import ProjectViewSet
 from projects.scopes import Scope

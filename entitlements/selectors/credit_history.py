@@ -8,8 +8,8 @@ from typing import Any
 from django.db.models import F, Q, QuerySet, Sum, Window
 
 from common.errors import NotFound
+from entitlements.balances.selectors import credits
 from entitlements.models import CreditGrant, CreditTransaction
-from entitlements.selectors import credits
 from projects.models import Customer, Project
 from projects.selectors import customers
 

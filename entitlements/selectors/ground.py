@@ -17,10 +17,10 @@ import orjson
 
 from common import prepared
 from common.ids import is_id
+from entitlements.balances.selectors.figures import Answer
 from entitlements.models.fact import Effect, SourceType
 from entitlements.resolution import decision as resolution
 from entitlements.resolution.decision import Definition, Fact, Question, Reason
-from entitlements.selectors.figures import Answer
 from projects.models import Project
 from usage.periods import Unit
 

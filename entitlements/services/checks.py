@@ -5,13 +5,14 @@ from datetime import datetime
 from typing import Any
 
 from entitlements import cache, representation, statics
+from entitlements.balances.selectors import figures
+from entitlements.balances.selectors.figures import Answer
 from entitlements.copies import copies
 from entitlements.entries import Entry
 from entitlements.resolution.decision import Decision, Question, Reason
 from entitlements.resolution.evaluation_context import Outlook, present
 from entitlements.resolution.explanation import Explanation
-from entitlements.selectors import decisions, figures, ground
-from entitlements.selectors.figures import Answer
+from entitlements.selectors import decisions, ground
 from projects.models import Project
 
 

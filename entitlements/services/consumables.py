@@ -8,12 +8,13 @@ from django.db import transaction
 
 from common.ids import is_id
 from entitlements import terms
+from entitlements.balances.selectors import figures
+from entitlements.balances.selectors.figures import Answer
 from entitlements.copies import copies
 from entitlements.models.feature import FeatureKind
 from entitlements.resolution.decision import Decision, Question, Reason, measured, priced
 from entitlements.resolution.evaluation_context import present
-from entitlements.selectors import features, figures, ground
-from entitlements.selectors.figures import Answer
+from entitlements.selectors import features, ground
 from entitlements.services import checks
 from projects.models import Project
 from projects.services import customers

@@ -6,9 +6,9 @@ from datetime import datetime
 
 from django.db import transaction
 
+from entitlements.balances.selectors import credits
 from entitlements.models import CreditGrant
 from entitlements.resolution.credit_allocation import Step, come_to
-from entitlements.selectors import credits
 from entitlements.services import credit_grants
 
 PAGE = 200

@@ -15,11 +15,11 @@ from common.errors import Invalid
 from common.fair_queue import QueueRun, Rule
 from common.ids import new_id
 from entitlements import credit_representation as representation
+from entitlements.balances.selectors import credits
 from entitlements.errors import GrantExpired
 from entitlements.models import CreditAccount, CreditGrant
 from entitlements.models.credit_grant import CreditSource
 from entitlements.resolution.credit_allocation import Bucket, Movement, come_to
-from entitlements.selectors import credits
 from entitlements.services import credit_accounts, credit_ledger
 from entitlements.services.credit_grant_terms import Terms, terms_of
 from entitlements.services.credit_ledger import Note

@@ -12,10 +12,10 @@ from datetime import datetime
 from django.db import transaction
 
 from entitlements import credit_representation as representation
+from entitlements.balances.selectors import credits
 from entitlements.models import CreditAccount, CreditEntry, CreditTransaction
 from entitlements.models.credit_account import Told
 from entitlements.resolution.credit_allocation import Leg, Movement
-from entitlements.selectors import credits
 from events.catalog import EventType
 from events.services import outbox
 from usage import cache

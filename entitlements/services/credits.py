@@ -10,6 +10,7 @@ from datetime import datetime
 
 from django.db import IntegrityError, transaction
 
+from entitlements.balances.selectors import credits
 from entitlements.errors import CreditsKeyReused, NotEnoughCredits
 from entitlements.models import CreditAccount, CreditTransaction
 from entitlements.resolution.credit_allocation import (
@@ -21,7 +22,6 @@ from entitlements.resolution.credit_allocation import (
     divide,
     moved,
 )
-from entitlements.selectors import credits
 from entitlements.services import credit_accounts, credit_grants, credit_ledger
 from entitlements.services.credit_ledger import Note
 from projects.models import Customer, Project

@@ -16,6 +16,7 @@ from django.db import DatabaseError, transaction
 from common.errors import Invalid
 from common.fair_queue import QueueRun, Rule
 from common.inserts import insert
+from entitlements.balances.selectors import credits as ledger
 from entitlements.errors import (
     NotEnoughCredits,
     ReservationClosed,
@@ -25,7 +26,6 @@ from entitlements.errors import (
 from entitlements.models import Reservation
 from entitlements.models.reservation import ReservationStatus
 from entitlements.resolution.decision import Decision
-from entitlements.selectors import credits as ledger
 from entitlements.selectors import features
 from entitlements.selectors import reservations as stored
 from entitlements.services import consumables, credits, reservation_postings

@@ -13,8 +13,8 @@ from django.utils import timezone
 
 from billing.models import CheckoutLine, Payment, Price, Product, StripeCustomer, Subscription
 from billing.operations import law_checks
+from entitlements.balances.selectors import credits
 from entitlements.models import CreditEntry, CreditGrant, CreditTransaction
-from entitlements.selectors import credits
 from entitlements.services import credit_grant_terms, credit_grants
 from entitlements.services import credits as spending
 from tests.sandbox_stripe import Clock

@@ -9,12 +9,12 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 
+from entitlements.balances.selectors import credits as stored
 from entitlements.errors import NotEnoughCredits
 from entitlements.models import CreditGrant
 from entitlements.models.credit_grant import SUMS, CreditSource
 from entitlements.resolution import credit_allocation as rules
 from entitlements.resolution.credit_allocation import Bucket, Leg, Lot, Movement, Share
-from entitlements.selectors import credits as stored
 from entitlements.services import credit_grants, credits
 from entitlements.services.credit_grant_terms import Terms
 from entitlements.services.credit_grants import Origin

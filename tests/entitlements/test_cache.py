@@ -15,9 +15,9 @@ from django.test.utils import CaptureQueriesContext
 
 from common.redis import breaker, client
 from entitlements import cache, entries
+from entitlements.balances.selectors.figures import Answer
 from entitlements.copies import copies
 from entitlements.resolution.decision import Decision, Metering, Question, Reason
-from entitlements.selectors.figures import Answer
 from entitlements.services import checks
 from projects.models import Customer
 from tests.factories.entitlements import NOW, FeatureFactory, claim, state

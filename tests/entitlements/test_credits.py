@@ -9,11 +9,11 @@ from django.db.models import Sum
 from django.test.utils import CaptureQueriesContext
 
 from common.errors import Invalid
+from entitlements.balances.selectors import credits as stored
 from entitlements.errors import CreditsKeyReused, GrantExpired, NotEnoughCredits
 from entitlements.models import CreditEntry, CreditGrant, CreditTransaction
 from entitlements.models.credit_grant import SUMS, CreditSource
 from entitlements.resolution.credit_allocation import Bucket, Movement, Share
-from entitlements.selectors import credits as stored
 from entitlements.services import credit_accounts, credit_grants, credits
 from entitlements.services.credit_grant_terms import Terms
 from entitlements.services.credit_grants import Origin

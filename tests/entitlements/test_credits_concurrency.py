@@ -8,9 +8,9 @@ import pytest
 from django.db import connection
 from django.db.models import Sum
 
+from entitlements.balances.selectors import credits as stored
 from entitlements.errors import NotEnoughCredits
 from entitlements.models import CreditEntry, CreditTransaction
-from entitlements.selectors import credits as stored
 from entitlements.services import credit_grants, credits
 from events.models import OutboxEvent
 from tests.factories.entitlements import NOW

@@ -6,6 +6,7 @@ from random import Random
 import pytest
 
 from entitlements import representation, statics
+from entitlements.balances.selectors.figures import Answer
 from entitlements.models.fact import SourceType
 from entitlements.models.feature import FeatureKind, Merge
 from entitlements.resolution import kinds
@@ -29,7 +30,6 @@ from entitlements.resolution.decision import (
 from entitlements.resolution.explanation import StepName, explain
 from entitlements.resolution.kinds import KINDS, PRIORITY, SUM
 from entitlements.resolution.merging import RANKS
-from entitlements.selectors.figures import Answer
 from usage.periods import Period, Unit
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)

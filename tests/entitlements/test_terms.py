@@ -10,11 +10,11 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from entitlements import terms
+from entitlements.balances.selectors.figures import Answer
 from entitlements.copies import copies
 from entitlements.models import Feature
 from entitlements.models.feature import FeatureKind
 from entitlements.resolution.decision import Question
-from entitlements.selectors.figures import Answer
 from entitlements.services import consumption, free_tier
 from projects.models import Customer, Project
 from projects.selectors import customers as stored

@@ -19,10 +19,10 @@ import pytest
 
 from common.redis import breaker, client
 from entitlements import cache
+from entitlements.balances.selectors.figures import Answer
 from entitlements.copies import LONGEST, Copies, copies
 from entitlements.entries import Entry
 from entitlements.resolution.decision import Decision, Question, Reason
-from entitlements.selectors.figures import Answer
 from projects.models import Customer
 
 START = datetime(2026, 11, 21, 12, tzinfo=UTC)

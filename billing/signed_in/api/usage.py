@@ -11,10 +11,11 @@ from rest_framework.response import Response
 
 from billing.signed_in.api.base import NAMED, SignedInViewSet
 from common.times import rfc3339
+from entitlements.balances.selectors import credits
 from entitlements.models import Feature
 from entitlements.models.feature import FeatureKind
 from entitlements.resolution.decision import Decision
-from entitlements.selectors import credits, decisions, features
+from entitlements.selectors import decisions, features
 from projects.scopes import USER
 
 COUNTED = (FeatureKind.LIMIT, FeatureKind.METERED, FeatureKind.CREDITS)

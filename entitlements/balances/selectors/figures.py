@@ -6,12 +6,12 @@ from typing import NamedTuple, TypeVar
 
 from django.db.models import Q, Sum
 
+from entitlements.balances.selectors import credits
 from entitlements.models import CreditEntry
 from entitlements.resolution import decision as resolution
 from entitlements.resolution.credit_allocation import Bucket
 from entitlements.resolution.decision import Decision, Figures
 from entitlements.resolution.evaluation_context import Outlook
-from entitlements.selectors import credits
 from usage.selectors import counting
 from usage.selectors.counting import Ask, Used
 

@@ -1,0 +1,1 @@
+"""How much was used and how many credits are left: what completes a decision."""
