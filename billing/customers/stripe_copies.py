@@ -31,7 +31,7 @@ from billing.sync.request_back_off import RequestBackOff
 from common import fair_queue
 from common.errors import DomainError, Unavailable
 from common.fair_queue import QueueRun, Rule
-from entitlements import cache
+from entitlements.cache import service as cache
 from events.services import audit
 from projects.models import Customer
 from projects.selectors import customers

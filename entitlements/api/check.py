@@ -23,7 +23,6 @@ from rest_framework.response import Response
 
 from common.api.parsers import MAX_BODY
 from common.api.serializers import ListField, StrictSerializer, UserIdField
-from entitlements import cache
 from entitlements.api.outlook import (
     OutlookBodySerializer,
     OutlookQuerySerializer,
@@ -31,6 +30,7 @@ from entitlements.api.outlook import (
     outlook,
 )
 from entitlements.api.serializers import ExplainedSerializer
+from entitlements.cache import service as cache
 from entitlements.resolution.decision import Question
 from entitlements.services import checks
 from projects.api.authentication import known, require

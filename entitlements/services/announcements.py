@@ -13,7 +13,8 @@ import structlog
 from django.db import transaction
 
 from common.fair_queue import QueueRun, Rule
-from entitlements import cache, representation
+from entitlements import representation
+from entitlements.cache import service as cache
 from entitlements.models import Fact, FreeTierEntry, Snapshot
 from entitlements.resolution import decision as resolution
 from entitlements.resolution.decision import Decision, Definition, Standing

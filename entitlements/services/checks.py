@@ -4,11 +4,13 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from entitlements import cache, representation, statics
+from entitlements import representation
 from entitlements.balances.selectors import figures
 from entitlements.balances.selectors.figures import Answer
-from entitlements.copies import copies
-from entitlements.entries import Entry
+from entitlements.cache import partial as statics
+from entitlements.cache import service as cache
+from entitlements.cache.codec import Entry
+from entitlements.cache.local import copies
 from entitlements.resolution.decision import Decision, Question, Reason
 from entitlements.resolution.evaluation_context import Outlook, present
 from entitlements.resolution.explanation import Explanation

@@ -10,7 +10,7 @@ from common.ids import is_id
 from entitlements import terms
 from entitlements.balances.selectors import figures
 from entitlements.balances.selectors.figures import Answer
-from entitlements.copies import copies
+from entitlements.cache.local import copies
 from entitlements.models.feature import FeatureKind
 from entitlements.resolution.decision import Decision, Question, Reason, measured, priced
 from entitlements.resolution.evaluation_context import present

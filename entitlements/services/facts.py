@@ -12,7 +12,7 @@ from typing import Any
 
 from django.db import transaction
 
-from entitlements import cache
+from entitlements.cache import service as cache
 from entitlements.models import Fact
 from entitlements.models.fact import Effect, SourceType
 from entitlements.resolution.decision import ALLOWING, DENYING, Reason, Source

@@ -3,7 +3,7 @@
 from django.db import transaction
 from django.db.models import F
 
-from entitlements import cache
+from entitlements.cache import service as cache
 from entitlements.models import Rules
 from entitlements.selectors import rules
 from projects.models import Project

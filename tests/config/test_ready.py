@@ -16,7 +16,7 @@ from common.redis import breaker
 from config.hot import RAISED
 from config.ready import Environ, ReadyAnswers
 from config.wsgi import application
-from entitlements.copies import copies
+from entitlements.cache.local import copies
 from entitlements.selectors import ground
 from projects import key_cache
 from projects.models import ApiKey, Project

@@ -14,9 +14,10 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from common.redis import breaker, client
-from entitlements import cache, entries
 from entitlements.balances.selectors.figures import Answer
-from entitlements.copies import copies
+from entitlements.cache import codec as entries
+from entitlements.cache import service as cache
+from entitlements.cache.local import copies
 from entitlements.resolution.decision import Decision, Metering, Question, Reason
 from entitlements.services import checks
 from projects.models import Customer

@@ -8,7 +8,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from entitlements.copies import copies
+from entitlements.cache.local import copies
 from entitlements.models import Feature
 from projects.models import Customer
 from tests.api_client import ApiClient

@@ -5,8 +5,9 @@ from random import Random
 
 import pytest
 
-from entitlements import representation, statics
+from entitlements import representation
 from entitlements.balances.selectors.figures import Answer
+from entitlements.cache import partial as statics
 from entitlements.models.fact import SourceType
 from entitlements.models.feature import FeatureKind, Merge
 from entitlements.resolution import kinds

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from entitlements import terms
 from entitlements.balances.selectors.figures import Answer
-from entitlements.copies import copies
+from entitlements.cache.local import copies
 from entitlements.models import Feature
 from entitlements.models.feature import FeatureKind
 from entitlements.resolution.decision import Question

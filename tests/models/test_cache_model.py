@@ -5,7 +5,7 @@ commits and then invalidates. Each design is walked through every order in which
 happen, from an empty and from a warm cache. A schedule is *stale* when a look-up, begun after
 the invalidation of a newer version or after everything has ended, returns an older one.
 
-Ours runs for real: ``entitlements.cache`` with its Lua on a real server, and in front of it the
+Ours runs for real: ``entitlements.cache.service`` with its Lua on a real server, and in front of it the
 copies of a process, with the messages that take them away (``TestCopies``).
 """
 
@@ -18,10 +18,10 @@ import orjson
 import pytest
 
 from common.redis import breaker, client
-from entitlements import cache
 from entitlements.balances.selectors.figures import Answer
-from entitlements.copies import LONGEST, Copies, copies
-from entitlements.entries import Entry
+from entitlements.cache import service as cache
+from entitlements.cache.codec import Entry
+from entitlements.cache.local import LONGEST, Copies, copies
 from entitlements.resolution.decision import Decision, Question, Reason
 from projects.models import Customer
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from itertools import count
 
 from common import broadcast
-from entitlements.entries import Entry
+from entitlements.cache.codec import Entry
 
 LONGEST = 1.0
 """Seconds for which a copy is shown when the message that should drop it got lost."""

@@ -1,12 +1,12 @@
 """Decisions kept in Redis for at most 30 s, and never shown when they could be wrong.
 
 One hash per project and customer. Its field ``version`` is the newest version heard of; the field
-of a feature holds one sealed entry (``entitlements.entries``) with everything needed to distrust
+of a feature holds one sealed entry (``entitlements.cache.codec``) with everything needed to distrust
 it. A change of the customer leaves a tombstone, the hash with nothing but the new version, so that
 a slow reader cannot put an older answer back. What holds for everybody in a project, its features
 and its free tier, has a version and a tombstone of its own. Redis may be empty, frozen, dead or
 full of rubbish: then the answer is a miss. In front of Redis stand the copies of this process
-(``entitlements.copies``), which the message dropped with each tombstone takes away.
+(``entitlements.cache.local``), which the message dropped with each tombstone takes away.
 
 What depends on figures, of use or credits, is never copied: such an answer is kept for two seconds
 in a hash of its own, which whoever counts deletes (``usage.cache``).
@@ -26,11 +26,13 @@ from django.conf import settings
 
 from common import broadcast
 from common.redis import exchange
-from entitlements import hashes, representation, statics
+from entitlements import representation
 from entitlements.balances.selectors.figures import Answer
-from entitlements.copies import RULES_TOPIC, TOPIC, copies
-from entitlements.entries import Entry, opened, sealed
-from entitlements.hashes import Hash, milliseconds
+from entitlements.cache import partial as statics
+from entitlements.cache import redis_store as hashes
+from entitlements.cache.codec import Entry, opened, sealed
+from entitlements.cache.local import RULES_TOPIC, TOPIC, copies
+from entitlements.cache.redis_store import Hash, milliseconds
 from entitlements.resolution.decision import Decision, Question
 from projects.models import Customer
 from projects.pseudonyms import pseudonym

@@ -1,0 +1,1 @@
+"""Decisions kept ready to send, in Redis and in each process."""
