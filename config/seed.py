@@ -12,10 +12,10 @@ from billing.catalog import service as catalog
 from billing.catalog.product_features import Entitlement
 from billing.models import Price, Product
 from common.money import Money
+from entitlements.features import service as features
+from entitlements.features.service import NO_MEASURE, Measure
 from entitlements.models import Feature
 from entitlements.models.feature import FeatureKind
-from entitlements.services import features
-from entitlements.services.features import NO_MEASURE, Measure
 from projects.models import Project
 from projects.services import projects
 from usage.models.meter import Aggregation

@@ -12,9 +12,9 @@ from billing.catalog.selectors import catalog
 from billing.errors import ValueDoesNotFit
 from billing.models import Product, ProductFeature
 from common.errors import Invalid
+from entitlements.features.selectors import features as feature_selectors
 from entitlements.models import Feature
 from entitlements.resolution.kinds import KINDS
-from entitlements.selectors import features as feature_selectors
 from events.services import audit
 from projects.models import Project
 

@@ -8,9 +8,9 @@ from typing import Any
 from django.db import transaction
 
 from billing.catalog.selectors import catalog
+from entitlements.features.selectors import features
 from entitlements.models import Feature, Grant
 from entitlements.models.fact import Effect
-from entitlements.selectors import features
 from entitlements.services import grants
 from projects.models import Project
 from projects.services import customers

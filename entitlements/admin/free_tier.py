@@ -15,7 +15,7 @@ from common.admin.actors import actor
 from common.admin.decorators import action, display
 from common.admin.pages import ReadOnlyAdmin
 from common.admin.sections import Section
-from entitlements.admin import values
+from entitlements.features.admin import values
 from entitlements.models import Feature, FreeTierEntry, Recheck
 from entitlements.services import free_tier
 from projects.models import Project

@@ -15,7 +15,8 @@ from common.admin import columns, dialogs, fields, filters
 from common.admin.actors import actor
 from common.admin.decorators import action, display
 from common.admin.pages import ReadOnlyAdmin
-from entitlements.admin import decisions, values
+from entitlements.admin import decisions
+from entitlements.features.admin import values
 from entitlements.models import Grant
 from entitlements.models.fact import Effect
 from entitlements.selectors import previews

@@ -8,9 +8,9 @@ from entitlements.api.consumption import ConsumptionViewSet
 from entitlements.api.credit_grants import CreditGrantsViewSet
 from entitlements.api.credits import CreditsViewSet
 from entitlements.api.entitlements import EntitlementsViewSet
-from entitlements.api.features import FeaturesViewSet
 from entitlements.api.free_tier import FreeTierViewSet
 from entitlements.api.snapshot import SnapshotViewSet
+from entitlements.features.api import FeaturesViewSet
 
 CREDIT_GRANT_ID = r"cgr_[0-9a-z]{26}"
 

@@ -5,8 +5,8 @@ from datetime import datetime
 
 from entitlements import assumptions
 from entitlements.assumptions import Assumption
+from entitlements.features.selectors import features
 from entitlements.resolution.decision import Fact
-from entitlements.selectors import features
 from projects.models import Project
 
 

@@ -5,11 +5,11 @@ from datetime import datetime
 
 from django.db.models import Max, OuterRef, Q, QuerySet, Subquery
 
+from entitlements.features.selectors import features
 from entitlements.models import Fact
 from entitlements.models.fact import Effect
 from entitlements.resolution.decision import Definition, Reason, Source
 from entitlements.resolution.decision import Fact as Known
-from entitlements.selectors import features
 from projects.models import Customer, Project
 
 

@@ -5,10 +5,10 @@ from datetime import datetime
 
 from django.db.models import Q, QuerySet
 
+from entitlements.features.selectors import features
 from entitlements.models import FreeTierEntry
 from entitlements.models.fact import Effect, SourceType
 from entitlements.resolution.decision import Definition, Fact, Reason
-from entitlements.selectors import features
 from projects.models import Project
 
 

@@ -13,8 +13,8 @@ from common.batch_runs import Job
 from common.models import ProjectQuerySet, RunStatus
 from common.queue import enqueue
 from common.selectors import batch_runs as runs
+from entitlements.features.selectors import rules
 from entitlements.models import Recheck
-from entitlements.selectors import rules
 from entitlements.services import announcements
 from projects.models import Customer, Project
 from projects.selectors import customers

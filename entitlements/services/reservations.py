@@ -23,10 +23,10 @@ from entitlements.errors import (
     ReservationExpired,
     ReservationKeyReused,
 )
+from entitlements.features.selectors import features
 from entitlements.models import Reservation
 from entitlements.models.reservation import ReservationStatus
 from entitlements.resolution.decision import Decision
-from entitlements.selectors import features
 from entitlements.selectors import reservations as stored
 from entitlements.services import consumables, credits, reservation_postings
 from entitlements.services.consumables import Consumable, counted, paid, unpaid

@@ -3,8 +3,8 @@
 import pytest
 from django.utils import timezone
 
+from entitlements.features.selectors import rules
 from entitlements.models import Feature
-from entitlements.selectors import rules
 from events.models import AuditEntry
 from tests.api_client import ApiClient
 from tests.factories.entitlements import FeatureFactory

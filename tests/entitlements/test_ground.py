@@ -6,11 +6,12 @@ from random import Random
 import pytest
 
 from entitlements.balances.selectors.figures import Answer
+from entitlements.features.selectors import rules
 from entitlements.models.fact import Effect, SourceType
 from entitlements.models.feature import FeatureKind
 from entitlements.resolution.decision import Question, Reason
 from entitlements.resolution.evaluation_context import present
-from entitlements.selectors import decisions, ground, rules
+from entitlements.selectors import decisions, ground
 from entitlements.selectors.sight import Sight
 from entitlements.services import free_tier
 from projects.models import Project

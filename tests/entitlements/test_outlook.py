@@ -11,12 +11,13 @@ from django.utils import timezone
 
 from common.times import rfc3339
 from entitlements import representation
+from entitlements.features.selectors import features
 from entitlements.models.fact import Effect, SourceType
 from entitlements.models.feature import FeatureKind
 from entitlements.resolution import decision as resolution
 from entitlements.resolution.decision import Question, Reason
 from entitlements.resolution.evaluation_context import Outlook
-from entitlements.selectors import decisions, features, free_tier
+from entitlements.selectors import decisions, free_tier
 from entitlements.selectors import facts as stored
 from entitlements.services import credit_grants
 from entitlements.services import free_tier as free

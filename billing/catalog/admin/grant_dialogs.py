@@ -15,7 +15,8 @@ from billing.catalog.product_grants import Subject
 from billing.models import Product
 from common.admin import columns, dialogs, fields
 from common.admin.actors import actor
-from entitlements.admin import decisions, values
+from entitlements.admin import decisions
+from entitlements.features.admin import values
 from entitlements.models import Feature
 from entitlements.models.fact import Effect
 from entitlements.selectors import previews

@@ -12,7 +12,7 @@ from billing.catalog.product_credits import MAX_AMOUNT, MAX_DAYS, Credits
 from billing.models import Product
 from billing.models.product import DisputePolicy, RefundPolicy, RenewalPolicy
 from common.admin import dialogs, fields
-from entitlements.admin import values
+from entitlements.features.admin import values
 from entitlements.models import Feature
 
 EXAMPLE = (

@@ -18,7 +18,7 @@ from common.admin import columns, dialogs, filters
 from common.admin.actors import actor
 from common.admin.decorators import action, display
 from common.admin.sections import Section
-from entitlements.admin import values
+from entitlements.features.admin import values
 
 CHANGE = dialogs.describe(
     "Change product", "Stripe is asked first.", submit="Change", form=ChangeForm

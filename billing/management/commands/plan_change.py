@@ -22,8 +22,8 @@ from billing.rollouts import worker as rollout_work
 from billing.rollouts.planned_change import Move, Terms
 from billing.subscriptions.change_plans import Proration, When
 from common.errors import DomainError
-from entitlements.admin import values
-from entitlements.selectors import features
+from entitlements.features.admin import values
+from entitlements.features.selectors import features
 from projects.models import Project
 from projects.selectors import projects
 

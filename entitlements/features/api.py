@@ -11,11 +11,11 @@ from rest_framework.response import Response
 from common.api.serializers import FlagField, StrictSerializer
 from entitlements import representation
 from entitlements.api.serializers import FeatureSerializer
+from entitlements.features import service as features
+from entitlements.features.selectors import features as stored
+from entitlements.features.service import Measure
 from entitlements.models import Feature
 from entitlements.models.feature import PERIODS, FeatureKind, Merge
-from entitlements.selectors import features as stored
-from entitlements.services import features
-from entitlements.services.features import Measure
 from projects.api.views import ProjectViewSet
 from projects.scopes import Scope
 

@@ -10,11 +10,11 @@ from common.errors import Invalid
 from common.inserts import insert
 from entitlements import representation
 from entitlements.errors import FeatureExists
+from entitlements.features import rules
+from entitlements.features.selectors import features
 from entitlements.models import Feature
 from entitlements.models.feature import FeatureKind
 from entitlements.resolution.kinds import KINDS
-from entitlements.selectors import features
-from entitlements.services import rules
 from events.services import audit
 from projects.models import Project
 from usage.models import Meter

@@ -4,8 +4,8 @@ from django.db import transaction
 from django.db.models import F
 
 from entitlements.cache import service as cache
+from entitlements.features.selectors import rules
 from entitlements.models import Rules
-from entitlements.selectors import rules
 from projects.models import Project
 
 

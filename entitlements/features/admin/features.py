@@ -13,10 +13,10 @@ from common.admin import columns, dialogs, fields, filters, retiring
 from common.admin.actors import actor
 from common.admin.decorators import action
 from common.admin.retiring import RetirableAdmin
+from entitlements.features import service as features
+from entitlements.features.service import Measure
 from entitlements.models import Feature
 from entitlements.models.feature import PERIODS, FeatureKind, Merge
-from entitlements.services import features
-from entitlements.services.features import Measure
 from projects.models import Project
 
 CODE = RegexValidator(

@@ -1,0 +1,1 @@
+"""Features of a project, and the version of its rules."""
