@@ -50,7 +50,7 @@ class BillingConfig(AppConfig):
     @staticmethod
     def _register_assumptions() -> None:
         from billing.catalog.selectors import assumed
-        from entitlements import assumptions
+        from entitlements.decisions import assumptions
 
         assumptions.register("prod", assumed.product)
         assumptions.register("price", assumed.price)

@@ -19,7 +19,8 @@ from django.http import HttpResponse
 from common import context
 from config.hot import CHECK, CONSUME, RAISED, is_our_host
 from config.tally import tally
-from entitlements.api import check, consumption
+from entitlements.api import consumption
+from entitlements.decisions.api import check
 from webhooks import views as webhooks
 
 Environ = dict[str, Any]

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from entitlements.selectors.previews import Proposed
+from entitlements.decisions.selectors.previews import Proposed
 from entitlements.services.facts import Claim
 
 

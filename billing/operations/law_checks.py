@@ -21,8 +21,8 @@ from billing.access import service as access
 from billing.models import Checkout, Subscription
 from billing.operations import credit_law_checks, law_pages
 from billing.operations.law_pages import LawPage, Violation
+from entitlements.decisions.selectors import facts as fact_selectors
 from entitlements.models.fact import SourceType
-from entitlements.selectors import facts as fact_selectors
 from entitlements.selectors import ledger_sums
 from entitlements.services import credit_dues, facts
 from entitlements.services.facts import Claim

@@ -7,10 +7,10 @@ from billing.access import service as provisioning
 from billing.access.line_shares import GivenBack
 from billing.access.proposals import proposed
 from billing.models import Checkout, Payment, Subscription
+from entitlements.decisions.selectors import previews
+from entitlements.decisions.selectors.effects import Effect
 from entitlements.models.fact import SourceType
 from entitlements.resolution.decision import Source
-from entitlements.selectors import previews
-from entitlements.selectors.effects import Effect
 
 
 def of_refund(*, payment: Payment, refund: GivenBack, at: datetime) -> list[Effect]:

@@ -25,10 +25,10 @@ from billing.subscriptions import change_plans, subscription_items
 from billing.subscriptions.change_plans import When
 from billing.subscriptions.subscription_items import Wanted
 from common.errors import DomainError, Invalid
+from entitlements.decisions.selectors import previews
+from entitlements.decisions.selectors.effects import Effect
 from entitlements.models.fact import SourceType
 from entitlements.resolution.decision import Source
-from entitlements.selectors import previews
-from entitlements.selectors.effects import Effect
 from projects.models import Customer
 from usage.selectors import counting
 from usage.selectors.counting import Ask

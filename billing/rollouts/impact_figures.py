@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
+from entitlements.decisions.selectors.effects import Effect
 from entitlements.resolution.decision import Decision
 from entitlements.resolution.kinds import text
-from entitlements.selectors.effects import Effect
 
 NAMED = 20
 """Users that are named of those who would be over a limit."""

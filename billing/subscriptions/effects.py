@@ -8,10 +8,10 @@ from billing.access import purchase_facts as claims
 from billing.access.proposals import proposed
 from billing.models import Subscription
 from billing.models.subscription import NOT_SERVED, SubscriptionStatus
+from entitlements.decisions.selectors import previews
+from entitlements.decisions.selectors.effects import Effect
 from entitlements.models.fact import SourceType
 from entitlements.resolution.decision import Source
-from entitlements.selectors import previews
-from entitlements.selectors.effects import Effect
 
 
 def of_end(*, subscription: Subscription, at: datetime) -> list[Effect]:

@@ -8,11 +8,11 @@ from django.urls import reverse
 from common.admin import columns
 from common.admin.sections import Button, Section
 from common.together import Listed
-from entitlements.admin import decisions
 from entitlements.admin.grants import said
+from entitlements.decisions.admin import decisions
+from entitlements.decisions.selectors import decisions as answers
 from entitlements.models import Grant
 from entitlements.resolution.evaluation_context import present
-from entitlements.selectors import decisions as answers
 from projects.admin import panels
 from projects.models import Customer
 

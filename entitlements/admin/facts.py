@@ -3,7 +3,7 @@ from django.contrib import admin
 from common.admin import columns, filters
 from common.admin.decorators import display
 from common.admin.pages import ReadOnlyAdmin
-from entitlements.admin.decisions import PAGES
+from entitlements.decisions.admin.decisions import PAGES
 from entitlements.features.admin import values
 from entitlements.models import Fact
 from entitlements.models.fact import Effect, SourceType

@@ -15,11 +15,11 @@ from common.admin import columns, dialogs, fields, filters
 from common.admin.actors import actor
 from common.admin.decorators import action, display
 from common.admin.pages import ReadOnlyAdmin
-from entitlements.admin import decisions
+from entitlements.decisions.admin import decisions
+from entitlements.decisions.selectors import previews
 from entitlements.features.admin import values
 from entitlements.models import Grant
 from entitlements.models.fact import Effect
-from entitlements.selectors import previews
 from entitlements.services import grants
 from projects.models import Project
 from projects.selectors import customers

@@ -11,8 +11,8 @@ from rest_framework.response import Response
 from common.api.serializers import StrictSerializer, WholeNumberField
 from entitlements import credit_representation as representation
 from entitlements.api.credit_serializers import CreditGrantSerializer, CreditOutcomeSerializer
-from entitlements.api.entitlements import WhoseSerializer
 from entitlements.balances.selectors import credits
+from entitlements.decisions.api.entitlements import WhoseSerializer
 from entitlements.models import CreditGrant
 from entitlements.resolution.credit_allocation import MAX_CREDITS
 from entitlements.selectors import credit_history

@@ -15,7 +15,7 @@ from entitlements.api.credit_serializers import (
     CreditTransactionSerializer,
     SpentSerializer,
 )
-from entitlements.api.entitlements import WhoseSerializer
+from entitlements.decisions.api.entitlements import WhoseSerializer
 from entitlements.resolution.credit_allocation import MAX_CREDITS
 from entitlements.selectors import credit_history
 from entitlements.services import credit_accounts, credits

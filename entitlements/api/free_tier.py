@@ -11,8 +11,8 @@ from rest_framework.response import Response
 from common.api.serializers import ListField, StrictSerializer
 from entitlements import representation
 from entitlements.api.serializers import ValueField
+from entitlements.decisions.selectors import free_tier as stored
 from entitlements.models.feature import FeatureKind
-from entitlements.selectors import free_tier as stored
 from entitlements.services import free_tier
 from projects.api.views import ProjectViewSet
 from projects.scopes import Scope

@@ -7,7 +7,7 @@ from django.utils import timezone
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.request import Request
 
-from entitlements.api.entitlements import WhoseSerializer
+from entitlements.decisions.api.entitlements import WhoseSerializer
 from entitlements.services import signed_snapshots
 from projects.api.views import ProjectViewSet
 from projects.scopes import Scope

@@ -15,12 +15,12 @@ from django.db import transaction
 from common.fair_queue import QueueRun, Rule
 from entitlements import representation
 from entitlements.cache import service as cache
+from entitlements.decisions.selectors import facts as stored
+from entitlements.decisions.selectors import free_tier, snapshots
 from entitlements.features.selectors import features
 from entitlements.models import Fact, FreeTierEntry, Snapshot
 from entitlements.resolution import decision as resolution
 from entitlements.resolution.decision import Decision, Definition, Standing
-from entitlements.selectors import facts as stored
-from entitlements.selectors import free_tier, snapshots
 from events.catalog import EventType
 from events.services import outbox
 from projects.models import Customer

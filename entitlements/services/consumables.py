@@ -11,12 +11,12 @@ from entitlements import terms
 from entitlements.balances.selectors import figures
 from entitlements.balances.selectors.figures import Answer
 from entitlements.cache.local import copies
+from entitlements.decisions import checks
+from entitlements.decisions.selectors import current_facts as ground
 from entitlements.features.selectors import features
 from entitlements.models.feature import FeatureKind
 from entitlements.resolution.decision import Decision, Question, Reason, measured, priced
 from entitlements.resolution.evaluation_context import present
-from entitlements.selectors import ground
-from entitlements.services import checks
 from projects.models import Project
 from projects.services import customers
 from usage import cache

@@ -13,8 +13,8 @@ import jwt
 from django.conf import settings
 
 from entitlements import representation
+from entitlements.decisions.selectors import decisions
 from entitlements.resolution.decision import Decision
-from entitlements.selectors import decisions
 from entitlements.services import signing_keys
 from projects.models import Project
 

@@ -18,9 +18,9 @@ from django.db import DatabaseError, transaction
 from common.fair_queue import QueueRun, Rule
 from common.queue import enqueue
 from entitlements import representation
+from entitlements.decisions.selectors import decisions, limit_notices
 from entitlements.models import Feature, LimitNotice
 from entitlements.resolution.decision import Decision, Question, measured
-from entitlements.selectors import decisions, limit_notices
 from events.catalog import EventType
 from events.services import outbox
 from projects.models import Customer, Project

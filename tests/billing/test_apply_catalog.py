@@ -17,8 +17,8 @@ from billing.models import (
 )
 from billing.sync import service as sync
 from common import crypto
+from entitlements.decisions.selectors import decisions
 from entitlements.models import Feature
-from entitlements.selectors import decisions
 from projects.models import Project
 from sandbox.deliveries import Mode
 from sandbox.world import DEFAULT_SECRET_KEY

@@ -8,9 +8,9 @@ from django.utils import timezone
 
 from billing.models import Checkout, Payment, Price, StripeCustomer, Subscription, SyncObject
 from billing.sync import service as sync
+from entitlements.decisions.selectors import decisions
 from entitlements.models import Fact
 from entitlements.resolution.decision import Reason
-from entitlements.selectors import decisions
 from sandbox.deliveries import Mode
 from tests.billing import outbox
 from tests.sandbox_stripe import SandboxStripe

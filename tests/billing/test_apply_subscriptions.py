@@ -8,9 +8,9 @@ import pytest
 from billing.access import purchase_facts as claims
 from billing.models import Invoice, Price, StripeCustomer, Subscription, SyncObject
 from billing.sync import service as sync
+from entitlements.decisions.selectors import decisions
 from entitlements.models import Feature
 from entitlements.resolution.decision import Decision, Reason
-from entitlements.selectors import decisions
 from tests.billing import outbox
 from tests.factories.entitlements import FeatureFactory
 from tests.factories.projects import ProjectFactory

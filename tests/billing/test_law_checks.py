@@ -11,9 +11,9 @@ from django.utils import timezone
 
 from billing.models import Price, StripeCustomer, Subscription
 from billing.operations import law_checks
+from entitlements.decisions.selectors import decisions
 from entitlements.models import CreditGrant
 from entitlements.models.fact import SourceType
-from entitlements.selectors import decisions
 from entitlements.services import credit_grants, facts
 from projects.models import Customer, Project
 from tests.api_client import ApiClient

@@ -32,7 +32,7 @@ from billing.operations.reconcile_pages import Scope
 from billing.operations.reconcile_steps import Pass
 from billing.sync import kinds
 from common import crypto
-from entitlements.selectors import decisions
+from entitlements.decisions.selectors import decisions
 from projects.models import Project
 from sandbox import accounts, permissions
 from sandbox.deliveries import Mode

@@ -16,9 +16,9 @@ from billing.models import Price, Product, Rollout, Subscription
 from billing.models.product import DisputePolicy
 from billing.rollouts import worker as rollout_work
 from common import batch_runs
+from entitlements.decisions.selectors import facts as stored
 from entitlements.models import Fact, Feature
 from entitlements.models.fact import SourceType
-from entitlements.selectors import facts as stored
 from projects.models import Project
 from tests.billing import outbox
 from tests.billing.fleet import say, subscribers

@@ -11,7 +11,7 @@ from playwright.sync_api import Page, ViewportSize, expect
 from pytest_django.live_server_helper import LiveServer
 
 from config.operators import Role, ensure
-from entitlements.selectors import decisions
+from entitlements.decisions.selectors import decisions
 from events.models import AuditEntry
 from projects.selectors import credentials
 from tests.console.world import World, build

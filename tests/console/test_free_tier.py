@@ -5,8 +5,8 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from entitlements.decisions.selectors import decisions, free_tier
 from entitlements.models import Feature, FreeTierEntry, Recheck
-from entitlements.selectors import decisions, free_tier
 from entitlements.services import free_tier as free_tiers
 from entitlements.services import rechecks
 from events.models import AuditEntry

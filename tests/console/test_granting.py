@@ -9,9 +9,9 @@ from django.test import Client
 from django.utils import timezone
 
 from common.admin import columns
+from entitlements.decisions.selectors import decisions
 from entitlements.models import Grant
 from entitlements.models.fact import Effect
-from entitlements.selectors import decisions
 from events.models import AuditEntry, OutboxEvent
 from tests.console.dialogs import send, told, was_done
 from tests.console.world import World, build

@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from billing.models import Payment, Price, Product, StripeCustomer
-from entitlements.selectors import decisions
+from entitlements.decisions.selectors import decisions
 from events.models import AuditEntry
 from projects.models import Project
 from tests.api_client import ApiClient

@@ -12,7 +12,7 @@ from django.utils import timezone
 from billing.models import Price, StripeCustomer, Subscription
 from billing.subscriptions import changes as subscription_changes
 from billing.subscriptions.changes import Change
-from entitlements.selectors import decisions
+from entitlements.decisions.selectors import decisions
 from events.models import AuditEntry
 from tests.console.dialogs import send, was_done
 from tests.console.test_refunding import fingerprint

@@ -18,8 +18,8 @@ from entitlements.balances.selectors.figures import Answer
 from entitlements.cache import codec as entries
 from entitlements.cache import service as cache
 from entitlements.cache.local import copies
+from entitlements.decisions import checks
 from entitlements.resolution.decision import Decision, Metering, Question, Reason
-from entitlements.services import checks
 from projects.models import Customer
 from tests.factories.entitlements import NOW, FeatureFactory, claim, state
 from usage.periods import Period, Unit

@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from django.db import connection
 
+from entitlements.decisions.selectors import decisions
 from entitlements.models import Fact, Grant
-from entitlements.selectors import decisions
 from entitlements.services import grants
 from events.models import OutboxEvent
 from tests.factories.entitlements import NOW, claim, grant, state

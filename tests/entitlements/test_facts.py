@@ -8,11 +8,11 @@ from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from common.models import UnscopedQuery
+from entitlements.decisions.selectors import decisions
+from entitlements.decisions.selectors import facts as stored
 from entitlements.models import Fact, Snapshot
 from entitlements.models.fact import Effect, SourceType
 from entitlements.resolution.decision import Question, Reason
-from entitlements.selectors import decisions
-from entitlements.selectors import facts as stored
 from entitlements.services import announcements, facts
 from events.models import OutboxEvent
 from projects.selectors import customers

@@ -7,9 +7,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from entitlements.decisions.selectors import decisions
 from entitlements.features.selectors import rules
 from entitlements.models import FreeTierEntry, Snapshot
-from entitlements.selectors import decisions
 from entitlements.services import announcements, free_tier
 from events.models import AuditEntry, OutboxEvent
 from projects.models import Customer

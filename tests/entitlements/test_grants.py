@@ -6,11 +6,11 @@ import pytest
 from django.db import IntegrityError, connection
 
 from common.errors import Invalid
+from entitlements.decisions.selectors import decisions, effects
 from entitlements.errors import FeatureArchived, GrantExpired
 from entitlements.models import Grant
 from entitlements.models.grant import GrantStatus
 from entitlements.resolution.decision import Reason
-from entitlements.selectors import decisions, effects
 from entitlements.selectors import grants as stored
 from entitlements.services import grants
 from events.models import AuditEntry, OutboxEvent

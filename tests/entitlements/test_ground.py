@@ -6,13 +6,14 @@ from random import Random
 import pytest
 
 from entitlements.balances.selectors.figures import Answer
+from entitlements.decisions.selectors import current_facts as ground
+from entitlements.decisions.selectors import decisions
+from entitlements.decisions.selectors.facts_at import Sight
 from entitlements.features.selectors import rules
 from entitlements.models.fact import Effect, SourceType
 from entitlements.models.feature import FeatureKind
 from entitlements.resolution.decision import Question, Reason
 from entitlements.resolution.evaluation_context import present
-from entitlements.selectors import decisions, ground
-from entitlements.selectors.sight import Sight
 from entitlements.services import free_tier
 from projects.models import Project
 from tests.factories.entitlements import NOW, FeatureFactory, LimitFactory, claim, grant, state

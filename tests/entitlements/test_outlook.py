@@ -11,14 +11,14 @@ from django.utils import timezone
 
 from common.times import rfc3339
 from entitlements import representation
+from entitlements.decisions.selectors import decisions, free_tier
+from entitlements.decisions.selectors import facts as stored
 from entitlements.features.selectors import features
 from entitlements.models.fact import Effect, SourceType
 from entitlements.models.feature import FeatureKind
 from entitlements.resolution import decision as resolution
 from entitlements.resolution.decision import Question, Reason
 from entitlements.resolution.evaluation_context import Outlook
-from entitlements.selectors import decisions, free_tier
-from entitlements.selectors import facts as stored
 from entitlements.services import credit_grants
 from entitlements.services import free_tier as free
 from projects.models import Customer

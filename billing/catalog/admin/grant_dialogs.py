@@ -15,11 +15,11 @@ from billing.catalog.product_grants import Subject
 from billing.models import Product
 from common.admin import columns, dialogs, fields
 from common.admin.actors import actor
-from entitlements.admin import decisions
+from entitlements.decisions.admin import decisions
+from entitlements.decisions.selectors import previews
 from entitlements.features.admin import values
 from entitlements.models import Feature
 from entitlements.models.fact import Effect
-from entitlements.selectors import previews
 from projects.admin.panels import Act
 from projects.models import Customer
 

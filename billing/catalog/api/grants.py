@@ -13,10 +13,10 @@ from billing.catalog.product_grants import Subject
 from common.api.serializers import StrictSerializer, UserIdField
 from entitlements import representation
 from entitlements.api.serializers import GrantSerializer, OutcomeSerializer, ValueField
+from entitlements.decisions.selectors import effects
 from entitlements.models import Grant
 from entitlements.models.fact import Effect
 from entitlements.models.grant import GrantStatus
-from entitlements.selectors import effects
 from entitlements.selectors import grants as grant_selectors
 from entitlements.services import grants
 from projects.api.views import ProjectViewSet

@@ -6,7 +6,7 @@ from datetime import datetime
 from billing.catalog.selectors import catalog
 from billing.models import Product
 from common.errors import Invalid, NotFound
-from entitlements import assumptions
+from entitlements.decisions import assumptions
 from entitlements.models.fact import Effect, SourceType
 from entitlements.resolution.decision import Fact, Reason
 from projects.models import Project

@@ -18,7 +18,7 @@ from common.admin import columns, dialogs, fields
 from common.admin.actors import actor
 from common.currencies import exponent
 from common.money import Money
-from entitlements.admin import decisions
+from entitlements.decisions.admin import decisions
 
 WHY = (
     ("", "None"),

@@ -12,11 +12,11 @@ from rest_framework.response import Response
 from billing.signed_in.api.base import NAMED, SignedInViewSet
 from common.times import rfc3339
 from entitlements.balances.selectors import credits
+from entitlements.decisions.selectors import decisions
 from entitlements.features.selectors import features
 from entitlements.models import Feature
 from entitlements.models.feature import FeatureKind
 from entitlements.resolution.decision import Decision
-from entitlements.selectors import decisions
 from projects.scopes import USER
 
 COUNTED = (FeatureKind.LIMIT, FeatureKind.METERED, FeatureKind.CREDITS)

@@ -16,8 +16,8 @@ from billing.subscriptions.selectors import subscriptions as stored
 from billing.subscriptions.service import When
 from common.admin import columns, dialogs, fields
 from common.admin.actors import actor
-from entitlements.admin import decisions
-from entitlements.selectors.effects import Effect
+from entitlements.decisions.admin import decisions
+from entitlements.decisions.selectors.effects import Effect
 
 WHEN = ((When.PERIOD_END.value, "With the running period"), (When.NOW.value, "Now"))
 SECOND = timedelta(seconds=1)

@@ -13,8 +13,8 @@ from billing.access.line_shares import GivenBack
 from billing.models import Payment
 from billing.models.product import RefundPolicy
 from billing.payments import refund_effects
+from entitlements.decisions.selectors import decisions
 from entitlements.resolution.decision import Decision
-from entitlements.selectors import decisions
 from projects.models import Project
 from tests.billing import outbox
 from tests.billing.api.tenant import Json, Tenant

@@ -11,6 +11,9 @@ from typing import Any
 
 from django.db.models import Q
 
+from entitlements.decisions.selectors import facts as stored
+from entitlements.decisions.selectors import free_tier
+from entitlements.decisions.selectors.effects import Effect
 from entitlements.features.selectors import features as defined
 from entitlements.models import Fact, Feature, Grant
 from entitlements.models import fact as stored_fact
@@ -18,9 +21,6 @@ from entitlements.models.fact import SourceType
 from entitlements.resolution import decision as resolution
 from entitlements.resolution.decision import Decision, Reason, Source
 from entitlements.resolution.decision import Fact as Known
-from entitlements.selectors import facts as stored
-from entitlements.selectors import free_tier
-from entitlements.selectors.effects import Effect
 from projects.models import Customer
 
 NEW = "new"

@@ -3,10 +3,10 @@
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
+from entitlements.decisions.selectors import facts as stored
 from entitlements.models import Fact
 from entitlements.resolution.decision import Source
 from entitlements.resolution.evaluation_context import Outlook
-from entitlements.selectors import facts as stored
 from projects.models import Customer, Project
 from projects.selectors import customers
 

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from entitlements import assumptions
-from entitlements.assumptions import Assumption
+from entitlements.decisions import assumptions
+from entitlements.decisions.assumptions import Assumption
 from entitlements.features.selectors import features
 from entitlements.resolution.decision import Fact
 from projects.models import Project

@@ -23,16 +23,16 @@ from rest_framework.response import Response
 
 from common.api.parsers import MAX_BODY
 from common.api.serializers import ListField, StrictSerializer, UserIdField
-from entitlements.api.outlook import (
+from entitlements.api.serializers import ExplainedSerializer
+from entitlements.cache import service as cache
+from entitlements.decisions import checks
+from entitlements.decisions.api.outlook import (
     OutlookBodySerializer,
     OutlookQuerySerializer,
     is_everyday,
     outlook,
 )
-from entitlements.api.serializers import ExplainedSerializer
-from entitlements.cache import service as cache
 from entitlements.resolution.decision import Question
-from entitlements.services import checks
 from projects.api.authentication import known, require
 from projects.api.views import ProjectViewSet
 from projects.models import Project

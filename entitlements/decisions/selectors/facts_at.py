@@ -4,13 +4,14 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping
 
 from entitlements.balances.selectors.figures import Answer
+from entitlements.decisions.selectors import customer_facts as knowledge
+from entitlements.decisions.selectors import facts as stored
+from entitlements.decisions.selectors import free_tier
+from entitlements.decisions.selectors.customer_facts import Known
 from entitlements.features.selectors import features
 from entitlements.resolution import decision as resolution
 from entitlements.resolution.decision import Decision, Definition, Fact, Question
 from entitlements.resolution.evaluation_context import Outlook
-from entitlements.selectors import facts as stored
-from entitlements.selectors import free_tier, knowledge
-from entitlements.selectors.knowledge import Known
 from projects.models import Project
 
 

@@ -9,9 +9,9 @@ from rest_framework import serializers
 
 from common.api.serializers import FlagField, ListField, StrictSerializer
 from entitlements.api.serializers import ValueField
-from entitlements.assumptions import Assumption
+from entitlements.decisions.assumptions import Assumption
+from entitlements.decisions.selectors import assumed
 from entitlements.resolution.evaluation_context import Outlook
-from entitlements.selectors import assumed
 from projects.models import Project
 
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)

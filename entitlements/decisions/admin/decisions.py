@@ -7,10 +7,10 @@ from django.utils.html import format_html_join
 
 from common.admin import columns
 from common.admin.sections import Section
+from entitlements.decisions.selectors.effects import Effect
 from entitlements.resolution import kinds
 from entitlements.resolution.decision import DENY, Decision, Fact, Reason, Source
 from entitlements.resolution.explanation import Explanation, Step
-from entitlements.selectors.effects import Effect
 
 PAGES = {
     "subscription": "billing.subscription",

@@ -11,10 +11,11 @@ from entitlements.cache import partial as statics
 from entitlements.cache import service as cache
 from entitlements.cache.codec import Entry
 from entitlements.cache.local import copies
+from entitlements.decisions.selectors import current_facts as ground
+from entitlements.decisions.selectors import decisions
 from entitlements.resolution.decision import Decision, Question, Reason
 from entitlements.resolution.evaluation_context import Outlook, present
 from entitlements.resolution.explanation import Explanation
-from entitlements.selectors import decisions, ground
 from projects.models import Project
 
 

@@ -5,12 +5,12 @@ from datetime import datetime
 
 from entitlements.balances.selectors import figures
 from entitlements.balances.selectors.figures import Answer
+from entitlements.decisions.selectors import current_facts as ground
+from entitlements.decisions.selectors.facts_at import Sight
 from entitlements.resolution import explanation
 from entitlements.resolution.decision import Decision, Definition, Question, Standing
 from entitlements.resolution.evaluation_context import Outlook, present
 from entitlements.resolution.explanation import Explanation
-from entitlements.selectors import ground
-from entitlements.selectors.sight import Sight
 from projects.models import Project
 
 

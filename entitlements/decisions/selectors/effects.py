@@ -3,13 +3,13 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from entitlements.decisions.selectors import facts as stored
+from entitlements.decisions.selectors import free_tier
 from entitlements.features.selectors import features
 from entitlements.models import Fact, Grant
 from entitlements.models.fact import SourceType
 from entitlements.resolution import decision as resolution
 from entitlements.resolution.decision import Decision, Source
-from entitlements.selectors import facts as stored
-from entitlements.selectors import free_tier
 
 
 @dataclass(frozen=True, slots=True)
