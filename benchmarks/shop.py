@@ -28,12 +28,12 @@ def make() -> Shop:
     from django.db import transaction  # noqa: PLC0415  # Django is set up only now
     from django.utils import timezone  # noqa: PLC0415
 
+    from entitlements.facts import service as facts  # noqa: PLC0415
+    from entitlements.facts.service import Claim  # noqa: PLC0415
     from entitlements.features import service as features  # noqa: PLC0415
     from entitlements.features.service import Measure  # noqa: PLC0415
     from entitlements.models.fact import SourceType  # noqa: PLC0415
     from entitlements.resolution.decision import Reason  # noqa: PLC0415
-    from entitlements.services import facts  # noqa: PLC0415
-    from entitlements.services.facts import Claim  # noqa: PLC0415
     from projects.selectors import customers as stored  # noqa: PLC0415
     from projects.services import customers, projects  # noqa: PLC0415
     from usage.services import meters, recording  # noqa: PLC0415

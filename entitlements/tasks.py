@@ -3,14 +3,8 @@
 from celery import shared_task
 from django.utils import timezone
 
-from entitlements.services import (
-    announcements,
-    credit_grants,
-    grants,
-    rechecks,
-    reservations,
-    thresholds,
-)
+from entitlements.facts import notices as announcements
+from entitlements.services import credit_grants, grants, rechecks, reservations, thresholds
 
 BATCH = 500
 """Rows per run; what is left is found by the next one."""

@@ -13,11 +13,11 @@ from billing.access.purchase_facts import Given
 from billing.access.selectors import holders
 from billing.models import Checkout, Product, Subscription
 from entitlements.decisions.selectors import facts as fact_selectors
+from entitlements.facts import service as facts
+from entitlements.facts.service import Claim
 from entitlements.models import CreditGrant, Fact
 from entitlements.models.fact import SourceType
 from entitlements.resolution.decision import Source
-from entitlements.services import facts
-from entitlements.services.facts import Claim
 from projects.models import Customer
 
 Said = dict[Source, list[Claim]]

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from entitlements.decisions.selectors.previews import Proposed
-from entitlements.services.facts import Claim
+from entitlements.facts.service import Claim
 
 
 def proposed(found: Iterable[Claim]) -> list[Proposed]:

@@ -22,11 +22,11 @@ from billing.models import (
     SubscriptionItem,
 )
 from billing.models.subscription import SubscriptionStatus
+from entitlements.facts.service import Claim
 from entitlements.models.fact import Effect
 from entitlements.models.feature import FeatureKind
 from entitlements.resolution.decision import Reason
 from entitlements.resolution.kinds import KINDS
-from entitlements.services.facts import Claim
 
 Given = Sequence[tuple[CheckoutLine, Left | None]]
 """What is left of each line of a purchase; None when it gives nothing (yet, or any more)."""

@@ -16,8 +16,8 @@ from billing.models import (
     Payment,
     Subscription,
 )
+from entitlements.facts import service as facts
 from entitlements.models.fact import SourceType
-from entitlements.services import facts
 from projects.models import Customer
 
 

@@ -22,10 +22,11 @@ from billing.models import Checkout, Subscription
 from billing.operations import credit_law_checks, law_pages
 from billing.operations.law_pages import LawPage, Violation
 from entitlements.decisions.selectors import facts as fact_selectors
+from entitlements.facts import service as facts
+from entitlements.facts.service import Claim
 from entitlements.models.fact import SourceType
 from entitlements.selectors import ledger_sums
-from entitlements.services import credit_dues, facts
-from entitlements.services.facts import Claim
+from entitlements.services import credit_dues
 from projects.models import Project
 from projects.selectors import customers
 from usage.services import law_checks as usage_law_checks

@@ -1,6 +1,7 @@
 """The console's pages about what may be done, and why."""
 
-from entitlements.admin import credits, facts, free_tier, grants, signing_keys
+from entitlements.admin import credits, free_tier, grants, signing_keys
+from entitlements.facts import admin as facts
 from entitlements.features.admin import features
 
 __all__ = ["credits", "facts", "features", "free_tier", "grants", "signing_keys"]

@@ -15,14 +15,14 @@ from common.errors import Invalid
 from common.fair_queue import QueueRun, Rule
 from entitlements import representation
 from entitlements.errors import FeatureArchived, GrantExpired
+from entitlements.facts import service as facts
+from entitlements.facts.service import Claim
 from entitlements.models import Feature, Grant
 from entitlements.models.fact import Effect, SourceType
 from entitlements.models.grant import GrantStatus
 from entitlements.resolution.decision import Reason
 from entitlements.resolution.kinds import KINDS
 from entitlements.selectors import grants
-from entitlements.services import facts
-from entitlements.services.facts import Claim
 from events.catalog import EventType
 from events.services import audit, outbox
 from projects.models import Customer

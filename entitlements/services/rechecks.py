@@ -13,9 +13,9 @@ from common.batch_runs import Job
 from common.models import ProjectQuerySet, RunStatus
 from common.queue import enqueue
 from common.selectors import batch_runs as runs
+from entitlements.facts import notices as announcements
 from entitlements.features.selectors import rules
 from entitlements.models import Recheck
-from entitlements.services import announcements
 from projects.models import Customer, Project
 from projects.selectors import customers
 

@@ -10,10 +10,11 @@ from django.test.utils import CaptureQueriesContext
 from common.models import UnscopedQuery
 from entitlements.decisions.selectors import decisions
 from entitlements.decisions.selectors import facts as stored
+from entitlements.facts import notices as announcements
+from entitlements.facts import service as facts
 from entitlements.models import Fact, Snapshot
 from entitlements.models.fact import Effect, SourceType
 from entitlements.resolution.decision import Question, Reason
-from entitlements.services import announcements, facts
 from events.models import OutboxEvent
 from projects.selectors import customers
 from tests.factories.entitlements import NOW, FeatureFactory, claim, state

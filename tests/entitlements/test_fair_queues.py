@@ -7,8 +7,9 @@ from django.db import connection
 from django.utils import timezone
 
 from common.models import BackOff
+from entitlements.facts import notices as announcements
 from entitlements.models import Grant, Snapshot
-from entitlements.services import announcements, grants, thresholds
+from entitlements.services import grants, thresholds
 from projects.models import Customer, Project
 from tests.back_off import end_pauses
 from tests.factories.entitlements import FeatureFactory, claim, grant, state

@@ -7,12 +7,13 @@ from typing import Any
 import factory
 from django.db import transaction
 
+from entitlements.facts import service as facts
+from entitlements.facts.service import Claim
 from entitlements.models import Feature, Grant
 from entitlements.models.fact import SourceType
 from entitlements.models.feature import FeatureKind
 from entitlements.resolution.decision import Reason
-from entitlements.services import facts, grants
-from entitlements.services.facts import Claim
+from entitlements.services import grants
 from projects.models import Customer
 from projects.selectors import customers
 from tests.factories.projects import ProjectFactory

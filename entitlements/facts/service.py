@@ -14,10 +14,10 @@ from django.db import transaction
 
 from entitlements.cache import service as cache
 from entitlements.decisions.selectors import facts as stored
+from entitlements.facts import notices as announcements
 from entitlements.models import Fact
 from entitlements.models.fact import Effect, SourceType
 from entitlements.resolution.decision import ALLOWING, DENYING, Reason, Source
-from entitlements.services import announcements
 from projects.models import Customer
 from projects.selectors import customers
 
