@@ -3,8 +3,9 @@
 from celery import shared_task
 from django.utils import timezone
 
+from entitlements.credits import credit_grants
 from entitlements.facts import notices as announcements
-from entitlements.services import credit_grants, grants, rechecks, reservations, thresholds
+from entitlements.services import grants, rechecks, reservations, thresholds
 
 BATCH = 500
 """Rows per run; what is left is found by the next one."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from billing.access.policies import Left
 
 if TYPE_CHECKING:
-    from entitlements.services.credit_grant_terms import Terms
+    from entitlements.credits.credit_grant_terms import Terms
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,9 @@ from billing.access import period_credits, purchase_credits
 from billing.access.policies import Left
 from billing.access.purchase_credits import Draft
 from billing.models import Checkout, CheckoutLine, Subscription
+from entitlements.credits import credit_grants
+from entitlements.credits.credit_grants import Origin
 from entitlements.models.credit_grant import CreditSource
-from entitlements.services import credit_grants
-from entitlements.services.credit_grants import Origin
 from projects.models import Customer
 
 

@@ -9,9 +9,9 @@ from datetime import datetime, timedelta
 from billing.access import credit_terms
 from billing.access.credit_terms import Period, PlanCredits
 from billing.access.selectors.plan_periods import PeriodKey, PlanPeriods
+from entitlements.credits import credit_grant_terms
+from entitlements.credits.credit_grant_terms import Terms
 from entitlements.models import CreditGrant
-from entitlements.services import credit_grant_terms
-from entitlements.services.credit_grant_terms import Terms
 
 RENEWAL_MARGIN = timedelta(hours=72)
 """How long a period's credits last into the next one, until that is paid: Stripe collects a renewal

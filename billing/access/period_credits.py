@@ -15,11 +15,11 @@ from billing.access.selectors.line_receipts import Also
 from billing.access.selectors.plan_periods import PeriodKey, PlanPeriods
 from billing.models import Subscription, SubscriptionItem
 from entitlements.balances.selectors import credits
+from entitlements.credits import credit_grant_terms, credit_grants
+from entitlements.credits.credit_grant_terms import Terms
+from entitlements.credits.credit_grants import Origin
 from entitlements.models import CreditGrant
 from entitlements.models.credit_grant import CreditSource
-from entitlements.services import credit_grant_terms, credit_grants
-from entitlements.services.credit_grant_terms import Terms
-from entitlements.services.credit_grants import Origin
 from projects.models import Customer
 
 KEPT = timedelta(days=400)

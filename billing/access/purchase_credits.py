@@ -13,10 +13,10 @@ from billing.access.policies import Left
 from billing.access.purchase_facts import Given
 from billing.models import Checkout, CheckoutLine, Product
 from entitlements.balances.selectors import credits
+from entitlements.credits import credit_grant_terms
+from entitlements.credits.credit_grant_terms import Terms
 from entitlements.models import CreditGrant
 from entitlements.models.credit_grant import CreditSource
-from entitlements.services import credit_grant_terms
-from entitlements.services.credit_grant_terms import Terms
 
 COLUMNS = ("credits_amount", "credits_priority", "credits_expire_after_days")
 """What a line keeps of its product."""

@@ -21,12 +21,12 @@ from billing.access import service as access
 from billing.models import Checkout, Subscription
 from billing.operations import credit_law_checks, law_pages
 from billing.operations.law_pages import LawPage, Violation
+from entitlements.credits import credit_dues
+from entitlements.credits.selectors import ledger_sums
 from entitlements.decisions.selectors import facts as fact_selectors
 from entitlements.facts import service as facts
 from entitlements.facts.service import Claim
 from entitlements.models.fact import SourceType
-from entitlements.selectors import ledger_sums
-from entitlements.services import credit_dues
 from projects.models import Project
 from projects.selectors import customers
 from usage.services import law_checks as usage_law_checks

@@ -11,11 +11,11 @@ from billing.access.selectors.line_receipts import Also
 from billing.models import Checkout, Payment
 from billing.payments.refund_effects import bought_with
 from entitlements.balances.selectors import credits
+from entitlements.credits import credit_grant_terms
+from entitlements.credits.credit_grant_terms import Terms
 from entitlements.models import CreditGrant
 from entitlements.models.credit_grant import CreditSource
 from entitlements.resolution.credit_allocation import apply, come_to
-from entitlements.services import credit_grant_terms
-from entitlements.services.credit_grant_terms import Terms
 
 
 @dataclass(frozen=True, slots=True)

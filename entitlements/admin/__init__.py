@@ -1,6 +1,7 @@
 """The console's pages about what may be done, and why."""
 
-from entitlements.admin import credits, free_tier, grants, signing_keys
+from entitlements.admin import free_tier, grants, signing_keys
+from entitlements.credits.admin import credits
 from entitlements.facts import admin as facts
 from entitlements.features.admin import features
 

@@ -8,11 +8,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
+from entitlements.credits import service as credits
+from entitlements.credits.service import Spent
 from entitlements.errors import NotEnoughCredits
 from entitlements.resolution.decision import Decision
-from entitlements.services import consumables, credits, reservations, thresholds
+from entitlements.services import consumables, reservations, thresholds
 from entitlements.services.consumables import Consumable, counted, paid, unpaid
-from entitlements.services.credits import Spent
 from projects.models import Project
 from usage.services import counting
 from usage.services.counting import CustomerChanged, Outcome, Wish

@@ -4,8 +4,9 @@ from datetime import datetime
 
 from django.db import transaction
 
+from entitlements.credits import service as credits
 from entitlements.models import Reservation
-from entitlements.services import credits, thresholds
+from entitlements.services import thresholds
 from usage import cache
 from usage.periods import Period
 from usage.services import counting

@@ -17,6 +17,7 @@ from common.errors import Invalid
 from common.fair_queue import QueueRun, Rule
 from common.inserts import insert
 from entitlements.balances.selectors import credits as ledger
+from entitlements.credits import service as credits
 from entitlements.errors import (
     NotEnoughCredits,
     ReservationClosed,
@@ -28,7 +29,7 @@ from entitlements.models import Reservation
 from entitlements.models.reservation import ReservationStatus
 from entitlements.resolution.decision import Decision
 from entitlements.selectors import reservations as stored
-from entitlements.services import consumables, credits, reservation_postings
+from entitlements.services import consumables, reservation_postings
 from entitlements.services.consumables import Consumable, counted, paid, unpaid
 from projects.models import Project
 from usage.services import counting

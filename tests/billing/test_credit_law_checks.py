@@ -14,9 +14,9 @@ from django.utils import timezone
 from billing.models import CheckoutLine, Payment, Price, Product, StripeCustomer, Subscription
 from billing.operations import law_checks
 from entitlements.balances.selectors import credits
+from entitlements.credits import credit_grant_terms, credit_grants
+from entitlements.credits import service as spending
 from entitlements.models import CreditEntry, CreditGrant, CreditTransaction
-from entitlements.services import credit_grant_terms, credit_grants
-from entitlements.services import credits as spending
 from tests.sandbox_stripe import Clock
 from tests.shop import Shop
 

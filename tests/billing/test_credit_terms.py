@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from billing.access.credit_terms import Period, PlanCredits, after, carry, expiry, passed
 from billing.access.policies import Left
-from entitlements.services.credit_grant_terms import Terms
+from entitlements.credits.credit_grant_terms import Terms
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)

@@ -11,11 +11,11 @@ from django.utils import timezone
 
 from billing.models import Price, StripeCustomer, Subscription
 from billing.operations import law_checks
+from entitlements.credits import credit_grants
 from entitlements.decisions.selectors import decisions
 from entitlements.facts import service as facts
 from entitlements.models import CreditGrant
 from entitlements.models.fact import SourceType
-from entitlements.services import credit_grants
 from projects.models import Customer, Project
 from tests.api_client import ApiClient
 from tests.shop import Shop

@@ -8,8 +8,8 @@ import pytest
 from billing.models import Payment, Price, Product, StripeCustomer, SubscriptionItem
 from billing.payments import refunds
 from entitlements.balances.selectors import credits
+from entitlements.credits import credit_grants
 from entitlements.models import CreditGrant
-from entitlements.services import credit_grants
 from tests.sandbox_stripe import Clock
 from tests.shop import Shop
 

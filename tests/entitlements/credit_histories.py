@@ -10,14 +10,15 @@ from random import Random
 from typing import Any
 
 from entitlements.balances.selectors import credits as stored
+from entitlements.credits import credit_grants
+from entitlements.credits import service as credits
+from entitlements.credits.credit_grant_terms import Terms
+from entitlements.credits.credit_grants import Origin
 from entitlements.errors import NotEnoughCredits
 from entitlements.models import CreditGrant
 from entitlements.models.credit_grant import SUMS, CreditSource
 from entitlements.resolution import credit_allocation as rules
 from entitlements.resolution.credit_allocation import Bucket, Leg, Lot, Movement, Share
-from entitlements.services import credit_grants, credits
-from entitlements.services.credit_grant_terms import Terms
-from entitlements.services.credit_grants import Origin
 from projects.models import Customer
 from tests.factories.entitlements import NOW
 

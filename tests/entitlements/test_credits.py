@@ -10,13 +10,14 @@ from django.test.utils import CaptureQueriesContext
 
 from common.errors import Invalid
 from entitlements.balances.selectors import credits as stored
+from entitlements.credits import credit_accounts, credit_grants
+from entitlements.credits import service as credits
+from entitlements.credits.credit_grant_terms import Terms
+from entitlements.credits.credit_grants import Origin
 from entitlements.errors import CreditsKeyReused, GrantExpired, NotEnoughCredits
 from entitlements.models import CreditEntry, CreditGrant, CreditTransaction
 from entitlements.models.credit_grant import SUMS, CreditSource
 from entitlements.resolution.credit_allocation import Bucket, Movement, Share
-from entitlements.services import credit_accounts, credit_grants, credits
-from entitlements.services.credit_grant_terms import Terms
-from entitlements.services.credit_grants import Origin
 from events.models import AuditEntry, OutboxEvent
 from tests.entitlements.credit_histories import Stored, Values, history
 from tests.factories.entitlements import NOW

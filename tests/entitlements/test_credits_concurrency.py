@@ -9,9 +9,10 @@ from django.db import connection
 from django.db.models import Sum
 
 from entitlements.balances.selectors import credits as stored
+from entitlements.credits import credit_grants
+from entitlements.credits import service as credits
 from entitlements.errors import NotEnoughCredits
 from entitlements.models import CreditEntry, CreditTransaction
-from entitlements.services import credit_grants, credits
 from events.models import OutboxEvent
 from tests.factories.entitlements import NOW
 from tests.factories.projects import CustomerFactory

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from common.times import rfc3339
 from entitlements import representation
+from entitlements.credits import credit_grants
 from entitlements.decisions.selectors import decisions, free_tier
 from entitlements.decisions.selectors import facts as stored
 from entitlements.features.selectors import features
@@ -19,7 +20,6 @@ from entitlements.models.feature import FeatureKind
 from entitlements.resolution import decision as resolution
 from entitlements.resolution.decision import Question, Reason
 from entitlements.resolution.evaluation_context import Outlook
-from entitlements.services import credit_grants
 from entitlements.services import free_tier as free
 from projects.models import Customer
 from tests.factories.entitlements import FeatureFactory, claim, grant, state

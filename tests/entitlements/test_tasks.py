@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from config.schedule import SCHEDULE
 from entitlements import tasks
-from entitlements.services import credit_grants
+from entitlements.credits import credit_grants
 from events.models import OutboxEvent
 from tests.factories.entitlements import claim, grant, state
 

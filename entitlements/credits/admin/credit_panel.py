@@ -9,8 +9,8 @@ from django.urls import reverse
 from common.admin import columns
 from common.admin.sections import Button, Section
 from common.together import Listed
+from entitlements.credits.selectors import credit_history
 from entitlements.models import CreditGrant, CreditTransaction
-from entitlements.selectors import credit_history
 from projects.admin import panels
 from projects.models import Customer
 

@@ -7,9 +7,9 @@ from datetime import datetime
 from django.db import transaction
 
 from entitlements.balances.selectors import credits
+from entitlements.credits import credit_grants
 from entitlements.models import CreditGrant
 from entitlements.resolution.credit_allocation import Step, come_to
-from entitlements.services import credit_grants
 
 PAGE = 200
 """Grants that are read by one query."""

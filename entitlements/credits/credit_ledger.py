@@ -11,8 +11,8 @@ from datetime import datetime
 
 from django.db import transaction
 
-from entitlements import credit_representation as representation
 from entitlements.balances.selectors import credits
+from entitlements.credits import credit_representation as representation
 from entitlements.models import CreditAccount, CreditEntry, CreditTransaction
 from entitlements.models.credit_account import Told
 from entitlements.resolution.credit_allocation import Leg, Movement

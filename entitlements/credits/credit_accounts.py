@@ -5,8 +5,8 @@ from datetime import datetime
 from django.db import transaction
 
 from entitlements.balances.selectors import credits
+from entitlements.credits import credit_ledger
 from entitlements.models import CreditAccount
-from entitlements.services import credit_ledger
 from projects.models import Customer, Project
 from projects.services import customers
 

@@ -11,6 +11,8 @@ from datetime import datetime
 from django.db import IntegrityError, transaction
 
 from entitlements.balances.selectors import credits
+from entitlements.credits import credit_accounts, credit_grants, credit_ledger
+from entitlements.credits.credit_ledger import Note
 from entitlements.errors import CreditsKeyReused, NotEnoughCredits
 from entitlements.models import CreditAccount, CreditTransaction
 from entitlements.resolution.credit_allocation import (
@@ -22,8 +24,6 @@ from entitlements.resolution.credit_allocation import (
     divide,
     moved,
 )
-from entitlements.services import credit_accounts, credit_grants, credit_ledger
-from entitlements.services.credit_ledger import Note
 from projects.models import Customer, Project
 from projects.selectors import customers
 

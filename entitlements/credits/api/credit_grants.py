@@ -9,14 +9,17 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from common.api.serializers import StrictSerializer, WholeNumberField
-from entitlements import credit_representation as representation
-from entitlements.api.credit_serializers import CreditGrantSerializer, CreditOutcomeSerializer
 from entitlements.balances.selectors import credits
+from entitlements.credits import credit_grants
+from entitlements.credits import credit_representation as representation
+from entitlements.credits.api.credit_serializers import (
+    CreditGrantSerializer,
+    CreditOutcomeSerializer,
+)
+from entitlements.credits.selectors import credit_history
 from entitlements.decisions.api.entitlements import WhoseSerializer
 from entitlements.models import CreditGrant
 from entitlements.resolution.credit_allocation import MAX_CREDITS
-from entitlements.selectors import credit_history
-from entitlements.services import credit_grants
 from projects.api.views import ProjectViewSet
 from projects.scopes import Scope
 

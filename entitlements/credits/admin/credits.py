@@ -16,12 +16,12 @@ from common.admin.actors import actor
 from common.admin.decorators import action, display
 from common.admin.pages import ReadOnlyAdmin
 from common.admin.sections import Section
-from entitlements.admin.credit_panel import why
+from entitlements.credits import credit_grants
+from entitlements.credits.admin.credit_panel import why
+from entitlements.credits.selectors import credit_history
 from entitlements.models import CreditEntry, CreditGrant
 from entitlements.models.credit_grant import CreditSource
 from entitlements.resolution.credit_allocation import MAX_CREDITS
-from entitlements.selectors import credit_history
-from entitlements.services import credit_grants
 from projects.admin.panels import Act
 from projects.models import Customer
 

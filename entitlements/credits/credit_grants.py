@@ -14,15 +14,15 @@ from django.db import transaction
 from common.errors import Invalid
 from common.fair_queue import QueueRun, Rule
 from common.ids import new_id
-from entitlements import credit_representation as representation
 from entitlements.balances.selectors import credits
+from entitlements.credits import credit_accounts, credit_ledger
+from entitlements.credits import credit_representation as representation
+from entitlements.credits.credit_grant_terms import Terms, terms_of
+from entitlements.credits.credit_ledger import Note
 from entitlements.errors import GrantExpired
 from entitlements.models import CreditAccount, CreditGrant
 from entitlements.models.credit_grant import CreditSource
 from entitlements.resolution.credit_allocation import Bucket, Movement, come_to
-from entitlements.services import credit_accounts, credit_ledger
-from entitlements.services.credit_grant_terms import Terms, terms_of
-from entitlements.services.credit_ledger import Note
 from events.services import audit
 from projects.models import Customer, Project
 from projects.selectors import customers as stored_customers

@@ -9,16 +9,17 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from common.api.serializers import StrictSerializer, WholeNumberField
-from entitlements import credit_representation as representation
-from entitlements.api.credit_serializers import (
+from entitlements.credits import credit_accounts
+from entitlements.credits import credit_representation as representation
+from entitlements.credits import service as credits
+from entitlements.credits.api.credit_serializers import (
     CreditsSerializer,
     CreditTransactionSerializer,
     SpentSerializer,
 )
+from entitlements.credits.selectors import credit_history
 from entitlements.decisions.api.entitlements import WhoseSerializer
 from entitlements.resolution.credit_allocation import MAX_CREDITS
-from entitlements.selectors import credit_history
-from entitlements.services import credit_accounts, credits
 from projects.api.views import ProjectViewSet
 from projects.scopes import Scope
 

@@ -4,9 +4,9 @@ from datetime import datetime
 from typing import Any
 
 from common.times import rfc3339
+from entitlements.credits.selectors.credit_history import Standing
 from entitlements.models import CreditAccount, CreditGrant, CreditTransaction
 from entitlements.models.credit_grant import CreditSource
-from entitlements.selectors.credit_history import Standing
 from projects.models import Customer
 
 

@@ -1,0 +1,1 @@
+"""Credits: grants of them, the ledger, what is spent and what expires."""
