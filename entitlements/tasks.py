@@ -5,7 +5,8 @@ from django.utils import timezone
 
 from entitlements.credits import credit_grants
 from entitlements.facts import notices as announcements
-from entitlements.services import grants, rechecks, reservations, thresholds
+from entitlements.free_tier import rechecks
+from entitlements.services import grants, reservations, thresholds
 
 BATCH = 500
 """Rows per run; what is left is found by the next one."""

@@ -4,13 +4,13 @@ from django.urls import include, path, re_path
 from rest_framework.routers import SimpleRouter
 
 from entitlements.api.consumption import ConsumptionViewSet
-from entitlements.api.free_tier import FreeTierViewSet
 from entitlements.api.snapshot import SnapshotViewSet
 from entitlements.credits.api.credit_grants import CreditGrantsViewSet
 from entitlements.credits.api.credits import CreditsViewSet
 from entitlements.decisions.api.check import CheckViewSet
 from entitlements.decisions.api.entitlements import EntitlementsViewSet
 from entitlements.features.api import FeaturesViewSet
+from entitlements.free_tier.api import FreeTierViewSet
 
 CREDIT_GRANT_ID = r"cgr_[0-9a-z]{26}"
 

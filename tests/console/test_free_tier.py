@@ -6,9 +6,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from entitlements.decisions.selectors import decisions, free_tier
+from entitlements.free_tier import rechecks
+from entitlements.free_tier import service as free_tiers
 from entitlements.models import Feature, FreeTierEntry, Recheck
-from entitlements.services import free_tier as free_tiers
-from entitlements.services import rechecks
 from events.models import AuditEntry
 from tests.console.dialogs import send, told, was_done
 from tests.console.world import World

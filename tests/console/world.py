@@ -39,9 +39,10 @@ from common import crypto
 from common.ids import new_id
 from common.models import BackOff
 from entitlements.credits import credit_grants
+from entitlements.free_tier import service as free_tier
 from entitlements.models import CreditGrant, Feature, FreeTierEntry, Grant
 from entitlements.resolution.decision import Reason
-from entitlements.services import free_tier, signing_keys
+from entitlements.services import signing_keys
 from events.catalog import EventType
 from events.services import audit, outbox
 from projects.models import ApiKey, App, Customer, PlatformKey, Project

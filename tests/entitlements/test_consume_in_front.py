@@ -11,8 +11,8 @@ from django.utils import timezone
 
 from config.ready import Environ, ReadyAnswers
 from config.wsgi import application
+from entitlements.free_tier import service as free_tier
 from entitlements.models.feature import FeatureKind
-from entitlements.services import free_tier
 from projects.models import Project
 from tests.config.test_hot import CONSUME
 from tests.config.test_ready import Served, environ, forgetful, nobody  # noqa: F401  # a fixture

@@ -10,8 +10,8 @@ from django.utils import timezone
 from entitlements.decisions.selectors import decisions
 from entitlements.facts import notices as announcements
 from entitlements.features.selectors import rules
+from entitlements.free_tier import service as free_tier
 from entitlements.models import FreeTierEntry, Snapshot
-from entitlements.services import free_tier
 from events.models import AuditEntry, OutboxEvent
 from projects.models import Customer
 from tests.factories.entitlements import FeatureFactory, LimitFactory, claim, grant, state

@@ -10,11 +10,11 @@ from entitlements.decisions.selectors import current_facts as ground
 from entitlements.decisions.selectors import decisions
 from entitlements.decisions.selectors.facts_at import Sight
 from entitlements.features.selectors import rules
+from entitlements.free_tier import service as free_tier
 from entitlements.models.fact import Effect, SourceType
 from entitlements.models.feature import FeatureKind
 from entitlements.resolution.decision import Question, Reason
 from entitlements.resolution.evaluation_context import present
-from entitlements.services import free_tier
 from projects.models import Project
 from tests.factories.entitlements import NOW, FeatureFactory, LimitFactory, claim, grant, state
 from tests.factories.projects import CustomerFactory

@@ -15,12 +15,12 @@ from entitlements.credits import credit_grants
 from entitlements.decisions.selectors import decisions, free_tier
 from entitlements.decisions.selectors import facts as stored
 from entitlements.features.selectors import features
+from entitlements.free_tier import service as free
 from entitlements.models.fact import Effect, SourceType
 from entitlements.models.feature import FeatureKind
 from entitlements.resolution import decision as resolution
 from entitlements.resolution.decision import Question, Reason
 from entitlements.resolution.evaluation_context import Outlook
-from entitlements.services import free_tier as free
 from projects.models import Customer
 from tests.factories.entitlements import FeatureFactory, claim, grant, state
 from tests.factories.projects import CustomerFactory

@@ -8,8 +8,9 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from common import batch_runs
+from entitlements.free_tier import rechecks
+from entitlements.free_tier import service as free_tier
 from entitlements.models import Feature, Recheck
-from entitlements.services import free_tier, rechecks
 from projects.models import Customer, Project
 from tests.billing import outbox
 from tests.factories.entitlements import FeatureFactory, LimitFactory, grant

@@ -12,10 +12,11 @@ from django.utils import timezone
 from entitlements import terms
 from entitlements.balances.selectors.figures import Answer
 from entitlements.cache.local import copies
+from entitlements.free_tier import service as free_tier
 from entitlements.models import Feature
 from entitlements.models.feature import FeatureKind
 from entitlements.resolution.decision import Question
-from entitlements.services import consumption, free_tier
+from entitlements.services import consumption
 from projects.models import Customer, Project
 from projects.selectors import customers as stored
 from projects.services import customers

@@ -12,8 +12,8 @@ from common.api.serializers import ListField, StrictSerializer
 from entitlements import representation
 from entitlements.api.serializers import ValueField
 from entitlements.decisions.selectors import free_tier as stored
+from entitlements.free_tier import service as free_tier
 from entitlements.models.feature import FeatureKind
-from entitlements.services import free_tier
 from projects.api.views import ProjectViewSet
 from projects.scopes import Scope
 

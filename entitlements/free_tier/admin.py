@@ -16,8 +16,8 @@ from common.admin.decorators import action, display
 from common.admin.pages import ReadOnlyAdmin
 from common.admin.sections import Section
 from entitlements.features.admin import values
+from entitlements.free_tier import service as free_tier
 from entitlements.models import Feature, FreeTierEntry, Recheck
-from entitlements.services import free_tier
 from projects.models import Project
 
 RUNS = 5

@@ -10,10 +10,10 @@ from common.errors import Invalid
 from entitlements.decisions.selectors import free_tier
 from entitlements.features import rules
 from entitlements.features.selectors import features
+from entitlements.free_tier import rechecks
 from entitlements.models import Feature, FreeTierEntry
 from entitlements.resolution import kinds
 from entitlements.resolution.kinds import KINDS
-from entitlements.services import rechecks
 from events.services import audit
 from projects.models import Project
 

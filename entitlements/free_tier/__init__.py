@@ -1,0 +1,1 @@
+"""What everybody has who has bought nothing."""
