@@ -6,8 +6,9 @@ class EntitlementsConfig(AppConfig):
 
     def ready(self) -> None:
         """Show what a customer may do on the console's customer page."""
-        from entitlements.admin import customer_panel, reservations
+        from entitlements.admin import reservations
         from entitlements.credits.admin import credit_panel, credits
+        from entitlements.grants.admin import customer_panel
         from projects.admin import panels
 
         panels.register(customer_panel.PANEL, name="access", order=10)

@@ -6,7 +6,8 @@ from django.utils import timezone
 from entitlements.credits import credit_grants
 from entitlements.facts import notices as announcements
 from entitlements.free_tier import rechecks
-from entitlements.services import grants, reservations, thresholds
+from entitlements.grants import service as grants
+from entitlements.services import reservations, thresholds
 
 BATCH = 500
 """Rows per run; what is left is found by the next one."""

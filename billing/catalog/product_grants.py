@@ -9,9 +9,9 @@ from django.db import transaction
 
 from billing.catalog.selectors import catalog
 from entitlements.features.selectors import features
+from entitlements.grants import service as grants
 from entitlements.models import Feature, Grant
 from entitlements.models.fact import Effect
-from entitlements.services import grants
 from projects.models import Project
 from projects.services import customers
 
@@ -41,7 +41,7 @@ def decide(
 
     What a product entitles to is taken as it is now: a later change of the product does not
     change this grant. Raises NotFound for an unknown feature or product, and what
-    :func:`entitlements.services.grants.grant` raises; then nothing has changed.
+    :func:`entitlements.grants.service.grant` raises; then nothing has changed.
     """
     with transaction.atomic():
         return grants.grant(

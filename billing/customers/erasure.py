@@ -25,7 +25,7 @@ from billing.models import (
     StripeIntent,
     Subscription,
 )
-from entitlements.services import erasure as entitlements
+from entitlements.grants import erasure as entitlements
 from events.services import audit
 from projects.models import Customer
 from projects.services import customers

@@ -11,7 +11,7 @@ from billing.checkout.selectors import carts
 from billing.models import Cart, StripeAccount, StripeEndpoint, SyncObject
 from billing.models.cart import CartStatus
 from billing.sync.selectors.sync_objects import IN_STATE
-from entitlements.admin.grants import GrantStatusFilter
+from entitlements.grants.admin.grants import GrantStatusFilter
 from entitlements.models import Grant
 from projects.admin import keys
 from projects.admin.key_filters import KeyStateFilter

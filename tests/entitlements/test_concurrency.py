@@ -7,8 +7,8 @@ import pytest
 from django.db import connection
 
 from entitlements.decisions.selectors import decisions
+from entitlements.grants import service as grants
 from entitlements.models import Fact, Grant
-from entitlements.services import grants
 from events.models import OutboxEvent
 from tests.factories.entitlements import NOW, claim, grant, state
 

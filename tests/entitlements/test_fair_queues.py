@@ -8,8 +8,9 @@ from django.utils import timezone
 
 from common.models import BackOff
 from entitlements.facts import notices as announcements
+from entitlements.grants import service as grants
 from entitlements.models import Grant, Snapshot
-from entitlements.services import grants, thresholds
+from entitlements.services import thresholds
 from projects.models import Customer, Project
 from tests.back_off import end_pauses
 from tests.factories.entitlements import FeatureFactory, claim, grant, state

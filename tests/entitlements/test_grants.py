@@ -8,11 +8,11 @@ from django.db import IntegrityError, connection
 from common.errors import Invalid
 from entitlements.decisions.selectors import decisions, effects
 from entitlements.errors import FeatureArchived, GrantExpired
+from entitlements.grants import selectors as stored
+from entitlements.grants import service as grants
 from entitlements.models import Grant
 from entitlements.models.grant import GrantStatus
 from entitlements.resolution.decision import Reason
-from entitlements.selectors import grants as stored
-from entitlements.services import grants
 from events.models import AuditEntry, OutboxEvent
 from tests.factories.entitlements import NOW, FeatureFactory, claim, grant, state
 

@@ -9,11 +9,11 @@ from django.db import transaction
 
 from entitlements.facts import service as facts
 from entitlements.facts.service import Claim
+from entitlements.grants import service as grants
 from entitlements.models import Feature, Grant
 from entitlements.models.fact import SourceType
 from entitlements.models.feature import FeatureKind
 from entitlements.resolution.decision import Reason
-from entitlements.services import grants
 from projects.models import Customer
 from projects.selectors import customers
 from tests.factories.projects import ProjectFactory

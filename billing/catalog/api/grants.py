@@ -14,11 +14,11 @@ from common.api.serializers import StrictSerializer, UserIdField
 from entitlements import representation
 from entitlements.api.serializers import GrantSerializer, OutcomeSerializer, ValueField
 from entitlements.decisions.selectors import effects
+from entitlements.grants import selectors as grant_selectors
+from entitlements.grants import service as grants
 from entitlements.models import Grant
 from entitlements.models.fact import Effect
 from entitlements.models.grant import GrantStatus
-from entitlements.selectors import grants as grant_selectors
-from entitlements.services import grants
 from projects.api.views import ProjectViewSet
 from projects.scopes import Scope
 

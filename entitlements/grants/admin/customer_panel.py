@@ -8,9 +8,9 @@ from django.urls import reverse
 from common.admin import columns
 from common.admin.sections import Button, Section
 from common.together import Listed
-from entitlements.admin.grants import said
 from entitlements.decisions.admin import decisions
 from entitlements.decisions.selectors import decisions as answers
+from entitlements.grants.admin.grants import said
 from entitlements.models import Grant
 from entitlements.resolution.evaluation_context import present
 from projects.admin import panels

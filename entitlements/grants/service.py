@@ -17,12 +17,12 @@ from entitlements import representation
 from entitlements.errors import FeatureArchived, GrantExpired
 from entitlements.facts import service as facts
 from entitlements.facts.service import Claim
+from entitlements.grants import selectors as grants
 from entitlements.models import Feature, Grant
 from entitlements.models.fact import Effect, SourceType
 from entitlements.models.grant import GrantStatus
 from entitlements.resolution.decision import Reason
 from entitlements.resolution.kinds import KINDS
-from entitlements.selectors import grants
 from events.catalog import EventType
 from events.services import audit, outbox
 from projects.models import Customer

@@ -18,9 +18,9 @@ from common.admin.pages import ReadOnlyAdmin
 from entitlements.decisions.admin import decisions
 from entitlements.decisions.selectors import previews
 from entitlements.features.admin import values
+from entitlements.grants import service as grants
 from entitlements.models import Grant
 from entitlements.models.fact import Effect
-from entitlements.services import grants
 from projects.models import Project
 from projects.selectors import customers
 

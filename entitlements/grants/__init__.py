@@ -1,0 +1,1 @@
+"""Access that a person gives or takes by hand."""
