@@ -7,7 +7,8 @@ from entitlements.credits import credit_grants
 from entitlements.facts import notices as announcements
 from entitlements.free_tier import rechecks
 from entitlements.grants import service as grants
-from entitlements.services import reservations, thresholds
+from entitlements.notices import thresholds
+from entitlements.services import reservations
 
 BATCH = 500
 """Rows per run; what is left is found by the next one."""

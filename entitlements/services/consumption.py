@@ -11,8 +11,9 @@ from datetime import datetime
 from entitlements.credits import service as credits
 from entitlements.credits.service import Spent
 from entitlements.errors import NotEnoughCredits
+from entitlements.notices import thresholds
 from entitlements.resolution.decision import Decision
-from entitlements.services import consumables, reservations, thresholds
+from entitlements.services import consumables, reservations
 from entitlements.services.consumables import Consumable, counted, paid, unpaid
 from projects.models import Project
 from usage.services import counting

@@ -6,7 +6,7 @@ from django.db import transaction
 
 from entitlements.credits import service as credits
 from entitlements.models import Reservation
-from entitlements.services import thresholds
+from entitlements.notices import thresholds
 from usage import cache
 from usage.periods import Period
 from usage.services import counting

@@ -10,7 +10,7 @@ from common.models import BackOff
 from entitlements.facts import notices as announcements
 from entitlements.grants import service as grants
 from entitlements.models import Grant, Snapshot
-from entitlements.services import thresholds
+from entitlements.notices import thresholds
 from projects.models import Customer, Project
 from tests.back_off import end_pauses
 from tests.factories.entitlements import FeatureFactory, claim, grant, state

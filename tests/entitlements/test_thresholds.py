@@ -7,7 +7,8 @@ import pytest
 
 from entitlements.models import Feature, LimitNotice
 from entitlements.models.feature import FeatureKind
-from entitlements.services import consumption, thresholds
+from entitlements.notices import thresholds
+from entitlements.services import consumption
 from events.models import OutboxEvent
 from projects.models import Customer, Project
 from tests.factories.entitlements import FeatureFactory, claim, state

@@ -1,0 +1,1 @@
+"""Notices of customers who come near a limit."""
