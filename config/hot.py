@@ -27,7 +27,7 @@ from common.api import django_refusals
 from common.api.problems import plain, refusal_of
 from common.middleware import Handler, remove_methods
 from config.tally import tally
-from entitlements.api import consumption
+from entitlements.consumption import api as consumption
 from entitlements.decisions.api import check
 
 View = Callable[[HttpRequest], HttpResponse | None]

@@ -19,7 +19,7 @@ from django.http import HttpResponse
 from common import context
 from config.hot import CHECK, CONSUME, RAISED, is_our_host
 from config.tally import tally
-from entitlements.api import consumption
+from entitlements.consumption import api as consumption
 from entitlements.decisions.api import check
 from webhooks import views as webhooks
 

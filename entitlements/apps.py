@@ -6,7 +6,7 @@ class EntitlementsConfig(AppConfig):
 
     def ready(self) -> None:
         """Show what a customer may do on the console's customer page."""
-        from entitlements.admin import reservations
+        from entitlements.consumption import admin as reservations
         from entitlements.credits.admin import credit_panel, credits
         from entitlements.grants.admin import customer_panel
         from projects.admin import panels

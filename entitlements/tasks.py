@@ -3,12 +3,12 @@
 from celery import shared_task
 from django.utils import timezone
 
+from entitlements.consumption import reservations
 from entitlements.credits import credit_grants
 from entitlements.facts import notices as announcements
 from entitlements.free_tier import rechecks
 from entitlements.grants import service as grants
 from entitlements.notices import thresholds
-from entitlements.services import reservations
 
 BATCH = 500
 """Rows per run; what is left is found by the next one."""

@@ -3,8 +3,8 @@
 from django.urls import include, path, re_path
 from rest_framework.routers import SimpleRouter
 
-from entitlements.api.consumption import ConsumptionViewSet
 from entitlements.api.snapshot import SnapshotViewSet
+from entitlements.consumption.api import ConsumptionViewSet
 from entitlements.credits.api.credit_grants import CreditGrantsViewSet
 from entitlements.credits.api.credits import CreditsViewSet
 from entitlements.decisions.api.check import CheckViewSet

@@ -13,9 +13,9 @@ from pathlib import Path
 from django.db import connection
 from django.utils import timezone
 
+from entitlements.consumption import reservations
 from entitlements.models import Reservation
 from entitlements.models.feature import FeatureKind
-from entitlements.services import reservations
 from projects.models import Project
 from tests.factories.entitlements import FeatureFactory, claim, state
 from tests.factories.projects import CustomerFactory

@@ -9,9 +9,9 @@ from django.test import TestCase
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from entitlements.consumption import reservations
 from entitlements.models import Feature, Reservation
 from entitlements.models.feature import FeatureKind
-from entitlements.services import reservations
 from events.models import OutboxEvent
 from projects.models import Customer, Project
 from tests.api_client import ApiClient

@@ -9,14 +9,14 @@ from django.test import TestCase
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from entitlements import terms
 from entitlements.balances.selectors.figures import Answer
 from entitlements.cache.local import copies
+from entitlements.consumption import consume_terms as terms
+from entitlements.consumption import service as consumption
 from entitlements.free_tier import service as free_tier
 from entitlements.models import Feature
 from entitlements.models.feature import FeatureKind
 from entitlements.resolution.decision import Question
-from entitlements.services import consumption
 from projects.models import Customer, Project
 from projects.selectors import customers as stored
 from projects.services import customers

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from entitlements.consumption import service as consumption
 from entitlements.models import Feature, LimitNotice
 from entitlements.models.feature import FeatureKind
 from entitlements.notices import thresholds
-from entitlements.services import consumption
 from events.models import OutboxEvent
 from projects.models import Customer, Project
 from tests.factories.entitlements import FeatureFactory, claim, state

@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from common.admin import columns
 from common.admin.sections import Section
 from common.together import Listed
-from entitlements.selectors import reservations
+from entitlements.consumption import selectors as reservations
 from projects.admin import panels
 from projects.models import Customer
 

@@ -7,10 +7,10 @@ from typing import NamedTuple
 from django.db import transaction
 
 from common.ids import is_id
-from entitlements import terms
 from entitlements.balances.selectors import figures
 from entitlements.balances.selectors.figures import Answer
 from entitlements.cache.local import copies
+from entitlements.consumption import consume_terms as terms
 from entitlements.decisions import checks
 from entitlements.decisions.selectors import current_facts as ground
 from entitlements.features.selectors import features

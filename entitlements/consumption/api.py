@@ -24,10 +24,11 @@ from common.api.parsers import MAX_BODY
 from common.api.serializers import StrictSerializer, UserIdField, WholeNumberField
 from entitlements import representation
 from entitlements.api.serializers import DecisionSerializer
+from entitlements.consumption import reservations
+from entitlements.consumption import service as consumption
 from entitlements.models import Reservation
 from entitlements.models.reservation import ReservationStatus
 from entitlements.resolution.kinds import MAX_LIMIT
-from entitlements.services import consumption, reservations
 from projects.api.authentication import known, require
 from projects.api.views import ProjectViewSet
 from projects.models import Project

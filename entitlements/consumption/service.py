@@ -8,13 +8,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
+from entitlements.consumption import consumables, reservations
+from entitlements.consumption.consumables import Consumable, counted, paid, unpaid
 from entitlements.credits import service as credits
 from entitlements.credits.service import Spent
 from entitlements.errors import NotEnoughCredits
 from entitlements.notices import thresholds
 from entitlements.resolution.decision import Decision
-from entitlements.services import consumables, reservations
-from entitlements.services.consumables import Consumable, counted, paid, unpaid
 from projects.models import Project
 from usage.services import counting
 from usage.services.counting import CustomerChanged, Outcome, Wish

@@ -17,6 +17,9 @@ from common.errors import Invalid
 from common.fair_queue import QueueRun, Rule
 from common.inserts import insert
 from entitlements.balances.selectors import credits as ledger
+from entitlements.consumption import consumables, reservation_postings
+from entitlements.consumption import selectors as stored
+from entitlements.consumption.consumables import Consumable, counted, paid, unpaid
 from entitlements.credits import service as credits
 from entitlements.errors import (
     NotEnoughCredits,
@@ -28,9 +31,6 @@ from entitlements.features.selectors import features
 from entitlements.models import Reservation
 from entitlements.models.reservation import ReservationStatus
 from entitlements.resolution.decision import Decision
-from entitlements.selectors import reservations as stored
-from entitlements.services import consumables, reservation_postings
-from entitlements.services.consumables import Consumable, counted, paid, unpaid
 from projects.models import Project
 from usage.services import counting
 from usage.services.counting import Wish

@@ -1,0 +1,1 @@
+"""Consuming and reserving: a decision and its count in one step."""
