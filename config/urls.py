@@ -5,7 +5,7 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 
 from config import api_docs, health
-from entitlements.api import jwks
+from entitlements.snapshots.api import jwks
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="docs")),

@@ -3,7 +3,6 @@
 from django.urls import include, path, re_path
 from rest_framework.routers import SimpleRouter
 
-from entitlements.api.snapshot import SnapshotViewSet
 from entitlements.consumption.api import ConsumptionViewSet
 from entitlements.credits.api.credit_grants import CreditGrantsViewSet
 from entitlements.credits.api.credits import CreditsViewSet
@@ -11,6 +10,7 @@ from entitlements.decisions.api.check import CheckViewSet
 from entitlements.decisions.api.entitlements import EntitlementsViewSet
 from entitlements.features.api import FeaturesViewSet
 from entitlements.free_tier.api import FreeTierViewSet
+from entitlements.snapshots.api.snapshot import SnapshotViewSet
 
 CREDIT_GRANT_ID = r"cgr_[0-9a-z]{26}"
 

@@ -42,7 +42,7 @@ from entitlements.credits import credit_grants
 from entitlements.free_tier import service as free_tier
 from entitlements.models import CreditGrant, Feature, FreeTierEntry, Grant
 from entitlements.resolution.decision import Reason
-from entitlements.services import signing_keys
+from entitlements.snapshots import signing_keys
 from events.catalog import EventType
 from events.services import audit, outbox
 from projects.models import ApiKey, App, Customer, PlatformKey, Project

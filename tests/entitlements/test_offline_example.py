@@ -11,7 +11,7 @@ from django.conf import settings
 from django.test import Client, TestCase
 from django.utils import timezone
 
-from entitlements.services import signing_keys
+from entitlements.snapshots import signing_keys
 from tests.factories.entitlements import claim, state
 
 pytestmark = pytest.mark.django_db

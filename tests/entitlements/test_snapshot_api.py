@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from entitlements.conf import EntitlementsSettings
 from entitlements.models import SigningKey
-from entitlements.services import signing_keys
+from entitlements.snapshots import signing_keys
 from events.models import AuditEntry
 from projects.api.authentication import identify
 from tests.api_client import ApiClient

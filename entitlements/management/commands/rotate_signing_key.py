@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.utils import timezone
 
-from entitlements.services import signing_keys
+from entitlements.snapshots import signing_keys
 
 
 class Command(BaseCommand):

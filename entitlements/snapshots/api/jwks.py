@@ -6,7 +6,7 @@ from django.utils import timezone
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 
-from entitlements.services import signing_keys
+from entitlements.snapshots import signing_keys
 
 FRESH = 300
 """Seconds for which anybody may keep the set. An unknown ``kid`` is a reason to ask earlier."""

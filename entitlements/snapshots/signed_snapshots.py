@@ -15,7 +15,7 @@ from django.conf import settings
 from entitlements import representation
 from entitlements.decisions.selectors import decisions
 from entitlements.resolution.decision import Decision
-from entitlements.services import signing_keys
+from entitlements.snapshots import signing_keys
 from projects.models import Project
 
 TYPE = "entitlements+jwt"

@@ -17,7 +17,7 @@ from common.ids import new_id
 from entitlements.conf import LONGEST_SNAPSHOT_LIFE
 from entitlements.errors import SigningUnavailable
 from entitlements.models import SigningKey
-from entitlements.selectors import signing_keys
+from entitlements.snapshots import selectors as signing_keys
 from events.services import audit
 
 PUBLISHED = LONGEST_SNAPSHOT_LIFE + timedelta(hours=1)

@@ -8,7 +8,7 @@ from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.request import Request
 
 from entitlements.decisions.api.entitlements import WhoseSerializer
-from entitlements.services import signed_snapshots
+from entitlements.snapshots import signed_snapshots
 from projects.api.views import ProjectViewSet
 from projects.scopes import Scope
 

@@ -1,0 +1,1 @@
+"""Signed snapshots of what a customer may do, and the keys that sign them."""
