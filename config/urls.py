@@ -16,7 +16,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("api/v1/", include("projects.api.urls")),
     path("api/v1/", include("billing.urls")),
-    path("api/v1/", include("entitlements.api.urls")),
+    path("api/v1/", include("entitlements.urls")),
     path("api/v1/", include("usage.api.urls")),
     path("api/v1/", include("webhooks.api.urls")),
     path("", include("webhooks.api.urls")),

@@ -156,7 +156,7 @@ SPECTACULAR_SETTINGS = {
         "CurrencyEnum": "common.currencies.CODES",
         "FeatureKindEnum": "entitlements.models.feature.FeatureKind",
         "RolloutStatusEnum": "common.models.RunStatus",
-        "DecisionReasonEnum": "entitlements.api.serializers.REASONS",
+        "DecisionReasonEnum": "entitlements.api_fields.REASONS",
         "PaymentStatusEnum": "billing.models.payment.PaymentStatus",
         "PaymentTypeEnum": "billing.models.payment.PaymentType",
         "PriceTypeEnum": "billing.models.price.PriceType",

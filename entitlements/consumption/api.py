@@ -23,7 +23,7 @@ from rest_framework.response import Response
 from common.api.parsers import MAX_BODY
 from common.api.serializers import StrictSerializer, UserIdField, WholeNumberField
 from entitlements import representation
-from entitlements.api.serializers import DecisionSerializer
+from entitlements.api_fields import DecisionSerializer
 from entitlements.consumption import reservations
 from entitlements.consumption import service as consumption
 from entitlements.models import Reservation

@@ -10,7 +10,7 @@ from rest_framework.response import Response
 
 from common.api.serializers import FlagField, StrictSerializer
 from entitlements import representation
-from entitlements.api.serializers import FeatureSerializer
+from entitlements.api_fields import FeatureSerializer
 from entitlements.features import service as features
 from entitlements.features.selectors import features as stored
 from entitlements.features.service import Measure

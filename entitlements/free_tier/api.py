@@ -10,7 +10,7 @@ from rest_framework.response import Response
 
 from common.api.serializers import ListField, StrictSerializer
 from entitlements import representation
-from entitlements.api.serializers import ValueField
+from entitlements.api_fields import ValueField
 from entitlements.decisions.selectors import free_tier as stored
 from entitlements.free_tier import service as free_tier
 from entitlements.models.feature import FeatureKind

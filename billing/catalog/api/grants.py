@@ -12,7 +12,7 @@ from billing.catalog import product_grants
 from billing.catalog.product_grants import Subject
 from common.api.serializers import StrictSerializer, UserIdField
 from entitlements import representation
-from entitlements.api.serializers import GrantSerializer, OutcomeSerializer, ValueField
+from entitlements.api_fields import GrantSerializer, OutcomeSerializer, ValueField
 from entitlements.decisions.selectors import effects
 from entitlements.grants import selectors as grant_selectors
 from entitlements.grants import service as grants

@@ -23,7 +23,7 @@ from billing.catalog.selectors import catalog as catalog_selectors
 from billing.models import Product
 from billing.models.product import DisputePolicy, RefundPolicy, RenewalPolicy
 from common.api.serializers import FlagField, ListField, StrictSerializer, WholeNumberField
-from entitlements.api.serializers import ValueField
+from entitlements.api_fields import ValueField
 from entitlements.models.feature import FeatureKind
 from projects.api.views import ProjectViewSet
 from projects.scopes import Scope

@@ -29,7 +29,7 @@ from billing.models import Checkout
 from billing.models.checkout import CheckoutType
 from common.api.serializers import MoneySerializer
 from entitlements import representation as entitlements
-from entitlements.api.serializers import DecisionSerializer
+from entitlements.api_fields import DecisionSerializer
 from entitlements.decisions.selectors import decisions
 from projects.api.views import ProjectViewSet
 from projects.scopes import Scope

@@ -23,7 +23,7 @@ from rest_framework.response import Response
 
 from common.api.parsers import MAX_BODY
 from common.api.serializers import ListField, StrictSerializer, UserIdField
-from entitlements.api.serializers import ExplainedSerializer
+from entitlements.api_fields import ExplainedSerializer
 from entitlements.cache import service as cache
 from entitlements.decisions import checks
 from entitlements.decisions.api.outlook import (

@@ -9,7 +9,7 @@ from rest_framework.response import Response
 
 from common.api.serializers import UserIdField
 from entitlements import representation
-from entitlements.api.serializers import EntitlementsSerializer
+from entitlements.api_fields import EntitlementsSerializer
 from entitlements.decisions.api.outlook import OutlookQuerySerializer, is_everyday, outlook
 from entitlements.decisions.selectors import decisions
 from projects.api.views import ProjectViewSet

@@ -8,7 +8,7 @@ import orjson
 from rest_framework import serializers
 
 from common.api.serializers import FlagField, ListField, StrictSerializer
-from entitlements.api.serializers import ValueField
+from entitlements.api_fields import ValueField
 from entitlements.decisions.assumptions import Assumption
 from entitlements.decisions.selectors import assumed
 from entitlements.resolution.evaluation_context import Outlook
