@@ -7,7 +7,7 @@ from typing import Any
 from common.times import rfc3339
 from usage.models import Meter, Record
 from usage.periods import Window
-from usage.selectors.totals import Span
+from usage.totals.selectors.totals import Span
 
 
 def meter(row: Meter) -> dict[str, Any]:

@@ -30,8 +30,8 @@ from entitlements.decisions.selectors.effects import Effect
 from entitlements.models.fact import SourceType
 from entitlements.resolution.decision import Source
 from projects.models import Customer
-from usage.selectors import counting
-from usage.selectors.counting import Ask
+from usage.totals.selectors import counting
+from usage.totals.selectors.counting import Ask
 
 BATCH = 200
 

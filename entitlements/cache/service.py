@@ -9,7 +9,7 @@ full of rubbish: then the answer is a miss. In front of Redis stand the copies o
 (``entitlements.cache.local``), which the message dropped with each tombstone takes away.
 
 What depends on figures, of use or credits, is never copied: such an answer is kept for two seconds
-in a hash of its own, which whoever counts deletes (``usage.cache``).
+in a hash of its own, which whoever counts deletes (``usage.totals.cache``).
 
 The promise (docs/rules.md, R15): after a change the old answer is gone as soon as the tombstone is
 written and its message has arrived, and if these never reach anybody, at the latest
@@ -36,7 +36,7 @@ from entitlements.cache.redis_store import Hash, milliseconds
 from entitlements.resolution.decision import Decision, Question
 from projects.models import Customer
 from projects.pseudonyms import pseudonym
-from usage import cache as figures
+from usage.totals import cache as figures
 
 
 @dataclass(slots=True)

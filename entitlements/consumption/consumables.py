@@ -19,9 +19,9 @@ from entitlements.resolution.decision import Decision, Question, Reason, measure
 from entitlements.resolution.evaluation_context import present
 from projects.models import Project
 from projects.services import customers
-from usage import cache
 from usage.errors import NotConsumable
-from usage.services.counting import Outcome
+from usage.totals import cache
+from usage.totals.counting import Outcome
 
 KINDS = (FeatureKind.METERED, FeatureKind.CREDITS)
 

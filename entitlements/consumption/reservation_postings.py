@@ -7,10 +7,9 @@ from django.db import transaction
 from entitlements.credits import service as credits
 from entitlements.models import Reservation
 from entitlements.notices import thresholds
-from usage import cache
 from usage.periods import Period
-from usage.services import counting
-from usage.services.counting import Wish
+from usage.totals import cache, counting
+from usage.totals.counting import Wish
 
 
 def post(row: Reservation, *, used: int, at: datetime) -> None:

@@ -32,8 +32,8 @@ from entitlements.models import Reservation
 from entitlements.models.reservation import ReservationStatus
 from entitlements.resolution.decision import Decision
 from projects.models import Project
-from usage.services import counting
-from usage.services.counting import Wish
+from usage.totals import counting
+from usage.totals.counting import Wish
 
 log = structlog.get_logger(__name__)
 

@@ -16,8 +16,8 @@ from entitlements.errors import NotEnoughCredits
 from entitlements.notices import thresholds
 from entitlements.resolution.decision import Decision
 from projects.models import Project
-from usage.services import counting
-from usage.services.counting import CustomerChanged, Outcome, Wish
+from usage.totals import counting
+from usage.totals.counting import CustomerChanged, Outcome, Wish
 
 
 @dataclass(frozen=True, slots=True)

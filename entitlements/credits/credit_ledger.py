@@ -18,7 +18,7 @@ from entitlements.models.credit_account import Told
 from entitlements.resolution.credit_allocation import Leg, Movement
 from events.catalog import EventType
 from events.services import outbox
-from usage import cache
+from usage.totals import cache
 
 EVENTS = {Told.LOW: EventType.CREDITS_LOW, Told.EXHAUSTED: EventType.CREDITS_EXHAUSTED}
 RANK = [Told.NOTHING, Told.LOW, Told.EXHAUSTED]

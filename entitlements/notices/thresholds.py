@@ -24,12 +24,12 @@ from entitlements.resolution.decision import Decision, Question, measured
 from events.catalog import EventType
 from events.services import outbox
 from projects.models import Customer, Project
-from usage.aggregation import hour_of
 from usage.models import Movement
-from usage.selectors import counting
 from usage.selectors import movements as waiting_movements
-from usage.selectors.counting import Ask
 from usage.services import movements
+from usage.totals.aggregation import hour_of
+from usage.totals.selectors import counting
+from usage.totals.selectors.counting import Ask
 
 log = structlog.get_logger(__name__)
 

@@ -16,9 +16,10 @@ from tests.factories.projects import CustomerFactory
 from tests.factories.usage import NOW, MeterFactory
 from usage.models import Meter, Movement
 from usage.periods import Period, Unit
-from usage.services import counting, meters, recording
-from usage.services.counting import Wish
+from usage.services import meters, recording
 from usage.services.recording import Entry
+from usage.totals import counting
+from usage.totals.counting import Wish
 
 pytestmark = pytest.mark.django_db
 

@@ -1,10 +1,10 @@
 """What is always true of usage, whoever wrote at once and whatever was corrected."""
 
 from projects.models import Project
-from usage.aggregation import Share, Use, by_hour
 from usage.models import Counter, Record, RecordKey, Total
-from usage.selectors import totals
-from usage.selectors.totals import Span
+from usage.totals.aggregation import Share, Use, by_hour
+from usage.totals.selectors import totals
+from usage.totals.selectors.totals import Span
 
 
 def holds(project: Project) -> bool:

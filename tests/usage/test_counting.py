@@ -19,11 +19,12 @@ from usage.errors import MeterArchived, NotConsumable, UsageKeyReused
 from usage.models import Counter, Meter, Movement, Record, RecordKey, Total
 from usage.models.meter import Aggregation
 from usage.periods import Period, Unit
-from usage.selectors import counting as figures
-from usage.selectors.counting import Ask
-from usage.services import counting, recording
-from usage.services.counting import Wish
+from usage.services import recording
 from usage.services.recording import Entry
+from usage.totals import counting
+from usage.totals.counting import Wish
+from usage.totals.selectors import counting as figures
+from usage.totals.selectors.counting import Ask
 
 MONTH, DAY = Period(Unit.MONTH), Period(Unit.DAY)
 THREADS = 8

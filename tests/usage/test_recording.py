@@ -28,9 +28,10 @@ from usage.models import Meter, Movement, Record, Total
 from usage.models.meter import Aggregation
 from usage.models.record import Forwarding
 from usage.periods import Period, Unit
-from usage.selectors.counting import Ask, Used, used
-from usage.services import corrections, counters, meters, recording
+from usage.services import corrections, meters, recording
 from usage.services.recording import LARGEST, Entry, Outcome, Status
+from usage.totals import counters
+from usage.totals.selectors.counting import Ask, Used, used
 
 pytestmark = pytest.mark.django_db
 

@@ -17,7 +17,7 @@ from tests.factories.usage import MeterFactory
 from tests.usage import law
 from usage.api import everyday
 from usage.models import Record, Total
-from usage.services import totals
+from usage.totals import service as totals
 
 pytestmark = pytest.mark.django_db
 

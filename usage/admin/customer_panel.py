@@ -10,8 +10,9 @@ from common.together import Listed
 from projects.admin import panels
 from projects.models import Customer
 from usage.periods import Period, Unit
-from usage.selectors import meters, totals
-from usage.selectors.totals import Span
+from usage.selectors import meters
+from usage.totals.selectors import totals
+from usage.totals.selectors.totals import Span
 
 
 def _lists(customer: Customer, at: datetime) -> dict[str, Listed]:

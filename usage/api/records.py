@@ -17,11 +17,11 @@ from projects.api.views import ProjectViewSet
 from projects.scopes import Scope
 from projects.selectors import customers
 from usage import representation
-from usage.api.values import ValueField
 from usage.models import Record
 from usage.models.record import Forwarding
 from usage.selectors import meters, records
 from usage.services import corrections
+from usage.totals.api import ValueField
 
 CURSOR = re.compile(r"(\d{1,16})\.(use_[0-9a-z]{26})", re.ASCII)
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)

@@ -30,15 +30,16 @@ from projects.models import Project
 from projects.scopes import Scope
 from projects.selectors import customers
 from usage import representation
-from usage.aggregation import HOUR, hour_of
 from usage.api import everyday
-from usage.api.values import ValueField
 from usage.models.meter import Aggregation
 from usage.periods import Period, Unit
-from usage.selectors import meters, totals
-from usage.selectors.totals import Span
+from usage.selectors import meters
 from usage.services import recording
 from usage.services.recording import MOST, Entry, Outcome, Status
+from usage.totals.aggregation import HOUR, hour_of
+from usage.totals.api import ValueField
+from usage.totals.selectors import totals
+from usage.totals.selectors.totals import Span
 
 EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 LONGEST = {

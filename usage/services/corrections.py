@@ -6,16 +6,18 @@ from django.db import transaction
 
 from common.errors import NotFound
 from projects.models import Project
-from usage import cache, record_ids
-from usage.aggregation import Place, hour_of
 from usage.errors import UsageValueInvalid, UsageVoided
 from usage.models import Record
 from usage.models.meter import Aggregation
 from usage.selectors import records
-from usage.services import forwarding, recording, retention, storing, stripes, totals
+from usage.services import forwarding, recording, retention, storing
 from usage.services.partitions import Month
 from usage.services.row import Row
-from usage.services.totals import Counted
+from usage.totals import cache, record_ids
+from usage.totals import service as totals
+from usage.totals import write_locks as stripes
+from usage.totals.aggregation import Place, hour_of
+from usage.totals.service import Counted
 
 
 def void(*, project: Project, record_id: str, at: datetime) -> Record:

@@ -15,8 +15,10 @@ from typing import Any
 from django.conf import settings
 from django.db import connection, transaction
 
-from usage.aggregation import Place
-from usage.services import partitions, stripes, totals
+from usage.services import partitions
+from usage.totals import service as totals
+from usage.totals import write_locks as stripes
+from usage.totals.aggregation import Place
 
 PAGE = 200
 """Rows that are compared by one statement."""

@@ -13,7 +13,6 @@ from django.db import transaction
 from common.errors import DomainError
 from projects.models import Project
 from projects.services import customers
-from usage import cache, record_ids
 from usage.errors import (
     MeterArchived,
     MeterUnknown,
@@ -25,8 +24,11 @@ from usage.errors import (
 from usage.models import Meter
 from usage.models.meter import Aggregation
 from usage.selectors import meters as stored_meters
-from usage.services import storing, stripes, totals
+from usage.services import storing
 from usage.services.row import Row
+from usage.totals import cache, record_ids
+from usage.totals import service as totals
+from usage.totals import write_locks as stripes
 
 MOST = 1000
 """Records that one call may bring."""

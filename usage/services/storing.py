@@ -16,9 +16,9 @@ from zlib import crc32
 from django.db import IntegrityError, connection, transaction
 
 from common import prepared
-from usage import arrays
 from usage.services import copying
 from usage.services.row import Row
+from usage.totals import arrays
 
 STORE = """
 WITH given AS MATERIALIZED (

@@ -12,8 +12,8 @@ from entitlements.resolution import decision as resolution
 from entitlements.resolution.credit_allocation import Bucket
 from entitlements.resolution.decision import Decision, Figures
 from entitlements.resolution.evaluation_context import Outlook
-from usage.selectors import counting
-from usage.selectors.counting import Ask, Used
+from usage.totals.selectors import counting
+from usage.totals.selectors.counting import Ask, Used
 
 Key = TypeVar("Key")
 

@@ -16,12 +16,12 @@ from django.db import connection
 
 from common import prepared
 from common.queue import enqueue
-from usage import arrays
-from usage.aggregation import Place, Share, by_hour
 from usage.models import Meter
 from usage.models.meter import Aggregation
-from usage.selectors import totals
-from usage.selectors.totals import Span
+from usage.totals import arrays
+from usage.totals.aggregation import Place, Share, by_hour
+from usage.totals.selectors import totals
+from usage.totals.selectors.totals import Span
 
 LOCK = """
 SELECT counter.customer_id, counter.meter_id, counter.period, counter.starts_at, counter.ends_at

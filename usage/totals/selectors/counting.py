@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 
 from django.db import connection
 
-from usage.aggregation import hour_after
 from usage.periods import Period, Window
-from usage.selectors import totals
-from usage.selectors.totals import Span
+from usage.totals.aggregation import hour_after
+from usage.totals.selectors import totals
+from usage.totals.selectors.totals import Span
 
 RECENT = timedelta(hours=1)
 """A counter knows only the present; what is asked of an earlier moment is read from totals."""

@@ -14,7 +14,7 @@ from zlib import crc32
 from django.db import connection
 
 from common import prepared
-from usage import arrays
+from usage.totals import arrays
 
 COUNT = 64
 """Few, so that a batch of a thousand customers does not fill the database's table of locks."""

@@ -14,9 +14,9 @@ from django.db import transaction
 
 from usage.models import Counter
 from usage.periods import Period, Window
-from usage.selectors import counters, totals
-from usage.selectors.totals import Span
-from usage.services import stripes
+from usage.totals import write_locks as stripes
+from usage.totals.selectors import counters, totals
+from usage.totals.selectors.totals import Span
 
 
 def ensure(

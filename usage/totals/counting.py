@@ -14,12 +14,12 @@ from django.db import connection
 from psycopg.types.numeric import Int8
 
 from common.errors import Conflict
-from usage import record_ids
 from usage.errors import MeterArchived, NotConsumable, UsageKeyReused
 from usage.models import Meter, RecordKey
 from usage.periods import Period, Window
-from usage.services import counters, tallies
-from usage.services.tallies import Row
+from usage.totals import counter_sql as tallies
+from usage.totals import counters, record_ids
+from usage.totals.counter_sql import Row
 
 TOO_OFTEN = "The counter could not be brought to this moment."
 ATTEMPTS = 5

@@ -1,0 +1,1 @@
+"""Totals of hours and running counters of windows."""
