@@ -36,7 +36,8 @@ def make() -> Shop:
     from entitlements.resolution.decision import Reason  # noqa: PLC0415
     from projects.selectors import customers as stored  # noqa: PLC0415
     from projects.services import customers, projects  # noqa: PLC0415
-    from usage.services import meters, recording  # noqa: PLC0415
+    from usage.meters import service as meters  # noqa: PLC0415
+    from usage.services import recording  # noqa: PLC0415
     from usage.services.recording import Entry  # noqa: PLC0415
 
     now, actor = timezone.now(), "command"

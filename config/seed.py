@@ -18,10 +18,10 @@ from entitlements.models import Feature
 from entitlements.models.feature import FeatureKind
 from projects.models import Project
 from projects.services import projects
+from usage.meters import selectors as stored_meters
+from usage.meters import service as meters
 from usage.models.meter import Aggregation
 from usage.periods import Unit
-from usage.selectors import meters as stored_meters
-from usage.services import meters
 
 ACTOR = "command"
 SLUG = "demo"

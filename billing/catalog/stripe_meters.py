@@ -13,8 +13,8 @@ from billing.stripe.errors import StripeRefused
 from common.inserts import insert
 from projects.models import Project
 from usage.errors import MeterUnknown
+from usage.meters import selectors as meters
 from usage.models import Meter
-from usage.selectors import meters
 from usage.services import forwarding
 
 REQUEST = "made"

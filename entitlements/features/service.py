@@ -17,9 +17,9 @@ from entitlements.models.feature import FeatureKind
 from entitlements.resolution.kinds import KINDS
 from events.services import audit
 from projects.models import Project
+from usage.meters import selectors as stored_meters
+from usage.meters import service as meters
 from usage.models import Meter
-from usage.selectors import meters as stored_meters
-from usage.services import meters
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from entitlements.models import Feature
 from tests.console.pages import PAGES
 from tests.console.world import World, build
 from tests.factories.entitlements import grant
-from usage.services import meters
+from usage.meters import service as meters
 
 pytestmark = pytest.mark.django_db
 

@@ -16,8 +16,9 @@ from tests.back_off import end_pauses
 from tests.factories.entitlements import FeatureFactory, claim, grant, state
 from tests.factories.projects import CustomerFactory
 from tests.factories.usage import MeterFactory
+from usage.meters import service as meters
 from usage.models import Movement
-from usage.services import meters, recording
+from usage.services import recording
 from usage.services.recording import Entry
 
 HOUR = timedelta(hours=1)

@@ -18,7 +18,7 @@ from entitlements.resolution.evaluation_context import present
 from projects.models import Project
 from tests.factories.entitlements import NOW, FeatureFactory, LimitFactory, claim, grant, state
 from tests.factories.projects import CustomerFactory
-from usage.services import meters
+from usage.meters import service as meters
 
 pytestmark = pytest.mark.django_db
 HUGE = 10**21 + 1

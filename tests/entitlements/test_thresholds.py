@@ -14,9 +14,10 @@ from projects.models import Customer, Project
 from tests.factories.entitlements import FeatureFactory, claim, state
 from tests.factories.projects import CustomerFactory
 from tests.factories.usage import NOW, MeterFactory
+from usage.meters import service as meters
 from usage.models import Meter, Movement
 from usage.periods import Period, Unit
-from usage.services import meters, recording
+from usage.services import recording
 from usage.services.recording import Entry
 from usage.totals import counting
 from usage.totals.counting import Wish

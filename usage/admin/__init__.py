@@ -1,5 +1,5 @@
 """The console's pages about what is counted."""
 
-from usage.admin import meters
+from usage.meters import admin as meters
 
 __all__ = ["meters"]

@@ -9,8 +9,8 @@ from common.admin.sections import Section
 from common.together import Listed
 from projects.admin import panels
 from projects.models import Customer
+from usage.meters import selectors as meters
 from usage.periods import Period, Unit
-from usage.selectors import meters
 from usage.totals.selectors import totals
 from usage.totals.selectors.totals import Span
 

@@ -16,10 +16,11 @@ from common.api.serializers import StrictSerializer, UserIdField
 from projects.api.views import ProjectViewSet
 from projects.scopes import Scope
 from projects.selectors import customers
-from usage import representation
+from usage.meters import representation
+from usage.meters import selectors as meters
 from usage.models import Record
 from usage.models.record import Forwarding
-from usage.selectors import meters, records
+from usage.selectors import records
 from usage.services import corrections
 from usage.totals.api import ValueField
 

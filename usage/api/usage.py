@@ -29,11 +29,11 @@ from projects.api.views import ProjectViewSet
 from projects.models import Project
 from projects.scopes import Scope
 from projects.selectors import customers
-from usage import representation
 from usage.api import everyday
+from usage.meters import representation
+from usage.meters import selectors as meters
 from usage.models.meter import Aggregation
 from usage.periods import Period, Unit
-from usage.selectors import meters
 from usage.services import recording
 from usage.services.recording import MOST, Entry, Outcome, Status
 from usage.totals.aggregation import HOUR, hour_of

@@ -21,9 +21,9 @@ from usage.errors import (
     UsageTooOld,
     UsageValueInvalid,
 )
+from usage.meters import selectors as stored_meters
 from usage.models import Meter
 from usage.models.meter import Aggregation
-from usage.selectors import meters as stored_meters
 from usage.services import storing
 from usage.services.row import Row
 from usage.totals import cache, record_ids

@@ -12,9 +12,9 @@ from common.admin.actors import actor
 from common.admin.decorators import action
 from common.admin.retiring import RetirableAdmin
 from projects.models import Project
+from usage.meters import service as meters
 from usage.models import Meter
 from usage.models.meter import Aggregation
-from usage.services import meters
 
 CODE = RegexValidator(
     r"^[a-z0-9](?:[a-z0-9_.\-]*[a-z0-9])?\Z",

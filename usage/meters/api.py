@@ -11,11 +11,11 @@ from rest_framework.response import Response
 from common.api.serializers import FlagField, StrictSerializer
 from projects.api.views import ProjectViewSet
 from projects.scopes import Scope
-from usage import representation
+from usage.meters import representation
+from usage.meters import selectors as stored
+from usage.meters import service as meters
 from usage.models import Meter
 from usage.models.meter import Aggregation
-from usage.selectors import meters as stored
-from usage.services import meters
 
 CODE = r"[a-z0-9](?:[a-z0-9_.\-]*[a-z0-9])?"
 

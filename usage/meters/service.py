@@ -9,10 +9,10 @@ from django.db.models import F
 from common.inserts import insert
 from events.services import audit
 from projects.models import Project
-from usage import representation
 from usage.errors import MeterExists
+from usage.meters import representation
+from usage.meters import selectors as meters
 from usage.models import Meter
-from usage.selectors import meters
 
 
 def create(

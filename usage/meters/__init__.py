@@ -1,0 +1,1 @@
+"""Meters: what is counted and how it adds up."""
