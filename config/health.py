@@ -29,8 +29,8 @@ from common import fair_queue, heartbeats, redis
 from common.fair_queue import Waiting
 from common.times import rfc3339
 from config.chore_runs import ChoreRun, chore_runs
-from usage.selectors import forwarding
-from usage.selectors.forwarding import Standing
+from usage.reporting import selectors as forwarding
+from usage.reporting.selectors import Standing
 from webhooks.selectors import inbound_events
 
 PATIENCE = "2s"

@@ -17,7 +17,7 @@ from common.money import Money
 from config.chore_runs import chore_runs
 from events.models import AuditEntry, OutboxEvent
 from projects.models import Project
-from usage.selectors import forwarding
+from usage.reporting import selectors as forwarding
 from webhooks.models import InboundEvent
 from webhooks.selectors.inbound_events import IN_STATUS
 

@@ -18,7 +18,7 @@ from billing.sync.selectors.owners import Owner
 from common.queue import enqueue
 from projects.models import Customer
 from projects.services import customers
-from usage.services import forwarding
+from usage.reporting import forwarding
 
 
 def _row(account: StripeAccount, snapshot: CustomerSnapshot) -> StripeCustomer | None:

@@ -15,7 +15,7 @@ from projects.models import Project
 from usage.errors import MeterUnknown
 from usage.meters import selectors as meters
 from usage.models import Meter
-from usage.services import forwarding
+from usage.reporting import forwarding
 
 REQUEST = "made"
 """A meter is made once for an account: every try is the same request."""

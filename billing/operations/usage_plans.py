@@ -10,9 +10,9 @@ from billing.operations.selectors.metered_use import Known
 from billing.stripe import meters
 from usage.models import Record
 from usage.models.record import Forwarding
-from usage.services import forwarding, meter_events
-from usage.services.forwarding import Settled
-from usage.services.meter_events import (
+from usage.reporting import forwarding, meter_events
+from usage.reporting.forwarding import Settled
+from usage.reporting.meter_events import (
     LARGE,
     Ended,
     MeterEvent,

@@ -21,8 +21,8 @@ from billing.stripe.client import client_for
 from billing.stripe.errors import StripeMalformed, StripeObjectMissing, StripeRefused
 from projects.models import Project
 from usage.models.meter import ADDITIVE, Aggregation, Meter
-from usage.selectors import forwarding
-from usage.selectors.forwarding import Asked, Told
+from usage.reporting import selectors as forwarding
+from usage.reporting.selectors import Asked, Told
 
 LAG = timedelta(minutes=10)
 """How long Stripe may take to count an event."""

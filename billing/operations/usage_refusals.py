@@ -17,9 +17,9 @@ from events.services import outbox
 from projects.models import Customer
 from usage.models import Meter
 from usage.models.record import Forwarding
-from usage.services import meter_events
-from usage.services.forwarding import Settled
-from usage.services.meter_events import Ended
+from usage.reporting import meter_events
+from usage.reporting.forwarding import Settled
+from usage.reporting.meter_events import Ended
 
 log = structlog.get_logger(__name__)
 

@@ -1,7 +1,7 @@
 """Tell Stripe what was used of metered prices, and take back what was voided.
 
 No intents: records are what was written down, and say by which meter event Stripe is told of them
-(``usage.services.meter_events``). Stripe knows an event's identifier for a day, so one that was
+(``usage.reporting.meter_events``). Stripe knows an event's identifier for a day, so one that was
 never answered is told again within 23 hours, and after that waits for a person: Stripe might count
 it twice. Whatever crashes, its records are still *pending* and it is told again.
 
@@ -40,9 +40,9 @@ from common.errors import DomainError
 from common.ids import new_id
 from common.locks import only_one
 from usage.models.record import Forwarding
-from usage.selectors import forwarding as forwarding_selectors
-from usage.services import forwarding, meter_events
-from usage.services.meter_events import Ended, MeterEvent
+from usage.reporting import forwarding, meter_events
+from usage.reporting import selectors as forwarding_selectors
+from usage.reporting.meter_events import Ended, MeterEvent
 
 log = structlog.get_logger(__name__)
 

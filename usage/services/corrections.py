@@ -9,8 +9,9 @@ from projects.models import Project
 from usage.errors import UsageValueInvalid, UsageVoided
 from usage.models import Record
 from usage.models.meter import Aggregation
+from usage.reporting import forwarding
 from usage.selectors import records
-from usage.services import forwarding, recording, retention, storing
+from usage.services import recording, retention, storing
 from usage.services.partitions import Month
 from usage.services.row import Row
 from usage.totals import cache, record_ids

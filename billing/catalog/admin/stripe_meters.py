@@ -13,8 +13,8 @@ from common.admin.decorators import action, display
 from common.admin.pages import ReadOnlyAdmin
 from common.admin.sections import Section
 from usage.models import Record
-from usage.selectors import forwarding as forwarding_selectors
-from usage.services import forwarding
+from usage.reporting import forwarding
+from usage.reporting import selectors as forwarding_selectors
 
 NEWEST = 50
 AGAIN = dialogs.describe(

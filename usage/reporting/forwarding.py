@@ -20,7 +20,7 @@ from events.services import audit
 from usage.errors import RecordNotRefused
 from usage.models import Meter, Record
 from usage.models.record import Forwarding
-from usage.services.meter_events import MeterEvent
+from usage.reporting.meter_events import MeterEvent
 
 _SETTLE = """
 UPDATE usage_record AS record SET

@@ -1,4 +1,4 @@
-"""The statements of ``usage.services.meter_events``; all are constant."""
+"""The statements of ``usage.reporting.meter_events``; all are constant."""
 
 GATHER = """
 WITH chosen AS (

@@ -22,7 +22,7 @@ from django.db import connection
 
 from usage.models import Record
 from usage.models.record import Forwarding
-from usage.services import meter_event_sql as sql
+from usage.reporting import meter_event_sql as sql
 
 MOST = 1000
 """Records in one event."""

@@ -1,0 +1,1 @@
+"""What of the use is told to whom bills it."""
