@@ -37,8 +37,8 @@ def make() -> Shop:
     from projects.selectors import customers as stored  # noqa: PLC0415
     from projects.services import customers, projects  # noqa: PLC0415
     from usage.meters import service as meters  # noqa: PLC0415
-    from usage.services import recording  # noqa: PLC0415
-    from usage.services.recording import Entry  # noqa: PLC0415
+    from usage.records import recording  # noqa: PLC0415
+    from usage.records.recording import Entry  # noqa: PLC0415
 
     now, actor = timezone.now(), "command"
     made = projects.register(name="Bench", slug="bench", actor=actor, at=now)
@@ -79,7 +79,7 @@ def make_months() -> None:
     """Tables for the records of last month and of the next ones."""
     from django.utils import timezone  # noqa: PLC0415
 
-    from usage.services import partitions  # noqa: PLC0415
+    from usage.records import partitions  # noqa: PLC0415
 
     for months in (1, 0):
         partitions.make(at=timezone.now() - months * timedelta(days=31))

@@ -7,6 +7,6 @@ class UsageConfig(AppConfig):
     def ready(self) -> None:
         """Show what a customer has used on the console's customer page."""
         from projects.admin import panels
-        from usage.admin import customer_panel
+        from usage.records import admin as customer_panel
 
         panels.register(customer_panel.PANEL, name="usage", order=13)

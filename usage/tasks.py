@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from usage.services import partitions, retention
+from usage.records import partitions, retention
 
 
 @shared_task(name="usage.make_partitions")

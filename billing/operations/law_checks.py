@@ -29,7 +29,7 @@ from entitlements.facts.service import Claim
 from entitlements.models.fact import SourceType
 from projects.models import Project
 from projects.selectors import customers
-from usage.services import law_checks as usage_law_checks
+from usage.records import law_checks as usage_law_checks
 
 RowT = TypeVar("RowT", Subscription, Checkout)
 

@@ -25,8 +25,8 @@ from events.catalog import EventType
 from events.services import outbox
 from projects.models import Customer, Project
 from usage.models import Movement
-from usage.selectors import movements as waiting_movements
-from usage.services import movements
+from usage.records import reclassify as movements
+from usage.records.selectors import movements as waiting_movements
 from usage.totals.aggregation import hour_of
 from usage.totals.selectors import counting
 from usage.totals.selectors.counting import Ask

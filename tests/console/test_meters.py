@@ -8,8 +8,8 @@ from django.utils import timezone
 from tests.console.dialogs import send
 from tests.console.world import World
 from usage.models import Meter
-from usage.services import recording
-from usage.services.recording import Entry
+from usage.records import recording
+from usage.records.recording import Entry
 
 pytestmark = pytest.mark.django_db
 

@@ -18,8 +18,8 @@ from tests.factories.projects import CustomerFactory
 from tests.factories.usage import MeterFactory
 from usage.meters import service as meters
 from usage.models import Movement
-from usage.services import recording
-from usage.services.recording import Entry
+from usage.records import recording
+from usage.records.recording import Entry
 
 HOUR = timedelta(hours=1)
 

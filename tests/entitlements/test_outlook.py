@@ -25,8 +25,8 @@ from projects.models import Customer
 from tests.factories.entitlements import FeatureFactory, claim, grant, state
 from tests.factories.projects import CustomerFactory
 from tests.factories.usage import MeterFactory
-from usage.services import recording
-from usage.services.recording import Entry
+from usage.records import recording
+from usage.records.recording import Entry
 
 pytestmark = pytest.mark.django_db
 

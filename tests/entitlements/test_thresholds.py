@@ -17,8 +17,8 @@ from tests.factories.usage import NOW, MeterFactory
 from usage.meters import service as meters
 from usage.models import Meter, Movement
 from usage.periods import Period, Unit
-from usage.services import recording
-from usage.services.recording import Entry
+from usage.records import recording
+from usage.records.recording import Entry
 from usage.totals import counting
 from usage.totals.counting import Wish
 

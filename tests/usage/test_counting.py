@@ -19,8 +19,8 @@ from usage.errors import MeterArchived, NotConsumable, UsageKeyReused
 from usage.models import Counter, Meter, Movement, Record, RecordKey, Total
 from usage.models.meter import Aggregation
 from usage.periods import Period, Unit
-from usage.services import recording
-from usage.services.recording import Entry
+from usage.records import recording
+from usage.records.recording import Entry
 from usage.totals import counting
 from usage.totals.counting import Wish
 from usage.totals.selectors import counting as figures

@@ -10,9 +10,9 @@ from projects.models import Project
 from tests.factories.usage import NOW, MeterFactory
 from tests.usage import law
 from usage.models import Record, RecordKey, RetentionProgress, Total
-from usage.services import corrections, partitions, recording, retention
-from usage.services.partitions import Month
-from usage.services.recording import Entry, Status
+from usage.records import corrections, partitions, recording, retention
+from usage.records.partitions import Month
+from usage.records.recording import Entry, Status
 
 pytestmark = pytest.mark.django_db
 

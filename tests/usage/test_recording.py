@@ -29,8 +29,8 @@ from usage.models import Meter, Movement, Record, Total
 from usage.models.meter import Aggregation
 from usage.models.record import Forwarding
 from usage.periods import Period, Unit
-from usage.services import corrections, recording
-from usage.services.recording import LARGEST, Entry, Outcome, Status
+from usage.records import corrections, recording
+from usage.records.recording import LARGEST, Entry, Outcome, Status
 from usage.totals import counters
 from usage.totals.selectors.counting import Ask, Used, used
 

@@ -15,8 +15,8 @@ from tests.api_client import ApiClient
 from tests.factories.projects import CustomerFactory, key_of
 from tests.factories.usage import MeterFactory
 from tests.usage import law
-from usage.api import everyday
 from usage.models import Record, Total
+from usage.records.api import everyday
 from usage.totals import service as totals
 
 pytestmark = pytest.mark.django_db

@@ -3,9 +3,9 @@
 from django.urls import include, path
 from rest_framework.routers import SimpleRouter
 
-from usage.api.records import RecordsViewSet
-from usage.api.usage import UsageViewSet
 from usage.meters.api import MetersViewSet
+from usage.records.api.records import RecordsViewSet
+from usage.records.api.usage import UsageViewSet
 
 router = SimpleRouter(trailing_slash=False)
 router.register("meters", MetersViewSet, basename="meter")

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from usage.models import Movement
-from usage.selectors import movements
+from usage.records.selectors import movements
 
 
 def take_these(found: Sequence[Movement]) -> list[Movement]:

@@ -11,8 +11,8 @@ from django.db import OperationalError, connection, transaction
 
 from common.queue import enqueue
 from usage.models import RetentionProgress
-from usage.services import partitions
-from usage.services.partitions import Month
+from usage.records import partitions
+from usage.records.partitions import Month
 
 log = structlog.get_logger(__name__)
 

@@ -13,7 +13,7 @@ from struct import Struct
 
 from django.db import connection
 
-from usage.services.row import Row
+from usage.records.row import Row
 
 KEYS = """
 COPY usage_recordkey (id, project_id, customer_id, meter_id, occurred_at, fingerprint)

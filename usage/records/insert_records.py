@@ -16,8 +16,8 @@ from zlib import crc32
 from django.db import IntegrityError, connection, transaction
 
 from common import prepared
-from usage.services import copying
-from usage.services.row import Row
+from usage.records import copy_records as copying
+from usage.records.row import Row
 from usage.totals import arrays
 
 STORE = """

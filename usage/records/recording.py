@@ -24,8 +24,8 @@ from usage.errors import (
 from usage.meters import selectors as stored_meters
 from usage.models import Meter
 from usage.models.meter import Aggregation
-from usage.services import storing
-from usage.services.row import Row
+from usage.records import insert_records as storing
+from usage.records.row import Row
 from usage.totals import cache, record_ids
 from usage.totals import service as totals
 from usage.totals import write_locks as stripes

@@ -9,11 +9,12 @@ from projects.models import Project
 from usage.errors import UsageValueInvalid, UsageVoided
 from usage.models import Record
 from usage.models.meter import Aggregation
+from usage.records import insert_records as storing
+from usage.records import recording, retention
+from usage.records.partitions import Month
+from usage.records.row import Row
+from usage.records.selectors import records
 from usage.reporting import forwarding
-from usage.selectors import records
-from usage.services import recording, retention, storing
-from usage.services.partitions import Month
-from usage.services.row import Row
 from usage.totals import cache, record_ids
 from usage.totals import service as totals
 from usage.totals import write_locks as stripes

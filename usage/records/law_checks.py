@@ -15,7 +15,7 @@ from typing import Any
 from django.conf import settings
 from django.db import connection, transaction
 
-from usage.services import partitions
+from usage.records import partitions
 from usage.totals import service as totals
 from usage.totals import write_locks as stripes
 from usage.totals.aggregation import Place

@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 
 from common.api.parsers import MAX_BODY, MAX_INTEGER
-from usage.services.recording import MOST, Entry
+from usage.records.recording import MOST, Entry
 
 FIELDS = frozenset({"user_id", "meter", "value", "occurred_at", "key"})
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:Z|[+-]\d\d:\d\d)", re.ASCII)

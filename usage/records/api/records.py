@@ -20,8 +20,8 @@ from usage.meters import representation
 from usage.meters import selectors as meters
 from usage.models import Record
 from usage.models.record import Forwarding
-from usage.selectors import records
-from usage.services import corrections
+from usage.records import corrections
+from usage.records.selectors import records
 from usage.totals.api import ValueField
 
 CURSOR = re.compile(r"(\d{1,16})\.(use_[0-9a-z]{26})", re.ASCII)

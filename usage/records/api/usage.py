@@ -29,13 +29,13 @@ from projects.api.views import ProjectViewSet
 from projects.models import Project
 from projects.scopes import Scope
 from projects.selectors import customers
-from usage.api import everyday
 from usage.meters import representation
 from usage.meters import selectors as meters
 from usage.models.meter import Aggregation
 from usage.periods import Period, Unit
-from usage.services import recording
-from usage.services.recording import MOST, Entry, Outcome, Status
+from usage.records import recording
+from usage.records.api import everyday
+from usage.records.recording import MOST, Entry, Outcome, Status
 from usage.totals.aggregation import HOUR, hour_of
 from usage.totals.api import ValueField
 from usage.totals.selectors import totals

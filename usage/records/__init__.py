@@ -1,0 +1,1 @@
+"""Records of use: taken in, corrected, voided, kept for a time."""
