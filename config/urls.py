@@ -17,7 +17,7 @@ urlpatterns = [
     path("api/v1/", include("projects.api.urls")),
     path("api/v1/", include("billing.urls")),
     path("api/v1/", include("entitlements.urls")),
-    path("api/v1/", include("usage.api.urls")),
+    path("api/v1/", include("usage.urls")),
     path("api/v1/", include("webhooks.api.urls")),
     path("", include("webhooks.api.urls")),
     path("api/schema", api_docs.schema, name="schema"),
