@@ -19,10 +19,10 @@ from billing.accounts.selectors import stripe_accounts as stripe_account_selecto
 from billing.models import StripeAccount
 from common.api.serializers import StrictSerializer
 from common.errors import NotFound
-from projects.api.views import ProjectViewSet
-from projects.credentials import ProjectCredential
+from projects.keys.api.views import ProjectViewSet
+from projects.keys.credentials import ProjectCredential
+from projects.keys.scopes import Scope
 from projects.models import Project
-from projects.scopes import Scope
 
 ROTATIONS: dict[str, Callable[..., object]] = {
     "secret_key": stripe_accounts.rotate_key,

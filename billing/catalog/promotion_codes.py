@@ -25,8 +25,8 @@ from billing.models.sync_object import Kind
 from billing.outbound import intents, request_dedup
 from billing.stripe import promotion_codes
 from billing.sync import service as sync
+from projects.keys.selectors import projects
 from projects.models import Customer, Project
-from projects.selectors import projects
 from projects.services import customers
 
 UPDATE = "promotion_code.update"

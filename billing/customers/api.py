@@ -12,7 +12,7 @@ from billing.customers import stripe_copies
 from common.api.serializers import StrictSerializer
 from common.times import rfc3339
 from projects.api.customers import CustomersViewSet
-from projects.scopes import Scope
+from projects.keys.scopes import Scope
 from projects.selectors import customers
 
 

@@ -12,8 +12,8 @@ from billing import representation
 from billing.api_fields import IdField, id_pattern
 from billing.invoices import selectors as stored
 from common.api.serializers import MoneySerializer, StrictSerializer, UserIdField
-from projects.api.views import ProjectViewSet
-from projects.scopes import Scope
+from projects.keys.api.views import ProjectViewSet
+from projects.keys.scopes import Scope
 
 
 class InvoiceLineSerializer(serializers.Serializer[Any]):

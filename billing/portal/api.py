@@ -27,8 +27,8 @@ from common.api.serializers import (
     UserIdField,
     WholeNumberField,
 )
-from projects.api.views import ProjectViewSet
-from projects.scopes import Scope
+from projects.keys.api.views import ProjectViewSet
+from projects.keys.scopes import Scope
 
 FLOWS: dict[str, frozenset[str]] = {
     "payment_method_update": frozenset(),

@@ -11,9 +11,10 @@ from django.utils import timezone
 from rest_framework.exceptions import AuthenticationFailed
 
 from common.errors import DomainError
-from projects import key_cache, keys
 from projects.api import callers as api_callers
-from projects.selectors import credentials
+from projects.keys import bearer_keys as keys
+from projects.keys import key_cache
+from projects.keys.selectors import credentials
 from webhooks.views import ADDRESS
 
 API = "/api/v1/"

@@ -29,10 +29,10 @@ from entitlements.consumption import service as consumption
 from entitlements.models import Reservation
 from entitlements.models.reservation import ReservationStatus
 from entitlements.resolution.kinds import MAX_LIMIT
-from projects.api.authentication import known, require
-from projects.api.views import ProjectViewSet
+from projects.keys.api.authentication import known, require
+from projects.keys.api.views import ProjectViewSet
+from projects.keys.scopes import Scope
 from projects.models import Project
-from projects.scopes import Scope
 
 SHORTEST, USUAL, LONGEST = 10, 300, 86_400
 """Seconds that a reservation may last."""

@@ -16,8 +16,8 @@ from entitlements.features.selectors import features as stored
 from entitlements.features.service import Measure
 from entitlements.models import Feature
 from entitlements.models.feature import PERIODS, FeatureKind, Merge
-from projects.api.views import ProjectViewSet
-from projects.scopes import Scope
+from projects.keys.api.views import ProjectViewSet
+from projects.keys.scopes import Scope
 
 MEASURE = ("meter", "period", "anchored")
 CODE = r"[a-z0-9](?:[a-z0-9_.\-]*[a-z0-9])?"

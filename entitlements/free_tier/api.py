@@ -14,8 +14,8 @@ from entitlements.api_fields import ValueField
 from entitlements.decisions.selectors import free_tier as stored
 from entitlements.free_tier import service as free_tier
 from entitlements.models.feature import FeatureKind
-from projects.api.views import ProjectViewSet
-from projects.scopes import Scope
+from projects.keys.api.views import ProjectViewSet
+from projects.keys.scopes import Scope
 
 
 class FreeFeatureSerializer(StrictSerializer):

@@ -1,5 +1,6 @@
 """The console's pages about tenants, their keys and their customers."""
 
-from projects.admin import api_keys, apps, customers, platform_keys, projects
+from projects.admin import apps, customers, projects
+from projects.keys.admin import api_keys, platform_keys
 
 __all__ = ["api_keys", "apps", "customers", "platform_keys", "projects"]

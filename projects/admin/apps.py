@@ -8,7 +8,7 @@ from common.admin import columns, filters
 from common.admin.decorators import display
 from common.admin.pages import ReadOnlyAdmin
 from common.admin.sections import Section
-from projects.admin import keys
+from projects.keys.admin import keys
 from projects.models import ApiKey, App
 
 

@@ -10,10 +10,10 @@ from rest_framework.response import Response
 
 from common.api.serializers import FlagField, StrictSerializer
 from projects import representation
-from projects.api.project_path import ProjectPathViewSet
+from projects.keys.api.project_path import ProjectPathViewSet
+from projects.keys.scopes import Scope
+from projects.keys.selectors import apps as stored
 from projects.models import App
-from projects.scopes import Scope
-from projects.selectors import apps as stored
 from projects.services import apps
 
 SLUG = r"^[a-z0-9](?:[a-z0-9\-]*[a-z0-9])?\Z"

@@ -5,8 +5,8 @@ from django.utils import timezone
 from rest_framework.authentication import get_authorization_header
 
 from projects.api import user_authentication
-from projects.api.authentication import identify
-from projects.credentials import PlatformCredential, ProjectCredential, UserCredential
+from projects.keys.api.authentication import identify
+from projects.keys.credentials import PlatformCredential, ProjectCredential, UserCredential
 
 USERS = user_authentication.PREFIX
 

@@ -10,8 +10,8 @@ from rest_framework.response import Response
 
 from common.api.serializers import MetadataField, StrictSerializer, UserIdField
 from projects import representation
-from projects.api.views import ProjectViewSet
-from projects.scopes import Scope
+from projects.keys.api.views import ProjectViewSet
+from projects.keys.scopes import Scope
 from projects.selectors import customers as stored
 from projects.services import customers
 

@@ -21,8 +21,8 @@ from common.context import request_key
 from common.errors import DomainError
 from common.middleware import Handler
 from projects.api import user_authentication
-from projects.api.authentication import identify
 from projects.errors import KeysUnavailable, ProjectSuspended, TokenRefused
+from projects.keys.api.authentication import identify
 from projects.selectors.idempotency_keys import Caller
 from projects.services import idempotency
 from projects.services.idempotency import Answer, Claim, LostClaim

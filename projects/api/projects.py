@@ -18,13 +18,13 @@ from common.api.serializers import (
 )
 from common.errors import Invalid
 from projects import algorithms, representation
-from projects.api.api_keys import IssuedKeySerializer
-from projects.api.project_path import ProjectPathViewSet
-from projects.credentials import ProjectCredential
+from projects.keys.api.api_keys import IssuedKeySerializer
+from projects.keys.api.project_path import ProjectPathViewSet
+from projects.keys.credentials import ProjectCredential
+from projects.keys.scopes import PLATFORM, Scope
+from projects.keys.selectors import projects as stored
 from projects.models import Project, Sells
-from projects.scopes import PLATFORM, Scope
 from projects.selectors import jwt_settings
-from projects.selectors import projects as stored
 from projects.services import projects
 from projects.services.jwt_settings import LONGEST_SECRET, SignIn
 

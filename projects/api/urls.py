@@ -4,10 +4,10 @@ from typing import Any
 
 from django.urls import path
 
-from projects.api.api_keys import ApiKeysViewSet, AppKeysViewSet
 from projects.api.apps import AppsViewSet
 from projects.api.customers import CustomersViewSet
 from projects.api.projects import ProjectsViewSet
+from projects.keys.api.api_keys import ApiKeysViewSet, AppKeysViewSet
 
 ALL: dict[str, Any] = {"get": "list", "post": "create"}
 ONE: dict[str, Any] = {"get": "retrieve", "patch": "partial_update"}

@@ -8,8 +8,8 @@ from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
-from projects.credentials import UserCredential
 from projects.errors import TokenRequired
+from projects.keys.credentials import UserCredential
 from projects.services import user_tokens
 
 PREFIX = "/api/v1/billing/"

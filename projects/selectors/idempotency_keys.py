@@ -8,7 +8,7 @@ from typing import Any
 from django.db.models import Case, DurationField, F, QuerySet, When
 from django.db.models.functions import Coalesce, Now
 
-from projects.credentials import PlatformCredential, ProjectCredential, UserCredential
+from projects.keys.credentials import PlatformCredential, ProjectCredential, UserCredential
 from projects.models import IdempotencyKey, OnceOnly, PlatformIdempotencyKey
 from projects.models.idempotency_key import KEPT_FOR, OLD_LOCK
 

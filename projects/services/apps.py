@@ -8,9 +8,9 @@ from django.utils.text import slugify
 from common.errors import Conflict
 from common.inserts import insert
 from events.services import audit
-from projects import key_cache
+from projects.keys import key_cache
+from projects.keys.selectors import apps
 from projects.models import App, Project
-from projects.selectors import apps
 
 
 class AppExists(Conflict):

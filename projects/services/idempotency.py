@@ -20,7 +20,7 @@ from django.db.models.functions import Now
 from common import crypto
 from common.context import RequestKey
 from common.errors import Conflict, Invalid
-from projects.credentials import PlatformCredential, ProjectCredential, UserCredential
+from projects.keys.credentials import PlatformCredential, ProjectCredential, UserCredential
 from projects.models import IdempotencyKey, OnceOnly, PlatformIdempotencyKey
 from projects.models.idempotency_key import LEASE
 from projects.selectors import idempotency_keys

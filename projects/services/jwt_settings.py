@@ -12,8 +12,9 @@ from common.errors import Invalid
 from events.services import audit
 from projects import algorithms
 from projects.errors import SignInRefused
+from projects.keys.selectors import projects
 from projects.models import JwtSettings, Project
-from projects.selectors import jwt_settings, projects
+from projects.selectors import jwt_settings
 
 FIELD = "jwt"
 LONGEST_SECRET = 512

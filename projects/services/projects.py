@@ -12,11 +12,11 @@ from common.errors import Conflict
 from common.ids import new_id
 from common.inserts import insert
 from events.services import audit
-from projects import key_cache, origins
+from projects.keys import api_keys, key_cache, origins
+from projects.keys.scopes import ALL
+from projects.keys.selectors import projects
 from projects.models import ApiKey, Project, Sells
-from projects.scopes import ALL
-from projects.selectors import projects
-from projects.services import api_keys, jwt_settings
+from projects.services import jwt_settings
 from projects.services.jwt_settings import SignIn
 
 

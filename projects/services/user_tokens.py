@@ -21,7 +21,6 @@ from jwt.exceptions import (
 
 from common.crypto import CannotDecrypt
 from common.ids import is_id
-from projects.credentials import UserCredential
 from projects.errors import (
     KeysUnavailable,
     ProjectUnnamed,
@@ -35,6 +34,7 @@ from projects.errors import (
     TokenRefused,
     TokenUnverified,
 )
+from projects.keys.credentials import UserCredential
 from projects.models import JwtSettings
 from projects.selectors import jwt_settings
 from projects.services import jwks

@@ -7,7 +7,7 @@ that is missing here fails the build, and so does an entry that no route answers
 from dataclasses import dataclass, field
 from typing import Any
 
-from projects.scopes import PLATFORM, USER, Scope
+from projects.keys.scopes import PLATFORM, USER, Scope
 
 THANKS = "https://app.example.com/thanks"
 

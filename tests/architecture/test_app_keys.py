@@ -13,8 +13,8 @@ from django.db import connection
 
 from billing.models import StripeAccount
 from common.models import ProjectOwned
+from projects.keys.scopes import ALL
 from projects.models import ApiKey, App, Project
-from projects.scopes import ALL
 from tests.api_client import ApiClient
 from tests.architecture.routes import ROUTES, Route
 from tests.architecture.tables import tables_of

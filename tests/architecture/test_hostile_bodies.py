@@ -15,8 +15,8 @@ from django.test import Client
 
 from common.api.parsers import decode
 from common.api.problems import MAX_ERRORS
+from projects.keys.scopes import PLATFORM
 from projects.models import Project
-from projects.scopes import PLATFORM
 from tests.api_client import ApiClient
 from tests.architecture.routes import ROUTES, SIGNED_IN, Route
 from tests.architecture.tenant import Words, fill, words_of

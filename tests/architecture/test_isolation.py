@@ -15,8 +15,8 @@ from django.db import connection
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from common.models import ProjectOwned
+from projects.keys.scopes import ALL, PLATFORM
 from projects.models import ApiKey, Project
-from projects.scopes import ALL, PLATFORM
 from tests.api_client import ApiClient
 from tests.architecture.routes import ROUTES, SIGNED_IN, WITHOUT_A_KEY, Route
 from tests.architecture.tables import tables_of

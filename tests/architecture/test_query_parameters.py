@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
+from projects.keys.scopes import PLATFORM
 from projects.models import Project
-from projects.scopes import PLATFORM
 from tests.api_client import ApiClient
 from tests.architecture.routes import ROUTES, Route
 from tests.architecture.tenant import Words, fill, words_of

@@ -13,7 +13,7 @@ from pytest_django.live_server_helper import LiveServer
 from config.operators import Role, ensure
 from entitlements.decisions.selectors import decisions
 from events.models import AuditEntry
-from projects.selectors import credentials
+from projects.keys.selectors import credentials
 from tests.console.world import World, build
 
 pytestmark = pytest.mark.browser

@@ -6,7 +6,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.test import APIRequestFactory, force_authenticate
 
-from projects.api.views import ProjectViewSet
+from projects.keys.api.views import ProjectViewSet
 
 
 class Key:

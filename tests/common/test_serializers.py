@@ -8,7 +8,7 @@ from django.urls import get_resolver
 from rest_framework import serializers
 
 from common.api.serializers import FlagField, StrictSerializer, WholeNumberField
-from projects.api.views import ProjectViewSet
+from projects.keys.api.views import ProjectViewSet
 
 NO_INTEGERS = ["5", "\u0663", "1_000", " 5 ", "+5", "5.0", "1e3", 5.0, 1e3, -0.0, True, [5], {}, ""]
 LAX = (serializers.IntegerField, serializers.FloatField, serializers.BooleanField)

@@ -16,9 +16,9 @@ from django.utils import timezone
 from common.api.parsers import MAX_BODY
 from common.redis import breaker
 from config import hot
-from projects import key_cache
+from projects.keys import api_keys, key_cache
 from projects.models import ApiKey, Project
-from projects.services import api_keys, apps, projects
+from projects.services import apps, projects
 from tests.api_client import ApiClient
 from tests.factories.entitlements import FeatureFactory
 from tests.factories.projects import AppFactory, key_of

@@ -18,7 +18,7 @@ from config.ready import Environ, ReadyAnswers
 from config.wsgi import application
 from entitlements.cache.local import copies
 from entitlements.decisions.selectors import current_facts as ground
-from projects import key_cache
+from projects.keys import key_cache
 from projects.models import ApiKey, Project
 from tests.config.test_hot import ASK, CHECK, requests, sso, told  # noqa: F401  # a fixture
 from tests.factories.projects import key_of

@@ -12,8 +12,8 @@ from django.test import Client
 from django.utils import timezone
 
 from events.models import AuditEntry
+from projects.keys.selectors import credentials
 from projects.models import ApiKey, PlatformKey, Project
-from projects.selectors import credentials
 from tests.console.dialogs import send, told, was_done
 from tests.console.world import World
 

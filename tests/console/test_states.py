@@ -13,8 +13,8 @@ from billing.models.cart import CartStatus
 from billing.sync.selectors.sync_objects import IN_STATE
 from entitlements.grants.admin.grants import GrantStatusFilter
 from entitlements.models import Grant
-from projects.admin import keys
-from projects.admin.key_filters import KeyStateFilter
+from projects.keys.admin import keys
+from projects.keys.admin.key_filters import KeyStateFilter
 from projects.models import ApiKey
 from tests.console.world import DAY, World, build
 from webhooks.models import InboundEvent

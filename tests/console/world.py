@@ -45,9 +45,9 @@ from entitlements.resolution.decision import Reason
 from entitlements.snapshots import signing_keys
 from events.catalog import EventType
 from events.services import audit, outbox
+from projects.keys import api_keys
+from projects.keys.scopes import ALL
 from projects.models import ApiKey, App, Customer, PlatformKey, Project
-from projects.scopes import ALL
-from projects.services import api_keys
 from tests.factories.entitlements import claim, grant, state
 from tests.factories.projects import AppFactory, CustomerFactory, ProjectFactory
 from usage.models import Meter, Record

@@ -20,7 +20,7 @@ from entitlements.conf import EntitlementsSettings
 from entitlements.models import SigningKey
 from entitlements.snapshots import signing_keys
 from events.models import AuditEntry
-from projects.api.authentication import identify
+from projects.keys.api.authentication import identify
 from tests.api_client import ApiClient
 from tests.factories.entitlements import FeatureFactory, claim, state
 from tests.factories.projects import key_of

@@ -6,9 +6,9 @@ from typing import Any
 import factory
 from django.utils import timezone
 
+from projects.keys import api_keys
+from projects.keys.scopes import ALL, OF_AN_APP
 from projects.models import App, Customer, PlatformKey, Project
-from projects.scopes import ALL, OF_AN_APP
-from projects.services import api_keys
 
 
 class ProjectFactory(factory.django.DjangoModelFactory[Project]):

@@ -5,10 +5,10 @@ import pytest
 import time_machine
 
 from events.models import AuditEntry
-from projects.credentials import ProjectCredential
+from projects.keys.credentials import ProjectCredential
+from projects.keys.scopes import ALL, OF_AN_APP, OF_THE_PROJECT
+from projects.keys.selectors import credentials
 from projects.models import ApiKey, App, PlatformKey, Project
-from projects.scopes import ALL, OF_AN_APP, OF_THE_PROJECT
-from projects.selectors import credentials
 from tests.api_client import ApiClient
 from tests.factories.projects import AppFactory, key_of
 

@@ -15,7 +15,7 @@ from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory
 
 from projects.api.idempotency import IdempotencyMiddleware
-from projects.credentials import PlatformCredential, ProjectCredential
+from projects.keys.credentials import PlatformCredential, ProjectCredential
 from projects.models import (
     ApiKey,
     App,

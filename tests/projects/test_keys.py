@@ -1,6 +1,6 @@
 import pytest
 
-from projects import keys
+from projects.keys import bearer_keys as keys
 
 
 @pytest.mark.parametrize("mode", ["test", "live", "platform"])

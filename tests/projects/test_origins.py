@@ -1,7 +1,7 @@
 import pytest
 
-from projects import origins
-from projects.origins import OriginRefused
+from projects.keys import origins
+from projects.keys.origins import OriginRefused
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,8 @@ from typing import Any
 import pytest
 
 from events.models import AuditEntry
+from projects.keys.scopes import ALL
 from projects.models import Customer, Project
-from projects.scopes import ALL
 from tests.api_client import ApiClient
 from tests.factories.projects import ProjectFactory, key_of
 

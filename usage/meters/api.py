@@ -9,8 +9,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from common.api.serializers import FlagField, StrictSerializer
-from projects.api.views import ProjectViewSet
-from projects.scopes import Scope
+from projects.keys.api.views import ProjectViewSet
+from projects.keys.scopes import Scope
 from usage.meters import representation
 from usage.meters import selectors as stored
 from usage.meters import service as meters

@@ -23,8 +23,8 @@ from common.api.serializers import (
     StrictSerializer,
     WholeNumberField,
 )
-from projects.api.views import ProjectViewSet
-from projects.scopes import Scope
+from projects.keys.api.views import ProjectViewSet
+from projects.keys.scopes import Scope
 
 MAX_REDEMPTIONS = 1_000_000_000
 MAX_PRODUCTS = 100

@@ -19,8 +19,8 @@ from entitlements.grants import service as grants
 from entitlements.models import Grant
 from entitlements.models.fact import Effect
 from entitlements.models.grant import GrantStatus
-from projects.api.views import ProjectViewSet
-from projects.scopes import Scope
+from projects.keys.api.views import ProjectViewSet
+from projects.keys.scopes import Scope
 
 
 class SubjectSerializer(StrictSerializer):

@@ -11,8 +11,8 @@ from billing.catalog.api.prices import PriceSerializer
 from billing.catalog.api.products import ProductSerializer
 from billing.catalog.selectors import catalog
 from common.api.serializers import CurrencyField, StrictSerializer
-from projects.api.views import ProjectViewSet
-from projects.scopes import Scope
+from projects.keys.api.views import ProjectViewSet
+from projects.keys.scopes import Scope
 
 
 class PlanSerializer(ProductSerializer):

@@ -23,8 +23,8 @@ from common.api.serializers import (
     WholeNumberField,
 )
 from common.money import MAX_AMOUNT, Money
-from projects.api.views import ProjectViewSet
-from projects.scopes import Scope
+from projects.keys.api.views import ProjectViewSet
+from projects.keys.scopes import Scope
 
 LONGEST = {Interval.DAY: 1095, Interval.WEEK: 156, Interval.MONTH: 36, Interval.YEAR: 3}
 """Stripe bills at least every three years."""

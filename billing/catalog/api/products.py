@@ -25,8 +25,8 @@ from billing.models.product import DisputePolicy, RefundPolicy, RenewalPolicy
 from common.api.serializers import FlagField, ListField, StrictSerializer, WholeNumberField
 from entitlements.api_fields import ValueField
 from entitlements.models.feature import FeatureKind
-from projects.api.views import ProjectViewSet
-from projects.scopes import Scope
+from projects.keys.api.views import ProjectViewSet
+from projects.keys.scopes import Scope
 
 MAX_FEATURES = 100
 MAX_CREDITS = 10**9

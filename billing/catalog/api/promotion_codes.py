@@ -22,8 +22,8 @@ from common.api.serializers import (
     UserIdField,
     WholeNumberField,
 )
-from projects.api.views import ProjectViewSet
-from projects.scopes import Scope
+from projects.keys.api.views import ProjectViewSet
+from projects.keys.scopes import Scope
 
 CODE = rf"^[A-Za-z0-9-]{{1,{LONGEST}}}\Z"
 

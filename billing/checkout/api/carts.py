@@ -25,8 +25,8 @@ from common.api.serializers import (
     UserIdField,
     WholeNumberField,
 )
-from projects.api.views import ProjectViewSet
-from projects.scopes import Scope
+from projects.keys.api.views import ProjectViewSet
+from projects.keys.scopes import Scope
 
 TEAM = OpenApiExample(
     "A plan and a setup fee",

@@ -31,8 +31,8 @@ from common.api.serializers import MoneySerializer
 from entitlements import representation as entitlements
 from entitlements.api_fields import DecisionSerializer
 from entitlements.decisions.selectors import decisions
-from projects.api.views import ProjectViewSet
-from projects.scopes import Scope
+from projects.keys.api.views import ProjectViewSet
+from projects.keys.scopes import Scope
 
 
 class CheckoutLineSerializer(serializers.Serializer[Any]):

@@ -13,8 +13,8 @@ from billing.operations.imports import Outcome, Run, imported_kinds
 from billing.stripe.errors import StripeMalformed, StripeObjectMissing, StripeRefused
 from common.errors import DomainError
 from common.locks import only_one
+from projects.keys.selectors import projects
 from projects.models import Project
-from projects.selectors import projects
 
 AGAIN = "Run it again with --since-cursor to go on."
 

@@ -24,8 +24,8 @@ from billing.subscriptions.change_plans import Proration, When
 from common.errors import DomainError
 from entitlements.features.admin import values
 from entitlements.features.selectors import features
+from projects.keys.selectors import projects
 from projects.models import Project
-from projects.selectors import projects
 
 ACTOR = "command"
 LOOK = 0.2

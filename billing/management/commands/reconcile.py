@@ -13,8 +13,8 @@ from billing.models import ReconcileRun, StripeAccount
 from billing.operations import reconcile_pages, reconcile_runs, reconciliation
 from billing.operations.reconcile_steps import Pass
 from common.ids import new_id
+from projects.keys.selectors import projects
 from projects.models import Project
-from projects.selectors import projects
 
 
 class Command(BaseCommand):

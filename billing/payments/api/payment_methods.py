@@ -12,9 +12,9 @@ from billing.accounts import service as stripe_accounts
 from billing.models import StripeAccount
 from billing.payments import payment_methods
 from billing.stripe.payment_methods import SavedMethod
-from projects.api.views import ProjectViewSet
+from projects.keys.api.views import ProjectViewSet
+from projects.keys.scopes import Scope
 from projects.models import Customer
-from projects.scopes import Scope
 from projects.selectors import customers
 
 METHOD_ID = r"[A-Za-z]+_[A-Za-z0-9_]{1,200}"

@@ -28,8 +28,8 @@ from billing.payments.api.refunds import NewRefundSerializer, RefundSerializer
 from billing.payments.refund_lines import Wanted
 from billing.payments.selectors import payments as stored
 from common.api.serializers import MoneySerializer, StrictSerializer, UserIdField
-from projects.api.views import ProjectViewSet
-from projects.scopes import Scope
+from projects.keys.api.views import ProjectViewSet
+from projects.keys.scopes import Scope
 
 
 class FailureSerializer(serializers.Serializer[Any]):

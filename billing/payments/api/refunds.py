@@ -24,8 +24,8 @@ from common.api.serializers import (
     WholeNumberField,
 )
 from common.money import MAX_AMOUNT
-from projects.api.views import ProjectViewSet
-from projects.scopes import Scope
+from projects.keys.api.views import ProjectViewSet
+from projects.keys.scopes import Scope
 
 REASONS = ["duplicate", "fraudulent", "requested_by_customer"]
 STATUSES = ["pending", "requires_action", "succeeded", "failed", "canceled"]

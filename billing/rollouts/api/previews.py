@@ -17,8 +17,8 @@ from billing.rollouts import change_impact
 from billing.rollouts.planned_change import Move, Terms
 from billing.subscriptions.changes import Proration, When
 from common.api.serializers import ListField, StrictSerializer
-from projects.api.views import ProjectViewSet
-from projects.scopes import Scope
+from projects.keys.api.views import ProjectViewSet
+from projects.keys.scopes import Scope
 
 MOST = 5000
 """Holders that one request looks at."""

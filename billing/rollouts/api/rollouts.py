@@ -12,8 +12,8 @@ from billing.api_fields import IdField, id_pattern
 from billing.rollouts import selectors as rollout_selectors
 from common.api.serializers import StrictSerializer
 from common.models import RunStatus
-from projects.api.views import ProjectViewSet
-from projects.scopes import Scope
+from projects.keys.api.views import ProjectViewSet
+from projects.keys.scopes import Scope
 
 MOST_REFUSALS = 100
 

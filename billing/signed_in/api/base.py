@@ -8,7 +8,7 @@ from drf_spectacular.utils import OpenApiParameter
 from billing.api_fields import IdField
 from common.api.serializers import StrictSerializer
 from projects.api.user_authentication import PROJECT, UserAuthentication
-from projects.api.views import ProjectViewSet
+from projects.keys.api.views import ProjectViewSet
 
 NAMED = OpenApiParameter(
     name=PROJECT,

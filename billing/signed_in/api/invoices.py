@@ -12,7 +12,7 @@ from billing.invoices import selectors as invoice_selectors
 from billing.invoices.api import InvoiceSerializer
 from billing.signed_in.api.base import NAMED, SignedInViewSet
 from common.api.serializers import StrictSerializer
-from projects.scopes import USER
+from projects.keys.scopes import USER
 
 
 class UserInvoiceFilterSerializer(StrictSerializer):

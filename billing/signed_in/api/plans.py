@@ -10,7 +10,7 @@ from billing import representation
 from billing.catalog.api.plans import PlanFilterSerializer, PlanSerializer
 from billing.catalog.selectors import catalog
 from billing.signed_in.api.base import NAMED, SignedInViewSet
-from projects.scopes import USER
+from projects.keys.scopes import USER
 
 
 class UserPlansViewSet(SignedInViewSet):

@@ -12,7 +12,7 @@ from billing.outbound import api as outbound_api
 from billing.portal import service as portal
 from billing.portal.api import OwnSessionSerializer, PortalSessionSerializer, flow
 from billing.signed_in.api.base import NAMED, SignedInViewSet
-from projects.scopes import USER
+from projects.keys.scopes import USER
 
 
 class UserPortalViewSet(SignedInViewSet):

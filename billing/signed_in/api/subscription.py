@@ -36,7 +36,7 @@ from billing.subscriptions.changes import When as ChangeWhen
 from billing.subscriptions.selectors import subscriptions as subscription_selectors
 from billing.subscriptions.service import When
 from common.api.serializers import FlagField, StrictSerializer, WholeNumberField
-from projects.scopes import USER
+from projects.keys.scopes import USER
 
 ALONE = ("cancel_at_period_end", "undo_scheduled_change")
 """What is asked for alone, never with other changes."""

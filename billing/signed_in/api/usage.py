@@ -17,7 +17,7 @@ from entitlements.features.selectors import features
 from entitlements.models import Feature
 from entitlements.models.feature import FeatureKind
 from entitlements.resolution.decision import Decision
-from projects.scopes import USER
+from projects.keys.scopes import USER
 
 COUNTED = (FeatureKind.LIMIT, FeatureKind.METERED, FeatureKind.CREDITS)
 

@@ -21,8 +21,8 @@ from billing.subscriptions.api.fields import (
 )
 from billing.subscriptions.changes import Change
 from billing.subscriptions.selectors import subscriptions as stored
-from projects.api.views import ProjectViewSet
-from projects.scopes import Scope
+from projects.keys.api.views import ProjectViewSet
+from projects.keys.scopes import Scope
 
 
 class AddonsViewSet(ProjectViewSet):

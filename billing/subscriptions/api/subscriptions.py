@@ -27,8 +27,8 @@ from billing.subscriptions.selectors import subscriptions as stored
 from billing.subscriptions.service import When
 from common.api.serializers import StrictSerializer, UserIdField
 from common.errors import Invalid
-from projects.api.views import ProjectViewSet
-from projects.scopes import Scope
+from projects.keys.api.views import ProjectViewSet
+from projects.keys.scopes import Scope
 
 
 class SubscriptionFilterSerializer(StrictSerializer):

@@ -13,10 +13,10 @@ from tqdm import tqdm
 
 from billing.conf import STRIPE_API
 from config import operators, seed
+from projects.keys import api_keys
+from projects.keys.scopes import ALL
+from projects.keys.selectors import credentials
 from projects.models import Project
-from projects.scopes import ALL
-from projects.selectors import credentials
-from projects.services import api_keys
 
 OPERATOR = "operator"
 

@@ -33,10 +33,10 @@ from entitlements.decisions.api.outlook import (
     outlook,
 )
 from entitlements.resolution.decision import Question
-from projects.api.authentication import known, require
-from projects.api.views import ProjectViewSet
+from projects.keys.api.authentication import known, require
+from projects.keys.api.views import ProjectViewSet
+from projects.keys.scopes import Scope
 from projects.models import Project
-from projects.scopes import Scope
 
 MOST = 1000
 """How many questions one call may ask."""

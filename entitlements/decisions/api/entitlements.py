@@ -12,8 +12,8 @@ from entitlements import representation
 from entitlements.api_fields import EntitlementsSerializer
 from entitlements.decisions.api.outlook import OutlookQuerySerializer, is_everyday, outlook
 from entitlements.decisions.selectors import decisions
-from projects.api.views import ProjectViewSet
-from projects.scopes import Scope
+from projects.keys.api.views import ProjectViewSet
+from projects.keys.scopes import Scope
 
 
 class WhoseSerializer(OutlookQuerySerializer):

@@ -9,8 +9,8 @@ from rest_framework.request import Request
 
 from entitlements.decisions.api.entitlements import WhoseSerializer
 from entitlements.snapshots import signed_snapshots
-from projects.api.views import ProjectViewSet
-from projects.scopes import Scope
+from projects.keys.api.views import ProjectViewSet
+from projects.keys.scopes import Scope
 
 MEDIA_TYPE = "application/jwt"
 

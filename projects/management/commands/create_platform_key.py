@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.utils import timezone
 
-from projects.services import api_keys
+from projects.keys import api_keys
 
 
 class Command(BaseCommand):

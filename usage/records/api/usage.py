@@ -24,10 +24,10 @@ from rest_framework.response import Response
 from common.api import problems
 from common.api.serializers import ListField, StrictSerializer, UserIdField
 from common.errors import DomainError, Invalid
-from projects.api.authentication import require
-from projects.api.views import ProjectViewSet
+from projects.keys.api.authentication import require
+from projects.keys.api.views import ProjectViewSet
+from projects.keys.scopes import Scope
 from projects.models import Project
-from projects.scopes import Scope
 from projects.selectors import customers
 from usage.meters import representation
 from usage.meters import selectors as meters

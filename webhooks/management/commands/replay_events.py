@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from tqdm import tqdm
 
-from projects.selectors import projects
+from projects.keys.selectors import projects
 from webhooks.errors import NothingToRead
 from webhooks.models import InboundEvent
 from webhooks.selectors import inbound_events

@@ -8,11 +8,12 @@ from django.db import transaction
 from common.errors import Conflict, DomainError, Invalid
 from common.times import rfc3339
 from events.services import audit
-from projects import key_cache, keys
-from projects.credentials import PlatformCredential, ProjectCredential
+from projects.keys import bearer_keys as keys
+from projects.keys import key_cache
+from projects.keys.credentials import PlatformCredential, ProjectCredential
+from projects.keys.scopes import ALL, OF_AN_APP
+from projects.keys.selectors import api_keys, platform_keys
 from projects.models import ApiKey, App, PlatformKey, Project
-from projects.scopes import ALL, OF_AN_APP
-from projects.selectors import api_keys, platform_keys
 
 USE_RESOLUTION = timedelta(minutes=1)
 """``last_used_at`` is kept to the minute, so that a busy key does not write on each call."""

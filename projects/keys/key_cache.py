@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from common import broadcast
-from projects.credentials import ProjectCredential
+from projects.keys.credentials import ProjectCredential
 
 LONGEST = 4.0
 """Seconds: what is promised is five (docs/rules.md, R17)."""

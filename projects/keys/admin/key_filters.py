@@ -1,4 +1,4 @@
-"""Keys by state: the words of ``projects.admin.keys.state``, as conditions in SQL."""
+"""Keys by state: the words of ``projects.keys.admin.keys.state``, as conditions in SQL."""
 
 from collections.abc import Mapping
 from typing import ClassVar

@@ -11,10 +11,10 @@ from common.admin import columns, dialogs, fields
 from common.admin.actors import actor
 from common.admin.decorators import action, display
 from common.admin.pages import ReadOnlyAdmin
-from projects.admin import keys
-from projects.admin.key_filters import KeyStateFilter
+from projects.keys import api_keys
+from projects.keys.admin import keys
+from projects.keys.admin.key_filters import KeyStateFilter
 from projects.models import PlatformKey
-from projects.services import api_keys
 
 
 class IssueForm(dialogs.Dialog):

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from projects.scopes import PLATFORM, USER, Scope
+from projects.keys.scopes import PLATFORM, USER, Scope
 
 if TYPE_CHECKING:
     from projects.models import Project

@@ -16,11 +16,11 @@ from rest_framework.exceptions import (
 )
 from rest_framework.request import Request
 
-from projects import key_cache, keys
-from projects.credentials import PlatformCredential, ProjectCredential
 from projects.errors import ProjectSuspended
-from projects.selectors import credentials
-from projects.services import api_keys
+from projects.keys import api_keys, key_cache
+from projects.keys import bearer_keys as keys
+from projects.keys.credentials import PlatformCredential, ProjectCredential
+from projects.keys.selectors import credentials
 
 CHALLENGE = 'Bearer realm="tollgate"'
 REFUSAL = "Send a valid, unexpired key as 'Authorization: Bearer tg_…'."
@@ -122,7 +122,7 @@ class KeyAuthentication(BaseAuthentication):
 class KeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     """How the OpenAPI schema describes the key."""
 
-    target_class = "projects.api.authentication.KeyAuthentication"
+    target_class = "projects.keys.api.authentication.KeyAuthentication"
     name = "key"
 
     def get_security_definition(self, auto_schema: Any) -> dict[str, Any]:

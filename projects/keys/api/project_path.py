@@ -6,10 +6,10 @@ project only. To a project's key another project is not there.
 
 from functools import cached_property
 
-from projects.api.views import ProjectViewSet
-from projects.credentials import PlatformCredential, ProjectCredential
+from projects.keys.api.views import ProjectViewSet
+from projects.keys.credentials import PlatformCredential, ProjectCredential
+from projects.keys.selectors import projects
 from projects.models import Project
-from projects.selectors import projects
 
 
 class ProjectPathViewSet(ProjectViewSet):

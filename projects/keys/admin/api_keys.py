@@ -14,10 +14,10 @@ from common.admin import columns, dialogs, filters
 from common.admin.actors import actor
 from common.admin.decorators import action, display
 from common.admin.pages import ReadOnlyAdmin
-from projects.admin import keys
-from projects.admin.key_filters import KeyStateFilter
+from projects.keys import api_keys
+from projects.keys.admin import keys
+from projects.keys.admin.key_filters import KeyStateFilter
 from projects.models import ApiKey
-from projects.services import api_keys
 
 LONGEST_OVERLAP = timedelta(days=30)
 

@@ -2,11 +2,12 @@
 
 from datetime import datetime
 
-from projects import key_cache, keys
-from projects.credentials import PlatformCredential, ProjectCredential
-from projects.key_cache import Kept
+from projects.keys import bearer_keys as keys
+from projects.keys import key_cache
+from projects.keys.credentials import PlatformCredential, ProjectCredential
+from projects.keys.key_cache import Kept
+from projects.keys.scopes import ALL, OF_AN_APP
 from projects.models import ApiKey, PlatformKey
-from projects.scopes import ALL, OF_AN_APP
 
 
 def find(*, secret: str, at: datetime) -> ProjectCredential | PlatformCredential | None:

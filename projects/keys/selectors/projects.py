@@ -3,7 +3,7 @@
 from django.db.models import Q, QuerySet
 
 from common.errors import NotFound
-from projects.credentials import PlatformCredential, ProjectCredential
+from projects.keys.credentials import PlatformCredential, ProjectCredential
 from projects.models import Project
 
 

@@ -17,13 +17,13 @@ from rest_framework.response import Response
 
 from common.api.serializers import ListField, StrictSerializer, WholeNumberField
 from projects import representation
-from projects.api.project_path import ProjectPathViewSet
-from projects.credentials import ProjectCredential
+from projects.keys import api_keys
+from projects.keys.api.project_path import ProjectPathViewSet
+from projects.keys.credentials import ProjectCredential
+from projects.keys.scopes import ALL, OF_THE_PROJECT, Scope
+from projects.keys.selectors import api_keys as stored
+from projects.keys.selectors import apps
 from projects.models import ApiKey, App
-from projects.scopes import ALL, OF_THE_PROJECT, Scope
-from projects.selectors import api_keys as stored
-from projects.selectors import apps
-from projects.services import api_keys
 
 MAX_OVERLAP_HOURS = 24 * 7
 

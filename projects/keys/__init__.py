@@ -1,0 +1,1 @@
+"""API keys, what they may do, and whom they let in."""
