@@ -34,8 +34,9 @@ def make() -> Shop:
     from entitlements.features.service import Measure  # noqa: PLC0415
     from entitlements.models.fact import SourceType  # noqa: PLC0415
     from entitlements.resolution.decision import Reason  # noqa: PLC0415
-    from projects.selectors import customers as stored  # noqa: PLC0415
-    from projects.services import customers, projects  # noqa: PLC0415
+    from projects.customers import selectors as stored  # noqa: PLC0415
+    from projects.customers import service as customers  # noqa: PLC0415
+    from projects.services import projects  # noqa: PLC0415
     from usage.meters import service as meters  # noqa: PLC0415
     from usage.records import recording  # noqa: PLC0415
     from usage.records.recording import Entry  # noqa: PLC0415

@@ -41,7 +41,7 @@ class BillingConfig(AppConfig):
     def _register_console() -> None:
         from billing.catalog.admin import grant_dialogs
         from billing.subscriptions.admin import customer_panel
-        from projects.admin import panels
+        from projects.customers.admin import panels
 
         panels.register(customer_panel.PANEL, name="purchases", order=50)
         for order, act in enumerate(grant_dialogs.ACTS, start=10):

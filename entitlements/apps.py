@@ -9,7 +9,7 @@ class EntitlementsConfig(AppConfig):
         from entitlements.consumption import admin as reservations
         from entitlements.credits.admin import credit_panel, credits
         from entitlements.grants.admin import customer_panel
-        from projects.admin import panels
+        from projects.customers.admin import panels
 
         panels.register(customer_panel.PANEL, name="access", order=10)
         panels.register(credit_panel.PANEL, name="credits", order=12)

@@ -6,6 +6,6 @@ class ProjectsConfig(AppConfig):
 
     def ready(self) -> None:
         """Show what happened to a customer last on the console's customer page."""
-        from projects.admin import history_panel, panels
+        from projects.customers.admin import history_panel, panels
 
         panels.register(history_panel.PANEL, name="history", order=90)

@@ -6,7 +6,7 @@ class UsageConfig(AppConfig):
 
     def ready(self) -> None:
         """Show what a customer has used on the console's customer page."""
-        from projects.admin import panels
+        from projects.customers.admin import panels
         from usage.records import admin as customer_panel
 
         panels.register(customer_panel.PANEL, name="usage", order=13)

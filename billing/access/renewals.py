@@ -7,8 +7,8 @@ from billing.access.selectors import receipts
 from billing.models import Subscription
 from events.catalog import EventType
 from events.services import outbox
+from projects.customers import selectors as customers
 from projects.models import Customer
-from projects.selectors import customers
 
 
 def tell_if_paid(*, subscription: Subscription, customer: Customer, at: datetime) -> bool:

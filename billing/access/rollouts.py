@@ -17,7 +17,7 @@ from common.batch_runs import Job
 from common.models import RunStatus
 from common.queue import enqueue
 from common.selectors import batch_runs as batch_run_selectors
-from projects.selectors import customers
+from projects.customers import selectors as customers
 
 TASK = "billing.roll_out"
 

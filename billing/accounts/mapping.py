@@ -16,8 +16,8 @@ from billing.sync.plan import Plan, Values
 from billing.sync.selectors import owners
 from billing.sync.selectors.owners import Owner
 from common.queue import enqueue
+from projects.customers import service as customers
 from projects.models import Customer
-from projects.services import customers
 from usage.reporting import forwarding
 
 

@@ -12,8 +12,8 @@ from entitlements.features.selectors import features
 from entitlements.grants import service as grants
 from entitlements.models import Feature, Grant
 from entitlements.models.fact import Effect
+from projects.customers import service as customers
 from projects.models import Project
-from projects.services import customers
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,9 +25,9 @@ from billing.models.sync_object import Kind
 from billing.outbound import intents, request_dedup
 from billing.stripe import promotion_codes
 from billing.sync import service as sync
+from projects.customers import service as customers
 from projects.keys.selectors import projects
 from projects.models import Customer, Project
-from projects.services import customers
 
 UPDATE = "promotion_code.update"
 LONGEST = 400

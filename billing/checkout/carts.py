@@ -19,9 +19,9 @@ from billing.models.checkout import CheckoutStatus
 from billing.models.payment import PaymentStatus
 from common.errors import Invalid
 from common.models import ProjectQuerySet
+from projects.customers import selectors as customer_selectors
+from projects.customers import service as customers
 from projects.models import Project
-from projects.selectors import customers as customer_selectors
-from projects.services import customers
 
 SHORTEST_LIFETIME, LONGEST_LIFETIME = timedelta(minutes=1), timedelta(days=90)
 BATCH_SIZE = 1000

@@ -21,9 +21,9 @@ from billing.models.cart import CartStatus
 from billing.models.checkout import CheckoutStatus
 from billing.outbound import request_dedup
 from billing.stripe.errors import SHORTEST_WAIT
+from projects.customers import selectors as customer_selectors
+from projects.customers import service as customers
 from projects.models import Customer, Project
-from projects.selectors import customers as customer_selectors
-from projects.services import customers
 
 __all__ = ["close", "open_page", "read_again"]
 

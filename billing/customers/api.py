@@ -11,9 +11,9 @@ from rest_framework.response import Response
 from billing.customers import stripe_copies
 from common.api.serializers import StrictSerializer
 from common.times import rfc3339
-from projects.api.customers import CustomersViewSet
+from projects.customers import selectors as customers
+from projects.customers.api import CustomersViewSet
 from projects.keys.scopes import Scope
-from projects.selectors import customers
 
 
 class ErasureSerializer(StrictSerializer):

@@ -27,8 +27,8 @@ from billing.models import (
 )
 from entitlements.grants import erasure as entitlements
 from events.services import audit
+from projects.customers import service as customers
 from projects.models import Customer
-from projects.services import customers
 
 TEXTS: tuple[tuple[Any, str, dict[str, Any]], ...] = (
     (StripeCustomer, "customer", {"email": "", "name": ""}),

@@ -6,8 +6,8 @@ from billing.models import StripeCustomer
 from billing.sync.selectors import back_offs
 from common import fair_queue
 from common.fair_queue import Rule
+from projects.customers import selectors as customers
 from projects.models import Customer
-from projects.selectors import customers
 
 
 def outdated(*, limit: int, rule: Rule) -> list[Customer]:

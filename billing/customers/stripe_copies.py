@@ -33,8 +33,8 @@ from common.errors import DomainError, Unavailable
 from common.fair_queue import QueueRun, Rule
 from entitlements.cache import service as cache
 from events.services import audit
+from projects.customers import selectors as customers
 from projects.models import Customer
-from projects.selectors import customers
 
 log = structlog.get_logger(__name__)
 

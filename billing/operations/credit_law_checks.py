@@ -13,7 +13,7 @@ from billing.access import credits, period_credits, purchase_credits, purchase_f
 from billing.models import Checkout, Subscription
 from billing.operations import law_pages
 from billing.operations.law_pages import LawPage, Violation
-from projects.selectors import customers
+from projects.customers import selectors as customers
 
 
 def check_subscriptions(*, after: str, at: datetime, repair: bool, project_id: str) -> LawPage:

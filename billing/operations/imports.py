@@ -27,8 +27,8 @@ from billing.sync import service as sync
 from billing.sync.selectors import owners
 from billing.sync.sync_queue import Claim
 from common.errors import Unavailable
+from projects.customers import service as customers
 from projects.models import Project
-from projects.services import customers
 
 log = structlog.get_logger(__name__)
 

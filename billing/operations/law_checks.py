@@ -27,8 +27,8 @@ from entitlements.decisions.selectors import facts as fact_selectors
 from entitlements.facts import service as facts
 from entitlements.facts.service import Claim
 from entitlements.models.fact import SourceType
+from projects.customers import selectors as customers
 from projects.models import Project
-from projects.selectors import customers
 from usage.records import law_checks as usage_law_checks
 
 RowT = TypeVar("RowT", Subscription, Checkout)

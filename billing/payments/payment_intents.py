@@ -29,9 +29,9 @@ from billing.sync import apply
 from billing.sync import service as sync
 from common import crypto
 from common.money import Money
+from projects.customers import selectors as people
+from projects.customers import service as customers
 from projects.models import Customer, Project
-from projects.selectors import customers as people
-from projects.services import customers
 
 
 def take(

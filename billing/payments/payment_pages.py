@@ -20,9 +20,9 @@ from billing.payments.payment_requests import Wish
 from billing.payments.selectors import payments as stored
 from common.errors import DomainError, Invalid, Unavailable
 from common.money import Money
+from projects.customers import selectors as people
+from projects.customers import service as customers
 from projects.models import Customer, Project
-from projects.selectors import customers as people
-from projects.services import customers
 
 AWAY = ("off_session", "payment_method")
 """What makes no sense for a buyer who is there."""

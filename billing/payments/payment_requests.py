@@ -20,8 +20,8 @@ from billing.payments.selectors import payments
 from billing.stripe.errors import StripeNotAsked
 from common.inserts import insert
 from common.money import Money
+from projects.customers import selectors as people
 from projects.models import Customer, Project
-from projects.selectors import customers as people
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

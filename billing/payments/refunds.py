@@ -28,7 +28,7 @@ from common.currencies import step
 from common.errors import Invalid
 from common.ids import new_id
 from events.services import audit
-from projects.selectors import customers
+from projects.customers import selectors as customers
 
 CANCELABLE = frozenset({"pending", "requires_action"})
 

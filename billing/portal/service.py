@@ -30,9 +30,9 @@ from billing.subscriptions.selectors import subscriptions
 from common.errors import Invalid
 from common.inserts import insert
 from events.services import audit
+from projects.customers import selectors as customers
 from projects.keys.selectors import projects
 from projects.models import Customer, Project
-from projects.selectors import customers
 
 MODES = {Cancellation.PERIOD_END: "at_period_end", Cancellation.NOW: "immediately"}
 """Stripe's words."""

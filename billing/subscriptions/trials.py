@@ -12,8 +12,8 @@ from common import fair_queue
 from common.fair_queue import QueueRun, Rule
 from events.catalog import EventType
 from events.services import outbox
+from projects.customers import selectors as customers
 from projects.models import Customer
-from projects.selectors import customers
 
 NOTICE = timedelta(days=3)
 """How long before its end, as Stripe has it; a shorter trial is told of at once."""

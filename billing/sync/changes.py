@@ -7,8 +7,8 @@ from typing import Any
 from billing.sync.plan import Differences, Plan, RowT
 from events.catalog import EventType
 from events.services import outbox
+from projects.customers import selectors as customers
 from projects.models import Customer
-from projects.selectors import customers
 
 NOT_NEWS = frozenset({"updated_at", "synced_at"})
 

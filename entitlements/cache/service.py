@@ -34,8 +34,8 @@ from entitlements.cache.codec import Entry, opened, sealed
 from entitlements.cache.local import RULES_TOPIC, TOPIC, copies
 from entitlements.cache.redis_store import Hash, milliseconds
 from entitlements.resolution.decision import Decision, Question
+from projects.customers.pseudonyms import pseudonym
 from projects.models import Customer
-from projects.pseudonyms import pseudonym
 from usage.totals import cache as figures
 
 

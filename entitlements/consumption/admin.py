@@ -8,7 +8,7 @@ from common.admin import columns
 from common.admin.sections import Section
 from common.together import Listed
 from entitlements.consumption import selectors as reservations
-from projects.admin import panels
+from projects.customers.admin import panels
 from projects.models import Customer
 
 

@@ -17,8 +17,8 @@ from entitlements.features.selectors import features
 from entitlements.models.feature import FeatureKind
 from entitlements.resolution.decision import Decision, Question, Reason, measured, priced
 from entitlements.resolution.evaluation_context import present
+from projects.customers import service as customers
 from projects.models import Project
-from projects.services import customers
 from usage.errors import NotConsumable
 from usage.totals import cache
 from usage.totals.counting import Outcome

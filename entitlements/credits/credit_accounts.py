@@ -7,8 +7,8 @@ from django.db import transaction
 from entitlements.balances.selectors import credits
 from entitlements.credits import credit_ledger
 from entitlements.models import CreditAccount
+from projects.customers import service as customers
 from projects.models import Customer, Project
-from projects.services import customers
 
 
 def ensure(customer: Customer) -> CreditAccount:

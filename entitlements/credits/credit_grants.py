@@ -24,9 +24,9 @@ from entitlements.models import CreditAccount, CreditGrant
 from entitlements.models.credit_grant import CreditSource
 from entitlements.resolution.credit_allocation import Bucket, Movement, come_to
 from events.services import audit
+from projects.customers import selectors as stored_customers
+from projects.customers import service as customers
 from projects.models import Customer, Project
-from projects.selectors import customers as stored_customers
-from projects.services import customers
 
 log = structlog.get_logger(__name__)
 

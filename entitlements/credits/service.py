@@ -24,8 +24,8 @@ from entitlements.resolution.credit_allocation import (
     divide,
     moved,
 )
+from projects.customers import selectors as customers
 from projects.models import Customer, Project
-from projects.selectors import customers
 
 TAKEN_TO = {Movement.SPEND: Bucket.SPENT, Movement.HOLD: Bucket.RESERVED}
 

@@ -23,8 +23,8 @@ from entitlements.resolution import decision as resolution
 from entitlements.resolution.decision import Decision, Definition, Standing
 from events.catalog import EventType
 from events.services import outbox
+from projects.customers import selectors as customers
 from projects.models import Customer
-from projects.selectors import customers
 
 log = structlog.get_logger(__name__)
 

@@ -18,8 +18,8 @@ from entitlements.facts import notices as announcements
 from entitlements.models import Fact
 from entitlements.models.fact import Effect, SourceType
 from entitlements.resolution.decision import ALLOWING, DENYING, Reason, Source
+from projects.customers import selectors as customers
 from projects.models import Customer
-from projects.selectors import customers
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,8 @@ from common.selectors import batch_runs as runs
 from entitlements.facts import notices as announcements
 from entitlements.features.selectors import rules
 from entitlements.models import Recheck
+from projects.customers import selectors as customers
 from projects.models import Customer, Project
-from projects.selectors import customers
 
 TASK = "entitlements.recheck"
 TURN = timedelta(seconds=2)

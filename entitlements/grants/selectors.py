@@ -9,8 +9,8 @@ from common.errors import NotFound
 from common.fair_queue import Rule
 from entitlements.models import Grant
 from entitlements.models.grant import GrantStatus
+from projects.customers import selectors as customers
 from projects.models import Project
-from projects.selectors import customers
 
 
 def get(*, project: Project | str, grant_id: str) -> Grant:

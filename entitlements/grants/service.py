@@ -25,8 +25,8 @@ from entitlements.resolution.decision import Reason
 from entitlements.resolution.kinds import KINDS
 from events.catalog import EventType
 from events.services import audit, outbox
+from projects.customers import selectors as customers
 from projects.models import Customer
-from projects.selectors import customers
 
 log = structlog.get_logger(__name__)
 

@@ -5,8 +5,8 @@ from typing import Any
 from django.urls import path
 
 from projects.api.apps import AppsViewSet
-from projects.api.customers import CustomersViewSet
 from projects.api.projects import ProjectsViewSet
+from projects.customers.api import CustomersViewSet
 from projects.keys.api.api_keys import ApiKeysViewSet, AppKeysViewSet
 
 ALL: dict[str, Any] = {"get": "list", "post": "create"}

@@ -8,7 +8,7 @@ class Customer(ProjectOwned):
     """A user of the tenant, under the tenant's own ``user_id``; made on first use.
 
     ``version`` grows with every change of what the customer has or may do. Whoever changes that
-    takes this row's lock first (``projects.selectors.customers.lock``).
+    takes this row's lock first (``projects.customers.selectors.lock``).
     """
 
     id = PublicIdField(prefix="cus")

@@ -291,7 +291,7 @@ def test_a_crash_says_only_the_request_id(api: ApiClient, monkeypatch: pytest.Mo
     def crash(*args: object, **kwargs: object) -> None:
         raise RuntimeError("the secret of the house")
 
-    monkeypatch.setattr("projects.api.customers.CustomersViewSet.list", crash)
+    monkeypatch.setattr("projects.customers.api.CustomersViewSet.list", crash)
     answer = api.get("/customers")
 
     document = refused(answer, 500)

@@ -10,7 +10,7 @@ from django.urls import reverse
 from unfold.admin import ModelAdmin
 
 from common.admin.pages import ConsoleAdmin, everywhere
-from projects.admin import panels
+from projects.customers.admin import panels
 from projects.models import Customer
 from tests.console.world import World
 

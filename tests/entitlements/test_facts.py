@@ -16,7 +16,7 @@ from entitlements.models import Fact, Snapshot
 from entitlements.models.fact import Effect, SourceType
 from entitlements.resolution.decision import Question, Reason
 from events.models import OutboxEvent
-from projects.selectors import customers
+from projects.customers import selectors as customers
 from tests.factories.entitlements import NOW, FeatureFactory, claim, state
 from tests.factories.projects import CustomerFactory
 

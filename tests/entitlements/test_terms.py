@@ -17,9 +17,9 @@ from entitlements.free_tier import service as free_tier
 from entitlements.models import Feature
 from entitlements.models.feature import FeatureKind
 from entitlements.resolution.decision import Question
+from projects.customers import selectors as stored
+from projects.customers import service as customers
 from projects.models import Customer, Project
-from projects.selectors import customers as stored
-from projects.services import customers
 from tests.factories.entitlements import FeatureFactory, claim, grant, state
 from tests.factories.usage import MeterFactory
 from tests.listening import hear

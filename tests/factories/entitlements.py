@@ -14,8 +14,8 @@ from entitlements.models import Feature, Grant
 from entitlements.models.fact import SourceType
 from entitlements.models.feature import FeatureKind
 from entitlements.resolution.decision import Reason
+from projects.customers import selectors as customers
 from projects.models import Customer
-from projects.selectors import customers
 from tests.factories.projects import ProjectFactory
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)

@@ -6,9 +6,9 @@ import pytest
 from django.db import OperationalError, connection, transaction
 
 from events.models import OutboxEvent
+from projects.customers import selectors as stored
+from projects.customers import service as customers
 from projects.models import Customer, Project
-from projects.selectors import customers as stored
-from projects.services import customers
 from tests.refusing import refuse_rows
 
 NOW = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)

@@ -26,8 +26,8 @@ from billing.models.stripe_intent import OPEN
 from config.celery import app
 from config.schedule import SCHEDULE
 from entitlements.models import CreditGrant, Grant, Recheck, Reservation, Snapshot
+from projects.customers import selectors as customers
 from projects.models import Customer
-from projects.selectors import customers
 from usage.models import Movement
 
 RARE = frozenset(

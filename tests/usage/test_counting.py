@@ -11,8 +11,8 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from django.db.models import Sum
 
+from projects.customers import selectors as customers
 from projects.models import Customer, Project
-from projects.selectors import customers
 from tests.factories.projects import CustomerFactory
 from tests.factories.usage import NOW, MeterFactory
 from usage.errors import MeterArchived, NotConsumable, UsageKeyReused

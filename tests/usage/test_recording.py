@@ -10,9 +10,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from events.models import OutboxEvent
+from projects.customers import selectors as customers
+from projects.customers.service import CustomerDeleted
 from projects.models import Customer, Project
-from projects.selectors import customers
-from projects.services.customers import CustomerDeleted
 from tests.factories.projects import CustomerFactory
 from tests.factories.usage import NOW, MeterFactory
 from tests.usage import law

@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from common.admin import columns
 from common.admin.sections import Section
 from common.together import Listed
-from projects.admin import panels
+from projects.customers.admin import panels
 from projects.models import Customer
 from usage.meters import selectors as meters
 from usage.periods import Period, Unit

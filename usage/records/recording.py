@@ -11,8 +11,8 @@ from django.conf import settings
 from django.db import transaction
 
 from common.errors import DomainError
+from projects.customers import service as customers
 from projects.models import Project
-from projects.services import customers
 from usage.errors import (
     MeterArchived,
     MeterUnknown,

@@ -9,7 +9,7 @@ from collections.abc import Collection
 from datetime import timedelta
 
 from common.redis import exchange
-from projects.pseudonyms import pseudonym
+from projects.customers.pseudonyms import pseudonym
 
 LONGEST = timedelta(seconds=2)
 """How old such an answer may be when it is shown."""

@@ -20,7 +20,7 @@ from entitlements.decisions.selectors import previews
 from entitlements.features.admin import values
 from entitlements.models import Feature
 from entitlements.models.fact import Effect
-from projects.admin.panels import Act
+from projects.customers.admin.panels import Act
 from projects.models import Customer
 
 FEATURE, PRODUCT = "feature:", "product:"

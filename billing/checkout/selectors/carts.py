@@ -9,8 +9,8 @@ from billing.models import Cart, CartLine, Price
 from billing.models.cart import CartStatus
 from common.errors import NotFound
 from common.models import ProjectQuerySet
+from projects.customers import selectors as customers
 from projects.models import Project
-from projects.selectors import customers
 
 ON_PAGE = Q(status=CartStatus.FROZEN, checkout__isnull=False)
 """Condition: the cart is on a page now."""

@@ -12,10 +12,10 @@ from billing.accounts import service as stripe_accounts
 from billing.models import StripeAccount
 from billing.payments import payment_methods
 from billing.stripe.payment_methods import SavedMethod
+from projects.customers import selectors as customers
 from projects.keys.api.views import ProjectViewSet
 from projects.keys.scopes import Scope
 from projects.models import Customer
-from projects.selectors import customers
 
 METHOD_ID = r"[A-Za-z]+_[A-Za-z0-9_]{1,200}"
 """Stripe's: we keep no methods, so they have no id of ours."""

@@ -15,8 +15,8 @@ from billing.sync.selectors import owners
 from billing.sync.selectors.owners import Owner
 from events.catalog import EventType
 from events.services import outbox
+from projects.customers import selectors as customers
 from projects.models import Customer
-from projects.selectors import customers
 
 
 def _owner(account: StripeAccount, snapshot: FraudWarningSnapshot) -> Owner | None:

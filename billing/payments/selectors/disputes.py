@@ -3,8 +3,8 @@
 from billing.models import Dispute
 from common.errors import NotFound
 from common.models import ProjectQuerySet
+from projects.customers import selectors as customers
 from projects.models import Project
-from projects.selectors import customers
 
 
 def listing(

@@ -14,8 +14,8 @@ from common import crypto, fair_queue
 from common.errors import NotFound
 from common.fair_queue import Rule
 from common.models import ProjectQuerySet
+from projects.customers import selectors as customers
 from projects.models import Project
-from projects.selectors import customers
 
 
 def listing(

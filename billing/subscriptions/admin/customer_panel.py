@@ -22,7 +22,7 @@ from billing.sync.admin import tables
 from common.admin import columns
 from common.admin.sections import Section
 from common.together import Listed
-from projects.admin.panels import MOST, Panel, Rows
+from projects.customers.admin.panels import MOST, Panel, Rows
 from projects.models import Customer
 
 

@@ -10,8 +10,8 @@ from billing.representation import duplicates
 from common.errors import NotFound
 from common.ids import is_id
 from common.models import ProjectQuerySet
+from projects.customers import selectors as customers
 from projects.models import Project
-from projects.selectors import customers
 
 
 def listing(

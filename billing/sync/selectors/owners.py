@@ -9,8 +9,8 @@ from billing.models import StripeAccount, StripeCustomer
 from billing.models.mirror import Mirror
 from billing.sync.selectors import page_rows
 from common.ids import is_id, prefix_of
+from projects.customers import selectors as customers
 from projects.models import Customer
-from projects.selectors import customers
 
 MirrorT = TypeVar("MirrorT", bound=Mirror)
 

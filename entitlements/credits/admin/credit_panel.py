@@ -11,7 +11,7 @@ from common.admin.sections import Button, Section
 from common.together import Listed
 from entitlements.credits.selectors import credit_history
 from entitlements.models import CreditGrant, CreditTransaction
-from projects.admin import panels
+from projects.customers.admin import panels
 from projects.models import Customer
 
 

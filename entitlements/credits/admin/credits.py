@@ -22,7 +22,7 @@ from entitlements.credits.selectors import credit_history
 from entitlements.models import CreditEntry, CreditGrant
 from entitlements.models.credit_grant import CreditSource
 from entitlements.resolution.credit_allocation import MAX_CREDITS
-from projects.admin.panels import Act
+from projects.customers.admin.panels import Act
 from projects.models import Customer
 
 ENTRIES = 100

@@ -10,8 +10,8 @@ from django.db.models import F, Q, QuerySet, Sum, Window
 from common.errors import NotFound
 from entitlements.balances.selectors import credits
 from entitlements.models import CreditGrant, CreditTransaction
+from projects.customers import selectors as customers
 from projects.models import Customer, Project
-from projects.selectors import customers
 
 IS_OVERSPENT = Q(revoked_at__isnull=True, spent__gt=F("due"))
 """As ``CreditGrant.overspent``, in SQL."""

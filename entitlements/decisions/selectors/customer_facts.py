@@ -7,8 +7,8 @@ from entitlements.decisions.selectors import facts as stored
 from entitlements.models import Fact
 from entitlements.resolution.decision import Source
 from entitlements.resolution.evaluation_context import Outlook
+from projects.customers import selectors as customers
 from projects.models import Customer, Project
-from projects.selectors import customers
 
 
 class Known(NamedTuple):

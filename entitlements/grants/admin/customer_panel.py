@@ -13,7 +13,7 @@ from entitlements.decisions.selectors import decisions as answers
 from entitlements.grants.admin.grants import said
 from entitlements.models import Grant
 from entitlements.resolution.evaluation_context import present
-from projects.admin import panels
+from projects.customers.admin import panels
 from projects.models import Customer
 
 

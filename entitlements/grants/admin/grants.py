@@ -21,8 +21,8 @@ from entitlements.features.admin import values
 from entitlements.grants import service as grants
 from entitlements.models import Grant
 from entitlements.models.fact import Effect
+from projects.customers import selectors as customers
 from projects.models import Project
-from projects.selectors import customers
 
 
 class RevokeForm(dialogs.Dialog):

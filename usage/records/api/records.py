@@ -13,9 +13,9 @@ from rest_framework.response import Response
 
 from common.api.pagination import CursorPagination
 from common.api.serializers import StrictSerializer, UserIdField
+from projects.customers import selectors as customers
 from projects.keys.api.views import ProjectViewSet
 from projects.keys.scopes import Scope
-from projects.selectors import customers
 from usage.meters import representation
 from usage.meters import selectors as meters
 from usage.models import Record

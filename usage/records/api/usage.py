@@ -24,11 +24,11 @@ from rest_framework.response import Response
 from common.api import problems
 from common.api.serializers import ListField, StrictSerializer, UserIdField
 from common.errors import DomainError, Invalid
+from projects.customers import selectors as customers
 from projects.keys.api.authentication import require
 from projects.keys.api.views import ProjectViewSet
 from projects.keys.scopes import Scope
 from projects.models import Project
-from projects.selectors import customers
 from usage.meters import representation
 from usage.meters import selectors as meters
 from usage.models.meter import Aggregation

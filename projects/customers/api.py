@@ -10,10 +10,10 @@ from rest_framework.response import Response
 
 from common.api.serializers import MetadataField, StrictSerializer, UserIdField
 from projects import representation
+from projects.customers import selectors as stored
+from projects.customers import service as customers
 from projects.keys.api.views import ProjectViewSet
 from projects.keys.scopes import Scope
-from projects.selectors import customers as stored
-from projects.services import customers
 
 
 class CustomerChangesSerializer(StrictSerializer):

@@ -13,8 +13,8 @@ from common.queue import enqueue
 from events.catalog import EventType
 from events.services import outbox
 from projects import representation
+from projects.customers import selectors as customers
 from projects.models import Customer, Project
-from projects.selectors import customers
 
 
 class CustomerExists(Conflict):

@@ -9,7 +9,7 @@ from common.admin import columns
 from common.admin.sections import Section
 from common.together import Listed
 from events.models import AuditEntry, OutboxEvent
-from projects.admin import panels
+from projects.customers.admin import panels
 from projects.models import Customer
 
 

@@ -12,8 +12,8 @@ from common.admin import columns, filters
 from common.admin.decorators import display
 from common.admin.pages import ReadOnlyAdmin
 from common.admin.sections import Button, Section
-from projects.admin import panels
-from projects.admin.panels import Act
+from projects.customers.admin import panels
+from projects.customers.admin.panels import Act
 from projects.models import Customer
 
 
