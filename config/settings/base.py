@@ -49,7 +49,7 @@ MIDDLEWARE = [
     "common.middleware.ApiHeadersMiddleware",
     "common.middleware.ProblemMiddleware",
     "common.middleware.NulMiddleware",
-    "projects.api.cors.BillingCorsMiddleware",
+    "projects.sign_in.api.cors.BillingCorsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

@@ -4,9 +4,9 @@ from django.http import HttpRequest
 from django.utils import timezone
 from rest_framework.authentication import get_authorization_header
 
-from projects.api import user_authentication
 from projects.keys.api.authentication import identify
 from projects.keys.credentials import PlatformCredential, ProjectCredential, UserCredential
+from projects.sign_in.api import user_authentication
 
 USERS = user_authentication.PREFIX
 

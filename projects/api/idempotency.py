@@ -20,13 +20,13 @@ from common.api.problems import plain, refusal_of
 from common.context import request_key
 from common.errors import DomainError
 from common.middleware import Handler
-from projects.api import user_authentication
 from projects.errors import KeysUnavailable, ProjectSuspended, TokenRefused
 from projects.keys.api.authentication import identify
 from projects.selectors.idempotency_keys import Caller
 from projects.services import idempotency
 from projects.services.idempotency import Answer, Claim, LostClaim
 from projects.services.idempotency_leases import leases
+from projects.sign_in.api import user_authentication
 
 HEADER, REPLAYED = "Idempotency-Key", "Idempotent-Replayed"
 METHODS = frozenset({"POST", "PATCH", "DELETE"})

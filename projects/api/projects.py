@@ -17,16 +17,17 @@ from common.api.serializers import (
     WholeNumberField,
 )
 from common.errors import Invalid
-from projects import algorithms, representation
+from projects import representation
 from projects.keys.api.api_keys import IssuedKeySerializer
 from projects.keys.api.project_path import ProjectPathViewSet
 from projects.keys.credentials import ProjectCredential
 from projects.keys.scopes import PLATFORM, Scope
 from projects.keys.selectors import projects as stored
 from projects.models import Project, Sells
-from projects.selectors import jwt_settings
 from projects.services import projects
-from projects.services.jwt_settings import LONGEST_SECRET, SignIn
+from projects.sign_in import algorithms
+from projects.sign_in import selectors as jwt_settings
+from projects.sign_in.jwt_settings import LONGEST_SECRET, SignIn
 
 MOST_GRACE_DAYS = 90
 SLUG = r"^[a-z0-9](?:[a-z0-9\-]*[a-z0-9])?\Z"

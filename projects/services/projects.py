@@ -16,8 +16,8 @@ from projects.keys import api_keys, key_cache, origins
 from projects.keys.scopes import ALL
 from projects.keys.selectors import projects
 from projects.models import ApiKey, Project, Sells
-from projects.services import jwt_settings
-from projects.services.jwt_settings import SignIn
+from projects.sign_in import jwt_settings
+from projects.sign_in.jwt_settings import SignIn
 
 
 class SlugTaken(Conflict):

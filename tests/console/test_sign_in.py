@@ -4,7 +4,7 @@ from django.test import Client
 
 from events.models import AuditEntry
 from projects.models import JwtSettings
-from projects.services.jwt_settings import shared_secret
+from projects.sign_in.jwt_settings import shared_secret
 from tests.console.dialogs import send, was_done
 from tests.console.world import World
 

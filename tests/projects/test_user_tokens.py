@@ -18,8 +18,8 @@ from common.conf import EgressSettings
 from common.redis import client
 from projects import errors
 from projects.models import Project
-from projects.selectors import jwt_settings
-from projects.services import jwks, user_tokens
+from projects.sign_in import jwks, user_tokens
+from projects.sign_in import selectors as jwt_settings
 from tests.api_client import ApiClient
 from tests.common.local_servers import serving
 from tests.projects.tokens import (

@@ -7,8 +7,8 @@ from drf_spectacular.utils import OpenApiParameter
 
 from billing.api_fields import IdField
 from common.api.serializers import StrictSerializer
-from projects.api.user_authentication import PROJECT, UserAuthentication
 from projects.keys.api.views import ProjectViewSet
+from projects.sign_in.api.user_authentication import PROJECT, UserAuthentication
 
 NAMED = OpenApiParameter(
     name=PROJECT,

@@ -12,10 +12,10 @@ from corsheaders.middleware import CorsMiddleware
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
-from projects.api.user_authentication import PREFIX, PROJECT
 from projects.keys import origins
 from projects.keys.origins import OriginRefused
 from projects.keys.selectors import projects
+from projects.sign_in.api.user_authentication import PREFIX, PROJECT
 
 
 class BillingCorsMiddleware(CorsMiddleware):

@@ -4,7 +4,7 @@ from typing import Any
 
 from common.admin import dialogs, fields
 from projects.models import JwtSettings, Project
-from projects.services.jwt_settings import LONGEST_SECRET, SignIn
+from projects.sign_in.jwt_settings import LONGEST_SECRET, SignIn
 
 SIGN_IN = ("jwks_url", "shared_secret", "issuer", "audience")
 

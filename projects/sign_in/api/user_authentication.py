@@ -10,7 +10,7 @@ from rest_framework.request import Request
 
 from projects.errors import TokenRequired
 from projects.keys.credentials import UserCredential
-from projects.services import user_tokens
+from projects.sign_in import user_tokens
 
 PREFIX = "/api/v1/billing/"
 PROJECT = "Tollgate-Project"
@@ -40,7 +40,7 @@ class UserAuthentication(BaseAuthentication):
 class UserScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     """How the OpenAPI schema describes the token."""
 
-    target_class = "projects.api.user_authentication.UserAuthentication"
+    target_class = "projects.sign_in.api.user_authentication.UserAuthentication"
     name = "user"
 
     def get_security_definition(self, auto_schema: Any) -> dict[str, Any]:

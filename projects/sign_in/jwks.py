@@ -20,9 +20,9 @@ import structlog
 from common import egress
 from common.egress import EgressFailed, EgressRefused
 from common.redis import attempt
-from projects.algorithms import PUBLIC, SMALLEST_RSA
 from projects.errors import KeysUnavailable
 from projects.models import JwtSettings
+from projects.sign_in.algorithms import PUBLIC, SMALLEST_RSA
 
 log = structlog.get_logger(__name__)
 

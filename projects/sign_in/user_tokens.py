@@ -36,9 +36,9 @@ from projects.errors import (
 )
 from projects.keys.credentials import UserCredential
 from projects.models import JwtSettings
-from projects.selectors import jwt_settings
-from projects.services import jwks
-from projects.services.jwt_settings import shared_secret
+from projects.sign_in import jwks
+from projects.sign_in import selectors as jwt_settings
+from projects.sign_in.jwt_settings import shared_secret
 
 LONGEST = 8192
 """Characters of a token."""

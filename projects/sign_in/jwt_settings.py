@@ -10,11 +10,11 @@ from common import crypto, egress
 from common.egress import EgressRefused
 from common.errors import Invalid
 from events.services import audit
-from projects import algorithms
 from projects.errors import SignInRefused
 from projects.keys.selectors import projects
 from projects.models import JwtSettings, Project
-from projects.selectors import jwt_settings
+from projects.sign_in import algorithms
+from projects.sign_in import selectors as jwt_settings
 
 FIELD = "jwt"
 LONGEST_SECRET = 512
