@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from projects.services import idempotency
+from projects.idempotency import service as idempotency
 
 
 @shared_task(name="projects.purge_idempotency_keys")

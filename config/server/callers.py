@@ -11,7 +11,7 @@ from django.utils import timezone
 from rest_framework.exceptions import AuthenticationFailed
 
 from common.errors import DomainError
-from projects.api import callers as api_callers
+from projects.idempotency.api import callers as api_callers
 from projects.keys import bearer_keys as keys
 from projects.keys import key_cache
 from projects.keys.selectors import credentials

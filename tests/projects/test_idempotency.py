@@ -14,7 +14,11 @@ from django.db.models.functions import Now
 from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory
 
-from projects.api.idempotency import IdempotencyMiddleware
+from projects.idempotency import selectors as idempotency_keys
+from projects.idempotency import service as idempotency
+from projects.idempotency.api.idempotency import IdempotencyMiddleware
+from projects.idempotency.idempotency_leases import RENEWAL_SECONDS, Leases
+from projects.idempotency.service import Answer, Claim, InFlight, KeyReused, LostClaim
 from projects.keys.credentials import PlatformCredential, ProjectCredential
 from projects.models import (
     ApiKey,
@@ -26,10 +30,6 @@ from projects.models import (
     Project,
 )
 from projects.models.idempotency_key import KEPT_FOR, LEASE, OLD_LOCK
-from projects.selectors import idempotency_keys
-from projects.services import idempotency
-from projects.services.idempotency import Answer, Claim, InFlight, KeyReused, LostClaim
-from projects.services.idempotency_leases import RENEWAL_SECONDS, Leases
 from tests.api_client import ApiClient
 from tests.factories.projects import key_of
 

@@ -21,11 +21,11 @@ from common.context import request_key
 from common.errors import DomainError
 from common.middleware import Handler
 from projects.errors import KeysUnavailable, ProjectSuspended, TokenRefused
+from projects.idempotency import service as idempotency
+from projects.idempotency.idempotency_leases import leases
+from projects.idempotency.selectors import Caller
+from projects.idempotency.service import Answer, Claim, LostClaim
 from projects.keys.api.authentication import identify
-from projects.selectors.idempotency_keys import Caller
-from projects.services import idempotency
-from projects.services.idempotency import Answer, Claim, LostClaim
-from projects.services.idempotency_leases import leases
 from projects.sign_in.api import user_authentication
 
 HEADER, REPLAYED = "Idempotency-Key", "Idempotent-Replayed"

@@ -13,8 +13,8 @@ from contextlib import contextmanager
 import structlog
 from django.db import DatabaseError, connection
 
-from projects.services import idempotency
-from projects.services.idempotency import Claim
+from projects.idempotency import service as idempotency
+from projects.idempotency.service import Claim
 
 RENEWAL_SECONDS = 1.0
 """How often a claim is renewed; most requests are over before the first time."""

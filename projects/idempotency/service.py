@@ -20,11 +20,11 @@ from django.db.models.functions import Now
 from common import crypto
 from common.context import RequestKey
 from common.errors import Conflict, Invalid
+from projects.idempotency import selectors as idempotency_keys
+from projects.idempotency.selectors import Caller
 from projects.keys.credentials import PlatformCredential, ProjectCredential, UserCredential
 from projects.models import IdempotencyKey, OnceOnly, PlatformIdempotencyKey
 from projects.models.idempotency_key import LEASE
-from projects.selectors import idempotency_keys
-from projects.selectors.idempotency_keys import Caller
 
 PURGE_BATCH = 5000
 
