@@ -36,7 +36,7 @@ def make() -> Shop:
     from entitlements.resolution.decision import Reason  # noqa: PLC0415
     from projects.customers import selectors as stored  # noqa: PLC0415
     from projects.customers import service as customers  # noqa: PLC0415
-    from projects.services import projects  # noqa: PLC0415
+    from projects.tenants import projects  # noqa: PLC0415
     from usage.meters import service as meters  # noqa: PLC0415
     from usage.records import recording  # noqa: PLC0415
     from usage.records.recording import Entry  # noqa: PLC0415

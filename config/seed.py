@@ -17,7 +17,7 @@ from entitlements.features.service import NO_MEASURE, Measure
 from entitlements.models import Feature
 from entitlements.models.feature import FeatureKind
 from projects.models import Project
-from projects.services import projects
+from projects.tenants import projects
 from usage.meters import selectors as stored_meters
 from usage.meters import service as meters
 from usage.models.meter import Aggregation

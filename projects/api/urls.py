@@ -4,10 +4,10 @@ from typing import Any
 
 from django.urls import path
 
-from projects.api.apps import AppsViewSet
-from projects.api.projects import ProjectsViewSet
 from projects.customers.api import CustomersViewSet
 from projects.keys.api.api_keys import ApiKeysViewSet, AppKeysViewSet
+from projects.tenants.api.apps import AppsViewSet
+from projects.tenants.api.projects import ProjectsViewSet
 
 ALL: dict[str, Any] = {"get": "list", "post": "create"}
 ONE: dict[str, Any] = {"get": "retrieve", "patch": "partial_update"}

@@ -18,7 +18,7 @@ from common.redis import breaker
 from config import hot
 from projects.keys import api_keys, key_cache
 from projects.models import ApiKey, Project
-from projects.services import apps, projects
+from projects.tenants import apps, projects
 from tests.api_client import ApiClient
 from tests.factories.entitlements import FeatureFactory
 from tests.factories.projects import AppFactory, key_of

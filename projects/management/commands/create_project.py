@@ -10,8 +10,8 @@ from django.utils import timezone
 from common.currencies import exponent
 from common.errors import DomainError
 from projects.models import Project, Sells
-from projects.services import projects
-from projects.services.projects import Registration
+from projects.tenants import projects
+from projects.tenants.projects import Registration
 
 
 class Command(BaseCommand):

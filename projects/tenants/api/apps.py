@@ -14,7 +14,7 @@ from projects.keys.api.project_path import ProjectPathViewSet
 from projects.keys.scopes import Scope
 from projects.keys.selectors import apps as stored
 from projects.models import App
-from projects.services import apps
+from projects.tenants import apps
 
 SLUG = r"^[a-z0-9](?:[a-z0-9\-]*[a-z0-9])?\Z"
 

@@ -17,14 +17,14 @@ from common.admin.decorators import action, display
 from common.admin.pages import ReadOnlyAdmin
 from common.admin.sections import Section
 from common.currencies import EXPONENTS
-from projects.admin.suspension import SuspensionButtons
 from projects.keys import api_keys
 from projects.keys.admin import keys
 from projects.keys.scopes import ALL, OF_THE_PROJECT
 from projects.models import ApiKey, App, Customer, Project
 from projects.models.project import Sells
-from projects.services import projects
 from projects.sign_in import admin as sign_in
+from projects.tenants import projects
+from projects.tenants.admin.suspension import SuspensionButtons
 
 SLUG = RegexValidator(
     r"^[a-z0-9](?:[a-z0-9\-]*[a-z0-9])?\Z",

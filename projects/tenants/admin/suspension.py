@@ -13,7 +13,7 @@ from common.admin.actors import actor
 from common.admin.decorators import action
 from common.admin.pages import ReadOnlyAdmin
 from projects.models import Project
-from projects.services import projects
+from projects.tenants import projects
 
 SUSPEND = dialogs.describe(
     "Suspend project",

@@ -24,10 +24,10 @@ from projects.keys.credentials import ProjectCredential
 from projects.keys.scopes import PLATFORM, Scope
 from projects.keys.selectors import projects as stored
 from projects.models import Project, Sells
-from projects.services import projects
 from projects.sign_in import algorithms
 from projects.sign_in import selectors as jwt_settings
 from projects.sign_in.jwt_settings import LONGEST_SECRET, SignIn
+from projects.tenants import projects
 
 MOST_GRACE_DAYS = 90
 SLUG = r"^[a-z0-9](?:[a-z0-9\-]*[a-z0-9])?\Z"
