@@ -1,9 +1,9 @@
 """Decisions kept in Redis for at most 30 s, and never shown when they could be wrong.
 
 One hash per project and customer. Its field ``version`` is the newest version heard of; the field
-of a feature holds one sealed entry (``entitlements.cache.codec``) with everything needed to distrust
-it. A change of the customer leaves a tombstone, the hash with nothing but the new version, so that
-a slow reader cannot put an older answer back. What holds for everybody in a project, its features
+of a feature holds one sealed entry (``entitlements.cache.codec``) with everything needed to
+distrust it. A change of the customer leaves a tombstone, the hash with nothing but the new
+version, so that a slow reader cannot put an older answer back. What holds for everybody in a project, its features
 and its free tier, has a version and a tombstone of its own. Redis may be empty, frozen, dead or
 full of rubbish: then the answer is a miss. In front of Redis stand the copies of this process
 (``entitlements.cache.local``), which the message dropped with each tombstone takes away.

@@ -3,7 +3,8 @@
 What facts said is believed for longer than a check may believe it, because nothing follows from it
 alone: whoever counts names the customer's version, and the statement that counts compares it with
 the one in the database. What holds for everybody in a project is compared with the version of its
-rules that this process has heard of within the second (``entitlements.cache.local``), as for a check.
+rules that this process has heard of within the second (``entitlements.cache.local``), as for a
+check.
 """
 
 from datetime import datetime, timedelta

@@ -1,3 +1,5 @@
+"""Tables of features, facts, grants, credits and reservations."""
+
 from entitlements.models.credit_account import CreditAccount
 from entitlements.models.credit_grant import CreditGrant
 from entitlements.models.credit_transaction import CreditEntry, CreditTransaction

@@ -1,3 +1,5 @@
+"""Tables of projects, their apps, keys and customers."""
+
 from projects.models.api_key import ApiKey, PlatformKey
 from projects.models.app import App
 from projects.models.customer import Customer

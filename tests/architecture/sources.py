@@ -9,11 +9,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 APPS = ("config", "webhooks", "billing", "entitlements", "usage", "projects", "events", "common")
 
-APPS_WITH_ROOMS = ("billing",)
+APPS_WITH_ROOMS = ("billing", "entitlements", "usage", "projects")
 SHELVES = frozenset(
     {
         *("admin", "api", "urls", "tasks", "management", "views"),
         *("services", "mapping", "representation", "selectors", "models", "stripe"),
+        "resolution",
         *("errors", "conf", "apps", "migrations"),
     }
 )

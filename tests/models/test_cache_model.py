@@ -5,8 +5,8 @@ commits and then invalidates. Each design is walked through every order in which
 happen, from an empty and from a warm cache. A schedule is *stale* when a look-up, begun after
 the invalidation of a newer version or after everything has ended, returns an older one.
 
-Ours runs for real: ``entitlements.cache.service`` with its Lua on a real server, and in front of it the
-copies of a process, with the messages that take them away (``TestCopies``).
+Ours runs for real: ``entitlements.cache.service`` with its Lua on a real server, and in front of
+it the copies of a process, with the messages that take them away (``TestCopies``).
 """
 
 import itertools

@@ -1,3 +1,5 @@
+"""Tables of meters, records, totals and counters."""
+
 from usage.models.counter import Counter
 from usage.models.meter import Meter
 from usage.models.movement import Movement

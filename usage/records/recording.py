@@ -191,7 +191,7 @@ def _draft(entry: Entry, customer_id: str | None, meter: Meter, at: datetime) ->
     """The record to be stored, or why there can be none."""
     if customer_id is None:
         return customers.CustomerDeleted("Use your own id of the user: a new customer is made.")
-    (id_,) = record_ids.of_keys(meter.project_id, [entry.key], at)
+    (id_,) = record_ids.of_keys([entry.key], project_id=meter.project_id, at=at)
     value, member = _stored(entry.value, meter.aggregation)
     moment = entry.occurred_at or at
     return _row((id_, customer_id, meter.id, moment, value, member, meter.is_forwarded))
@@ -202,7 +202,7 @@ def _rows(
 ) -> list[Row]:
     """As :func:`_draft` of each, where there is nothing to refuse."""
     first = meters[given.codes[0]]
-    ids = record_ids.of_keys(first.project_id, given.keys, at)
+    ids = record_ids.of_keys(given.keys, project_id=first.project_id, at=at)
     customer_ids = map(people.__getitem__, given.user_ids)
     moments = [each or at for each in given.moments]
     if len(meters) == 1 and first.aggregation not in (COUNT, UNIQUE):

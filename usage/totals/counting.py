@@ -162,7 +162,9 @@ def _large(figure: int | None) -> Int8 | None:
 
 
 def _sameness(customer_id: str, meter_id: str, amount: int, said: str) -> bytes:
-    return record_ids.fingerprint(customer_id, meter_id, f"{amount}\n{said}", None)
+    return record_ids.fingerprint(
+        customer_id=customer_id, meter_id=meter_id, value=f"{amount}\n{said}", occurred_at=None
+    )
 
 
 def _counted(wish: Wish, row: Row, id_: str, *, released: int = 0) -> Outcome:

@@ -21,7 +21,7 @@ def of_key(project_id: str, key: str) -> str:
     return f"{PREFIX}_{digest.hexdigest()}"
 
 
-def of_keys(project_id: str, keys: Iterable[str | None], at: datetime) -> list[str]:
+def of_keys(keys: Iterable[str | None], *, project_id: str, at: datetime) -> list[str]:
     """The ids of these records: by :func:`of_key`, and a fresh one for each without a key."""
     begun, prefix, ids = _of_project(project_id).copy, f"{PREFIX}_", []
     for key in keys:
@@ -46,7 +46,7 @@ def fresh(at: datetime) -> str:
 
 
 def fingerprint(
-    customer_id: str, meter_id: str, value: int | str | None, occurred_at: datetime | None
+    *, customer_id: str, meter_id: str, value: int | str | None, occurred_at: datetime | None
 ) -> bytes:
     """What makes two records under one key the same: 16 bytes over what their senders said."""
     moment = "" if occurred_at is None else occurred_at.timestamp()
