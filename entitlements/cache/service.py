@@ -2,19 +2,19 @@
 
 One hash per project and customer. Its field ``version`` is the newest version heard of; the field
 of a feature holds one sealed entry (``entitlements.cache.codec``) with everything needed to
-distrust it. A change of the customer leaves a tombstone, the hash with nothing but the new
-version, so that a slow reader cannot put an older answer back. What holds for everybody in a project, its features
-and its free tier, has a version and a tombstone of its own. Redis may be empty, frozen, dead or
-full of rubbish: then the answer is a miss. In front of Redis stand the copies of this process
-(``entitlements.cache.local``), which the message dropped with each tombstone takes away.
+distrust it. A change of the customer leaves a tombstone, the hash with nothing but the new version,
+so that a slow reader cannot put an older answer back. What holds for everybody in a project, its
+features and its free tier, has a version and a tombstone of its own. Redis may be empty, frozen,
+dead or full of rubbish: then the answer is a miss. In front of Redis stand the copies of this
+process (``entitlements.cache.local``), which the message dropped with each tombstone takes away.
 
 What depends on figures, of use or credits, is never copied: such an answer is kept for two seconds
 in a hash of its own, which whoever counts deletes (``usage.totals.cache``).
 
 The promise (docs/rules.md, R15): after a change the old answer is gone as soon as the tombstone is
 written and its message has arrived, and if these never reach anybody, at the latest
-``ENTITLEMENTS.cache_ttl`` after the old answer was computed.
-``tests/models/test_cache_model.py`` walks through every interleaving.
+``ENTITLEMENTS.cache_ttl`` after the old answer was computed. ``tests/models/test_cache_model.py``
+walks through every interleaving.
 """
 
 from collections.abc import Collection, Iterator, Mapping

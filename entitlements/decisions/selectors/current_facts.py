@@ -2,8 +2,8 @@
 
 :mod:`entitlements.decisions.selectors.facts_at` gathers the same for any outlook and says more of
 it; for one question at one moment its four queries cost more to build, to send and to plan than to
-run. This statement is constant and planned once for each connection. Everything in it is of one snapshot: a
-customer's version is exactly that of its facts, and the rules' that of the definitions.
+run. This statement is constant and planned once for each connection. Everything in it is of one
+snapshot: a customer's version is exactly that of its facts, and the rules' that of the definitions.
 """
 
 import json
