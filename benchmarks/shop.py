@@ -80,10 +80,11 @@ def make_months() -> None:
     """Tables for the records of last month and of the next ones."""
     from django.utils import timezone  # noqa: PLC0415
 
-    from usage.records import partitions  # noqa: PLC0415
+    from common import partitions  # noqa: PLC0415
+    from usage.models.record import RECORD_MONTHS  # noqa: PLC0415
 
     for months in (1, 0):
-        partitions.make(at=timezone.now() - months * timedelta(days=31))
+        partitions.make(RECORD_MONTHS, at=timezone.now() - months * timedelta(days=31))
 
 
 if __name__ == "__main__":

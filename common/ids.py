@@ -9,6 +9,7 @@ enumerated.
 import os
 import threading
 import time
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db import models
@@ -16,6 +17,9 @@ from django.db import models
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
 _LENGTH = 26
+_RANDOM_BITS = 80
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
 _SHIFTS = range((_LENGTH - 2) * 5, -1, -10)
 _lock = threading.Lock()
 _last = 0
@@ -25,7 +29,23 @@ _used = 0
 
 def new_id(prefix: str) -> str:
     """A fresh id such as ``sub_01j9zc3k5v8e4w2t7x6y5q4r3s``."""
-    number = _next()
+    return _encode(prefix, _next())
+
+
+def first_id(prefix: str, at: datetime) -> str:
+    """The smallest id that can be made in this millisecond; before 1970: the smallest of all."""
+    return _encode(prefix, max((at - _EPOCH) // _MILLISECOND, 0) << _RANDOM_BITS)
+
+
+def time_of(public_id: str) -> datetime:
+    """The millisecond in which the id was made."""
+    number = 0
+    for character in public_id[-_LENGTH:]:
+        number = number << 5 | _ALPHABET.index(character)
+    return _EPOCH + (number >> _RANDOM_BITS) * _MILLISECOND
+
+
+def _encode(prefix: str, number: int) -> str:
     body = "".join([_PAIRS[(number >> shift) & 1023] for shift in _SHIFTS])
     return f"{prefix}_{body}"
 
@@ -34,7 +54,7 @@ def _next() -> int:
     """Greater than any before, also within one millisecond; the step is random, too."""
     global _last
     with _lock:
-        number = (time.time_ns() // 1_000_000) << 80 | _random(10)
+        number = (time.time_ns() // 1_000_000) << _RANDOM_BITS | _random(10)
         _last = number if number > _last else _last + 1 + _random(8)
         return _last
 

@@ -3,12 +3,14 @@
 from celery import shared_task
 from django.utils import timezone
 
-from usage.records import partitions, retention
+from common import partitions
+from usage.models.record import RECORD_MONTHS
+from usage.records import retention
 
 
 @shared_task(name="usage.make_partitions")
 def make_partitions() -> None:
-    partitions.make(at=timezone.now())
+    partitions.make(RECORD_MONTHS, at=timezone.now())
 
 
 @shared_task(name="usage.drop_old_records")

@@ -1,8 +1,9 @@
 import time
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from common.ids import is_id, new_id
+from common.ids import first_id, is_id, new_id, time_of
 
 
 def test_ids_sort_by_time_of_creation() -> None:
@@ -17,6 +18,29 @@ def test_an_id_says_what_it_is() -> None:
     assert is_id(made, "cus")
     assert not is_id(made, "sub")
     assert len(made) == 30
+
+
+def test_an_id_begins_with_its_millisecond() -> None:
+    before = datetime.now(UTC)
+    made = new_id("cus")
+    millisecond = timedelta(milliseconds=1)
+
+    assert before - millisecond < time_of(made) < datetime.now(UTC) + millisecond
+    assert first_id("cus", time_of(made)) <= made < first_id("cus", time_of(made) + millisecond)
+
+
+@pytest.mark.parametrize(
+    "at",
+    [
+        datetime(1970, 1, 1, tzinfo=UTC),
+        datetime(2026, 12, 1, tzinfo=UTC),
+        datetime(9999, 12, 31, 23, 59, 59, 999000, tzinfo=UTC),
+    ],
+)
+def test_the_first_id_of_a_millisecond_tells_it(at: datetime) -> None:
+    first = first_id("evt", at)
+
+    assert (is_id(first, "evt"), time_of(first)) == (True, at)
 
 
 def test_a_million_to_come_do_not_collide() -> None:

@@ -5,13 +5,15 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.db import connection
 
+from common import partitions
 from common.errors import NotFound
+from common.partitions import Month
 from projects.models import Project
 from tests.factories.usage import NOW, MeterFactory
 from tests.usage import law
 from usage.models import Record, RecordKey, RetentionProgress, Total
-from usage.records import corrections, partitions, recording, retention
-from usage.records.partitions import Month
+from usage.models.record import RECORD_MONTHS
+from usage.records import corrections, recording, retention
 from usage.records.recording import Entry, Status
 
 pytestmark = pytest.mark.django_db
@@ -20,8 +22,8 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture(autouse=True)
 def _no_months(db: None) -> None:
     """Whatever months the chore has made in an earlier test are not there."""
-    for month in partitions.made():
-        partitions.drop(month)
+    for month in partitions.months(RECORD_MONTHS):
+        partitions.drop(RECORD_MONTHS, month)
 
 
 def rows_in(table: str) -> int:
@@ -42,7 +44,7 @@ def test_months_follow_each_other() -> None:
     december = Month(2026, 12)
     assert december.after() == Month(2027, 1)
     assert december.after(13) == Month(2028, 1)
-    assert december.table == "usage_record_2026_12"
+    assert RECORD_MONTHS.partition(december) == "usage_record_2026_12"
     offset = datetime.fromisoformat("2026-12-31T23:30:00-01:00")
     assert (Month.of(offset), december.starts_at) == (
         Month(2027, 1),
@@ -57,21 +59,22 @@ def test_a_year_and_a_half_of_months_comes_and_goes(project: Project) -> None:
     late = record(project, NOW, "late", back=timedelta(days=34))
     assert rows_in("usage_record_rest") == 2
 
-    made = partitions.make(at=NOW)
+    made = partitions.make(RECORD_MONTHS, at=NOW)
 
     assert made == [Month(2026, 10), *(Month(2026, 11).after(n) for n in range(4))]
-    assert partitions.make(at=NOW) == []
-    assert partitions.made() == made
-    places = [rows_in(name) for name in ("usage_record_rest", made[0].table, made[1].table)]
+    assert partitions.make(RECORD_MONTHS, at=NOW) == []
+    assert partitions.months(RECORD_MONTHS) == made
+    tables = ("usage_record_rest", *map(RECORD_MONTHS.partition, made[:2]))
+    places = [rows_in(name) for name in tables]
     assert places == [0, 1, 1]
     at = NOW
     for number in range(17):
         at += timedelta(days=31)
         record(project, at, f"key-{number}", back=timedelta(hours=number))
-        partitions.make(at=at)
+        partitions.make(RECORD_MONTHS, at=at)
         retention.drop_old(at=at)
         assert rows_in("usage_record_rest") == 0
-    months = partitions.made()
+    months = partitions.months(RECORD_MONTHS)
     assert months[-1] == Month.of(at).after(3)
     assert months[0].after().starts_at > at - timedelta(days=396) >= months[0].starts_at
     gone = {first, late}
@@ -88,7 +91,7 @@ def test_what_is_moved_can_still_be_repeated_voided_and_corrected(project: Proje
     MeterFactory.create(project=project, code="bytes")
     ids = [record(project, NOW, f"key-{number}") for number in range(3)]
 
-    partitions.make(at=NOW)
+    partitions.make(RECORD_MONTHS, at=NOW)
 
     again = recording.record(
         project=project, entries=[Entry("ada", "bytes", 5, NOW, "key-0")], at=NOW
@@ -101,19 +104,19 @@ def test_what_is_moved_can_still_be_repeated_voided_and_corrected(project: Proje
 
 
 def test_indexes_and_columns_of_a_month_are_those_of_the_table() -> None:
-    (month,) = partitions.make(at=NOW)[:1]
+    (month,) = partitions.make(RECORD_MONTHS, at=NOW)[:1]
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT count(*) FROM pg_inherits JOIN pg_index ON indexrelid = inhrelid "
             "WHERE indrelid = %s::regclass",
-            [month.table],
+            [RECORD_MONTHS.partition(month)],
         )
         (attached,) = cursor.fetchone()
         cursor.execute("SELECT count(*) FROM pg_index WHERE indrelid = 'usage_record'::regclass")
         assert (attached,) == cursor.fetchone()
         cursor.execute(
             "SELECT conname FROM pg_constraint WHERE contype = 'c' AND conrelid = %s::regclass",
-            [month.table],
+            [RECORD_MONTHS.partition(month)],
         )
         assert cursor.fetchall() == []
 
@@ -124,7 +127,7 @@ def test_a_month_that_takes_several_runs_is_dropped(
     """Each run goes on where the one before it was ended, and not at the first record."""
     monkeypatch.setattr(retention, "BATCH", 3)
     MeterFactory.create(project=project, code="bytes")
-    partitions.make(at=NOW)
+    partitions.make(RECORD_MONTHS, at=NOW)
     month = Month.of(NOW)
     for number in range(10):
         record(project, NOW, f"key {number}", back=timedelta(minutes=number % 4))
@@ -137,7 +140,7 @@ def test_a_month_that_takes_several_runs_is_dropped(
         assert retention.drop_old(at=later, clock=lambda: next(seconds)) == []  # noqa: B023
         left.append(RecordKey.objects.for_project(project).count())
     assert left == [7, 4, 1, 0]
-    assert rows_in(month.table) == 10
+    assert rows_in(RECORD_MONTHS.partition(month)) == 10
     assert month in retention.drop_old(at=later)
     assert not RetentionProgress.objects.exists()
 

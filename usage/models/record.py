@@ -1,6 +1,9 @@
 from django.db import models
 
 from common.models import ProjectOwned
+from common.partitions import MonthlyTable
+
+RECORD_MONTHS = MonthlyTable("usage_record", column="occurred_at")
 
 
 class Forwarding(models.TextChoices):

@@ -5,13 +5,13 @@ from datetime import datetime
 from django.db import transaction
 
 from common.errors import NotFound
+from common.partitions import Month
 from projects.models import Project
 from usage.errors import UsageValueInvalid, UsageVoided
 from usage.models import Record
 from usage.models.meter import Aggregation
 from usage.records import insert_records as storing
 from usage.records import recording, retention
-from usage.records.partitions import Month
 from usage.records.row import Row
 from usage.records.selectors import records
 from usage.reporting import forwarding

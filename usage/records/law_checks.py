@@ -15,7 +15,8 @@ from typing import Any
 from django.conf import settings
 from django.db import connection, transaction
 
-from usage.records import partitions
+from common import partitions
+from usage.models.record import RECORD_MONTHS
 from usage.totals import service as totals
 from usage.totals import write_locks as stripes
 from usage.totals.aggregation import Place
@@ -162,7 +163,7 @@ def _kept_since(at: datetime) -> datetime:
     """From when on every record is there: none of what the retention keeps, nor of a month whose
     table is there, was dropped."""
     kept = at - settings.USAGE.retention
-    months = partitions.made()
+    months = partitions.months(RECORD_MONTHS)
     return max(kept, months[0].starts_at) if months else kept
 
 

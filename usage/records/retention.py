@@ -9,10 +9,11 @@ import structlog
 from django.conf import settings
 from django.db import OperationalError, connection, transaction
 
+from common import partitions
+from common.partitions import Month
 from common.queue import enqueue
 from usage.models import RetentionProgress
-from usage.records import partitions
-from usage.records.partitions import Month
+from usage.models.record import RECORD_MONTHS
 
 log = structlog.get_logger(__name__)
 
@@ -46,7 +47,7 @@ def drop_old(*, at: datetime, clock: Callable[[], float] = time.monotonic) -> li
     """
     stop = clock() + PATIENCE
     dropped = []
-    for month in partitions.made():
+    for month in partitions.months(RECORD_MONTHS):
         if not is_over(month, at=at):
             break
         try:
@@ -55,7 +56,8 @@ def drop_old(*, at: datetime, clock: Callable[[], float] = time.monotonic) -> li
                 break
             _drop(month)
         except OperationalError as error:
-            log.warning("partition_kept", table=month.table, error=type(error).__name__)
+            name = RECORD_MONTHS.partition(month)
+            log.warning("partition_kept", table=name, error=type(error).__name__)
             break
         dropped.append(month)
     return dropped
@@ -100,5 +102,5 @@ def _forget_batch(month: Month) -> bool:
 
 
 def _drop(month: Month) -> None:
-    partitions.drop(month)
+    partitions.drop(RECORD_MONTHS, month)
     RetentionProgress.objects.filter(month=f"{month.year:04d}-{month.month:02d}").delete()
