@@ -1,9 +1,9 @@
 """Copies of a freshly migrated PostgreSQL cluster, kept between runs of the suite.
 
 Migrating an empty database takes 20 s of CPU; copying its files takes one. A copy is named after
-everything that decides its content: the migrations, the pins, the server's set-up and the day
-(migrations make the partitions of today). Copies of other content are left to the system's
-cleaning of its temporary directory. `TOLLGATE_TEST_TEMPLATE=0` turns this off.
+everything that decides its content: the migrations, the pins and the server's set-up. Copies of
+other content are left to the system's cleaning of its temporary directory.
+`TOLLGATE_TEST_TEMPLATE=0` turns this off.
 """
 
 import hashlib
@@ -11,7 +11,6 @@ import os
 import shutil
 import subprocess
 import tempfile
-from datetime import UTC, datetime
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -23,7 +22,7 @@ SOURCES = ("*/migrations/*.py", "requirements/base.txt", "config/embedded/*.py")
 
 def location() -> Path:
     """Where the copy for the code of this checkout is, or would be."""
-    digest = hashlib.sha256(datetime.now(UTC).date().isoformat().encode())
+    digest = hashlib.sha256()
     for pattern in SOURCES:
         for path in sorted(ROOT.glob(pattern)):
             digest.update(str(path.relative_to(ROOT)).encode())
