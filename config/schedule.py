@@ -35,6 +35,7 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     "fetch reports of lost use": _every(60, "webhooks.fetch_error_reports"),
     "forget what came late of erased customers": _every(600, "webhooks.forget_erased"),
     "compare with Stripe, a while of the night's pass": _every(60, "billing.reconcile"),
+    "make tables for events": _every(3600, "events.make_partitions"),
     "make tables for records of use": _every(3600, "usage.make_partitions"),
     "drop records of use that are too old": _every(3600, "usage.drop_old_records"),
     "forget old idempotency keys": _every(3600, "projects.purge_idempotency_keys"),

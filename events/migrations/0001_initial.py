@@ -6,6 +6,8 @@ import pgtrigger.compiler
 import pgtrigger.migrations
 from django.db import migrations, models
 
+from events.migrations import _tables
+
 
 class Migration(migrations.Migration):
     initial = True
@@ -15,37 +17,6 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.CreateModel(
-            name="OutboxEvent",
-            fields=[
-                (
-                    "id",
-                    common.ids.PublicIdField(
-                        editable=False,
-                        max_length=30,
-                        prefix="evt",
-                        primary_key=True,
-                        serialize=False,
-                    ),
-                ),
-                ("type", models.CharField(max_length=64)),
-                ("subject", models.CharField(max_length=64)),
-                ("customer_id", models.CharField(blank=True, max_length=64)),
-                ("version", models.BigIntegerField(default=0)),
-                ("data", models.JSONField()),
-                ("previous", models.JSONField(default=dict)),
-                ("occurred_at", models.DateTimeField()),
-                ("relayed_at", models.DateTimeField(editable=False, null=True)),
-                (
-                    "project",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="projects.project",
-                    ),
-                ),
-            ],
-        ),
         migrations.CreateModel(
             name="AuditEntry",
             fields=[
@@ -121,23 +92,64 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        migrations.AddIndex(
-            model_name="outboxevent",
-            index=models.Index(
-                condition=models.Q(("relayed_at__isnull", True)),
-                fields=["id"],
-                name="outbox_not_relayed",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="outboxevent",
-            index=models.Index(fields=["project", "customer_id", "-id"], name="outbox_by_customer"),
-        ),
-        migrations.AddConstraint(
-            model_name="outboxevent",
-            constraint=models.UniqueConstraint(
-                fields=("project", "id"), name="events_outboxevent_project_id_key"
-            ),
+        migrations.SeparateDatabaseAndState(
+            database_operations=[
+                migrations.RunSQL(_tables.OUTBOX_EVENT, "DROP TABLE events_outboxevent"),
+            ],
+            state_operations=[
+                migrations.CreateModel(
+                    name="OutboxEvent",
+                    fields=[
+                        (
+                            "id",
+                            common.ids.PublicIdField(
+                                db_collation="C",
+                                editable=False,
+                                max_length=30,
+                                prefix="evt",
+                                primary_key=True,
+                                serialize=False,
+                            ),
+                        ),
+                        ("type", models.CharField(max_length=64)),
+                        ("subject", models.CharField(max_length=64)),
+                        ("customer_id", models.CharField(blank=True, max_length=64)),
+                        ("version", models.BigIntegerField(default=0)),
+                        ("data", models.JSONField()),
+                        ("previous", models.JSONField(default=dict)),
+                        ("occurred_at", models.DateTimeField()),
+                        ("relayed_at", models.DateTimeField(editable=False, null=True)),
+                        (
+                            "project",
+                            models.ForeignKey(
+                                on_delete=django.db.models.deletion.PROTECT,
+                                related_name="+",
+                                to="projects.project",
+                            ),
+                        ),
+                    ],
+                ),
+                migrations.AddIndex(
+                    model_name="outboxevent",
+                    index=models.Index(
+                        condition=models.Q(("relayed_at__isnull", True)),
+                        fields=["id"],
+                        name="outbox_not_relayed",
+                    ),
+                ),
+                migrations.AddIndex(
+                    model_name="outboxevent",
+                    index=models.Index(
+                        fields=["project", "customer_id", "-id"], name="outbox_by_customer"
+                    ),
+                ),
+                migrations.AddConstraint(
+                    model_name="outboxevent",
+                    constraint=models.UniqueConstraint(
+                        fields=("project", "id"), name="events_outboxevent_project_id_key"
+                    ),
+                ),
+            ],
         ),
         pgtrigger.migrations.AddTrigger(
             model_name="outboxevent",

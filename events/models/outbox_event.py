@@ -3,6 +3,9 @@ from django.db import models
 
 from common.ids import PublicIdField
 from common.models import ProjectOwned, tenant_key
+from common.partitions import MonthlyTable
+
+OUTBOX_MONTHS = MonthlyTable("events_outboxevent", column="id", id_prefix="evt")
 
 
 class OutboxEvent(ProjectOwned):
@@ -10,9 +13,13 @@ class OutboxEvent(ProjectOwned):
 
     ``subject`` is the id of the row that changed, ``version`` the customer's version after the
     change. ``relayed_at`` stays empty until a relay has told the world.
+
+    Partitioned by the month (UTC) in which the id was made, so that old events leave with their
+    partition and an id is still unique among all of them. Ids of any month are compared byte by
+    byte (collation C), as the bounds of the partitions are.
     """
 
-    id = PublicIdField(prefix="evt")
+    id = PublicIdField(prefix="evt", db_collation="C")
     type = models.CharField(max_length=64)
     subject = models.CharField(max_length=64)
     customer_id = models.CharField(max_length=64, blank=True)

@@ -162,9 +162,11 @@ def test_what_others_link_to_has_the_key_for_it() -> None:
 
 @pytest.mark.django_db
 def test_no_constraint_has_the_name_of_another() -> None:
+    """A partition's foreign key is its table's, under the same name."""
     rows = query(
         "SELECT conname, conrelid::regclass::text FROM pg_constraint "
-        "WHERE connamespace = 'public'::regnamespace AND contype IN ('f', 'u')"
+        "WHERE connamespace = 'public'::regnamespace AND contype IN ('f', 'u') "
+        "AND conparentid = 0"
     )
     tables = defaultdict(set)
     for name, table in rows:
