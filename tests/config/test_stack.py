@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import psycopg
 import pytest
 
 from config.embedded.place import home_of
 from config.embedded.servers import Servers
 from config.stack import AlreadyRunning, ProgramFailed, Stack
-from config.stack.__main__ import down
+from config.stack.__main__ import down, up
 from config.stack.mark import processes_of
 from config.stack.program import Program
 from config.stack.supervision import Watch
@@ -89,6 +90,25 @@ def test_stack_serves_and_what_a_killed_one_left_is_stopped(var: Path) -> None:
     programs = processes_of(var)
     assert len(programs) >= 6
     down(var)
+    assert processes_of(var) == []
+    assert are_stopped(var)
+
+
+def test_up_on_data_of_an_older_version_says_what_to_do(
+    var: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    servers = Servers(home_of(var), durable=True)
+    servers.join()
+    with psycopg.connect(servers.postgres.url()) as connection:
+        connection.execute("CREATE TABLE events_outboxevent (id varchar(30) PRIMARY KEY)")
+    servers.leave()
+
+    assert up(var) == 1
+
+    said = capfd.readouterr().err
+    assert "made by an older version of Tollgate" in said
+    assert "make up      run `make clean`, which deletes the data in var/ for good" in said
+    assert "Traceback" not in said
     assert processes_of(var) == []
     assert are_stopped(var)
 
