@@ -11,7 +11,7 @@ help: ## Explain the verbs.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: install ## Play the whole main job on a running product, step by step, then stop it.
-	@$(IN_VENV) -m config.demo
+	@$(IN_VENV) -m devtools.demo
 
 test: install ## Run what CI runs: style, types, layers, migrations, API schema, tests.
 	@$(IN_VENV) -m tests.suite
@@ -27,10 +27,10 @@ bench: install ## Measure the hot paths as ratios, with much data; needs wrk. QU
 	@$(IN_VENV) -m benchmarks $(if $(QUICK),--quick)
 
 up: install ## Keep the product running with a demo project until Ctrl-C; var/ keeps its data.
-	@$(IN_VENV) -m config.stack up
+	@$(IN_VENV) -m devtools.stack up
 
 down: install ## Stop what `make up` started, from another terminal or after a crash.
-	@$(IN_VENV) -m config.stack down
+	@$(IN_VENV) -m devtools.stack down
 
 lint: install ## Run the checks of `make test` without the tests.
 	@$(IN_VENV) -m tests.suite --without-tests
@@ -50,7 +50,7 @@ requirements: install ## Compile requirements/*.in into pins; those that still f
 	done
 
 clean: ## Stop everything; delete .venv, the caches and the data in var/.
-	@if [ -x $(IN_VENV) ]; then $(IN_VENV) -m config.stack erase; fi
+	@if [ -x $(IN_VENV) ]; then $(IN_VENV) -m devtools.stack erase; fi
 	@rm -rf var .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis \
 		staticfiles test-results
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -19,7 +19,7 @@ from benchmarks.measures import checks, console, consume, intake, usage
 from benchmarks.place import VAR, Place, World
 from benchmarks.sizes import FULL, QUICK, Size
 from benchmarks.wrk import Load, NoLoadGenerator
-from config.embedded import CHECKOUT
+from devtools.embedded import CHECKOUT
 
 BATCHES = (100, 1000)
 GUESS = {"rows": 100_000, "events": 6_000}

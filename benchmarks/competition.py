@@ -10,9 +10,9 @@ import redis
 
 from benchmarks.environments import NoEnvironment, python_of
 from benchmarks.place import Place
-from config.embedded import CHECKOUT
-from config.processes import free_port
-from config.stack.programs import WEB_WORKERS, peer
+from devtools.embedded import CHECKOUT
+from devtools.processes import free_port
+from devtools.stack.programs import WEB_WORKERS, peer
 
 HERE = Path(__file__).resolve().parent
 DJSTRIPE = "benchmarks.peers.dj"

@@ -24,13 +24,13 @@ from psycopg import sql
 from benchmarks import filling
 from benchmarks.shop import Shop
 from benchmarks.sizes import Size
-from config.embedded import CHECKOUT, development_secrets
-from config.embedded.place import home_of
-from config.embedded.servers import Servers
-from config.processes import end, free_port
-from config.stack.program import Program
-from config.stack.programs import web
-from config.stack.readiness import responds
+from devtools.embedded import CHECKOUT, development_secrets
+from devtools.embedded.place import home_of
+from devtools.embedded.servers import Servers
+from devtools.processes import end, free_port
+from devtools.stack.program import Program
+from devtools.stack.programs import web
+from devtools.stack.readiness import responds
 
 VAR = CHECKOUT / "var" / "bench"
 TEMPLATE = "migrated"

@@ -26,9 +26,9 @@ from billing.outbound.selectors import Undecided
 from billing.sync.selectors import back_offs, missing_objects
 from billing.sync.selectors.back_offs import Trouble
 from common import fair_queue, heartbeats, redis
+from common.chore_runs import ChoreRun, chore_runs
 from common.fair_queue import Waiting
 from common.times import rfc3339
-from config.chore_runs import ChoreRun, chore_runs
 from usage.reporting import selectors as forwarding
 from usage.reporting.selectors import Standing
 from webhooks.selectors import inbound_events

@@ -17,12 +17,12 @@ SEARCHES = ("entitlements/test_credits.py", "models")
 PROGRAMS = (
     "benchmarks",
     "config/test_deployment.py",
-    "config/test_embedded.py",
+    "devtools/test_embedded.py",
     "config/test_orphans.py",
     "config/test_patience.py",
     "config/test_production.py",
     "config/test_readme_commands.py",
-    "config/test_stack.py",
+    "devtools/test_stack.py",
     "sandbox/test_process.py",
 )
 """They start programs of their own."""

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from config.embedded.place import can_reach
-from config.embedded.servers import Servers
+from devtools.embedded.place import can_reach
+from devtools.embedded.servers import Servers
 from tests import template_cache
 
 ROOT = Path(__file__).resolve().parent.parent

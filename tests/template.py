@@ -4,7 +4,7 @@ On a fresh machine the static checks and the migrations need about the same time
 runs them beside each other.
 """
 
-from config.embedded.servers import Servers
+from devtools.embedded.servers import Servers
 from tests import services, template_cache
 
 

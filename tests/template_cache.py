@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PREFIX = "tollgate-template-"
 PASSWORD = "password"
 DATA = "postgres"
-SOURCES = ("*/migrations/*.py", "requirements/base.txt", "config/embedded/*.py")
+SOURCES = ("*/migrations/*.py", "requirements/base.txt", "devtools/embedded/*.py")
 
 
 def location() -> Path:

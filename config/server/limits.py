@@ -8,7 +8,7 @@ KIB = 1024
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """Limits of one process. What the server's own options bound (heads, silent connections) is in
-    ``config.stack.programs`` and in the Dockerfile."""
+    ``devtools.stack.programs`` and in the Dockerfile."""
 
     threads: int = 8
     """Requests that are carried out at the same time."""

@@ -6,7 +6,7 @@ from billing.conf import BillingSettings
 from common.conf import EgressSettings, ProxySettings
 from common.logs import logging_settings
 from config.env import env
-from config.schedule import SCHEDULE
+from config.schedule import POLLED, SCHEDULE
 from config.settings.console import AXES_ENABLE_ADMIN, FORMAT_MODULE_PATH, UNFOLD  # noqa: F401
 from entitlements.conf import EntitlementsSettings
 from projects.conf import ProjectsSettings
@@ -20,7 +20,7 @@ INSTALLED_APPS = [
     "config.apps.ConfigConfig",
     "unfold.apps.BasicAppConfig",
     "unfold.contrib.filters",
-    "config.apps.ConsoleConfig",
+    "console.apps.SiteConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -40,6 +40,8 @@ INSTALLED_APPS = [
     "entitlements",
     "billing",
     "webhooks",
+    "console.apps.ConsoleConfig",
+    "devtools",
 ]
 
 MIDDLEWARE = [
@@ -96,11 +98,11 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 """15 characters while a password is the only factor, as NIST SP 800-63B-4 (3.1.1.2) asks."""
-AXES_HANDLER = "config.lockouts.LockoutHandler"
+AXES_HANDLER = "console.lockouts.LockoutHandler"
 AXES_FAILURE_LIMIT = 10
 AXES_COOLOFF_TIME = 0.25
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"], "ip_address"]
-AXES_CLIENT_IP_CALLABLE = "config.lockouts.client_address"
+AXES_CLIENT_IP_CALLABLE = "console.lockouts.client_address"
 AXES_ENABLE_ACCESS_FAILURE_LOG = False
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
@@ -193,6 +195,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "unacked_restore_throttle": 1,
 }
 CELERY_BEAT_SCHEDULE = SCHEDULE
+POLLED_TASKS = POLLED
 CELERY_BEAT_SCHEDULER = "config.clock:Clock"
 CELERY_TASK_CREATE_MISSING_QUEUES = True
 

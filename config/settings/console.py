@@ -4,7 +4,7 @@ from django.templatetags.static import static
 from django.utils.functional import lazy
 
 AXES_ENABLE_ADMIN = False
-FORMAT_MODULE_PATH = ["config.formats"]
+FORMAT_MODULE_PATH = ["console.formats"]
 
 _static = lazy(static, str)
 
@@ -19,7 +19,7 @@ UNFOLD = {
     ],
     "SCRIPTS": [_static("console/console.js")],
     "STYLES": [_static("console/console.css")],
-    "ENVIRONMENT": "config.console.stripe_mode",
+    "ENVIRONMENT": "console.site.stripe_mode",
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
     "SHOW_BACK_BUTTON": False,
@@ -43,7 +43,7 @@ UNFOLD = {
         "show_search": False,
         "command_search": True,
         "show_all_applications": False,
-        "navigation": "config.sidebar.navigation",
+        "navigation": "console.sidebar.navigation",
     },
-    "COMMAND": {"search_models": False, "search_callback": "config.finder.find"},
+    "COMMAND": {"search_models": False, "search_callback": "console.finder.find"},
 }

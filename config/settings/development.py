@@ -1,10 +1,10 @@
 """On a developer's machine: embedded servers unless told otherwise, secrets made on the spot."""
 
 from common.conf import EgressSettings
-from config import embedded
 from config.env import database, encryption_keys, env
 from config.settings.base import *  # noqa: F403
 from config.settings.base import BASE_DIR
+from devtools import embedded
 
 DEBUG = env.bool("DEBUG", default=False)
 ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]"]

@@ -7,8 +7,13 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-APPS = ("config", "webhooks", "billing", "entitlements", "usage", "projects", "events", "common")
+APPS = (
+    *("config", "devtools", "console", "webhooks", "billing", "entitlements", "usage", "projects"),
+    *("events", "common"),
+)
 
+WIRING_AND_LANGUAGE = ("config", "console", "devtools", "common")
+"""Above and below the subjects: nobody calls a service there."""
 APPS_WITH_ROOMS = ("billing", "entitlements", "usage", "projects")
 SHELVES = frozenset(
     {

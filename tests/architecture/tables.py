@@ -3,7 +3,10 @@
 from django.apps import apps
 from django.db import models
 
-OURS = ("common", "events", "projects", "usage", "entitlements", "billing", "webhooks", "config")
+OURS = (
+    *("common", "events", "projects", "usage", "entitlements", "billing", "webhooks"),
+    *("console", "devtools", "config"),
+)
 
 
 def tables_of(kind: type[models.Model] = models.Model) -> list[type[models.Model]]:

@@ -3,7 +3,14 @@
 import ast
 from collections.abc import Iterator
 
-from tests.architecture.sources import APPS, APPS_WITH_ROOMS, ROOT, Source, sources
+from tests.architecture.sources import (
+    APPS,
+    APPS_WITH_ROOMS,
+    ROOT,
+    WIRING_AND_LANGUAGE,
+    Source,
+    sources,
+)
 
 DOORS = ("admin", "api", "urls", "tasks", "management", "views")
 """How people and programs come in; above everything else of their room."""
@@ -18,7 +25,7 @@ def test_what_does_the_work_knows_neither_http_nor_the_task_queue() -> None:
     found = [
         f"{source.path}: {name}"
         for source in sources()
-        if source.path.parts[0] not in ("config", "common") and source.on_shelf(*WITHOUT_DOORS)
+        if source.path.parts[0] not in WIRING_AND_LANGUAGE and source.on_shelf(*WITHOUT_DOORS)
         for name in _imported(source)
         if name.split(".")[0] in HTTP_AND_QUEUE
     ]

@@ -3,7 +3,7 @@
 import ast
 from typing import TypeGuard
 
-from tests.architecture.sources import calls, sources
+from tests.architecture.sources import WIRING_AND_LANGUAGE, calls, sources
 
 FORBIDDEN_NAMES = {
     "utils.py",
@@ -26,7 +26,7 @@ def test_time_is_an_argument() -> None:
     read = [
         f"{source.path}:{line} {clock}"
         for source in sources()
-        if source.path.parts[0] not in ("config", "common") and source.on_shelf(*BELOW_THE_CLOCK)
+        if source.path.parts[0] not in WIRING_AND_LANGUAGE and source.on_shelf(*BELOW_THE_CLOCK)
         if str(source.path) != COMPARES_CLOCKS
         for clock in CLOCKS
         for line in calls(source.tree, clock)

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from config.demo.people import Tenant
-from config.demo.web import Api
-from config.embedded.place import home_of
-from config.embedded.servers import Servers
-from config.stack import Stack
+from devtools.demo.people import Tenant
+from devtools.demo.web import Api
+from devtools.embedded.place import home_of
+from devtools.embedded.servers import Servers
+from devtools.stack import Stack
 from tests.browser.hosted_page import SHOP
 from tests.services import new_home
 

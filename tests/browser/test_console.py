@@ -10,7 +10,7 @@ from django.utils import timezone
 from playwright.sync_api import Page, ViewportSize, expect
 from pytest_django.live_server_helper import LiveServer
 
-from config.operators import Role, ensure
+from console.operators import Role, ensure
 from entitlements.decisions.selectors import decisions
 from events.models import AuditEntry
 from projects.keys.selectors import credentials

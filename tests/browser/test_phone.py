@@ -11,7 +11,7 @@ from django.urls import resolve, reverse
 from playwright.sync_api import Page, expect
 from pytest_django.live_server_helper import LiveServer
 
-from config.operators import Role, ensure
+from console.operators import Role, ensure
 from tests.browser.test_console import PASSWORD, PHONE
 from tests.console.pages import PAGES
 from tests.console.world import World, build

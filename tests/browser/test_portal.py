@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, ViewportSize, expect
 
-from config.demo.narrator import until
+from devtools.demo.narrator import until
 from tests.browser.hosted_page import (
     DECLINED,
     SECURE,

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from config.stack import Stack
+from devtools.stack import Stack
 from tests.browser.hosted_page import (
     DECLINED,
     GOOD,

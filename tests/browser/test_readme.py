@@ -4,7 +4,7 @@ import re
 import subprocess
 from pathlib import Path
 
-from config.stack import Stack
+from devtools.stack import Stack
 from tests.services import ROOT
 
 PLACEHOLDERS = "export KEY=tg_test_… API=http://127.0.0.1:8000/api/v1"

@@ -15,8 +15,8 @@ from pytest_django import Settings
 
 from common import queue, redis
 from config.celery import app as ours
-from config.embedded.valkey import Valkey
-from config.stack.readiness import takes_tasks
+from devtools.embedded.valkey import Valkey
+from devtools.stack.readiness import takes_tasks
 from projects.models import Project
 from tests.chaos.celery_worker import is_given_back, overdue_reservation, until, worker
 

@@ -12,10 +12,10 @@ import pytest
 import yaml
 
 from billing.conf import BillingSettings
-from config.embedded.postgres import SETTINGS
 from config.liveness import touch_liveness_file
 from config.server.limits import Limits
-from config.stack.programs import web
+from devtools.embedded.postgres import SETTINGS
+from devtools.stack.programs import web
 from tests.config.test_production import COMPLETE
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -16,8 +16,8 @@ from billing.models import StripeAccount
 from billing.stripe.errors import StripeCredentialsRefused, StripePermissionMissing
 from billing.sync.request_back_off import RequestBackOff
 from common import heartbeats, redis
+from common.chore_runs import HEARTBEAT
 from common.models import Heartbeat
-from config.chore_runs import HEARTBEAT
 from config.schedule import POLLED, SCHEDULE
 
 CLIENT = Client(raise_request_exception=False)

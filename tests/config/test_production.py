@@ -124,7 +124,7 @@ def test_djangos_checks_of_a_deployment_have_nothing_to_say() -> None:
 
 
 def test_production_knows_nothing_of_the_embedded_servers(production, monkeypatch) -> None:
-    for name in [name for name in sys.modules if name.startswith("config.embedded")]:
+    for name in [name for name in sys.modules if name.startswith("devtools.embedded")]:
         monkeypatch.delitem(sys.modules, name)
     production()
-    assert not [name for name in sys.modules if name.startswith("config.embedded")]
+    assert not [name for name in sys.modules if name.startswith("devtools.embedded")]

@@ -6,7 +6,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from config.operators import Role, ensure
+from console.operators import Role, ensure
 from tests.console.world import World, build
 
 PASSWORD = "a-long-enough-passphrase"

@@ -8,8 +8,8 @@ from django.contrib.auth.models import Group
 from django.test import Client
 from django.urls import reverse
 
-from config import roles
-from config.operators import Role
+from console import roles
+from console.operators import Role
 from tests.architecture.transactions import undone
 from tests.console.dialogs import send
 from tests.console.pages import NAMES, PAGES

@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from config import overview
+from console import home
 from events.models import AuditEntry
 from tests.console.dialogs import send, told, was_done
 from tests.console.world import build
@@ -33,7 +33,7 @@ def test_it_is_seen_and_told_again(operator: Client) -> None:
         forwarding="refused",
         forwarding_error="Too late.",
     )
-    assert overview.gather(now)["usage"].refused == 3
+    assert home.gather(now)["usage"].refused == 3
     check = operator.get("/health").json()["checks"]["usage"]
     assert (check["status"], check["detail"]) == ("ok", "0 to be told, 3 refused")
     page = f"/admin/billing/stripemeter/{world.stripe_meter.pk}"

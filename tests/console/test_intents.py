@@ -10,7 +10,7 @@ from billing.models import Product, StripeIntent
 from billing.models.stripe_intent import IntentState
 from billing.outbound import intent_history, intents
 from billing.stripe.errors import StripeUnavailable
-from config import overview
+from console import home
 from events.models import AuditEntry
 from projects.models import Project
 from tests.billing_fixtures import SandboxStripe
@@ -37,7 +37,7 @@ def address(intent: StripeIntent, name: str) -> str:
 
 
 def test_it_is_seen(parked: StripeIntent, operator: Client) -> None:
-    found = overview.gather(timezone.now())["intents"]
+    found = home.gather(timezone.now())["intents"]
     assert (found.open, found.parked) == (0, 1)
     listed = operator.get("/admin/billing/stripeintent/?state=parked").text
     assert "product.create" in listed

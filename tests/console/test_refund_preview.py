@@ -10,7 +10,7 @@ from playwright.sync_api import Page, ViewportSize, expect
 from pytest_django.live_server_helper import LiveServer
 
 from billing.models import Payment, Price, Product, StripeCustomer
-from config.operators import Role, ensure
+from console.operators import Role, ensure
 from tests.shop import Shop
 
 pytestmark = pytest.mark.browser

@@ -4,7 +4,7 @@ import pytest
 from django.contrib.auth.models import Group, User
 from django.test import Client
 
-from config import roles
+from console import roles
 from events.models import AuditEntry
 from tests.console.conftest import PASSWORD
 

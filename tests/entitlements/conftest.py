@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from common.redis import breaker
-from config.embedded.valkey import Valkey
+from devtools.embedded.valkey import Valkey
 from entitlements.models import Feature
 from projects.models import Customer, Project
 from tests.factories.entitlements import FeatureFactory, LimitFactory

@@ -25,7 +25,7 @@ import psycopg
 import redis
 from psycopg import sql
 
-from config.embedded.servers import Servers
+from devtools.embedded.servers import Servers
 from tests import services
 from tests.guards.catalog import ROOT, Guard
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from config.processes import free_port
-from config.stack.readiness import responds
+from devtools.processes import free_port
+from devtools.stack.readiness import responds
 from tests.nginx import executable
 
 CONFIGURATION = Path(__file__).resolve().parents[2] / "deploy" / "nginx"

@@ -14,9 +14,9 @@ import psutil
 from django.conf import settings
 from django.db import connection
 
-from config.processes import end, free_port
-from config.stack.programs import web
-from config.stack.readiness import serves
+from devtools.processes import end, free_port
+from devtools.stack.programs import web
+from devtools.stack.readiness import serves
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 60

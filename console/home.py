@@ -1,0 +1,202 @@
+"""The numbers of the console's home page: few queries, each answered by an index."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import BigIntegerField, Count, F, Min, Q, QuerySet, Sum, Value
+from django.db.models.functions import TruncHour
+
+from billing.models import Payment, Refund, Subscription, SyncObject
+from billing.models.subscription import SubscriptionStatus
+from billing.outbound import selectors as intents
+from billing.sync.selectors.sync_objects import IN_STATE
+from common import heartbeats
+from common.chore_runs import chore_runs
+from common.money import Money
+from events.models import AuditEntry, OutboxEvent
+from projects.models import Project
+from usage.reporting import selectors as forwarding
+from webhooks.models import InboundEvent
+from webhooks.selectors.inbound_events import IN_STATUS
+
+WEEK = timedelta(days=7)
+DAY_IN_HOURS = 24
+LATEST = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Takings:
+    """What came in and went back in one currency, in projects of one mode: test money is none."""
+
+    livemode: bool
+    count: int
+    gross: Money
+    refunded: Money
+
+    @property
+    def net(self) -> Money:
+        return self.gross - self.refunded
+
+
+@dataclass(frozen=True, slots=True)
+class Inbox:
+    """How far we are behind Stripe. Counts are of Stripe objects, quarantined ones of events."""
+
+    waiting: int
+    parked: int
+    foreign: int
+    quarantined: int
+    oldest_waiting: datetime | None
+    last_received: datetime | None
+
+
+def _count_each(rows: Mapping[str, QuerySet[Any]]) -> dict[str, int]:
+    """How many each of these finds, in one query that uses the index of each."""
+    counted = [
+        each.order_by().values(word=Value(word)).annotate(n=Count("pk")).values_list("word", "n")
+        for word, each in rows.items()
+    ]
+    return dict.fromkeys(rows, 0) | dict(counted[0].union(*counted[1:], all=True))
+
+
+def inbox() -> Inbox:
+    objects = SyncObject.objects
+    unprocessed = InboundEvent.objects.filter(
+        sync__applied__lt=F("sync__requested"),
+        sync__parked_at__isnull=True,
+        request_number__gt=F("sync__applied"),
+    )
+    last = InboundEvent.objects.order_by("-received_at").values_list("received_at", flat=True)
+    counted = _count_each(
+        {
+            "waiting": objects.filter(IN_STATE["waiting"]),
+            "parked": objects.filter(IN_STATE["parked"]),
+            "foreign": objects.filter(IN_STATE["foreign"]),
+            "quarantined": InboundEvent.objects.filter(IN_STATUS["quarantined"]),
+        }
+    )
+    return Inbox(
+        **counted,
+        oldest_waiting=unprocessed.aggregate(oldest=Min("received_at"))["oldest"],
+        last_received=last.first(),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Hour:
+    """Events received in the hour that began ``at``; ``percent`` of the busiest one."""
+
+    at: datetime
+    events: int
+    percent: int
+
+
+def hourly(now: datetime) -> list[Hour]:
+    """The last 24 hours, the running one last."""
+    this_hour = now.replace(minute=0, second=0, microsecond=0)
+    hours = [this_hour - timedelta(hours=back) for back in reversed(range(DAY_IN_HOURS))]
+    rows = (
+        InboundEvent.objects.filter(received_at__gte=hours[0])
+        .values_list(TruncHour("received_at"))
+        .annotate(events=Count("pk"))
+    )
+    counts: dict[datetime, int] = dict(rows)
+    busiest = max(counts.values(), default=0) or 1
+    return [
+        Hour(at=hour, events=counts.get(hour, 0), percent=100 * counts.get(hour, 0) // busiest)
+        for hour in hours
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionCount:
+    """Subscriptions in one status, of live projects and of test projects."""
+
+    live: int = 0
+    test: int = 0
+
+
+def subscriptions() -> dict[str, SubscriptionCount]:
+    """How many subscriptions there are in each status that is not over."""
+    rows = (
+        Subscription.objects.across_projects()
+        .filter(
+            status__in=[
+                SubscriptionStatus.ACTIVE,
+                SubscriptionStatus.TRIALING,
+                SubscriptionStatus.PAST_DUE,
+            ]
+        )
+        .values_list("status")
+        .annotate(
+            live=Count("pk", filter=Q(project__livemode=True)),
+            test=Count("pk", filter=Q(project__livemode=False)),
+        )
+    )
+    none = {status.value: SubscriptionCount() for status in SubscriptionStatus}
+    return none | {status: SubscriptionCount(live, test) for status, live, test in rows}
+
+
+def takings(now: datetime) -> list[Takings]:
+    """Payments and refunds of the last seven days by mode and currency: live ones first, then the
+    currency with the most payments."""
+    since = now - WEEK
+    nothing = Value(0, output_field=BigIntegerField())
+    paid = (
+        Payment.objects.across_projects()
+        .filter(paid_at__gte=since)
+        .order_by()
+        .values_list("project__livemode", "currency")
+        .annotate(payments=Count("pk"), gross=Sum("amount_received"), refunded=nothing)
+    )
+    refunds = (
+        Refund.objects.across_projects()
+        .filter(refunded_at__gte=since, status="succeeded")
+        .order_by()
+        .values_list("project__livemode", "currency")
+        .annotate(payments=nothing, gross=nothing, refunded=Sum("amount"))
+    )
+    sums: dict[tuple[bool, str], list[int]] = {}
+    for livemode, currency, *amounts in paid.union(refunds, all=True):
+        before = sums.get((livemode, currency), [0, 0, 0])
+        sums[livemode, currency] = [had + more for had, more in zip(before, amounts, strict=True)]
+    found = [
+        Takings(
+            livemode=livemode,
+            count=payments,
+            gross=Money(gross, currency),
+            refunded=Money(refunded, currency),
+        )
+        for (livemode, currency), (payments, gross, refunded) in sums.items()
+    ]
+    return sorted(found, key=lambda each: (not each.livemode, -each.count, each.gross.currency))
+
+
+def gather(now: datetime) -> dict[str, Any]:
+    """Everything that the home page shows."""
+    hours = hourly(now)
+    return {
+        "now": now,
+        "inbox": inbox(),
+        "intents": intents.undecided(),
+        "usage": forwarding.standing(),
+        "hours": hours,
+        "events_today": sum(hour.events for hour in hours),
+        "subscriptions": subscriptions(),
+        "takings": takings(now),
+        "chores": chore_runs(heartbeats.last_beats(), at=now),
+        **_count_each(
+            {
+                "projects": Project.objects.filter(suspended_at__isnull=True),
+                "outbox": OutboxEvent.objects.across_projects().filter(relayed_at__isnull=True),
+            }
+        ),
+        "parked": list(
+            SyncObject.objects.filter(parked_at__isnull=False)
+            .select_related("account")
+            .order_by("-parked_at")[:LATEST]
+        ),
+        "audit": list(AuditEntry.objects.select_related("project").order_by("-pk")[:LATEST]),
+    }

@@ -1,0 +1,40 @@
+"""The people who may sign in to the console."""
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.password_validation import validate_password
+from django.db import models, transaction
+
+from console import roles
+
+
+class Role(models.TextChoices):
+    """What an account may do: see; see and act; everything, staff accounts included."""
+
+    VIEWER = "viewer"
+    OPERATOR = "operator"
+    ADMINISTRATOR = "administrator"
+
+
+GROUPS = {Role.VIEWER: roles.VIEWERS, Role.OPERATOR: roles.OPERATORS}
+
+
+def ensure(*, username: str, password: str, role: Role = Role.ADMINISTRATOR) -> bool:
+    """Make an account with this role; False when there is one of this name, left as is.
+
+    Raises ValidationError for a weak password.
+    """
+    users = get_user_model().objects
+    with transaction.atomic():
+        groups = roles.apply()
+        if users.filter(username=username).exists():
+            return False
+        validate_password(password, get_user_model()(username=username))
+        user = users.create_user(
+            username=username,
+            password=password,
+            is_staff=True,
+            is_superuser=role == Role.ADMINISTRATOR,
+        )
+        if role in GROUPS:
+            user.groups.add(groups[GROUPS[role]])
+    return True

@@ -1,0 +1,1 @@
+"""The product on one machine, for its engineers: servers, the stack, the demo, demo data."""

@@ -1,0 +1,139 @@
+"""A server from a wheel: started on a free port, recognised as ours, stopped for certain."""
+
+import signal
+import subprocess
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar
+
+import psutil
+
+from devtools.embedded.place import Account
+from devtools.embedded.record import Record
+from devtools.processes import end, free_port
+
+ATTEMPTS = 5  # another program may take the free port before the server binds it
+DEADLINE = 30.0  # seconds until a server that lives but does not answer has failed
+
+
+class ServerFailed(RuntimeError):
+    """The server did not come up; the message ends with the last lines of its log."""
+
+
+class Server(ABC):
+    """One server under `home`; `durable` keeps its data safe, otherwise it is fast and forgets."""
+
+    name: ClassVar[str]
+    stop_signal: ClassVar[int] = signal.SIGTERM
+    drop_signal: ClassVar[int] = signal.SIGKILL
+    patience = 10.0  # seconds between asking it to stop and killing it
+
+    def __init__(self, home: Path, *, durable: bool, password: str) -> None:
+        self.home = home
+        self.durable = durable
+        self.password = password
+        self.data = home / self.name
+        self.log = home / f"{self.name}.log"
+        self._state = home / f"{self.name}.json"
+        self._child: psutil.Popen | None = None
+
+    @abstractmethod
+    def prepare(self) -> None:
+        """Lay out the data directory; harmless when it is there already."""
+
+    @abstractmethod
+    def command(self, *, port: int) -> Sequence[str]:
+        """The program and its arguments; it must stay in the foreground."""
+
+    @abstractmethod
+    def answers(self, record: Record) -> bool:
+        """Whether that very process serves on that port, not a stranger who took it."""
+
+    def account(self) -> Account:
+        """The account that it runs as."""
+        return {}
+
+    @property
+    def port(self) -> int:
+        record = Record.read(self._state)
+        if record is None:
+            raise ServerFailed(f"{self.name} was never started in {self.home}.")
+        return record.port
+
+    def is_running(self) -> bool:
+        record = Record.read(self._state)
+        return record is not None and record.process() is not None and self.answers(record)
+
+    def lives(self) -> bool:
+        """Whether its process exists; it is not asked anything."""
+        record = Record.read(self._state)
+        return record is not None and record.process() is not None
+
+    def restart(self) -> None:
+        """Start it where it was, because its address is known to others. Raises ServerFailed."""
+        if not self._launch(port=self.port):
+            raise ServerFailed(
+                f"{self.name} does not start again. Its log, {self.log}, ends with:\n{self.tail()}"
+            )
+
+    def start(self) -> None:
+        """Return when the server answers, whatever state it was left in. Raises ServerFailed."""
+        if self.is_running():
+            return
+        self.stop()
+        self.prepare()
+        for _ in range(ATTEMPTS):
+            if self._launch(port=free_port()):
+                return
+        raise ServerFailed(
+            f"{self.name} does not start. Its log, {self.log}, ends with:\n{self.tail()}"
+        )
+
+    def stop(self) -> None:
+        """Stop the server and wait for its end; nothing to do when it does not run."""
+        process = self._living_child() or self._recorded()
+        if process is not None:
+            ask = self.stop_signal if self.durable else self.drop_signal
+            end(process, ask=ask, patience=self.patience)
+        self._child = None
+        self._state.unlink(missing_ok=True)
+
+    def tail(self, *, lines: int = 15) -> str:
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+
+    def _living_child(self) -> psutil.Popen | None:
+        """Our own child, reaped if it ended: a zombie could not be told from a process."""
+        child = self._child
+        return child if child is not None and child.poll() is None else None
+
+    def _recorded(self) -> psutil.Process | None:
+        record = Record.read(self._state)
+        return record.process() if record else None
+
+    def _launch(self, *, port: int) -> bool:
+        with self.log.open("ab") as log:
+            self._child = psutil.Popen(
+                self.command(port=port),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd="/",
+                start_new_session=True,
+                **self.account(),
+            )
+        record = Record(pid=self._child.pid, started=self._child.create_time(), port=port)
+        record.write(self._state)
+        return self._wait(self._child, record)
+
+    def _wait(self, child: psutil.Popen, record: Record) -> bool:
+        deadline = time.monotonic() + DEADLINE
+        while child.poll() is None:
+            if self.answers(record):
+                return True
+            if time.monotonic() > deadline:
+                self.stop()
+                return False
+            time.sleep(0.02)
+        return False

