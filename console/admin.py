@@ -16,6 +16,7 @@ from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from common.admin.actors import actor
+from common.admin.sidebar import SidebarEntry, SidebarGroup
 from events.services import audit
 
 admin.site.unregister(User)
@@ -38,6 +39,7 @@ class AuditedAdmin(ModelAdmin):  # type: ignore[misc]  # unfold carries no types
 
 @admin.register(User)
 class UserAdmin(DjangoUserAdmin, AuditedAdmin):  # type: ignore[misc, type-arg]  # no entries returned
+    sidebar = SidebarEntry(SidebarGroup.STAFF, 1, "Users", icon="person")
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
@@ -46,7 +48,7 @@ class UserAdmin(DjangoUserAdmin, AuditedAdmin):  # type: ignore[misc, type-arg] 
 
 @admin.register(Group)
 class GroupAdmin(DjangoGroupAdmin, AuditedAdmin):  # type: ignore[misc]  # no entries returned
-    pass
+    sidebar = SidebarEntry(SidebarGroup.STAFF, 2, "Groups", icon="groups")
 
 
 def _record(request: HttpRequest, verb: str, row: Model, message: Any) -> None:

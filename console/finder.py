@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator
 
-from django.apps import apps
 from django.db.models import Model, Q
 from django.http import HttpRequest
 from unfold.dataclasses import SearchResult
@@ -10,13 +9,12 @@ from unfold.dataclasses import SearchResult
 from common.admin import columns
 from common.admin.pages import everywhere
 from common.ids import PublicIdField
-from console.sidebar import GROUPS
+from console.sidebar import sidebar_entries, view_permission
 
 MOST = 5
 """Results per kind of row."""
 OTHER_NAMES = ("stripe_id", "event_id", "stripe_object_id", "user_id", "email", "slug", "code")
 """Fields besides the key by which a row is known outside."""
-ICONS = {model: icon for _, entries in GROUPS for _, icon, model in entries}
 
 
 def find(request: HttpRequest, term: str) -> list[SearchResult]:
@@ -29,16 +27,15 @@ def find(request: HttpRequest, term: str) -> list[SearchResult]:
             title=str(row),
             description=f"{row._meta.verbose_name} {row.pk}".capitalize(),
             link=columns.url(row),
-            icon=ICONS[row._meta.label_lower],
+            icon=sidebar_entries()[type(row)].icon,
         )
         for row in _rows(request, wanted)
     ]
 
 
 def _rows(request: HttpRequest, wanted: str) -> Iterator[Model]:
-    for label in ICONS:
-        model = apps.get_model(label)
-        if not request.user.has_perm(f"{model._meta.app_label}.view_{model._meta.model_name}"):
+    for model in sidebar_entries():
+        if not request.user.has_perm(view_permission(model)):
             continue
         called = _called(model, wanted)
         if called:

@@ -10,12 +10,14 @@ from billing.sync.admin.mirrors import STRIPE, MirrorAdmin
 from common.admin import columns, filters
 from common.admin.decorators import display
 from common.admin.sections import Section
+from common.admin.sidebar import SidebarEntry, SidebarGroup
 
 STATUSES = ("draft", "open", "paid", "uncollectible", "void")
 
 
 @admin.register(Invoice)
 class InvoiceAdmin(MirrorAdmin):
+    sidebar = SidebarEntry(SidebarGroup.MONEY, 8, "Invoices", icon="receipt_long")
     kind = Kind.INVOICE
     search_fields = [
         "id__exact",

@@ -13,6 +13,7 @@ from common.admin import columns, dialogs, filters
 from common.admin.actors import actor
 from common.admin.decorators import action, display
 from common.admin.pages import ReadOnlyAdmin
+from common.admin.sidebar import SidebarEntry, SidebarGroup
 from common.templatetags.console import age
 
 AGAIN = dialogs.describe(
@@ -38,6 +39,7 @@ class StateFilter(filters.ConditionFilter):
 class StripeIntentAdmin(ReadOnlyAdmin):
     """What we have asked Stripe to do, and what became of it."""
 
+    sidebar = SidebarEntry(SidebarGroup.STRIPE, 6, "Intents", icon="outbound")
     actions_detail: ClassVar[Sequence[str]] = ["again", "give_up"]
     search_fields = ["id__exact", "subject__exact", "target__exact", "stripe_id__exact"]
     list_select_related = ["account", "project"]

@@ -3,6 +3,7 @@ from django.contrib import admin
 from common.admin import columns, filters
 from common.admin.decorators import display
 from common.admin.pages import ReadOnlyAdmin
+from common.admin.sidebar import SidebarEntry, SidebarGroup
 from entitlements.decisions.admin.decisions import PAGES
 from entitlements.features.admin import values
 from entitlements.models import Fact
@@ -13,6 +14,7 @@ from entitlements.models.fact import Effect, SourceType
 class FactAdmin(ReadOnlyAdmin):
     """Why customers may or may not do something: everything that was ever said, append-only."""
 
+    sidebar = SidebarEntry(SidebarGroup.ACCESS, 3, "Facts", icon="fact_check")
     search_fields = [
         "id__exact",
         "source_id__exact",

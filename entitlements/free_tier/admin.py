@@ -15,6 +15,7 @@ from common.admin.actors import actor
 from common.admin.decorators import action, display
 from common.admin.pages import ReadOnlyAdmin
 from common.admin.sections import Section
+from common.admin.sidebar import SidebarEntry, SidebarGroup
 from entitlements.features.admin import values
 from entitlements.free_tier import service as free_tier
 from entitlements.models import Feature, FreeTierEntry, Recheck
@@ -91,6 +92,7 @@ class StandingFilter(filters.ConditionFilter):
 class FreeTierEntryAdmin(ReadOnlyAdmin):
     """What everybody in a project has, and had."""
 
+    sidebar = SidebarEntry(SidebarGroup.CATALOG, 4, "Free tier", icon="redeem")
     actions_list: ClassVar[Sequence[str]] = ["give"]
     actions_detail: ClassVar[Sequence[str]] = ["edit", "end"]
     search_fields = ["id__exact", "feature__code__exact"]

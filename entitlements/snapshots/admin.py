@@ -4,6 +4,7 @@ from django.utils import timezone
 from common.admin import columns
 from common.admin.decorators import display
 from common.admin.pages import ReadOnlyAdmin
+from common.admin.sidebar import SidebarEntry, SidebarGroup
 from entitlements.models import SigningKey
 
 
@@ -11,6 +12,7 @@ from entitlements.models import SigningKey
 class SigningKeyAdmin(ReadOnlyAdmin):
     """Keys that sign snapshots. `manage.py rotate_signing_key` makes a new one."""
 
+    sidebar = SidebarEntry(SidebarGroup.ACCESS, 4, "Signing keys", icon="signature")
     search_fields = ["id__exact"]
     list_display = ["id", "algorithm", "state_badge", "created_at", "retired_at", "published_until"]
     fields = [

@@ -5,6 +5,7 @@ from django.contrib import admin
 from common.admin import columns, filters
 from common.admin.decorators import display
 from common.admin.pages import ReadOnlyAdmin
+from common.admin.sidebar import SidebarEntry, SidebarGroup
 from events.models import AuditEntry
 
 
@@ -12,6 +13,7 @@ from events.models import AuditEntry
 class AuditEntryAdmin(ReadOnlyAdmin):
     """What was done by hand, by whom and why."""
 
+    sidebar = SidebarEntry(SidebarGroup.RECORD, 2, "Audit trail", icon="history")
     search_fields = ["id__exact", "subject__exact", "actor__iexact", "request_id__exact"]
     list_select_related = ["project"]
     list_display = [

@@ -4,6 +4,7 @@ from django.db.models import Q
 from common.admin import columns, filters
 from common.admin.decorators import display
 from common.admin.pages import ReadOnlyAdmin
+from common.admin.sidebar import SidebarEntry, SidebarGroup
 from events.catalog import EventType
 from events.models import OutboxEvent
 
@@ -21,6 +22,7 @@ class RelayedFilter(filters.ConditionFilter):
 class OutboxEventAdmin(ReadOnlyAdmin):
     """Everything that the world is told, in the order in which it became true."""
 
+    sidebar = SidebarEntry(SidebarGroup.RECORD, 1, "Outbox", icon="outbox")
     search_fields = ["id__exact", "subject__exact", "customer_id__exact"]
     list_select_related = ["project"]
     list_display = [

@@ -11,6 +11,7 @@ from common.admin import columns, dialogs, fields, filters, retiring
 from common.admin.actors import actor
 from common.admin.decorators import action
 from common.admin.retiring import RetirableAdmin
+from common.admin.sidebar import SidebarEntry, SidebarGroup
 from projects.models import Project
 from usage.meters import service as meters
 from usage.models import Meter
@@ -68,6 +69,7 @@ RESTORE = dialogs.describe("Restore meter", "It counts again.", submit="Restore"
 class MeterAdmin(RetirableAdmin):
     """What is counted, under the codes that the projects' software uses."""
 
+    sidebar = SidebarEntry(SidebarGroup.CATALOG, 5, "Meters", icon="speed")
     actions_list: ClassVar[Sequence[str]] = ["define"]
     search_fields = ["id__exact", "code__icontains", "name__icontains"]
     list_select_related = ["project"]

@@ -12,6 +12,7 @@ from common.admin import bulk, columns, dialogs, filters
 from common.admin.actors import actor
 from common.admin.decorators import action, display
 from common.admin.pages import ReadOnlyAdmin
+from common.admin.sidebar import SidebarEntry, SidebarGroup
 from webhooks.admin.payloads import readable
 from webhooks.errors import NothingToRead
 from webhooks.models import InboundEvent
@@ -38,6 +39,7 @@ class StatusFilter(filters.ConditionFilter):
 class InboundEventAdmin(ReadOnlyAdmin):
     """What Stripe told us, as the very bytes that were signed."""
 
+    sidebar = SidebarEntry(SidebarGroup.STRIPE, 3, "Inbound events", icon="move_to_inbox")
     actions_detail: ClassVar[Sequence[str]] = ["replay"]
     actions: ClassVar[Sequence[str]] = ["replay_selected"]
     search_fields = ["id__exact", "event_id__exact", "stripe_object_id__exact"]

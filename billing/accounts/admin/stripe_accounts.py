@@ -15,6 +15,7 @@ from common.admin.actors import actor
 from common.admin.decorators import action, display
 from common.admin.pages import ReadOnlyAdmin
 from common.admin.sections import Section
+from common.admin.sidebar import SidebarEntry, SidebarGroup
 from common.errors import Conflict
 from projects.models import Project
 
@@ -81,6 +82,7 @@ class OwnerFilter(filters.ConditionFilter):
 class StripeAccountAdmin(ReadOnlyAdmin):
     """Stripe accounts; of a secret key only the last four characters are ever shown."""
 
+    sidebar = SidebarEntry(SidebarGroup.STRIPE, 1, "Accounts", icon="account_balance")
     actions_list: ClassVar[Sequence[str]] = ["connect"]
     actions_detail: ClassVar[Sequence[str]] = ["try_again", "rotate_key", "add_signing_secret"]
     search_fields = ["id__exact", "stripe_id__exact", "name__icontains"]

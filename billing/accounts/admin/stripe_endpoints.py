@@ -5,12 +5,14 @@ from billing.models import StripeEndpoint
 from common.admin import columns
 from common.admin.decorators import display
 from common.admin.pages import ReadOnlyAdmin
+from common.admin.sidebar import SidebarEntry, SidebarGroup
 
 
 @admin.register(StripeEndpoint)
 class StripeEndpointAdmin(ReadOnlyAdmin):
     """Where Stripe sends an account's events. Signing secrets are added on the account's page."""
 
+    sidebar = SidebarEntry(SidebarGroup.STRIPE, 2, "Endpoints", icon="webhook")
     search_fields = ["id__exact", "account__id__exact", "account__name__icontains"]
     list_select_related = ["account__project"]
     list_display = ["id", "account_link", "state_badge", "live_secrets", "created_at"]

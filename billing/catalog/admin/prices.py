@@ -16,6 +16,7 @@ from billing.sync.admin.mirrors import METADATA, STRIPE, MirrorAdmin
 from common.admin import columns, dialogs, filters
 from common.admin.actors import actor
 from common.admin.decorators import action, display
+from common.admin.sidebar import SidebarEntry, SidebarGroup
 
 ARCHIVE = dialogs.describe(
     "Take the price off sale",
@@ -30,6 +31,7 @@ RESTORE = dialogs.describe("Put the price on sale", "It can be bought again.", s
 class PriceAdmin(MirrorAdmin):
     """What products cost. A price never changes: another price is a new one."""
 
+    sidebar = SidebarEntry(SidebarGroup.CATALOG, 2, "Prices", icon="sell")
     kind = Kind.PRICE
     actions_detail: ClassVar[Sequence[str]] = ["archive", "restore", "read_again"]
     search_fields = [

@@ -12,6 +12,7 @@ from common.admin.actors import actor
 from common.admin.decorators import action, display
 from common.admin.pages import ReadOnlyAdmin
 from common.admin.sections import Section
+from common.admin.sidebar import SidebarEntry, SidebarGroup
 from usage.models import Record
 from usage.reporting import forwarding
 from usage.reporting import selectors as forwarding_selectors
@@ -29,6 +30,7 @@ AGAIN = dialogs.describe(
 class StripeMeterAdmin(ReadOnlyAdmin):
     """What Stripe counts for metered prices, and the records that it refused."""
 
+    sidebar = SidebarEntry(SidebarGroup.STRIPE, 7, "Meters", icon="speed")
     actions_detail: ClassVar[Sequence[str]] = ["again"]
     search_fields = ["id__exact", "stripe_id__exact", "meter__id__exact", "meter__code__exact"]
     list_select_related = ["account", "project", "meter"]

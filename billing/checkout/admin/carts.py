@@ -15,6 +15,7 @@ from common.admin import columns, filters
 from common.admin.decorators import display
 from common.admin.pages import ReadOnlyAdmin
 from common.admin.sections import Section
+from common.admin.sidebar import SidebarEntry, SidebarGroup
 from common.money import Money
 
 
@@ -38,6 +39,7 @@ class CartStatusFilter(filters.ConditionFilter):
 
 @admin.register(Cart)
 class CartAdmin(ReadOnlyAdmin):
+    sidebar = SidebarEntry(SidebarGroup.MONEY, 1, "Carts", icon="shopping_cart")
     list_display = [
         "id",
         "customer_link",

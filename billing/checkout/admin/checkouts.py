@@ -13,10 +13,12 @@ from billing.sync.admin.mirrors import METADATA, STRIPE, MirrorAdmin
 from common.admin import columns, filters
 from common.admin.decorators import display
 from common.admin.sections import Section
+from common.admin.sidebar import SidebarEntry, SidebarGroup
 
 
 @admin.register(Checkout)
 class CheckoutAdmin(MirrorAdmin):
+    sidebar = SidebarEntry(SidebarGroup.MONEY, 2, "Checkouts", icon="shopping_cart_checkout")
     kind = Kind.CHECKOUT_SESSION
     list_display = [
         "id",

@@ -10,6 +10,7 @@ from billing.sync.admin.mirrors import STRIPE, MirrorAdmin
 from billing.sync.read_again import Wanted
 from common.admin import columns, filters
 from common.admin.decorators import display
+from common.admin.sidebar import SidebarEntry, SidebarGroup
 
 STATUSES = (
     "needs_response",
@@ -32,6 +33,7 @@ TONES = {
 class DisputeAdmin(MirrorAdmin):
     """A dispute hangs under its payment and is read again with it. It is answered at Stripe."""
 
+    sidebar = SidebarEntry(SidebarGroup.MONEY, 5, "Disputes", icon="gavel")
     kind = Kind.PAYMENT_INTENT
     search_fields = [
         "id__exact",

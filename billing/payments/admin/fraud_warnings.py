@@ -5,12 +5,14 @@ from billing.models.sync_object import Kind
 from billing.sync.admin.mirrors import STRIPE, MirrorAdmin
 from common.admin import columns, filters
 from common.admin.decorators import display
+from common.admin.sidebar import SidebarEntry, SidebarGroup
 
 
 @admin.register(EarlyFraudWarning)
 class EarlyFraudWarningAdmin(MirrorAdmin):
     """What card issuers call fraud. Whether the money goes back is for a person to decide."""
 
+    sidebar = SidebarEntry(SidebarGroup.MONEY, 6, "Fraud warnings", icon="report")
     kind = Kind.FRAUD_WARNING
     search_fields = [
         "id__exact",

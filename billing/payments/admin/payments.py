@@ -14,10 +14,12 @@ from billing.sync.admin.mirrors import METADATA, STRIPE, MirrorAdmin
 from common.admin import columns, filters
 from common.admin.decorators import action, display
 from common.admin.sections import Section
+from common.admin.sidebar import SidebarEntry, SidebarGroup
 
 
 @admin.register(Payment)
 class PaymentAdmin(MirrorAdmin):
+    sidebar = SidebarEntry(SidebarGroup.MONEY, 3, "Payments", icon="payments")
     kind = Kind.PAYMENT_INTENT
     actions_detail: ClassVar[Sequence[str]] = ["refund", "read_again"]
     list_display = [

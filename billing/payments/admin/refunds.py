@@ -9,6 +9,7 @@ from billing.sync.admin.mirrors import METADATA, STRIPE, MirrorAdmin
 from billing.sync.read_again import Wanted
 from common.admin import columns, filters
 from common.admin.decorators import display
+from common.admin.sidebar import SidebarEntry, SidebarGroup
 
 STATUSES = ("pending", "requires_action", "succeeded", "failed", "canceled")
 
@@ -17,6 +18,7 @@ STATUSES = ("pending", "requires_action", "succeeded", "failed", "canceled")
 class RefundAdmin(MirrorAdmin):
     """A refund hangs under its payment and is read again with it."""
 
+    sidebar = SidebarEntry(SidebarGroup.MONEY, 4, "Refunds", icon="undo")
     kind = Kind.PAYMENT_INTENT
     search_fields = [
         "id__exact",

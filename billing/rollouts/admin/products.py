@@ -18,6 +18,7 @@ from common.admin import columns, dialogs
 from common.admin.actors import actor
 from common.admin.decorators import action
 from common.admin.sections import Button, Section
+from common.admin.sidebar import SidebarEntry, SidebarGroup
 
 FEATURES = dialogs.describe(
     "What the product gives",
@@ -31,6 +32,7 @@ PLANNING = "billing_product_plan_change"
 
 @admin.register(Product)
 class PlannedProductAdmin(ProductAdmin):
+    sidebar = SidebarEntry(SidebarGroup.CATALOG, 1, "Products", icon="inventory_2")
     actions_detail: ClassVar[Sequence[str]] = [
         "set_features",
         "set_credits",

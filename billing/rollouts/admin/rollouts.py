@@ -15,6 +15,7 @@ from common.admin.actors import actor
 from common.admin.decorators import action, display
 from common.admin.pages import ReadOnlyAdmin
 from common.admin.sections import Section
+from common.admin.sidebar import SidebarEntry, SidebarGroup
 from common.models import RunStatus
 
 APPLY = dialogs.describe(
@@ -41,6 +42,7 @@ SHOWN = 50
 class RolloutAdmin(ReadOnlyAdmin):
     """Changes of products on their way to their holders, planned ones among them."""
 
+    sidebar = SidebarEntry(SidebarGroup.CATALOG, 6, "Changes", icon="rule")
     actions_detail: ClassVar[Sequence[str]] = ["apply_change", "discard", "recompute"]
     search_fields = ["id__exact", "product__id__exact"]
     list_select_related = ["project", "product"]

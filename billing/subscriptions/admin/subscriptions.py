@@ -15,6 +15,7 @@ from billing.sync.admin.mirrors import METADATA, STRIPE, MirrorAdmin
 from common.admin import columns, filters
 from common.admin.decorators import action, display
 from common.admin.sections import Section
+from common.admin.sidebar import SidebarEntry, SidebarGroup
 
 
 class DuplicateFilter(filters.ConditionFilter):
@@ -27,6 +28,7 @@ class DuplicateFilter(filters.ConditionFilter):
 
 @admin.register(Subscription)
 class SubscriptionAdmin(MirrorAdmin):
+    sidebar = SidebarEntry(SidebarGroup.MONEY, 7, "Subscriptions", icon="autorenew")
     kind = Kind.SUBSCRIPTION
     actions_detail: ClassVar[Sequence[str]] = ["cancel", "pause", "resume", "undo", "read_again"]
     list_display = [

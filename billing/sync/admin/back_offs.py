@@ -11,6 +11,7 @@ from common.admin import columns, dialogs, filters
 from common.admin.actors import actor
 from common.admin.decorators import action, display
 from common.admin.pages import ReadOnlyAdmin
+from common.admin.sidebar import SidebarEntry, SidebarGroup
 from common.models import BackOff
 
 AGAIN = dialogs.describe(
@@ -30,6 +31,9 @@ class StateFilter(filters.ConditionFilter):
 class BackOffAdmin(ReadOnlyAdmin):
     """What failed in a queue: what waits to be tried again, and what waits for a person."""
 
+    sidebar = SidebarEntry(
+        SidebarGroup.STRIPE, 8, "Failing requests and rows", icon="running_with_errors"
+    )
     actions_detail: ClassVar[Sequence[str]] = ["again"]
     search_fields = ["owner__exact", "subject__exact", "queue__exact"]
     list_display = [

@@ -14,6 +14,7 @@ from common.admin import bulk, columns, dialogs, filters
 from common.admin.actors import actor
 from common.admin.decorators import action, display
 from common.admin.pages import ReadOnlyAdmin
+from common.admin.sidebar import SidebarEntry, SidebarGroup
 from common.errors import Conflict
 
 ACCEPT = dialogs.describe(
@@ -41,6 +42,7 @@ class MissingObjectAdmin(ReadOnlyAdmin):
     """Objects that Stripe answered 404 for. Those that wait need a decision; nothing is done to
     our rows before. Check first that the account's key and mode are right."""
 
+    sidebar = SidebarEntry(SidebarGroup.STRIPE, 5, "Missing objects", icon="unknown_document")
     actions_detail: ClassVar[Sequence[str]] = ["accept", "dismiss"]
     actions: ClassVar[Sequence[str]] = ["accept_selected", "dismiss_selected"]
     search_fields = ["stripe_id__exact", "our_id__exact"]

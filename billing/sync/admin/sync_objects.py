@@ -14,6 +14,7 @@ from billing.sync.selectors.sync_objects import IN_STATE
 from common.admin import bulk, columns, dialogs, filters
 from common.admin.decorators import action, display
 from common.admin.pages import ReadOnlyAdmin
+from common.admin.sidebar import SidebarEntry, SidebarGroup
 
 WAKE = dialogs.describe(
     "Read again",
@@ -32,6 +33,7 @@ class StateFilter(filters.ConditionFilter):
 class SyncObjectAdmin(ReadOnlyAdmin):
     """The queue of record: what is still to be read from Stripe, and what went wrong."""
 
+    sidebar = SidebarEntry(SidebarGroup.STRIPE, 4, "Sync objects", icon="sync")
     actions_detail: ClassVar[Sequence[str]] = ["wake"]
     actions: ClassVar[Sequence[str]] = ["wake_selected"]
     search_fields = ["stripe_id__exact", "foreign_customer__exact"]

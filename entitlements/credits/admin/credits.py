@@ -16,6 +16,7 @@ from common.admin.actors import actor
 from common.admin.decorators import action, display
 from common.admin.pages import ReadOnlyAdmin
 from common.admin.sections import Section
+from common.admin.sidebar import SidebarEntry, SidebarGroup
 from entitlements.credits import credit_grants
 from entitlements.credits.admin.credit_panel import why
 from entitlements.credits.selectors import credit_history
@@ -62,6 +63,7 @@ class OverspentFilter(filters.ConditionFilter):
 
 @admin.register(CreditGrant)
 class CreditGrantAdmin(ReadOnlyAdmin):
+    sidebar = SidebarEntry(SidebarGroup.ACCESS, 2, "Credits", icon="toll")
     actions_detail: ClassVar[Sequence[str]] = ["take_back"]
     actions_row: ClassVar[Sequence[str]] = ["take_back"]
     search_fields = [

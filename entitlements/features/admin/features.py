@@ -13,6 +13,7 @@ from common.admin import columns, dialogs, fields, filters, retiring
 from common.admin.actors import actor
 from common.admin.decorators import action
 from common.admin.retiring import RetirableAdmin
+from common.admin.sidebar import SidebarEntry, SidebarGroup
 from entitlements.features import service as features
 from entitlements.features.service import Measure
 from entitlements.models import Feature
@@ -88,6 +89,7 @@ RESTORE = dialogs.describe("Restore feature", "It may be sold and granted again.
 class FeatureAdmin(RetirableAdmin):
     """What users may or may not do, under the codes that the projects' software asks for."""
 
+    sidebar = SidebarEntry(SidebarGroup.CATALOG, 3, "Features", icon="toggle_on")
     actions_list: ClassVar[Sequence[str]] = ["define"]
     search_fields = ["id__exact", "code__icontains", "name__icontains"]
     list_select_related = ["project", "meter"]

@@ -15,6 +15,7 @@ from common.admin import columns, dialogs, fields, filters
 from common.admin.actors import actor
 from common.admin.decorators import action, display
 from common.admin.pages import ReadOnlyAdmin
+from common.admin.sidebar import SidebarEntry, SidebarGroup
 from entitlements.decisions.admin import decisions
 from entitlements.decisions.selectors import previews
 from entitlements.features.admin import values
@@ -90,6 +91,7 @@ class GrantStatusFilter(filters.ConditionFilter):
 class GrantAdmin(ReadOnlyAdmin):
     """What people decided by hand."""
 
+    sidebar = SidebarEntry(SidebarGroup.ACCESS, 1, "Grants", icon="volunteer_activism")
     actions_list: ClassVar[Sequence[str]] = ["begin"]
     actions_detail: ClassVar[Sequence[str]] = ["revoke"]
     actions_row: ClassVar[Sequence[str]] = ["revoke"]

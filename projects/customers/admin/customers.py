@@ -12,6 +12,7 @@ from common.admin import columns, filters
 from common.admin.decorators import display
 from common.admin.pages import ReadOnlyAdmin
 from common.admin.sections import Button, Section
+from common.admin.sidebar import SidebarEntry, SidebarGroup
 from projects.customers.admin import panels
 from projects.customers.admin.panels import Act
 from projects.models import Customer
@@ -21,6 +22,7 @@ from projects.models import Customer
 class CustomerAdmin(ReadOnlyAdmin):
     """One page that tells everything about a customer; its panels come from every app."""
 
+    sidebar = SidebarEntry(SidebarGroup.TENANTS, 5, "Customers", icon="group")
     search_fields = ["id__exact", "user_id__exact", "email__iexact", "name__icontains"]
     list_select_related = ["project"]
     list_display = ["user_id", "name", "email", "project_link", "version", "created_at"]

@@ -14,6 +14,7 @@ from common.admin import columns, dialogs, filters
 from common.admin.actors import actor
 from common.admin.decorators import action, display
 from common.admin.pages import ReadOnlyAdmin
+from common.admin.sidebar import SidebarEntry, SidebarGroup
 from projects.keys import api_keys
 from projects.keys.admin import keys
 from projects.keys.admin.key_filters import KeyStateFilter
@@ -50,6 +51,7 @@ REVOKE = dialogs.describe(
 class ApiKeyAdmin(ReadOnlyAdmin):
     """Keys are issued from their project's page, shown once, and never readable again."""
 
+    sidebar = SidebarEntry(SidebarGroup.TENANTS, 3, "API keys", icon="key")
     actions_detail: ClassVar[Sequence[str]] = ["rotate", "revoke"]
     search_fields = ["id__exact", "name__icontains", "last_four__exact"]
     list_select_related = ["project", "app"]

@@ -11,6 +11,7 @@ from common.admin import columns, dialogs, fields
 from common.admin.actors import actor
 from common.admin.decorators import action, display
 from common.admin.pages import ReadOnlyAdmin
+from common.admin.sidebar import SidebarEntry, SidebarGroup
 from projects.keys import api_keys
 from projects.keys.admin import keys
 from projects.keys.admin.key_filters import KeyStateFilter
@@ -39,6 +40,7 @@ REVOKE = dialogs.describe(
 class PlatformKeyAdmin(ReadOnlyAdmin):
     """Keys of the platform's own automation."""
 
+    sidebar = SidebarEntry(SidebarGroup.TENANTS, 4, "Platform keys", icon="vpn_key")
     actions_list: ClassVar[Sequence[str]] = ["issue"]
     actions_detail: ClassVar[Sequence[str]] = ["revoke"]
     search_fields = ["id__exact", "name__icontains", "last_four__exact"]

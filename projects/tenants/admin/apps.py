@@ -8,6 +8,7 @@ from common.admin import columns, filters
 from common.admin.decorators import display
 from common.admin.pages import ReadOnlyAdmin
 from common.admin.sections import Section
+from common.admin.sidebar import SidebarEntry, SidebarGroup
 from projects.keys.admin import keys
 from projects.models import ApiKey, App
 
@@ -16,6 +17,7 @@ from projects.models import ApiKey, App
 class AppAdmin(ReadOnlyAdmin):
     """Micro-apps; the project's own software makes and archives them through the API."""
 
+    sidebar = SidebarEntry(SidebarGroup.TENANTS, 2, "Apps", icon="widgets")
     search_fields = ["id__exact", "slug__icontains", "name__icontains"]
     list_select_related = ["project"]
     list_display = ["name", "slug", "project_link", "state_badge", "created_at"]

@@ -16,6 +16,7 @@ from common.admin.actors import actor
 from common.admin.decorators import action, display
 from common.admin.pages import ReadOnlyAdmin
 from common.admin.sections import Section
+from common.admin.sidebar import SidebarEntry, SidebarGroup
 from common.currencies import EXPONENTS
 from projects.keys import api_keys
 from projects.keys.admin import keys
@@ -118,6 +119,7 @@ CHANGEABLE = ("name", "slug", "sells", "default_currency", "return_origins")
 class ProjectAdmin(SuspensionButtons, ReadOnlyAdmin):
     """Tenants."""
 
+    sidebar = SidebarEntry(SidebarGroup.TENANTS, 1, "Projects", icon="domain")
     actions_list: ClassVar[Sequence[str]] = ["register"]
     actions_detail: ClassVar[Sequence[str]] = [
         "issue_key",
