@@ -126,8 +126,7 @@ def drop(table: MonthlyTable, month: Month) -> None:
     """Drop the month's partition with its rows. Raises OperationalError while the table is busy."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT set_config('lock_timeout', %s, true)", [LOCK_TIMEOUT])
-        name = sql.Identifier(table.partition(month))
-        cursor.execute(sql.SQL("DROP TABLE {}").format(name))
+        cursor.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(table.partition(month))))
 
 
 def _months_in_rest(table: MonthlyTable) -> set[Month]:
