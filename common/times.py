@@ -1,8 +1,15 @@
 """Moments as the API writes them."""
 
 from datetime import UTC, datetime
+from typing import overload
 
 
-def rfc3339(moment: datetime) -> str:
-    """The moment in UTC, such as ``2026-11-21T09:30:00.123456Z``."""
+@overload
+def rfc3339(moment: datetime) -> str: ...
+@overload
+def rfc3339(moment: datetime | None) -> str | None: ...
+def rfc3339(moment: datetime | None) -> str | None:
+    """The moment in UTC, such as ``2026-11-21T09:30:00.123456Z``; None for None."""
+    if moment is None:
+        return None
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -11,18 +11,18 @@ from entitlements.models.feature import PERIODS, FeatureKind, Merge
 from entitlements.models.grant import GrantStatus
 from entitlements.resolution.decision import Reason
 from entitlements.resolution.explanation import StepName
+from entitlements.resolution.kinds import VALUE_HELP
 
 REASONS = [reason.value for reason in Reason]
 
 
 @extend_schema_field({})
 class ValueField(serializers.Field[Any, Any, Any, Any]):
-    """True for a boolean feature; a whole number, or null for no limit, for a limit or a metered
-    one; how many credits one use costs; JSON for a config."""
+    """A feature's value in a request; which values its kind takes is judged by the service."""
 
     def __init__(self, **kwargs: Any) -> None:
         kwargs.setdefault("allow_null", True)
-        kwargs.setdefault("help_text", self.__doc__)
+        kwargs.setdefault("help_text", VALUE_HELP)
         super().__init__(**kwargs)
 
     def to_internal_value(self, data: Any) -> Any:

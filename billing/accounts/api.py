@@ -17,6 +17,8 @@ from billing import representation
 from billing.accounts import service as stripe_accounts
 from billing.accounts.selectors import stripe_accounts as stripe_account_selectors
 from billing.models import StripeAccount
+from billing.representation.stripe_accounts import StripeAccountBody
+from common.api.bodies import serializer_of
 from common.api.serializers import StrictSerializer
 from common.errors import NotFound
 from projects.keys.api.views import ProjectViewSet
@@ -28,29 +30,6 @@ ROTATIONS: dict[str, Callable[..., object]] = {
     "secret_key": stripe_accounts.rotate_key,
     "signing_secret": stripe_accounts.add_signing_secret,
 }
-
-
-class StripeAccountSerializer(serializers.Serializer[Any]):
-    """Which account it is; never its secrets."""
-
-    id = serializers.CharField()
-    is_shared = serializers.BooleanField(help_text="The platform's account, used by many.")
-    name = serializers.CharField()
-    livemode = serializers.BooleanField()
-    stripe_id = serializers.CharField(allow_null=True)
-    secret_key_last_four = serializers.CharField(allow_null=True)
-    webhook_url = serializers.CharField(
-        allow_null=True, help_text="The address to give to Stripe's webhook endpoint."
-    )
-    signing_secrets = serializers.IntegerField(
-        allow_null=True, help_text="How many signing secrets are live: none, one or two."
-    )
-    missing_permissions = serializers.ListField(
-        child=serializers.CharField(),
-        allow_null=True,
-        help_text="Permissions that a restricted key lacks, by Stripe's names. Checked when a key "
-        "is new and once a day.",
-    )
 
 
 class NewStripeAccountSerializer(StrictSerializer):
@@ -88,7 +67,7 @@ class StripeAccountViewSet(ProjectViewSet):
     @extend_schema(
         operation_id="stripe_account_retrieve",
         summary="Show a project's Stripe account",
-        responses=StripeAccountSerializer,
+        responses=serializer_of(StripeAccountBody),
     )
     def retrieve(self, request: Request, project_id: str) -> Response:
         account = stripe_accounts.account_for(self._project(project_id))
@@ -98,7 +77,7 @@ class StripeAccountViewSet(ProjectViewSet):
         operation_id="stripe_account_connect",
         summary="Connect a project's own Stripe account",
         request=NewStripeAccountSerializer,
-        responses={201: StripeAccountSerializer},
+        responses={201: serializer_of(StripeAccountBody)},
     )
     def create(self, request: Request, project_id: str) -> Response:
         """Before the first product is made. The key is tried at Stripe first."""
@@ -113,7 +92,7 @@ class StripeAccountViewSet(ProjectViewSet):
         operation_id="stripe_account_rotate",
         summary="Rotate the secrets of a project's own Stripe account",
         request=StripeAccountChangeSerializer,
-        responses=StripeAccountSerializer,
+        responses=serializer_of(StripeAccountBody),
     )
     def partial_update(self, request: Request, project_id: str) -> Response:
         """A key of another account is refused."""
@@ -139,7 +118,7 @@ class StripeAccountViewSet(ProjectViewSet):
         return found
 
 
-def _render(account: StripeAccount) -> dict[str, Any]:
+def _render(account: StripeAccount) -> StripeAccountBody:
     return representation.stripe_account(
         account,
         endpoint=stripe_account_selectors.endpoint_of(account),

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from billing.access import service as access
 from billing.checkout import carts, page_payments
@@ -10,7 +11,6 @@ from billing.checkout.representation import checkouts as shown
 from billing.models import Checkout, StripeAccount
 from billing.models.checkout import PAID, CheckoutStatus
 from billing.models.sync_object import Kind
-from billing.representation import Json
 from billing.stripe import checkouts as stripe_checkouts
 from billing.stripe.snapshots import CheckoutSnapshot
 from billing.sync import kinds, sync_queue
@@ -66,7 +66,7 @@ def _plan(account: StripeAccount, owner: Owner, snapshot: CheckoutSnapshot) -> P
     )
 
 
-def _line_totals(snapshot: CheckoutSnapshot) -> list[Json]:
+def _line_totals(snapshot: CheckoutSnapshot) -> list[dict[str, Any]]:
     return [
         {"price": line.price_stripe_id, "quantity": line.quantity, "total": line.total}
         for line in snapshot.line_totals

@@ -1,6 +1,6 @@
 """``/customers/{user_id}``: with the erasure of a customer, which reaches to Stripe."""
 
-from typing import Any, ClassVar
+from typing import Annotated, ClassVar, TypedDict
 
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
@@ -9,7 +9,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from billing.customers import stripe_copies
+from common.api.bodies import serializer_of
 from common.api.serializers import StrictSerializer
+from common.bodies import Time
 from common.times import rfc3339
 from projects.customers import selectors as customers
 from projects.customers.api import CustomersViewSet
@@ -22,12 +24,12 @@ class ErasureSerializer(StrictSerializer):
     )
 
 
-class ErasedCustomerSerializer(serializers.Serializer[Any]):
+class ErasedCustomerBody(TypedDict):
     """What is left of a customer: a name for the books."""
 
-    id = serializers.CharField()
-    user_id = serializers.CharField(help_text="The same as the id: yours is forgotten.")
-    deleted_at = serializers.DateTimeField()
+    id: str
+    user_id: Annotated[str, "The same as the id: yours is forgotten."]
+    deleted_at: Time
 
 
 class CustomerViewSet(CustomersViewSet):
@@ -43,7 +45,7 @@ class CustomerViewSet(CustomersViewSet):
         operation_id="customers_erase",
         summary="Erase a customer",
         parameters=[ErasureSerializer],
-        responses={200: ErasedCustomerSerializer},
+        responses={200: serializer_of(ErasedCustomerBody)},
     )
     def destroy(self, request: Request, user_id: str) -> Response:
         """Forgets name, address, metadata and your id of the user, here and at Stripe; what they
@@ -58,5 +60,9 @@ class CustomerViewSet(CustomersViewSet):
             at=timezone.now(),
         )
         assert row.deleted_at is not None
-        body = {"id": row.pk, "user_id": row.user_id, "deleted_at": rfc3339(row.deleted_at)}
+        body: ErasedCustomerBody = {
+            "id": row.pk,
+            "user_id": row.user_id,
+            "deleted_at": rfc3339(row.deleted_at),
+        }
         return Response(body)

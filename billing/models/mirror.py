@@ -18,6 +18,12 @@ class Mirror(ProjectOwned):
     class Meta:
         abstract = True
 
+    @property
+    def id_at_stripe(self) -> str:
+        """``stripe_id`` of a row that Stripe has confirmed, where it is never empty."""
+        assert self.stripe_id is not None
+        return self.stripe_id
+
 
 def mirror_key(table: str) -> models.UniqueConstraint:
     """One row per Stripe object and project."""

@@ -1,6 +1,6 @@
 """``/portal``: send a user to Stripe's portal, and say what they may do there."""
 
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar, TypedDict
 
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiExample, extend_schema
@@ -16,10 +16,11 @@ from billing.models.portal import Cancellation, PortalSettings
 from billing.outbound import api as repeats
 from billing.portal import selectors as stored
 from billing.portal import service as portal
-from billing.portal.representation import portal_settings
+from billing.portal.representation import PortalConfigurationBody, portal_settings
 from billing.portal.selectors import Obstacle
 from billing.portal.service import Flow
 from billing.stripe.portal import MOST_PRODUCTS
+from common.api.bodies import serializer_of
 from common.api.serializers import (
     FlagField,
     ListField,
@@ -80,46 +81,19 @@ class NewSessionSerializer(OwnSessionSerializer):
     user_id = UserIdField()
 
 
-class PortalSessionSerializer(serializers.Serializer[Any]):
+class PortalSessionBody(TypedDict):
     """A link for one user: send them there at once, it is good for a few minutes only."""
 
-    url = serializers.CharField()
+    url: str
+
+
+class EligibilityBody(TypedDict):
+    eligible: Annotated[bool, "Whether to show the button."]
+    reasons: Annotated[list[Annotated[str, Obstacle]], "Why not; empty for an eligible user."]
 
 
 class EligibilityFilterSerializer(StrictSerializer):
     user_id = UserIdField()
-
-
-class EligibilitySerializer(serializers.Serializer[Any]):
-    eligible = serializers.BooleanField(help_text="Whether to show the button.")
-    reasons = serializers.ListField(
-        child=serializers.ChoiceField(choices=[each.value for each in Obstacle]),
-        help_text="Why not; empty for an eligible user.",
-    )
-
-
-class OfferedSerializer(serializers.Serializer[Any]):
-    """A plan to change to, at one of these prices: the user sees those in their currency."""
-
-    product = serializers.CharField()
-    prices = serializers.ListField(child=serializers.CharField())
-
-
-class PortalConfigurationSerializer(serializers.Serializer[Any]):
-    """What users may do in the portal."""
-
-    headline = serializers.CharField(allow_null=True)
-    cancellation = serializers.ChoiceField(choices=Cancellation.choices)
-    plan_changes = serializers.BooleanField()
-    products = serializers.ListField(child=serializers.CharField())
-    payment_methods = serializers.BooleanField()
-    invoices = serializers.BooleanField()
-    default_return_url = serializers.CharField(allow_null=True)
-    offered = OfferedSerializer(
-        many=True,
-        help_text="What users can change to. Stripe takes no metered prices, and of each product "
-        "one price for each currency and interval: the newest.",
-    )
 
 
 class PortalChangeSerializer(StrictSerializer):
@@ -160,7 +134,7 @@ class PortalViewSet(ProjectViewSet):
         operation_id="portal_open",
         summary="Send a user to the portal",
         request=NewSessionSerializer,
-        responses={201: PortalSessionSerializer},
+        responses={201: serializer_of(PortalSessionBody)},
         examples=[CANCEL],
     )
     def create(self, request: Request) -> Response:
@@ -171,7 +145,7 @@ class PortalViewSet(ProjectViewSet):
         operation_id="portal_open_session",
         summary="Send a user to the portal (old name)",
         request=NewSessionSerializer,
-        responses={201: PortalSessionSerializer},
+        responses={201: serializer_of(PortalSessionBody)},
     )
     @action(detail=False, methods=["post"])
     def session(self, request: Request) -> Response:
@@ -182,13 +156,17 @@ class PortalViewSet(ProjectViewSet):
         operation_id="portal_eligibility",
         summary="Say whether a user can be sent to the portal",
         request=None,
-        responses=EligibilitySerializer,
+        responses=serializer_of(EligibilityBody),
     )
     @action(detail=False, methods=["get"])
     def eligibility(self, request: Request) -> Response:
         """Whether to show the button, and if not, every reason. Asks nobody but our tables."""
-        found = portal.obstacles(project=self.calling_project, **self.query_values)
-        return Response({"eligible": not found, "reasons": [each.value for each in found]})
+        obstacles = portal.obstacles(project=self.calling_project, **self.query_values)
+        body: EligibilityBody = {
+            "eligible": not obstacles,
+            "reasons": [obstacle.value for obstacle in obstacles],
+        }
+        return Response(body)
 
     def _open(self, request: Request) -> Response:
         said = self.parse_body(NewSessionSerializer)
@@ -200,7 +178,7 @@ class PortalViewSet(ProjectViewSet):
             request=repeats.name(request, "portal", request.data),
             at=timezone.now(),
         )
-        return Response({"url": url}, status=201)
+        return Response(PortalSessionBody(url=url), status=201)
 
 
 class PortalConfigurationViewSet(ProjectViewSet):
@@ -214,7 +192,7 @@ class PortalConfigurationViewSet(ProjectViewSet):
     @extend_schema(
         operation_id="portal_configuration_retrieve",
         summary="Show what users may do in the portal",
-        responses=PortalConfigurationSerializer,
+        responses=serializer_of(PortalConfigurationBody),
     )
     def retrieve(self, request: Request) -> Response:
         return self._shown(stored.settings_of(self.calling_project))
@@ -223,7 +201,7 @@ class PortalConfigurationViewSet(ProjectViewSet):
         operation_id="portal_configuration_update",
         summary="Say what users may do in the portal",
         request=PortalChangeSerializer,
-        responses=PortalConfigurationSerializer,
+        responses=serializer_of(PortalConfigurationBody),
     )
     def partial_update(self, request: Request) -> Response:
         """Holds for portals that are opened from now on."""

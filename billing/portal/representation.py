@@ -1,13 +1,38 @@
 """What a project lets its users do in the portal."""
 
 from collections.abc import Sequence
+from typing import Annotated, TypedDict
 
 from billing.models import PortalSettings
+from billing.models.portal import Cancellation
 from billing.portal.selectors import Offered
-from billing.representation.values import Json
 
 
-def portal_settings(row: PortalSettings, offers: Sequence[Offered]) -> Json:
+class OfferedBody(TypedDict):
+    """A plan to change to, at one of these prices: the user sees those in their currency."""
+
+    product: str
+    prices: list[str]
+
+
+class PortalConfigurationBody(TypedDict):
+    """What users may do in the portal."""
+
+    headline: str | None
+    cancellation: Annotated[str, Cancellation]
+    plan_changes: bool
+    products: list[str]
+    payment_methods: bool
+    invoices: bool
+    default_return_url: str | None
+    offered: Annotated[
+        list[OfferedBody],
+        "What users can change to. Stripe takes no metered prices, and of each product "
+        "one price for each currency and interval: the newest.",
+    ]
+
+
+def portal_settings(row: PortalSettings, offers: Sequence[Offered]) -> PortalConfigurationBody:
     return {
         "headline": row.headline or None,
         "cancellation": row.cancellation,

@@ -6,25 +6,21 @@ by the selectors with everything that is named here, so that no row costs a quer
 
 from billing.representation.catalog import plan, price, product
 from billing.representation.invoices import invoice
-from billing.representation.payments import dispute, payment, refund, standing
+from billing.representation.payments import dispute, payment, payment_status, refund
 from billing.representation.rollouts import rollout, whole_rollout
 from billing.representation.stripe_accounts import stripe_account
 from billing.representation.subscriptions import subscription
-from billing.representation.values import Json, moment, money
 
 __all__ = [
-    "Json",
     "dispute",
     "invoice",
-    "moment",
-    "money",
     "payment",
+    "payment_status",
     "plan",
     "price",
     "product",
     "refund",
     "rollout",
-    "standing",
     "stripe_account",
     "subscription",
     "whole_rollout",

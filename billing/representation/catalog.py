@@ -1,10 +1,79 @@
 """Products, prices and plans."""
 
+from typing import Annotated, TypedDict
+
 from billing.models import Price, Product
-from billing.representation.values import Json, moment, money
+from billing.models.price import Interval, PriceType
+from billing.models.product import DisputePolicy, RefundPolicy, RenewalPolicy
+from common.bodies import MoneyBody, Time, money
+from common.times import rfc3339
+from entitlements.models.feature import FeatureKind
+from entitlements.resolution.kinds import FeatureValue
+
+REFUNDS = "What becomes of access when the money for it goes back."
+DISPUTES = "What becomes of access while a bank decides about the payment."
+RENEWALS = (
+    "Whether a new period's credits and quotas begin when it is paid, or when it is invoiced."
+)
 
 
-def product(row: Product) -> Json:
+class ProductFeatureBody(TypedDict):
+    feature: str
+    kind: Annotated[str, FeatureKind]
+    value: FeatureValue
+
+
+class ProductCreditsBody(TypedDict):
+    amount: int
+    priority: int
+    expires_after_days: int | None
+
+
+class ProductBody(TypedDict):
+    """Something that the project sells."""
+
+    id: str
+    name: str
+    description: str
+    active: Annotated[bool, "Whether it is on sale."]
+    custom_price: Annotated[
+        bool, "Whether its price is agreed with each customer: plans show none."
+    ]
+    features: list[ProductFeatureBody]
+    credits: ProductCreditsBody | None
+    refund_policy: Annotated[str, RefundPolicy, REFUNDS]
+    dispute_policy: Annotated[str, DisputePolicy, DISPUTES]
+    renewal_policy: Annotated[str, RenewalPolicy, RENEWALS]
+    metadata: dict[str, str]
+    stripe_id: str | None
+    created_at: Time
+
+
+class PriceBody(TypedDict):
+    """What a product costs, once or in each interval."""
+
+    id: str
+    product: str
+    nickname: str
+    type: Annotated[str, PriceType]
+    unit_amount: MoneyBody
+    interval: Annotated[str, Interval] | None
+    interval_count: int | None
+    meter: Annotated[str | None, "The meter whose count is billed after each period."]
+    active: Annotated[bool, "Whether it is on sale."]
+    metadata: dict[str, str]
+    stripe_id: str | None
+    created_at: Time
+
+
+class PlanBody(ProductBody):
+    """A product on sale with its recurring prices, cheapest first within a currency; without any
+    when ``custom_price`` says that one asks for it."""
+
+    prices: list[PriceBody]
+
+
+def product(row: Product) -> ProductBody:
     return {
         "id": row.pk,
         "name": row.name,
@@ -21,11 +90,11 @@ def product(row: Product) -> Json:
         "renewal_policy": row.renewal_policy,
         "metadata": row.metadata,
         "stripe_id": row.stripe_id,
-        "created_at": moment(row.created_at),
+        "created_at": rfc3339(row.created_at),
     }
 
 
-def _credits(row: Product) -> Json | None:
+def _credits(row: Product) -> ProductCreditsBody | None:
     if not row.credits_amount:
         return None
     return {
@@ -35,7 +104,7 @@ def _credits(row: Product) -> Json | None:
     }
 
 
-def price(row: Price) -> Json:
+def price(row: Price) -> PriceBody:
     return {
         "id": row.pk,
         "product": row.product_id,
@@ -48,11 +117,11 @@ def price(row: Price) -> Json:
         "active": row.active,
         "metadata": row.metadata,
         "stripe_id": row.stripe_id,
-        "created_at": moment(row.created_at),
+        "created_at": rfc3339(row.created_at),
     }
 
 
-def plan(row: Product) -> Json:
+def plan(row: Product) -> PlanBody:
     """A product with the prices by which one can subscribe to it (``row.plan_prices``); a price
     that is agreed with each customer is nobody else's business."""
     prices: list[Price] = row.plan_prices  # type: ignore[attr-defined]  # selectors.catalog.plans

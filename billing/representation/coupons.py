@@ -1,12 +1,50 @@
 """Coupons and promotion codes."""
 
 from collections.abc import Mapping
+from typing import Annotated, TypedDict
 
 from billing.models import Coupon, PromotionCode
-from billing.representation.values import Json, moment, money
+from billing.models.coupon import Duration
+from common.bodies import MoneyBody, Time, money
+from common.times import rfc3339
 
 
-def coupon(row: Coupon, products: Mapping[str, str]) -> Json:
+class CouponBody(TypedDict):
+    """A percentage, or an amount in one currency."""
+
+    id: str
+    name: str
+    percent_off: Annotated[str | None, 'Such as "12.50".']
+    amount_off: MoneyBody | None
+    duration: Annotated[str, Duration]
+    duration_in_months: int | None
+    max_redemptions: int | None
+    times_redeemed: int
+    redeem_by: Time | None
+    valid: Annotated[bool, "Whether it can still be redeemed."]
+    products: Annotated[list[str], "The only ones that it is for; empty: all."]
+    metadata: dict[str, str]
+    stripe_id: str | None
+    created_at: Time
+
+
+class PromotionCodeBody(TypedDict):
+    id: str
+    coupon: str
+    code: str
+    active: Annotated[bool, "Whether it can be used."]
+    user_id: Annotated[str | None, "The only one who may use it."]
+    max_redemptions: int | None
+    times_redeemed: int
+    expires_at: Time | None
+    first_time_transaction: bool
+    minimum_amount: MoneyBody | None
+    metadata: dict[str, str]
+    stripe_id: str | None
+    created_at: Time
+
+
+def coupon(row: Coupon, products: Mapping[str, str]) -> CouponBody:
     """``products`` are our ids by Stripe's, of those that it is limited to."""
     return {
         "id": row.pk,
@@ -17,18 +55,18 @@ def coupon(row: Coupon, products: Mapping[str, str]) -> Json:
         "duration_in_months": row.duration_in_months,
         "max_redemptions": row.max_redemptions,
         "times_redeemed": row.redeemed,
-        "redeem_by": moment(row.redeem_by),
+        "redeem_by": rfc3339(row.redeem_by),
         "valid": row.valid,
         "products": []
         if row.is_for_all
         else [products[each] for each in row.product_stripe_ids if each in products],
         "metadata": row.metadata,
         "stripe_id": row.stripe_id,
-        "created_at": moment(row.created_at),
+        "created_at": rfc3339(row.created_at),
     }
 
 
-def promotion_code(row: PromotionCode) -> Json:
+def promotion_code(row: PromotionCode) -> PromotionCodeBody:
     return {
         "id": row.pk,
         "coupon": row.coupon_id,
@@ -37,10 +75,10 @@ def promotion_code(row: PromotionCode) -> Json:
         "user_id": row.customer.user_id if row.customer else None,
         "max_redemptions": row.max_redemptions,
         "times_redeemed": row.redeemed,
-        "expires_at": moment(row.expires_at),
+        "expires_at": rfc3339(row.expires_at),
         "first_time_transaction": row.first_time_transaction,
         "minimum_amount": money(row.minimum_amount, row.minimum_amount_currency),
         "metadata": row.metadata,
         "stripe_id": row.stripe_id,
-        "created_at": moment(row.created_at),
+        "created_at": rfc3339(row.created_at),
     }

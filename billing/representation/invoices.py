@@ -1,10 +1,91 @@
 """Invoices with their lines, the payments that settle them and their credit notes."""
 
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, TypedDict
+
 from billing.models import CreditNote, Invoice, InvoiceLine, InvoicePayment
-from billing.representation.values import Json, moment, money
+from common.bodies import MoneyBody, Time, money
+from common.times import rfc3339
 
 
-def invoice(row: Invoice) -> Json:
+class InvoiceLineBody(TypedDict):
+    description: str
+    price: str | None
+    quantity: int | None
+    amount: Annotated[MoneyBody, "Before discounts, and taxes that are added."]
+    discount: MoneyBody
+    billing_credits: Annotated[MoneyBody, "Taken off by Stripe's credit grants."]
+    tax: Annotated[MoneyBody, "What is added; a tax that the amount includes is not."]
+    is_proration: bool
+    period_start: Time
+    period_end: Time
+
+
+class InvoiceTaxBody(TypedDict):
+    amount: MoneyBody
+    behavior: Annotated[Literal["exclusive", "inclusive"], "Added to the amounts, or part of them."]
+    taxable_amount: MoneyBody | None
+
+
+class InvoiceDiscountBody(TypedDict):
+    amount: MoneyBody
+    coupon: str | None
+    promotion_code: str | None
+
+
+class InvoicePaymentBody(TypedDict):
+    payment: Annotated[str | None, "Null for money that came another way."]
+    status: Annotated[str, "open, processing (a bank has yet to answer), paid or canceled."]
+    amount: Annotated[MoneyBody, "How much of the invoice it has settled."]
+
+
+class CreditNoteBody(TypedDict):
+    """What was taken off after the invoice was final, taxes included."""
+
+    id: str
+    number: str | None
+    status: Annotated[str, "Stripe's: issued or void."]
+    reason: str | None
+    amount: MoneyBody
+    stripe_id: str
+    issued_at: Time
+
+
+class InvoiceBody(TypedDict):
+    """A bill, as Stripe wrote it: the total is the subtotal less the discount and the billing
+    credits, with the taxes that are added, and so is each line's part of it."""
+
+    id: str
+    number: str | None
+    status: Annotated[str, "Stripe's: draft, open, paid, uncollectible or void; others may come."]
+    billing_reason: str | None
+    customer: str
+    user_id: str
+    subscription: str | None
+    subtotal: MoneyBody
+    discount: MoneyBody
+    billing_credits: Annotated[MoneyBody, "Taken off by Stripe's credit grants."]
+    tax: MoneyBody
+    total: MoneyBody
+    amount_due: MoneyBody
+    amount_paid: MoneyBody
+    amount_remaining: MoneyBody
+    amount_credited: Annotated[MoneyBody, "Taken off by credit notes."]
+    taxes: list[InvoiceTaxBody]
+    discounts: list[InvoiceDiscountBody]
+    payments: list[InvoicePaymentBody]
+    credit_notes: list[CreditNoteBody]
+    attempt_count: int
+    next_attempt_at: Time | None
+    lines: list[InvoiceLineBody]
+    hosted_url: str | None
+    pdf_url: str | None
+    stripe_id: str
+    issued_at: Time
+    paid_at: Time | None
+
+
+def invoice(row: Invoice) -> InvoiceBody:
     return {
         "id": row.pk,
         "number": row.number or None,
@@ -23,26 +104,24 @@ def invoice(row: Invoice) -> Json:
         "amount_remaining": money(row.amount_remaining, row.currency),
         "amount_credited": money(row.amount_credited, row.currency),
         "taxes": [_tax(each, row.currency) for each in row.taxes],
-        "discounts": [
-            {**each, "amount": money(each["amount"], row.currency)} for each in row.discounts
-        ],
+        "discounts": [_discount(discount, row.currency) for discount in row.discounts],
         "payments": [_payment(each) for each in row.payments.all()],
         "credit_notes": [
             _credit_note(each)
             for each in sorted(row.credit_notes.all(), key=lambda each: str(each.pk))
         ],
         "attempt_count": row.attempt_count,
-        "next_attempt_at": moment(row.next_attempt_at),
+        "next_attempt_at": rfc3339(row.next_attempt_at),
         "lines": [_invoice_line(each) for each in row.lines.all()],
         "hosted_url": row.hosted_url or None,
         "pdf_url": row.pdf_url or None,
-        "stripe_id": row.stripe_id,
-        "issued_at": moment(row.issued_at),
-        "paid_at": moment(row.paid_at),
+        "stripe_id": row.id_at_stripe,
+        "issued_at": rfc3339(row.issued_at),
+        "paid_at": rfc3339(row.paid_at),
     }
 
 
-def _invoice_line(row: InvoiceLine) -> Json:
+def _invoice_line(row: InvoiceLine) -> InvoiceLineBody:
     return {
         "description": row.description,
         "price": row.price_id,
@@ -52,12 +131,20 @@ def _invoice_line(row: InvoiceLine) -> Json:
         "billing_credits": money(row.billing_credits, row.currency),
         "tax": money(row.tax, row.currency),
         "is_proration": row.is_proration,
-        "period_start": moment(row.period_start),
-        "period_end": moment(row.period_end),
+        "period_start": rfc3339(row.period_start),
+        "period_end": rfc3339(row.period_end),
     }
 
 
-def _tax(tax: Json, currency: str) -> Json:
+def _discount(discount: Mapping[str, Any], currency: str) -> InvoiceDiscountBody:
+    return {
+        "amount": money(discount["amount"], currency),
+        "coupon": discount["coupon"],
+        "promotion_code": discount["promotion_code"],
+    }
+
+
+def _tax(tax: Mapping[str, Any], currency: str) -> InvoiceTaxBody:
     return {
         "amount": money(tax["amount"], currency),
         "behavior": tax["behavior"],
@@ -65,7 +152,7 @@ def _tax(tax: Json, currency: str) -> Json:
     }
 
 
-def _payment(row: InvoicePayment) -> Json:
+def _payment(row: InvoicePayment) -> InvoicePaymentBody:
     return {
         "payment": row.payment_id,
         "status": row.status,
@@ -73,13 +160,13 @@ def _payment(row: InvoicePayment) -> Json:
     }
 
 
-def _credit_note(row: CreditNote) -> Json:
+def _credit_note(row: CreditNote) -> CreditNoteBody:
     return {
         "id": row.pk,
         "number": row.number or None,
         "status": row.status,
         "reason": row.reason or None,
         "amount": money(row.amount, row.currency),
-        "stripe_id": row.stripe_id,
-        "issued_at": moment(row.issued_at),
+        "stripe_id": row.id_at_stripe,
+        "issued_at": rfc3339(row.issued_at),
     }

@@ -1,11 +1,140 @@
 """Payments with their refunds and disputes. How to pay (secret, page) is told by the API alone."""
 
+from typing import Annotated, Literal, TypedDict
+
 from billing.models import Dispute, EarlyFraudWarning, Payment, Refund
 from billing.models.dispute import Standing
-from billing.representation.values import Json, moment, money
+from billing.models.payment import PaymentStatus, PaymentType
+from billing.representation.detected import DetectedBody
+from common.bodies import MoneyBody, Time, money
+from common.times import rfc3339
+
+DisputeOutcome = Literal["won", "lost"]
+OUTCOMES: dict[str, DisputeOutcome] = {Standing.WON: "won", Standing.LOST: "lost"}
+"""How disputes end; an undecided one has no outcome."""
 
 
-def payment(row: Payment) -> Json:
+class FailureBody(TypedDict):
+    """Why the last attempt failed, in Stripe's words."""
+
+    code: str
+    message: str
+
+
+class RefundLineBody(TypedDict):
+    """What of a refund is for one line of the purchase."""
+
+    line: str
+    quantity: Annotated[int | None, "How many of it; null where an amount was asked for."]
+    amount: MoneyBody
+
+
+class RefundBody(TypedDict):
+    """Money that goes back, part of a payment."""
+
+    id: str
+    payment: str
+    status: Annotated[
+        str,
+        "Stripe's: pending, requires_action, succeeded, failed or canceled. One that "
+        "succeeded may still fail days later.",
+    ]
+    amount: MoneyBody
+    lines: Annotated[
+        list[RefundLineBody], "Empty for one that names none, as those made in Stripe's dashboard."
+    ]
+    reason: str | None
+    failure_reason: str | None
+    metadata: dict[str, str]
+    stripe_id: str
+    refunded_at: Time
+
+
+class DisputeBody(TypedDict):
+    """A payment, or part of one, that the buyer contests at the bank."""
+
+    id: str
+    payment: str
+    status: Annotated[str, "Stripe's word."]
+    is_inquiry: Annotated[bool, "The bank only asks: no money has moved, and access stays."]
+    outcome: Annotated[
+        DisputeOutcome | None, "Null until it is decided. An inquiry that came to nothing is won."
+    ]
+    amount: MoneyBody
+    reason: Annotated[str | None, "Stripe's: fraudulent, …"]
+    evidence_due_by: Annotated[Time | None, "Until when Stripe takes an answer."]
+    stripe_id: str
+    opened_at: Time
+
+
+class FraudWarningBody(TypedDict):
+    """The card's issuer says that the payment may be fraud. Nothing is refunded because of it."""
+
+    id: str
+    fraud_type: Annotated[str, "Stripe's: made_with_stolen_card, misc, …"]
+    actionable: Annotated[
+        bool, "Whether a refund can still spare a dispute: neither disputed nor refunded yet."
+    ]
+    stripe_id: str
+    warned_at: Time
+
+
+class RefundedLineBody(TypedDict):
+    """A line of the purchase, and what went back of it."""
+
+    line: str
+    amount: MoneyBody
+
+
+class PaymentBody(TypedDict):
+    """Money taken, or to be taken."""
+
+    id: str
+    type: Annotated[
+        Annotated[str, PaymentType] | None,
+        "Null for a payment that did not begin with POST /payments.",
+    ]
+    detected: DetectedBody | None
+    status: Annotated[str, PaymentStatus]
+    customer: str
+    user_id: str
+    checkout: str | None
+    reference: str | None
+    description: str | None
+    amount: MoneyBody
+    amount_received: MoneyBody
+    amount_refunded: Annotated[MoneyBody, "What went back, or is on its way."]
+    refunded_lines: Annotated[
+        list[RefundedLineBody], "What refunds that name lines gave back of each."
+    ]
+    amount_disputed: Annotated[MoneyBody, "Withheld by open disputes, or lost to them."]
+    invoice: Annotated[str | None, "The invoice that it settles."]
+    failure: FailureBody | None
+    refunds: list[RefundBody]
+    disputes: list[DisputeBody]
+    fraud_warnings: list[FraudWarningBody]
+    off_session: bool
+    save_payment_method: bool
+    payment_method_type: Annotated[str | None, "Stripe's: card, us_bank_account, …"]
+    metadata: dict[str, str]
+    stripe_id: Annotated[str | None, "Null on a page that nobody has paid on."]
+    expires_at: Time | None
+    expired_at: Time | None
+    paid_at: Time | None
+    created_at: Time
+
+
+class PaymentStatusBody(TypedDict):
+    """Where the money is."""
+
+    id: str
+    status: Annotated[str, PaymentStatus]
+    amount: MoneyBody
+    paid_at: Time | None
+    failure: FailureBody | None
+
+
+def payment(row: Payment) -> PaymentBody:
     return {
         "id": row.pk,
         "type": row.type or None,
@@ -43,25 +172,25 @@ def payment(row: Payment) -> Json:
         "payment_method_type": row.payment_method_type or None,
         "metadata": row.metadata,
         "stripe_id": row.stripe_id,
-        "expires_at": moment(row.expires_at),
-        "expired_at": moment(row.expired_at),
-        "paid_at": moment(row.paid_at),
-        "created_at": moment(row.created_at),
+        "expires_at": rfc3339(row.expires_at),
+        "expired_at": rfc3339(row.expired_at),
+        "paid_at": rfc3339(row.paid_at),
+        "created_at": rfc3339(row.created_at),
     }
 
 
-def standing(row: Payment) -> Json:
+def payment_status(row: Payment) -> PaymentStatusBody:
     """As little as a page that waits for the money needs."""
     return {
         "id": row.pk,
         "status": row.status,
         "amount": money(row.amount, row.currency),
-        "paid_at": moment(row.paid_at),
+        "paid_at": rfc3339(row.paid_at),
         "failure": _failure(row),
     }
 
 
-def refund(row: Refund) -> Json:
+def refund(row: Refund) -> RefundBody:
     return {
         "id": row.pk,
         "payment": row.payment_id,
@@ -69,41 +198,47 @@ def refund(row: Refund) -> Json:
         "amount": money(row.amount, row.currency),
         "reason": row.reason or None,
         "failure_reason": row.failure_reason or None,
-        "lines": [{**each, "amount": money(each["amount"], row.currency)} for each in row.lines],
+        "lines": [
+            {
+                "line": line["line"],
+                "amount": money(line["amount"], row.currency),
+                "quantity": line["quantity"],
+            }
+            for line in row.lines
+        ],
         "metadata": row.metadata,
-        "stripe_id": row.stripe_id,
-        "refunded_at": moment(row.refunded_at),
+        "stripe_id": row.id_at_stripe,
+        "refunded_at": rfc3339(row.refunded_at),
     }
 
 
-def dispute(row: Dispute) -> Json:
+def dispute(row: Dispute) -> DisputeBody:
     """``outcome`` is empty until the bank has decided; an inquiry that ended is ``won``."""
-    decided = row.standing in (Standing.WON, Standing.LOST)
     return {
         "id": row.pk,
         "payment": row.payment_id,
         "status": row.status,
         "is_inquiry": row.standing == Standing.INQUIRY,
-        "outcome": row.standing.value if decided else None,
+        "outcome": OUTCOMES.get(row.standing),
         "amount": money(row.amount, row.currency),
         "reason": row.reason or None,
-        "evidence_due_by": moment(row.evidence_due_by),
-        "stripe_id": row.stripe_id,
-        "opened_at": moment(row.opened_at),
+        "evidence_due_by": rfc3339(row.evidence_due_by),
+        "stripe_id": row.id_at_stripe,
+        "opened_at": rfc3339(row.opened_at),
     }
 
 
-def fraud_warning(row: EarlyFraudWarning) -> Json:
+def fraud_warning(row: EarlyFraudWarning) -> FraudWarningBody:
     return {
         "id": row.pk,
         "fraud_type": row.fraud_type,
         "actionable": row.actionable,
-        "stripe_id": row.stripe_id,
-        "warned_at": moment(row.warned_at),
+        "stripe_id": row.id_at_stripe,
+        "warned_at": rfc3339(row.warned_at),
     }
 
 
-def _failure(row: Payment) -> Json | None:
+def _failure(row: Payment) -> FailureBody | None:
     if not row.failure_code:
         return None
     return {"code": row.failure_code, "message": row.failure_message}

@@ -1,14 +1,70 @@
 """Changes of products on their way to their holders."""
 
 from collections.abc import Iterable
+from typing import Annotated, Any, TypedDict
 
 from billing.models import Rollout, RolloutMove
-from billing.representation.values import Json, moment
+from common.bodies import Time
+from common.models import RunStatus
+from common.times import rfc3339
 
 
-def rollout(row: Rollout) -> Json:
+class RolloutProgressBody(TypedDict):
+    holders: Annotated[int | None, "How many there were when it began; null before that."]
+    looked_at: int
+    changed: Annotated[int, "Of how many of them something changed."]
+    failed: Annotated[int, "How many could not be done."]
+
+
+class RolloutMovesBody(TypedDict):
+    """Subscriptions that move to another price."""
+
+    subscriptions: int
+    moved: int
+    refused: int
+
+
+class RolloutBody(TypedDict):
+    """One version of what a product entitles to, brought to its holders in the background."""
+
+    id: str
+    product: str
+    status: Annotated[
+        str,
+        RunStatus,
+        "planned: kept, and not applied. running: holders are recomputed. moving: "
+        "subscriptions change their price. superseded: a newer change does it all again.",
+    ]
+    catalog_version: Annotated[int, "Of the product."]
+    reason: str
+    terms: Annotated[dict[str, Any] | None, "What was planned to change."]
+    figures: Annotated[
+        dict[str, Any] | None, "What that came to when it was planned, as in a preview."
+    ]
+    progress: RolloutProgressBody
+    moves: RolloutMovesBody
+    created_at: Time
+    applied_at: Time | None
+    finished_at: Time | None
+
+
+class RefusedMoveBody(TypedDict):
+    subscription: str
+    user_id: str
+    code: Annotated[str, "As of a problem document."]
+    detail: str
+
+
+class WholeRolloutBody(RolloutBody):
+    """One version of what a product entitles to, brought to its holders in the background."""
+
+    failed_customers: Annotated[list[str], "Our ids; at most 100."]
+    refusals: Annotated[list[RefusedMoveBody], "The first 100."]
+
+
+def rollout(row: Rollout) -> RolloutBody:
     """Loaded by ``selectors.rollouts``, which counts the moves."""
-    counts: Json = vars(row)
+    counts: dict[str, Any] = vars(row)
     return {
         "id": row.pk,
         "product": row.product_id,
@@ -28,13 +84,13 @@ def rollout(row: Rollout) -> Json:
             "moved": counts["moved"],
             "refused": counts["refused"],
         },
-        "created_at": moment(row.created_at),
-        "applied_at": moment(row.applied_at),
-        "finished_at": moment(row.finished_at),
+        "created_at": rfc3339(row.created_at),
+        "applied_at": rfc3339(row.applied_at),
+        "finished_at": rfc3339(row.finished_at),
     }
 
 
-def whole_rollout(row: Rollout, refusals: Iterable[RolloutMove]) -> Json:
+def whole_rollout(row: Rollout, refusals: Iterable[RolloutMove]) -> WholeRolloutBody:
     """With who could not be done, and which subscriptions could not be moved."""
     return {
         **rollout(row),

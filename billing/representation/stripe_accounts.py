@@ -1,10 +1,31 @@
 """The Stripe account that a project sells through."""
 
+from typing import Annotated, TypedDict
+
 from billing.models import StripeAccount, StripeEndpoint
-from billing.representation.values import Json
 
 
-def stripe_account(row: StripeAccount, *, endpoint: StripeEndpoint | None, public_url: str) -> Json:
+class StripeAccountBody(TypedDict):
+    """Which account it is; never its secrets."""
+
+    id: str
+    is_shared: Annotated[bool, "The platform's account, used by many."]
+    name: str
+    livemode: bool
+    stripe_id: str | None
+    secret_key_last_four: str | None
+    webhook_url: Annotated[str | None, "The address to give to Stripe's webhook endpoint."]
+    signing_secrets: Annotated[int | None, "How many signing secrets are live: none, one or two."]
+    missing_permissions: Annotated[
+        list[str] | None,
+        "Permissions that a restricted key lacks, by Stripe's names. Checked when a key "
+        "is new and once a day.",
+    ]
+
+
+def stripe_account(
+    row: StripeAccount, *, endpoint: StripeEndpoint | None, public_url: str
+) -> StripeAccountBody:
     """Never its secrets. Of the platform's shared account only that it is shared."""
     own = endpoint if not row.is_shared else None
     return {

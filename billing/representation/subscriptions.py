@@ -1,22 +1,92 @@
 """Subscriptions with their items."""
 
+from typing import Annotated, TypedDict
+
 from billing.models import Subscription, SubscriptionItem
 from billing.representation import duplicates
-from billing.representation.values import Json, moment
+from common.bodies import Time
+from common.times import rfc3339
 
 
-def subscription(row: Subscription) -> Json:
+class SubscriptionItemBody(TypedDict):
+    id: Annotated[str | None, "Null in a preview of a new item."]
+    price: Annotated[str | None, "Null when it is not our price."]
+    product: str | None
+    quantity: int
+    period_start: Time
+    period_end: Time
+    stripe_id: str | None
+
+
+class ScheduledItemBody(TypedDict):
+    price: str | None
+    product: str | None
+    quantity: int
+
+
+class ScheduledChangeBody(TypedDict):
+    """What the subscription will be from a later date on."""
+
+    at: Time
+    items: list[ScheduledItemBody]
+
+
+class PauseBody(TypedDict):
+    """``behavior`` in Stripe's words: ``void`` gives no access, the others go on giving it."""
+
+    behavior: str
+    resumes_at: Time | None
+
+
+class DiscountBody(TypedDict):
+    coupon: Annotated[str | None, "Null when it is not our coupon."]
+    promotion_code: str | None
+    ends_at: Time | None
+    stripe_id: str
+
+
+class SubscriptionBody(TypedDict):
+    """A running agreement, as Stripe has it."""
+
+    id: str
+    status: Annotated[
+        str,
+        "Stripe's: incomplete, incomplete_expired, trialing, active, past_due, unpaid, "
+        "paused or canceled; others may come.",
+    ]
+    customer: str
+    user_id: str
+    items: list[SubscriptionItemBody]
+    started_at: Time
+    trial_ends_at: Time | None
+    cancel_at: Annotated[Time | None, "When it will end."]
+    canceled_at: Annotated[Time | None, "When its cancellation was asked for."]
+    ended_at: Time | None
+    currency: str
+    scheduled_change: ScheduledChangeBody | None
+    pause: Annotated[PauseBody | None, "While its collection is paused."]
+    discounts: list[DiscountBody]
+    automatic_tax: bool
+    duplicate_of: Annotated[
+        str | None, "An older live subscription of the user to one of its products, made at Stripe."
+    ]
+    metadata: dict[str, str]
+    stripe_id: str
+    created_at: Time
+
+
+def subscription(row: Subscription) -> SubscriptionBody:
     return {
         "id": row.pk,
         "status": row.status,
         "customer": row.customer_id,
         "user_id": row.customer.user_id,
         "items": [_subscription_item(each) for each in row.items.all()],
-        "started_at": moment(row.started_at),
-        "trial_ends_at": moment(row.trial_ends_at),
-        "cancel_at": moment(row.cancel_at),
-        "canceled_at": moment(row.canceled_at),
-        "ended_at": moment(row.ended_at),
+        "started_at": rfc3339(row.started_at),
+        "trial_ends_at": rfc3339(row.trial_ends_at),
+        "cancel_at": rfc3339(row.cancel_at),
+        "canceled_at": rfc3339(row.canceled_at),
+        "ended_at": rfc3339(row.ended_at),
         "currency": row.currency,
         "scheduled_change": _scheduled_change(row),
         "pause": _pause(row),
@@ -24,32 +94,34 @@ def subscription(row: Subscription) -> Json:
         "automatic_tax": row.automatic_tax,
         "duplicate_of": duplicates.of(subscription=row),
         "metadata": row.metadata,
-        "stripe_id": row.stripe_id,
-        "created_at": moment(row.created_at),
+        "stripe_id": row.id_at_stripe,
+        "created_at": rfc3339(row.created_at),
     }
 
 
-def _scheduled_change(row: Subscription) -> Json | None:
+def _scheduled_change(row: Subscription) -> ScheduledChangeBody | None:
     if row.scheduled_at is None:
         return None
-    seen = ("price", "product", "quantity")
-    items = [{name: each[name] for name in seen} for each in row.scheduled_items]
-    return {"at": moment(row.scheduled_at), "items": items}
+    items: list[ScheduledItemBody] = [
+        {"price": item["price"], "product": item["product"], "quantity": item["quantity"]}
+        for item in row.scheduled_items
+    ]
+    return {"at": rfc3339(row.scheduled_at), "items": items}
 
 
-def _pause(row: Subscription) -> Json | None:
+def _pause(row: Subscription) -> PauseBody | None:
     if not row.pause_behavior:
         return None
-    return {"behavior": row.pause_behavior, "resumes_at": moment(row.resumes_at)}
+    return {"behavior": row.pause_behavior, "resumes_at": rfc3339(row.resumes_at)}
 
 
-def _subscription_item(row: SubscriptionItem) -> Json:
+def _subscription_item(row: SubscriptionItem) -> SubscriptionItemBody:
     return {
         "id": row.pk,
         "price": row.price_id,
         "product": row.price.product_id if row.price else None,
         "quantity": row.quantity,
-        "period_start": moment(row.period_start),
-        "period_end": moment(row.period_end),
+        "period_start": rfc3339(row.period_start),
+        "period_end": rfc3339(row.period_end),
         "stripe_id": row.stripe_id,
     }

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any
+from typing import Annotated, TypedDict
 
 from entitlements.decisions.selectors.effects import Effect
 from entitlements.resolution.decision import Decision
@@ -14,6 +14,57 @@ NAMED = 20
 """Users that are named of those who would be over a limit."""
 WAYS = ("gain", "lose", "more", "less", "other")
 """What may become of one feature for one holder; who has it as before is not counted."""
+
+
+class FeatureFiguresBody(TypedDict):
+    feature: str
+    gain: Annotated[int, "Holders who may not use it now."]
+    lose: int
+    more: Annotated[int, "A higher limit, or a lower cost of each use."]
+    less: int
+    other: Annotated[int, "Another value that is neither."]
+
+
+class OverLimitBody(TypedDict):
+    feature: str
+    users: Annotated[int, "Who have used more than the limit would be."]
+    user_ids: Annotated[list[str], "The first 20."]
+
+
+class RefusedMovesBody(TypedDict):
+    code: Annotated[str, "As of a problem document."]
+    subscriptions: int
+
+
+class BillsBody(TypedDict):
+    """How many subscriptions would pay what."""
+
+    more: int
+    less: int
+    same: int
+
+
+class MrrBody(TypedDict):
+    """What a month of the moved subscriptions brings: minor units, before discounts and taxes."""
+
+    currency: str
+    before: int
+    after: int
+    difference: int
+
+
+class ProductFiguresBody(TypedDict):
+    """What becomes of those who hold the product."""
+
+    holders: int
+    looked_at: Annotated[int, "At most 5000."]
+    changed: Annotated[int, "Of them, for whom some answer changes."]
+    features: list[FeatureFiguresBody]
+    over_limit: list[OverLimitBody]
+    moves: Annotated[int, "Subscriptions that would be moved."]
+    refused: list[RefusedMovesBody]
+    bills: BillsBody
+    mrr: list[MrrBody]
 
 
 @dataclass(slots=True)
@@ -66,13 +117,20 @@ class Figures:
         money.before += before
         money.after += after
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> ProductFiguresBody:
         return {
             "holders": self.holders,
             "looked_at": self.looked_at,
             "changed": self.changed,
             "features": [
-                {"feature": code, **{way: counter[way] for way in WAYS}}
+                {
+                    "feature": code,
+                    "gain": counter["gain"],
+                    "lose": counter["lose"],
+                    "more": counter["more"],
+                    "less": counter["less"],
+                    "other": counter["other"],
+                }
                 for code, counter in sorted(self.features.items())
             ],
             "over_limit": [
@@ -84,12 +142,16 @@ class Figures:
                 {"code": code, "subscriptions": number}
                 for code, number in sorted(self.refusals.items())
             ],
-            "bills": {name: self.bills[name] for name in ("more", "less", "same")},
+            "bills": {
+                "more": self.bills["more"],
+                "less": self.bills["less"],
+                "same": self.bills["same"],
+            },
             "mrr": [_mrr(currency, money) for currency, money in sorted(self.money.items())],
         }
 
 
-def _mrr(currency: str, money: Money) -> dict[str, Any]:
+def _mrr(currency: str, money: Money) -> MrrBody:
     """Rounded once, half a unit up: minor units a month."""
     before, after = _rounded(money.before), _rounded(money.after)
     return {

@@ -19,7 +19,7 @@ from billing.models import (
 )
 from billing.models.subscription import ENDED, ENTITLING, SubscriptionStatus, is_paused
 from billing.models.sync_object import Kind
-from billing.representation import Json
+from billing.representation.subscriptions import DiscountBody
 from billing.stripe import subscriptions as stripe_subscriptions
 from billing.stripe.snapshots import ScheduledItemSnapshot, SubscriptionSnapshot
 from billing.subscriptions import trials
@@ -30,6 +30,7 @@ from billing.sync.mapper import Mapper
 from billing.sync.plan import Children, Differences, Plan, Values
 from billing.sync.selectors import owners, page_rows
 from billing.sync.selectors.owners import Owner
+from common.times import rfc3339
 from events.catalog import EventType
 from projects.models import Customer
 
@@ -79,7 +80,7 @@ def _plan(
 
 def _scheduled(
     account: StripeAccount, project_id: str, snapshot: SubscriptionSnapshot
-) -> list[Json]:
+) -> list[dict[str, Any]]:
     if not snapshot.scheduled_items:
         return []
     asked = {item.price_stripe_id for item in snapshot.scheduled_items}
@@ -92,7 +93,7 @@ def _scheduled(
     ]
 
 
-def _scheduled_item(item: ScheduledItemSnapshot, price: Price | None) -> Json:
+def _scheduled_item(item: ScheduledItemSnapshot, price: Price | None) -> dict[str, Any]:
     return {
         "price": price.pk if price else None,
         "product": price.product_id if price else None,
@@ -103,7 +104,7 @@ def _scheduled_item(item: ScheduledItemSnapshot, price: Price | None) -> Json:
 
 def _discounts(
     account: StripeAccount, project_id: str, snapshot: SubscriptionSnapshot
-) -> list[Json]:
+) -> list[DiscountBody]:
     """Named by our coupons and codes, where these are of the project's catalog."""
     if not snapshot.discounts:
         return []
@@ -120,7 +121,7 @@ def _discounts(
         {
             "coupon": coupons.get(each.coupon_stripe_id),
             "promotion_code": codes.get(each.promotion_code_stripe_id),
-            "ends_at": representation.moment(each.ends_at),
+            "ends_at": rfc3339(each.ends_at),
             "stripe_id": each.stripe_id,
         }
         for each in snapshot.discounts

@@ -1,8 +1,7 @@
 """Tell what changed: one version for the change, one outbox event for each thing that happened."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from typing import Any
 
 from billing.sync.plan import Differences, Plan, RowT
 from events.catalog import EventType
@@ -17,7 +16,7 @@ def write_and_tell(
     planned: Plan[RowT],
     *,
     customer: Customer,
-    render: Callable[[RowT], dict[str, Any]],
+    render: Callable[[RowT], Mapping[str, object]],
     happened: Callable[[Plan[RowT], Differences], Iterable[EventType]],
     at: datetime,
 ) -> Differences:
@@ -28,7 +27,7 @@ def write_and_tell(
     differences = planned.differences()
     if not differences:
         return differences
-    before = {} if planned.is_new else render(planned.row)
+    before: Mapping[str, object] = {} if planned.is_new else render(planned.row)
     types = list(happened(planned, differences))
     planned.write(at=at)
     version = customers.bump(customer)
@@ -47,7 +46,7 @@ def write_and_tell(
     return differences
 
 
-def _changed(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
+def _changed(before: Mapping[str, object], after: Mapping[str, object]) -> dict[str, object]:
     """The old values of what is different now."""
     return {
         name: before[name]

@@ -107,13 +107,6 @@ class ChargeSerializer(StrictSerializer):
         return attrs
 
 
-class MoneySerializer(serializers.Serializer[Any]):
-    """``{"amount": 2900, "currency": "usd"}``, in minor units."""
-
-    amount = serializers.IntegerField(help_text="Minor units: cents, yen, fils.")
-    currency = serializers.CharField(help_text="ISO 4217, lower case.")
-
-
 class MetadataField(serializers.DictField):
     """Up to 50 pairs of text, within Stripe's limits. ``tollgate`` keys are reserved."""
 

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 MAX_LIMIT = 2**53 - 1
 """The largest whole number that every reader of JSON understands."""
@@ -14,6 +14,12 @@ MOST_GENEROUS, SUM, PRIORITY = "most_generous", "sum", "priority"
 
 Value = Any
 """True or false, a number, null for no limit, or of a config feature any JSON."""
+VALUE_HELP = (
+    "True for a boolean feature; a whole number, or null for no limit, for a limit or a metered "
+    "one; how many credits one use costs; JSON for a config."
+)
+FeatureValue = Annotated[Value, VALUE_HELP]
+"""As the body of an answer has it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,11 +16,11 @@ def record(
     project_id: str,
     type: EventType,
     subject: str,
-    data: dict[str, Any],
+    data: Mapping[str, object],
     at: datetime,
     customer_id: str = "",
     version: int = 0,
-    previous: dict[str, Any] | None = None,
+    previous: Mapping[str, object] | None = None,
 ) -> OutboxEvent:
     """Promise that this event will be told, exactly if the current transaction commits.
 
@@ -39,7 +39,7 @@ def record(
 
 
 def record_many(
-    *, project_id: str, type: EventType, data: Mapping[str, dict[str, Any]], at: datetime
+    *, project_id: str, type: EventType, data: Mapping[str, Mapping[str, object]], at: datetime
 ) -> None:
     """As :func:`record`, for customers who were just made: what each is, by id, in this order."""
     OutboxEvent.objects.bulk_create(

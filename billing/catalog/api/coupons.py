@@ -17,38 +17,14 @@ from billing.catalog.selectors import coupons as coupon_selectors
 from billing.models import Coupon
 from billing.models.coupon import Duration
 from billing.representation import coupons as representation
-from common.api.serializers import (
-    ListField,
-    MoneySerializer,
-    StrictSerializer,
-    WholeNumberField,
-)
+from billing.representation.coupons import CouponBody
+from common.api.bodies import serializer_of
+from common.api.serializers import ListField, StrictSerializer, WholeNumberField
 from projects.keys.api.views import ProjectViewSet
 from projects.keys.scopes import Scope
 
 MAX_REDEMPTIONS = 1_000_000_000
 MAX_PRODUCTS = 100
-
-
-class CouponSerializer(serializers.Serializer[Any]):
-    """A percentage, or an amount in one currency."""
-
-    id = serializers.CharField()
-    name = serializers.CharField()
-    percent_off = serializers.CharField(allow_null=True, help_text='Such as "12.50".')
-    amount_off = MoneySerializer(allow_null=True)
-    duration = serializers.ChoiceField(choices=Duration.choices)
-    duration_in_months = serializers.IntegerField(allow_null=True)
-    max_redemptions = serializers.IntegerField(allow_null=True)
-    times_redeemed = serializers.IntegerField()
-    redeem_by = serializers.DateTimeField(allow_null=True)
-    valid = serializers.BooleanField(help_text="Whether it can still be redeemed.")
-    products = serializers.ListField(
-        child=serializers.CharField(), help_text="The only ones that it is for; empty: all."
-    )
-    metadata = serializers.DictField(child=serializers.CharField())
-    stripe_id = serializers.CharField(allow_null=True)
-    created_at = serializers.DateTimeField()
 
 
 class PercentField(serializers.DecimalField):
@@ -118,7 +94,7 @@ class CouponsViewSet(ProjectViewSet):
     query = {"list": CouponFilterSerializer}
     lookup_value_regex = id_pattern("cpn")
 
-    @extend_schema(summary="List coupons", responses=CouponSerializer(many=True))
+    @extend_schema(summary="List coupons", responses=serializer_of(CouponBody)(many=True))
     def list(self, request: Request) -> Response:
         """Newest first; deleted ones are gone."""
         rows = coupon_selectors.listing(project=self.calling_project, **self.query_values)
@@ -126,12 +102,14 @@ class CouponsViewSet(ProjectViewSet):
         products = coupon_selectors.products(project=self.calling_project, coupons=page)
         return self.get_paginated_response([representation.coupon(row, products) for row in page])
 
-    @extend_schema(summary="Show a coupon", responses=CouponSerializer)
+    @extend_schema(summary="Show a coupon", responses=serializer_of(CouponBody))
     def retrieve(self, request: Request, pk: str) -> Response:
         return self._shown(coupon_selectors.get(project=self.calling_project, coupon_id=pk))
 
     @extend_schema(
-        summary="Create a coupon", request=NewCouponSerializer, responses={201: CouponSerializer}
+        summary="Create a coupon",
+        request=NewCouponSerializer,
+        responses={201: serializer_of(CouponBody)},
     )
     def create(self, request: Request) -> Response:
         """Made at Stripe too. What it takes off never changes."""
@@ -146,7 +124,9 @@ class CouponsViewSet(ProjectViewSet):
         return self._shown(row, status=201)
 
     @extend_schema(
-        summary="Rename a coupon", request=CouponChangeSerializer, responses=CouponSerializer
+        summary="Rename a coupon",
+        request=CouponChangeSerializer,
+        responses=serializer_of(CouponBody),
     )
     def partial_update(self, request: Request, pk: str) -> Response:
         row = coupon_selectors.get(project=self.calling_project, coupon_id=pk)

@@ -7,19 +7,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from billing import representation
-from billing.catalog.api.prices import PriceSerializer
-from billing.catalog.api.products import ProductSerializer
 from billing.catalog.selectors import catalog
+from billing.representation.catalog import PlanBody
+from common.api.bodies import serializer_of
 from common.api.serializers import CurrencyField, StrictSerializer
 from projects.keys.api.views import ProjectViewSet
 from projects.keys.scopes import Scope
-
-
-class PlanSerializer(ProductSerializer):
-    """A product on sale with its recurring prices, cheapest first within a currency; without any
-    when ``custom_price`` says that one asks for it."""
-
-    prices = PriceSerializer(many=True)
 
 
 class PlanFilterSerializer(StrictSerializer):
@@ -30,7 +23,7 @@ class PlansViewSet(ProjectViewSet):
     scopes: ClassVar[dict[str, str]] = {"list": Scope.CATALOG_READ}
     query = {"list": PlanFilterSerializer}
 
-    @extend_schema(summary="List plans", responses=PlanSerializer(many=True))
+    @extend_schema(summary="List plans", responses=serializer_of(PlanBody)(many=True))
     def list(self, request: Request) -> Response:
         """Newest first."""
         rows = catalog.plans(project=self.calling_project, **self.query_values)

@@ -14,11 +14,12 @@ from billing.catalog import service as catalog
 from billing.catalog import stripe_meters
 from billing.catalog.selectors import catalog as catalog_selectors
 from billing.models.price import Interval, PriceType
+from billing.representation.catalog import PriceBody
+from common.api.bodies import serializer_of
 from common.api.serializers import (
     ChargeSerializer,
     CurrencyField,
     FlagField,
-    MoneySerializer,
     StrictSerializer,
     WholeNumberField,
 )
@@ -28,25 +29,6 @@ from projects.keys.scopes import Scope
 
 LONGEST = {Interval.DAY: 1095, Interval.WEEK: 156, Interval.MONTH: 36, Interval.YEAR: 3}
 """Stripe bills at least every three years."""
-
-
-class PriceSerializer(serializers.Serializer[Any]):
-    """What a product costs, once or in each interval."""
-
-    id = serializers.CharField()
-    product = serializers.CharField()
-    nickname = serializers.CharField()
-    type = serializers.ChoiceField(choices=PriceType.choices)
-    unit_amount = MoneySerializer()
-    interval = serializers.ChoiceField(choices=Interval.choices, allow_null=True)
-    interval_count = serializers.IntegerField(allow_null=True)
-    meter = serializers.CharField(
-        allow_null=True, help_text="The meter whose count is billed after each period."
-    )
-    active = serializers.BooleanField(help_text="Whether it is on sale.")
-    metadata = serializers.DictField(child=serializers.CharField())
-    stripe_id = serializers.CharField(allow_null=True)
-    created_at = serializers.DateTimeField()
 
 
 class UnitAmountSerializer(ChargeSerializer):
@@ -105,20 +87,22 @@ class PricesViewSet(ProjectViewSet):
     query = {"list": PriceFilterSerializer}
     lookup_value_regex = id_pattern("price")
 
-    @extend_schema(summary="List prices", responses=PriceSerializer(many=True))
+    @extend_schema(summary="List prices", responses=serializer_of(PriceBody)(many=True))
     def list(self, request: Request) -> Response:
         """Newest first."""
         rows = catalog_selectors.prices(project=self.calling_project, **self.query_values)
         page = self.paginate_queryset(rows)
         return self.get_paginated_response([representation.price(row) for row in page or ()])
 
-    @extend_schema(summary="Show a price", responses=PriceSerializer)
+    @extend_schema(summary="Show a price", responses=serializer_of(PriceBody))
     def retrieve(self, request: Request, pk: str) -> Response:
         row = catalog_selectors.price(project=self.calling_project, price_id=pk)
         return Response(representation.price(row))
 
     @extend_schema(
-        summary="Create a price", request=NewPriceSerializer, responses={201: PriceSerializer}
+        summary="Create a price",
+        request=NewPriceSerializer,
+        responses={201: serializer_of(PriceBody)},
     )
     def create(self, request: Request) -> Response:
         """Made at Stripe too. After a 503 send the same request again: it is finished then."""
@@ -140,7 +124,7 @@ class PricesViewSet(ProjectViewSet):
     @extend_schema(
         summary="Put a price on sale or take it off",
         request=PriceChangeSerializer,
-        responses=PriceSerializer,
+        responses=serializer_of(PriceBody),
     )
     def partial_update(self, request: Request, pk: str) -> Response:
         """Who pays it already goes on paying it. Anything else about a price never changes."""

@@ -22,20 +22,16 @@ from billing.catalog.product_features import Entitlement
 from billing.catalog.selectors import catalog as catalog_selectors
 from billing.models import Product
 from billing.models.product import DisputePolicy, RefundPolicy, RenewalPolicy
+from billing.representation.catalog import DISPUTES, REFUNDS, RENEWALS, ProductBody
+from common.api.bodies import serializer_of
 from common.api.serializers import FlagField, ListField, StrictSerializer, WholeNumberField
 from entitlements.api_fields import ValueField
-from entitlements.models.feature import FeatureKind
 from projects.keys.api.views import ProjectViewSet
 from projects.keys.scopes import Scope
 
 MAX_FEATURES = 100
 MAX_CREDITS = 10**9
 MAX_CREDIT_DAYS = 3650
-REFUNDS = "What becomes of access when the money for it goes back."
-DISPUTES = "What becomes of access while a bank decides about the payment."
-RENEWALS = (
-    "Whether a new period's credits and quotas begin when it is paid, or when it is invoiced."
-)
 
 
 class GivenFeatureSerializer(StrictSerializer):
@@ -62,38 +58,6 @@ class GivenCreditsSerializer(StrictSerializer):
         default=None,
         help_text="When null those of a period end with it, and bought ones never.",
     )
-
-
-class ProductCreditsSerializer(serializers.Serializer[Any]):
-    amount = serializers.IntegerField()
-    priority = serializers.IntegerField()
-    expires_after_days = serializers.IntegerField(allow_null=True)
-
-
-class ProductFeatureSerializer(serializers.Serializer[Any]):
-    feature = serializers.CharField()
-    kind = serializers.ChoiceField(choices=FeatureKind.choices)
-    value = ValueField()
-
-
-class ProductSerializer(serializers.Serializer[Any]):
-    """Something that the project sells."""
-
-    id = serializers.CharField()
-    name = serializers.CharField()
-    description = serializers.CharField()
-    active = serializers.BooleanField(help_text="Whether it is on sale.")
-    custom_price = serializers.BooleanField(
-        help_text="Whether its price is agreed with each customer: plans show none."
-    )
-    features = ProductFeatureSerializer(many=True)
-    credits = ProductCreditsSerializer(allow_null=True)
-    refund_policy = serializers.ChoiceField(choices=RefundPolicy.choices, help_text=REFUNDS)
-    dispute_policy = serializers.ChoiceField(choices=DisputePolicy.choices, help_text=DISPUTES)
-    renewal_policy = serializers.ChoiceField(choices=RenewalPolicy.choices, help_text=RENEWALS)
-    metadata = serializers.DictField(child=serializers.CharField())
-    stripe_id = serializers.CharField(allow_null=True)
-    created_at = serializers.DateTimeField()
 
 
 class NewProductSerializer(StrictSerializer):
@@ -155,21 +119,21 @@ class ProductsViewSet(ProjectViewSet):
     query = {"list": ProductFilterSerializer}
     lookup_value_regex = id_pattern("prod")
 
-    @extend_schema(summary="List products", responses=ProductSerializer(many=True))
+    @extend_schema(summary="List products", responses=serializer_of(ProductBody)(many=True))
     def list(self, request: Request) -> Response:
         """Newest first."""
         rows = catalog_selectors.products(project=self.calling_project, **self.query_values)
         page = self.paginate_queryset(rows)
         return self.get_paginated_response([representation.product(row) for row in page or ()])
 
-    @extend_schema(summary="Show a product", responses=ProductSerializer)
+    @extend_schema(summary="Show a product", responses=serializer_of(ProductBody))
     def retrieve(self, request: Request, pk: str) -> Response:
         return Response(representation.product(self._product(pk)))
 
     @extend_schema(
         summary="Create a product",
         request=NewProductSerializer,
-        responses={201: ProductSerializer},
+        responses={201: serializer_of(ProductBody)},
     )
     def create(self, request: Request) -> Response:
         """Made at Stripe too. After a 503 send the same request again: it is finished then."""
@@ -188,7 +152,9 @@ class ProductsViewSet(ProjectViewSet):
         return Response(representation.product(row), status=201)
 
     @extend_schema(
-        summary="Change a product", request=ProductChangeSerializer, responses=ProductSerializer
+        summary="Change a product",
+        request=ProductChangeSerializer,
+        responses=serializer_of(ProductBody),
     )
     def partial_update(self, request: Request, pk: str) -> Response:
         """Name, text, metadata, whether it is on sale, what it entitles to, and its policies.

@@ -1,6 +1,6 @@
 """``/promotion-codes``: what buyers type to get a coupon."""
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
@@ -14,34 +14,13 @@ from billing.catalog.api.coupons import MAX_REDEMPTIONS
 from billing.catalog.api.prices import UnitAmountSerializer
 from billing.catalog.promotion_codes import LONGEST, CodeTerms
 from billing.catalog.selectors import coupons
-from billing.representation.coupons import promotion_code
-from common.api.serializers import (
-    FlagField,
-    MoneySerializer,
-    StrictSerializer,
-    UserIdField,
-    WholeNumberField,
-)
+from billing.representation.coupons import PromotionCodeBody, promotion_code
+from common.api.bodies import serializer_of
+from common.api.serializers import FlagField, StrictSerializer, UserIdField, WholeNumberField
 from projects.keys.api.views import ProjectViewSet
 from projects.keys.scopes import Scope
 
 CODE = rf"^[A-Za-z0-9-]{{1,{LONGEST}}}\Z"
-
-
-class PromotionCodeSerializer(serializers.Serializer[Any]):
-    id = serializers.CharField()
-    coupon = serializers.CharField()
-    code = serializers.CharField()
-    active = serializers.BooleanField(help_text="Whether it can be used.")
-    user_id = serializers.CharField(allow_null=True, help_text="The only one who may use it.")
-    max_redemptions = serializers.IntegerField(allow_null=True)
-    times_redeemed = serializers.IntegerField()
-    expires_at = serializers.DateTimeField(allow_null=True)
-    first_time_transaction = serializers.BooleanField()
-    minimum_amount = MoneySerializer(allow_null=True)
-    metadata = serializers.DictField(child=serializers.CharField())
-    stripe_id = serializers.CharField(allow_null=True)
-    created_at = serializers.DateTimeField()
 
 
 class NewPromotionCodeSerializer(StrictSerializer):
@@ -77,21 +56,23 @@ class PromotionCodesViewSet(ProjectViewSet):
     query = {"list": PromotionCodeFilterSerializer}
     lookup_value_regex = id_pattern("promo")
 
-    @extend_schema(summary="List promotion codes", responses=PromotionCodeSerializer(many=True))
+    @extend_schema(
+        summary="List promotion codes", responses=serializer_of(PromotionCodeBody)(many=True)
+    )
     def list(self, request: Request) -> Response:
         """Newest first."""
         rows = coupons.codes(project=self.calling_project, **self.query_values)
         page = self.paginate_queryset(rows)
         return self.get_paginated_response([promotion_code(row) for row in page or ()])
 
-    @extend_schema(summary="Show a promotion code", responses=PromotionCodeSerializer)
+    @extend_schema(summary="Show a promotion code", responses=serializer_of(PromotionCodeBody))
     def retrieve(self, request: Request, pk: str) -> Response:
         return Response(promotion_code(coupons.code(project=self.calling_project, code_id=pk)))
 
     @extend_schema(
         summary="Create a promotion code",
         request=NewPromotionCodeSerializer,
-        responses={201: PromotionCodeSerializer},
+        responses={201: serializer_of(PromotionCodeBody)},
     )
     def create(self, request: Request) -> Response:
         """Made at Stripe too. Two active codes of a project that one buyer could mean never read
@@ -113,7 +94,7 @@ class PromotionCodesViewSet(ProjectViewSet):
     @extend_schema(
         summary="Open or close a promotion code",
         request=PromotionCodeChangeSerializer,
-        responses=PromotionCodeSerializer,
+        responses=serializer_of(PromotionCodeBody),
     )
     def partial_update(self, request: Request, pk: str) -> Response:
         row = coupons.code(project=self.calling_project, code_id=pk)

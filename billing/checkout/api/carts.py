@@ -15,16 +15,12 @@ from billing.checkout import carts
 from billing.checkout.carts import LONGEST_LIFETIME, SHORTEST_LIFETIME
 from billing.checkout.orders import MAX_LINES, MAX_QUANTITY
 from billing.checkout.representation import carts as shown
+from billing.checkout.representation.carts import CartBody
 from billing.checkout.selectors import carts as cart_selectors
 from billing.models import Cart
 from billing.models.cart import CartStatus
-from common.api.serializers import (
-    ListField,
-    MoneySerializer,
-    StrictSerializer,
-    UserIdField,
-    WholeNumberField,
-)
+from common.api.bodies import serializer_of
+from common.api.serializers import ListField, StrictSerializer, UserIdField, WholeNumberField
 from projects.keys.api.views import ProjectViewSet
 from projects.keys.scopes import Scope
 
@@ -39,63 +35,6 @@ TEAM = OpenApiExample(
         ],
     },
 )
-
-
-class ProblemSerializer(serializers.Serializer[Any]):
-    """Why a line cannot be bought as it is. PATCH the line with another ``price``."""
-
-    code = serializers.ChoiceField(choices=["archived", "price_changed"])
-    replacement = serializers.CharField(allow_null=True, help_text="The price to use instead.")
-    unit_amount = MoneySerializer(allow_null=True, help_text="What the replacement costs.")
-
-
-class CartLineSerializer(serializers.Serializer[Any]):
-    id = serializers.CharField()
-    price = serializers.CharField()
-    product = serializers.CharField()
-    quantity = serializers.IntegerField()
-    unit_amount = MoneySerializer()
-    amount = MoneySerializer(help_text="Unit amount times quantity.")
-    interval = serializers.CharField(allow_null=True)
-    interval_count = serializers.IntegerField(allow_null=True)
-    problem = ProblemSerializer(allow_null=True)
-    fulfilled_at = serializers.DateTimeField(
-        allow_null=True, help_text="Since when the buyer has it."
-    )
-    revoked_at = serializers.DateTimeField(
-        allow_null=True, help_text="Since when it is taken back."
-    )
-
-
-class RecurringSerializer(serializers.Serializer[Any]):
-    """What is paid again and again."""
-
-    interval = serializers.CharField()
-    interval_count = serializers.IntegerField()
-    amount = MoneySerializer()
-
-
-class CartSerializer(serializers.Serializer[Any]):
-    """Lines of one currency: one-time items, and at most one subscription."""
-
-    id = serializers.CharField()
-    status = serializers.ChoiceField(choices=CartStatus.choices)
-    customer = serializers.CharField()
-    user_id = serializers.CharField()
-    currency = serializers.CharField(allow_null=True, help_text="That of its lines.")
-    lines = CartLineSerializer(many=True)
-    subtotal = MoneySerializer(
-        allow_null=True, help_text="Due now, before discounts, taxes and trials."
-    )
-    recurring = RecurringSerializer(many=True)
-    checkout = serializers.CharField(
-        allow_null=True, help_text="The page that it is on, or was bought on."
-    )
-    metadata = serializers.DictField(child=serializers.CharField())
-    expires_at = serializers.DateTimeField()
-    completed_at = serializers.DateTimeField(allow_null=True)
-    created_at = serializers.DateTimeField()
-    updated_at = serializers.DateTimeField()
 
 
 class CartItemSerializer(StrictSerializer):
@@ -141,7 +80,7 @@ class CartsViewSet(ProjectViewSet):
     lookup_value_regex = id_pattern("cart")
     transactional = True
 
-    @extend_schema(summary="List carts", responses=CartSerializer(many=True))
+    @extend_schema(summary="List carts", responses=serializer_of(CartBody)(many=True))
     def list(self, request: Request) -> Response:
         """Newest first, those that are over too."""
         now = timezone.now()
@@ -149,14 +88,14 @@ class CartsViewSet(ProjectViewSet):
         page = self.paginate_queryset(rows)
         return self.get_paginated_response([shown.cart(row, at=now) for row in page or ()])
 
-    @extend_schema(summary="Show a cart", responses=CartSerializer)
+    @extend_schema(summary="Show a cart", responses=serializer_of(CartBody))
     def retrieve(self, request: Request, pk: str) -> Response:
         return self._show(cart_selectors.get(project=self.calling_project, cart_id=pk))
 
     @extend_schema(
         summary="Make a cart",
         request=NewCartSerializer,
-        responses={201: CartSerializer},
+        responses={201: serializer_of(CartBody)},
         examples=[TEAM],
     )
     def create(self, request: Request) -> Response:
@@ -198,7 +137,7 @@ class CartItemsViewSet(ProjectViewSet):
     @extend_schema(
         summary="Put a price into a cart",
         request=CartItemSerializer,
-        responses={201: CartSerializer},
+        responses={201: serializer_of(CartBody)},
     )
     def create(self, request: Request, cart_id: str) -> Response:
         """So many more of it if it is there already. 409 ``cart-frozen``, ``cart-closed``."""
@@ -211,7 +150,7 @@ class CartItemsViewSet(ProjectViewSet):
     @extend_schema(
         summary="Change a line of a cart",
         request=CartItemChangeSerializer,
-        responses=CartSerializer,
+        responses=serializer_of(CartBody),
     )
     def partial_update(self, request: Request, cart_id: str, line_id: str) -> Response:
         """Another number of it, or another price of the same product."""
@@ -225,7 +164,7 @@ class CartItemsViewSet(ProjectViewSet):
         )
         return Response(shown.cart(row, at=now))
 
-    @extend_schema(summary="Take a line out of a cart", responses=CartSerializer)
+    @extend_schema(summary="Take a line out of a cart", responses=serializer_of(CartBody))
     def destroy(self, request: Request, cart_id: str, line_id: str) -> Response:
         now = timezone.now()
         row = carts.remove_line(cart=self._cart(cart_id), line_id=line_id, at=now)

@@ -1,10 +1,9 @@
 """``/checkout``: send a buyer to a hosted page, and learn how it ended."""
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
-from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -21,13 +20,13 @@ from billing.checkout.api.checkout_request import (
     NewSubscriptionCheckoutSerializer,
     PageSerializer,
 )
-from billing.checkout.api.checkout_type import DetectedSerializer
 from billing.checkout.checkout_requests import CheckoutRequest
 from billing.checkout.representation import checkouts as shown
+from billing.checkout.representation.checkouts import CheckoutBody
 from billing.checkout.selectors import checkouts as checkout_selectors
 from billing.models import Checkout
 from billing.models.checkout import CheckoutType
-from common.api.serializers import MoneySerializer
+from common.api.bodies import serializer_of
 from entitlements import representation as entitlements
 from entitlements.api_fields import DecisionSerializer
 from entitlements.decisions.selectors import decisions
@@ -35,69 +34,7 @@ from projects.keys.api.views import ProjectViewSet
 from projects.keys.scopes import Scope
 
 
-class CheckoutLineSerializer(serializers.Serializer[Any]):
-    id = serializers.CharField(help_text="For a refund that names it.")
-    price = serializers.CharField()
-    product = serializers.CharField()
-    quantity = serializers.IntegerField()
-    total = MoneySerializer(
-        allow_null=True,
-        help_text="With discounts and taxes, says Stripe; null until the page is complete.",
-    )
-    refunded = MoneySerializer(help_text="What refunds that name the line gave back of it.")
-    fulfilled_at = serializers.DateTimeField(
-        allow_null=True, help_text="Since when the buyer has it."
-    )
-    revoked_at = serializers.DateTimeField(
-        allow_null=True, help_text="Since when it is taken back."
-    )
-
-
-class CheckoutSerializer(serializers.Serializer[Any]):
-    """A hosted page: who buys what, and how it ended."""
-
-    id = serializers.CharField()
-    type = serializers.ChoiceField(choices=CheckoutType.choices)
-    detected = DetectedSerializer(allow_null=True)
-    status = serializers.CharField(help_text="opening, open, complete or expired.")
-    payment_status = serializers.CharField(
-        allow_null=True, help_text="Stripe's: unpaid, paid or no_payment_required."
-    )
-    url = serializers.CharField(allow_null=True, help_text="Send the buyer here.")
-    customer = serializers.CharField()
-    user_id = serializers.CharField()
-    cart = serializers.CharField(allow_null=True)
-    lines = CheckoutLineSerializer(many=True)
-    subtotal = MoneySerializer(allow_null=True)
-    discount = MoneySerializer()
-    tax = MoneySerializer()
-    total = MoneySerializer(allow_null=True, help_text="Due on the page, says Stripe.")
-    trial_period_days = serializers.IntegerField(allow_null=True)
-    trial_without_card = serializers.BooleanField()
-    trial_end_behavior = serializers.CharField(allow_null=True)
-    allow_promotion_codes = serializers.BooleanField()
-    promotion_code = serializers.CharField(allow_null=True, help_text="Our id, promo_…")
-    coupon = serializers.CharField(allow_null=True, help_text="Our id, cpn_…")
-    automatic_tax = serializers.BooleanField()
-    tax_id_collection = serializers.BooleanField()
-    save_payment_method = serializers.BooleanField()
-    success_url = serializers.CharField()
-    cancel_url = serializers.CharField(allow_null=True)
-    payment = serializers.CharField(allow_null=True, help_text="Our id of the payment it made.")
-    payment_stripe_id = serializers.CharField(allow_null=True)
-    subscription = serializers.CharField(
-        allow_null=True, help_text="Our id of the subscription it made."
-    )
-    subscription_stripe_id = serializers.CharField(allow_null=True)
-    invoice_stripe_id = serializers.CharField(allow_null=True)
-    metadata = serializers.DictField(child=serializers.CharField())
-    stripe_id = serializers.CharField(allow_null=True)
-    expires_at = serializers.DateTimeField(allow_null=True)
-    completed_at = serializers.DateTimeField(allow_null=True)
-    created_at = serializers.DateTimeField()
-
-
-class SyncedCheckoutSerializer(CheckoutSerializer):
+class SyncedCheckoutSerializer(serializer_of(CheckoutBody)):  # type: ignore[misc]
     """The checkout, and what its customer may do now."""
 
     entitlements = DecisionSerializer(many=True)
@@ -119,7 +56,7 @@ class CheckoutsViewSet(ProjectViewSet):
     @extend_schema(
         summary="Open a checkout",
         request=NewCheckoutSerializer,
-        responses={201: CheckoutSerializer},
+        responses={201: serializer_of(CheckoutBody)},
         examples=[PLAN, ITEM, CART],
     )
     def create(self, request: Request) -> Response:
@@ -130,7 +67,7 @@ class CheckoutsViewSet(ProjectViewSet):
     @extend_schema(
         summary="Open a checkout (old name)",
         request=NewCheckoutSerializer,
-        responses={201: CheckoutSerializer},
+        responses={201: serializer_of(CheckoutBody)},
     )
     @action(detail=False, methods=["post"])
     def session(self, request: Request) -> Response:
@@ -140,7 +77,7 @@ class CheckoutsViewSet(ProjectViewSet):
     @extend_schema(
         summary="Open a checkout for a subscription",
         request=NewSubscriptionCheckoutSerializer,
-        responses={201: CheckoutSerializer},
+        responses={201: serializer_of(CheckoutBody)},
         examples=[PLAN],
     )
     @action(detail=False, methods=["post"])
@@ -155,7 +92,7 @@ class CheckoutsViewSet(ProjectViewSet):
     @extend_schema(
         summary="Open a checkout for a one-time purchase",
         request=NewItemCheckoutSerializer,
-        responses={201: CheckoutSerializer},
+        responses={201: serializer_of(CheckoutBody)},
         examples=[ITEM],
     )
     @action(detail=False, methods=["post"])
@@ -166,7 +103,7 @@ class CheckoutsViewSet(ProjectViewSet):
     @extend_schema(
         summary="Open a checkout for a cart",
         request=NewCartCheckoutSerializer,
-        responses={201: CheckoutSerializer},
+        responses={201: serializer_of(CheckoutBody)},
         examples=[CART],
     )
     @action(detail=False, methods=["post"])
@@ -178,7 +115,7 @@ class CheckoutsViewSet(ProjectViewSet):
         """
         return self._open(request, CheckoutType.CART, NewCartCheckoutSerializer)
 
-    @extend_schema(summary="Show a checkout", responses=CheckoutSerializer)
+    @extend_schema(summary="Show a checkout", responses=serializer_of(CheckoutBody))
     def retrieve(self, request: Request, pk: str) -> Response:
         """By our id, or by the ``cs_…`` that Stripe puts for ``{CHECKOUT_SESSION_ID}`` into your
         ``success_url``."""
@@ -204,7 +141,9 @@ class CheckoutsViewSet(ProjectViewSet):
         said = [entitlements.decision(each) for each in found.values()]
         return Response({**shown.checkout(row), "entitlements": said})
 
-    @extend_schema(summary="Close a checkout", request=None, responses={200: CheckoutSerializer})
+    @extend_schema(
+        summary="Close a checkout", request=None, responses={200: serializer_of(CheckoutBody)}
+    )
     @action(detail=True, methods=["post"])
     def expire(self, request: Request, pk: str) -> Response:
         """Nobody can pay on the page any more. 409 ``checkout-not-open`` once it has ended."""

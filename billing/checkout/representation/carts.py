@@ -1,14 +1,65 @@
 """Carts: their lines, what those cost now, and what stands in the way of buying them."""
 
 from datetime import datetime
+from typing import Annotated, Literal, TypedDict
 
 from billing.checkout.selectors import carts
 from billing.models import Cart, CartLine, CheckoutLine
 from billing.models.cart import CartStatus
-from billing.representation.values import Json, moment, money
+from common.bodies import MoneyBody, Time, money
+from common.times import rfc3339
 
 
-def cart(row: Cart, *, at: datetime) -> Json:
+class CartLineProblemBody(TypedDict):
+    """Why a line cannot be bought as it is. PATCH the line with another ``price``."""
+
+    code: Literal["archived", "price_changed"]
+    replacement: Annotated[str | None, "The price to use instead."]
+    unit_amount: Annotated[MoneyBody | None, "What the replacement costs."]
+
+
+class CartLineBody(TypedDict):
+    id: str
+    price: str
+    product: str
+    quantity: int
+    unit_amount: MoneyBody
+    amount: Annotated[MoneyBody, "Unit amount times quantity."]
+    interval: str | None
+    interval_count: int | None
+    problem: CartLineProblemBody | None
+    fulfilled_at: Annotated[Time | None, "Since when the buyer has it."]
+    revoked_at: Annotated[Time | None, "Since when it is taken back."]
+
+
+class RecurringBody(TypedDict):
+    """What is paid again and again."""
+
+    interval: str
+    interval_count: int
+    amount: MoneyBody
+
+
+class CartBody(TypedDict):
+    """Lines of one currency: one-time items, and at most one subscription."""
+
+    id: str
+    status: Annotated[str, CartStatus]
+    customer: str
+    user_id: str
+    currency: Annotated[str | None, "That of its lines."]
+    lines: list[CartLineBody]
+    subtotal: Annotated[MoneyBody | None, "Due now, before discounts, taxes and trials."]
+    recurring: list[RecurringBody]
+    checkout: Annotated[str | None, "The page that it is on, or was bought on."]
+    metadata: dict[str, str]
+    expires_at: Time
+    completed_at: Time | None
+    created_at: Time
+    updated_at: Time
+
+
+def cart(row: Cart, *, at: datetime) -> CartBody:
     """Needs a row of ``selectors.carts``."""
     standing = row.standing(at)
     lines = list(row.lines.all())
@@ -27,14 +78,14 @@ def cart(row: Cart, *, at: datetime) -> Json:
         "recurring": _recurring(lines),
         "checkout": row.checkout_id,
         "metadata": row.metadata,
-        "expires_at": moment(row.expires_at),
-        "completed_at": moment(row.completed_at),
-        "created_at": moment(row.created_at),
-        "updated_at": moment(row.updated_at),
+        "expires_at": rfc3339(row.expires_at),
+        "completed_at": rfc3339(row.completed_at),
+        "created_at": rfc3339(row.created_at),
+        "updated_at": rfc3339(row.updated_at),
     }
 
 
-def _line(row: CartLine, sold: CheckoutLine | None, *, is_bought: bool) -> Json:
+def _line(row: CartLine, sold: CheckoutLine | None, *, is_bought: bool) -> CartLineBody:
     price = row.price
     return {
         "id": row.pk,
@@ -46,12 +97,12 @@ def _line(row: CartLine, sold: CheckoutLine | None, *, is_bought: bool) -> Json:
         "interval": price.interval or None,
         "interval_count": price.interval_count if price.is_recurring else None,
         "problem": None if is_bought else _problem(row),
-        "fulfilled_at": moment(sold.fulfilled_at) if sold else None,
-        "revoked_at": moment(sold.revoked_at) if sold else None,
+        "fulfilled_at": rfc3339(sold.fulfilled_at) if sold else None,
+        "revoked_at": rfc3339(sold.revoked_at) if sold else None,
     }
 
 
-def _problem(row: CartLine) -> Json | None:
+def _problem(row: CartLine) -> CartLineProblemBody | None:
     """Why the line cannot be bought as it is."""
     if row.price.active and row.price.product.active:
         return None
@@ -63,7 +114,7 @@ def _problem(row: CartLine) -> Json | None:
     }
 
 
-def _recurring(lines: list[CartLine]) -> list[Json]:
+def _recurring(lines: list[CartLine]) -> list[RecurringBody]:
     """What is paid again, by interval: before discounts, taxes and trials."""
     totals: dict[tuple[str, int, str], int] = {}
     for line in lines:

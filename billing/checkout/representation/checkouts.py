@@ -2,14 +2,71 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from typing import Annotated, TypedDict
 
 from billing.access.selectors import line_receipts
 from billing.checkout.selectors import checkouts
 from billing.models import Checkout, Payment
-from billing.representation.values import Json, moment, money
+from billing.models.checkout import CheckoutType
+from billing.representation.detected import DetectedBody
+from common.bodies import MoneyBody, Time, money
+from common.times import rfc3339
 
 
-def checkout(row: Checkout) -> Json:
+class CheckoutLineBody(TypedDict):
+    id: Annotated[str, "For a refund that names it."]
+    price: str
+    product: str
+    quantity: int
+    total: Annotated[
+        MoneyBody | None, "With discounts and taxes, says Stripe; null until the page is complete."
+    ]
+    refunded: Annotated[MoneyBody, "What refunds that name the line gave back of it."]
+    fulfilled_at: Annotated[Time | None, "Since when the buyer has it."]
+    revoked_at: Annotated[Time | None, "Since when it is taken back."]
+
+
+class CheckoutBody(TypedDict):
+    """A hosted page: who buys what, and how it ended."""
+
+    id: str
+    type: Annotated[str, CheckoutType]
+    detected: DetectedBody | None
+    status: Annotated[str, "opening, open, complete or expired."]
+    payment_status: Annotated[str | None, "Stripe's: unpaid, paid or no_payment_required."]
+    url: Annotated[str | None, "Send the buyer here."]
+    customer: str
+    user_id: str
+    cart: str | None
+    lines: list[CheckoutLineBody]
+    subtotal: MoneyBody | None
+    discount: MoneyBody
+    tax: MoneyBody
+    total: Annotated[MoneyBody | None, "Due on the page, says Stripe."]
+    trial_period_days: int | None
+    trial_without_card: bool
+    trial_end_behavior: str | None
+    allow_promotion_codes: bool
+    promotion_code: Annotated[str | None, "Our id, promo_…"]
+    coupon: Annotated[str | None, "Our id, cpn_…"]
+    automatic_tax: bool
+    tax_id_collection: bool
+    save_payment_method: bool
+    success_url: str
+    cancel_url: str | None
+    payment: Annotated[str | None, "Our id of the payment it made."]
+    payment_stripe_id: str | None
+    subscription: Annotated[str | None, "Our id of the subscription it made."]
+    subscription_stripe_id: str | None
+    invoice_stripe_id: str | None
+    metadata: dict[str, str]
+    stripe_id: str | None
+    expires_at: Time | None
+    completed_at: Time | None
+    created_at: Time
+
+
+def checkout(row: Checkout) -> CheckoutBody:
     payments = list(row.payments.all())
     return {
         "id": row.pk,
@@ -44,13 +101,13 @@ def checkout(row: Checkout) -> Json:
         "invoice_stripe_id": row.invoice_stripe_id or None,
         "metadata": row.metadata,
         "stripe_id": row.stripe_id,
-        "expires_at": moment(row.expires_at),
-        "completed_at": moment(row.completed_at),
-        "created_at": moment(row.created_at),
+        "expires_at": rfc3339(row.expires_at),
+        "completed_at": rfc3339(row.completed_at),
+        "created_at": rfc3339(row.created_at),
     }
 
 
-def _lines(row: Checkout, payments: Iterable[Payment]) -> list[Json]:
+def _lines(row: Checkout, payments: Iterable[Payment]) -> list[CheckoutLineBody]:
     """``total`` is empty until the page is complete."""
     lines = list(row.lines.all())
     totals = line_receipts.totals(row, lines)
@@ -65,8 +122,8 @@ def _lines(row: Checkout, payments: Iterable[Payment]) -> list[Json]:
             "quantity": line.quantity,
             "total": money(totals[line.pk] if row.line_totals else None, row.currency),
             "refunded": money(refunded[line.pk], row.currency),
-            "fulfilled_at": moment(line.fulfilled_at),
-            "revoked_at": moment(line.revoked_at),
+            "fulfilled_at": rfc3339(line.fulfilled_at),
+            "revoked_at": rfc3339(line.revoked_at),
         }
         for line in lines
     ]

@@ -1,6 +1,6 @@
 """``/disputes``: payments that buyers contest at their bank. They are answered at Stripe."""
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -11,34 +11,13 @@ from billing import representation
 from billing.api_fields import IdField, id_pattern
 from billing.models.dispute import Standing
 from billing.payments.selectors import disputes as stored
-from common.api.serializers import MoneySerializer, StrictSerializer, UserIdField
+from billing.representation.payments import DisputeBody
+from common.api.bodies import serializer_of
+from common.api.serializers import StrictSerializer, UserIdField
 from projects.keys.api.views import ProjectViewSet
 from projects.keys.scopes import Scope
 
 OUTCOMES = [Standing.WON.value, Standing.LOST.value]
-
-
-class DisputeSerializer(serializers.Serializer[Any]):
-    """A payment, or part of one, that the buyer contests at the bank."""
-
-    id = serializers.CharField()
-    payment = serializers.CharField()
-    status = serializers.CharField(help_text="Stripe's word.")
-    is_inquiry = serializers.BooleanField(
-        help_text="The bank only asks: no money has moved, and access stays."
-    )
-    outcome = serializers.ChoiceField(
-        choices=OUTCOMES,
-        allow_null=True,
-        help_text="Null until it is decided. An inquiry that came to nothing is won.",
-    )
-    amount = MoneySerializer()
-    reason = serializers.CharField(allow_null=True, help_text="Stripe's: fraudulent, …")
-    evidence_due_by = serializers.DateTimeField(
-        allow_null=True, help_text="Until when Stripe takes an answer."
-    )
-    stripe_id = serializers.CharField()
-    opened_at = serializers.DateTimeField()
 
 
 class DisputeFilterSerializer(StrictSerializer):
@@ -55,14 +34,14 @@ class DisputesViewSet(ProjectViewSet):
     query = {"list": DisputeFilterSerializer}
     lookup_value_regex = id_pattern("dsp")
 
-    @extend_schema(summary="List disputes", responses=DisputeSerializer(many=True))
+    @extend_schema(summary="List disputes", responses=serializer_of(DisputeBody)(many=True))
     def list(self, request: Request) -> Response:
         """Newest first."""
         rows = stored.listing(project=self.calling_project, **self.query_values)
         page = self.paginate_queryset(rows)
         return self.get_paginated_response([representation.dispute(row) for row in page or ()])
 
-    @extend_schema(summary="Show a dispute", responses=DisputeSerializer)
+    @extend_schema(summary="Show a dispute", responses=serializer_of(DisputeBody))
     def retrieve(self, request: Request, pk: str) -> Response:
         row = stored.get(project=self.calling_project, dispute_id=pk)
         return Response(representation.dispute(row))

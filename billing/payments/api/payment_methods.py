@@ -1,10 +1,9 @@
 """``/customers/{user_id}/payment-methods``: what a user has saved, as Stripe keeps it."""
 
-from typing import Any, ClassVar
+from typing import Annotated, ClassVar, TypedDict
 
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
-from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -12,6 +11,7 @@ from billing.accounts import service as stripe_accounts
 from billing.models import StripeAccount
 from billing.payments import payment_methods
 from billing.stripe.payment_methods import SavedMethod
+from common.api.bodies import serializer_of
 from projects.customers import selectors as customers
 from projects.keys.api.views import ProjectViewSet
 from projects.keys.scopes import Scope
@@ -21,22 +21,22 @@ METHOD_ID = r"[A-Za-z]+_[A-Za-z0-9_]{1,200}"
 """Stripe's: we keep no methods, so they have no id of ours."""
 
 
-class PaymentMethodSerializer(serializers.Serializer[Any]):
+class PaymentMethodBody(TypedDict):
     """A saved method, as a buyer recognises it. Nobody can pay by knowing it."""
 
-    id = serializers.CharField(help_text="Stripe's: send it as payment_method.")
-    type = serializers.CharField(help_text="Stripe's: card, us_bank_account, …")
-    brand = serializers.CharField(allow_null=True)
-    last4 = serializers.CharField(allow_null=True)
-    exp_month = serializers.IntegerField(allow_null=True)
-    exp_year = serializers.IntegerField(allow_null=True)
-    is_default = serializers.BooleanField()
+    id: Annotated[str, "Stripe's: send it as payment_method."]
+    type: Annotated[str, "Stripe's: card, us_bank_account, …"]
+    brand: str | None
+    last4: str | None
+    exp_month: int | None
+    exp_year: int | None
+    is_default: bool
 
 
-class PaymentMethodsSerializer(serializers.Serializer[Any]):
+class PaymentMethodsBody(TypedDict):
     """All of them: a user has a handful."""
 
-    data = PaymentMethodSerializer(many=True)  # type: ignore[assignment]  # the name for a list
+    data: list[PaymentMethodBody]
 
 
 class PaymentMethodsViewSet(ProjectViewSet):
@@ -49,7 +49,7 @@ class PaymentMethodsViewSet(ProjectViewSet):
     @extend_schema(
         operation_id="payment_methods_list",
         summary="List a user's saved payment methods",
-        responses=PaymentMethodsSerializer,
+        responses=serializer_of(PaymentMethodsBody),
     )
     def saved(self, request: Request, user_id: str) -> Response:
         """Read from Stripe now, those saved last first. No card numbers: Stripe has them."""
@@ -59,7 +59,7 @@ class PaymentMethodsViewSet(ProjectViewSet):
         operation_id="payment_methods_make_default",
         summary="Make a saved payment method the default",
         request=None,
-        responses=PaymentMethodsSerializer,
+        responses=serializer_of(PaymentMethodsBody),
     )
     def make_default(self, request: Request, user_id: str, method: str) -> Response:
         """For later off-session payments, and for the renewals of every live subscription: each is
@@ -89,7 +89,7 @@ class PaymentMethodsViewSet(ProjectViewSet):
         )
         return Response(status=204)
 
-    def _listed(self, user_id: str) -> dict[str, Any]:
+    def _listed(self, user_id: str) -> PaymentMethodsBody:
         saved, default = payment_methods.listing(
             customer=self._customer(user_id), account=self._account
         )
@@ -103,7 +103,7 @@ class PaymentMethodsViewSet(ProjectViewSet):
         return stripe_accounts.account_for(self.calling_project)
 
 
-def _shown(method: SavedMethod, default: str) -> dict[str, Any]:
+def _shown(method: SavedMethod, default: str) -> PaymentMethodBody:
     return {
         "id": method.stripe_id,
         "type": method.type,

@@ -15,10 +15,11 @@ from billing.checkout.orders import MAX_LINES, MAX_QUANTITY
 from billing.outbound import api as repeats
 from billing.payments import refunds
 from billing.payments.selectors import refunds as stored
+from billing.representation.payments import RefundBody
+from common.api.bodies import serializer_of
 from common.api.serializers import (
     FlagField,
     ListField,
-    MoneySerializer,
     StrictSerializer,
     UserIdField,
     WholeNumberField,
@@ -29,36 +30,6 @@ from projects.keys.scopes import Scope
 
 REASONS = ["duplicate", "fraudulent", "requested_by_customer"]
 STATUSES = ["pending", "requires_action", "succeeded", "failed", "canceled"]
-
-
-class RefundLineSerializer(serializers.Serializer[Any]):
-    """What of a refund is for one line of the purchase."""
-
-    line = serializers.CharField()
-    quantity = serializers.IntegerField(
-        allow_null=True, help_text="How many of it; null where an amount was asked for."
-    )
-    amount = MoneySerializer()
-
-
-class RefundSerializer(serializers.Serializer[Any]):
-    """Money that goes back, part of a payment."""
-
-    id = serializers.CharField()
-    payment = serializers.CharField()
-    status = serializers.CharField(
-        help_text="Stripe's: pending, requires_action, succeeded, failed or canceled. One that "
-        "succeeded may still fail days later."
-    )
-    amount = MoneySerializer()
-    lines = RefundLineSerializer(
-        many=True, help_text="Empty for one that names none, as those made in Stripe's dashboard."
-    )
-    reason = serializers.CharField(allow_null=True)
-    failure_reason = serializers.CharField(allow_null=True)
-    metadata = serializers.DictField(child=serializers.CharField())
-    stripe_id = serializers.CharField()
-    refunded_at = serializers.DateTimeField()
 
 
 class NewRefundLineSerializer(StrictSerializer):
@@ -114,19 +85,21 @@ class RefundsViewSet(ProjectViewSet):
     query = {"list": RefundFilterSerializer}
     lookup_value_regex = id_pattern("ref")
 
-    @extend_schema(summary="List refunds", responses=RefundSerializer(many=True))
+    @extend_schema(summary="List refunds", responses=serializer_of(RefundBody)(many=True))
     def list(self, request: Request) -> Response:
         """Newest first."""
         rows = stored.listing(project=self.calling_project, **self.query_values)
         page = self.paginate_queryset(rows)
         return self.get_paginated_response([representation.refund(row) for row in page or ()])
 
-    @extend_schema(summary="Show a refund", responses=RefundSerializer)
+    @extend_schema(summary="Show a refund", responses=serializer_of(RefundBody))
     def retrieve(self, request: Request, pk: str) -> Response:
         row = stored.get(project=self.calling_project, refund_id=pk)
         return Response(representation.refund(row))
 
-    @extend_schema(summary="Call a refund off", request=None, responses={200: RefundSerializer})
+    @extend_schema(
+        summary="Call a refund off", request=None, responses={200: serializer_of(RefundBody)}
+    )
     @action(detail=True, methods=["post"])
     def cancel(self, request: Request, pk: str) -> Response:
         """Only one that still waits, as one that needs the customer's bank details does.

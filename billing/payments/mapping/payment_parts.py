@@ -2,9 +2,9 @@
 
 from collections import Counter
 from dataclasses import asdict
+from typing import Any
 
 from billing.models import Dispute, Payment, Refund, StripeAccount
-from billing.representation import Json
 from billing.stripe.snapshots import PaymentSnapshot, RefundSnapshot
 from billing.sync.plan import Children, Values
 
@@ -48,7 +48,7 @@ def _refund_values(refund: RefundSnapshot, row: Refund | None) -> Values:
     }
 
 
-def _lines(refund: RefundSnapshot, row: Refund | None) -> list[Json]:
+def _lines(refund: RefundSnapshot, row: Refund | None) -> list[dict[str, Any]]:
     """Those of our own request, else those that the refund's metadata names."""
     return row.lines if row is not None and row.lines else [asdict(each) for each in refund.lines]
 

@@ -14,8 +14,10 @@ from billing.catalog.product_features import Entitlement
 from billing.catalog.selectors import catalog
 from billing.models.product import DisputePolicy, RefundPolicy
 from billing.rollouts import change_impact
+from billing.rollouts.impact_figures import ProductFiguresBody
 from billing.rollouts.planned_change import Move, Terms
 from billing.subscriptions.changes import Proration, When
+from common.api.bodies import serializer_of
 from common.api.serializers import ListField, StrictSerializer
 from projects.keys.api.views import ProjectViewSet
 from projects.keys.scopes import Scope
@@ -46,57 +48,6 @@ class ProductPreviewSerializer(StrictSerializer):
     move = MoveSerializer(required=False)
 
 
-class FeatureFiguresSerializer(serializers.Serializer[Any]):
-    feature = serializers.CharField()
-    gain = serializers.IntegerField(help_text="Holders who may not use it now.")
-    lose = serializers.IntegerField()
-    more = serializers.IntegerField(help_text="A higher limit, or a lower cost of each use.")
-    less = serializers.IntegerField()
-    other = serializers.IntegerField(help_text="Another value that is neither.")
-
-
-class OverLimitSerializer(serializers.Serializer[Any]):
-    feature = serializers.CharField()
-    users = serializers.IntegerField(help_text="Who have used more than the limit would be.")
-    user_ids = serializers.ListField(child=serializers.CharField(), help_text="The first 20.")
-
-
-class RefusedMovesSerializer(serializers.Serializer[Any]):
-    code = serializers.CharField(help_text="As of a problem document.")
-    subscriptions = serializers.IntegerField()
-
-
-class BillsSerializer(serializers.Serializer[Any]):
-    """How many subscriptions would pay what."""
-
-    more = serializers.IntegerField()
-    less = serializers.IntegerField()
-    same = serializers.IntegerField()
-
-
-class MrrSerializer(serializers.Serializer[Any]):
-    """What a month of the moved subscriptions brings: minor units, before discounts and taxes."""
-
-    currency = serializers.CharField()
-    before = serializers.IntegerField()
-    after = serializers.IntegerField()
-    difference = serializers.IntegerField()
-
-
-class ProductFiguresSerializer(serializers.Serializer[Any]):
-    """What becomes of those who hold the product."""
-
-    holders = serializers.IntegerField()
-    looked_at = serializers.IntegerField(help_text=f"At most {MOST}.")
-    changed = serializers.IntegerField(help_text="Of them, for whom some answer changes.")
-    features = FeatureFiguresSerializer(many=True)
-    over_limit = OverLimitSerializer(many=True)
-    moves = serializers.IntegerField(help_text="Subscriptions that would be moved.")
-    refused = RefusedMovesSerializer(many=True)
-    bills = BillsSerializer()
-    mrr = MrrSerializer(many=True)
-
-
 class ProductPreviewsViewSet(ProjectViewSet):
     scopes: ClassVar[dict[str, str]] = {"create": Scope.CATALOG_READ}
 
@@ -104,7 +55,7 @@ class ProductPreviewsViewSet(ProjectViewSet):
         operation_id="products_preview_create",
         summary="Preview a change of a product",
         request=ProductPreviewSerializer,
-        responses={200: ProductFiguresSerializer},
+        responses={200: serializer_of(ProductFiguresBody)},
     )
     def create(self, request: Request, product: str) -> Response:
         """How many gain and lose what, who would be over a limit, and what moving subscriptions

@@ -9,8 +9,9 @@ from rest_framework.response import Response
 
 from billing import representation
 from billing.invoices import selectors as invoice_selectors
-from billing.invoices.api import InvoiceSerializer
+from billing.representation.invoices import InvoiceBody
 from billing.signed_in.api.base import NAMED, SignedInViewSet
+from common.api.bodies import serializer_of
 from common.api.serializers import StrictSerializer
 from projects.keys.scopes import USER
 
@@ -27,7 +28,7 @@ class UserInvoicesViewSet(SignedInViewSet):
         operation_id="billing_invoices_list",
         summary="List the signed-in user's invoices",
         parameters=[NAMED],
-        responses=InvoiceSerializer(many=True),
+        responses=serializer_of(InvoiceBody)(many=True),
     )
     def list(self, request: Request) -> Response:
         """Newest first."""

@@ -7,9 +7,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from billing import representation
-from billing.catalog.api.plans import PlanFilterSerializer, PlanSerializer
+from billing.catalog.api.plans import PlanFilterSerializer
 from billing.catalog.selectors import catalog
+from billing.representation.catalog import PlanBody
 from billing.signed_in.api.base import NAMED, SignedInViewSet
+from common.api.bodies import serializer_of
 from projects.keys.scopes import USER
 
 
@@ -21,7 +23,7 @@ class UserPlansViewSet(SignedInViewSet):
         operation_id="billing_plans_list",
         summary="List plans for the signed-in user",
         parameters=[NAMED],
-        responses=PlanSerializer(many=True),
+        responses=serializer_of(PlanBody)(many=True),
     )
     def list(self, request: Request) -> Response:
         """Newest first. A plan with ``custom_price`` has no prices: one asks for it."""

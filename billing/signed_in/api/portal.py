@@ -10,8 +10,9 @@ from rest_framework.response import Response
 from billing.catalog.selectors import catalog
 from billing.outbound import api as outbound_api
 from billing.portal import service as portal
-from billing.portal.api import OwnSessionSerializer, PortalSessionSerializer, flow
+from billing.portal.api import OwnSessionSerializer, PortalSessionBody, flow
 from billing.signed_in.api.base import NAMED, SignedInViewSet
+from common.api.bodies import serializer_of
 from projects.keys.scopes import USER
 
 
@@ -23,7 +24,7 @@ class UserPortalViewSet(SignedInViewSet):
         summary="Send the signed-in user to the portal",
         parameters=[NAMED],
         request=OwnSessionSerializer,
-        responses={201: PortalSessionSerializer},
+        responses={201: serializer_of(PortalSessionBody)},
     )
     def create(self, request: Request) -> Response:
         """409 ``portal-not-available`` says in ``reasons`` why there is nothing for them there."""
@@ -39,4 +40,4 @@ class UserPortalViewSet(SignedInViewSet):
             request=outbound_api.name(request, "portal", self.user_id, request.data),
             at=timezone.now(),
         )
-        return Response({"url": url}, status=201)
+        return Response(PortalSessionBody(url=url), status=201)

@@ -12,29 +12,28 @@ from billing import representation
 from billing.api_fields import IdField, PromotionCodeField
 from billing.catalog.selectors import catalog
 from billing.checkout import service as checkouts
-from billing.checkout.api.checkouts import CheckoutSerializer
 from billing.checkout.checkout_requests import CheckoutRequest
 from billing.checkout.orders import MAX_QUANTITY
 from billing.checkout.representation import checkouts as shown
+from billing.checkout.representation.checkouts import CheckoutBody
 from billing.checkout.return_urls import MAX_URL_LENGTH as LONGEST_URL
 from billing.errors import AmbiguousSubscription
 from billing.models import Subscription
 from billing.models.checkout import CheckoutType
 from billing.outbound import api as outbound_api
+from billing.representation.subscriptions import SubscriptionBody
 from billing.signed_in import permissions
 from billing.signed_in.api.base import NAMED, SignedInViewSet, WhichSerializer
 from billing.subscriptions import changes as subscription_changes
 from billing.subscriptions import previews
 from billing.subscriptions import service as subscriptions
 from billing.subscriptions.api import answers as subscription_answers
-from billing.subscriptions.api.fields import (
-    ChangedSubscriptionSerializer,
-    SubscriptionSerializer,
-    change,
-)
+from billing.subscriptions.api.answers import ChangedSubscriptionBody
+from billing.subscriptions.api.fields import change
 from billing.subscriptions.changes import When as ChangeWhen
 from billing.subscriptions.selectors import subscriptions as subscription_selectors
 from billing.subscriptions.service import When
+from common.api.bodies import serializer_of
 from common.api.serializers import FlagField, StrictSerializer, WholeNumberField
 from projects.keys.scopes import USER
 
@@ -97,7 +96,7 @@ class UserSubscriptionViewSet(SignedInViewSet):
         operation_id="billing_subscription_retrieve",
         summary="Show the signed-in user's subscription",
         parameters=[NAMED, WhichSerializer],
-        responses=SubscriptionSerializer,
+        responses=serializer_of(SubscriptionBody),
     )
     def retrieve(self, request: Request) -> Response:
         """The live one, else the newest that has ended. With several live ones, name the
@@ -109,7 +108,7 @@ class UserSubscriptionViewSet(SignedInViewSet):
         summary="Open a checkout for the signed-in user",
         parameters=[NAMED],
         request=NewUserSubscriptionSerializer,
-        responses={201: CheckoutSerializer},
+        responses={201: serializer_of(CheckoutBody)},
     )
     def create(self, request: Request) -> Response:
         """Send the user to its ``url``. A plan without cost asks for no card."""
@@ -130,7 +129,7 @@ class UserSubscriptionViewSet(SignedInViewSet):
         summary="Change the signed-in user's subscription",
         parameters=[NAMED, WhichSerializer],
         request=UserChangeSerializer,
-        responses=ChangedSubscriptionSerializer,
+        responses=serializer_of(ChangedSubscriptionBody),
     )
     def partial_update(self, request: Request) -> Response:
         """Another plan or quantity, its end with the running period, or taking that back. A
@@ -170,7 +169,7 @@ class UserSubscriptionViewSet(SignedInViewSet):
         operation_id="billing_subscription_cancel",
         summary="Cancel the signed-in user's subscription",
         parameters=[NAMED, WhichSerializer],
-        responses={200: SubscriptionSerializer},
+        responses={200: serializer_of(SubscriptionBody)},
     )
     def destroy(self, request: Request) -> Response:
         """With the end of the running period, where the project lets its users cancel."""

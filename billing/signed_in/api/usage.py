@@ -1,15 +1,16 @@
 """``/billing/usage``: the user's limits, what is used of them, and the credits that are left."""
 
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Annotated, ClassVar, Literal, TypedDict
 
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
-from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from billing.signed_in.api.base import NAMED, SignedInViewSet
+from common.api.bodies import serializer_of
+from common.bodies import Time
 from common.times import rfc3339
 from entitlements.balances.selectors import credits
 from entitlements.decisions.selectors import decisions
@@ -22,33 +23,30 @@ from projects.keys.scopes import USER
 COUNTED = (FeatureKind.LIMIT, FeatureKind.METERED, FeatureKind.CREDITS)
 
 
-class LimitSerializer(serializers.Serializer[Any]):
+class LimitBody(TypedDict):
     """One limit. ``limit`` null means without limit where ``allowed`` is true."""
 
-    feature = serializers.CharField()
-    name = serializers.CharField()
-    unit = serializers.CharField()
-    kind = serializers.ChoiceField(choices=[kind.value for kind in COUNTED])
-    allowed = serializers.BooleanField()
-    limit = serializers.IntegerField(allow_null=True)
-    used = serializers.IntegerField(allow_null=True, help_text="Null while nothing counts it.")
-    remaining = serializers.IntegerField(
-        allow_null=True, help_text="Of what costs credits: for how many uses they last."
-    )
-    resets_at = serializers.DateTimeField(
-        allow_null=True,
-        help_text="When the next period of a limit begins. Null: never, or as it is paid.",
-    )
-    cost = serializers.IntegerField(allow_null=True, help_text="Credits for each use.")
+    feature: str
+    name: str
+    unit: str
+    kind: Annotated[str, Literal["limit", "metered", "credits"]]
+    allowed: bool
+    limit: int | None
+    used: Annotated[int | None, "Null while nothing counts it."]
+    remaining: Annotated[int | None, "Of what costs credits: for how many uses they last."]
+    resets_at: Annotated[
+        Time | None, "When the next period of a limit begins. Null: never, or as it is paid."
+    ]
+    cost: Annotated[int | None, "Credits for each use."]
 
 
-class CreditBalanceSerializer(serializers.Serializer[Any]):
-    balance = serializers.IntegerField(help_text="What can be spent now.")
+class CreditBalanceBody(TypedDict):
+    balance: Annotated[int, "What can be spent now."]
 
 
-class UserUsageSerializer(serializers.Serializer[Any]):
-    limits = LimitSerializer(many=True)
-    credits = CreditBalanceSerializer()
+class UserUsageBody(TypedDict):
+    limits: list[LimitBody]
+    credits: CreditBalanceBody
 
 
 class UserUsageViewSet(SignedInViewSet):
@@ -58,7 +56,7 @@ class UserUsageViewSet(SignedInViewSet):
         operation_id="billing_usage_retrieve",
         summary="Show the signed-in user's limits",
         parameters=[NAMED],
-        responses=UserUsageSerializer,
+        responses=serializer_of(UserUsageBody),
     )
     def retrieve(self, request: Request) -> Response:
         """Every limit of the project as it holds for the user now, and what is used of it."""
@@ -66,15 +64,14 @@ class UserUsageViewSet(SignedInViewSet):
         standing = decisions.standing(project=project, user_id=self.user_id, at=now)
         counted = features.listing(project=project).filter(kind__in=COUNTED).order_by("code")
         made = standing.decisions
-        return Response(
-            {
-                "limits": [_limit(row, made[row.code]) for row in counted if row.code in made],
-                "credits": {"balance": _balance(project.pk, standing.customer_id, now)},
-            }
-        )
+        body: UserUsageBody = {
+            "limits": [_limit(row, made[row.code]) for row in counted if row.code in made],
+            "credits": {"balance": _balance(project.pk, standing.customer_id, now)},
+        }
+        return Response(body)
 
 
-def _limit(row: Feature, made: Decision) -> dict[str, Any]:
+def _limit(row: Feature, made: Decision) -> LimitBody:
     return {
         "feature": row.code,
         "name": row.name,
@@ -84,7 +81,7 @@ def _limit(row: Feature, made: Decision) -> dict[str, Any]:
         "limit": made.limit,
         "used": made.used,
         "remaining": made.remaining,
-        "resets_at": rfc3339(made.resets_at) if made.resets_at else None,
+        "resets_at": rfc3339(made.resets_at),
         "cost": made.value if made.is_priced else None,
     }
 

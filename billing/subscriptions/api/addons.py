@@ -8,19 +8,19 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from billing.outbound import api as repeats
-from billing.representation import Json
 from billing.subscriptions import changes as subscription_changes
 from billing.subscriptions import previews
 from billing.subscriptions.api import answers as subscription_answers
+from billing.subscriptions.api.answers import ChangedSubscriptionBody
 from billing.subscriptions.api.fields import (
     AddonChangeSerializer,
     BillingSerializer,
-    ChangedSubscriptionSerializer,
     NewAddonSerializer,
     change,
 )
 from billing.subscriptions.changes import Change
 from billing.subscriptions.selectors import subscriptions as stored
+from common.api.bodies import serializer_of
 from projects.keys.api.views import ProjectViewSet
 from projects.keys.scopes import Scope
 
@@ -38,7 +38,7 @@ class AddonsViewSet(ProjectViewSet):
     @extend_schema(
         summary="Add a product to a user's subscription",
         request=NewAddonSerializer,
-        responses={201: ChangedSubscriptionSerializer},
+        responses={201: serializer_of(ChangedSubscriptionBody)},
     )
     def create(self, request: Request, user_id: str, product: str) -> Response:
         """Paid in the interval of the others. Preview it as a change with ``addons``."""
@@ -51,7 +51,7 @@ class AddonsViewSet(ProjectViewSet):
     @extend_schema(
         summary="Change an add-on of a user's subscription",
         request=AddonChangeSerializer,
-        responses=ChangedSubscriptionSerializer,
+        responses=serializer_of(ChangedSubscriptionBody),
     )
     def partial_update(self, request: Request, user_id: str, product: str, addon: str) -> Response:
         """Another price or quantity. Preview it at the add-on's own product."""
@@ -61,7 +61,7 @@ class AddonsViewSet(ProjectViewSet):
 
     @extend_schema(
         summary="Take an add-on off a user's subscription",
-        responses={200: ChangedSubscriptionSerializer},
+        responses={200: serializer_of(ChangedSubscriptionBody)},
     )
     def destroy(self, request: Request, user_id: str, product: str, addon: str) -> Response:
         """At renewal, or with ``when=now`` at once with a credit for the rest of the period."""
@@ -69,7 +69,9 @@ class AddonsViewSet(ProjectViewSet):
         asked = repeats.name(request, "remove", user_id, product, addon, dict(request.query_params))
         return Response(self._make(user_id, product, addon, wanted, asked))
 
-    def _make(self, user_id: str, product: str, changed: str, wanted: Change, asked: str) -> Json:
+    def _make(
+        self, user_id: str, product: str, changed: str, wanted: Change, asked: str
+    ) -> ChangedSubscriptionBody:
         row = subscription_changes.find(
             project=self.calling_project, user_id=user_id, product_id=product, request=asked
         )

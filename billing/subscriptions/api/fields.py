@@ -8,123 +8,12 @@ from rest_framework import serializers
 from billing.api_fields import IdField, PromotionCodeField
 from billing.checkout.orders import MAX_LINES, MAX_QUANTITY
 from billing.subscriptions.changes import Change, Proration, When
-from common.api.serializers import (
-    FlagField,
-    ListField,
-    MoneySerializer,
-    StrictSerializer,
-    WholeNumberField,
-)
+from common.api.serializers import FlagField, ListField, StrictSerializer, WholeNumberField
 
 NOW = "now"
 MAX_DISCOUNTS = 20
 TOGETHER = ("cancel_at_period_end", "undo_scheduled_change")
 """What is asked for alone, never with other changes."""
-
-
-class SubscriptionItemSerializer(serializers.Serializer[Any]):
-    id = serializers.CharField(allow_null=True, help_text="Null in a preview of a new item.")
-    price = serializers.CharField(allow_null=True, help_text="Null when it is not our price.")
-    product = serializers.CharField(allow_null=True)
-    quantity = serializers.IntegerField()
-    period_start = serializers.DateTimeField()
-    period_end = serializers.DateTimeField()
-    stripe_id = serializers.CharField(allow_null=True)
-
-
-class ScheduledItemSerializer(serializers.Serializer[Any]):
-    price = serializers.CharField(allow_null=True)
-    product = serializers.CharField(allow_null=True)
-    quantity = serializers.IntegerField()
-
-
-class ScheduledChangeSerializer(serializers.Serializer[Any]):
-    """What the subscription will be from a later date on."""
-
-    at = serializers.DateTimeField()
-    items = ScheduledItemSerializer(many=True)
-
-
-class PauseSerializer(serializers.Serializer[Any]):
-    """``behavior`` in Stripe's words: ``void`` gives no access, the others go on giving it."""
-
-    behavior = serializers.CharField()
-    resumes_at = serializers.DateTimeField(allow_null=True)
-
-
-class DiscountSerializer(serializers.Serializer[Any]):
-    coupon = serializers.CharField(allow_null=True, help_text="Null when it is not our coupon.")
-    promotion_code = serializers.CharField(allow_null=True)
-    ends_at = serializers.DateTimeField(allow_null=True)
-    stripe_id = serializers.CharField()
-
-
-class SubscriptionSerializer(serializers.Serializer[Any]):
-    """A running agreement, as Stripe has it."""
-
-    id = serializers.CharField()
-    status = serializers.CharField(
-        help_text="Stripe's: incomplete, incomplete_expired, trialing, active, past_due, unpaid, "
-        "paused or canceled; others may come."
-    )
-    customer = serializers.CharField()
-    user_id = serializers.CharField()
-    items = SubscriptionItemSerializer(many=True)
-    started_at = serializers.DateTimeField()
-    trial_ends_at = serializers.DateTimeField(allow_null=True)
-    cancel_at = serializers.DateTimeField(allow_null=True, help_text="When it will end.")
-    canceled_at = serializers.DateTimeField(
-        allow_null=True, help_text="When its cancellation was asked for."
-    )
-    ended_at = serializers.DateTimeField(allow_null=True)
-    currency = serializers.CharField()
-    scheduled_change = ScheduledChangeSerializer(allow_null=True)
-    pause = PauseSerializer(allow_null=True, help_text="While its collection is paused.")
-    discounts = DiscountSerializer(many=True)
-    automatic_tax = serializers.BooleanField()
-    duplicate_of = serializers.CharField(
-        allow_null=True,
-        help_text="An older live subscription of the user to one of its products, made at Stripe.",
-    )
-    metadata = serializers.DictField(child=serializers.CharField())
-    stripe_id = serializers.CharField()
-    created_at = serializers.DateTimeField()
-
-
-class BillLineSerializer(serializers.Serializer[Any]):
-    description = serializers.CharField()
-    price = serializers.CharField(allow_null=True)
-    quantity = serializers.IntegerField(allow_null=True)
-    amount = MoneySerializer(help_text="Negative for what is given back.")
-    is_proration = serializers.BooleanField()
-    period_start = serializers.DateTimeField()
-    period_end = serializers.DateTimeField()
-
-
-class NextInvoiceSerializer(serializers.Serializer[Any]):
-    at = serializers.DateTimeField()
-    amount_due = MoneySerializer()
-
-
-class BillSerializer(serializers.Serializer[Any]):
-    """What a change costs, in Stripe's figures."""
-
-    proration_date = serializers.DateTimeField(
-        allow_null=True, help_text="Send it with the change, and the invoice says the same."
-    )
-    invoice = serializers.CharField(allow_null=True, help_text="What was billed with the change.")
-    amount_due = MoneySerializer(help_text="What is charged now.")
-    credit = MoneySerializer(help_text="What of the running period is given back.")
-    lines = BillLineSerializer(many=True)
-    next_invoice = NextInvoiceSerializer(allow_null=True)
-
-
-class ChangedSubscriptionSerializer(SubscriptionSerializer):
-    """The subscription after a change, and what the change costs."""
-
-    bill = BillSerializer(
-        allow_null=True, help_text="Null when Stripe did not say in time; the change stands."
-    )
 
 
 class AddonSerializer(StrictSerializer):

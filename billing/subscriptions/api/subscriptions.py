@@ -13,18 +13,16 @@ from billing import representation
 from billing.api_fields import IdField
 from billing.models import Subscription
 from billing.outbound import api as repeats
+from billing.representation.subscriptions import SubscriptionBody
 from billing.subscriptions import changes as subscription_changes
 from billing.subscriptions import previews
 from billing.subscriptions import service as subscriptions
 from billing.subscriptions.api import answers as subscription_answers
-from billing.subscriptions.api.fields import (
-    ChangedSubscriptionSerializer,
-    SubscriptionChangeSerializer,
-    SubscriptionSerializer,
-    change,
-)
+from billing.subscriptions.api.answers import ChangedSubscriptionBody
+from billing.subscriptions.api.fields import SubscriptionChangeSerializer, change
 from billing.subscriptions.selectors import subscriptions as stored
 from billing.subscriptions.service import When
+from common.api.bodies import serializer_of
 from common.api.serializers import StrictSerializer, UserIdField
 from common.errors import Invalid
 from projects.keys.api.views import ProjectViewSet
@@ -59,7 +57,7 @@ class SubscriptionsViewSet(ProjectViewSet):
     @extend_schema(
         operation_id="subscriptions_list",
         summary="List subscriptions",
-        responses=SubscriptionSerializer(many=True),
+        responses=serializer_of(SubscriptionBody)(many=True),
     )
     def list(self, request: Request) -> Response:
         """Newest first, ended ones too."""
@@ -85,7 +83,7 @@ class UserSubscriptionsViewSet(ProjectViewSet):
     @extend_schema(
         operation_id="user_subscriptions_list",
         summary="List a user's subscriptions",
-        responses=SubscriptionSerializer(many=True),
+        responses=serializer_of(SubscriptionBody)(many=True),
     )
     def list(self, request: Request, user_id: str) -> Response:
         """Newest first, ended ones too; an unknown user has none."""
@@ -94,7 +92,7 @@ class UserSubscriptionsViewSet(ProjectViewSet):
         return self.get_paginated_response([representation.subscription(row) for row in page or ()])
 
     @extend_schema(
-        summary="Show a user's subscription to a product", responses=SubscriptionSerializer
+        summary="Show a user's subscription to a product", responses=serializer_of(SubscriptionBody)
     )
     def retrieve(self, request: Request, user_id: str, product: str) -> Response:
         """The live one, else the newest that has ended. Here and below, a ``sub_…`` of the user may
@@ -105,7 +103,7 @@ class UserSubscriptionsViewSet(ProjectViewSet):
     @extend_schema(
         summary="Change a user's subscription to a product",
         request=SubscriptionChangeSerializer,
-        responses=ChangedSubscriptionSerializer,
+        responses=serializer_of(ChangedSubscriptionBody),
     )
     def partial_update(self, request: Request, user_id: str, product: str) -> Response:
         """Another price, also of another product; quantity, add-ons, discounts, trial end; or its
@@ -124,7 +122,7 @@ class UserSubscriptionsViewSet(ProjectViewSet):
     @extend_schema(
         summary="Show what a change would come to",
         request=SubscriptionChangeSerializer,
-        responses=ChangedSubscriptionSerializer,
+        responses=serializer_of(ChangedSubscriptionBody),
     )
     def preview(self, request: Request, user_id: str, product: str) -> Response:
         """Takes what a change takes and answers what it would: nothing is changed. Send its
@@ -149,7 +147,7 @@ class UserSubscriptionsViewSet(ProjectViewSet):
 
     @extend_schema(
         summary="Cancel a user's subscription to a product",
-        responses={200: SubscriptionSerializer},
+        responses={200: serializer_of(SubscriptionBody)},
     )
     def destroy(self, request: Request, user_id: str, product: str) -> Response:
         """At the end of the running period, or with ``when=now`` at once. Gives no money back;
@@ -171,7 +169,7 @@ class UserSubscriptionsViewSet(ProjectViewSet):
     @extend_schema(
         summary="Pause a user's subscription to a product",
         request=PausingSerializer,
-        responses=SubscriptionSerializer,
+        responses=serializer_of(SubscriptionBody),
     )
     def pause(self, request: Request, user_id: str, product: str) -> Response:
         """It gives nothing and bills nothing until ``resumes_at``, or until it is resumed."""
@@ -188,7 +186,7 @@ class UserSubscriptionsViewSet(ProjectViewSet):
     @extend_schema(
         summary="Resume a user's subscription to a product",
         request=None,
-        responses=SubscriptionSerializer,
+        responses=serializer_of(SubscriptionBody),
     )
     def resume(self, request: Request, user_id: str, product: str) -> Response:
         """It gives what was bought again, and is billed again."""

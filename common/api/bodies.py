@@ -1,0 +1,109 @@
+"""Response serializers for the OpenAPI document, made of the declarations of bodies.
+
+Only drf-spectacular reads them: answers are built by the functions beside the declarations.
+"""
+
+from datetime import datetime
+from enum import Enum
+from functools import cache
+from types import NoneType, UnionType
+from typing import (
+    Annotated,
+    Any,
+    Literal,
+    NotRequired,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+    is_typeddict,
+)
+
+from django.db.models import Choices
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+Field = serializers.Field[Any, Any, Any, Any]
+
+
+@extend_schema_field({})
+class JsonField(serializers.Field[Any, Any, Any, Any]):
+    """Any JSON, null too."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(allow_null=True, **kwargs)
+
+
+SCALARS: dict[Any, type[Field]] = {
+    str: serializers.CharField,
+    int: serializers.IntegerField,
+    bool: serializers.BooleanField,
+    datetime: serializers.DateTimeField,
+    Any: JsonField,
+}
+
+
+@cache
+def serializer_of(body: type, *, name: str = "") -> type[serializers.Serializer[Any]]:
+    """The serializer of a ``TypedDict``; that of ``RefundBody`` is the component ``Refund``.
+
+    In ``Annotated[…]``, a text describes the field, and a type says what the ``str`` before it
+    holds: an enumeration or ``Literal`` one of its values, ``datetime`` a time. ``name`` is for a
+    component that is not named after its body. Raises TypeError for a type without a field here.
+    """
+    hints = get_type_hints(body, include_extras=True)
+    component = name or body.__name__.removesuffix("Body")
+    fields = {field: _field(hint) for field, hint in hints.items()}
+    attributes = {"__doc__": body.__doc__, **fields}
+    return type(f"{component}Serializer", (serializers.Serializer,), attributes)
+
+
+def _field(hint: Any, **options: Any) -> Field:
+    """``options`` are the arguments of the field: ``required``, ``allow_null``, ``help_text``."""
+    arguments = get_args(hint)
+    match get_origin(hint):
+        case None:
+            return _plain_field(hint, options)
+        case origin if origin is NotRequired:
+            return _field(arguments[0], required=False, **options)
+        case origin if origin is Annotated:
+            return _annotated_field(*arguments, options=options)
+        case origin if origin in (Union, UnionType):
+            [present] = [each for each in arguments if each is not NoneType]
+            return _field(present, allow_null=True, **options)
+        case origin if origin is Literal:
+            return serializers.ChoiceField(choices=list(arguments), **options)
+        case origin:
+            return _container_field(origin, arguments[-1], options)
+
+
+def _plain_field(hint: Any, options: dict[str, Any]) -> Field:
+    if is_typeddict(hint):
+        return serializer_of(hint)(**options)
+    if hint in SCALARS:
+        return SCALARS[hint](**options)
+    if issubclass(hint, Choices):
+        return serializers.ChoiceField(choices=hint.choices, **options)
+    if issubclass(hint, Enum):
+        return serializers.ChoiceField(choices=[each.value for each in hint], **options)
+    raise TypeError(f"A body has no field for {hint}.")
+
+
+def _annotated_field(hint: Any, *notes: Any, options: dict[str, Any]) -> Field:
+    for note in notes:
+        if isinstance(note, str):
+            options["help_text"] = note
+        else:
+            hint = note
+    return _field(hint, **options)
+
+
+def _container_field(origin: Any, item: Any, options: dict[str, Any]) -> Field:
+    """A list of bodies, a list of plain values, or an object whose names are not declared."""
+    if origin is list and is_typeddict(item):
+        return serializer_of(item)(many=True, **options)
+    if item is not Any:
+        options["child"] = _field(item)
+    if origin is list:
+        return serializers.ListField(**options)
+    return serializers.DictField(**options)

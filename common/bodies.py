@@ -1,0 +1,27 @@
+"""The values that bodies share. A body is the JSON object of an answer or an event.
+
+Its ``TypedDict`` stands beside the function that builds it and is the only declaration of its
+fields: mypy holds the function to it, and ``common.api.bodies`` makes the OpenAPI document of it.
+"""
+
+from datetime import datetime
+from typing import Annotated, TypedDict, overload
+
+Time = Annotated[str, datetime]
+"""RFC 3339 in UTC, as :func:`common.times.rfc3339` writes it."""
+
+
+class MoneyBody(TypedDict):
+    """``{"amount": 2900, "currency": "usd"}``, in minor units."""
+
+    amount: Annotated[int, "Minor units: cents, yen, fils."]
+    currency: Annotated[str, "ISO 4217, lower case."]
+
+
+@overload
+def money(amount: int, currency: str) -> MoneyBody: ...
+@overload
+def money(amount: int | None, currency: str) -> MoneyBody | None: ...
+def money(amount: int | None, currency: str) -> MoneyBody | None:
+    """An amount in minor units with its currency; None while the amount is not known."""
+    return None if amount is None else {"amount": amount, "currency": currency}
