@@ -4,9 +4,20 @@ Its ``TypedDict`` stands beside the function that builds it and is the only decl
 fields: mypy holds the function to it, and ``common.api.bodies`` makes the OpenAPI document of it.
 """
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, TypedDict, overload
 
+
+@dataclass(frozen=True, slots=True)
+class MaxLength:
+    """How many characters a text has at most."""
+
+    characters: int
+
+
+UserId = Annotated[str, MaxLength(255), "Your own id of the user."]
+Metadata = dict[str, Annotated[str, MaxLength(500)]]
 Time = Annotated[str, datetime]
 """RFC 3339 in UTC, as :func:`common.times.rfc3339` writes it."""
 

@@ -1,37 +1,82 @@
-"""How features, decisions and grants look outside: in answers, events, cache and audit alike."""
+"""A decision in answers, events, the cache and the audit trail."""
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
 import orjson
 
+from common.bodies import Time, UserId
 from common.times import rfc3339
-from entitlements.models import Feature, FreeTierEntry, Grant, Reservation
-from entitlements.resolution.decision import Decision, Fact, Standing
-from entitlements.resolution.explanation import Explanation
+from entitlements.models.fact import SourceType
+from entitlements.resolution.decision import Decision, Fact, Reason, Standing
+from entitlements.resolution.explanation import Explanation, StepName
+from entitlements.resolution.kinds import FeatureValue
 
 
-def feature(row: Feature) -> dict[str, Any]:
-    return {
-        "id": row.pk,
-        "code": row.code,
-        "name": row.name,
-        "kind": row.kind,
-        "unit": row.unit,
-        "merge": row.merge,
-        "meter": row.meter.code if row.meter else None,
-        "period": row.period or None,
-        "anchored": row.is_anchored,
-        "created_at": rfc3339(row.created_at),
-        "archived_at": _moment(row.archived_at),
-    }
+class SourceBody(TypedDict):
+    type: Annotated[str, SourceType]
+    id: Annotated[str, "Id of the subscription, checkout or grant."]
 
 
-def free_feature(row: FreeTierEntry) -> dict[str, Any]:
-    return {"feature": row.feature.code, "kind": row.feature.kind, "value": row.value}
+class DecisionBody(TypedDict):
+    """One answer, why, and until when it is certain."""
+
+    feature: str
+    allowed: bool
+    reason: Annotated[str, Reason]
+    value: FeatureValue
+    limit: Annotated[int | None, "Of a limit: its number, null for none. Null otherwise."]
+    used: int | None
+    remaining: int | None
+    resets_at: Annotated[
+        Time | None, "When the next period of a limit begins. Null: never, or as it is paid."
+    ]
+    valid_until: Annotated[Time | None, "When time alone may change this answer; ask again then."]
+    version: Annotated[int, "Grows with every change of the customer."]
+    sources: Annotated[list[SourceBody], "What the answer follows from."]
 
 
-def decision(made: Decision) -> dict[str, Any]:
+class TracedFactBody(TypedDict):
+    source: SourceBody
+    effect: Annotated[str, Literal["allow", "deny"]]
+    value: FeatureValue
+    reason: Annotated[str, Reason]
+    starts_at: Time
+    ends_at: Time | None
+
+
+class StepBody(TypedDict):
+    """One step; ``data`` is what it found, and depends on the step."""
+
+    step: Annotated[str, StepName]
+    text: str
+    facts: list[TracedFactBody]
+    data: dict[str, Any]
+
+
+class ExplanationBody(TypedDict):
+    """The way from the facts to the answer."""
+
+    sentence: Annotated[str, "All of it in one sentence."]
+    steps: list[StepBody]
+
+
+class ExplainedBody(DecisionBody):
+    """One answer, why, and until when it is certain."""
+
+    explanation: NotRequired[Annotated[ExplanationBody, "When asked for."]]
+
+
+class EntitlementsBody(TypedDict):
+    """Everything that one user may do."""
+
+    user_id: UserId
+    customer: Annotated[str | None, "Our id; null for a user who has never had anything."]
+    version: int
+    entitlements: list[ExplainedBody]
+
+
+def decision(made: Decision) -> DecisionBody:
     return {
         "feature": made.feature,
         "allowed": made.allowed,
@@ -40,8 +85,8 @@ def decision(made: Decision) -> dict[str, Any]:
         "limit": made.limit,
         "used": made.used,
         "remaining": made.remaining,
-        "resets_at": _moment(made.resets_at),
-        "valid_until": _moment(made.valid_until),
+        "resets_at": rfc3339(made.resets_at),
+        "valid_until": rfc3339(made.valid_until),
         "version": made.version,
         "sources": [{"type": source.type, "id": source.id} for source in made.sources],
     }
@@ -52,7 +97,7 @@ def encoded(made: Decision) -> bytes:
     return orjson.dumps(decision(made))
 
 
-def explanation(of: Explanation) -> dict[str, Any]:
+def explanation(of: Explanation) -> ExplanationBody:
     """The way to a decision: in one sentence, and step by step."""
     return {
         "sentence": of.sentence,
@@ -68,19 +113,19 @@ def explanation(of: Explanation) -> dict[str, Any]:
     }
 
 
-def explained(of: Explanation) -> dict[str, Any]:
+def explained(of: Explanation) -> ExplainedBody:
     """The decision, and the way to it."""
     return {**decision(of.decision), "explanation": explanation(of)}
 
 
-def _fact(fact: Fact) -> dict[str, Any]:
+def _fact(fact: Fact) -> TracedFactBody:
     return {
         "source": {"type": fact.source.type, "id": fact.source.id},
         "effect": fact.effect,
         "value": fact.value,
         "reason": fact.reason.value,
         "starts_at": rfc3339(fact.starts_at),
-        "ends_at": _moment(fact.ends_at),
+        "ends_at": rfc3339(fact.ends_at),
     }
 
 
@@ -88,7 +133,7 @@ def _plain(value: Any) -> Any:
     return rfc3339(value) if isinstance(value, datetime) else value
 
 
-def standing(of: Standing) -> dict[str, Any]:
+def standing(of: Standing) -> EntitlementsBody:
     """Everything that a user may do."""
     return {
         "user_id": of.user_id,
@@ -96,42 +141,3 @@ def standing(of: Standing) -> dict[str, Any]:
         "version": of.version,
         "entitlements": [decision(made) for made in of.decisions.values()],
     }
-
-
-def grant(row: Grant, *, at: datetime) -> dict[str, Any]:
-    return {
-        "id": row.pk,
-        "user_id": row.customer.user_id,
-        "effect": row.effect,
-        "status": row.status(at),
-        "features": row.features,
-        "product": row.product_id or None,
-        "reason": row.reason,
-        "starts_at": rfc3339(row.starts_at),
-        "expires_at": _moment(row.expires_at),
-        "created_by": row.created_by,
-        "created_at": rfc3339(row.created_at),
-        "revoked_at": _moment(row.revoked_at),
-        "revoked_by": row.revoked_by or None,
-        "revoked_reason": row.revoked_reason or None,
-    }
-
-
-def reservation(row: Reservation, *, at: datetime) -> dict[str, Any]:
-    return {
-        "id": row.pk,
-        "user_id": row.customer.user_id,
-        "feature": row.feature.code,
-        "amount": row.amount,
-        "credits": row.credits,
-        "status": row.status(at).value,
-        "committed_amount": row.committed_amount,
-        "created_at": rfc3339(row.created_at),
-        "expires_at": rfc3339(row.expires_at),
-        "committed_at": _moment(row.committed_at),
-        "released_at": _moment(row.released_at),
-    }
-
-
-def _moment(value: datetime | None) -> str | None:
-    return None if value is None else rfc3339(value)

@@ -23,6 +23,8 @@ from django.db.models import Choices
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from common.bodies import MaxLength
+
 Field = serializers.Field[Any, Any, Any, Any]
 
 
@@ -47,9 +49,10 @@ SCALARS: dict[Any, type[Field]] = {
 def serializer_of(body: type, *, name: str = "") -> type[serializers.Serializer[Any]]:
     """The serializer of a ``TypedDict``; that of ``RefundBody`` is the component ``Refund``.
 
-    In ``Annotated[…]``, a text describes the field, and a type says what the ``str`` before it
-    holds: an enumeration or ``Literal`` one of its values, ``datetime`` a time. ``name`` is for a
-    component that is not named after its body. Raises TypeError for a type without a field here.
+    In ``Annotated[…]``, a text describes the field, and anything else says what the ``str`` before
+    it holds: an enumeration, a ``Literal`` or a list of choices one of its values, ``datetime`` a
+    time. ``name`` is for a component that is not named after its body. Raises TypeError for a type
+    without a field here.
     """
     hints = get_type_hints(body, include_extras=True)
     component = name or body.__name__.removesuffix("Body")
@@ -80,6 +83,8 @@ def _field(hint: Any, **options: Any) -> Field:
 def _plain_field(hint: Any, options: dict[str, Any]) -> Field:
     if is_typeddict(hint):
         return serializer_of(hint)(**options)
+    if isinstance(hint, list):
+        return serializers.ChoiceField(choices=hint, **options)
     if hint in SCALARS:
         return SCALARS[hint](**options)
     if issubclass(hint, Choices):
@@ -93,6 +98,8 @@ def _annotated_field(hint: Any, *notes: Any, options: dict[str, Any]) -> Field:
     for note in notes:
         if isinstance(note, str):
             options["help_text"] = note
+        elif isinstance(note, MaxLength):
+            options["max_length"] = note.characters
         else:
             hint = note
     return _field(hint, **options)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from io import BytesIO
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar, TypedDict
 
 import orjson
 from django.core.exceptions import RequestDataTooBig
@@ -20,14 +20,15 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from common.api.bodies import serializer_of
 from common.api.parsers import MAX_BODY
 from common.api.serializers import StrictSerializer, UserIdField, WholeNumberField
 from entitlements import representation
-from entitlements.api_fields import DecisionSerializer
 from entitlements.consumption import reservations
 from entitlements.consumption import service as consumption
+from entitlements.consumption.representation import ReservationBody, reservation
 from entitlements.models import Reservation
-from entitlements.models.reservation import ReservationStatus
+from entitlements.representation import DecisionBody
 from entitlements.resolution.kinds import MAX_LIMIT
 from projects.keys.api.authentication import known, require
 from projects.keys.api.views import ProjectViewSet
@@ -72,40 +73,22 @@ class CommitmentSerializer(SettlementSerializer):
     )
 
 
-class ConsumptionSerializer(DecisionSerializer):
+class ConsumptionBody(DecisionBody):
     """The decision about this use, with the figures after it, and what was used: all or nothing."""
 
-    consumed = serializers.IntegerField(help_text="The amount, or 0 when it was not allowed.")
-    record = serializers.CharField(
-        allow_null=True, help_text="Id of the record of use, or of the ledger's transaction."
-    )
-    duplicate = serializers.BooleanField(help_text="It was done before, under the same key.")
+    consumed: Annotated[int, "The amount, or 0 when it was not allowed."]
+    record: Annotated[str | None, "Id of the record of use, or of the ledger's transaction."]
+    duplicate: Annotated[bool, "It was done before, under the same key."]
 
 
-class ReservationSerializer(serializers.Serializer[Any]):
-    """So much of a feature, set aside until it is used, given back or expires."""
-
-    id = serializers.CharField()
-    user_id = UserIdField()
-    feature = serializers.CharField()
-    amount = serializers.IntegerField()
-    credits = serializers.IntegerField(help_text="Set aside for it; 0 for a metered feature.")
-    status = serializers.ChoiceField(choices=ReservationStatus.choices)
-    committed_amount = serializers.IntegerField(allow_null=True)
-    created_at = serializers.DateTimeField()
-    expires_at = serializers.DateTimeField()
-    committed_at = serializers.DateTimeField(allow_null=True)
-    released_at = serializers.DateTimeField(allow_null=True)
+class ReservedBody(TypedDict):
+    reservation: Annotated[ReservationBody | None, "Null when it is not allowed."]
+    decision: DecisionBody
+    duplicate: Annotated[bool, "It was done before, under the same key."]
 
 
-class ReservedSerializer(serializers.Serializer[Any]):
-    reservation = ReservationSerializer(allow_null=True, help_text="Null when it is not allowed.")
-    decision = DecisionSerializer()
-    duplicate = serializers.BooleanField(help_text="It was done before, under the same key.")
-
-
-class SettledSerializer(serializers.Serializer[Any]):
-    reservation = ReservationSerializer()
+class ReservationAnswerBody(TypedDict):
+    reservation: ReservationBody
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +154,7 @@ class ConsumptionViewSet(ProjectViewSet):
         operation_id="entitlements_consume",
         summary="Use a feature, if it is allowed",
         request=UseSerializer,
-        responses={200: ConsumptionSerializer},
+        responses={200: serializer_of(ConsumptionBody)},
     )
     def consume(self, request: Request) -> Response:
         """Checks and counts in one step: however many ask at once, no more is used than allowed.
@@ -183,7 +166,7 @@ class ConsumptionViewSet(ProjectViewSet):
         operation_id="entitlements_reserve",
         summary="Set some of a feature aside",
         request=WishSerializer,
-        responses={200: ReservedSerializer},
+        responses={200: serializer_of(ReservedBody)},
     )
     def reserve(self, request: Request) -> Response:
         """For work whose use is known only when it is done: nobody else gets what is set aside,
@@ -195,19 +178,18 @@ class ConsumptionViewSet(ProjectViewSet):
             project=self.calling_project, lifetime=lifetime, at=now, **given
         )
         row = made.reservation
-        return Response(
-            {
-                "reservation": None if row is None else representation.reservation(row, at=now),
-                "decision": representation.decision(made.decision),
-                "duplicate": made.is_duplicate,
-            }
-        )
+        body: ReservedBody = {
+            "reservation": None if row is None else reservation(row, at=now),
+            "decision": representation.decision(made.decision),
+            "duplicate": made.is_duplicate,
+        }
+        return Response(body)
 
     @extend_schema(
         operation_id="entitlements_commit",
         summary="Use what was set aside",
         request=CommitmentSerializer,
-        responses={200: SettledSerializer},
+        responses={200: serializer_of(ReservationAnswerBody, name="Settled")},
     )
     def commit(self, request: Request) -> Response:
         """All of it or some; the rest is given back. The same again changes nothing."""
@@ -224,7 +206,7 @@ class ConsumptionViewSet(ProjectViewSet):
         operation_id="entitlements_release",
         summary="Give back what was set aside",
         request=SettlementSerializer,
-        responses={200: SettledSerializer},
+        responses={200: serializer_of(ReservationAnswerBody, name="Settled")},
     )
     def release(self, request: Request) -> Response:
         """The same again changes nothing."""
@@ -235,7 +217,7 @@ class ConsumptionViewSet(ProjectViewSet):
         return _settled(row)
 
 
-def _consume(project: Project, use: Use) -> dict[str, Any]:
+def _consume(project: Project, use: Use) -> ConsumptionBody:
     made = consumption.consume(
         project=project,
         user_id=use.user_id,
@@ -257,7 +239,8 @@ def _answer(project: Project, use: Use) -> bytes:
 
 
 def _settled(row: Reservation) -> Response:
-    return Response({"reservation": representation.reservation(row, at=timezone.now())})
+    body: ReservationAnswerBody = {"reservation": reservation(row, at=timezone.now())}
+    return Response(body)
 
 
 def _everyday(body: bytes) -> Use | None:

@@ -1,13 +1,84 @@
 """How credits look outside: in answers, events and audit alike."""
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any, TypedDict
 
+from common.bodies import Time, UserId
 from common.times import rfc3339
 from entitlements.credits.selectors.credit_history import Standing
 from entitlements.models import CreditAccount, CreditGrant, CreditTransaction
-from entitlements.models.credit_grant import CreditSource
+from entitlements.models.credit_grant import CreditGrantStatus, CreditSource
+from entitlements.resolution.credit_allocation import Bucket, Movement
 from projects.models import Customer
+
+
+class CreditSourceBody(TypedDict):
+    type: Annotated[str, CreditSource]
+    id: Annotated[str | None, "Id of the subscription or checkout; null if given by hand."]
+
+
+class CreditGrantBody(TypedDict):
+    """Credits that came together. Whole numbers of credits throughout."""
+
+    id: str
+    user_id: UserId
+    status: Annotated[str, CreditGrantStatus]
+    source: CreditSourceBody
+    product: str | None
+    amount: Annotated[int, "What the source gives."]
+    carried: Annotated[
+        int, "What it gives less, for what was spent ahead of a period that ended early."
+    ]
+    due: Annotated[int, "What is left of the amount after refunds."]
+    given: Annotated[int, "What went in, less what was taken back."]
+    available: Annotated[int, "What can be spent, unless it has expired."]
+    reserved: int
+    withheld: Annotated[int, "Not to be spent for now: disputed, overdue or paused."]
+    spent: int
+    expired: int
+    overspent: Annotated[int, "What was spent beyond what is due."]
+    priority: Annotated[int, "The lowest number is spent first."]
+    granted_at: Time
+    expires_at: Time | None
+    reason: str | None
+    created_by: str | None
+    revoked_at: Time | None
+    revoked_by: str | None
+    revoked_reason: str | None
+
+
+class CreditsBody(TypedDict):
+    """What one user has."""
+
+    user_id: UserId
+    customer: Annotated[str | None, "Our id; null for a user who has never had anything."]
+    balance: Annotated[int, "What can be spent now."]
+    reserved: int
+    withheld: int
+    low_at: Annotated[int, "From how many credits down they are low."]
+    grants: list[CreditGrantBody]
+
+
+class CreditEntryBody(TypedDict):
+    grant: str
+    bucket: Annotated[str, Bucket]
+    amount: Annotated[int, "Into the bucket, or out of it if negative."]
+
+
+class CreditTransactionBody(TypedDict):
+    """One movement of a user's credits."""
+
+    id: str
+    movement: Annotated[str, Movement]
+    amount: Annotated[int, "How much moved."]
+    balance: Annotated[int, "What could be spent after it."]
+    feature: str | None
+    key: str | None
+    reservation: str | None
+    reason: str | None
+    actor: str | None
+    occurred_at: Time
+    entries: list[CreditEntryBody]
 
 
 def level(
@@ -23,7 +94,7 @@ def level(
     }
 
 
-def standing(of: Standing, *, at: datetime) -> dict[str, Any]:
+def standing(of: Standing, *, at: datetime) -> CreditsBody:
     """What one user has."""
     return {
         "user_id": of.user_id,
@@ -36,7 +107,7 @@ def standing(of: Standing, *, at: datetime) -> dict[str, Any]:
     }
 
 
-def grant(row: CreditGrant, *, at: datetime) -> dict[str, Any]:
+def grant(row: CreditGrant, *, at: datetime) -> CreditGrantBody:
     is_by_hand = row.source_type == CreditSource.OPERATOR
     return {
         "id": row.pk,
@@ -56,16 +127,16 @@ def grant(row: CreditGrant, *, at: datetime) -> dict[str, Any]:
         "overspent": row.overspent,
         "priority": row.priority,
         "granted_at": rfc3339(row.granted_at),
-        "expires_at": _moment(row.expires_at),
+        "expires_at": rfc3339(row.expires_at),
         "reason": row.reason or None,
         "created_by": row.created_by or None,
-        "revoked_at": _moment(row.revoked_at),
+        "revoked_at": rfc3339(row.revoked_at),
         "revoked_by": row.revoked_by or None,
         "revoked_reason": row.revoked_reason or None,
     }
 
 
-def transaction(row: CreditTransaction) -> dict[str, Any]:
+def transaction(row: CreditTransaction) -> CreditTransactionBody:
     """One line of a customer's history, with its entries."""
     return {
         "id": row.pk,
@@ -83,7 +154,3 @@ def transaction(row: CreditTransaction) -> dict[str, Any]:
             for entry in row.entries.all()
         ],
     }
-
-
-def _moment(value: datetime | None) -> str | None:
-    return None if value is None else rfc3339(value)

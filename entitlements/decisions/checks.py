@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
 from entitlements import representation
 from entitlements.balances.selectors import figures
@@ -13,9 +12,9 @@ from entitlements.cache.codec import Entry
 from entitlements.cache.local import copies
 from entitlements.decisions.selectors import current_facts as ground
 from entitlements.decisions.selectors import decisions
+from entitlements.representation import ExplainedBody
 from entitlements.resolution.decision import Decision, Question, Reason
 from entitlements.resolution.evaluation_context import Outlook, present
-from entitlements.resolution.explanation import Explanation
 from projects.models import Project
 
 
@@ -52,16 +51,15 @@ def static(*, project: Project, question: Question, at: datetime) -> Answer:
 
 def foresee(
     *, project: Project, questions: Sequence[Question], outlook: Outlook, explain: bool
-) -> dict[Question, dict[str, Any]]:
+) -> dict[Question, ExplainedBody]:
     """Each question's decision as it is shown, from that outlook: of another moment, with something
     assumed, or explained. Never from the cache."""
     found = decisions.explain_many(project=project, questions=questions, outlook=outlook)
-    show = representation.explained if explain else _answer_alone
-    return {question: show(each) for question, each in found.items()}
-
-
-def _answer_alone(of: Explanation) -> dict[str, Any]:
-    return representation.decision(of.decision)
+    if explain:
+        return {question: representation.explained(each) for question, each in found.items()}
+    return {
+        question: {**representation.decision(each.decision)} for question, each in found.items()
+    }
 
 
 def _static(

@@ -8,10 +8,11 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from common.api.bodies import serializer_of
 from common.api.serializers import FlagField, StrictSerializer
-from entitlements import representation
-from entitlements.api_fields import FeatureSerializer
+from entitlements.features import representation
 from entitlements.features import service as features
+from entitlements.features.representation import FeatureBody
 from entitlements.features.selectors import features as stored
 from entitlements.features.service import Measure
 from entitlements.models import Feature
@@ -82,7 +83,7 @@ class FeaturesViewSet(ProjectViewSet):
     lookup_field = "code"
     lookup_value_regex = CODE
 
-    @extend_schema(summary="List features", responses=FeatureSerializer(many=True))
+    @extend_schema(summary="List features", responses=serializer_of(FeatureBody)(many=True))
     def list(self, request: Request) -> Response:
         """Newest first."""
         rows = stored.listing(
@@ -94,7 +95,7 @@ class FeaturesViewSet(ProjectViewSet):
     @extend_schema(
         summary="Define a feature",
         request=NewFeatureSerializer,
-        responses={201: FeatureSerializer},
+        responses={201: serializer_of(FeatureBody)},
     )
     def create(self, request: Request) -> Response:
         """Only its name and unit ever change. 409 ``feature-exists`` when the code is taken."""
@@ -109,14 +110,14 @@ class FeaturesViewSet(ProjectViewSet):
         )
         return Response(representation.feature(feature), status=201)
 
-    @extend_schema(summary="One feature", responses=FeatureSerializer)
+    @extend_schema(summary="One feature", responses=serializer_of(FeatureBody))
     def retrieve(self, request: Request, code: str) -> Response:
         return Response(representation.feature(self._feature(code)))
 
     @extend_schema(
         summary="Rename, archive or restore a feature",
         request=FeatureChangeSerializer,
-        responses=FeatureSerializer,
+        responses=serializer_of(FeatureBody),
     )
     def partial_update(self, request: Request, code: str) -> Response:
         """What is not sent stays as it is."""

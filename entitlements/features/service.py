@@ -8,9 +8,8 @@ from django.db import transaction
 
 from common.errors import Invalid
 from common.inserts import insert
-from entitlements import representation
 from entitlements.errors import FeatureExists
-from entitlements.features import rules
+from entitlements.features import representation, rules
 from entitlements.features.selectors import features
 from entitlements.models import Feature
 from entitlements.models.feature import FeatureKind

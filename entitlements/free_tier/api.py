@@ -1,6 +1,6 @@
 """``/free-tier``: what everybody has, known to us or not."""
 
-from typing import Any, ClassVar
+from typing import Annotated, ClassVar, TypedDict
 
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
@@ -8,12 +8,13 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from common.api.bodies import serializer_of
 from common.api.serializers import ListField, StrictSerializer
-from entitlements import representation
 from entitlements.api_fields import ValueField
 from entitlements.decisions.selectors import free_tier as stored
 from entitlements.free_tier import service as free_tier
 from entitlements.models.feature import FeatureKind
+from entitlements.resolution.kinds import FeatureValue
 from projects.keys.api.views import ProjectViewSet
 from projects.keys.scopes import Scope
 
@@ -27,14 +28,14 @@ class NewFreeTierSerializer(StrictSerializer):
     features = ListField(child=FreeFeatureSerializer(), max_length=free_tier.MOST)
 
 
-class FreeTierEntrySerializer(serializers.Serializer[Any]):
-    feature = serializers.CharField()
-    kind = serializers.ChoiceField(choices=FeatureKind.choices)
-    value = ValueField()
+class FreeTierEntryBody(TypedDict):
+    feature: str
+    kind: Annotated[str, FeatureKind]
+    value: FeatureValue
 
 
-class FreeTierSerializer(serializers.Serializer[Any]):
-    features = FreeTierEntrySerializer(many=True)
+class FreeTierBody(TypedDict):
+    features: list[FreeTierEntryBody]
 
 
 class FreeTierViewSet(ProjectViewSet):
@@ -47,7 +48,7 @@ class FreeTierViewSet(ProjectViewSet):
     @extend_schema(
         operation_id="free_tier_retrieve",
         summary="Show what everybody has",
-        responses=FreeTierSerializer,
+        responses=serializer_of(FreeTierBody),
     )
     def retrieve(self, request: Request) -> Response:
         return self._answer()
@@ -56,7 +57,7 @@ class FreeTierViewSet(ProjectViewSet):
         operation_id="free_tier_update",
         summary="Say what everybody has",
         request=NewFreeTierSerializer,
-        responses=FreeTierSerializer,
+        responses=serializer_of(FreeTierBody),
     )
     def update(self, request: Request) -> Response:
         """Exactly this, from now on: what is not named ends. Answers change at once; customers are
@@ -74,4 +75,10 @@ class FreeTierViewSet(ProjectViewSet):
 
     def _answer(self) -> Response:
         rows = stored.current(project=self.calling_project)
-        return Response({"features": [representation.free_feature(row) for row in rows]})
+        body: FreeTierBody = {
+            "features": [
+                {"feature": row.feature.code, "kind": row.feature.kind, "value": row.value}
+                for row in rows
+            ]
+        }
+        return Response(body)

@@ -13,10 +13,10 @@ from django.db import transaction
 
 from common.errors import Invalid
 from common.fair_queue import QueueRun, Rule
-from entitlements import representation
 from entitlements.errors import FeatureArchived, GrantExpired
 from entitlements.facts import service as facts
 from entitlements.facts.service import Claim
+from entitlements.grants import representation
 from entitlements.grants import selectors as grants
 from entitlements.models import Feature, Grant
 from entitlements.models.fact import Effect, SourceType

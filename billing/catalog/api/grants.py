@@ -1,6 +1,7 @@
 """``/admin/grant``, ``/admin/revoke``, ``/admin/grants``: access that a person gives or takes."""
 
-from typing import Any, ClassVar
+from datetime import datetime
+from typing import Annotated, Any, ClassVar, TypedDict
 
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
@@ -10,17 +11,35 @@ from rest_framework.response import Response
 
 from billing.catalog import product_grants
 from billing.catalog.product_grants import Subject
+from common.api.bodies import serializer_of
 from common.api.serializers import StrictSerializer, UserIdField
 from entitlements import representation
-from entitlements.api_fields import GrantSerializer, OutcomeSerializer, ValueField
+from entitlements.api_fields import ValueField
 from entitlements.decisions.selectors import effects
 from entitlements.grants import selectors as grant_selectors
 from entitlements.grants import service as grants
+from entitlements.grants.representation import GrantBody
+from entitlements.grants.representation import grant as grant_body
 from entitlements.models import Grant
 from entitlements.models.fact import Effect
 from entitlements.models.grant import GrantStatus
+from entitlements.representation import DecisionBody
 from projects.keys.api.views import ProjectViewSet
 from projects.keys.scopes import Scope
+
+
+class EffectBody(TypedDict):
+    """What one feature's decision was, and what it is now."""
+
+    feature: str
+    changed: bool
+    before: DecisionBody
+    after: DecisionBody
+
+
+class GrantOutcomeBody(TypedDict):
+    grant: GrantBody
+    effect: Annotated[list[EffectBody], "For each feature that the grant names."]
 
 
 class SubjectSerializer(StrictSerializer):
@@ -89,22 +108,20 @@ class GrantsViewSet(ProjectViewSet):
     @extend_schema(
         operation_id="admin_grants_list",
         summary="List grants and denials",
-        responses=GrantSerializer(many=True),
+        responses=serializer_of(GrantBody)(many=True),
     )
     def list(self, request: Request) -> Response:
         """Newest first."""
         now = timezone.now()
         rows = grant_selectors.listing(project=self.calling_project, at=now, **self.query_values)
         page = self.paginate_queryset(rows)
-        return self.get_paginated_response(
-            [representation.grant(row, at=now) for row in page or ()]
-        )
+        return self.get_paginated_response([grant_body(row, at=now) for row in page or ()])
 
     @extend_schema(
         operation_id="admin_grant",
         summary="Give a user a feature or a product's features",
         request=NewGrantSerializer,
-        responses={201: OutcomeSerializer},
+        responses={201: serializer_of(GrantOutcomeBody, name="Outcome")},
     )
     def grant(self, request: Request) -> Response:
         """From now or ``starts_at`` until revoked or ``expires_at``; a standing denial beats it."""
@@ -115,7 +132,10 @@ class GrantsViewSet(ProjectViewSet):
         operation_id="admin_revoke",
         summary="End a grant, or take a feature away from a user",
         request=RevocationSerializer,
-        responses={200: OutcomeSerializer, 201: OutcomeSerializer},
+        responses={
+            200: serializer_of(GrantOutcomeBody, name="Outcome"),
+            201: serializer_of(GrantOutcomeBody, name="Outcome"),
+        },
     )
     def revoke(self, request: Request) -> Response:
         """By ``grant_id``: that grant, or denial, ends now (200). By ``user_id``: a denial is made
@@ -149,9 +169,9 @@ class GrantsViewSet(ProjectViewSet):
 SUBJECT = ("feature", "value", "product_id")
 
 
-def _outcome(grant: Grant, at: Any) -> dict[str, Any]:
+def _outcome(grant: Grant, at: datetime) -> GrantOutcomeBody:
     return {
-        "grant": representation.grant(grant, at=at),
+        "grant": grant_body(grant, at=at),
         "effect": [
             {
                 "feature": each.after.feature,

@@ -28,16 +28,16 @@ from billing.models import Checkout
 from billing.models.checkout import CheckoutType
 from common.api.bodies import serializer_of
 from entitlements import representation as entitlements
-from entitlements.api_fields import DecisionSerializer
 from entitlements.decisions.selectors import decisions
+from entitlements.representation import DecisionBody
 from projects.keys.api.views import ProjectViewSet
 from projects.keys.scopes import Scope
 
 
-class SyncedCheckoutSerializer(serializer_of(CheckoutBody)):  # type: ignore[misc]
+class SyncedCheckoutBody(CheckoutBody):
     """The checkout, and what its customer may do now."""
 
-    entitlements = DecisionSerializer(many=True)
+    entitlements: list[DecisionBody]
 
 
 class CheckoutsViewSet(ProjectViewSet):
@@ -124,7 +124,7 @@ class CheckoutsViewSet(ProjectViewSet):
     @extend_schema(
         summary="Read a checkout from Stripe now",
         request=None,
-        responses={200: SyncedCheckoutSerializer},
+        responses={200: serializer_of(SyncedCheckoutBody)},
     )
     @action(detail=True, methods=["post"])
     def sync(self, request: Request, pk: str) -> Response:
@@ -138,8 +138,11 @@ class CheckoutsViewSet(ProjectViewSet):
         found = decisions.all_for(
             project=self.calling_project, user_id=row.customer.user_id, at=now
         )
-        said = [entitlements.decision(each) for each in found.values()]
-        return Response({**shown.checkout(row), "entitlements": said})
+        body: SyncedCheckoutBody = {
+            **shown.checkout(row),
+            "entitlements": [entitlements.decision(decision) for decision in found.values()],
+        }
+        return Response(body)
 
     @extend_schema(
         summary="Close a checkout", request=None, responses={200: serializer_of(CheckoutBody)}

@@ -1,6 +1,7 @@
 """``/credits/{user_id}/grants``: where a user's credits came from; giving some by hand."""
 
-from typing import Any, ClassVar
+from datetime import datetime
+from typing import ClassVar, TypedDict
 
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
@@ -8,20 +9,25 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from common.api.bodies import serializer_of
 from common.api.serializers import StrictSerializer, WholeNumberField
 from entitlements.balances.selectors import credits
 from entitlements.credits import credit_grants
 from entitlements.credits import credit_representation as representation
-from entitlements.credits.api.credit_serializers import (
-    CreditGrantSerializer,
-    CreditOutcomeSerializer,
-)
+from entitlements.credits.credit_representation import CreditGrantBody
 from entitlements.credits.selectors import credit_history
 from entitlements.decisions.api.entitlements import WhoseSerializer
 from entitlements.models import CreditGrant
 from entitlements.resolution.credit_allocation import MAX_CREDITS
 from projects.keys.api.views import ProjectViewSet
 from projects.keys.scopes import Scope
+
+
+class CreditOutcomeBody(TypedDict):
+    """A grant of credits, and what the user can spend with it or without it."""
+
+    grant: CreditGrantBody
+    balance: int
 
 
 class NewCreditsSerializer(StrictSerializer):
@@ -51,7 +57,7 @@ class CreditGrantsViewSet(ProjectViewSet):
     @extend_schema(
         operation_id="credits_grants_list",
         summary="Where a user's credits came from",
-        responses=CreditGrantSerializer(many=True),
+        responses=serializer_of(CreditGrantBody)(many=True),
     )
     def list(self, request: Request, user_id: str) -> Response:
         """Every grant that there was, newest first."""
@@ -65,7 +71,7 @@ class CreditGrantsViewSet(ProjectViewSet):
         operation_id="credits_grant",
         summary="Give a user credits",
         request=NewCreditsSerializer,
-        responses={201: CreditOutcomeSerializer},
+        responses={201: serializer_of(CreditOutcomeBody)},
     )
     def grant(self, request: Request, user_id: str) -> Response:
         """At once, until they are spent, revoked or past `expires_at`."""
@@ -83,7 +89,7 @@ class CreditGrantsViewSet(ProjectViewSet):
         operation_id="credits_revoke",
         summary="Take back what is left of a grant of credits",
         request=CreditRevocationSerializer,
-        responses=CreditOutcomeSerializer,
+        responses=serializer_of(CreditOutcomeBody),
     )
     def revoke(self, request: Request, user_id: str, grant: str) -> Response:
         """Whatever it came from. What was spent stays spent; what is reserved follows if it is
@@ -101,7 +107,7 @@ class CreditGrantsViewSet(ProjectViewSet):
         return whose
 
 
-def _outcome(row: CreditGrant, at: Any) -> dict[str, Any]:
+def _outcome(row: CreditGrant, at: datetime) -> CreditOutcomeBody:
     return {
         "grant": representation.grant(row, at=at),
         "balance": credits.balance(project_id=row.project_id, customer_id=row.customer_id, at=at),

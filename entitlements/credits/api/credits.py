@@ -1,6 +1,6 @@
 """``/credits/{user_id}``: what one user has, how it came to be, and spending it."""
 
-from typing import Any, ClassVar
+from typing import Annotated, ClassVar, TypedDict
 
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
@@ -8,20 +8,32 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from common.api.bodies import serializer_of
 from common.api.serializers import StrictSerializer, WholeNumberField
 from entitlements.credits import credit_accounts
 from entitlements.credits import credit_representation as representation
 from entitlements.credits import service as credits
-from entitlements.credits.api.credit_serializers import (
-    CreditsSerializer,
-    CreditTransactionSerializer,
-    SpentSerializer,
-)
+from entitlements.credits.credit_representation import CreditsBody, CreditTransactionBody
 from entitlements.credits.selectors import credit_history
 from entitlements.decisions.api.entitlements import WhoseSerializer
 from entitlements.resolution.credit_allocation import MAX_CREDITS
 from projects.keys.api.views import ProjectViewSet
 from projects.keys.scopes import Scope
+
+
+class CreditShareBody(TypedDict):
+    grant: str
+    amount: int
+
+
+class SpentBody(TypedDict):
+    """What was spent, and from which grants."""
+
+    transaction: str
+    spent: int
+    balance: Annotated[int, "What could be spent right after it."]
+    duplicate: Annotated[bool, "Whether the key was spent before."]
+    grants: list[CreditShareBody]
 
 
 class SpendingSerializer(StrictSerializer):
@@ -59,7 +71,7 @@ class CreditsViewSet(ProjectViewSet):
     @extend_schema(
         operation_id="credits_retrieve",
         summary="What a user has to spend",
-        responses=CreditsSerializer,
+        responses=serializer_of(CreditsBody),
     )
     def retrieve(self, request: Request, user_id: str) -> Response:
         """The balance, and the grants that something is left of, in the order of spending: at
@@ -70,7 +82,7 @@ class CreditsViewSet(ProjectViewSet):
         operation_id="credits_settings",
         summary="Say when a user's credits are low",
         request=CreditSettingsSerializer,
-        responses=CreditsSerializer,
+        responses=serializer_of(CreditsBody),
     )
     def partial_update(self, request: Request, user_id: str) -> Response:
         body = self.parse_body(CreditSettingsSerializer)
@@ -85,7 +97,7 @@ class CreditsViewSet(ProjectViewSet):
     @extend_schema(
         operation_id="credits_entries",
         summary="A user's credits: what moved",
-        responses=CreditTransactionSerializer(many=True),
+        responses=serializer_of(CreditTransactionBody)(many=True),
     )
     def list(self, request: Request, user_id: str) -> Response:
         """Newest first. The entries of each movement sum to zero, within each grant."""
@@ -97,7 +109,7 @@ class CreditsViewSet(ProjectViewSet):
         operation_id="credits_spend",
         summary="Spend a user's credits",
         request=SpendingSerializer,
-        responses=SpentSerializer,
+        responses=serializer_of(SpentBody),
     )
     def spend(self, request: Request, user_id: str) -> Response:
         """All of the amount or nothing: 409 `not-enough-credits` says what there is. A `key` that
@@ -109,21 +121,20 @@ class CreditsViewSet(ProjectViewSet):
             actor=self.actor,
             at=timezone.now(),
         )
-        return Response(
-            {
-                "transaction": spent.transaction_id,
-                "spent": spent.amount,
-                "balance": spent.balance,
-                "duplicate": spent.is_repeat,
-                "grants": [{"grant": each.grant, "amount": each.amount} for each in spent.shares],
-            }
-        )
+        body: SpentBody = {
+            "transaction": spent.transaction_id,
+            "spent": spent.amount,
+            "balance": spent.balance,
+            "duplicate": spent.is_repeat,
+            "grants": [{"grant": each.grant, "amount": each.amount} for each in spent.shares],
+        }
+        return Response(body)
 
     def _whose(self, user_id: str) -> str:
         whose: str = self._validated(WhoseSerializer, {"user_id": user_id})["user_id"]
         return whose
 
-    def _standing(self, user_id: str) -> dict[str, Any]:
+    def _standing(self, user_id: str) -> CreditsBody:
         now = timezone.now()
         standing = credit_history.standing(
             project=self.calling_project, user_id=self._whose(user_id), at=now

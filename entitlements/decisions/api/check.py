@@ -9,7 +9,7 @@ describes this resource like any other.
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, TypedDict
 from urllib.parse import parse_qsl
 
 import orjson
@@ -21,9 +21,10 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from common.api.bodies import serializer_of
 from common.api.parsers import MAX_BODY
 from common.api.serializers import ListField, StrictSerializer, UserIdField
-from entitlements.api_fields import ExplainedSerializer
+from common.bodies import UserId
 from entitlements.cache import service as cache
 from entitlements.decisions import checks
 from entitlements.decisions.api.outlook import (
@@ -32,6 +33,7 @@ from entitlements.decisions.api.outlook import (
     is_everyday,
     outlook,
 )
+from entitlements.representation import ExplainedBody
 from entitlements.resolution.decision import Question
 from projects.keys.api.authentication import known, require
 from projects.keys.api.views import ProjectViewSet
@@ -55,12 +57,14 @@ class QuestionsSerializer(OutlookBodySerializer):
     checks = ListField(child=QuestionSerializer(), min_length=1, max_length=MOST)
 
 
-class AnswerSerializer(ExplainedSerializer):
-    user_id = UserIdField()
+class AnswerBody(ExplainedBody):
+    """One answer, why, and until when it is certain."""
+
+    user_id: UserId
 
 
-class AnswersSerializer(serializers.Serializer[Any]):
-    data = AnswerSerializer(many=True)  # type: ignore[assignment]  # the API's name for a list
+class AnswersBody(TypedDict):
+    data: list[AnswerBody]
 
 
 class CheckViewSet(ProjectViewSet):
@@ -76,7 +80,7 @@ class CheckViewSet(ProjectViewSet):
     @extend_schema(
         operation_id="entitlements_check",
         summary="Check one feature of one user",
-        responses=ExplainedSerializer,
+        responses=serializer_of(ExplainedBody),
     )
     def retrieve(self, request: Request) -> Response:
         """The decision. An unknown user or feature is a denial with its reason, not an error."""
@@ -88,20 +92,21 @@ class CheckViewSet(ProjectViewSet):
         operation_id="entitlements_check_many",
         summary="Check many features of many users",
         request=QuestionsSerializer,
-        responses={200: AnswersSerializer},
+        responses={200: serializer_of(AnswersBody)},
     )
     def create(self, request: Request) -> Response:
         """Up to 1,000 decisions at once, in the order of the questions."""
         said = self.parse_body(QuestionsSerializer)
         questions = [Question(**each) for each in said["checks"]]
         answers = self._answers(questions, said)
-        return Response(
-            {"data": [{"user_id": each.user_id, **answers[each]} for each in questions]}
-        )
+        body: AnswersBody = {
+            "data": [{"user_id": question.user_id, **answers[question]} for question in questions]
+        }
+        return Response(body)
 
     def _answers(
         self, questions: Sequence[Question], said: Mapping[str, Any]
-    ) -> dict[Question, dict[str, Any]]:
+    ) -> dict[Question, ExplainedBody]:
         project, now = self.calling_project, timezone.now()
         if is_everyday(said):
             ready = checks.answer(project=project, questions=questions, at=now)

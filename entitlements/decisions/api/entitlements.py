@@ -7,11 +7,12 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from common.api.bodies import serializer_of
 from common.api.serializers import UserIdField
 from entitlements import representation
-from entitlements.api_fields import EntitlementsSerializer
 from entitlements.decisions.api.outlook import OutlookQuerySerializer, is_everyday, outlook
 from entitlements.decisions.selectors import decisions
+from entitlements.representation import EntitlementsBody
 from projects.keys.api.views import ProjectViewSet
 from projects.keys.scopes import Scope
 
@@ -27,7 +28,7 @@ class EntitlementsViewSet(ProjectViewSet):
     @extend_schema(
         operation_id="entitlements_retrieve",
         summary="Everything that one user may do",
-        responses=EntitlementsSerializer,
+        responses=serializer_of(EntitlementsBody),
     )
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """A decision for every feature; an unknown user is entitled to nothing yet."""
