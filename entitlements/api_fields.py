@@ -5,13 +5,14 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from common.api.bodies import ANY_JSON
 from entitlements.resolution.decision import Reason
 from entitlements.resolution.kinds import VALUE_HELP
 
 REASONS = [reason.value for reason in Reason]
 
 
-@extend_schema_field({})
+@extend_schema_field(ANY_JSON)
 class ValueField(serializers.Field[Any, Any, Any, Any]):
     """A feature's value in a request; which values its kind takes is judged by the service."""
 

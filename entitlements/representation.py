@@ -1,7 +1,7 @@
 """A decision in answers, events, the cache and the audit trail."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal, NotRequired, TypedDict
+from typing import Annotated, Any, Literal, NotRequired, TypedDict, cast
 
 import orjson
 
@@ -92,6 +92,11 @@ def decision(made: Decision) -> DecisionBody:
     }
 
 
+def unexplained(made: Decision) -> ExplainedBody:
+    """The decision where it could be explained and is not."""
+    return cast(ExplainedBody, decision(made))  # as ``explanation`` may be absent
+
+
 def encoded(made: Decision) -> bytes:
     """The decision as JSON, ready to be sent."""
     return orjson.dumps(decision(made))
@@ -139,5 +144,5 @@ def standing(of: Standing) -> EntitlementsBody:
         "user_id": of.user_id,
         "customer": of.customer_id,
         "version": of.version,
-        "entitlements": [decision(made) for made in of.decisions.values()],
+        "entitlements": [unexplained(made) for made in of.decisions.values()],
     }

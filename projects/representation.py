@@ -1,13 +1,73 @@
 """How this app's rows look from outside: the same in the API's answers and in events."""
 
-from datetime import datetime
-from typing import Any
+from typing import Annotated, NotRequired, TypedDict
 
+from common.bodies import Metadata, Time, UserId
 from common.times import rfc3339
-from projects.models import ApiKey, App, Customer, JwtSettings, Project
+from projects.models import App, Customer, JwtSettings, Project, Sells
 
 
-def project(row: Project, sign_in: JwtSettings | None) -> dict[str, Any]:
+class ShownSignInBody(TypedDict):
+    """How the project's users sign in, without the secret."""
+
+    jwks_url: str | None
+    has_shared_secret: bool
+    issuer: str
+    audience: str
+    algorithms: list[str]
+
+
+class ProjectBody(TypedDict):
+    """A tenant. It is either test or live for ever."""
+
+    id: str
+    name: str
+    slug: str
+    livemode: bool
+    sells: list[Annotated[str, Sells]]
+    default_currency: str | None
+    return_origins: list[str]
+    grace_days: int | None
+    automatic_tax: bool
+    jwt: ShownSignInBody | None
+    suspended_at: Time | None
+    created_at: Time
+    updated_at: Time
+
+
+class DetectedSettingsBody(TypedDict):
+    """Only what the registration left open."""
+
+    slug: NotRequired[str]
+    livemode: NotRequired[bool]
+    sells: NotRequired[list[str]]
+    default_currency: NotRequired[str]
+
+
+class AppBody(TypedDict):
+    """A micro-app of a project: the same customers and catalog, keys of its own."""
+
+    id: str
+    name: str
+    slug: str
+    created_at: Time
+    archived_at: Time | None
+
+
+class CustomerBody(TypedDict):
+    """One of the project's users."""
+
+    id: str
+    user_id: UserId
+    email: Annotated[str, "Empty when unknown."]
+    name: Annotated[str, "Empty when unknown."]
+    metadata: Metadata
+    version: Annotated[int, "Grows with every change of what the customer has or may do."]
+    created_at: Time
+    updated_at: Time
+
+
+def project(row: Project, sign_in: JwtSettings | None) -> ProjectBody:
     """The tenant and how it is configured."""
     return {
         "id": row.pk,
@@ -20,13 +80,13 @@ def project(row: Project, sign_in: JwtSettings | None) -> dict[str, Any]:
         "grace_days": row.grace_days,
         "automatic_tax": row.automatic_tax,
         "jwt": None if sign_in is None else jwt_settings(sign_in),
-        "suspended_at": _moment(row.suspended_at),
+        "suspended_at": rfc3339(row.suspended_at),
         "created_at": rfc3339(row.created_at),
         "updated_at": rfc3339(row.updated_at),
     }
 
 
-def jwt_settings(row: JwtSettings) -> dict[str, Any]:
+def jwt_settings(row: JwtSettings) -> ShownSignInBody:
     """How the project's users sign in, by everything but the secret."""
     return {
         "jwks_url": row.jwks_url or None,
@@ -37,35 +97,18 @@ def jwt_settings(row: JwtSettings) -> dict[str, Any]:
     }
 
 
-def app(row: App) -> dict[str, Any]:
+def app(row: App) -> AppBody:
     """A micro-app of a project."""
     return {
         "id": row.pk,
         "name": row.name,
         "slug": row.slug,
         "created_at": rfc3339(row.created_at),
-        "archived_at": _moment(row.archived_at),
+        "archived_at": rfc3339(row.archived_at),
     }
 
 
-def api_key(row: ApiKey) -> dict[str, Any]:
-    """A key, by everything but its secret."""
-    return {
-        "id": row.pk,
-        "name": row.name,
-        "app": row.app_id,
-        "scopes": row.scopes,
-        "prefix": row.prefix,
-        "last_four": row.last_four,
-        "created_at": rfc3339(row.created_at),
-        "expires_at": _moment(row.expires_at),
-        "revoked_at": _moment(row.revoked_at),
-        "last_used_at": _moment(row.last_used_at),
-        "rotated_to": row.rotated_to_id,
-    }
-
-
-def customer(row: Customer) -> dict[str, Any]:
+def customer(row: Customer) -> CustomerBody:
     """The full state of one of the tenant's users."""
     return {
         "id": row.pk,
@@ -77,7 +120,3 @@ def customer(row: Customer) -> dict[str, Any]:
         "created_at": rfc3339(row.created_at),
         "updated_at": rfc3339(row.updated_at),
     }
-
-
-def _moment(value: datetime | None) -> str | None:
-    return None if value is None else rfc3339(value)

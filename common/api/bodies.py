@@ -28,7 +28,11 @@ from common.bodies import MaxLength
 Field = serializers.Field[Any, Any, Any, Any]
 
 
-@extend_schema_field({})
+ANY_JSON = {"type": ["boolean", "number", "string", "array", "object"]}
+"""Any JSON but null, which a field that may be null adds."""
+
+
+@extend_schema_field(ANY_JSON)
 class JsonField(serializers.Field[Any, Any, Any, Any]):
     """Any JSON, null too."""
 
@@ -50,7 +54,7 @@ def serializer_of(body: type, *, name: str = "") -> type[serializers.Serializer[
     """The serializer of a ``TypedDict``; that of ``RefundBody`` is the component ``Refund``.
 
     In ``Annotated[…]``, a text describes the field, and anything else says what the ``str`` before
-    it holds: an enumeration, a ``Literal`` or a list of choices one of its values, ``datetime`` a
+    it holds: an enumeration, a ``Literal`` or a tuple of choices one of its values, ``datetime`` a
     time. ``name`` is for a component that is not named after its body. Raises TypeError for a type
     without a field here.
     """
@@ -83,8 +87,8 @@ def _field(hint: Any, **options: Any) -> Field:
 def _plain_field(hint: Any, options: dict[str, Any]) -> Field:
     if is_typeddict(hint):
         return serializer_of(hint)(**options)
-    if isinstance(hint, list):
-        return serializers.ChoiceField(choices=hint, **options)
+    if isinstance(hint, tuple):
+        return serializers.ChoiceField(choices=list(hint), **options)
     if hint in SCALARS:
         return SCALARS[hint](**options)
     if issubclass(hint, Choices):

@@ -4,7 +4,7 @@ What a source gives is stated; the difference is booked. Nothing that was spent 
 ever taken back: what there was no right to shows as ``overspent``.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -240,7 +240,12 @@ def _check_reason(reason: str) -> None:
 
 
 def _audit(
-    grant: CreditGrant, action: str, actor: str, reason: str, at: datetime, **was: dict[str, object]
+    grant: CreditGrant,
+    action: str,
+    actor: str,
+    reason: str,
+    at: datetime,
+    **was: Mapping[str, object],
 ) -> None:
     audit.record(
         actor=actor,

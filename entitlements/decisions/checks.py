@@ -57,9 +57,7 @@ def foresee(
     found = decisions.explain_many(project=project, questions=questions, outlook=outlook)
     if explain:
         return {question: representation.explained(each) for question, each in found.items()}
-    return {
-        question: {**representation.decision(each.decision)} for question, each in found.items()
-    }
+    return {question: representation.unexplained(each.decision) for question, each in found.items()}
 
 
 def _static(

@@ -18,7 +18,7 @@ class FeatureBody(TypedDict):
     unit: str
     merge: Annotated[str, Merge]
     meter: Annotated[str | None, "Of a metered one: its code."]
-    period: Annotated[str, PERIODS] | None
+    period: Annotated[str, tuple(PERIODS)] | None
     anchored: bool
     created_at: Time
     archived_at: Time | None

@@ -1,8 +1,8 @@
 """Define what a project's users may or may not do."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from django.db import transaction
 
@@ -133,7 +133,7 @@ def _audit(
     action: str,
     actor: str,
     at: datetime,
-    before: dict[str, Any] | None = None,
+    before: Mapping[str, object] | None = None,
     reason: str = "",
 ) -> None:
     audit.record(

@@ -1,8 +1,7 @@
 """Write down what somebody did by hand, in the same transaction as the act."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
-from typing import Any
 
 import pgtrigger
 
@@ -21,8 +20,8 @@ def record(
     at: datetime,
     project_id: str | None = None,
     reason: str = "",
-    before: dict[str, Any] | None = None,
-    after: dict[str, Any] | None = None,
+    before: Mapping[str, object] | None = None,
+    after: Mapping[str, object] | None = None,
 ) -> AuditEntry:
     """Append one entry. ``before`` and ``after`` hold what changed, never a secret.
 

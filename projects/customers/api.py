@@ -1,6 +1,6 @@
 """``/customers``: the tenant's users, under the tenant's own ids."""
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
@@ -8,12 +8,14 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from common.api.bodies import serializer_of
 from common.api.serializers import MetadataField, StrictSerializer, UserIdField
 from projects import representation
 from projects.customers import selectors as stored
 from projects.customers import service as customers
 from projects.keys.api.views import ProjectViewSet
 from projects.keys.scopes import Scope
+from projects.representation import CustomerBody
 
 
 class CustomerChangesSerializer(StrictSerializer):
@@ -30,21 +32,6 @@ class CustomerFilterSerializer(StrictSerializer):
     email = serializers.EmailField(max_length=254, required=False)
 
 
-class CustomerSerializer(serializers.Serializer[Any]):
-    """One of the project's users."""
-
-    id = serializers.CharField()
-    user_id = UserIdField()
-    email = serializers.CharField(help_text="Empty when unknown.")
-    name = serializers.CharField(help_text="Empty when unknown.")
-    metadata = MetadataField()
-    version = serializers.IntegerField(
-        help_text="Grows with every change of what the customer has or may do."
-    )
-    created_at = serializers.DateTimeField()
-    updated_at = serializers.DateTimeField()
-
-
 class CustomersViewSet(ProjectViewSet):
     transactional = True
     scopes: ClassVar[dict[str, str]] = {
@@ -58,7 +45,7 @@ class CustomersViewSet(ProjectViewSet):
     @extend_schema(
         operation_id="customers_list",
         summary="List customers",
-        responses=CustomerSerializer(many=True),
+        responses=serializer_of(CustomerBody)(many=True),
     )
     def list(self, request: Request) -> Response:
         page = self.paginate_queryset(
@@ -70,7 +57,7 @@ class CustomersViewSet(ProjectViewSet):
         operation_id="customers_create",
         summary="Add a customer",
         request=NewCustomerSerializer,
-        responses={201: CustomerSerializer},
+        responses={201: serializer_of(CustomerBody)},
     )
     def create(self, request: Request) -> Response:
         """Optional: a customer is made on first use as well, for example by a checkout."""
@@ -82,7 +69,9 @@ class CustomersViewSet(ProjectViewSet):
         return Response(representation.customer(customer), status=201)
 
     @extend_schema(
-        operation_id="customers_retrieve", summary="Show a customer", responses=CustomerSerializer
+        operation_id="customers_retrieve",
+        summary="Show a customer",
+        responses=serializer_of(CustomerBody),
     )
     def retrieve(self, request: Request, user_id: str) -> Response:
         """By your id of the user, or by ours (`cus_…`), which has no character to escape."""
@@ -93,7 +82,7 @@ class CustomersViewSet(ProjectViewSet):
         operation_id="customers_update",
         summary="Describe a customer",
         request=CustomerChangesSerializer,
-        responses=CustomerSerializer,
+        responses=serializer_of(CustomerBody),
     )
     def partial_update(self, request: Request, user_id: str) -> Response:
         """What is sent replaces what was; what is absent stays."""

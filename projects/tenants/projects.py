@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
@@ -16,6 +16,7 @@ from projects.keys import api_keys, key_cache, origins
 from projects.keys.scopes import ALL
 from projects.keys.selectors import projects
 from projects.models import ApiKey, Project, Sells
+from projects.representation import DetectedSettingsBody
 from projects.sign_in import jwt_settings
 from projects.sign_in.jwt_settings import SignIn
 
@@ -31,10 +32,10 @@ class Registration:
     project: Project
     key: ApiKey
     secret: str
-    detected: dict[str, Any]
+    detected: DetectedSettingsBody
 
 
-def detect(said: dict[str, Any]) -> dict[str, Any]:
+def detect(said: dict[str, Any]) -> DetectedSettingsBody:
     """What a registration left open: a slug from the name, every kind of sale, the platform's
     currency, test mode."""
     inferred = {
@@ -43,7 +44,8 @@ def detect(said: dict[str, Any]) -> dict[str, Any]:
         "sells": list(Sells.values),
         "default_currency": settings.PROJECTS.default_currency,
     }
-    return {field: value for field, value in inferred.items() if said.get(field) is None}
+    left_open = {field: value for field, value in inferred.items() if said.get(field) is None}
+    return cast(DetectedSettingsBody, left_open)
 
 
 def register(

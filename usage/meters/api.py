@@ -1,6 +1,6 @@
 """``/meters``: what is counted."""
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
@@ -8,12 +8,14 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from common.api.bodies import serializer_of
 from common.api.serializers import FlagField, StrictSerializer
 from projects.keys.api.views import ProjectViewSet
 from projects.keys.scopes import Scope
 from usage.meters import representation
 from usage.meters import selectors as stored
 from usage.meters import service as meters
+from usage.meters.representation import MeterBody
 from usage.models import Meter
 from usage.models.meter import Aggregation
 
@@ -50,18 +52,6 @@ class MeterFilterSerializer(StrictSerializer):
     archived = serializers.BooleanField(required=False, help_text="Only these, or only others.")
 
 
-class MeterSerializer(serializers.Serializer[Any]):
-    """Something that is counted."""
-
-    id = serializers.CharField()
-    code = serializers.CharField()
-    name = serializers.CharField()
-    unit = serializers.CharField(help_text="Empty when unknown.")
-    aggregation = serializers.ChoiceField(choices=Aggregation.choices)
-    created_at = serializers.DateTimeField()
-    archived_at = serializers.DateTimeField(allow_null=True)
-
-
 class MetersViewSet(ProjectViewSet):
     scopes: ClassVar[dict[str, str]] = {
         "list": Scope.CATALOG_READ,
@@ -74,7 +64,7 @@ class MetersViewSet(ProjectViewSet):
     lookup_field = "code"
     lookup_value_regex = CODE
 
-    @extend_schema(summary="List meters", responses=MeterSerializer(many=True))
+    @extend_schema(summary="List meters", responses=serializer_of(MeterBody)(many=True))
     def list(self, request: Request) -> Response:
         """Newest first."""
         rows = stored.listing(
@@ -84,7 +74,9 @@ class MetersViewSet(ProjectViewSet):
         return self.get_paginated_response([representation.meter(row) for row in page or ()])
 
     @extend_schema(
-        summary="Define a meter", request=NewMeterSerializer, responses={201: MeterSerializer}
+        summary="Define a meter",
+        request=NewMeterSerializer,
+        responses={201: serializer_of(MeterBody)},
     )
     def create(self, request: Request) -> Response:
         """Its code and aggregation never change. 409 ``meter-exists`` when the code is taken."""
@@ -96,14 +88,14 @@ class MetersViewSet(ProjectViewSet):
         )
         return Response(representation.meter(meter), status=201)
 
-    @extend_schema(summary="One meter", responses=MeterSerializer)
+    @extend_schema(summary="One meter", responses=serializer_of(MeterBody))
     def retrieve(self, request: Request, code: str) -> Response:
         return Response(representation.meter(self._meter(code)))
 
     @extend_schema(
         summary="Rename, archive or restore a meter",
         request=MeterChangeSerializer,
-        responses=MeterSerializer,
+        responses=serializer_of(MeterBody),
     )
     def partial_update(self, request: Request, code: str) -> Response:
         """What is not sent stays as it is."""

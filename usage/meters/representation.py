@@ -1,16 +1,76 @@
 """How meters and records look outside."""
 
 from collections.abc import Sequence
-from datetime import datetime
-from typing import Any
+from typing import Annotated, TypedDict
 
+from common.bodies import Time, UserId
 from common.times import rfc3339
 from usage.models import Meter, Record
+from usage.models.meter import Aggregation
+from usage.models.record import Forwarding
 from usage.periods import Window
 from usage.totals.selectors.totals import Span
 
+FORWARDING = tuple(status for status in Forwarding.values if status)
+"""What can be told of a record; empty means that Stripe is not to hear of it."""
 
-def meter(row: Meter) -> dict[str, Any]:
+
+class MeterBody(TypedDict):
+    """Something that is counted."""
+
+    id: str
+    code: str
+    name: str
+    unit: Annotated[str, "Empty when unknown."]
+    aggregation: Annotated[str, Aggregation]
+    created_at: Time
+    archived_at: Time | None
+
+
+class RecordBody(TypedDict):
+    """One use."""
+
+    id: str
+    user_id: UserId
+    meter: Annotated[str, "The meter's code."]
+    value: Annotated[int, "1 for a `count` or `unique` meter; the text of the latter is not kept."]
+    occurred_at: Time
+    recorded_at: Time
+    corrects: Annotated[str | None, "The record whose place this one takes."]
+    voided_at: Annotated[Time | None, "Since when it counts no more."]
+    stripe_status: Annotated[
+        Annotated[str, FORWARDING] | None, "What Stripe knows of it, for metered prices."
+    ]
+    stripe_error: Annotated[str | None, "Why Stripe refused it."]
+
+
+class UsageGroupBody(TypedDict):
+    starts_at: Time
+    ends_at: Time
+    value: int
+
+
+class UsageFiguresBody(TypedDict):
+    """What the records of one user and meter come to, without the time."""
+
+    user_id: UserId
+    meter: str
+    aggregation: Annotated[str, Aggregation]
+    unit: str
+    value: Annotated[int, "Of the whole time."]
+    groups: Annotated[
+        list[UsageGroupBody], "Each hour, day or month in which something was used; UTC."
+    ]
+
+
+UsageTimeBody = TypedDict("UsageTimeBody", {"from": Time, "to": Time})  # ``from`` is a keyword
+
+
+class UsageBody(UsageFiguresBody, UsageTimeBody):
+    """What the records of one user and meter come to."""
+
+
+def meter(row: Meter) -> MeterBody:
     return {
         "id": row.pk,
         "code": row.code,
@@ -18,11 +78,11 @@ def meter(row: Meter) -> dict[str, Any]:
         "unit": row.unit,
         "aggregation": row.aggregation,
         "created_at": rfc3339(row.created_at),
-        "archived_at": _moment(row.archived_at),
+        "archived_at": rfc3339(row.archived_at),
     }
 
 
-def record(row: Record) -> dict[str, Any]:
+def record(row: Record) -> RecordBody:
     return {
         "id": row.id,
         "user_id": row.customer.user_id,
@@ -31,7 +91,7 @@ def record(row: Record) -> dict[str, Any]:
         "occurred_at": rfc3339(row.occurred_at),
         "recorded_at": rfc3339(row.recorded_at),
         "corrects": row.corrects or None,
-        "voided_at": _moment(row.voided_at),
+        "voided_at": rfc3339(row.voided_at),
         "stripe_status": row.forwarding or None,
         "stripe_error": row.forwarding_error or None,
     }
@@ -39,7 +99,7 @@ def record(row: Record) -> dict[str, Any]:
 
 def usage(
     of: Meter, *, user_id: str, span: Span, value: int, groups: Sequence[tuple[Window, int]]
-) -> dict[str, Any]:
+) -> UsageBody:
     """What one user has used of a meter."""
     return {
         "user_id": user_id,
@@ -58,7 +118,3 @@ def usage(
             for window, figure in groups
         ],
     }
-
-
-def _moment(value: datetime | None) -> str | None:
-    return None if value is None else rfc3339(value)

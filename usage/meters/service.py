@@ -1,7 +1,7 @@
 """Define what is counted."""
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 
 from django.db import transaction
 from django.db.models import F
@@ -74,7 +74,7 @@ def _audit(
     action: str,
     actor: str,
     at: datetime,
-    before: dict[str, Any] | None = None,
+    before: Mapping[str, object] | None = None,
     reason: str = "",
 ) -> None:
     audit.record(

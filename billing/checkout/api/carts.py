@@ -164,7 +164,7 @@ class CartItemsViewSet(ProjectViewSet):
         )
         return Response(shown.cart(row, at=now))
 
-    @extend_schema(summary="Take a line out of a cart", responses=serializer_of(CartBody))
+    @extend_schema(summary="Take a line out of a cart", responses={200: serializer_of(CartBody)})
     def destroy(self, request: Request, cart_id: str, line_id: str) -> Response:
         now = timezone.now()
         row = carts.remove_line(cart=self._cart(cart_id), line_id=line_id, at=now)

@@ -7,7 +7,7 @@ issues ends with it at the latest (docs/decisions/0016-app-keys.md).
 
 from datetime import timedelta
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Annotated, ClassVar
 
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
@@ -15,11 +15,12 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from common.api.bodies import serializer_of
 from common.api.serializers import ListField, StrictSerializer, WholeNumberField
-from projects import representation
 from projects.keys import api_keys
 from projects.keys.api.project_path import ProjectPathViewSet
 from projects.keys.credentials import ProjectCredential
+from projects.keys.representation import KeyBody, api_key
 from projects.keys.scopes import ALL, OF_THE_PROJECT, Scope
 from projects.keys.selectors import api_keys as stored
 from projects.keys.selectors import apps
@@ -55,24 +56,10 @@ class KeyRevocationSerializer(StrictSerializer):
     reason = serializers.CharField(max_length=1000, required=False)
 
 
-class KeySerializer(serializers.Serializer[Any]):
+class IssuedKeyBody(KeyBody):
     """A key, by everything but its secret, which nobody can read again."""
 
-    id = serializers.CharField()
-    name = serializers.CharField()
-    app = serializers.CharField(allow_null=True, help_text="The app that it belongs to, if any.")
-    scopes = serializers.ListField(child=serializers.ChoiceField(choices=Scope.choices))
-    prefix = serializers.CharField()
-    last_four = serializers.CharField()
-    created_at = serializers.DateTimeField()
-    expires_at = serializers.DateTimeField(allow_null=True)
-    revoked_at = serializers.DateTimeField(allow_null=True)
-    last_used_at = serializers.DateTimeField(allow_null=True, help_text="To the minute.")
-    rotated_to = serializers.CharField(allow_null=True, help_text="Its successor, if rotated.")
-
-
-class IssuedKeySerializer(KeySerializer):
-    secret = serializers.CharField(help_text="Shown only here: store it now.")
+    secret: Annotated[str, "Shown only here: store it now."]
 
 
 class ApiKeysViewSet(ProjectPathViewSet):
@@ -86,17 +73,17 @@ class ApiKeysViewSet(ProjectPathViewSet):
     }
 
     @extend_schema(
-        operation_id="keys_list", summary="List keys", responses=KeySerializer(many=True)
+        operation_id="keys_list", summary="List keys", responses=serializer_of(KeyBody)(many=True)
     )
     def list(self, request: Request, project_id: str) -> Response:
         page = self.paginate_queryset(stored.of(self.project, app_id=self.app_id))
-        return self.get_paginated_response([representation.api_key(row) for row in page or []])
+        return self.get_paginated_response([api_key(row) for row in page or []])
 
     @extend_schema(
         operation_id="keys_create",
         summary="Issue a key",
         request=NewKeySerializer,
-        responses={201: IssuedKeySerializer},
+        responses={201: serializer_of(IssuedKeyBody)},
     )
     def create(self, request: Request, project_id: str) -> Response:
         """A new key. Its secret is in this answer and nowhere else."""
@@ -111,17 +98,20 @@ class ApiKeysViewSet(ProjectPathViewSet):
             actor=self.caller.actor,
             at=timezone.now(),
         )
-        return Response({**representation.api_key(key), "secret": secret}, status=201)
+        body: IssuedKeyBody = {**api_key(key), "secret": secret}
+        return Response(body, status=201)
 
-    @extend_schema(operation_id="keys_retrieve", summary="Show a key", responses=KeySerializer)
+    @extend_schema(
+        operation_id="keys_retrieve", summary="Show a key", responses=serializer_of(KeyBody)
+    )
     def retrieve(self, request: Request, project_id: str, key_id: str) -> Response:
-        return Response(representation.api_key(self.key(key_id)))
+        return Response(api_key(self.key(key_id)))
 
     @extend_schema(
         operation_id="keys_rotate",
         summary="Replace a key",
         request=RotationSerializer,
-        responses={201: IssuedKeySerializer},
+        responses={201: serializer_of(IssuedKeyBody)},
     )
     def rotate(self, request: Request, project_id: str, key_id: str) -> Response:
         """A successor with the same rights. Both are live while callers change over."""
@@ -133,13 +123,14 @@ class ApiKeysViewSet(ProjectPathViewSet):
             actor=self.caller.actor,
             at=timezone.now(),
         )
-        return Response({**representation.api_key(successor), "secret": secret}, status=201)
+        body: IssuedKeyBody = {**api_key(successor), "secret": secret}
+        return Response(body, status=201)
 
     @extend_schema(
         operation_id="keys_revoke",
         summary="Revoke a key",
         request=KeyRevocationSerializer,
-        responses=KeySerializer,
+        responses=serializer_of(KeyBody),
     )
     def revoke(self, request: Request, project_id: str, key_id: str) -> Response:
         """The key opens nothing from now on. Revoking twice is the same as once."""
@@ -150,7 +141,7 @@ class ApiKeysViewSet(ProjectPathViewSet):
             actor=self.caller.actor,
             at=timezone.now(),
         )
-        return Response(representation.api_key(key))
+        return Response(api_key(key))
 
     @property
     def issuer(self) -> ProjectCredential | None:
@@ -176,7 +167,7 @@ class AppKeysViewSet(ApiKeysViewSet):
     @extend_schema(
         operation_id="app_keys_list",
         summary="List an app's keys",
-        responses=KeySerializer(many=True),
+        responses=serializer_of(KeyBody)(many=True),
     )
     def list(self, request: Request, project_id: str, app_id: str) -> Response:  # type: ignore[override]  # one more part of the address
         return super().list(request, project_id)
@@ -185,7 +176,7 @@ class AppKeysViewSet(ApiKeysViewSet):
         operation_id="app_keys_create",
         summary="Issue a key for an app",
         request=NewKeySerializer,
-        responses={201: IssuedKeySerializer},
+        responses={201: serializer_of(IssuedKeyBody)},
     )
     def create(self, request: Request, project_id: str, app_id: str) -> Response:  # type: ignore[override]  # one more part of the address
         """A new key of the app. Its secret is in this answer and nowhere else."""

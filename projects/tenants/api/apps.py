@@ -1,6 +1,6 @@
 """``/projects/{project_id}/apps``: micro-apps with keys of their own."""
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
@@ -8,12 +8,14 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from common.api.bodies import serializer_of
 from common.api.serializers import FlagField, StrictSerializer
 from projects import representation
 from projects.keys.api.project_path import ProjectPathViewSet
 from projects.keys.scopes import Scope
 from projects.keys.selectors import apps as stored
 from projects.models import App
+from projects.representation import AppBody
 from projects.tenants import apps
 
 SLUG = r"^[a-z0-9](?:[a-z0-9\-]*[a-z0-9])?\Z"
@@ -31,16 +33,6 @@ class AppChangesSerializer(StrictSerializer):
     archived = FlagField(required=False, help_text="The keys of an archived app open nothing.")
 
 
-class AppSerializer(serializers.Serializer[Any]):
-    """A micro-app of a project: the same customers and catalog, keys of its own."""
-
-    id = serializers.CharField()
-    name = serializers.CharField()
-    slug = serializers.CharField()
-    created_at = serializers.DateTimeField()
-    archived_at = serializers.DateTimeField(allow_null=True)
-
-
 class AppsViewSet(ProjectPathViewSet):
     transactional = True
     scopes: ClassVar[dict[str, str]] = {
@@ -51,7 +43,7 @@ class AppsViewSet(ProjectPathViewSet):
     }
 
     @extend_schema(
-        operation_id="apps_list", summary="List apps", responses=AppSerializer(many=True)
+        operation_id="apps_list", summary="List apps", responses=serializer_of(AppBody)(many=True)
     )
     def list(self, request: Request, project_id: str) -> Response:
         """Every app of the project; for an app's key, that app."""
@@ -62,7 +54,7 @@ class AppsViewSet(ProjectPathViewSet):
         operation_id="apps_create",
         summary="Add an app",
         request=NewAppSerializer,
-        responses={201: AppSerializer},
+        responses={201: serializer_of(AppBody)},
     )
     def create(self, request: Request, project_id: str) -> Response:
         app = apps.create(
@@ -73,7 +65,9 @@ class AppsViewSet(ProjectPathViewSet):
         )
         return Response(representation.app(app), status=201)
 
-    @extend_schema(operation_id="apps_retrieve", summary="Show an app", responses=AppSerializer)
+    @extend_schema(
+        operation_id="apps_retrieve", summary="Show an app", responses=serializer_of(AppBody)
+    )
     def retrieve(self, request: Request, project_id: str, app_id: str) -> Response:
         return Response(representation.app(self.app(app_id)))
 
@@ -81,7 +75,7 @@ class AppsViewSet(ProjectPathViewSet):
         operation_id="apps_update",
         summary="Rename, archive or restore an app",
         request=AppChangesSerializer,
-        responses=AppSerializer,
+        responses=serializer_of(AppBody),
     )
     def partial_update(self, request: Request, project_id: str, app_id: str) -> Response:
         app = apps.change(

@@ -1,7 +1,7 @@
 """``/projects``: register a tenant in one call, and configure it."""
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
@@ -9,6 +9,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from common.api.bodies import serializer_of
 from common.api.serializers import (
     CurrencyField,
     FlagField,
@@ -18,12 +19,14 @@ from common.api.serializers import (
 )
 from common.errors import Invalid
 from projects import representation
-from projects.keys.api.api_keys import IssuedKeySerializer
+from projects.keys.api.api_keys import IssuedKeyBody
 from projects.keys.api.project_path import ProjectPathViewSet
 from projects.keys.credentials import ProjectCredential
+from projects.keys.representation import api_key
 from projects.keys.scopes import PLATFORM, Scope
 from projects.keys.selectors import projects as stored
 from projects.models import Project, Sells
+from projects.representation import DetectedSettingsBody, ProjectBody
 from projects.sign_in import algorithms
 from projects.sign_in import selectors as jwt_settings
 from projects.sign_in.jwt_settings import LONGEST_SECRET, SignIn
@@ -54,16 +57,6 @@ class SignInSerializer(StrictSerializer):
         required=False,
         help_text="The only ones accepted; RS256, ES256 and EdDSA, or HS256, when left out.",
     )
-
-
-class ShownSignInSerializer(serializers.Serializer[Any]):
-    """As above, without the secret."""
-
-    jwks_url = serializers.CharField(allow_null=True)
-    has_shared_secret = serializers.BooleanField()
-    issuer = serializers.CharField()
-    audience = serializers.CharField()
-    algorithms = serializers.ListField(child=serializers.CharField())
 
 
 class SettingsSerializer(StrictSerializer):
@@ -125,36 +118,11 @@ class ReasonSerializer(StrictSerializer):
     reason = serializers.CharField(max_length=1000, help_text="Kept in the audit trail.")
 
 
-class ProjectSerializer(serializers.Serializer[Any]):
+class RegistrationBody(ProjectBody):
     """A tenant. It is either test or live for ever."""
 
-    id = serializers.CharField()
-    name = serializers.CharField()
-    slug = serializers.CharField()
-    livemode = serializers.BooleanField()
-    sells = serializers.ListField(child=serializers.ChoiceField(choices=Sells.choices))
-    default_currency = serializers.CharField(allow_null=True)
-    return_origins = serializers.ListField(child=serializers.CharField())
-    grace_days = serializers.IntegerField(allow_null=True)
-    automatic_tax = serializers.BooleanField()
-    jwt = ShownSignInSerializer(allow_null=True)
-    suspended_at = serializers.DateTimeField(allow_null=True)
-    created_at = serializers.DateTimeField()
-    updated_at = serializers.DateTimeField()
-
-
-class DetectedSettingsSerializer(serializers.Serializer[Any]):
-    """Only what the registration left open."""
-
-    slug = serializers.CharField(required=False)
-    livemode = serializers.BooleanField(required=False)
-    sells = serializers.ListField(child=serializers.CharField(), required=False)
-    default_currency = serializers.CharField(required=False)
-
-
-class RegistrationSerializer(ProjectSerializer):
-    detected = DetectedSettingsSerializer(help_text="What was inferred, because it was not said.")
-    key = IssuedKeySerializer(help_text="The first key, with every scope.")
+    detected: Annotated[DetectedSettingsBody, "What was inferred, because it was not said."]
+    key: Annotated[IssuedKeyBody, "The first key, with every scope."]
 
 
 class ProjectsViewSet(ProjectPathViewSet):
@@ -171,7 +139,7 @@ class ProjectsViewSet(ProjectPathViewSet):
     @extend_schema(
         operation_id="projects_list",
         summary="List projects",
-        responses=ProjectSerializer(many=True),
+        responses=serializer_of(ProjectBody)(many=True),
     )
     def list(self, request: Request) -> Response:
         """Every project, for the platform; for a project's key, that project."""
@@ -185,17 +153,17 @@ class ProjectsViewSet(ProjectPathViewSet):
         operation_id="projects_create",
         summary="Register a project",
         request=NewProjectSerializer,
-        responses={201: RegistrationSerializer},
+        responses={201: serializer_of(RegistrationBody)},
     )
     def create(self, request: Request) -> Response:
         """A tenant that can sell at once, with its first key. The key is shown only here."""
         made = projects.register(
             **self.parse_body(NewProjectSerializer), actor=self.caller.actor, at=timezone.now()
         )
-        body = {
+        body: RegistrationBody = {
             **_shown(made.project),
             "detected": made.detected,
-            "key": {**representation.api_key(made.key), "secret": made.secret},
+            "key": {**api_key(made.key), "secret": made.secret},
         }
         return Response(body, status=201)
 
@@ -203,7 +171,7 @@ class ProjectsViewSet(ProjectPathViewSet):
         operation_id="projects_retrieve",
         summary="Show a project",
         request=None,
-        responses=ProjectSerializer,
+        responses=serializer_of(ProjectBody),
     )
     def retrieve(self, request: Request, project_id: str) -> Response:
         return Response(_shown(self.project))
@@ -212,7 +180,7 @@ class ProjectsViewSet(ProjectPathViewSet):
         operation_id="projects_update",
         summary="Configure a project",
         request=SettingsSerializer,
-        responses=ProjectSerializer,
+        responses=serializer_of(ProjectBody),
     )
     def partial_update(self, request: Request, project_id: str) -> Response:
         """What is sent replaces what was; what is absent stays. The slug is changed by the platform
@@ -232,7 +200,7 @@ class ProjectsViewSet(ProjectPathViewSet):
         operation_id="projects_suspend",
         summary="Suspend a project",
         request=ReasonSerializer,
-        responses=ProjectSerializer,
+        responses=serializer_of(ProjectBody),
     )
     def suspend(self, request: Request, project_id: str) -> Response:
         """Within five seconds its keys are answered 403 `project-suspended` and its users' tokens
@@ -244,7 +212,7 @@ class ProjectsViewSet(ProjectPathViewSet):
         operation_id="projects_resume",
         summary="Let a project go on",
         request=ReasonSerializer,
-        responses=ProjectSerializer,
+        responses=serializer_of(ProjectBody),
     )
     def resume(self, request: Request, project_id: str) -> Response:
         """Its keys and its users' tokens open again what they opened before."""
@@ -265,5 +233,5 @@ def _refuse_renaming(project: Project, changes: dict[str, Any]) -> None:
         raise Invalid("Ask the platform's operators to change the slug.", field="slug")
 
 
-def _shown(row: Project) -> dict[str, Any]:
+def _shown(row: Project) -> ProjectBody:
     return representation.project(row, jwt_settings.of(row))

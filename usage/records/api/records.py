@@ -11,6 +11,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from common.api.bodies import serializer_of
 from common.api.pagination import CursorPagination
 from common.api.serializers import StrictSerializer, UserIdField
 from projects.customers import selectors as customers
@@ -18,8 +19,8 @@ from projects.keys.api.views import ProjectViewSet
 from projects.keys.scopes import Scope
 from usage.meters import representation
 from usage.meters import selectors as meters
+from usage.meters.representation import RecordBody
 from usage.models import Record
-from usage.models.record import Forwarding
 from usage.records import corrections
 from usage.records.selectors import records
 from usage.totals.api import ValueField
@@ -42,31 +43,6 @@ class RecordsQuerySerializer(StrictSerializer):
 
 class CorrectionSerializer(StrictSerializer):
     value = ValueField(help_text="What it should have been.")
-
-
-class RecordSerializer(serializers.Serializer[Any]):
-    """One use."""
-
-    id = serializers.CharField()
-    user_id = UserIdField()
-    meter = serializers.CharField(help_text="The meter's code.")
-    value = serializers.IntegerField(
-        help_text="1 for a `count` or `unique` meter; the text of the latter is not kept."
-    )
-    occurred_at = serializers.DateTimeField()
-    recorded_at = serializers.DateTimeField()
-    corrects = serializers.CharField(
-        allow_null=True, help_text="The record whose place this one takes."
-    )
-    voided_at = serializers.DateTimeField(
-        allow_null=True, help_text="Since when it counts no more."
-    )
-    stripe_status = serializers.ChoiceField(
-        choices=[each for each in Forwarding.values if each],
-        allow_null=True,
-        help_text="What Stripe knows of it, for metered prices.",
-    )
-    stripe_error = serializers.CharField(allow_null=True, help_text="Why Stripe refused it.")
 
 
 class RecordPagination(CursorPagination):
@@ -102,7 +78,7 @@ class RecordsViewSet(ProjectViewSet):
     @extend_schema(
         operation_id="usage_records_list",
         summary="List records of use",
-        responses=RecordSerializer(many=True),
+        responses=serializer_of(RecordBody)(many=True),
     )
     def list(self, request: Request) -> Response:
         """One user's records of one meter, the latest use first, voided ones too."""
@@ -123,7 +99,7 @@ class RecordsViewSet(ProjectViewSet):
         operation_id="usage_void",
         summary="Void a record",
         request=None,
-        responses=RecordSerializer,
+        responses=serializer_of(RecordBody),
     )
     def void(self, request: Request, record: str) -> Response:
         """It does not count any more: totals and limits follow at once, and Stripe is told."""
@@ -135,7 +111,7 @@ class RecordsViewSet(ProjectViewSet):
         operation_id="usage_correct",
         summary="Correct a record",
         request=CorrectionSerializer,
-        responses={201: RecordSerializer},
+        responses={201: serializer_of(RecordBody)},
     )
     def correct(self, request: Request, record: str) -> Response:
         """Voids the record and makes a new one of the same moment, which is the answer. Asked

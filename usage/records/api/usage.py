@@ -8,7 +8,7 @@ resource like any other.
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar, NotRequired, TypedDict
 
 import orjson
 from django.core.exceptions import RequestDataTooBig
@@ -22,6 +22,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from common.api import problems
+from common.api.bodies import serializer_of
 from common.api.serializers import ListField, StrictSerializer, UserIdField
 from common.errors import DomainError, Invalid
 from projects.customers import selectors as customers
@@ -31,7 +32,7 @@ from projects.keys.scopes import Scope
 from projects.models import Project
 from usage.meters import representation
 from usage.meters import selectors as meters
-from usage.models.meter import Aggregation
+from usage.meters.representation import UsageBody
 from usage.periods import Period, Unit
 from usage.records import recording
 from usage.records.api import everyday
@@ -75,20 +76,20 @@ class BatchSerializer(StrictSerializer):
     records = ListField(child=EntrySerializer(), min_length=1, max_length=MOST)
 
 
-class RecordOutcomeSerializer(serializers.Serializer[Any]):
+class RecordOutcomeBody(TypedDict):
     """What became of a record."""
 
-    status = serializers.ChoiceField(choices=[each.value for each in Status])
-    id = serializers.CharField(required=False, help_text="Absent when it was refused.")
-    code = serializers.CharField(required=False, help_text="Why it was refused.")
-    detail = serializers.CharField(required=False, help_text="What to do about it.")
+    status: Annotated[str, Status]
+    id: NotRequired[Annotated[str, "Absent when it was refused."]]
+    code: NotRequired[Annotated[str, "Why it was refused."]]
+    detail: NotRequired[Annotated[str, "What to do about it."]]
 
 
-class RecordOutcomesSerializer(serializers.Serializer[Any]):
-    data = RecordOutcomeSerializer(many=True)  # type: ignore[assignment]  # the API's name for a list
-    recorded = serializers.IntegerField()
-    duplicates = serializers.IntegerField()
-    refused = serializers.IntegerField()
+class RecordOutcomesBody(TypedDict):
+    data: list[RecordOutcomeBody]
+    recorded: int
+    duplicates: int
+    refused: int
 
 
 class UsageQuerySerializer(StrictSerializer):
@@ -105,29 +106,6 @@ class UsageQuerySerializer(StrictSerializer):
             required=False, help_text="A full hour; the end of this one when absent."
         )
         return {**super().get_fields(), "from": since, "to": until}
-
-
-class UsageGroupSerializer(serializers.Serializer[Any]):
-    starts_at = serializers.DateTimeField()
-    ends_at = serializers.DateTimeField()
-    value = serializers.IntegerField()
-
-
-class UsageSerializer(serializers.Serializer[Any]):
-    """What the records of one user and meter come to."""
-
-    user_id = UserIdField()
-    meter = serializers.CharField()
-    aggregation = serializers.ChoiceField(choices=Aggregation.choices)
-    unit = serializers.CharField()
-    value = serializers.IntegerField(help_text="Of the whole time.")
-    groups = UsageGroupSerializer(
-        many=True, help_text="Each hour, day or month in which something was used; UTC."
-    )
-
-    def get_fields(self) -> dict[str, Any]:
-        moment = serializers.DateTimeField
-        return {**super().get_fields(), "from": moment(), "to": moment()}
 
 
 class UsageViewSet(ProjectViewSet):
@@ -156,7 +134,7 @@ class UsageViewSet(ProjectViewSet):
         return HttpResponse(orjson.dumps(body), status=status, content_type="application/json")
 
     @extend_schema(
-        operation_id="usage_retrieve", summary="What was used", responses=UsageSerializer
+        operation_id="usage_retrieve", summary="What was used", responses=serializer_of(UsageBody)
     )
     def retrieve(self, request: Request) -> Response:
         """One user's use of one meter, as a whole and, with `group_by`, by the hour (31 days at
@@ -183,11 +161,19 @@ class UsageViewSet(ProjectViewSet):
             serializers=[EntrySerializer, BatchSerializer],
             resource_type_field_name=None,
         ),
-        responses={200: RecordOutcomesSerializer, 201: RecordOutcomeSerializer},
+        responses={
+            200: PolymorphicProxySerializer(
+                component_name="UsageOutcome",
+                serializers=[serializer_of(RecordOutcomesBody), serializer_of(RecordOutcomeBody)],
+                resource_type_field_name=None,
+            ),
+            201: serializer_of(RecordOutcomeBody),
+        },
     )
     def create(self, request: Request) -> Response:
         """One record, or up to 1,000 as `records`. Each of a batch has its own outcome: one that
-        is refused keeps no other out. A single record that is refused is a problem."""
+        is refused keeps no other out. A single record that is refused is a problem; a duplicate of
+        one is answered 200."""
         is_batch = isinstance(request.data, dict) and "records" in request.data
         if is_batch:
             given = self.parse_body(BatchSerializer)["records"]
@@ -227,7 +213,9 @@ def _everyday(request: HttpRequest) -> tuple[list[Entry], bool] | None:
         return None
 
 
-def _take(project: Project, entries: list[Entry], *, is_batch: bool) -> tuple[int, dict[str, Any]]:
+def _take(
+    project: Project, entries: list[Entry], *, is_batch: bool
+) -> tuple[int, RecordOutcomeBody | RecordOutcomesBody]:
     """Status and body of the answer; raises the refusal of a single record."""
     outcomes = recording.record(project=project, entries=entries, at=timezone.now())
     if not is_batch:
@@ -244,7 +232,7 @@ def _take(project: Project, entries: list[Entry], *, is_batch: bool) -> tuple[in
     }
 
 
-def _shown(outcome: Outcome) -> dict[str, str]:
+def _shown(outcome: Outcome) -> RecordOutcomeBody:
     status, id_, refusal = outcome
     if refusal is None:
         return {"status": WORDS[status], "id": id_}

@@ -1,0 +1,41 @@
+"""A key in answers."""
+
+from typing import Annotated, TypedDict
+
+from common.bodies import Time
+from common.times import rfc3339
+from projects.keys.scopes import Scope
+from projects.models import ApiKey
+
+
+class KeyBody(TypedDict):
+    """A key, by everything but its secret, which nobody can read again."""
+
+    id: str
+    name: str
+    app: Annotated[str | None, "The app that it belongs to, if any."]
+    scopes: list[Annotated[str, Scope]]
+    prefix: str
+    last_four: str
+    created_at: Time
+    expires_at: Time | None
+    revoked_at: Time | None
+    last_used_at: Annotated[Time | None, "To the minute."]
+    rotated_to: Annotated[str | None, "Its successor, if rotated."]
+
+
+def api_key(row: ApiKey) -> KeyBody:
+    """A key, by everything but its secret."""
+    return {
+        "id": row.pk,
+        "name": row.name,
+        "app": row.app_id,
+        "scopes": row.scopes,
+        "prefix": row.prefix,
+        "last_four": row.last_four,
+        "created_at": rfc3339(row.created_at),
+        "expires_at": rfc3339(row.expires_at),
+        "revoked_at": rfc3339(row.revoked_at),
+        "last_used_at": rfc3339(row.last_used_at),
+        "rotated_to": row.rotated_to_id,
+    }
