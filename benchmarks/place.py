@@ -173,19 +173,17 @@ class Place:
         database_url, redis_url = self.servers.postgres.url(name), self.redis_url(number)
         environment = self.environment(database_url, redis_url)
         if shop is None:
-            self._migrate(TEMPLATE)
+            self.kept(TEMPLATE, self._migrate, of=_migrations())
             self._copy(TEMPLATE, name)
         else:
-            self._migrate(name)
+            self._migrate(database_url)
         made = shop or Shop(**json.loads(_run(["-m", "benchmarks.shop"], environment)))
         world = World(name, database_url, redis_url, free_port(), made, environment)
         world.forget()
         return world
 
-    def _migrate(self, name: str) -> None:
-        """Bring a database up to date; one that is not there is made."""
-        self.servers.postgres.create(name)
-        address = self.servers.postgres.url(name)
+    def _migrate(self, address: str) -> None:
+        """Bring a database up to date."""
         environment = self.environment(address, self.redis_url(0))
         _run(["manage.py", "migrate", "--verbosity", "0"], environment)
 
@@ -221,6 +219,12 @@ def _run(arguments: list[str], environment: Mapping[str, str]) -> str:
     if run.returncode != 0:
         raise RuntimeError(f"{' '.join(arguments)} failed:\n{run.stdout}\n{run.stderr}")
     return run.stdout
+
+
+def _migrations() -> str:
+    """Changes with the migrations; a template of other ones is made anew."""
+    files = sorted(CHECKOUT.glob("*/migrations/*.py"))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:16]
 
 
 def _sources() -> str:
