@@ -1,6 +1,6 @@
 """Copies of a freshly migrated PostgreSQL cluster, kept between runs of the suite.
 
-Migrating an empty database takes 20 s of CPU; copying its files takes one. A copy is named after
+Migrating an empty database takes 8 s of CPU; copying its files takes one. A copy is named after
 everything that decides its content: the migrations, the pins and the server's set-up. Copies of
 other content are left to the system's cleaning of its temporary directory.
 `TOLLGATE_TEST_TEMPLATE=0` turns this off.
