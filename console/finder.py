@@ -1,6 +1,6 @@
-"""The console's palette (Ctrl+K): paste an id, ours or Stripe's, a user_id or an e-mail address."""
+"""The console's search palette (Ctrl+K): finds rows by id, user_id or e-mail address."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from django.db.models import Model, Q
 from django.http import HttpRequest
@@ -11,16 +11,15 @@ from common.admin.pages import everywhere
 from common.ids import PublicIdField
 from console.sidebar import sidebar_entries, view_permission
 
-MOST = 5
-"""Results per kind of row."""
-OTHER_NAMES = ("stripe_id", "event_id", "stripe_object_id", "user_id", "email", "slug", "code")
-"""Fields besides the key by which a row is known outside."""
+MAX_RESULTS_PER_MODEL = 5
+SEARCHED_FIELDS = ("stripe_id", "event_id", "stripe_object_id", "user_id", "email", "slug", "code")
+"""Fields besides the primary key that identify a row outside of the database."""
 
 
 def find(request: HttpRequest, term: str) -> list[SearchResult]:
-    """Rows that are called exactly this, among those that the operator may see."""
-    wanted = request.GET.get("s", term).strip()
-    if not 3 <= len(wanted) <= 255 or "\x00" in wanted:
+    """Rows with exactly this identifier, among those that the operator may see."""
+    identifier = request.GET.get("s", term).strip()
+    if not 3 <= len(identifier) <= 255 or "\x00" in identifier:
         return []
     return [
         SearchResult(
@@ -29,29 +28,28 @@ def find(request: HttpRequest, term: str) -> list[SearchResult]:
             link=columns.url(row),
             icon=sidebar_entries()[type(row)].icon,
         )
-        for row in _rows(request, wanted)
+        for row in _find_rows(request, identifier)
     ]
 
 
-def _rows(request: HttpRequest, wanted: str) -> Iterator[Model]:
+def _find_rows(request: HttpRequest, identifier: str) -> Iterator[Model]:
     for model in sidebar_entries():
         if not request.user.has_perm(view_permission(model)):
             continue
-        called = _called(model, wanted)
-        if called:
-            yield from everywhere(model).filter(called)[:MOST]
+        matches = _matching(model, identifier)
+        if matches:
+            yield from everywhere(model).filter(matches)[:MAX_RESULTS_PER_MODEL]
 
 
-def _called(model: type[Model], wanted: str) -> Q:
+def _matching(model: type[Model], identifier: str) -> Q:
+    """The condition that one of the model's identifying fields equals the identifier. Empty for a
+    model without such a field."""
     names = {field.name for field in model._meta.concrete_fields}
-    called = Q()
-    for name in _known(names):
-        called |= Q(**{name: wanted})
+    matches = Q()
+    for name in SEARCHED_FIELDS:
+        if name in names:
+            matches |= Q(**{name: identifier})
     key = model._meta.pk
-    if isinstance(key, PublicIdField) and wanted.startswith(f"{key.prefix}_"):
-        called |= Q(pk=wanted)
-    return called
-
-
-def _known(names: Iterable[str]) -> list[str]:
-    return [name for name in OTHER_NAMES if name in names]
+    if isinstance(key, PublicIdField) and identifier.startswith(f"{key.prefix}_"):
+        matches |= Q(pk=identifier)
+    return matches

@@ -1,8 +1,9 @@
-"""The numbers of the console's home page: few queries, each answered by an index."""
+"""Numbers of the console's home page: few queries, each answered by an index."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from operator import add
 from typing import Any
 
 from django.db.models import BigIntegerField, Count, F, Min, Q, QuerySet, Sum, Value
@@ -28,7 +29,7 @@ LATEST = 8
 
 @dataclass(frozen=True, slots=True)
 class Takings:
-    """What came in and went back in one currency, in projects of one mode: test money is none."""
+    """Money received and refunded in one currency, in projects of one mode (live or test)."""
 
     livemode: bool
     count: int
@@ -42,7 +43,7 @@ class Takings:
 
 @dataclass(frozen=True, slots=True)
 class Inbox:
-    """How far we are behind Stripe. Counts are of Stripe objects, quarantined ones of events."""
+    """How far we are behind Stripe. ``quarantined`` counts events, the others Stripe objects."""
 
     waiting: int
     parked: int
@@ -53,15 +54,16 @@ class Inbox:
 
 
 def _count_each(rows: Mapping[str, QuerySet[Any]]) -> dict[str, int]:
-    """How many each of these finds, in one query that uses the index of each."""
-    counted = [
-        each.order_by().values(word=Value(word)).annotate(n=Count("pk")).values_list("word", "n")
-        for word, each in rows.items()
+    """The number of rows of each query set, by name. One query, which uses the index of each."""
+    counts = [
+        query.order_by().values(name=Value(name)).annotate(n=Count("pk")).values_list("name", "n")
+        for name, query in rows.items()
     ]
-    return dict.fromkeys(rows, 0) | dict(counted[0].union(*counted[1:], all=True))
+    return dict.fromkeys(rows, 0) | dict(counts[0].union(*counts[1:], all=True))
 
 
 def inbox() -> Inbox:
+    """Count what waits to be read again, and find the oldest event that waits."""
     objects = SyncObject.objects
     unprocessed = InboundEvent.objects.filter(
         sync__applied__lt=F("sync__requested"),
@@ -69,7 +71,7 @@ def inbox() -> Inbox:
         request_number__gt=F("sync__applied"),
     )
     last = InboundEvent.objects.order_by("-received_at").values_list("received_at", flat=True)
-    counted = _count_each(
+    counts = _count_each(
         {
             "waiting": objects.filter(IN_STATE["waiting"]),
             "parked": objects.filter(IN_STATE["parked"]),
@@ -78,7 +80,7 @@ def inbox() -> Inbox:
         }
     )
     return Inbox(
-        **counted,
+        **counts,
         oldest_waiting=unprocessed.aggregate(oldest=Min("received_at"))["oldest"],
         last_received=last.first(),
     )
@@ -94,7 +96,7 @@ class Hour:
 
 
 def hourly(now: datetime) -> list[Hour]:
-    """The last 24 hours, the running one last."""
+    """Events of the last 24 hours, hour by hour; the current hour is the last."""
     this_hour = now.replace(minute=0, second=0, microsecond=0)
     hours = [this_hour - timedelta(hours=back) for back in reversed(range(DAY_IN_HOURS))]
     rows = (
@@ -119,7 +121,7 @@ class SubscriptionCount:
 
 
 def subscriptions() -> dict[str, SubscriptionCount]:
-    """How many subscriptions there are in each status that is not over."""
+    """Number of subscriptions by status; only statuses that have not ended are counted."""
     rows = (
         Subscription.objects.across_projects()
         .filter(
@@ -140,8 +142,8 @@ def subscriptions() -> dict[str, SubscriptionCount]:
 
 
 def takings(now: datetime) -> list[Takings]:
-    """Payments and refunds of the last seven days by mode and currency: live ones first, then the
-    currency with the most payments."""
+    """Payments and refunds of the last seven days by mode and currency. Live projects come first,
+    then the currency with the most payments."""
     since = now - WEEK
     nothing = Value(0, output_field=BigIntegerField())
     paid = (
@@ -160,9 +162,9 @@ def takings(now: datetime) -> list[Takings]:
     )
     sums: dict[tuple[bool, str], list[int]] = {}
     for livemode, currency, *amounts in paid.union(refunds, all=True):
-        before = sums.get((livemode, currency), [0, 0, 0])
-        sums[livemode, currency] = [had + more for had, more in zip(before, amounts, strict=True)]
-    found = [
+        sum_so_far = sums.get((livemode, currency), [0, 0, 0])
+        sums[livemode, currency] = list(map(add, sum_so_far, amounts))
+    result = [
         Takings(
             livemode=livemode,
             count=payments,
@@ -171,11 +173,11 @@ def takings(now: datetime) -> list[Takings]:
         )
         for (livemode, currency), (payments, gross, refunded) in sums.items()
     ]
-    return sorted(found, key=lambda each: (not each.livemode, -each.count, each.gross.currency))
+    return sorted(result, key=lambda row: (not row.livemode, -row.count, row.gross.currency))
 
 
 def gather(now: datetime) -> dict[str, Any]:
-    """Everything that the home page shows."""
+    """The context of the home page's template."""
     hours = hourly(now)
     return {
         "now": now,

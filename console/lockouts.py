@@ -1,7 +1,7 @@
-"""How often somebody may fail to sign in to the console, within a quarter of an hour.
+"""Limits of failed sign-ins to the console, within a quarter of an hour.
 
-One for a name from an address, one for an address whatever names it tries. A name alone has none:
-whoever knows an operator's name could keep them out from anywhere.
+One limit counts a name from an address, the other an address with any name. A name alone has no
+limit: anyone who knows an operator's name could otherwise lock them out.
 """
 
 from typing import Any
@@ -14,19 +14,20 @@ from django.http import HttpRequest
 from common import proxies
 
 FAILURES = {"name from an address": 10, "address": 20}
-"""Failures after which no password is looked at, in the order of ``AXES_LOCKOUT_PARAMETERS``."""
+"""Failures after which no password is checked, in the order of ``AXES_LOCKOUT_PARAMETERS``."""
 
 
 def client_address(request: HttpRequest) -> str:
-    """Whose failures they are: the client's, not a proxy's; an IPv6 /64 network counts as one."""
+    """The address that failures are counted for: the client's, not a proxy's. An IPv6 /64 network
+    counts as one address."""
     return proxies.site_of(request.META.get("REMOTE_ADDR", ""))
 
 
 class LockoutHandler(AxesDatabaseHandler):  # type: ignore[misc]  # axes carries no types
-    """As axes counts, with a limit of its own for each of the parameters."""
+    """Counts as django-axes does, with a separate limit for each lockout parameter."""
 
     def get_failures(self, request: HttpRequest, credentials: dict[str, Any] | None = None) -> int:
-        """The failures towards ``AXES_FAILURE_LIMIT``; at least that many at either limit."""
+        """The number of failures; at least ``AXES_FAILURE_LIMIT`` when either limit is reached."""
         attempts = self.get_user_attempts(request, credentials)
         counted = [rows.aggregate(n=Sum("failures_since_start"))["n"] or 0 for rows in attempts]
         limits = zip(counted, FAILURES.values(), strict=True)

@@ -8,7 +8,7 @@ from console import roles
 
 
 class Role(models.TextChoices):
-    """What an account may do: see; see and act; everything, staff accounts included."""
+    """A viewer sees, an operator also acts, an administrator also manages staff accounts."""
 
     VIEWER = "viewer"
     OPERATOR = "operator"
@@ -19,7 +19,7 @@ GROUPS = {Role.VIEWER: roles.VIEWERS, Role.OPERATOR: roles.OPERATORS}
 
 
 def ensure(*, username: str, password: str, role: Role = Role.ADMINISTRATOR) -> bool:
-    """Make an account with this role; False when there is one of this name, left as is.
+    """Create a staff account with this role. Returns False when the name is taken.
 
     Raises ValidationError for a weak password.
     """

@@ -1,6 +1,6 @@
-"""What people in the console may do: two groups, made and kept by ``apply``.
+"""Roles of the console: two groups of permissions, created and updated by ``apply``.
 
-*Viewers* see everything but staff accounts. *Operators* also act: every right below opens
+*Viewers* see everything but staff accounts. *Operators* may also act: each permission below opens
 dialogs that ask for a reason. Staff accounts, groups and platform keys need a superuser.
 """
 
@@ -9,7 +9,7 @@ from django.db.models import Q
 
 APPS = ("common", "projects", "usage", "entitlements", "billing", "webhooks", "events")
 
-ACTS = (
+OPERATOR_PERMISSIONS = (
     "common.change_backoff",
     "projects.add_project",
     "projects.change_project",
@@ -47,13 +47,22 @@ VIEWERS, OPERATORS = "Viewers", "Operators"
 
 
 def apply() -> dict[str, Group]:
-    """Make both groups hold exactly these rights; the groups by name. Safe to repeat."""
-    seen = list(Permission.objects.filter(_named_view() & Q(content_type__app_label__in=APPS)))
-    acted = [permission for act in ACTS for permission in Permission.objects.filter(_named(act))]
+    """Give both groups exactly these permissions. Returns the groups by name; safe to repeat."""
+    view_permissions = list(
+        Permission.objects.filter(_named_view() & Q(content_type__app_label__in=APPS))
+    )
+    operator_permissions = [
+        permission
+        for name in OPERATOR_PERMISSIONS
+        for permission in Permission.objects.filter(_named(name))
+    ]
     groups = {}
-    for name, rights in {VIEWERS: seen, OPERATORS: [*seen, *acted]}.items():
+    for name, permissions in {
+        VIEWERS: view_permissions,
+        OPERATORS: [*view_permissions, *operator_permissions],
+    }.items():
         groups[name], _ = Group.objects.get_or_create(name=name)
-        groups[name].permissions.set(rights)
+        groups[name].permissions.set(permissions)
     return groups
 
 
@@ -61,6 +70,6 @@ def _named_view() -> Q:
     return Q(codename__startswith="view_")
 
 
-def _named(right: str) -> Q:
-    app, _, codename = right.partition(".")
+def _named(permission: str) -> Q:
+    app, _, codename = permission.partition(".")
     return Q(content_type__app_label=app, codename=codename)

@@ -151,7 +151,7 @@ def test_roles_are_made_once_and_repaired(db: None) -> None:
         f"{each.content_type.app_label}.{each.codename}"
         for each in again[roles.OPERATORS].permissions.exclude(codename__startswith="view_")
     }
-    assert operating == set(roles.ACTS)
+    assert operating == set(roles.OPERATOR_PERMISSIONS)
 
 
 def test_a_dialog_of_a_row_that_is_not_there(administrator: Client) -> None:
