@@ -50,8 +50,8 @@ class EgressFailed(OSError):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What the other side said; ``is_cut`` when there was more than we read."""
+class EgressResponse:
+    """The response to a request of ours. ``is_cut``: the body was longer than we read."""
 
     status: int
     headers: Mapping[str, str]
@@ -59,14 +59,16 @@ class Answer:
     is_cut: bool
 
 
-def get(url: str, *, headers: Mapping[str, str] | None = None, total: float = TOTAL) -> Answer:
+def get(
+    url: str, *, headers: Mapping[str, str] | None = None, total: float = TOTAL
+) -> EgressResponse:
     """Fetch the address. Raises EgressRefused and EgressFailed."""
     return _ask("GET", url, None, headers or {}, total)
 
 
 def post(
     url: str, body: bytes, *, headers: Mapping[str, str] | None = None, total: float = TOTAL
-) -> Answer:
+) -> EgressResponse:
     """Send these bytes to the address, once. Raises EgressRefused and EgressFailed."""
     return _ask("POST", url, body, headers or {}, total)
 
@@ -115,7 +117,7 @@ def _port(parts: SplitResult) -> int:
 
 def _ask(
     method: str, url: str, body: bytes | None, headers: Mapping[str, str], total: float
-) -> Answer:
+) -> EgressResponse:
     deadline = time.monotonic() + total
     parts = check(url)
     addresses = _resolve(parts)
@@ -133,7 +135,7 @@ def _ask(
                     "Connection": "close",
                 },
             )
-            answer = _answer(connection.getresponse())
+            answer = _response(connection.getresponse())
             if time.monotonic() >= deadline:  # what was cut off can look complete
                 raise TimeoutError
             return answer
@@ -143,11 +145,11 @@ def _ask(
         raise EgressFailed(f"{parts.hostname}: {said}") from error
 
 
-def _answer(response: http.client.HTTPResponse) -> Answer:
+def _response(response: http.client.HTTPResponse) -> EgressResponse:
     body = response.read(MOST + 1)
     if response.length and len(body) <= MOST:
         raise http.client.IncompleteRead(body)
-    return Answer(
+    return EgressResponse(
         status=response.status,
         headers={name.lower(): value for name, value in response.getheaders()},
         body=body[:MOST],

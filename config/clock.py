@@ -12,7 +12,7 @@ from config.schedule import POLLED
 log = structlog.get_logger(__name__)
 
 
-class Clock(PersistentScheduler):
+class BeatScheduler(PersistentScheduler):
     """While the queue is long, what pollers do as well is left to them.
 
     Otherwise a worker that comes back after an hour would first throw away an hour's messages,

@@ -29,7 +29,7 @@ CURRENCY = "usd"
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class DemoPlan:
     """A product of the demo; without an amount it is sold by hand, without an interval once."""
 
     name: str
@@ -52,26 +52,26 @@ PER_MONTH = Measure(meter=METER, period=Unit.MONTH, anchored=True)
 """The billing month of whoever subscribes."""
 
 PLANS = (
-    Plan("Free", "To look around.", 0, gives={"agents": 1, "messages": 1_000, "users": 1}),
-    Plan(
+    DemoPlan("Free", "To look around.", 0, gives={"agents": 1, "messages": 1_000, "users": 1}),
+    DemoPlan(
         "Starter",
         "For a small team.",
         2_900,
         gives={"agents": 5, "messages": 10_000, "users": 3},
     ),
-    Plan(
+    DemoPlan(
         "Professional",
         "For a company that lives in it.",
         9_900,
         gives={"agents": 25, "messages": 100_000, "users": 10, "priority_support": True},
     ),
-    Plan(
+    DemoPlan(
         "Enterprise",
         "Priced by agreement, without limits.",
         None,
         gives={"agents": None, "messages": None, "users": None, "priority_support": True},
     ),
-    Plan("Data export", "Once, for good.", 4_900, interval="", gives={"export": True}),
+    DemoPlan("Data export", "Once, for good.", 4_900, interval="", gives={"export": True}),
 )
 
 
@@ -117,7 +117,7 @@ def define_features(*, project: Project, at: datetime) -> None:
             )
 
 
-def offer(*, project: Project, at: datetime) -> Iterator[Plan]:
+def offer(*, project: Project, at: datetime) -> Iterator[DemoPlan]:
     """Put each plan on sale, known to Stripe; yields those that are."""
     for plan in PLANS:
         product = _product(project, plan, at)
@@ -126,7 +126,7 @@ def offer(*, project: Project, at: datetime) -> Iterator[Plan]:
         yield plan
 
 
-def _product(project: Project, plan: Plan, at: datetime) -> Product:
+def _product(project: Project, plan: DemoPlan, at: datetime) -> Product:
     key = f"seed-{project.pk}-{plan.name}"
     found = Product.objects.for_project(project).filter(name=plan.name, stripe_id__isnull=False)
     return found.first() or catalog.create_product(

@@ -9,7 +9,7 @@ class SignatureRefused(DomainError):
     status, code, title = 400, "signature-refused", "The signature does not verify."
 
 
-class BodyTooLarge(DomainError):
+class EventTooLarge(DomainError):
     status, code, title = 413, "body-too-large", "The body is larger than an event can be."
 
 

@@ -11,7 +11,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
 from billing.accounts import service as stripe_accounts
-from webhooks.errors import BodyTooLarge, SignatureRefused
+from webhooks.errors import EventTooLarge, SignatureRefused
 from webhooks.services import intake
 
 ADDRESS = re.compile(r"(?:/api/v1)?/webhooks/stripe(?:/([A-Za-z0-9_\-]{1,64}))?")
@@ -62,13 +62,13 @@ def _body(request: HttpRequest) -> bytes:
     """The raw bytes, up to the cap; nothing is hashed of a body that is larger."""
     longest: int = settings.WEBHOOKS.max_body
     if _announced(request) > longest:
-        raise BodyTooLarge(f"Send at most {longest} bytes.")
+        raise EventTooLarge(f"Send at most {longest} bytes.")
     try:
         body = request.read(longest + 1)
     except UnreadablePostError as error:
         raise _half() from error
     if len(body) > longest:
-        raise BodyTooLarge(f"Send at most {longest} bytes.")
+        raise EventTooLarge(f"Send at most {longest} bytes.")
     return body
 
 

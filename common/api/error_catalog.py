@@ -12,7 +12,7 @@ from common.errors import DomainError
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Entry:
+class ErrorCode:
     """One code, as a caller sees it."""
 
     status: int
@@ -21,13 +21,13 @@ class Entry:
     meaning: str
 
 
-def entries() -> list[Entry]:
+def entries() -> list[ErrorCode]:
     """One entry per code, by status and code. Only of modules that have been imported."""
     found = {entry.code: entry for entry in (*_of_django(), *_of_rest_framework())}
     for error in _descendants(DomainError):
         if error is DomainError:
             continue
-        entry = Entry(error.status, error.code, error.title, _meaning(error))
+        entry = ErrorCode(error.status, error.code, error.title, _meaning(error))
         known = found.get(error.code)
         if known is None or (entry.meaning and not known.meaning):
             found[error.code] = entry
@@ -46,15 +46,15 @@ def _meaning(error: type) -> str:
     return " ".join(cleandoc(own).replace("``", "`").split())
 
 
-def _of_rest_framework() -> Iterator[Entry]:
+def _of_rest_framework() -> Iterator[ErrorCode]:
     for error, (code, title) in CODES.items():
-        yield Entry(_status(error), code, title, "")
+        yield ErrorCode(_status(error), code, title, "")
 
 
 def _status(error: type[APIException]) -> int:
     return int(error.status_code)
 
 
-def _of_django() -> Iterator[Entry]:
+def _of_django() -> Iterator[ErrorCode]:
     for status, (code, title) in TITLES.items():
-        yield Entry(status, code, title, "")
+        yield ErrorCode(status, code, title, "")

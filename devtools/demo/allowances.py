@@ -5,12 +5,12 @@ from base64 import urlsafe_b64decode
 from typing import Any
 
 from devtools.demo.narrator import Narrator, expect
-from devtools.demo.people import Buyer, Tenant
+from devtools.demo.people import DemoBuyer, Tenant
 
 GOOD_CARD = "4242424242424242"
 
 
-def play(tenant: Tenant, buyer: Buyer, tell: Narrator, *, shop: str) -> None:
+def play(tenant: Tenant, buyer: DemoBuyer, tell: Narrator, *, shop: str) -> None:
     """Raises NotAsTold at the first thing that is not as it must be."""
     with tell.step("ten calls a month for everybody, a thousand with the plan") as seen:
         price = _sell_calls(tenant)

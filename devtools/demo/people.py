@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from devtools.demo.narrator import NotAsTold, expect, until
-from devtools.demo.web import Api, Browser, Page, Reply, send
+from devtools.demo.web import Api, Browser, HtmlPage, Reply, send
 
 WITHIN = 5.0
 """Seconds in which news from Stripe must have reached an answer."""
@@ -59,19 +59,19 @@ class Tenant:
         return reply.json() if reply.text else None
 
 
-class Buyer:
+class DemoBuyer:
     """A person with a card, in front of the hosted checkout page."""
 
     def __init__(self, sandbox_url: str) -> None:
         self._browser = Browser(sandbox_url)
 
-    def look(self, url: str) -> Page:
+    def look(self, url: str) -> HtmlPage:
         """Open a page, and do nothing on it."""
         page = self._browser.open(url)
         expect("the page's status", page.status, 200)
         return page
 
-    def pay(self, url: str, *, card: str) -> Page:
+    def pay(self, url: str, *, card: str) -> HtmlPage:
         """Fill the page in and press the button; where that led."""
         page = self._browser.open(url)
         expect("the checkout page's status", page.status, 200)
@@ -94,17 +94,17 @@ class Operator:
         self._url = web_url
         self._browser = Browser(web_url)
 
-    def sign_in(self, username: str, password: str) -> Page:
+    def sign_in(self, username: str, password: str) -> HtmlPage:
         page = self._browser.open(f"{self._url}/admin/login/")
         form = page.form(having="password")
         return self._browser.submit(page, form, username=username, password=password)
 
-    def open(self, path: str) -> Page:
+    def open(self, path: str) -> HtmlPage:
         page = self._browser.open(self._url + path)
         expect(f"the status of {path}", page.status, 200)
         return page
 
-    def decide(self, path: str, **filled: str) -> Page:
+    def decide(self, path: str, **filled: str) -> HtmlPage:
         """Fill a dialog in, look at what it will change, and confirm."""
         page = self.open(path)
         shown = self._browser.submit(page, page.form(having="reason"), **filled)

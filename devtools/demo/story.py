@@ -7,8 +7,8 @@ from typing import Any
 
 from devtools.demo import allowances
 from devtools.demo.narrator import Narrator, expect
-from devtools.demo.people import Buyer, Operator, Stripe, Tenant
-from devtools.demo.web import Api, Page
+from devtools.demo.people import DemoBuyer, Operator, Stripe, Tenant
+from devtools.demo.web import Api, HtmlPage
 from devtools.stack import Stack
 
 GOOD_CARD, DECLINED_CARD, SECURE_CARD = (
@@ -35,7 +35,7 @@ class Story:
         self.stack = stack
         self.tell = narrator
         self.stripe = Stripe(stack.sandbox_url, stack.web_url)
-        self.buyer = Buyer(stack.sandbox_url)
+        self.buyer = DemoBuyer(stack.sandbox_url)
         self.operator = Operator(stack.web_url)
         moment = int(time.time())
         self.name = f"Robots {moment}"
@@ -272,7 +272,7 @@ def _order(user_id: str, price: str) -> dict[str, Any]:
     }
 
 
-def _is_shop(page: Page) -> bool:
+def _is_shop(page: HtmlPage) -> bool:
     return page.url.startswith(SHOP)
 
 

@@ -62,7 +62,7 @@ class Api:
 
 
 @dataclass(slots=True)
-class Form:
+class HtmlForm:
     """A form of a page, with what its fields hold."""
 
     action: str = ""
@@ -73,14 +73,14 @@ class Form:
 class _Forms(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
-        self.found: list[Form] = []
+        self.found: list[HtmlForm] = []
         self._inside = False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = {name: value or "" for name, value in attrs}
         if tag == "form":
             self._inside = True
-            self.found.append(Form(given.get("action", ""), given.get("method", "get").lower()))
+            self.found.append(HtmlForm(given.get("action", ""), given.get("method", "get").lower()))
         elif self._inside and tag in {"input", "select", "textarea"} and given.get("name"):
             self.found[-1].fields[given["name"]] = given.get("value", "")
 
@@ -90,14 +90,14 @@ class _Forms(HTMLParser):
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class HtmlPage:
     """What a browser shows: where it ended up, and the forms on it."""
 
     url: str
     status: int
     html: str
 
-    def form(self, *, having: str) -> Form:
+    def form(self, *, having: str) -> HtmlForm:
         """The form with a field of this name."""
         reader = _Forms()
         reader.feed(self.html)
@@ -117,20 +117,20 @@ class Browser:
         self._hosts = {urlsplit(host).netloc for host in hosts}
         self._cookies: dict[str, SimpleCookie] = {}
 
-    def open(self, url: str) -> Page:
+    def open(self, url: str) -> HtmlPage:
         return self._go("GET", url, b"", "")
 
-    def submit(self, page: Page, form: Form, **filled: str) -> Page:
+    def submit(self, page: HtmlPage, form: HtmlForm, **filled: str) -> HtmlPage:
         """Send the form with these fields filled in, and follow where that leads."""
         fields = {**form.fields, **filled}
         url = urljoin(page.url, form.action or page.url)
         return self._go(form.method.upper(), url, urlencode(fields).encode(), page.url)
 
-    def _go(self, method: str, url: str, body: bytes, referer: str) -> Page:
+    def _go(self, method: str, url: str, body: bytes, referer: str) -> HtmlPage:
         for _ in range(HOPS):
             host = urlsplit(url).netloc
             if host not in self._hosts:
-                return Page(url, 0, "")
+                return HtmlPage(url, 0, "")
             reply = send(method, url, headers=self._headers(host, body, referer), body=body)
             self._cookies.setdefault(host, SimpleCookie()).load(
                 "; ".join(
@@ -138,7 +138,7 @@ class Browser:
                 )
             )
             if reply.status not in REDIRECTS:
-                return Page(url, reply.status, reply.text)
+                return HtmlPage(url, reply.status, reply.text)
             method, body, url = "GET", b"", urljoin(url, reply.headers["location"])
         raise LookupError(f"{url} redirects in circles.")
 

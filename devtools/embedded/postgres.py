@@ -16,7 +16,7 @@ from psycopg import sql
 
 from devtools.embedded.place import Account, account
 from devtools.embedded.programs import postgres_programs
-from devtools.embedded.record import Record
+from devtools.embedded.record import ServerRecord
 from devtools.embedded.server import Server, ServerFailed
 
 USER = "tollgate"
@@ -84,7 +84,7 @@ class Postgres(Server):
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         return [str(postgres_programs(self.home) / "postgres"), "-D", str(self.data), *options]
 
-    def answers(self, record: Record) -> bool:
+    def answers(self, record: ServerRecord) -> bool:
         address = f"postgres://{USER}:{self.password}@127.0.0.1:{record.port}/postgres"
         try:
             with psycopg.connect(address, connect_timeout=2) as connection:

@@ -10,7 +10,7 @@ from devtools.processes import Identity
 
 
 @dataclass(frozen=True, kw_only=True)
-class Record:
+class ServerRecord:
     """Which process serves on which port of 127.0.0.1."""
 
     pid: int
@@ -27,7 +27,7 @@ class Record:
         draft.replace(path)
 
     @classmethod
-    def read(cls, path: Path) -> "Record | None":
+    def read(cls, path: Path) -> "ServerRecord | None":
         """The record, or None when there is none that can be read."""
         try:
             return cls(**json.loads(path.read_text()))

