@@ -43,14 +43,14 @@ REFERENCES = {field for _, _, field in ROUTES}
 """Fields that hold the id of a root."""
 
 
-def target(type: str, body: dict[str, Any]) -> Target | None:
+def target(event_type: str, body: dict[str, Any]) -> Target | None:
     """The object that an event of this type is about, given ``data.object``.
 
     None for a type that is not mirrored, and for an object that names no root: an upcoming
     invoice has no id, a charge of old had no payment intent.
     """
     for prefix, kind, field in ROUTES:
-        if type.startswith(prefix):
+        if event_type.startswith(prefix):
             stripe_id = _reference(body.get(field))
             return Target(kind, stripe_id) if stripe_id is not None else None
     return None

@@ -27,7 +27,7 @@ def tell_if_paid(*, subscription: Subscription, customer: Customer, at: datetime
         return False
     outbox.record(
         project_id=subscription.project_id,
-        type=EventType.SUBSCRIPTION_RENEWED,
+        event_type=EventType.SUBSCRIPTION_RENEWED,
         subject=subscription.pk,
         customer_id=customer.pk,
         version=customers.bump(customer),

@@ -85,7 +85,7 @@ def _record(refused: dict[_Place, tuple[int, int]], at: datetime) -> None:
     for place, (records, value) in sorted(refused.items()):
         outbox.record(
             project_id=place.project_id,
-            type=EventType.USAGE_REFUSED,
+            event_type=EventType.USAGE_REFUSED,
             subject=place.meter_id,
             customer_id=place.customer_id,
             data={

@@ -55,7 +55,7 @@ def take(
             customer=customer,
             account=account,
             wish=wish,
-            type=PaymentType.INTENT,
+            payment_type=PaymentType.INTENT,
             money=Money(wish.amount or 0, wish.currency),
             detected=detected,
             idempotency_key=idempotency_key,

@@ -44,7 +44,7 @@ def take(
         customer=_customer(project, sale, at),
         account=sale.lines[0].price.account,
         wish=wish,
-        type=PaymentType(sale.checkout_type),
+        payment_type=PaymentType(sale.checkout_type),
         money=_total(sale),
         detected=sale.detected,
         idempotency_key=idempotency_key,

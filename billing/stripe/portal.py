@@ -154,11 +154,11 @@ def session(*, customer: str, configuration: str, return_url: str, flow: Fields 
     return made
 
 
-def flow(type: str, *, return_url: str, **target: object) -> Fields:
+def flow(flow_type: str, *, return_url: str, **target: object) -> Fields:
     """One thing to do, and back again; ``target`` is what Stripe wants to know of it."""
-    made: Fields = {"type": type}
+    made: Fields = {"type": flow_type}
     if target:
-        made[type] = target
+        made[flow_type] = target
     if return_url:
         redirect = {"return_url": return_url}
         made["after_completion"] = {"type": "redirect", "redirect": redirect}

@@ -35,7 +35,7 @@ def tell_if_ending(*, subscription: Subscription, customer: Customer, at: dateti
     subscription.save(update_fields=["trial_ending_told_for"])
     outbox.record(
         project_id=subscription.project_id,
-        type=EventType.SUBSCRIPTION_TRIAL_ENDING,
+        event_type=EventType.SUBSCRIPTION_TRIAL_ENDING,
         subject=subscription.pk,
         customer_id=customer.pk,
         version=customers.bump(customer),

@@ -35,7 +35,7 @@ def write_and_tell(
     for type_ in types:
         outbox.record(
             project_id=customer.project_id,
-            type=type_,
+            event_type=type_,
             subject=planned.row.pk,
             customer_id=customer.pk,
             version=version,

@@ -81,7 +81,7 @@ def fell(*, account: CreditAccount, balance: int, at: datetime) -> None:
     customer = account.customer
     outbox.record(
         project_id=account.project_id,
-        type=EVENTS[told],
+        event_type=EVENTS[told],
         subject=customer.pk,
         customer_id=customer.pk,
         version=customer.version,

@@ -19,7 +19,7 @@ from projects.models import Project
 class Resolver(Protocol):
     """Who knows what would follow from something that is sold."""
 
-    def __call__(self, project: Project, id: str, *, at: datetime) -> list[Fact]:
+    def __call__(self, project: Project, assumed_id: str, *, at: datetime) -> list[Fact]:
         """The facts, from ``at`` on. Raises Invalid for what the project does not have."""
 
 
@@ -40,9 +40,9 @@ def register(prefix: str, resolver: Resolver) -> None:
     _resolvers[prefix] = resolver
 
 
-def resolver(id: str) -> Resolver:
+def resolver(assumed_id: str) -> Resolver:
     """Who knows what follows from this. Raises Invalid."""
-    found = _resolvers.get(id.partition("_")[0])
+    found = _resolvers.get(assumed_id.partition("_")[0])
     if found is None:
         raise Invalid("Assume a product (prod_…), a price (price_…) or a grant.", field="assume")
     return found

@@ -151,7 +151,7 @@ def _tell(
     standing = Standing(customer.user_id, customer.pk, customer.version, now)
     outbox.record(
         project_id=customer.project_id,
-        type=EventType.ENTITLEMENTS_CHANGED,
+        event_type=EventType.ENTITLEMENTS_CHANGED,
         subject=customer.pk,
         data=representation.standing(standing),
         at=at,

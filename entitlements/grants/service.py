@@ -199,11 +199,11 @@ def _say(grant: Grant, *, claims: Sequence[Claim], at: datetime) -> None:
 
 
 def _tell(
-    grant: Grant, type: EventType, *, at: datetime, previous: dict[str, Any] | None = None
+    grant: Grant, event_type: EventType, *, at: datetime, previous: dict[str, Any] | None = None
 ) -> None:
     outbox.record(
         project_id=grant.project_id,
-        type=type,
+        event_type=event_type,
         subject=grant.pk,
         data=representation.grant(grant, at=at),
         at=at,

@@ -221,7 +221,7 @@ def _record(standing: Standing, percents: Iterable[int], at: datetime) -> None:
     for percent in percents:
         outbox.record(
             project_id=customer.project_id,
-            type=PERCENTS[percent],
+            event_type=PERCENTS[percent],
             subject=standing.feature.pk,
             data={
                 "user_id": customer.user_id,

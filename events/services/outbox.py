@@ -14,7 +14,7 @@ BATCH = 500
 def record(
     *,
     project_id: str,
-    type: EventType,
+    event_type: EventType,
     subject: str,
     data: Mapping[str, object],
     at: datetime,
@@ -28,7 +28,7 @@ def record(
     """
     return OutboxEvent.objects.create(
         project_id=project_id,
-        type=EventType(type).value,
+        type=EventType(event_type).value,
         subject=subject,
         customer_id=customer_id,
         version=version,
@@ -39,13 +39,17 @@ def record(
 
 
 def record_many(
-    *, project_id: str, type: EventType, data: Mapping[str, Mapping[str, object]], at: datetime
+    *,
+    project_id: str,
+    event_type: EventType,
+    data: Mapping[str, Mapping[str, object]],
+    at: datetime,
 ) -> None:
     """As :func:`record`, for customers who were just made: what each is, by id, in this order."""
     OutboxEvent.objects.bulk_create(
         OutboxEvent(
             project_id=project_id,
-            type=EventType(type).value,
+            type=EventType(event_type).value,
             subject=customer_id,
             customer_id=customer_id,
             data=state,

@@ -100,7 +100,7 @@ def _create_many(*, project: Project, user_ids: list[str], at: datetime) -> dict
             ids = customers.ids(project=project, user_ids=user_ids)
         outbox.record_many(
             project_id=project.pk,
-            type=EventType.CUSTOMER_CREATED,
+            event_type=EventType.CUSTOMER_CREATED,
             data={
                 row.pk: representation.customer(row)
                 for row in rows
@@ -168,7 +168,7 @@ def _tell(
 ) -> None:
     outbox.record(
         project_id=customer.project_id,
-        type=type_,
+        event_type=type_,
         subject=customer.pk,
         customer_id=customer.pk,
         version=customer.version,

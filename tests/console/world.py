@@ -156,7 +156,7 @@ def build(*, size: int = 1, name: str = "Acme", now: datetime | None = None) -> 
     for number in range(size):
         outbox.record(
             project_id=project.pk,
-            type=EventType.CUSTOMER_UPDATED,
+            event_type=EventType.CUSTOMER_UPDATED,
             subject=customer.pk,
             customer_id=customer.pk,
             data={"name": name, "number": number},

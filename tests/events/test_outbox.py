@@ -15,7 +15,7 @@ NOW = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
 def tell(project: Project, number: int = 0) -> OutboxEvent:
     return outbox.record(
         project_id=project.pk,
-        type=EventType.CUSTOMER_UPDATED,
+        event_type=EventType.CUSTOMER_UPDATED,
         subject="cus_1",
         customer_id="cus_1",
         version=number,
@@ -46,7 +46,7 @@ def test_a_type_outside_the_catalog_is_refused(project: Project) -> None:
     with pytest.raises(ValueError, match=r"customer\.vanished"):
         outbox.record(
             project_id=project.pk,
-            type="customer.vanished",  # type: ignore[arg-type]  # what a caller must not do
+            event_type="customer.vanished",  # type: ignore[arg-type]  # what a caller must not do
             subject="cus_1",
             data={},
             at=NOW,

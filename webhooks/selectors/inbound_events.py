@@ -38,7 +38,7 @@ def oldest_waiting() -> datetime | None:
 def matching(
     *,
     event: str | None = None,
-    type: str | None = None,
+    event_type: str | None = None,
     since: datetime | None = None,
     status: str | None = None,
     project: Project | None = None,
@@ -50,8 +50,8 @@ def matching(
     found = InboundEvent.objects.select_related("endpoint__account", "sync").order_by("id")
     if event:
         found = found.filter(Q(event_id=event) | Q(pk=event))
-    if type:
-        found = found.filter(type=type)
+    if event_type:
+        found = found.filter(type=event_type)
     if since:
         found = found.filter(received_at__gte=since)
     if status:

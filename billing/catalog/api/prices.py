@@ -73,7 +73,7 @@ class PriceChangeSerializer(StrictSerializer):
 class PriceFilterSerializer(StrictSerializer):
     product = IdField(prefix="prod", required=False)
     active = serializers.BooleanField(required=False, help_text="Only those on sale, or not.")
-    type = serializers.ChoiceField(choices=PriceType.choices, required=False)
+    type = serializers.ChoiceField(choices=PriceType.choices, required=False, source="price_type")
     currency = CurrencyField(required=False)
 
 

@@ -12,33 +12,35 @@ from entitlements.resolution.decision import Fact, Reason
 from projects.models import Project
 
 
-def product(project: Project, id: str, *, at: datetime) -> list[Fact]:
+def product(project: Project, assumed_id: str, *, at: datetime) -> list[Fact]:
     """As if a person had granted all that the product gives. Raises Invalid."""
     try:
-        found = catalog.product(project=project, product_id=id)
+        found = catalog.product(project=project, product_id=assumed_id)
     except NotFound as error:
-        raise Invalid(f"There is no product {id}.", field="assume") from error
-    return list(_facts(found, id, at, source_type=SourceType.GRANT, reason=Reason.GRANTED))
+        raise Invalid(f"There is no product {assumed_id}.", field="assume") from error
+    return list(_facts(found, assumed_id, at, source_type=SourceType.GRANT, reason=Reason.GRANTED))
 
 
-def price(project: Project, id: str, *, at: datetime) -> list[Fact]:
+def price(project: Project, assumed_id: str, *, at: datetime) -> list[Fact]:
     """As if it had been bought and paid for: a subscription to what is paid again and again, whose
     periods begin then, a purchase of what is paid once. Raises Invalid."""
     try:
-        found = catalog.price(project=project, price_id=id)
+        found = catalog.price(project=project, price_id=assumed_id)
     except NotFound as error:
-        raise Invalid(f"There is no price {id}.", field="assume") from error
+        raise Invalid(f"There is no price {assumed_id}.", field="assume") from error
     source_type = SourceType.SUBSCRIPTION if found.is_recurring else SourceType.CHECKOUT
-    return list(_facts(found.product, id, at, source_type=source_type, reason=Reason.ENTITLED))
+    return list(
+        _facts(found.product, assumed_id, at, source_type=source_type, reason=Reason.ENTITLED)
+    )
 
 
 def _facts(
-    product: Product, id: str, at: datetime, *, source_type: SourceType, reason: Reason
+    product: Product, assumed_id: str, at: datetime, *, source_type: SourceType, reason: Reason
 ) -> Iterator[Fact]:
     for each in product.features.select_related("feature"):
         yield Fact(
             source_type=source_type,
-            source_id=assumptions.source_id(id),
+            source_id=assumptions.source_id(assumed_id),
             effect=Effect.ALLOW,
             feature=each.feature.code,
             value=each.value,

@@ -35,11 +35,11 @@ def prices(
     project: Project | str,
     product: str = "",
     active: bool | None = None,
-    type: str = "",
+    price_type: str = "",
     currency: str = "",
 ) -> ProjectQuerySet[Price]:
     """The project's prices, those that match every filter given."""
-    wanted = {"product_id": product, "type": type, "currency": currency}
+    wanted = {"product_id": product, "type": price_type, "currency": currency}
     rows = Price.objects.for_project(project).filter(
         stripe_id__isnull=False, **{name: value for name, value in wanted.items() if value}
     )
@@ -77,7 +77,7 @@ def plans(*, project: Project, currency: str = "") -> ProjectQuerySet[Product]:
 
 def open_prices(*, project: Project, currency: str = "") -> ProjectQuerySet[Price]:
     """Prices by which anybody may subscribe: on sale, and agreed with nobody in particular."""
-    rows = prices(project=project, active=True, type=PriceType.RECURRING, currency=currency)
+    rows = prices(project=project, active=True, price_type=PriceType.RECURRING, currency=currency)
     return rows.filter(product__active=True, product__custom_price=False)
 
 

@@ -162,13 +162,13 @@ class CheckoutsViewSet(ProjectViewSet):
     def _open(
         self,
         request: Request,
-        type: CheckoutType | None,
+        requested_type: CheckoutType | None,
         serializer: "type[PageSerializer]",
     ) -> Response:
         row = checkouts.open_page(
             project=self.calling_project,
             request=CheckoutRequest(**self.parse_body(serializer)),
-            requested_type=type,
+            requested_type=requested_type,
             idempotency_key=request.headers.get("Idempotency-Key", ""),
             at=timezone.now(),
         )

@@ -47,7 +47,9 @@ class PaymentFilterSerializer(StrictSerializer):
     user_id = UserIdField(required=False)
     checkout = IdField(prefix="chk", required=False)
     status = serializers.ChoiceField(choices=PaymentStatus.choices, required=False)
-    type = serializers.ChoiceField(choices=PaymentType.choices, required=False)
+    type = serializers.ChoiceField(
+        choices=PaymentType.choices, required=False, source="payment_type"
+    )
     reference = serializers.CharField(max_length=255, required=False)
 
 

@@ -70,7 +70,7 @@ def _carry_out(planned: Plan[EarlyFraudWarning], customer: Customer | None, at: 
     payment.customer = customer
     outbox.record(
         project_id=customer.project_id,
-        type=EventType.PAYMENT_FRAUD_WARNING,
+        event_type=EventType.PAYMENT_FRAUD_WARNING,
         subject=payment.pk,
         customer_id=customer.pk,
         version=customers.bump(customer),

@@ -24,14 +24,14 @@ def listing(
     user_id: str = "",
     checkout: str = "",
     status: str = "",
-    type: str = "",
+    payment_type: str = "",
     reference: str = "",
 ) -> ProjectQuerySet[Payment]:
     """Those that match every filter given: four queries, whatever their number."""
     wanted: dict[str, Any] = {
         "checkout_id": checkout,
         "status": status,
-        "type": type,
+        "type": payment_type,
         "reference": reference,
     }
     if user_id:

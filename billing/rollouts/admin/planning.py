@@ -92,7 +92,7 @@ class PlanForm(FeaturesForm):
         super().__init__(*args, **kwargs)
         if self.product is None:
             return
-        rows = catalog.prices(project=self.product.project_id, type="recurring")
+        rows = catalog.prices(project=self.product.project_id, price_type="recurring")
         named = [
             (row.pk, f"{row.product.name}: {row} ({row.nickname or row.pk})", row)
             for row in rows.select_related("product").order_by("product__name", "pk")[:500]

@@ -25,7 +25,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--event", help="One event: Stripe's id (evt_…) or ours (iev_…).")
-        parser.add_argument("--type", help="Events of this type, such as invoice.paid.")
+        parser.add_argument(
+            "--type", dest="event_type", help="Events of this type, such as invoice.paid."
+        )
         parser.add_argument("--since", type=_moment, help="Received since then, in ISO 8601.")
         parser.add_argument(
             "--status", choices=sorted(inbound_events.IN_STATUS), help="Events in this state."
@@ -34,7 +36,7 @@ class Command(BaseCommand):
         parser.add_argument("--reason", default="", help="Why, for the audit trail.")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        filters = {name: options[name] for name in ("event", "type", "since", "status")}
+        filters = {name: options[name] for name in ("event", "event_type", "since", "status")}
         if not any([*filters.values(), options["project"]]):
             raise CommandError("Say which events: --event, --type, --since, --status, --project.")
         project = projects.named(options["project"]) if options["project"] else None
