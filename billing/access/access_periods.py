@@ -1,6 +1,6 @@
-"""Which subscriptions give access now, and from when until when.
+"""Find the subscriptions that give access now, and the time for which each of them does.
 
-Pure but for the queries about money that :func:`entitling` makes.
+Pure, except for the queries about money that :func:`find_entitling` makes.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,32 +18,35 @@ REASONS: dict[str, Reason] = {
     SubscriptionStatus.ACTIVE: Reason.ENTITLED,
     SubscriptionStatus.PAST_DUE: Reason.GRACE,
 }
-"""Any other status, one that we do not know among them, gives nothing."""
+"""Any other status gives no access, an unknown one included."""
 
 
-def entitling(
+def find_entitling(
     subscriptions: Iterable[Subscription], items: Mapping[str, Sequence[SubscriptionItem]]
 ) -> list[Subscription]:
-    """A pause without a date gives nothing; one with a date what begins then, if the period that
-    was paid is not over by then. A period that a pause left unpaid gives nothing after it."""
-    able = [
-        each
-        for each in subscriptions
-        if each.status in REASONS and not (each.is_paused and not _resumes_in_time(each, items))
+    """The subscriptions that give access.
+
+    A paused one gives access only if it resumes within the period that is paid already. A period
+    that was skipped by a pause, and so never paid, gives none after the pause.
+    """
+    candidates = [
+        row
+        for row in subscriptions
+        if row.status in REASONS and not (row.is_paused and not _resumes_in_time(row, items))
     ]
-    active = [each for each in able if each.status == SubscriptionStatus.ACTIVE]
+    active = [row for row in candidates if row.status == SubscriptionStatus.ACTIVE]
     if not active:
-        return able
+        return candidates
     project_id = active[0].project_id
-    silent = receipts.unpaid(project_id=project_id, subscriptions=active)
+    unpaid = receipts.find_unpaid(project_id=project_id, subscriptions=active)
     since = {
-        each.pk: max(item.period_start for item in items[each.pk])
-        for each in active
-        if items.get(each.pk)
+        row.pk: max(item.period_start for item in items[row.pk])
+        for row in active
+        if items.get(row.pk)
     }
-    begun = [each for each in active if each.pk in since]
-    silent |= receipts.forfeited(project_id=project_id, subscriptions=begun, since=since)
-    return [each for each in able if each.pk not in silent]
+    with_period = [row for row in active if row.pk in since]
+    unpaid |= receipts.find_skipped(project_id=project_id, subscriptions=with_period, since=since)
+    return [row for row in candidates if row.pk not in unpaid]
 
 
 def _resumes_in_time(
@@ -54,21 +57,21 @@ def _resumes_in_time(
     return resumes_at is not None and bool(ends) and resumes_at < max(ends)
 
 
-def start(subscription: Subscription) -> datetime:
-    """When it began by Stripe's clock, or when we heard of it if that clock is ahead of ours; of a
-    paused one when Stripe resumes it."""
+def starts_at(subscription: Subscription) -> datetime:
+    """When access starts: Stripe's start, or our first sight of it if Stripe's clock is ahead; for
+    a paused subscription the time at which Stripe resumes it."""
     if subscription.is_paused and subscription.resumes_at is not None:
         return subscription.resumes_at
     return min(subscription.started_at, subscription.created_at)
 
 
-def end(
+def ends_at(
     subscription: Subscription, *, item: SubscriptionItem, overdue_since: datetime | None
 ) -> datetime | None:
-    """When it will be over without any further news: its cancellation, or the end of grace.
+    """When access ends unless Stripe reports a change: at the cancellation or the end of grace.
 
-    Grace counts from the invoice that is owed. While that is not mirrored yet it counts from now,
-    and ends with the period at the latest.
+    Grace counts from the time since when an invoice is overdue. Until that invoice is mirrored it
+    counts from the last sync, and ends with the period at the latest.
     """
     if subscription.status != SubscriptionStatus.PAST_DUE:
         return subscription.cancel_at
@@ -76,9 +79,9 @@ def end(
     grace = settings.BILLING.grace_period if days is None else timedelta(days=days)
     if overdue_since is None:
         since = subscription.synced_at or item.period_start
-        return earlier(min(since + grace, item.period_end), subscription.cancel_at)
-    return earlier(overdue_since + grace, subscription.cancel_at)
+        return earliest(min(since + grace, item.period_end), subscription.cancel_at)
+    return earliest(overdue_since + grace, subscription.cancel_at)
 
 
-def earlier(one: datetime | None, other: datetime | None) -> datetime | None:
-    return min((each for each in (one, other) if each is not None), default=None)
+def earliest(one: datetime | None, other: datetime | None) -> datetime | None:
+    return min((moment for moment in (one, other) if moment is not None), default=None)

@@ -1,7 +1,7 @@
-"""Have many holders of a product follow what it gives, from our rows alone.
+"""Apply what a product gives to many of its holders, from our rows alone.
 
-What each source should say is computed for all of them in a fixed number of queries; only those
-who say something else are written, one after the other.
+The facts of all sources are computed in a fixed number of queries. Only sources whose stored facts
+differ are written, one after the other.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ from datetime import datetime
 
 from billing.access import credits, purchase_facts
 from billing.access import service as access
-from billing.access.purchase_facts import Given
+from billing.access.purchase_facts import LineAccess
 from billing.access.selectors import holders
 from billing.models import Checkout, Product, Subscription
 from entitlements.decisions.selectors import facts as fact_selectors
@@ -20,73 +20,90 @@ from entitlements.models.fact import SourceType
 from entitlements.resolution.decision import Source
 from projects.models import Customer
 
-Said = dict[Source, list[Claim]]
+DraftsBySource = dict[Source, list[Claim]]
 
 
-def follow(*, product: Product, customers: Mapping[str, Customer], at: datetime) -> int:
-    """Make facts and credits of these customers what their purchases of the product say; for how
-    many of them that changed a fact. The caller holds their locks."""
+def apply(*, product: Product, customers: Mapping[str, Customer], at: datetime) -> int:
+    """Update facts and credits of these customers from their purchases of the product; returns the
+    number of customers with a changed fact. The caller holds their locks."""
     subscriptions = list(holders.subscriptions(product, customer_ids=customers))
     pages = list(holders.purchases(product, customer_ids=customers))
-    given = purchase_facts.of_pages(pages)
-    _follow_credits(product, subscriptions, pages, given, customers, at)
+    line_access = purchase_facts.find_line_access_of_many(pages)
+    _apply_credits(product, subscriptions, pages, line_access, customers, at)
     for page in pages:
-        access.note(given[page.pk], at=at)
-    wanted: dict[str, Said] = {key: {} for key in customers}
+        access.record_line_access(line_access[page.pk], at=at)
+    drafts: dict[str, DraftsBySource] = {key: {} for key in customers}
     from_subscriptions = purchase_facts.of_subscriptions(subscriptions)
     for row in subscriptions:
         source = Source(SourceType.SUBSCRIPTION, row.pk)
-        wanted[row.customer_id][source] = from_subscriptions[row.pk]
-    from_pages = purchase_facts.of_checkouts(pages, given)
+        drafts[row.customer_id][source] = from_subscriptions[row.pk]
+    from_pages = purchase_facts.of_checkouts(pages, line_access)
     for page in pages:
-        wanted[page.customer_id][Source(SourceType.CHECKOUT, page.pk)] = from_pages[page.pk]
-    now = fact_selectors.current_of_many(project=product.project_id, customer_ids=customers)
+        drafts[page.customer_id][Source(SourceType.CHECKOUT, page.pk)] = from_pages[page.pk]
+    current_facts = fact_selectors.current_of_many(
+        project=product.project_id, customer_ids=customers
+    )
     return sum(
-        _replace(customers[key], said, now[key][0] if key in now else [], at)
-        for key, said in wanted.items()
+        _replace(
+            customers[key],
+            drafts_by_source,
+            current_facts[key][0] if key in current_facts else [],
+            at,
+        )
+        for key, drafts_by_source in drafts.items()
     )
 
 
-def _replace(customer: Customer, said: Said, now: Sequence[Fact], at: datetime) -> bool:
-    """Whether a source of the customer has something else to say."""
-    said_now: dict[Source, list[Fact]] = {source: [] for source in said}
-    for row in now:
-        if (source := fact_selectors.source_of(row)) in said_now:
-            said_now[source].append(row)
+def _replace(
+    customer: Customer,
+    drafts_by_source: DraftsBySource,
+    current_facts: Sequence[Fact],
+    at: datetime,
+) -> bool:
+    """Replace the facts of every source that differs; returns whether one did."""
+    stored: dict[Source, list[Fact]] = {source: [] for source in drafts_by_source}
+    for row in current_facts:
+        if (source := fact_selectors.source_of(row)) in stored:
+            stored[source].append(row)
     differing = [
-        source for source, wanted in said.items() if not facts.are_said(said_now[source], wanted)
+        source
+        for source, drafts in drafts_by_source.items()
+        if not facts.are_said(stored[source], drafts)
     ]
     for source in differing:
         facts.replace(
             customer=customer,
             source_type=SourceType(source.type),
             source_id=source.id,
-            claims=said[source],
+            claims=drafts_by_source[source],
             at=at,
         )
     return bool(differing)
 
 
-def _follow_credits(
+def _apply_credits(
     product: Product,
     subscriptions: Sequence[Subscription],
     pages: Sequence[Checkout],
-    given: Mapping[str, Given],
+    line_access: Mapping[str, LineAccess],
     customers: Mapping[str, Customer],
     at: datetime,
 ) -> None:
-    """Of a product that gives credits, and of purchases that have given some."""
-    ids = [each.pk for each in (*subscriptions, *pages)]
+    """Update the credits of purchases of a product with credits, and of those that gave some."""
+    ids = [row.pk for row in (*subscriptions, *pages)]
     grants = CreditGrant.objects.for_project(product.project_id).filter(source_id__in=ids)
-    having = set(grants.values_list("source_id", flat=True))
-    concerned = set(ids) if product.credits_amount else having
+    sources_with_grants = set(grants.values_list("source_id", flat=True))
+    source_ids = set(ids) if product.credits_amount else sources_with_grants
     for row in subscriptions:
-        if row.pk in concerned:
+        if row.pk in source_ids:
             credits.follow_subscription(
                 subscription=row, customer=customers[row.customer_id], at=at
             )
     for page in pages:
-        if page.pk in concerned:
+        if page.pk in source_ids:
             credits.follow_checkout(
-                checkout=page, given=given[page.pk], customer=customers[page.customer_id], at=at
+                checkout=page,
+                line_access=line_access[page.pk],
+                customer=customers[page.customer_id],
+                at=at,
             )

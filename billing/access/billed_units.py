@@ -1,8 +1,7 @@
 """How many units of a product were paid for one period, from the lines of paid invoices.
 
-Pure: values in, values out. A line of an invoice bills or gives back one price for a part of a
-period; what lines say of one price adds up to a quantity over time. The law stands in
-``docs/credits.md``.
+Pure. A line of an invoice bills or credits one price for a part of a period; the lines of one price
+add up to a quantity over time. ``docs/credits.md`` has the rules.
 """
 
 from calendar import monthrange
@@ -21,8 +20,8 @@ MICROSECOND = timedelta(microseconds=1)
 class BilledLine:
     """One line of an invoice that bills a price by quantity, for ``[starts_at, ends_at)``.
 
-    ``amount`` and ``unit_amount`` are minor units before discounts; ``interval`` and
-    ``interval_count`` say how long a whole period of the price is.
+    ``amount`` and ``unit_amount`` are in minor units, before discounts. ``interval`` and
+    ``interval_count`` are the length of a whole period of the price.
     """
 
     product_id: str
@@ -43,13 +42,13 @@ class BilledLine:
 
     @property
     def is_whole(self) -> bool:
-        """Whether it bills a whole period; one that begins between two billing days does not."""
+        """Whether it bills a whole period, and not the part before the first billing day."""
         return not self.is_proration and self.amount >= self.unit_amount * self.quantity
 
 
-def period_start(lines: Iterable[BilledLine], *, ends_at: datetime) -> datetime | None:
-    """When the whole period began that ends at ``ends_at``: as a line says that bills all of it,
-    else so many months or days before. None when no line ends then."""
+def find_period_start(lines: Iterable[BilledLine], *, ends_at: datetime) -> datetime | None:
+    """Start of the whole period that ends at ``ends_at``: that of a line that bills all of it, else
+    one interval of the price earlier. None when no line ends then."""
     ending = [line for line in lines if line.ends_at == ends_at]
     whole = [line.starts_at for line in ending if line.is_whole]
     if whole:
@@ -57,21 +56,21 @@ def period_start(lines: Iterable[BilledLine], *, ends_at: datetime) -> datetime 
     return min((_interval_before(line) for line in ending), default=None)
 
 
-def units(lines: Sequence[BilledLine], *, starts_at: datetime, ends_at: datetime) -> Fraction:
-    """How many units of a product these lines paid for in ``[starts_at, ends_at)``: 1 is one unit
-    for the whole period. Never less than nothing. The lines are of this product and end then."""
+def count_units(lines: Sequence[BilledLine], *, starts_at: datetime, ends_at: datetime) -> Fraction:
+    """Units of a product that these lines paid for in ``[starts_at, ends_at)``: 1 is one unit for
+    the whole period; never negative. All lines are of this product and end at ``ends_at``."""
     by_price: dict[str, list[BilledLine]] = defaultdict(list)
     for line in lines:
         by_price[line.price_id].append(line)
     whole = ends_at - starts_at
     if whole <= timedelta():
         return Fraction()
-    return sum((_units(each, ends_at, whole) for each in by_price.values()), Fraction())
+    return sum((_units(of_price, ends_at, whole) for of_price in by_price.values()), Fraction())
 
 
 def _units(lines: Iterable[BilledLine], ends_at: datetime, whole: timedelta) -> Fraction:
-    """The quantity over time. What a credit gives back of a moment was billed for that moment, so
-    the quantity is never less than nothing."""
+    """The quantity over time. A credit returns only units that were billed for the same moment, so
+    the quantity is never negative."""
     changes: dict[datetime, Fraction] = defaultdict(Fraction)
     for line in lines:
         changes[line.starts_at] += _quantity(line, whole)
@@ -84,8 +83,8 @@ def _units(lines: Iterable[BilledLine], ends_at: datetime, whole: timedelta) -> 
 
 
 def _quantity(line: BilledLine, whole: timedelta) -> Fraction:
-    """By how much the quantity changes. A line that is no proration says by its amount how much of
-    the period it bills: nothing in a trial, a part where the period is cut short."""
+    """The change of the quantity. The amount of a line without proration tells how much of the
+    period it bills: nothing in a trial, a part where the period is cut short."""
     if line.is_credit:
         return Fraction(-line.quantity)
     if line.is_proration or line.unit_amount == 0:
@@ -97,7 +96,7 @@ def _quantity(line: BilledLine, whole: timedelta) -> Fraction:
 
 
 def _interval_before(line: BilledLine) -> datetime:
-    """The beginning of a whole period of the line's price that ends as the line does."""
+    """Start of a whole period of the line's price that ends together with the line."""
     if line.interval in DAYS:
         moment = line.ends_at - timedelta(days=DAYS[line.interval] * line.interval_count)
     else:
@@ -106,7 +105,7 @@ def _interval_before(line: BilledLine) -> datetime:
 
 
 def _months_before(moment: datetime, months: int) -> datetime:
-    """On the same day, or on the last of a month that has no such day."""
+    """The same day ``months`` earlier, or the last day of a month that has no such day."""
     year, month = divmod(moment.year * 12 + moment.month - 1 - months, 12)
     day = min(moment.day, monthrange(year, month + 1)[1])
     return moment.replace(year=year, month=month + 1, day=day)

@@ -1,6 +1,6 @@
-"""How many credits a purchase or a period of a subscription comes to, and until when.
+"""Compute the credits of a purchase or of a period of a subscription, and their expiry.
 
-No database, no settings, no clock: values in, values out. ``docs/credits.md`` has the law.
+Pure: no database, no settings, no clock. ``docs/credits.md`` has the rules.
 """
 
 from collections.abc import Sequence
@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from billing.access.policies import Left
+from billing.access.policies import RemainingAccess
 
 if TYPE_CHECKING:
     from entitlements.credits.credit_grant_terms import Terms
 
 
 @dataclass(frozen=True, slots=True)
-class Period:
+class CreditPeriod:
     """The time that credits are for, ``[starts_at, ends_at)``."""
 
     starts_at: datetime
@@ -24,15 +24,14 @@ class Period:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanCredits:
-    """The credits of one product for one period of a customer: how many its money gives
-    (``amount``), how many were spent or are reserved (``used``), how many fewer it gives for what
-    was spent beyond the money of another one (``carried``).
+    """The credits of one product for one period of a customer.
 
-    ``is_free``: the period costs nothing. ``is_open``: it can still be spent, so ``carried`` may
-    change.
+    ``amount``: credits that the period's money gives. ``used``: credits that are spent or reserved.
+    ``carried``: credits withheld here because another plan's were overdrawn. ``is_free``: the
+    period costs nothing. ``is_open``: its credits can still be spent, so ``carried`` may change.
     """
 
-    period: Period
+    period: CreditPeriod
     amount: int
     used: int
     carried: int
@@ -41,12 +40,12 @@ class PlanCredits:
 
     @property
     def overdrawn(self) -> int:
-        """How many were spent beyond its money."""
+        """Credits spent beyond ``amount``."""
         return max(self.used - self.amount, 0)
 
-    def answers_for(self, other: "PlanCredits") -> bool:
-        """Whether it gives less for what was overdrawn of the other: a free period only for
-        another free one that has not passed, a paid one for every paid one."""
+    def can_cover(self, other: "PlanCredits") -> bool:
+        """Whether this plan gives fewer credits when ``other`` is overdrawn. Only a free plan that
+        starts before the end of ``other`` covers a free one; every plan covers a paid one."""
         if other.is_free:
             return self.is_free and self.period.starts_at < other.period.ends_at
         return True
@@ -55,46 +54,46 @@ class PlanCredits:
 def expiry(
     starts_at: datetime, *, ends_at: datetime | None = None, days: int | None
 ) -> datetime | None:
-    """So many days after the start; without a number at the end of the period, if there is one."""
+    """``days`` after the start; without ``days`` the end of the period, if there is one."""
     return ends_at if days is None else starts_at + timedelta(days=days)
 
 
-def after(terms: "Terms", left: Left | None) -> "Terms":
-    """The terms once money went back or may have to: what is left of the amount, rounded down,
-    withheld while a bank decides, and no longer than the policy says."""
-    if left is None:
+def apply_remaining_access(terms: "Terms", remaining: RemainingAccess | None) -> "Terms":
+    """The terms after refunds and disputes: the remaining part of the amount is due, rounded down;
+    it is withheld while a dispute is open and ends no later than the policy allows."""
+    if remaining is None:
         return replace(terms, due=0, is_withheld=False)
-    kept, of = left.share
-    ends = [moment for moment in (terms.expires_at, left.ends_at) if moment is not None]
+    kept, parts = remaining.share
+    ends = [moment for moment in (terms.expires_at, remaining.ends_at) if moment is not None]
     return replace(
         terms,
-        due=terms.amount * kept // of,
-        is_withheld=left.held_since is not None,
+        due=terms.amount * kept // parts,
+        is_withheld=remaining.held_since is not None,
         expires_at=min(ends, default=None),
     )
 
 
-def passed(amount: int, *, period: Period, until: datetime) -> int:
-    """The share of an amount for the part of the period that is before ``until``, rounded down."""
+def elapsed_part(amount: int, *, period: CreditPeriod, until: datetime) -> int:
+    """The part of ``amount`` for the time of the period before ``until``, rounded down."""
     length = period.ends_at - period.starts_at
     part = min(max(until - period.starts_at, timedelta()), length)
     return amount * part // length if length else 0
 
 
-def carry(plans: Sequence[PlanCredits]) -> list[int]:
-    """How many fewer each of a customer's plans gives for what was spent beyond the money of the
-    others. The plans come in the order in which their periods began.
+def carry_over(plans: Sequence[PlanCredits]) -> list[int]:
+    """By plan, the credits that it withholds to cover overdrafts of the customer's other plans.
 
-    What one gave less once it can no longer be spent stays so, and has paid what was owed.
+    The plans are in the order in which their periods began. A plan that can no longer be spent
+    keeps its ``carried``, which reduces the overdraft that is still to be covered.
     """
-    owed = [plan.overdrawn for plan in plans]
-    carried = []
-    for plan in sorted(plans, key=lambda each: each.is_open):
+    overdrafts = [plan.overdrawn for plan in plans]
+    withheld = []
+    for plan in sorted(plans, key=lambda candidate: candidate.is_open):
         room = max(plan.amount - plan.used, 0) if plan.is_open else plan.carried
-        taken = 0
+        covered = 0
         for number, other in enumerate(plans):
-            part = min(owed[number], room - taken) if plan.answers_for(other) else 0
-            owed[number] -= part
-            taken += part
-        carried.append((plan, taken if plan.is_open else plan.carried))
-    return [next(less for each, less in carried if each is plan) for plan in plans]
+            part = min(overdrafts[number], room - covered) if plan.can_cover(other) else 0
+            overdrafts[number] -= part
+            covered += part
+        withheld.append((plan, covered if plan.is_open else plan.carried))
+    return [next(less for candidate, less in withheld if candidate is plan) for plan in plans]

@@ -1,15 +1,15 @@
-"""The credits that come with what was bought: mirrors in, grants of credits out, in the same
-transaction.
+"""Grant and revise the credits of subscriptions and purchases, in the transaction that applies
+the mirror.
 
-Credits of one source never touch those of another. The caller holds the customer's lock.
+Credits of one source never change those of another. The caller holds the customer's lock.
 """
 
 from collections.abc import Iterable
 from datetime import datetime
 
 from billing.access import period_credits, purchase_credits
-from billing.access.policies import Left
-from billing.access.purchase_credits import Draft
+from billing.access.policies import RemainingAccess
+from billing.access.purchase_credits import PurchaseGrantDraft
 from billing.models import Checkout, CheckoutLine, Subscription
 from entitlements.credits import credit_grants
 from entitlements.credits.credit_grants import Origin
@@ -18,32 +18,32 @@ from projects.models import Customer
 
 
 def follow_subscription(*, subscription: Subscription, customer: Customer, at: datetime) -> None:
-    """Make the credits from this subscription what its periods and their money come to."""
-    period_credits.follow(subscription=subscription, customer=customer, at=at)
+    """Update the credits of this subscription from its periods and their payments."""
+    period_credits.apply(subscription=subscription, customer=customer, at=at)
 
 
 def follow_checkout(
     *,
     checkout: Checkout,
-    given: Iterable[tuple[CheckoutLine, Left | None]],
+    line_access: Iterable[tuple[CheckoutLine, RemainingAccess | None]],
     customer: Customer,
     at: datetime,
 ) -> None:
-    """Give the credits of lines that are paid once and given for the first time, and let those
-    given before follow what is left of their lines.
+    """Grant the credits of one-time lines that are fulfilled now, and revise those granted before
+    after refunds and disputes of their lines.
 
-    How many a line gives is decided then: a later change of the product is none of it.
+    The amount is fixed when a line is fulfilled; a later change of the product does not matter.
     """
-    lines = list(given)
-    purchase_credits.decide(lines, at=at)
+    lines = list(line_access)
+    purchase_credits.record_amounts(lines, at=at)
     for draft in purchase_credits.plan([checkout], {checkout.pk: lines}, at=at)[checkout.pk]:
         if draft.grant is not None:
             credit_grants.revise(customer=customer, grant=draft.grant, terms=draft.terms, at=at)
         else:
-            _give(checkout, draft, customer, at)
+            _grant(checkout, draft, customer, at)
 
 
-def _give(checkout: Checkout, draft: Draft, customer: Customer, at: datetime) -> None:
+def _grant(checkout: Checkout, draft: PurchaseGrantDraft, customer: Customer, at: datetime) -> None:
     priority = draft.line.credits_priority
     origin = Origin(
         source_type=CreditSource.CHECKOUT,

@@ -1,6 +1,6 @@
-"""How money is divided over the lines of a purchase, fairly and to the last minor unit.
+"""Divide money over the lines of a purchase, in proportion and to the last minor unit.
 
-No database, no settings, no clock: values in, values out.
+Pure: no database, no settings, no clock.
 """
 
 from collections.abc import Mapping
@@ -10,18 +10,18 @@ from billing.access.policies import Receipts
 
 
 @dataclass(frozen=True, slots=True)
-class GivenBack:
-    """Money of one payment that goes back: ``amount`` in all, of which ``lines`` name some."""
+class RefundedMoney:
+    """A refund of one payment in minor units: ``amount`` in all, ``lines`` by line where named."""
 
     amount: int
     lines: Mapping[str, int]
 
 
 def divide(amount: int, weights: Mapping[str, int], *, step: int = 1) -> dict[str, int]:
-    """``amount`` in proportion to the weights, in multiples of ``step``; the shares add up to it.
+    """Divide ``amount`` in proportion to the weights, in multiples of ``step``, without a rest.
 
-    What rounding leaves goes to the largest remainders, the first of equals first. Where all
-    weights are zero the shares are too.
+    The rest of the rounding goes to the largest remainders, and of equal ones to the first. If all
+    weights are zero, so are all shares.
     """
     total = sum(weights.values())
     if not total:
@@ -33,28 +33,30 @@ def divide(amount: int, weights: Mapping[str, int], *, step: int = 1) -> dict[st
     by_remainder = sorted(weights, key=lambda key: -(parts * weights[key] % total))
     for key in by_remainder[: parts - sum(shares.values())]:
         shares[key] += 1
-    found = {key: share * step for key, share in shares.items()}
-    found[by_remainder[0]] += rest
-    return found
+    amounts = {key: share * step for key, share in shares.items()}
+    amounts[by_remainder[0]] += rest
+    return amounts
 
 
-def of_part(whole: Receipts, *, cost: int, named: int, named_in_all: int) -> Receipts:
-    """What became of the money for a part of what was paid for, which cost so much.
+def divide_receipts(
+    whole: Receipts, *, cost: int, named_refunds: int, all_named_refunds: int
+) -> Receipts:
+    """The receipts of one part of a purchase, from those of the ``whole``; ``cost`` is its price.
 
-    ``named`` is what refunds gave back of this part, ``named_in_all`` what they gave back of any
-    part: that touches no other. Money that went back without naming a part, and money that a bank
-    took, is borne by all parts, in proportion to what is left of them. A part that cost nothing
-    goes with the last of that money.
+    ``named_refunds`` were refunded for this part, ``all_named_refunds`` for any named part; a named
+    refund touches no other part. Refunds that name no part, and lost disputes, are divided over all
+    parts in proportion to their remaining money. A part that cost nothing is gone once all of
+    that remaining money is.
     """
-    named, pool = min(named, cost), whole.received - named_in_all
-    unnamed = max(whole.refunded - named_in_all, 0)
+    named_refunds, pool = min(named_refunds, cost), whole.received - all_named_refunds
+    unnamed = max(whole.refunded - all_named_refunds, 0)
     if not cost:
         return replace(whole, received=pool, refunded=unnamed)
-    refunded = _share(unnamed, pool, cost - named)
-    gone = _share(unnamed + whole.lost, pool, cost - named)
-    return replace(whole, received=cost, refunded=named + refunded, lost=gone - refunded)
+    refunded = _share(unnamed, pool, cost - named_refunds)
+    gone = _share(unnamed + whole.lost, pool, cost - named_refunds)
+    return replace(whole, received=cost, refunded=named_refunds + refunded, lost=gone - refunded)
 
 
 def _share(amount: int, pool: int, left: int) -> int:
-    """Of ``amount`` of the pool, what a part bears of which so much is left; rounded down."""
+    """The share of ``amount`` that a part with ``left`` of the pool bears, rounded down."""
     return left * min(amount, pool) // pool if pool > 0 else 0

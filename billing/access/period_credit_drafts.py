@@ -1,5 +1,5 @@
-"""What each grant of a subscription's credits has to say, by the money for its periods: values in,
-values out, nothing written. The law stands in ``docs/credits.md``.
+"""Draft the credit grants of a subscription from the payments for its periods. Nothing is written;
+``docs/credits.md`` has the rules.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -7,20 +7,20 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from billing.access import credit_terms
-from billing.access.credit_terms import Period, PlanCredits
+from billing.access.credit_terms import CreditPeriod, PlanCredits
 from billing.access.selectors.plan_periods import PeriodKey, PlanPeriods
 from entitlements.credits import credit_grant_terms
 from entitlements.credits.credit_grant_terms import Terms
 from entitlements.models import CreditGrant
 
 RENEWAL_MARGIN = timedelta(hours=72)
-"""How long a period's credits last into the next one, until that is paid: Stripe collects a renewal
-an hour after it has begun, and at most three days later where webhooks are not answered."""
+"""How long a period's credits stay valid in the next period, until that is paid: Stripe collects a
+renewal one hour after it began, and at most three days later if webhooks are not answered."""
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
-    """What a grant has to say; ``grant`` is None for one to be given."""
+class PeriodGrantDraft:
+    """The terms that a grant should have; ``grant`` is None for a grant to be created."""
 
     key: PeriodKey
     grant: CreditGrant | None
@@ -28,8 +28,8 @@ class Draft:
 
     @property
     def is_change(self) -> bool:
-        """Whether it is to be given, or held and says something else. What a person has revoked
-        stays as it is."""
+        """Whether the grant is to be created or its terms differ. A grant that a person has revoked
+        never changes."""
         if self.grant is None:
             return True
         return (
@@ -42,21 +42,22 @@ class Draft:
         return credit_grant_terms.describe_change(self.grant, self.terms)
 
 
-def of_periods(
+def draft_grants(
     periods: PlanPeriods, *, held: Sequence[CreditGrant], plans: Sequence[CreditGrant], at: datetime
-) -> tuple[list[Draft], Mapping[str, int]]:
-    """What every grant of one subscription has to say, those to be given first; and how many fewer
-    each plan of the customer gives for what was spent beyond the money of others, by grant.
+) -> tuple[list[PeriodGrantDraft], Mapping[str, int]]:
+    """Drafts of all grants of one subscription, new ones first; and by grant of the customer, the
+    credits that it withholds for overdrafts of other plans.
 
-    ``held`` are those of the subscription, ``plans`` those of all of the customer's.
+    ``held`` are the existing grants of the subscription, ``plans`` those of all subscriptions of
+    the customer.
     """
-    drafts = [*_new(periods, held), *(_revised(periods, grant) for grant in held)]
-    carried = _carried(plans, drafts, at)
+    drafts = [*_draft_new(periods, held), *(_draft_revision(periods, grant) for grant in held)]
+    carried = _find_carried(plans, drafts, at)
     final = []
     for draft in drafts:
-        less = carried[_name(draft.grant, draft.key)]
+        less = carried[_grant_key(draft.grant, draft.key)]
         terms = replace(draft.terms, amount=draft.terms.amount - less, carried=less)
-        final.append(replace(draft, terms=_standing(periods, draft.key, terms)))
+        final.append(replace(draft, terms=_apply_status(periods, draft.key, terms)))
     return final, carried
 
 
@@ -66,23 +67,23 @@ def key_of(grant: CreditGrant) -> PeriodKey:
     return PeriodKey(grant.product_id, grant.ends_at)
 
 
-def _new(periods: PlanPeriods, held: Iterable[CreditGrant]) -> list[Draft]:
-    """What running periods give for the first time. A grant that was revoked is not given again."""
+def _draft_new(periods: PlanPeriods, held: Iterable[CreditGrant]) -> list[PeriodGrantDraft]:
+    """Drafts for running periods without a grant. A revoked grant is not created again."""
     if not periods.is_giving:
         return []
-    there = {key_of(grant) for grant in held}
-    found = []
+    granted = {key_of(grant) for grant in held}
+    drafts = []
     for key in periods.running:
         product = periods.products[key.product_id]
-        if key in there or key.ends_at <= periods.at or periods.left(key) is None:
+        if key in granted or key.ends_at <= periods.at or periods.remaining_access(key) is None:
             continue
         amount = periods.amount(key, rate=product.credits_amount)
         if amount:
-            found.append(Draft(key, None, _beginning(periods, key, amount)))
-    return found
+            drafts.append(PeriodGrantDraft(key, None, _new_terms(periods, key, amount)))
+    return drafts
 
 
-def _beginning(periods: PlanPeriods, key: PeriodKey, amount: int) -> Terms:
+def _new_terms(periods: PlanPeriods, key: PeriodKey, amount: int) -> Terms:
     product, starts_at = periods.products[key.product_id], periods.starts_at(key)
     days = product.credits_expire_after_days
     last = key.ends_at + RENEWAL_MARGIN
@@ -99,8 +100,8 @@ def _beginning(periods: PlanPeriods, key: PeriodKey, amount: int) -> Terms:
     )
 
 
-def _revised(periods: PlanPeriods, grant: CreditGrant) -> Draft:
-    """What a grant gives by the money for its period as it is known now."""
+def _draft_revision(periods: PlanPeriods, grant: CreditGrant) -> PeriodGrantDraft:
+    """The draft of an existing grant, from the payments for its period that are mirrored now."""
     key, terms = key_of(grant), credit_grant_terms.terms_of(grant)
     terms = replace(terms, amount=grant.amount + grant.carried)
     if grant.rate:
@@ -110,24 +111,24 @@ def _revised(periods: PlanPeriods, grant: CreditGrant) -> Draft:
             is_free=periods.is_free(key),
             quantity=_quantity(periods, key) or grant.quantity,
         )
-    return Draft(key, grant, terms)
+    return PeriodGrantDraft(key, grant, terms)
 
 
 def _amount(periods: PlanPeriods, grant: CreditGrant) -> int:
-    """A free period that is over in the middle gave the share that had passed by then."""
+    """Credits of the grant's period. A free period that ended early gave its elapsed part."""
     key = key_of(grant)
     if not periods.is_free(key) or key in periods.running:
         return periods.amount(key, rate=grant.rate)
     until = periods.ended_at(key) or periods.at
-    whole = Period(grant.starts_at, key.ends_at)
-    given, most = grant.amount + grant.carried, grant.rate * grant.quantity
-    return min(given, credit_terms.passed(most, period=whole, until=until))
+    whole = CreditPeriod(grant.starts_at, key.ends_at)
+    granted, most = grant.amount + grant.carried, grant.rate * grant.quantity
+    return min(granted, credit_terms.elapsed_part(most, period=whole, until=until))
 
 
-def _standing(periods: PlanPeriods, key: PeriodKey, terms: Terms) -> Terms:
-    """The terms as the subscription and its money stand."""
-    terms = credit_terms.after(
-        replace(terms, expires_at=_expiry(periods, key, terms)), periods.left(key)
+def _apply_status(periods: PlanPeriods, key: PeriodKey, terms: Terms) -> Terms:
+    """The terms with expiry and withholding by the subscription's status and its payments."""
+    terms = credit_terms.apply_remaining_access(
+        replace(terms, expires_at=_expiry(periods, key, terms)), periods.remaining_access(key)
     )
     is_over = periods.subscription.has_ended or key not in periods.running
     if is_over or periods.is_giving:
@@ -136,8 +137,9 @@ def _standing(periods: PlanPeriods, key: PeriodKey, terms: Terms) -> Terms:
 
 
 def _expiry(periods: PlanPeriods, key: PeriodKey, terms: Terms) -> datetime | None:
-    """With the period, unless it outlives that: as the subscription ends, or as the next period has
-    its money or has failed to get it."""
+    """When the credits expire. Those with their own lifetime keep it; all others end with the
+    subscription, or with the margin after their period, or once the next period is paid or its
+    payment has failed."""
     if terms.outlives_period or terms.expires_at is None:
         return terms.expires_at
     is_running = key in periods.running
@@ -146,24 +148,24 @@ def _expiry(periods: PlanPeriods, key: PeriodKey, terms: Terms) -> datetime | No
         ends.append(periods.subscription.ended_at or periods.at)
     elif periods.subscription.cancel_at is not None:
         ends.append(periods.subscription.cancel_at)
-    if not is_running and (periods.is_followed(key) or not periods.is_giving):
+    if not is_running and (periods.has_paid_successor(key) or not periods.is_giving):
         ends.append(periods.at)
     return min(ends)
 
 
-def _carried(
-    plans: Sequence[CreditGrant], drafts: Sequence[Draft], at: datetime
+def _find_carried(
+    plans: Sequence[CreditGrant], drafts: Sequence[PeriodGrantDraft], at: datetime
 ) -> Mapping[str, int]:
-    """By grant, or period of one to be given, how many fewer it gives."""
-    terms = {_name(draft.grant, draft.key): draft.terms for draft in drafts}
-    found = {
-        grant.pk: _plan(grant, terms.get(grant.pk), at)
+    """Credits withheld for other plans, by grant id, or by period key for a new grant."""
+    terms = {_grant_key(draft.grant, draft.key): draft.terms for draft in drafts}
+    credits_by_key = {
+        grant.pk: _plan_credits(grant, terms.get(grant.pk), at)
         for grant in plans
         if grant.revoked_at is None
     }
-    found |= {
+    credits_by_key |= {
         str(draft.key): PlanCredits(
-            period=Period(at, draft.key.ends_at),
+            period=CreditPeriod(at, draft.key.ends_at),
             amount=draft.terms.amount,
             used=0,
             carried=0,
@@ -173,13 +175,15 @@ def _carried(
         for draft in drafts
         if draft.grant is None
     }
-    carried = dict(zip(found, credit_terms.carry(list(found.values())), strict=True))
+    carried = dict(
+        zip(credits_by_key, credit_terms.carry_over(list(credits_by_key.values())), strict=True)
+    )
     return {**{grant.pk: grant.carried for grant in plans}, **carried}
 
 
-def _plan(grant: CreditGrant, terms: Terms | None, at: datetime) -> PlanCredits:
+def _plan_credits(grant: CreditGrant, terms: Terms | None, at: datetime) -> PlanCredits:
     return PlanCredits(
-        period=Period(grant.starts_at, key_of(grant).ends_at),
+        period=CreditPeriod(grant.starts_at, key_of(grant).ends_at),
         amount=terms.amount if terms else grant.amount + grant.carried,
         used=grant.spent + grant.reserved,
         carried=grant.carried,
@@ -192,5 +196,5 @@ def _quantity(periods: PlanPeriods, key: PeriodKey) -> int:
     return sum(item.quantity for item in periods.running.get(key, ()))
 
 
-def _name(grant: CreditGrant | None, key: PeriodKey) -> str:
+def _grant_key(grant: CreditGrant | None, key: PeriodKey) -> str:
     return grant.pk if grant is not None else str(key)

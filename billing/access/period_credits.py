@@ -1,7 +1,7 @@
-"""The credits of a subscription: for each period of each of its products what the money for it
-gives, once, whatever the ids of its items. The law stands in ``docs/credits.md``.
+"""The credits of a subscription: one grant for each paid period of each of its products, whatever
+the ids of its items. ``docs/credits.md`` has the rules.
 
-The caller of what writes holds the customer's lock.
+The caller of a function that writes holds the customer's lock.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from billing.access import credit_terms, period_credit_drafts
-from billing.access.period_credit_drafts import Draft, key_of
+from billing.access.period_credit_drafts import PeriodGrantDraft, key_of
 from billing.access.selectors import plan_periods
-from billing.access.selectors.line_receipts import Also
+from billing.access.selectors.line_receipts import ExtraRefunds
 from billing.access.selectors.plan_periods import PeriodKey, PlanPeriods
 from billing.models import Subscription, SubscriptionItem
 from entitlements.balances.selectors import credits
@@ -22,97 +22,102 @@ from entitlements.models import CreditGrant
 from entitlements.models.credit_grant import CreditSource
 from projects.models import Customer
 
-KEPT = timedelta(days=400)
-"""How long after its start a period's credits still follow the money for it."""
+FOLLOW_LIMIT = timedelta(days=400)
+"""How long after its start a period's credits are still revised by refunds and disputes."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedCredits:
-    """What the grants of one subscription have to say now, and what follows for other plans."""
+    """Drafts of the grants of a subscription, and the credits that other plans withhold for it."""
 
     periods: PlanPeriods
     plans: Sequence[CreditGrant]
-    drafts: Sequence[Draft]
+    drafts: Sequence[PeriodGrantDraft]
     carried: Mapping[str, int]
 
     @property
-    def changes(self) -> list[Draft]:
-        """Where what is held says something else."""
+    def changes(self) -> list[PeriodGrantDraft]:
+        """Drafts that differ from the stored grants."""
         return [draft for draft in self.drafts if draft.is_change]
 
 
-def follow(*, subscription: Subscription, customer: Customer, at: datetime) -> None:
-    """Give the credits of periods that are paid, and let those given before be what is due.
+def apply(*, subscription: Subscription, customer: Customer, at: datetime) -> None:
+    """Grant the credits of paid periods and revise the grants of earlier ones.
 
-    What is given comes before what expires, so that nobody runs low in between.
+    New grants come first, so that the balance does not drop in between.
     """
     planned = plan([subscription], at=at).get(subscription.pk)
     if planned is None:
         return
     for draft in planned.drafts:
         if draft.grant is None:
-            _give(planned.periods, customer, draft.key, draft.terms)
+            _grant(planned.periods, customer, draft.key, draft.terms)
         else:
             credit_grants.revise(customer=customer, grant=draft.grant, terms=draft.terms, at=at)
-    _carry_elsewhere(subscription, planned.plans, planned.carried, customer, at)
+    _revise_other_plans(subscription, planned.plans, planned.carried, customer, at)
 
 
 def plan(subscriptions: Sequence[Subscription], *, at: datetime) -> dict[str, PlannedCredits]:
-    """By subscription, what its credits come to; those that have and give none are absent.
+    """Planned credits by subscription id; subscriptions without credits are absent.
 
-    The subscriptions are of one project. Up to eight queries, however many.
+    The subscriptions are of one project. Up to eight queries for any number.
     """
     if not subscriptions:
         return {}
     project_id = subscriptions[0].project_id
-    plans = _plans(project_id, {each.customer_id for each in subscriptions}, at)
-    held = {each.pk: _held(each, plans[each.customer_id]) for each in subscriptions}
-    giving = _giving(project_id, [key for key, grants in held.items() if not grants])
-    concerned = [each for each in subscriptions if held[each.pk] or each.pk in giving]
-    if not concerned:
+    plans = _find_grants(project_id, {row.customer_id for row in subscriptions}, at)
+    held = {row.pk: _held(row, plans[row.customer_id]) for row in subscriptions}
+    with_credits = _find_giving(project_id, [key for key, grants in held.items() if not grants])
+    relevant = [row for row in subscriptions if held[row.pk] or row.pk in with_credits]
+    if not relevant:
         return {}
     periods = plan_periods.of_subscriptions(
         project_id=project_id,
-        subscriptions=concerned,
-        kept={each.pk: _kept(held[each.pk]) for each in concerned},
+        subscriptions=relevant,
+        granted={row.pk: _kept(held[row.pk]) for row in relevant},
         at=at,
     )
-    found = {}
-    for each in concerned:
-        theirs = plans[each.customer_id]
-        drafts, carried = period_credit_drafts.of_periods(
-            periods[each.pk], held=held[each.pk], plans=theirs, at=at
+    planned = {}
+    for row in relevant:
+        of_customer = plans[row.customer_id]
+        drafts, carried = period_credit_drafts.draft_grants(
+            periods[row.pk], held=held[row.pk], plans=of_customer, at=at
         )
-        found[each.pk] = PlannedCredits(periods[each.pk], theirs, drafts, carried)
-    return found
+        planned[row.pk] = PlannedCredits(periods[row.pk], of_customer, drafts, carried)
+    return planned
 
 
-def refunded(
-    *, subscription: Subscription, customer: Customer, also: Also, at: datetime
+def terms_after_refund(
+    *, subscription: Subscription, customer: Customer, extra_refunds: ExtraRefunds, at: datetime
 ) -> list[tuple[CreditGrant, Terms]]:
-    """The terms of what was given, if the money of ``also`` were refunded too. Nothing is written,
-    and a change of the subscription itself is none of it."""
-    held = _held(subscription, _plans(customer.project_id, [customer.pk], at)[customer.pk])
+    """The terms that existing grants would have after ``extra_refunds``, the subscription itself
+    being unchanged. Nothing is written."""
+    held = _held(subscription, _find_grants(customer.project_id, [customer.pk], at)[customer.pk])
     periods = plan_periods.of_subscription(
-        subscription=subscription, kept=_kept(held), at=at, also=also
+        subscription=subscription, granted=_kept(held), at=at, extra_refunds=extra_refunds
     )
     return [
-        (grant, credit_terms.after(credit_grant_terms.terms_of(grant), periods.left(key_of(grant))))
+        (
+            grant,
+            credit_terms.apply_remaining_access(
+                credit_grant_terms.terms_of(grant), periods.remaining_access(key_of(grant))
+            ),
+        )
         for grant in held
     ]
 
 
-def _plans(
+def _find_grants(
     project_id: str, customer_ids: Collection[str], at: datetime
 ) -> dict[str, list[CreditGrant]]:
-    """By customer, what the subscriptions have given for recent periods."""
-    found = credits.plans_of(
+    """By customer, the grants of recent periods of all their subscriptions."""
+    grants = credits.plans_of(
         project=project_id,
         customer_ids=customer_ids,
         source_type=CreditSource.SUBSCRIPTION,
-        since=at - KEPT,
+        since=at - FOLLOW_LIMIT,
     )
-    return {key: [row for row in rows if row.ends_at is not None] for key, rows in found.items()}
+    return {key: [row for row in rows if row.ends_at is not None] for key, rows in grants.items()}
 
 
 def _held(subscription: Subscription, plans: Iterable[CreditGrant]) -> list[CreditGrant]:
@@ -123,8 +128,8 @@ def _kept(held: Iterable[CreditGrant]) -> list[tuple[PeriodKey, datetime]]:
     return [(key_of(grant), grant.starts_at) for grant in held]
 
 
-def _giving(project_id: str, subscription_ids: Collection[str]) -> set[str]:
-    """Those of these subscriptions that bill a product that comes with credits."""
+def _find_giving(project_id: str, subscription_ids: Collection[str]) -> set[str]:
+    """Ids of the subscriptions among these that bill a product with credits."""
     if not subscription_ids:
         return set()
     rows = SubscriptionItem.objects.for_project(project_id).filter(
@@ -133,14 +138,14 @@ def _giving(project_id: str, subscription_ids: Collection[str]) -> set[str]:
     return set(rows.values_list("subscription_id", flat=True))
 
 
-def _carry_elsewhere(
+def _revise_other_plans(
     subscription: Subscription,
     plans: Iterable[CreditGrant],
     carried: Mapping[str, int],
     customer: Customer,
     at: datetime,
 ) -> None:
-    """Let what the customer's other subscriptions give answer for what was overdrawn here."""
+    """Revise grants of the customer's other subscriptions that cover an overdraft of this one."""
     for grant in plans:
         less = carried[grant.pk] - grant.carried
         if less and grant.source_id != subscription.pk:
@@ -154,7 +159,7 @@ def _carry_elsewhere(
             credit_grants.revise(customer=customer, grant=grant, terms=terms, at=at)
 
 
-def _give(periods: PlanPeriods, customer: Customer, key: PeriodKey, terms: Terms) -> None:
+def _grant(periods: PlanPeriods, customer: Customer, key: PeriodKey, terms: Terms) -> None:
     origin = Origin(
         source_type=CreditSource.SUBSCRIPTION,
         source_id=periods.subscription.pk,

@@ -1,7 +1,7 @@
-"""What is left of something that was paid for, when the money goes back or may have to.
+"""Apply refund and dispute policies: how much access remains after money went back.
 
-No database, no settings, no clock: values in, values out. ``docs/refunds.md`` has the rules as
-tables. Money counts as gone back when it was refunded, or lost in a dispute.
+Pure: no database, no settings, no clock. ``docs/refunds.md`` has the rules as tables. Money has
+gone back when it was refunded or lost in a dispute.
 """
 
 from dataclasses import dataclass
@@ -9,16 +9,15 @@ from datetime import datetime
 
 REVOKE, PROPORTIONAL, PERIOD_END, KEEP = "revoke", "proportional", "period_end", "keep"
 
-Value = bool | int | None
+FeatureValue = bool | int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipts:
-    """What became of the money for one thing: minor units of one currency, over all payments.
+    """The money for one purchase, in minor units of one currency, over all its payments.
 
-    ``until`` is when the period is over that it was paid for; None for what has no period.
-    ``contested_since`` is when the oldest dispute was opened that nobody has decided yet.
-    Nothing ``received`` means that it was free, or that we have not heard of the payment yet.
+    ``until``: end of the paid period; None without a period. ``contested_since``: when the oldest
+    open dispute was opened. ``received`` is 0 if nothing was due or no payment is mirrored yet.
     """
 
     received: int = 0
@@ -29,8 +28,8 @@ class Receipts:
 
     @property
     def kept(self) -> int:
-        """What did not go back: never less than nothing, also when a bank took what was already
-        refunded."""
+        """Money that did not go back; not negative even if refunded money was lost in a dispute
+        as well."""
         return max(self.received - self.refunded - self.lost, 0)
 
     @property
@@ -40,34 +39,36 @@ class Receipts:
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
-    """What is left: ``share[0]`` of ``share[1]`` parts, until ``ends_at`` if that is sooner than
-    it would end anyway, and withheld since ``held_since``."""
+class RemainingAccess:
+    """The access that remains: ``share[0]`` of ``share[1]`` parts, ending at ``ends_at`` if that is
+    before its usual end, and withheld since ``held_since`` while a dispute is open."""
 
     share: tuple[int, int] = (1, 1)
     ends_at: datetime | None = None
     held_since: datetime | None = None
 
-    def of(self, value: Value) -> Value:
-        """A feature's value, shrunk: limits to the next whole number below; on stays on, and no
-        limit stays none."""
+    def scale(self, value: FeatureValue) -> FeatureValue:
+        """A feature's value times the share: a limit is rounded down, booleans and unlimited
+        (None) stay."""
         if value is None or isinstance(value, bool):
             return value
-        kept, of = self.share
-        return value * kept // of
+        kept, parts = self.share
+        return value * kept // parts
 
 
-def left(receipts: Receipts, *, refund_policy: str, dispute_policy: str) -> Left | None:
-    """What the policies leave of a thing with these receipts; None when that is nothing.
+def find_remaining_access(
+    receipts: Receipts, *, refund_policy: str, dispute_policy: str
+) -> RemainingAccess | None:
+    """The access that the policies leave after these receipts; None for no access.
 
-    Where there is no period ``period_end`` means ``revoke``. A policy that is not known means
-    ``revoke``, or ``hold``.
+    Without a period ``period_end`` means ``revoke``. An unknown refund policy means ``revoke``, an
+    unknown dispute policy ``hold``.
     """
     held_since = None if dispute_policy == KEEP else receipts.contested_since
     if not receipts.is_gone or refund_policy == KEEP:
         is_shrinking = refund_policy == PROPORTIONAL and receipts.received > 0
         share = (receipts.kept, receipts.received) if is_shrinking else (1, 1)
-        return Left(share=share, held_since=held_since)
+        return RemainingAccess(share=share, held_since=held_since)
     if refund_policy == PERIOD_END and receipts.until is not None:
-        return Left(ends_at=receipts.until, held_since=held_since)
+        return RemainingAccess(ends_at=receipts.until, held_since=held_since)
     return None

@@ -1,4 +1,4 @@
-"""What purchases would say about features, for previews. Nothing is written."""
+"""Facts that purchases would lead to, for previews. Nothing is written."""
 
 from collections.abc import Iterable
 
@@ -6,19 +6,19 @@ from entitlements.decisions.selectors.previews import Proposed
 from entitlements.facts.service import Claim
 
 
-def proposed(found: Iterable[Claim]) -> list[Proposed]:
-    """Claims that nobody has made, as a preview takes them."""
+def propose(drafts: Iterable[Claim]) -> list[Proposed]:
+    """Turn drafts of facts into the values that a preview takes."""
     return [
         Proposed(
-            feature_id=each.feature_id,
-            effect=each.effect,
-            value=each.value,
-            reason=each.reason,
-            starts_at=each.starts_at,
-            ends_at=each.ends_at,
-            anchored_at=each.anchored_at,
-            part=each.part,
-            paid_until=each.paid_until,
+            feature_id=draft.feature_id,
+            effect=draft.effect,
+            value=draft.value,
+            reason=draft.reason,
+            starts_at=draft.starts_at,
+            ends_at=draft.ends_at,
+            anchored_at=draft.anchored_at,
+            part=draft.part,
+            paid_until=draft.paid_until,
         )
-        for each in found
+        for draft in drafts
     ]

@@ -1,7 +1,7 @@
-"""What each grant of a purchase's credits has to say: by line, once, less what went back.
+"""Draft the credit grants of a purchase: one per line, reduced by refunds and disputes.
 
-How many a line gives is decided when it is given and written on the line: a later change of the
-product is none of it. The caller of what writes holds the customer's lock.
+The number of credits is stored on the line when it is fulfilled; a later change of the product does
+not matter. The caller of a function that writes holds the customer's lock.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from billing.access import credit_terms
-from billing.access.policies import Left
-from billing.access.purchase_facts import Given
+from billing.access.policies import RemainingAccess
+from billing.access.purchase_facts import LineAccess
 from billing.models import Checkout, CheckoutLine, Product
 from entitlements.balances.selectors import credits
 from entitlements.credits import credit_grant_terms
@@ -18,13 +18,13 @@ from entitlements.credits.credit_grant_terms import Terms
 from entitlements.models import CreditGrant
 from entitlements.models.credit_grant import CreditSource
 
-COLUMNS = ("credits_amount", "credits_priority", "credits_expire_after_days")
-"""What a line keeps of its product."""
+CREDIT_FIELDS = ("credits_amount", "credits_priority", "credits_expire_after_days")
+"""Fields that a line copies from its product."""
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
-    """What a grant has to say; ``grant`` is None for one to be given, for ``line``."""
+class PurchaseGrantDraft:
+    """The terms that the grant of a line should have; ``grant`` is None for one to be created."""
 
     line: CheckoutLine
     grant: CreditGrant | None
@@ -33,8 +33,8 @@ class Draft:
 
     @property
     def is_change(self) -> bool:
-        """Whether it is to be given, or held and says something else. What a person has revoked
-        stays as it is."""
+        """Whether the grant is to be created or its terms differ. A grant that a person has revoked
+        never changes."""
         if self.grant is None:
             return True
         return (
@@ -48,9 +48,9 @@ class Draft:
 
 
 def plan(
-    checkouts: Sequence[Checkout], given: Mapping[str, Given], *, at: datetime
-) -> dict[str, list[Draft]]:
-    """By purchase, what its credits come to. The purchases are of one project. One query."""
+    checkouts: Sequence[Checkout], line_access: Mapping[str, LineAccess], *, at: datetime
+) -> dict[str, list[PurchaseGrantDraft]]:
+    """Drafts by checkout id. The checkouts are of one project. One query."""
     if not checkouts:
         return {}
     held = credits.grants_of_many(
@@ -59,39 +59,45 @@ def plan(
         source_ids=[each.pk for each in checkouts],
     )
     return {
-        page.pk: _drafts(given[page.pk], {each.key: each for each in held[page.pk]}, at)
-        for page in checkouts
+        checkout.pk: _draft_grants(
+            line_access[checkout.pk], {each.key: each for each in held[checkout.pk]}, at
+        )
+        for checkout in checkouts
     }
 
 
-def decide(given: Given, *, at: datetime) -> None:
-    """Write on each line that is given for the first time how many credits come with it."""
-    for line, left in given:
-        if line.credits_amount is None and _is_new(line, left, at):
-            for name in COLUMNS:
+def record_amounts(line_access: LineAccess, *, at: datetime) -> None:
+    """Store on each newly fulfilled line the number of credits that it gives."""
+    for line, remaining in line_access:
+        if line.credits_amount is None and _is_new(line, remaining, at):
+            for name in CREDIT_FIELDS:
                 setattr(line, name, getattr(line.price.product, name))
-            line.save(update_fields=COLUMNS)
+            line.save(update_fields=CREDIT_FIELDS)
 
 
-def _drafts(given: Given, held: Mapping[str, CreditGrant], at: datetime) -> list[Draft]:
-    found = []
-    for line, left in given:
+def _draft_grants(
+    line_access: LineAccess, held: Mapping[str, CreditGrant], at: datetime
+) -> list[PurchaseGrantDraft]:
+    drafts = []
+    for line, remaining in line_access:
         if grant := held.get(line.pk):
-            terms = credit_terms.after(_revised(line, grant), left)
-            found.append(Draft(line, grant, grant.starts_at, terms))
-        elif not line.price.is_recurring and (draft := _missing(line, left, at)):
-            found.append(draft)
-    return found
+            terms = credit_terms.apply_remaining_access(_revised_terms(line, grant), remaining)
+            drafts.append(PurchaseGrantDraft(line, grant, grant.starts_at, terms))
+        elif not line.price.is_recurring and (draft := _draft_new(line, remaining, at)):
+            drafts.append(draft)
+    return drafts
 
 
-def _missing(line: CheckoutLine, left: Left | None, at: datetime) -> Draft | None:
-    """What is given for the first time, or was to be given and is not there."""
+def _draft_new(
+    line: CheckoutLine, remaining: RemainingAccess | None, at: datetime
+) -> PurchaseGrantDraft | None:
+    """The draft of a line without a grant: newly fulfilled, or its grant is missing."""
     source: CheckoutLine | Product = line
     if line.credits_amount is None:
-        if not _is_new(line, left, at):
+        if not _is_new(line, remaining, at):
             return None
         source = line.price.product
-    elif left is None:
+    elif remaining is None:
         return None
     if not source.credits_amount:
         return None
@@ -103,11 +109,13 @@ def _missing(line: CheckoutLine, left: Left | None, at: datetime) -> Draft | Non
         product_id=line.price.product_id,
         quantity=line.quantity,
     )
-    return Draft(line, None, starts_at, credit_terms.after(terms, left))
+    return PurchaseGrantDraft(
+        line, None, starts_at, credit_terms.apply_remaining_access(terms, remaining)
+    )
 
 
-def _revised(line: CheckoutLine, grant: CreditGrant) -> Terms:
-    """What the line gives; of one that was given before that was written on it, what was said."""
+def _revised_terms(line: CheckoutLine, grant: CreditGrant) -> Terms:
+    """The grant's terms from its line; unchanged if the line has no stored number of credits."""
     terms = credit_grant_terms.terms_of(grant)
     if line.credits_amount is None:
         return terms
@@ -119,6 +127,6 @@ def _revised(line: CheckoutLine, grant: CreditGrant) -> Terms:
     )
 
 
-def _is_new(line: CheckoutLine, left: Left | None, at: datetime) -> bool:
-    """Whether it is given for the first time, by whatever happens now."""
-    return line.fulfilled_at == at or (line.fulfilled_at is None and left is not None)
+def _is_new(line: CheckoutLine, remaining: RemainingAccess | None, at: datetime) -> bool:
+    """Whether the line is fulfilled for the first time now."""
+    return line.fulfilled_at == at or (line.fulfilled_at is None and remaining is not None)

@@ -1,7 +1,7 @@
-"""What purchases and subscriptions say about features: computed from our rows, nothing written.
+"""Facts that purchases and subscriptions give, computed from our rows. Nothing is written.
 
-``also`` is money, by payment, that is to be seen as refunded too: for a look at what a refund
-would change.
+``extra_refunds`` is money, by payment, that is treated as refunded: for a preview of a refund.
+``overrides`` are products, by id, with other features or policies: for a preview of their change.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from billing.access import access_periods, policies
-from billing.access.policies import Left, Receipts
+from billing.access.policies import Receipts, RemainingAccess
 from billing.access.selectors import paid_periods, receipts
-from billing.access.selectors.line_receipts import Also
-from billing.access.selectors.paid_periods import Beginning
+from billing.access.selectors.line_receipts import ExtraRefunds
+from billing.access.selectors.paid_periods import PeriodInvoice
 from billing.models import (
     Checkout,
     CheckoutLine,
@@ -28,202 +28,230 @@ from entitlements.models.feature import FeatureKind
 from entitlements.resolution.decision import Reason
 from entitlements.resolution.kinds import KINDS
 
-Given = Sequence[tuple[CheckoutLine, Left | None]]
-"""What is left of each line of a purchase; None when it gives nothing (yet, or any more)."""
+LineAccess = Sequence[tuple[CheckoutLine, RemainingAccess | None]]
+"""Lines of a purchase with the access that remains of each; None for a line that gives none."""
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
-    """What a product gives: its policies and features, as they are or as they might be."""
+class ProductOffer:
+    """A product with its policies, and the features that it gives: stored ones or planned ones."""
 
     product: Product
     features: Sequence[ProductFeature]
 
 
-Instead = Mapping[str, Offer] | None
-"""By product, what it is to be seen as giving: for a look at what a change of it would change."""
+OfferOverrides = Mapping[str, ProductOffer] | None
+"""By product id, the offer that replaces the stored one."""
 
 
-def of_subscription(subscription: Subscription, *, also: Also = None) -> list[Claim]:
-    """From each item what its product gives, as far as the running period's money is there."""
-    return of_subscriptions([subscription], also=also)[subscription.pk]
+def of_subscription(
+    subscription: Subscription, *, extra_refunds: ExtraRefunds = None
+) -> list[Claim]:
+    """Facts from the items of a subscription, as far as its running period is paid."""
+    return of_subscriptions([subscription], extra_refunds=extra_refunds)[subscription.pk]
 
 
 def of_subscriptions(
     subscriptions: Sequence[Subscription],
     *,
-    also: Also = None,
-    instead: Instead = None,
+    extra_refunds: ExtraRefunds = None,
+    overrides: OfferOverrides = None,
     items: Mapping[str, Sequence[SubscriptionItem]] | None = None,
 ) -> dict[str, list[Claim]]:
-    """As :func:`of_subscription` for many of one project, by id, with these ``items`` if given.
+    """:func:`of_subscription` for many of one project, by id. ``items`` replaces the stored items.
 
-    Up to twelve queries, however many; the subscriptions come with their project.
+    Up to twelve queries for any number. The subscriptions are loaded with their project.
     """
-    theirs = items_of(subscriptions) if items is None else items
-    speaking = {each.pk: each for each in access_periods.entitling(subscriptions, theirs)}
-    known = {key: [item for item in theirs.get(key, ()) if _gives(item)] for key in speaking}
-    paying = [each for key, each in speaking.items() if known[key]]
-    claims: dict[str, list[Claim]] = {each.pk: [] for each in subscriptions}
+    items_by_id = find_items(subscriptions) if items is None else items
+    entitling = {row.pk: row for row in access_periods.find_entitling(subscriptions, items_by_id)}
+    billed = {
+        key: [item for item in items_by_id.get(key, ()) if _bills_our_price(item)]
+        for key in entitling
+    }
+    paying = [row for key, row in entitling.items() if billed[key]]
+    drafts: dict[str, list[Claim]] = {row.pk: [] for row in subscriptions}
     if not paying:
-        return claims
+        return drafts
     project_id = paying[0].project_id
-    since = {each.pk: min(item.period_start for item in known[each.pk]) for each in paying}
+    since = {row.pk: min(item.period_start for item in billed[row.pk]) for row in paying}
     money = receipts.of_subscriptions(
-        project_id=project_id, subscriptions=paying, since=since, also=also
+        project_id=project_id, subscriptions=paying, since=since, extra_refunds=extra_refunds
     )
-    offers = _offers(project_id, [item for each in paying for item in known[each.pk]], instead)
+    offers = _find_offers(
+        project_id, [item for row in paying for item in billed[row.pk]], overrides
+    )
     overdue = receipts.overdue_since(
         project_id=project_id,
-        subscriptions=[each for each in paying if each.status == SubscriptionStatus.PAST_DUE],
+        subscriptions=[row for row in paying if row.status == SubscriptionStatus.PAST_DUE],
     )
-    begun = _begun(project_id, paying, offers)
-    for each in paying:
-        owed = overdue.get(each.pk)
-        claims[each.pk] = list(
-            _of_items(each, known[each.pk], money[each.pk], offers, owed, begun.get(each.pk, ()))
+    period_invoices = _find_period_invoices(project_id, paying, offers)
+    for row in paying:
+        overdue_since = overdue.get(row.pk)
+        drafts[row.pk] = list(
+            _draft_facts_of_items(
+                row,
+                billed[row.pk],
+                money[row.pk],
+                offers,
+                overdue_since,
+                period_invoices.get(row.pk, ()),
+            )
         )
-    return claims
+    return drafts
 
 
-def _begun(
-    project_id: str, paying: Sequence[Subscription], offers: Mapping[str, Offer]
-) -> Mapping[str, Sequence[Beginning]]:
-    """The invoices with which periods began; none where no quota follows them."""
-    features = [each for offer in offers.values() for each in offer.features]
-    if not any(_follows_periods(each) for each in features):
+def _find_period_invoices(
+    project_id: str, paying: Sequence[Subscription], offers: Mapping[str, ProductOffer]
+) -> Mapping[str, Sequence[PeriodInvoice]]:
+    """The invoices with which periods began; empty if no feature renews with paid periods."""
+    features = [feature for offer in offers.values() for feature in offer.features]
+    if not any(_renews_with_periods(feature) for feature in features):
         return {}
-    return paid_periods.beginnings(project_id=project_id, subscriptions=paying)
+    return paid_periods.find_period_invoices(project_id=project_id, subscriptions=paying)
 
 
-def _follows_periods(of: ProductFeature) -> bool:
-    return of.feature.kind == FeatureKind.METERED and of.feature.is_anchored
+def _renews_with_periods(row: ProductFeature) -> bool:
+    return row.feature.kind == FeatureKind.METERED and row.feature.is_anchored
 
 
-def _gives(item: SubscriptionItem) -> bool:
-    """Whether it bills something of ours. A quantity of 0, as Stripe lets one set, bills nothing;
-    None is what a metered price has."""
+def _bills_our_price(item: SubscriptionItem) -> bool:
+    """Whether the item bills a price of ours. A quantity of 0, which Stripe allows, bills nothing;
+    a metered price has no quantity (None)."""
     return item.price is not None and item.quantity != 0
 
 
-def items_of(subscriptions: Iterable[Subscription]) -> dict[str, list[SubscriptionItem]]:
-    """What each is billed for, in order, with prices and products. One query."""
-    found: dict[str, list[SubscriptionItem]] = {each.pk: [] for each in subscriptions}
-    rows = SubscriptionItem.objects.across_projects().filter(subscription__in=list(found))
+def find_items(subscriptions: Iterable[Subscription]) -> dict[str, list[SubscriptionItem]]:
+    """Items by subscription id, in order, with prices and products. One query."""
+    items: dict[str, list[SubscriptionItem]] = {
+        subscription.pk: [] for subscription in subscriptions
+    }
+    rows = SubscriptionItem.objects.across_projects().filter(subscription__in=list(items))
     for row in rows.select_related("price__product").order_by("id"):
-        found[row.subscription_id].append(row)
-    return found
+        items[row.subscription_id].append(row)
+    return items
 
 
-def of_lines(checkout: Checkout, *, also: Also = None) -> Given:
-    """What is left of each line. One that is paid again and again is given once the page is
-    paid for; from then on it follows its subscription."""
-    return of_pages([checkout], also=also)[checkout.pk]
+def find_line_access(checkout: Checkout, *, extra_refunds: ExtraRefunds = None) -> LineAccess:
+    """The access that remains of each line. A recurring line has full access once its page is paid;
+    from then on its subscription decides."""
+    return find_line_access_of_many([checkout], extra_refunds=extra_refunds)[checkout.pk]
 
 
-def of_pages(
-    checkouts: Sequence[Checkout], *, also: Also = None, instead: Instead = None
-) -> dict[str, Given]:
-    """As :func:`of_lines` for many of one project, by id. Up to five queries."""
-    lines: dict[str, list[CheckoutLine]] = {each.pk: [] for each in checkouts}
+def find_line_access_of_many(
+    checkouts: Sequence[Checkout],
+    *,
+    extra_refunds: ExtraRefunds = None,
+    overrides: OfferOverrides = None,
+) -> dict[str, LineAccess]:
+    """:func:`find_line_access` for many of one project, by id. Up to five queries."""
+    lines: dict[str, list[CheckoutLine]] = {checkout.pk: [] for checkout in checkouts}
     rows = CheckoutLine.objects.across_projects().filter(checkout__in=list(lines))
     for row in rows.select_related("price__product").order_by("id"):
         lines[row.checkout_id].append(row)
-    fulfilled = [each for each in checkouts if each.is_fulfilled]
+    fulfilled = [checkout for checkout in checkouts if checkout.is_fulfilled]
     money: Mapping[str, Receipts] = {}
     if fulfilled:
         project_id = fulfilled[0].project_id
         money = receipts.of_lines(
-            project_id=project_id, checkouts=fulfilled, lines=lines, also=also
+            project_id=project_id, checkouts=fulfilled, lines=lines, extra_refunds=extra_refunds
         )
-    given: dict[str, Given] = {
-        key: [(line, None) for line in found] for key, found in lines.items()
+    line_access: dict[str, LineAccess] = {
+        key: [(line, None) for line in rows_of_page] for key, rows_of_page in lines.items()
     }
-    for page in fulfilled:
-        given[page.pk] = [
-            (line, _left_of_line(line, money.get(line.pk, Receipts()), instead))
-            for line in lines[page.pk]
+    for checkout in fulfilled:
+        line_access[checkout.pk] = [
+            (line, _remaining_of_line(line, money.get(line.pk, Receipts()), overrides))
+            for line in lines[checkout.pk]
         ]
-    return given
+    return line_access
 
 
-def of_checkout(checkout: Checkout, given: Given) -> list[Claim]:
-    """From each line that is paid once what its product gives."""
-    return of_checkouts([checkout], {checkout.pk: given})[checkout.pk]
+def of_checkout(checkout: Checkout, line_access: LineAccess) -> list[Claim]:
+    """Facts from the one-time lines of a checkout."""
+    return of_checkouts([checkout], {checkout.pk: line_access})[checkout.pk]
 
 
 def of_checkouts(
-    checkouts: Sequence[Checkout], given: Mapping[str, Given], *, instead: Instead = None
+    checkouts: Sequence[Checkout],
+    line_access: Mapping[str, LineAccess],
+    *,
+    overrides: OfferOverrides = None,
 ) -> dict[str, list[Claim]]:
-    """As :func:`of_checkout` for many of one project, by id. One query."""
-    once = {
-        page.pk: [(line, left) for line, left in given[page.pk] if not line.price.is_recurring]
-        for page in checkouts
+    """:func:`of_checkout` for many of one project, by id. One query."""
+    one_time = {
+        checkout.pk: [
+            (line, remaining)
+            for line, remaining in line_access[checkout.pk]
+            if not line.price.is_recurring
+        ]
+        for checkout in checkouts
     }
-    lines = [line for found in once.values() for line, left in found if left]
-    offers = _offers(lines[0].project_id, lines, instead) if lines else {}
+    lines = [line for pairs in one_time.values() for line, remaining in pairs if remaining]
+    offers = _find_offers(lines[0].project_id, lines, overrides) if lines else {}
     return {
-        page.pk: [
-            claim
-            for line, left in once[page.pk]
-            if left is not None
-            for claim in _claims(
+        checkout.pk: [
+            draft
+            for line, remaining in one_time[checkout.pk]
+            if remaining is not None
+            for draft in _draft_facts(
                 offers[line.price.product_id].features,
-                left,
+                remaining,
                 reason=Reason.ENTITLED,
-                starts_at=line.fulfilled_at or page.completed_at or page.created_at,
+                starts_at=line.fulfilled_at or checkout.completed_at or checkout.created_at,
                 ends_at=None,
             )
         ]
-        for page in checkouts
+        for checkout in checkouts
     }
 
 
-def _of_items(
+def _draft_facts_of_items(
     subscription: Subscription,
     items: Sequence[SubscriptionItem],
     money: Receipts,
-    offers: Mapping[str, Offer],
+    offers: Mapping[str, ProductOffer],
     overdue_since: datetime | None,
-    begun: Sequence[Beginning],
+    period_invoices: Sequence[PeriodInvoice],
 ) -> Iterator[Claim]:
     for item in items:
         assert item.price is not None
         offer = offers[item.price.product_id]
-        yield from _claims(
+        yield from _draft_facts(
             offer.features,
-            _left(money, offer.product),
+            _remaining_access(money, offer.product),
             reason=access_periods.REASONS[subscription.status],
-            starts_at=access_periods.start(subscription),
-            ends_at=access_periods.end(subscription, item=item, overdue_since=overdue_since),
+            starts_at=access_periods.starts_at(subscription),
+            ends_at=access_periods.ends_at(subscription, item=item, overdue_since=overdue_since),
             anchored_at=subscription.quotas_anchored_at or subscription.anchored_at,
             paid_until=paid_periods.paid_until(
                 subscription,
                 item,
                 items=items,
-                invoices=begun,
+                invoices=period_invoices,
                 renewal_policy=offer.product.renewal_policy,
             ),
         )
 
 
-def _left_of_line(line: CheckoutLine, money: Receipts, instead: Instead) -> Left | None:
+def _remaining_of_line(
+    line: CheckoutLine, money: Receipts, overrides: OfferOverrides
+) -> RemainingAccess | None:
     if line.price.is_recurring:
-        return Left()
+        return RemainingAccess()
     product = line.price.product
-    offer = (instead or {}).get(product.pk)
-    return _left(money, offer.product if offer else product)
+    offer = (overrides or {}).get(product.pk)
+    return _remaining_access(money, offer.product if offer else product)
 
 
-def _left(money: Receipts, product: Product) -> Left | None:
-    return policies.left(
+def _remaining_access(money: Receipts, product: Product) -> RemainingAccess | None:
+    return policies.find_remaining_access(
         money, refund_policy=product.refund_policy, dispute_policy=product.dispute_policy
     )
 
 
-def _claims(
+def _draft_facts(
     features: Iterable[ProductFeature],
-    left: Left | None,
+    remaining: RemainingAccess | None,
     *,
     reason: Reason,
     starts_at: datetime,
@@ -231,41 +259,41 @@ def _claims(
     anchored_at: datetime | None = None,
     paid_until: datetime | None = None,
 ) -> Iterator[Claim]:
-    """What is left of the features, and that they are withheld while a bank decides."""
-    if left is None:
+    """Drafts for what remains of the features, and denials while a dispute is open."""
+    if remaining is None:
         return
-    until = access_periods.earlier(ends_at, left.ends_at)
-    for feature in features:
-        is_amount = KINDS[feature.feature.kind].is_amount
+    until = access_periods.earliest(ends_at, remaining.ends_at)
+    for row in features:
+        is_amount = KINDS[row.feature.kind].is_amount
         yield Claim(
-            feature_id=feature.feature_id,
-            value=left.of(feature.value) if is_amount else feature.value,
+            feature_id=row.feature_id,
+            value=remaining.scale(row.value) if is_amount else row.value,
             reason=reason,
             starts_at=starts_at,
             ends_at=until,
             anchored_at=anchored_at,
-            part=feature.product_id,
-            paid_until=paid_until if _follows_periods(feature) else None,
+            part=row.product_id,
+            paid_until=paid_until if _renews_with_periods(row) else None,
         )
-        if left.held_since is not None:
+        if remaining.held_since is not None:
             yield Claim(
-                feature_id=feature.feature_id,
+                feature_id=row.feature_id,
                 value=None,
                 reason=Reason.HELD,
-                starts_at=max(left.held_since, starts_at),
+                starts_at=max(remaining.held_since, starts_at),
                 ends_at=until,
                 effect=Effect.DENY,
             )
 
 
-def _offers(
-    project_id: str, sold: Iterable[SubscriptionItem | CheckoutLine], instead: Instead
-) -> dict[str, Offer]:
-    """What the products of these give, by product."""
-    products = {each.price.product_id: each.price.product for each in sold if each.price}
-    found: dict[str, list[ProductFeature]] = {key: [] for key in products}
+def _find_offers(
+    project_id: str, sold_rows: Iterable[SubscriptionItem | CheckoutLine], overrides: OfferOverrides
+) -> dict[str, ProductOffer]:
+    """The offers of the products of these rows, by product id."""
+    products = {row.price.product_id: row.price.product for row in sold_rows if row.price}
+    features: dict[str, list[ProductFeature]] = {key: [] for key in products}
     rows = ProductFeature.objects.for_project(project_id).filter(product_id__in=list(products))
     for row in rows.select_related("feature"):
-        found[row.product_id].append(row)
-    offers = {key: Offer(product, found[key]) for key, product in products.items()}
-    return offers | {key: each for key, each in (instead or {}).items() if key in offers}
+        features[row.product_id].append(row)
+    offers = {key: ProductOffer(product, features[key]) for key, product in products.items()}
+    return offers | {key: offer for key, offer in (overrides or {}).items() if key in offers}

@@ -1,4 +1,4 @@
-"""Tell a project that a subscription has renewed: once for each period, when it is paid."""
+"""The event ``subscription.renewed``: once for each renewal, when it is paid."""
 
 from datetime import datetime
 
@@ -11,9 +11,9 @@ from projects.customers import selectors as customers
 from projects.models import Customer
 
 
-def tell_if_paid(*, subscription: Subscription, customer: Customer, at: datetime) -> bool:
-    """Record ``subscription.renewed`` if the running period began by a renewal, is paid and has not
-    been told of; whether it has been told of now. The caller holds the customer's lock."""
+def record_if_paid(*, subscription: Subscription, customer: Customer, at: datetime) -> bool:
+    """Record ``subscription.renewed`` if the running period began by a renewal, is paid and has no
+    event yet; returns whether it was recorded. The caller holds the customer's lock."""
     began = max((item.period_start for item in subscription.items.all()), default=None)
     if began is None or subscription.renewal_told_for == began or not subscription.is_entitling:
         return False

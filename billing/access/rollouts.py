@@ -1,8 +1,8 @@
-"""What a product entitles to has changed: have everybody follow who holds it.
+"""Apply a change of what a product gives to all its holders.
 
-In batches, in the background, from our own rows; Stripe is not asked. A rollout stands for one
-version of the catalog: a change while it runs waits for the batch in hand, ends it, and begins
-another one that looks at everybody again. Repeating a batch changes nothing.
+A rollout works in batches, in the background, from our own rows; Stripe is not asked. It stands for
+one version of the catalog: a change while it runs waits for the running batch, ends the rollout and
+starts another one that visits all holders again. Repeating a batch changes nothing.
 """
 
 from collections.abc import Sequence
@@ -23,9 +23,9 @@ TASK = "billing.roll_out"
 
 
 def start(*, product: Product, actor: str, at: datetime, reason: str = "") -> Rollout | None:
-    """Count one more version of what a locked product entitles to, and bring it to its holders.
+    """Start a rollout of a new catalog version of a locked product, and end older rollouts.
 
-    What runs for an older version ends. None for a product that nobody can have bought yet.
+    None for a product that does not exist at Stripe, which nobody can have bought.
     """
     if product.stripe_id is None:
         return None
@@ -43,8 +43,8 @@ def start(*, product: Product, actor: str, at: datetime, reason: str = "") -> Ro
 
 
 def begin(*, rollout: Rollout, at: datetime) -> None:
-    """Have it stand for the next version of its product, whose row is locked. The caller saves
-    it, and rings."""
+    """Give the rollout the next catalog version of its locked product and mark it as running. The
+    caller saves the rollout and enqueues the task."""
     product = rollout.product
     product.catalog_version += 1
     product.save(update_fields=["catalog_version", "updated_at"])
@@ -53,24 +53,26 @@ def begin(*, rollout: Rollout, at: datetime) -> None:
 
 
 def supersede(*, product: Product, at: datetime) -> None:
-    """End what runs for an older version of the product, once the batch in hand is done.
+    """End running rollouts of older versions of the product, after their current batch.
 
-    Subscriptions that it names are still moved.
+    Subscriptions that such a rollout moves are still moved.
     """
     rows = Rollout.objects.for_project(product.project_id).filter(product=product)
     for row in batch_run_selectors.lock_running(rows):
-        leave(row, at, without_moves=RunStatus.SUPERSEDED)
+        finish_or_move(row, at, without_moves=RunStatus.SUPERSEDED)
         row.save(update_fields=["status", "finished_at"])
 
 
-def _follow(rollout: Rollout, ids: Sequence[str], at: datetime) -> int:
-    """The customers follow what the product now entitles to; how many had something to follow."""
+def _apply_batch(rollout: Rollout, ids: Sequence[str], at: datetime) -> int:
+    """Apply the product to these customers; returns how many had a changed fact."""
     locked = customers.lock_many(project_id=rollout.project_id, customer_ids=ids)
-    return apply_to_holders.follow(product=rollout.product, customers=locked, at=at)
+    return apply_to_holders.apply(product=rollout.product, customers=locked, at=at)
 
 
-def leave(rollout: Rollout, at: datetime, *, without_moves: RunStatus = RunStatus.DONE) -> None:
-    """Go on to the moves that wait, or end. The caller saves it."""
+def finish_or_move(
+    rollout: Rollout, at: datetime, *, without_moves: RunStatus = RunStatus.DONE
+) -> None:
+    """Set the status to ``moving`` if moves are waiting, else end. The caller saves the rollout."""
     moves = RolloutMove.objects.for_project(rollout.project_id)
     if moves.filter(rollout=rollout, status=MoveStatus.WAITING).exists():
         rollout.status = RunStatus.MOVING.value
@@ -80,8 +82,10 @@ def leave(rollout: Rollout, at: datetime, *, without_moves: RunStatus = RunStatu
 
 JOB: Job[Rollout] = Job(
     runs=lambda: Rollout.objects.across_projects().select_related("product"),
-    count=lambda run: holders.of(run.product).count(),
-    batch=lambda run, limit: holders.after(run.product, cursor=run.cursor, limit=limit),
-    work=_follow,
-    finish=leave,
+    count=lambda run: holders.customers(run.product).count(),
+    batch=lambda run, limit: holders.customer_ids_after(
+        run.product, cursor=run.cursor, limit=limit
+    ),
+    work=_apply_batch,
+    finish=finish_or_move,
 )

@@ -1,9 +1,9 @@
-"""What may be done because of what was bought: mirrors in, facts out, in the same transaction.
+"""Update a customer's facts and credits when a mirror changes, in the same transaction.
 
-A subscription speaks while it is trialing, active or within the grace period of a failed payment;
-a purchase speaks once it is paid for. How much they give follows the money behind them: what each
-product's policies leave when it goes back, or while a bank decides (``docs/refunds.md``). A
-quantity does not multiply a limit. The caller holds the customer's lock.
+A subscription gives access while it is trialing, active or within the grace period of a failed
+payment; a purchase gives access once it is paid. Refunds and open disputes reduce the access as
+each product's policies say (``docs/refunds.md``). A quantity does not multiply a limit. The caller
+holds the customer's lock.
 """
 
 from datetime import datetime
@@ -22,12 +22,12 @@ from projects.models import Customer
 
 
 def follow_subscription(*, subscription: Subscription, customer: Customer, at: datetime) -> bool:
-    """Make the customer's facts from this subscription what its items say; whether that changed.
+    """Update the facts and credits of a subscription; returns whether a fact changed.
 
-    The credits of its periods follow too, and a renewal that is paid is told.
+    Also records ``subscription.renewed`` once a renewal is paid.
     """
     credits.follow_subscription(subscription=subscription, customer=customer, at=at)
-    renewals.tell_if_paid(subscription=subscription, customer=customer, at=at)
+    renewals.record_if_paid(subscription=subscription, customer=customer, at=at)
     return facts.replace(
         customer=customer,
         source_type=SourceType.SUBSCRIPTION,
@@ -38,24 +38,25 @@ def follow_subscription(*, subscription: Subscription, customer: Customer, at: d
 
 
 def follow_checkout(*, checkout: Checkout, customer: Customer, at: datetime) -> bool:
-    """Make the customer's facts from this purchase what was bought once; whether that changed.
+    """Update the facts and credits of the one-time lines of a checkout; returns whether a fact
+    changed.
 
-    Each line remembers when it was given and, while it is, taken back. Its credits follow too.
+    Also stores on each line when its access was given, and since when it is taken back.
     """
-    given = purchase_facts.of_lines(checkout)
-    credits.follow_checkout(checkout=checkout, given=given, customer=customer, at=at)
-    note(given, at=at)
+    line_access = purchase_facts.find_line_access(checkout)
+    credits.follow_checkout(checkout=checkout, line_access=line_access, customer=customer, at=at)
+    record_line_access(line_access, at=at)
     return facts.replace(
         customer=customer,
         source_type=SourceType.CHECKOUT,
         source_id=checkout.pk,
-        claims=purchase_facts.of_checkout(checkout, given),
+        claims=purchase_facts.of_checkout(checkout, line_access),
         at=at,
     )
 
 
 def follow_invoice(*, invoice: Invoice, customer: Customer, at: datetime) -> None:
-    """Let follow what the invoice is for: its subscription, and what a page sold beside it."""
+    """Update the purchases that an invoice is for: its subscription and its checkout."""
     for checkout in checkouts_of(invoice):
         follow_checkout(checkout=checkout, customer=customer, at=at)
     for subscription in subscriptions_of(invoice):
@@ -63,7 +64,7 @@ def follow_invoice(*, invoice: Invoice, customer: Customer, at: datetime) -> Non
 
 
 def follow_payment(*, payment: Payment, customer: Customer, at: datetime) -> None:
-    """Let follow what the payment is for: the page that it was made on, and its invoices."""
+    """Update the purchases that a payment is for: its checkout, and those of its invoices."""
     if payment.checkout is not None:
         follow_checkout(checkout=payment.checkout, customer=customer, at=at)
     for invoice in invoices_of(payment):
@@ -76,26 +77,25 @@ def invoices_of(payment: Payment) -> list[Invoice]:
 
 
 def checkouts_of(invoice: Invoice) -> list[Checkout]:
-    """The page that made it, if one did."""
+    """The checkout that created the invoice, if one did."""
     rows = Checkout.objects.for_project(invoice.project_id)
-    return list(rows.filter(**_whose(invoice), invoice_stripe_id=invoice.stripe_id))
+    return list(rows.filter(**_owner_filter(invoice), invoice_stripe_id=invoice.stripe_id))
 
 
 def subscriptions_of(invoice: Invoice) -> list[Subscription]:
     if not invoice.subscription_stripe_id:
         return []
     rows = Subscription.objects.for_project(invoice.project_id)
-    return list(rows.filter(**_whose(invoice), stripe_id=invoice.subscription_stripe_id))
+    return list(rows.filter(**_owner_filter(invoice), stripe_id=invoice.subscription_stripe_id))
 
 
-def note(given: purchase_facts.Given, *, at: datetime) -> None:
-    """Write down when each of these lines was given, or taken back."""
-    for line, left in given:
-        _note(line, is_given=left is not None, at=at)
+def record_line_access(line_access: purchase_facts.LineAccess, *, at: datetime) -> None:
+    """Store on each of these lines when its access was given or taken back."""
+    for line, remaining in line_access:
+        _record_line(line, is_given=remaining is not None, at=at)
 
 
-def _note(line: CheckoutLine, *, is_given: bool, at: datetime) -> None:
-    """Write down when the line was given, or taken back."""
+def _record_line(line: CheckoutLine, *, is_given: bool, at: datetime) -> None:
     if is_given and (line.fulfilled_at is None or line.revoked_at is not None):
         line.fulfilled_at, line.revoked_at = line.fulfilled_at or at, None
     elif not is_given and line.fulfilled_at is not None and line.revoked_at is None:
@@ -105,5 +105,5 @@ def _note(line: CheckoutLine, *, is_given: bool, at: datetime) -> None:
     line.save(update_fields=["fulfilled_at", "revoked_at"])
 
 
-def _whose(invoice: Invoice) -> dict[str, str]:
+def _owner_filter(invoice: Invoice) -> dict[str, str]:
     return {"account_id": invoice.account_id, "customer_id": invoice.customer_id}

@@ -17,7 +17,7 @@ from projects.customers import selectors as customers
 
 
 def check_subscriptions(*, after: str, at: datetime, repair: bool, project_id: str) -> LawPage:
-    """What periods give, of those that began within ``period_credits.KEPT``."""
+    """What periods give, of those that began within ``period_credits.FOLLOW_LIMIT``."""
     page = law_pages.subscriptions(after=after, project_id=project_id)
     found: list[Violation] = []
     for theirs in law_pages.by_project(page):
@@ -33,7 +33,7 @@ def check_purchases(*, after: str, at: datetime, repair: bool, project_id: str) 
     page = law_pages.checkouts(after=after, project_id=project_id)
     found: list[Violation] = []
     for theirs in law_pages.by_project(page):
-        given = purchase_facts.of_pages(theirs)
+        given = purchase_facts.find_line_access_of_many(theirs)
         planned = purchase_credits.plan(theirs, given, at=at)
         for row in theirs:
             if any(draft.is_change for draft in planned[row.pk]):
@@ -56,9 +56,9 @@ def _confirm_purchase(row: Checkout, at: datetime, repair: bool) -> list[Violati
     with transaction.atomic():
         customer = customers.lock(project_id=row.project_id, customer_id=row.customer_id)
         row.refresh_from_db()
-        given = purchase_facts.of_lines(row)
+        given = purchase_facts.find_line_access(row)
         drafts = purchase_credits.plan([row], {row.pk: given}, at=at)[row.pk]
         changes = [draft for draft in drafts if draft.is_change]
         if repair and changes:
-            credits.follow_checkout(checkout=row, given=given, customer=customer, at=at)
+            credits.follow_checkout(checkout=row, line_access=given, customer=customer, at=at)
     return [Violation(f"checkout {row.pk}: {change}") for change in changes]

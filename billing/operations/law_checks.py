@@ -63,7 +63,9 @@ def _checkout_facts(*, after: str, at: datetime, repair: bool, project_id: str) 
     page = law_pages.checkouts(after=after, project_id=project_id)
     found: list[Violation] = []
     for theirs in law_pages.by_project(page):
-        expected = purchase_facts.of_checkouts(theirs, purchase_facts.of_pages(theirs))
+        expected = purchase_facts.of_checkouts(
+            theirs, purchase_facts.find_line_access_of_many(theirs)
+        )
         for row in _wrong(theirs, SourceType.CHECKOUT, expected):
             error = _repair_checkout(row, at) if repair else None
             found.append(Violation(f"facts of checkout {row.pk}", error))

@@ -6,8 +6,8 @@ from datetime import datetime
 
 from billing.access import credit_terms, period_credits
 from billing.access import purchase_facts as claims
-from billing.access.line_shares import GivenBack
-from billing.access.selectors.line_receipts import Also
+from billing.access.line_shares import RefundedMoney
+from billing.access.selectors.line_receipts import ExtraRefunds
 from billing.models import Checkout, Payment
 from billing.payments.refund_effects import bought_with
 from entitlements.balances.selectors import credits
@@ -33,27 +33,30 @@ class CreditEffect:
         return self.after != self.before or self.overspent != self.grant.overspent
 
 
-def of_refund(*, payment: Payment, refund: GivenBack, at: datetime) -> list[CreditEffect]:
+def of_refund(*, payment: Payment, refund: RefundedMoney, at: datetime) -> list[CreditEffect]:
     """For each grant of credits that follows the payment's money what this refund would do
     to it."""
     also = {payment.pk: refund}
     checkouts, subscriptions = bought_with(payment)
     then = [each for checkout in checkouts for each in _of_checkout(checkout, also)]
     for subscription in subscriptions:
-        then += period_credits.refunded(
-            subscription=subscription, customer=payment.customer, also=also, at=at
+        then += period_credits.terms_after_refund(
+            subscription=subscription, customer=payment.customer, extra_refunds=also, at=at
         )
     return [_effect(grant, terms, at) for grant, terms in then if grant.revoked_at is None]
 
 
-def _of_checkout(checkout: Checkout, also: Also) -> Iterator[tuple[CreditGrant, Terms]]:
+def _of_checkout(checkout: Checkout, also: ExtraRefunds) -> Iterator[tuple[CreditGrant, Terms]]:
     rows = credits.grants_of(
         project=checkout.project_id, source_type=CreditSource.CHECKOUT, source_id=checkout.pk
     )
     held = {grant.key: grant for grant in rows}
-    for line, left in claims.of_lines(checkout, also=also):
+    for line, left in claims.find_line_access(checkout, extra_refunds=also):
         if grant := held.get(line.pk):
-            yield grant, credit_terms.after(credit_grant_terms.terms_of(grant), left)
+            yield (
+                grant,
+                credit_terms.apply_remaining_access(credit_grant_terms.terms_of(grant), left),
+            )
 
 
 def _effect(grant: CreditGrant, terms: Terms, at: datetime) -> CreditEffect:

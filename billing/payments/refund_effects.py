@@ -4,8 +4,8 @@ from datetime import datetime
 
 from billing.access import purchase_facts as claims
 from billing.access import service as provisioning
-from billing.access.line_shares import GivenBack
-from billing.access.proposals import proposed
+from billing.access.line_shares import RefundedMoney
+from billing.access.proposals import propose
 from billing.models import Checkout, Payment, Subscription
 from entitlements.decisions.selectors import previews
 from entitlements.decisions.selectors.effects import Effect
@@ -13,19 +13,19 @@ from entitlements.models.fact import SourceType
 from entitlements.resolution.decision import Source
 
 
-def of_refund(*, payment: Payment, refund: GivenBack, at: datetime) -> list[Effect]:
+def of_refund(*, payment: Payment, refund: RefundedMoney, at: datetime) -> list[Effect]:
     """For each feature that the payment has to do with the decision without and with the refund."""
     also = {payment.pk: refund}
     checkouts, subscriptions = bought_with(payment)
     said = {
-        Source(SourceType.CHECKOUT, each.pk): proposed(
-            claims.of_checkout(each, claims.of_lines(each, also=also))
+        Source(SourceType.CHECKOUT, each.pk): propose(
+            claims.of_checkout(each, claims.find_line_access(each, extra_refunds=also))
         )
         for each in checkouts
     }
     for subscription in subscriptions:
         source = Source(SourceType.SUBSCRIPTION, subscription.pk)
-        said[source] = proposed(claims.of_subscription(subscription, also=also))
+        said[source] = propose(claims.of_subscription(subscription, extra_refunds=also))
     return previews.of_sources(customer=payment.customer, said=said, at=at)
 
 

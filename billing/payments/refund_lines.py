@@ -56,7 +56,7 @@ def offers(payment: Payment) -> list[Offer]:
     if page is None:
         return []
     lines = list(page.lines.select_related("price__product"))
-    costs = line_receipts.costs(page, lines=lines, payment=payment)
+    costs = line_receipts.payments_by_line(page, lines=lines, payment=payment)
     amounts, units = _given_back(payment)
     return [
         Offer(line, costs[line.pk], refunded=amounts[line.pk], units=units[line.pk])

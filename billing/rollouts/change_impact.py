@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from billing.access import purchase_facts
-from billing.access.proposals import proposed
-from billing.access.purchase_facts import Offer
+from billing.access.proposals import propose
+from billing.access.purchase_facts import ProductOffer
 from billing.access.selectors import holders
 from billing.catalog import product_features
 from billing.catalog.selectors import catalog
@@ -44,7 +44,7 @@ class Prospect:
     """A product as it might be: what it gives instead, and who pays another price."""
 
     product: Product
-    offer: Offer | None
+    offer: ProductOffer | None
     move: Move | None
     to_price: Price | None
 
@@ -68,7 +68,7 @@ def look(
 ) -> Figures:
     """What becomes of the holders, of the first ``most`` of them if that is given. A fixed number
     of queries for each batch, after which ``tick`` hears how many it was."""
-    figures = Figures(holders=holders.of(prospect.product).count())
+    figures = Figures(holders=holders.customers(prospect.product).count())
     for customers in _batches(prospect.product, most):
         _look_at(figures, prospect, customers, at)
         tick(len(customers))
@@ -85,7 +85,7 @@ def _batches(product: Product, most: int | None) -> Iterator[dict[str, Customer]
     cursor, left = "", most
     while left is None or left > 0:
         limit = BATCH if left is None else min(BATCH, left)
-        ids = holders.after(product, cursor=cursor, limit=limit)
+        ids = holders.customer_ids_after(product, cursor=cursor, limit=limit)
         if not ids:
             return
         rows = Customer.objects.for_project(product.project_id).filter(pk__in=ids)
@@ -107,16 +107,16 @@ def _look_at(
         items |= _moved(figures, prospect, rows, at)
     instead = {product.pk: prospect.offer} if prospect.offer else None
     pages = list(holders.purchases(product, customer_ids=customers))
-    given = purchase_facts.of_pages(pages, instead=instead)
+    given = purchase_facts.find_line_access_of_many(pages, overrides=instead)
     said: dict[str, dict[Source, list[previews.Proposed]]] = {key: {} for key in customers}
-    from_rows = purchase_facts.of_subscriptions(rows, instead=instead, items=items)
+    from_rows = purchase_facts.of_subscriptions(rows, overrides=instead, items=items)
     for row in rows:
         source = Source(SourceType.SUBSCRIPTION, row.pk)
-        said[row.customer_id][source] = proposed(from_rows[row.pk])
-    from_pages = purchase_facts.of_checkouts(pages, given, instead=instead)
+        said[row.customer_id][source] = propose(from_rows[row.pk])
+    from_pages = purchase_facts.of_checkouts(pages, given, overrides=instead)
     for page in pages:
         source = Source(SourceType.CHECKOUT, page.pk)
-        said[page.customer_id][source] = proposed(from_pages[page.pk])
+        said[page.customer_id][source] = propose(from_pages[page.pk])
     effects = previews.of_many(project_id=product.project_id, said=said, at=at)
     over = _over(product.project_id, effects, at)
     for key, found in effects.items():
@@ -206,7 +206,7 @@ def _at_price(item: SubscriptionItem, move: Move, to_price: Price) -> Subscripti
     return other
 
 
-def _offer(product: Product, terms: Terms) -> Offer | None:
+def _offer(product: Product, terms: Terms) -> ProductOffer | None:
     """What the product would give; None when that stays as it is."""
     if replace(terms, move=None).is_empty:
         return None
@@ -214,9 +214,9 @@ def _offer(product: Product, terms: Terms) -> Offer | None:
     other.refund_policy = terms.refund_policy or product.refund_policy
     other.dispute_policy = terms.dispute_policy or product.dispute_policy
     if terms.features is None:
-        return Offer(other, list(product.features.select_related("feature")))
+        return ProductOffer(other, list(product.features.select_related("feature")))
     wanted = product_features.resolve_for(product=product, features=terms.features)
-    return Offer(
+    return ProductOffer(
         other,
         [
             ProductFeature(

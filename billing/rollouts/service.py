@@ -77,7 +77,7 @@ def apply(*, rollout: Rollout, actor: str, reason: str, at: datetime) -> Rollout
         if _write(product, Terms.from_json(rollout.terms), actor=actor, reason=reason, at=at):
             rollouts.begin(rollout=rollout, at=at)
         else:
-            rollouts.leave(rollout, at)
+            rollouts.finish_or_move(rollout, at)
         rollout.save()
         enqueue(rollouts.TASK)
     return rollout

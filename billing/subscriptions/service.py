@@ -158,7 +158,7 @@ def _is_unbilled(subscription: Subscription) -> bool:
     since = {subscription.pk: began}
     rows = [subscription]
     return bool(
-        receipts.forfeited(project_id=subscription.project_id, subscriptions=rows, since=since)
+        receipts.find_skipped(project_id=subscription.project_id, subscriptions=rows, since=since)
     )
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from random import Random
 
-from billing.access.billed_units import BilledLine, period_start, units
+from billing.access.billed_units import BilledLine, count_units, find_period_start
 
 START = datetime(2026, 1, 31, 12, 30, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -36,7 +36,7 @@ def credit(day: float, quantity: int = 1, amount: int = -1) -> BilledLine:
 
 
 def paid(*lines: BilledLine) -> Fraction:
-    return units(lines, starts_at=START, ends_at=END)
+    return count_units(lines, starts_at=START, ends_at=END)
 
 
 def test_lines_add_up_to_a_quantity_over_time() -> None:
@@ -63,19 +63,19 @@ def test_lines_add_up_to_a_quantity_over_time() -> None:
     for number, (lines, expected) in enumerate(cases):
         assert paid(*lines) == expected, number
         assert paid(*reversed(lines)) == expected, number
-    assert units([WHOLE], starts_at=END, ends_at=END) == 0
+    assert count_units([WHOLE], starts_at=END, ends_at=END) == 0
 
 
 def test_a_whole_period_begins_as_its_line_or_its_interval_says() -> None:
     other = replace(WHOLE, ends_at=END + DAY)
-    assert period_start([debit(3), WHOLE, other], ends_at=END) == START
-    assert period_start([debit(3)], ends_at=END) == datetime(2026, 2, 2, 12, 30, tzinfo=UTC)
-    assert period_start([other], ends_at=END) is None
+    assert find_period_start([debit(3), WHOLE, other], ends_at=END) == START
+    assert find_period_start([debit(3)], ends_at=END) == datetime(2026, 2, 2, 12, 30, tzinfo=UTC)
+    assert find_period_start([other], ends_at=END) is None
     weekly = replace(debit(28), interval="week", interval_count=2)
-    assert period_start([weekly], ends_at=END) == END - 14 * DAY
-    assert period_start([replace(weekly, interval="day")], ends_at=END) == END - 2 * DAY
+    assert find_period_start([weekly], ends_at=END) == END - 14 * DAY
+    assert find_period_start([replace(weekly, interval="day")], ends_at=END) == END - 2 * DAY
     yearly = replace(debit(3), interval="year")
-    assert period_start([yearly], ends_at=END) == END.replace(year=2025)
+    assert find_period_start([yearly], ends_at=END) == END.replace(year=2025)
 
 
 def test_whatever_is_changed_never_pays_for_more_than_there_was() -> None:

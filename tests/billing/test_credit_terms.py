@@ -2,13 +2,20 @@
 
 from datetime import UTC, datetime, timedelta
 
-from billing.access.credit_terms import Period, PlanCredits, after, carry, expiry, passed
-from billing.access.policies import Left
+from billing.access.credit_terms import (
+    CreditPeriod,
+    PlanCredits,
+    apply_remaining_access,
+    carry_over,
+    elapsed_part,
+    expiry,
+)
+from billing.access.policies import RemainingAccess
 from entitlements.credits.credit_grant_terms import Terms
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
-MONTH = Period(START, START + 30 * DAY)
+MONTH = CreditPeriod(START, START + 30 * DAY)
 
 
 def test_when_credits_expire() -> None:
@@ -21,18 +28,21 @@ def test_when_credits_expire() -> None:
 def test_what_is_due_after_money_went_back() -> None:
     terms = Terms(amount=100, due=0, expires_at=MONTH.ends_at)
     cases = [
-        (Left(), 100, False, MONTH.ends_at),
+        (RemainingAccess(), 100, False, MONTH.ends_at),
         (None, 0, False, MONTH.ends_at),
-        (Left(share=(1, 3)), 33, False, MONTH.ends_at),
-        (Left(share=(999, 1000)), 99, False, MONTH.ends_at),
-        (Left(held_since=START), 100, True, MONTH.ends_at),
-        (Left(ends_at=START + DAY), 100, False, START + DAY),
-        (Left(ends_at=START + 99 * DAY), 100, False, MONTH.ends_at),
+        (RemainingAccess(share=(1, 3)), 33, False, MONTH.ends_at),
+        (RemainingAccess(share=(999, 1000)), 99, False, MONTH.ends_at),
+        (RemainingAccess(held_since=START), 100, True, MONTH.ends_at),
+        (RemainingAccess(ends_at=START + DAY), 100, False, START + DAY),
+        (RemainingAccess(ends_at=START + 99 * DAY), 100, False, MONTH.ends_at),
     ]
     for left, due, is_withheld, expires_at in cases:
-        found = after(terms, left)
+        found = apply_remaining_access(terms, left)
         assert (found.due, found.is_withheld, found.expires_at) == (due, is_withheld, expires_at)
-    assert after(Terms(amount=5, due=0), Left(ends_at=START)).expires_at == START
+    assert (
+        apply_remaining_access(Terms(amount=5, due=0), RemainingAccess(ends_at=START)).expires_at
+        == START
+    )
 
 
 def test_a_period_that_ends_early_gives_the_share_that_has_passed() -> None:
@@ -45,8 +55,8 @@ def test_a_period_that_ends_early_gives_the_share_that_has_passed() -> None:
         (START - DAY, 0),
     ]
     for until, expected in cases:
-        assert passed(1000, period=MONTH, until=until) == expected, until
-    assert passed(1000, period=Period(START, START), until=START) == 0
+        assert elapsed_part(1000, period=MONTH, until=until) == expected, until
+    assert elapsed_part(1000, period=CreditPeriod(START, START), until=START) == 0
 
 
 def plan(
@@ -59,7 +69,7 @@ def plan(
     is_open: bool = True,
 ) -> PlanCredits:
     return PlanCredits(
-        period=Period(START + since * DAY, START + (since + 30) * DAY),
+        period=CreditPeriod(START + since * DAY, START + (since + 30) * DAY),
         amount=amount,
         used=used,
         carried=carried,
@@ -86,4 +96,4 @@ def test_what_was_overdrawn_is_carried_once() -> None:
         ([], []),
     ]
     for number, (plans, expected) in enumerate(cases):
-        assert carry(plans) == expected, number
+        assert carry_over(plans) == expected, number

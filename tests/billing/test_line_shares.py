@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing.access.line_shares import divide, of_part
+from billing.access.line_shares import divide, divide_receipts
 from billing.access.policies import Receipts
 
 weights = st.dictionaries(st.text(max_size=3), st.integers(0, 10**9), min_size=1, max_size=8)
@@ -30,7 +30,7 @@ def test_parts_lose_what_the_whole_loses(costs: list[int], data: st.DataObject) 
     lost = data.draw(st.integers(0, received + 10))
     whole = Receipts(received=received, refunded=refunded, lost=lost)
     parts = [
-        of_part(whole, cost=cost, named=back, named_in_all=in_all)
+        divide_receipts(whole, cost=cost, named_refunds=back, all_named_refunds=in_all)
         for cost, back in zip(costs, named, strict=True)
     ]
     paid = [(part, cost) for part, cost in zip(parts, costs, strict=True) if cost]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing.access.policies import Left, Receipts, left
+from billing.access.policies import Receipts, RemainingAccess, find_remaining_access
 from billing.models.product import DisputePolicy, RefundPolicy
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -26,40 +26,40 @@ receipts = st.builds(
 limits = st.integers(0, 2**53 - 1)
 
 
-def what(receipts: Receipts, refunds: str, disputes: str = "hold") -> Left | None:
-    return left(receipts, refund_policy=refunds, dispute_policy=disputes)
+def what(receipts: Receipts, refunds: str, disputes: str = "hold") -> RemainingAccess | None:
+    return find_remaining_access(receipts, refund_policy=refunds, dispute_policy=disputes)
 
 
 @pytest.mark.parametrize(
     ("refunds", "refunded", "lost", "end", "wanted"),
     [
-        ("revoke", 0, 0, None, Left()),
-        ("revoke", 99, 0, None, Left()),
+        ("revoke", 0, 0, None, RemainingAccess()),
+        ("revoke", 99, 0, None, RemainingAccess()),
         ("revoke", 100, 0, ENDS, None),
         ("revoke", 0, 100, None, None),
         ("revoke", 40, 60, None, None),
-        ("revoke", 40, 59, None, Left()),
+        ("revoke", 40, 59, None, RemainingAccess()),
         ("revoke", 100, 100, None, None),
-        ("proportional", 0, 0, None, Left((100, 100))),
-        ("proportional", 1, 0, None, Left((99, 100))),
-        ("proportional", 30, 20, ENDS, Left((50, 100))),
-        ("proportional", 99, 0, None, Left((1, 100))),
+        ("proportional", 0, 0, None, RemainingAccess((100, 100))),
+        ("proportional", 1, 0, None, RemainingAccess((99, 100))),
+        ("proportional", 30, 20, ENDS, RemainingAccess((50, 100))),
+        ("proportional", 99, 0, None, RemainingAccess((1, 100))),
         ("proportional", 100, 0, None, None),
-        ("period_end", 99, 0, ENDS, Left()),
-        ("period_end", 100, 0, ENDS, Left(ends_at=ENDS)),
-        ("period_end", 0, 100, ENDS, Left(ends_at=ENDS)),
+        ("period_end", 99, 0, ENDS, RemainingAccess()),
+        ("period_end", 100, 0, ENDS, RemainingAccess(ends_at=ENDS)),
+        ("period_end", 0, 100, ENDS, RemainingAccess(ends_at=ENDS)),
         ("period_end", 100, 0, None, None),
-        ("keep", 100, 0, None, Left()),
-        ("keep", 0, 100, ENDS, Left()),
+        ("keep", 100, 0, None, RemainingAccess()),
+        ("keep", 0, 100, ENDS, RemainingAccess()),
         ("a new word", 100, 0, ENDS, None),
-        ("a new word", 99, 0, ENDS, Left()),
+        ("a new word", 99, 0, ENDS, RemainingAccess()),
     ],
 )
 def test_the_money_that_went_back(
-    refunds: str, refunded: int, lost: int, end: datetime | None, wanted: Left | None
+    refunds: str, refunded: int, lost: int, end: datetime | None, wanted: RemainingAccess | None
 ) -> None:
     for disputes in DisputePolicy.values:
-        found = left(
+        found = find_remaining_access(
             Receipts(received=100, refunded=refunded, lost=lost, until=end),
             refund_policy=refunds,
             dispute_policy=disputes,
@@ -77,13 +77,15 @@ def test_while_a_bank_decides() -> None:
         assert kept.held_since is None
     gone = Receipts(received=100, refunded=100, contested_since=NOON)
     assert what(gone, "revoke") is None
-    assert what(gone, "keep") == Left(held_since=NOON)
-    assert what(replace(gone, until=ENDS), "period_end") == Left(ends_at=ENDS, held_since=NOON)
+    assert what(gone, "keep") == RemainingAccess(held_since=NOON)
+    assert what(replace(gone, until=ENDS), "period_end") == RemainingAccess(
+        ends_at=ENDS, held_since=NOON
+    )
 
 
 def test_what_was_free_or_is_not_heard_of_yet_is_whole() -> None:
     for refunds, disputes in product(RefundPolicy.values, DisputePolicy.values):
-        assert what(Receipts(), refunds, disputes) == Left()
+        assert what(Receipts(), refunds, disputes) == RemainingAccess()
 
 
 @pytest.mark.parametrize(
@@ -102,7 +104,7 @@ def test_what_was_free_or_is_not_heard_of_yet_is_whole() -> None:
 def test_shares(
     value: bool | int | None, share: tuple[int, int], wanted: bool | int | None
 ) -> None:
-    found = Left(share).of(value)
+    found = RemainingAccess(share).scale(value)
     assert (found, type(found)) == (wanted, type(wanted))
 
 
@@ -112,15 +114,15 @@ def test_laws(receipts: Receipts, refunds: str, disputes: str, limit: int) -> No
     found = what(replace(receipts, until=ENDS), refunds, disputes)
     assert (found is None) == (receipts.is_gone and refunds in ("revoke", "proportional"))
     if found is not None:
-        assert 0 <= found.of(limit) <= limit  # type: ignore[operator]  # a number stays a number
-        assert found.of(True) is True
-        assert found.of(None) is None
+        assert 0 <= found.scale(limit) <= limit  # type: ignore[operator]  # a number stays a number
+        assert found.scale(True) is True
+        assert found.scale(None) is None
         assert (found.held_since is not None) == (
             disputes == "hold" and receipts.contested_since is not None
         )
     if refunds == "keep":
         assert found is not None
-        assert found.of(limit) == limit
+        assert found.scale(limit) == limit
         assert found.ends_at is None
 
 
@@ -134,7 +136,7 @@ def test_more_money_back_never_gives_more(
 
     def worth(money: Receipts) -> int:
         found = what(money, refunds)
-        return 0 if found is None else int(found.of(limit) or 0)
+        return 0 if found is None else int(found.scale(limit) or 0)
 
     assert worth(after) <= worth(receipts)
 

@@ -4,7 +4,7 @@ from datetime import datetime
 
 import pytest
 
-from billing.access.line_shares import GivenBack
+from billing.access.line_shares import RefundedMoney
 from billing.models import Payment
 from billing.payments import credit_effects
 from sandbox import bank
@@ -33,7 +33,7 @@ def sells(
 def previewed(payment_id: str, amount: int, at: datetime) -> tuple[int, int]:
     """What a refund would leave of the credits, and how many were spent beyond what is due."""
     payment = Payment.objects.across_projects().get(pk=payment_id)
-    (seen,) = credit_effects.of_refund(payment=payment, refund=GivenBack(amount, {}), at=at)
+    (seen,) = credit_effects.of_refund(payment=payment, refund=RefundedMoney(amount, {}), at=at)
     return seen.after, seen.overspent
 
 

@@ -1,4 +1,4 @@
-"""Who has bought a product: by a subscription that has not ended, or once."""
+"""Holders of a product: customers with a subscription that has not ended, or with a purchase."""
 
 from collections.abc import Collection
 
@@ -11,24 +11,24 @@ from common.models import ProjectQuerySet
 from projects.models import Customer
 
 
-def of(product: Product) -> ProjectQuerySet[Customer]:
-    """Every customer who holds it, each once, by id."""
+def customers(product: Product) -> ProjectQuerySet[Customer]:
+    """All holders, each once, ordered by id."""
     subscribed = subscriptions(product).values("customer_id")
     bought = purchases(product).values("customer_id")
     rows = Customer.objects.for_project(product.project_id)
     return rows.filter(Q(pk__in=subscribed) | Q(pk__in=bought)).order_by("pk")
 
 
-def after(product: Product, *, cursor: str, limit: int) -> list[str]:
-    """The ids of the next holders behind the cursor."""
-    rows = of(product).filter(pk__gt=cursor) if cursor else of(product)
+def customer_ids_after(product: Product, *, cursor: str, limit: int) -> list[str]:
+    """Ids of the next holders after the cursor, which is the last id of the previous batch."""
+    rows = customers(product).filter(pk__gt=cursor) if cursor else customers(product)
     return list(rows.values_list("pk", flat=True)[:limit])
 
 
 def subscriptions(
     product: Product, *, customer_ids: Collection[str] | None = None
 ) -> ProjectQuerySet[Subscription]:
-    """Those to the product that have not ended, of these customers or of all."""
+    """Subscriptions to the product that have not ended, of these customers or of all."""
     items = SubscriptionItem.objects.for_project(product.project_id).filter(
         price__in=_prices(product)
     )
@@ -42,7 +42,7 @@ def subscriptions(
 def purchases(
     product: Product, *, customer_ids: Collection[str] | None = None
 ) -> ProjectQuerySet[Checkout]:
-    """The pages on which it was bought, by these customers or by all."""
+    """Completed checkouts of the product, of these customers or of all."""
     lines = CheckoutLine.objects.for_project(product.project_id).filter(price__in=_prices(product))
     rows = Checkout.objects.for_project(product.project_id).filter(
         pk__in=lines.values("checkout_id"), status=CheckoutStatus.COMPLETE

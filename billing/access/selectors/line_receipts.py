@@ -1,42 +1,46 @@
-"""What became of the money of payments, and of single lines of a purchase where refunds name lines.
+"""Receipts of payments, and of single lines of a purchase where refunds name lines.
 
-A payment of which no refund has named a line counts as a whole: that costs no query.
+A payment without a refund that names a line counts as a whole, which costs no query.
 """
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from billing.access import line_shares
-from billing.access.line_shares import GivenBack
+from billing.access.line_shares import RefundedMoney
 from billing.access.policies import Receipts
 from billing.models import Checkout, CheckoutLine, Payment
 from common.currencies import step
 
-Also = Mapping[str, GivenBack] | None
-"""Money, by payment, that is to be seen as refunded too."""
-Pages = Mapping[str, Sequence[CheckoutLine]]
-"""Lines by their page, each with its price and its page."""
+ExtraRefunds = Mapping[str, RefundedMoney] | None
+"""By payment id, money that is treated as refunded: for previews."""
+LinesByPage = Mapping[str, Sequence[CheckoutLine]]
+"""Lines by checkout id, loaded with price and checkout."""
 
 
-def of_payment(payment: Payment, also: Also = None) -> Receipts:
-    """The payment comes with its disputes."""
+def of_payment(payment: Payment, extra_refunds: ExtraRefunds = None) -> Receipts:
+    """The receipts of one payment, which is loaded with its disputes."""
     disputes = list(payment.disputes.all())
-    more = also[payment.pk].amount if also and payment.pk in also else 0
+    extra = extra_refunds[payment.pk].amount if extra_refunds and payment.pk in extra_refunds else 0
     return Receipts(
         received=payment.amount_received,
-        refunded=payment.amount_refunded + more,
-        lost=sum(each.amount for each in disputes if each.is_lost),
-        contested_since=min((each.since for each in disputes if each.is_open), default=None),
+        refunded=payment.amount_refunded + extra,
+        lost=sum(dispute.amount for dispute in disputes if dispute.is_lost),
+        contested_since=min(
+            (dispute.since for dispute in disputes if dispute.is_open), default=None
+        ),
     )
 
 
-def merged(found: Collection[Receipts]) -> Receipts:
-    """Several payments of one thing count together."""
-    contested = [each.contested_since for each in found if each.contested_since is not None]
+def merge(receipts: Collection[Receipts]) -> Receipts:
+    """The sum of receipts of several payments for one purchase."""
+    contested = [
+        receipt.contested_since for receipt in receipts if receipt.contested_since is not None
+    ]
     return Receipts(
-        received=sum(each.received for each in found),
-        refunded=sum(each.refunded for each in found),
-        lost=sum(each.lost for each in found),
+        received=sum(receipt.received for receipt in receipts),
+        refunded=sum(receipt.refunded for receipt in receipts),
+        lost=sum(receipt.lost for receipt in receipts),
         contested_since=min(contested, default=None),
     )
 
@@ -46,86 +50,102 @@ def of_page(
     *,
     lines: Sequence[CheckoutLine],
     payments: Collection[Payment],
-    also: Also = None,
+    extra_refunds: ExtraRefunds = None,
 ) -> dict[str, Receipts]:
-    """By line of the page, from all its payments. The lines come with their prices."""
-    whole = merged([of_payment(each, also) for each in payments])
-    given = _named_in(payments, also)
-    if not given:
+    """Receipts by line of a checkout, from all its payments. The lines are loaded with prices."""
+    whole = merge([of_payment(payment, extra_refunds) for payment in payments])
+    refunds = _refunds_by_line_of_many(payments, extra_refunds)
+    if not refunds:
         return {line.pk: whole for line in lines}
-    paid: Counter[str] = Counter()
+    payments_of_lines: Counter[str] = Counter()
     for payment in payments:
-        paid.update(costs(page, lines=lines, payment=payment))
-    in_all = sum(min(given[line.pk], paid[line.pk]) for line in lines)
+        payments_of_lines.update(payments_by_line(page, lines=lines, payment=payment))
+    all_named = sum(min(refunds[line.pk], payments_of_lines[line.pk]) for line in lines)
     return {
-        line.pk: line_shares.of_part(
-            whole, cost=paid[line.pk], named=given[line.pk], named_in_all=in_all
+        line.pk: line_shares.divide_receipts(
+            whole,
+            cost=payments_of_lines[line.pk],
+            named_refunds=refunds[line.pk],
+            all_named_refunds=all_named,
         )
         for line in lines
     }
 
 
-def pages_of(*, project_id: str, payments: Iterable[Payment], also: Also = None) -> Pages:
-    """The pages of those payments of which refunds have named lines. One query, or none."""
-    wanted = {each.checkout_id for each in payments if named(each, also)} - {None}
-    if not wanted:
+def find_lines_of_named_pages(
+    *, project_id: str, payments: Iterable[Payment], extra_refunds: ExtraRefunds = None
+) -> LinesByPage:
+    """Lines of the checkouts of payments with a refund that names a line. One query, or none."""
+    checkout_ids = {
+        payment.checkout_id for payment in payments if refunds_by_line(payment, extra_refunds)
+    } - {None}
+    if not checkout_ids:
         return {}
-    rows = CheckoutLine.objects.for_project(project_id).filter(checkout__in=wanted)
-    found: dict[str, list[CheckoutLine]] = {}
+    rows = CheckoutLine.objects.for_project(project_id).filter(checkout__in=checkout_ids)
+    lines: dict[str, list[CheckoutLine]] = {}
     for row in rows.select_related("checkout", "price").order_by("id"):
-        found.setdefault(row.checkout_id, []).append(row)
-    return found
+        lines.setdefault(row.checkout_id, []).append(row)
+    return lines
 
 
-def of_subscription(payment: Payment, *, pages: Pages, also: Also = None) -> Receipts:
-    """What of this payment is for a subscription: all of it, or, where refunds have named lines of
-    the page that began it, the recurring lines."""
-    whole, lines = of_payment(payment, also), pages.get(payment.checkout_id or "")
+def of_subscription(
+    payment: Payment, *, pages: LinesByPage, extra_refunds: ExtraRefunds = None
+) -> Receipts:
+    """Receipts of a payment for a subscription: of the whole payment, or of the recurring lines if
+    refunds name lines of the checkout that created the subscription."""
+    whole, lines = of_payment(payment, extra_refunds), pages.get(payment.checkout_id or "")
     if not lines:
         return whole
-    given, paid = named(payment, also), costs(lines[0].checkout, lines=lines, payment=payment)
-    known = {line.pk: min(given[line.pk], paid[line.pk]) for line in lines}
+    refunds, payments_of_lines = (
+        refunds_by_line(payment, extra_refunds),
+        payments_by_line(lines[0].checkout, lines=lines, payment=payment),
+    )
+    named = {line.pk: min(refunds[line.pk], payments_of_lines[line.pk]) for line in lines}
     recurring = [line.pk for line in lines if line.price.is_recurring]
-    return line_shares.of_part(
+    return line_shares.divide_receipts(
         whole,
-        cost=sum(paid[key] for key in recurring),
-        named=sum(known[key] for key in recurring),
-        named_in_all=sum(known.values()),
+        cost=sum(payments_of_lines[key] for key in recurring),
+        named_refunds=sum(named[key] for key in recurring),
+        all_named_refunds=sum(named.values()),
     )
 
 
-def named(payment: Payment, also: Also = None) -> Counter[str]:
-    """What refunds gave back of single lines, in minor units, by line."""
-    found = Counter(payment.refunded_lines)
-    if also and payment.pk in also:
-        found.update(also[payment.pk].lines)
-    return found
+def refunds_by_line(payment: Payment, extra_refunds: ExtraRefunds = None) -> Counter[str]:
+    """Refunds that name lines, by line id, in minor units."""
+    refunds = Counter(payment.refunded_lines)
+    if extra_refunds and payment.pk in extra_refunds:
+        refunds.update(extra_refunds[payment.pk].lines)
+    return refunds
 
 
-def costs(page: Checkout, *, lines: Iterable[CheckoutLine], payment: Payment) -> dict[str, int]:
-    """What the payment paid for each line of its page, in minor units, by line.
+def payments_by_line(
+    page: Checkout, *, lines: Iterable[CheckoutLine], payment: Payment
+) -> dict[str, int]:
+    """The payment's amount by line of its checkout, in minor units.
 
-    Discounts and taxes are divided as Stripe divided them. What the payment did not pay, as what
-    came from the customer's balance, is taken off all lines alike.
+    Discounts and taxes are divided as Stripe divided them. An amount that the payment did not pay,
+    for example from the customer's balance, reduces all lines in proportion.
     """
-    weights = totals(page, lines)
+    weights = totals_by_line(page, lines)
     return line_shares.divide(payment.amount_received, weights, step=step(payment.currency))
 
 
-def totals(page: Checkout, lines: Iterable[CheckoutLine]) -> dict[str, int]:
-    """What each line came to on its page, with discounts and taxes, by line; 0 for one that Stripe
-    has not told of. The lines come with their prices."""
-    told, found = list(page.line_totals), {}
+def totals_by_line(page: Checkout, lines: Iterable[CheckoutLine]) -> dict[str, int]:
+    """Totals by line, with discounts and taxes, in minor units; 0 for a line without a total from
+    Stripe. The lines are loaded with prices."""
+    unmatched, totals = list(page.line_totals), {}
     for line in lines:
-        here = next((each for each in told if each["price"] == line.price.stripe_id), None)
-        if here is not None:
-            told.remove(here)
-        found[line.pk] = int(here["total"]) if here is not None else 0
-    return found
+        match = next((total for total in unmatched if total["price"] == line.price.stripe_id), None)
+        if match is not None:
+            unmatched.remove(match)
+        totals[line.pk] = int(match["total"]) if match is not None else 0
+    return totals
 
 
-def _named_in(payments: Iterable[Payment], also: Also) -> Counter[str]:
-    found: Counter[str] = Counter()
+def _refunds_by_line_of_many(
+    payments: Iterable[Payment], extra_refunds: ExtraRefunds
+) -> Counter[str]:
+    refunds: Counter[str] = Counter()
     for payment in payments:
-        found.update(named(payment, also))
-    return found
+        refunds.update(refunds_by_line(payment, extra_refunds))
+    return refunds

@@ -1,7 +1,7 @@
-"""Until when the periods of subscriptions are paid: what quotas that renew with them follow.
+"""The time until which the periods of subscriptions are paid, for quotas that renew with periods.
 
-What counts as money for a period is stated in ``docs/credits.md``; it is the same for quotas. A
-period has its money once the invoice with which it began counts.
+``docs/credits.md`` defines which invoices count as paid; the rules are the same for quotas. A
+period is paid once the invoice with which it began counts.
 """
 
 from collections import defaultdict
@@ -20,42 +20,47 @@ from billing.models.product import RenewalPolicy
 from billing.models.subscription import SubscriptionStatus
 
 FIRST_WINDOW = timedelta(hours=1)
-"""So long after its start a subscription counts as paid before any invoice does: windows begin on
-full hours, so this is the one in which it began, which comes with access."""
+"""Time after its start in which a subscription counts as paid without an invoice. Windows begin on
+full hours, so this is the window in which the subscription began."""
 
-WHOSE = ("account_id", "customer_id", "subscription_stripe_id")
+SUBSCRIPTION_KEY = ("account_id", "customer_id", "subscription_stripe_id")
 _RECURRING = Q(lines__price__interval__gt="", lines__is_credit=False)
 _METERED = Q(lines__price__meter__isnull=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Beginning:
-    """An invoice with which a period began, at ``begins_at``. ``is_exact`` of one that a change
-    made for metered prices alone: it began a period only if one begins at that very moment."""
+class PeriodInvoice:
+    """An invoice with which a period began, at ``begins_at``.
+
+    ``is_exact``: a change of the subscription created it for metered prices alone, so it began a
+    period only if one begins exactly at ``begins_at``.
+    """
 
     begins_at: datetime
     status: str
     is_gift: bool
     is_exact: bool
 
-    def counts(self, renewal_policy: str) -> bool:
-        """Whether it counts as money for the period."""
+    def counts_as_paid(self, renewal_policy: str) -> bool:
+        """Whether the invoice counts as paid under the product's ``renewal_policy``."""
         if self.status == PAID or self.is_gift:
             return True
         return renewal_policy == RenewalPolicy.INVOICED and self.status in UNPAID
 
 
-def beginnings(
+def find_period_invoices(
     *, project_id: str, subscriptions: Collection[Subscription]
-) -> dict[str, list[Beginning]]:
-    """The invoices with which periods of each subscription began, from the last that is paid on,
-    by the subscription's id. One query."""
-    found: dict[tuple[str, ...], list[Beginning]] = defaultdict(list)
+) -> dict[str, list[PeriodInvoice]]:
+    """Invoices with which periods began, by subscription id, starting with the last paid one. One
+    query."""
+    invoices: dict[tuple[str, ...], list[PeriodInvoice]] = defaultdict(list)
     for row in _rows(project_id, subscriptions):
-        found[tuple(row[name] for name in WHOSE)].append(_beginning(row))
+        invoices[tuple(row[name] for name in SUBSCRIPTION_KEY)].append(_period_invoice(row))
     return {
-        each.pk: found[each.account_id, each.customer_id, each.stripe_id or ""]
-        for each in subscriptions
+        subscription.pk: invoices[
+            subscription.account_id, subscription.customer_id, subscription.stripe_id or ""
+        ]
+        for subscription in subscriptions
     }
 
 
@@ -64,27 +69,34 @@ def paid_until(
     item: SubscriptionItem,
     *,
     items: Iterable[SubscriptionItem],
-    invoices: Sequence[Beginning],
+    invoices: Sequence[PeriodInvoice],
     renewal_policy: str,
 ) -> datetime | None:
-    """Until when the item's periods have their money, or need none; None when they never do.
+    """The time until which the item's periods are paid; None if they never cost anything.
 
-    Trust (``invoiced``) holds until a payment is overdue. Before anything is paid it is the
-    beginning of the subscription.
+    The policy ``invoiced`` counts open invoices until a payment is overdue. Before any invoice
+    counts, the first window of the subscription is paid.
     """
     if subscription.status == SubscriptionStatus.TRIALING:
         return item.period_end
-    if all(_costs_nothing(each) for each in items):
+    if all(_costs_nothing(other) for other in items):
         return None
     is_trusted = subscription.status == SubscriptionStatus.ACTIVE
     policy = renewal_policy if is_trusted else RenewalPolicy.PAID
-    begun = [each for each in invoices if not each.is_exact or each.begins_at == item.period_start]
-    latest = max((each.begins_at for each in begun if each.counts(policy)), default=None)
+    beginnings = [
+        invoice
+        for invoice in invoices
+        if not invoice.is_exact or invoice.begins_at == item.period_start
+    ]
+    latest = max(
+        (invoice.begins_at for invoice in beginnings if invoice.counts_as_paid(policy)),
+        default=None,
+    )
     if latest is None:
         return subscription.started_at + FIRST_WINDOW
     if latest >= item.period_start:
         return item.period_end
-    unpaid = [each.begins_at for each in begun if each.begins_at > latest]
+    unpaid = [invoice.begins_at for invoice in beginnings if invoice.begins_at > latest]
     return min([*unpaid, item.period_start])
 
 
@@ -93,9 +105,9 @@ def _costs_nothing(item: SubscriptionItem) -> bool:
     return price is not None and price.unit_amount == 0 and not price.is_metered
 
 
-def _beginning(row: Mapping[str, Any]) -> Beginning:
+def _period_invoice(row: Mapping[str, Any]) -> PeriodInvoice:
     is_first = row["billing_reason"] == FIRST
-    return Beginning(
+    return PeriodInvoice(
         begins_at=row["begins_at"],
         status=row["status"],
         is_gift=is_first and row["status"] == VOID and not row["attempt_count"],
@@ -104,8 +116,9 @@ def _beginning(row: Mapping[str, Any]) -> Beginning:
 
 
 def _rows(project_id: str, subscriptions: Collection[Subscription]) -> Iterable[Mapping[str, Any]]:
-    """A renewal's lines begin with its period, those for metered use end there; what bills neither
-    began when it was issued. A change begins a period only with lines that prorate nothing."""
+    """Period invoices with the start of their period. Lines of a renewal begin with the period,
+    lines for metered use end there; an invoice with neither began when it was issued. A change of
+    the subscription begins a period only with lines that are no prorations."""
     whole = _RECURRING & Q(lines__is_proration=False)
     used = whole & _METERED
     begun = Case(
@@ -129,13 +142,15 @@ def _rows(project_id: str, subscriptions: Collection[Subscription]) -> Iterable[
         .annotate(begins_at=Coalesce("begun_at", "issued_at"))
     )
     return list(
-        rows.values(*WHOSE, "billing_reason", "status", "attempt_count", "starts_at", "begins_at")
+        rows.values(
+            *SUBSCRIPTION_KEY, "billing_reason", "status", "attempt_count", "starts_at", "begins_at"
+        )
     )
 
 
 def _last_paid(project_id: str) -> QuerySet[Invoice, Any]:
-    """When the last renewal, or first invoice, was issued that is paid."""
-    same = {name: OuterRef(name) for name in WHOSE}
+    """When the last paid renewal or first invoice was issued."""
+    same = {name: OuterRef(name) for name in SUBSCRIPTION_KEY}
     paid = Invoice.objects.for_project(project_id).filter(
         **same, status=PAID, billing_reason__in=(FIRST, CYCLE)
     )

@@ -1,8 +1,8 @@
-"""What a subscription's invoices billed, line by line, and which of it counts as paid.
+"""Lines of a subscription's invoices, and whether they count as paid.
 
-What counts as money for a period is stated in ``docs/credits.md``: an invoice that is paid, also
-out of band, from the customer's balance or because nothing was due, and a first invoice that was
-voided as a gift. A product whose ``renewal_policy`` is ``invoiced`` trusts a draft or open one too.
+``docs/credits.md`` defines that: an invoice counts when it is paid (also out of band, from the
+customer's balance or because nothing was due), and so does a first invoice that was voided as a
+gift. For a product with the ``renewal_policy`` ``invoiced`` draft and open invoices count too.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from billing.access.billed_units import BilledLine
-from billing.access.credit_terms import Period
+from billing.access.credit_terms import CreditPeriod
 from billing.models import InvoiceLine, Subscription
 from billing.models.invoice import PAID, UNPAID, VOID
 from billing.models.product import RenewalPolicy
@@ -23,49 +23,51 @@ UPDATE = "subscription_update"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bill:
-    """One line of an invoice. ``billed`` is empty for what has no quantity and no price of ours:
-    metered use, and what was added by hand. ``issued_at`` of a draft is when it was made."""
+class PeriodBill:
+    """One line of an invoice. ``billed`` is None for metered use and for lines without a price of
+    ours. ``issued_at`` of a draft is its creation."""
 
     invoice_id: str
     status: str
     reason: str
     issued_at: datetime
     is_gift: bool
-    period: Period
+    period: CreditPeriod
     billed: BilledLine | None
 
-    def counts(self, renewal_policy: str) -> bool:
-        """Whether it counts as money for what it bills."""
+    def counts_as_paid(self, renewal_policy: str) -> bool:
+        """Whether the line counts as paid under the product's ``renewal_policy``."""
         if self.status == PAID or self.is_gift:
             return True
         return renewal_policy == RenewalPolicy.INVOICED and self.status in UNPAID
 
 
-def of_subscriptions(
+def find_bills(
     *, project_id: str, subscriptions: Sequence[Subscription], since: Mapping[str, datetime]
-) -> dict[str, list[Bill]]:
-    """By subscription, every line of it for a time after its ``since``. One query."""
-    found: dict[str, list[Bill]] = {each.pk: [] for each in subscriptions}
+) -> dict[str, list[PeriodBill]]:
+    """By subscription id, its lines for times that end at or after its ``since``. One query."""
+    bills: dict[str, list[PeriodBill]] = {each.pk: [] for each in subscriptions}
     by_key = {(each.account_id, each.customer_id, each.stripe_id): each for each in subscriptions}
     for row in _lines(project_id, subscriptions, min(since.values())):
         invoice = row.invoice
         key = (invoice.account_id, invoice.customer_id, invoice.subscription_stripe_id)
-        whose = by_key.get(key)
-        if whose is not None and row.period_end >= since[whose.pk]:
-            found[whose.pk].append(_bill(row))
-    return found
+        subscription = by_key.get(key)
+        if subscription is not None and row.period_end >= since[subscription.pk]:
+            bills[subscription.pk].append(_bill(row))
+    return bills
 
 
-def is_settled(bills: Iterable[Bill], *, since: datetime, renewal_policy: str) -> bool:
-    """Whether the period that began at ``since`` has its money, for what no line of its own bills:
-    an invoice of the period counts, and none with which a period begins waits for money."""
+def has_money(bills: Iterable[PeriodBill], *, since: datetime, renewal_policy: str) -> bool:
+    """Whether the period that began at ``since`` counts as paid for an item that no line bills: an
+    invoice of the period counts, and no period invoice is unpaid."""
     of_period = [bill for bill in bills if bill.issued_at >= since]
     beginning = [bill for bill in of_period if bill.reason in (FIRST, CYCLE)]
-    if not all(bill.counts(renewal_policy) for bill in beginning):
+    if not all(bill.counts_as_paid(renewal_policy) for bill in beginning):
         return False
     return any(
-        bill.counts(renewal_policy) for bill in of_period if bill.reason in (FIRST, CYCLE, UPDATE)
+        bill.counts_as_paid(renewal_policy)
+        for bill in of_period
+        if bill.reason in (FIRST, CYCLE, UPDATE)
     )
 
 
@@ -84,16 +86,16 @@ def _lines(
     )
 
 
-def _bill(row: InvoiceLine) -> Bill:
-    """A first invoice that was voided before any attempt to collect it was given away."""
+def _bill(row: InvoiceLine) -> PeriodBill:
+    """A first invoice that was voided before any attempt to collect it is a gift."""
     is_void_first = row.invoice.status == VOID and row.invoice.billing_reason == FIRST
-    return Bill(
+    return PeriodBill(
         invoice_id=row.invoice_id,
         status=row.invoice.status,
         reason=row.invoice.billing_reason,
         issued_at=row.invoice.issued_at,
         is_gift=is_void_first and not row.invoice.attempt_count,
-        period=Period(row.period_start, row.period_end),
+        period=CreditPeriod(row.period_start, row.period_end),
         billed=_billed(row),
     )
 

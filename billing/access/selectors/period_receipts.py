@@ -1,92 +1,98 @@
-"""What became of the money for single periods of a subscription, from our mirror of payments."""
+"""Receipts of single periods of subscriptions, from our mirror of payments."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from billing.access.credit_terms import Period
+from billing.access.credit_terms import CreditPeriod
 from billing.access.policies import Receipts
 from billing.access.selectors import line_receipts
-from billing.access.selectors.line_receipts import Also, Pages
-from billing.access.selectors.period_bills import Bill
+from billing.access.selectors.line_receipts import ExtraRefunds, LinesByPage
+from billing.access.selectors.period_bills import PeriodBill
 from billing.models import InvoicePayment, Payment, Subscription
 from billing.models.invoice import PAID
 
-Wanted = tuple[Subscription, Collection[Bill], Collection[Period]]
-"""A subscription, its bills, and the periods whose money is asked for."""
+BilledPeriods = tuple[Subscription, Collection[PeriodBill], Collection[CreditPeriod]]
+"""A subscription, the lines of its invoices, and the periods to find receipts of."""
 
 
 def of_periods(
-    *, project_id: str, wanted: Collection[Wanted], also: Also = None
-) -> dict[str, dict[Period, Receipts]]:
-    """By subscription and period: of what was paid for any part of the period; nothing received
-    before that is paid.
+    *, project_id: str, subscriptions: Collection[BilledPeriods], extra_refunds: ExtraRefunds = None
+) -> dict[str, dict[CreditPeriod, Receipts]]:
+    """Receipts by subscription id and period, of all payments for any part of the period.
 
-    ``also`` as in :mod:`billing.access.selectors.receipts`. Up to three queries for any number of
-    periods.
+    ``extra_refunds`` as in :mod:`billing.access.selectors.receipts`. Up to three queries for any
+    number of periods.
     """
     billed = {
         row.pk: [(bill.invoice_id, bill.period) for bill in bills if bill.status == PAID]
-        for row, bills, periods in wanted
+        for row, bills, periods in subscriptions
         if periods
     }
     paid: dict[str, list[Payment]] = {}
     if billed:
-        paid = _paid(project_id, {invoice for found in billed.values() for invoice, _ in found})
-    every = {each.pk: each for found in paid.values() for each in found}
-    pages = line_receipts.pages_of(project_id=project_id, payments=every.values(), also=also)
+        paid = _find_payments(
+            project_id, {invoice for pairs in billed.values() for invoice, _ in pairs}
+        )
+    every = {payment.pk: payment for payments in paid.values() for payment in payments}
+    pages = line_receipts.find_lines_of_named_pages(
+        project_id=project_id, payments=every.values(), extra_refunds=extra_refunds
+    )
     return {
-        row.pk: _of_subscription(row, billed.get(row.pk, []), periods, paid, pages, also)
-        for row, _, periods in wanted
+        row.pk: _of_subscription(row, billed.get(row.pk, []), periods, paid, pages, extra_refunds)
+        for row, _, periods in subscriptions
     }
 
 
 def _of_subscription(
     row: Subscription,
-    billed: Sequence[tuple[str, Period]],
-    periods: Iterable[Period],
+    billed: Sequence[tuple[str, CreditPeriod]],
+    periods: Iterable[CreditPeriod],
     paid: Mapping[str, Sequence[Payment]],
-    pages: Pages,
-    also: Also,
-) -> dict[Period, Receipts]:
-    """Payments of another customer for an invoice do not count."""
-    theirs = [
+    pages: LinesByPage,
+    extra_refunds: ExtraRefunds,
+) -> dict[CreditPeriod, Receipts]:
+    """Receipts by period. Payments by another customer for an invoice do not count."""
+    of_customer = [
         (invoice, payment)
         for invoice in {invoice for invoice, _ in billed}
         for payment in paid.get(invoice, ())
         if payment.customer_id == row.customer_id
     ]
-    return {period: _receipts(period, billed, theirs, pages, also) for period in periods}
+    return {
+        period: _receipts(period, billed, of_customer, pages, extra_refunds) for period in periods
+    }
 
 
-def _paid(project_id: str, invoices: Collection[str]) -> dict[str, list[Payment]]:
+def _find_payments(project_id: str, invoices: Collection[str]) -> dict[str, list[Payment]]:
     rows = (
         InvoicePayment.objects.for_project(project_id)
         .filter(invoice_id__in=invoices, payment__isnull=False)
         .select_related("payment")
         .prefetch_related("payment__disputes")
     )
-    found: dict[str, list[Payment]] = defaultdict(list)
+    payments: dict[str, list[Payment]] = defaultdict(list)
     for row in rows:
         if row.payment is not None:
-            found[row.invoice_id].append(row.payment)
-    return found
+            payments[row.invoice_id].append(row.payment)
+    return payments
 
 
 def _receipts(
-    period: Period,
-    billed: Iterable[tuple[str, Period]],
+    period: CreditPeriod,
+    billed: Iterable[tuple[str, CreditPeriod]],
     paid: Iterable[tuple[str, Payment]],
-    pages: Pages,
-    also: Also,
+    pages: LinesByPage,
+    extra_refunds: ExtraRefunds,
 ) -> Receipts:
-    invoices = {invoice for invoice, of in billed if _overlap(of, period)}
+    invoices = {invoice for invoice, part in billed if _do_overlap(part, period)}
     payments = {payment.pk: payment for invoice, payment in paid if invoice in invoices}
-    found = [
-        line_receipts.of_subscription(each, pages=pages, also=also) for each in payments.values()
+    receipts = [
+        line_receipts.of_subscription(payment, pages=pages, extra_refunds=extra_refunds)
+        for payment in payments.values()
     ]
-    return replace(line_receipts.merged(found), until=period.ends_at)
+    return replace(line_receipts.merge(receipts), until=period.ends_at)
 
 
-def _overlap(one: Period, other: Period) -> bool:
+def _do_overlap(one: CreditPeriod, other: CreditPeriod) -> bool:
     return one.starts_at < other.ends_at and other.starts_at < one.ends_at

@@ -1,7 +1,7 @@
-"""The periods of a subscription's products, and what their money gives: loaded once, then values.
+"""The periods of a subscription's products with their money: loaded once, then pure values.
 
-Two products of one subscription that end their periods together have a period each; one product
-has one period that ends at a moment, whatever the ids of its items.
+Two products of one subscription whose periods end together have one period each. One product has
+one period that ends at a given time, whatever the ids of its items.
 """
 
 from collections import defaultdict
@@ -13,11 +13,11 @@ from typing import NamedTuple
 
 from billing.access import billed_units, policies
 from billing.access.billed_units import BilledLine
-from billing.access.credit_terms import Period
-from billing.access.policies import Left, Receipts
+from billing.access.credit_terms import CreditPeriod
+from billing.access.policies import Receipts, RemainingAccess
 from billing.access.selectors import period_bills, period_receipts
-from billing.access.selectors.line_receipts import Also
-from billing.access.selectors.period_bills import Bill
+from billing.access.selectors.line_receipts import ExtraRefunds
+from billing.access.selectors.period_bills import PeriodBill
 from billing.models import Product, Subscription, SubscriptionItem
 from billing.models.subscription import SubscriptionStatus
 
@@ -34,16 +34,15 @@ class PeriodKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanPeriods:
-    """What the credits of one subscription follow from, at one moment.
+    """The inputs of one subscription's credits at one time.
 
-    ``running`` are the items whose product is ours, by the period that runs. ``money`` is what was
-    received for each period.
+    ``running``: items of our products, by running period. ``money``: receipts by period.
     """
 
     subscription: Subscription
     running: Mapping[PeriodKey, Sequence[SubscriptionItem]]
     products: Mapping[str, Product]
-    bills: Sequence[Bill]
+    bills: Sequence[PeriodBill]
     money: Mapping[PeriodKey, Receipts]
     at: datetime
 
@@ -51,38 +50,38 @@ class PlanPeriods:
     def is_giving(self) -> bool:
         return self.subscription.is_entitling and not self.subscription.is_paused
 
-    def left(self, key: PeriodKey) -> Left | None:
-        """What the product's policies leave of the period's money."""
+    def remaining_access(self, key: PeriodKey) -> RemainingAccess | None:
+        """The access that the product's policies leave for the period; None for none."""
         product = self.products[key.product_id]
-        return policies.left(
+        return policies.find_remaining_access(
             self.money.get(key, Receipts()),
             refund_policy=product.refund_policy,
             dispute_policy=product.dispute_policy,
         )
 
     def amount(self, key: PeriodKey, *, rate: int) -> int:
-        """How many credits the money for the period gives, at ``rate`` for one unit of all of it,
-        rounded down; of a period that costs nothing those of the items that there are."""
-        paid = billed_units.units(
+        """Credits for the period, rounded down; ``rate`` is for one unit over the whole period.
+        Items that cost nothing count with their quantity."""
+        paid = billed_units.count_units(
             self._counting(key), starts_at=self.starts_at(key), ends_at=key.ends_at
         )
         free = Fraction(self._free_units(key))
         return int(rate * (max(paid, free) if self._is_trial else paid + free))
 
     def is_free(self, key: PeriodKey) -> bool:
-        """Whether no money was asked for the period."""
+        """Whether nothing was charged for the period."""
         return not any(line.amount > 0 or line.is_credit for line in self._counting(key))
 
     def starts_at(self, key: PeriodKey) -> datetime:
-        """When the whole period begins of which this product may have a part."""
+        """Start of the whole period; the product may have only a part of it."""
         ending = [bill.billed for bill in self.bills if bill.billed is not None]
-        found = billed_units.period_start(ending, ends_at=key.ends_at)
+        billed_start = billed_units.find_period_start(ending, ends_at=key.ends_at)
         items = [item.period_start for item in self.running.get(key, ())]
-        return min([*items, *([found] if found else [])], default=key.ends_at)
+        return min([*items, *([billed_start] if billed_start else [])], default=key.ends_at)
 
     def ended_at(self, key: PeriodKey) -> datetime | None:
-        """When the period was over before its time: as another one began or the subscription
-        ended; None if it was not."""
+        """When the period ended early, because another one began or the subscription ended; None
+        if it did not."""
         if self.subscription.has_ended:
             return min(self.subscription.ended_at or self.at, key.ends_at)
         if any(other.ends_at == key.ends_at for other in self.running):
@@ -90,12 +89,12 @@ class PlanPeriods:
         starts = [item.period_start for items in self.running.values() for item in items]
         return min([*starts, key.ends_at])
 
-    def is_followed(self, key: PeriodKey) -> bool:
-        """Whether a later period has its money, so that what is left of this one is over."""
-        over = self.ended_at(key) or key.ends_at
+    def has_paid_successor(self, key: PeriodKey) -> bool:
+        """Whether a later period is paid, which ends the credits of this one."""
+        ended_at = self.ended_at(key) or key.ends_at
         return any(
             later.ends_at != key.ends_at
-            and min(item.period_start for item in items) >= over
+            and min(item.period_start for item in items) >= ended_at
             and self.amount(later, rate=1) > 0
             for later, items in self.running.items()
         )
@@ -105,7 +104,7 @@ class PlanPeriods:
         return self.subscription.status == SubscriptionStatus.TRIALING
 
     def _counting(self, key: PeriodKey) -> list[BilledLine]:
-        """The lines that bill the product for the period and count as paid."""
+        """Lines that bill the product for the period and count as paid."""
         policy = self.products[key.product_id].renewal_policy
         return [
             bill.billed
@@ -113,11 +112,11 @@ class PlanPeriods:
             if bill.billed is not None
             and (bill.billed.product_id, bill.billed.ends_at) == key
             and bill.billed.unit_amount > 0
-            and bill.counts(policy)
+            and bill.counts_as_paid(policy)
         ]
 
     def _free_units(self, key: PeriodKey) -> int:
-        """Units that no line bills: of a trial, of what is billed by use, of what costs nothing."""
+        """Units that no line bills: in a trial, of metered prices, of prices of 0."""
         policy = self.products[key.product_id].renewal_policy
         return sum(
             item.quantity
@@ -125,103 +124,104 @@ class PlanPeriods:
             if self._is_trial
             or (
                 _costs_nothing_beforehand(item)
-                and period_bills.is_settled(
+                and period_bills.has_money(
                     self.bills, since=item.period_start, renewal_policy=policy
                 )
             )
         )
 
 
-Kept = Iterable[tuple[PeriodKey, datetime]]
-"""Periods that credits were given for, with the moment at which each of them began."""
+GrantedPeriods = Iterable[tuple[PeriodKey, datetime]]
+"""Periods with granted credits, each with its start."""
 
 
 def of_subscription(
-    *, subscription: Subscription, kept: Kept, at: datetime, also: Also = None
+    *,
+    subscription: Subscription,
+    granted: GrantedPeriods,
+    at: datetime,
+    extra_refunds: ExtraRefunds = None,
 ) -> PlanPeriods:
-    """As :func:`of_subscriptions` for one."""
-    found = of_subscriptions(
+    """:func:`of_subscriptions` for one subscription."""
+    periods = of_subscriptions(
         project_id=subscription.project_id,
         subscriptions=[subscription],
-        kept={subscription.pk: kept},
+        granted={subscription.pk: granted},
         at=at,
-        also=also,
+        extra_refunds=extra_refunds,
     )
-    return found[subscription.pk]
+    return periods[subscription.pk]
 
 
 def of_subscriptions(
     *,
     project_id: str,
     subscriptions: Sequence[Subscription],
-    kept: Mapping[str, Kept],
+    granted: Mapping[str, GrantedPeriods],
     at: datetime,
-    also: Also = None,
+    extra_refunds: ExtraRefunds = None,
 ) -> dict[str, PlanPeriods]:
-    """By subscription, the periods that run and those that are ``kept``. ``also`` as in
-    :mod:`billing.access.selectors.receipts`. Up to six queries, however many subscriptions."""
-    began = {each.pk: dict(kept.get(each.pk, ())) for each in subscriptions}
+    """By subscription id, its running periods and the ``granted`` ones. ``extra_refunds`` as in
+    :mod:`billing.access.selectors.receipts`. Up to six queries for any number."""
+    began = {row.pk: dict(granted.get(row.pk, ())) for row in subscriptions}
     running = _running(project_id, subscriptions)
     since = {key: _since(running[key], began[key], at) for key in began}
-    bills = period_bills.of_subscriptions(
-        project_id=project_id, subscriptions=subscriptions, since=since
-    )
+    bills = period_bills.find_bills(project_id=project_id, subscriptions=subscriptions, since=since)
     products = _products(project_id, running.values(), began.values())
-    found = {
-        each.pk: PlanPeriods(
-            subscription=each,
-            running=running[each.pk],
+    periods = {
+        row.pk: PlanPeriods(
+            subscription=row,
+            running=running[row.pk],
             products=products,
-            bills=bills[each.pk],
+            bills=bills[row.pk],
             money={},
             at=at,
         )
-        for each in subscriptions
+        for row in subscriptions
     }
-    return _with_money(project_id, found, began, also)
+    return _with_money(project_id, periods, began, extra_refunds)
 
 
 def _with_money(
     project_id: str,
-    found: Mapping[str, PlanPeriods],
+    periods_by_id: Mapping[str, PlanPeriods],
     began: Mapping[str, Mapping[PeriodKey, datetime]],
-    also: Also,
+    extra_refunds: ExtraRefunds,
 ) -> dict[str, PlanPeriods]:
     spans = {
         pk: {key: _span(periods, key, began[pk].get(key)) for key in {*periods.running, *began[pk]}}
-        for pk, periods in found.items()
+        for pk, periods in periods_by_id.items()
     }
     received = period_receipts.of_periods(
         project_id=project_id,
-        wanted=[
+        subscriptions=[
             (periods.subscription, periods.bills, set(spans[pk].values()))
-            for pk, periods in found.items()
+            for pk, periods in periods_by_id.items()
         ],
-        also=also,
+        extra_refunds=extra_refunds,
     )
     return {
         pk: replace(periods, money={key: received[pk][span] for key, span in spans[pk].items()})
-        for pk, periods in found.items()
+        for pk, periods in periods_by_id.items()
     }
 
 
 def _running(
     project_id: str, subscriptions: Iterable[Subscription]
 ) -> dict[str, dict[PeriodKey, list[SubscriptionItem]]]:
-    """The items whose product is ours, by product and the end of the period that runs; none once
-    the subscription has ended."""
-    found: dict[str, dict[PeriodKey, list[SubscriptionItem]]]
-    found = {each.pk: defaultdict(list) for each in subscriptions}
-    live = [each.pk for each in subscriptions if not each.has_ended]
+    """Items of our products by subscription id and running period; none if it has ended."""
+    items_by_period: dict[str, dict[PeriodKey, list[SubscriptionItem]]]
+    items_by_period = {row.pk: defaultdict(list) for row in subscriptions}
+    live = [row.pk for row in subscriptions if not row.has_ended]
     if not live:
-        return found
+        return items_by_period
     items = SubscriptionItem.objects.for_project(project_id).filter(subscription__in=live)
     for item in items.select_related("price__product").order_by("id"):
         if item.price is not None:
-            found[item.subscription_id][PeriodKey(item.price.product_id, item.period_end)].append(
-                item
-            )
-    return {key: dict(periods) for key, periods in found.items()}
+            items_by_period[item.subscription_id][
+                PeriodKey(item.price.product_id, item.period_end)
+            ].append(item)
+    return {key: dict(periods) for key, periods in items_by_period.items()}
 
 
 def _since(
@@ -229,7 +229,7 @@ def _since(
     began: Mapping[PeriodKey, datetime],
     at: datetime,
 ) -> datetime:
-    """When the earliest of these periods began."""
+    """Start of the earliest of these periods."""
     starts = [item.period_start for items in running.values() for item in items]
     return min([*began.values(), *starts], default=at)
 
@@ -239,25 +239,25 @@ def _products(
     running: Iterable[Mapping[PeriodKey, Sequence[SubscriptionItem]]],
     began: Iterable[Mapping[PeriodKey, datetime]],
 ) -> dict[str, Product]:
-    """Every product of these periods, by id."""
-    found = {
+    """All products of these periods, by id."""
+    products = {
         item.price.product_id: item.price.product
         for periods in running
         for items in periods.values()
         for item in items
         if item.price is not None
     }
-    missing = {key.product_id for periods in began for key in periods} - set(found)
+    missing = {key.product_id for periods in began for key in periods} - set(products)
     if missing:
         rows = Product.objects.for_project(project_id).filter(pk__in=missing)
-        found |= {product.pk: product for product in rows}
-    return found
+        products |= {product.pk: product for product in rows}
+    return products
 
 
-def _span(periods: PlanPeriods, key: PeriodKey, began: datetime | None) -> Period:
-    """The time whose money counts for a period: until the next one, where that began early."""
+def _span(periods: PlanPeriods, key: PeriodKey, began: datetime | None) -> CreditPeriod:
+    """The time whose payments count for a period: it ends early if the next one began early."""
     starts_at = began or periods.starts_at(key)
-    return Period(starts_at, max(periods.ended_at(key) or key.ends_at, starts_at))
+    return CreditPeriod(starts_at, max(periods.ended_at(key) or key.ends_at, starts_at))
 
 
 def _costs_nothing_beforehand(item: SubscriptionItem) -> bool:

@@ -110,7 +110,7 @@ def checkout(row: Checkout) -> CheckoutBody:
 def _lines(row: Checkout, payments: Iterable[Payment]) -> list[CheckoutLineBody]:
     """``total`` is empty until the page is complete."""
     lines = list(row.lines.all())
-    totals = line_receipts.totals(row, lines)
+    totals = line_receipts.totals_by_line(row, lines)
     refunded: Counter[str] = Counter()
     for each in payments:
         refunded.update(each.refunded_lines)

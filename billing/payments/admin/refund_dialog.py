@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
-from billing.access.line_shares import GivenBack
+from billing.access.line_shares import RefundedMoney
 from billing.models import Payment
 from billing.payments import credit_effects, refund_effects, refund_lines, refunds
 from billing.payments.credit_effects import CreditEffect
@@ -110,7 +110,7 @@ class RefundForm(dialogs.Dialog):
         assert self.payment is not None
         refund: dict[str, Any] = {
             "payment": self.payment,
-            "refund": GivenBack(
+            "refund": RefundedMoney(
                 amount=self.money.amount,
                 lines={each.line: self.left[each.line] for each in self.chosen},
             ),

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from billing.access.line_shares import GivenBack
+from billing.access.line_shares import RefundedMoney
 from billing.models import Payment
 from billing.models.product import RefundPolicy
 from billing.payments import refund_effects
@@ -214,7 +214,7 @@ def test_what_a_refund_would_change_is_what_it_changes(desk: Desk, clock: Clock)
         bought = desk.sell(desk.price(interval=interval, refund_policy=policy), user_id)
         row = Payment.objects.for_project(desk.project).get(pk=bought["id"])
         effects = refund_effects.of_refund(
-            payment=row, refund=GivenBack(amount, {}), at=timezone.now()
+            payment=row, refund=RefundedMoney(amount, {}), at=timezone.now()
         )
         assert {effect.before.feature for effect in effects} == {"export", "seats"}
         for effect in effects:
