@@ -7,7 +7,7 @@ class BillingConfig(AppConfig):
     def ready(self) -> None:
         """Register what lower rooms and apps call in higher ones: how each kind of object is
         mirrored, what a customer's page in the console shows and offers, and what would follow
-        from products and prices that are only assumed."""
+        from products and prices that are only assumed_facts."""
         self._register_kinds()
         self._register_console()
         self._register_assumptions()
@@ -49,8 +49,8 @@ class BillingConfig(AppConfig):
 
     @staticmethod
     def _register_assumptions() -> None:
-        from billing.catalog.selectors import assumed
+        from billing.catalog.selectors import assumed_facts
         from entitlements.decisions import assumptions
 
-        assumptions.register("prod", assumed.product)
-        assumptions.register("price", assumed.price)
+        assumptions.register("prod", assumed_facts.product)
+        assumptions.register("price", assumed_facts.price)

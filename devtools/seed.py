@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from billing.catalog import service as catalog
-from billing.catalog.product_features import Entitlement
+from billing.catalog.catalog_requests import PriceRequest, ProductRequest
+from billing.catalog.product_features import ProductEntitlement
 from billing.models import Price, Product
 from common.money import Money
 from entitlements.features import service as features
@@ -131,11 +132,12 @@ def _product(project: Project, plan: DemoPlan, at: datetime) -> Product:
     found = Product.objects.for_project(project).filter(name=plan.name, stripe_id__isnull=False)
     return found.first() or catalog.create_product(
         project=project,
-        name=plan.name,
-        description=plan.description,
-        features=[Entitlement(code, value) for code, value in plan.gives.items()],
-        metadata={},
-        custom_price=plan.amount is None,
+        request=ProductRequest(
+            name=plan.name,
+            description=plan.description,
+            features=[ProductEntitlement(code, value) for code, value in plan.gives.items()],
+            custom_price=plan.amount is None,
+        ),
         idempotency_key=key,
         actor=ACTOR,
         at=at,
@@ -148,11 +150,9 @@ def _price(product: Product, amount: int, interval: str, at: datetime) -> Price:
     )
     return found.first() or catalog.create_price(
         product=product,
-        money=Money(amount, CURRENCY),
-        interval=interval,
-        interval_count=1,
-        nickname=product.name,
-        metadata={},
+        request=PriceRequest(
+            money=Money(amount, CURRENCY), interval=interval, nickname=product.name
+        ),
         idempotency_key=f"seed-{product.pk}-{amount}",
         at=at,
     )

@@ -1,5 +1,5 @@
-"""What a project sells, what each product entitles to, discounts, meters at Stripe; access
-given by hand.
+"""The catalog: products, prices, features of each product, discounts, meters at Stripe; access
+granted by a person.
 
-Owns: products, prices, coupons, promotion codes, policies. Does not own: what holders of a product
-get (`access`), nor changes for all of them at a chosen time (`rollouts`)."""
+Owns: products, prices, coupons, promotion codes, policies. Does not own: the access of a product's
+holders (`access`), nor planned changes for all holders (`rollouts`)."""

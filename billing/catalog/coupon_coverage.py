@@ -1,10 +1,10 @@
 """Keep the discounts of a shared Stripe account within the products of their project.
 
-A coupon without products takes something off everything in its Stripe account, and Stripe never
-changes what a coupon applies to. In an account that several projects share, a coupon therefore
-always names its products, and one for all of the project's products is made again when an order
-holds a product that it does not know yet. Our row stays: it takes the new coupon over, and another
-row keeps the earlier one, whose discounts its holders keep (``docs/discounts.md``).
+A coupon without products applies to all products of its Stripe account, and Stripe cannot change
+the products of a coupon. In a shared account a coupon therefore always names its products. A coupon
+for all products of the project is created again at Stripe when an order contains a product that the
+coupon does not name. Our row then gets the new Stripe coupon; a second row keeps the earlier one,
+whose holders keep their discounts (``docs/discounts.md``).
 """
 
 from collections.abc import Collection
@@ -29,73 +29,73 @@ from projects.models import Project
 
 log = structlog.get_logger(__name__)
 
-TRIES = 3
-"""How often one request makes the coupon again before it leaves that to the next one."""
-RUN = 100
-"""Coupons that one run of :func:`confine_due` looks at."""
-MOVED = ("stripe_id", "product_stripe_ids", "times_redeemed", "valid")
-"""What a coupon and the one that takes its place exchange."""
+MAX_ATTEMPTS = 3
+"""How often one call creates the coupon again before it gives up."""
+BATCH_SIZE = 100
+"""Coupons per run of :func:`confine_due`."""
+SWAPPED_FIELDS = ("stripe_id", "product_stripe_ids", "times_redeemed", "valid")
+"""Fields that a coupon and its successor swap."""
 
 
 def scope(
-    *, project: Project, account: StripeAccount, wanted: Collection[str]
+    *, project: Project, account: StripeAccount, product_stripe_ids: Collection[str]
 ) -> tuple[list[str], bool]:
-    """Stripe's ids of the products that a new coupon names, and whether it is for all products.
+    """The products (Stripe's ids) that a new coupon names, and whether it is for all products.
 
-    ``wanted`` are Stripe's ids too; empty for all. Raises ProductRequired when it is for all
-    products of a project that has none, in a shared account.
+    Empty ``product_stripe_ids`` ask for all products. Raises ProductRequired for all products of a
+    project without products in a shared account.
     """
-    if wanted or not account.is_shared:
-        return sorted(wanted), not wanted
-    return _every_product(project, account), True
+    if product_stripe_ids or not account.is_shared:
+        return sorted(product_stripe_ids), not product_stripe_ids
+    return _all_product_stripe_ids(project, account), True
 
 
-def covers(coupon: Coupon, products: Collection[str]) -> bool:
-    """Whether Stripe takes off these products (Stripe's ids) what the coupon promises."""
+def covers_products(coupon: Coupon, products: Collection[str]) -> bool:
+    """Whether Stripe applies the coupon to all of these products (Stripe's ids)."""
     if not coupon.account.is_shared or not coupon.is_for_all:
         return True
     return bool(coupon.product_stripe_ids) and set(products) <= set(coupon.product_stripe_ids)
 
 
-def cover(*, coupon: Coupon, products: Collection[str], at: datetime) -> Coupon:
-    """The coupon as Stripe can apply it to these products, made again there if need be.
+def cover_products(*, coupon: Coupon, products: Collection[str], at: datetime) -> Coupon:
+    """Make the coupon apply to these products (Stripe's ids), by a new Stripe coupon if needed.
 
-    Raises DiscountRefused for one that is used up, StripeRefused, StripeUnavailable; after the
-    last the same call finishes what this one began.
+    Raises DiscountRefused for a used-up coupon, StripeRefused, StripeUnavailable; after the last
+    the same call resumes the work.
     """
-    for _ in range(TRIES):
-        if covers(coupon, products):
+    for _ in range(MAX_ATTEMPTS):
+        if covers_products(coupon, products):
             break
-        coming = _coming(coupon, products, at)
-        params = _params(coming)
-        intents.make(coming, operation="coupon.create", params=params, at=at)
-        coupon = _take_over(coupon, coming, at=at)
+        successor = _find_or_create_successor(coupon, products, at)
+        params = _params(successor)
+        intents.make(successor, operation="coupon.create", params=params, at=at)
+        coupon = _swap_stripe_coupons(coupon, successor, at=at)
         sync.now(account=coupon.account, kind=Kind.COUPON, stripe_id=str(coupon.stripe_id), at=at)
-        _retire(coupon, at=at)
-    return coupon_selectors.original(project_id=coupon.project_id, coupon_id=coupon.pk)
+        _delete_superseded(coupon, at=at)
+    return coupon_selectors.reload(project_id=coupon.project_id, coupon_id=coupon.pk)
 
 
-def confine_due(*, at: datetime, limit: int = RUN) -> int:
-    """Limit coupons of shared accounts that name no product yet; how many were looked at.
+def confine_due(*, at: datetime, limit: int = BATCH_SIZE) -> int:
+    """Limit coupons of shared accounts that name no product; returns how many were examined.
 
-    Those were made before coupons were limited. A project without a product is left for later: no
-    page of a shared account takes typed codes. An error stays with its coupon.
+    Such coupons are older than the limit. A project without products is skipped: no page of a
+    shared account accepts typed codes. An error of one coupon is logged.
     """
-    found = coupon_selectors.unconfined(limit=limit)
-    for coupon in found:
+    rows = coupon_selectors.unconfined(limit=limit)
+    for coupon in rows:
         try:
             if coupon.original is not None:
-                _retire(coupon.original, at=at)
+                _delete_superseded(coupon.original, at=at)
             else:
-                products = _every_product(coupon.project, coupon.account)
-                cover(coupon=coupon, products=products, at=at)
+                products = _all_product_stripe_ids(coupon.project, coupon.account)
+                cover_products(coupon=coupon, products=products, at=at)
         except DomainError as error:
             log.warning("coupon_is_not_confined", coupon=coupon.pk, error=error.code)
-    return len(found)
+    return len(rows)
 
 
-def remaining(row_limit: int | None, redeemed: int) -> int | None:
-    """How often it can still be used; None without a limit. Raises DiscountRefused for never."""
+def remaining_redemptions(row_limit: int | None, redeemed: int) -> int | None:
+    """Remaining redemptions; None without a limit. Raises DiscountRefused if there are none."""
     if row_limit is None:
         return None
     if redeemed >= row_limit:
@@ -103,25 +103,25 @@ def remaining(row_limit: int | None, redeemed: int) -> int | None:
     return row_limit - redeemed
 
 
-def _every_product(project: Project, account: StripeAccount) -> list[str]:
+def _all_product_stripe_ids(project: Project, account: StripeAccount) -> list[str]:
     """Stripe's ids of all products of the project in this account. Raises ProductRequired."""
     rows = catalog.products(project=project).filter(account=account)
-    found = sorted(str(each) for each in rows.values_list("stripe_id", flat=True))
-    if not found:
+    stripe_ids = sorted(str(stripe_id) for stripe_id in rows.values_list("stripe_id", flat=True))
+    if not stripe_ids:
         raise ProductRequired("POST /products first.")
-    return found
+    return stripe_ids
 
 
-def _coming(coupon: Coupon, products: Collection[str], at: datetime) -> Coupon:
-    """The row that asks for the next coupon at Stripe; that of an earlier try if there is one."""
+def _find_or_create_successor(coupon: Coupon, products: Collection[str], at: datetime) -> Coupon:
+    """The row of the next Stripe coupon, created now or by an earlier attempt."""
     if coupon.max_redemptions is not None:
         sync.now(account=coupon.account, kind=Kind.COUPON, stripe_id=str(coupon.stripe_id), at=at)
-    named = {*_every_product(coupon.project, coupon.account), *products}
+    product_stripe_ids = {*_all_product_stripe_ids(coupon.project, coupon.account), *products}
     with transaction.atomic():
         coupon = coupon_selectors.lock(coupon)
-        begun = coupon.others.filter(superseded_at__isnull=True).first()
-        if begun is not None:
-            return begun
+        earlier = coupon.others.filter(superseded_at__isnull=True).first()
+        if earlier is not None:
+            return earlier
         return Coupon.objects.for_project(coupon.project_id).create(
             account=coupon.account,
             original=coupon,
@@ -131,48 +131,48 @@ def _coming(coupon: Coupon, products: Collection[str], at: datetime) -> Coupon:
             currency=coupon.currency,
             duration=coupon.duration,
             duration_in_months=coupon.duration_in_months,
-            max_redemptions=remaining(coupon.max_redemptions, coupon.redeemed),
+            max_redemptions=remaining_redemptions(coupon.max_redemptions, coupon.redeemed),
             redeem_by=coupon.redeem_by,
-            product_stripe_ids=sorted(named),
+            product_stripe_ids=sorted(product_stripe_ids),
             metadata=coupon.metadata,
         )
 
 
-def _params(coming: Coupon) -> Fields:
+def _params(successor: Coupon) -> Fields:
     return coupons.new(
-        name=coming.name,
-        percent_off=coming.percent_off,
-        amount_off=coming.amount_off,
-        currency=coming.currency,
-        duration=coming.duration,
-        duration_in_months=coming.duration_in_months,
-        max_redemptions=coming.max_redemptions,
-        redeem_by=discount_writes.seconds(coming.redeem_by),
-        product_stripe_ids=coming.product_stripe_ids,
-        metadata=coming.metadata,
+        name=successor.name,
+        percent_off=successor.percent_off,
+        amount_off=successor.amount_off,
+        currency=successor.currency,
+        duration=successor.duration,
+        duration_in_months=successor.duration_in_months,
+        max_redemptions=successor.max_redemptions,
+        redeem_by=discount_writes.to_unix_seconds(successor.redeem_by),
+        product_stripe_ids=successor.product_stripe_ids,
+        metadata=successor.metadata,
     )
 
 
-def _take_over(coupon: Coupon, coming: Coupon, *, at: datetime) -> Coupon:
-    """The tenant's row gets the new coupon, the other row keeps the earlier one; once."""
+def _swap_stripe_coupons(coupon: Coupon, successor: Coupon, *, at: datetime) -> Coupon:
+    """Give the tenant's row the new Stripe coupon and the successor row the old one; only once."""
     with transaction.atomic():
         coupon = coupon_selectors.lock(coupon)
-        coming = coupon_selectors.lock(coming)
-        if coming.superseded_at is None:
-            discount_writes.exchange(coupon, coming, names=MOVED)
+        successor = coupon_selectors.lock(successor)
+        if successor.superseded_at is None:
+            discount_writes.swap_values(coupon, successor, names=SWAPPED_FIELDS)
             coupon.all_products = True
             coupon.save(update_fields=["all_products", "updated_at"])
-            coming.superseded_at = at
-            coming.save(update_fields=["superseded_at", "updated_at"])
+            successor.superseded_at = at
+            successor.save(update_fields=["superseded_at", "updated_at"])
     return coupon
 
 
-def _retire(coupon: Coupon, *, at: datetime) -> None:
-    """Delete earlier coupons at Stripe that hold in every shop, or could be used beyond the limit.
+def _delete_superseded(coupon: Coupon, *, at: datetime) -> None:
+    """Delete superseded coupons at Stripe that apply to all projects or could exceed the limit.
 
-    Whoever has the discount of one keeps it; codes follow to the new coupon when they are used.
+    Existing discounts stay. Promotion codes move to the new coupon when they are used next.
     """
-    for earlier in coupon_selectors.to_retire(coupon):
+    for earlier in coupon_selectors.superseded(coupon):
         target = str(earlier.stripe_id)
         try:
             intents.change(

@@ -1,7 +1,7 @@
-"""Coupons that a project gives: our row first, then Stripe's coupon.
+"""Coupons of a project: our row is created first, then Stripe's coupon.
 
-What a coupon takes off never changes; its name and metadata do. In a shared Stripe account it is
-limited to the project's products (``billing.catalog.coupon_coverage``).
+The discount of a coupon never changes; its name and metadata can. In a shared Stripe account a
+coupon is limited to the project's products (``billing.catalog.coupon_coverage``).
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,12 @@ from typing import Any
 
 from billing.accounts import service as stripe_accounts
 from billing.catalog import coupon_coverage
-from billing.catalog.discount_writes import ask, record, refuse_past, seconds
+from billing.catalog.discount_writes import (
+    record_audit,
+    refuse_past,
+    request_change,
+    to_unix_seconds,
+)
 from billing.catalog.selectors import catalog
 from billing.catalog.selectors import coupons as coupon_selectors
 from billing.models import Coupon, PromotionCode
@@ -25,8 +30,11 @@ from projects.models import Project
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
-    """What a coupon takes off and for how long; amounts in minor units of ``currency``."""
+class CouponRequest:
+    """A coupon to create.
+
+    ``amount_off`` is in minor units of ``currency``. ``products`` are our ids; empty for all.
+    """
 
     name: str = ""
     percent_off: Decimal | None = None
@@ -40,36 +48,48 @@ class Terms:
     metadata: dict[str, str] = field(default_factory=dict)
 
 
-def create(*, project: Project, terms: Terms, idempotency_key: str, at: datetime) -> Coupon:
-    """A new coupon, known to Stripe. Raises Invalid for a product that is not there,
-    ProductRequired in a shared account while there is none.
+def create(
+    *, project: Project, request: CouponRequest, idempotency_key: str, at: datetime
+) -> Coupon:
+    """Create a coupon here and at Stripe.
 
-    After StripeUnavailable the same request finishes what this one began.
+    Raises Invalid for an unknown product, and ProductRequired in a shared account if the project
+    has no product. After StripeUnavailable the same request resumes the work.
     """
-    refuse_past(terms.redeem_by, field="redeem_by", at=at)
+    refuse_past(request.redeem_by, field="redeem_by", at=at)
     account = stripe_accounts.account_for(project)
-    wanted = _products(project, terms.products)
-    products, for_all = coupon_coverage.scope(project=project, account=account, wanted=wanted)
+    requested_products = _find_product_stripe_ids(project, request.products)
+    products, is_for_all = coupon_coverage.scope(
+        project=project, account=account, product_stripe_ids=requested_products
+    )
     values: dict[str, Any] = {
-        "name": terms.name,
-        "percent_off": terms.percent_off,
-        "amount_off": terms.amount_off,
-        "currency": terms.currency,
-        "duration": terms.duration,
-        "duration_in_months": terms.duration_in_months,
-        "max_redemptions": terms.max_redemptions,
+        "name": request.name,
+        "percent_off": request.percent_off,
+        "amount_off": request.amount_off,
+        "currency": request.currency,
+        "duration": request.duration,
+        "duration_in_months": request.duration_in_months,
+        "max_redemptions": request.max_redemptions,
         "product_stripe_ids": products,
-        "metadata": terms.metadata,
+        "metadata": request.metadata,
     }
-    told = {**values, "percent_off": str(terms.percent_off), "redeem_by": str(terms.redeem_by)}
-    told["product_stripe_ids"] = wanted
-    key = request_dedup.request_key(idempotency_key, "coupon", told)
+    fingerprint = {
+        **values,
+        "percent_off": str(request.percent_off),
+        "redeem_by": str(request.redeem_by),
+    }
+    fingerprint["product_stripe_ids"] = requested_products
+    key = request_dedup.request_key(idempotency_key, "coupon", fingerprint)
     rows = Coupon.objects.for_project(project)
     row = request_dedup.begun(rows, key=key, is_named=bool(idempotency_key), at=at) or rows.create(
-        account=account, request_key=key, redeem_by=terms.redeem_by, all_products=for_all, **values
+        account=account,
+        request_key=key,
+        redeem_by=request.redeem_by,
+        all_products=is_for_all,
+        **values,
     )
     values["product_stripe_ids"] = row.product_stripe_ids
-    params = coupons.new(**values, redeem_by=seconds(row.redeem_by))
+    params = coupons.new(**values, redeem_by=to_unix_seconds(row.redeem_by))
     intents.make(row, operation="coupon.create", params=params, at=at)
     sync.now(account=row.account, kind=Kind.COUPON, stripe_id=row.stripe_id or "", at=at)
     return coupon_selectors.get(project=project, coupon_id=row.pk)
@@ -83,35 +103,35 @@ def change(
     name: str | None = None,
     metadata: dict[str, str] | None = None,
 ) -> Coupon:
-    """Another name or other metadata."""
-    asked = {"name": name, "metadata": metadata}
-    changes = {key: value for key, value in asked.items() if value is not None}
-    record(coupon, action="coupon.change", asked=changes, actor=actor, at=at)
+    """Change name or metadata; None leaves a value. Raises StripeRefused, StripeUnavailable."""
+    values = {"name": name, "metadata": metadata}
+    changes = {key: value for key, value in values.items() if value is not None}
+    record_audit(coupon, action="coupon.change", changes=changes, actor=actor, at=at)
     if metadata is not None:
         changes["metadata"] = {**dict.fromkeys(coupon.metadata, ""), **metadata}
-    for each in _every(coupon):
-        ask(each, operation="coupon.update", params=changes, at=at)
+    for row in _all_versions(coupon):
+        request_change(row, operation="coupon.update", params=changes, at=at)
     return coupon_selectors.get(project=coupon.project, coupon_id=coupon.pk)
 
 
 def delete(*, coupon: Coupon, actor: str, at: datetime) -> None:
-    """Nobody can use it from now on; whoever has its discount keeps it."""
-    record(coupon, action="coupon.delete", asked={}, actor=actor, at=at)
-    for each in _every(coupon):
-        ask(each, operation="coupon.delete", params={}, at=at)
+    """Delete the coupon at Stripe and close its promotion codes; existing discounts stay."""
+    record_audit(coupon, action="coupon.delete", changes={}, actor=actor, at=at)
+    for row in _all_versions(coupon):
+        request_change(row, operation="coupon.delete", params={}, at=at)
     codes = PromotionCode.objects.for_project(coupon.project_id)
     codes.filter(coupon=coupon, active=True).update(active=False, updated_at=at)
 
 
-def _every(coupon: Coupon) -> list[Coupon]:
-    """The coupon under each id that Stripe still has for it, the newest last."""
+def _all_versions(coupon: Coupon) -> list[Coupon]:
+    """One row for each coupon that Stripe still has of this one, the newest last."""
     earlier = coupon.others.filter(stripe_id__isnull=False, deleted_at=None)
     return [*earlier.select_related("account"), coupon]
 
 
-def _products(project: Project, ids: Sequence[str]) -> list[str]:
-    known = catalog.products(project=project).in_bulk(list(ids))
+def _find_product_stripe_ids(project: Project, ids: Sequence[str]) -> list[str]:
+    products = catalog.products(project=project).in_bulk(list(ids))
     for index, product_id in enumerate(ids):
-        if product_id not in known:
+        if product_id not in products:
             raise Invalid("No product with this id.", field=f"products/{index}")
-    return sorted({known[product_id].stripe_id or "" for product_id in ids})
+    return sorted({products[product_id].stripe_id or "" for product_id in ids})

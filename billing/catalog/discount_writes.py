@@ -1,4 +1,4 @@
-"""How Stripe is asked to change a coupon or a promotion code, and what the audit trail says."""
+"""Changes of coupons and promotion codes at Stripe, with their audit entries."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -17,8 +17,11 @@ from events.services import audit
 RowT = TypeVar("RowT", Coupon, PromotionCode)
 
 
-def ask(row: Coupon | PromotionCode, *, operation: str, params: Fields, at: datetime) -> None:
-    """Ask Stripe, and store what it then says, also when it says that the object is gone."""
+def request_change(
+    row: Coupon | PromotionCode, *, operation: str, params: Fields, at: datetime
+) -> None:
+    """Change the object at Stripe and store its new state. Raises StripeRefused if Stripe no longer
+    has it; that is stored too."""
     target = row.stripe_id or ""
     kind = Kind.COUPON if isinstance(row, Coupon) else Kind.PROMOTION_CODE
     try:
@@ -38,39 +41,39 @@ def ask(row: Coupon | PromotionCode, *, operation: str, params: Fields, at: date
     sync.now(account=row.account, kind=kind, stripe_id=target, at=at)
 
 
-def record(
-    row: Coupon | PromotionCode, *, action: str, asked: dict[str, Any], actor: str, at: datetime
+def record_audit(
+    row: Coupon | PromotionCode, *, action: str, changes: dict[str, Any], actor: str, at: datetime
 ) -> None:
-    """Write down who asked for what, before Stripe hears of it."""
+    """Write the audit entry of a change, before Stripe is asked."""
     audit.record(
         actor=actor,
         action=action,
         subject=row.pk,
         project_id=row.project_id,
-        before={name: getattr(row, name) for name in asked},
-        after=asked,
+        before={name: getattr(row, name) for name in changes},
+        after=changes,
         at=at,
     )
 
 
 def refuse_past(moment: datetime | None, *, field: str, at: datetime) -> None:
-    """Raises Invalid for a time that is not to come."""
+    """Raises Invalid for a time that is not in the future."""
     if moment is not None and moment <= at:
-        raise Invalid("Send a time to come.", field=field)
+        raise Invalid("Send a time in the future.", field=field)
 
 
-def seconds(moment: datetime | None) -> int | None:
-    """As Stripe writes a time."""
+def to_unix_seconds(moment: datetime | None) -> int | None:
+    """Unix seconds, as Stripe expects a time."""
     return None if moment is None else int(moment.timestamp())
 
 
-def exchange(row: RowT, other: RowT, *, names: Iterable[str]) -> None:
-    """Give each of two locked rows the other's values, the unique ``stripe_id`` among them."""
-    ours = {name: getattr(row, name) for name in names}
-    theirs = {name: getattr(other, name) for name in names}
+def swap_values(row: RowT, other: RowT, *, names: Iterable[str]) -> None:
+    """Swap values of two locked rows, including the unique ``stripe_id``."""
+    row_values = {name: getattr(row, name) for name in names}
+    other_values = {name: getattr(other, name) for name in names}
     type(row).objects.for_project(other.project_id).filter(pk=other.pk).update(stripe_id=None)
-    _write(row, theirs)
-    _write(other, ours)
+    _write(row, other_values)
+    _write(other, row_values)
 
 
 def _write(row: Coupon | PromotionCode, values: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""The credits that come with a product: how many, in which order they are spent, until when."""
+"""The credits of a product: amount, order of spending, lifetime."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,16 +17,16 @@ MAX_DAYS = 3650
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Credits:
-    """So many for each unit of each period, or each purchase; 0 for none. Without a number of
-    days those of a period end with it, and bought ones never."""
+class ProductCredits:
+    """``amount`` credits for each unit of a period or of a purchase; 0 for none. Without
+    ``expires_after_days`` credits of a period end with it and purchased credits never expire."""
 
     amount: int
     priority: int = USUAL_PRIORITY
     expires_after_days: int | None = None
 
     @property
-    def columns(self) -> dict[str, Any]:
+    def fields(self) -> dict[str, Any]:
         return {
             "credits_amount": self.amount,
             "credits_priority": self.priority,
@@ -34,11 +34,11 @@ class Credits:
         }
 
 
-NO_CREDITS = Credits(amount=0)
+NO_CREDITS = ProductCredits(amount=0)
 
 
-def of(product: Product) -> Credits:
-    return Credits(
+def of(product: Product) -> ProductCredits:
+    return ProductCredits(
         amount=product.credits_amount,
         priority=product.credits_priority,
         expires_after_days=product.credits_expire_after_days,
@@ -46,17 +46,17 @@ def of(product: Product) -> Credits:
 
 
 def replace(
-    *, product: Product, wanted: Credits, actor: str, at: datetime, reason: str = ""
+    *, product: Product, credits: ProductCredits, actor: str, at: datetime, reason: str = ""
 ) -> bool:
-    """Make this what comes with the product; whether that changed anything.
+    """Set the credits of the product; returns whether they changed.
 
-    It counts for purchases from now on, and for periods that have no credits of the product yet,
-    the running ones among them: what was given stays as it was.
+    They apply to purchases from now on and to periods without credits of this product, running
+    ones included. Credits that were granted before stay as they are.
     """
     with transaction.atomic():
         product = catalog.lock_product(project_id=product.project_id, product_id=product.pk)
-        before = of(product)
-        if wanted == before:
+        current = of(product)
+        if credits == current:
             return False
         audit.record(
             actor=actor,
@@ -65,11 +65,11 @@ def replace(
             project_id=product.project_id,
             at=at,
             reason=reason,
-            before=before.columns,
-            after=wanted.columns,
+            before=current.fields,
+            after=credits.fields,
         )
-        for column, value in wanted.columns.items():
+        for column, value in credits.fields.items():
             setattr(product, column, value)
-        product.save(update_fields=[*wanted.columns, "updated_at"])
+        product.save(update_fields=[*credits.fields, "updated_at"])
         rollouts.start(product=product, actor=actor, reason=reason, at=at)
     return True

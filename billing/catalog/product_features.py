@@ -1,4 +1,4 @@
-"""What a product entitles to: a set of features, each with a value of its kind."""
+"""The features of a product, each with a value of its kind."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -20,49 +20,52 @@ from projects.models import Project
 
 
 @dataclass(frozen=True, slots=True)
-class Entitlement:
-    """A feature by its code, and what a holder gets: true, a number, or None for no limit."""
+class ProductEntitlement:
+    """A feature by its code, and the value of holders: true, a number, or None for no limit."""
 
     feature: str
     value: Any
 
 
 def resolve(
-    *, project: Project, features: Sequence[Entitlement], kept: Collection[str] = ()
+    *, project: Project, features: Sequence[ProductEntitlement], kept: Collection[str] = ()
 ) -> list[tuple[Feature, Any]]:
-    """The features behind these codes. Raises Invalid for one that is unknown, named twice, or
-    archived and not one of ``kept``; and ValueDoesNotFit for a value that is not of its kind."""
-    known = feature_selectors.find_many(project=project, codes=[each.feature for each in features])
-    if len({each.feature for each in features}) != len(features):
+    """Features and values for these codes.
+
+    Raises Invalid for a feature that is unknown, named twice, or archived and not in ``kept``, and
+    ValueDoesNotFit for a value of another kind.
+    """
+    features_by_code = feature_selectors.find_many(
+        project=project, codes=[item.feature for item in features]
+    )
+    if len({item.feature for item in features}) != len(features):
         raise Invalid("A feature may be named once.", field="features")
-    for index, each in enumerate(features):
-        feature = known.get(each.feature)
-        if feature is None or (feature.archived_at is not None and each.feature not in kept):
+    for index, item in enumerate(features):
+        feature = features_by_code.get(item.feature)
+        if feature is None or (feature.archived_at is not None and item.feature not in kept):
             raise Invalid(
                 "No such feature. Define it with POST /features first.",
                 field=f"features/{index}/feature",
             )
         kind = KINDS[feature.kind]
-        if not kind.accepts(each.value):
+        if not kind.accepts(item.value):
             raise ValueDoesNotFit(f"{feature.code}: {kind.rule}", field=f"features/{index}/value")
-    return [(known[each.feature], each.value) for each in features]
+    return [(features_by_code[item.feature], item.value) for item in features]
 
 
 def replace(
     *,
     product: Product,
-    wanted: Sequence[tuple[Feature, Any]],
+    features: Sequence[tuple[Feature, Any]],
     actor: str,
     at: datetime,
     reason: str = "",
 ) -> bool:
-    """Make exactly this what the product entitles to; whether that changed anything.
-
-    Whoever holds the product follows.
-    """
+    """Set the features of the product; returns whether they changed. A rollout applies the change
+    to all holders."""
     with transaction.atomic():
         product = catalog.lock_product(project_id=product.project_id, product_id=product.pk)
-        changed = write(product=product, wanted=wanted, actor=actor, at=at, reason=reason)
+        changed = write(product=product, features=features, actor=actor, at=at, reason=reason)
         if changed:
             rollouts.start(product=product, actor=actor, reason=reason, at=at)
     return changed
@@ -71,21 +74,21 @@ def replace(
 def write(
     *,
     product: Product,
-    wanted: Sequence[tuple[Feature, Any]],
+    features: Sequence[tuple[Feature, Any]],
     actor: str,
     at: datetime,
     reason: str = "",
 ) -> bool:
-    """As :func:`replace` for a locked product, whose holders the caller sees to."""
-    before = _said(product)
-    after = {feature.code: value for feature, value in wanted}
-    if _identity(before) == _identity(after):
+    """:func:`replace` for a locked product; the caller starts the rollout."""
+    before = _current_values(product)
+    after = {feature.code: value for feature, value in features}
+    if _typed(before) == _typed(after):
         return False
     rows = ProductFeature.objects.for_project(product.project_id)
     rows.filter(product=product).delete()
     rows.bulk_create(
         ProductFeature(project_id=product.project_id, product=product, feature=feature, value=value)
-        for feature, value in wanted
+        for feature, value in features
     )
     audit.record(
         actor=actor,
@@ -100,16 +103,18 @@ def write(
     return True
 
 
-def resolve_for(*, product: Product, features: Sequence[Entitlement]) -> list[tuple[Feature, Any]]:
-    """As :func:`resolve`; an archived feature that the product gives already may stay."""
-    return resolve(project=product.project, features=features, kept=_said(product).keys())
+def resolve_for(
+    *, product: Product, features: Sequence[ProductEntitlement]
+) -> list[tuple[Feature, Any]]:
+    """:func:`resolve` for a product, which may keep archived features that it already has."""
+    return resolve(project=product.project, features=features, kept=_current_values(product).keys())
 
 
-def _said(product: Product) -> dict[str, Any]:
+def _current_values(product: Product) -> dict[str, Any]:
     rows = product.features.select_related("feature")
     return {row.feature.code: row.value for row in rows}
 
 
-def _identity(features: dict[str, Any]) -> dict[str, tuple[type, Any]]:
-    """True is not 1 here."""
+def _typed(features: dict[str, Any]) -> dict[str, tuple[type, Any]]:
+    """Values with their types, because ``True == 1`` in Python."""
     return {code: (type(value), value) for code, value in features.items()}

@@ -1,4 +1,4 @@
-"""Give or take by hand what a product entitles to, or single features, for any user."""
+"""Grant or deny the features of a product, or a single feature, to any user by hand."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,48 +17,52 @@ from projects.models import Project
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
-    """What is given or taken: one feature by its code, with a value, or a whole product."""
+class GrantSubject:
+    """The object of a grant: one feature by its code, with a value, or a whole product."""
 
     feature: str = ""
     value: Any = None
     product_id: str = ""
 
 
-def decide(
-    *,
-    project: Project,
-    user_id: str,
-    subject: Subject,
-    effect: Effect,
-    reason: str,
-    actor: str,
-    at: datetime,
-    starts_at: datetime | None = None,
-    expires_at: datetime | None = None,
-) -> Grant:
-    """Allow or deny the subject; the customer is made if this is the first thing about the user.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GrantRequest:
+    """A grant or denial for a user, from ``starts_at`` (None: now) to ``expires_at`` (None: never).
 
-    What a product entitles to is taken as it is now: a later change of the product does not
-    change this grant. Raises NotFound for an unknown feature or product, and what
-    :func:`entitlements.grants.service.grant` raises; then nothing has changed.
+    ``reason`` is the text for the audit trail.
+    """
+
+    user_id: str
+    subject: GrantSubject
+    effect: Effect
+    reason: str
+    starts_at: datetime | None = None
+    expires_at: datetime | None = None
+
+
+def decide(*, project: Project, request: GrantRequest, actor: str, at: datetime) -> Grant:
+    """Grant or deny the subject; creates the customer if the user is not known yet.
+
+    A product's features are copied now: a later change of the product does not change the grant.
+    Raises NotFound for an unknown feature or product, and the errors of
+    :func:`entitlements.grants.service.grant`; then nothing has changed.
     """
     with transaction.atomic():
         return grants.grant(
-            customer=customers.ensure(project=project, user_id=user_id, at=at),
-            features=_features(project, subject),
-            reason=reason,
+            customer=customers.ensure(project=project, user_id=request.user_id, at=at),
+            features=_features(project, request.subject),
+            reason=request.reason,
             actor=actor,
             at=at,
-            starts_at=starts_at,
-            expires_at=expires_at,
-            product_id=subject.product_id,
-            effect=effect,
+            starts_at=request.starts_at,
+            expires_at=request.expires_at,
+            product_id=request.subject.product_id,
+            effect=request.effect,
         )
 
 
-def _features(project: Project, subject: Subject) -> Sequence[tuple[Feature, Any]]:
+def _features(project: Project, subject: GrantSubject) -> Sequence[tuple[Feature, Any]]:
     if not subject.product_id:
         return [(features.get(project=project, code=subject.feature), subject.value)]
     product = catalog.product(project=project, product_id=subject.product_id)
-    return [(each.feature, each.value) for each in product.features.all()]
+    return [(row.feature, row.value) for row in product.features.all()]

@@ -1,5 +1,5 @@
-"""What becomes of access when money for a product goes back, or may, or has not come yet: three
-words per product."""
+"""The refund, dispute and renewal policies of a product: access after money went back, while a
+dispute is open, and before a renewal is paid."""
 
 from datetime import datetime
 
@@ -21,9 +21,9 @@ def replace(
     renewal_policy: str | None = None,
     reason: str = "",
 ) -> bool:
-    """Make what is given the product's policies; whether that changed anything.
+    """Set policies of the product, None leaves one; returns whether one changed.
 
-    Whoever holds the product follows, also for money that went back before.
+    A rollout applies the change to all holders, also for money that went back before.
     """
     with transaction.atomic():
         product = catalog.lock_product(project_id=product.project_id, product_id=product.pk)
@@ -51,15 +51,15 @@ def write(
     renewal_policy: str | None = None,
     reason: str = "",
 ) -> bool:
-    """As :func:`replace` for a locked product, whose holders the caller sees to."""
-    asked = {
+    """:func:`replace` for a locked product; the caller starts the rollout."""
+    policies = {
         "refund_policy": refund_policy,
         "dispute_policy": dispute_policy,
         "renewal_policy": renewal_policy,
     }
     changes = {
         name: policy
-        for name, policy in asked.items()
+        for name, policy in policies.items()
         if policy is not None and policy != getattr(product, name)
     }
     if not changes:

@@ -1,9 +1,9 @@
-"""Promotion codes: our row first, then Stripe's code.
+"""Promotion codes: our row is created first, then Stripe's code.
 
-In a shared Stripe account a code at Stripe names its project, because Stripe keeps one active code
-of a text in an account: no project can take a text from another, or learn that it is taken. The
-tenant and its buyers know the code as the tenant wrote it. It follows its coupon when that is made
-again (``billing.catalog.coupon_coverage``).
+Stripe allows one active code per text and account. In a shared account the text at Stripe therefore
+contains the project, so that no project can block a text of another or learn of it. The tenant and
+its buyers see the text as the tenant wrote it. A code moves to the new coupon when its coupon is
+created again (``billing.catalog.coupon_coverage``).
 """
 
 import secrets
@@ -17,7 +17,13 @@ from django.db import transaction
 
 from billing.accounts import stripe_customers
 from billing.catalog import coupon_coverage
-from billing.catalog.discount_writes import ask, exchange, record, refuse_past, seconds
+from billing.catalog.discount_writes import (
+    record_audit,
+    refuse_past,
+    request_change,
+    swap_values,
+    to_unix_seconds,
+)
 from billing.catalog.selectors import coupons
 from billing.errors import DiscountRefused, PromotionCodeExists
 from billing.models import Coupon, PromotionCode
@@ -30,18 +36,19 @@ from projects.keys.selectors import projects
 from projects.models import Customer, Project
 
 UPDATE = "promotion_code.update"
-LONGEST = 400
-"""Characters of a code, so that a project's name for itself fits beside it: Stripe takes 500."""
-MADE_UP = 8
-"""Characters of a code that the tenant leaves to us: 41 bits."""
+MAX_CODE_LENGTH = 400
+"""Characters of a code: with the ids that a shared account adds it fits into Stripe's 500."""
+GENERATED_LENGTH = 8
+"""Characters of a generated code: 41 bits."""
 ALPHABET = string.ascii_uppercase + string.digits
-MOVED = ("stripe_id", "coupon_stripe_id", "times_redeemed")
-"""What a code and the one that takes its place exchange."""
+SWAPPED_FIELDS = ("stripe_id", "coupon_stripe_id", "times_redeemed")
+"""Fields that a code and its successor swap."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CodeTerms:
-    """What buyers type, and who may; an empty ``code`` is made up."""
+class PromotionCodeRequest:
+    """A promotion code to create; an empty ``code`` is generated, an empty ``user_id`` is anyone.
+    ``minimum_amount`` is in minor units."""
 
     code: str = ""
     user_id: str = ""
@@ -54,99 +61,103 @@ class CodeTerms:
 
 
 def create(
-    *, coupon: Coupon, terms: CodeTerms, idempotency_key: str, at: datetime
+    *, coupon: Coupon, request: PromotionCodeRequest, idempotency_key: str, at: datetime
 ) -> PromotionCode:
-    """A new code for a coupon, known to Stripe. Raises DiscountRefused for a coupon that is over,
-    PromotionCodeExists for a text that an active code of the project has.
+    """Create a code for a coupon here and at Stripe.
 
-    After StripeUnavailable the same request finishes what this one began.
+    Raises DiscountRefused for a coupon that is no longer valid, PromotionCodeExists for the text of
+    an active code. After StripeUnavailable the same request resumes the work.
     """
-    refuse_past(terms.expires_at, field="expires_at", at=at)
+    refuse_past(request.expires_at, field="expires_at", at=at)
     if not coupon.valid:
         raise DiscountRefused("The coupon is no longer valid.")
-    row = _begin(coupon, terms, idempotency_key, at)
-    _make(row, coupon=coupon, at=at)
+    row = _find_or_create_row(coupon, request, idempotency_key, at)
+    _create_at_stripe(row, coupon=coupon, at=at)
     return coupons.code(project=coupon.project, code_id=row.pk)
 
 
 def set_active(*, code: PromotionCode, active: bool, actor: str, at: datetime) -> PromotionCode:
-    """Let the code work, or not; one that is used up or expired stays closed (StripeRefused)."""
+    """Open or close the code. Raises StripeRefused for one that is used up or expired."""
     changes = {"active": active}
-    record(code, action="promotion_code.change", asked=changes, actor=actor, at=at)
-    code = follow(code=code, products=(), at=at)
+    record_audit(code, action="promotion_code.change", changes=changes, actor=actor, at=at)
+    code = follow_coupon(code=code, products=(), at=at)
     if active:
-        _refuse_same(code.project, code.code, code.customer, besides=code.pk)
+        _refuse_same_text(code.project, code.code, code.customer, except_id=code.pk)
     else:
         for earlier in code.others.filter(active=True, stripe_id__isnull=False):
-            ask(earlier, operation=UPDATE, params=changes, at=at)
-    ask(code, operation=UPDATE, params=changes, at=at)
+            request_change(earlier, operation=UPDATE, params=changes, at=at)
+    request_change(code, operation=UPDATE, params=changes, at=at)
     return coupons.code(project=code.project, code_id=code.pk)
 
 
-def follow(*, code: PromotionCode, products: Collection[str], at: datetime) -> PromotionCode:
+def follow_coupon(*, code: PromotionCode, products: Collection[str], at: datetime) -> PromotionCode:
     """The code as it leads to a coupon that Stripe can apply to these products (Stripe's ids).
 
-    Raises as :func:`coupon_coverage.cover`.
+    Raises as :func:`coupon_coverage.cover_products`.
     """
     if not code.account.is_shared:
         return code
-    coupon = coupon_coverage.cover(coupon=code.coupon, products=products, at=at)
+    coupon = coupon_coverage.cover_products(coupon=code.coupon, products=products, at=at)
     if not code.coupon_stripe_id:
-        sync.now(account=code.account, kind=Kind.PROMOTION_CODE, stripe_id=_id(code), at=at)
+        sync.now(account=code.account, kind=Kind.PROMOTION_CODE, stripe_id=_stripe_id(code), at=at)
         code = coupons.code(project=code.project, code_id=code.pk)
     if code.coupon_stripe_id == coupon.stripe_id or not code.active or coupon.deleted_at:
         return code
-    if code.max_redemptions is not None:  # what is left is counted once nobody can use it
-        ask(code, operation=UPDATE, params={"active": False}, at=at)
-    coming = _coming(code, coupon)
-    _make(coming, coupon=coupon, at=at)
-    _take_over(code, coming, at=at)
-    sync.now(account=code.account, kind=Kind.PROMOTION_CODE, stripe_id=_id(code), at=at)
+    if code.max_redemptions is not None:  # count the remaining uses while the code is closed
+        request_change(code, operation=UPDATE, params={"active": False}, at=at)
+    successor = _find_or_create_successor(code, coupon)
+    _create_at_stripe(successor, coupon=coupon, at=at)
+    _swap_stripe_codes(code, successor, at=at)
+    sync.now(account=code.account, kind=Kind.PROMOTION_CODE, stripe_id=_stripe_id(code), at=at)
     return coupons.code(project=code.project, code_id=code.pk)
 
 
-def _begin(coupon: Coupon, terms: CodeTerms, idempotency_key: str, at: datetime) -> PromotionCode:
-    """The row of this request, made now or by an earlier try of it."""
+def _find_or_create_row(
+    coupon: Coupon, request: PromotionCodeRequest, idempotency_key: str, at: datetime
+) -> PromotionCode:
+    """The row of this request, created now or by an earlier attempt."""
     buyer = None
-    if terms.user_id:
-        customer = customers.ensure(project=coupon.project, user_id=terms.user_id, at=at)
+    if request.user_id:
+        customer = customers.ensure(project=coupon.project, user_id=request.user_id, at=at)
         buyer = stripe_customers.ensure(customer=customer, account=coupon.account, at=at).customer
     values: dict[str, Any] = {
-        "max_redemptions": terms.max_redemptions,
-        "first_time_transaction": terms.first_time_transaction,
-        "minimum_amount": terms.minimum_amount,
-        "minimum_amount_currency": terms.minimum_amount_currency,
-        "metadata": terms.metadata,
+        "max_redemptions": request.max_redemptions,
+        "first_time_transaction": request.first_time_transaction,
+        "minimum_amount": request.minimum_amount,
+        "minimum_amount_currency": request.minimum_amount_currency,
+        "metadata": request.metadata,
     }
-    told = {**values, "code": terms.code, "expires_at": str(terms.expires_at)}
-    told["user_id"] = terms.user_id
-    key = request_dedup.request_key(idempotency_key, "promotion_code", coupon.pk, told)
+    fingerprint = {**values, "code": request.code, "expires_at": str(request.expires_at)}
+    fingerprint["user_id"] = request.user_id
+    key = request_dedup.request_key(idempotency_key, "promotion_code", coupon.pk, fingerprint)
     rows = PromotionCode.objects.for_project(coupon.project_id)
     with transaction.atomic():
         projects.lock(project_id=coupon.project_id)
         row = request_dedup.begun(rows, key=key, is_named=bool(idempotency_key), at=at)
         if row is not None:
             return row
-        _refuse_same(coupon.project, terms.code, buyer)
+        _refuse_same_text(coupon.project, request.code, buyer)
         return rows.create(
             account=coupon.account,
             coupon=coupon,
-            code=terms.code or "".join(secrets.choice(ALPHABET) for _ in range(MADE_UP)),
+            code=request.code or "".join(secrets.choice(ALPHABET) for _ in range(GENERATED_LENGTH)),
             customer=buyer,
-            expires_at=terms.expires_at,
+            expires_at=request.expires_at,
             request_key=key,
             **values,
         )
 
 
-def _refuse_same(project: Project, text: str, buyer: Customer | None, besides: str = "") -> None:
-    rows = coupons.reads_the_same(project=project, text=text, buyer=buyer)
-    if text and rows.exclude(pk=besides).exists():
+def _refuse_same_text(
+    project: Project, text: str, buyer: Customer | None, except_id: str = ""
+) -> None:
+    rows = coupons.matching_codes(project=project, text=text, buyer=buyer)
+    if text and rows.exclude(pk=except_id).exists():
         raise PromotionCodeExists("Close that one first, or choose another text.")
 
 
-def _make(row: PromotionCode, *, coupon: Coupon, at: datetime) -> None:
-    """Have Stripe make the code, and store what it says."""
+def _create_at_stripe(row: PromotionCode, *, coupon: Coupon, at: datetime) -> None:
+    """Create the code at Stripe and store Stripe's answer."""
     buyer = None
     if row.customer is not None:
         buyer = stripe_customers.ensure(customer=row.customer, account=row.account, at=at)
@@ -159,22 +170,22 @@ def _make(row: PromotionCode, *, coupon: Coupon, at: datetime) -> None:
         metadata=row.metadata,
         coupon_stripe_id=coupon.stripe_id or "",
         customer_stripe_id=(buyer.stripe_id or "") if buyer else "",
-        expires_at=seconds(row.expires_at),
+        expires_at=to_unix_seconds(row.expires_at),
     )
     intents.make(row, operation="promotion_code.create", params=params, at=at)
-    sync.now(account=row.account, kind=Kind.PROMOTION_CODE, stripe_id=_id(row), at=at)
+    sync.now(account=row.account, kind=Kind.PROMOTION_CODE, stripe_id=_stripe_id(row), at=at)
 
 
-def _coming(code: PromotionCode, coupon: Coupon) -> PromotionCode:
-    """The row that asks for the next code at Stripe; that of an earlier try if there is one."""
+def _find_or_create_successor(code: PromotionCode, coupon: Coupon) -> PromotionCode:
+    """The row of the next Stripe code, created now or by an earlier attempt."""
     with transaction.atomic():
         code = coupons.lock(code)
-        begun = code.others.filter(superseded_at__isnull=True).first()
-        if begun is not None:
-            return begun
+        earlier = code.others.filter(superseded_at__isnull=True).first()
+        if earlier is not None:
+            return earlier
         limits = [
-            coupon_coverage.remaining(each.max_redemptions, each.redeemed)
-            for each in (code, coupon)
+            coupon_coverage.remaining_redemptions(row.max_redemptions, row.redeemed)
+            for row in (code, coupon)
             if code.max_redemptions is not None
         ]
         return PromotionCode.objects.for_project(code.project_id).create(
@@ -183,7 +194,7 @@ def _coming(code: PromotionCode, coupon: Coupon) -> PromotionCode:
             coupon_id=code.coupon_id,
             code=code.code,
             customer_id=code.customer_id,
-            max_redemptions=min((each for each in limits if each is not None), default=None),
+            max_redemptions=min((limit for limit in limits if limit is not None), default=None),
             expires_at=code.expires_at,
             first_time_transaction=code.first_time_transaction,
             minimum_amount=code.minimum_amount,
@@ -192,25 +203,24 @@ def _coming(code: PromotionCode, coupon: Coupon) -> PromotionCode:
         )
 
 
-def _take_over(code: PromotionCode, coming: PromotionCode, *, at: datetime) -> None:
-    """The tenant's row gets the new code, the other row keeps the earlier one; once."""
+def _swap_stripe_codes(code: PromotionCode, successor: PromotionCode, *, at: datetime) -> None:
+    """Give the tenant's row the new Stripe code and the successor row the old one; only once."""
     with transaction.atomic():
         code = coupons.lock(code)
-        coming = coupons.lock(coming)
-        if coming.superseded_at is None:
-            exchange(code, coming, names=MOVED)
-            coming.superseded_at = at
-            coming.save(update_fields=["superseded_at", "updated_at"])
+        successor = coupons.lock(successor)
+        if successor.superseded_at is None:
+            swap_values(code, successor, names=SWAPPED_FIELDS)
+            successor.superseded_at = at
+            successor.save(update_fields=["superseded_at", "updated_at"])
 
 
 def _text_at_stripe(row: PromotionCode) -> str:
-    """In a shared account a text that no other project has and no earlier code of this one: with
-    the project's id in front and the row's own at the end."""
+    """The code's text at Stripe. In a shared account it is unique: project id, text, row id."""
     if not row.account.is_shared:
         return row.code
-    project, own = (each.rpartition("_")[2] for each in (row.project_id, row.pk))
+    project, own = (key.rpartition("_")[2] for key in (row.project_id, row.pk))
     return f"{project}-{row.code}-{own}"
 
 
-def _id(code: PromotionCode) -> str:
+def _stripe_id(code: PromotionCode) -> str:
     return code.stripe_id or ""

@@ -1,10 +1,9 @@
-"""What a project sells: products, their prices, and what each product entitles to.
+"""Products and prices: create and change them at Stripe and here.
 
-Stripe owns name, description, price and whether something is on sale: we ask Stripe, then store
-what Stripe says. What a product entitles to, and its policies, are ours alone.
+Stripe owns name, description, amount and whether a product or price is on sale: we ask Stripe, then
+store Stripe's answer. Features, credits and policies of a product are ours alone.
 """
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,123 +11,93 @@ from django.db import transaction
 
 from billing.accounts import service as stripe_accounts
 from billing.catalog import product_credits, product_features, product_policies, stripe_meters
-from billing.catalog.product_credits import NO_CREDITS, Credits
-from billing.catalog.product_features import Entitlement
+from billing.catalog.catalog_requests import PriceRequest, ProductChangeRequest, ProductRequest
 from billing.catalog.selectors import catalog
 from billing.errors import NotOnSale
 from billing.models import Price, Product
 from billing.models.price import PriceType
-from billing.models.product import DisputePolicy, RefundPolicy, RenewalPolicy
 from billing.models.sync_object import Kind
 from billing.outbound import intents, request_dedup
 from billing.stripe import prices, products
 from billing.stripe.errors import StripeObjectMissing, StripeRefused
 from billing.sync import service as sync
 from common.ids import new_id
-from common.money import Money
 from events.services import audit
 from projects.models import Project
-from usage.models import Meter
 
 
 def create_product(
-    *,
-    project: Project,
-    name: str,
-    description: str,
-    features: Sequence[Entitlement],
-    metadata: dict[str, str],
-    idempotency_key: str,
-    actor: str,
-    at: datetime,
-    refund_policy: str = RefundPolicy.REVOKE,
-    dispute_policy: str = DisputePolicy.HOLD,
-    renewal_policy: str = RenewalPolicy.PAID,
-    custom_price: bool = False,
-    credits: Credits = NO_CREDITS,
+    *, project: Project, request: ProductRequest, idempotency_key: str, actor: str, at: datetime
 ) -> Product:
-    """A new product, known to Stripe. Raises Invalid for a feature or value that does not fit.
+    """Create a product here and at Stripe. Raises Invalid for an unknown feature or a wrong value.
 
-    After StripeUnavailable the same request finishes what this one began.
+    After StripeUnavailable the same request resumes the work.
     """
     account = stripe_accounts.account_for(project)
-    wanted = product_features.resolve(project=project, features=features)
-    said = [(each.feature, each.value) for each in features]
-    ours = {
-        "refund_policy": refund_policy,
-        "dispute_policy": dispute_policy,
-        "renewal_policy": renewal_policy,
-        "custom_price": custom_price,
-        **credits.columns,
-    }
-    content = [name, description, said, metadata, ours]
+    features = product_features.resolve(project=project, features=request.features)
+    content = [
+        request.name,
+        request.description,
+        [(entitlement.feature, entitlement.value) for entitlement in request.features],
+        request.metadata,
+        request.own_values,
+    ]
     key = request_dedup.request_key(idempotency_key, "product", *content)
     with transaction.atomic():
         rows = Product.objects.for_project(project)
-        row = request_dedup.begun(
-            rows, key=key, is_named=bool(idempotency_key), at=at
-        ) or rows.create(
+        earlier = request_dedup.begun(rows, key=key, is_named=bool(idempotency_key), at=at)
+        row = earlier or rows.create(
             account=account,
-            name=name,
-            description=description,
-            metadata=metadata,
+            name=request.name,
+            description=request.description,
+            metadata=request.metadata,
             request_key=key,
-            **ours,
+            **request.own_values,
         )
-        product_features.replace(product=row, wanted=wanted, actor=actor, at=at)
-    _make_product(row, at=at)
+        product_features.replace(product=row, features=features, actor=actor, at=at)
+    _create_product_at_stripe(row, at=at)
     return catalog.product(project=project, product_id=row.pk)
 
 
 def change_product(
     *,
     product: Product,
+    request: ProductChangeRequest,
     actor: str,
     at: datetime,
-    name: str | None = None,
-    description: str | None = None,
-    active: bool | None = None,
-    metadata: dict[str, str] | None = None,
-    features: Sequence[Entitlement] | None = None,
-    refund_policy: str | None = None,
-    dispute_policy: str | None = None,
-    renewal_policy: str | None = None,
-    custom_price: bool | None = None,
-    credits: Credits | None = None,
     reason: str = "",
 ) -> Product:
-    """Change what is given; ``active=False`` takes the product off sale.
+    """Change a product; ``active=False`` takes it off sale.
 
-    What is asked for stands in the audit trail before Stripe hears of it.
+    The audit entry is written before Stripe is asked. Raises Invalid for an unknown feature or a
+    wrong value, StripeRefused, StripeUnavailable.
     """
-    wanted = (
+    features = (
         None
-        if features is None
-        else product_features.resolve(project=product.project, features=features)
+        if request.features is None
+        else product_features.resolve(project=product.project, features=request.features)
     )
-    asked: dict[str, Any] = {
-        "name": name,
-        "description": description,
-        "active": active,
-        "metadata": metadata,
-    }
-    changes = {field: value for field, value in asked.items() if value is not None}
+    changes = request.stripe_values
     if changes:
         _audit(product, "product.change", changes, actor=actor, reason=reason, at=at)
         if "metadata" in changes:
-            changes["metadata"] = _replacing(product.metadata, changes["metadata"])
-        _change(product, Kind.PRODUCT, changes, at=at)
-    if wanted is not None:
-        product_features.replace(product=product, wanted=wanted, actor=actor, reason=reason, at=at)
-    if custom_price is not None:
-        _set_custom_price(product, custom_price, actor=actor, reason=reason, at=at)
-    if credits is not None:
-        product_credits.replace(product=product, wanted=credits, actor=actor, reason=reason, at=at)
+            changes["metadata"] = _metadata_update(product.metadata, changes["metadata"])
+        _change_at_stripe(product, Kind.PRODUCT, changes, at=at)
+    if features is not None:
+        product_features.replace(
+            product=product, features=features, actor=actor, reason=reason, at=at
+        )
+    if request.custom_price is not None:
+        _set_custom_price(product, request.custom_price, actor=actor, reason=reason, at=at)
+    if request.credits is not None:
+        product_credits.replace(
+            product=product, credits=request.credits, actor=actor, reason=reason, at=at
+        )
     product_policies.replace(
         product=product,
-        refund_policy=refund_policy,
-        dispute_policy=dispute_policy,
-        renewal_policy=renewal_policy,
+        refund_policy=request.refund_policy,
+        dispute_policy=request.dispute_policy,
+        renewal_policy=request.renewal_policy,
         actor=actor,
         reason=reason,
         at=at,
@@ -137,59 +106,52 @@ def change_product(
 
 
 def create_price(
-    *,
-    product: Product,
-    money: Money,
-    interval: str,
-    interval_count: int,
-    nickname: str,
-    metadata: dict[str, str],
-    idempotency_key: str,
-    at: datetime,
-    meter: Meter | None = None,
+    *, product: Product, request: PriceRequest, idempotency_key: str, at: datetime
 ) -> Price:
-    """A new price of the product, known to Stripe; without an interval it is paid once, with a
-    meter it bills what that counts. Raises MeterNotBillable.
+    """Create a price of the product here and at Stripe.
 
-    After StripeUnavailable the same request finishes what this one began.
+    Raises MeterNotBillable, and NotOnSale for an archived product. After StripeUnavailable the same
+    request resumes the work.
     """
+    meter = request.meter
     if meter is not None:
         stripe_meters.check(meter=meter)
     if not product.active:
         raise NotOnSale("Put the product on sale first: PATCH it with active true.")
-    terms = {
-        "currency": money.currency,
-        "unit_amount": money.amount,
-        "interval": interval,
-        "interval_count": interval_count,
-        "nickname": nickname,
-        "metadata": metadata,
+    values = {
+        "currency": request.money.currency,
+        "unit_amount": request.money.amount,
+        "interval": request.interval,
+        "interval_count": request.interval_count,
+        "nickname": request.nickname,
+        "metadata": request.metadata,
     }
-    said = terms if meter is None else {**terms, "meter": meter.pk}
-    key = request_dedup.request_key(idempotency_key, "price", product.pk, said)
+    content = values if meter is None else {**values, "meter": meter.pk}
+    key = request_dedup.request_key(idempotency_key, "price", product.pk, content)
     rows = Price.objects.for_project(product.project_id)
-    row = request_dedup.begun(rows, key=key, is_named=bool(idempotency_key), at=at) or rows.create(
+    earlier = request_dedup.begun(rows, key=key, is_named=bool(idempotency_key), at=at)
+    row = earlier or rows.create(
         account=product.account,
         product=product,
-        type=PriceType.RECURRING if interval else PriceType.ONE_TIME,
+        type=PriceType.RECURRING if request.interval else PriceType.ONE_TIME,
         meter=meter,
         request_key=key,
-        **terms,
+        **values,
     )
-    _make_price(row, at=at)
+    _create_price_at_stripe(row, at=at)
     return row
 
 
 def set_price_active(
     *, price: Price, active: bool, actor: str, at: datetime, reason: str = ""
 ) -> Price:
-    """Put the price on sale or take it off; who pays it already goes on paying it."""
+    """Put the price on sale or take it off sale; existing subscriptions keep it."""
     _audit(price, "price.change", {"active": active}, actor=actor, reason=reason, at=at)
-    _change(price, Kind.PRICE, {"active": active}, at=at)
+    _change_at_stripe(price, Kind.PRICE, {"active": active}, at=at)
     return catalog.price(project=price.project, price_id=price.pk)
 
 
-def _make_product(row: Product, *, at: datetime) -> None:
+def _create_product_at_stripe(row: Product, *, at: datetime) -> None:
     intents.make(
         row,
         operation="product.create",
@@ -198,11 +160,11 @@ def _make_product(row: Product, *, at: datetime) -> None:
     )
 
 
-def _make_price(row: Price, *, at: datetime) -> None:
+def _create_price_at_stripe(row: Price, *, at: datetime) -> None:
     meter_stripe_id = ""
     if row.meter is not None:
-        known = stripe_meters.ensure(meter=row.meter, account=row.account, at=at)
-        meter_stripe_id = known.stripe_id
+        stripe_meter = stripe_meters.ensure(meter=row.meter, account=row.account, at=at)
+        meter_stripe_id = stripe_meter.stripe_id
     params = prices.new(
         product_stripe_id=row.product.stripe_id or "",
         currency=row.currency,
@@ -219,7 +181,7 @@ def _make_price(row: Price, *, at: datetime) -> None:
 def _audit(
     row: Product | Price,
     action: str,
-    asked: dict[str, Any],
+    changes: dict[str, Any],
     *,
     actor: str,
     reason: str,
@@ -231,8 +193,8 @@ def _audit(
         subject=row.pk,
         project_id=row.project_id,
         reason=reason,
-        before={field: getattr(row, field) for field in asked},
-        after=asked,
+        before={field: getattr(row, field) for field in changes},
+        after=changes,
         at=at,
     )
 
@@ -240,18 +202,20 @@ def _audit(
 def _set_custom_price(
     product: Product, custom_price: bool, *, actor: str, reason: str, at: datetime
 ) -> None:
-    """Ours alone; Stripe does not hear of it."""
+    """Change a value that Stripe does not have."""
     with transaction.atomic():
         product = catalog.lock_product(project_id=product.project_id, product_id=product.pk)
         if product.custom_price != custom_price:
-            asked = {"custom_price": custom_price}
-            _audit(product, "product.change", asked, actor=actor, reason=reason, at=at)
+            changes = {"custom_price": custom_price}
+            _audit(product, "product.change", changes, actor=actor, reason=reason, at=at)
             product.custom_price = custom_price
             product.save(update_fields=["custom_price", "updated_at"])
 
 
-def _change(row: Product | Price, kind: Kind, changes: dict[str, Any], *, at: datetime) -> None:
-    """Ask Stripe, and store what it then says, also when it says that the object is gone."""
+def _change_at_stripe(
+    row: Product | Price, kind: Kind, changes: dict[str, Any], *, at: datetime
+) -> None:
+    """Change the object at Stripe and store its new state, also if Stripe no longer has it."""
     assert row.stripe_id is not None
     try:
         intents.change(
@@ -270,6 +234,6 @@ def _change(row: Product | Price, kind: Kind, changes: dict[str, Any], *, at: da
     sync.now(account=row.account, kind=kind, stripe_id=row.stripe_id, at=at)
 
 
-def _replacing(old: dict[str, str], new: dict[str, str]) -> dict[str, str]:
-    """As Stripe wants it told: an empty value unsets a key."""
+def _metadata_update(old: dict[str, str], new: dict[str, str]) -> dict[str, str]:
+    """The metadata parameter that replaces ``old`` by ``new``: an empty value removes a key."""
     return {**dict.fromkeys(old, ""), **new}

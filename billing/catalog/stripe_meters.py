@@ -1,4 +1,4 @@
-"""A project's meter as a meter of the Stripe account that it sells through."""
+"""Meters of a project in the Stripe account that the project sells through."""
 
 from datetime import datetime
 
@@ -17,20 +17,20 @@ from usage.meters import selectors as meters
 from usage.models import Meter
 from usage.reporting import forwarding
 
-REQUEST = "made"
-"""A meter is made once for an account: every try is the same request."""
+CREATE_REQUEST = "made"
+"""Name of the request that creates a meter: all attempts are one request to Stripe."""
 
 
-def named(*, project: Project, code: str) -> Meter:
+def find_meter(*, project: Project, code: str) -> Meter:
     """The project's meter with this code. Raises MeterUnknown."""
-    found = meters.find_many(project=project, codes=[code]).get(code)
-    if found is None:
+    meter = meters.find_many(project=project, codes=[code]).get(code)
+    if meter is None:
         raise MeterUnknown("Define it with POST /meters, or see GET /meters.", field="meter")
-    return found
+    return meter
 
 
 def check(*, meter: Meter) -> None:
-    """Raises MeterNotBillable for what Stripe cannot bill."""
+    """Raises MeterNotBillable for an archived meter or an aggregation that Stripe cannot bill."""
     if meter.aggregation not in stripe_meters.FORMULAS:
         raise MeterNotBillable(
             "Stripe bills meters that count, add up or take the last value. Bill with one of those."
@@ -40,16 +40,16 @@ def check(*, meter: Meter) -> None:
 
 
 def ensure(*, meter: Meter, account: StripeAccount, at: datetime) -> StripeMeter:
-    """The meter in this account, made there if need be; its records are told from now on.
+    """The meter in this account, created there if needed. Its records are reported from now on.
 
-    Stripe keeps event names unique, so whatever was lost on the way there is one. Raises
-    StripeUnavailable; calling again then finishes what was begun.
+    Stripe's event names are unique, so repeated attempts create one meter. Raises
+    StripeUnavailable; then the same call resumes the work.
     """
     rows = StripeMeter.objects.for_project(meter.project_id).filter(account=account, meter=meter)
-    known = rows.first()
-    stripe_id = known.stripe_id if known else _made(meter, account, at)
+    existing = rows.first()
+    stripe_id = existing.stripe_id if existing else _create_at_stripe(meter, account, at)
     with transaction.atomic():
-        if known is None:
+        if existing is None:
             insert(
                 StripeMeter(
                     project_id=meter.project_id,
@@ -60,14 +60,14 @@ def ensure(*, meter: Meter, account: StripeAccount, at: datetime) -> StripeMeter
                 )
             )
         forwarding.begin(meter)
-    return known or rows.get()
+    return existing or rows.get()
 
 
-def _made(meter: Meter, account: StripeAccount, at: datetime) -> str:
+def _create_at_stripe(meter: Meter, account: StripeAccount, at: datetime) -> str:
     client = client_for(account)
-    found = stripe_meters.find(client, meter.pk)
-    if found:
-        return found
+    stripe_id = stripe_meters.find(client, meter.pk)
+    if stripe_id:
+        return stripe_id
     try:
         fields = intents.change(
             project_id=meter.project_id,
@@ -76,12 +76,12 @@ def _made(meter: Meter, account: StripeAccount, at: datetime) -> str:
             subject=meter.pk,
             target=meter.pk,
             params=stripe_meters.new(meter),
-            request=REQUEST,
+            request=CREATE_REQUEST,
             at=at,
         )
     except StripeRefused:
-        found = stripe_meters.find(client, meter.pk)
-        if found is None:
+        stripe_id = stripe_meters.find(client, meter.pk)
+        if stripe_id is None:
             raise
-        return found
+        return stripe_id
     return str(fields["id"])

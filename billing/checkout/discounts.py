@@ -62,12 +62,16 @@ def prepare(order: CheckoutOrder, *, at: datetime) -> CheckoutOrder:
     """
     product_stripe_ids = {line.price.product.stripe_id or "" for line in order.lines}
     if order.promotion_code is not None:
-        code = promotion_codes.follow(code=order.promotion_code, products=product_stripe_ids, at=at)
+        code = promotion_codes.follow_coupon(
+            code=order.promotion_code, products=product_stripe_ids, at=at
+        )
         return replace(order, promotion_code=code)
     if order.coupon is not None:
         return replace(
             order,
-            coupon=coupon_coverage.cover(coupon=order.coupon, products=product_stripe_ids, at=at),
+            coupon=coupon_coverage.cover_products(
+                coupon=order.coupon, products=product_stripe_ids, at=at
+            ),
         )
     return order
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from billing.catalog.product_features import Entitlement
+from billing.catalog.product_features import ProductEntitlement
 from billing.subscriptions.change_plans import Change, Proration, When
 
 
@@ -46,7 +46,7 @@ class Terms:
     """What the product shall entitle to, its policies, and who shall pay another price; what is
     None stays as it is."""
 
-    features: tuple[Entitlement, ...] | None = None
+    features: tuple[ProductEntitlement, ...] | None = None
     refund_policy: str | None = None
     dispute_policy: str | None = None
     move: Move | None = None
@@ -77,7 +77,8 @@ class Terms:
             features=None
             if features is None
             else tuple(
-                Entitlement(feature=each["feature"], value=each["value"]) for each in features
+                ProductEntitlement(feature=each["feature"], value=each["value"])
+                for each in features
             ),
             refund_policy=said.get("refund_policy"),
             dispute_policy=said.get("dispute_policy"),

@@ -106,7 +106,7 @@ def _write(product: Product, terms: Terms, *, actor: str, reason: str, at: datet
     if terms.features is not None:
         changed = product_features.write(
             product=product,
-            wanted=product_features.resolve_for(product=product, features=terms.features),
+            features=product_features.resolve_for(product=product, features=terms.features),
             actor=actor,
             reason=reason,
             at=at,

@@ -84,9 +84,11 @@ def _named(subscription: Subscription, name: str, field: str) -> Coupon | Promot
 
 def _at_stripe(row: Coupon | PromotionCode, products: Collection[str], at: datetime) -> Fields:
     if isinstance(row, PromotionCode):
-        row = promotion_codes.follow(code=row, products=products, at=at)
+        row = promotion_codes.follow_coupon(code=row, products=products, at=at)
         return {"promotion_code": row.stripe_id}
-    return {"coupon": coupon_coverage.cover(coupon=row, products=products, at=at).stripe_id}
+    return {
+        "coupon": coupon_coverage.cover_products(coupon=row, products=products, at=at).stripe_id
+    }
 
 
 def _code(project: Project, customer: Customer, name: str) -> PromotionCode | None:

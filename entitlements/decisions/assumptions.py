@@ -19,7 +19,7 @@ from projects.models import Project
 class Resolver(Protocol):
     """Who knows what would follow from something that is sold."""
 
-    def __call__(self, project: Project, assumed_id: str, *, at: datetime) -> list[Fact]:
+    def __call__(self, project: Project, assumed_id: str, /, *, at: datetime) -> list[Fact]:
         """The facts, from ``at`` on. Raises Invalid for what the project does not have."""
 
 

@@ -9,6 +9,7 @@ from pytest_django import Settings
 
 from billing.accounts import service as stripe_accounts
 from billing.catalog import service as catalog
+from billing.catalog.catalog_requests import ProductRequest
 from billing.models import (
     Price,
     Product,
@@ -145,10 +146,7 @@ def test_nothing_is_written_with_it(
     with pytest.raises(StripeAccountMismatch) as refused:
         catalog.create_product(
             project=project,
-            name="Pro",
-            description="",
-            metadata={},
-            features=[],
+            request=ProductRequest(name="Pro"),
             idempotency_key="",
             actor="test",
             at=timezone.now(),

@@ -165,7 +165,7 @@ def test_holders_follow_when_a_product_gives_more(
     drain()
     assert _allowed(shop, "seats")
     product_features.replace(
-        product=monthly.product, wanted=[(sso, True)], actor="test", at=timezone.now()
+        product=monthly.product, features=[(sso, True)], actor="test", at=timezone.now()
     )
     assert _allowed(shop, "seats")
     drain()

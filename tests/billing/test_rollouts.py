@@ -49,7 +49,7 @@ def holders(monthly: Price) -> list[Subscription]:
 
 def set_seats(product: Product, sso: Feature, seats: Feature, value: int) -> None:
     wanted: list[tuple[Feature, Any]] = [(sso, True), (seats, value)]
-    product_features.replace(product=product, wanted=wanted, actor="test", at=timezone.now())
+    product_features.replace(product=product, features=wanted, actor="test", at=timezone.now())
 
 
 def limits(project: Project, rows: list[Subscription]) -> Counter[Any]:

@@ -7,7 +7,8 @@ from django.test import Client
 from django.utils import timezone
 
 from billing.catalog import service as catalog
-from billing.catalog.product_features import Entitlement
+from billing.catalog.catalog_requests import PriceRequest, ProductRequest
+from billing.catalog.product_features import ProductEntitlement
 from billing.models import Price, Product, StripeAccount, SyncObject
 from common import crypto
 from common.money import Money
@@ -37,10 +38,9 @@ def features(project: Project) -> list[Feature]:
 def product(project: Project, stripe: SandboxStripe, features: list[Feature]) -> Product:
     return catalog.create_product(
         project=project,
-        name="Pro",
-        description="For teams",
-        features=[Entitlement("sso", True)],
-        metadata={},
+        request=ProductRequest(
+            name="Pro", description="For teams", features=[ProductEntitlement("sso", True)]
+        ),
         idempotency_key="product",
         actor="command",
         at=timezone.now(),
@@ -51,11 +51,7 @@ def product(project: Project, stripe: SandboxStripe, features: list[Feature]) ->
 def price(product: Product) -> Price:
     return catalog.create_price(
         product=product,
-        money=Money(2900, "usd"),
-        interval="month",
-        interval_count=1,
-        nickname="",
-        metadata={},
+        request=PriceRequest(money=Money(2900, "usd"), interval="month"),
         idempotency_key="price",
         at=timezone.now(),
     )

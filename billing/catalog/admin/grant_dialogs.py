@@ -1,4 +1,4 @@
-"""Give or take access by hand, on a customer's page, with a look at what will change first."""
+"""Dialogs of the customer page that grant or deny access, with a preview of the effect."""
 
 import hashlib
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from billing.catalog import product_grants
-from billing.catalog.product_grants import Subject
+from billing.catalog.product_grants import GrantRequest, GrantSubject
 from billing.models import Product
 from common.admin import columns, dialogs, fields
 from common.admin.actors import actor
@@ -27,7 +27,7 @@ FEATURE, PRODUCT = "feature:", "product:"
 
 
 class GrantForm(dialogs.Dialog):
-    """What to give. ``previewed`` is the fingerprint of what was sent when the effect was shown."""
+    """The grant. ``previewed`` is the fingerprint of the values whose effect was shown."""
 
     form_after_template = "console/effects.html"
     effect = Effect.ALLOW
@@ -63,42 +63,42 @@ class GrantForm(dialogs.Dialog):
         return [("", "Choose…"), *(group for group in groups if group[1])]
 
     def clean(self) -> dict[str, Any]:
-        said: dict[str, Any] = super().clean() or {}
-        if "what" in said:
+        data: dict[str, Any] = super().clean() or {}
+        if "what" in data:
             try:
-                said["features"], said["subject"] = self._meaning(said)
+                data["features"], data["subject"] = self._resolve(data)
             except ValidationError as error:
                 self.add_error("value", error)
-        return said
+        return data
 
-    def _meaning(self, said: dict[str, Any]) -> tuple[list[tuple[Feature, Any]], Subject]:
-        what: str = said["what"]
+    def _resolve(self, data: dict[str, Any]) -> tuple[list[tuple[Feature, Any]], GrantSubject]:
+        what: str = data["what"]
         if what.startswith(PRODUCT):
             product = self.products[what.removeprefix(PRODUCT)]
-            granted = [(each.feature, each.value) for each in product.features.all()]
-            return granted, Subject(product_id=product.pk)
+            granted = [(row.feature, row.value) for row in product.features.all()]
+            return granted, GrantSubject(product_id=product.pk)
         feature = self.features[what.removeprefix(FEATURE)]
         if self.effect == Effect.DENY:
-            return [(feature, None)], Subject(feature=feature.code)
-        value = values.typed(said.get("value") or "", kind=feature.kind)
-        return [(feature, value)], Subject(feature=feature.code, value=value)
+            return [(feature, None)], GrantSubject(feature=feature.code)
+        value = values.typed(data.get("value") or "", kind=feature.kind)
+        return [(feature, value)], GrantSubject(feature=feature.code, value=value)
 
     @property
     def fingerprint(self) -> str:
-        said = self.cleaned_data
-        parts = [said["what"], said.get("value"), said["starts_at"], said["expires_at"]]
+        data = self.cleaned_data
+        parts = [data["what"], data.get("value"), data["starts_at"], data["expires_at"]]
         return hashlib.sha256(repr([self.customer.version, *parts]).encode()).hexdigest()
 
     def preview(self, at: datetime) -> None:
-        """Show what sending the form once more will change."""
-        found = previews.of_grant(
+        """Compute the effect of the grant and show it with the form."""
+        changes = previews.of_grant(
             customer=self.customer,
             features=self.cleaned_data["features"],
             effect=self.effect,
             starts_at=self.cleaned_data["starts_at"] or at,
             expires_at=self.cleaned_data["expires_at"],
         )
-        self.effects = decisions.effects(found)
+        self.effects = decisions.effects(changes)
         self.refill(previewed=self.fingerprint)
 
     def get_after_template_context(
@@ -141,7 +141,7 @@ def _decide(
     dialog: dict[str, Any],
     submit: str,
 ) -> HttpResponse:
-    """First the form, then the form with its effects, then the act."""
+    """Show the form, then the form with the effect, then grant or deny."""
     data = request.POST if request.method == "POST" else None
     form = form_class(request, customer.pk, data, customer=customer)
     if not form.is_valid():
@@ -153,19 +153,19 @@ def _decide(
 
 
 def _act(request: HttpRequest, customer: Customer, form: GrantForm) -> HttpResponse:
-    said = form.cleaned_data
-    made = product_grants.decide(
-        project=customer.project,
+    data = form.cleaned_data
+    grant_request = GrantRequest(
         user_id=customer.user_id,
-        subject=said["subject"],
+        subject=data["subject"],
         effect=form.effect,
-        reason=said["reason"],
-        actor=actor(request),
-        at=timezone.now(),
-        starts_at=said["starts_at"],
-        expires_at=said["expires_at"],
+        reason=data["reason"],
+        starts_at=data["starts_at"],
+        expires_at=data["expires_at"],
     )
-    return dialogs.finish(request, f"Done: {made.pk}.", to=columns.url(customer))
+    row = product_grants.decide(
+        project=customer.project, request=grant_request, actor=actor(request), at=timezone.now()
+    )
+    return dialogs.finish(request, f"Done: {row.pk}.", to=columns.url(customer))
 
 
 ACTS: Sequence[Act] = [

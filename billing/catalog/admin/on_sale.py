@@ -1,4 +1,4 @@
-"""Whether something is on sale: the filter and the badge of products and prices."""
+"""The filter and the badge for products and prices on sale."""
 
 from django.db.models import Q
 

@@ -29,7 +29,7 @@ RESTORE = dialogs.describe("Put the price on sale", "It can be bought again.", s
 
 @admin.register(Price)
 class PriceAdmin(MirrorAdmin):
-    """What products cost. A price never changes: another price is a new one."""
+    """Prices of products. The amount of a price never changes: a new amount is a new price."""
 
     sidebar = SidebarEntry(SidebarGroup.CATALOG, 2, "Prices", icon="sell")
     kind = Kind.PRICE
@@ -118,8 +118,8 @@ class PriceAdmin(MirrorAdmin):
                 reason=form.cleaned_data["reason"],
                 at=timezone.now(),
             )
-            said = "on sale" if price.active else "off sale"
-            return dialogs.finish(request, f"The price is {said}.", to=columns.url(price))
+            state = "on sale" if price.active else "off sale"
+            return dialogs.finish(request, f"The price is {state}.", to=columns.url(price))
 
         return dialogs.attempt(request, form, dialog, act)
 

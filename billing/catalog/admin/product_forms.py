@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldBooleanSwitchWidget
 
 from billing.catalog import product_credits
-from billing.catalog.product_credits import MAX_AMOUNT, MAX_DAYS, Credits
+from billing.catalog.product_credits import MAX_AMOUNT, MAX_DAYS, ProductCredits
 from billing.models import Product
 from billing.models.product import DisputePolicy, RefundPolicy, RenewalPolicy
 from common.admin import dialogs, fields
@@ -22,16 +22,16 @@ EXAMPLE = (
 
 
 class ProductForm(dialogs.Dialog):
-    """A dialog that starts from what the product says now."""
+    """A dialog whose fields start with the product's current values."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         rows = Product.objects.across_projects().prefetch_related("features__feature")
         self.product = rows.filter(pk=self.row_key).first()
         if self.product is not None:
-            self.initial |= self.now(self.product)
+            self.initial |= self.current_values(self.product)
 
-    def now(self, product: Product) -> dict[str, Any]:
+    def current_values(self, product: Product) -> dict[str, Any]:
         raise NotImplementedError
 
 
@@ -40,7 +40,7 @@ class ChangeForm(ProductForm):
     description = fields.paragraph(required=False, max_length=2000)
     on_sale = forms.BooleanField(required=False, widget=UnfoldBooleanSwitchWidget())
 
-    def now(self, product: Product) -> dict[str, Any]:
+    def current_values(self, product: Product) -> dict[str, Any]:
         return {
             "name": product.name,
             "description": product.description,
@@ -55,7 +55,7 @@ class PoliciesForm(ProductForm):
         RenewalPolicy.choices, label="Credits and quotas of a new period begin…"
     )
 
-    def now(self, product: Product) -> dict[str, Any]:
+    def current_values(self, product: Product) -> dict[str, Any]:
         return {
             "refund_policy": product.refund_policy,
             "dispute_policy": product.dispute_policy,
@@ -84,12 +84,12 @@ class CreditsForm(ProductForm):
         help_text="Empty: those of a period end with it, and bought ones never.",
     )
 
-    def now(self, product: Product) -> dict[str, Any]:
+    def current_values(self, product: Product) -> dict[str, Any]:
         return asdict(product_credits.of(product))
 
     @property
-    def wanted(self) -> Credits:
-        return Credits(
+    def credits(self) -> ProductCredits:
+        return ProductCredits(
             amount=self.cleaned_data["amount"],
             priority=self.cleaned_data["priority"],
             expires_after_days=self.cleaned_data["expires_after_days"],
@@ -99,10 +99,10 @@ class CreditsForm(ProductForm):
 class FeaturesForm(ProductForm):
     features = fields.paragraph(required=False, rows=8, max_length=10_000, help_text=EXAMPLE)
 
-    def now(self, product: Product) -> dict[str, Any]:
+    def current_values(self, product: Product) -> dict[str, Any]:
         lines = [
-            f"{each.feature.code} = {values.shown(each.value, kind=each.feature.kind)}"
-            for each in product.features.all()
+            f"{row.feature.code} = {values.shown(row.value, kind=row.feature.kind)}"
+            for row in product.features.all()
         ]
         return {"features": "\n".join(lines)}
 
@@ -110,18 +110,18 @@ class FeaturesForm(ProductForm):
         """The features and values that the lines name."""
         assert self.product is not None
         rows = Feature.objects.for_project(self.product.project_id)
-        known = {row.code: row for row in rows}
-        kept = {each.feature.code for each in self.product.features.all()}
-        found: dict[str, tuple[Feature, Any]] = {}
+        features_by_code = {row.code: row for row in rows}
+        current = {row.feature.code for row in self.product.features.all()}
+        values_by_code: dict[str, tuple[Feature, Any]] = {}
         for line in filter(None, map(str.strip, self.cleaned_data["features"].splitlines())):
             code, _, text = (part.strip() for part in line.partition("="))
-            feature = known.get(code)
-            if feature is None or (feature.archived_at is not None and code not in kept):
+            feature = features_by_code.get(code)
+            if feature is None or (feature.archived_at is not None and code not in current):
                 raise ValidationError(f"{code}: the project has no such feature.")
-            if code in found:
+            if code in values_by_code:
                 raise ValidationError(f"{code} is named twice.")
-            found[code] = feature, _value(code, text, feature)
-        return list(found.values())
+            values_by_code[code] = feature, _value(code, text, feature)
+        return list(values_by_code.values())
 
 
 def _value(code: str, text: str, feature: Feature) -> Any:

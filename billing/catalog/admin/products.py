@@ -10,6 +10,7 @@ from billing.catalog import product_credits, product_policies
 from billing.catalog import service as catalog
 from billing.catalog.admin import on_sale
 from billing.catalog.admin.product_forms import ChangeForm, CreditsForm, PoliciesForm
+from billing.catalog.catalog_requests import ProductChangeRequest
 from billing.models import Product
 from billing.models.sync_object import Kind
 from billing.sync.admin import read_again
@@ -38,7 +39,7 @@ POLICIES = dialogs.describe(
 
 
 class ProductAdmin(MirrorAdmin):
-    """The page of a product; ``rollouts.admin.products`` registers it, with changes for holders."""
+    """The page of a product. ``rollouts.admin.products`` extends and registers it."""
 
     kind = Kind.PRODUCT
     actions_detail: ClassVar[Sequence[str]] = [
@@ -90,13 +91,13 @@ class ProductAdmin(MirrorAdmin):
         product = self.row(request, object_id)
         changed = product_credits.replace(
             product=product,
-            wanted=form.wanted,
+            credits=form.credits,
             actor=actor(request),
             reason=form.cleaned_data["reason"],
             at=timezone.now(),
         )
-        said = "Set, for what is given from now on." if changed else "Nothing changed."
-        return dialogs.finish(request, said, to=columns.url(product))
+        message = "Set, for what is given from now on." if changed else "Nothing changed."
+        return dialogs.finish(request, message, to=columns.url(product))
 
     @action(
         description="Refunds and disputes",
@@ -118,8 +119,8 @@ class ProductAdmin(MirrorAdmin):
             reason=form.cleaned_data["reason"],
             at=timezone.now(),
         )
-        said = "Set. Whoever holds the product follows." if changed else "Nothing changed."
-        return dialogs.finish(request, said, to=columns.url(product))
+        message = "Set. Whoever holds the product follows." if changed else "Nothing changed."
+        return dialogs.finish(request, message, to=columns.url(product))
 
     @action(
         description="Change",
@@ -129,16 +130,16 @@ class ProductAdmin(MirrorAdmin):
         dialog=CHANGE,
     )
     def edit(self, request: HttpRequest, form: ChangeForm, object_id: str) -> HttpResponse:
-        said = form.cleaned_data
+        data = form.cleaned_data
 
         def act() -> HttpResponse:
             product = catalog.change_product(
                 product=read_again.known(self.row(request, object_id)),
-                name=said["name"],
-                description=said["description"],
-                active=said["on_sale"],
+                request=ProductChangeRequest(
+                    name=data["name"], description=data["description"], active=data["on_sale"]
+                ),
                 actor=actor(request),
-                reason=said["reason"],
+                reason=data["reason"],
                 at=timezone.now(),
             )
             return dialogs.finish(request, f"{product} is changed.", to=columns.url(product))
@@ -148,8 +149,8 @@ class ProductAdmin(MirrorAdmin):
     @display(description="Gives")
     def gives(self, row: Product) -> object:
         pairs = (
-            (each.feature.code, values.shown(each.value, kind=each.feature.kind))
-            for each in row.features.all()
+            (item.feature.code, values.shown(item.value, kind=item.feature.kind))
+            for item in row.features.all()
         )
         return format_html_join(", ", "{}: {}", pairs) or columns.EMPTY
 
@@ -171,11 +172,11 @@ def _features(row: Product) -> Section:
         headers=["Feature", "Kind", "Value"],
         rows=[
             [
-                columns.link(each.feature),
-                each.feature.get_kind_display(),
-                values.shown(each.value, kind=each.feature.kind),
+                columns.link(item.feature),
+                item.feature.get_kind_display(),
+                values.shown(item.value, kind=item.feature.kind),
             ]
-            for each in row.features.all()
+            for item in row.features.all()
         ],
         empty="It gives nothing yet. Set its features so that buying it has an effect.",
     )

@@ -28,7 +28,7 @@ AGAIN = dialogs.describe(
 
 @admin.register(StripeMeter)
 class StripeMeterAdmin(ReadOnlyAdmin):
-    """What Stripe counts for metered prices, and the records that it refused."""
+    """Meters at Stripe of metered prices, and the usage records that Stripe refused."""
 
     sidebar = SidebarEntry(SidebarGroup.STRIPE, 7, "Meters", icon="speed")
     actions_detail: ClassVar[Sequence[str]] = ["again"]
@@ -63,20 +63,20 @@ class StripeMeterAdmin(ReadOnlyAdmin):
                 actor=actor(request),
                 at=timezone.now(),
             )
-            said = f"Stripe is asked again about {count} record(s) within a few seconds."
-            return dialogs.finish(request, said, to=columns.url(row))
+            message = f"Stripe is asked again about {count} record(s) within a few seconds."
+            return dialogs.finish(request, message, to=columns.url(row))
 
         return dialogs.attempt(request, form, AGAIN, act)
 
     def sections(self, request: HttpRequest, row: Any) -> Sequence[Section]:
-        found = list(forwarding_selectors.refused(meter=row.meter)[: NEWEST + 1])
+        records = list(forwarding_selectors.refused(meter=row.meter)[: NEWEST + 1])
         return [
             Section(
                 title="Refused by Stripe",
                 headers=["Record", "Customer", "Used", "At", "Why"],
-                rows=[_refused(each) for each in found[:NEWEST]],
+                rows=[_refused(record) for record in records[:NEWEST]],
                 empty="Stripe has refused nothing.",
-                note=f"The newest {NEWEST}." if len(found) > NEWEST else "",
+                note=f"The newest {NEWEST}." if len(records) > NEWEST else "",
                 right=[2],
                 prose=[4],
             )

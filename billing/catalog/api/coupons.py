@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from billing.api_fields import IdField, StripeMetadataField, id_pattern
 from billing.catalog import coupons
 from billing.catalog.api.prices import UnitAmountSerializer
-from billing.catalog.coupons import Terms
+from billing.catalog.coupons import CouponRequest
 from billing.catalog.selectors import coupons as coupon_selectors
 from billing.models import Coupon
 from billing.models.coupon import Duration
@@ -117,7 +117,7 @@ class CouponsViewSet(ProjectViewSet):
         amount = body.pop("amount_off", {"amount": None, "currency": ""})
         row = coupons.create(
             project=self.calling_project,
-            terms=Terms(**body, amount_off=amount["amount"], currency=amount["currency"]),
+            request=CouponRequest(**body, amount_off=amount["amount"], currency=amount["currency"]),
             idempotency_key=request.headers.get("Idempotency-Key", ""),
             at=timezone.now(),
         )

@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from billing.catalog import product_grants
-from billing.catalog.product_grants import Subject
+from billing.catalog.product_grants import GrantRequest, GrantSubject
 from common.api.bodies import serializer_of
 from common.api.serializers import StrictSerializer, UserIdField
 from entitlements import representation
@@ -154,14 +154,12 @@ class GrantsViewSet(ProjectViewSet):
 
     def _decided(self, body: dict[str, Any], effect: Effect) -> Response:
         now = timezone.now()
-        subject = Subject(**{name: body.pop(name) for name in SUBJECT if name in body})
+        subject = GrantSubject(**{name: body.pop(name) for name in SUBJECT if name in body})
         grant = product_grants.decide(
             project=self.calling_project,
-            subject=subject,
-            effect=effect,
+            request=GrantRequest(subject=subject, effect=effect, **body),
             actor=self.actor,
             at=now,
-            **body,
         )
         return Response(_outcome(grant, now), status=201)
 

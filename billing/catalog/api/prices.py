@@ -1,4 +1,4 @@
-"""``/prices``: what products cost. A price never changes; a change is a new price."""
+"""``/prices``: prices of products. An amount never changes; a new amount is a new price."""
 
 from typing import Any, ClassVar
 
@@ -12,6 +12,7 @@ from billing import representation
 from billing.api_fields import IdField, StripeMetadataField, id_pattern
 from billing.catalog import service as catalog
 from billing.catalog import stripe_meters
+from billing.catalog.catalog_requests import PriceRequest
 from billing.catalog.selectors import catalog as catalog_selectors
 from billing.models.price import Interval, PriceType
 from billing.representation.catalog import PriceBody
@@ -90,7 +91,11 @@ class PricesViewSet(ProjectViewSet):
     @extend_schema(summary="List prices", responses=serializer_of(PriceBody)(many=True))
     def list(self, request: Request) -> Response:
         """Newest first."""
-        rows = catalog_selectors.prices(project=self.calling_project, **self.query_values)
+        filters = dict(self.query_values)
+        price_type = filters.pop("type", "")
+        rows = catalog_selectors.prices(
+            project=self.calling_project, price_type=price_type, **filters
+        )
         page = self.paginate_queryset(rows)
         return self.get_paginated_response([representation.price(row) for row in page or ()])
 
@@ -109,13 +114,17 @@ class PricesViewSet(ProjectViewSet):
         body = self.parse_body(NewPriceSerializer)
         unit_amount = body.pop("unit_amount")
         code = body.pop("meter", None)
+        product = catalog_selectors.product(
+            project=self.calling_project, product_id=body.pop("product")
+        )
+        meter = stripe_meters.find_meter(project=self.calling_project, code=code) if code else None
         row = catalog.create_price(
-            product=catalog_selectors.product(
-                project=self.calling_project, product_id=body.pop("product")
+            product=product,
+            request=PriceRequest(
+                money=Money(unit_amount["amount"], unit_amount["currency"]),
+                meter=meter,
+                **body,
             ),
-            money=Money(unit_amount["amount"], unit_amount["currency"]),
-            meter=stripe_meters.named(project=self.calling_project, code=code) if code else None,
-            **body,
             idempotency_key=request.headers.get("Idempotency-Key", ""),
             at=timezone.now(),
         )

@@ -11,14 +11,15 @@ from rest_framework.response import Response
 from billing import representation
 from billing.api_fields import StripeMetadataField, id_pattern
 from billing.catalog import service as catalog
+from billing.catalog.catalog_requests import ProductChangeRequest, ProductRequest
 from billing.catalog.product_credits import (
     MAX_AMOUNT,
     MAX_DAYS,
     NO_CREDITS,
     USUAL_PRIORITY,
-    Credits,
+    ProductCredits,
 )
-from billing.catalog.product_features import Entitlement
+from billing.catalog.product_features import ProductEntitlement
 from billing.catalog.selectors import catalog as catalog_selectors
 from billing.models import Product
 from billing.models.product import DisputePolicy, RefundPolicy, RenewalPolicy
@@ -140,11 +141,13 @@ class ProductsViewSet(ProjectViewSet):
         body = self.parse_body(NewProductSerializer)
         row = catalog.create_product(
             project=self.calling_project,
-            **{
-                **body,
-                "features": _entitlements(body["features"]),
-                "credits": _credits(body["credits"]),
-            },
+            request=ProductRequest(
+                **{
+                    **body,
+                    "features": _entitlements(body["features"]),
+                    "credits": _credits(body["credits"]),
+                }
+            ),
             idempotency_key=request.headers.get("Idempotency-Key", ""),
             actor=self.actor,
             at=timezone.now(),
@@ -167,8 +170,9 @@ class ProductsViewSet(ProjectViewSet):
             body["credits"] = _credits(body["credits"])
         row = catalog.change_product(
             product=row,
-            features=None if features is None else _entitlements(features),
-            **body,
+            request=ProductChangeRequest(
+                features=None if features is None else _entitlements(features), **body
+            ),
             actor=self.actor,
             at=timezone.now(),
         )
@@ -178,9 +182,9 @@ class ProductsViewSet(ProjectViewSet):
         return catalog_selectors.product(project=self.calling_project, product_id=pk)
 
 
-def _credits(given: dict[str, Any] | None) -> Credits:
-    return NO_CREDITS if given is None else Credits(**given)
+def _credits(body: dict[str, Any] | None) -> ProductCredits:
+    return NO_CREDITS if body is None else ProductCredits(**body)
 
 
-def _entitlements(given: list[dict[str, Any]]) -> list[Entitlement]:
-    return [Entitlement(feature=each["feature"], value=each["value"]) for each in given]
+def _entitlements(bodies: list[dict[str, Any]]) -> list[ProductEntitlement]:
+    return [ProductEntitlement(feature=body["feature"], value=body["value"]) for body in bodies]

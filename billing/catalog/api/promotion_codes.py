@@ -12,7 +12,7 @@ from billing.api_fields import IdField, StripeMetadataField, id_pattern
 from billing.catalog import promotion_codes
 from billing.catalog.api.coupons import MAX_REDEMPTIONS
 from billing.catalog.api.prices import UnitAmountSerializer
-from billing.catalog.promotion_codes import LONGEST, CodeTerms
+from billing.catalog.promotion_codes import MAX_CODE_LENGTH, PromotionCodeRequest
 from billing.catalog.selectors import coupons
 from billing.representation.coupons import PromotionCodeBody, promotion_code
 from common.api.bodies import serializer_of
@@ -20,7 +20,7 @@ from common.api.serializers import FlagField, StrictSerializer, UserIdField, Who
 from projects.keys.api.views import ProjectViewSet
 from projects.keys.scopes import Scope
 
-CODE = rf"^[A-Za-z0-9-]{{1,{LONGEST}}}\Z"
+CODE = rf"^[A-Za-z0-9-]{{1,{MAX_CODE_LENGTH}}}\Z"
 
 
 class NewPromotionCodeSerializer(StrictSerializer):
@@ -81,7 +81,7 @@ class PromotionCodesViewSet(ProjectViewSet):
         least = body.pop("minimum_amount", {"amount": None, "currency": ""})
         row = promotion_codes.create(
             coupon=coupons.get(project=self.calling_project, coupon_id=body.pop("coupon")),
-            terms=CodeTerms(
+            request=PromotionCodeRequest(
                 **body,
                 minimum_amount=least["amount"],
                 minimum_amount_currency=least["currency"],

@@ -1,4 +1,4 @@
-"""Coupons. In a project's own Stripe account, those made elsewhere are mirrored too."""
+"""Coupons. In a project's own account, coupons that were created elsewhere are mirrored too."""
 
 from datetime import datetime
 
@@ -28,8 +28,8 @@ def _owner(account: StripeAccount, snapshot: CouponSnapshot) -> Owner | None:
 
 
 def _plan(account: StripeAccount, owner: Owner, snapshot: CouponSnapshot) -> Plan[Coupon]:
-    """In a shared account the limit of uses is ours: of a coupon that was made again Stripe
-    knows what was left of it."""
+    """In a shared account our row keeps the limit of uses: a coupon that was created again has
+    only the remaining uses at Stripe."""
     limit = {} if account.is_shared else {"max_redemptions": snapshot.max_redemptions}
     return Plan(
         row=_row(account, snapshot) or Coupon(project_id=owner.project_id, account=account),
@@ -53,7 +53,7 @@ def _plan(account: StripeAccount, owner: Owner, snapshot: CouponSnapshot) -> Pla
 
 
 def _gone(row: Coupon, at: datetime) -> Values:
-    """Nobody can redeem it any more; whoever has its discount keeps it."""
+    """A deleted coupon cannot be redeemed any more; existing discounts stay."""
     return {"valid": False, "deleted_at": row.deleted_at or at}
 
 
@@ -61,7 +61,7 @@ def _carry_out(planned: Plan[Coupon], customer: Customer | None, at: datetime) -
     planned.write(at=at)
 
 
-def _nobody(row: Coupon) -> None:
+def _no_customer(row: Coupon) -> None:
     return None
 
 
@@ -71,7 +71,7 @@ MAPPER: Mapper[CouponSnapshot, Coupon] = Mapper(
     plan=_plan,
     gone=_gone,
     carry_out=_carry_out,
-    customer_id=_nobody,
+    customer_id=_no_customer,
 )
 
 MIRRORED = Mirrored(

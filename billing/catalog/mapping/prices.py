@@ -1,4 +1,4 @@
-"""Prices. In a project's own Stripe account, those made elsewhere are mirrored too."""
+"""Prices. In a project's own account, prices that were created elsewhere are mirrored too."""
 
 from datetime import datetime
 
@@ -23,8 +23,8 @@ def _row(account: StripeAccount, snapshot: PriceSnapshot) -> Price | None:
 
 
 def _owner(account: StripeAccount, snapshot: PriceSnapshot) -> Owner | None:
-    """A price without one whole amount (tiers, parts of a cent), or by a meter that is not ours,
-    cannot be sold here: foreign."""
+    """None (foreign) for a price that cannot be sold here: without one whole amount (tiers, parts
+    of a cent), or with a meter that is not ours."""
     row = _row(account, snapshot)
     project_id = row.project_id if row is not None else account.project_id
     if project_id is None or snapshot.unit_amount is None:
@@ -67,7 +67,7 @@ def _product_id(account: StripeAccount, owner: Owner, snapshot: PriceSnapshot) -
 
 
 def _meter_id(account: StripeAccount, project_id: str, snapshot: PriceSnapshot) -> str | None:
-    """The meter of ours that it bills."""
+    """Id of our meter that the price bills."""
     if not snapshot.meter_stripe_id:
         return None
     return (
@@ -79,19 +79,19 @@ def _meter_id(account: StripeAccount, project_id: str, snapshot: PriceSnapshot) 
 
 
 def _gone(row: Price, at: datetime) -> Values:
-    """It cannot be sold any more; whoever pays it goes on."""
+    """A deleted price cannot be sold any more; existing subscriptions keep it."""
     return {"active": False}
 
 
 def _carry_out(planned: Plan[Price], customer: Customer | None, at: datetime) -> None:
-    """Also reads subscriptions again that had this price before we knew it."""
+    """Write the row; a new price also requests a sync of subscriptions that already bill it."""
     differences = planned.differences()
     planned.write(at=at)
     if "stripe_id" in differences:
-        _reread_subscriptions(planned.row)
+        _request_sync_of_subscriptions(planned.row)
 
 
-def _reread_subscriptions(price: Price) -> None:
+def _request_sync_of_subscriptions(price: Price) -> None:
     waiting = (
         SubscriptionItem.objects.for_project(price.project_id)
         .filter(
@@ -107,7 +107,7 @@ def _reread_subscriptions(price: Price) -> None:
         enqueue("billing.sync")
 
 
-def _nobody(row: Price) -> None:
+def _no_customer(row: Price) -> None:
     return None
 
 
@@ -117,7 +117,7 @@ MAPPER: Mapper[PriceSnapshot, Price] = Mapper(
     plan=_plan,
     gone=_gone,
     carry_out=_carry_out,
-    customer_id=_nobody,
+    customer_id=_no_customer,
 )
 
 MIRRORED = Mirrored(

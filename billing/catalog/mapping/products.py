@@ -1,4 +1,4 @@
-"""Products. In a project's own Stripe account, those made elsewhere are mirrored too."""
+"""Products. In a project's own account, products that were created elsewhere are mirrored too."""
 
 from datetime import datetime
 
@@ -41,7 +41,7 @@ def _plan(account: StripeAccount, owner: Owner, snapshot: ProductSnapshot) -> Pl
 
 
 def _gone(row: Product, at: datetime) -> Values:
-    """It cannot be sold any more; whoever bought it keeps it."""
+    """A deleted product cannot be sold any more; its holders keep it."""
     return {"active": False}
 
 
@@ -49,7 +49,7 @@ def _carry_out(planned: Plan[Product], customer: Customer | None, at: datetime) 
     planned.write(at=at)
 
 
-def _nobody(row: Product) -> None:
+def _no_customer(row: Product) -> None:
     return None
 
 
@@ -59,7 +59,7 @@ MAPPER: Mapper[ProductSnapshot, Product] = Mapper(
     plan=_plan,
     gone=_gone,
     carry_out=_carry_out,
-    customer_id=_nobody,
+    customer_id=_no_customer,
 )
 
 MIRRORED = Mirrored(

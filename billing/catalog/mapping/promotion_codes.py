@@ -1,4 +1,4 @@
-"""Promotion codes. In a project's own Stripe account, those made elsewhere are mirrored too."""
+"""Promotion codes. In a project's own account, codes created elsewhere are mirrored too."""
 
 from datetime import datetime
 
@@ -49,15 +49,18 @@ def _plan(
             "minimum_amount": snapshot.minimum_amount,
             "minimum_amount_currency": snapshot.minimum_amount_currency,
             "metadata": snapshot.metadata,
-            **_terms(account, row, snapshot),
+            **_owned_values(account, row, snapshot),
         },
         needs=None if coupon_id else (Kind.COUPON.value, snapshot.coupon_stripe_id),
     )
 
 
-def _terms(account: StripeAccount, row: PromotionCode, snapshot: PromotionCodeSnapshot) -> Values:
-    """In a shared account text and limit are ours, and a code does not close with a coupon that
-    its own has left behind: it follows when it is used next."""
+def _owned_values(
+    account: StripeAccount, row: PromotionCode, snapshot: PromotionCodeSnapshot
+) -> Values:
+    """Values that depend on the account's owner. In a shared account our row keeps text and limit,
+    and a code stays open while its coupon at Stripe is superseded: it moves to the new coupon when
+    it is used next."""
     if not account.is_shared:
         return {
             "code": snapshot.code,
@@ -86,7 +89,7 @@ def _carry_out(planned: Plan[PromotionCode], customer: Customer | None, at: date
     planned.write(at=at)
 
 
-def _nobody(row: PromotionCode) -> None:
+def _no_customer(row: PromotionCode) -> None:
     return None
 
 
@@ -96,7 +99,7 @@ MAPPER: Mapper[PromotionCodeSnapshot, PromotionCode] = Mapper(
     plan=_plan,
     gone=_gone,
     carry_out=_carry_out,
-    customer_id=_nobody,
+    customer_id=_no_customer,
 )
 
 MIRRORED = Mirrored(

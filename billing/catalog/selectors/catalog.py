@@ -1,4 +1,4 @@
-"""What a project sells. A row that Stripe does not know yet is not on show."""
+"""Products and prices of a project. Rows without a Stripe id are left out."""
 
 from collections.abc import Collection
 
@@ -13,7 +13,7 @@ from projects.models import Project
 
 
 def products(*, project: Project, active: bool | None = None) -> ProjectQuerySet[Product]:
-    """The project's products with their features: three queries, whatever their number."""
+    """The project's products with their features. Three queries for any number."""
     rows = (
         Product.objects.for_project(project)
         .filter(stripe_id__isnull=False)
@@ -38,10 +38,10 @@ def prices(
     price_type: str = "",
     currency: str = "",
 ) -> ProjectQuerySet[Price]:
-    """The project's prices, those that match every filter given."""
-    wanted = {"product_id": product, "type": price_type, "currency": currency}
+    """The project's prices that match all filters."""
+    filters = {"product_id": product, "type": price_type, "currency": currency}
     rows = Price.objects.for_project(project).filter(
-        stripe_id__isnull=False, **{name: value for name, value in wanted.items() if value}
+        stripe_id__isnull=False, **{name: value for name, value in filters.items() if value}
     )
     rows = rows.select_related("meter")
     return rows if active is None else rows.filter(active=active)
@@ -56,12 +56,12 @@ def price(*, project: Project, price_id: str) -> Price:
 
 
 def prices_by_id(*, project: Project, ids: Collection[str]) -> dict[str, Price]:
-    """Those of these prices that exist, with their products."""
+    """The existing prices among these ids, by id, with their products."""
     return prices(project=project).select_related("product").in_bulk(list(ids))
 
 
 def plans(*, project: Project, currency: str = "") -> ProjectQuerySet[Product]:
-    """Products on sale by subscription, each with those prices in ``plan_prices``.
+    """Products on sale by subscription, each with its open prices in ``plan_prices``.
 
     A product whose price is agreed with each customer is a plan without prices.
     """
@@ -76,13 +76,13 @@ def plans(*, project: Project, currency: str = "") -> ProjectQuerySet[Product]:
 
 
 def open_prices(*, project: Project, currency: str = "") -> ProjectQuerySet[Price]:
-    """Prices by which anybody may subscribe: on sale, and agreed with nobody in particular."""
+    """Recurring prices on sale that every user may subscribe to (no ``custom_price`` products)."""
     rows = prices(project=project, active=True, price_type=PriceType.RECURRING, currency=currency)
     return rows.filter(product__active=True, product__custom_price=False)
 
 
 def open_price(*, project: Project, price_id: str) -> Price:
-    """One of those; raises NotFound."""
+    """One of :func:`open_prices`; raises NotFound."""
     row = open_prices(project=project).select_related("product").filter(pk=price_id).first()
     if row is None:
         raise NotFound("No plan has a price with this id.")
@@ -97,9 +97,11 @@ def lock_product(*, project_id: str, product_id: str) -> Product:
 def prices_by_stripe_id(
     *, account: StripeAccount, project_id: str, stripe_ids: set[str]
 ) -> dict[str | None, str]:
-    """Our prices among these; one that is not in the project's catalog is left out."""
-    held = page_rows.find_many(Price, account=account, project_id=project_id, stripe_ids=stripe_ids)
-    if held is not None:
-        return {stripe_id: row.pk for stripe_id, row in held.items()}
-    found = Price.objects.for_project(project_id).filter(account=account, stripe_id__in=stripe_ids)
-    return dict(found.values_list("stripe_id", "pk"))
+    """Our price ids by Stripe id; prices outside the project's catalog are left out."""
+    loaded = page_rows.find_many(
+        Price, account=account, project_id=project_id, stripe_ids=stripe_ids
+    )
+    if loaded is not None:
+        return {stripe_id: row.pk for stripe_id, row in loaded.items()}
+    rows = Price.objects.for_project(project_id).filter(account=account, stripe_id__in=stripe_ids)
+    return dict(rows.values_list("stripe_id", "pk"))

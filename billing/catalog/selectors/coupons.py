@@ -1,4 +1,4 @@
-"""The project's discounts: coupons, and the codes by which buyers get them."""
+"""Coupons and promotion codes of a project."""
 
 from collections.abc import Iterable
 from typing import TypeVar
@@ -17,7 +17,7 @@ RowT = TypeVar("RowT", Coupon, PromotionCode)
 
 
 def originals(*, project: Project | str) -> ProjectQuerySet[Coupon]:
-    """Coupons as tenants see them, deleted ones too, with how often each was used in all."""
+    """Coupons as tenants see them, including deleted ones, loaded with their other versions."""
     rows = Coupon.objects.for_project(project).filter(
         stripe_id__isnull=False, original__isnull=True
     )
@@ -25,7 +25,7 @@ def originals(*, project: Project | str) -> ProjectQuerySet[Coupon]:
 
 
 def listing(*, project: Project, valid: bool | None = None) -> ProjectQuerySet[Coupon]:
-    """Coupons that Stripe knows and nobody has deleted."""
+    """Coupons that exist at Stripe and are not deleted."""
     rows = originals(project=project).filter(deleted_at__isnull=True)
     return rows if valid is None else rows.filter(valid=valid)
 
@@ -55,7 +55,7 @@ def products(*, project: Project, coupons: Iterable[Coupon]) -> dict[str, str]:
 def codes(
     *, project: Project, coupon: str = "", code: str = "", active: bool | None = None
 ) -> ProjectQuerySet[PromotionCode]:
-    """Promotion codes that match every filter given; ``code`` as it was written."""
+    """Promotion codes that match all filters; ``code`` is the exact text."""
     rows = (
         PromotionCode.objects.for_project(project)
         .filter(stripe_id__isnull=False, original__isnull=True)
@@ -77,15 +77,15 @@ def code(*, project: Project, code_id: str) -> PromotionCode:
     return row
 
 
-def original(*, project_id: str, coupon_id: str) -> Coupon:
-    """The row again as it is now."""
+def reload(*, project_id: str, coupon_id: str) -> Coupon:
+    """The coupon's current row."""
     return originals(project=project_id).get(pk=coupon_id)
 
 
 def by_stripe_id(
     *, account: StripeAccount, project: Project, stripe_ids: Iterable[str]
 ) -> dict[str | None, Coupon]:
-    """The rows of these coupons at Stripe, each with its original if it was made again since."""
+    """Rows by Stripe id; an earlier version is loaded with its original."""
     rows = Coupon.objects.for_project(project).filter(
         account=account, stripe_id__in=list(stripe_ids)
     )
@@ -100,20 +100,22 @@ def ids_by_stripe_id(
     project_id: str,
     stripe_ids: Iterable[str | None],
 ) -> dict[str | None, str]:
-    """The coupons or codes as tenants know them, by each id that Stripe has for them."""
-    named_ids = {each for each in stripe_ids if each}
-    held = page_rows.find_many(model, account=account, project_id=project_id, stripe_ids=named_ids)
-    if held is not None:
-        return {stripe_id: row.original_id or row.pk for stripe_id, row in held.items()}
+    """Ids of the originals, by each Stripe id of their versions."""
+    named_ids = {stripe_id for stripe_id in stripe_ids if stripe_id}
+    loaded = page_rows.find_many(
+        model, account=account, project_id=project_id, stripe_ids=named_ids
+    )
+    if loaded is not None:
+        return {stripe_id: row.original_id or row.pk for stripe_id, row in loaded.items()}
     rows = model.objects.for_project(project_id).filter(account=account, stripe_id__in=named_ids)
     named = rows.annotate(shown=Coalesce(F("original_id"), F("id")))
     return dict(named.values_list("stripe_id", "shown"))
 
 
-def reads_the_same(
+def matching_codes(
     *, project: Project, text: str, buyer: Customer | None
 ) -> ProjectQuerySet[PromotionCode]:
-    """Active codes that this buyer could mean by the text, as Stripe tells them apart."""
+    """Active codes with this text, ignoring case, that this buyer (None: every buyer) can use."""
     rows = PromotionCode.objects.for_project(project).filter(
         code__iexact=text, active=True, original__isnull=True
     )
@@ -121,18 +123,17 @@ def reads_the_same(
 
 
 def lock(row: RowT) -> RowT:
-    """The row as it is now, locked until the transaction ends."""
+    """The current row, locked until the transaction ends."""
     rows = type(row).objects.for_project(row.project_id).select_for_update(of=("self",))
     locked: RowT = rows.select_related("account", "project").get(pk=row.pk)
     return locked
 
 
 def unconfined(*, limit: int) -> list[Coupon]:
-    """Coupons of shared accounts that hold in every project's shop, and earlier ones that are
-    still to be retired."""
-    is_left = Q(superseded_at__isnull=False, original__max_redemptions__isnull=False)
+    """Coupons of shared accounts that name no product, and superseded ones that must be deleted."""
+    is_superseded = Q(superseded_at__isnull=False, original__max_redemptions__isnull=False)
     rows = Coupon.objects.across_projects().filter(
-        Q(product_stripe_ids=[]) | is_left,
+        Q(product_stripe_ids=[]) | is_superseded,
         account__project=None,
         stripe_id__isnull=False,
         deleted_at=None,
@@ -141,8 +142,8 @@ def unconfined(*, limit: int) -> list[Coupon]:
     return list(loaded.order_by("id")[:limit])
 
 
-def to_retire(coupon: Coupon) -> list[Coupon]:
-    """Earlier coupons of this row that must not be redeemed any more."""
+def superseded(coupon: Coupon) -> list[Coupon]:
+    """Superseded versions of this coupon that must not be redeemed any more."""
     rows = coupon.others.filter(superseded_at__isnull=False, deleted_at=None)
     if coupon.max_redemptions is None:
         rows = rows.filter(product_stripe_ids=[])

@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 from tqdm import tqdm
 
-from billing.catalog.product_features import Entitlement
+from billing.catalog.product_features import ProductEntitlement
 from billing.catalog.selectors import catalog
 from billing.models import Product, Rollout
 from billing.models.product import DisputePolicy, RefundPolicy
@@ -151,7 +151,7 @@ def _terms(product: Product, options: dict[str, Any]) -> Terms:
     )
 
 
-def _features(product: Product, options: dict[str, Any]) -> tuple[Entitlement, ...] | None:
+def _features(product: Product, options: dict[str, Any]) -> tuple[ProductEntitlement, ...] | None:
     """All that the product would entitle to; None when nothing is set or removed."""
     if not options["set"] and not options["remove"]:
         return None
@@ -166,4 +166,4 @@ def _features(product: Product, options: dict[str, Any]) -> tuple[Entitlement, .
             wanted[code] = values.typed(text, kind=feature.kind)
         except ValidationError as error:
             raise CommandError(f"{code}: {' '.join(error.messages)}") from error
-    return tuple(Entitlement(feature=code, value=value) for code, value in wanted.items())
+    return tuple(ProductEntitlement(feature=code, value=value) for code, value in wanted.items())

@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from billing.catalog.admin.product_forms import FeaturesForm
-from billing.catalog.product_features import Entitlement
+from billing.catalog.product_features import ProductEntitlement
 from billing.catalog.selectors import catalog
 from billing.models import Product
 from billing.models.product import DisputePolicy, RefundPolicy
@@ -68,9 +68,9 @@ class LookedAtForm(FeaturesForm):
         return False
 
     @property
-    def wanted(self) -> tuple[Entitlement, ...]:
+    def wanted(self) -> tuple[ProductEntitlement, ...]:
         return tuple(
-            Entitlement(feature=feature.code, value=value)
+            ProductEntitlement(feature=feature.code, value=value)
             for feature, value in self.cleaned_data["features"]
         )
 
@@ -118,7 +118,9 @@ class PlanForm(FeaturesForm):
         return Terms(
             features=None
             if is_same
-            else tuple(Entitlement(feature=code, value=value) for code, value in wanted.items()),
+            else tuple(
+                ProductEntitlement(feature=code, value=value) for code, value in wanted.items()
+            ),
             refund_policy=said["refund_policy"] or None,
             dispute_policy=said["dispute_policy"] or None,
             move=self._move(said),

@@ -63,7 +63,7 @@ class PlannedProductAdmin(ProductAdmin):
                 return dialogs.again(request, form, FEATURES)
             changed = product_features.replace(
                 product=product,
-                wanted=form.cleaned_data["features"],
+                features=form.cleaned_data["features"],
                 actor=actor(request),
                 reason=form.cleaned_data["reason"],
                 at=timezone.now(),

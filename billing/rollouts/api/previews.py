@@ -10,7 +10,7 @@ from rest_framework.response import Response
 
 from billing.api_fields import IdField
 from billing.catalog.api.products import MAX_FEATURES, GivenFeatureSerializer
-from billing.catalog.product_features import Entitlement
+from billing.catalog.product_features import ProductEntitlement
 from billing.catalog.selectors import catalog
 from billing.models.product import DisputePolicy, RefundPolicy
 from billing.rollouts import change_impact
@@ -70,7 +70,9 @@ class ProductPreviewsViewSet(ProjectViewSet):
 def _terms(said: dict[str, Any]) -> Terms:
     features, move = said.get("features"), said.get("move")
     return Terms(
-        features=None if features is None else tuple(Entitlement(**each) for each in features),
+        features=None
+        if features is None
+        else tuple(ProductEntitlement(**each) for each in features),
         refund_policy=said.get("refund_policy"),
         dispute_policy=said.get("dispute_policy"),
         move=Move.from_json({"proration": None, **move}) if move else None,
