@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 
-from billing.access.selectors import receipts
+from billing.access.selectors import subscription_invoices
 from billing.models import Subscription, SubscriptionItem
 from billing.models.subscription import SubscriptionStatus
 from entitlements.resolution.decision import Reason
@@ -38,14 +38,16 @@ def find_entitling(
     if not active:
         return candidates
     project_id = active[0].project_id
-    unpaid = receipts.find_unpaid(project_id=project_id, subscriptions=active)
+    unpaid = subscription_invoices.find_unpaid(project_id=project_id, subscriptions=active)
     since = {
         row.pk: max(item.period_start for item in items[row.pk])
         for row in active
         if items.get(row.pk)
     }
     with_period = [row for row in active if row.pk in since]
-    unpaid |= receipts.find_skipped(project_id=project_id, subscriptions=with_period, since=since)
+    unpaid |= subscription_invoices.find_skipped(
+        project_id=project_id, subscriptions=with_period, since=since
+    )
     return [row for row in candidates if row.pk not in unpaid]
 
 

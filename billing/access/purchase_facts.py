@@ -10,7 +10,7 @@ from datetime import datetime
 
 from billing.access import access_periods, policies
 from billing.access.policies import Receipts, RemainingAccess
-from billing.access.selectors import paid_periods, receipts
+from billing.access.selectors import paid_periods, receipts, subscription_invoices
 from billing.access.selectors.line_receipts import ExtraRefunds
 from billing.access.selectors.paid_periods import PeriodInvoice
 from billing.models import (
@@ -80,7 +80,7 @@ def of_subscriptions(
     offers = _find_offers(
         project_id, [item for row in paying for item in billed[row.pk]], overrides
     )
-    overdue = receipts.overdue_since(
+    overdue = subscription_invoices.overdue_since(
         project_id=project_id,
         subscriptions=[row for row in paying if row.status == SubscriptionStatus.PAST_DUE],
     )

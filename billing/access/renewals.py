@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from billing import representation
-from billing.access.selectors import receipts
+from billing.access.selectors import subscription_invoices
 from billing.models import Subscription
 from events.catalog import EventType
 from events.services import outbox
@@ -18,7 +18,11 @@ def record_if_paid(*, subscription: Subscription, customer: Customer, at: dateti
     if began is None or subscription.renewal_told_for == began or not subscription.is_entitling:
         return False
     is_first = subscription.renewal_told_for is None
-    renewed = None if is_first else receipts.is_renewed(subscription=subscription, since=began)
+    renewed = (
+        None
+        if is_first
+        else subscription_invoices.is_renewed(subscription=subscription, since=began)
+    )
     if renewed is False:
         return False
     subscription.renewal_told_for = began

@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import Enum
 from typing import Any
 
-from billing.access.selectors import receipts
+from billing.access.selectors import subscription_invoices
 from billing.errors import NotPaused, PaymentOverdue, SubscriptionEnded, SubscriptionNotRunning
 from billing.invoices import selectors as invoices
 from billing.models import Subscription
@@ -158,7 +158,9 @@ def _is_unbilled(subscription: Subscription) -> bool:
     since = {subscription.pk: began}
     rows = [subscription]
     return bool(
-        receipts.find_skipped(project_id=subscription.project_id, subscriptions=rows, since=since)
+        subscription_invoices.find_skipped(
+            project_id=subscription.project_id, subscriptions=rows, since=since
+        )
     )
 
 

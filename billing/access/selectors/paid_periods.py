@@ -14,6 +14,7 @@ from django.db.models import Case, F, Max, OuterRef, Q, QuerySet, Subquery, When
 from django.db.models.functions import Coalesce, Greatest
 
 from billing.access.selectors.period_bills import CYCLE, FIRST, UPDATE
+from billing.access.selectors.subscription_invoices import SUBSCRIPTION_KEY
 from billing.models import Invoice, Subscription, SubscriptionItem
 from billing.models.invoice import PAID, UNPAID, VOID
 from billing.models.product import RenewalPolicy
@@ -23,7 +24,6 @@ FIRST_WINDOW = timedelta(hours=1)
 """Time after its start in which a subscription counts as paid without an invoice. Windows begin on
 full hours, so this is the window in which the subscription began."""
 
-SUBSCRIPTION_KEY = ("account_id", "customer_id", "subscription_stripe_id")
 _RECURRING = Q(lines__price__interval__gt="", lines__is_credit=False)
 _METERED = Q(lines__price__meter__isnull=False)
 

@@ -10,11 +10,16 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from django.db.models import Max, Q
+from django.db.models import Max
 
 from billing.access.policies import Receipts
 from billing.access.selectors import line_receipts
 from billing.access.selectors.line_receipts import ExtraRefunds, LinesByPage
+from billing.access.selectors.subscription_invoices import (
+    SUBSCRIPTION_KEY,
+    invoices_of,
+    key_of,
+)
 from billing.models import (
     Checkout,
     CheckoutLine,
@@ -23,20 +28,10 @@ from billing.models import (
     Payment,
     Subscription,
 )
-from billing.models.invoice import OPEN, PAID, UNPAYABLE, VOID
-from billing.models.payment import PaymentStatus
-from common.models import ProjectQuerySet
-
-FIRST = "subscription_create"
-"""The billing reason of the invoice with which a subscription begins."""
-CYCLE = "subscription_cycle"
-"""The billing reason of a renewal."""
-FAILED = (PaymentStatus.FAILED, PaymentStatus.CANCELED)
+from billing.models.invoice import PAID
 
 PeriodEnds = dict[str, datetime | None]
 """Ids of invoices, each with the end of the last period that it bills."""
-
-SUBSCRIPTION_KEY = ("account_id", "customer_id", "subscription_stripe_id")
 
 
 def of_lines(
@@ -108,79 +103,6 @@ def of_subscriptions(
     }
 
 
-def has_lost_first_payment(*, subscription: Subscription) -> bool:
-    return bool(find_unpaid(project_id=subscription.project_id, subscriptions=[subscription]))
-
-
-def find_unpaid(*, project_id: str, subscriptions: Collection[Subscription]) -> set[str]:
-    """Ids of subscriptions that Stripe calls active although nothing was ever paid: their first
-    payment failed after the start, as a bank debit can days later. A first invoice that was voided
-    before any attempt was a gift and counts as paid.
-
-    One query, or two.
-    """
-    invoices = _invoices(project_id, subscriptions)
-    gift = Q(status=VOID, attempt_count=0)
-    failed = ~Q(status=PAID) & Q(payments__payment__status__in=FAILED)
-    first = invoices.filter((Q(status__in=UNPAYABLE) | failed) & ~gift, billing_reason=FIRST)
-    unpaid_keys = set(first.values_list(*SUBSCRIPTION_KEY))
-    if not unpaid_keys:
-        return set()
-    paid_keys = set(invoices.filter(status=PAID).values_list(*SUBSCRIPTION_KEY))
-    return {row.pk for row in subscriptions if _key(row) in unpaid_keys - paid_keys}
-
-
-def overdue_since(
-    *, project_id: str, subscriptions: Collection[Subscription]
-) -> dict[str, datetime]:
-    """By subscription id, the time since when its oldest open invoice is overdue: since it was
-    finalized, or since its due date; absent without an open invoice. One query."""
-    if not subscriptions:
-        return {}
-    rows = _invoices(project_id, subscriptions).filter(status=OPEN)
-    since_by_key: dict[tuple[str, ...], datetime] = {}
-    for issued, due, *key in rows.values_list("issued_at", "due_at", *SUBSCRIPTION_KEY):
-        since = max(issued, due or issued)
-        since_by_key[tuple(key)] = min(since, since_by_key.get(tuple(key), since))
-    return {row.pk: since_by_key[_key(row)] for row in subscriptions if _key(row) in since_by_key}
-
-
-def find_skipped(
-    *, project_id: str, subscriptions: Collection[Subscription], since: Mapping[str, datetime]
-) -> set[str]:
-    """Ids of subscriptions whose period since ``since`` was never charged: Stripe voids its invoice
-    without an attempt while collection is paused. One query."""
-    if not subscriptions:
-        return set()
-    rows = _invoices(project_id, subscriptions).filter(
-        billing_reason=CYCLE, issued_at__gte=min(since.values())
-    )
-    renewals: dict[tuple[str, ...], list[tuple[datetime, bool]]] = defaultdict(list)
-    for issued, status, attempts, *key in rows.values_list(
-        "issued_at", "status", "attempt_count", *SUBSCRIPTION_KEY
-    ):
-        renewals[tuple(key)].append((issued, status == VOID and not attempts))
-    return {row.pk for row in subscriptions if _is_skipped(renewals[_key(row)], since[row.pk])}
-
-
-def _is_skipped(renewals: Iterable[tuple[datetime, bool]], since: datetime) -> bool:
-    of_period = [skipped for issued, skipped in renewals if issued >= since]
-    return bool(of_period) and all(of_period)
-
-
-def is_renewed(*, subscription: Subscription, since: datetime) -> bool | None:
-    """Whether the renewal for the period since ``since`` is paid; None if the period began with the
-    subscription or by a change of it."""
-    rows = _invoices(subscription.project_id, [subscription]).filter(
-        customer_id=subscription.customer_id, issued_at__gte=since
-    )
-    invoices = list(rows.values_list("billing_reason", "status"))
-    renewals = [status for reason, status in invoices if reason == CYCLE]
-    if renewals:
-        return PAID in renewals
-    return None if any(status == PAID for _, status in invoices) else False
-
-
 def _find_paid_invoices(
     project_id: str, subscriptions: Collection[Subscription], since: Mapping[str, datetime]
 ) -> dict[str, PeriodEnds]:
@@ -188,7 +110,7 @@ def _find_paid_invoices(
     if not subscriptions:
         return {}
     ended = Max("lines__period_end")
-    paid = _invoices(project_id, subscriptions).filter(status=PAID).annotate(ended=ended)
+    paid = invoices_of(project_id, subscriptions).filter(status=PAID).annotate(ended=ended)
     running: dict[tuple[str, ...], PeriodEnds] = defaultdict(dict)
     recent = paid.filter(ended__gt=min(since.values()))
     for key, end, *subscription_key in recent.values_list("pk", "ended", *SUBSCRIPTION_KEY):
@@ -196,14 +118,14 @@ def _find_paid_invoices(
     invoices: dict[str, PeriodEnds] = {
         row.pk: {
             key: end
-            for key, end in running.get(_key(row), {}).items()
+            for key, end in running.get(key_of(row), {}).items()
             if end and end > since[row.pk]
         }
         for row in subscriptions
     }
     if without := [row for row in subscriptions if not invoices[row.pk]]:
         latest = _find_latest(project_id, without)
-        invoices |= {row.pk: latest.get(_key(row), {}) for row in without}
+        invoices |= {row.pk: latest.get(key_of(row), {}) for row in without}
     return invoices
 
 
@@ -211,7 +133,7 @@ def _find_latest(
     project_id: str, subscriptions: Collection[Subscription]
 ) -> dict[tuple[str, ...], PeriodEnds]:
     """By subscription key, its last paid invoice."""
-    paid = _invoices(project_id, subscriptions).filter(status=PAID)
+    paid = invoices_of(project_id, subscriptions).filter(status=PAID)
     newest = (
         paid.order_by(*SUBSCRIPTION_KEY, "-issued_at", "-id")
         .distinct(*SUBSCRIPTION_KEY)
@@ -224,19 +146,6 @@ def _find_latest(
     )
     rows = ended.values_list("pk", "ended", *SUBSCRIPTION_KEY)
     return {tuple(subscription_key): {key: end} for key, end, *subscription_key in rows}
-
-
-def _invoices(project_id: str, subscriptions: Iterable[Subscription]) -> ProjectQuerySet[Invoice]:
-    """Invoices with the Stripe id of one of these subscriptions; the caller checks the customer."""
-    return Invoice.objects.for_project(project_id).filter(
-        subscription_stripe_id__in={
-            subscription.stripe_id for subscription in subscriptions if subscription.stripe_id
-        }
-    )
-
-
-def _key(subscription: Subscription) -> tuple[str, ...]:
-    return (subscription.account_id, subscription.customer_id, subscription.stripe_id or "")
 
 
 def _payments_of_customer(
