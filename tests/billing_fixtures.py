@@ -18,7 +18,7 @@ from pytest_django import Settings
 from billing import endpoint_cache
 from billing.accounts import service as stripe_accounts
 from billing.models import Price, StripeAccount, StripeCustomer, StripeEndpoint
-from billing.rollouts import worker as rollout_work
+from billing.rollouts import worker as rollouts_worker
 from billing.stripe import account_pin
 from billing.stripe.client import client_for, use_transport
 from billing.sync import service as sync
@@ -88,7 +88,7 @@ def _roll_out(at: datetime) -> int:
     with connection.cursor() as cursor:
         cursor.execute(ANY_ROLLOUT)
         (is_any,) = cursor.fetchone()
-    return rollout_work.run_due(at=at) if is_any else 0
+    return rollouts_worker.run_due(at=at) if is_any else 0
 
 
 @pytest.fixture

@@ -1,8 +1,8 @@
-"""What a change of a product would come to for everybody who holds it. Nothing is written.
+"""Measure the effect of a product change on all its holders. Nothing is written.
 
-The same claims, the same resolution and the same checks as the change itself, over rows that are
-not there: what each holder would gain and lose, who would be over a limit, which subscriptions
-could not be moved and why, and what a month of all of them would bring.
+Uses the facts, the resolution and the checks of the change itself on unsaved rows. Counts gained
+and lost features, users over a limit, subscriptions that cannot be moved with the reason, and
+revenue per month.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,8 +19,8 @@ from billing.catalog.selectors import catalog
 from billing.errors import AlreadySubscribed
 from billing.models import Price, Product, ProductFeature, Subscription, SubscriptionItem
 from billing.models.subscription import LIVE
-from billing.rollouts.impact_figures import Figures
-from billing.rollouts.planned_change import Move, Terms
+from billing.rollouts.impact_counts import ImpactCounts
+from billing.rollouts.planned_change import PlannedProductChange, PriceMove
 from billing.subscriptions import change_plans, subscription_items
 from billing.subscriptions.change_plans import When
 from billing.subscriptions.subscription_items import Wanted
@@ -33,172 +33,182 @@ from projects.models import Customer
 from usage.totals.selectors import counting
 from usage.totals.selectors.counting import Ask
 
-BATCH = 200
+BATCH_SIZE = 200
 
-Tick = Callable[[int], object]
-Items = dict[str, list[SubscriptionItem]]
+ProgressCallback = Callable[[int], object]
+ItemsById = dict[str, list[SubscriptionItem]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Prospect:
-    """A product as it might be: what it gives instead, and who pays another price."""
+class ProposedProduct:
+    """A product after a change: its new offer (None: unchanged), and the move to another price."""
 
     product: Product
     offer: ProductOffer | None
-    move: Move | None
+    move: PriceMove | None
     to_price: Price | None
 
 
-def prospect(*, product: Product, terms: Terms) -> Prospect:
-    """What the terms come to, checked. Raises Invalid for what no change could say either."""
-    if terms.is_empty:
-        raise Invalid("Say what shall change.")
-    to_price = _to_price(product, terms.move) if terms.move else None
-    return Prospect(
-        product=product, offer=_offer(product, terms), move=terms.move, to_price=to_price
+def propose_product(*, product: Product, change: PlannedProductChange) -> ProposedProduct:
+    """Check a change. Raises Invalid if it is empty or its features or prices do not fit."""
+    if change.is_empty:
+        raise Invalid("Send at least one value to change.")
+    to_price = _find_target_price(product, change.move) if change.move else None
+    return ProposedProduct(
+        product=product, offer=_propose_offer(product, change), move=change.move, to_price=to_price
     )
 
 
-def look(
+def measure_impact(
     *,
-    prospect: Prospect,
+    proposed: ProposedProduct,
     at: datetime,
-    most: int | None = None,
-    tick: Tick = lambda number: None,
-) -> Figures:
-    """What becomes of the holders, of the first ``most`` of them if that is given. A fixed number
-    of queries for each batch, after which ``tick`` hears how many it was."""
-    figures = Figures(holders=holders.customers(prospect.product).count())
-    for customers in _batches(prospect.product, most):
-        _look_at(figures, prospect, customers, at)
-        tick(len(customers))
-    return figures
+    max_holders: int | None = None,
+    on_progress: ProgressCallback = lambda number: None,
+) -> ImpactCounts:
+    """Count the effects on all holders, or on the first ``max_holders``. ``on_progress`` is called
+    with the size of each batch. A fixed number of queries per batch."""
+    counts = ImpactCounts(holders=holders.customers(proposed.product).count())
+    for customers in _batches(proposed.product, max_holders):
+        _count_batch(counts, proposed, customers, at)
+        on_progress(len(customers))
+    return counts
 
 
-def to_move(*, product: Product, move: Move) -> list[str]:
-    """The subscriptions that pay the price which is to be replaced, by id."""
+def find_subscriptions_to_move(*, product: Product, move: PriceMove) -> list[str]:
+    """Ids of the subscriptions with the price that is to be replaced."""
     rows = holders.subscriptions(product).filter(items__price_id=move.from_price)
     return list(rows.distinct().values_list("pk", flat=True))
 
 
-def _batches(product: Product, most: int | None) -> Iterator[dict[str, Customer]]:
-    cursor, left = "", most
-    while left is None or left > 0:
-        limit = BATCH if left is None else min(BATCH, left)
+def _batches(product: Product, max_holders: int | None) -> Iterator[dict[str, Customer]]:
+    cursor, remaining = "", max_holders
+    while remaining is None or remaining > 0:
+        limit = BATCH_SIZE if remaining is None else min(BATCH_SIZE, remaining)
         ids = holders.customer_ids_after(product, cursor=cursor, limit=limit)
         if not ids:
             return
         rows = Customer.objects.for_project(product.project_id).filter(pk__in=ids)
         yield {row.pk: row for row in rows}
-        cursor, left = ids[-1], None if left is None else left - len(ids)
+        cursor, remaining = ids[-1], None if remaining is None else remaining - len(ids)
 
 
-def _look_at(
-    figures: Figures, prospect: Prospect, customers: Mapping[str, Customer], at: datetime
+def _count_batch(
+    counts: ImpactCounts, proposed: ProposedProduct, customers: Mapping[str, Customer], at: datetime
 ) -> None:
-    product = prospect.product
+    product = proposed.product
     rows = list(
         holders.subscriptions(product, customer_ids=customers).prefetch_related(
             "items__price__product"
         )
     )
     items = {row.pk: list(row.items.all()) for row in rows}
-    if prospect.move is not None:
-        items |= _moved(figures, prospect, rows, at)
-    instead = {product.pk: prospect.offer} if prospect.offer else None
+    if proposed.move is not None:
+        items |= _move_items(counts, proposed, rows, at)
+    overrides = {product.pk: proposed.offer} if proposed.offer else None
     pages = list(holders.purchases(product, customer_ids=customers))
-    given = purchase_facts.find_line_access_of_many(pages, overrides=instead)
-    said: dict[str, dict[Source, list[previews.Proposed]]] = {key: {} for key in customers}
-    from_rows = purchase_facts.of_subscriptions(rows, overrides=instead, items=items)
+    line_access = purchase_facts.find_line_access_of_many(pages, overrides=overrides)
+    facts_by_customer: dict[str, dict[Source, list[previews.Proposed]]] = {
+        customer_id: {} for customer_id in customers
+    }
+    subscription_facts = purchase_facts.of_subscriptions(rows, overrides=overrides, items=items)
     for row in rows:
         source = Source(SourceType.SUBSCRIPTION, row.pk)
-        said[row.customer_id][source] = propose(from_rows[row.pk])
-    from_pages = purchase_facts.of_checkouts(pages, given, overrides=instead)
-    for page in pages:
-        source = Source(SourceType.CHECKOUT, page.pk)
-        said[page.customer_id][source] = propose(from_pages[page.pk])
-    effects = previews.of_many(project_id=product.project_id, said=said, at=at)
-    over = _over(product.project_id, effects, at)
-    for key, found in effects.items():
-        figures.count(found, over=over.get(key, ()), user_id=customers[key].user_id)
+        facts_by_customer[row.customer_id][source] = propose(subscription_facts[row.pk])
+    checkout_facts = purchase_facts.of_checkouts(pages, line_access, overrides=overrides)
+    for checkout in pages:
+        source = Source(SourceType.CHECKOUT, checkout.pk)
+        facts_by_customer[checkout.customer_id][source] = propose(checkout_facts[checkout.pk])
+    effects = previews.of_many(project_id=product.project_id, said=facts_by_customer, at=at)
+    over = _find_over_limit(product.project_id, effects, at)
+    for customer_id, of_customer in effects.items():
+        counts.count(
+            of_customer, over=over.get(customer_id, ()), user_id=customers[customer_id].user_id
+        )
 
 
-def _over(
+def _find_over_limit(
     project_id: str, effects: Mapping[str, Sequence[Effect]], at: datetime
 ) -> dict[str, list[str]]:
-    """By customer, the metered features of which they have used more than they would then have,
-    and not more than they have now. Two queries."""
-    asks = {
+    """By customer id, metered features whose use exceeds the new limit but not the present one. Two
+    queries."""
+    queries = {
         (key, effect.after.feature): (Ask(key, *effect.after.metering), effect)
-        for key, found in effects.items()
-        for effect in found
+        for key, of_customer in effects.items()
+        for effect in of_customer
         if effect.after.metering is not None and effect.after.allowed
     }
-    used = counting.used(project_id=project_id, asks=[ask for ask, _ in asks.values()], at=at)
+    used = counting.used(
+        project_id=project_id, asks=[query for query, _ in queries.values()], at=at
+    )
     over: dict[str, list[str]] = {}
-    for (key, feature), (ask, effect) in asks.items():
-        count, before, after = used[ask].used, effect.before.limit, effect.after.limit
-        was_over = effect.before.allowed and before is not None and count > before
-        if after is not None and count > after and not was_over:
+    for (key, feature), (query, effect) in queries.items():
+        used_amount, before, after = used[query].used, effect.before.limit, effect.after.limit
+        was_over = effect.before.allowed and before is not None and used_amount > before
+        if after is not None and used_amount > after and not was_over:
             over.setdefault(key, []).append(feature)
     return over
 
 
-def _moved(
-    figures: Figures, prospect: Prospect, rows: Sequence[Subscription], at: datetime
-) -> Items:
-    """The items of those who would pay the other price; what they bring, and who would not."""
-    move, to_price = prospect.move, prospect.to_price
+def _move_items(
+    counts: ImpactCounts, proposed: ProposedProduct, rows: Sequence[Subscription], at: datetime
+) -> ItemsById:
+    """Items of the moved subscriptions, by subscription id. Counts moves, revenue and refusals."""
+    move, to_price = proposed.move, proposed.to_price
     assert move is not None
     assert to_price is not None
     paying = [
         row for row in rows if any(item.price_id == move.from_price for item in row.items.all())
     ]
-    standing = _standing(prospect.product, to_price, paying)
-    moved: Items = {}
+    with_other = _customers_with_other_subscription(proposed.product, to_price, paying)
+    items_by_id: ItemsById = {}
     for row in paying:
         before = subscription_items.of(row)
         try:
-            after = _after(row, prospect, at)
-            if row.customer_id in standing:
+            after = _item_list_after_move(row, proposed, at)
+            if row.customer_id in with_other:
                 raise AlreadySubscribed
         except DomainError as refusal:
-            figures.refuse(refusal.code)
+            counts.refuse(refusal.code)
             continue
-        figures.move(
+        counts.move(
             row.currency or to_price.currency,
             before=subscription_items.monthly(before),
             after=subscription_items.monthly(after),
         )
-        moved[row.pk] = [_at_price(item, move, to_price) for item in row.items.all()]
-    return moved
+        items_by_id[row.pk] = [_at_price(item, move, to_price) for item in row.items.all()]
+    return items_by_id
 
 
-def _after(row: Subscription, prospect: Prospect, at: datetime) -> subscription_items.Arrangement:
-    """What it would be billed for. Raises what the change itself would raise."""
-    move, to_price = prospect.move, prospect.to_price
+def _item_list_after_move(
+    row: Subscription, proposed: ProposedProduct, at: datetime
+) -> subscription_items.Arrangement:
+    """The items after the move. Raises the errors of the change itself."""
+    move, to_price = proposed.move, proposed.to_price
     assert move is not None
     change_plans.check_running(row, move.change, at=at)
     before = subscription_items.of(row)
-    after = subscription_items.changed(before, [Wanted(prospect.product.pk, to_price)])
+    after = subscription_items.changed(before, [Wanted(proposed.product.pk, to_price)])
     subscription_items.check(before, after, currency=row.currency)
     if move.when is When.RENEWAL:
         change_plans.check_renewal(row, move.change)
     return after
 
 
-def _standing(product: Product, to_price: Price, rows: Sequence[Subscription]) -> set[str]:
-    """The customers who have another live subscription to the product that is moved to."""
+def _customers_with_other_subscription(
+    product: Product, to_price: Price, rows: Sequence[Subscription]
+) -> set[str]:
+    """Ids of customers with another live subscription to the product of the target price."""
     if to_price.product_id == product.pk or not rows:
         return set()
-    theirs = holders.subscriptions(
+    other_rows = holders.subscriptions(
         to_price.product, customer_ids={row.customer_id for row in rows}
     ).filter(status__in=LIVE)
     ids = {row.pk for row in rows}
-    return {key for pk, key in theirs.values_list("pk", "customer_id") if pk not in ids}
+    return {key for pk, key in other_rows.values_list("pk", "customer_id") if pk not in ids}
 
 
-def _at_price(item: SubscriptionItem, move: Move, to_price: Price) -> SubscriptionItem:
+def _at_price(item: SubscriptionItem, move: PriceMove, to_price: Price) -> SubscriptionItem:
     if item.price_id != move.from_price:
         return item
     other = copy(item)
@@ -206,40 +216,40 @@ def _at_price(item: SubscriptionItem, move: Move, to_price: Price) -> Subscripti
     return other
 
 
-def _offer(product: Product, terms: Terms) -> ProductOffer | None:
-    """What the product would give; None when that stays as it is."""
-    if replace(terms, move=None).is_empty:
+def _propose_offer(product: Product, change: PlannedProductChange) -> ProductOffer | None:
+    """The offer after the change; None if features and policies stay."""
+    if replace(change, move=None).is_empty:
         return None
     other = copy(product)
-    other.refund_policy = terms.refund_policy or product.refund_policy
-    other.dispute_policy = terms.dispute_policy or product.dispute_policy
-    if terms.features is None:
+    other.refund_policy = change.refund_policy or product.refund_policy
+    other.dispute_policy = change.dispute_policy or product.dispute_policy
+    if change.features is None:
         return ProductOffer(other, list(product.features.select_related("feature")))
-    wanted = product_features.resolve_for(product=product, features=terms.features)
+    pairs = product_features.resolve_for(product=product, features=change.features)
     return ProductOffer(
         other,
         [
             ProductFeature(
                 project_id=product.project_id, product=product, feature=feature, value=value
             )
-            for feature, value in wanted
+            for feature, value in pairs
         ],
     )
 
 
-def _to_price(product: Product, move: Move) -> Price:
+def _find_target_price(product: Product, move: PriceMove) -> Price:
     if move.when is When.RENEWAL and move.proration is not None:
         raise Invalid("Only for a change that takes effect now.", field="move/proration")
-    known = catalog.prices_by_id(project=product.project, ids=[move.from_price, move.to_price])
+    prices = catalog.prices_by_id(project=product.project, ids=[move.from_price, move.to_price])
     for name, key in (("from_price", move.from_price), ("to_price", move.to_price)):
-        if key not in known:
+        if key not in prices:
             raise Invalid("No price with this id.", field=f"move/{name}")
-        if not known[key].is_recurring:
+        if not prices[key].is_recurring:
             raise Invalid("Only subscriptions are moved.", field=f"move/{name}")
-    if known[move.from_price].product_id != product.pk:
+    if prices[move.from_price].product_id != product.pk:
         raise Invalid("This is not a price of the product.", field="move/from_price")
     if move.from_price == move.to_price:
-        raise Invalid("This is the price that they pay.", field="move/to_price")
-    if known[move.from_price].currency != known[move.to_price].currency:
+        raise Invalid("It is the same price as from_price.", field="move/to_price")
+    if prices[move.from_price].currency != prices[move.to_price].currency:
         raise Invalid("A subscription keeps its currency.", field="move/to_price")
-    return known[move.to_price]
+    return prices[move.to_price]

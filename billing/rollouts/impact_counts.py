@@ -1,4 +1,4 @@
-"""The figures of a what-if: counted up holder by holder, shown as data."""
+"""Counts of the effect of a product change: added up holder by holder, shown as JSON."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -10,10 +10,10 @@ from entitlements.decisions.selectors.effects import Effect
 from entitlements.resolution.decision import Decision
 from entitlements.resolution.kinds import text
 
-NAMED = 20
-"""Users that are named of those who would be over a limit."""
-WAYS = ("gain", "lose", "more", "less", "other")
-"""What may become of one feature for one holder; who has it as before is not counted."""
+MAX_NAMED_USERS = 20
+"""Users over a limit who are listed by id."""
+EFFECT_KINDS = ("gain", "lose", "more", "less", "other")
+"""Kinds of effects on one feature of one holder; unchanged features are not counted."""
 
 
 class FeatureFiguresBody(TypedDict):
@@ -68,16 +68,16 @@ class ProductFiguresBody(TypedDict):
 
 
 @dataclass(slots=True)
-class Money:
-    """What a month brings, exactly, in minor units."""
+class MonthlyRevenue:
+    """Revenue per month before and after the change: exact, in minor units."""
 
     before: Fraction = Fraction()
     after: Fraction = Fraction()
 
 
 @dataclass(slots=True)
-class Figures:
-    """Of ``holders`` that there are, so many were ``looked_at``."""
+class ImpactCounts:
+    """Counts over ``looked_at`` of all ``holders``."""
 
     holders: int = 0
     looked_at: int = 0
@@ -88,34 +88,36 @@ class Figures:
     moves: int = 0
     refusals: Counter[str] = field(default_factory=Counter)
     bills: Counter[str] = field(default_factory=Counter)
-    money: dict[str, Money] = field(default_factory=dict)
+    money: dict[str, MonthlyRevenue] = field(default_factory=dict)
 
     def count(self, effects: Sequence[Effect], *, over: Iterable[str], user_id: str) -> None:
-        """One holder, the answers before and after, and the limits that they would be over."""
+        """Count one holder: decisions before and after, and features whose limit is exceeded."""
         self.looked_at += 1
-        ways = [(each.after.feature, _way(each.before, each.after)) for each in effects]
-        self.changed += any(way for _, way in ways)
-        for feature, way in ways:
+        kinds = [
+            (effect.after.feature, _effect_kind(effect.before, effect.after)) for effect in effects
+        ]
+        self.changed += any(kind for _, kind in kinds)
+        for feature, kind in kinds:
             counter = self.features.setdefault(feature, Counter())
-            if way:
-                counter[way] += 1
+            if kind:
+                counter[kind] += 1
         for feature in over:
             self.over.setdefault(feature, Counter())["users"] += 1
             users = self.users.setdefault(feature, [])
-            if len(users) < NAMED:
+            if len(users) < MAX_NAMED_USERS:
                 users.append(user_id)
 
     def refuse(self, code: str) -> None:
-        """One subscription that would stay where it is."""
+        """Count one subscription that cannot be moved, by the code of its error."""
         self.refusals[code] += 1
 
     def move(self, currency: str, *, before: Fraction, after: Fraction) -> None:
-        """One subscription that would pay ``after`` instead of ``before`` a month."""
+        """Count one moved subscription with its revenue per month before and after."""
         self.moves += 1
         self.bills["more" if after > before else "less" if after < before else "same"] += 1
-        money = self.money.setdefault(currency, Money())
-        money.before += before
-        money.after += after
+        revenue = self.money.setdefault(currency, MonthlyRevenue())
+        revenue.before += before
+        revenue.after += after
 
     def as_json(self) -> ProductFiguresBody:
         return {
@@ -147,13 +149,15 @@ class Figures:
                 "less": self.bills["less"],
                 "same": self.bills["same"],
             },
-            "mrr": [_mrr(currency, money) for currency, money in sorted(self.money.items())],
+            "mrr": [
+                _revenue_body(currency, revenue) for currency, revenue in sorted(self.money.items())
+            ],
         }
 
 
-def _mrr(currency: str, money: Money) -> MrrBody:
-    """Rounded once, half a unit up: minor units a month."""
-    before, after = _rounded(money.before), _rounded(money.after)
+def _revenue_body(currency: str, revenue: MonthlyRevenue) -> MrrBody:
+    """Minor units per month, rounded half up once."""
+    before, after = _rounded(revenue.before), _rounded(revenue.after)
     return {
         "currency": currency,
         "before": before,
@@ -166,8 +170,8 @@ def _rounded(amount: Fraction) -> int:
     return (2 * amount.numerator + amount.denominator) // (2 * amount.denominator)
 
 
-def _way(before: Decision, after: Decision) -> str:
-    """Empty when the feature gives the same as before; why it does is not asked."""
+def _effect_kind(before: Decision, after: Decision) -> str:
+    """The kind of effect; empty if the value is the same. The reason of the decision is ignored."""
     if before.allowed != after.allowed:
         return "gain" if after.allowed else "lose"
     if not after.allowed or text(before.value) == text(after.value):

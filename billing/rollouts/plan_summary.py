@@ -1,4 +1,4 @@
-"""The figures of a plan, and what became of it, as lines to read."""
+"""The impact and the result of a planned change, as lines of text."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from billing.models import Rollout
 from common.money import Money
 
-WAYS = {
+EFFECT_WORDS = {
     "gain": "gain it",
     "lose": "lose it",
     "more": "get more of it",
@@ -15,21 +15,21 @@ WAYS = {
 }
 
 
-def figures(said: Mapping[str, Any]) -> list[str]:
-    """Whoever gains and loses what, then limits, then money."""
-    of = f"{said['looked_at']} of {said['holders']} holders looked at"
-    lines = [f"{of}: {said['changed']} would have another answer."]
-    for each in said["features"]:
-        ways = [f"{each[way]} {words}" for way, words in WAYS.items() if each[way]]
-        lines.append(f"  {each['feature']}: {', '.join(ways) or 'nobody notices'}")
-    for each in said["over_limit"]:
-        named = ", ".join(each["user_ids"])
-        lines.append(f"  {each['feature']}: {each['users']} would be over the limit: {named}")
-    return lines + _moves(said)
+def summarize_impact(impact: Mapping[str, Any]) -> list[str]:
+    """Lines on gained and lost features, then limits, then revenue."""
+    counted = f"{impact['looked_at']} of {impact['holders']} holders looked at"
+    lines = [f"{counted}: {impact['changed']} would have another answer."]
+    for item in impact["features"]:
+        effects = [f"{item[kind]} {words}" for kind, words in EFFECT_WORDS.items() if item[kind]]
+        lines.append(f"  {item['feature']}: {', '.join(effects) or 'nobody notices'}")
+    for item in impact["over_limit"]:
+        user_ids = ", ".join(item["user_ids"])
+        lines.append(f"  {item['feature']}: {item['users']} would be over the limit: {user_ids}")
+    return lines + _summarize_moves(impact)
 
 
-def outcome(plan: Rollout) -> list[str]:
-    """Loaded by ``selectors.rollouts``, which counts the moves."""
+def summarize_result(plan: Rollout) -> list[str]:
+    """Lines on the result. The rollout is loaded by ``selectors``, which counts its moves."""
     counts = vars(plan)
     return [
         f"Rollout {plan.pk} is {plan.status}.",
@@ -38,16 +38,16 @@ def outcome(plan: Rollout) -> list[str]:
     ]
 
 
-def _moves(said: Mapping[str, Any]) -> list[str]:
-    if not said["moves"] and not said["refused"]:
+def _summarize_moves(impact: Mapping[str, Any]) -> list[str]:
+    if not impact["moves"] and not impact["refused"]:
         return []
-    bills = said["bills"]
+    bills = impact["bills"]
     pay = f"{bills['more']} pay more, {bills['less']} less, {bills['same']} the same"
-    lines = [f"{said['moves']} subscriptions would be moved: {pay}."]
-    lines += [f"  {each['subscriptions']} refused: {each['code']}" for each in said["refused"]]
-    for each in said["mrr"]:
+    lines = [f"{impact['moves']} subscriptions would be moved: {pay}."]
+    lines += [f"  {item['subscriptions']} refused: {item['code']}" for item in impact["refused"]]
+    for item in impact["mrr"]:
         before, after, difference = (
-            Money(each[name], each["currency"]) for name in ("before", "after", "difference")
+            Money(item[name], item["currency"]) for name in ("before", "after", "difference")
         )
         lines.append(f"  a month brings {before} now, {after} then: a difference of {difference}")
     return lines

@@ -1,4 +1,4 @@
-"""What shall change about a product, as values: kept with a rollout, and read back as they were."""
+"""Values of a planned change of a product: stored as JSON with the rollout and read back."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,8 +9,8 @@ from billing.subscriptions.change_plans import Change, Proration, When
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Move:
-    """Whoever pays one price of the product pays another one, of it or of another product."""
+class PriceMove:
+    """Move all subscriptions of one price of the product to another price, of any product."""
 
     from_price: str
     to_price: str
@@ -19,7 +19,7 @@ class Move:
 
     @property
     def change(self) -> Change:
-        """What each of the subscriptions is asked for."""
+        """The change that each of the subscriptions gets."""
         return Change(price=self.to_price, when=self.when, proration=self.proration)
 
     def as_json(self) -> dict[str, Any]:
@@ -31,56 +31,57 @@ class Move:
         }
 
     @classmethod
-    def from_json(cls, said: Mapping[str, Any]) -> "Move":
-        proration = said["proration"]
+    def from_json(cls, data: Mapping[str, Any]) -> "PriceMove":
+        proration = data["proration"]
         return cls(
-            from_price=said["from_price"],
-            to_price=said["to_price"],
-            when=When(said["when"]),
+            from_price=data["from_price"],
+            to_price=data["to_price"],
+            when=When(data["when"]),
             proration=Proration(proration) if proration else None,
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
-    """What the product shall entitle to, its policies, and who shall pay another price; what is
-    None stays as it is."""
+class PlannedProductChange:
+    """New features and policies of a product, and a move of its subscriptions to another price.
+    None leaves a value as it is."""
 
     features: tuple[ProductEntitlement, ...] | None = None
     refund_policy: str | None = None
     dispute_policy: str | None = None
-    move: Move | None = None
+    move: PriceMove | None = None
 
     @property
     def is_empty(self) -> bool:
-        return self == Terms()
+        return self == PlannedProductChange()
 
     def as_json(self) -> dict[str, Any]:
-        """What is said; what stays as it is is left out."""
-        said: dict[str, Any] = {}
+        """JSON of the values that change."""
+        data: dict[str, Any] = {}
         if self.features is not None:
-            said["features"] = [
-                {"feature": each.feature, "value": each.value} for each in self.features
+            data["features"] = [
+                {"feature": entitlement.feature, "value": entitlement.value}
+                for entitlement in self.features
             ]
         if self.refund_policy is not None:
-            said["refund_policy"] = self.refund_policy
+            data["refund_policy"] = self.refund_policy
         if self.dispute_policy is not None:
-            said["dispute_policy"] = self.dispute_policy
+            data["dispute_policy"] = self.dispute_policy
         if self.move is not None:
-            said["move"] = self.move.as_json()
-        return said
+            data["move"] = self.move.as_json()
+        return data
 
     @classmethod
-    def from_json(cls, said: Mapping[str, Any]) -> "Terms":
-        features = said.get("features")
+    def from_json(cls, data: Mapping[str, Any]) -> "PlannedProductChange":
+        features = data.get("features")
         return cls(
             features=None
             if features is None
             else tuple(
-                ProductEntitlement(feature=each["feature"], value=each["value"])
-                for each in features
+                ProductEntitlement(feature=item["feature"], value=item["value"])
+                for item in features
             ),
-            refund_policy=said.get("refund_policy"),
-            dispute_policy=said.get("dispute_policy"),
-            move=Move.from_json(said["move"]) if said.get("move") else None,
+            refund_policy=data.get("refund_policy"),
+            dispute_policy=data.get("dispute_policy"),
+            move=PriceMove.from_json(data["move"]) if data.get("move") else None,
         )

@@ -1,4 +1,4 @@
-"""Changes of products on their way to their holders, planned ones among them."""
+"""Rollouts: product changes that are planned, or applied to the product's holders."""
 
 from typing import Any, TypeVar
 
@@ -16,27 +16,27 @@ RowsT = TypeVar("RowsT", bound=QuerySet[Any])
 def listing(
     *, project: Project | str, product: str = "", status: str = ""
 ) -> ProjectQuerySet[Rollout]:
-    """Those that match every filter given, with how many moves came to what."""
-    wanted = {"product_id": product, "status": status}
+    """Rollouts that match all filters, with the counts of :func:`with_moves`."""
+    filters = {"product_id": product, "status": status}
     rows = Rollout.objects.for_project(project).filter(
-        **{name: value for name, value in wanted.items() if value}
+        **{name: value for name, value in filters.items() if value}
     )
     return with_moves(rows)
 
 
 def with_moves(rows: RowsT) -> RowsT:
     """Adds ``move_count``, ``moved`` and ``refused`` to each row."""
-    counted: dict[str, Any] = {
+    counts: dict[str, Any] = {
         "move_count": Count("moves"),
         "moved": Count("moves", filter=Q(moves__status=MoveStatus.DONE)),
         "refused": Count("moves", filter=Q(moves__status=MoveStatus.REFUSED)),
     }
-    counting: RowsT = rows.annotate(**counted)
-    return counting
+    annotated: RowsT = rows.annotate(**counts)
+    return annotated
 
 
 def get(*, project: Project | str, rollout_id: str) -> Rollout:
-    """One of them; raises NotFound."""
+    """One rollout with its counts; raises NotFound."""
     row = listing(project=project).filter(pk=rollout_id).first()
     if row is None:
         raise NotFound("No rollout with this id.")
@@ -44,7 +44,7 @@ def get(*, project: Project | str, rollout_id: str) -> Rollout:
 
 
 def refusals(*, rollout: Rollout, limit: int) -> list[RolloutMove]:
-    """Subscriptions that could not be moved, with their customers; the first so many."""
+    """The first ``limit`` moves that were refused, with subscription and customer."""
     rows = RolloutMove.objects.for_project(rollout.project_id).filter(
         rollout=rollout, status=MoveStatus.REFUSED
     )

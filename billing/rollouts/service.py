@@ -1,7 +1,7 @@
-"""A change of a product for everybody who holds it: looked at, kept, then carried out.
+"""Planned changes of a product: saved with their impact, then applied to the product's holders.
 
-What is applied is what was kept: the terms, and the subscriptions that are named. What was planned
-for another version of the product is refused; so is applying it twice.
+Applying uses the saved change and the saved list of subscriptions. It is refused for a second time,
+and when the product has another catalog version than at planning.
 """
 
 from datetime import datetime
@@ -15,8 +15,8 @@ from billing.errors import RolloutNotPlanned, RolloutOutOfDate
 from billing.models import Product, Rollout, RolloutMove
 from billing.rollouts import change_impact
 from billing.rollouts import selectors as rollout_selectors
-from billing.rollouts.change_impact import Tick
-from billing.rollouts.planned_change import Terms
+from billing.rollouts.change_impact import ProgressCallback
+from billing.rollouts.planned_change import PlannedProductChange
 from common import batch_runs
 from common.models import RunStatus
 from common.queue import enqueue
@@ -26,27 +26,33 @@ from events.services import audit
 def save(
     *,
     product: Product,
-    terms: Terms,
+    change: PlannedProductChange,
     actor: str,
     at: datetime,
     reason: str = "",
-    most: int | None = None,
-    tick: Tick = lambda number: None,
+    max_holders: int | None = None,
+    on_progress: ProgressCallback = lambda number: None,
 ) -> Rollout:
-    """Keep the terms, what they come to now, and which subscriptions they move. Nothing else is
-    changed. Raises Invalid."""
+    """Save a planned change with its present impact and the subscriptions to move. Nothing else
+    changes. Raises Invalid for a change that does not fit the product."""
     version = product.catalog_version
-    prospect = change_impact.prospect(product=product, terms=terms)
-    figures = change_impact.look(prospect=prospect, at=at, most=most, tick=tick)
-    ids = change_impact.to_move(product=product, move=terms.move) if terms.move else []
+    proposed = change_impact.propose_product(product=product, change=change)
+    impact = change_impact.measure_impact(
+        proposed=proposed, at=at, max_holders=max_holders, on_progress=on_progress
+    )
+    ids = (
+        change_impact.find_subscriptions_to_move(product=product, move=change.move)
+        if change.move
+        else []
+    )
     with transaction.atomic():
         rollout = Rollout.objects.for_project(product.project_id).create(
             product=product,
             catalog_version=version,
             status=RunStatus.PLANNED,
             is_plan=True,
-            terms=terms.as_json(),
-            figures=figures.as_json(),
+            terms=change.as_json(),
+            figures=impact.as_json(),
             started_by=actor,
             reason=reason,
         )
@@ -58,12 +64,12 @@ def save(
 
 
 def apply(*, rollout: Rollout, actor: str, reason: str, at: datetime) -> Rollout:
-    """Make the product what the terms say and begin to bring that to its holders.
+    """Change the product and start to apply the change to its holders.
 
-    Raises RolloutNotPlanned, RolloutOutOfDate, and Invalid for a feature that is gone meanwhile.
+    Raises RolloutNotPlanned, RolloutOutOfDate, and Invalid for a feature that no longer exists.
     """
     with transaction.atomic():
-        rollout = _open(rollout)
+        rollout = _lock_planned(rollout)
         product = catalog.lock_product(project_id=rollout.project_id, product_id=rollout.product_id)
         if product.catalog_version != rollout.catalog_version:
             raise RolloutOutOfDate("Plan it again: the product has changed since.")
@@ -74,7 +80,13 @@ def apply(*, rollout: Rollout, actor: str, reason: str, at: datetime) -> Rollout
             reason,
             at,
         )
-        if _write(product, Terms.from_json(rollout.terms), actor=actor, reason=reason, at=at):
+        if _write_change(
+            product,
+            PlannedProductChange.from_json(rollout.terms),
+            actor=actor,
+            reason=reason,
+            at=at,
+        ):
             rollouts.begin(rollout=rollout, at=at)
         else:
             rollouts.finish_or_move(rollout, at)
@@ -84,37 +96,39 @@ def apply(*, rollout: Rollout, actor: str, reason: str, at: datetime) -> Rollout
 
 
 def discard(*, rollout: Rollout, actor: str, reason: str, at: datetime) -> Rollout:
-    """Keep it as one that nobody carries out. Raises RolloutNotPlanned."""
+    """Mark a planned change as discarded. Raises RolloutNotPlanned."""
     with transaction.atomic():
-        rollout = _open(rollout)
+        rollout = _lock_planned(rollout)
         _audit(rollout, "rollout.discard", actor, reason, at)
         batch_runs.end(rollout, at=at, status=RunStatus.DISCARDED)
         rollout.save()
     return rollout
 
 
-def _open(rollout: Rollout) -> Rollout:
+def _lock_planned(rollout: Rollout) -> Rollout:
     rollout = rollout_selectors.lock(project_id=rollout.project_id, rollout_id=rollout.pk)
     if rollout.status != RunStatus.PLANNED:
         raise RolloutNotPlanned(f"It is {rollout.status}.")
     return rollout
 
 
-def _write(product: Product, terms: Terms, *, actor: str, reason: str, at: datetime) -> bool:
-    """Whether holders have anything to follow."""
+def _write_change(
+    product: Product, change: PlannedProductChange, *, actor: str, reason: str, at: datetime
+) -> bool:
+    """Write features and policies; returns whether one of them changed."""
     changed = False
-    if terms.features is not None:
+    if change.features is not None:
         changed = product_features.write(
             product=product,
-            features=product_features.resolve_for(product=product, features=terms.features),
+            features=product_features.resolve_for(product=product, features=change.features),
             actor=actor,
             reason=reason,
             at=at,
         )
     policies = product_policies.write(
         product=product,
-        refund_policy=terms.refund_policy,
-        dispute_policy=terms.dispute_policy,
+        refund_policy=change.refund_policy,
+        dispute_policy=change.dispute_policy,
         actor=actor,
         reason=reason,
         at=at,
@@ -134,8 +148,8 @@ def _audit(rollout: Rollout, action: str, actor: str, reason: str, at: datetime)
     )
 
 
-def repeat(*, product: Product, actor: str, reason: str, at: datetime) -> Rollout | None:
-    """Recompute everybody who holds the product, although nothing has changed."""
+def recompute_holders(*, product: Product, actor: str, reason: str, at: datetime) -> Rollout | None:
+    """Start a rollout that recomputes all holders although the product has not changed."""
     with transaction.atomic():
         product = catalog.lock_product(project_id=product.project_id, product_id=product.pk)
         audit.record(

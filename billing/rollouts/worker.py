@@ -1,4 +1,4 @@
-"""Whatever rollouts have to do: batches of holders, then moves of subscriptions."""
+"""The work of running rollouts: batches of holders, then moves of subscriptions."""
 
 import time
 from datetime import datetime, timedelta
@@ -8,14 +8,15 @@ from billing.rollouts import migrate_subscriptions
 from common import batch_runs
 from common.queue import enqueue
 
-TURN = timedelta(seconds=2)
-"""How long one call works; whoever called has other things to do."""
+RUN_TIME = timedelta(seconds=2)
+"""Time limit of one call."""
 
 
 def run_due(*, at: datetime) -> int:
-    """Do batches and moves for a while; how many. Rings again when that is not all."""
-    done, until = 0, time.monotonic() + TURN.total_seconds()
-    while batch_runs.turn(rollouts.JOB, at=at) or migrate_subscriptions.turn(at=at):
+    """Run batches and moves for ``RUN_TIME``; returns how many. Enqueues the task again if there
+    may be more."""
+    done, until = 0, time.monotonic() + RUN_TIME.total_seconds()
+    while batch_runs.turn(rollouts.JOB, at=at) or migrate_subscriptions.run_next_move(at=at):
         done += 1
         if time.monotonic() > until:
             enqueue(rollouts.TASK)

@@ -14,7 +14,7 @@ from billing.access import rollouts
 from billing.catalog import product_features, product_policies
 from billing.models import Price, Product, Rollout, Subscription
 from billing.models.product import DisputePolicy
-from billing.rollouts import worker as rollout_work
+from billing.rollouts import worker as rollouts_worker
 from common import batch_runs
 from entitlements.decisions.selectors import facts as stored
 from entitlements.models import Fact, Feature
@@ -103,7 +103,7 @@ def test_who_dies_in_a_batch_leaves_nothing_of_it_and_the_next_one_goes_on(
     assert standing(project) == [("done", 30, 30, 0)]
     assert limits(project, holders) == {4: 30}
     assert told(project) - before == Counter(row.customer_id for row in holders[3:])
-    assert not rollout_work.run_due(at=timezone.now())
+    assert not rollouts_worker.run_due(at=timezone.now())
 
 
 def test_an_edit_while_it_runs_begins_again_with_the_newer_version(

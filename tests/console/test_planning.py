@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from billing.models import Price, Product, Rollout, StripeCustomer
-from billing.rollouts import worker as rollout_work
+from billing.rollouts import worker as rollouts_worker
 from entitlements.models import Feature
 from events.models import AuditEntry
 from tests.billing.fleet import say, subscribers
@@ -51,14 +51,14 @@ def test_setting_features_shows_first_what_it_comes_to(held: Product, operator: 
     )
     assert was_done(done)
     assert features_of(held) == {"sso": True, "seats": 3}
-    rollout_work.run_due(at=timezone.now())
+    rollouts_worker.run_due(at=timezone.now())
     row = Rollout.objects.for_project(held.project_id).get()
     assert (row.status, row.changed, row.reason) == ("done", 3, "The customer asked.")
     page = operator.get(reverse("admin:billing_product_change", args=[quote(held.pk)]))
     assert row.pk in page.content.decode()
     recompute = reverse("admin:billing_rollout_recompute", args=[quote(row.pk)])
     assert was_done(send(operator, recompute))
-    rollout_work.run_due(at=timezone.now())
+    rollouts_worker.run_due(at=timezone.now())
     again = Rollout.objects.for_project(held.project_id).latest("pk")
     assert (again.status, again.looked_at, again.changed) == ("done", 3, 0)
 

@@ -1,4 +1,4 @@
-"""Look at what a change of a product comes to for everybody who holds it, and carry it out."""
+"""Show the impact of a product change on all its holders, and apply the change."""
 
 import sys
 import time
@@ -14,12 +14,11 @@ from billing.catalog.product_features import ProductEntitlement
 from billing.catalog.selectors import catalog
 from billing.models import Product, Rollout
 from billing.models.product import DisputePolicy, RefundPolicy
-from billing.rollouts import change_impact as fleet
-from billing.rollouts import plan_summary
-from billing.rollouts import selectors as stored
-from billing.rollouts import service as planned_rollouts
-from billing.rollouts import worker as rollout_work
-from billing.rollouts.planned_change import Move, Terms
+from billing.rollouts import change_impact, plan_summary
+from billing.rollouts import selectors as rollout_selectors
+from billing.rollouts import service as rollouts
+from billing.rollouts import worker as rollouts_worker
+from billing.rollouts.planned_change import PlannedProductChange, PriceMove
 from billing.subscriptions.change_plans import Proration, When
 from common.errors import DomainError
 from entitlements.features.admin import values
@@ -28,8 +27,8 @@ from projects.keys.selectors import projects
 from projects.models import Project
 
 ACTOR = "command"
-LOOK = 0.2
-"""Seconds between two looks at what other workers have in hand."""
+POLL_SECONDS = 0.2
+"""Seconds between two looks at the progress of other workers."""
 
 
 class Command(BaseCommand):
@@ -54,9 +53,9 @@ class Command(BaseCommand):
         parser.add_argument("--dispute-policy", choices=DisputePolicy.values)
         parser.add_argument("--move", nargs=2, metavar=("FROM", "TO"), help="Two prices.")
         parser.add_argument(
-            "--when", choices=[each.value for each in When], default=When.RENEWAL.value
+            "--when", choices=[when.value for when in When], default=When.RENEWAL.value
         )
-        parser.add_argument("--proration", choices=[each.value for each in Proration])
+        parser.add_argument("--proration", choices=[proration.value for proration in Proration])
         parser.add_argument("--save", action="store_true", help="Keep it, to be applied later.")
         parser.add_argument("--rollout", default="", metavar="ID", help="One that was kept.")
         parser.add_argument("--apply", action="store_true", help="Carry it out, and wait.")
@@ -67,53 +66,53 @@ class Command(BaseCommand):
         if options["apply"] and len(options["reason"].strip()) < 3:
             raise CommandError("Say why, with --reason: it is kept in the audit trail.")
         try:
-            self._carry_on(project, options)
+            self._run(project, options)
         except DomainError as error:
             raise CommandError(f"{error} ({error.code})") from error
 
-    def _carry_on(self, project: Project, options: dict[str, Any]) -> None:
+    def _run(self, project: Project, options: dict[str, Any]) -> None:
         if options["rollout"]:
-            rollout: Rollout | None = stored.get(project=project, rollout_id=options["rollout"])
+            rollout: Rollout | None = rollout_selectors.get(
+                project=project, rollout_id=options["rollout"]
+            )
         else:
-            rollout = self._look(project, options)
+            rollout = self._show_impact(project, options)
         if rollout is None:
             self.stdout.write("Nothing was written.")
             return
         if options["rollout"]:
-            self._say(plan_summary.figures(rollout.figures))
+            self._write_lines(plan_summary.summarize_impact(rollout.figures))
         if not options["apply"]:
             self.stdout.write(
                 f"Rollout {rollout.pk} ({rollout.status}). Carry it out with --apply."
             )
             return
-        planned_rollouts.apply(
-            rollout=rollout, actor=ACTOR, reason=options["reason"], at=timezone.now()
-        )
-        self._say(plan_summary.outcome(self._wait(rollout)))
+        rollouts.apply(rollout=rollout, actor=ACTOR, reason=options["reason"], at=timezone.now())
+        self._write_lines(plan_summary.summarize_result(self._wait(rollout)))
 
-    def _look(self, project: Project, options: dict[str, Any]) -> Rollout | None:
-        """What the options come to; kept if that was asked for."""
+    def _show_impact(self, project: Project, options: dict[str, Any]) -> Rollout | None:
+        """Show the impact of the options; returns the saved rollout with --save or --apply."""
         product = catalog.product(project=project, product_id=options["product"])
-        terms = _terms(product, options)
-        prospect = fleet.prospect(product=product, terms=terms)
+        change = _planned_change(product, options)
+        proposed = change_impact.propose_product(product=product, change=change)
         now = timezone.now()
         with _bar("holders") as bar:
             if options["save"] or options["apply"]:
-                kept = planned_rollouts.save(
-                    product=product, terms=terms, actor=ACTOR, at=now, tick=bar.update
+                rollout = rollouts.save(
+                    product=product, change=change, actor=ACTOR, at=now, on_progress=bar.update
                 )
-                self._say(plan_summary.figures(kept.figures))
-                return kept
-            figures = fleet.look(prospect=prospect, at=now, tick=bar.update)
-        self._say(plan_summary.figures(figures.as_json()))
+                self._write_lines(plan_summary.summarize_impact(rollout.figures))
+                return rollout
+            impact = change_impact.measure_impact(proposed=proposed, at=now, on_progress=bar.update)
+        self._write_lines(plan_summary.summarize_impact(impact.as_json()))
         return None
 
     def _wait(self, rollout: Rollout) -> Rollout:
-        """Work on it beside the workers, until it is done."""
+        """Run the rollout in this process, beside the workers, until it has ended."""
         with _bar("holders and moves") as bar:
             while True:
-                done = rollout_work.run_due(at=timezone.now())
-                row = stored.get(project=rollout.project, rollout_id=rollout.pk)
+                done = rollouts_worker.run_due(at=timezone.now())
+                row = rollout_selectors.get(project=rollout.project, rollout_id=rollout.pk)
                 moves = vars(row)
                 bar.total = (row.total or 0) + moves["move_count"]
                 bar.n = row.looked_at + moves["moved"] + moves["refused"]
@@ -121,24 +120,24 @@ class Command(BaseCommand):
                 if not row.is_under_way:
                     return row
                 if not done:
-                    time.sleep(LOOK)
+                    time.sleep(POLL_SECONDS)
 
-    def _say(self, lines: list[str]) -> None:
+    def _write_lines(self, lines: list[str]) -> None:
         for line in lines:
             self.stdout.write(line)
 
 
-def _bar(of: str) -> Any:
-    return tqdm(unit=f" {of}", disable=None, leave=False, file=sys.stderr)
+def _bar(unit: str) -> Any:
+    return tqdm(unit=f" {unit}", disable=None, leave=False, file=sys.stderr)
 
 
-def _terms(product: Product, options: dict[str, Any]) -> Terms:
+def _planned_change(product: Product, options: dict[str, Any]) -> PlannedProductChange:
     move = options["move"]
-    return Terms(
+    return PlannedProductChange(
         features=_features(product, options),
         refund_policy=options["refund_policy"],
         dispute_policy=options["dispute_policy"],
-        move=Move.from_json(
+        move=PriceMove.from_json(
             {
                 "from_price": move[0],
                 "to_price": move[1],
@@ -152,18 +151,20 @@ def _terms(product: Product, options: dict[str, Any]) -> Terms:
 
 
 def _features(product: Product, options: dict[str, Any]) -> tuple[ProductEntitlement, ...] | None:
-    """All that the product would entitle to; None when nothing is set or removed."""
+    """All features after the change; None if no feature is set or removed."""
     if not options["set"] and not options["remove"]:
         return None
-    wanted = {each.feature.code: each.value for each in product.features.all()}
+    values_by_code = {row.feature.code: row.value for row in product.features.all()}
     for code in options["remove"]:
-        if code not in wanted:
+        if code not in values_by_code:
             raise CommandError(f"{code}: the product does not entitle to it.")
-        del wanted[code]
-    for code, text in (each.partition("=")[::2] for each in options["set"]):
+        del values_by_code[code]
+    for code, text in (pair.partition("=")[::2] for pair in options["set"]):
         feature = features.get(project=product.project, code=code)
         try:
-            wanted[code] = values.typed(text, kind=feature.kind)
+            values_by_code[code] = values.typed(text, kind=feature.kind)
         except ValidationError as error:
             raise CommandError(f"{code}: {' '.join(error.messages)}") from error
-    return tuple(ProductEntitlement(feature=code, value=value) for code, value in wanted.items())
+    return tuple(
+        ProductEntitlement(feature=code, value=value) for code, value in values_by_code.items()
+    )

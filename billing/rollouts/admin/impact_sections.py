@@ -1,4 +1,4 @@
-"""The figures of a change of a product, as tables."""
+"""The impact of a product change, as sections of a console page."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,68 +6,68 @@ from typing import Any
 from common.admin import columns
 from common.admin.sections import Section
 
-WAYS = ("gain", "lose", "more", "less", "other")
+EFFECT_KINDS = ("gain", "lose", "more", "less", "other")
 
 
-def sections(said: Mapping[str, Any]) -> list[Section]:
-    """Whoever gains and loses what, then limits, then money; what does not arise is left out."""
-    found = [_features(said)]
-    if said["over_limit"]:
-        found.append(_over(said))
-    if said["moves"] or said["refused"]:
-        found.append(_moves(said))
-    return found
+def impact_sections(impact: Mapping[str, Any]) -> list[Section]:
+    """Sections on features, limits and revenue; empty ones are left out."""
+    shown = [_features(impact)]
+    if impact["over_limit"]:
+        shown.append(_over(impact))
+    if impact["moves"] or impact["refused"]:
+        shown.append(_moves(impact))
+    return shown
 
 
-def _features(said: Mapping[str, Any]) -> Section:
-    looked_at, holders = said["looked_at"], said["holders"]
+def _features(impact: Mapping[str, Any]) -> Section:
+    looked_at, holders = impact["looked_at"], impact["holders"]
     part = "" if looked_at == holders else f" The first {looked_at:,} of them were looked at."
     return Section(
         title="What holders gain and lose",
-        note=f"{holders:,} holders: {said['changed']:,} would have another answer.{part}",
+        note=f"{holders:,} holders: {impact['changed']:,} would have another answer.{part}",
         headers=["Feature", "Gain it", "Lose it", "Get more", "Get less", "Another value"],
         rows=[
-            [columns.code(each["feature"]), *(f"{each[way]:,}" for way in WAYS)]
-            for each in said["features"]
+            [columns.code(item["feature"]), *(f"{item[way]:,}" for way in EFFECT_KINDS)]
+            for item in impact["features"]
         ],
         empty="Nobody notices.",
         right=[1, 2, 3, 4, 5],
     )
 
 
-def _over(said: Mapping[str, Any]) -> Section:
+def _over(impact: Mapping[str, Any]) -> Section:
     return Section(
         title="Over a limit",
         note="Who have used more than the limit would be.",
         headers=["Feature", "Users", "Among them"],
         rows=[
-            [columns.code(each["feature"]), f"{each['users']:,}", ", ".join(each["user_ids"])]
-            for each in said["over_limit"]
+            [columns.code(item["feature"]), f"{item['users']:,}", ", ".join(item["user_ids"])]
+            for item in impact["over_limit"]
         ],
         right=[1],
         prose=[2],
     )
 
 
-def _moves(said: Mapping[str, Any]) -> Section:
-    bills = said["bills"]
+def _moves(impact: Mapping[str, Any]) -> Section:
+    bills = impact["bills"]
     rows = [
         [f"Pay {word}" if word != "same" else "Pay the same", f"{bills[word]:,}", "", "", ""]
         for word in ("more", "less", "same")
         if bills[word]
     ]
     rows += [
-        [f"Refused: {each['code']}", f"{each['subscriptions']:,}", "", "", ""]
-        for each in said["refused"]
+        [f"Refused: {item['code']}", f"{item['subscriptions']:,}", "", "", ""]
+        for item in impact["refused"]
     ]
     rows += [
         [
             "A month brings",
             "",
-            *(columns.money(each[name], each["currency"]) for name in ("before", "after")),
-            columns.money(each["difference"], each["currency"]),
+            *(columns.money(item[name], item["currency"]) for name in ("before", "after")),
+            columns.money(item["difference"], item["currency"]),
         ]
-        for each in said["mrr"]
+        for item in impact["mrr"]
     ]
     return Section(
         title="Subscriptions that move",

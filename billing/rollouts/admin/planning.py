@@ -1,4 +1,4 @@
-"""Plan a change of a product for everybody who holds it, and look before its features are set."""
+"""Dialogs that plan a product change, and that preview the impact of new features."""
 
 import hashlib
 from typing import Any
@@ -14,14 +14,14 @@ from billing.models import Product
 from billing.models.product import DisputePolicy, RefundPolicy
 from billing.rollouts import change_impact
 from billing.rollouts import service as rollouts
-from billing.rollouts.admin import figures as rollout_figures
-from billing.rollouts.planned_change import Move, Terms
+from billing.rollouts.admin import impact_sections
+from billing.rollouts.planned_change import PlannedProductChange, PriceMove
 from billing.subscriptions.change_plans import Proration, When
 from common.admin import columns, dialogs, fields
 from common.admin.actors import actor
 
-MOST = 5000
-"""Holders that are looked at while somebody waits for the page."""
+MAX_HOLDERS = 5000
+"""Holders that are counted while an operator waits for the page."""
 AS_IT_IS = ("", "As it is")
 WHEN = ((When.RENEWAL.value, "With their next period"), (When.NOW.value, "Now"))
 PRORATION = (
@@ -32,8 +32,8 @@ PRORATION = (
 )
 
 
-class LookedAtForm(FeaturesForm):
-    """``previewed`` is the fingerprint of what was sent when the figures were shown."""
+class PreviewedFeaturesForm(FeaturesForm):
+    """``previewed`` is the fingerprint of the features whose impact was shown."""
 
     form_after_template = "console/figures.html"
     previewed = forms.CharField(required=False, widget=forms.HiddenInput)
@@ -45,30 +45,34 @@ class LookedAtForm(FeaturesForm):
     @property
     def fingerprint(self) -> str:
         assert self.product is not None
-        wanted = sorted(
+        values = sorted(
             (feature.code, repr(value)) for feature, value in self.cleaned_data["features"]
         )
-        said = repr([self.product.pk, self.product.catalog_version, wanted])
-        return hashlib.sha256(said.encode()).hexdigest()
+        content = repr([self.product.pk, self.product.catalog_version, values])
+        return hashlib.sha256(content.encode()).hexdigest()
 
-    def was_looked_at(self) -> bool:
-        """Whether these very features were looked at; else the form now shows what they come to.
+    def is_previewed(self) -> bool:
+        """Whether the impact of these features was shown; if not, the form now shows it.
 
-        A product that nobody holds needs no look. Raises Invalid.
+        True for a product without holders. Raises Invalid.
         """
         if self.cleaned_data["previewed"] == self.fingerprint:
             return True
         assert self.product is not None
-        prospect = change_impact.prospect(product=self.product, terms=Terms(features=self.wanted))
-        figures = change_impact.look(prospect=prospect, at=timezone.now(), most=MOST)
-        if not figures.holders:
+        proposed = change_impact.propose_product(
+            product=self.product, change=PlannedProductChange(features=self.entitlements)
+        )
+        impact = change_impact.measure_impact(
+            proposed=proposed, at=timezone.now(), max_holders=MAX_HOLDERS
+        )
+        if not impact.holders:
             return True
-        self.figures = list(rollout_figures.sections(figures.as_json()))
+        self.figures = list(impact_sections.impact_sections(impact.as_json()))
         self.refill(previewed=self.fingerprint)
         return False
 
     @property
-    def wanted(self) -> tuple[ProductEntitlement, ...]:
+    def entitlements(self) -> tuple[ProductEntitlement, ...]:
         return tuple(
             ProductEntitlement(feature=feature.code, value=value)
             for feature, value in self.cleaned_data["features"]
@@ -93,48 +97,48 @@ class PlanForm(FeaturesForm):
         if self.product is None:
             return
         rows = catalog.prices(project=self.product.project_id, price_type="recurring")
-        named = [
+        choices = [
             (row.pk, f"{row.product.name}: {row} ({row.nickname or row.pk})", row)
             for row in rows.select_related("product").order_by("product__name", "pk")[:500]
         ]
-        own = [(key, name) for key, name, row in named if row.product_id == self.product.pk]
-        offered = [(key, name) for key, name, row in named if row.active]
+        own = [(key, name) for key, name, row in choices if row.product_id == self.product.pk]
+        offered = [(key, name) for key, name, row in choices if row.active]
         self.fields["from_price"].choices = [("", "Nobody moves"), *own]
         self.fields["to_price"].choices = [("", columns.EMPTY), *offered]
 
     def clean(self) -> dict[str, Any]:
-        said: dict[str, Any] = super().clean() or self.cleaned_data
-        if bool(said.get("from_price")) != bool(said.get("to_price")):
+        data: dict[str, Any] = super().clean() or self.cleaned_data
+        if bool(data.get("from_price")) != bool(data.get("to_price")):
             self.add_error("to_price", "Name both prices, or none.")
-        return said
+        return data
 
     @property
-    def terms(self) -> Terms:
-        said = self.cleaned_data
+    def change(self) -> PlannedProductChange:
+        data = self.cleaned_data
         assert self.product is not None
-        wanted = {feature.code: value for feature, value in said["features"]}
-        given = {each.feature.code: each.value for each in self.product.features.all()}
-        is_same = repr(sorted(wanted.items())) == repr(sorted(given.items()))
-        return Terms(
+        new_values = {feature.code: value for feature, value in data["features"]}
+        current_values = {row.feature.code: row.value for row in self.product.features.all()}
+        is_same = repr(sorted(new_values.items())) == repr(sorted(current_values.items()))
+        return PlannedProductChange(
             features=None
             if is_same
             else tuple(
-                ProductEntitlement(feature=code, value=value) for code, value in wanted.items()
+                ProductEntitlement(feature=code, value=value) for code, value in new_values.items()
             ),
-            refund_policy=said["refund_policy"] or None,
-            dispute_policy=said["dispute_policy"] or None,
-            move=self._move(said),
+            refund_policy=data["refund_policy"] or None,
+            dispute_policy=data["dispute_policy"] or None,
+            move=self._move(data),
         )
 
-    def _move(self, said: dict[str, Any]) -> Move | None:
-        if not said["from_price"]:
+    def _move(self, data: dict[str, Any]) -> PriceMove | None:
+        if not data["from_price"]:
             return None
-        when = When(said["when"] or When.RENEWAL.value)
-        return Move(
-            from_price=said["from_price"],
-            to_price=said["to_price"],
+        when = When(data["when"] or When.RENEWAL.value)
+        return PriceMove(
+            from_price=data["from_price"],
+            to_price=data["to_price"],
             when=when,
-            proration=Proration(said["proration"]) if said["proration"] else None,
+            proration=Proration(data["proration"]) if data["proration"] else None,
         )
 
 
@@ -147,17 +151,17 @@ PLAN = dialogs.describe(
 
 
 def plan(request: HttpRequest, form: PlanForm, product: Product) -> HttpResponse:
-    """Keep what is planned with its figures, and show it."""
+    """Save the planned change with its impact and show it."""
 
     def act() -> HttpResponse:
-        made = rollouts.save(
+        rollout = rollouts.save(
             product=product,
-            terms=form.terms,
+            change=form.change,
             actor=actor(request),
             reason=form.cleaned_data["reason"],
             at=timezone.now(),
-            most=MOST,
+            max_holders=MAX_HOLDERS,
         )
-        return dialogs.finish(request, "This is what it comes to.", to=columns.url(made))
+        return dialogs.finish(request, "This is what it comes to.", to=columns.url(rollout))
 
     return dialogs.attempt(request, form, PLAN, act)

@@ -1,4 +1,4 @@
-"""The page of a product, with the changes that reach everybody who holds it."""
+"""The page of a product, with the rollouts to its holders."""
 
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -13,7 +13,7 @@ from billing.catalog import product_features
 from billing.catalog.admin.products import ProductAdmin
 from billing.models import Product
 from billing.rollouts.admin import planning
-from billing.rollouts.admin.planning import LookedAtForm, PlanForm
+from billing.rollouts.admin.planning import PlanForm, PreviewedFeaturesForm
 from common.admin import columns, dialogs
 from common.admin.actors import actor
 from common.admin.decorators import action
@@ -24,7 +24,7 @@ FEATURES = dialogs.describe(
     "What the product gives",
     "Whoever holds the product follows: you see first what that comes to.",
     submit="Set features",
-    form=LookedAtForm,
+    form=PreviewedFeaturesForm,
 )
 ROLLOUTS = 10
 PLANNING = "billing_product_plan_change"
@@ -43,9 +43,9 @@ class PlannedProductAdmin(ProductAdmin):
     ]
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
-        """Those above the page; planning a change stands with the changes."""
+        """The buttons above the page; the one that plans a change is in the section of changes."""
         actions: list[Any] = super().get_actions_detail(request, object_id)
-        return [each for each in actions if each.action_name != PLANNING]
+        return [item for item in actions if item.action_name != PLANNING]
 
     @action(
         description="Set features",
@@ -55,11 +55,11 @@ class PlannedProductAdmin(ProductAdmin):
         dialog=FEATURES,
     )
     def set_features(
-        self, request: HttpRequest, form: LookedAtForm, object_id: str
+        self, request: HttpRequest, form: PreviewedFeaturesForm, object_id: str
     ) -> HttpResponse:
         def act() -> HttpResponse:
             product = self.row(request, object_id)
-            if not form.was_looked_at():
+            if not form.is_previewed():
                 return dialogs.again(request, form, FEATURES)
             changed = product_features.replace(
                 product=product,
@@ -68,8 +68,8 @@ class PlannedProductAdmin(ProductAdmin):
                 reason=form.cleaned_data["reason"],
                 at=timezone.now(),
             )
-            said = "Set. Whoever holds the product follows." if changed else "Nothing changed."
-            return dialogs.finish(request, said, to=columns.url(product))
+            message = "Set. Whoever holds the product follows." if changed else "Nothing changed."
+            return dialogs.finish(request, message, to=columns.url(product))
 
         return dialogs.attempt(request, form, FEATURES, act)
 
@@ -100,13 +100,15 @@ def _rollouts(row: Product, buttons: Sequence[Button]) -> Section:
         headers=["Change", "Status", "Holders done", "Changed", "Made"],
         rows=[
             [
-                columns.link(each, each.pk),
-                columns.badge(each.status),
-                columns.EMPTY if each.total is None else f"{each.looked_at:,} of {each.total:,}",
-                f"{each.changed:,}",
-                columns.moment(each.created_at),
+                columns.link(rollout, rollout.pk),
+                columns.badge(rollout.status),
+                columns.EMPTY
+                if rollout.total is None
+                else f"{rollout.looked_at:,} of {rollout.total:,}",
+                f"{rollout.changed:,}",
+                columns.moment(rollout.created_at),
             ]
-            for each in row.rollouts.order_by("-pk")[:ROLLOUTS]
+            for rollout in row.rollouts.order_by("-pk")[:ROLLOUTS]
         ],
         more=columns.listing("billing.rollout", q=row.pk),
         right=[2, 3],

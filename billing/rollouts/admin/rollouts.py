@@ -9,7 +9,7 @@ from django.utils import timezone
 from billing.models import Rollout
 from billing.rollouts import selectors as rollout_selectors
 from billing.rollouts import service as rollouts
-from billing.rollouts.admin import figures as rollout_figures
+from billing.rollouts.admin import impact_sections
 from common.admin import columns, dialogs, filters
 from common.admin.actors import actor
 from common.admin.decorators import action, display
@@ -35,12 +35,13 @@ RECOMPUTE = dialogs.describe(
     "Everybody who holds the product is looked at again, from our own rows. Stripe is not asked.",
     submit="Recompute",
 )
-SHOWN = 50
+MAX_SHOWN = 50
+"""Refused moves that the page lists."""
 
 
 @admin.register(Rollout)
 class RolloutAdmin(ReadOnlyAdmin):
-    """Changes of products on their way to their holders, planned ones among them."""
+    """Product changes that are planned, or applied to holders."""
 
     sidebar = SidebarEntry(SidebarGroup.CATALOG, 6, "Changes", icon="rule")
     actions_detail: ClassVar[Sequence[str]] = ["apply_change", "discard", "recompute"]
@@ -108,7 +109,7 @@ class RolloutAdmin(ReadOnlyAdmin):
             APPLY,
             rollouts.apply,
             row=self.row(request, object_id),
-            said="Applied. Its holders follow in the background.",
+            message="Applied. Its holders follow in the background.",
         )
 
     @action(
@@ -125,7 +126,7 @@ class RolloutAdmin(ReadOnlyAdmin):
             DISCARD,
             rollouts.discard,
             row=self.row(request, object_id),
-            said="Discarded.",
+            message="Discarded.",
         )
 
     @action(
@@ -137,7 +138,7 @@ class RolloutAdmin(ReadOnlyAdmin):
     )
     def recompute(self, request: HttpRequest, form: dialogs.Dialog, object_id: str) -> HttpResponse:
         product = self.row(request, object_id).product
-        rollouts.repeat(
+        rollouts.recompute_holders(
             product=product,
             actor=actor(request),
             reason=form.cleaned_data["reason"],
@@ -153,7 +154,7 @@ class RolloutAdmin(ReadOnlyAdmin):
         decide: Callable[..., Rollout],
         *,
         row: Rollout,
-        said: str,
+        message: str,
     ) -> HttpResponse:
         def act() -> HttpResponse:
             decide(
@@ -162,7 +163,7 @@ class RolloutAdmin(ReadOnlyAdmin):
                 actor=actor(request),
                 at=timezone.now(),
             )
-            return dialogs.finish(request, said, to=columns.url(row))
+            return dialogs.finish(request, message, to=columns.url(row))
 
         return dialogs.attempt(request, form, dialog, act)
 
@@ -199,22 +200,22 @@ class RolloutAdmin(ReadOnlyAdmin):
     def sections(self, request: HttpRequest, row: Any) -> Sequence[Section]:
         if not row.is_plan:
             return []
-        return [*rollout_figures.sections(row.figures), _refusals(row)]
+        return [*impact_sections.impact_sections(row.figures), _refusals(row)]
 
 
 def _refusals(row: Rollout) -> Section:
-    found = rollout_selectors.refusals(rollout=row, limit=SHOWN)
+    moves = rollout_selectors.refusals(rollout=row, limit=MAX_SHOWN)
     return Section(
         title="Subscriptions that could not be moved",
         headers=["Subscription", "Customer", "Why", "In words"],
         rows=[
             [
-                columns.link(each.subscription, each.subscription_id),
-                columns.link(each.subscription.customer),
-                columns.code(each.code),
-                each.detail or columns.EMPTY,
+                columns.link(move.subscription, move.subscription_id),
+                columns.link(move.subscription.customer),
+                columns.code(move.code),
+                move.detail or columns.EMPTY,
             ]
-            for each in found
+            for move in moves
         ],
         empty="None so far.",
         prose=[3],

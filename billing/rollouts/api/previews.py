@@ -14,8 +14,8 @@ from billing.catalog.product_features import ProductEntitlement
 from billing.catalog.selectors import catalog
 from billing.models.product import DisputePolicy, RefundPolicy
 from billing.rollouts import change_impact
-from billing.rollouts.impact_figures import ProductFiguresBody
-from billing.rollouts.planned_change import Move, Terms
+from billing.rollouts.impact_counts import ProductFiguresBody
+from billing.rollouts.planned_change import PlannedProductChange, PriceMove
 from billing.subscriptions.changes import Proration, When
 from common.api.bodies import serializer_of
 from common.api.serializers import ListField, StrictSerializer
@@ -61,19 +61,21 @@ class ProductPreviewsViewSet(ProjectViewSet):
         """How many gain and lose what, who would be over a limit, and what moving subscriptions
         to another price would bring. Nothing is changed."""
         row = catalog.product(project=self.calling_project, product_id=product)
-        terms = _terms(self.parse_body(ProductPreviewSerializer))
-        prospect = change_impact.prospect(product=row, terms=terms)
-        figures = change_impact.look(prospect=prospect, at=timezone.now(), most=MOST)
-        return Response(figures.as_json())
+        change = _planned_change(self.parse_body(ProductPreviewSerializer))
+        proposed = change_impact.propose_product(product=row, change=change)
+        impact = change_impact.measure_impact(
+            proposed=proposed, at=timezone.now(), max_holders=MOST
+        )
+        return Response(impact.as_json())
 
 
-def _terms(said: dict[str, Any]) -> Terms:
-    features, move = said.get("features"), said.get("move")
-    return Terms(
+def _planned_change(body: dict[str, Any]) -> PlannedProductChange:
+    features, move = body.get("features"), body.get("move")
+    return PlannedProductChange(
         features=None
         if features is None
-        else tuple(ProductEntitlement(**each) for each in features),
-        refund_policy=said.get("refund_policy"),
-        dispute_policy=said.get("dispute_policy"),
-        move=Move.from_json({"proration": None, **move}) if move else None,
+        else tuple(ProductEntitlement(**item) for item in features),
+        refund_policy=body.get("refund_policy"),
+        dispute_policy=body.get("dispute_policy"),
+        move=PriceMove.from_json({"proration": None, **move}) if move else None,
     )

@@ -11,8 +11,8 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from billing.models import Price, Rollout, StripeIntent
-from billing.rollouts import service as planned_rollouts
-from billing.rollouts import worker as rollout_work
+from billing.rollouts import service as rollouts
+from billing.rollouts import worker as rollouts_worker
 from common.admin.pages import everywhere
 from entitlements.models import Fact, Feature
 from events.models import AuditEntry, OutboxEvent
@@ -38,7 +38,7 @@ def written(project: Project) -> dict[str, int]:
 
 def settle() -> None:
     """Let workers do all that is due."""
-    while rollout_work.run_due(at=timezone.now()):
+    while rollouts_worker.run_due(at=timezone.now()):
         pass
 
 
@@ -269,7 +269,7 @@ def test_a_plan_for_another_version_is_refused_and_a_lost_answer_moves_nobody_tw
     settle()
     kept = command(*move, "--save").splitlines()[-1].split()[1]
     row = Rollout.objects.for_project(project).get(pk=kept)
-    planned_rollouts.apply(rollout=row, actor="test", reason="New prices.", at=timezone.now())
+    rollouts.apply(rollout=row, actor="test", reason="New prices.", at=timezone.now())
     stripe.fail("timeout_after", path="/v1/subscription_schedules", times=3)
     settle()
     waiting = tenant.api.get(f"/rollouts/{kept}").json()
