@@ -1,5 +1,5 @@
-"""What runs over everything: reconciliation, the import of a Stripe account, usage that Stripe is
-told, and the laws of our own tables.
+"""Work over all objects: reconciliation, import of a Stripe account, usage reports to Stripe, and
+the laws of our own tables.
 
-Owns: passes and their progress, comparison with Stripe, meter events. Does not own: how an object
-is read and stored (`billing.sync`), nor what a record of use is (`usage`)."""
+Owns: passes and their progress, comparison with Stripe, meter events. Does not own: reading and
+storing an object (`billing.sync`), nor usage records (`usage`)."""

@@ -1,8 +1,7 @@
-"""Bring in what a project's own Stripe account holds already, by the path of everything else.
+"""Import the objects of a project's own Stripe account, by the same path as all other syncs.
 
-Page by page: a page is looked through, what our rows do not say the same about is claimed, and the
-page is read once more, so that each fence is older than what is stored. How far it has come is kept
-after every page.
+Works page by page: objects that differ from our rows are claimed, and the page is read once more,
+so that each fence is older than the data that is stored. Progress is saved after every page.
 """
 
 from collections.abc import Callable, Iterator
@@ -33,21 +32,20 @@ from projects.models import Project
 log = structlog.get_logger(__name__)
 
 LONGEST_USER_ID = 255
-Listed = Snapshot | UnreadableObject
-PATIENCE = 60.0
-"""Seconds to wait for leave to read a page."""
+ListedObject = Snapshot | UnreadableObject
+BUDGET_PATIENCE_SECONDS = 60.0
+"""Longest wait for the request budget before a page is read."""
 
 
 def imported_kinds() -> tuple[str, ...]:
-    """Owners before what they own. A page that is not ours says nothing that its payment does
-    not."""
+    """Kinds in order: owners first. Checkout sessions are left out: a session that is not ours adds
+    nothing to its payment."""
     return tuple(kind for kind in kinds.KINDS if kind != Kind.CHECKOUT_SESSION)
 
 
 @dataclass(slots=True)
-class Outcome:
-    """What became of the objects of one kind. The workers read again those that wait and those
-    that could not be read."""
+class ImportResult:
+    """Counts of the objects of one kind. Workers read waiting and unreadable objects again."""
 
     listed: int = 0
     new: int = 0
@@ -66,8 +64,8 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
-    """One kind of object of one account. ``tick`` is called for each object looked at."""
+class ImportRun:
+    """An import of one kind of object. ``tick`` is called once per object."""
 
     project: Project
     kind: str
@@ -84,56 +82,58 @@ class Run:
         return account
 
 
-def bring_in(run: Run, *, go_on: bool = False) -> Outcome:
-    """Make our rows say what Stripe says about every object of this kind.
+def import_objects(run: ImportRun, *, resume: bool = False) -> ImportResult:
+    """Mirror every object of this kind.
 
-    A customer that we do not know becomes one of this project, under the ``user_id`` that its
-    metadata names under ``user_id_key``, else its Stripe id. ``go_on`` begins where an earlier
-    run has stopped. Raises what Stripe's errors are sorted into; what is stored stays.
+    An unknown Stripe customer becomes a customer of this project; its user id is the metadata value
+    under ``user_id_key``, else its Stripe id. ``resume`` continues an earlier run. Raises the
+    errors of ``billing.stripe``; stored objects stay.
     """
-    account, outcome = run.account, Outcome()
-    progress = _begin(run, account, go_on=go_on)
+    account, result = run.account, ImportResult()
+    progress = _start_progress(run, account, resume=resume)
     if progress.finished_at is not None:
-        return outcome
+        return result
     for after, page in _pages(run, account, progress.after):
-        adopted = {each.stripe_id for each in page if _adopt(run, account, each)}
-        _take_in(run, account, after, page, adopted, outcome)
-        _note(progress, after=_last_id(page))
-    _note(progress, after="", finished_at=run.at)
-    return outcome
+        adopted = {listed.stripe_id for listed in page if _adopt(run, account, listed)}
+        _store_differences(run, account, after, page, adopted, result)
+        _save_progress(progress, after=_last_id(page))
+    _save_progress(progress, after="", finished_at=run.at)
+    return result
 
 
-def look_through(run: Run) -> Outcome:
-    """What :func:`bring_in` would come to; writes nothing."""
-    account, outcome = run.account, Outcome()
+def preview_import(run: ImportRun) -> ImportResult:
+    """Count what :func:`import_objects` would do; writes nothing."""
+    account, result = run.account, ImportResult()
     for _, page in _pages(run, account, ""):
         for listed in page:
             run.tick()
             if isinstance(listed, UnreadableObject):
-                _count_unreadable(outcome)
+                _count_unreadable(result)
                 continue
             becomes_ours = run.kind == Kind.CUSTOMER or bool(apply.customer_of(listed))
-            _sort(run, account, listed, outcome, becomes_ours=becomes_ours)
-    return outcome
+            _count_object(run, account, listed, result, becomes_ours=becomes_ours)
+    return result
 
 
-def _begin(run: Run, account: StripeAccount, *, go_on: bool) -> ImportProgress:
+def _start_progress(run: ImportRun, account: StripeAccount, *, resume: bool) -> ImportProgress:
     progress, _ = ImportProgress.objects.for_project(run.project).get_or_create(
         account=account, kind=run.kind
     )
-    if not go_on:
-        _note(progress, after="", finished_at=None)
+    if not resume:
+        _save_progress(progress, after="", finished_at=None)
     return progress
 
 
-def _note(progress: ImportProgress, **values: object) -> None:
+def _save_progress(progress: ImportProgress, **values: object) -> None:
     for name, value in values.items():
         setattr(progress, name, value)
     progress.save(update_fields=[*values, "updated_at"])
 
 
-def _pages(run: Run, account: StripeAccount, after: str) -> Iterator[tuple[str, list[Listed]]]:
-    """Each page and behind what it begins; from the beginning if that object is gone."""
+def _pages(
+    run: ImportRun, account: StripeAccount, after: str
+) -> Iterator[tuple[str, list[ListedObject]]]:
+    """Each page with the id before it; starts again at the first page if that object is deleted."""
     while True:
         try:
             page = _page(run, account, after)
@@ -149,35 +149,35 @@ def _pages(run: Run, account: StripeAccount, after: str) -> Iterator[tuple[str, 
         after = _last_id(page)
 
 
-def _last_id(page: list[Listed]) -> str:
-    """Where the next page begins. Raises StripeMalformed for a page that names no object."""
-    named = [each.stripe_id for each in page if each.stripe_id]
-    if not named:
+def _last_id(page: list[ListedObject]) -> str:
+    """The cursor of the next page. Raises StripeMalformed for a page without object ids."""
+    ids = [listed.stripe_id for listed in page if listed.stripe_id]
+    if not ids:
         raise StripeMalformed("Stripe listed objects without their ids.")
-    return named[-1]
+    return ids[-1]
 
 
-def _page(run: Run, account: StripeAccount, after: str) -> list[Listed]:
-    if not budget.wait(account, Lane.BACKGROUND, patience=PATIENCE):
-        raise Unavailable("This Stripe account is asked as often as it may be.", retry_after=60)
+def _page(run: ImportRun, account: StripeAccount, after: str) -> list[ListedObject]:
+    if not budget.wait(account, Lane.BACKGROUND, patience=BUDGET_PATIENCE_SECONDS):
+        raise Unavailable("The request budget of this Stripe account is used up.", retry_after=60)
     listed = kinds.of(run.kind).iterate(client_for(account), after=after or None)
     return list(islice(listed, PAGE))
 
 
-def _adopt(run: Run, account: StripeAccount, snapshot: Listed) -> bool:
-    """Make a customer of ours of one that we do not know; whether this did."""
+def _adopt(run: ImportRun, account: StripeAccount, snapshot: ListedObject) -> bool:
+    """Create a customer for an unknown Stripe customer; returns whether it did."""
     if not isinstance(snapshot, CustomerSnapshot):
         return False
-    known = owners.claimed_row(
+    row = owners.claimed_row(
         StripeCustomer, account=account, stripe_id=snapshot.stripe_id, our_id=snapshot.our_id
     )
-    if known is not None:
+    if row is not None:
         return False
-    wanted = snapshot.metadata.get(run.user_id_key, "").strip()
-    if not 0 < len(wanted) <= LONGEST_USER_ID or _is_taken(run.project, account, wanted):
-        wanted = snapshot.stripe_id
+    user_id = snapshot.metadata.get(run.user_id_key, "").strip()
+    if not 0 < len(user_id) <= LONGEST_USER_ID or _is_taken(run.project, account, user_id):
+        user_id = snapshot.stripe_id
     customer = customers.ensure(
-        project=run.project, user_id=wanted, email=snapshot.email, name=snapshot.name, at=run.at
+        project=run.project, user_id=user_id, email=snapshot.email, name=snapshot.name, at=run.at
     )
     StripeCustomer.objects.for_project(run.project).get_or_create(
         account=account, stripe_id=snapshot.stripe_id, defaults={"customer": customer}
@@ -191,85 +191,90 @@ def _is_taken(project: Project, account: StripeAccount, user_id: str) -> bool:
     return rows.filter(customer__user_id=user_id).exists()
 
 
-def _take_in(
-    run: Run,
+def _store_differences(
+    run: ImportRun,
     account: StripeAccount,
     after: str,
-    page: list[Listed],
+    page: list[ListedObject],
     adopted: set[str],
-    outcome: Outcome,
+    result: ImportResult,
 ) -> None:
-    """Store what differs. The page is read again once everything that differs is claimed."""
+    """Store differing objects: claim all of them, then read the page again and apply it."""
     claims = {
-        each.stripe_id: _claim(run, account, each.stripe_id)
-        for each in page
-        if _differs(run, account, each, outcome, is_adopted=each.stripe_id in adopted)
+        listed.stripe_id: _claim(run, account, listed.stripe_id)
+        for listed in page
+        if _differs(run, account, listed, result, is_adopted=listed.stripe_id in adopted)
     }
     for snapshot in _page(run, account, after) if claims else ():
         if isinstance(snapshot, Snapshot):
             claim = claims.pop(snapshot.stripe_id, None)
-            outcome.waiting += claim is not None and not _store(claim, snapshot, run.at)
-    for left in claims.values():
-        outcome.waiting += 1
-        if left is not None:
-            sync_queue.release(left)
+            result.waiting += claim is not None and not _store(claim, snapshot, run.at)
+    for claim in claims.values():
+        result.waiting += 1
+        if claim is not None:
+            sync_queue.release(claim)
 
 
 def _differs(
-    run: Run, account: StripeAccount, listed: Listed, outcome: Outcome, *, is_adopted: bool
+    run: ImportRun,
+    account: StripeAccount,
+    listed: ListedObject,
+    result: ImportResult,
+    *,
+    is_adopted: bool,
 ) -> bool:
-    """Count what is listed; whether it can be read and our rows do not say what Stripe says.
+    """Count a listed object; returns whether it is readable and differs from our rows.
 
-    What cannot be read is left to the workers. They read it by itself, keep what is wrong with it,
-    and park it if that does not pass.
+    An unreadable object is left to the workers: they read it alone, store the error, and park it if
+    the error persists.
     """
     run.tick()
     if isinstance(listed, Snapshot):
-        return _sort(run, account, listed, outcome, is_adopted=is_adopted)
-    _count_unreadable(outcome)
+        return _count_object(run, account, listed, result, is_adopted=is_adopted)
+    _count_unreadable(result)
     if listed.stripe_id:
         sync_queue.mark(account_id=account.pk, kind=run.kind, stripe_id=listed.stripe_id)
     return False
 
 
-def _count_unreadable(outcome: Outcome) -> None:
-    outcome.listed += 1
-    outcome.unreadable += 1
+def _count_unreadable(result: ImportResult) -> None:
+    result.listed += 1
+    result.unreadable += 1
 
 
-def _sort(
-    run: Run,
+def _count_object(
+    run: ImportRun,
     account: StripeAccount,
     snapshot: Snapshot,
-    outcome: Outcome,
+    result: ImportResult,
     *,
     is_adopted: bool = False,
     becomes_ours: bool = False,
 ) -> bool:
-    """Count the object; whether our rows do not say what Stripe says."""
-    outcome.listed += 1
-    found = apply.compare(
+    """Count the object; returns whether it differs from our rows."""
+    result.listed += 1
+    comparison = apply.compare(
         account=account,
         kind=run.kind,
         stripe_id=snapshot.stripe_id,
         snapshot=snapshot,
         at=run.at,
     )
-    if found is None:
-        outcome.new += becomes_ours
-        outcome.foreign += not becomes_ours
+    if comparison is None:
+        result.new += becomes_ours
+        result.foreign += not becomes_ours
         return False
-    if not found.differences and not is_adopted:
-        outcome.same += 1
+    if not comparison.differences and not is_adopted:
+        result.same += 1
         return False
-    is_new = is_adopted or found.our_id is None
-    outcome.new += is_new
-    outcome.changed += not is_new
+    is_new = is_adopted or comparison.our_id is None
+    result.new += is_new
+    result.changed += not is_new
     return True
 
 
-def _claim(run: Run, account: StripeAccount, stripe_id: str) -> Claim | None:
-    """None while a worker is reading it."""
+def _claim(run: ImportRun, account: StripeAccount, stripe_id: str) -> Claim | None:
+    """The claim of the object; None while a worker reads it."""
     sync_id, _ = sync_queue.mark(account_id=account.pk, kind=run.kind, stripe_id=stripe_id)
     return sync_queue.claim_one(sync_id=sync_id)
 
@@ -277,7 +282,7 @@ def _claim(run: Run, account: StripeAccount, stripe_id: str) -> Claim | None:
 def _store(claim: Claim, snapshot: Snapshot, at: datetime) -> bool:
     try:
         return sync.store(claim, snapshot, at=at)
-    except Exception as error:  # noqa: BLE001  # kept with the object: the workers try again
+    except Exception as error:  # noqa: BLE001  # stored with the object: the workers try again
         sync.give_up(claim, error, at=at)
         log.warning("import_waits", kind=claim.kind, stripe_id=claim.stripe_id)
         return False

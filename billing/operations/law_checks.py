@@ -1,13 +1,12 @@
 """The laws of our own tables, checked every night (docs/rules.md, R11 and R12).
 
-* Facts are a function of mirrors: what each subscription and purchase gives.
-* Credits are a function of mirrors: what each period and purchase gives by its money.
-* What a grant of credits holds is what is due of it, and the sum of its ledger entries.
-* Totals are what their records come to, counters what the totals of their window come to.
+* Facts are a function of the mirrors of subscriptions and purchases.
+* Credits are a function of the mirrors of paid periods and purchases.
+* The balance of a credit grant equals the amount due, and the sum of its ledger entries.
+* Totals equal the sum of their records, counters the sum of the totals in their window.
 
-Facts, credits, totals and counters are repaired, under the locks of those who write them. Sums of
-the ledger are only shown: the database's own triggers keep them, so a difference there needs a
-person.
+Facts, credits, totals and counters are repaired under the locks of their writers. Sums of the
+ledger are only reported: database triggers keep them, so a difference there needs a person.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,7 +19,7 @@ from billing.access import purchase_facts
 from billing.access import service as access
 from billing.models import Checkout, Subscription
 from billing.operations import credit_law_checks, law_pages
-from billing.operations.law_pages import LawPage, Violation
+from billing.operations.law_pages import LawPage, LawViolation
 from entitlements.credits import credit_dues
 from entitlements.credits.selectors import ledger_sums
 from entitlements.decisions.selectors import facts as fact_selectors
@@ -34,8 +33,8 @@ from usage.records import law_checks as usage_law_checks
 RowT = TypeVar("RowT", Subscription, Checkout)
 
 
-class Law(Protocol):
-    """Checks one page of rows behind ``after``, of one project or (empty) of all."""
+class TableLaw(Protocol):
+    """Checks one page of rows after the id ``after``, of one project or (empty) of all."""
 
     def __call__(self, *, after: str, at: datetime, repair: bool, project_id: str) -> LawPage: ...
 
@@ -43,46 +42,46 @@ class Law(Protocol):
 def check_page(
     law: str, *, after: str, at: datetime, repair: bool, project: Project | None = None
 ) -> LawPage:
-    """Check one page of this law; a bounded number of queries unless something is repaired."""
+    """Check one page of this law. A bounded number of queries, plus those of repairs."""
     project_id = project.pk if project is not None else ""
     return LAWS[law](after=after, at=at, repair=repair, project_id=project_id)
 
 
 def _subscription_facts(*, after: str, at: datetime, repair: bool, project_id: str) -> LawPage:
     page = law_pages.subscriptions(after=after, project_id=project_id)
-    found: list[Violation] = []
-    for theirs in law_pages.by_project(page):
-        expected = purchase_facts.of_subscriptions(theirs)
-        for row in _wrong(theirs, SourceType.SUBSCRIPTION, expected):
+    violations: list[LawViolation] = []
+    for of_project in law_pages.by_project(page):
+        expected = purchase_facts.of_subscriptions(of_project)
+        for row in _find_wrong(of_project, SourceType.SUBSCRIPTION, expected):
             error = _repair_subscription(row, at) if repair else None
-            found.append(Violation(f"facts of subscription {row.pk}", error))
-    return LawPage(len(page), found, law_pages.end_of(page))
+            violations.append(LawViolation(f"facts of subscription {row.pk}", error))
+    return LawPage(len(page), violations, law_pages.end_of(page))
 
 
 def _checkout_facts(*, after: str, at: datetime, repair: bool, project_id: str) -> LawPage:
     page = law_pages.checkouts(after=after, project_id=project_id)
-    found: list[Violation] = []
-    for theirs in law_pages.by_project(page):
+    violations: list[LawViolation] = []
+    for of_project in law_pages.by_project(page):
         expected = purchase_facts.of_checkouts(
-            theirs, purchase_facts.find_line_access_of_many(theirs)
+            of_project, purchase_facts.find_line_access_of_many(of_project)
         )
-        for row in _wrong(theirs, SourceType.CHECKOUT, expected):
+        for row in _find_wrong(of_project, SourceType.CHECKOUT, expected):
             error = _repair_checkout(row, at) if repair else None
-            found.append(Violation(f"facts of checkout {row.pk}", error))
-    return LawPage(len(page), found, law_pages.end_of(page))
+            violations.append(LawViolation(f"facts of checkout {row.pk}", error))
+    return LawPage(len(page), violations, law_pages.end_of(page))
 
 
-def _wrong(
+def _find_wrong(
     rows: Sequence[RowT], source_type: SourceType, expected: Mapping[str, Sequence[Claim]]
 ) -> list[RowT]:
-    """Those whose facts do not say what follows from their mirrors; one query."""
-    said = fact_selectors.current_of_sources(
+    """Rows whose stored facts differ from the expected ones. One query."""
+    stored = fact_selectors.current_of_sources(
         project=rows[0].project_id,
         source_type=source_type,
         customer_ids={row.customer_id for row in rows},
         source_ids=[row.pk for row in rows],
     )
-    return [row for row in rows if not facts.are_said(said.get(row.pk, []), expected[row.pk])]
+    return [row for row in rows if not facts.are_said(stored.get(row.pk, []), expected[row.pk])]
 
 
 def _repair_subscription(row: Subscription, at: datetime) -> str | None:
@@ -103,26 +102,34 @@ def _repair_checkout(row: Checkout, at: datetime) -> str | None:
 
 def _credit_grants(*, after: str, at: datetime, repair: bool, project_id: str) -> LawPage:
     page = credit_dues.check_page(after=after, at=at, repair=repair, project_id=project_id)
-    return LawPage(page.checked, [Violation(str(each)) for each in page.mismatches], page.after)
+    return LawPage(
+        page.checked, [LawViolation(str(mismatch)) for mismatch in page.mismatches], page.after
+    )
 
 
 def _ledger(*, after: str, at: datetime, repair: bool, project_id: str) -> LawPage:
     checked, mismatches, following = ledger_sums.check_page(after=after, project_id=project_id)
     shown = "the ledger is kept by the database: look at its entries" if repair else None
-    return LawPage(checked, [Violation(str(each), shown) for each in mismatches], following)
+    return LawPage(
+        checked, [LawViolation(str(mismatch), shown) for mismatch in mismatches], following
+    )
 
 
 def _totals(*, after: str, at: datetime, repair: bool, project_id: str) -> LawPage:
     page = usage_law_checks.check_totals(after=after, at=at, repair=repair, project_id=project_id)
-    return LawPage(page.checked, [Violation(str(each)) for each in page.mismatches], page.after)
+    return LawPage(
+        page.checked, [LawViolation(str(mismatch)) for mismatch in page.mismatches], page.after
+    )
 
 
 def _counters(*, after: str, at: datetime, repair: bool, project_id: str) -> LawPage:
     page = usage_law_checks.check_counters(after=after, at=at, repair=repair, project_id=project_id)
-    return LawPage(page.checked, [Violation(str(each)) for each in page.mismatches], page.after)
+    return LawPage(
+        page.checked, [LawViolation(str(mismatch)) for mismatch in page.mismatches], page.after
+    )
 
 
-LAWS: dict[str, Law] = {
+LAWS: dict[str, TableLaw] = {
     "subscription facts": _subscription_facts,
     "purchase facts": _checkout_facts,
     "subscription credits": credit_law_checks.check_subscriptions,

@@ -1,4 +1,4 @@
-"""What a check of one page of our own rows answers, and which rows it leaves out."""
+"""Pages of our own rows for law checks, and the result of checking one page."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,8 +15,8 @@ UNFINISHED = (RunStatus.RUNNING, RunStatus.MOVING)
 
 
 @dataclass(frozen=True, slots=True)
-class Violation:
-    """One row of ours that is not what it follows from; ``error`` says why it was not repaired."""
+class LawViolation:
+    """A row that breaks a law; ``error`` is the reason why it was not repaired."""
 
     what: str
     error: str | None = None
@@ -27,15 +27,15 @@ class Violation:
 
 @dataclass(frozen=True, slots=True)
 class LawPage:
-    """``after`` is where the next page begins; empty behind the last one."""
+    """The result of one page. ``after`` is the next page's cursor; empty after the last page."""
 
     checked: int
-    violations: Sequence[Violation]
+    violations: Sequence[LawViolation]
     after: str
 
 
 def subscriptions(*, after: str, project_id: str) -> list[Subscription]:
-    """The next page, of all projects or of one, each with its project."""
+    """The next page, of one project or (empty) of all, loaded with projects."""
     rows = Subscription.objects.across_projects().filter(pk__gt=after)
     if project_id:
         rows = rows.filter(project_id=project_id)
@@ -43,7 +43,7 @@ def subscriptions(*, after: str, project_id: str) -> list[Subscription]:
 
 
 def checkouts(*, after: str, project_id: str) -> list[Checkout]:
-    """The next page, of all projects or of one."""
+    """The next page, of one project or (empty) of all."""
     rows = Checkout.objects.across_projects().filter(pk__gt=after)
     if project_id:
         rows = rows.filter(project_id=project_id)
@@ -51,19 +51,18 @@ def checkouts(*, after: str, project_id: str) -> list[Checkout]:
 
 
 def end_of(page: Sequence[Subscription] | Sequence[Checkout]) -> str:
-    """Where the next page begins; empty behind the last one."""
+    """The cursor of the next page; empty after the last one."""
     return page[-1].pk if len(page) == PAGE else ""
 
 
 def by_project(page: Sequence[RowT]) -> list[list[RowT]]:
-    """The rows of each project; without those of projects whose catalog has a change that is still
-    on its way to holders, which is no violation."""
-    found: dict[str, list[RowT]] = {}
+    """Rows grouped by project. Projects with a running rollout are left out: their facts change."""
+    rows_by_project: dict[str, list[RowT]] = {}
     for row in page:
-        found.setdefault(row.project_id, []).append(row)
+        rows_by_project.setdefault(row.project_id, []).append(row)
     busy = set(
         Rollout.objects.across_projects()
-        .filter(project_id__in=list(found), status__in=UNFINISHED)
+        .filter(project_id__in=list(rows_by_project), status__in=UNFINISHED)
         .values_list("project_id", flat=True)
     )
-    return [rows for project_id, rows in found.items() if project_id not in busy]
+    return [rows for project_id, rows in rows_by_project.items() if project_id not in busy]

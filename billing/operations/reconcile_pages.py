@@ -1,8 +1,8 @@
-"""One page of a Stripe list beside our rows: which objects differ, and which rows it left out.
+"""Compare one page of a Stripe list with our rows: differing objects, and rows not in the list.
 
-Compared is what applying would change, by the same code (``apply.compare``). A difference counts
-only if reading the single object confirms it: lists at Stripe may lag behind, and rows here may
-change while a list is read. Every request waits for the account's background budget.
+An object differs if applying it would change a row (``apply.compare``). A difference counts only if
+reading the single object confirms it: Stripe's lists may lag, and rows may change while a list is
+read. Every request waits for the account's background budget.
 """
 
 from collections.abc import Callable, Sequence
@@ -28,17 +28,17 @@ from billing.sync.service import BudgetSpent
 from common.errors import DomainError
 from projects.models import Project
 
-BUDGET_PATIENCE = 10.0
-"""Seconds to wait for leave to send one request."""
+BUDGET_PATIENCE_SECONDS = 10.0
+"""Longest wait for the request budget before one request."""
 
-Listed = Snapshot | UnreadableObject
+ListedObject = Snapshot | UnreadableObject
 OnFailure = Callable[[str, Exception], object]
-"""Told what could not be compared, a kind or one object of it, and why."""
+"""Called with the kind or object that could not be compared, and with the error."""
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """One object that our rows do not say the same about as Stripe does."""
+class ReconcileFinding:
+    """One object whose row differs from Stripe."""
 
     account: StripeAccount
     kind: str
@@ -64,8 +64,8 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scope:
-    """What is compared: one kind of one account, and only ``project``'s objects if it is given."""
+class ReconcileScope:
+    """One kind of object of one account, limited to ``project`` if that is given."""
 
     account: StripeAccount
     mirrored: Mirrored
@@ -74,36 +74,36 @@ class Scope:
 
 
 def wait_for_budget(account: StripeAccount) -> None:
-    """Wait for leave to ask Stripe once in the background. Raises BudgetSpent."""
-    if not budget.wait(account, Lane.BACKGROUND, patience=BUDGET_PATIENCE):
-        raise BudgetSpent("This Stripe account is asked as often as it may be.", retry_after=60)
+    """Wait for the background budget of one request. Raises BudgetSpent."""
+    if not budget.wait(account, Lane.BACKGROUND, patience=BUDGET_PATIENCE_SECONDS):
+        raise BudgetSpent("The request budget of this Stripe account is used up.", retry_after=60)
 
 
-def read(scope: Scope, *, after: str) -> list[Listed]:
-    """The page behind the object ``after``, newest first; the last one is shorter than PAGE.
+def read_page(scope: ReconcileScope, *, after: str) -> list[ListedObject]:
+    """The page after the object ``after``, newest first; the last page is shorter than PAGE.
 
-    Raises StripeObjectMissing when that object is gone, and what Stripe's errors are sorted into.
+    Raises StripeObjectMissing if that object is deleted, and the errors of ``billing.stripe``.
     """
     wait_for_budget(scope.account)
     listed = scope.mirrored.iterate(client_for(scope.account), after=after or None)
     return list(islice(listed, PAGE))
 
 
-def differing(scope: Scope, page: Sequence[Listed]) -> list[str]:
-    """Ids of the page's objects about which our rows do not say what the page says.
+def find_differing(scope: ReconcileScope, page: Sequence[ListedObject]) -> list[str]:
+    """Ids of the page's objects that differ from our rows, including unreadable ones.
 
     The number of queries does not depend on the number of objects.
     """
-    snapshots = [each for each in page if isinstance(each, Snapshot)]
-    unreadable = [each.stripe_id for each in page if isinstance(each, UnreadableObject)]
+    snapshots = [listed for listed in page if isinstance(listed, Snapshot)]
+    unreadable = [listed.stripe_id for listed in page if isinstance(listed, UnreadableObject)]
     model = scope.mirrored.mapper.model
     with page_rows.hold(scope.account, model=model, snapshots=snapshots):
-        found = [each.stripe_id for each in snapshots if _may_differ(scope, each)]
-    return found + [stripe_id for stripe_id in unreadable if stripe_id]
+        ids = [listed.stripe_id for listed in snapshots if _may_differ(scope, listed)]
+    return ids + [stripe_id for stripe_id in unreadable if stripe_id]
 
 
-def unlisted(run: ReconcileRun, scope: Scope, *, after: str) -> list[str]:
-    """Up to a page of objects behind ``after`` that we mirror and the list did not name."""
+def find_unlisted(run: ReconcileRun, scope: ReconcileScope, *, after: str) -> list[str]:
+    """Stripe ids after ``after`` that we mirror and the list did not contain; at most one page."""
     rows = scope.mirrored.mapper.model.objects.across_projects().filter(
         account=scope.account, stripe_id__gt=after
     )
@@ -114,14 +114,16 @@ def unlisted(run: ReconcileRun, scope: Scope, *, after: str) -> list[str]:
     return [str(stripe_id) for stripe_id in ids[:PAGE]]
 
 
-def ending(scope: Scope, stripe_ids: Sequence[str]) -> list[str]:
-    """Those whose rows would change if their objects were gone; a constant number of queries."""
+def find_affected_by_removal(scope: ReconcileScope, stripe_ids: Sequence[str]) -> list[str]:
+    """Ids whose rows would change if Stripe had deleted the object. A fixed number of queries."""
     with page_rows.hold_ids(scope.account, model=scope.mirrored.mapper.model, ids=stripe_ids):
         return [stripe_id for stripe_id in stripe_ids if _compare(scope, stripe_id, None)]
 
 
-def confirm(scope: Scope, stripe_id: str, *, on_failure: OnFailure) -> Finding | None:
-    """The difference, if it is still there when the object itself is read."""
+def confirm(
+    scope: ReconcileScope, stripe_id: str, *, on_failure: OnFailure
+) -> ReconcileFinding | None:
+    """Read the single object and return the difference; None if there is none."""
     wait_for_budget(scope.account)
     snapshot: Snapshot | None
     try:
@@ -132,48 +134,48 @@ def confirm(scope: Scope, stripe_id: str, *, on_failure: OnFailure) -> Finding |
         on_failure(f"{scope.mirrored.kind} {stripe_id}", error)
         return None
     try:
-        found = _compare(scope, stripe_id, snapshot)
-    except Exception as error:  # noqa: BLE001  # one object's trouble must not stop the others
+        comparison = _compare(scope, stripe_id, snapshot)
+    except Exception as error:  # noqa: BLE001  # the error of one object must not stop the others
         on_failure(f"{scope.mirrored.kind} {stripe_id}", error)
         return None
-    if found is None:
+    if comparison is None:
         return None
-    return Finding(
+    return ReconcileFinding(
         account=scope.account,
         kind=scope.mirrored.kind,
         stripe_id=stripe_id,
-        project_id=found.owner.project_id,
-        our_id=found.our_id,
-        differences=found.differences,
+        project_id=comparison.owner.project_id,
+        our_id=comparison.our_id,
+        differences=comparison.differences,
         is_gone=snapshot is None or snapshot.deleted,
         is_missing=snapshot is None,
     )
 
 
 def code_of(error: Exception) -> str:
-    """What an error is called in a log or a summary."""
+    """The name of an error in logs and summaries."""
     return error.code if isinstance(error, DomainError) else type(error).__name__
 
 
-def _may_differ(scope: Scope, snapshot: Snapshot) -> bool:
-    """Also true for an object that cannot be compared: reading it alone says why."""
+def _may_differ(scope: ReconcileScope, snapshot: Snapshot) -> bool:
+    """Whether the object differs; true too if the comparison fails: reading it alone shows why."""
     try:
         return _compare(scope, snapshot.stripe_id, snapshot) is not None
-    except Exception:  # noqa: BLE001  # one object's trouble must not stop the others
+    except Exception:  # noqa: BLE001  # the error of one object must not stop the others
         return True
 
 
-def _compare(scope: Scope, stripe_id: str, snapshot: Snapshot | None) -> Comparison | None:
-    """The comparison, if something differs and it is an owner who was asked about."""
-    found = apply.compare(
+def _compare(scope: ReconcileScope, stripe_id: str, snapshot: Snapshot | None) -> Comparison | None:
+    """The comparison; None without a difference, or for an owner outside the scope."""
+    comparison = apply.compare(
         account=scope.account,
         kind=scope.mirrored.kind,
         stripe_id=stripe_id,
         snapshot=snapshot,
         at=scope.at,
     )
-    if found is None or not found.differences:
+    if comparison is None or not comparison.differences:
         return None
-    if scope.project is not None and found.owner.project_id != scope.project.pk:
+    if scope.project is not None and comparison.owner.project_id != scope.project.pk:
         return None
-    return found
+    return comparison

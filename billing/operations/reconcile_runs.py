@@ -1,7 +1,7 @@
-"""Progress of reconciliation: which step of which account is next, and how far it has come.
+"""Progress of reconciliation: the steps of each account and the cursor of each step.
 
-Progress is kept after every page. A step belongs to whoever holds its lease; a worker that dies
-loses it after a minute, and the next one goes on behind the last page.
+Progress is saved after every page. A worker holds a lease on its step; when it dies the lease
+expires and the next worker continues after the last page.
 """
 
 from collections.abc import Collection, Iterable
@@ -49,7 +49,7 @@ def begin(
 
 
 def is_due(*, purpose: str, account: StripeAccount | None, before: datetime) -> bool:
-    """Whether every step is over, or none was begun, and the last pass began before that."""
+    """Whether no step is open and the last pass, if any, began before ``before``."""
     rows = ReconcileRun.objects.filter(purpose=purpose, account=account)
     return not rows.filter(Q(finished_at__isnull=True) | Q(started_at__gt=before)).exists()
 
@@ -57,7 +57,7 @@ def is_due(*, purpose: str, account: StripeAccount | None, before: datetime) -> 
 def claim(
     *, purpose: str, accounts: Collection[StripeAccount], order: Collection[str]
 ) -> ReconcileRun | None:
-    """Take the next step: of the account whose turn was longest ago, its first open one.
+    """Lease the next step: the first open one of the account that waited longest.
 
     None when nothing is due.
     """
@@ -81,7 +81,7 @@ def is_over(*, purpose: str) -> bool:
 
 
 def keep(run: ReconcileRun, *, seen: Iterable[str] = (), **values: object) -> None:
-    """Record how far the step has come, and what the page named, and go on holding it."""
+    """Save the step's progress and the ids of its page, and renew the lease."""
     for name, value in values.items():
         setattr(run, name, value)
     with transaction.atomic():
@@ -102,12 +102,12 @@ def keep(run: ReconcileRun, *, seen: Iterable[str] = (), **values: object) -> No
 
 
 def release(run: ReconcileRun) -> None:
-    """Let others go on with the step."""
+    """Give the lease up, so that another worker can continue the step."""
     ReconcileRun.objects.filter(pk=run.pk).update(leased_until=None, touched_at=Now())
 
 
 def finish(run: ReconcileRun, phase: ReconcilePhase, *, at: datetime, error: str = "") -> None:
-    """The step is over in this pass."""
+    """End the step in this pass."""
     ReconcileSighting.objects.filter(run=run).delete()
     ReconcileRun.objects.filter(pk=run.pk).update(
         phase=phase,
@@ -124,7 +124,7 @@ def finish(run: ReconcileRun, phase: ReconcilePhase, *, at: datetime, error: str
 def stop_account(
     run: ReconcileRun, *, phase: ReconcilePhase, at: datetime, error: Exception
 ) -> None:
-    """Nothing more of this account is compared in this pass."""
+    """End all open steps of this account in this pass."""
     rows = ReconcileRun.objects.filter(purpose=run.purpose, account=run.account_id)
     ReconcileSighting.objects.filter(run__in=rows).delete()
     rows.filter(finished_at__isnull=True).update(
@@ -133,7 +133,7 @@ def stop_account(
 
 
 def fail(run: ReconcileRun, error: Exception, *, at: datetime) -> bool:
-    """Try the step again later, and give up after some tries; whether it was given up."""
+    """Schedule another attempt, or end the step after MAX_ATTEMPTS; returns whether it ended."""
     attempts = run.attempts + 1
     run.attempts = attempts
     if attempts >= MAX_ATTEMPTS:
@@ -149,7 +149,7 @@ def fail(run: ReconcileRun, error: Exception, *, at: datetime) -> bool:
 
 
 def postpone(run: ReconcileRun) -> None:
-    """Go on with the step later, behind its last page: nothing is wrong with it."""
+    """Continue the step later, after its last page; this is not a failure."""
     ReconcileRun.objects.filter(pk=run.pk).update(
         next_try_at=Now() + FIRST_PAUSE, leased_until=None, touched_at=Now()
     )

@@ -1,4 +1,4 @@
-"""The pages of a reconciliation pass: one of a kind, of metered usage, or of a law of ours."""
+"""Process one page of a reconciliation step: of a Stripe list, of metered usage, or of a law."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from billing.operations import (
     setup_reconciliation,
     usage_reconciliation,
 )
-from billing.operations.reconcile_pages import Finding, OnFailure, Scope
+from billing.operations.reconcile_pages import OnFailure, ReconcileFinding, ReconcileScope
 from billing.operations.setup_reconciliation import SETUPS, SetupPass
 from billing.stripe.client import client_for
 from billing.stripe.errors import StripeObjectMissing
@@ -27,62 +27,62 @@ from projects.models import Project
 log = structlog.get_logger(__name__)
 
 USAGE = "usage"
-"""The step that compares what Stripe has counted of metered prices."""
+"""The step that compares Stripe's counts for metered prices."""
 
 
-def ignore(*anything: object) -> None:
-    """Accept what is told and do nothing with it."""
+def do_nothing(*anything: object) -> None:
+    """Accept any arguments and do nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pass:
-    """What is compared, whether it is repaired, and who is told of what is found.
+class ReconcilePass:
+    """A reconciliation pass and its callbacks.
 
-    ``tick`` is called for each object looked at; ``on_finding`` for each confirmed difference with
-    the error of its repair (None when it was repaired, or is not to be); ``on_failure`` with what
-    could not be compared.
+    ``tick`` is called for each compared object. ``on_finding`` is called for each confirmed
+    difference, with the error of its repair (None if it was repaired, or if ``repair`` is false).
+    ``on_failure`` is called for objects that could not be compared.
     """
 
     purpose: str
     at: datetime
     repair: bool = True
     project: Project | None = None
-    tick: Callable[[], object] = ignore
-    on_finding: Callable[[object, str | None], object] = ignore
-    on_failure: OnFailure = ignore
+    tick: Callable[[], object] = do_nothing
+    on_finding: Callable[[object, str | None], object] = do_nothing
+    on_failure: OnFailure = do_nothing
 
 
-def one_page(run: ReconcileRun, *, plan: Pass) -> bool:
-    """Whether the step goes on behind this page."""
+def process_page(run: ReconcileRun, *, plan: ReconcilePass) -> bool:
+    """Process the next page of the step; returns whether more pages follow."""
     if run.account is None:
         return _law_page(run, plan)
     if run.step == USAGE:
-        return _usage(run, run.account, plan)
+        return _usage_page(run, run.account, plan)
     if run.step in SETUPS:
         return _setup_page(run, run.account, plan)
-    scope = Scope(
+    scope = ReconcileScope(
         account=run.account, mirrored=kinds.of(run.step), at=plan.at, project=plan.project
     )
     client_for(run.account)  # refuses a key of another account before anything is compared
     if run.phase == ReconcilePhase.LISTING:
         _listed_page(run, scope, plan)
         return True
-    return _unlisted(run, scope, plan)
+    return _unlisted_page(run, scope, plan)
 
 
-def _listed_page(run: ReconcileRun, scope: Scope, plan: Pass) -> None:
+def _listed_page(run: ReconcileRun, scope: ReconcileScope, plan: ReconcilePass) -> None:
     try:
-        page = reconcile_pages.read(scope, after=run.after)
+        page = reconcile_pages.read_page(scope, after=run.after)
     except StripeObjectMissing:
         if not run.after:
             raise
-        reconcile_runs.keep(run, after="")  # that object was deleted meanwhile
+        reconcile_runs.keep(run, after="")  # the cursor's object was deleted meanwhile
         return
-    for stripe_id in reconcile_pages.differing(scope, page):
+    for stripe_id in reconcile_pages.find_differing(scope, page):
         finding = reconcile_pages.confirm(scope, stripe_id, on_failure=plan.on_failure)
         if finding is not None:
-            _settle(run, finding, plan)
-    ids = [each.stripe_id for each in page]
+            _report_and_repair(run, finding, plan)
+    ids = [listed.stripe_id for listed in page]
     if plan.repair:
         missing_objects.note_found(account=scope.account, kind=run.step, stripe_ids=ids)
     for _ in page:
@@ -94,12 +94,12 @@ def _listed_page(run: ReconcileRun, scope: Scope, plan: Pass) -> None:
         reconcile_runs.keep(run, seen=ids, after="", phase=ReconcilePhase.UNLISTED)
 
 
-def _unlisted(run: ReconcileRun, scope: Scope, plan: Pass) -> bool:
-    """Rows that the list did not name: read alone, all before the first of them is repaired.
+def _unlisted_page(run: ReconcileRun, scope: ReconcileScope, plan: ReconcilePass) -> bool:
+    """Confirm rows that the list did not contain, all of them before the first repair.
 
-    Too many that Stripe does not know stop the pass of the account.
+    Too many objects that Stripe does not have stop the pass of this account.
     """
-    missing: list[Finding] = []
+    missing: list[ReconcileFinding] = []
     for stripe_id in _unlisted_ids(run, scope, plan):
         finding = reconcile_pages.confirm(scope, stripe_id, on_failure=plan.on_failure)
         if finding is not None and finding.is_missing and plan.repair:
@@ -108,27 +108,29 @@ def _unlisted(run: ReconcileRun, scope: Scope, plan: Pass) -> bool:
                 _stop(run, scope, missing, plan)
                 return False
         elif finding is not None:
-            _settle(run, finding, plan)
+            _report_and_repair(run, finding, plan)
     for finding in missing:
-        _settle(run, finding, plan)
+        _report_and_repair(run, finding, plan)
     reconcile_runs.finish(run, ReconcilePhase.FINISHED, at=plan.at)
     return False
 
 
-def _unlisted_ids(run: ReconcileRun, scope: Scope, plan: Pass) -> Iterator[str]:
+def _unlisted_ids(run: ReconcileRun, scope: ReconcileScope, plan: ReconcilePass) -> Iterator[str]:
     after = ""
-    while page := reconcile_pages.unlisted(run, scope, after=after):
+    while page := reconcile_pages.find_unlisted(run, scope, after=after):
         after = page[-1]
         for _ in page:
             run.compared += 1
             plan.tick()
-        ending = reconcile_pages.ending(scope, page)
+        ending = reconcile_pages.find_affected_by_removal(scope, page)
         asked = missing_objects.asked_about(account=scope.account, kind=run.step, stripe_ids=ending)
         yield from (stripe_id for stripe_id in ending if stripe_id not in asked)
         reconcile_runs.keep(run)
 
 
-def _stop(run: ReconcileRun, scope: Scope, missing: list[Finding], plan: Pass) -> None:
+def _stop(
+    run: ReconcileRun, scope: ReconcileScope, missing: list[ReconcileFinding], plan: ReconcilePass
+) -> None:
     ids = [finding.stripe_id for finding in missing]
     missing_objects.stop(account=scope.account, kind=run.step, stripe_ids=ids, at=plan.at)
     for finding in missing:
@@ -141,30 +143,30 @@ def _stop(run: ReconcileRun, scope: Scope, missing: list[Finding], plan: Pass) -
     log.error("reconcile_stopped", account=scope.account.pk, step=run.step, missing=len(ids))
 
 
-def _settle(run: ReconcileRun, finding: Finding, plan: Pass) -> None:
-    """Repair the difference if that is asked for, and tell of it."""
+def _report_and_repair(run: ReconcileRun, finding: ReconcileFinding, plan: ReconcilePass) -> None:
+    """Repair the difference if the pass repairs, and call ``on_finding``."""
     run.found += 1
     error = _try_repair(finding, plan.at) if plan.repair else None
     run.failed += error is not None
     plan.on_finding(finding, error)
 
 
-def repair(*, finding: Finding, at: datetime) -> None:
-    """Read the object again and apply it. Raises what :func:`sync.now` does."""
+def repair(*, finding: ReconcileFinding, at: datetime) -> None:
+    """Read the object again and apply it. Raises the errors of :func:`sync.now`."""
     sync.now(account=finding.account, kind=finding.kind, stripe_id=finding.stripe_id, at=at)
 
 
-def _try_repair(finding: Finding, at: datetime) -> str | None:
-    """What went wrong, which stays with the object."""
+def _try_repair(finding: ReconcileFinding, at: datetime) -> str | None:
+    """Repair; returns the name of the error, which is stored with the object too."""
     try:
         repair(finding=finding, at=at)
-    except Exception as error:  # noqa: BLE001  # its sync row keeps it; the others go on
+    except Exception as error:  # noqa: BLE001  # stored with its sync row; other objects continue
         return type(error).__name__
     return None
 
 
-def _usage(run: ReconcileRun, account: StripeAccount, plan: Pass) -> bool:
-    """What Stripe has counted of metered prices; a difference is for a person."""
+def _usage_page(run: ReconcileRun, account: StripeAccount, plan: ReconcilePass) -> bool:
+    """Compare Stripe's counts for metered prices. Differences are not repaired."""
     page = usage_reconciliation.compare_page(
         account=account,
         project=plan.project,
@@ -180,7 +182,7 @@ def _usage(run: ReconcileRun, account: StripeAccount, plan: Pass) -> bool:
     return _end_page(run, plan, checked=page.checked, after=page.after)
 
 
-def _setup_page(run: ReconcileRun, account: StripeAccount, plan: Pass) -> bool:
+def _setup_page(run: ReconcileRun, account: StripeAccount, plan: ReconcilePass) -> bool:
     setup_pass = SetupPass(
         setup=SETUPS[run.step],
         account=account,
@@ -194,7 +196,7 @@ def _setup_page(run: ReconcileRun, account: StripeAccount, plan: Pass) -> bool:
     return setup_reconciliation.compare_page(run, setup_pass)
 
 
-def _law_page(run: ReconcileRun, plan: Pass) -> bool:
+def _law_page(run: ReconcileRun, plan: ReconcilePass) -> bool:
     page = law_checks.check_page(
         run.step, after=run.after, at=plan.at, repair=plan.repair, project=plan.project
     )
@@ -205,7 +207,7 @@ def _law_page(run: ReconcileRun, plan: Pass) -> bool:
     return _end_page(run, plan, checked=page.checked, after=page.after)
 
 
-def _end_page(run: ReconcileRun, plan: Pass, *, checked: int, after: str) -> bool:
+def _end_page(run: ReconcileRun, plan: ReconcilePass, *, checked: int, after: str) -> bool:
     """Keep what the page came to; whether another one follows."""
     for _ in range(checked):
         run.compared += 1

@@ -1,12 +1,12 @@
-"""The third net: list everything at Stripe, compare, and read again what differs.
+"""Reconciliation: list all objects at Stripe, compare them with our rows, repair differences.
 
-A pass consists of steps: each kind of object of each account, what was used of metered prices, and
-the laws of our own tables (``law_checks``). It goes page by page and keeps its progress
-(``reconcile_runs``), so it goes on wherever a worker died or its time ended; trouble of one step
-ends only that step. Repaired is by the same sync that follows every event.
+A pass consists of steps: each kind of object of each account, the usage of metered prices, and the
+laws of our own tables (``law_checks``). It works page by page and saves its progress
+(``reconcile_runs``), so another worker can continue it. An error of one step ends only that step.
+Repairs use the same sync as events.
 
-Objects that Stripe no longer knows are confirmed one by one before any of them is repaired: too
-many at once stop the account's pass, and a person decides (``missing_objects``).
+Objects that Stripe no longer has are confirmed one by one before the first repair. Too many of them
+stop the account's pass, and an operator decides (``missing_objects``).
 """
 
 import time
@@ -20,8 +20,8 @@ from billing.accounts.selectors import stripe_accounts
 from billing.models import ReconcileRun, StripeAccount
 from billing.models.reconcile_run import ReconcilePhase
 from billing.operations import law_checks, reconcile_runs, reconcile_steps
-from billing.operations.reconcile_pages import Finding, code_of
-from billing.operations.reconcile_steps import USAGE, Pass, ignore
+from billing.operations.reconcile_pages import ReconcileFinding, code_of
+from billing.operations.reconcile_steps import USAGE, ReconcilePass, do_nothing
 from billing.operations.setup_reconciliation import SETUPS
 from billing.stripe.account_pin import StripeAccountMismatch
 from billing.stripe.errors import (
@@ -36,17 +36,17 @@ from projects.models import Project
 log = structlog.get_logger(__name__)
 
 NIGHTLY = "nightly"
-EVERY = timedelta(days=1)
-"""From the beginning of one nightly pass to the next."""
+PASS_INTERVAL = timedelta(days=1)
+"""Time from the start of one nightly pass to the start of the next."""
 SLICE_SECONDS = 15.0
-"""For which one step is worked on before it is the next account's turn."""
+"""Time for one step before the next account's step."""
 RUN_SECONDS = 45.0
-"""For which one task works; the next one goes on."""
+"""Time limit of one task; the next task continues."""
 
 
 @dataclass(slots=True)
-class Outcome:
-    """What one pass over the accounts came to."""
+class ReconcileResult:
+    """Counts of one run of a pass."""
 
     compared: int = 0
     found: int = 0
@@ -54,24 +54,25 @@ class Outcome:
 
 
 def stripe_steps() -> tuple[str, ...]:
-    """What is compared with Stripe for each account: owners before what they own, what use is
-    counted by before what was used."""
+    """Steps of each account in order: owners before their objects, meters before usage."""
     return (*kinds.KINDS, *SETUPS, USAGE)
 
 
 def accounts(*, project: Project | None = None) -> list[StripeAccount]:
-    """The accounts to compare: all that we hold a key of, or the one this project sells through."""
-    every = stripe_accounts.with_key()
+    """The accounts to compare: all with a key, or the one that this project sells through."""
+    all_accounts = stripe_accounts.with_key()
     if project is None:
-        return every
-    own = [account for account in every if account.project_id == project.pk]
+        return all_accounts
+    own = [account for account in all_accounts if account.project_id == project.pk]
     shared = [
-        account for account in every if account.is_shared and account.livemode == project.livemode
+        account
+        for account in all_accounts
+        if account.is_shared and account.livemode == project.livemode
     ]
     return own or shared
 
 
-def begin(plan: Pass, targets: list[StripeAccount], *, laws: bool = True) -> None:
+def begin(plan: ReconcilePass, targets: list[StripeAccount], *, laws: bool = True) -> None:
     """Start a pass over these accounts, and over our own tables, from the beginning."""
     for account in targets:
         reconcile_runs.begin(
@@ -81,14 +82,14 @@ def begin(plan: Pass, targets: list[StripeAccount], *, laws: bool = True) -> Non
         reconcile_runs.begin(purpose=plan.purpose, account=None, steps=law_checks.LAWS, at=plan.at)
 
 
-def go_on(
-    plan: Pass,
+def work_on(
+    plan: ReconcilePass,
     targets: list[StripeAccount],
     *,
     seconds: float | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> bool:
-    """Work on the pass for this long, or until nothing of it is due; whether it is over."""
+    """Process steps for ``seconds`` (None: until none is due); returns whether the pass is over."""
     stop = None if seconds is None else clock() + seconds
     order = (*stripe_steps(), *law_checks.LAWS)
     while stop is None or clock() < stop:
@@ -96,32 +97,32 @@ def go_on(
         if run is None:
             break
         end = clock() + SLICE_SECONDS
-        _work_on(run, plan, lambda end=end: clock() >= end)  # type: ignore[misc]  # bound now
+        _run_slice(run, plan, lambda end=end: clock() >= end)  # type: ignore[misc]  # bound now
     return reconcile_runs.is_over(purpose=plan.purpose)
 
 
-def run_nightly(*, at: datetime, seconds: float = RUN_SECONDS) -> Outcome:
-    """Begin the pass of the day when it is due, and work on it for a while.
+def run_nightly(*, at: datetime, seconds: float = RUN_SECONDS) -> ReconcileResult:
+    """Start the nightly pass if it is due, and work on it for ``seconds``.
 
-    Differences are repaired and logged. A pass that takes longer than a day is not begun anew.
+    Differences are repaired and logged. A pass that takes longer than a day is not restarted.
     """
-    outcome = Outcome()
-    plan = _logged(Pass(purpose=NIGHTLY, at=at), outcome)
+    result = ReconcileResult()
+    plan = _with_log(ReconcilePass(purpose=NIGHTLY, at=at), result)
     targets = accounts()
     for account in targets:
-        if reconcile_runs.is_due(purpose=NIGHTLY, account=account, before=at - EVERY):
+        if reconcile_runs.is_due(purpose=NIGHTLY, account=account, before=at - PASS_INTERVAL):
             reconcile_runs.begin(purpose=NIGHTLY, account=account, steps=stripe_steps(), at=at)
-    if reconcile_runs.is_due(purpose=NIGHTLY, account=None, before=at - EVERY):
+    if reconcile_runs.is_due(purpose=NIGHTLY, account=None, before=at - PASS_INTERVAL):
         reconcile_runs.begin(purpose=NIGHTLY, account=None, steps=law_checks.LAWS, at=at)
-    go_on(plan, targets, seconds=seconds)
-    if outcome.compared:
+    work_on(plan, targets, seconds=seconds)
+    if result.compared:
         log.info(
             "reconciled",
-            compared=outcome.compared,
-            found=outcome.found,
-            failures=outcome.failures[:20],
+            compared=result.compared,
+            found=result.found,
+            failures=result.failures[:20],
         )
-    return outcome
+    return result
 
 
 def compare(
@@ -129,76 +130,78 @@ def compare(
     account: StripeAccount,
     at: datetime,
     project: Project | None = None,
-    tick: Callable[[], object] = ignore,
-) -> list[Finding]:
-    """Every confirmed difference of one account, without repairing any.
+    tick: Callable[[], object] = do_nothing,
+) -> list[ReconcileFinding]:
+    """All confirmed differences of one account, without repairs.
 
-    Writes nothing but its own progress. Raises what could not be compared.
+    Writes only its own progress. Raises the error of an object that cannot be compared.
     """
-    findings: list[Finding] = []
+    findings: list[ReconcileFinding] = []
 
-    def found(finding: object, error: str | None) -> None:
-        if isinstance(finding, Finding):
+    def on_finding(finding: object, error: str | None) -> None:
+        if isinstance(finding, ReconcileFinding):
             findings.append(finding)
 
-    def failed(what: str, error: Exception) -> None:
+    def on_failure(what: str, error: Exception) -> None:
         raise error
 
-    plan = Pass(
+    plan = ReconcilePass(
         purpose=f"compare {new_id('run')}",
         at=at,
         repair=False,
         project=project,
         tick=tick,
-        on_finding=found,
-        on_failure=failed,
+        on_finding=on_finding,
+        on_failure=on_failure,
     )
     begin(plan, [account], laws=False)
     try:
-        go_on(plan, [account])
+        work_on(plan, [account])
     finally:
         reconcile_runs.forget(purpose=plan.purpose)
     return findings
 
 
-def _logged(plan: Pass, outcome: Outcome) -> Pass:
+def _with_log(plan: ReconcilePass, result: ReconcileResult) -> ReconcilePass:
     def tick() -> None:
-        outcome.compared += 1
+        result.compared += 1
 
-    def found(finding: object, error: str | None) -> None:
-        outcome.found += 1
+    def on_finding(finding: object, error: str | None) -> None:
+        result.found += 1
         log.warning("difference", finding=str(finding), not_repaired=error)
         if error is not None:
-            outcome.failures.append(f"{finding}: {error}")
+            result.failures.append(f"{finding}: {error}")
 
-    def failed(what: str, error: Exception) -> None:
+    def on_failure(what: str, error: Exception) -> None:
         code = code_of(error)
-        outcome.failures.append(f"{what}: {code}")
+        result.failures.append(f"{what}: {code}")
         log.warning("not_compared", what=what, error=code)
 
-    return Pass(purpose=plan.purpose, at=plan.at, tick=tick, on_finding=found, on_failure=failed)
+    return ReconcilePass(
+        purpose=plan.purpose, at=plan.at, tick=tick, on_finding=on_finding, on_failure=on_failure
+    )
 
 
-def _work_on(run: ReconcileRun, plan: Pass, is_time_up: Callable[[], bool]) -> None:
-    """One slice of a step. What goes wrong stays with the step."""
+def _run_slice(run: ReconcileRun, plan: ReconcilePass, is_time_up: Callable[[], bool]) -> None:
+    """Process a step for one slice of time. An error is stored with the step."""
     try:
         while not is_time_up():
-            if not reconcile_steps.one_page(run, plan=plan):
+            if not reconcile_steps.process_page(run, plan=plan):
                 return
         reconcile_runs.release(run)
     except BudgetSpent:
-        reconcile_runs.postpone(run)  # buyers use what the account may be asked
+        reconcile_runs.postpone(run)  # buyers use the account's request budget
         log.info("reconcile_postponed", account=run.account_id, step=run.step)
     except StripePermissionMissing as error:
         _fail(run, error, plan)
     except (StripeAccountMismatch, StripeCredentialsRefused) as error:
-        phase = ReconcilePhase.FAILED  # the whole account's trouble: the next pass tries again
+        phase = ReconcilePhase.FAILED  # it concerns the whole account: the next pass tries again
         reconcile_runs.stop_account(run, phase=phase, at=plan.at, error=error)
         plan.on_failure(str(run.account), error)
-    except Exception as error:  # noqa: BLE001  # one step's trouble must not stop the others
+    except Exception as error:  # noqa: BLE001  # the error of one step must not stop the others
         _fail(run, error, plan)
 
 
-def _fail(run: ReconcileRun, error: Exception, plan: Pass) -> None:
+def _fail(run: ReconcileRun, error: Exception, plan: ReconcilePass) -> None:
     reconcile_runs.fail(run, error, at=plan.at)
     plan.on_failure(f"{run.account}: {run.step}" if run.account else run.step, error)

@@ -1,10 +1,9 @@
-"""What we made at Stripe from our settings beside what stands there now: meters of metered prices
-and configurations of the portal.
+"""Compare objects that we created at Stripe from our settings with their present state: meters of
+metered prices and configurations of the portal.
 
-Their truth is ours, so nothing of them is mirrored. Somebody may change them in Stripe's dashboard
-all the same. A portal that is changed there is set up again as the project's settings had it. A
-meter that is switched off there is for a person: Stripe takes no more use of it, and whoever
-switched it off had to archive its prices before.
+Our settings are the truth, so these objects are not mirrored; but they can be changed in Stripe's
+dashboard. A changed portal configuration is restored from the project's settings. A deactivated
+meter needs an operator: Stripe accepts no usage for it, and its prices were archived before.
 """
 
 from collections.abc import Callable, Iterable
@@ -31,7 +30,7 @@ from projects.models import Project
 
 Row = StripeMeter | PortalConfiguration
 Differences = dict[str, tuple[object, object]]
-"""Ours and Stripe's, by name."""
+"""Our value and Stripe's, by name."""
 
 SWITCH_ON = (
     "Stripe takes no use of this meter. Reactivate it in Stripe's dashboard, or archive the meter."
@@ -41,7 +40,7 @@ UNKNOWN = "Stripe does not know it: look whether the account's key is that of an
 
 @dataclass(frozen=True, slots=True)
 class SetupDifference:
-    """An object at Stripe that is not as we made it; without ``differences`` it is not there."""
+    """An object that differs from our settings; without ``differences`` Stripe does not have it."""
 
     step: str
     row: Row
@@ -59,9 +58,12 @@ class SetupDifference:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Setup:
-    """One kind of object that is made from settings: which rows of ours stand for it, how Stripe is
-    asked, what differs, and how it is repaired: None, or why a person has to."""
+class SetupKind:
+    """One kind of object that we create from settings.
+
+    ``rows``: our rows of it. ``list_page`` and ``retrieve``: requests to Stripe. ``repair`` returns
+    None, or the reason why an operator has to repair it.
+    """
 
     step: str
     rows: Callable[[], ProjectQuerySet[Any]]
@@ -77,7 +79,7 @@ def _meters() -> ProjectQuerySet[StripeMeter]:
 
 
 def _configurations() -> ProjectQuerySet[PortalConfiguration]:
-    """Those whose content is known: one that is used again after it was not is completed then."""
+    """Configurations with stored content; one without gets its content when it is used again."""
     rows = PortalConfiguration.objects.across_projects().filter(stripe_id__isnull=False)
     return rows.exclude(content={}).select_related("account")
 
@@ -90,10 +92,10 @@ def _restore(row: PortalConfiguration, at: datetime) -> str | None:
     return None
 
 
-SETUPS: dict[str, Setup] = {
-    each.step: each
-    for each in (
-        Setup(
+SETUPS: dict[str, SetupKind] = {
+    kind.step: kind
+    for kind in (
+        SetupKind(
             step="meter",
             rows=_meters,
             list_page=stripe_meters.list_page,
@@ -101,7 +103,7 @@ SETUPS: dict[str, Setup] = {
             compare=lambda fields, row: stripe_meters.differences(fields, row.meter),
             repair=lambda row, at: SWITCH_ON,
         ),
-        Setup(
+        SetupKind(
             step="portal configuration",
             rows=_configurations,
             list_page=stripe_portal.list_page,
@@ -116,9 +118,9 @@ SETUPS: dict[str, Setup] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetupPass:
-    """One page of one step: whose rows, whether to repair, and who is told."""
+    """The settings of one step and its callbacks, as in ``reconcile_steps.ReconcilePass``."""
 
-    setup: Setup
+    setup: SetupKind
     account: StripeAccount
     at: datetime
     repair: bool
@@ -133,29 +135,29 @@ class SetupPass:
 
 
 def compare_page(run: ReconcileRun, plan: SetupPass) -> bool:
-    """Compare the next page: of Stripe's list first, then of our rows that the list did not name.
-    Whether the step goes on behind it. The run keeps its progress.
+    """Compare the next page: of Stripe's list first, then of our rows that were not in the list.
+    Saves the progress; returns whether more pages follow.
 
-    Two queries and one request, however many objects, and one request for each that differs.
+    Two queries and one request for any number of objects, and one request per differing object.
     """
     if run.phase == ReconcilePhase.LISTING:
-        return _listed(run, plan)
-    return _unlisted(run, plan)
+        return _listed_page(run, plan)
+    return _unlisted_page(run, plan)
 
 
-def _listed(run: ReconcileRun, plan: SetupPass) -> bool:
+def _listed_page(run: ReconcileRun, plan: SetupPass) -> bool:
     reconcile_pages.wait_for_budget(plan.account)
     try:
         page = plan.setup.list_page(client_for(plan.account), after=run.after)
     except StripeObjectMissing:
         if not run.after:
             raise
-        reconcile_runs.keep(run, after="")  # that object was deleted meanwhile
+        reconcile_runs.keep(run, after="")  # the cursor's object was deleted meanwhile
         return True
-    ids = [str(each["id"]) for each in page]
+    ids = [str(fields["id"]) for fields in page]
     rows = {row.stripe_id: row for row in plan.rows().filter(stripe_id__in=ids)}
-    ours = [(each, rows[each["id"]]) for each in page if each["id"] in rows]
-    _settle_each(run, plan, [row for each, row in ours if _differs(plan, each, row)])
+    pairs = [(fields, rows[fields["id"]]) for fields in page if fields["id"] in rows]
+    _report_and_repair(run, plan, [row for fields, row in pairs if _differs(plan, fields, row)])
     _count(run, plan, len(page))
     if len(page) == PAGE:
         reconcile_runs.keep(run, seen=rows, after=ids[-1])
@@ -164,11 +166,11 @@ def _listed(run: ReconcileRun, plan: SetupPass) -> bool:
     return True
 
 
-def _unlisted(run: ReconcileRun, plan: SetupPass) -> bool:
+def _unlisted_page(run: ReconcileRun, plan: SetupPass) -> bool:
     seen = ReconcileSighting.objects.filter(run=run, stripe_id=OuterRef("stripe_id"))
     rows = plan.rows().filter(~Exists(seen), stripe_id__gt=run.after).order_by("stripe_id")
     page = list(rows[:PAGE])
-    _settle_each(run, plan, page)
+    _report_and_repair(run, plan, page)
     _count(run, plan, len(page))
     if len(page) < PAGE:
         reconcile_runs.finish(run, ReconcilePhase.FINISHED, at=plan.at)
@@ -184,25 +186,25 @@ def _count(run: ReconcileRun, plan: SetupPass, objects: int) -> None:
 
 
 def _differs(plan: SetupPass, fields: Fields, row: Row) -> bool:
-    """Also true for an object that cannot be read: reading it alone says why."""
+    """Whether the object differs; true too if it is unreadable: reading it alone shows why."""
     try:
         return bool(plan.setup.compare(fields, row))
     except StripeMalformed:
         return True
 
 
-def _settle_each(run: ReconcileRun, plan: SetupPass, rows: Iterable[Row]) -> None:
-    """Read each object alone; tell of those that differ, and repair them if that is asked for."""
+def _report_and_repair(run: ReconcileRun, plan: SetupPass, rows: Iterable[Row]) -> None:
+    """Read each object alone; report those that differ, and repair them if the pass repairs."""
     for row in rows:
-        found = _confirm(plan, row)
-        if found is None:
+        difference = _confirm(plan, row)
+        if difference is None:
             continue
         run.found += 1
         error = None
         if plan.repair:
-            error = plan.setup.repair(row, plan.at) if found.differences else UNKNOWN
+            error = plan.setup.repair(row, plan.at) if difference.differences else UNKNOWN
         run.failed += error is not None
-        plan.on_finding(found, error)
+        plan.on_finding(difference, error)
 
 
 def _confirm(plan: SetupPass, row: Row) -> SetupDifference | None:

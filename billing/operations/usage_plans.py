@@ -1,4 +1,4 @@
-"""What is to be asked of Stripe about records that wait for it, and what becomes of the others."""
+"""Plan requests for usage records that wait for Stripe, and end records that need none."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from billing.models import StripeCustomer
 from billing.operations.selectors import metered_use
-from billing.operations.selectors.metered_use import Known
+from billing.operations.selectors.metered_use import MeterAtStripe
 from billing.stripe import meters
 from usage.models import Record
 from usage.models.record import Forwarding
@@ -21,16 +21,16 @@ from usage.reporting.meter_events import (
     new_identifier,
 )
 
-CANCELABLE = timedelta(hours=24)
-"""For so long after it was told Stripe takes an event back."""
-SURE = timedelta(hours=23)
-"""For so long Stripe certainly knows an identifier again."""
+CANCEL_WINDOW = timedelta(hours=24)
+"""Time after its report in which Stripe cancels an event."""
+IDENTIFIER_WINDOW = timedelta(hours=23)
+"""Time in which Stripe certainly recognizes an identifier."""
 MINUTE = timedelta(minutes=1)
-IN_TIME = meters.LONGEST_PAST - timedelta(hours=1)
-"""How old the records of an event may be that is taken back to be told anew without one."""
+MAX_AGE_OF_REPORT = meters.LONGEST_PAST - timedelta(hours=1)
+"""Greatest age of an event that is canceled and reported again without its voided records."""
 
 TOO_OLD = "It happened more than 35 days ago: Stripe does not bill it any more."
-NOT_KNOWN = (
+UNANSWERED = (
     "Stripe was asked to count it and never answered. After a day the same event would count "
     "twice. Compare with Stripe, then try again if it is missing there."
 )
@@ -48,63 +48,69 @@ NOT_ALONE = (
 )
 
 
-class Plan(NamedTuple):
-    """What is to be done about some records."""
+class ForwardingPlan(NamedTuple):
+    """The requests and outcomes for some records."""
 
-    known: Sequence[Known]
+    meters: Sequence[MeterAtStripe]
     buyers: dict[tuple[str, str], StripeCustomer]
     settled: Sequence[Settled]
-    """Records that come to an end without Stripe."""
+    """Records that end without a request."""
     ended: Sequence[Ended]
-    """Events that do."""
-    tell: Sequence[MeterEvent]
-    """Events that Stripe was, or may have been, told of before, and those of ``fresh``."""
+    """Events that end without a request."""
+    reports: Sequence[MeterEvent]
+    """Events to report: unanswered ones, and those of ``fresh``."""
     fresh: Sequence[MeterEvent]
-    take_back: Sequence[MeterEvent]
+    cancellations: Sequence[MeterEvent]
 
 
-class _Sorted:
-    """Records by what they need."""
+class _SortedRecords:
+    """Records sorted by their next step."""
 
     def __init__(self) -> None:
         self.settled: list[Settled] = []
         self.fresh: list[Record] = []
-        self.made: dict[tuple[str, str], Window] = {}
-        """Events that were made before, by meter and identifier."""
+        self.windows: dict[tuple[str, str], Window] = {}
+        """Windows of existing events, by meter and identifier."""
         self.told_at: dict[tuple[str, str], datetime] = {}
-        self.void: dict[tuple[str, str], list[Record]] = {}
+        self.voided: dict[tuple[str, str], list[Record]] = {}
 
 
-def make(*, records: Sequence[Record], known: Sequence[Known], at: datetime) -> Plan:
-    """Decide what becomes of each; records that nobody was told of get their event here."""
-    by_meter = {each.meter_id: each for each in known}
+def make_plan(
+    *, records: Sequence[Record], meters_at_stripe: Sequence[MeterAtStripe], at: datetime
+) -> ForwardingPlan:
+    """Plan the next step of each record; records without an event get one."""
+    meters_by_id = {meter.meter_id: meter for meter in meters_at_stripe}
     buyers = metered_use.buyers(records)
-    found = _Sorted()
+    sorted_records = _SortedRecords()
     for record in records:
-        _sort(record, by_meter[record.meter_id], buyers, found, at)
-    fresh = _fix(found.fresh, by_meter, at)
-    made = meter_events.find(windows=list(found.made.values()))
-    tell, take_back, ended = [*fresh], [], []
-    for event in made:
+        _sort(record, meters_by_id[record.meter_id], buyers, sorted_records, at)
+    fresh = _assign_events(sorted_records.fresh, meters_by_id, at)
+    existing = meter_events.find(windows=list(sorted_records.windows.values()))
+    reports, cancellations, ended = [*fresh], [], []
+    for event in existing:
         key = (event.meter_id, event.identifier)
-        voids = found.void.get(key, [])
-        account = by_meter[event.meter_id].account
+        voids = sorted_records.voided.get(key, [])
+        account = meters_by_id[event.meter_id].account
         assert account is not None
         if event.pending:
-            is_known = (account.pk, event.customer_id) in buyers
-            end = _end_of_unanswered(event, found.told_at[key], is_known, at)
-            ended += [end] if end else []
-            tell += [] if end else [event]
-        elif voids and event.records > len(voids) and at - event.first > IN_TIME:
-            found.settled += [Settled(each, Forwarding.REFUSED, NOT_ALONE) for each in voids]
+            has_buyer = (account.pk, event.customer_id) in buyers
+            outcome = _end_of_unanswered(event, sorted_records.told_at[key], has_buyer, at)
+            ended += [outcome] if outcome else []
+            reports += [] if outcome else [event]
+        elif voids and event.records > len(voids) and at - event.first > MAX_AGE_OF_REPORT:
+            sorted_records.settled += [
+                Settled(record, Forwarding.REFUSED, NOT_ALONE) for record in voids
+            ]
         else:
-            take_back.append(event)
-    return Plan(known, buyers, found.settled, ended, tell, fresh, take_back)
+            cancellations.append(event)
+    return ForwardingPlan(
+        meters_at_stripe, buyers, sorted_records.settled, ended, reports, fresh, cancellations
+    )
 
 
-def wake(plan: Plan, at: datetime) -> None:
-    """Customers whom Stripe came to know while we looked: nobody else wakes these records."""
-    waiting = [each.record for each in plan.settled if each.outcome is Forwarding.WAITING]
+def wake_records(plan: ForwardingPlan, at: datetime) -> None:
+    """Wake records whose customer was created at Stripe during this run; nothing else does."""
+    waiting = [outcome.record for outcome in plan.settled if outcome.outcome is Forwarding.WAITING]
     for buyer in metered_use.buyers(waiting).values():
         forwarding.wake(
             project_id=buyer.project_id,
@@ -115,33 +121,33 @@ def wake(plan: Plan, at: datetime) -> None:
 
 def _sort(
     record: Record,
-    known: Known,
+    meter: MeterAtStripe,
     buyers: dict[tuple[str, str], StripeCustomer],
-    found: _Sorted,
+    sorted_records: _SortedRecords,
     at: datetime,
 ) -> None:
     told_at = record.forwarded_at
     is_void = record.forwarding == Forwarding.CANCELING
-    if known.account is None or (is_void and told_at is None):
-        found.settled.append(Settled(record, Forwarding.NONE, is_known=False))
-    elif is_void and told_at is not None and at - told_at >= CANCELABLE:
-        found.settled.append(Settled(record, Forwarding.REFUSED, TOO_LATE))
+    if meter.account is None or (is_void and told_at is None):
+        sorted_records.settled.append(Settled(record, Forwarding.NONE, is_known=False))
+    elif is_void and told_at is not None and at - told_at >= CANCEL_WINDOW:
+        sorted_records.settled.append(Settled(record, Forwarding.REFUSED, TOO_LATE))
     elif told_at is not None:
         key = (record.meter_id, identifier_of(record))
-        found.made[key] = _around(record)
-        found.told_at[key] = told_at
+        sorted_records.windows[key] = _event_window(record)
+        sorted_records.told_at[key] = told_at
         if is_void:
-            found.void.setdefault(key, []).append(record)
-    elif (known.account.pk, record.customer_id) not in buyers:
-        found.settled.append(Settled(record, Forwarding.WAITING, is_known=False))
+            sorted_records.voided.setdefault(key, []).append(record)
+    elif (meter.account.pk, record.customer_id) not in buyers:
+        sorted_records.settled.append(Settled(record, Forwarding.WAITING, is_known=False))
     elif at - record.occurred_at > meters.LONGEST_PAST:
-        found.settled.append(Settled(record, Forwarding.REFUSED, TOO_OLD, is_known=False))
+        sorted_records.settled.append(Settled(record, Forwarding.REFUSED, TOO_OLD, is_known=False))
     else:
-        found.fresh.append(record)
+        sorted_records.fresh.append(record)
 
 
-def _around(record: Record) -> Window:
-    """Where all records of its event lie."""
+def _event_window(record: Record) -> Window:
+    """The window of the record's event: its minute."""
     start = record.occurred_at.replace(second=0, microsecond=0)
     return Window(
         record.project_id,
@@ -154,20 +160,24 @@ def _around(record: Record) -> Window:
 
 
 def _end_of_unanswered(
-    event: MeterEvent, told_at: datetime, is_known: bool, at: datetime
+    event: MeterEvent, told_at: datetime, has_buyer: bool, at: datetime
 ) -> Ended | None:
-    """Of one that must not, or cannot, be told again."""
-    if not is_known:
+    """The outcome of an unanswered event that cannot be reported again; None for one that can."""
+    if not has_buyer:
         return Ended(event, Forwarding.REFUSED, GONE)
-    if at - told_at > SURE:
-        return Ended(event, Forwarding.REFUSED, NOT_KNOWN)
+    if at - told_at > IDENTIFIER_WINDOW:
+        return Ended(event, Forwarding.REFUSED, UNANSWERED)
     if at - event.last > meters.LONGEST_PAST:
         return Ended(event, Forwarding.REFUSED, TOO_OLD)
     return None
 
 
-def _fix(records: Sequence[Record], by_meter: dict[str, Known], at: datetime) -> list[MeterEvent]:
-    summed = [each for each in records if by_meter[each.meter_id].adds_up and each.value < LARGE]
+def _assign_events(
+    records: Sequence[Record], by_meter: dict[str, MeterAtStripe], at: datetime
+) -> list[MeterEvent]:
+    summed = [
+        each for each in records if by_meter[each.meter_id].is_additive and each.value < LARGE
+    ]
     taken = {each.id for each in summed}
     alone = [each for each in records if each.id not in taken]
     cuts = metered_use.period_bounds(summed)
@@ -194,7 +204,7 @@ def _fix(records: Sequence[Record], by_meter: dict[str, Known], at: datetime) ->
 def _minute(
     record: Record, cuts: dict[tuple[str, str], list[datetime]]
 ) -> tuple[datetime, datetime]:
-    """The minute in which it happened, as far as it belongs to one billing period."""
+    """The minute of the record, cut at the bounds of billing periods."""
     since = record.occurred_at.replace(second=0, microsecond=0)
     until = since + MINUTE
     for cut in cuts.get((record.customer_id, record.meter_id), ()):

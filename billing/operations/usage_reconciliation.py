@@ -1,8 +1,8 @@
-"""Whether Stripe has counted what we have: the running periods of metered subscriptions.
+"""Compare Stripe's usage counts with our records, for running periods of metered subscriptions.
 
-Stripe counts a while after it was told, so the last minutes are left out, and a customer with
-records on their way is looked at the next time. A difference is shown and not repaired: what
-Stripe was told stands, and what it refused waits for a person.
+Stripe counts with a delay, so the last minutes are left out, and a customer with records in flight
+is compared the next time. A difference is reported and not repaired: reported usage stays, and
+refused usage waits for an operator.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,16 +24,16 @@ from usage.models.meter import ADDITIVE, Aggregation, Meter
 from usage.reporting import selectors as forwarding
 from usage.reporting.selectors import Asked, Told
 
-LAG = timedelta(minutes=10)
-"""How long Stripe may take to count an event."""
+COUNTING_LAG = timedelta(minutes=10)
+"""Longest delay of Stripe's count after an event."""
 MINUTE = timedelta(minutes=1)
 PAGE = 20
-"""Items whose rows are read together. Stripe is asked about each of them, while one lease lasts."""
+"""Items per page: one request to Stripe for each of them has to fit into one lease."""
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
-    """One customer and meter whose use Stripe counts otherwise, from a time on."""
+class UsageDifference:
+    """Usage of one customer and meter since ``since`` that Stripe counts differently."""
 
     meter: Meter
     user_id: str
@@ -45,22 +45,22 @@ class Difference:
 
     def __str__(self) -> str:
         head = f"usage of {self.meter.code} by {self.user_id} ({self.customer_stripe_id})"
-        said = f"{head} since {self.since:%Y-%m-%d %H:%M}: {self.ours} -> {self.stripes:f}"
-        return f"{said}; {self.refused} record(s) refused" if self.refused else said
+        text = f"{head} since {self.since:%Y-%m-%d %H:%M}: {self.ours} -> {self.stripes:f}"
+        return f"{text}; {self.refused} record(s) refused" if self.refused else text
 
 
 @dataclass(frozen=True, slots=True)
 class UsagePage:
-    """``after`` is where the next page begins; empty behind the last one."""
+    """The result of one page. ``after`` is the next page's cursor; empty after the last page."""
 
     checked: int
-    differences: Sequence[Difference]
+    differences: Sequence[UsageDifference]
     after: str
 
 
 @dataclass(frozen=True, slots=True)
-class _Use:
-    """What an item bills of a meter, to whom, and what Stripe was told of it."""
+class _MeteredItem:
+    """An item that bills a meter, with its buyer and the query for its reported usage."""
 
     meter: Meter
     meter_stripe_id: str
@@ -76,55 +76,57 @@ def compare_page(
     project: Project | None = None,
     after: str = "",
 ) -> UsagePage:
-    """Compare the items behind the item ``after``. Four queries and a request for each item.
+    """Compare the items after the item ``after``. Four queries, and one request per item.
 
-    An item whose usage Stripe refuses to tell, or tells in a way that cannot be read, is given to
-    ``on_failure``. Raises StripeUnavailable, BudgetSpent.
+    Calls ``on_failure`` for an item whose count Stripe refuses or that is unreadable. Raises
+    StripeUnavailable, BudgetSpent.
     """
-    page = _metered(account, project, after)
-    uses = _uses(account, page, at)
-    told = forwarding.told(asked=[use.asked for use in uses], lately=at - LAG)
-    found = []
-    for use, records in zip(uses, told, strict=True):
-        if not records.settled:
+    page = _page_of_items(account, project, after)
+    items = _find_metered_items(account, page, at)
+    reported = forwarding.told(asked=[item.asked for item in items], lately=at - COUNTING_LAG)
+    differences = []
+    for item, usage in zip(items, reported, strict=True):
+        if not usage.settled:
             continue
         try:
-            difference = _compare(account, use, records)
+            difference = _compare(account, item, usage)
         except (StripeMalformed, StripeRefused) as error:
-            on_failure(f"usage of {use.meter.code} by {use.buyer.stripe_id}", error)
+            on_failure(f"usage of {item.meter.code} by {item.buyer.stripe_id}", error)
             continue
         if difference is not None:
-            found.append(difference)
-    return UsagePage(len(page), found, page[-1].pk if len(page) == PAGE else "")
+            differences.append(difference)
+    return UsagePage(len(page), differences, page[-1].pk if len(page) == PAGE else "")
 
 
-def _compare(account: StripeAccount, use: _Use, told: Told) -> Difference | None:
+def _compare(account: StripeAccount, item: _MeteredItem, reported: Told) -> UsageDifference | None:
     reconcile_pages.wait_for_budget(account)
     try:
-        counted = meters.summary(
+        stripe_count = meters.summary(
             client_for(account),
-            use.meter_stripe_id,
-            customer_stripe_id=use.buyer.stripe_id or "",
-            since=use.asked.since,
-            until=use.asked.until,
+            item.meter_stripe_id,
+            customer_stripe_id=item.buyer.stripe_id or "",
+            since=item.asked.since,
+            until=item.asked.until,
         )
     except StripeObjectMissing:
-        counted = Decimal(0)
-    ours = _figure(use.meter, told)
-    if counted == ours:
+        stripe_count = Decimal(0)
+    our_count = _reported_amount(item.meter, reported)
+    if stripe_count == our_count:
         return None
-    return Difference(
-        meter=use.meter,
-        user_id=use.buyer.customer.user_id,
-        customer_stripe_id=use.buyer.stripe_id or "",
-        since=use.asked.since,
-        ours=ours,
-        stripes=counted,
-        refused=told.refused,
+    return UsageDifference(
+        meter=item.meter,
+        user_id=item.buyer.customer.user_id,
+        customer_stripe_id=item.buyer.stripe_id or "",
+        since=item.asked.since,
+        ours=our_count,
+        stripes=stripe_count,
+        refused=reported.refused,
     )
 
 
-def _metered(account: StripeAccount, project: Project | None, after: str) -> list[SubscriptionItem]:
+def _page_of_items(
+    account: StripeAccount, project: Project | None, after: str
+) -> list[SubscriptionItem]:
     """Items of running subscriptions that bill what an additive meter counts."""
     rows = SubscriptionItem.objects.across_projects().filter(
         pk__gt=after,
@@ -137,38 +139,43 @@ def _metered(account: StripeAccount, project: Project | None, after: str) -> lis
     return list(rows.select_related("subscription", "price__meter").order_by("pk")[:PAGE])
 
 
-def _uses(account: StripeAccount, page: Sequence[SubscriptionItem], at: datetime) -> list[_Use]:
-    """What of the page Stripe counts by now: two queries."""
+def _find_metered_items(
+    account: StripeAccount, page: Sequence[SubscriptionItem], at: datetime
+) -> list[_MeteredItem]:
+    """The items of the page that Stripe has counts for. Two queries."""
     meters_of = {
-        each.meter_id: each.stripe_id
-        for each in StripeMeter.objects.across_projects().filter(
+        row.meter_id: row.stripe_id
+        for row in StripeMeter.objects.across_projects().filter(
             account=account, meter__in={item.price.meter_id for item in page if item.price}
         )
     }
     buyers = _buyers(account, page)
-    found = []
+    items = []
     for item in page:
         meter = item.price.meter if item.price else None
         buyer = buyers.get((item.project_id, item.subscription.customer_id))
-        since, until = _up(item.period_start), _down(min(item.period_end, at - LAG))
+        since, until = (
+            _ceil_minute(item.period_start),
+            _floor_minute(min(item.period_end, at - COUNTING_LAG)),
+        )
         if meter is None or meter.pk not in meters_of or buyer is None or since >= until:
             continue
         asked = Asked(item.project_id, buyer.customer_id, meter.pk, since, until)
-        found.append(_Use(meter, meters_of[meter.pk], buyer, asked))
-    return found
+        items.append(_MeteredItem(meter, meters_of[meter.pk], buyer, asked))
+    return items
 
 
 def _buyers(
     account: StripeAccount, page: Sequence[SubscriptionItem]
 ) -> Mapping[tuple[str, str], StripeCustomer]:
-    """By project and customer, as whom this account knows them."""
+    """Stripe customers of this account, by project id and customer id."""
     if not page:
         return {}
-    whose = Q()
+    buyers_filter = Q()
     for item in page:
-        whose |= Q(project=item.project_id, customer=item.subscription.customer_id)
+        buyers_filter |= Q(project=item.project_id, customer=item.subscription.customer_id)
     rows = StripeCustomer.objects.across_projects().filter(
-        whose, account=account, deleted_at__isnull=True, stripe_id__isnull=False
+        buyers_filter, account=account, deleted_at__isnull=True, stripe_id__isnull=False
     )
     return {
         (row.project_id, row.customer_id): row
@@ -176,14 +183,14 @@ def _buyers(
     }
 
 
-def _figure(meter: Meter, told: Told) -> int:
-    return told.records if meter.aggregation == Aggregation.COUNT else told.value
+def _reported_amount(meter: Meter, reported: Told) -> int:
+    return reported.records if meter.aggregation == Aggregation.COUNT else reported.value
 
 
-def _down(moment: datetime) -> datetime:
+def _floor_minute(moment: datetime) -> datetime:
     return moment.replace(second=0, microsecond=0)
 
 
-def _up(moment: datetime) -> datetime:
-    down = _down(moment)
+def _ceil_minute(moment: datetime) -> datetime:
+    down = _floor_minute(moment)
     return down if down == moment else down + MINUTE

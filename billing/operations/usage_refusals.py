@@ -1,7 +1,7 @@
-"""Use that Stripe does not bill is told to the project: ``usage.refused``.
+"""The event ``usage.refused``: usage that Stripe does not bill.
 
-Nothing is lost silently: the records say why, the console lists them, and the project hears of it
-in the transaction that writes it down.
+The records keep the reason, the console lists them, and the event is recorded in the transaction
+that marks them as refused.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,77 +24,83 @@ from usage.reporting.meter_events import Ended
 log = structlog.get_logger(__name__)
 
 
-class _Place(NamedTuple):
+class _RefusalKey(NamedTuple):
     project_id: str
     customer_id: str
     meter_id: str
     reason: str
 
 
-def tell(*, settled: Sequence[Settled], ended: Sequence[Ended], at: datetime) -> None:
+def record_events(*, settled: Sequence[Settled], ended: Sequence[Ended], at: datetime) -> None:
     """Record one event for each customer, meter and reason."""
-    refused: dict[_Place, tuple[int, int]] = {}
-    for each in settled:
-        if each.outcome is Forwarding.REFUSED:
-            row = each.record
-            place = _Place(row.project_id, row.customer_id, row.meter_id, each.error)
-            _add(refused, place, 1, row.value)
+    sums: dict[_RefusalKey, tuple[int, int]] = {}
+    for outcome in settled:
+        if outcome.outcome is Forwarding.REFUSED:
+            row = outcome.record
+            key = _RefusalKey(row.project_id, row.customer_id, row.meter_id, outcome.error)
+            _add(sums, key, 1, row.value)
     for end in ended:
         if end.outcome is Forwarding.REFUSED:
             event = end.event
-            place = _Place(event.project_id, event.customer_id, event.meter_id, end.error)
-            _add(refused, place, event.pending, event.value)
-    if refused:
-        _record(refused, at)
+            key = _RefusalKey(event.project_id, event.customer_id, event.meter_id, end.error)
+            _add(sums, key, event.pending, event.value)
+    if sums:
+        _record(sums, at)
 
 
-def report(
-    *, account: StripeAccount, meter_stripe_id: str, lost: Mapping[str, str], at: datetime
+def apply_report(
+    *,
+    account: StripeAccount,
+    meter_stripe_id: str,
+    errors_by_identifier: Mapping[str, str],
+    at: datetime,
 ) -> int:
-    """Stripe says, by identifier, why it does not count events that it has taken. Returns how many
-    records are refused by that now; again is no change."""
-    known = (
+    """Mark events as refused that Stripe accepted and later reported as not counted, by identifier.
+    Returns the number of newly refused records; repeating it changes nothing."""
+    stripe_meter = (
         StripeMeter.objects.across_projects()
         .filter(account=account, stripe_id=meter_stripe_id)
         .first()
     )
-    if known is None:
+    if stripe_meter is None:
         return 0
-    place = {"project_id": known.project_id, "meter_id": known.meter_id}
-    windows = [meter_events.window_of(each, **place) for each in lost]
-    found = meter_events.find(windows=[each for each in windows if each is not None])
+    owner = {"project_id": stripe_meter.project_id, "meter_id": stripe_meter.meter_id}
+    windows = [meter_events.window_of(identifier, **owner) for identifier in errors_by_identifier]
+    events = meter_events.find(windows=[window for window in windows if window is not None])
     with transaction.atomic():
         ended = []
-        for event in found:
-            error = f"Stripe does not count it: {lost[event.identifier]}"
+        for event in events:
+            error = f"Stripe does not count it: {errors_by_identifier[event.identifier]}"
             refused = meter_events.lost(event=event, error=error)
             if refused is not None:
                 ended.append(Ended(refused, Forwarding.REFUSED, error))
-        tell(settled=(), ended=ended, at=at)
-    return sum(each.event.records for each in ended)
+        record_events(settled=(), ended=ended, at=at)
+    return sum(outcome.event.records for outcome in ended)
 
 
-def _add(refused: dict[_Place, tuple[int, int]], place: _Place, records: int, value: int) -> None:
-    before = refused.get(place, (0, 0))
-    refused[place] = (before[0] + records, before[1] + value)
+def _add(
+    refused: dict[_RefusalKey, tuple[int, int]], key: _RefusalKey, records: int, value: int
+) -> None:
+    before = refused.get(key, (0, 0))
+    refused[key] = (before[0] + records, before[1] + value)
 
 
-def _record(refused: dict[_Place, tuple[int, int]], at: datetime) -> None:
-    people = Customer.objects.across_projects().in_bulk({each.customer_id for each in refused})
-    meters = Meter.objects.across_projects().in_bulk({each.meter_id for each in refused})
-    for place, (records, value) in sorted(refused.items()):
+def _record(refused: dict[_RefusalKey, tuple[int, int]], at: datetime) -> None:
+    customers = Customer.objects.across_projects().in_bulk({key.customer_id for key in refused})
+    meters = Meter.objects.across_projects().in_bulk({key.meter_id for key in refused})
+    for key, (records, value) in sorted(refused.items()):
         outbox.record(
-            project_id=place.project_id,
+            project_id=key.project_id,
             event_type=EventType.USAGE_REFUSED,
-            subject=place.meter_id,
-            customer_id=place.customer_id,
+            subject=key.meter_id,
+            customer_id=key.customer_id,
             data={
-                "user_id": people[place.customer_id].user_id,
-                "customer": place.customer_id,
-                "meter": meters[place.meter_id].code,
+                "user_id": customers[key.customer_id].user_id,
+                "customer": key.customer_id,
+                "meter": meters[key.meter_id].code,
                 "records": records,
                 "value": value,
-                "reason": place.reason,
+                "reason": key.reason,
             },
             at=at,
         )

@@ -1,12 +1,12 @@
-"""Tell Stripe what was used of metered prices, and take back what was voided.
+"""Report usage of metered prices to Stripe, and cancel reports of voided usage.
 
-No intents: records are what was written down, and say by which meter event Stripe is told of them
-(``usage.reporting.meter_events``). Stripe knows an event's identifier for a day, so one that was
-never answered is told again within 23 hours, and after that waits for a person: Stripe might count
-it twice. Whatever crashes, its records are still *pending* and it is told again.
+No intents are needed: the records name the meter event that reports them
+(``usage.reporting.meter_events``). Stripe recognizes an event's identifier for a day, so an
+unanswered event is reported again within 23 hours; after that it waits for an operator, because
+Stripe might count it twice. After a crash the records are still *pending* and are reported again.
 
-The work is shared out by shards of accounts, each with one worker at a time. Within a shard meters
-take turns, and accounts that do not answer back off (``request_back_off``).
+Accounts are divided into shards, each with one worker at a time. Within a shard meters take turns,
+and accounts that do not answer back off (``request_back_off``).
 """
 
 import random
@@ -24,8 +24,8 @@ from django.db import transaction
 from billing.models import StripeAccount
 from billing.operations import usage_plans, usage_refusals
 from billing.operations.selectors import metered_use
-from billing.operations.selectors.metered_use import Known
-from billing.operations.usage_plans import Plan
+from billing.operations.selectors.metered_use import MeterAtStripe
+from billing.operations.usage_plans import ForwardingPlan
 from billing.stripe import meters, writes
 from billing.stripe.client import client_for
 from billing.stripe.errors import (
@@ -47,28 +47,28 @@ from usage.reporting.meter_events import Ended, MeterEvent
 log = structlog.get_logger(__name__)
 
 SHARDS = 4
-"""So many workers may be at it, each with accounts of its own."""
-ROUND = 2000
-"""Records that one round looks at, shared out among the meters."""
-PATIENCE = 15.0
-"""Seconds after which a run begins no other round."""
+"""Greatest number of workers at a time, each with its own accounts."""
+RECORDS_PER_ROUND = 2000
+"""Records per round, divided among the meters."""
+RUN_SECONDS = 15.0
+"""Time after which a run starts no further round."""
 SENDERS = 4
-"""Requests at a time; fewer than a process may have, so that others find a place."""
+"""Concurrent requests; fewer than a process may have, so that other work can send too."""
 NOTHING_DONE = (StripeCredentialsRefused, StripeBusy)
 """Refusals after which Stripe has certainly counted nothing."""
-TELL, TAKE_BACK = "meter_event.create", "meter_event_adjustment.create"
+REPORT, CANCEL = "meter_event.create", "meter_event_adjustment.create"
 
 
-class Answer(NamedTuple):
-    """What became of a request. Without an end and an error: nobody knows what Stripe did."""
+class MeterEventAnswer(NamedTuple):
+    """The result of a request. Without ``ended`` and ``error`` its effect at Stripe is unknown."""
 
-    job: "Job"
+    job: "MeterEventRequest"
     ended: Ended | None
     error: DomainError | None
 
 
-class Job(NamedTuple):
-    """One request to be sent for an event."""
+class MeterEventRequest(NamedTuple):
+    """One request to send for an event."""
 
     event: MeterEvent
     account: StripeAccount
@@ -78,8 +78,8 @@ class Job(NamedTuple):
 
 
 def forward_due(*, at: datetime, clock: Callable[[], float] = time.monotonic) -> int:
-    """Tell Stripe of every record that waits for it; how many events and records came to an end."""
-    stop = clock() + PATIENCE
+    """Report all waiting records; returns the number of events and records that ended."""
+    stop = clock() + RUN_SECONDS
     shards = list(range(SHARDS))
     random.shuffle(shards)
     ended = 0
@@ -94,135 +94,153 @@ def _run(shard: int, at: datetime, clock: Callable[[], float], stop: float) -> i
     back_off = RequestBackOff()
     ended = 0
     while clock() < stop:
-        known = metered_use.known(forwarding_selectors.lanes())
-        mine = [each for each in known if _shard(each) == shard and not _waits(each, back_off)]
-        records = forwarding_selectors.due(lanes=[each.meter_id for each in mine], limit=ROUND)
+        meters_at_stripe = metered_use.find_meters(forwarding_selectors.lanes())
+        own_meters = [
+            meter
+            for meter in meters_at_stripe
+            if _shard(meter) == shard and not _is_backing_off(meter, back_off)
+        ]
+        records = forwarding_selectors.due(
+            lanes=[meter.meter_id for meter in own_meters], limit=RECORDS_PER_ROUND
+        )
         if not records:
             break
-        plan = usage_plans.make(records=records, known=mine, at=at)
-        came_to_an_end = _carry_out(plan, back_off, at)
-        if not came_to_an_end:
+        plan = usage_plans.make_plan(records=records, meters_at_stripe=own_meters, at=at)
+        newly_ended = _carry_out(plan, back_off, at)
+        if not newly_ended:
             break
-        ended += came_to_an_end
+        ended += newly_ended
     return ended
 
 
-def _shard(known: Known) -> int:
-    """Meters that Stripe does not know are everybody's, so one shard has them."""
-    return zlib.crc32(known.account.pk.encode()) % SHARDS if known.account else 0
+def _shard(meter: MeterAtStripe) -> int:
+    """The shard of the meter's account; shard 0 for meters that Stripe does not have."""
+    return zlib.crc32(meter.account.pk.encode()) % SHARDS if meter.account else 0
 
 
-def _waits(known: Known, back_off: RequestBackOff) -> bool:
-    if known.account is None:
+def _is_backing_off(meter: MeterAtStripe, back_off: RequestBackOff) -> bool:
+    if meter.account is None:
         return False
-    return all(back_off.is_waiting(known.account.pk, each) for each in (TELL, TAKE_BACK))
+    return all(back_off.is_waiting(meter.account.pk, operation) for operation in (REPORT, CANCEL))
 
 
-def _carry_out(plan: Plan, back_off: RequestBackOff, at: datetime) -> int:
-    """Ask Stripe as far as it answers, and write down what came of it; how much that is."""
-    accounts = {each.meter_id: each for each in plan.known}
-    jobs = [_tell(each, accounts[each.meter_id], plan) for each in plan.tell]
-    jobs += [_take_back(each, accounts[each.meter_id]) for each in plan.take_back]
-    answers = _answers(_in_turn(jobs, back_off), back_off)
-    asked = {
-        each.job.event.identifier for each in answers if not isinstance(each.error, NOTHING_DONE)
+def _carry_out(plan: ForwardingPlan, back_off: RequestBackOff, at: datetime) -> int:
+    """Send the planned requests and store their results; returns how many ended."""
+    meters_by_id = {meter.meter_id: meter for meter in plan.meters}
+    jobs = [_report_request(event, meters_by_id[event.meter_id], plan) for event in plan.reports]
+    jobs += [_cancel_request(event, meters_by_id[event.meter_id]) for event in plan.cancellations]
+    answers = _send_all(_alternate_accounts(jobs, back_off), back_off)
+    sent = {
+        answer.job.event.identifier
+        for answer in answers
+        if not isinstance(answer.error, NOTHING_DONE)
     }
-    ended = [(each.job, each.ended) for each in answers if each.ended is not None]
-    told = [end for job, end in ended if job.operation == TELL]
-    gone = [end.event for _, end in ended if end.outcome is Forwarding.CANCELED]
-    kept = [(job.event, end.error) for job, end in ended if _is_kept(job, end)]
-    unasked = [each for each in plan.fresh if each.identifier not in asked]
+    ended = [(answer.job, answer.ended) for answer in answers if answer.ended is not None]
+    reported = [outcome for job, outcome in ended if job.operation == REPORT]
+    canceled = [outcome.event for _, outcome in ended if outcome.outcome is Forwarding.CANCELED]
+    kept = [(job.event, outcome.error) for job, outcome in ended if _is_kept(job, outcome)]
+    unsent = [event for event in plan.fresh if event.identifier not in sent]
     with transaction.atomic():
         forwarding.settle(outcomes=plan.settled)
-        meter_events.end(outcomes=[*plan.ended, *told])
-        meter_events.unmake(events=unasked)
-        meter_events.taken_back(events=gone)
+        meter_events.end(outcomes=[*plan.ended, *reported])
+        meter_events.unmake(events=unsent)
+        meter_events.taken_back(events=canceled)
         forwarding.refuse_voids(events=kept)
-        usage_refusals.tell(settled=plan.settled, ended=[*plan.ended, *told], at=at)
-    usage_plans.wake(plan, at)
+        usage_refusals.record_events(settled=plan.settled, ended=[*plan.ended, *reported], at=at)
+    usage_plans.wake_records(plan, at)
     return len(plan.settled) + len(plan.ended) + len(ended)
 
 
-def _is_kept(job: Job, ended: Ended) -> bool:
-    """Whether Stripe refused to take the event back."""
-    return job.operation == TAKE_BACK and ended.outcome is Forwarding.REFUSED
+def _is_kept(job: MeterEventRequest, ended: Ended) -> bool:
+    """Whether Stripe refused to cancel the event."""
+    return job.operation == CANCEL and ended.outcome is Forwarding.REFUSED
 
 
-def _in_turn(jobs: Sequence[Job], back_off: RequestBackOff) -> list[Job]:
-    """By turns of the accounts; one for an account of which the last request failed."""
-    by_account: dict[tuple[str, str], list[Job]] = {}
+def _alternate_accounts(
+    jobs: Sequence[MeterEventRequest], back_off: RequestBackOff
+) -> list[MeterEventRequest]:
+    """Order the requests so that accounts alternate; one request for an account that is failing."""
+    by_account: dict[tuple[str, str], list[MeterEventRequest]] = {}
     for job in jobs:
         if not back_off.is_waiting(job.account.pk, job.operation):
             by_account.setdefault((job.account.pk, job.operation), []).append(job)
-    for (account_id, operation), its in by_account.items():
+    for (account_id, operation), own_jobs in by_account.items():
         if back_off.is_failing(account_id, operation):
-            del its[1:]
+            del own_jobs[1:]
     rounds = zip_longest(*by_account.values())
     return [job for job in chain.from_iterable(rounds) if job is not None]
 
 
-def _tell(event: MeterEvent, known: Known, plan: Plan) -> Job:
-    assert known.account is not None
+def _report_request(
+    event: MeterEvent, meter: MeterAtStripe, plan: ForwardingPlan
+) -> MeterEventRequest:
+    assert meter.account is not None
     params = meters.event(
-        event_name=known.event_name,
+        event_name=meter.event_name,
         identifier=event.identifier,
-        customer_stripe_id=plan.buyers[known.account.pk, event.customer_id].stripe_id or "",
+        customer_stripe_id=plan.buyers[meter.account.pk, event.customer_id].stripe_id or "",
         value=event.value,
         at=event.last,
     )
-    return Job(event, known.account, TELL, params, new_id("req"))
+    return MeterEventRequest(event, meter.account, REPORT, params, new_id("req"))
 
 
-def _take_back(event: MeterEvent, known: Known) -> Job:
-    assert known.account is not None
-    params = meters.cancellation(event_name=known.event_name, identifier=event.identifier)
-    return Job(event, known.account, TAKE_BACK, params, f"{event.identifier}-cancel")
+def _cancel_request(event: MeterEvent, meter: MeterAtStripe) -> MeterEventRequest:
+    assert meter.account is not None
+    params = meters.cancellation(event_name=meter.event_name, identifier=event.identifier)
+    return MeterEventRequest(event, meter.account, CANCEL, params, f"{event.identifier}-cancel")
 
 
-def _ask(job: Job, *, client: Any, stopped: set[tuple[str, str]]) -> Answer | None:
-    """Stripe's answer to a request; None when it was not sent because one before it had none.
+def _send_request(
+    job: MeterEventRequest, *, client: Any, stopped: set[tuple[str, str]]
+) -> MeterEventAnswer | None:
+    """Send a request and return the result; None if an earlier failure stopped its account.
 
     Runs in a thread of its own and does not use the database.
     """
     place = (job.account.pk, job.operation)
     if place in stopped:
         return None
-    is_told = job.operation == TELL
+    is_report = job.operation == REPORT
     try:
         _send(job, client)
     except DomainError as error:
         if RequestBackOff.is_of_account(error):
             stopped.add(place)
-            return Answer(job, None, error)
+            return MeterEventAnswer(job, None, error)
         if isinstance(error, StripeMalformed):
-            return Answer(job, None, None)
-        ended = Ended(job.event, Forwarding.REFUSED, error.detail, is_known=not is_told)
-        return Answer(job, ended, None)
-    return Answer(job, Ended(job.event, Forwarding.TOLD if is_told else Forwarding.CANCELED), None)
+            return MeterEventAnswer(job, None, None)
+        ended = Ended(job.event, Forwarding.REFUSED, error.detail, is_known=not is_report)
+        return MeterEventAnswer(job, ended, None)
+    return MeterEventAnswer(
+        job, Ended(job.event, Forwarding.TOLD if is_report else Forwarding.CANCELED), None
+    )
 
 
-def _answers(jobs: Sequence[Job], back_off: RequestBackOff) -> list[Answer]:
-    """What Stripe says to these, a few at a time; fewer where an account stops answering."""
+def _send_all(
+    jobs: Sequence[MeterEventRequest], back_off: RequestBackOff
+) -> list[MeterEventAnswer]:
+    """Send these requests, SENDERS at a time; an account that stops answering is left out."""
     clients: dict[str, Any] = {}
     for account in {job.account.pk: job.account for job in jobs}.values():
         try:
             clients[account.pk] = client_for(account)
         except DomainError as error:
-            back_off.failed(account.pk, TELL, error)
+            back_off.failed(account.pk, REPORT, error)
     stopped: set[tuple[str, str]] = set()
 
-    def ask(job: Job) -> Answer | None:
-        return _ask(job, client=clients[job.account.pk], stopped=stopped)
+    def ask(job: MeterEventRequest) -> MeterEventAnswer | None:
+        return _send_request(job, client=clients[job.account.pk], stopped=stopped)
 
     with ThreadPoolExecutor(SENDERS) as pool:
-        found = pool.map(ask, [job for job in jobs if job.account.pk in clients])
-        answers = [each for each in found if each is not None]
-    _note(answers, back_off)
+        results = pool.map(ask, [job for job in jobs if job.account.pk in clients])
+        answers = [answer for answer in results if answer is not None]
+    _update_back_off(answers, back_off)
     return answers
 
 
-def _note(answers: Sequence[Answer], back_off: RequestBackOff) -> None:
-    """Count one failure for each kind of request that failed, one success for each other."""
+def _update_back_off(answers: Sequence[MeterEventAnswer], back_off: RequestBackOff) -> None:
+    """Record one failure per account and operation that failed, and one success per other."""
     failed: dict[tuple[str, str], DomainError] = {}
     worked: set[tuple[str, str]] = set()
     for answer in answers:
@@ -237,8 +255,9 @@ def _note(answers: Sequence[Answer], back_off: RequestBackOff) -> None:
         back_off.failed(*place, error)
 
 
-def _send(job: Job, client: Any) -> None:
-    """Once more under another key if Stripe only repeats an error: the identifier stays."""
+def _send(job: MeterEventRequest, client: Any) -> None:
+    """Send the request; if Stripe replays a stored error, send it once more with another key. The
+    event's identifier stays the same."""
     try:
         writes.send(client, job.operation, target="", params=job.params, idempotency_key=job.key)
     except StripeFailed as failed:

@@ -21,7 +21,7 @@ from billing.models import (
 )
 from billing.models.sync_object import Kind
 from billing.operations import reconciliation
-from billing.operations.reconcile_steps import Pass
+from billing.operations.reconcile_steps import ReconcilePass
 from billing.stripe import account_pin
 from billing.stripe.account_pin import StripeAccountMismatch
 from billing.stripe.client import client_for
@@ -97,13 +97,13 @@ def test_a_key_of_another_account_repairs_nothing(
     failures: list[tuple[str, type[Exception]]] = []
     told = OutboxEvent.objects.across_projects().count()
     use_key(STRANGE)
-    plan = Pass(
+    plan = ReconcilePass(
         purpose="test",
         at=timezone.now(),
         on_failure=lambda what, error: failures.append((what, type(error))),
     )
     reconciliation.begin(plan, [shop.account], laws=False)
-    assert reconciliation.go_on(plan, [shop.account])
+    assert reconciliation.work_on(plan, [shop.account])
     assert failures == [(str(shop.account), StripeAccountMismatch)]
     assert list(ReconcileRun.objects.values_list("compared", "found").distinct()) == [(0, 0)]
     assert Subscription.objects.for_project(shop.project).get().status == "active"

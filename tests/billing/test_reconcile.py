@@ -28,8 +28,8 @@ from billing.models import (
     SyncObject,
 )
 from billing.operations import reconcile_pages, reconcile_runs, reconciliation
-from billing.operations.reconcile_pages import Scope
-from billing.operations.reconcile_steps import Pass
+from billing.operations.reconcile_pages import ReconcileScope
+from billing.operations.reconcile_steps import ReconcilePass
 from billing.sync import kinds
 from common import crypto
 from entitlements.decisions.selectors import decisions
@@ -220,7 +220,7 @@ def test_the_nightly_pass(shop: Shop, alice: StripeCustomer) -> None:
 
 
 def test_a_step_belongs_to_one_worker(shop: Shop, alice: StripeCustomer) -> None:
-    plan = Pass(purpose="test", at=timezone.now())
+    plan = ReconcilePass(purpose="test", at=timezone.now())
     reconciliation.begin(plan, [shop.account], laws=False)
     names = []
     while held := reconcile_runs.claim(
@@ -228,10 +228,10 @@ def test_a_step_belongs_to_one_worker(shop: Shop, alice: StripeCustomer) -> None
     ):
         names.append(held.step)
     assert names == list(reconciliation.stripe_steps())
-    assert not reconciliation.go_on(plan, [shop.account])
+    assert not reconciliation.work_on(plan, [shop.account])
     assert not ReconcileRun.objects.exclude(compared=0).exists()
     ReconcileRun.objects.update(leased_until=timezone.now() - timedelta(seconds=1))
-    assert reconciliation.go_on(plan, [shop.account])
+    assert reconciliation.work_on(plan, [shop.account])
 
 
 def test_comparing_writes_nothing(shop: Shop, alice: StripeCustomer) -> None:
@@ -321,15 +321,15 @@ def test_a_pass_goes_on_where_a_worker_died(shop: Shop, stripe: SandboxStripe) -
         if len(ticks) == 150:
             raise Crash
 
-    plan = Pass(purpose="test", at=timezone.now(), tick=tick)
+    plan = ReconcilePass(purpose="test", at=timezone.now(), tick=tick)
     reconciliation.begin(plan, [shop.account], laws=False)
     with pytest.raises(Crash):
-        reconciliation.go_on(plan, [shop.account])
+        reconciliation.work_on(plan, [shop.account])
     run = ReconcileRun.objects.get(step="customer")
     assert (run.compared, run.phase, bool(run.after)) == (100, "listing", True)
     assert ReconcileSighting.objects.filter(run=run).count() == 100
     ReconcileRun.objects.update(leased_until=None)
-    assert reconciliation.go_on(plan, [shop.account])
+    assert reconciliation.work_on(plan, [shop.account])
     assert ReconcileRun.objects.get(step="customer").compared == 230
     assert len(ticks) == 150 + 130
     assert not ReconcileSighting.objects.exists()
@@ -338,11 +338,11 @@ def test_a_pass_goes_on_where_a_worker_died(shop: Shop, stripe: SandboxStripe) -
 def test_an_object_that_vanishes_between_two_pages_begins_the_list_anew(
     shop: Shop, stripe: SandboxStripe
 ) -> None:
-    plan = Pass(purpose="test", at=timezone.now())
+    plan = ReconcilePass(purpose="test", at=timezone.now())
     reconciliation.begin(plan, [shop.account], laws=False)
     ReconcileRun.objects.filter(step="customer").update(after="cus_deleted")
     stripe.v1.customers.create({"name": "Nobody"})
-    assert reconciliation.go_on(plan, [shop.account])
+    assert reconciliation.work_on(plan, [shop.account])
     assert ReconcileRun.objects.get(step="customer").compared == 1
 
 
@@ -373,13 +373,13 @@ def test_a_page_costs_as_many_queries_as_one_object(
         shop.subscribe(buyer, monthly)
         shop.price(monthly.product)
     drain()
-    scope = Scope(account=shop.account, mirrored=kinds.of(kind), at=timezone.now())
-    page = reconcile_pages.read(scope, after="")
+    scope = ReconcileScope(account=shop.account, mirrored=kinds.of(kind), at=timezone.now())
+    page = reconcile_pages.read_page(scope, after="")
     assert len(page) >= 4
     counts = []
     for objects in (page[:1], page):
         with CaptureQueriesContext(connection) as queries:
-            assert reconcile_pages.differing(scope, objects) == []
+            assert reconcile_pages.find_differing(scope, objects) == []
         counts.append(len(queries))
     assert counts[0] == counts[1] <= 10
 

@@ -14,7 +14,7 @@ from billing.catalog import stripe_meters
 from billing.models import Price, ReconcileRun, StripeCustomer, StripeMeter
 from billing.models.portal import PortalConfiguration
 from billing.operations import reconcile_runs, reconcile_steps, reconciliation
-from billing.operations.reconcile_steps import Pass
+from billing.operations.reconcile_steps import ReconcilePass
 from billing.portal import service as portal
 from tests.factories.usage import MeterFactory
 from tests.sandbox_stripe import SandboxStripe
@@ -208,15 +208,15 @@ def test_a_step_goes_on_where_a_worker_died(shop: Shop, stripe: SandboxStripe) -
         if len(ticks) == 110:
             raise Crash
 
-    plan = Pass(purpose="test", at=timezone.now(), tick=tick)
+    plan = ReconcilePass(purpose="test", at=timezone.now(), tick=tick)
     reconcile_runs.begin(purpose="test", account=shop.account, steps=["meter"], at=plan.at)
     with pytest.raises(Crash):
-        reconciliation.go_on(plan, [shop.account])
+        reconciliation.work_on(plan, [shop.account])
     run = ReconcileRun.objects.get(step="meter")
     assert (run.compared, run.phase, bool(run.after)) == (100, "listing", True)
     assert run.sightings.count() == 100
     ReconcileRun.objects.update(leased_until=None)
-    assert reconciliation.go_on(plan, [shop.account])
+    assert reconciliation.work_on(plan, [shop.account])
     run.refresh_from_db()
     assert (run.compared, run.phase, run.sightings.count()) == (130, "finished", 0)
     assert len(ticks) == 110 + 30
@@ -226,13 +226,13 @@ def test_a_page_of_meters_costs_as_many_queries_as_one(shop: Shop) -> None:
     counts = []
     for turn in range(3):
         make_meter(shop, f"meter-{turn}")
-        plan = Pass(purpose=f"test {turn}", at=timezone.now())
+        plan = ReconcilePass(purpose=f"test {turn}", at=timezone.now())
         reconcile_runs.begin(
             purpose=plan.purpose, account=shop.account, steps=["meter"], at=plan.at
         )
         run = reconcile_runs.claim(purpose=plan.purpose, accounts=[shop.account], order=["meter"])
         assert run is not None
         with CaptureQueriesContext(connection) as queries:
-            assert reconcile_steps.one_page(run, plan=plan)
+            assert reconcile_steps.process_page(run, plan=plan)
         counts.append(len(queries))
     assert counts[0] == counts[1] == counts[2] <= 8

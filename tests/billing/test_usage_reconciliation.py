@@ -17,7 +17,7 @@ from pytest_django import Settings
 from billing.catalog import stripe_meters
 from billing.models import Price, ReconcileRun, StripeCustomer, StripeMeter
 from billing.operations import reconciliation, usage_reconciliation
-from billing.operations.reconcile_steps import Pass
+from billing.operations.reconcile_steps import ReconcilePass
 from billing.operations.usage_reconciliation import UsagePage
 from billing.stripe import budget
 from billing.stripe.budget import Lane
@@ -167,9 +167,9 @@ def test_pages_follow_each_other(
     drain()
     first = page(shop)
     assert (first.checked, bool(first.after)) == (2, True)
-    plan = Pass(purpose="test", at=timezone.now())
+    plan = ReconcilePass(purpose="test", at=timezone.now())
     reconciliation.begin(plan, [shop.account], laws=False)
-    assert reconciliation.go_on(plan, [shop.account])
+    assert reconciliation.work_on(plan, [shop.account])
     assert ReconcileRun.objects.get(step="usage").compared == 3
 
 
@@ -190,7 +190,7 @@ def test_a_pass_waits_for_the_budget_and_leaves_buyers_theirs(
     spend_all(shop)
     assert budget.take(shop.account, Lane.BACKGROUND) > 0
     interactive: list[float] = []
-    plan = Pass(
+    plan = ReconcilePass(
         purpose="test",
         at=timezone.now(),
         tick=lambda: interactive.append(
@@ -198,7 +198,7 @@ def test_a_pass_waits_for_the_budget_and_leaves_buyers_theirs(
         ),
     )
     reconciliation.begin(plan, [shop.account], laws=False)
-    assert reconciliation.go_on(plan, [shop.account])
+    assert reconciliation.work_on(plan, [shop.account])
     assert len(interactive) >= 31
     assert set(interactive) == {0.0}
     assert set(ReconcileRun.objects.values_list("phase", "attempts")) == {("finished", 0)}

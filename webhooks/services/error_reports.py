@@ -100,10 +100,10 @@ def _write_down(event: InboundEvent, at: datetime) -> None:
 
 
 def _refuse(event: InboundEvent, report: LostUse, at: datetime) -> None:
-    refused = usage_refusals.report(
+    refused = usage_refusals.apply_report(
         account=event.endpoint.account,
         meter_stripe_id=report.meter_stripe_id,
-        lost=report.lost,
+        errors_by_identifier=report.lost,
         at=at,
     )
     log.warning("stripe_lost_use", event_id=event.event_id, errors=report.errors, records=refused)

@@ -67,10 +67,10 @@ def receive(*, endpoint: StripeEndpoint, body: bytes, signature: str, at: dateti
     if is_new and envelope.is_report_missing:
         enqueue("webhooks.fetch_error_reports")
     if envelope.report is not None:
-        usage_refusals.report(
+        usage_refusals.apply_report(
             account=endpoint.account,
             meter_stripe_id=envelope.report.meter_stripe_id,
-            lost=envelope.report.lost,
+            errors_by_identifier=envelope.report.lost,
             at=at,
         )
     if envelope.unusable:

@@ -9,7 +9,7 @@ from django.utils import timezone
 from tqdm import tqdm
 
 from billing.operations import imports
-from billing.operations.imports import Outcome, Run, imported_kinds
+from billing.operations.imports import ImportResult, ImportRun, imported_kinds
 from billing.stripe.errors import StripeMalformed, StripeObjectMissing, StripeRefused
 from common.errors import DomainError
 from common.locks import only_one
@@ -70,9 +70,9 @@ class Command(BaseCommand):
         self.stdout.write(f"{kind}: {outcome}.")
         return ""
 
-    def _go_through(self, project: Project, kind: str, options: dict[str, Any]) -> Outcome:
+    def _go_through(self, project: Project, kind: str, options: dict[str, Any]) -> ImportResult:
         with tqdm(desc=kind, unit=" objects", disable=None, leave=False, file=sys.stderr) as bar:
-            run = Run(
+            run = ImportRun(
                 project=project,
                 kind=kind,
                 at=timezone.now(),
@@ -80,5 +80,5 @@ class Command(BaseCommand):
                 tick=bar.update,
             )
             if options["dry_run"]:
-                return imports.look_through(run)
-            return imports.bring_in(run, go_on=options["since_cursor"])
+                return imports.preview_import(run)
+            return imports.import_objects(run, resume=options["since_cursor"])

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from billing.models import ReconcileRun, StripeAccount
 from billing.operations import reconcile_pages, reconcile_runs, reconciliation
-from billing.operations.reconcile_steps import Pass
+from billing.operations.reconcile_steps import ReconcilePass
 from common.ids import new_id
 from projects.keys.selectors import projects
 from projects.models import Project
@@ -47,7 +47,7 @@ class Command(BaseCommand):
         self._begin(plan, accounts, restart=options["restart"])
         try:
             with tqdm(unit=" objects", disable=None, leave=False, file=sys.stderr) as self.bar:
-                is_over = reconciliation.go_on(plan, accounts, seconds=options["seconds"])
+                is_over = reconciliation.work_on(plan, accounts, seconds=options["seconds"])
         finally:
             if not plan.repair:
                 reconcile_runs.forget(purpose=plan.purpose)
@@ -60,9 +60,9 @@ class Command(BaseCommand):
         if self.failed or self.not_compared or is_different or has_stopped_early:
             sys.exit(1)
 
-    def _plan(self, project: Project | None, *, repair: bool) -> Pass:
+    def _plan(self, project: Project | None, *, repair: bool) -> ReconcilePass:
         name = "command" if repair else f"dry {new_id('run')}"
-        return Pass(
+        return ReconcilePass(
             purpose=name if project is None or not repair else f"command {project.pk}",
             at=timezone.now(),
             repair=repair,
@@ -72,7 +72,7 @@ class Command(BaseCommand):
             on_failure=self._failed,
         )
 
-    def _begin(self, plan: Pass, accounts: list[StripeAccount], *, restart: bool) -> None:
+    def _begin(self, plan: ReconcilePass, accounts: list[StripeAccount], *, restart: bool) -> None:
         """Where the last run ended, unless that was its end."""
         unfinished = ReconcileRun.objects.filter(purpose=plan.purpose, finished_at__isnull=True)
         first = unfinished.order_by("started_at").first()

@@ -1,4 +1,4 @@
-"""What Stripe knows of meters and customers whose use it is told."""
+"""Meters and customers at Stripe, and billing periods, of usage records to report."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -9,50 +9,50 @@ from usage.models import Record
 from usage.models.meter import ADDITIVE
 
 
-class Known(NamedTuple):
-    """A meter as Stripe knows it; without an account it knows none."""
+class MeterAtStripe(NamedTuple):
+    """A meter with its Stripe account; ``account`` is None if Stripe does not have the meter."""
 
     meter_id: str
     account: StripeAccount | None = None
     event_name: str = ""
-    adds_up: bool = False
-    """Whether several records may be told as their sum."""
+    is_additive: bool = False
+    """Whether several records can be reported as their sum."""
 
 
-def known(meter_ids: Sequence[str]) -> list[Known]:
-    """These meters, as the account knows them in which they were made last."""
+def find_meters(meter_ids: Sequence[str]) -> list[MeterAtStripe]:
+    """These meters, each with the account in which it was created last."""
     rows = StripeMeter.objects.across_projects().filter(meter_id__in=meter_ids)
-    found = {
-        each.meter_id: Known(
-            each.meter_id, each.account, each.event_name, each.meter.aggregation in ADDITIVE
+    by_meter_id = {
+        row.meter_id: MeterAtStripe(
+            row.meter_id, row.account, row.event_name, row.meter.aggregation in ADDITIVE
         )
-        for each in rows.select_related("account", "meter").order_by("id")
+        for row in rows.select_related("account", "meter").order_by("id")
     }
-    return [found.get(meter_id, Known(meter_id)) for meter_id in meter_ids]
+    return [by_meter_id.get(meter_id, MeterAtStripe(meter_id)) for meter_id in meter_ids]
 
 
 def buyers(records: Sequence[Record]) -> dict[tuple[str, str], StripeCustomer]:
-    """By account and customer, whom Stripe knows."""
+    """Stripe customers of these records, by account id and customer id."""
     if not records:
         return {}
     rows = StripeCustomer.objects.across_projects().filter(
-        customer_id__in={each.customer_id for each in records},
+        customer_id__in={row.customer_id for row in records},
         deleted_at__isnull=True,
         stripe_id__isnull=False,
     )
-    return {(each.account_id, each.customer_id): each for each in rows}
+    return {(row.account_id, row.customer_id): row for row in rows}
 
 
 def period_bounds(records: Sequence[Record]) -> dict[tuple[str, str], list[datetime]]:
-    """By customer and meter, when billing periods of its prices begin and end, ascending."""
+    """Starts and ends of billing periods, ascending, by customer id and meter id."""
     if not records:
         return {}
     rows = SubscriptionItem.objects.across_projects().filter(
-        subscription__customer_id__in={each.customer_id for each in records},
-        price__meter_id__in={each.meter_id for each in records},
+        subscription__customer_id__in={record.customer_id for record in records},
+        price__meter_id__in={record.meter_id for record in records},
     )
-    found: dict[tuple[str, str], set[datetime]] = {}
-    named = ("subscription__customer_id", "price__meter_id", "period_start", "period_end")
-    for customer_id, meter_id, *bounds in rows.values_list(*named):
-        found.setdefault((customer_id, meter_id), set()).update(bounds)
-    return {key: sorted(bounds) for key, bounds in found.items()}
+    bounds_by_key: dict[tuple[str, str], set[datetime]] = {}
+    columns = ("subscription__customer_id", "price__meter_id", "period_start", "period_end")
+    for customer_id, meter_id, *bounds in rows.values_list(*columns):
+        bounds_by_key.setdefault((customer_id, meter_id), set()).update(bounds)
+    return {key: sorted(bounds) for key, bounds in bounds_by_key.items()}

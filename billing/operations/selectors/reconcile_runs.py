@@ -9,10 +9,12 @@ from billing.models import ReconcileRun, StripeAccount
 
 
 def lock_due(*, purpose: str, accounts: Collection[StripeAccount]) -> list[ReconcileRun]:
-    """Open steps of these accounts, and of no account, that nobody works on and that need not
-    wait, by the database's clock. Locked until the transaction ends; those that another one has
-    locked are left out."""
-    of_these = Q(account__in=[each.pk for each in accounts]) | Q(account__isnull=True)
+    """Lock the due steps without a lease: of these accounts, and those without an account.
+
+    Locked until the transaction ends; rows that another transaction has locked are left out. Times
+    are compared with the database's clock.
+    """
+    of_these = Q(account__in=[account.pk for account in accounts]) | Q(account__isnull=True)
     rows = ReconcileRun.objects.filter(
         of_these,
         Q(leased_until__isnull=True) | Q(leased_until__lt=Now()),
