@@ -80,7 +80,7 @@ def tell_trials() -> None:
 
 @shared_task(name="billing.tell_customers")
 def tell_customers() -> None:
-    stripe_copies.tell_due(at=timezone.now())
+    stripe_copies.update_due(at=timezone.now())
 
 
 @shared_task(name="billing.roll_out")

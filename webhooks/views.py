@@ -53,7 +53,7 @@ def delivery(environ: Mapping[str, Any]) -> Callable[[], bytes] | None:
 
 
 def _receive(body: bytes, *, signature: str, token: str | None) -> bytes:
-    endpoint = stripe_accounts.receiving(token)
+    endpoint = stripe_accounts.find_endpoint(token)
     intake.receive(endpoint=endpoint, body=body, signature=signature, at=timezone.now())
     return RECEIVED
 

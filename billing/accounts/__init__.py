@@ -1,4 +1,4 @@
-"""Stripe accounts, the secrets that open them, and who a customer is there.
+"""Stripe accounts, their secrets, and customers at Stripe.
 
-Owns: keys, webhook secrets and permissions of an account, customers at Stripe. Does not own: which
-requests an account may be asked now (`billing.sync.back_off`)."""
+Owns: keys, webhook secrets and permissions of an account, customers at Stripe. Does not own: the
+request budget and the back-off of an account (`billing.stripe`, `billing.sync`)."""

@@ -1,8 +1,7 @@
-"""Whether the keys of Stripe accounts may do all that we ask: looked at when a key is new, and
-once a day.
+"""Check the permissions of the keys of Stripe accounts: of each new key, and once a day.
 
-A restricted key that lacks a permission stops only what needs it (``request_back_off``); here it is
-found out before somebody buys. docs/stripe-keys.md lists the permissions.
+A missing permission stops only the requests that need it (``request_back_off``). This check finds
+it before a buyer does. docs/stripe-keys.md lists the permissions.
 """
 
 import hashlib
@@ -22,17 +21,17 @@ from common import fair_queue
 
 log = structlog.get_logger(__name__)
 
-EVERY = timedelta(days=1)
-"""How often the same key is looked at: permissions can be changed at Stripe."""
+CHECK_INTERVAL = timedelta(days=1)
+"""Time between two checks of a key: its permissions can change at Stripe."""
 REQUEST = "permissions.read"
-PATIENCE = 5.0
-"""Seconds to wait for leave to send one request."""
-SLOW = StripeUnavailable("The account is asked as often as it may be.", retry_after=60)
+BUDGET_PATIENCE_SECONDS = 5.0
+"""Longest wait for the request budget."""
+BUDGET_SPENT = StripeUnavailable("The account is asked as often as it may be.", retry_after=60)
 
 
 def check_due(*, at: datetime) -> int:
-    """Look at every key that is new or was not looked at for a day; how many were. An account that
-    does not answer backs off."""
+    """Check all keys that are new or were checked more than a day ago; returns how many. An account
+    that does not answer backs off."""
     back_off = RequestBackOff()
     checked = 0
     for account in stripe_accounts.with_key():
@@ -48,26 +47,26 @@ def check_due(*, at: datetime) -> int:
 
 
 def check(*, account: StripeAccount, at: datetime) -> list[str]:
-    """The permissions that the account's key lacks, which are remembered for the console and
-    ``/health``; what waits for one that is there now is tried at once.
+    """Find and store the permissions that the account's key lacks, for the console and ``/health``.
 
-    Raises StripeUnavailable, and StripeCredentialsRefused for a key that opens nothing.
+    Requests that waited for a permission that is now present are tried at once. Raises
+    StripeUnavailable, and StripeCredentialsRefused for a refused key.
     """
     key = secret_key_of(account)
-    found = permissions.missing(client_for(account), key, wait=lambda: _wait(account))
-    if set(account.missing_permissions) - set(found):
+    missing = permissions.missing(client_for(account), key, wait=lambda: _wait_for_budget(account))
+    if set(account.missing_permissions) - set(missing):
         fair_queue.resume(owner=account.pk, queue=back_offs.RULE.queue)
     StripeAccount.objects.filter(pk=account.pk).update(
-        missing_permissions=found, permissions_checked_at=at, permissions_key=_digest(key)
+        missing_permissions=missing, permissions_checked_at=at, permissions_key=_digest(key)
     )
-    if found:
-        log.warning("stripe_permissions_missing", account=account.pk, permissions=found)
-    return found
+    if missing:
+        log.warning("stripe_permissions_missing", account=account.pk, permissions=missing)
+    return missing
 
 
 def _is_due(account: StripeAccount, at: datetime) -> bool:
     last = account.permissions_checked_at
-    if last is None or at - last >= EVERY:
+    if last is None or at - last >= CHECK_INTERVAL:
         return True
     try:
         return account.permissions_key != _digest(secret_key_of(account))
@@ -75,11 +74,11 @@ def _is_due(account: StripeAccount, at: datetime) -> bool:
         return False
 
 
-def _wait(account: StripeAccount) -> None:
-    if not budget.wait(account, Lane.BACKGROUND, patience=PATIENCE):
-        raise SLOW
+def _wait_for_budget(account: StripeAccount) -> None:
+    if not budget.wait(account, Lane.BACKGROUND, patience=BUDGET_PATIENCE_SECONDS):
+        raise BUDGET_SPENT
 
 
 def _digest(secret_key: str) -> str:
-    """Of a random key of more than 128 bits: it leads back to nothing."""
+    """SHA-256 of the key, which has more than 128 random bits: it cannot be guessed from this."""
     return hashlib.sha256(secret_key.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""The customer at Stripe: the row that decides who owns what hangs off it."""
+"""Customers at Stripe: their rows decide the owner of all objects of that customer."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -59,9 +59,9 @@ def _gone(row: StripeCustomer, at: datetime) -> Values:
 
 
 def _carry_out(planned: Plan[StripeCustomer], customer: Customer | None, at: datetime) -> None:
-    """Also reads again what depends on it: foreign objects of this customer are ours now, and
-    Stripe ends the subscriptions of a customer that it deletes. Stripe is told what the customer
-    used before it knew them. Subscriptions follow a default payment method that has changed."""
+    """Write the row and start the work that depends on it: a sync of foreign objects of a new
+    customer, the report of earlier usage, a sync of the subscriptions of a deleted customer (Stripe
+    ends them), and the change of subscriptions to a new default payment method."""
     row = planned.row
     before, after = row.default_method, planned.values.get("default_method")
     if before is not None and after and after != before:
@@ -69,19 +69,19 @@ def _carry_out(planned: Plan[StripeCustomer], customer: Customer | None, at: dat
         enqueue("billing.follow_default_methods")
     planned.write(at=at)
     if row.deleted_at is not None:
-        _reread_subscriptions(row)
+        _request_sync_of_subscriptions(row)
     elif row.stripe_id:
-        _fill_in(row, customer, at)
-        _claim_foreign(row.account_id, row.stripe_id)
+        _adopt_typed_details(row, customer, at)
+        _request_sync_of_foreign(row.account_id, row.stripe_id)
         forwarding.wake(
             project_id=row.project_id, customer_id=row.customer_id, since=at - LONGEST_PAST
         )
 
 
-def _fill_in(row: StripeCustomer, customer: Customer | None, at: datetime) -> None:
-    """What the buyer has typed at Stripe and the project has not said: address and name.
+def _adopt_typed_details(row: StripeCustomer, customer: Customer | None, at: datetime) -> None:
+    """Take over email and name that the buyer typed at Stripe, where the project has none.
 
-    Not while the project's own word is still on its way to Stripe.
+    Nothing is taken over while a change by the project still has to reach Stripe.
     """
     if customer is None or customer.deleted_at or customer.details_changed_at:
         return
@@ -91,7 +91,7 @@ def _fill_in(row: StripeCustomer, customer: Customer | None, at: datetime) -> No
         customers.update(customer=customer, changes=missing, at=at)
 
 
-def _claim_foreign(account_id: str, stripe_id: str) -> None:
+def _request_sync_of_foreign(account_id: str, stripe_id: str) -> None:
     sync_queue.mark_all(
         SyncObject.objects.filter(
             account_id=account_id, foreign_customer=stripe_id, foreign_at__isnull=False
@@ -99,7 +99,7 @@ def _claim_foreign(account_id: str, stripe_id: str) -> None:
     )
 
 
-def _reread_subscriptions(row: StripeCustomer) -> None:
+def _request_sync_of_subscriptions(row: StripeCustomer) -> None:
     running = (
         Subscription.objects.for_project(row.project_id)
         .filter(account_id=row.account_id, customer_id=row.customer_id)

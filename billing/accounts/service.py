@@ -1,12 +1,12 @@
-"""Which Stripe account a project sells through, and the secrets that open and verify it.
+"""Stripe accounts of projects, with their secret keys and signing secrets.
 
-A project sells through the platform's shared account unless it connects its own. What it sells
-lives in one account, so it connects before it sells, and a key is replaced only by another key of
-the same account. Secrets are encrypted at rest, bound to their row, and never shown again.
+A project sells through the platform's shared account unless it connects its own account. All its
+products live in one account, so it connects before it sells, and a key is replaced only by another
+key of the same account. Secrets are encrypted at rest, bound to their row, and never shown again.
 """
 
 import re
-import secrets as randomness
+import secrets
 from datetime import datetime
 
 import structlog
@@ -33,10 +33,10 @@ log = structlog.get_logger(__name__)
 SECRET_KEY = re.compile(r"(?:sk|rk)_(test|live)_[A-Za-z0-9_]{4,247}")
 SIGNING_SECRET = re.compile(r"whsec_[A-Za-z0-9+/=_\-]{8,249}\Z")
 TOKEN = re.compile(r"[A-Za-z0-9_\-]{1,64}")
-PLATFORM = {True: "platform:live", False: "platform:test"}
-"""What the platform's endpoints go by in the cache; no token looks like that."""
-LIVE_SECRETS = 2
-"""How many signing secrets verify at once: enough for one rotation."""
+PLATFORM_CACHE_KEYS = {True: "platform:live", False: "platform:test"}
+"""Cache keys of the platform's endpoints; no token has this form."""
+MAX_LIVE_SECRETS = 2
+"""Signing secrets that are valid at the same time: enough for one rotation."""
 
 
 class AccountExists(Conflict):
@@ -49,7 +49,7 @@ def account_for(project: Project) -> StripeAccount:
 
 
 def platform_default(*, livemode: bool) -> StripeAccount:
-    """The platform's shared account in this mode; its rows are made when first asked for."""
+    """The platform's shared account in this mode, created at first use."""
     rows = StripeAccount.objects.filter(project=None, livemode=livemode)
     account = rows.first()
     if account is not None:
@@ -60,33 +60,35 @@ def platform_default(*, livemode: bool) -> StripeAccount:
 
 
 def platform_endpoint() -> StripeEndpoint:
-    """Where the platform's own account sends its events: the address without a token."""
+    """The endpoint of the platform's own account: its address has no token."""
     account = platform_default(livemode=is_live(settings.BILLING.stripe_secret_key))
     endpoint = stripe_accounts.endpoint_of(account)
     if endpoint is None:
         with transaction.atomic():
             account = stripe_accounts.lock(account.pk)
-            endpoint = stripe_accounts.endpoint_of(account) or _endpoint(account, [])
+            endpoint = stripe_accounts.endpoint_of(account) or _create_endpoint(account, [])
     return endpoint
 
 
-def receiving(token: str | None) -> StripeEndpoint:
-    """The live endpoint with this token in its address, or the platform's own without one.
+def find_endpoint(token: str | None) -> StripeEndpoint:
+    """The live endpoint with this token in its address; without a token the platform's own.
 
-    As this process remembers it: one that was closed, or a signing secret that was taken away, may
-    still be believed for less than five seconds. Raises NotFound for one that is not live.
+    Cached by this process: a closed endpoint or a removed signing secret can be accepted for up to
+    five seconds. Raises NotFound for an endpoint that is not live.
     """
     if token is not None and TOKEN.fullmatch(token) is None:
         raise NotFound
-    name = token or PLATFORM[is_live(settings.BILLING.stripe_secret_key)]
-    found = endpoint_cache.cache.find(name)
-    if found is None:
-        begun = endpoint_cache.cache.begin()
-        found = platform_endpoint() if token is None else stripe_accounts.endpoint_by_token(token)
-        if found is None:
+    name = token or PLATFORM_CACHE_KEYS[is_live(settings.BILLING.stripe_secret_key)]
+    endpoint = endpoint_cache.cache.find(name)
+    if endpoint is None:
+        cache_read = endpoint_cache.cache.begin()
+        endpoint = (
+            platform_endpoint() if token is None else stripe_accounts.endpoint_by_token(token)
+        )
+        if endpoint is None:
             raise NotFound
-        endpoint_cache.cache.keep(name, found, begun=begun)
-    return found
+        endpoint_cache.cache.keep(name, endpoint, begun=cache_read)
+    return endpoint
 
 
 def connect(
@@ -98,26 +100,26 @@ def connect(
     at: datetime,
     reason: str = "",
 ) -> StripeAccount:
-    """From now on the project sells through the account that this key opens.
+    """Connect the Stripe account of this key, so that the project sells through it.
 
-    Raises Invalid for a text that is no secret key, WrongStripeAccount for a key of the other
-    mode or of the platform's own account, AccountInUse when the project already sells through the
-    shared account, and what Stripe says about the key.
+    Raises Invalid for a text that is no secret key, WrongStripeAccount for a key of the other mode
+    or of the platform's own account, AccountInUse when the project already sells through the shared
+    account, and the errors of Stripe about the key.
     """
-    found = _inspect(secret_key, livemode=project.livemode)
+    snapshot = _read_account_of_key(secret_key, livemode=project.livemode)
     _check_signing_secret(signing_secret, required=False)
     if stripe_accounts.own(project) is not None:
         raise AccountExists("Replace its key with PATCH instead.")
     if _sells_through_shared(project):
         raise AccountInUse("Connect a Stripe account before the first product is made.")
-    if found.stripe_id == _shared_stripe_id(livemode=project.livemode):
+    if snapshot.stripe_id == _shared_stripe_id(livemode=project.livemode):
         raise WrongStripeAccount("That is the platform's own: without one, you sell through it.")
     account = StripeAccount(project=project, livemode=project.livemode)
-    _take(account, found, secret_key)
+    _store_key(account, snapshot, secret_key)
     with transaction.atomic():
         if not insert(account):
             raise AccountExists("Replace its key with PATCH instead.")
-        _endpoint(account, [signing_secret] if signing_secret else [])
+        _create_endpoint(account, [signing_secret] if signing_secret else [])
         _audit(account, "stripe_account.connect", actor, at, reason)
         enqueue("billing.check_permissions")
     return account
@@ -127,12 +129,12 @@ def rotate_key(
     *, account: StripeAccount, secret_key: str, actor: str, at: datetime, reason: str = ""
 ) -> StripeAccount:
     """Use another key of the same Stripe account. Raises WrongStripeAccount for any other."""
-    found = _inspect(secret_key, livemode=account.livemode)
+    snapshot = _read_account_of_key(secret_key, livemode=account.livemode)
     with transaction.atomic():
         account = stripe_accounts.lock(account.pk)
-        if found.stripe_id != account.stripe_id:
+        if snapshot.stripe_id != account.stripe_id:
             raise WrongStripeAccount(f"Send a secret key of {account.stripe_id}.")
-        _take(account, found, secret_key)
+        _store_key(account, snapshot, secret_key)
         account.save()
         fair_queue.resume(owner=account.pk)
         enqueue("billing.check_permissions")
@@ -144,12 +146,12 @@ def rotate_key(
 def add_signing_secret(
     *, account: StripeAccount, signing_secret: str, actor: str, at: datetime, reason: str = ""
 ) -> StripeEndpoint:
-    """Verify with this secret too; beside it only the one before it stays live."""
+    """Add a signing secret; only the previous one stays valid beside it."""
     _check_signing_secret(signing_secret, required=True)
     with transaction.atomic():
         endpoint = stripe_accounts.lock_endpoint(account)
         sealed = crypto.encrypt(signing_secret, context=endpoint.secret_context)
-        endpoint.secrets = [sealed, *endpoint.secrets][:LIVE_SECRETS]
+        endpoint.secrets = [sealed, *endpoint.secrets][:MAX_LIVE_SECRETS]
         endpoint.save(update_fields=["secrets"])
         _forget_endpoints()
         _audit(account, "stripe_account.add_signing_secret", actor, at, reason)
@@ -157,10 +159,10 @@ def add_signing_secret(
 
 
 def check_keys() -> int:
-    """Compare the account that each of our keys opens with the one that our rows are about.
+    """Compare the account of each key with the account of our rows.
 
-    Returns how many keys could not be confirmed; ``/health`` and the console show those of another
-    account.
+    Returns the number of keys that could not be confirmed. ``/health`` and the console show keys of
+    another account.
     """
     platform_key = settings.BILLING.stripe_secret_key
     if platform_key:
@@ -176,8 +178,8 @@ def check_keys() -> int:
 
 
 def resume(*, account: StripeAccount, actor: str, at: datetime, reason: str = "") -> int:
-    """Have everything of this account that backs off tried again at once, and its key's permissions
-    looked at; how many kinds of requests waited."""
+    """End the back-off of all requests of this account and check its key's permissions; returns how
+    many kinds of requests waited."""
     with transaction.atomic():
         account = stripe_accounts.lock(account.pk)
         count = fair_queue.resume(owner=account.pk)
@@ -193,20 +195,20 @@ def _forget_endpoints() -> None:
     transaction.on_commit(endpoint_cache.forget, robust=True)
 
 
-def _inspect(secret_key: str, *, livemode: bool) -> AccountSnapshot:
-    """Whose key this is, as Stripe says."""
+def _read_account_of_key(secret_key: str, *, livemode: bool) -> AccountSnapshot:
+    """The account that this key opens, read from Stripe."""
     shape = SECRET_KEY.fullmatch(secret_key)
     if shape is None:
         raise Invalid("Send a secret key (sk_…) or a restricted key (rk_…).", field="secret_key")
     if (shape[1] == "live") != livemode:
-        wanted = "live" if livemode else "test"
-        raise WrongStripeAccount(f"This project is {wanted}: send a {wanted} key.")
+        mode = "live" if livemode else "test"
+        raise WrongStripeAccount(f"This project is {mode}: send a {mode} key.")
     return accounts.current(client_with(secret_key))
 
 
 def _shared_stripe_id(*, livemode: bool) -> str | None:
-    """Which account the platform sells through. Everything in a project's own account is the
-    project's; in the shared one that would be what all the others sell."""
+    """Stripe's id of the platform's shared account. No project may connect it as its own: it would
+    own the objects of all other projects."""
     account = platform_default(livemode=livemode)
     if not account.stripe_id:
         try:
@@ -228,17 +230,18 @@ def _sells_through_shared(project: Project) -> bool:
     )
 
 
-def _take(account: StripeAccount, found: AccountSnapshot, secret_key: str) -> None:
-    account.name = (found.name or found.stripe_id)[:120]
-    account.stripe_id = found.stripe_id
+def _store_key(account: StripeAccount, snapshot: AccountSnapshot, secret_key: str) -> None:
+    account.name = (snapshot.name or snapshot.stripe_id)[:120]
+    account.stripe_id = snapshot.stripe_id
     account.secret_key = crypto.encrypt(secret_key, context=account.key_context)
     account.secret_key_last_four = secret_key[-4:]
 
 
-def _endpoint(account: StripeAccount, signing_secrets: list[str]) -> StripeEndpoint:
-    endpoint = StripeEndpoint(account=account, token=randomness.token_urlsafe(32))
+def _create_endpoint(account: StripeAccount, signing_secrets: list[str]) -> StripeEndpoint:
+    endpoint = StripeEndpoint(account=account, token=secrets.token_urlsafe(32))
     endpoint.secrets = [
-        crypto.encrypt(each, context=endpoint.secret_context) for each in signing_secrets
+        crypto.encrypt(signing_secret, context=endpoint.secret_context)
+        for signing_secret in signing_secrets
     ]
     endpoint.save(force_insert=True)
     return endpoint

@@ -1,4 +1,4 @@
-"""A tenant's user as a customer of the Stripe account that the project sells through."""
+"""Create a customer in the Stripe account that the project sells through."""
 
 from datetime import datetime
 
@@ -10,9 +10,9 @@ from projects.models import Customer
 
 
 def ensure(*, customer: Customer, account: StripeAccount, at: datetime) -> StripeCustomer:
-    """The customer's row in this account, known to Stripe; made if need be, and only once.
+    """The customer's row in this account; created here and at Stripe if needed, and only once.
 
-    Raises StripeUnavailable; calling again then finishes what was begun.
+    Raises StripeUnavailable; then the same call resumes the work.
     """
     row = _row(customer, account)
     if row.stripe_id:
@@ -27,13 +27,13 @@ def ensure(*, customer: Customer, account: StripeAccount, at: datetime) -> Strip
 
 
 def _row(customer: Customer, account: StripeAccount) -> StripeCustomer:
-    """The live row, made first when there is none; parallel calls get the same one."""
+    """The live row, created if there is none; parallel calls get the same row."""
     rows = StripeCustomer.objects.for_project(customer.project_id).filter(
         account=account, customer=customer, deleted_at__isnull=True
     )
-    found = rows.first()
-    if found is not None:
-        return found
+    existing = rows.first()
+    if existing is not None:
+        return existing
     row = StripeCustomer(
         project_id=customer.project_id,
         account=account,

@@ -59,7 +59,7 @@ def record_audit(
 def refuse_past(moment: datetime | None, *, field: str, at: datetime) -> None:
     """Raises Invalid for a time that is not in the future."""
     if moment is not None and moment <= at:
-        raise Invalid("Send a time in the future.", field=field)
+        raise Invalid("Send a time to come.", field=field)
 
 
 def to_unix_seconds(moment: datetime | None) -> int | None:

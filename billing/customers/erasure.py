@@ -1,8 +1,8 @@
-"""Everything that is known of a person goes; what was bought, paid and used stays in the books.
+"""Erase the personal data of a customer; records of purchases, payments and usage stay.
 
 Amounts, times, states and ids of payments, invoices, refunds, credits and usage are kept under our
-id of the customer, as the law on bookkeeping asks. Whatever people wrote is taken out of every row
-that is the customer's. An app above this one registers what it keeps of them itself.
+id of the customer, as bookkeeping law requires. Texts written by people are removed from all rows
+of the customer. An app above this one registers a function that erases its own data.
 """
 
 from collections.abc import Callable, Iterator
@@ -30,7 +30,7 @@ from events.services import audit
 from projects.customers import service as customers
 from projects.models import Customer
 
-TEXTS: tuple[tuple[Any, str, dict[str, Any]], ...] = (
+PERSONAL_FIELDS: tuple[tuple[Any, str, dict[str, Any]], ...] = (
     (StripeCustomer, "customer", {"email": "", "name": ""}),
     (Cart, "customer", {"metadata": {}}),
     (Checkout, "customer", {"metadata": {}, "url": "", "success_url": "", "cancel_url": ""}),
@@ -42,56 +42,56 @@ TEXTS: tuple[tuple[Any, str, dict[str, Any]], ...] = (
     (EarlyFraudWarning, "payment__customer", {}),
     (CreditNote, "invoice__customer", {}),
 )
-"""Whose rows are the customer's, by which way, and what is written there by people."""
+"""Models with rows of a customer, the path to the customer, and empty values of personal fields."""
 
 
 @dataclass(frozen=True, slots=True)
-class Traces:
-    """Where a person may be found: ids of our rows about them, and of Stripe's objects."""
+class CustomerTraces:
+    """Ids of our rows and of Stripe's objects that may hold data of a customer."""
 
     rows: frozenset[str]
     stripe_ids: frozenset[str]
 
 
-Forget = Callable[[Traces, datetime], None]
-_also: list[Forget] = []
+ForgetFunction = Callable[[CustomerTraces, datetime], None]
+_registered: list[ForgetFunction] = []
 
 
-def register(forget: Forget) -> None:
-    """Call this too when a customer is erased, in the same transaction."""
-    _also.append(forget)
+def register(forget: ForgetFunction) -> None:
+    """Register a function to call when a customer is erased, in the same transaction."""
+    _registered.append(forget)
 
 
 def forget(*, customer: Customer, at: datetime) -> Customer:
-    """Take the person out of everything that is kept of a locked customer; the erased customer."""
+    """Erase all personal data of a locked customer; returns the erased customer."""
     person = customers.person_of(customer)
-    found = traces(customer)
-    for rows, texts in _owned(customer):
+    traces = find_traces(customer)
+    for rows, texts in _owned_rows(customer):
         if texts:
             rows.update(**texts)
     entitlements.forget(customer=customer)
-    asked = StripeIntent.objects.for_project(customer.project_id).filter(subject__in=found.rows)
-    asked.filter(finished_at__isnull=False).update(params={}, last_error="")
-    audit.forget(project_id=customer.project_id, subjects=found.rows, person=person)
-    for each in _also:
-        each(found, at)
+    intents = StripeIntent.objects.for_project(customer.project_id).filter(subject__in=traces.rows)
+    intents.filter(finished_at__isnull=False).update(params={}, last_error="")
+    audit.forget(project_id=customer.project_id, subjects=traces.rows, person=person)
+    for forget_function in _registered:
+        forget_function(traces, at)
     return customers.erase(customer=customer, at=at)
 
 
-def traces(customer: Customer) -> Traces:
-    """Everything that is the customer's, by id."""
+def find_traces(customer: Customer) -> CustomerTraces:
+    """The ids of all rows and Stripe objects of the customer."""
     rows, stripe_ids = {customer.pk, *entitlements.rows_of(customer)}, set()
-    for owned, _ in _owned(customer):
+    for owned, _ in _owned_rows(customer):
         for pk, stripe_id in owned.values_list("pk", "stripe_id" if _is_mirror(owned) else "pk"):
             rows.add(pk)
             stripe_ids.add(stripe_id)
     payments = Payment.objects.for_project(customer.project_id).filter(customer=customer)
     stripe_ids |= {*payments.values_list("invoice_stripe_id", flat=True)}
-    return Traces(frozenset(rows), frozenset(filter(None, stripe_ids)))
+    return CustomerTraces(frozenset(rows), frozenset(filter(None, stripe_ids)))
 
 
-def _owned(customer: Customer) -> Iterator[tuple[QuerySet[Any], dict[str, Any]]]:
-    for model, way, texts in TEXTS:
+def _owned_rows(customer: Customer) -> Iterator[tuple[QuerySet[Any], dict[str, Any]]]:
+    for model, way, texts in PERSONAL_FIELDS:
         yield model.objects.for_project(customer.project_id).filter(**{way: customer}), texts
 
 

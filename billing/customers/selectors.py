@@ -11,10 +11,10 @@ from projects.models import Customer
 
 
 def outdated(*, limit: int, rule: Rule) -> list[Customer]:
-    """Customers to be told, by turns of their projects, the oldest news first.
+    """Customers with outdated copies, alternating between projects, the oldest change first.
 
-    Left out are those who wait by ``rule``, and those of whom an account that cannot be asked now
-    keeps a copy.
+    Customers that back off by ``rule`` are left out, and customers with a copy in an account that
+    backs off.
     """
     request = Case(
         When(customer__deleted_at__isnull=True, then=Value("customer.update")),

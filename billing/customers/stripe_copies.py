@@ -1,8 +1,8 @@
-"""What Stripe knows of a customer follows what the project says of them, also when it says "erase".
+"""Keep the copies of a customer at Stripe up to date, including their deletion after an erasure.
 
-The project's word stands first, with a mark that copies are out of date; Stripe is told afterwards,
-at once if it answers and else by the sweep. So nothing waits for Stripe, and a crash between the
-two is finished by whoever comes next.
+A change is stored here first, with a mark that the copies are outdated. Stripe is updated
+afterwards: at once if it answers, else by the sweep. So no caller waits for Stripe, and the sweep
+finishes the work after a crash.
 """
 
 import time
@@ -38,10 +38,10 @@ from projects.models import Customer
 
 log = structlog.get_logger(__name__)
 
-RUN = 100
-"""Customers that one run of the sweep takes at most."""
-PATIENCE = 20.0
-"""Seconds after which a run begins with no other customer."""
+BATCH_SIZE = 100
+"""Customers per run of the sweep."""
+RUN_SECONDS = 20.0
+"""Time after which a run starts with no further customer."""
 RULE = Rule(
     queue="customer_copies",
     first=timedelta(seconds=10),
@@ -50,22 +50,22 @@ RULE = Rule(
 )
 
 
-class CopyUnderWay(Exception):
-    """Stripe has not yet made the customer."""
+class CopyNotCreated(Exception):
+    """Stripe has not created the customer yet."""
 
 
 def erase(*, customer: Customer, cancels: bool, actor: str, at: datetime) -> Customer:
-    """Forget who the customer is, here at once and at Stripe as soon as it answers.
+    """Erase the customer's personal data: here at once, at Stripe as soon as it answers.
 
-    What they bought and paid stays, under our id of them. Idempotent. Raises
-    CustomerHasSubscriptions while something would go on being paid, unless that ``cancels`` too:
-    then Stripe ends it with the customer, at once and without a refund.
+    Purchases and payments stay, under our id of the customer. Idempotent. Raises
+    CustomerHasSubscriptions while a subscription is live, unless ``cancels`` is true: then Stripe
+    ends subscriptions together with the customer, at once and without a refund.
     """
     with transaction.atomic():
         customer = customers.lock(project_id=customer.project_id, customer_id=customer.pk)
         if customer.deleted_at is None:
             _refuse_running(customer, cancels=cancels)
-            known_as = customer.user_id
+            user_id = customer.user_id
             customer = erasure.forget(customer=customer, at=at)
             audit.record(
                 actor=actor,
@@ -75,30 +75,33 @@ def erase(*, customer: Customer, cancels: bool, actor: str, at: datetime) -> Cus
                 after={"cancels": cancels},
                 at=at,
             )
-            stale = Customer(pk=customer.pk, project_id=customer.project_id, user_id=known_as)
-            transaction.on_commit(lambda: cache.bury(stale, version=customer.version))
-    tell_if_possible(customer, at=at)
+            cached_customer = Customer(
+                pk=customer.pk, project_id=customer.project_id, user_id=user_id
+            )
+            transaction.on_commit(lambda: cache.bury(cached_customer, version=customer.version))
+    update_now(customer, at=at)
     return customer
 
 
-def tell_due(*, at: datetime, limit: int = RUN) -> int:
-    """Bring copies up to date that nobody has brought yet, by turns of the projects; how many
-    customers were looked at.
+def update_due(*, at: datetime, limit: int = BATCH_SIZE) -> int:
+    """Update outdated copies, alternating between projects; returns the number of customers.
 
-    A customer whose copy cannot be changed although Stripe answers is parked after twelve tries.
+    A customer whose copy Stripe refuses to change is parked after twelve attempts.
     """
     back_off, run = RequestBackOff(), QueueRun(RULE)
-    stop = time.monotonic() + PATIENCE
+    stop = time.monotonic() + RUN_SECONDS
     due = customer_selectors.outdated(limit=limit, rule=RULE)
     for number, customer in enumerate(due):
         if time.monotonic() >= stop:
             return number
-        _tell_one(customer, back_off, run, at)
+        _update_copies(customer, back_off, run, at)
     return len(due)
 
 
-def _tell_one(customer: Customer, back_off: RequestBackOff, run: QueueRun, at: datetime) -> None:
-    """Every copy, as far as the accounts can be asked now."""
+def _update_copies(
+    customer: Customer, back_off: RequestBackOff, run: QueueRun, at: datetime
+) -> None:
+    """Update all copies of a customer whose accounts do not back off."""
     request = _operation(customer)
     account_id = ""
     try:
@@ -106,35 +109,35 @@ def _tell_one(customer: Customer, back_off: RequestBackOff, run: QueueRun, at: d
             account_id = row.account_id
             if back_off.is_waiting(account_id, request):
                 return
-            if not _tell(row, customer, at):
-                _wait_for_the_copy(customer)
+            if not _update_copy(row, customer, at):
+                _postpone(customer)
                 return
             back_off.answered(account_id, request)
         customers.told(customer)
-    except Exception as error:  # noqa: BLE001  # one customer's trouble must not stop the others
+    except Exception as error:  # noqa: BLE001  # the error of one customer must not stop the others
         if not back_off.stops_for(account_id, request, error):
             run.failed(owner=customer.project_id, subject=customer.pk, error=error)
     else:
         run.succeeded(owner=customer.project_id, subject=customer.pk)
 
 
-def _wait_for_the_copy(customer: Customer) -> None:
-    """Stripe is still being asked to make it, which comes to an end of its own: never parked."""
+def _postpone(customer: Customer) -> None:
+    """Try again later without ever parking: the intent that creates the copy will end by itself."""
     rule = replace(RULE, attempts=None)
-    fair_queue.fail(rule, owner=customer.project_id, subject=customer.pk, error=CopyUnderWay())
+    fair_queue.fail(rule, owner=customer.project_id, subject=customer.pk, error=CopyNotCreated())
 
 
-def tell_if_possible(customer: Customer, *, at: datetime) -> None:
-    """Tell Stripe now; what does not work now stays marked for the sweep."""
+def update_now(customer: Customer, *, at: datetime) -> None:
+    """Update the copies now; a copy that fails stays marked for the sweep."""
     if customer.details_changed_at is None:
         return
     fair_queue.succeed(RULE, owner=customer.project_id, subjects=[customer.pk])
     try:
-        told = [_tell(row, customer, at) for row in _copies(customer)]
+        results = [_update_copy(row, customer, at) for row in _copies(customer)]
     except DomainError as error:
         log.warning("customer_not_told", customer=customer.pk, error=type(error).__name__)
         return
-    if all(told):
+    if all(results):
         customers.told(customer)
 
 
@@ -143,11 +146,11 @@ def _copies(customer: Customer) -> list[StripeCustomer]:
     return list(rows.filter(customer=customer, deleted_at__isnull=True).order_by("pk"))
 
 
-def _tell(row: StripeCustomer, customer: Customer, at: datetime) -> bool:
-    """False while Stripe is still being asked to make the copy."""
+def _update_copy(row: StripeCustomer, customer: Customer, at: datetime) -> bool:
+    """Update one copy; False while the request that creates it is not finished."""
     if not row.stripe_id:
         return False
-    is_over = customer.deleted_at is not None
+    is_erased = customer.deleted_at is not None
     try:
         intents.change(
             project_id=row.project_id,
@@ -155,7 +158,7 @@ def _tell(row: StripeCustomer, customer: Customer, at: datetime) -> bool:
             operation=_operation(customer),
             subject=row.pk,
             target=row.stripe_id,
-            params={} if is_over else {"email": customer.email, "name": customer.name},
+            params={} if is_erased else {"email": customer.email, "name": customer.name},
             request=f"{customer.details_changed_at} {_content(customer)}",
             at=at,
         )
@@ -164,13 +167,13 @@ def _tell(row: StripeCustomer, customer: Customer, at: datetime) -> bool:
     except StripeCredentialsRefused:
         raise
     except StripeRefused as refusal:
-        if is_over:
+        if is_erased:
             raise
         log.warning("customer_refused", customer=customer.pk, error=refusal.code)
-    with suppress(Unavailable, StripeCredentialsRefused):  # it stays marked to be read
+    with suppress(Unavailable, StripeCredentialsRefused):  # the sync request stays queued
         sync.now(account=row.account, kind=Kind.CUSTOMER, stripe_id=row.stripe_id, at=at)
-    if is_over:
-        _forget_what_was_asked(row)
+    if is_erased:
+        _clear_intent_params(row)
     return True
 
 
@@ -179,24 +182,24 @@ def _operation(customer: Customer) -> str:
 
 
 def _content(customer: Customer) -> str:
-    """Tells two changes of the same moment apart."""
+    """A fingerprint of the new values: two changes can have the same time."""
     return request_dedup.request_key("", customer.email, customer.name)
 
 
-def _forget_what_was_asked(row: StripeCustomer) -> None:
-    """Name and address stand in what Stripe was once asked for."""
-    asked = StripeIntent.objects.for_project(row.project_id).filter(subject=row.pk)
-    asked.filter(finished_at__isnull=False).update(params={})
+def _clear_intent_params(row: StripeCustomer) -> None:
+    """Remove name and email from the stored parameters of finished intents."""
+    intents_of_row = StripeIntent.objects.for_project(row.project_id).filter(subject=row.pk)
+    intents_of_row.filter(finished_at__isnull=False).update(params={})
 
 
 def _refuse_running(customer: Customer, *, cancels: bool) -> None:
     if cancels:
         return
     running = subscriptions.listing(project=customer.project, user_id=customer.user_id)
-    found = [row.pk for row in running.filter(status__in=LIVE).order_by("pk")]
-    if found:
+    ids = [row.pk for row in running.filter(status__in=LIVE).order_by("pk")]
+    if ids:
         raise CustomerHasSubscriptions(
             "Cancel them first, or send cancel_subscriptions=true: they then end at once, without "
             "a refund.",
-            subscriptions=found,
+            subscriptions=ids,
         )

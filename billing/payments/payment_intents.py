@@ -91,7 +91,7 @@ def _customer(project: Project, wish: Wish, at: datetime) -> Customer:
 
 def _params(customer: Customer, account: StripeAccount, wish: Wish, at: datetime) -> Fields:
     """What to ask of Stripe. Raises NoPaymentMethod, StripeUnavailable."""
-    buyer: StripeCustomer | None = buyers.known(customer=customer, account=account)
+    buyer: StripeCustomer | None = buyers.find_live(customer=customer, account=account)
     method = (
         payment_methods.choose(buyer=buyer, wanted=wish.payment_method) if wish.off_session else ""
     )

@@ -31,7 +31,7 @@ def listing(*, customer: Customer, account: StripeAccount) -> tuple[list[SavedMe
 
     Raises StripeUnavailable.
     """
-    buyer = stripe_customers.known(customer=customer, account=account)
+    buyer = stripe_customers.find_live(customer=customer, account=account)
     if buyer is None:
         return [], ""
     client, stripe_id = client_for(account), str(buyer.stripe_id)
@@ -115,7 +115,7 @@ def detach(
 
 def _owner(customer: Customer, account: StripeAccount, stripe_id: str) -> StripeCustomer:
     """The buyer, if this method is theirs."""
-    buyer = stripe_customers.known(customer=customer, account=account)
+    buyer = stripe_customers.find_live(customer=customer, account=account)
     if buyer is not None:
         try:
             payment_methods.one(client_for(account), str(buyer.stripe_id), stripe_id)

@@ -60,7 +60,7 @@ def obstacles(
 
 def buyer(*, customer: Customer, account: StripeAccount) -> StripeCustomer | None:
     """As whom Stripe knows the user."""
-    return stripe_customers.known(customer=customer, account=account)
+    return stripe_customers.find_live(customer=customer, account=account)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +125,7 @@ def _has_key(account: StripeAccount) -> bool:
 
 
 def _has_bought(customer: Customer, account: StripeAccount) -> bool:
-    if stripe_customers.known(customer=customer, account=account) is None:
+    if stripe_customers.find_live(customer=customer, account=account) is None:
         return False
     return any(
         model.objects.for_project(customer.project_id)

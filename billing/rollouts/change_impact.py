@@ -52,7 +52,7 @@ class ProposedProduct:
 def propose_product(*, product: Product, change: PlannedProductChange) -> ProposedProduct:
     """Check a change. Raises Invalid if it is empty or its features or prices do not fit."""
     if change.is_empty:
-        raise Invalid("Send at least one value to change.")
+        raise Invalid("Say what shall change.")
     to_price = _find_target_price(product, change.move) if change.move else None
     return ProposedProduct(
         product=product, offer=_propose_offer(product, change), move=change.move, to_price=to_price
@@ -249,7 +249,7 @@ def _find_target_price(product: Product, move: PriceMove) -> Price:
     if prices[move.from_price].product_id != product.pk:
         raise Invalid("This is not a price of the product.", field="move/from_price")
     if move.from_price == move.to_price:
-        raise Invalid("It is the same price as from_price.", field="move/to_price")
+        raise Invalid("This is the price that they pay.", field="move/to_price")
     if prices[move.from_price].currency != prices[move.to_price].currency:
         raise Invalid("A subscription keeps its currency.", field="move/to_price")
     return prices[move.to_price]

@@ -1,4 +1,4 @@
-"""What signed-in users see and do with their own billing, by their own token (`/billing/…`).
+"""The API of signed-in users for their own billing, by their own token (`/billing/…`).
 
-Owns: these addresses, and what a project allows its users. Does not own: what the acts do; every
-one calls the room of its subject."""
+Owns: these addresses, and the permissions that a project gives its users. Does not own: the
+actions; each of them calls the room of its subject."""

@@ -1,6 +1,6 @@
-"""What a project lets its signed-in users do to their subscriptions.
+"""Changes that a project allows its signed-in users to make to their subscriptions.
 
-The settings of its portal hold for its own front end too. A back end is not bound by them.
+The project's portal settings apply to its own front end too. Its back end is not limited by them.
 """
 
 from dataclasses import replace
@@ -16,21 +16,21 @@ from projects.models import Project
 
 
 def check_cancellation(*, project: Project) -> None:
-    """Raises ChangeNotAllowed where users may not end a subscription by themselves."""
+    """Raises ChangeNotAllowed if users of the project may not cancel subscriptions."""
     if portal.settings_of(project).cancellation == Cancellation.NEVER:
         raise ChangeNotAllowed("Users do not cancel here: cancellation is never.")
 
 
 def allowed_change(*, subscription: Subscription, product_id: str, change: Change) -> Change:
-    """The change as the project lets a user make it: what costs less, or is paid in a shorter
-    interval, begins with the next period. Raises ChangeNotAllowed for any other, and an Invalid."""
+    """The change as a user may make it: a change to a lower price or a shorter interval begins with
+    the next period. Raises ChangeNotAllowed for a change that is not allowed, and an Invalid."""
     if not change.is_billed:
         return change
     settings = portal.settings_of(subscription.project)
     if not settings.plan_changes:
         raise ChangeNotAllowed("Users do not change plans here: plan_changes is false.")
     before, after = arranged(subscription=subscription, product_id=product_id, change=change)
-    new = {each.product_id for each in after} - {each.product_id for each in before}
+    new = {item.product_id for item in after} - {item.product_id for item in before}
     if settings.products and not new <= set(settings.products):
         raise ChangeNotAllowed("Users do not change to this product: it is none of products.")
     is_trial = subscription.status == SubscriptionStatus.TRIALING

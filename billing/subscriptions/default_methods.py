@@ -58,7 +58,7 @@ def follow_due(*, at: datetime, limit: int = RUN) -> int:
     An account that does not answer is asked once in a run and holds no other account up.
     """
     silent: set[str] = set()
-    due = stripe_customers.default_to_follow(at=at, limit=limit)
+    due = stripe_customers.with_new_default_method(at=at, limit=limit)
     for buyer in due:
         try:
             if buyer.account_id not in silent:

@@ -190,7 +190,7 @@ class TestCustomerCopies:
             StripeCustomer.objects.create(project=broken.project, account=broken, customer=stuck)
             renamed(stuck)
         mine = renamed(shop.buyer().customer)
-        customer_copies.tell_due(at=timezone.now())
+        customer_copies.update_due(at=timezone.now())
         mine.refresh_from_db()
         assert mine.details_changed_at is None
         assert shop.stripe.v1.customers.retrieve(shop_id(mine)).name == "Renamed"
@@ -201,11 +201,11 @@ class TestCustomerCopies:
         """Its change is parked among the intents: asking again changes nothing."""
         mine = renamed(shop.buyer().customer)
         stripe.fail("timeout_before", path="/v1/customers/*", times=3)
-        customer_copies.tell_due(at=timezone.now())
+        customer_copies.update_due(at=timezone.now())
         StripeIntent.objects.across_projects().update(state="parked")
         for _ in range(13):
             end_pauses()
-            customer_copies.tell_due(at=timezone.now())
+            customer_copies.update_due(at=timezone.now())
         row = BackOff.objects.get(queue="customer_copies")
         assert (row.owner, row.subject, row.failures) == (shop.project.pk, mine.pk, 12)
         assert row.parked_at is not None
@@ -213,7 +213,7 @@ class TestCustomerCopies:
         StripeIntent.objects.across_projects().update(state="unknown", next_try_at=Now())
         intents.finish_due(at=timezone.now())
         assert fair_queue.resume(owner=shop.project.pk, queue="customer_copies") == 1
-        customer_copies.tell_due(at=timezone.now())
+        customer_copies.update_due(at=timezone.now())
         mine.refresh_from_db()
         assert mine.details_changed_at is None
         assert not BackOff.objects.exists()

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from billing.customers.erasure import Traces
+from billing.customers.erasure import CustomerTraces
 from billing.models import StripeCustomer
 from webhooks.envelope import bare
 from webhooks.models import InboundEvent
@@ -21,7 +21,7 @@ LATE = timedelta(hours=25)
 BATCH = 200
 
 
-def forget(traces: Traces, at: datetime) -> None:
+def forget(traces: CustomerTraces, at: datetime) -> None:
     """Take the person out of every event that is about them."""
     ids = sorted(traces.stripe_ids)
     is_about = Q(stripe_object_id__in=ids) | Q(customer_stripe_id__in=ids)

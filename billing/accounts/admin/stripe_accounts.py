@@ -34,7 +34,9 @@ class ConnectForm(dialogs.Dialog):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         free = Project.objects.filter(own_stripe_account=None, suspended_at__isnull=True)
-        self.fields["project"].choices = [(each.pk, f"{each} ({each.mode})") for each in free]
+        self.fields["project"].choices = [
+            (project.pk, f"{project} ({project.mode})") for project in free
+        ]
 
 
 class SigningSecretForm(dialogs.Dialog):
@@ -68,7 +70,7 @@ ADD_SECRET = dialogs.describe(
 )
 
 
-class PlatformsOwn(Conflict):
+class PlatformKeysFromEnvironment(Conflict):
     code, title = "platforms-own", "The platform's own keys live in the environment."
 
 
@@ -80,7 +82,7 @@ class OwnerFilter(filters.ConditionFilter):
 
 @admin.register(StripeAccount)
 class StripeAccountAdmin(ReadOnlyAdmin):
-    """Stripe accounts; of a secret key only the last four characters are ever shown."""
+    """Stripe accounts. Only the last four characters of a secret key are shown."""
 
     sidebar = SidebarEntry(SidebarGroup.STRIPE, 1, "Accounts", icon="account_balance")
     actions_list: ClassVar[Sequence[str]] = ["connect"]
@@ -126,15 +128,15 @@ class StripeAccountAdmin(ReadOnlyAdmin):
         dialog=CONNECT,
     )
     def connect(self, request: HttpRequest, form: ConnectForm) -> HttpResponse:
-        said = form.cleaned_data
+        data = form.cleaned_data
 
         def act() -> HttpResponse:
             account = stripe_accounts.connect(
-                project=Project.objects.get(pk=said["project"]),
-                secret_key=said["secret_key"],
-                signing_secret=said["signing_secret"],
+                project=Project.objects.get(pk=data["project"]),
+                secret_key=data["secret_key"],
+                signing_secret=data["signing_secret"],
                 actor=actor(request),
-                reason=said["reason"],
+                reason=data["reason"],
                 at=timezone.now(),
             )
             return dialogs.finish(request, f"{account} is connected.", to=columns.url(account))
@@ -201,8 +203,8 @@ class StripeAccountAdmin(ReadOnlyAdmin):
                 reason=form.cleaned_data["reason"],
                 at=timezone.now(),
             )
-            said = f"{count} kind(s) of requests are tried again within a few seconds."
-            return dialogs.finish(request, said, to=columns.url(row))
+            message = f"{count} kind(s) of requests are tried again within a few seconds."
+            return dialogs.finish(request, message, to=columns.url(row))
 
         return dialogs.attempt(request, form, AGAIN, act)
 
@@ -220,7 +222,7 @@ class StripeAccountAdmin(ReadOnlyAdmin):
 
     @display(description="Key opens")
     def key_badge(self, row: StripeAccount) -> object:
-        """The pinned account, or another one: then nothing is read, written or applied."""
+        """Whether the key opens the pinned account; with another one all requests are refused."""
         if row.mismatched_at is not None:
             other = f"another account: {row.mismatched_stripe_id}"
             return columns.badge(other, tone="danger")
@@ -242,5 +244,7 @@ class StripeAccountAdmin(ReadOnlyAdmin):
 
 def _own(account: StripeAccount) -> StripeAccount:
     if account.is_shared:
-        raise PlatformsOwn("Change STRIPE_SECRET_KEY or STRIPE_WEBHOOK_SECRETS and restart.")
+        raise PlatformKeysFromEnvironment(
+            "Change STRIPE_SECRET_KEY or STRIPE_WEBHOOK_SECRETS and restart."
+        )
     return account

@@ -1,4 +1,4 @@
-"""Through which Stripe account a project sells, and what opens and verifies it."""
+"""Stripe accounts of projects, their endpoints and signing secrets."""
 
 from django.conf import settings
 from django.db.models import Q
@@ -15,7 +15,7 @@ def own(project: Project) -> StripeAccount | None:
 
 
 def with_key() -> list[StripeAccount]:
-    """Every account that we can ask: the platform's in its key's mode, and the projects' own."""
+    """All accounts with a key: the platform's in its key's mode, and the projects' own."""
     platform_key = settings.BILLING.stripe_secret_key
     accounts = StripeAccount.objects.select_related("project").order_by("id")
     return [
@@ -27,19 +27,19 @@ def with_key() -> list[StripeAccount]:
 
 
 def mismatched() -> int:
-    """How many of the keys in use open another Stripe account than the one that was pinned."""
+    """Number of keys in use that open another Stripe account than the pinned one."""
     platform_key = settings.BILLING.stripe_secret_key
     in_use = Q(project__isnull=False) | Q(livemode=is_live(platform_key))
     return StripeAccount.objects.filter(in_use, mismatched_at__isnull=False).count()
 
 
 def lacking_permissions() -> int:
-    """Of how many accounts the restricted key lacks a permission."""
+    """Number of accounts whose restricted key lacks a permission."""
     return sum(1 for account in with_key() if account.missing_permissions)
 
 
 def endpoint_of(account: StripeAccount) -> StripeEndpoint | None:
-    """Where Stripe sends this account's events."""
+    """The live endpoint to which Stripe sends this account's events."""
     return account.endpoints.filter(disabled_at__isnull=True).order_by("id").first()
 
 
@@ -53,10 +53,10 @@ def endpoint_by_token(token: str) -> StripeEndpoint | None:
 
 
 def signing_secrets(endpoint: StripeEndpoint) -> list[str]:
-    """The live signing secrets in the clear, newest first: to verify with, never to show."""
+    """The live signing secrets in plain text, newest first: only for verification."""
     if endpoint.account.is_shared:
         return list(settings.BILLING.stripe_webhook_secrets)
-    return [crypto.decrypt(each, context=endpoint.secret_context) for each in endpoint.secrets]
+    return [crypto.decrypt(sealed, context=endpoint.secret_context) for sealed in endpoint.secrets]
 
 
 def lock(account_id: str) -> StripeAccount:

@@ -1,4 +1,4 @@
-"""Which customer of a Stripe account a tenant's user is."""
+"""Customers at Stripe of a tenant's users."""
 
 from datetime import datetime
 
@@ -6,8 +6,8 @@ from billing.models import StripeAccount, StripeCustomer
 from projects.models import Customer
 
 
-def known(*, customer: Customer, account: StripeAccount) -> StripeCustomer | None:
-    """The live row of a user whom Stripe knows in this account."""
+def find_live(*, customer: Customer, account: StripeAccount) -> StripeCustomer | None:
+    """The live row of the customer in this account; None if Stripe does not have it."""
     return (
         StripeCustomer.objects.for_project(customer.project_id)
         .filter(account=account, customer=customer, deleted_at__isnull=True)
@@ -17,8 +17,8 @@ def known(*, customer: Customer, account: StripeAccount) -> StripeCustomer | Non
     )
 
 
-def default_to_follow(*, at: datetime, limit: int) -> list[StripeCustomer]:
-    """Customers whose subscriptions have still to be told of a new default payment method."""
+def with_new_default_method(*, at: datetime, limit: int) -> list[StripeCustomer]:
+    """Customers whose subscriptions have not yet got a new default payment method."""
     rows = StripeCustomer.objects.across_projects().filter(
         subscriptions_follow_at__lte=at, deleted_at__isnull=True
     )

@@ -10,7 +10,7 @@ from common.api.serializers import StrictSerializer
 from projects.keys.api.views import ProjectViewSet
 from projects.sign_in.api.user_authentication import PROJECT, UserAuthentication
 
-NAMED = OpenApiParameter(
+PROJECT_HEADER = OpenApiParameter(
     name=PROJECT,
     location=OpenApiParameter.HEADER,
     required=True,

@@ -10,7 +10,7 @@ from rest_framework.response import Response
 from billing import representation
 from billing.invoices import selectors as invoice_selectors
 from billing.representation.invoices import InvoiceBody
-from billing.signed_in.api.base import NAMED, SignedInViewSet
+from billing.signed_in.api.base import PROJECT_HEADER, SignedInViewSet
 from common.api.bodies import serializer_of
 from common.api.serializers import StrictSerializer
 from projects.keys.scopes import USER
@@ -27,7 +27,7 @@ class UserInvoicesViewSet(SignedInViewSet):
     @extend_schema(
         operation_id="billing_invoices_list",
         summary="List the signed-in user's invoices",
-        parameters=[NAMED],
+        parameters=[PROJECT_HEADER],
         responses=serializer_of(InvoiceBody)(many=True),
     )
     def list(self, request: Request) -> Response:

@@ -10,7 +10,7 @@ from billing import representation
 from billing.catalog.api.plans import PlanFilterSerializer
 from billing.catalog.selectors import catalog
 from billing.representation.catalog import PlanBody
-from billing.signed_in.api.base import NAMED, SignedInViewSet
+from billing.signed_in.api.base import PROJECT_HEADER, SignedInViewSet
 from common.api.bodies import serializer_of
 from projects.keys.scopes import USER
 
@@ -22,7 +22,7 @@ class UserPlansViewSet(SignedInViewSet):
     @extend_schema(
         operation_id="billing_plans_list",
         summary="List plans for the signed-in user",
-        parameters=[NAMED],
+        parameters=[PROJECT_HEADER],
         responses=serializer_of(PlanBody)(many=True),
     )
     def list(self, request: Request) -> Response:

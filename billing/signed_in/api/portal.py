@@ -11,7 +11,7 @@ from billing.catalog.selectors import catalog
 from billing.outbound import api as outbound_api
 from billing.portal import service as portal
 from billing.portal.api import OwnSessionSerializer, PortalSessionBody, flow
-from billing.signed_in.api.base import NAMED, SignedInViewSet
+from billing.signed_in.api.base import PROJECT_HEADER, SignedInViewSet
 from common.api.bodies import serializer_of
 from projects.keys.scopes import USER
 
@@ -22,21 +22,21 @@ class UserPortalViewSet(SignedInViewSet):
     @extend_schema(
         operation_id="billing_portal_open",
         summary="Send the signed-in user to the portal",
-        parameters=[NAMED],
+        parameters=[PROJECT_HEADER],
         request=OwnSessionSerializer,
         responses={201: serializer_of(PortalSessionBody)},
     )
     def create(self, request: Request) -> Response:
         """409 ``portal-not-available`` says in ``reasons`` why there is nothing for them there."""
-        said = self.parse_body(OwnSessionSerializer)
-        wanted = flow(said)
-        if wanted is not None and wanted.price:
-            catalog.open_price(project=self.calling_project, price_id=wanted.price)
+        body = self.parse_body(OwnSessionSerializer)
+        portal_flow = flow(body)
+        if portal_flow is not None and portal_flow.price:
+            catalog.open_price(project=self.calling_project, price_id=portal_flow.price)
         url = portal.open_session(
             project=self.calling_project,
             user_id=self.user_id,
-            return_url=said.get("return_url", ""),
-            flow=wanted,
+            return_url=body.get("return_url", ""),
+            flow=portal_flow,
             request=outbound_api.name(request, "portal", self.user_id, request.data),
             at=timezone.now(),
         )

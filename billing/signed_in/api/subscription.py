@@ -16,14 +16,13 @@ from billing.checkout.checkout_requests import CheckoutRequest
 from billing.checkout.orders import MAX_QUANTITY
 from billing.checkout.representation import checkouts as shown
 from billing.checkout.representation.checkouts import CheckoutBody
-from billing.checkout.return_urls import MAX_URL_LENGTH as LONGEST_URL
 from billing.errors import AmbiguousSubscription
 from billing.models import Subscription
 from billing.models.checkout import CheckoutType
 from billing.outbound import api as outbound_api
 from billing.representation.subscriptions import SubscriptionBody
 from billing.signed_in import permissions
-from billing.signed_in.api.base import NAMED, SignedInViewSet, WhichSerializer
+from billing.signed_in.api.base import PROJECT_HEADER, SignedInViewSet, WhichSerializer
 from billing.subscriptions import changes as subscription_changes
 from billing.subscriptions import previews
 from billing.subscriptions import service as subscriptions
@@ -47,8 +46,8 @@ class NewUserSubscriptionSerializer(StrictSerializer):
     promotion_code = serializers.CharField(
         max_length=500, required=False, help_text="As the user types it."
     )
-    success_url = serializers.CharField(max_length=LONGEST_URL)
-    cancel_url = serializers.CharField(max_length=LONGEST_URL, required=False)
+    success_url = serializers.CharField(max_length=MAX_URL_LENGTH)
+    cancel_url = serializers.CharField(max_length=MAX_URL_LENGTH, required=False)
 
 
 class UserChangeSerializer(StrictSerializer):
@@ -58,7 +57,7 @@ class UserChangeSerializer(StrictSerializer):
     quantity = WholeNumberField(min_value=1, max_value=MAX_QUANTITY, required=False)
     promotion_code = PromotionCodeField(required=False)
     when = serializers.ChoiceField(
-        choices=[each.value for each in ChangeWhen],
+        choices=[when.value for when in ChangeWhen],
         required=False,
         help_text=(
             "Left out: now if it costs at least as much as before, else at renewal. What costs "
@@ -95,7 +94,7 @@ class UserSubscriptionViewSet(SignedInViewSet):
     @extend_schema(
         operation_id="billing_subscription_retrieve",
         summary="Show the signed-in user's subscription",
-        parameters=[NAMED, WhichSerializer],
+        parameters=[PROJECT_HEADER, WhichSerializer],
         responses=serializer_of(SubscriptionBody),
     )
     def retrieve(self, request: Request) -> Response:
@@ -106,18 +105,18 @@ class UserSubscriptionViewSet(SignedInViewSet):
     @extend_schema(
         operation_id="billing_subscription_create",
         summary="Open a checkout for the signed-in user",
-        parameters=[NAMED],
+        parameters=[PROJECT_HEADER],
         request=NewUserSubscriptionSerializer,
         responses={201: serializer_of(CheckoutBody)},
     )
     def create(self, request: Request) -> Response:
         """Send the user to its ``url``. A plan without cost asks for no card."""
-        said = self.parse_body(NewUserSubscriptionSerializer)
-        price = catalog.open_price(project=self.calling_project, price_id=said.pop("price"))
-        lines = [(price.pk, said.pop("quantity"))]
+        body = self.parse_body(NewUserSubscriptionSerializer)
+        price = catalog.open_price(project=self.calling_project, price_id=body.pop("price"))
+        lines = [(price.pk, body.pop("quantity"))]
         row = checkouts.open_page(
             project=self.calling_project,
-            request=CheckoutRequest(user_id=self.user_id, lines=lines, **said),
+            request=CheckoutRequest(user_id=self.user_id, lines=lines, **body),
             requested_type=CheckoutType.SUBSCRIPTION,
             idempotency_key=request.headers.get("Idempotency-Key", ""),
             at=timezone.now(),
@@ -127,7 +126,7 @@ class UserSubscriptionViewSet(SignedInViewSet):
     @extend_schema(
         operation_id="billing_subscription_update",
         summary="Change the signed-in user's subscription",
-        parameters=[NAMED, WhichSerializer],
+        parameters=[PROJECT_HEADER, WhichSerializer],
         request=UserChangeSerializer,
         responses=serializer_of(ChangedSubscriptionBody),
     )
@@ -135,40 +134,48 @@ class UserSubscriptionViewSet(SignedInViewSet):
         """Another plan or quantity, its end with the running period, or taking that back. A
         declined card changes nothing (402). The project's portal settings hold here too: 409
         ``change-not-allowed`` for what they do not let users do."""
-        said = self.parse_body(UserChangeSerializer)
-        if "price" in said:
-            catalog.open_price(project=self.calling_project, price_id=said["price"])
+        body = self.parse_body(UserChangeSerializer)
+        if "price" in body:
+            catalog.open_price(project=self.calling_project, price_id=body["price"])
         row, product = self._subscription()
-        billed, now = row.latest_invoice_stripe_id, timezone.now()
-        asked = outbound_api.name(request, "change", self.user_id, product, request.data)
-        ends = said.get("cancel_at_period_end")
-        if ends:
+        invoiced_before, now = row.latest_invoice_stripe_id, timezone.now()
+        request_name = outbound_api.name(request, "change", self.user_id, product, request.data)
+        cancels = body.get("cancel_at_period_end")
+        if cancels:
             permissions.check_cancellation(project=self.calling_project)
             row = subscriptions.cancel(
-                subscription=row, when=When.PERIOD_END, actor=self.actor, at=now, request=asked
+                subscription=row,
+                when=When.PERIOD_END,
+                actor=self.actor,
+                at=now,
+                request=request_name,
             )
-        elif ends is not None:
-            row = subscriptions.keep(subscription=row, actor=self.actor, at=now, request=asked)
-        elif "undo_scheduled_change" in said:
-            row = subscriptions.undo(subscription=row, actor=self.actor, at=now, request=asked)
+        elif cancels is not None:
+            row = subscriptions.keep(
+                subscription=row, actor=self.actor, at=now, request=request_name
+            )
+        elif "undo_scheduled_change" in body:
+            row = subscriptions.undo(
+                subscription=row, actor=self.actor, at=now, request=request_name
+            )
         else:
             row = subscription_changes.make(
                 subscription=row,
                 product_id=product,
                 change=permissions.allowed_change(
-                    subscription=row, product_id=product, change=change(said)
+                    subscription=row, product_id=product, change=change(body)
                 ),
-                request=asked,
+                request=request_name,
                 actor=self.actor,
                 at=now,
             )
-        bill = previews.of_made(subscription=row, invoiced_before=billed, at=now)
+        bill = previews.of_made(subscription=row, invoiced_before=invoiced_before, at=now)
         return Response(subscription_answers.made(row, bill))
 
     @extend_schema(
         operation_id="billing_subscription_cancel",
         summary="Cancel the signed-in user's subscription",
-        parameters=[NAMED, WhichSerializer],
+        parameters=[PROJECT_HEADER, WhichSerializer],
         responses={200: serializer_of(SubscriptionBody)},
     )
     def destroy(self, request: Request) -> Response:
@@ -186,7 +193,7 @@ class UserSubscriptionViewSet(SignedInViewSet):
         return Response(representation.subscription(row))
 
     def _subscription(self) -> tuple[Subscription, str]:
-        """The one that is meant, and the product that it is found by. Raises NotFound,
+        """The subscription of the request, and the product that names it. Raises NotFound,
         AmbiguousSubscription."""
         project, product = self.calling_project, self.query_values.get("product", "")
         if product:
@@ -194,7 +201,13 @@ class UserSubscriptionViewSet(SignedInViewSet):
                 project=project, user_id=self.user_id, product=product
             )
             return row, product
-        found = subscription_selectors.only(project=project, user_id=self.user_id)
-        if isinstance(found, Subscription):
-            return found, subscription_selectors.main_product(found)
-        raise AmbiguousSubscription("Name one of them: ?product=prod_…", products=found)
+        subscription_or_products = subscription_selectors.only(
+            project=project, user_id=self.user_id
+        )
+        if isinstance(subscription_or_products, Subscription):
+            return subscription_or_products, subscription_selectors.main_product(
+                subscription_or_products
+            )
+        raise AmbiguousSubscription(
+            "Name one of them: ?product=prod_…", products=subscription_or_products
+        )

@@ -8,7 +8,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from billing.signed_in.api.base import NAMED, SignedInViewSet
+from billing.signed_in.api.base import PROJECT_HEADER, SignedInViewSet
 from common.api.bodies import serializer_of
 from common.bodies import Time
 from common.times import rfc3339
@@ -55,7 +55,7 @@ class UserUsageViewSet(SignedInViewSet):
     @extend_schema(
         operation_id="billing_usage_retrieve",
         summary="Show the signed-in user's limits",
-        parameters=[NAMED],
+        parameters=[PROJECT_HEADER],
         responses=serializer_of(UserUsageBody),
     )
     def retrieve(self, request: Request) -> Response:

@@ -34,7 +34,7 @@ def at_stripe(tenant: Tenant) -> dict[str, Any]:
 
 
 def sweep() -> int:
-    return customer_copies.tell_due(at=timezone.now())
+    return customer_copies.update_due(at=timezone.now())
 
 
 def traces(project: Project) -> list[str]:
