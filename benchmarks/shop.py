@@ -29,7 +29,7 @@ def make() -> Shop:
     from django.utils import timezone  # noqa: PLC0415
 
     from entitlements.facts import service as facts  # noqa: PLC0415
-    from entitlements.facts.service import Claim  # noqa: PLC0415
+    from entitlements.facts.service import FactDraft  # noqa: PLC0415
     from entitlements.features import service as features  # noqa: PLC0415
     from entitlements.features.service import Measure  # noqa: PLC0415
     from entitlements.models.fact import SourceType  # noqa: PLC0415
@@ -60,7 +60,7 @@ def make() -> Shop:
     }
     pattern = customers.create(project=project, user_id="pattern", at=now)
     claims = [
-        Claim(feature_id=rows[code].pk, value=value, reason=Reason.ENTITLED, starts_at=now)
+        FactDraft(feature_id=rows[code].pk, value=value, reason=Reason.ENTITLED, starts_at=now)
         for code, value in (("sso", True), ("seats", 5), ("calls", PLENTY))
     ]
     with transaction.atomic():

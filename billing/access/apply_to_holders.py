@@ -14,13 +14,13 @@ from billing.access.selectors import holders
 from billing.models import Checkout, Product, Subscription
 from entitlements.decisions.selectors import facts as fact_selectors
 from entitlements.facts import service as facts
-from entitlements.facts.service import Claim
+from entitlements.facts.service import FactDraft
 from entitlements.models import CreditGrant, Fact
 from entitlements.models.fact import SourceType
 from entitlements.resolution.decision import Source
 from projects.models import Customer
 
-DraftsBySource = dict[Source, list[Claim]]
+DraftsBySource = dict[Source, list[FactDraft]]
 
 
 def apply(*, product: Product, customers: Mapping[str, Customer], at: datetime) -> int:

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterable
 
-from entitlements.decisions.selectors.previews import Proposed
-from entitlements.facts.service import Claim
+from entitlements.decisions.selectors.previews import ProposedFact
+from entitlements.facts.service import FactDraft
 
 
-def propose(drafts: Iterable[Claim]) -> list[Proposed]:
+def propose(drafts: Iterable[FactDraft]) -> list[ProposedFact]:
     """Turn drafts of facts into the values that a preview takes."""
     return [
-        Proposed(
+        ProposedFact(
             feature_id=draft.feature_id,
             effect=draft.effect,
             value=draft.value,

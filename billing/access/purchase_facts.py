@@ -22,7 +22,7 @@ from billing.models import (
     SubscriptionItem,
 )
 from billing.models.subscription import SubscriptionStatus
-from entitlements.facts.service import Claim
+from entitlements.facts.service import FactDraft
 from entitlements.models.fact import Effect
 from entitlements.models.feature import FeatureKind
 from entitlements.resolution.decision import Reason
@@ -46,7 +46,7 @@ OfferOverrides = Mapping[str, ProductOffer] | None
 
 def of_subscription(
     subscription: Subscription, *, extra_refunds: ExtraRefunds = None
-) -> list[Claim]:
+) -> list[FactDraft]:
     """Facts from the items of a subscription, as far as its running period is paid."""
     return of_subscriptions([subscription], extra_refunds=extra_refunds)[subscription.pk]
 
@@ -57,7 +57,7 @@ def of_subscriptions(
     extra_refunds: ExtraRefunds = None,
     overrides: OfferOverrides = None,
     items: Mapping[str, Sequence[SubscriptionItem]] | None = None,
-) -> dict[str, list[Claim]]:
+) -> dict[str, list[FactDraft]]:
     """:func:`of_subscription` for many of one project, by id. ``items`` replaces the stored items.
 
     Up to twelve queries for any number. The subscriptions are loaded with their project.
@@ -69,7 +69,7 @@ def of_subscriptions(
         for key in entitling
     }
     paying = [row for key, row in entitling.items() if billed[key]]
-    drafts: dict[str, list[Claim]] = {row.pk: [] for row in subscriptions}
+    drafts: dict[str, list[FactDraft]] = {row.pk: [] for row in subscriptions}
     if not paying:
         return drafts
     project_id = paying[0].project_id
@@ -166,7 +166,7 @@ def find_line_access_of_many(
     return line_access
 
 
-def of_checkout(checkout: Checkout, line_access: LineAccess) -> list[Claim]:
+def of_checkout(checkout: Checkout, line_access: LineAccess) -> list[FactDraft]:
     """Facts from the one-time lines of a checkout."""
     return of_checkouts([checkout], {checkout.pk: line_access})[checkout.pk]
 
@@ -176,7 +176,7 @@ def of_checkouts(
     line_access: Mapping[str, LineAccess],
     *,
     overrides: OfferOverrides = None,
-) -> dict[str, list[Claim]]:
+) -> dict[str, list[FactDraft]]:
     """:func:`of_checkout` for many of one project, by id. One query."""
     one_time = {
         checkout.pk: [
@@ -212,7 +212,7 @@ def _draft_facts_of_items(
     offers: Mapping[str, ProductOffer],
     overdue_since: datetime | None,
     period_invoices: Sequence[PeriodInvoice],
-) -> Iterator[Claim]:
+) -> Iterator[FactDraft]:
     for item in items:
         assert item.price is not None
         offer = offers[item.price.product_id]
@@ -258,14 +258,14 @@ def _draft_facts(
     ends_at: datetime | None,
     anchored_at: datetime | None = None,
     paid_until: datetime | None = None,
-) -> Iterator[Claim]:
+) -> Iterator[FactDraft]:
     """Drafts for what remains of the features, and denials while a dispute is open."""
     if remaining is None:
         return
     until = access_periods.earliest(ends_at, remaining.ends_at)
     for row in features:
         is_amount = KINDS[row.feature.kind].is_amount
-        yield Claim(
+        yield FactDraft(
             feature_id=row.feature_id,
             value=remaining.scale(row.value) if is_amount else row.value,
             reason=reason,
@@ -276,7 +276,7 @@ def _draft_facts(
             paid_until=paid_until if _renews_with_periods(row) else None,
         )
         if remaining.held_since is not None:
-            yield Claim(
+            yield FactDraft(
                 feature_id=row.feature_id,
                 value=None,
                 reason=Reason.HELD,

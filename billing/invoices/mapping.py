@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from billing import representation
-from billing.access import service as provisioning
+from billing.access import service as access
 from billing.catalog.selectors import coupons as named_coupons
 from billing.catalog.selectors.catalog import prices_by_stripe_id
 from billing.checkout import page_payments
@@ -236,7 +236,7 @@ def _carry_out(planned: Plan[Invoice], customer: Customer | None, at: datetime) 
         planned, customer=customer, render=representation.invoice, happened=_happened, at=at
     )
     page_payments.request_sync_of_payments(invoice=planned.row)
-    provisioning.follow_invoice(invoice=planned.row, customer=customer, at=at)
+    access.follow_invoice(invoice=planned.row, customer=customer, at=at)
 
 
 def _happened(planned: Plan[Invoice], differences: Differences) -> Iterator[EventType]:

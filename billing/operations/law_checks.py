@@ -24,7 +24,7 @@ from entitlements.credits import credit_dues
 from entitlements.credits.selectors import ledger_sums
 from entitlements.decisions.selectors import facts as fact_selectors
 from entitlements.facts import service as facts
-from entitlements.facts.service import Claim
+from entitlements.facts.service import FactDraft
 from entitlements.models.fact import SourceType
 from projects.customers import selectors as customers
 from projects.models import Project
@@ -72,7 +72,7 @@ def _checkout_facts(*, after: str, at: datetime, repair: bool, project_id: str) 
 
 
 def _find_wrong(
-    rows: Sequence[RowT], source_type: SourceType, expected: Mapping[str, Sequence[Claim]]
+    rows: Sequence[RowT], source_type: SourceType, expected: Mapping[str, Sequence[FactDraft]]
 ) -> list[RowT]:
     """Rows whose stored facts differ from the expected ones. One query."""
     stored = fact_selectors.current_of_sources(

@@ -4,8 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from billing.access import credit_terms, period_credits
-from billing.access import purchase_facts as claims
+from billing.access import credit_terms, period_credits, purchase_facts
 from billing.access.line_shares import RefundedMoney
 from billing.access.selectors.line_receipts import ExtraRefunds
 from billing.models import Checkout, Payment
@@ -51,7 +50,7 @@ def _of_checkout(checkout: Checkout, also: ExtraRefunds) -> Iterator[tuple[Credi
         project=checkout.project_id, source_type=CreditSource.CHECKOUT, source_id=checkout.pk
     )
     held = {grant.key: grant for grant in rows}
-    for line, left in claims.find_line_access(checkout, extra_refunds=also):
+    for line, left in purchase_facts.find_line_access(checkout, extra_refunds=also):
         if grant := held.get(line.pk):
             yield (
                 grant,

@@ -2,8 +2,8 @@
 
 from datetime import datetime
 
-from billing.access import purchase_facts as claims
-from billing.access import service as provisioning
+from billing.access import purchase_facts
+from billing.access import service as access
 from billing.access.line_shares import RefundedMoney
 from billing.access.proposals import propose
 from billing.models import Checkout, Payment, Subscription
@@ -19,21 +19,23 @@ def of_refund(*, payment: Payment, refund: RefundedMoney, at: datetime) -> list[
     checkouts, subscriptions = bought_with(payment)
     said = {
         Source(SourceType.CHECKOUT, each.pk): propose(
-            claims.of_checkout(each, claims.find_line_access(each, extra_refunds=also))
+            purchase_facts.of_checkout(
+                each, purchase_facts.find_line_access(each, extra_refunds=also)
+            )
         )
         for each in checkouts
     }
     for subscription in subscriptions:
         source = Source(SourceType.SUBSCRIPTION, subscription.pk)
-        said[source] = propose(claims.of_subscription(subscription, extra_refunds=also))
+        said[source] = propose(purchase_facts.of_subscription(subscription, extra_refunds=also))
     return previews.of_sources(customer=payment.customer, said=said, at=at)
 
 
 def bought_with(payment: Payment) -> tuple[list[Checkout], list[Subscription]]:
     """The purchases and the subscriptions that follow the payment's money."""
-    invoices = provisioning.invoices_of(payment)
-    checkouts = {each.pk: each for one in invoices for each in provisioning.checkouts_of(one)}
+    invoices = access.invoices_of(payment)
+    checkouts = {each.pk: each for one in invoices for each in access.checkouts_of(one)}
     if payment.checkout is not None:
         checkouts[payment.checkout.pk] = payment.checkout
-    subscriptions = [each for one in invoices for each in provisioning.subscriptions_of(one)]
+    subscriptions = [each for one in invoices for each in access.subscriptions_of(one)]
     return list(checkouts.values()), subscriptions

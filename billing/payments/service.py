@@ -2,8 +2,7 @@
 
 from datetime import datetime
 
-from billing.checkout import checkout_type as detection
-from billing.checkout import order_lines
+from billing.checkout import checkout_type, order_lines
 from billing.checkout import sessions as pages
 from billing.checkout.page_payments import PAGES
 from billing.errors import CheckoutNotOpen, PaymentNotCancelable
@@ -49,7 +48,7 @@ def take(
         return payment_pages.take(
             project=project, wish=wish, idempotency_key=idempotency_key, at=at
         )
-    detected = detection.detect(
+    detected = checkout_type.detect(
         project=project,
         lines=order_lines.read(project=project, items=wish.lines),
         cart=wish.cart or None,

@@ -108,7 +108,7 @@ def _count_batch(
     overrides = {product.pk: proposed.offer} if proposed.offer else None
     pages = list(holders.purchases(product, customer_ids=customers))
     line_access = purchase_facts.find_line_access_of_many(pages, overrides=overrides)
-    facts_by_customer: dict[str, dict[Source, list[previews.Proposed]]] = {
+    facts_by_customer: dict[str, dict[Source, list[previews.ProposedFact]]] = {
         customer_id: {} for customer_id in customers
     }
     subscription_facts = purchase_facts.of_subscriptions(rows, overrides=overrides, items=items)

@@ -4,7 +4,7 @@ from copy import copy
 from datetime import datetime
 from typing import Any
 
-from billing.access import purchase_facts as claims
+from billing.access import purchase_facts
 from billing.access.proposals import propose
 from billing.models import Subscription
 from billing.models.subscription import NOT_SERVED, SubscriptionStatus
@@ -42,5 +42,5 @@ def _of(subscription: Subscription, at: datetime, **standing: Any) -> list[Effec
     for name, value in standing.items():
         setattr(row, name, value)
     source = Source(SourceType.SUBSCRIPTION, subscription.pk)
-    said = {source: propose(claims.of_subscription(row))}
+    said = {source: propose(purchase_facts.of_subscription(row))}
     return previews.of_sources(customer=subscription.customer, said=said, at=at)

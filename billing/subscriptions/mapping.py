@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from billing import representation
-from billing.access import service as provisioning
+from billing.access import service as access
 from billing.catalog.selectors import coupons as named_coupons
 from billing.catalog.selectors.catalog import prices_by_stripe_id
 from billing.models import (
@@ -173,7 +173,7 @@ def _carry_out(planned: Plan[Subscription], customer: Customer | None, at: datet
     )
     if was_new:
         _adopt_invoices(row)
-    provisioning.follow_subscription(subscription=row, customer=customer, at=at)
+    access.follow_subscription(subscription=row, customer=customer, at=at)
     trials.tell_if_ending(subscription=row, customer=customer, at=at)
 
 

@@ -23,7 +23,7 @@ from projects.models import Customer
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class FactDraft:
     """One thing that a source says about one feature, over ``[starts_at, ends_at)``.
 
     ``value`` is one of the feature's kind. ``part`` tells apart what a source gives twice, by two
@@ -67,7 +67,7 @@ def replace(
     customer: Customer,
     source_type: SourceType,
     source_id: str,
-    claims: Iterable[Claim],
+    claims: Iterable[FactDraft],
     at: datetime,
 ) -> bool:
     """Make exactly these claims what the source says; whether that changed anything.
@@ -90,14 +90,14 @@ def replace(
     return True
 
 
-def are_said(rows: Iterable[Fact], claims: Iterable[Claim]) -> bool:
+def are_said(rows: Iterable[Fact], claims: Iterable[FactDraft]) -> bool:
     """Whether the rows of a source say these claims and nothing else."""
     said = {_claim(row).key for row in rows if row.effect != Effect.NONE}
     return said == {claim.key for claim in claims}
 
 
-def _claim(row: Fact) -> Claim:
-    return Claim(
+def _claim(row: Fact) -> FactDraft:
+    return FactDraft(
         feature_id=row.feature_id or "",
         value=row.value,
         reason=Reason(row.reason),
@@ -110,7 +110,7 @@ def _claim(row: Fact) -> Claim:
     )
 
 
-def _append(customer: Customer, source: Source, claims: Sequence[Claim], at: datetime) -> None:
+def _append(customer: Customer, source: Source, claims: Sequence[FactDraft], at: datetime) -> None:
     """Record what the source says from this version on; silence is a row too."""
     silence = Fact(effect=Effect.NONE, reason=Reason.NOT_ENTITLED, starts_at=at)
     rows = [

@@ -15,7 +15,7 @@ from common.errors import Invalid
 from common.fair_queue import QueueRun, Rule
 from entitlements.errors import FeatureArchived, GrantExpired
 from entitlements.facts import service as facts
-from entitlements.facts.service import Claim
+from entitlements.facts.service import FactDraft
 from entitlements.grants import representation
 from entitlements.grants import selectors as grants
 from entitlements.models import Feature, Grant
@@ -173,10 +173,10 @@ def _said(feature: Feature, value: Any, effect: Effect) -> dict[str, Any]:
     return named if effect == Effect.DENY else {**named, "value": value}
 
 
-def _claims(made: Grant, features: Sequence[tuple[Feature, Any]]) -> list[Claim]:
+def _claims(made: Grant, features: Sequence[tuple[Feature, Any]]) -> list[FactDraft]:
     is_denial = made.effect == Effect.DENY
     return [
-        Claim(
+        FactDraft(
             feature_id=feature.pk,
             value=value,
             reason=Reason.REVOKED if is_denial else Reason.GRANTED,
@@ -188,7 +188,7 @@ def _claims(made: Grant, features: Sequence[tuple[Feature, Any]]) -> list[Claim]
     ]
 
 
-def _say(grant: Grant, *, claims: Sequence[Claim], at: datetime) -> None:
+def _say(grant: Grant, *, claims: Sequence[FactDraft], at: datetime) -> None:
     facts.replace(
         customer=grant.customer,
         source_type=SourceType.GRANT,

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from billing.access import purchase_facts as claims
+from billing.access import purchase_facts
 from billing.models import Price, Subscription, SubscriptionItem
 from common.ids import new_id
 from entitlements.models import Fact
@@ -50,7 +50,7 @@ def subscribers(price: Price, number: int, *, name: str = "user") -> list[Subscr
 def say(rows: list[Subscription]) -> None:
     """Write down the facts that follow from these subscriptions, all at once."""
     now = timezone.now()
-    said = claims.of_subscriptions(rows)
+    said = purchase_facts.of_subscriptions(rows)
     Fact.objects.for_project(rows[0].project_id).bulk_create(
         Fact(
             project_id=row.project_id,

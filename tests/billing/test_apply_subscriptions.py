@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from billing.access import purchase_facts as claims
+from billing.access import purchase_facts
 from billing.models import Invoice, Price, StripeCustomer, Subscription, SyncObject
 from billing.sync import service as sync
 from entitlements.decisions.selectors import decisions
@@ -322,6 +322,6 @@ def test_a_first_invoice_that_was_given_away_gives(
     row = only(shop)
     invoices = Invoice.objects.for_project(shop.project)
     invoices.update(status="void", attempt_count=0)
-    assert {each.value for each in claims.of_subscription(row)} == {True, 5}
+    assert {each.value for each in purchase_facts.of_subscription(row)} == {True, 5}
     invoices.update(attempt_count=1)
-    assert claims.of_subscription(row) == []
+    assert purchase_facts.of_subscription(row) == []

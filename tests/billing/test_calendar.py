@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from dateutil.relativedelta import relativedelta
 
-from billing.access import purchase_facts as claims
+from billing.access import purchase_facts
 from billing.models import Subscription
 from billing.models.sync_object import Kind
 from billing.sync import service as sync
@@ -121,7 +121,7 @@ def test_what_is_shown_is_what_stripe_says(
     assert len(expected) * len(STEPS) >= 200
     assert shown(api, {price.pk: step for step, price in prices.items()}) == expected
     for row in Subscription.objects.for_project(project).order_by("id")[:3]:
-        assert {claim.ends_at for claim in claims.of_subscription(row)} == {row.cancel_at}
+        assert {claim.ends_at for claim in purchase_facts.of_subscription(row)} == {row.cancel_at}
 
 
 def shown(api: ApiClient, steps: dict[str, str]) -> dict[str, Shown]:

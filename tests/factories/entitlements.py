@@ -8,7 +8,7 @@ import factory
 from django.db import transaction
 
 from entitlements.facts import service as facts
-from entitlements.facts.service import Claim
+from entitlements.facts.service import FactDraft
 from entitlements.grants import service as grants
 from entitlements.models import Feature, Grant
 from entitlements.models.fact import SourceType
@@ -37,9 +37,9 @@ class LimitFactory(FeatureFactory):
     unit = "seats"
 
 
-def claim(feature: Feature, value: Any = True, **kwargs: Any) -> Claim:
+def claim(feature: Feature, value: Any = True, **kwargs: Any) -> FactDraft:
     """A claim of an entitled customer that holds from :data:`NOW` on, unless told otherwise."""
-    return Claim(
+    return FactDraft(
         feature_id=feature.pk,
         value=value,
         **{"reason": Reason.ENTITLED, "starts_at": NOW, **kwargs},
@@ -48,7 +48,7 @@ def claim(feature: Feature, value: Any = True, **kwargs: Any) -> Claim:
 
 def state(
     customer: Customer,
-    *claims: Claim,
+    *claims: FactDraft,
     source: str = "sub_1",
     source_type: SourceType = SourceType.SUBSCRIPTION,
     at: datetime = NOW,

@@ -35,7 +35,7 @@ class ProductForm(dialogs.Dialog):
         raise NotImplementedError
 
 
-class ChangeForm(ProductForm):
+class ProductChangeForm(ProductForm):
     name = fields.text(max_length=250)
     description = fields.paragraph(required=False, max_length=2000)
     on_sale = forms.BooleanField(required=False, widget=UnfoldBooleanSwitchWidget())

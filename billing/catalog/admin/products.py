@@ -9,7 +9,7 @@ from django.utils.html import format_html_join
 from billing.catalog import product_credits, product_policies
 from billing.catalog import service as catalog
 from billing.catalog.admin import on_sale
-from billing.catalog.admin.product_forms import ChangeForm, CreditsForm, PoliciesForm
+from billing.catalog.admin.product_forms import CreditsForm, PoliciesForm, ProductChangeForm
 from billing.catalog.catalog_requests import ProductChangeRequest
 from billing.models import Product
 from billing.models.sync_object import Kind
@@ -22,7 +22,7 @@ from common.admin.sections import Section
 from entitlements.features.admin import values
 
 CHANGE = dialogs.describe(
-    "Change product", "Stripe is asked first.", submit="Change", form=ChangeForm
+    "Change product", "Stripe is asked first.", submit="Change", form=ProductChangeForm
 )
 CREDITS = dialogs.describe(
     "Credits",
@@ -129,7 +129,7 @@ class ProductAdmin(MirrorAdmin):
         permissions=["sell"],
         dialog=CHANGE,
     )
-    def edit(self, request: HttpRequest, form: ChangeForm, object_id: str) -> HttpResponse:
+    def edit(self, request: HttpRequest, form: ProductChangeForm, object_id: str) -> HttpResponse:
         data = form.cleaned_data
 
         def act() -> HttpResponse:

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from billing import representation
-from billing.access import service as provisioning
+from billing.access import service as access
 from billing.checkout import carts, page_payments
 from billing.models import Invoice, InvoicePayment, Payment, StripeAccount
 from billing.models.dispute import is_withheld
@@ -218,7 +218,7 @@ def _carry_out(planned: Plan[Payment], customer: Customer | None, at: datetime) 
         at=at,
     )
     _settle_invoices(planned.row)
-    provisioning.follow_payment(payment=planned.row, customer=customer, at=at)
+    access.follow_payment(payment=planned.row, customer=customer, at=at)
     if planned.row.checkout is not None:
         carts.follow_checkout(checkout=planned.row.checkout, at=at)
 

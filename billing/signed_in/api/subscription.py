@@ -16,6 +16,7 @@ from billing.checkout.checkout_requests import CheckoutRequest
 from billing.checkout.orders import MAX_QUANTITY
 from billing.checkout.representation import checkouts as shown
 from billing.checkout.representation.checkouts import CheckoutBody
+from billing.checkout.return_urls import MAX_URL_LENGTH
 from billing.errors import AmbiguousSubscription
 from billing.models import Subscription
 from billing.models.checkout import CheckoutType

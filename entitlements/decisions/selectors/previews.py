@@ -28,7 +28,7 @@ NEW = "new"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Proposed:
+class ProposedFact:
     """What a source might say about a feature."""
 
     feature_id: str
@@ -43,7 +43,7 @@ class Proposed:
 
 
 def of_sources(
-    *, customer: Customer, said: Mapping[Source, Sequence[Proposed]], at: datetime
+    *, customer: Customer, said: Mapping[Source, Sequence[ProposedFact]], at: datetime
 ) -> list[Effect]:
     """For each feature that these sources speak or would speak about the decision without and
     with their new words. Three queries."""
@@ -56,7 +56,7 @@ def of_sources(
 def of_many(
     *,
     project_id: str,
-    said: Mapping[str, Mapping[Source, Sequence[Proposed]]],
+    said: Mapping[str, Mapping[Source, Sequence[ProposedFact]]],
     at: datetime,
 ) -> dict[str, list[Effect]]:
     """As :func:`of_sources` for many customers of one project, by id, each about every feature
@@ -78,7 +78,7 @@ def of_many(
 
 def _about(
     project_id: str,
-    said: Mapping[str, Mapping[Source, Sequence[Proposed]]],
+    said: Mapping[str, Mapping[Source, Sequence[ProposedFact]]],
     before: Mapping[str, Sequence[Known]],
 ) -> dict[str, Feature]:
     """The features that these sources speak or would speak about, by id."""
@@ -92,7 +92,7 @@ def _about(
 
 def _with(
     before: Sequence[Known],
-    said: Mapping[Source, Sequence[Proposed]],
+    said: Mapping[Source, Sequence[ProposedFact]],
     features: Mapping[str, Feature],
 ) -> list[Known]:
     """The facts there are, with other words of these sources."""
