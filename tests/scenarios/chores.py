@@ -29,9 +29,12 @@ from entitlements.models import CreditGrant, Grant, Recheck, Reservation, Snapsh
 from projects.customers import selectors as customers
 from projects.models import Customer
 from usage.models import Movement
+from webhooks.models import InboundEvent
 
 RARE = frozenset(
     {
+        "billing.check_permissions",
+        "billing.check_stripe_keys",
         "billing.reconcile",
         "config.heartbeat",
         "projects.purge_idempotency_keys",
@@ -66,6 +69,7 @@ def looked_at() -> Mapping[str, QuerySet[Any]]:
         "entitlements.tell_due": Snapshot.objects.across_projects().filter(
             changes_at__isnull=False
         ),
+        "webhooks.fetch_error_reports": InboundEvent.objects.filter(report_due_at__isnull=False),
         "webhooks.forget_erased": erased,
     }
 
@@ -93,7 +97,14 @@ def run_due() -> None:
 
 def run(task: str) -> None:
     """Run a task as a worker does."""
-    app.tasks[task].run()
+    tasks()[task].run()
+
+
+@cache
+def tasks() -> Mapping[str, Any]:
+    """Every task by name. Celery checks all of Django before it imports them: once is enough."""
+    app.loader.import_default_modules()
+    return app.tasks
 
 
 @cache

@@ -14,7 +14,6 @@ from django.core.management import call_command
 from django.db import connection
 
 from billing.models import StripeCustomer
-from config.celery import app
 from projects.models import Project
 from sandbox import engine
 from tests.api_client import ApiClient
@@ -58,7 +57,6 @@ class Story(Tenant):
         self._traveller = traveller
         self._drain = drain
         self._told = 0
-        app.loader.import_default_modules()
 
     @property
     def now(self) -> datetime:

@@ -4,7 +4,6 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from config.celery import app
 from tests.scenarios import chores
 from tests.scenarios.story import Story
 
@@ -13,14 +12,12 @@ READS = ("SELECT", "SAVEPOINT", "RELEASE SAVEPOINT")
 
 def test_each_listed_task_exists() -> None:
     assert set(chores.looked_at()) <= set(chores.CHORES)
-    app.loader.import_default_modules()
-    assert set(chores.CHORES) <= set(app.tasks)
+    assert set(chores.CHORES) <= set(chores.tasks())
 
 
 @pytest.mark.parametrize("task", sorted(chores.looked_at()))
 def test_a_task_looks_for_the_rows_of_its_entry(db: None, task: str) -> None:
     """Without them it reads nothing else, so there is nothing else that it could act on."""
-    app.loader.import_default_modules()
     table = chores.looked_at()[task].model._meta.db_table
     with CaptureQueriesContext(connection) as asked:
         chores.run(task)
