@@ -1,20 +1,27 @@
 """The event ``subscription.renewed``: once for each renewal, when it is paid."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from billing import representation
 from billing.access.selectors import subscription_invoices
-from billing.models import Subscription
+from billing.models import Subscription, SubscriptionItem
 from events.catalog import EventType
 from events.services import outbox
 from projects.customers import selectors as customers
 from projects.models import Customer
 
 
-def record_if_paid(*, subscription: Subscription, customer: Customer, at: datetime) -> bool:
+def record_if_paid(
+    *,
+    subscription: Subscription,
+    items: Sequence[SubscriptionItem],
+    customer: Customer,
+    at: datetime,
+) -> bool:
     """Record ``subscription.renewed`` if the running period began by a renewal, is paid and has no
     event yet; returns whether it was recorded. The caller holds the customer's lock."""
-    began = max((item.period_start for item in subscription.items.all()), default=None)
+    began = max((item.period_start for item in items), default=None)
     if began is None or subscription.renewal_told_for == began or not subscription.is_entitling:
         return False
     is_first = subscription.renewal_told_for is None

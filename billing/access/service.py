@@ -26,13 +26,16 @@ def follow_subscription(*, subscription: Subscription, customer: Customer, at: d
 
     Also records ``subscription.renewed`` once a renewal is paid.
     """
+    items = purchase_facts.items_of([subscription])
     credits.follow_subscription(subscription=subscription, customer=customer, at=at)
-    renewals.record_if_paid(subscription=subscription, customer=customer, at=at)
+    renewals.record_if_paid(
+        subscription=subscription, items=items[subscription.pk], customer=customer, at=at
+    )
     return facts.replace(
         customer=customer,
         source_type=SourceType.SUBSCRIPTION,
         source_id=subscription.pk,
-        claims=purchase_facts.of_subscription(subscription),
+        claims=purchase_facts.of_subscriptions([subscription], items=items)[subscription.pk],
         at=at,
     )
 
@@ -55,10 +58,16 @@ def follow_checkout(*, checkout: Checkout, customer: Customer, at: datetime) -> 
     )
 
 
-def follow_invoice(*, invoice: Invoice, customer: Customer, at: datetime) -> None:
-    """Update the purchases that an invoice is for: its subscription and its checkout."""
+def follow_invoice(
+    *, invoice: Invoice, customer: Customer, at: datetime, followed_checkout_id: str | None = None
+) -> None:
+    """Update the purchases that an invoice is for: its subscription and its checkout.
+
+    ``followed_checkout_id`` names a checkout that the caller has updated already.
+    """
     for checkout in checkouts_of(invoice):
-        follow_checkout(checkout=checkout, customer=customer, at=at)
+        if checkout.pk != followed_checkout_id:
+            follow_checkout(checkout=checkout, customer=customer, at=at)
     for subscription in subscriptions_of(invoice):
         follow_subscription(subscription=subscription, customer=customer, at=at)
 
@@ -68,7 +77,12 @@ def follow_payment(*, payment: Payment, customer: Customer, at: datetime) -> Non
     if payment.checkout is not None:
         follow_checkout(checkout=payment.checkout, customer=customer, at=at)
     for invoice in invoices_of(payment):
-        follow_invoice(invoice=invoice, customer=customer, at=at)
+        follow_invoice(
+            invoice=invoice,
+            customer=customer,
+            at=at,
+            followed_checkout_id=payment.checkout_id,
+        )
 
 
 def invoices_of(payment: Payment) -> list[Invoice]:
