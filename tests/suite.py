@@ -1,9 +1,9 @@
 """Everything that CI runs, with one summary: `python -m tests.suite [--without-tests | --fast]`.
 
-The static checks come first, as many at once as there are processors, and beside them the database
-that the tests copy is migrated. Then the tests have the processors to themselves. The output of the
-static checks is shown only when they fail. ``--fast`` is for everyday work: style, and the tests
-that `tests/everyday.py` chooses.
+The static checks come first, as many at once as there are processors. Beside them the database that
+the tests copy is migrated, and in a fresh checkout pytest compiles the tests once for all workers.
+Then the tests have the processors to themselves. The output of the static checks is shown only when
+they fail. ``--fast`` is for everyday work: style, and the tests that `tests/everyday.py` chooses.
 """
 
 import os
@@ -65,11 +65,19 @@ def static_checks() -> list[Check]:
 
 
 def preparations() -> list[Check]:
-    """Takes a second where an earlier run has migrated the database; nothing to do for a server
-    that was given from outside."""
-    if os.environ.get("DATABASE_URL"):
-        return []
-    return [Check("database", (sys.executable, "-m", "tests.template"))]
+    """What is done only once: the database takes a second where an earlier run has migrated it,
+    and is not needed for a server that was given from outside."""
+    database = Check("database", (sys.executable, "-m", "tests.template"))
+    compilation = Check("compilation", (sys.executable, "-m", "pytest", "--collect-only", "-qq"))
+    return [
+        *([] if os.environ.get("DATABASE_URL") else [database]),
+        *([] if _is_compiled() else [compilation]),
+    ]
+
+
+def _is_compiled() -> bool:
+    """Whether pytest has kept compiled tests of this checkout; those that changed are few."""
+    return any((ROOT / "tests").glob("*/__pycache__/test_*-pytest-*.pyc"))
 
 
 def behaviour(*options: str) -> Check:
