@@ -9,7 +9,7 @@ import pytest
 
 from common import broadcast, redis
 from projects.models import Project
-from tests import chromium
+from tests import chromium, order
 from tests.api_client import ApiClient
 from tests.factories.projects import ProjectFactory, key_of, platform_key
 from tests.listening import hear
@@ -20,8 +20,7 @@ pytest_plugins = ["tests.billing_fixtures"]
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What runs on the whole product comes first and together: it is started once."""
-    items.sort(key=lambda item: "stack" not in getattr(item, "fixturenames", ()))
+    items[:] = order.long_first(items)
 
 
 @pytest.fixture(scope="session")
