@@ -17,7 +17,7 @@ import structlog
 from django.db import connection, transaction
 from django.db.models.functions import Now
 
-from common.logs import redact
+from common.logs import error_text
 from common.models import BatchRun, ProjectQuerySet, RunStatus
 from common.selectors import batch_runs as stored
 
@@ -125,7 +125,7 @@ def _failed(job: Job[RunT], run: RunT, error: Exception) -> None:
             return
         is_single = _size(job, row) == 1
         row.attempts += 1
-        row.last_error = redact(f"{type(error).__name__}: {error}")[:ERROR_LENGTH]
+        row.last_error = error_text(error, length=ERROR_LENGTH)
         row.next_try_at = Now() + PAUSE * (row.attempts if is_single else 0)
         if row.attempts > ATTEMPTS:
             _leave_behind(job, row)

@@ -20,7 +20,7 @@ from django.db.models import Count, Exists, F, Min, Model, OuterRef, Q, QuerySet
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Now, RowNumber
 
-from common.logs import redact
+from common.logs import error_text
 from common.models import BackOff, ProjectOwned
 
 log = structlog.get_logger(__name__)
@@ -28,7 +28,6 @@ log = structlog.get_logger(__name__)
 ModelT = TypeVar("ModelT", bound=Model)
 OwnedT = TypeVar("OwnedT", bound=ProjectOwned)
 
-ERROR_LENGTH = 1000
 CODE_LENGTH = 64
 
 _FAIL = """
@@ -116,7 +115,7 @@ def fail(
         "owner": owner,
         "subject": subject,
         "code": code,
-        "error": said(error),
+        "error": error_text(error),
         "first": rule.first,
         "longest": rule.longest,
         "at_least": at_least,
@@ -206,12 +205,6 @@ def waiting(*queues: str) -> dict[str, Waiting]:
         each["queue"]: Waiting(each["n"], each["parked"], each["owners"], each["oldest"])
         for each in found
     }
-
-
-def said(error: Exception) -> str:
-    """What went wrong, fit to be kept: no secret, no address, no NUL."""
-    text: str = redact(f"{type(error).__name__}: {getattr(error, 'detail', '') or error}")
-    return text.replace("\0", "\ufffd")[:ERROR_LENGTH]
 
 
 def _outer(name: str | Combinable) -> Any:

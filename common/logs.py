@@ -18,6 +18,9 @@ _SECRETS = re.compile(
 )
 _REDACTED = "[redacted]"
 
+ERROR_LENGTH = 1000
+"""Characters of an error that are stored."""
+
 
 def redact(value: Any) -> Any:
     """The value with everything that looks like a secret or an address taken out."""
@@ -28,6 +31,12 @@ def redact(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [redact(member) for member in value]
     return value
+
+
+def error_text(error: Exception, *, length: int = ERROR_LENGTH) -> str:
+    """Class and message of an error, fit to be stored: no secret, no address, no NUL."""
+    text: str = redact(f"{type(error).__name__}: {getattr(error, 'detail', '') or error}")
+    return text.replace("\0", "\ufffd")[:length]
 
 
 def _redact_event(

@@ -14,12 +14,14 @@ from django.db.models.functions import Now
 from billing.models import ReconcileRun, ReconcileSighting, StripeAccount
 from billing.models.reconcile_run import ReconcilePhase
 from billing.operations.selectors import reconcile_runs
-from common.fair_queue import said
+from common import lease
+from common.logs import error_text
+from common.retry_pause import RetryPause
 
 LEASE = timedelta(minutes=2)
 """Longer than one page and the repairs of its differences take."""
-FIRST_PAUSE = timedelta(minutes=1)
-"""Before a failing step is tried again; each further pause is five times as long."""
+PAUSE = RetryPause(first=timedelta(minutes=1), factor=5)
+"""Of a step that fails."""
 MAX_ATTEMPTS = 4
 """Failures in a row after which a step waits for the next pass."""
 
@@ -70,9 +72,7 @@ def claim(
         for row in rows:
             turn[row.account_id] = max(turn.get(row.account_id, row.touched_at), row.touched_at)
         first = min(rows, key=lambda row: (turn[row.account_id], rank.get(row.step, len(rank))))
-        ReconcileRun.objects.filter(pk=first.pk).update(
-            leased_until=Now() + LEASE, touched_at=Now()
-        )
+        lease.take(ReconcileRun.objects.filter(pk=first.pk), duration=LEASE, touched_at=Now())
     return first
 
 
@@ -128,7 +128,7 @@ def stop_account(
     rows = ReconcileRun.objects.filter(purpose=run.purpose, account=run.account_id)
     ReconcileSighting.objects.filter(run__in=rows).delete()
     rows.filter(finished_at__isnull=True).update(
-        phase=phase, finished_at=at, leased_until=None, last_error=said(error)
+        phase=phase, finished_at=at, leased_until=None, last_error=error_text(error)
     )
 
 
@@ -137,13 +137,13 @@ def fail(run: ReconcileRun, error: Exception, *, at: datetime) -> bool:
     attempts = run.attempts + 1
     run.attempts = attempts
     if attempts >= MAX_ATTEMPTS:
-        finish(run, ReconcilePhase.FAILED, at=at, error=said(error))
+        finish(run, ReconcilePhase.FAILED, at=at, error=error_text(error))
         return True
     ReconcileRun.objects.filter(pk=run.pk).update(
         attempts=attempts,
-        next_try_at=Now() + FIRST_PAUSE * 5 ** (attempts - 1),
+        next_try_at=Now() + PAUSE.after(failures=attempts),
         leased_until=None,
-        last_error=said(error),
+        last_error=error_text(error),
     )
     return False
 
@@ -151,7 +151,7 @@ def fail(run: ReconcileRun, error: Exception, *, at: datetime) -> bool:
 def postpone(run: ReconcileRun) -> None:
     """Continue the step later, after its last page; this is not a failure."""
     ReconcileRun.objects.filter(pk=run.pk).update(
-        next_try_at=Now() + FIRST_PAUSE, leased_until=None, touched_at=Now()
+        next_try_at=Now() + PAUSE.first, leased_until=None, touched_at=Now()
     )
 
 

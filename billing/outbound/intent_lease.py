@@ -5,22 +5,21 @@ became of an intent names the turn, so a worker that took too long changes nothi
 may have asked Stripe as well, but under the same idempotency key.
 """
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models.functions import Now
 
 from billing.models import StripeIntent
 from billing.models.stripe_intent import OPEN
 from billing.outbound import selectors as intents
+from common import lease
+from common.lease import LeaseLost
+from common.models import ProjectQuerySet
 
 LEASE = timedelta(seconds=30)
 """Longer than the SDK takes with all of its tries, shorter than a minute."""
-
-
-class TurnLost(Exception):
-    """The lease ran out and somebody else has gone on with it."""
 
 
 def take(intent: StripeIntent) -> bool:
@@ -31,29 +30,27 @@ def take(intent: StripeIntent) -> bool:
             intents.lock_target(intent)
             if intents.in_the_way(intent).exists():
                 return False
-        free = _row(intent).filter(intents.FREE, state__in=OPEN)
-        taken: bool = free.update(leased_until=Now() + LEASE) == 1
-        if taken:
+        is_taken = lease.take(_row(intent).filter(state__in=OPEN), duration=LEASE) == 1
+        if is_taken:
             intent.refresh_from_db()
-    return taken
+    return is_taken
 
 
 def note(intent: StripeIntent, **values: Any) -> None:
-    """Write down how far it is. Raises TurnLost."""
-    if _row(intent).filter(leased_until=intent.leased_until).update(**values) != 1:
-        raise TurnLost
-    intent.refresh_from_db()
+    """Write down how far it is. Raises LeaseLost."""
+    _write(lease.write, intent, values)
 
 
 def end(intent: StripeIntent, **values: Any) -> None:
-    """Write down what became of it and let go. Raises TurnLost."""
-    if (
-        _row(intent).filter(leased_until=intent.leased_until).update(leased_until=None, **values)
-        != 1
-    ):
-        raise TurnLost
+    """Write down what became of it and let go. Raises LeaseLost."""
+    _write(lease.release, intent, values)
+
+
+def _write(store: Callable[..., bool], intent: StripeIntent, values: dict[str, Any]) -> None:
+    if not store(_row(intent), key=intent.pk, fence=intent.leased_until, **values):
+        raise LeaseLost
     intent.refresh_from_db()
 
 
-def _row(intent: StripeIntent) -> Any:
+def _row(intent: StripeIntent) -> ProjectQuerySet[StripeIntent]:
     return StripeIntent.objects.for_project(intent.project_id).filter(pk=intent.pk)

@@ -10,7 +10,6 @@
 What cannot be told in this way is parked for a person.
 """
 
-import random
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -46,8 +45,9 @@ from billing.stripe.write_operations import WRITES
 from billing.sync import sync_queue as leases
 from common.errors import DomainError
 from common.ids import prefix_of
-from common.logs import redact
+from common.logs import error_text
 from common.models import ProjectQuerySet
+from common.retry_pause import RetryPause
 
 log = structlog.get_logger(__name__)
 
@@ -61,9 +61,7 @@ KEYS = 5
 """How many keys one intent may use up on errors inside Stripe before a person looks at it."""
 MALFORMED = 10
 """How often an answer to one intent may be malformed before a person looks at it."""
-FIRST_PAUSE = timedelta(seconds=5)
-LONGEST_PAUSE = timedelta(seconds=60)
-ERROR_LENGTH = 1000
+PAUSE = RetryPause(first=timedelta(seconds=5), longest=timedelta(seconds=60), jitter=(0.75, 1.0))
 
 Values = Callable[[Fields], dict[str, Any]]
 
@@ -77,7 +75,7 @@ def settle(intent: StripeIntent, *, at: datetime, values: Values = lambda fields
 
     ``values`` are what to store of the answer on the row that it was made for. Raises
     StripeRefused or CardDeclined when Stripe said no, StripeUnavailable while it is not known, also
-    because an answer cannot be read, and TurnLost when somebody else has gone on with it.
+    because an answer cannot be read, and LeaseLost when somebody else has gone on with it.
     """
     was_sent = intent.attempts > 0
     try:
@@ -102,12 +100,13 @@ def give_up(intent: StripeIntent, error: Exception, *, at: datetime) -> None:
 
 def park(intent: StripeIntent, error: Exception, *, at: datetime) -> None:
     """Leave it to a person. Whenever it is tried again, what it made is looked for first."""
-    log.error("intent_parked", intent=intent.pk, operation=intent.operation, error=_said(error))
+    reason = error_text(error)
+    log.error("intent_parked", intent=intent.pk, operation=intent.operation, error=reason)
     turns.end(
         intent,
         state=IntentState.PARKED,
         failed_at=at,
-        last_error=_said(error),
+        last_error=reason,
         updated_at=at,
     )
 
@@ -238,7 +237,7 @@ def _fail(intent: StripeIntent, error: Exception, at: datetime) -> None:
             intent,
             state=IntentState.FAILED,
             finished_at=at,
-            last_error=_said(error),
+            last_error=error_text(error),
             updated_at=at,
         )
         if intent.target:
@@ -255,13 +254,14 @@ def _take_back(intent: StripeIntent) -> None:
 
 
 def _pause(intent: StripeIntent, error: DomainError, **values: Any) -> None:
-    pause = min(FIRST_PAUSE * 2 ** min(intent.attempts, 5), LONGEST_PAUSE)
-    pause = max(pause, timedelta(seconds=error.retry_after or 0))
+    pause = PAUSE.after(
+        failures=intent.attempts + 1, at_least=timedelta(seconds=error.retry_after or 0)
+    )
     turns.end(
         intent,
         state=IntentState.UNKNOWN if intent.attempts else intent.state,
-        next_try_at=Now() + pause * random.uniform(0.75, 1.0),  # noqa: S311  # spreads load
-        last_error=_said(error),
+        next_try_at=Now() + pause,
+        last_error=error_text(error),
         updated_at=Now(),
         **values,
     )
@@ -284,8 +284,3 @@ def row_of(intent: StripeIntent) -> ProjectQuerySet[Any]:
     model = next(each for each in Outbound.__subclasses__() if prefix_of(each) == prefix)
     rows: ProjectQuerySet[Any] = model.objects.for_project(intent.project_id)
     return rows.filter(pk=intent.subject)
-
-
-def _said(error: Exception) -> str:
-    said: str = redact(f"{type(error).__name__}: {getattr(error, 'detail', '') or error}")
-    return said.replace("\0", "\ufffd")[:ERROR_LENGTH]

@@ -20,7 +20,6 @@ from billing.models.stripe_intent import IntentState
 from billing.outbound import intent_lease as turns
 from billing.outbound import intent_resolution as settling
 from billing.outbound import selectors as intents
-from billing.outbound.intent_lease import TurnLost
 from billing.outbound.intent_resolution import KEY_LIFE, Values
 from billing.stripe import writes
 from billing.stripe.client import client_for
@@ -35,6 +34,7 @@ from billing.stripe.write_operations import WRITES
 from billing.sync.request_back_off import RequestBackOff
 from common.errors import DomainError
 from common.inserts import insert
+from common.lease import LeaseLost
 
 log = structlog.get_logger(__name__)
 
@@ -190,7 +190,7 @@ def _carry_out(intent: StripeIntent, *, at: datetime, values: Values = lambda fi
         if turns.take(intent):
             try:
                 return settling.settle(intent, at=at, values=values)
-            except TurnLost:
+            except LeaseLost:
                 log.info("intent_turn_lost", intent=intent.pk)
             except DomainError:
                 if not intent.is_open:
@@ -232,7 +232,7 @@ def _finish(intent: StripeIntent, at: datetime) -> Exception | None:
         settling.settle(intent, at=at)
     except StripeUnavailable:
         raise
-    except (DomainError, TurnLost) as outcome:
+    except (DomainError, LeaseLost) as outcome:
         log.info("intent_finished", intent=intent.pk, outcome=type(outcome).__name__)
         return outcome
     except Exception as error:  # noqa: BLE001  # one intent's trouble must not stop the others

@@ -9,7 +9,7 @@ from django.db.models.functions import Now
 from billing.models import StripeIntent
 from billing.models.stripe_intent import OPEN, IntentState
 from billing.sync.selectors import back_offs
-from common import fair_queue
+from common import fair_queue, lease
 from common.models import ProjectQuerySet
 
 IN_STATE: dict[str, Q] = {
@@ -17,8 +17,8 @@ IN_STATE: dict[str, Q] = {
     **{state.value: Q(state=state) for state in IntentState},
 }
 """The words for a state, as conditions in SQL."""
-FREE = Q(leased_until__isnull=True) | Q(leased_until__lt=Now())
-"""Nobody is at it, by the database's clock."""
+FREE = lease.is_free()
+"""No worker holds the intent."""
 
 
 def due(*, limit: int) -> list[StripeIntent]:

@@ -9,8 +9,6 @@ stays what it is and is tried again.
 from datetime import datetime, timedelta
 
 import structlog
-from django.db import transaction
-from django.db.models.functions import Now
 
 from billing.checkout import sessions as pages
 from billing.errors import CheckoutNotOpen
@@ -20,8 +18,10 @@ from billing.payments import payment_requests
 from billing.payments import service as payments
 from billing.payments.mapping.payments import ABANDONED
 from billing.payments.selectors import payments as stored
+from billing.payments.selectors.payments import EXPIRY_LEASE
 from billing.stripe.errors import StripeCredentialsRefused, StripeObjectMissing, StripeRefused
 from billing.sync.request_back_off import RequestBackOff
+from common import lease
 from common.fair_queue import QueueRun, Rule
 from common.queue import enqueue
 
@@ -68,12 +68,14 @@ def _request(row: Payment) -> str:
 
 
 def _claim(at: datetime) -> list[Payment]:
-    with transaction.atomic():
-        rows = stored.lock_due(at=at, limit=BATCH, rule=RULE)
-        Payment.objects.across_projects().filter(pk__in=[row.pk for row in rows]).update(
-            expiry_leased_until=Now() + LEASE
-        )
-    return rows
+    due = stored.expiring(at=at)
+    return lease.claim(
+        stored.expiring_in_turn(at=at, limit=BATCH, rule=RULE),
+        due=due.select_related("account", "checkout", "project"),
+        rows=Payment.objects.across_projects(),
+        duration=LEASE,
+        columns=EXPIRY_LEASE,
+    )
 
 
 def _expire(row: Payment, at: datetime) -> None:

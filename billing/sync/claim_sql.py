@@ -1,7 +1,21 @@
 """The statements that take due objects out of the sync queue, fair over accounts and kinds."""
 
-_IS_FREE = """applied < requested AND parked_at IS NULL AND next_try_at <= statement_timestamp()
-        AND (leased_until IS NULL OR leased_until < statement_timestamp())"""
+from common.lease import IS_FREE, claim_sql, renew_sql
+
+TABLE = "billing_syncobject"
+CLAIMED = (
+    "id",
+    "account_id",
+    "kind",
+    "stripe_id",
+    "epoch",
+    "requested",
+    "attempts",
+    "next_try_at",
+)
+"""Columns of a claimed row, in the order of the fields of ``sync_queue.Claim``."""
+
+_IS_DUE = "applied < requested AND parked_at IS NULL AND next_try_at <= statement_timestamp()"
 
 _MAY_BE_ASKED = """NOT EXISTS (
         SELECT FROM common_backoff AS back_off
@@ -27,48 +41,47 @@ WITH RECURSIVE lane (account_id, kind) AS (
 """
 """The accounts and kinds of which objects wait: a few probes of an index, however many wait."""
 
-CLAIM_DUE = f"""
+_CHOSEN = f"""
 {_LANES}, candidate AS (
     SELECT lane.account_id, waiting.id, waiting.next_try_at, row_number() OVER (
-        PARTITION BY lane.account_id, lane.kind ORDER BY waiting.next_try_at, waiting.id) AS place
+        PARTITION BY lane.account_id, lane.kind ORDER BY waiting.next_try_at, waiting.id
+    ) AS place_in_kind
     FROM lane CROSS JOIN LATERAL (
         SELECT id, next_try_at FROM billing_syncobject
-        WHERE account_id = lane.account_id AND kind = lane.kind AND {_IS_FREE}
+        WHERE account_id = lane.account_id AND kind = lane.kind AND {_IS_DUE} AND {IS_FREE}
         ORDER BY next_try_at LIMIT %(limit)s
     ) AS waiting
     WHERE lane.account_id <> ALL(%(without)s)
         AND (%(kind)s = '' OR (lane.account_id = %(account_id)s AND lane.kind = %(kind)s))
         AND {_MAY_BE_ASKED}
-), picked AS (
-    SELECT id, row_number() OVER (ORDER BY turn, next_try_at, id) AS turn
+), chosen AS (
+    SELECT id, row_number() OVER (ORDER BY place_in_account, next_try_at, id) AS place
     FROM (
         SELECT id, next_try_at, row_number() OVER (
-            PARTITION BY account_id ORDER BY place, next_try_at, id) AS turn
+            PARTITION BY account_id ORDER BY place_in_kind, next_try_at, id) AS place_in_account
         FROM candidate
     ) AS by_account
-    ORDER BY turn LIMIT %(limit)s
-), due AS (
-    SELECT sync.id, leased_until IS NOT NULL AS abandoned, next_try_at AS due_since, picked.turn
-    FROM billing_syncobject AS sync JOIN picked ON picked.id = sync.id
-    WHERE {_IS_FREE}
-    FOR UPDATE OF sync SKIP LOCKED
-), claimed AS (
-    UPDATE billing_syncobject AS sync
-    SET epoch = sync.epoch + 1, leased_until = statement_timestamp() + %(lease)s
-    FROM due
-    WHERE sync.id = due.id
-    RETURNING sync.id, sync.account_id, sync.kind, sync.stripe_id, sync.epoch, sync.requested,
-        sync.attempts, due.abandoned, due.due_since, due.turn
+    ORDER BY place_in_account LIMIT %(limit)s
 )
-SELECT id, account_id, kind, stripe_id, epoch, requested, attempts, abandoned, due_since
-FROM claimed ORDER BY turn
 """  # noqa: S608  # made of constants
-"""By turns: of each account one object after the other, and within an account of each kind."""
+
+CLAIM_DUE = claim_sql(chosen=_CHOSEN, table=TABLE, is_due=_IS_DUE, returned=CLAIMED)
+"""Round robin over the accounts, and within an account over its kinds."""
+
+CLAIM_ONE = claim_sql(
+    chosen="WITH chosen (id, place) AS (VALUES (%(sync_id)s::bigint, 1))",
+    table=TABLE,
+    is_due="applied < requested",
+    returned=CLAIMED,
+)
+"""One object, due or not."""
+
+RENEW = renew_sql(table=TABLE)
 
 CROWDS = f"""
 SELECT account_id, kind
 FROM billing_syncobject AS lane
-WHERE {_IS_FREE} AND account_id <> ALL(%(without)s) AND {_MAY_BE_ASKED}
+WHERE {_IS_DUE} AND {IS_FREE} AND account_id <> ALL(%(without)s) AND {_MAY_BE_ASKED}
 GROUP BY account_id, kind
 HAVING count(*) > %(crowd)s
 ORDER BY count(*) DESC

@@ -18,17 +18,19 @@ from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 
 from billing.models import StripeAccount, SyncObject
-from billing.sync import claim_sql as fair_claims
+from billing.sync import claim_sql
+from common import lease
 from common.errors import DomainError
-from common.logs import redact
+from common.lease import LeaseColumns
+from common.logs import error_text
 from common.queue import enqueue
+from common.retry_pause import RetryPause
 
-FIRST_PAUSE = timedelta(seconds=1)
-"""Before the second try of a failing object; each further pause is five times as long."""
-PAUSE_GROWTH = 5
-OUTAGE_PAUSE = timedelta(seconds=5)
-"""At least this long after Stripe did not answer, or did not take the account's key."""
-ERROR_LENGTH = 1000
+COLUMNS = LeaseColumns(fence="epoch")
+PAUSE = RetryPause(first=timedelta(seconds=1), factor=5, jitter=(1.0, 1.5))
+"""Of an object that fails."""
+OUTAGE_PAUSE = RetryPause(first=timedelta(seconds=5), jitter=(1.0, 1.5))
+"""After Stripe did not answer, or did not take the account's key."""
 
 _WANTED = """
 WITH wanted (account_id, kind, stripe_id) AS (
@@ -80,30 +82,6 @@ burst of events about it takes no lock and writes nothing. A lease that has run 
 count as nobody: its holder may be alive and about to store an older answer.
 """
 
-_CLAIM_ONE = """
-WITH due AS (
-    SELECT id, leased_until IS NOT NULL AS abandoned, next_try_at AS due_since
-    FROM billing_syncobject
-    WHERE id = %(sync_id)s AND applied < requested
-        AND (leased_until IS NULL OR leased_until < statement_timestamp())
-    FOR UPDATE SKIP LOCKED
-)
-UPDATE billing_syncobject AS sync
-SET epoch = sync.epoch + 1, leased_until = statement_timestamp() + %(lease)s
-FROM due
-WHERE sync.id = due.id
-RETURNING sync.id, sync.account_id, sync.kind, sync.stripe_id, sync.epoch, sync.requested,
-    sync.attempts, due.abandoned, due.due_since
-"""
-
-_HOLD = """
-UPDATE billing_syncobject AS sync
-SET leased_until = statement_timestamp() + %(lease)s
-FROM unnest(%(ids)s::bigint[], %(epochs)s::bigint[]) AS mine (id, epoch)
-WHERE sync.id = mine.id AND sync.epoch = mine.epoch
-RETURNING sync.id
-"""
-
 
 @dataclass(frozen=True, slots=True)
 class Claim:
@@ -116,9 +94,9 @@ class Claim:
     epoch: int
     seen: int
     attempts: int
-    abandoned: bool
-    """Whether whoever held it before neither finished nor failed: it died, or took too long."""
     due_since: datetime
+    is_abandoned: bool
+    """Whether the last lease ended without a release: its worker died, or took too long."""
 
 
 def mark(*, account_id: str, kind: str, stripe_id: str, at_once: bool = False) -> tuple[int, int]:
@@ -153,8 +131,8 @@ def claim(*, limit: int, without: Collection[str] = ()) -> list[Claim]:
     does not keep the same neighbours waiting.
     """
     claims = _claim_due(limit, without=without)
-    fresh = [each for each in claims if not each.abandoned]
-    abandoned = [each for each in claims if each.abandoned]
+    fresh = [each for each in claims if not each.is_abandoned]
+    abandoned = [each for each in claims if each.is_abandoned]
     random.shuffle(abandoned)
     return fresh + abandoned
 
@@ -162,7 +140,7 @@ def claim(*, limit: int, without: Collection[str] = ()) -> list[Claim]:
 def crowds(*, without: Collection[str] = ()) -> list[tuple[str, str]]:
     """Account and kind of which more objects are due than anybody should read one by one."""
     crowd = settings.BILLING.sync_crowd
-    found = _run(fair_claims.CROWDS, {"crowd": crowd, "without": list(without)})
+    found = _run(claim_sql.CROWDS, {"crowd": crowd, "without": list(without)})
     return [(account_id, kind) for account_id, kind in found]
 
 
@@ -174,12 +152,13 @@ def claim_crowd(*, account_id: str, kind: str, limit: int) -> list[Claim]:
 def hold(claims: Collection[Claim]) -> None:
     """Begin the leases of these claims anew, as far as they are still ours."""
     ids, epochs = [each.sync_id for each in claims], [each.epoch for each in claims]
-    _run(_HOLD, {"ids": ids, "epochs": epochs, "lease": settings.BILLING.sync_lease})
+    _run(claim_sql.RENEW, {"ids": ids, "epochs": epochs, "lease": settings.BILLING.sync_lease})
 
 
 def claim_one(*, sync_id: int) -> Claim | None:
     """Take this object, due or not; None while somebody holds it or when nothing is asked."""
-    claims = _claims(_run(_CLAIM_ONE, {"sync_id": sync_id, "lease": settings.BILLING.sync_lease}))
+    parameters = {"sync_id": sync_id, "lease": settings.BILLING.sync_lease}
+    claims = _claims(_run(claim_sql.CLAIM_ONE, parameters))
     return claims[0] if claims else None
 
 
@@ -207,8 +186,8 @@ def release(claim: Claim) -> bool:
 
 def postpone(claim: Claim, error: DomainError) -> bool:
     """The account cannot be asked now: try again later. That never parks an object."""
-    pause = max(timedelta(seconds=error.retry_after or 0), OUTAGE_PAUSE)
-    return _update(claim, next_try_at=Now() + _jittered(pause), last_error=_said(error))
+    pause = OUTAGE_PAUSE.after(failures=1, at_least=timedelta(seconds=error.retry_after or 0))
+    return _update(claim, next_try_at=Now() + pause, last_error=error_text(error))
 
 
 def fail(claim: Claim, error: Exception, *, at: datetime) -> bool:
@@ -217,30 +196,21 @@ def fail(claim: Claim, error: Exception, *, at: datetime) -> bool:
     return _update(
         claim,
         attempts=attempts,
-        next_try_at=Now() + _jittered(FIRST_PAUSE * PAUSE_GROWTH**claim.attempts),
-        last_error=_said(error),
+        next_try_at=Now() + PAUSE.after(failures=attempts),
+        last_error=error_text(error),
         parked_at=at if attempts >= settings.BILLING.sync_attempts else None,
     )
 
 
 def park(claim: Claim, error: Exception, *, at: datetime) -> bool:
     """Leave the object to a person; it is read again when somebody asks for it."""
-    return _update(claim, next_try_at=Now(), last_error=_said(error), parked_at=at)
+    return _update(claim, next_try_at=Now(), last_error=error_text(error), parked_at=at)
 
 
 def _update(claim: Claim, **values: Any) -> bool:
     """Write and let go, if the fence still stands where this claim put it."""
-    mine = SyncObject.objects.filter(pk=claim.sync_id, epoch=claim.epoch)
-    return mine.update(leased_until=None, **values) == 1
-
-
-def _said(error: Exception) -> str:
-    said: str = redact(f"{type(error).__name__}: {error}")
-    return said.replace("\0", "\ufffd")[:ERROR_LENGTH]
-
-
-def _jittered(pause: timedelta) -> timedelta:
-    return pause * random.uniform(1.0, 1.5)  # noqa: S311  # spreads load, keeps no secret
+    rows = SyncObject.objects.all()
+    return lease.release(rows, key=claim.sync_id, fence=claim.epoch, columns=COLUMNS, **values)
 
 
 def _claim_due(
@@ -253,7 +223,7 @@ def _claim_due(
         "account_id": account_id,
         "kind": kind,
     }
-    return _claims(_run(fair_claims.CLAIM_DUE, parameters))
+    return _claims(_run(claim_sql.CLAIM_DUE, parameters))
 
 
 def _claims(rows: list[tuple[Any, ...]]) -> list[Claim]:

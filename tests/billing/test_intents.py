@@ -12,6 +12,7 @@ from billing.outbound import intent_lease as turns
 from billing.outbound import intents
 from billing.stripe.errors import StripeRefused, StripeUnavailable
 from common.ids import new_id
+from common.lease import LeaseLost
 from projects.models import Project
 from tests.back_off import end_pauses
 from tests.billing_fixtures import Clock, SandboxStripe
@@ -94,7 +95,7 @@ def test_whoever_lost_the_lease_of_an_intent_writes_nothing_down(
     assert turns.take(faster)
 
     for write in (turns.end, turns.note):
-        with pytest.raises(turns.TurnLost):
+        with pytest.raises(LeaseLost):
             write(slow, state=IntentState.FAILED)
     assert only().state == IntentState.UNKNOWN
     assert only().leased_until == faster.leased_until

@@ -18,6 +18,7 @@ from billing.sync import sync_queue as leases
 from billing.sync.sync_queue import Claim
 from common import crypto
 from common.errors import Unavailable
+from common.logs import ERROR_LENGTH
 from projects.models import Project
 from sandbox.objects import Object
 from tests.back_off import end_pauses
@@ -67,12 +68,12 @@ def test_marks_count_and_coalesce(account: StripeAccount) -> None:
 def test_a_claim_is_a_lease_and_a_fence(account: StripeAccount) -> None:
     sync_id = mark(account, "prod_1")
     (claim,) = sync.claim(limit=10)
-    assert (claim.sync_id, claim.epoch, claim.seen, claim.abandoned) == (sync_id, 1, 1, False)
+    assert (claim.sync_id, claim.epoch, claim.seen, claim.is_abandoned) == (sync_id, 1, 1, False)
     assert claim.account == account
     assert sync.claim(limit=10) == []
     elapse()
     (second,) = sync.claim(limit=10)
-    assert (second.epoch, second.abandoned) == (2, True)
+    assert (second.epoch, second.is_abandoned) == (2, True)
 
 
 def test_the_oldest_comes_first(account: StripeAccount) -> None:
@@ -226,7 +227,7 @@ def test_errors_are_kept_without_secrets(account: StripeAccount) -> None:
     sync.fail(claim, error, at=timezone.now())
     said = row(sync_id).last_error
     assert said.startswith("ValueError: key [redacted] of [redacted]\ufffd is bad")
-    assert len(said) == leases.ERROR_LENGTH
+    assert len(said) == ERROR_LENGTH
 
 
 def test_a_slow_batch_is_handed_back(shop: Shop) -> None:

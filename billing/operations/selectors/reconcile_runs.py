@@ -6,6 +6,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from billing.models import ReconcileRun, StripeAccount
+from common import lease
 
 
 def lock_due(*, purpose: str, accounts: Collection[StripeAccount]) -> list[ReconcileRun]:
@@ -17,7 +18,7 @@ def lock_due(*, purpose: str, accounts: Collection[StripeAccount]) -> list[Recon
     of_these = Q(account__in=[account.pk for account in accounts]) | Q(account__isnull=True)
     rows = ReconcileRun.objects.filter(
         of_these,
-        Q(leased_until__isnull=True) | Q(leased_until__lt=Now()),
+        lease.is_free(),
         purpose=purpose,
         finished_at__isnull=True,
         next_try_at__lte=Now(),

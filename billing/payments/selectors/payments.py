@@ -4,18 +4,21 @@ from datetime import datetime
 from typing import Any
 
 from django.db.models import Case, Q, QuerySet, Value, When
-from django.db.models.functions import Now
 
 from billing.models import Payment
 from billing.models.checkout import CheckoutStatus
 from billing.models.payment import UNPAID, PaymentType
 from billing.sync.selectors import back_offs
-from common import crypto, fair_queue
+from common import crypto, fair_queue, lease
 from common.errors import NotFound
 from common.fair_queue import Rule
+from common.lease import LeaseColumns
 from common.models import ProjectQuerySet
 from projects.customers import selectors as customers
 from projects.models import Project
+
+EXPIRY_LEASE = LeaseColumns(until="expiry_leased_until", fence="expiry_leased_until")
+"""Of the worker that calls a payment off."""
 
 
 def listing(
@@ -65,14 +68,13 @@ def standing(*, project: Project, payment_id: str) -> Payment:
     return row
 
 
-def lock_due(*, at: datetime, limit: int, rule: Rule) -> list[Payment]:
-    """Unpaid payments whose time is over and that nobody is calling off, by turns of their
-    projects, locked until the transaction ends; those that are locked already are left out.
+def expiring_in_turn(*, at: datetime, limit: int, rule: Rule) -> list[Payment]:
+    """Payments to be called off now, in turn of their projects: expiring ones that no worker holds.
 
-    A payment that Stripe is still being asked for is not due, nor one that the buyer has done their
-    part for on a page, nor one that waits by ``rule``, nor one whose account cannot be asked now.
+    Without those that wait by ``rule``, and those whose account cannot be asked now.
     """
-    due = _due(at).alias(
+    due = expiring(at=at).filter(lease.is_free(EXPIRY_LEASE))
+    due = due.alias(
         request=Case(
             When(checkout__isnull=True, then=Value("payment_intent.cancel")),
             default=Value("checkout_session.expire"),
@@ -82,18 +84,18 @@ def lock_due(*, at: datetime, limit: int, rule: Rule) -> list[Payment]:
         ~back_offs.is_waiting(account="account_id", request="request"),
         ~fair_queue.is_waiting(rule, owner="project_id", subject="pk"),
     )
-    chosen = fair_queue.in_turn(due, owner="project_id", order=("expires_at", "pk"), limit=limit)
-    locked = _due(at).filter(pk__in=[each.pk for each in chosen])
-    rows = locked.select_related("account", "checkout", "project")
-    by_key = {row.pk: row for row in rows.select_for_update(skip_locked=True, of=("self",))}
-    return [by_key[each.pk] for each in chosen if each.pk in by_key]
+    return fair_queue.in_turn(due, owner="project_id", order=("expires_at", "pk"), limit=limit)
 
 
-def _due(at: datetime) -> QuerySet[Payment]:
-    free = Q(expiry_leased_until__isnull=True) | Q(expiry_leased_until__lt=Now())
-    known = Q(stripe_id__isnull=False) | ~Q(type=PaymentType.INTENT)
+def expiring(*, at: datetime) -> QuerySet[Payment]:
+    """Unpaid payments of all projects whose time is over.
+
+    Without those that Stripe is still being asked for, and those that the buyer has done their
+    part for on a page.
+    """
+    is_known = Q(stripe_id__isnull=False) | ~Q(type=PaymentType.INTENT)
     rows = Payment.objects.across_projects().filter(
-        free, known, expires_at__lte=at, expired_at__isnull=True, status__in=UNPAID
+        is_known, expires_at__lte=at, expired_at__isnull=True, status__in=UNPAID
     )
     return rows.exclude(checkout__status=CheckoutStatus.COMPLETE)
 

@@ -1,0 +1,96 @@
+"""One worker at a row: claims, fences, and what is left of a worker that died."""
+
+from datetime import timedelta
+
+import pytest
+from django.db.models import QuerySet
+from django.db.models.functions import Now
+
+from billing.models import ReconcileRun
+from billing.models.reconcile_run import ReconcilePhase
+from common import lease
+from common.retry_pause import RetryPause
+
+MINUTE = timedelta(minutes=1)
+ROWS = ReconcileRun.objects.all()
+
+
+@pytest.fixture
+def rows(db: None) -> list[ReconcileRun]:
+    """Three rows that have a lease: ``a``, ``b``, ``c``."""
+    for step in "abc":
+        ReconcileRun.objects.create(
+            purpose="test",
+            step=step,
+            phase=ReconcilePhase.LISTING,
+            started_at=Now(),
+            touched_at=Now(),
+            next_try_at=Now(),
+        )
+    return list(ROWS.order_by("step"))
+
+
+def only(row: ReconcileRun) -> QuerySet[ReconcileRun]:
+    return ROWS.filter(pk=row.pk)
+
+
+def end_lease(row: ReconcileRun) -> None:
+    only(row).update(leased_until=Now() - timedelta(seconds=1))
+
+
+def test_a_row_is_leased_once_until_its_lease_ends(rows: list[ReconcileRun]) -> None:
+    row = rows[0]
+    assert lease.take(only(row), duration=MINUTE, attempts=1) == 1
+    assert lease.take(only(row), duration=MINUTE, attempts=2) == 0
+    end_lease(row)
+    assert lease.take(only(row), duration=MINUTE, attempts=3) == 1
+    assert only(row).get().attempts == 3
+
+
+def test_only_the_last_claim_of_a_row_can_change_it(rows: list[ReconcileRun]) -> None:
+    row = rows[0]
+    lease.take(only(row), duration=MINUTE)
+    slow = only(row).get().leased_until
+    end_lease(row)
+    lease.take(only(row), duration=MINUTE)
+    fast = only(row).get().leased_until
+
+    for store in (lease.write, lease.release):
+        assert not store(ROWS, key=row.pk, fence=slow, attempts=9)
+    assert (only(row).get().attempts, only(row).get().leased_until) == (0, fast)
+    assert lease.write(ROWS, key=row.pk, fence=fast, attempts=1)
+    assert lease.release(ROWS, key=row.pk, fence=fast, attempts=2)
+    assert (only(row).get().attempts, only(row).get().leased_until) == (2, None)
+    assert not lease.release(ROWS, key=row.pk, fence=fast, attempts=3), "it is released already"
+
+
+def test_a_claim_leases_what_is_still_due_in_the_order_of_the_choice(
+    rows: list[ReconcileRun],
+) -> None:
+    a, b, c = rows
+    lease.take(only(b), duration=MINUTE)
+    held_by_other = only(b).get().leased_until
+    due = ROWS.exclude(step="a")
+    assert lease.claim([c, b, a], due=due, rows=ROWS, duration=MINUTE) == [c]
+    leases = dict(ROWS.values_list("step", "leased_until"))
+    assert (leases["a"], leases["b"]) == (None, held_by_other)
+    assert leases["c"] is not None
+    end_lease(c)
+    assert lease.claim([c, a], due=ROWS, rows=ROWS, duration=MINUTE) == [c, a]
+
+
+@pytest.mark.parametrize(
+    ("failures", "seconds"), [(1, 5), (2, 10), (3, 20), (4, 40), (5, 60), (6, 60), (32767, 60)]
+)
+def test_a_pause_grows_up_to_the_longest(failures: int, seconds: int) -> None:
+    pause = RetryPause(first=timedelta(seconds=5), longest=MINUTE)
+    assert pause.after(failures=failures) == timedelta(seconds=seconds)
+    assert pause.after(failures=failures, at_least=2 * MINUTE) == 2 * MINUTE
+
+
+def test_the_jitter_spreads_pauses() -> None:
+    pause = RetryPause(first=MINUTE, jitter=(0.75, 1.0))
+    pauses = {pause.after(failures=1) for _ in range(20)}
+    assert len(pauses) > 1
+    assert timedelta(seconds=45) <= min(pauses)
+    assert max(pauses) <= MINUTE
