@@ -16,7 +16,7 @@ class BillingSettings:
 
     ``stripe_reads`` and ``stripe_test_reads`` are how often a live or a test account may be asked
     in a second, in all processes together: 60 % of what Stripe allows. With more than
-    ``sync_crowd`` dirty objects of one kind their list is read instead of each.
+    ``bulk_read_threshold`` dirty objects of one kind their list is read instead of each.
     """
 
     stripe_secret_key: str = field(default="", repr=False)
@@ -26,7 +26,7 @@ class BillingSettings:
     stripe_concurrency: int = 6
     stripe_reads: int = 15
     stripe_test_reads: int = 15
-    sync_crowd: int = 200
+    bulk_read_threshold: int = 200
     grace_period: timedelta = timedelta(days=3)
     cart_life: timedelta = timedelta(days=30)
     sync_lease: timedelta = timedelta(seconds=15)

@@ -92,7 +92,7 @@ def _adopt_typed_details(row: StripeCustomer, customer: Customer | None, at: dat
 
 
 def _request_sync_of_foreign(account_id: str, stripe_id: str) -> None:
-    sync_queue.mark_all(
+    sync_queue.request_syncs(
         SyncObject.objects.filter(
             account_id=account_id, foreign_customer=stripe_id, foreign_at__isnull=False
         )
@@ -107,7 +107,9 @@ def _request_sync_of_subscriptions(row: StripeCustomer) -> None:
         .values_list("stripe_id", flat=True)
     )
     for stripe_id in filter(None, running):
-        sync_queue.mark(account_id=row.account_id, kind=Kind.SUBSCRIPTION, stripe_id=stripe_id)
+        sync_queue.request_sync(
+            account_id=row.account_id, kind=Kind.SUBSCRIPTION, stripe_id=stripe_id
+        )
         enqueue("billing.sync")
 
 

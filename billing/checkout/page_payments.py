@@ -182,7 +182,7 @@ def _request_sync_of_unpaid(checkout: Checkout) -> None:
         .exclude(stripe_id=None)
     )
     for stripe_id in unpaid.values_list("stripe_id", flat=True):
-        sync_queue.mark(
+        sync_queue.request_sync(
             account_id=checkout.account_id, kind=Kind.PAYMENT_INTENT, stripe_id=str(stripe_id)
         )
         enqueue("billing.sync")
@@ -196,7 +196,7 @@ def _request_sync_of_undecided(checkout: Checkout) -> None:
         .values_list("stripe_id", flat=True)
     )
     unowned = Q(foreign_at__isnull=False, foreign_customer__in=list(filter(None, buyers)))
-    sync_queue.mark_all(
+    sync_queue.request_syncs(
         SyncObject.objects.filter(
             unowned | Q(leased_until__isnull=False),
             account_id=checkout.account_id,
@@ -231,7 +231,7 @@ def request_sync_of_payments(*, invoice: Invoice) -> None:
         .values_list("stripe_id", flat=True)
     )
     for stripe_id in sorted(payment_stripe_ids - set(linked)):
-        sync_queue.mark(
+        sync_queue.request_sync(
             account_id=invoice.account_id, kind=Kind.PAYMENT_INTENT, stripe_id=stripe_id
         )
         enqueue("billing.sync")

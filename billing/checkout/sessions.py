@@ -54,7 +54,7 @@ def create(*, checkout: Checkout, at: datetime) -> None:
         objects = [(Kind.CUSTOMER, buyer.stripe_id)]
         objects += [(Kind.PRICE, line.price.stripe_id) for line in lines]
         for kind, stripe_id in objects:
-            sync.mark(account_id=checkout.account_id, kind=kind, stripe_id=stripe_id or "")
+            sync.request_sync(account_id=checkout.account_id, kind=kind, stripe_id=stripe_id or "")
         enqueue("billing.sync")
         raise StripeUnavailable(
             "Stripe no longer has the customer or a price. Both are being read again: send the "

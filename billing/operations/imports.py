@@ -24,7 +24,7 @@ from billing.stripe.snapshots import CustomerSnapshot, Snapshot, UnreadableObjec
 from billing.sync import apply, kinds, sync_queue
 from billing.sync import service as sync
 from billing.sync.selectors import owners
-from billing.sync.sync_queue import Claim
+from billing.sync.sync_queue import SyncLease
 from common.errors import Unavailable
 from projects.customers import service as customers
 from projects.models import Project
@@ -233,7 +233,7 @@ def _differs(
         return _count_object(run, account, listed, result, is_adopted=is_adopted)
     _count_unreadable(result)
     if listed.stripe_id:
-        sync_queue.mark(account_id=account.pk, kind=run.kind, stripe_id=listed.stripe_id)
+        sync_queue.request_sync(account_id=account.pk, kind=run.kind, stripe_id=listed.stripe_id)
     return False
 
 
@@ -273,16 +273,16 @@ def _count_object(
     return True
 
 
-def _claim(run: ImportRun, account: StripeAccount, stripe_id: str) -> Claim | None:
+def _claim(run: ImportRun, account: StripeAccount, stripe_id: str) -> SyncLease | None:
     """The claim of the object; None while a worker reads it."""
-    sync_id, _ = sync_queue.mark(account_id=account.pk, kind=run.kind, stripe_id=stripe_id)
-    return sync_queue.claim_one(sync_id=sync_id)
+    sync_id, _ = sync_queue.request_sync(account_id=account.pk, kind=run.kind, stripe_id=stripe_id)
+    return sync_queue.claim_object(sync_id=sync_id)
 
 
-def _store(claim: Claim, snapshot: Snapshot, at: datetime) -> bool:
+def _store(lease: SyncLease, snapshot: Snapshot, at: datetime) -> bool:
     try:
-        return sync.store(claim, snapshot, at=at)
+        return sync.store(lease, snapshot, at=at)
     except Exception as error:  # noqa: BLE001  # stored with the object: the workers try again
-        sync.give_up(claim, error, at=at)
-        log.warning("import_waits", kind=claim.kind, stripe_id=claim.stripe_id)
+        sync.record_failure(lease, error, at=at)
+        log.warning("import_waits", kind=lease.kind, stripe_id=lease.stripe_id)
         return False

@@ -22,9 +22,9 @@ from billing.stripe.snapshots import Snapshot, UnreadableObject
 from billing.sync import apply
 from billing.sync.apply import Comparison
 from billing.sync.kinds import Mirrored
+from billing.sync.object_sync import BudgetSpent
 from billing.sync.plan import Differences
 from billing.sync.selectors import page_rows
-from billing.sync.service import BudgetSpent
 from common.errors import DomainError
 from projects.models import Project
 

@@ -29,7 +29,7 @@ from billing.stripe.errors import (
     StripePermissionMissing,
 )
 from billing.sync import kinds
-from billing.sync.service import BudgetSpent
+from billing.sync.object_sync import BudgetSpent
 from common.ids import new_id
 from projects.models import Project
 

@@ -42,7 +42,7 @@ from billing.stripe.errors import (
 )
 from billing.stripe.fields import Fields
 from billing.stripe.write_operations import WRITES
-from billing.sync import sync_queue as leases
+from billing.sync import sync_queue
 from common.errors import DomainError
 from common.ids import prefix_of
 from common.logs import error_text
@@ -275,7 +275,7 @@ def _follow(intent: StripeIntent, fields: Fields) -> None:
     kind, name = news
     named = {**intent.params, **fields, "id": intent.stripe_id, "target": intent.target}
     if stripe_id := named.get(name):
-        leases.mark(account_id=intent.account_id, kind=kind, stripe_id=str(stripe_id))
+        sync_queue.request_sync(account_id=intent.account_id, kind=kind, stripe_id=str(stripe_id))
 
 
 def row_of(intent: StripeIntent) -> ProjectQuerySet[Any]:

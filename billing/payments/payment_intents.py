@@ -158,7 +158,7 @@ def _reread(row: Payment, params: Fields, missing: StripeObjectMissing) -> Excep
     """Stripe does not know the customer any more: their row is read again."""
     if "customer" not in params:
         return missing
-    sync.mark(account_id=row.account_id, kind=Kind.CUSTOMER, stripe_id=params["customer"])
+    sync.request_sync(account_id=row.account_id, kind=Kind.CUSTOMER, stripe_id=params["customer"])
     return StripeUnavailable(
         "Stripe no longer has the customer, who is being read again: send the same request in a "
         "moment.",

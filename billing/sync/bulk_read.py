@@ -1,8 +1,8 @@
-"""Many dirty objects of one kind in one account: their list is read instead of each of them.
+"""Many due objects of one kind in one account: their list is read instead of each object.
 
-One request brings a hundred objects. All are claimed before the first page is read, so every fence
-is older than what the page says, as it is for an object that is read alone. An object that the list
-does not show, or shows in a way that cannot be read, is left over to be read by itself.
+One request brings a hundred objects. All of them are leased before the first page is read, so each
+fence is older than the page, as it is for an object that is read alone. An object that the list
+does not contain, or that cannot be read from the list, is returned to be read by itself.
 """
 
 from collections.abc import Callable
@@ -20,43 +20,43 @@ from billing.stripe.errors import (
 )
 from billing.stripe.fields import PAGE
 from billing.stripe.snapshots import Snapshot
-from billing.sync import kinds
-from billing.sync import sync_queue as leases
-from billing.sync.sync_queue import Claim
+from billing.sync import kinds, sync_queue
+from billing.sync.sync_queue import SyncLease
 
 log = structlog.get_logger(__name__)
 
-MOST = 1000
+MAX_LEASES = 1000
 """Objects that are claimed together."""
-DRY = 3
-"""Pages in a row without anything dirty after which the rest is read one by one."""
-PATIENCE = 2.0
-"""Seconds to wait for leave to read a page."""
+MAX_USELESS_PAGES = 3
+"""Pages in a row without a leased object, after which the rest is read one by one."""
+BUDGET_WAIT_SECONDS = 2.0
+"""How long to wait for the account's budget before a page."""
 
 
-def read(
-    *, account_id: str, kind: str, store: Callable[[Claim, Snapshot], None]
-) -> tuple[list[Claim], list[Claim]]:
-    """Store what the list says about dirty objects; all that were claimed, and those left over.
+def read_list(
+    *, account_id: str, kind: str, store: Callable[[SyncLease, Snapshot], None]
+) -> tuple[list[SyncLease], list[SyncLease]]:
+    """Lease due objects and store what the list says about them. Returns all leases, and the
+    leases of objects that are still unread.
 
-    Left over is what the list does not show or what cannot be read of it, and everything that is
+    Unread is what the list does not contain or what cannot be read from it, and everything that is
     not stored yet when Stripe refuses the list. Raises StripeUnavailable and
-    StripeCredentialsRefused, with every claim that is left over given back.
+    StripeCredentialsRefused, after the release of every unread object.
     """
-    claims = leases.claim_crowd(account_id=account_id, kind=kind, limit=MOST)
-    left = {each.stripe_id: each for each in claims}
+    leases = sync_queue.claim_kind(account_id=account_id, kind=kind, limit=MAX_LEASES)
+    unread = {lease.stripe_id: lease for lease in leases}
     try:
-        _read_pages(kind, left, store)
+        _read_pages(kind, unread, store)
     except Exception as error:
-        if _is_of_account(error):
-            for each in left.values():
-                leases.release(each)
+        if _concerns_account(error):
+            for lease in unread.values():
+                sync_queue.release(lease)
             raise
         log.warning("bulk_read_failed", account=account_id, kind=kind, exc_info=True)
-    return claims, list(left.values())
+    return leases, list(unread.values())
 
 
-def _is_of_account(error: Exception) -> bool:
+def _concerns_account(error: Exception) -> bool:
     """Whether no object of the account can be read now, so that none needs to be tried."""
     if isinstance(error, StripeMalformed):
         return False
@@ -64,20 +64,28 @@ def _is_of_account(error: Exception) -> bool:
 
 
 def _read_pages(
-    kind: str, left: dict[str, Claim], store: Callable[[Claim, Snapshot], None]
+    kind: str, unread: dict[str, SyncLease], store: Callable[[SyncLease, Snapshot], None]
 ) -> None:
-    """Takes what it has stored out of ``left``."""
-    if not left:
+    """Store objects page by page, and take them out of ``unread``."""
+    if not unread:
         return
-    account = next(iter(left.values())).account
-    listed = kinds.of(kind).iterate(client_for(account))
-    dry = 0
-    while left and dry < DRY and budget.wait(account, Lane.BACKGROUND, patience=PATIENCE):
-        page = list(islice(listed, PAGE))
-        hits = [each for each in page if isinstance(each, Snapshot) and each.stripe_id in left]
-        for snapshot in hits:
-            store(left.pop(snapshot.stripe_id), snapshot)
-        leases.hold(left.values())
-        dry = 0 if hits else dry + 1
+    account = next(iter(unread.values())).account
+    objects = kinds.of(kind).iterate(client_for(account))
+    useless_pages = 0
+    while (
+        unread
+        and useless_pages < MAX_USELESS_PAGES
+        and budget.wait(account, Lane.BACKGROUND, patience=BUDGET_WAIT_SECONDS)
+    ):
+        page = list(islice(objects, PAGE))
+        leased = [
+            snapshot
+            for snapshot in page
+            if isinstance(snapshot, Snapshot) and snapshot.stripe_id in unread
+        ]
+        for snapshot in leased:
+            store(unread.pop(snapshot.stripe_id), snapshot)
+        sync_queue.renew(unread.values())
+        useless_pages = 0 if leased else useless_pages + 1
         if len(page) < PAGE:
             return

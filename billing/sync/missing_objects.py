@@ -14,8 +14,7 @@ from billing.models import MissingObject, StripeAccount, StripeIntent
 from billing.models.mirror import Mirror
 from billing.models.missing_object import MissingReason, MissingState
 from billing.models.stripe_intent import IntentState
-from billing.sync import kinds
-from billing.sync import sync_queue as leases
+from billing.sync import kinds, sync_queue
 from billing.sync.kinds import Mirrored
 from billing.sync.plan import Plan
 from billing.sync.selectors import missing_objects, owners
@@ -130,7 +129,9 @@ def _decide(
             after={"kind": row.kind, "stripe_id": row.stripe_id, "state": state.value},
             at=at,
         )
-        leases.mark(account_id=row.account_id, kind=row.kind, stripe_id=row.stripe_id, at_once=True)
+        sync_queue.request_sync(
+            account_id=row.account_id, kind=row.kind, stripe_id=row.stripe_id, at_once=True
+        )
         enqueue("billing.sync")
 
 

@@ -1,4 +1,4 @@
-"""An operator asks for Stripe objects to be read again."""
+"""Requests of operators to read Stripe objects again."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,8 +12,8 @@ from events.services import audit
 
 
 @dataclass(frozen=True, order=True, slots=True)
-class Wanted:
-    """A Stripe object, and the id of the row on whose account it is read again."""
+class RereadObject:
+    """A Stripe object, and the id of the row for which it is read again (``subject``)."""
 
     account_id: str
     kind: str
@@ -22,23 +22,23 @@ class Wanted:
     project_id: str | None
 
 
-def ask(*, wanted: Iterable[Wanted], reason: str, actor: str, at: datetime) -> int:
-    """Mark the objects to be read at once, with an audit entry for each; how many there are."""
-    objects = sorted(set(wanted), key=lambda each: (each.account_id, each.kind, each.stripe_id))
+def request_read(*, objects: Iterable[RereadObject], reason: str, actor: str, at: datetime) -> int:
+    """Request a read of each object at once, with an audit entry. Returns how many there are."""
+    rows = sorted(set(objects), key=lambda row: (row.account_id, row.kind, row.stripe_id))
     with transaction.atomic():
-        for each in objects:
+        for row in rows:
             audit.record(
                 actor=actor,
                 action="mirror.read_again",
-                subject=each.subject,
-                project_id=each.project_id,
+                subject=row.subject,
+                project_id=row.project_id,
                 reason=reason,
-                after={"kind": each.kind, "stripe_id": each.stripe_id},
+                after={"kind": row.kind, "stripe_id": row.stripe_id},
                 at=at,
             )
-        for each in objects:
-            sync.mark(
-                account_id=each.account_id, kind=each.kind, stripe_id=each.stripe_id, at_once=True
+        for row in rows:
+            sync.request_sync(
+                account_id=row.account_id, kind=row.kind, stripe_id=row.stripe_id, at_once=True
             )
         enqueue("billing.sync")
-    return len(objects)
+    return len(rows)

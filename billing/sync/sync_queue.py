@@ -1,9 +1,9 @@
-"""The dirty rows as a queue: who may read which object now, and what became of it.
+"""The queue of Stripe objects to read again: which worker may read which object, and the result.
 
-A claim is a lease and a fence. The lease keeps others away for a while, by the database's clock;
-the fence is the epoch that the claim took *before* Stripe is asked. Every later write names that
-epoch, so a worker that lost its lease on the way changes nothing. ``seen`` is the request number
-that the claim covers: a mark that comes in during the read stays due.
+A claim is a lease and a fence (:mod:`common.lease`). The lease keeps other workers away for a
+while; the fence is the epoch, which the claim counts up *before* Stripe is asked. Every later write
+names that epoch, so a worker that has lost its lease changes nothing. ``seen`` is the number of
+requests that the claim covers: after a request that comes in during the read the object stays due.
 """
 
 import random
@@ -18,10 +18,10 @@ from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 
 from billing.models import StripeAccount, SyncObject
-from billing.sync import claim_sql
-from common import lease
+from billing.sync import queue_sql
 from common.errors import DomainError
 from common.lease import LeaseColumns
+from common.lease import release as release_row
 from common.logs import error_text
 from common.queue import enqueue
 from common.retry_pause import RetryPause
@@ -30,61 +30,11 @@ COLUMNS = LeaseColumns(fence="epoch")
 PAUSE = RetryPause(first=timedelta(seconds=1), factor=5, jitter=(1.0, 1.5))
 """Of an object that fails."""
 OUTAGE_PAUSE = RetryPause(first=timedelta(seconds=5), jitter=(1.0, 1.5))
-"""After Stripe did not answer, or did not take the account's key."""
-
-_WANTED = """
-WITH wanted (account_id, kind, stripe_id) AS (
-    VALUES (%(account_id)s, %(kind)s, %(stripe_id)s)
-)
-"""
-
-_ADD = """
-INSERT INTO billing_syncobject AS sync (
-    account_id, kind, stripe_id, requested, applied, epoch, attempts, next_try_at,
-    foreign_customer, last_error)
-SELECT account_id, kind, stripe_id, 1, 0, 0, 0, statement_timestamp(), '', '' FROM wanted
-"""
-
-_COUNT_UP = """
-ON CONFLICT (account_id, kind, stripe_id) DO UPDATE SET
-    requested = sync.requested + 1,
-    attempts = CASE WHEN sync.parked_at IS NULL THEN sync.attempts ELSE 0 END,
-    next_try_at = CASE
-        WHEN sync.parked_at IS NULL AND sync.applied < sync.requested AND NOT %(at_once)s
-        THEN sync.next_try_at
-        ELSE statement_timestamp()
-    END,
-    parked_at = NULL
-RETURNING id, requested
-"""
-
-_MARK = _WANTED + _ADD + _COUNT_UP
-
-_WAITING = """
-waiting AS MATERIALIZED (
-    SELECT sync.id, sync.requested
-    FROM wanted JOIN billing_syncobject AS sync USING (account_id, kind, stripe_id)
-    WHERE sync.applied < sync.requested AND sync.parked_at IS NULL AND sync.leased_until IS NULL
-)
-"""
-
-_UNLESS_WAITING = "WHERE NOT EXISTS (TABLE waiting)"
-
-_MARKED = "marked (sync_id, number) AS (TABLE waiting UNION ALL TABLE asked)"
-
-MARKED = f"{_WAITING}, asked AS ({_ADD}{_UNLESS_WAITING}{_COUNT_UP}), {_MARKED}"
-"""As :func:`mark`, for a statement that does more: it names the object in ``wanted (account_id,
-kind, stripe_id)``, or nothing, gives ``at_once``, and finds what ``mark`` returns in ``marked``.
-
-An object that waits, and that nobody has begun to read, is left alone: whoever claims it after
-this statement began asks Stripe after that too, so the request that is there covers this one. A
-burst of events about it takes no lock and writes nothing. A lease that has run out does not
-count as nobody: its holder may be alive and about to store an older answer.
-"""
+"""After Stripe did not answer, or refused the account's key."""
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class SyncLease:
     """The right to read one object and to store what was read, until the lease ends."""
 
     sync_id: int
@@ -99,77 +49,80 @@ class Claim:
     """Whether the last lease ended without a release: its worker died, or took too long."""
 
 
-def mark(*, account_id: str, kind: str, stripe_id: str, at_once: bool = False) -> tuple[int, int]:
-    """Ask for one more read of an object: the id of its row and the number of this request.
+def request_sync(
+    *, account_id: str, kind: str, stripe_id: str, at_once: bool = False
+) -> tuple[int, int]:
+    """Ask for one more read of an object. Returns the id of its row and the number of this request.
 
-    Wakes a parked object. One that is failing keeps its pause unless it must be read ``at_once``.
+    Wakes a parked object. A failing object keeps its pause unless it must be read ``at_once``.
     """
-    found = _run(
-        _MARK,
+    rows = _run(
+        queue_sql.REQUEST_SYNC,
         {"account_id": account_id, "kind": kind, "stripe_id": stripe_id, "at_once": at_once},
     )
-    sync_id, number = found[0]
+    sync_id, number = rows[0]
     return sync_id, number
 
 
-def mark_all(rows: QuerySet[SyncObject]) -> int:
-    """Ask at once for one more read of objects that have been read before; how many there are."""
-    marked = rows.update(
-        requested=F("requested") + 1, next_try_at=Now(), attempts=0, parked_at=None
-    )
-    if marked:
+def request_syncs(rows: QuerySet[SyncObject]) -> int:
+    """Ask for one more read of objects that have been read before, at once. Returns how many."""
+    count = rows.update(requested=F("requested") + 1, next_try_at=Now(), attempts=0, parked_at=None)
+    if count:
         enqueue("billing.sync")
-    return marked
+    return count
 
 
-def claim(*, limit: int, without: Collection[str] = ()) -> list[Claim]:
-    """Take up to this many due objects away from everybody else: by turns of the accounts, and
-    within an account of the kinds, those that have waited longest.
+def claim_due(*, limit: int, without: Collection[str] = ()) -> list[SyncLease]:
+    """Lease up to ``limit`` due objects: round robin over the accounts, and within an account over
+    its kinds; of each kind those that have been due longest.
 
-    Accounts and kinds that back off, and the accounts ``without``, are left alone. What a dead
-    worker left behind comes last and in random order, so that an object that kills its readers
-    does not keep the same neighbours waiting.
+    Leaves out accounts and kinds that back off, and the accounts ``without``. Objects that a dead
+    worker left behind come last and in random order, so that an object that kills its readers does
+    not keep the same neighbours waiting.
     """
-    claims = _claim_due(limit, without=without)
-    fresh = [each for each in claims if not each.is_abandoned]
-    abandoned = [each for each in claims if each.is_abandoned]
+    leases = _claim(limit, without=without)
+    fresh = [lease for lease in leases if not lease.is_abandoned]
+    abandoned = [lease for lease in leases if lease.is_abandoned]
     random.shuffle(abandoned)
     return fresh + abandoned
 
 
-def crowds(*, without: Collection[str] = ()) -> list[tuple[str, str]]:
-    """Account and kind of which more objects are due than anybody should read one by one."""
-    crowd = settings.BILLING.sync_crowd
-    found = _run(claim_sql.CROWDS, {"crowd": crowd, "without": list(without)})
-    return [(account_id, kind) for account_id, kind in found]
+def kinds_with_many_due(*, without: Collection[str] = ()) -> list[tuple[str, str]]:
+    """Account ids and kinds with so many due objects that their list should be read instead."""
+    threshold = settings.BILLING.bulk_read_threshold
+    parameters = {"threshold": threshold, "without": list(without)}
+    return [
+        (account_id, kind) for account_id, kind in _run(queue_sql.KINDS_WITH_MANY_DUE, parameters)
+    ]
 
 
-def claim_crowd(*, account_id: str, kind: str, limit: int) -> list[Claim]:
-    """Take up to this many due objects of one kind in one account."""
-    return _claim_due(limit, account_id=account_id, kind=kind)
+def claim_kind(*, account_id: str, kind: str, limit: int) -> list[SyncLease]:
+    """Lease up to ``limit`` due objects of one kind in one account."""
+    return _claim(limit, account_id=account_id, kind=kind)
 
 
-def hold(claims: Collection[Claim]) -> None:
-    """Begin the leases of these claims anew, as far as they are still ours."""
-    ids, epochs = [each.sync_id for each in claims], [each.epoch for each in claims]
-    _run(claim_sql.RENEW, {"ids": ids, "epochs": epochs, "lease": settings.BILLING.sync_lease})
-
-
-def claim_one(*, sync_id: int) -> Claim | None:
-    """Take this object, due or not; None while somebody holds it or when nothing is asked."""
+def claim_object(*, sync_id: int) -> SyncLease | None:
+    """Lease one object, due or not. None while another worker holds it, or if no read of it is
+    requested."""
     parameters = {"sync_id": sync_id, "lease": settings.BILLING.sync_lease}
-    claims = _claims(_run(claim_sql.CLAIM_ONE, parameters))
-    return claims[0] if claims else None
+    leases = _sync_leases(_run(queue_sql.CLAIM_OBJECT, parameters))
+    return leases[0] if leases else None
 
 
-def settle(claim: Claim, *, at: datetime, **ownership: Any) -> bool:
-    """Record that what was read has been applied; False when the claim is no longer ours.
+def renew(leases: Collection[SyncLease]) -> None:
+    """Begin these leases anew, except those that are lost."""
+    ids, epochs = [lease.sync_id for lease in leases], [lease.epoch for lease in leases]
+    _run(queue_sql.RENEW, {"ids": ids, "epochs": epochs, "lease": settings.BILLING.sync_lease})
 
-    Last statement of the transaction that applied it: on False that has to be rolled back.
+
+def complete(lease: SyncLease, *, at: datetime, **ownership: Any) -> bool:
+    """Record that what was read has been applied. False when the lease is lost.
+
+    Last statement of the transaction that applied it: the caller rolls back on False.
     """
-    return _update(
-        claim,
-        applied=claim.seen,
+    return _release(
+        lease,
+        applied=lease.seen,
         applied_at=at,
         attempts=0,
         next_try_at=Now(),
@@ -179,22 +132,22 @@ def settle(claim: Claim, *, at: datetime, **ownership: Any) -> bool:
     )
 
 
-def release(claim: Claim) -> bool:
-    """Give an object back unread, due at once."""
-    return _update(claim)
+def release(lease: SyncLease) -> bool:
+    """Give an object back unread; it is due at once. False when the lease is lost."""
+    return _release(lease)
 
 
-def postpone(claim: Claim, error: DomainError) -> bool:
-    """The account cannot be asked now: try again later. That never parks an object."""
+def postpone(lease: SyncLease, error: DomainError) -> bool:
+    """Try again later, because the account cannot be asked now. Never parks the object."""
     pause = OUTAGE_PAUSE.after(failures=1, at_least=timedelta(seconds=error.retry_after or 0))
-    return _update(claim, next_try_at=Now() + pause, last_error=error_text(error))
+    return _release(lease, next_try_at=Now() + pause, last_error=error_text(error))
 
 
-def fail(claim: Claim, error: Exception, *, at: datetime) -> bool:
-    """Count a failed try and pause; after ``sync_attempts`` of them the object is parked."""
-    attempts = claim.attempts + 1
-    return _update(
-        claim,
+def fail(lease: SyncLease, error: Exception, *, at: datetime) -> bool:
+    """Count a failed try and pause; after ``sync_attempts`` failures the object is parked."""
+    attempts = lease.attempts + 1
+    return _release(
+        lease,
         attempts=attempts,
         next_try_at=Now() + PAUSE.after(failures=attempts),
         last_error=error_text(error),
@@ -202,20 +155,19 @@ def fail(claim: Claim, error: Exception, *, at: datetime) -> bool:
     )
 
 
-def park(claim: Claim, error: Exception, *, at: datetime) -> bool:
-    """Leave the object to a person; it is read again when somebody asks for it."""
-    return _update(claim, next_try_at=Now(), last_error=error_text(error), parked_at=at)
+def park(lease: SyncLease, error: Exception, *, at: datetime) -> bool:
+    """Leave the object to a person. It is read again when its next read is requested."""
+    return _release(lease, next_try_at=Now(), last_error=error_text(error), parked_at=at)
 
 
-def _update(claim: Claim, **values: Any) -> bool:
-    """Write and let go, if the fence still stands where this claim put it."""
+def _release(lease: SyncLease, **values: Any) -> bool:
     rows = SyncObject.objects.all()
-    return lease.release(rows, key=claim.sync_id, fence=claim.epoch, columns=COLUMNS, **values)
+    return release_row(rows, key=lease.sync_id, fence=lease.epoch, columns=COLUMNS, **values)
 
 
-def _claim_due(
+def _claim(
     limit: int, *, without: Collection[str] = (), account_id: str = "", kind: str = ""
-) -> list[Claim]:
+) -> list[SyncLease]:
     parameters = {
         "limit": limit,
         "lease": settings.BILLING.sync_lease,
@@ -223,12 +175,12 @@ def _claim_due(
         "account_id": account_id,
         "kind": kind,
     }
-    return _claims(_run(claim_sql.CLAIM_DUE, parameters))
+    return _sync_leases(_run(queue_sql.CLAIM_DUE, parameters))
 
 
-def _claims(rows: list[tuple[Any, ...]]) -> list[Claim]:
+def _sync_leases(rows: list[tuple[Any, ...]]) -> list[SyncLease]:
     accounts = StripeAccount.objects.in_bulk({row[1] for row in rows})
-    return [Claim(row[0], accounts[row[1]], *row[2:]) for row in rows]
+    return [SyncLease(row[0], accounts[row[1]], *row[2:]) for row in rows]
 
 
 def _run(statement: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:

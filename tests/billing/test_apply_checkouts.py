@@ -28,7 +28,7 @@ def allowed(shop: Shop) -> bool:
 
 def read(checkout: Checkout) -> None:
     """Stripe says nothing of a session that was just opened, or that it forgot."""
-    sync.mark(
+    sync.request_sync(
         account_id=checkout.account_id,
         kind="checkout_session",
         stripe_id=str(checkout.stripe_id),
@@ -126,7 +126,7 @@ def test_the_return_and_the_events_in_any_order(
         )
 
     def hear_of_payment() -> None:
-        sync.mark(account_id=shop.account.pk, kind="payment_intent", stripe_id=payment)
+        sync.request_sync(account_id=shop.account.pk, kind="payment_intent", stripe_id=payment)
         sync.drain(at=timezone.now())
 
     happens = {"event": drain, "return": come_back, "payment": hear_of_payment}
@@ -173,7 +173,7 @@ def test_forged_metadata_names_somebody_else_s_row(
             "metadata": {"tollgate_id": victim.pk},
         }
     )
-    sync.mark(account_id=shop.account.pk, kind="checkout_session", stripe_id=forged.id)
+    sync.request_sync(account_id=shop.account.pk, kind="checkout_session", stripe_id=forged.id)
     sync.drain(at=timezone.now())
     assert SyncObject.objects.get(stripe_id=forged.id).state == "foreign"
     victim.refresh_from_db()

@@ -136,7 +136,7 @@ def test_foreign_objects_are_read_again_once_their_customer_is_ours(
     stripe_id = str(alice.stripe_id)
     StripeCustomer.objects.for_project(shop.project).update(stripe_id=None)
     payment = shop.pay(StripeCustomer(stripe_id=stripe_id))
-    sync.mark(account_id=shop.account.pk, kind="payment_intent", stripe_id=payment)
+    sync.request_sync(account_id=shop.account.pk, kind="payment_intent", stripe_id=payment)
     sync.drain(at=alice.created_at)
     assert SyncObject.objects.get(stripe_id=payment).state == "foreign"
     drain()  # customer.created arrives: the row is proof, the metadata names it

@@ -276,7 +276,7 @@ def test_applying_it_again_changes_and_tells_nothing(
         type(alice.customer).objects.for_project(shop.project).get(user_id="alice").version,
     )
     for row in SyncObject.objects.all():
-        sync.mark(account_id=row.account_id, kind=row.kind, stripe_id=row.stripe_id)
+        sync.request_sync(account_id=row.account_id, kind=row.kind, stripe_id=row.stripe_id)
     drain()
     assert before == (
         outbox.types(shop.project),
@@ -294,7 +294,7 @@ def test_a_subscription_that_stripe_forgot_stays_until_a_person_decides(
     drain()
     with shop.stripe.world.transaction() as tx:
         tx.forget(tx.path_object("subscription", stripe_id))
-    sync.mark(account_id=shop.account.pk, kind="subscription", stripe_id=stripe_id)
+    sync.request_sync(account_id=shop.account.pk, kind="subscription", stripe_id=stripe_id)
     drain()
     assert (only(shop).status, only(shop).ended_at) == ("active", None)
     assert check(shop, clock).allowed

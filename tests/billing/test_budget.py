@@ -14,9 +14,8 @@ from pytest_django import Settings
 from billing.models import Price, Product, StripeAccount, StripeCustomer, SyncObject
 from billing.stripe import budget
 from billing.stripe.budget import Lane
-from billing.sync import bulk_read as crowds
+from billing.sync import bulk_read, sync_queue
 from billing.sync import service as sync
-from billing.sync import sync_queue as leases
 from common import redis
 from common.errors import Unavailable
 from tests.back_off import end_pauses
@@ -116,8 +115,8 @@ def test_other_accounts_go_on(account: StripeAccount) -> None:
     other = StripeAccount.objects.create(name="Another", livemode=True)
     for owner in (account, account, other):
         number = SyncObject.objects.count()
-        sync.mark(account_id=owner.pk, kind="product", stripe_id=f"prod_{number}")
-    assert [each.account for each in leases.claim(limit=1, without=[account.pk])] == [other]
+        sync.request_sync(account_id=owner.pk, kind="product", stripe_id=f"prod_{number}")
+    assert [each.account for each in sync_queue.claim_due(limit=1, without=[account.pk])] == [other]
 
 
 def test_who_waits_for_the_answer_waits_for_the_budget(
@@ -130,7 +129,7 @@ def test_who_waits_for_the_answer_waits_for_the_budget(
     granted(slow, Lane.INTERACTIVE)
     sync.now(account=slow, kind="customer", stripe_id=str(alice.stripe_id), at=timezone.now())
     assert SyncObject.objects.get().applied == 1
-    monkeypatch.setattr(sync, "PATIENCE", 0.02)
+    monkeypatch.setattr(sync, "INTERACTIVE_WAIT_SECONDS", 0.02)
     settings.BILLING = replace(settings.BILLING, stripe_test_reads=1)
     granted(slow, Lane.INTERACTIVE)
     with pytest.raises(Unavailable) as caught:
@@ -143,7 +142,7 @@ def test_who_waits_for_the_answer_waits_for_the_budget(
 def test_a_429_while_reading_slows_down(
     shop: Shop, slow: StripeAccount, alice: StripeCustomer
 ) -> None:
-    sync.mark(account_id=slow.pk, kind="customer", stripe_id=str(alice.stripe_id))
+    sync.request_sync(account_id=slow.pk, kind="customer", stripe_id=str(alice.stripe_id))
     shop.stripe.fail("rate_limit", times=1)
     sync.drain(at=timezone.now())
     granted(slow, Lane.INTERACTIVE)
@@ -156,7 +155,7 @@ def crowd(shop: Shop, count: int) -> list[Product]:
     products = [shop.product(f"Product {number}") for number in range(count)]
     for each in products:
         shop.stripe.v1.products.update(str(each.stripe_id), {"name": f"New {each.name}"})
-        sync.mark(account_id=shop.account.pk, kind="product", stripe_id=str(each.stripe_id))
+        sync.request_sync(account_id=shop.account.pk, kind="product", stripe_id=str(each.stripe_id))
     return products
 
 
@@ -165,7 +164,7 @@ def test_a_crowd_is_read_by_its_list(shop: Shop, requests: list[str], settings: 
     settings.BILLING = replace(settings.BILLING, sync_lease=timedelta(seconds=120))
     for number in range(998):
         made = shop.stripe.v1.products.create({"name": f"Product {number}"})
-        sync.mark(account_id=shop.account.pk, kind="product", stripe_id=made.id)
+        sync.request_sync(account_id=shop.account.pk, kind="product", stripe_id=made.id)
     renamed, gone = crowd(shop, 2)
     shop.stripe.v1.products.delete(str(gone.stripe_id))
     requests.clear()
@@ -180,18 +179,18 @@ def test_a_crowd_is_read_by_its_list(shop: Shop, requests: list[str], settings: 
 
 
 def test_news_while_a_list_is_read_stays_due(shop: Shop, settings: Settings) -> None:
-    settings.BILLING = replace(settings.BILLING, sync_crowd=2)
+    settings.BILLING = replace(settings.BILLING, bulk_read_threshold=2)
     products = crowd(shop, 5)
     during = str(products[0].stripe_id)
     stored: list[str] = []
 
-    def store(claim: leases.Claim, snapshot: Any) -> None:
+    def store(claim: sync_queue.SyncLease, snapshot: Any) -> None:
         if not stored:
-            sync.mark(account_id=shop.account.pk, kind="product", stripe_id=during)
+            sync.request_sync(account_id=shop.account.pk, kind="product", stripe_id=during)
         stored.append(claim.stripe_id)
         assert sync.store(claim, snapshot, at=timezone.now())
 
-    claims, left = crowds.read(account_id=shop.account.pk, kind="product", store=store)
+    claims, left = bulk_read.read_list(account_id=shop.account.pk, kind="product", store=store)
     assert (len(claims), left, len(stored)) == (5, [], 5)
     row = SyncObject.objects.get(stripe_id=during)
     assert (row.requested, row.applied) == (2, 1)
@@ -201,7 +200,7 @@ def test_news_while_a_list_is_read_stays_due(shop: Shop, settings: Settings) -> 
 def test_a_list_that_fails_gives_everything_back(
     shop: Shop, settings: Settings, drain: Callable[[], None]
 ) -> None:
-    settings.BILLING = replace(settings.BILLING, sync_crowd=2, sync_batch=2)
+    settings.BILLING = replace(settings.BILLING, bulk_read_threshold=2, sync_batch=2)
     crowd(shop, 6)
     shop.stripe.fail("timeout_before", path="/v1/products", times=3)
     sync.drain(at=timezone.now())
@@ -218,13 +217,13 @@ def test_a_crowd_of_invoices_is_read_by_its_list(
     shop: Shop, monthly: Price, requests: list[str], settings: Settings
 ) -> None:
     """Among them some that a bank has yet to pay."""
-    settings.BILLING = replace(settings.BILLING, sync_crowd=2, sync_batch=1)
+    settings.BILLING = replace(settings.BILLING, bulk_read_threshold=2, sync_batch=1)
     for number, card in enumerate(["pm_card_visa", "pm_usBankAccount_success"] * 4):
         shop.subscribe(shop.buyer(f"buyer-{number}", card), monthly)
     for invoice in shop.stripe.v1.invoices.list({"limit": 100}).data:
-        sync.mark(account_id=shop.account.pk, kind="invoice", stripe_id=str(invoice.id))
+        sync.request_sync(account_id=shop.account.pk, kind="invoice", stripe_id=str(invoice.id))
     requests.clear()
-    claims, left = crowds.read(
+    claims, left = bulk_read.read_list(
         account_id=shop.account.pk, kind="invoice", store=partial(_stored, at=timezone.now())
     )
     assert (len(claims), left) == (8, [])
@@ -232,7 +231,7 @@ def test_a_crowd_of_invoices_is_read_by_its_list(
 
 
 def test_a_list_that_is_refused_is_read_one_by_one(shop: Shop, settings: Settings) -> None:
-    settings.BILLING = replace(settings.BILLING, sync_crowd=2, sync_batch=2)
+    settings.BILLING = replace(settings.BILLING, bulk_read_threshold=2, sync_batch=2)
     crowd(shop, 6)
     refusal = '{"error": {"type": "invalid_request_error", "message": "No."}}'
     shop.stripe.fail("malformed_before", path="/v1/products", times=9, status=400, body=refusal)
@@ -243,7 +242,7 @@ def test_a_list_that_is_refused_is_read_one_by_one(shop: Shop, settings: Setting
 def test_an_object_that_a_list_shows_malformed_is_read_alone(
     shop: Shop, settings: Settings
 ) -> None:
-    settings.BILLING = replace(settings.BILLING, sync_crowd=2, sync_batch=2)
+    settings.BILLING = replace(settings.BILLING, bulk_read_threshold=2, sync_batch=2)
     products = crowd(shop, 6)
     shop.stripe.fail(
         "malformed_after", path="/v1/products", without=["id"], changes={"name": 7}, place=3
@@ -275,5 +274,5 @@ def test_an_object_that_stays_malformed_is_parked_and_its_account_goes_on(
     assert bad.name == "Product 0"
 
 
-def _stored(claim: leases.Claim, snapshot: Any, *, at: datetime) -> None:
+def _stored(claim: sync_queue.SyncLease, snapshot: Any, *, at: datetime) -> None:
     assert sync.store(claim, snapshot, at=at)

@@ -48,7 +48,7 @@ def broken(stripe: SandboxStripe) -> StripeAccount:
 
 
 def mark(account: StripeAccount, kind: str, stripe_id: str) -> int:
-    return sync.mark(account_id=account.pk, kind=kind, stripe_id=stripe_id)[0]
+    return sync.request_sync(account_id=account.pk, kind=kind, stripe_id=stripe_id)[0]
 
 
 def applied(kind: str) -> int:
@@ -105,7 +105,7 @@ class TestSync:
             mark(account, "invoice", f"in_{number}")
         for number in range(3):
             mark(broken, "product", f"prod_{number}")
-        taken = [(each.account, each.kind) for each in sync.claim(limit=8)]
+        taken = [(each.account, each.kind) for each in sync.claim_due(limit=8)]
         assert taken == [
             (account, "coupon"),
             (broken, "product"),

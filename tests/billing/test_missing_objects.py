@@ -111,7 +111,7 @@ def test_a_background_read_parks_it_at_once(
     stripe_id = shop.subscribe(alice, monthly)
     drain()
     forget(shop.stripe, "subscription", stripe_id)
-    sync.mark(account_id=shop.account.pk, kind=Kind.SUBSCRIPTION, stripe_id=stripe_id)
+    sync.request_sync(account_id=shop.account.pk, kind=Kind.SUBSCRIPTION, stripe_id=stripe_id)
     sync.drain(at=timezone.now())
     assert SyncObject.objects.get(stripe_id=stripe_id).state == "parked"
     assert Subscription.objects.for_project(shop.project).get().status == "active"

@@ -14,8 +14,8 @@ from psycopg import errors as postgres
 from billing.models import Product, StripeAccount, StripeCustomer, StripeEndpoint, SyncObject
 from billing.stripe.errors import StripeUnavailable
 from billing.sync import service as sync
-from billing.sync import sync_queue as leases
-from billing.sync.sync_queue import Claim
+from billing.sync import sync_queue
+from billing.sync.sync_queue import SyncLease
 from common import crypto
 from common.errors import Unavailable
 from common.logs import ERROR_LENGTH
@@ -29,7 +29,7 @@ Drain = Callable[[], None]
 
 
 def mark(account: StripeAccount, stripe_id: str, kind: str = "product") -> int:
-    return sync.mark(account_id=account.pk, kind=kind, stripe_id=stripe_id)[0]
+    return sync.request_sync(account_id=account.pk, kind=kind, stripe_id=stripe_id)[0]
 
 
 def row(sync_id: int) -> SyncObject:
@@ -58,51 +58,54 @@ def heal(shop: Shop, product: Product) -> None:
 
 
 def test_marks_count_and_coalesce(account: StripeAccount) -> None:
-    first = sync.mark(account_id=account.pk, kind="product", stripe_id="prod_1")
-    again = sync.mark(account_id=account.pk, kind="product", stripe_id="prod_1")
-    other = sync.mark(account_id=account.pk, kind="price", stripe_id="prod_1")
+    first = sync.request_sync(account_id=account.pk, kind="product", stripe_id="prod_1")
+    again = sync.request_sync(account_id=account.pk, kind="product", stripe_id="prod_1")
+    other = sync.request_sync(account_id=account.pk, kind="price", stripe_id="prod_1")
     assert (again[0], again[1]) == (first[0], 2)
     assert other[0] != first[0]
 
 
 def test_a_claim_is_a_lease_and_a_fence(account: StripeAccount) -> None:
     sync_id = mark(account, "prod_1")
-    (claim,) = sync.claim(limit=10)
+    (claim,) = sync.claim_due(limit=10)
     assert (claim.sync_id, claim.epoch, claim.seen, claim.is_abandoned) == (sync_id, 1, 1, False)
     assert claim.account == account
-    assert sync.claim(limit=10) == []
+    assert sync.claim_due(limit=10) == []
     elapse()
-    (second,) = sync.claim(limit=10)
+    (second,) = sync.claim_due(limit=10)
     assert (second.epoch, second.is_abandoned) == (2, True)
 
 
 def test_the_oldest_comes_first(account: StripeAccount) -> None:
     ids = [mark(account, f"prod_{number}") for number in range(30)]
     mark(account, "prod_5")  # news of it does not move it back
-    assert [each.sync_id for each in sync.claim(limit=20)] == ids[:20]
-    assert [each.sync_id for each in sync.claim(limit=20)] == ids[20:]
+    assert [each.sync_id for each in sync.claim_due(limit=20)] == ids[:20]
+    assert [each.sync_id for each in sync.claim_due(limit=20)] == ids[20:]
 
 
 def test_what_a_dead_worker_held_comes_last(account: StripeAccount) -> None:
     held = {mark(account, f"prod_{number}") for number in range(3)}
-    sync.claim(limit=3)
+    sync.claim_due(limit=3)
     elapse()
     fresh = mark(account, "prod_9")
-    claims = sync.claim(limit=10)
+    claims = sync.claim_due(limit=10)
     assert claims[0].sync_id == fresh
     assert {each.sync_id for each in claims[1:]} == held
 
 
 @pytest.mark.parametrize(
     "claim_again",
-    [lambda sync_id: sync.claim(limit=1)[0], lambda sync_id: leases.claim_one(sync_id=sync_id)],
+    [
+        lambda sync_id: sync.claim_due(limit=1)[0],
+        lambda sync_id: sync_queue.claim_object(sync_id=sync_id),
+    ],
     ids=["claimed again in a batch", "claimed again by who waits for the answer"],
 )
 def test_a_zombie_changes_nothing(
-    shop: Shop, alice: StripeCustomer, claim_again: Callable[[int], Claim]
+    shop: Shop, alice: StripeCustomer, claim_again: Callable[[int], SyncLease]
 ) -> None:
     sync_id = mark(shop.account, str(alice.stripe_id), "customer")
-    (zombie,) = sync.claim(limit=1)
+    (zombie,) = sync.claim_due(limit=1)
     old = sync.read(zombie)
     shop.stripe.v1.customers.update(str(alice.stripe_id), {"name": "New"})
     elapse()
@@ -111,15 +114,15 @@ def test_a_zombie_changes_nothing(
     assert not sync.store(zombie, old, at=timezone.now())
     alice.refresh_from_db()
     assert alice.name == "New"
-    assert not leases.fail(zombie, ValueError(), at=timezone.now())
-    assert not leases.postpone(zombie, StripeUnavailable())
-    assert not leases.release(zombie)
+    assert not sync_queue.fail(zombie, ValueError(), at=timezone.now())
+    assert not sync_queue.postpone(zombie, StripeUnavailable())
+    assert not sync_queue.release(zombie)
     assert (row(sync_id).attempts, row(sync_id).last_error) == (0, "")
 
 
 def test_a_mark_during_the_read_stays_due(shop: Shop, alice: StripeCustomer) -> None:
     sync_id = mark(shop.account, str(alice.stripe_id), "customer")
-    (claim,) = sync.claim(limit=1)
+    (claim,) = sync.claim_due(limit=1)
     snapshot = sync.read(claim)
     mark(shop.account, str(alice.stripe_id), "customer")
     assert sync.store(claim, snapshot, at=timezone.now())
@@ -222,7 +225,7 @@ def test_a_refused_key_parks_nothing(stripe: SandboxStripe, project: Project) ->
 
 def test_errors_are_kept_without_secrets(account: StripeAccount) -> None:
     sync_id = mark(account, "prod_1")
-    (claim,) = sync.claim(limit=1)
+    (claim,) = sync.claim_due(limit=1)
     error = ValueError("key sk_test_abcdef123456 of ada@example.com\0 is bad" + "x" * 5000)
     sync.fail(claim, error, at=timezone.now())
     said = row(sync_id).last_error
@@ -267,9 +270,9 @@ def test_now_tells_that_stripe_is_away(shop: Shop, alice: StripeCustomer) -> Non
 def test_now_gives_up_waiting_for_another_worker(
     shop: Shop, alice: StripeCustomer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sync, "PATIENCE", 0.2)
+    monkeypatch.setattr(sync, "INTERACTIVE_WAIT_SECONDS", 0.2)
     mark(shop.account, str(alice.stripe_id), "customer")
-    (held,) = sync.claim(limit=1)
+    (held,) = sync.claim_due(limit=1)
     with pytest.raises(Unavailable, match="few seconds"):
         sync.now(
             account=shop.account, kind="customer", stripe_id=str(alice.stripe_id), at=timezone.now()
@@ -283,7 +286,7 @@ def test_now_waits_for_an_answer_that_is_new_enough(shop: Shop, alice: StripeCus
     """Another worker holds the object; what it has read may be older than this call."""
     name = str(alice.stripe_id)
     mark(shop.account, name, "customer")
-    (held,) = sync.claim(limit=1)
+    (held,) = sync.claim_due(limit=1)
     old = sync.read(held)
     shop.stripe.v1.customers.update(name, {"name": "New"})
     done = threading.Event()
@@ -319,9 +322,9 @@ def test_but_not_for_ever(shop: Shop, alice: StripeCustomer) -> None:
     assert row(claim.sync_id).state == "waiting"
 
 
-def _claimed(shop: Shop, buyer: StripeCustomer) -> Claim:
+def _claimed(shop: Shop, buyer: StripeCustomer) -> SyncLease:
     mark(shop.account, str(buyer.stripe_id), "customer")
-    return sync.claim(limit=1)[0]
+    return sync.claim_due(limit=1)[0]
 
 
 def _clash(times: int) -> Callable[..., object]:
@@ -346,7 +349,7 @@ def test_two_workers_never_get_the_same_object(account: StripeAccount) -> None:
 
     def work() -> None:
         try:
-            while claims := sync.claim(limit=7):
+            while claims := sync.claim_due(limit=7):
                 with lock:
                     taken.extend(each.sync_id for each in claims)
         finally:
@@ -365,7 +368,7 @@ def test_a_mark_that_is_not_committed_is_not_seen(account: StripeAccount) -> Non
     with transaction.atomic():
         mark(account, "prod_1")
         transaction.set_rollback(True)
-    assert sync.claim(limit=1) == []
+    assert sync.claim_due(limit=1) == []
 
 
 def test_accounts_are_read_with_their_own_keys(
@@ -374,6 +377,6 @@ def test_accounts_are_read_with_their_own_keys(
     """A claim carries its account; an object of one is not asked of the other."""
     product = shop.product("Mine")
     mark(endpoint.account, str(product.stripe_id))
-    (claim,) = sync.claim(limit=1)
+    (claim,) = sync.claim_due(limit=1)
     assert sync.read(claim) is not None
     assert sync.read(replace(claim, stripe_id="prod_other")) is None

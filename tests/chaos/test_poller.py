@@ -114,7 +114,7 @@ def test_what_people_wait_for_is_polled() -> None:
 def test_a_worker_without_its_broker_does_what_is_due(project: Project, tmp_path: Path) -> None:
     """No secret key is set for the worker, so what it leaves behind is why it could not read."""
     account = stripe_accounts.platform_default(livemode=False)
-    sync_id, _ = sync.mark(account_id=account.pk, kind="product", stripe_id="prod_1")
+    sync_id, _ = sync.request_sync(account_id=account.pk, kind="product", stripe_id="prod_1")
     due = overdue_reservation(project, "api")
     log = tmp_path / "worker.log"
     with worker(broker=DEAD, log=log) as process:

@@ -27,7 +27,7 @@ from billing.models import (
     SyncObject,
 )
 from billing.sync import service as sync
-from billing.sync import sync_queue as leases
+from billing.sync import sync_queue
 from entitlements.models import Fact
 from events.models import OutboxEvent
 from projects.models import Customer
@@ -134,12 +134,12 @@ def test_death_at_every_statement(
 
 def die_everywhere(shop: Shop, kind: str, stripe_id: str) -> int:
     """Kill the store at its first statement, its second, …; how many deaths until it lives."""
-    sync_id, number = sync.mark(account_id=shop.account.pk, kind=kind, stripe_id=stripe_id)
+    sync_id, number = sync.request_sync(account_id=shop.account.pk, kind=kind, stripe_id=stripe_id)
     before = everything(shop)
     deaths = 0
     while True:
         expire_leases(pk=sync_id)
-        claim = leases.claim_one(sync_id=sync_id)
+        claim = sync_queue.claim_object(sync_id=sync_id)
         assert claim is not None
         snapshot = sync.read(claim)
         try:

@@ -66,7 +66,9 @@ def _happen(history: History, chance: random.Random) -> None:
         if thing.kind is not Kind.PAYMENT_INTENT or thing.number < 10:
             history.touch(thing)
         for _ in range(chance.randint(1, 2)):
-            sync.mark(account_id=history.account.pk, kind=thing.kind, stripe_id=thing.stripe_id)
+            sync.request_sync(
+                account_id=history.account.pk, kind=thing.kind, stripe_id=thing.stripe_id
+            )
         if chance.random() < 0.2:
             expire_leases(account=history.account)
         if chance.random() < 0.3:

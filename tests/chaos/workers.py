@@ -19,7 +19,7 @@ from django.utils import timezone
 
 from billing.models import SyncObject
 from billing.sync import service as sync
-from billing.sync.sync_queue import Claim
+from billing.sync.sync_queue import SyncLease
 from tests.back_off import end_pauses
 
 Point = str
@@ -57,7 +57,7 @@ Fate = Callable[[Point], bool]
 def worker(
     *, batch: int, fate: Fate, statement: Callable[[], int], deaths: Deaths
 ) -> Generator[Stop]:
-    """Claim, read and store, again and again; ends with its death."""
+    """SyncLease, read and store, again and again; ends with its death."""
     while True:
         claims = _claim(batch, fate, deaths)
         if not claims:
@@ -69,16 +69,16 @@ def worker(
             yield from _carry_out(claim, fate, statement, deaths)
 
 
-def _claim(batch: int, fate: Fate, deaths: Deaths) -> list[Claim]:
+def _claim(batch: int, fate: Fate, deaths: Deaths) -> list[SyncLease]:
     with transaction.atomic():
-        claims = sync.claim(limit=batch)
+        claims = sync.claim_due(limit=batch)
         if claims:
             _maybe_die(BEFORE_CLAIM, fate, deaths)
     return claims
 
 
 def _carry_out(
-    claim: Claim, fate: Fate, statement: Callable[[], int], deaths: Deaths
+    claim: SyncLease, fate: Fate, statement: Callable[[], int], deaths: Deaths
 ) -> Iterator[Stop]:
     """As ``sync`` does it, with a stop after the read and one after the store."""
     at = timezone.now()
@@ -90,7 +90,7 @@ def _carry_out(
             sync.store(claim, snapshot, at=at)
             _maybe_die(BEFORE_COMMIT, fate, deaths)
     except Exception as error:  # noqa: BLE001  # what the real worker does with every error
-        sync.give_up(claim, error, at=at)
+        sync.record_failure(claim, error, at=at)
     yield STORED, claim.stripe_id
     _maybe_die(STORED, fate, deaths)
 

@@ -15,7 +15,7 @@ from pytest_django import DjangoAssertNumQueries
 from billing import endpoint_cache
 from billing.models import StripeAccount, StripeEndpoint, SyncObject
 from billing.sync import service as sync
-from billing.sync import sync_queue as leases
+from billing.sync import sync_queue
 from tests.architecture.transactions import undone
 from tests.refusing import refuse_rows
 from tests.webhooks.stripe_post import StripePost, event, sign
@@ -74,11 +74,11 @@ def test_events_about_one_object_cost_one_read(post: StripePost) -> None:
 def test_events_during_a_read_ask_for_another(post: StripePost) -> None:
     """Whoever reads may have an older answer in hand, and even after its lease store it."""
     post(event())
-    claim = leases.claim(limit=1)[0]
+    claim = sync_queue.claim_due(limit=1)[0]
     post(event(id="evt_2"))
     SyncObject.objects.update(leased_until=Now() - timedelta(seconds=1))
     post(event(id="evt_3"))
-    assert leases.settle(claim, at=timezone.now())
+    assert sync_queue.complete(claim, at=timezone.now())
     row = SyncObject.objects.get()
     assert (row.requested, row.applied, row.state) == (3, 1, "waiting")
     post(event(id="evt_4"))

@@ -205,7 +205,7 @@ def _mark_missed(account: StripeAccount, chunk: list[News]) -> int:
         and not (news.target in read_at and read_at[news.target] > news.created_at + CLOCK_SKEW)
     ]
     for kind, stripe_id in sorted(missed):
-        sync.mark(account_id=account.pk, kind=kind, stripe_id=stripe_id)
+        sync.request_sync(account_id=account.pk, kind=kind, stripe_id=stripe_id)
     if missed:
         enqueue("billing.sync")
     return len(missed)

@@ -1,10 +1,10 @@
-"""Take an event in: verify, keep the bytes, mark the object, in one statement; then answer.
+"""Take an event in: verify it, store its bytes and request a sync of its object; then answer.
 
-No call to Stripe, no Redis, no interpretation. Once Stripe has our 200 it will not tell us again,
-so by then the event and the mark are committed. It is SQL, because the ORM has no words for a row
-that depends on another write; it is constant, and planned once for each connection.
+No call to Stripe, no Redis, no interpretation. Stripe does not repeat an event after our 200, so by
+then the event and the request are committed, by one statement. That is SQL, because the ORM cannot
+express a row that depends on another write; it is constant, and planned once for each connection.
 
-The row is the record of what came: only an event that cannot be used has a line in the log too.
+The row is the record of the event: only an event that cannot be used is logged as well.
 """
 
 from datetime import datetime
@@ -16,7 +16,7 @@ from billing.accounts.selectors import stripe_accounts
 from billing.models import StripeEndpoint
 from billing.operations import usage_refusals
 from billing.stripe import signatures
-from billing.sync import sync_queue as leases
+from billing.sync import queue_sql
 from common import prepared
 from common.ids import new_id
 from common.queue import enqueue
@@ -25,8 +25,8 @@ from webhooks.errors import SignatureRefused
 
 log = structlog.get_logger(__name__)
 
-_WANTED = """
-wanted (account_id, kind, stripe_id) AS (
+_OBJECT = """
+object (account_id, kind, stripe_id) AS (
     SELECT %(account_id)s, %(kind)s, %(stripe_id)s
     WHERE %(kind)s <> '' AND NOT EXISTS (
         SELECT FROM webhooks_inboundevent
@@ -34,34 +34,35 @@ wanted (account_id, kind, stripe_id) AS (
 )
 """
 
-_KEPT = """
+_EVENT = """
 INSERT INTO webhooks_inboundevent AS event (
     id, endpoint_id, event_id, type, stripe_object_id, customer_stripe_id, body, sync_id,
     request_number, quarantined, report_due_at, deliveries, received_at, last_received_at)
 SELECT %(id)s, %(endpoint_id)s, %(event_id)s, %(type)s, %(stripe_id)s, %(customer)s, %(body)s,
     sync_id, number, %(quarantined)s, %(report_due_at)s::timestamptz, 1, %(at)s, %(at)s
-FROM (VALUES (1)) AS one LEFT JOIN marked ON true
+FROM (VALUES (1)) AS one LEFT JOIN sync_request ON true
 ON CONFLICT (endpoint_id, event_id) DO UPDATE SET
     deliveries = event.deliveries + 1, last_received_at = EXCLUDED.last_received_at
 RETURNING deliveries
 """
 
-_RECEIVE = f"WITH {_WANTED}, {leases.MARKED}{_KEPT}"
-"""What the first delivery marked stays due until it is applied, so a known event marks nothing."""
+_RECEIVE = f"WITH {_OBJECT}, {queue_sql.SYNC_REQUEST}{_EVENT}"
+"""The object of the first delivery stays due until it is applied, so a later delivery of the event
+requests nothing."""
 
 
 def receive(*, endpoint: StripeEndpoint, body: bytes, signature: str, at: datetime) -> Envelope:
-    """Keep a signed event, once, and see to it that the object that it names is read again.
+    """Store a signed event once, and request a sync of the object that it names.
 
-    A report of lost use is written down at each delivery of it, which changes nothing the second
-    time: until that has worked, Stripe has no answer and sends it again. One that comes without its
+    A report of lost use is applied at each delivery, which changes nothing the second time: until
+    that has worked, Stripe has no answer and sends it again. A report that comes without its
     content is fetched later (``webhooks.services.error_reports``).
 
-    Returns what was understood of it. Raises SignatureRefused; nothing is stored then.
+    Returns the parsed event. Raises SignatureRefused; nothing is stored then.
     """
     _verify(endpoint, body, signature, at)
     envelope = open_envelope(body, account=endpoint.account)
-    is_new = _keep(endpoint, body, envelope, at)
+    is_new = _store(endpoint, body, envelope, at)
     if is_new and envelope.target is not None:
         enqueue("billing.sync")
     if is_new and envelope.is_report_missing:
@@ -92,8 +93,8 @@ def _verify(endpoint: StripeEndpoint, body: bytes, signature: str, at: datetime)
         raise SignatureRefused("Check the endpoint's signing secret and the clock.") from error
 
 
-def _keep(endpoint: StripeEndpoint, body: bytes, envelope: Envelope, at: datetime) -> bool:
-    """Whether the event is new; a known one's delivery is counted, and nothing else happens."""
+def _store(endpoint: StripeEndpoint, body: bytes, envelope: Envelope, at: datetime) -> bool:
+    """Store the event. False for an event that is stored already: its delivery is counted."""
     kind, stripe_id = envelope.target or ("", "")
     row = prepared.row(
         _RECEIVE,

@@ -27,7 +27,7 @@ def replay(*, event: InboundEvent, actor: str, at: datetime, reason: str = "") -
         raise NothingToRead(envelope.unusable or f"{event.type} is not about a mirrored object.")
     before = event.status
     with transaction.atomic():
-        sync_id, event.request_number = sync.mark(
+        sync_id, event.request_number = sync.request_sync(
             account_id=event.endpoint.account_id,
             kind=envelope.target.kind,
             stripe_id=envelope.target.stripe_id,

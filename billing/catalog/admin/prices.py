@@ -112,7 +112,7 @@ class PriceAdmin(MirrorAdmin):
     ) -> HttpResponse:
         def act() -> HttpResponse:
             price = catalog.set_price_active(
-                price=read_again.known(self.row(request, object_id)),
+                price=read_again.require_stripe_id(self.row(request, object_id)),
                 active=active,
                 actor=actor(request),
                 reason=form.cleaned_data["reason"],

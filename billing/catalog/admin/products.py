@@ -134,7 +134,7 @@ class ProductAdmin(MirrorAdmin):
 
         def act() -> HttpResponse:
             product = catalog.change_product(
-                product=read_again.known(self.row(request, object_id)),
+                product=read_again.require_stripe_id(self.row(request, object_id)),
                 request=ProductChangeRequest(
                     name=data["name"], description=data["description"], active=data["on_sale"]
                 ),

@@ -103,7 +103,9 @@ def _request_sync_of_subscriptions(price: Price) -> None:
         .distinct()
     )
     for stripe_id in filter(None, waiting):
-        sync_queue.mark(account_id=price.account_id, kind=Kind.SUBSCRIPTION, stripe_id=stripe_id)
+        sync_queue.request_sync(
+            account_id=price.account_id, kind=Kind.SUBSCRIPTION, stripe_id=stripe_id
+        )
         enqueue("billing.sync")
 
 

@@ -6,7 +6,7 @@ from billing.models import Refund
 from billing.models.sync_object import Kind
 from billing.sync.admin import read_again
 from billing.sync.admin.mirrors import METADATA, STRIPE, MirrorAdmin
-from billing.sync.read_again import Wanted
+from billing.sync.read_again import RereadObject
 from common.admin import columns, filters
 from common.admin.decorators import display
 from common.admin.sidebar import SidebarEntry, SidebarGroup
@@ -63,8 +63,8 @@ class RefundAdmin(MirrorAdmin):
         METADATA,
     ]
 
-    def wanted(self, row: Any) -> Wanted:
-        return read_again.wanted(row.payment, kind=self.kind, subject=row.pk)
+    def object_to_read(self, row: Any) -> RereadObject:
+        return read_again.object_of(row.payment, kind=self.kind, subject=row.pk)
 
     @display(description="Amount", ordering="amount")
     def shown_amount(self, row: Refund) -> str:

@@ -10,7 +10,7 @@ from django.utils import timezone
 from billing.models.mirror import Mirror
 from billing.models.sync_object import Kind
 from billing.sync.admin import read_again
-from billing.sync.read_again import Wanted
+from billing.sync.read_again import RereadObject
 from common.admin import bulk, columns, dialogs, filters
 from common.admin.decorators import action, display
 from common.admin.pages import ReadOnlyAdmin
@@ -45,9 +45,9 @@ class MirrorAdmin(ReadOnlyAdmin):
     ) -> bool:
         return request.user.has_perm("billing.change_syncobject")
 
-    def wanted(self, row: Any) -> Wanted:
+    def object_to_read(self, row: Any) -> RereadObject:
         """Which Stripe object holds this row's truth."""
-        return read_again.wanted(row, kind=self.kind, subject=row.pk)
+        return read_again.object_of(row, kind=self.kind, subject=row.pk)
 
     @action(
         description="Read again",
@@ -60,7 +60,9 @@ class MirrorAdmin(ReadOnlyAdmin):
         self, request: HttpRequest, form: dialogs.Dialog, object_id: str
     ) -> HttpResponse:
         row = self.row(request, object_id)
-        return read_again.one(request, form, READ_AGAIN, self.wanted(row), to=columns.url(row))
+        return read_again.read_one(
+            request, form, READ_AGAIN, self.object_to_read(row), to=columns.url(row)
+        )
 
     @action(description="Read again", permissions=["read_again"])
     def read_selected_again(self, request: HttpRequest, rows: QuerySet[Any]) -> HttpResponse | None:
@@ -74,8 +76,8 @@ class MirrorAdmin(ReadOnlyAdmin):
         )
         if isinstance(reason, HttpResponse):
             return reason
-        wanted = [self.wanted(row) for row in rows]
-        read_again.many(request, wanted, reason, at=timezone.now())
+        objects = [self.object_to_read(row) for row in rows]
+        read_again.request_many(request, objects, reason, at=timezone.now())
         return None
 
     @display(description="Customer", ordering="customer__user_id")

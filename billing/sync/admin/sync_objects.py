@@ -9,7 +9,7 @@ from django.utils import timezone
 from billing.models import SyncObject
 from billing.models.sync_object import Kind
 from billing.sync.admin import read_again
-from billing.sync.read_again import Wanted
+from billing.sync.read_again import RereadObject
 from billing.sync.selectors.sync_objects import IN_STATE
 from common.admin import bulk, columns, dialogs, filters
 from common.admin.decorators import action, display
@@ -89,7 +89,7 @@ class SyncObjectAdmin(ReadOnlyAdmin):
     )
     def wake(self, request: HttpRequest, form: dialogs.Dialog, object_id: str) -> HttpResponse:
         row = self.row(request, object_id)
-        return read_again.one(request, form, WAKE, wanted(row), to=columns.url(row))
+        return read_again.read_one(request, form, WAKE, object_of(row), to=columns.url(row))
 
     @action(description="Read again", permissions=["read_again"])
     def wake_selected(
@@ -105,7 +105,7 @@ class SyncObjectAdmin(ReadOnlyAdmin):
         )
         if isinstance(reason, HttpResponse):
             return reason
-        read_again.many(request, map(wanted, rows), reason, at=timezone.now())
+        read_again.request_many(request, map(object_of, rows), reason, at=timezone.now())
         return None
 
     @display(description="Kind", ordering="kind")
@@ -133,8 +133,8 @@ class SyncObjectAdmin(ReadOnlyAdmin):
         return columns.block(row.last_error) if row.last_error else columns.EMPTY
 
 
-def wanted(row: Any) -> Wanted:
-    return Wanted(
+def object_of(row: Any) -> RereadObject:
+    return RereadObject(
         account_id=row.account_id,
         kind=row.kind,
         stripe_id=row.stripe_id,

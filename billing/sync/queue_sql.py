@@ -1,4 +1,4 @@
-"""The statements that take due objects out of the sync queue, fair over accounts and kinds."""
+"""SQL of the sync queue: request a read, and claim due objects fairly over accounts and kinds."""
 
 from common.lease import IS_FREE, claim_sql, renew_sql
 
@@ -13,7 +13,58 @@ CLAIMED = (
     "attempts",
     "next_try_at",
 )
-"""Columns of a claimed row, in the order of the fields of ``sync_queue.Claim``."""
+"""Columns of a claimed row, in the order of the fields of ``sync_queue.SyncLease``."""
+
+_OBJECT = """
+WITH object (account_id, kind, stripe_id) AS (
+    VALUES (%(account_id)s, %(kind)s, %(stripe_id)s)
+)
+"""
+
+_ADD = """
+INSERT INTO billing_syncobject AS sync (
+    account_id, kind, stripe_id, requested, applied, epoch, attempts, next_try_at,
+    foreign_customer, last_error)
+SELECT account_id, kind, stripe_id, 1, 0, 0, 0, statement_timestamp(), '', '' FROM object
+"""
+
+_COUNT_UP = """
+ON CONFLICT (account_id, kind, stripe_id) DO UPDATE SET
+    requested = sync.requested + 1,
+    attempts = CASE WHEN sync.parked_at IS NULL THEN sync.attempts ELSE 0 END,
+    next_try_at = CASE
+        WHEN sync.parked_at IS NULL AND sync.applied < sync.requested AND NOT %(at_once)s
+        THEN sync.next_try_at
+        ELSE statement_timestamp()
+    END,
+    parked_at = NULL
+RETURNING id, requested
+"""
+
+REQUEST_SYNC = _OBJECT + _ADD + _COUNT_UP
+
+_PENDING = """
+pending AS MATERIALIZED (
+    SELECT sync.id, sync.requested
+    FROM object JOIN billing_syncobject AS sync USING (account_id, kind, stripe_id)
+    WHERE sync.applied < sync.requested AND sync.parked_at IS NULL AND sync.leased_until IS NULL
+)
+"""
+
+_UNLESS_PENDING = "WHERE NOT EXISTS (TABLE pending)"
+
+_SYNC_REQUEST = "sync_request (sync_id, number) AS (TABLE pending UNION ALL TABLE counted)"
+
+SYNC_REQUEST = f"{_PENDING}, counted AS ({_ADD}{_UNLESS_PENDING}{_COUNT_UP}), {_SYNC_REQUEST}"
+"""``REQUEST_SYNC`` as a part of a longer statement. That statement defines ``object (account_id,
+kind, stripe_id)`` with one row or none, passes ``at_once``, and reads the result from
+``sync_request``.
+
+An object that is due and that no worker has begun to read is left alone: a worker that claims it
+after this statement began also reads it after that, so the request that is there covers this one.
+A burst of events about it takes no lock and writes nothing. A lease that has ended still counts as
+begun: its holder may be alive and about to store an older answer.
+"""
 
 _IS_DUE = "applied < requested AND parked_at IS NULL AND next_try_at <= statement_timestamp()"
 
@@ -22,7 +73,7 @@ _MAY_BE_ASKED = """NOT EXISTS (
         WHERE back_off.queue = 'stripe' AND back_off.owner = lane.account_id
             AND back_off.subject IN ('', lane.kind || '.read')
             AND (back_off.retry_at > statement_timestamp() OR back_off.parked_at IS NOT NULL))"""
-"""``billing.sync.request_back_off``, in SQL."""
+"""Condition of a lane whose account answers such requests (``billing.sync.request_back_off``)."""
 
 _LANES = """
 WITH RECURSIVE lane (account_id, kind) AS (
@@ -30,16 +81,17 @@ WITH RECURSIVE lane (account_id, kind) AS (
     WHERE applied < requested AND parked_at IS NULL
     ORDER BY account_id, kind LIMIT 1)
     UNION ALL
-    SELECT following.account_id, following.kind
+    SELECT next_lane.account_id, next_lane.kind
     FROM lane CROSS JOIN LATERAL (
         SELECT account_id, kind FROM billing_syncobject
         WHERE applied < requested AND parked_at IS NULL
             AND (account_id, kind) > (lane.account_id, lane.kind)
         ORDER BY account_id, kind LIMIT 1
-    ) AS following
+    ) AS next_lane
 )
 """
-"""The accounts and kinds of which objects wait: a few probes of an index, however many wait."""
+"""Each account and kind with due objects is a lane: found by a few probes of an index, however many
+objects are due."""
 
 _CHOSEN = f"""
 {_LANES}, candidate AS (
@@ -68,7 +120,7 @@ _CHOSEN = f"""
 CLAIM_DUE = claim_sql(chosen=_CHOSEN, table=TABLE, is_due=_IS_DUE, returned=CLAIMED)
 """Round robin over the accounts, and within an account over its kinds."""
 
-CLAIM_ONE = claim_sql(
+CLAIM_OBJECT = claim_sql(
     chosen="WITH chosen (id, place) AS (VALUES (%(sync_id)s::bigint, 1))",
     table=TABLE,
     is_due="applied < requested",
@@ -78,12 +130,12 @@ CLAIM_ONE = claim_sql(
 
 RENEW = renew_sql(table=TABLE)
 
-CROWDS = f"""
+KINDS_WITH_MANY_DUE = f"""
 SELECT account_id, kind
 FROM billing_syncobject AS lane
 WHERE {_IS_DUE} AND {IS_FREE} AND account_id <> ALL(%(without)s) AND {_MAY_BE_ASKED}
 GROUP BY account_id, kind
-HAVING count(*) > %(crowd)s
+HAVING count(*) > %(threshold)s
 ORDER BY count(*) DESC
 """  # noqa: S608  # made of constants
-"""Accounts and kinds of which more than so many objects are due."""
+"""Accounts and kinds with more than ``threshold`` due objects."""

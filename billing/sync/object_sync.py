@@ -1,0 +1,151 @@
+"""Read one object from Stripe and store what it says, or record why that failed."""
+
+import random
+import time
+from datetime import datetime
+from typing import TypeGuard
+
+import structlog
+from django.db import DataError, OperationalError, transaction
+
+from billing.stripe import budget
+from billing.stripe.budget import Lane
+from billing.stripe.client import client_for
+from billing.stripe.errors import (
+    StripeBusy,
+    StripeCredentialsRefused,
+    StripeMalformed,
+    StripeObjectMissing,
+    StripeUnavailable,
+    malformed,
+)
+from billing.stripe.snapshots import Snapshot
+from billing.sync import apply, kinds, missing_objects, sync_queue
+from billing.sync.sync_queue import SyncLease
+from common.errors import DomainError, Unavailable
+from common.lease import LeaseLost
+
+log = structlog.get_logger(__name__)
+
+MAX_TRIES = 3
+"""Of one transaction that PostgreSQL has rolled back because of a concurrent one."""
+SERIALIZATION_ERRORS = frozenset({"40P01", "40001"})
+"""PostgreSQL's deadlock_detected and serialization_failure."""
+
+
+class BudgetSpent(Unavailable):
+    """The account's budget of reads is used up for now."""
+
+
+OUTAGES = (StripeUnavailable, StripeCredentialsRefused, BudgetSpent)
+"""Failures of a whole account, which say nothing about the object that was read. The exception is
+a malformed answer, a StripeUnavailable that concerns the object alone: :func:`_is_outage`."""
+
+
+def read_and_store(lease: SyncLease, *, at: datetime, lane: Lane, wait: float) -> bool:
+    """Read the object within the account's budget, and store it. False when the lease is lost.
+
+    ``wait`` is how many seconds to wait for the budget. Every error is recorded and raised again.
+    """
+    try:
+        _wait_for_budget(lease, lane, wait)
+        return store(lease, read(lease), at=at)
+    except Exception as error:
+        record_failure(lease, error, at=at)
+        raise
+
+
+def _wait_for_budget(lease: SyncLease, lane: Lane, wait: float) -> None:
+    if not budget.wait(lease.account, lane, patience=wait):
+        raise BudgetSpent("This Stripe account is asked as often as it may be.", retry_after=2)
+
+
+def read(lease: SyncLease) -> Snapshot | None:
+    """Retrieve the object from Stripe. None when Stripe has no such object any more.
+
+    Raises StripeUnavailable.
+    """
+    try:
+        return kinds.of(lease.kind).retrieve(client_for(lease.account), lease.stripe_id)
+    except StripeObjectMissing:
+        return None
+
+
+def store(lease: SyncLease, snapshot: Snapshot | None, *, at: datetime) -> bool:
+    """Apply what was read, and record that it was, in one transaction.
+
+    False when the lease is lost: then nothing is changed. Raises StripeObjectVanished for an object
+    that Stripe never deletes, and StripeMalformed for a value that PostgreSQL cannot store, such
+    as a status that is too long.
+    """
+    keeps_row = snapshot is None and not missing_objects.may_be_gone(
+        account=lease.account, kind=lease.kind, stripe_id=lease.stripe_id, at=at
+    )
+    tries = 0
+    while True:
+        try:
+            with transaction.atomic():
+                _keep_row(lease, at) if keeps_row else _apply(lease, snapshot, at)
+        except LeaseLost:
+            log.info("sync_claim_lost", kind=lease.kind, stripe_id=lease.stripe_id)
+            return False
+        except DataError as error:
+            raise malformed(error) from error
+        except OperationalError as error:
+            tries += 1
+            if (
+                tries == MAX_TRIES
+                or getattr(error.__cause__, "sqlstate", None) not in SERIALIZATION_ERRORS
+            ):
+                raise
+            time.sleep(random.uniform(0.01, 0.1))  # noqa: S311  # lets the other one finish
+        else:
+            return True
+
+
+def _apply(lease: SyncLease, snapshot: Snapshot | None, at: datetime) -> None:
+    owner = apply.apply(
+        account=lease.account,
+        kind=lease.kind,
+        stripe_id=lease.stripe_id,
+        snapshot=snapshot,
+        at=at,
+    )
+    if not sync_queue.complete(
+        lease,
+        at=at,
+        project_id=owner.project_id if owner else None,
+        foreign_at=None if owner else at,
+        foreign_customer="" if owner else apply.customer_of(snapshot),
+    ):
+        raise LeaseLost
+
+
+def _keep_row(lease: SyncLease, at: datetime) -> None:
+    """Record the read without a change of our row, as an operator has decided."""
+    if not sync_queue.complete(lease, at=at):
+        raise LeaseLost
+
+
+def _is_outage(error: Exception) -> TypeGuard[DomainError]:
+    return isinstance(error, OUTAGES) and not isinstance(error, StripeMalformed)
+
+
+def record_failure(lease: SyncLease, error: Exception, *, at: datetime) -> None:
+    """Store the error with the object, and decide when the object is tried again."""
+    if isinstance(error, BudgetSpent):
+        sync_queue.release(lease)
+        return
+    if _is_outage(error):
+        if isinstance(error, StripeBusy):
+            budget.slow_down(lease.account)
+        sync_queue.postpone(lease, error)
+        return
+    if isinstance(error, missing_objects.StripeObjectVanished):
+        sync_queue.park(lease, error, at=at)
+        return
+    if isinstance(error, apply.DependencyMissing):
+        sync_queue.request_sync(
+            account_id=lease.account.pk, kind=error.kind, stripe_id=error.stripe_id
+        )
+    sync_queue.fail(lease, error, at=at)
