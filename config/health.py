@@ -22,7 +22,7 @@ from django.views.decorators.http import require_safe
 
 from billing.accounts.selectors import stripe_accounts
 from billing.outbound import selectors as intents
-from billing.outbound.selectors import Undecided
+from billing.outbound.selectors import OpenIntents
 from billing.sync.selectors import back_offs, missing_objects
 from billing.sync.selectors.back_offs import Trouble
 from common import fair_queue, heartbeats, redis
@@ -140,7 +140,7 @@ def _work(now: datetime) -> dict[str, Check]:
     beats = heartbeats.last_beats()
     return {
         "inbound": _age(timedelta() if oldest is None else now - oldest),
-        "intents": _intents(intents.undecided(), now),
+        "intents": _intents(intents.count_open(), now),
         "usage": _usage(forwarding.standing(), now),
         "stripe": _stripe(back_offs.trouble(), now),
         "stripe_accounts": _stripe_accounts(),
@@ -152,7 +152,7 @@ def _work(now: datetime) -> dict[str, Check]:
     }
 
 
-def _intents(found: Undecided, now: datetime) -> Check:
+def _intents(found: OpenIntents, now: datetime) -> Check:
     """What we have asked Stripe for and do not know the end of."""
     age = _age(timedelta() if found.oldest is None else now - found.oldest)
     if not (found.open or found.parked):

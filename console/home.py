@@ -182,7 +182,7 @@ def gather(now: datetime) -> dict[str, Any]:
     return {
         "now": now,
         "inbox": inbox(),
-        "intents": intents.undecided(),
+        "intents": intents.count_open(),
         "usage": forwarding.standing(),
         "hours": hours,
         "events_today": sum(hour.events for hour in hours),

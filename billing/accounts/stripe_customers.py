@@ -17,7 +17,7 @@ def ensure(*, customer: Customer, account: StripeAccount, at: datetime) -> Strip
     row = _row(customer, account)
     if row.stripe_id:
         return row
-    intents.make(
+    intents.create_object(
         row,
         operation="customer.create",
         params=customers.new(email=row.email, name=row.name, metadata=customer.metadata),

@@ -68,7 +68,7 @@ def cover_products(*, coupon: Coupon, products: Collection[str], at: datetime) -
             break
         successor = _find_or_create_successor(coupon, products, at)
         params = _params(successor)
-        intents.make(successor, operation="coupon.create", params=params, at=at)
+        intents.create_object(successor, operation="coupon.create", params=params, at=at)
         coupon = _swap_stripe_coupons(coupon, successor, at=at)
         sync.now(account=coupon.account, kind=Kind.COUPON, stripe_id=str(coupon.stripe_id), at=at)
         _delete_superseded(coupon, at=at)
@@ -175,7 +175,7 @@ def _delete_superseded(coupon: Coupon, *, at: datetime) -> None:
     for earlier in coupon_selectors.superseded(coupon):
         target = str(earlier.stripe_id)
         try:
-            intents.change(
+            intents.change_object(
                 project_id=earlier.project_id,
                 account=earlier.account,
                 operation="coupon.delete",

@@ -81,7 +81,7 @@ def create(
     fingerprint["product_stripe_ids"] = requested_products
     key = request_dedup.request_key(idempotency_key, "coupon", fingerprint)
     rows = Coupon.objects.for_project(project)
-    row = request_dedup.begun(rows, key=key, is_named=bool(idempotency_key), at=at) or rows.create(
+    row = request_dedup.find_earlier(rows, key=key, is_named=bool(idempotency_key), at=at) or rows.create(
         account=account,
         request_key=key,
         redeem_by=request.redeem_by,
@@ -90,7 +90,7 @@ def create(
     )
     values["product_stripe_ids"] = row.product_stripe_ids
     params = coupons.new(**values, redeem_by=to_unix_seconds(row.redeem_by))
-    intents.make(row, operation="coupon.create", params=params, at=at)
+    intents.create_object(row, operation="coupon.create", params=params, at=at)
     sync.now(account=row.account, kind=Kind.COUPON, stripe_id=row.stripe_id or "", at=at)
     return coupon_selectors.get(project=project, coupon_id=row.pk)
 

@@ -25,7 +25,7 @@ def request_change(
     target = row.stripe_id or ""
     kind = Kind.COUPON if isinstance(row, Coupon) else Kind.PROMOTION_CODE
     try:
-        intents.change(
+        intents.change_object(
             project_id=row.project_id,
             account=row.account,
             operation=operation,

@@ -133,7 +133,7 @@ def _find_or_create_row(
     rows = PromotionCode.objects.for_project(coupon.project_id)
     with transaction.atomic():
         projects.lock(project_id=coupon.project_id)
-        row = request_dedup.begun(rows, key=key, is_named=bool(idempotency_key), at=at)
+        row = request_dedup.find_earlier(rows, key=key, is_named=bool(idempotency_key), at=at)
         if row is not None:
             return row
         _refuse_same_text(coupon.project, request.code, buyer)
@@ -172,7 +172,7 @@ def _create_at_stripe(row: PromotionCode, *, coupon: Coupon, at: datetime) -> No
         customer_stripe_id=(buyer.stripe_id or "") if buyer else "",
         expires_at=to_unix_seconds(row.expires_at),
     )
-    intents.make(row, operation="promotion_code.create", params=params, at=at)
+    intents.create_object(row, operation="promotion_code.create", params=params, at=at)
     sync.now(account=row.account, kind=Kind.PROMOTION_CODE, stripe_id=_stripe_id(row), at=at)
 
 

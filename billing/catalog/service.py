@@ -45,7 +45,7 @@ def create_product(
     key = request_dedup.request_key(idempotency_key, "product", *content)
     with transaction.atomic():
         rows = Product.objects.for_project(project)
-        earlier = request_dedup.begun(rows, key=key, is_named=bool(idempotency_key), at=at)
+        earlier = request_dedup.find_earlier(rows, key=key, is_named=bool(idempotency_key), at=at)
         row = earlier or rows.create(
             account=account,
             name=request.name,
@@ -129,7 +129,7 @@ def create_price(
     content = values if meter is None else {**values, "meter": meter.pk}
     key = request_dedup.request_key(idempotency_key, "price", product.pk, content)
     rows = Price.objects.for_project(product.project_id)
-    earlier = request_dedup.begun(rows, key=key, is_named=bool(idempotency_key), at=at)
+    earlier = request_dedup.find_earlier(rows, key=key, is_named=bool(idempotency_key), at=at)
     row = earlier or rows.create(
         account=product.account,
         product=product,
@@ -152,7 +152,7 @@ def set_price_active(
 
 
 def _create_product_at_stripe(row: Product, *, at: datetime) -> None:
-    intents.make(
+    intents.create_object(
         row,
         operation="product.create",
         params=products.new(name=row.name, description=row.description, metadata=row.metadata),
@@ -175,7 +175,7 @@ def _create_price_at_stripe(row: Price, *, at: datetime) -> None:
         metadata=row.metadata,
         meter_stripe_id=meter_stripe_id,
     )
-    intents.make(row, operation="price.create", params=params, at=at)
+    intents.create_object(row, operation="price.create", params=params, at=at)
 
 
 def _audit(
@@ -218,7 +218,7 @@ def _change_at_stripe(
     """Change the object at Stripe and store its new state, also if Stripe no longer has it."""
     assert row.stripe_id is not None
     try:
-        intents.change(
+        intents.change_object(
             project_id=row.project_id,
             account=row.account,
             operation=f"{kind}.update",

@@ -69,7 +69,7 @@ def _create_at_stripe(meter: Meter, account: StripeAccount, at: datetime) -> str
     if stripe_id:
         return stripe_id
     try:
-        fields = intents.change(
+        fields = intents.change_object(
             project_id=meter.project_id,
             account=account,
             operation="meter.create",

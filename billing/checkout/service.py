@@ -122,7 +122,7 @@ def _find_or_create_row(
         fingerprint = [buyer.pk, order.fingerprint()]
         key = request_dedup.request_key(idempotency_key, "checkout", *fingerprint)
         rows = Checkout.objects.for_project(customer.project_id).filter(customer=customer)
-        earlier = request_dedup.begun(rows, key=key, is_named=bool(idempotency_key), at=at)
+        earlier = request_dedup.find_earlier(rows, key=key, is_named=bool(idempotency_key), at=at)
         if earlier is not None:
             return earlier
         order_key = request_dedup.request_key("", "checkout", *fingerprint)

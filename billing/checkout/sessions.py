@@ -43,7 +43,7 @@ def create(*, checkout: Checkout, at: datetime) -> None:
     lines = list(checkout.lines.select_related("price__product"))
     buyer = _stripe_customer(checkout)
     try:
-        intents.make(
+        intents.create_object(
             checkout,
             operation="checkout_session.create",
             params=stripe_checkouts.params(_session_order(checkout, buyer)),
@@ -71,7 +71,7 @@ def close(*, checkout: Checkout, at: datetime) -> Checkout:
     if checkout.status not in (CheckoutStatus.OPEN, CheckoutStatus.OPENING):
         raise CheckoutNotOpen(f"It is {checkout.status}.")
     try:
-        intents.change(
+        intents.change_object(
             project_id=checkout.project_id,
             account=checkout.account,
             operation="checkout_session.expire",

@@ -152,7 +152,7 @@ def _update_copy(row: StripeCustomer, customer: Customer, at: datetime) -> bool:
         return False
     is_erased = customer.deleted_at is not None
     try:
-        intents.change(
+        intents.change_object(
             project_id=row.project_id,
             account=row.account,
             operation=_operation(customer),

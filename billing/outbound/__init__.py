@@ -1,4 +1,4 @@
-"""What we ask of Stripe, written down before it is asked (docs/rules.md, R9).
+"""Writes at Stripe, each stored as an intent before it is sent (docs/rules.md, R9).
 
-Owns: intents, their leases, and finding out what became of them. Does not own: what a write means
-to its subject, which the caller says."""
+Owns: intents, their leases and their resolution. Does not own: what a write means to its subject;
+the caller knows that."""

@@ -1,4 +1,4 @@
-"""What an operator decides about an intent that does not come to its end by itself."""
+"""Operators' decisions about an intent that does not end by itself."""
 
 from datetime import datetime
 
@@ -8,8 +8,7 @@ from django.db.models.functions import Now
 from billing.errors import IntentOver, IntentUnderWay
 from billing.models import StripeIntent
 from billing.models.stripe_intent import OPEN, IntentState
-from billing.outbound import intent_lease as turns
-from billing.outbound import intent_resolution as settling
+from billing.outbound import intent_lease, intent_resolution
 from billing.outbound import selectors as intents
 from billing.stripe.errors import StripeRefused
 from common.queue import enqueue
@@ -19,7 +18,7 @@ UNDECIDED = OPEN | {IntentState.PARKED}
 
 
 def try_again(*, intent: StripeIntent, reason: str, actor: str, at: datetime) -> None:
-    """Have it tried at once, parked or not; first Stripe is asked what it has made for it.
+    """Try the intent at once, parked or not; Stripe is first asked for an object of an earlier try.
 
     Raises IntentOver, IntentUnderWay.
     """
@@ -30,26 +29,26 @@ def try_again(*, intent: StripeIntent, reason: str, actor: str, at: datetime) ->
 
 
 def give_up(*, intent: StripeIntent, reason: str, actor: str, at: datetime) -> None:
-    """Never ask Stripe for it again; a row of ours that waits for it is taken back.
+    """Never send the intent again; delete the row that waits for its object.
 
     Raises IntentOver, IntentUnderWay.
     """
     with transaction.atomic():
         _record(intent, "intent.give_up", reason, actor, at)
         _open(intent)
-        if not turns.take(intent):
+        if not intent_lease.take(intent):
             raise IntentUnderWay("An older one of the same object comes first.")
-        settling.give_up(intent, StripeRefused(f"Given up: {reason}"), at=at)
+        intent_resolution.give_up(intent, StripeRefused(f"Given up: {reason}"), at=at)
 
 
 def _open(intent: StripeIntent) -> None:
-    """Due now, for whoever takes it."""
+    """Make the intent due now."""
     rows = StripeIntent.objects.for_project(intent.project_id).filter(pk=intent.pk)
     state = rows.values_list("state", flat=True).get()
     if state not in UNDECIDED:
         raise IntentOver(f"It is {state}.")
     opened = IntentState.UNKNOWN if state == IntentState.PARKED else state
-    if not rows.filter(intents.FREE).update(state=opened, next_try_at=Now()):
+    if not rows.filter(intents.IS_FREE).update(state=opened, next_try_at=Now()):
         raise IntentUnderWay("Look again in half a minute.")
 
 

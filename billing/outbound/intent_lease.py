@@ -1,8 +1,7 @@
-"""Whose turn it is: one worker at an intent, and at one target one intent after the other.
+"""The lease of an intent: one worker at an intent, and one intent after the other at a target.
 
-A turn is a lease by the database's clock. Its end is also its fence: whoever writes down what
-became of an intent names the turn, so a worker that took too long changes nothing any more. It
-may have asked Stripe as well, but under the same idempotency key.
+The end of the lease is also its fence (:mod:`common.lease`): a worker that took too long changes
+nothing any more. It may have asked Stripe as well, but under the same idempotency key.
 """
 
 from collections.abc import Callable
@@ -23,12 +22,12 @@ LEASE = timedelta(seconds=30)
 
 
 def take(intent: StripeIntent) -> bool:
-    """Have this intent to ourselves for a while; False while somebody else is at it or at one
-    that has to end first, and when it is over."""
+    """Lease this intent. False while another worker holds it, while an intent that must end first
+    is open, and when this one is finished."""
     with transaction.atomic():
         if intent.target:
             intents.lock_target(intent)
-            if intents.in_the_way(intent).exists():
+            if intents.blocking(intent).exists():
                 return False
         is_taken = lease.take(_row(intent).filter(state__in=OPEN), duration=LEASE) == 1
         if is_taken:
@@ -36,13 +35,13 @@ def take(intent: StripeIntent) -> bool:
     return is_taken
 
 
-def note(intent: StripeIntent, **values: Any) -> None:
-    """Write down how far it is. Raises LeaseLost."""
+def write(intent: StripeIntent, **values: Any) -> None:
+    """Store progress and keep the lease. Raises LeaseLost."""
     _write(lease.write, intent, values)
 
 
-def end(intent: StripeIntent, **values: Any) -> None:
-    """Write down what became of it and let go. Raises LeaseLost."""
+def release(intent: StripeIntent, **values: Any) -> None:
+    """Store the result and end the lease. Raises LeaseLost."""
     _write(lease.release, intent, values)
 
 

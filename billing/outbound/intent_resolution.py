@@ -1,13 +1,13 @@
-"""Find out what becomes of an intent: ask Stripe, or look for what an earlier try has made.
+"""Resolve an intent: send it to Stripe, or find the object that an earlier try has made.
 
-* The same idempotency key, as long as Stripe keeps it, gives the same answer.
-* After an error inside Stripe the key answers with that error for ever, and after a day it is
-  forgotten. What makes an object is then looked for by the row of ours that its metadata names,
-  and asked again under a new key only once a list that is old enough does not know it.
-* A change says what shall be, so it may be asked again under a new key, unless something newer
-  has been done to its target since.
+* The same idempotency key gives the same answer for as long as Stripe keeps it.
+* After an error inside Stripe the key answers with that error for ever, and after a day Stripe
+  forgets it. Then the object is searched by the row of ours that its metadata names; the intent is
+  sent again, under a new key, only if a list that is old enough does not contain the object.
+* A change states the new values, so it may be sent again under a new key, unless a newer intent
+  has changed its target since.
 
-What cannot be told in this way is parked for a person.
+An intent that cannot be resolved in this way is parked for a person.
 """
 
 from collections.abc import Callable
@@ -23,10 +23,9 @@ from django.db.models.functions import Now
 from billing.models import StripeIntent
 from billing.models.outbound import Outbound
 from billing.models.stripe_intent import IntentState
-from billing.outbound import intent_lease as turns
+from billing.outbound import intent_lease, intent_requests
 from billing.outbound import selectors as intents
-from billing.stripe import budget, writes
-from billing.stripe.client import client_for
+from billing.stripe import budget
 from billing.stripe.errors import (
     CardDeclined,
     IdempotencyMismatch,
@@ -54,55 +53,55 @@ log = structlog.get_logger(__name__)
 KEY_LIFE = timedelta(hours=23)
 """Stripe forgets an idempotency key after 24 hours at the earliest."""
 LIST_LAG = timedelta(seconds=60)
-"""A list at Stripe may not know for this long what has just been made."""
-CLOCK_SKEW = timedelta(minutes=10)
-"""How much Stripe's clock may differ from ours when we look for what we asked for."""
-KEYS = 5
-"""How many keys one intent may use up on errors inside Stripe before a person looks at it."""
-MALFORMED = 10
-"""How often an answer to one intent may be malformed before a person looks at it."""
+"""For so long a list at Stripe may lack a new object."""
+MAX_KEYS = 5
+"""Keys that one intent may use up on errors inside Stripe before it is parked."""
+MAX_MALFORMED = 10
+"""Malformed answers to one intent before it is parked."""
 PAUSE = RetryPause(first=timedelta(seconds=5), longest=timedelta(seconds=60), jitter=(0.75, 1.0))
 
 Values = Callable[[Fields], dict[str, Any]]
 
 
 class Superseded(StripeRefused):
-    """Nobody knows whether it was done, and it must not be done any more."""
+    """The intent may have been carried out or not, and must not be sent any more."""
 
 
-def settle(intent: StripeIntent, *, at: datetime, values: Values = lambda fields: {}) -> Fields:
-    """What Stripe has done for an intent whose turn it is, by this call or an earlier one.
+def resolve_intent(
+    intent: StripeIntent, *, at: datetime, values: Values = lambda fields: {}
+) -> Fields:
+    """Carry out a leased intent, unless an earlier try has. Returns Stripe's answer.
 
-    ``values`` are what to store of the answer on the row that it was made for. Raises
-    StripeRefused or CardDeclined when Stripe said no, StripeUnavailable while it is not known, also
-    because an answer cannot be read, and LeaseLost when somebody else has gone on with it.
+    ``values`` maps the answer to columns of the row that the object is made for. Raises
+    StripeRefused or CardDeclined when Stripe refused, StripeUnavailable while the result is unknown
+    (also when an answer cannot be read), and LeaseLost when another worker has taken over.
     """
     was_sent = intent.attempts > 0
     try:
-        fields = _ask(intent, at)
+        fields = _ask_stripe(intent, at)
         with translate():
-            found = values(fields)
-    except StripeUnavailable as away:
-        _not_now(intent, away, at)
+            columns = values(fields)
+    except StripeUnavailable as outage:
+        _handle_outage(intent, outage, at)
         raise
     except DomainError as refusal:
-        fields = _refused(intent, refusal, at, was_sent=was_sent)
+        fields = _handle_refusal(intent, refusal, at, was_sent=was_sent)
         with translate():
-            found = values(fields)
-    _finish(intent, fields, found, at)
+            columns = values(fields)
+    _store_success(intent, fields, columns, at)
     return fields
 
 
 def give_up(intent: StripeIntent, error: Exception, *, at: datetime) -> None:
-    """It ends here: what it was to make was not made."""
-    _fail(intent, error, at)
+    """End the intent as failed: its object was not made."""
+    _store_failure(intent, error, at)
 
 
 def park(intent: StripeIntent, error: Exception, *, at: datetime) -> None:
-    """Leave it to a person. Whenever it is tried again, what it made is looked for first."""
+    """Leave the intent to a person. A later try first searches for an object of earlier tries."""
     reason = error_text(error)
     log.error("intent_parked", intent=intent.pk, operation=intent.operation, error=reason)
-    turns.end(
+    intent_lease.release(
         intent,
         state=IntentState.PARKED,
         failed_at=at,
@@ -111,20 +110,20 @@ def park(intent: StripeIntent, error: Exception, *, at: datetime) -> None:
     )
 
 
-def _ask(intent: StripeIntent, at: datetime) -> Fields:
+def _ask_stripe(intent: StripeIntent, at: datetime) -> Fields:
     if intents.is_superseded(intent):
         raise Superseded("Something newer has been done since. Send it again if it is still meant.")
     if intent.failed_at is None and not _key_is_old(intent, at):
         return _send(intent, at)
-    found = _find(intent)
-    if found is not None:
-        return found
-    _wait_for_the_list(intent, at)
+    fields = intent_requests.find_object(intent)
+    if fields is not None:
+        return fields
+    _require_old_enough_list(intent, at)
     return _send(intent, at, renewed=True)
 
 
 def _send(intent: StripeIntent, at: datetime, *, renewed: bool = False) -> Fields:
-    turns.note(
+    intent_lease.write(
         intent,
         state=IntentState.SENT,
         key_generation=intent.key_generation + renewed,
@@ -136,29 +135,11 @@ def _send(intent: StripeIntent, at: datetime, *, renewed: bool = False) -> Field
     )
     if renewed:
         log.info("stripe_key_renewed", intent=intent.pk, generation=intent.key_generation)
-    return writes.send(
-        client_for(intent.account),
-        intent.operation,
-        target=intent.target,
-        params=intent.params,
-        idempotency_key=intent.idempotency_key,
-    )
+    return intent_requests.send(intent)
 
 
-def _find(intent: StripeIntent) -> Fields | None:
-    if intent.target:
-        return None
-    return writes.find(
-        client_for(intent.account),
-        intent.operation,
-        params=intent.params,
-        row_id=intent.subject,
-        since=intent.created_at - CLOCK_SKEW,
-    )
-
-
-def _wait_for_the_list(intent: StripeIntent, at: datetime) -> None:
-    """A list that does not name our row is proof only when it is old enough."""
+def _require_old_enough_list(intent: StripeIntent, at: datetime) -> None:
+    """Raise StripeNotAsked while Stripe's list may still lack an object of an earlier try."""
     if intent.target or intent.asked_at is None:
         return
     left = LIST_LAG - (at - intent.asked_at)
@@ -173,52 +154,64 @@ def _key_is_old(intent: StripeIntent, at: datetime) -> bool:
     return intent.sent_at is not None and at - intent.sent_at > KEY_LIFE
 
 
-def _not_now(intent: StripeIntent, away: StripeUnavailable, at: datetime) -> None:
-    if isinstance(away, StripeBusy):
+def _handle_outage(intent: StripeIntent, outage: StripeUnavailable, at: datetime) -> None:
+    if isinstance(outage, StripeBusy):
         budget.slow_down(intent.account)
-    if isinstance(away, StripeMalformed) and intent.attempts >= MALFORMED:
-        park(intent, away, at=at)
-    elif not isinstance(away, StripeFailed):
-        _pause(intent, away)
-    elif (intent.key_generation + 1) % KEYS == 0:
-        park(intent, away, at=at)
+    if isinstance(outage, StripeMalformed) and intent.attempts >= MAX_MALFORMED:
+        park(intent, outage, at=at)
+    elif not isinstance(outage, StripeFailed):
+        _pause(intent, outage)
+    elif (intent.key_generation + 1) % MAX_KEYS == 0:
+        park(intent, outage, at=at)
     else:
-        _pause(intent, away, failed_at=at)
+        _pause(intent, outage, failed_at=at)
 
 
-def _refused(intent: StripeIntent, refusal: DomainError, at: datetime, *, was_sent: bool) -> Fields:
-    """Write down that Stripe said no; the answer if it is a yes all the same, else raises."""
+def _handle_refusal(
+    intent: StripeIntent, refusal: DomainError, at: datetime, *, was_sent: bool
+) -> Fields:
+    """Record Stripe's refusal.
+
+    Return the object when the refusal means that the work is already done (object gone, charge
+    already made); otherwise raise the refusal.
+    """
     match refusal:
         case IdempotencyMismatch():
-            return _recover(intent, refusal, at)
+            return _find_object_of_reused_key(intent, refusal, at)
         case StripeCredentialsRefused() if was_sent:
             _pause(intent, refusal)
         case StripeObjectMissing() if was_sent and WRITES[intent.operation].gone_is_done:
             return {"id": intent.target}
         case CardDeclined() if refusal.made and not intent.target:
-            _finish(intent, {"id": refusal.made}, {}, at)
+            _store_success(intent, {"id": refusal.made}, {}, at)
         case _:
-            _fail(intent, refusal, at)
+            _store_failure(intent, refusal, at)
     raise refusal
 
 
-def _recover(intent: StripeIntent, mismatch: IdempotencyMismatch, at: datetime) -> Fields:
-    """A key that Stripe knows with other parameters: what was made with them counts."""
-    found = _find(intent)
-    if found is None:
+def _find_object_of_reused_key(
+    intent: StripeIntent, mismatch: IdempotencyMismatch, at: datetime
+) -> Fields:
+    """Stripe knows this idempotency key with other parameters. Return the object that the first
+    request made; park the intent if none is found."""
+    fields = intent_requests.find_object(intent)
+    if fields is None:
         park(intent, mismatch, at=at)
         raise mismatch
-    return found
+    return fields
 
 
-def _finish(intent: StripeIntent, fields: Fields, values: dict[str, Any], at: datetime) -> None:
-    """Done: the row knows its object, and the mirror is going to be read, in one transaction."""
-    made = str(fields.get("id") or "")
+def _store_success(
+    intent: StripeIntent, fields: Fields, values: dict[str, Any], at: datetime
+) -> None:
+    """End the intent as done, store the object's id in our row and request a sync, in one
+    transaction."""
+    stripe_id = str(fields.get("id") or "")
     with transaction.atomic():
-        turns.end(
+        intent_lease.release(
             intent,
             state=IntentState.DONE,
-            stripe_id="" if made == intent.target else made,
+            stripe_id="" if stripe_id == intent.target else stripe_id,
             finished_at=at,
             failed_at=None,
             last_error="",
@@ -226,14 +219,14 @@ def _finish(intent: StripeIntent, fields: Fields, values: dict[str, Any], at: da
         )
         if not intent.target:
             waiting = row_of(intent).filter(stripe_id__isnull=True)
-            waiting.update(**{"stripe_id": made, **values})
-        _follow(intent, fields)
+            waiting.update(**{"stripe_id": stripe_id, **values})
+        _request_sync(intent, fields)
 
 
-def _fail(intent: StripeIntent, error: Exception, at: datetime) -> None:
-    """Stripe said no: nothing was made, and the row that waits for it is taken back."""
+def _store_failure(intent: StripeIntent, error: Exception, at: datetime) -> None:
+    """End the intent as failed, and delete the row that waits for its object."""
     with transaction.atomic():
-        turns.end(
+        intent_lease.release(
             intent,
             state=IntentState.FAILED,
             finished_at=at,
@@ -241,12 +234,12 @@ def _fail(intent: StripeIntent, error: Exception, at: datetime) -> None:
             updated_at=at,
         )
         if intent.target:
-            _follow(intent, {})
+            _request_sync(intent, {})
         else:
-            _take_back(intent)
+            _delete_row(intent)
 
 
-def _take_back(intent: StripeIntent) -> None:
+def _delete_row(intent: StripeIntent) -> None:
     try:
         row_of(intent).filter(stripe_id__isnull=True).delete()
     except ProtectedError:
@@ -257,7 +250,7 @@ def _pause(intent: StripeIntent, error: DomainError, **values: Any) -> None:
     pause = PAUSE.after(
         failures=intent.attempts + 1, at_least=timedelta(seconds=error.retry_after or 0)
     )
-    turns.end(
+    intent_lease.release(
         intent,
         state=IntentState.UNKNOWN if intent.attempts else intent.state,
         next_try_at=Now() + pause,
@@ -267,8 +260,8 @@ def _pause(intent: StripeIntent, error: DomainError, **values: Any) -> None:
     )
 
 
-def _follow(intent: StripeIntent, fields: Fields) -> None:
-    """Have the mirror read what was changed."""
+def _request_sync(intent: StripeIntent, fields: Fields) -> None:
+    """Request a sync of the object that the intent has made or changed."""
     news = WRITES[intent.operation].news
     if news is None:
         return
@@ -279,7 +272,7 @@ def _follow(intent: StripeIntent, fields: Fields) -> None:
 
 
 def row_of(intent: StripeIntent) -> ProjectQuerySet[Any]:
-    """The row that an intent is to make an object for."""
+    """The row for which an intent makes an object."""
     prefix = intent.subject.rpartition("_")[0]
     model = next(each for each in Outbound.__subclasses__() if prefix_of(each) == prefix)
     rows: ProjectQuerySet[Any] = model.objects.for_project(intent.project_id)

@@ -1,8 +1,8 @@
-"""What we ask of Stripe, written down before it is asked (docs/rules.md, R9).
+"""Writes at Stripe, each stored as an intent before it is sent (docs/rules.md, R9).
 
-An intent commits before its request leaves and ends with its answer. Whatever happens on the way,
-a crash, a lost answer, an error inside Stripe, either the caller's next try or the janitor
-(:func:`finish_due`) finds out what became of it (``billing.outbound.intent_resolution``).
+An intent commits before its request is sent and ends with Stripe's answer. After a crash, a lost
+answer or an error inside Stripe, the caller's next try or the janitor (:func:`finish_due`)
+resolves it (``billing.outbound.intent_resolution``).
 """
 
 import hashlib
@@ -17,12 +17,9 @@ from django.db.models.functions import Now
 from billing.models import StripeAccount, StripeIntent
 from billing.models.outbound import Outbound
 from billing.models.stripe_intent import IntentState
-from billing.outbound import intent_lease as turns
-from billing.outbound import intent_resolution as settling
+from billing.outbound import intent_lease, intent_requests, intent_resolution
 from billing.outbound import selectors as intents
 from billing.outbound.intent_resolution import KEY_LIFE, Values
-from billing.stripe import writes
-from billing.stripe.client import client_for
 from billing.stripe.errors import (
     StripeNotAsked,
     StripeObjectMissing,
@@ -38,17 +35,17 @@ from common.lease import LeaseLost
 
 log = structlog.get_logger(__name__)
 
-PATIENCE = 5.0
-"""Seconds that a caller waits for whoever else is at the intent or at its target."""
-PEEK = 0.05
-"""Seconds between two looks at what that worker does."""
-RUN = 100
-"""Intents that one run of the janitor takes at most."""
-OFTEN = 5
-"""Sends of an intent that we cannot make sense of before a person looks at it."""
+MAX_WAIT_SECONDS = 5.0
+"""How long a caller waits for a worker that holds the intent, or an older one of its target."""
+POLL_SECONDS = 0.05
+"""Between two looks at whether that worker has finished."""
+MAX_INTENTS_PER_RUN = 100
+"""Default limit of :func:`finish_due`."""
+MAX_BROKEN_SENDS = 5
+"""Sends of an intent that ended with an unexpected error before it is parked."""
 
 
-def make(
+def create_object(
     row: Outbound,
     *,
     operation: str,
@@ -56,15 +53,14 @@ def make(
     at: datetime,
     values: Values = lambda fields: {},
 ) -> None:
-    """Have Stripe make what the row stands for, once whatever crashes, and store its id.
+    """Make the row's object at Stripe exactly once, whatever crashes, and store its id in the row.
 
-    ``params`` are Stripe's; the object's metadata will name the row. ``values`` are what else to
-    store of Stripe's answer. Raises StripeUnavailable while it is not known whether it was made:
-    calling again finishes the work. Raises StripeRefused when Stripe said no: nothing was made,
-    and the row is taken back.
+    ``params`` are Stripe's; the object's metadata will name the row. ``values`` maps the answer to
+    further columns. Raises StripeUnavailable while the result is unknown: calling again finishes
+    the work. Raises StripeRefused when Stripe refused: nothing was made and the row is deleted.
     """
-    if not row.stripe_id:  # else an event, perhaps, was faster than the answer
-        intent = _planned(
+    if not row.stripe_id:  # set already when an event was faster than the answer
+        intent = _plan_intent(
             project_id=row.project_id,
             account=row.account,
             operation=operation,
@@ -73,13 +69,13 @@ def make(
             target="",
             params={**params, "metadata": labelled(row.pk, params.get("metadata"))},
         )
-        _carry_out(intent, at=at, values=values)
+        _resolve(intent, at=at, values=values)
         row.refresh_from_db()
-    made = StripeIntent.objects.for_project(row.project_id).filter(purpose=f"make {row.pk}")
-    made.filter(answered_at__isnull=True).update(answered_at=at)
+    rows = StripeIntent.objects.for_project(row.project_id).filter(purpose=f"make {row.pk}")
+    rows.filter(answered_at__isnull=True).update(answered_at=at)
 
 
-def change(
+def change_object(
     *,
     project_id: str,
     account: StripeAccount,
@@ -90,13 +86,13 @@ def change(
     request: str,
     at: datetime,
 ) -> Fields:
-    """Ask Stripe to change ``target``, at most once for this ``request``; Stripe's answer.
+    """Change ``target`` at Stripe, at most once for this ``request``. Returns Stripe's answer.
 
-    Changes of one target are carried out one after the other. Raises what ``billing.stripe.errors``
-    sorts Stripe's answers into; after StripeUnavailable it may still be carried out, and the
-    janitor finds out.
+    Changes of one target are carried out one after the other. Raises the errors of
+    ``billing.stripe.errors``; after StripeUnavailable the change may still be carried out, and the
+    janitor resolves it.
     """
-    intent = _planned(
+    intent = _plan_intent(
         project_id=project_id,
         account=account,
         operation=operation,
@@ -106,41 +102,45 @@ def change(
         params=params,
         at=at,
     )
-    fields = _carry_out(intent, at=at)
-    _answered(intent, at)
+    fields = _resolve(intent, at=at)
+    _record_answer(intent, at)
     return fields
 
 
-def begun(*, project_id: str, operation: str, target: str, request: str) -> StripeIntent | None:
-    """What an earlier try of the same request has asked for, if there was one."""
+def find_change(
+    *, project_id: str, operation: str, target: str, request: str
+) -> StripeIntent | None:
+    """Find the intent of an earlier try of the same request."""
     rows = StripeIntent.objects.for_project(project_id)
     return rows.filter(purpose=_purpose(operation, target, request)).first()
 
 
 def finish_due(
-    *, at: datetime, limit: int = RUN, clock: Callable[[], float] = time.monotonic
+    *, at: datetime, limit: int = MAX_INTENTS_PER_RUN, clock: Callable[[], float] = time.monotonic
 ) -> int:
-    """Find out what became of intents that nobody is at; how many were looked at.
+    """Resolve due intents that no worker holds. Returns how many were leased.
 
-    Ends with the time of a lease. An account that does not answer, or refuses one kind of request,
-    backs off; an error stays with its intent.
+    Ends after the duration of a lease. An account that does not answer, or refuses one kind of
+    request, backs off; any other error concerns its intent alone.
     """
-    stop = clock() + turns.LEASE.total_seconds()
+    stop = clock() + intent_lease.LEASE.total_seconds()
     back_off = RequestBackOff()
     taken = 0
     for intent in intents.due(limit=limit):
         if clock() >= stop:
             break
-        if back_off.is_waiting(intent.account_id, intent.operation) or not turns.take(intent):
+        if back_off.is_waiting(intent.account_id, intent.operation) or not intent_lease.take(
+            intent
+        ):
             continue
         taken += 1
-        _finish_one(intent, back_off, at)
+        _resolve_due(intent, back_off, at)
     return taken
 
 
-def _finish_one(intent: StripeIntent, back_off: RequestBackOff, at: datetime) -> None:
+def _resolve_due(intent: StripeIntent, back_off: RequestBackOff, at: datetime) -> None:
     try:
-        error = _finish(intent, at)
+        error = _try_to_resolve(intent, at)
     except StripeUnavailable as away:
         error = away
     is_stopped = back_off.stops_for(intent.account_id, intent.operation, error)
@@ -148,7 +148,7 @@ def _finish_one(intent: StripeIntent, back_off: RequestBackOff, at: datetime) ->
         back_off.answered(intent.account_id, intent.operation)
 
 
-def _planned(
+def _plan_intent(
     *,
     project_id: str,
     account: StripeAccount,
@@ -157,79 +157,79 @@ def _planned(
     at: datetime | None = None,
     **values: str,
 ) -> StripeIntent:
-    """The intent of this purpose, written down now or by an earlier try whose parameters count.
+    """Find or create the intent of this purpose. The parameters of an existing one are kept.
 
-    Told the time, it takes one that ended longer ago than a key lives for another request.
+    With ``at``, an intent that ended longer ago than Stripe keeps a key belongs to another request.
     """
     rows = StripeIntent.objects.for_project(project_id)
-    found = rows.filter(purpose=purpose).select_related("account").first()
-    if found is not None and at is not None and _is_of_another_day(found, at):
-        rows.filter(pk=found.pk).update(purpose=f"{found.purpose[:200]} {found.pk}")
-        found = None
-    if found is None:
+    intent = rows.filter(purpose=purpose).select_related("account").first()
+    if intent is not None and at is not None and _is_older_than_a_key(intent, at):
+        rows.filter(pk=intent.pk).update(purpose=f"{intent.purpose[:200]} {intent.pk}")
+        intent = None
+    if intent is None:
         insert(
             StripeIntent(
                 project_id=project_id,
                 account=account,
                 purpose=purpose,
                 params=params,
-                next_try_at=Now() + turns.LEASE,
+                next_try_at=Now() + intent_lease.LEASE,
                 **values,
             )
         )
-        found = rows.select_related("account").get(purpose=purpose)
-    if found.params != params:
-        log.warning("intent_params_differ", intent=found.pk, operation=found.operation)
-    return found
+        intent = rows.select_related("account").get(purpose=purpose)
+    if intent.params != params:
+        log.warning("intent_params_differ", intent=intent.pk, operation=intent.operation)
+    return intent
 
 
-def _carry_out(intent: StripeIntent, *, at: datetime, values: Values = lambda fields: {}) -> Fields:
-    """See the intent to its end, waiting for our turn; Stripe's answer."""
-    give_up = time.monotonic() + PATIENCE
-    while time.monotonic() < give_up:
-        if turns.take(intent):
+def _resolve(intent: StripeIntent, *, at: datetime, values: Values = lambda fields: {}) -> Fields:
+    """Wait for the intent's lease and resolve it. Returns Stripe's answer."""
+    deadline = time.monotonic() + MAX_WAIT_SECONDS
+    while time.monotonic() < deadline:
+        if intent_lease.take(intent):
             try:
-                return settling.settle(intent, at=at, values=values)
+                return intent_resolution.resolve_intent(intent, at=at, values=values)
             except LeaseLost:
                 log.info("intent_turn_lost", intent=intent.pk)
             except DomainError:
                 if not intent.is_open:
-                    _answered(intent, at)
+                    _record_answer(intent, at)
                 raise
         intent.refresh_from_db()
         if intent.state == IntentState.DONE:
-            return _answer_again(intent)
-        _let_pass(intent, at)
+            return _repeat_answer(intent)
+        _handle_obstacle(intent, at)
     raise StripeNotAsked("Another request is at it. Send this one again.", retry_after=2)
 
 
-def _let_pass(intent: StripeIntent, at: datetime) -> None:
-    """Whatever keeps us from having the turn. Raises StripeUnavailable."""
+def _handle_obstacle(intent: StripeIntent, at: datetime) -> None:
+    """React to the reason why the lease could not be taken. Raises StripeUnavailable."""
     if intent.state == IntentState.PARKED:
         raise StripeNotAsked("An operator is looking at an earlier try.", retry_after=60)
     if intent.state == IntentState.FAILED:
-        _open_again(intent)
+        _reopen(intent)
         return
-    _clear_the_way(intent, at)
-    time.sleep(PEEK)
+    _resolve_blocking(intent, at)
+    time.sleep(POLL_SECONDS)
 
 
-def _clear_the_way(intent: StripeIntent, at: datetime) -> None:
-    """Finish what was asked of the same target before. Raises StripeUnavailable."""
+def _resolve_blocking(intent: StripeIntent, at: datetime) -> None:
+    """Resolve an older intent of the same target. Raises StripeUnavailable."""
     if not intent.target:
         return
-    other = intents.in_the_way(intent).select_related("account").first()
-    if other is not None and turns.take(other):
-        _finish(other, at)
+    older = intents.blocking(intent).select_related("account").first()
+    if older is not None and intent_lease.take(older):
+        _try_to_resolve(older, at)
 
 
-def _finish(intent: StripeIntent, at: datetime) -> Exception | None:
-    """Settle an intent whose turn it is for nobody in particular; how it failed, if it did.
+def _try_to_resolve(intent: StripeIntent, at: datetime) -> Exception | None:
+    """Resolve a leased intent without a caller. Returns the error with which it ended, if any.
 
     Raises StripeUnavailable.
     """
     try:
-        settling.settle(intent, at=at)
+        intent_resolution.resolve_intent(intent, at=at)
     except StripeUnavailable:
         raise
     except (DomainError, LeaseLost) as outcome:
@@ -237,37 +237,31 @@ def _finish(intent: StripeIntent, at: datetime) -> Exception | None:
         return outcome
     except Exception as error:  # noqa: BLE001  # one intent's trouble must not stop the others
         log.warning("intent_broke", intent=intent.pk, error=type(error).__name__)
-        if intent.attempts >= OFTEN:
-            settling.park(intent, error, at=at)
+        if intent.attempts >= MAX_BROKEN_SENDS:
+            intent_resolution.park(intent, error, at=at)
         return error
     return None
 
 
-def _answer_again(intent: StripeIntent) -> Fields:
-    """What Stripe said to a request that somebody else has carried out."""
+def _repeat_answer(intent: StripeIntent) -> Fields:
+    """Return Stripe's answer to an intent that another worker has resolved."""
     if not intent.target:  # the row has what counts
         return {"id": intent.stripe_id}
     try:
-        return writes.send(
-            client_for(intent.account),
-            intent.operation,
-            target=intent.target,
-            params=intent.params,
-            idempotency_key=intent.idempotency_key,
-        )
+        return intent_requests.send(intent)
     except StripeObjectMissing:
         if WRITES[intent.operation].gone_is_done:
             return {"id": intent.target}
         raise
 
 
-def _open_again(intent: StripeIntent) -> None:
-    """Stripe said no, and the same is asked for again.
+def _reopen(intent: StripeIntent) -> None:
+    """Reopen a refused intent, because the same request came again.
 
-    Under the same key if nobody was told, so that nobody is told anything else than Stripe said.
-    Raises StripeRefused for what was to be made for a row that went with the first answer.
+    Keeps the key if the refusal was never answered to a caller, so that the caller gets that very
+    answer. Raises StripeRefused if the row for the object was deleted with the first refusal.
     """
-    if not intent.target and not settling.row_of(intent).exists():
+    if not intent.target and not intent_resolution.row_of(intent).exists():
         raise StripeRefused("Stripe refused an earlier try, and nothing waits for it any more.")
     anew = intent.answered_at is not None
     rows = StripeIntent.objects.for_project(intent.project_id)
@@ -278,23 +272,23 @@ def _open_again(intent: StripeIntent) -> None:
         attempts=0 if anew else intent.attempts,
         answered_at=None,
         finished_at=None,
-        next_try_at=Now() + turns.LEASE,
+        next_try_at=Now() + intent_lease.LEASE,
     )
     intent.refresh_from_db()
 
 
-def _is_of_another_day(intent: StripeIntent, at: datetime) -> bool:
+def _is_older_than_a_key(intent: StripeIntent, at: datetime) -> bool:
     return intent.finished_at is not None and at - intent.created_at > KEY_LIFE
 
 
-def _answered(intent: StripeIntent, at: datetime) -> None:
-    """Whoever asked has had the answer."""
+def _record_answer(intent: StripeIntent, at: datetime) -> None:
+    """Record that the caller has had the answer."""
     rows = StripeIntent.objects.for_project(intent.project_id)
     rows.filter(pk=intent.pk, answered_at__isnull=True).update(answered_at=at)
 
 
 def _purpose(operation: str, target: str, request: str) -> str:
-    told = f"{target} {request}"
-    if len(told) > 160:
-        told = hashlib.sha256(told.encode()).hexdigest()
-    return f"{operation} {told}"
+    name = f"{target} {request}"
+    if len(name) > 160:
+        name = hashlib.sha256(name.encode()).hexdigest()
+    return f"{operation} {name}"

@@ -1,4 +1,4 @@
-"""Recognise a tenant's request that comes again while its row has no answer yet."""
+"""Recognise a repeated request of a tenant whose first try has no answer yet."""
 
 import hashlib
 import json
@@ -16,18 +16,18 @@ OutboundT = TypeVar("OutboundT", bound=Outbound)
 
 
 def request_key(idempotency_key: str, *parts: object) -> str:
-    """Recognises a tenant's request when it comes again: by its key if it has one, and content."""
-    told = json.dumps([idempotency_key, *parts], sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(told.encode()).hexdigest()
+    """SHA-256 of the tenant's ``Idempotency-Key`` (may be empty) and the content of its request."""
+    content = json.dumps([idempotency_key, *parts], sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(content.encode()).hexdigest()
 
 
-def begun(
+def find_earlier(
     rows: ProjectQuerySet[OutboundT], *, key: str, is_named: bool, at: datetime
 ) -> OutboundT | None:
-    """The row that an earlier try of the same request has left, if any.
+    """Find the row that an earlier try of the same request has created.
 
-    A request with an idempotency key of its own (``is_named``) is the same for good; one without
-    only while the earlier try has had no answer: after that it asks for one more.
+    A repeated request with an idempotency key of its own (``is_named``) always means that row. A
+    request without one means it only until the earlier try is answered; then it asks for a new row.
     """
     same = rows.filter(request_key=key, created_at__gt=at - KEY_LIFE)
     unanswered = Q(stripe_id__isnull=True) | intents.unanswered("pk")

@@ -1,4 +1,4 @@
-"""What we have asked Stripe to do, and what is still open about it."""
+"""Intents by state, by target, and those that are due."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,16 +16,16 @@ IN_STATE: dict[str, Q] = {
     "open": Q(state__in=OPEN),
     **{state.value: Q(state=state) for state in IntentState},
 }
-"""The words for a state, as conditions in SQL."""
-FREE = lease.is_free()
+"""The console's filter values, as conditions."""
+IS_FREE = lease.is_free()
 """No worker holds the intent."""
 
 
 def due(*, limit: int) -> list[StripeIntent]:
-    """Open intents that nobody is at, by turns of their projects, the longest wait first.
+    """Due intents that no worker holds: round robin over the projects, the longest wait first.
 
-    Of those with the same target only the oldest is due. Left out are requests that their account
-    cannot be asked now.
+    Of intents with the same target only the oldest is due. Leaves out requests that the account
+    refuses now.
     """
     older = StripeIntent.objects.across_projects().filter(
         project_id=OuterRef("project_id"),
@@ -35,7 +35,7 @@ def due(*, limit: int) -> list[StripeIntent]:
         pk__lt=OuterRef("pk"),
     )
     rows = StripeIntent.objects.across_projects().filter(
-        FREE,
+        IS_FREE,
         ~back_offs.is_waiting(account="account_id", request="operation"),
         Q(target="") | ~Exists(older),
         state__in=OPEN,
@@ -50,34 +50,34 @@ def due(*, limit: int) -> list[StripeIntent]:
 
 
 @dataclass(frozen=True, slots=True)
-class Undecided:
-    """How many are not at their end, since when the oldest, and how many wait for a person."""
+class OpenIntents:
+    """Numbers of open and of parked intents, and when the oldest open one was created."""
 
     open: int
     parked: int
     oldest: datetime | None
 
 
-def undecided() -> Undecided:
-    """Of all projects together; one query."""
+def count_open() -> OpenIntents:
+    """Count the intents of all projects, in one query."""
     rows = StripeIntent.objects.across_projects()
     open_, parked = (
-        found.order_by()
-        .values(what=Value(what))
+        matching.order_by()
+        .values(name=Value(name))
         .annotate(n=Count("pk"), oldest=Min("created_at"))
-        .values_list("what", "n", "oldest")
-        for what, found in (
+        .values_list("name", "n", "oldest")
+        for name, matching in (
             ("open", rows.filter(state__in=OPEN)),
             ("parked", rows.filter(state=IntentState.PARKED)),
         )
     )
-    found = {what: (n, oldest) for what, n, oldest in open_.union(parked, all=True)}
-    counted, oldest = found["open"]
-    return Undecided(open=counted, oldest=oldest, parked=found["parked"][0])
+    counts = {name: (n, oldest) for name, n, oldest in open_.union(parked, all=True)}
+    count, oldest = counts["open"]
+    return OpenIntents(open=count, oldest=oldest, parked=counts["parked"][0])
 
 
 def lock_target(intent: StripeIntent) -> None:
-    """Lock every open intent of the same target, so that two cannot both be the next one."""
+    """Lock every open intent of the same target, so that two workers cannot both take the next."""
     list(
         _at_target(intent)
         .filter(state__in=OPEN)
@@ -87,14 +87,14 @@ def lock_target(intent: StripeIntent) -> None:
     )
 
 
-def in_the_way(intent: StripeIntent) -> ProjectQuerySet[StripeIntent]:
-    """Others of the same target that have to end before this one: older, or under way."""
+def blocking(intent: StripeIntent) -> ProjectQuerySet[StripeIntent]:
+    """Open intents of the same target that must end before this one: older or leased ones."""
     rows = _at_target(intent).filter(state__in=OPEN).exclude(pk=intent.pk)
-    return rows.filter(Q(pk__lt=intent.pk) | ~FREE).order_by("id")
+    return rows.filter(Q(pk__lt=intent.pk) | ~IS_FREE).order_by("id")
 
 
 def is_superseded(intent: StripeIntent) -> bool:
-    """Whether something newer was done to the target since this one was first sent."""
+    """Whether a newer intent changed the target after this one was first sent."""
     if not intent.target or intent.sent_at is None:
         return False
     newer = _at_target(intent).filter(pk__gt=intent.pk, state=IntentState.DONE)
@@ -102,15 +102,16 @@ def is_superseded(intent: StripeIntent) -> bool:
 
 
 def unanswered(subject: str) -> Exists:
-    """For a query over our rows: whoever asked for the row has not yet had the answer."""
+    """Condition of our rows whose requester has not yet had the answer. ``subject`` is the column
+    with the row's id."""
     intents = StripeIntent.objects.across_projects().filter(
         project_id=OuterRef("project_id"), subject=OuterRef(subject), answered_at__isnull=True
     )
     return Exists(intents)
 
 
-def over(*, before: datetime) -> ProjectQuerySet[StripeIntent]:
-    """What ended before then."""
+def finished(*, before: datetime) -> ProjectQuerySet[StripeIntent]:
+    """Intents that ended before then."""
     return StripeIntent.objects.across_projects().filter(
         finished_at__lt=before, state__in=[IntentState.DONE, IntentState.FAILED]
     )

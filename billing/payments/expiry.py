@@ -96,7 +96,7 @@ def _expire(row: Payment, at: datetime) -> None:
 
 def _cancel(row: Payment, at: datetime) -> None:
     """The same request as long as we know nothing new of the payment."""
-    intents.change(
+    intents.change_object(
         project_id=row.project_id,
         account=row.account,
         operation="payment_intent.cancel",

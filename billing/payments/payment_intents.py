@@ -117,7 +117,9 @@ def _make(row: Payment, params: Fields, *, at: datetime) -> None:
         return {"client_secret": _sealed(row, fields)}
 
     try:
-        intents.make(row, operation="payment_intent.create", params=params, at=at, values=remember)
+        intents.create_object(
+            row, operation="payment_intent.create", params=params, at=at, values=remember
+        )
     except StripeObjectMissing as missing:
         raise _reread(row, params, missing) from missing
     except CardDeclined:

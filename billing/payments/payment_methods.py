@@ -71,7 +71,7 @@ def make_default(
     """
     buyer = _owner(customer, account, stripe_id)
     _record(customer, "payment_method.make_default", stripe_id, actor, at)
-    intents.change(
+    intents.change_object(
         project_id=customer.project_id,
         account=account,
         operation="customer.update",
@@ -101,7 +101,7 @@ def detach(
     """Nobody can pay with this method any more. Raises NotFound, StripeUnavailable."""
     buyer = _owner(customer, account, stripe_id)
     _record(customer, "payment_method.detach", stripe_id, actor, at)
-    intents.change(
+    intents.change_object(
         project_id=customer.project_id,
         account=account,
         operation="payment_method.detach",

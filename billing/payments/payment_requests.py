@@ -15,7 +15,7 @@ from billing.checkout.checkout_requests import LONGEST_OPEN
 from billing.errors import ReferenceReused
 from billing.models import Payment, StripeAccount
 from billing.models.payment import PaymentType
-from billing.outbound import request_dedup as making
+from billing.outbound import request_dedup
 from billing.payments.selectors import payments
 from billing.stripe.errors import StripeNotAsked
 from common.inserts import insert
@@ -63,7 +63,7 @@ def begun(*, customer: Customer, wish: Wish, idempotency_key: str, at: datetime)
     rows = Payment.objects.for_project(customer.project_id).filter(customer=customer)
     if not idempotency_key:
         rows = rows.filter(checkout__isnull=True)  # with a page, it has had its answer
-    return making.begun(
+    return request_dedup.find_earlier(
         rows,
         key=_key(customer, wish, idempotency_key),
         is_named=bool(idempotency_key),
@@ -134,8 +134,8 @@ def _key(customer: Customer, wish: Wish, idempotency_key: str) -> str:
     """Recognises the request; with a reference, which does that already, what is to be paid."""
     if wish.reference:
         paid = [wish.amount, wish.currency, wish.lines, wish.cart]
-        return making.request_key("", "payment", customer.pk, wish.reference, paid)
-    return making.request_key(idempotency_key, "payment", customer.pk, asdict(wish))
+        return request_dedup.request_key("", "payment", customer.pk, wish.reference, paid)
+    return request_dedup.request_key(idempotency_key, "payment", customer.pk, asdict(wish))
 
 
 def _check_same(row: Payment, wish: Wish) -> None:

@@ -15,8 +15,7 @@ from django.db import transaction
 from billing.errors import CreditedToBalance, NothingToRefund, RefundNotCancelable
 from billing.models import Payment, Refund
 from billing.models.sync_object import Kind
-from billing.outbound import intents
-from billing.outbound import request_dedup as making
+from billing.outbound import intents, request_dedup
 from billing.payments import refund_lines
 from billing.payments.refund_lines import Wanted
 from billing.payments.selectors import balance_credits
@@ -60,7 +59,7 @@ def refund(
     _check_amount(payment, amount)
     named = [asdict(each) for each in lines]
     parts = [payment.pk, amount, reason, metadata, *([named] if named else [])]
-    key = making.request_key(idempotency_key, "refund", *parts)
+    key = request_dedup.request_key(idempotency_key, "refund", *parts)
     asked = _Asked(amount, reason, metadata, lines, key=key, is_named=bool(idempotency_key))
     if _begun(payment, asked, at) is None:
         _check_before(payment, asked, credited_too=credited_too, at=at)
@@ -84,7 +83,7 @@ def cancel(*, refund: Refund, request: str, actor: str, at: datetime) -> Refund:
         at=at,
     )
     try:
-        intents.change(
+        intents.change_object(
             project_id=refund.project_id,
             account=refund.account,
             operation="refund.cancel",
@@ -201,7 +200,7 @@ def _begin(payment: Payment, asked: _Asked, *, actor: str, note: str, at: dateti
 
 def _begun(payment: Payment, asked: _Asked, at: datetime) -> Refund | None:
     rows = Refund.objects.for_project(payment.project_id)
-    return making.begun(rows, key=asked.key, is_named=asked.is_named, at=at)
+    return request_dedup.find_earlier(rows, key=asked.key, is_named=asked.is_named, at=at)
 
 
 def _make(row: Refund, payment: Payment, amount: int | None, at: datetime) -> None:
@@ -213,7 +212,7 @@ def _make(row: Refund, payment: Payment, amount: int | None, at: datetime) -> No
         metadata=refund_lines.metadata(row.lines, row.metadata),
     )
     try:
-        intents.make(row, operation="refund.create", params=params, at=at)
+        intents.create_object(row, operation="refund.create", params=params, at=at)
     except StripeRefused:
         _read(payment, at)
         _check(payment, amount)  # another refund was faster
@@ -221,7 +220,7 @@ def _make(row: Refund, payment: Payment, amount: int | None, at: datetime) -> No
     except StripeUnavailable:
         if not _is_made_after_all(row, payment, at):
             raise
-        intents.make(row, operation="refund.create", params=params, at=at)
+        intents.create_object(row, operation="refund.create", params=params, at=at)
     _read(payment, at)
 
 

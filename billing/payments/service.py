@@ -107,7 +107,7 @@ def cancel(*, payment: Payment, actor: str, at: datetime) -> Payment:
 def _cancel_intent(payment: Payment, at: datetime) -> None:
     if not payment.stripe_id:
         raise PaymentNotCancelable("It is only being made: try again in a minute.")
-    intents.change(
+    intents.change_object(
         project_id=payment.project_id,
         account=payment.account,
         operation="payment_intent.cancel",

@@ -13,7 +13,7 @@ from billing.api_fields import IdField
 from billing.checkout.orders import MAX_QUANTITY
 from billing.checkout.return_urls import MAX_URL_LENGTH as LONGEST_URL
 from billing.models.portal import Cancellation, PortalSettings
-from billing.outbound import api as repeats
+from billing.outbound import api as outbound_api
 from billing.portal import selectors as stored
 from billing.portal import service as portal
 from billing.portal.representation import PortalConfigurationBody, portal_settings
@@ -175,7 +175,7 @@ class PortalViewSet(ProjectViewSet):
             user_id=said["user_id"],
             return_url=said.get("return_url", ""),
             flow=flow(said),
-            request=repeats.name(request, "portal", request.data),
+            request=outbound_api.request_name(request, "portal", request.data),
             at=timezone.now(),
         )
         return Response(PortalSessionBody(url=url), status=201)

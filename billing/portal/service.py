@@ -183,7 +183,7 @@ def _ask_session(
 def _ask(
     subject: Outbound, operation: str, target: str, params: Fields, request: str, at: datetime
 ) -> Fields:
-    return intents.change(
+    return intents.change_object(
         project_id=subject.project_id,
         account=subject.account,
         operation=operation,
@@ -216,7 +216,9 @@ def _configuration(
     if not row.content:
         rows.filter(pk=row.pk).update(content=params)
     if not row.stripe_id:
-        intents.make(row, operation=stripe_portal.CREATE_CONFIGURATION, params=params, at=at)
+        intents.create_object(
+            row, operation=stripe_portal.CREATE_CONFIGURATION, params=params, at=at
+        )
     return row
 
 

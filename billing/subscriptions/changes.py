@@ -87,7 +87,7 @@ def is_begun(subscription: Subscription, *, request: str) -> bool:
 
 def _begun(subscription: Subscription, request: str) -> StripeIntent | None:
     """What an earlier try of the same request has asked Stripe for."""
-    return intents.begun(
+    return intents.find_change(
         project_id=subscription.project_id,
         operation=UPDATE,
         target=subscription.stripe_id or "",

@@ -89,7 +89,7 @@ def _ask(
 ) -> None:
     """One subscription that Stripe refuses to change, or has ended, holds no other up."""
     try:
-        intents.change(
+        intents.change_object(
             project_id=subscription.project_id,
             account=subscription.account,
             operation=operation,

@@ -30,10 +30,10 @@ def ask(
 ) -> Fields:
     """Stripe's answer to one change of the subscription, or of ``target`` that belongs to it.
 
-    Raises SubscriptionEnded when it turns out to be over, and what ``intents.change`` raises.
+    Raises SubscriptionEnded when it has ended, and the errors of ``intents.change_object``.
     """
     try:
-        return intents.change(
+        return intents.change_object(
             project_id=subscription.project_id,
             account=subscription.account,
             operation=operation,

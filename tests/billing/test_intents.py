@@ -8,8 +8,7 @@ from django.utils import timezone
 
 from billing.models import Product, StripeAccount, StripeIntent, SyncObject
 from billing.models.stripe_intent import IntentState
-from billing.outbound import intent_lease as turns
-from billing.outbound import intents
+from billing.outbound import intent_lease, intents
 from billing.stripe.errors import StripeRefused, StripeUnavailable
 from common.ids import new_id
 from common.lease import LeaseLost
@@ -26,14 +25,14 @@ def product(project: Project, account: StripeAccount) -> Product:
 
 
 def make(product: Product) -> None:
-    intents.make(
+    intents.create_object(
         product, operation="product.create", params={"name": product.name}, at=timezone.now()
     )
 
 
 def change(product: Product, **params: Any) -> dict[str, Any]:
     request = params.pop("request", None) or new_id("req")
-    return intents.change(
+    return intents.change_object(
         project_id=product.project_id,
         account=product.account,
         operation="product.update",
@@ -89,17 +88,17 @@ def test_whoever_lost_the_lease_of_an_intent_writes_nothing_down(
         make(product)
     due_now()
     slow = only()
-    assert turns.take(slow)
+    assert intent_lease.take(slow)
     due_now()
     faster = only()
-    assert turns.take(faster)
+    assert intent_lease.take(faster)
 
-    for write in (turns.end, turns.note):
+    for write in (intent_lease.release, intent_lease.write):
         with pytest.raises(LeaseLost):
             write(slow, state=IntentState.FAILED)
     assert only().state == IntentState.UNKNOWN
     assert only().leased_until == faster.leased_until
-    turns.end(faster, state=IntentState.DONE)
+    intent_lease.release(faster, state=IntentState.DONE)
     assert (only().state, only().leased_until) == (IntentState.DONE, None)
 
 

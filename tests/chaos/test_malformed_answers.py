@@ -12,7 +12,7 @@ from stripe import StripeClient  # the boundary is what is tested
 from billing.models import Price, StripeCustomer, StripeIntent
 from billing.models.stripe_intent import IntentState
 from billing.outbound import intents
-from billing.outbound.intent_resolution import MALFORMED
+from billing.outbound.intent_resolution import MAX_MALFORMED
 from billing.stripe import accounts, meters, payment_methods, previews
 from billing.stripe.client import client_with
 from billing.stripe.errors import (
@@ -130,11 +130,11 @@ def test_what_stays_malformed_is_parked(shop: Shop) -> None:
         ask(shop, "product.create", case, at)
     intent = intent_of("product.create", set())
     assert intent is not None
-    for _ in range(MALFORMED - 1):
+    for _ in range(MAX_MALFORMED - 1):
         let_pass(intent)
         assert intents.finish_due(at=at) == 1
         intent.refresh_from_db()
-    assert (intent.state, intent.attempts) == (IntentState.PARKED, MALFORMED)
+    assert (intent.state, intent.attempts) == (IntentState.PARKED, MAX_MALFORMED)
     assert case.done() == 1
 
 

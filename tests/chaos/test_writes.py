@@ -54,7 +54,7 @@ IN_FULL = ("refund.create", "subscription.update")
 A_MINUTE = 60
 LAG = 60
 """Seconds more for what makes an object and met an error that Stripe saves under the key: its
-absence is proven only by a list that is old enough (``settling.LIST_LAG``)."""
+absence is proven only by a list that is old enough (``intent_resolution.LIST_LAG``)."""
 SWEEP = 1
 """Seconds until a worker has looked at what is due."""
 
@@ -108,9 +108,9 @@ class Process(OutsideTransactions):
 
 def ask(shop: Shop, operation: str, case: Case, at: datetime) -> None:
     if case.row is not None:
-        intents.make(case.row, operation=operation, params=case.params, at=at)
+        intents.create_object(case.row, operation=operation, params=case.params, at=at)
         return
-    intents.change(
+    intents.change_object(
         project_id=shop.project.pk,
         account=shop.account,
         operation=operation,

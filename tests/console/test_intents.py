@@ -26,7 +26,9 @@ def parked(stripe: SandboxStripe, project: Project, shop: Shop) -> StripeIntent:
     product = Product.objects.create(project=project, account=shop.account, name="Pro")
     stripe.fail("timeout_after", path="/v1/products", times=3)
     with pytest.raises(StripeUnavailable):
-        intents.make(product, operation="product.create", params={"name": "Pro"}, at=timezone.now())
+        intents.create_object(
+            product, operation="product.create", params={"name": "Pro"}, at=timezone.now()
+        )
     rows = StripeIntent.objects.across_projects()
     rows.update(state=IntentState.PARKED, failed_at=timezone.now())
     return rows.get()

@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from billing import representation
 from billing.api_fields import IdField, StripeMetadataField, id_pattern
 from billing.checkout.orders import MAX_LINES, MAX_QUANTITY
-from billing.outbound import api as repeats
+from billing.outbound import api as outbound_api
 from billing.payments import refunds
 from billing.payments.selectors import refunds as stored
 from billing.representation.payments import RefundBody
@@ -108,7 +108,7 @@ class RefundsViewSet(ProjectViewSet):
         """
         row = refunds.cancel(
             refund=stored.get(project=self.calling_project, refund_id=pk),
-            request=repeats.name(request, "refund.cancel", pk),
+            request=outbound_api.request_name(request, "refund.cancel", pk),
             actor=self.actor,
             at=timezone.now(),
         )

@@ -37,7 +37,7 @@ class UserPortalViewSet(SignedInViewSet):
             user_id=self.user_id,
             return_url=body.get("return_url", ""),
             flow=portal_flow,
-            request=outbound_api.name(request, "portal", self.user_id, request.data),
+            request=outbound_api.request_name(request, "portal", self.user_id, request.data),
             at=timezone.now(),
         )
         return Response(PortalSessionBody(url=url), status=201)

@@ -7,7 +7,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from billing.outbound import api as repeats
+from billing.outbound import api as outbound_api
 from billing.subscriptions import changes as subscription_changes
 from billing.subscriptions import previews
 from billing.subscriptions.api import answers as subscription_answers
@@ -45,7 +45,7 @@ class AddonsViewSet(ProjectViewSet):
         said = self.parse_body(NewAddonSerializer)
         addon = {name: said.pop(name) for name in ("price", "quantity")}
         wanted = change({**said, "addons": [addon]}, adds=True)
-        asked = repeats.name(request, "add", user_id, product, request.data)
+        asked = outbound_api.request_name(request, "add", user_id, product, request.data)
         return Response(self._make(user_id, product, product, wanted, asked), status=201)
 
     @extend_schema(
@@ -56,7 +56,7 @@ class AddonsViewSet(ProjectViewSet):
     def partial_update(self, request: Request, user_id: str, product: str, addon: str) -> Response:
         """Another price or quantity. Preview it at the add-on's own product."""
         wanted = change(self.parse_body(AddonChangeSerializer))
-        asked = repeats.name(request, "addon", user_id, product, addon, request.data)
+        asked = outbound_api.request_name(request, "addon", user_id, product, addon, request.data)
         return Response(self._make(user_id, product, addon, wanted, asked))
 
     @extend_schema(
@@ -66,7 +66,9 @@ class AddonsViewSet(ProjectViewSet):
     def destroy(self, request: Request, user_id: str, product: str, addon: str) -> Response:
         """At renewal, or with ``when=now`` at once with a credit for the rest of the period."""
         wanted = change({**self.query_values, "quantity": 0})
-        asked = repeats.name(request, "remove", user_id, product, addon, dict(request.query_params))
+        asked = outbound_api.request_name(
+            request, "remove", user_id, product, addon, dict(request.query_params)
+        )
         return Response(self._make(user_id, product, addon, wanted, asked))
 
     def _make(

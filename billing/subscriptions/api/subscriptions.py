@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from billing import representation
 from billing.api_fields import IdField
 from billing.models import Subscription
-from billing.outbound import api as repeats
+from billing.outbound import api as outbound_api
 from billing.representation.subscriptions import SubscriptionBody
 from billing.subscriptions import changes as subscription_changes
 from billing.subscriptions import previews
@@ -110,7 +110,7 @@ class UserSubscriptionsViewSet(ProjectViewSet):
         end with the running period, and taking back what is planned. A declined card changes
         nothing (402)."""
         said = self.parse_body(SubscriptionChangeSerializer)
-        asked = repeats.name(request, "change", user_id, product, request.data)
+        asked = outbound_api.request_name(request, "change", user_id, product, request.data)
         row = subscription_changes.find(
             project=self.calling_project, user_id=user_id, product_id=product, request=asked
         )
@@ -162,7 +162,7 @@ class UserSubscriptionsViewSet(ProjectViewSet):
             prorate=said.get("prorate", False),
             actor=self.actor,
             at=timezone.now(),
-            request=repeats.name(request, "cancel", user_id, product, said),
+            request=outbound_api.request_name(request, "cancel", user_id, product, said),
         )
         return Response(representation.subscription(row))
 
@@ -179,7 +179,7 @@ class UserSubscriptionsViewSet(ProjectViewSet):
             resumes_at=said.get("resumes_at"),
             actor=self.actor,
             at=timezone.now(),
-            request=repeats.name(request, "pause", user_id, product, request.data),
+            request=outbound_api.request_name(request, "pause", user_id, product, request.data),
         )
         return Response(representation.subscription(row))
 
@@ -195,7 +195,7 @@ class UserSubscriptionsViewSet(ProjectViewSet):
             subscription=self._subscription(user_id, product),
             actor=self.actor,
             at=timezone.now(),
-            request=repeats.name(request, "resume", user_id, product),
+            request=outbound_api.request_name(request, "resume", user_id, product),
         )
         return Response(representation.subscription(row))
 

@@ -149,7 +149,7 @@ def test_a_page_that_was_begun_is_finished_and_closed(
 def test_a_page_that_is_being_made_is_waited_for(
     tenant: Tenant, monthly: Json, yearly: Json, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(intents, "PATIENCE", 0.1)
+    monkeypatch.setattr(intents, "MAX_WAIT_SECONDS", 0.1)
     with once_at(tenant, SESSIONS, lambda: ask(tenant, yearly)) as other:
         status, id = ask(tenant, monthly)
     assert other == [(503, "stripe-unavailable")]
@@ -233,7 +233,7 @@ def test_a_page_is_closed_by_one_request_at_a_time(
     tenant: Tenant, monthly: Json, yearly: Json, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Stripe has closed it, our row does not say so yet: nobody else opens a page before."""
-    monkeypatch.setattr(intents, "PATIENCE", 0.1)
+    monkeypatch.setattr(intents, "MAX_WAIT_SECONDS", 0.1)
     first = tenant.open(monthly)
     path = f"{first['stripe_id']}/expire"
     with once_at(tenant, path, lambda: ask(tenant, monthly, quantity=3), after=True) as other:
