@@ -1,11 +1,11 @@
-"""The rule of every queue: one owner's trouble delays that owner only.
+"""Fairness and back-off of every queue: the failures of one owner delay that owner only.
 
-* :func:`in_turn`: a run takes the first row of each owner, then the second of each, and so on.
-* :func:`fail`: what failed waits, twice as long each time, for every process. Its ``subject`` is
-  one row, or one kind of request of the owner, or empty for all that the owner has in this queue.
-* A row that failed as often as its rule allows is parked: it is left out until a person resumes it
+* :func:`round_robin` chooses the first row of each owner, then the second of each, and so on.
+* :func:`record_failure` makes a subject wait, twice as long each time, in all processes. A subject
+  is one row, or one kind of request of the owner; empty, it is everything of the owner.
+* A subject that failed as often as its rule allows is parked: it waits until a person resumes it
   (:func:`resume`), and is shown in the console and in ``/health``.
-* :func:`succeed` ends the back-off.
+* :func:`record_success` ends the back-off.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -30,7 +30,7 @@ OwnedT = TypeVar("OwnedT", bound=ProjectOwned)
 
 CODE_LENGTH = 64
 
-_FAIL = """
+_RECORD_FAILURE = """
 INSERT INTO common_backoff AS back_off
     (queue, owner, subject, failures, code, last_error, failing_since, retry_at, parked_at)
 VALUES (%(queue)s, %(owner)s, %(subject)s, 1, %(code)s, %(error)s, statement_timestamp(),
@@ -46,14 +46,13 @@ ON CONFLICT (queue, owner, subject) DO UPDATE SET
 WHERE back_off.retry_at <= statement_timestamp() OR back_off.code <> EXCLUDED.code
 RETURNING failures, parked_at IS NOT NULL
 """
-"""Several processes that fail within one pause count once."""
+"""Failures of several processes within one pause count as one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
-    """How a queue backs off. The pause doubles from ``first`` up to ``longest``, less up to a
-    quarter at random; after ``attempts`` failures in a row the subject is parked, without it
-    never."""
+class RetryRule:
+    """How a queue backs off. The pause doubles from ``first`` up to ``longest``, minus up to a
+    quarter at random. After ``attempts`` failures in a row the subject is parked; None: never."""
 
     queue: str
     first: timedelta = timedelta(seconds=5)
@@ -62,55 +61,59 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
-    """What waits in a queue because it failed; ``owners`` are how many have such trouble."""
+class QueueFailures:
+    """How many subjects of a queue wait after a failure, how many are parked, and of how many
+    owners."""
 
     waiting: int
     parked: int
     owners: int
     oldest: datetime
-    """When the oldest of them began to fail."""
+    """When the first of them began to fail."""
 
 
-def in_turn(
+def round_robin(
     rows: QuerySet[ModelT], *, owner: str, order: Sequence[str], limit: int
 ) -> list[ModelT]:
-    """The rows to be worked on now, by turns: the first of each owner, then the second of each.
+    """Choose up to ``limit`` rows: the first of each owner, then the second of each, and so on.
 
-    ``owner`` and ``order`` are names of fields. Reads all due rows of the index that ``rows`` goes
-    by, so they should be what is due and not a whole table.
+    ``owner`` and ``order`` are names of fields. The database reads every row of ``rows``, so these
+    should be the due rows and not a whole table.
     """
-    turn = Window(RowNumber(), partition_by=F(owner), order_by=[F(name) for name in order])
-    return list(rows.alias(turn=turn).order_by("turn", *order)[:limit])
+    place = Window(RowNumber(), partition_by=F(owner), order_by=[F(name) for name in order])
+    return list(rows.alias(place=place).order_by("place", *order)[:limit])
 
 
-def is_waiting(rule: Rule, *, owner: str | Combinable, subject: str | Combinable) -> Exists:
-    """For a query: the row's subject waits or is parked. Both are fields of the query's rows, or
-    expressions."""
-    found = BackOff.objects.filter(
-        WAITS, queue=rule.queue, owner=_outer(owner), subject=_outer(subject)
+def is_backing_off(
+    rule: RetryRule, *, owner: str | Combinable, subject: str | Combinable
+) -> Exists:
+    """Condition of rows whose subject waits or is parked. ``owner`` and ``subject`` are fields of
+    these rows, or expressions."""
+    back_offs = BackOff.objects.filter(
+        IS_BACKING_OFF, queue=rule.queue, owner=_outer(owner), subject=_outer(subject)
     )
-    return Exists(found)
+    return Exists(back_offs)
 
 
-WAITS = Q(retry_at__gt=Now()) | Q(parked_at__isnull=False)
-"""A back-off that is not over, by the database's clock."""
-FAILS = Q(retry_at__gt=Now() - timedelta(minutes=15)) | Q(parked_at__isnull=False)
-"""Something that failed lately: longer than any pause ago, nobody has tried it since."""
-FORGOTTEN_AFTER = timedelta(days=7)
+IS_BACKING_OFF = Q(retry_at__gt=Now()) | Q(parked_at__isnull=False)
+"""Condition of back-offs that have not ended, by the database's clock."""
+FAILED_RECENTLY = Q(retry_at__gt=Now() - timedelta(minutes=15)) | Q(parked_at__isnull=False)
+"""Condition of back-offs that ended less than 15 minutes ago, or not yet. No pause is that long: an
+older one has ended without another try."""
+KEPT_FOR = timedelta(days=7)
 
 
-def fail(
-    rule: Rule,
+def record_failure(
+    rule: RetryRule,
     *,
     owner: str,
     subject: str = "",
     error: Exception,
     at_least: timedelta = timedelta(),
 ) -> None:
-    """Count a failure: the subject waits for the rule's pause, and for ``at_least``."""
+    """Count a failure: the subject waits for the rule's pause, at least for ``at_least``."""
     code = str(getattr(error, "code", "") or type(error).__name__)[:CODE_LENGTH]
-    given: dict[str, Any] = {
+    parameters: dict[str, Any] = {
         "queue": rule.queue,
         "owner": owner,
         "subject": subject,
@@ -122,10 +125,10 @@ def fail(
         "attempts": rule.attempts or 2**31 - 1,
     }
     with connection.cursor() as cursor:
-        cursor.execute(_FAIL, given)
-        counted = cursor.fetchone()
-    if counted is not None:
-        failures, is_parked = counted
+        cursor.execute(_RECORD_FAILURE, parameters)
+        row = cursor.fetchone()
+    if row is not None:
+        failures, is_parked = row
         log.warning(
             "queue_parked" if is_parked else "queue_waits",
             queue=rule.queue,
@@ -137,45 +140,45 @@ def fail(
 
 
 class QueueRun:
-    """One run of a queue: counts failures, and ends the back-off of what works again."""
+    """One run of a queue: records failures, and ends the back-off of subjects that work again."""
 
-    def __init__(self, rule: Rule) -> None:
+    def __init__(self, rule: RetryRule) -> None:
         self._rule = rule
 
     @cached_property
     def _failing(self) -> set[tuple[str, str]]:
-        """Read when something works, so a run that finds nothing to do asks for nothing."""
+        """Read at the first success, so that a run without work makes no query."""
         rows = BackOff.objects.filter(queue=self._rule.queue, parked_at__isnull=True)
         return set(rows.values_list("owner", "subject"))
 
     def attempt(self, act: Callable[[OwnedT], bool], row: OwnedT) -> bool:
-        """What ``act`` says of the row; False when it raises, and the row then waits. Its owner is
-        its project."""
+        """Return ``act(row)``. When it raises, record a failure of the row and return False. Its
+        owner is the row's project."""
         owner, subject = str(row.project_id), str(row.pk)
         try:
             is_done = act(row)
         except Exception as error:  # noqa: BLE001  # one row's trouble must not stop the others
-            self.failed(owner=owner, subject=subject, error=error)
+            self.record_failure(owner=owner, subject=subject, error=error)
             return False
-        self.succeeded(owner=owner, subject=subject)
+        self.record_success(owner=owner, subject=subject)
         return is_done
 
-    def failed(self, *, owner: str, subject: str = "", error: Exception) -> None:
-        fail(self._rule, owner=owner, subject=subject, error=error)
+    def record_failure(self, *, owner: str, subject: str = "", error: Exception) -> None:
+        record_failure(self._rule, owner=owner, subject=subject, error=error)
 
-    def succeeded(self, *, owner: str, subject: str = "") -> None:
+    def record_success(self, *, owner: str, subject: str = "") -> None:
         if (owner, subject) in self._failing:
-            succeed(self._rule, owner=owner, subjects=[subject])
+            record_success(self._rule, owner=owner, subjects=[subject])
 
 
-def succeed(rule: Rule, *, owner: str, subjects: Iterable[str] = ("",)) -> None:
-    """These subjects of the owner work: they do not wait any more."""
+def record_success(rule: RetryRule, *, owner: str, subjects: Iterable[str] = ("",)) -> None:
+    """End the back-off of these subjects of the owner."""
     rows = BackOff.objects.filter(queue=rule.queue, owner=owner, subject__in=list(subjects))
     rows.delete()
 
 
 def resume(*, owner: str, queue: str | None = None, subject: str | None = None) -> int:
-    """Have everything of this owner tried again at once, parked or not; how much there was."""
+    """End every pause of this owner, parked or not. Returns how many there were."""
     rows = BackOff.objects.filter(owner=owner)
     if queue is not None:
         rows = rows.filter(queue=queue)
@@ -185,25 +188,25 @@ def resume(*, owner: str, queue: str | None = None, subject: str | None = None) 
 
 
 def purge() -> int:
-    """Forget what nobody has tried for a week, except what is parked; how many there were."""
-    rows = BackOff.objects.filter(retry_at__lt=Now() - FORGOTTEN_AFTER, parked_at__isnull=True)
+    """Delete back-offs that no run has tried for a week, except parked ones. Returns how many."""
+    rows = BackOff.objects.filter(retry_at__lt=Now() - KEPT_FOR, parked_at__isnull=True)
     return rows.delete()[0]
 
 
-def waiting(*queues: str) -> dict[str, Waiting]:
-    """By queue, what fails; only queues in which something does. One query."""
-    rows = BackOff.objects.filter(FAILS)
+def failures_by_queue(*queues: str) -> dict[str, QueueFailures]:
+    """Failures of the last 15 minutes by queue; queues without failures are left out. One query."""
+    rows = BackOff.objects.filter(FAILED_RECENTLY)
     if queues:
         rows = rows.filter(queue__in=queues)
-    found = rows.values("queue").annotate(
+    counts = rows.values("queue").annotate(
         n=Count("pk", filter=Q(parked_at__isnull=True)),
         parked=Count("pk", filter=Q(parked_at__isnull=False)),
         owners=Count("owner", distinct=True),
         oldest=Min("failing_since"),
     )
     return {
-        each["queue"]: Waiting(each["n"], each["parked"], each["owners"], each["oldest"])
-        for each in found
+        row["queue"]: QueueFailures(row["n"], row["parked"], row["owners"], row["oldest"])
+        for row in counts
     }
 
 

@@ -8,10 +8,10 @@ A lease is stored in the row that is worked on:
   stores, so a worker whose lease has ended changes nothing in a row that another one has claimed.
 
 Claim before the work begins (for Stripe: before the object is read), :func:`write` progress,
-renew while the work lasts, and :func:`release` the row together with the result. :func:`take` and
-:func:`claim` lease rows that the ORM selects; :func:`claim_sql` makes one statement for a queue
-that selects its rows by SQL. ``common.fair_queue`` says which due rows come first, and
-``common.retry_pause`` how long a failed one waits.
+:func:`renew` while the work lasts, and :func:`release` the row together with the result.
+:func:`take` and :func:`claim` lease rows that the ORM selects; :func:`claim_sql` and
+:func:`renew_sql` make the statements of a queue that selects its rows by SQL. Which due rows come
+first, and how long a failed one waits: ``common.fair_queue``, ``common.retry_pause``.
 """
 
 from collections.abc import Sequence
@@ -81,8 +81,13 @@ def claim(
     with transaction.atomic():
         locked = leased_rows.lock_unlocked(due.filter(is_free(columns), pk__in=keys))
         rows_by_key = {row.pk: row for row in locked}
-        rows.filter(pk__in=rows_by_key).update(**{columns.until: Now() + duration})
+        renew(rows.filter(pk__in=rows_by_key), duration=duration, columns=columns)
     return [rows_by_key[key] for key in keys if key in rows_by_key]
+
+
+def renew(rows: QuerySet[Any], *, duration: timedelta, columns: LeaseColumns = LEASED_UNTIL) -> int:
+    """Begin the leases of these rows anew. The caller has locked the rows and compared fences."""
+    return rows.update(**{columns.until: Now() + duration})
 
 
 def write(

@@ -1,4 +1,4 @@
-"""Locks with a name, for work of which only one may run at a time anywhere."""
+"""Named locks of PostgreSQL, for work that only one process may do at a time."""
 
 import zlib
 from collections.abc import Iterator
@@ -8,10 +8,11 @@ from django.db import connection
 
 
 @contextmanager
-def only_one(name: str) -> Iterator[bool]:
-    """Whether nobody else holds this name; if so it is ours until the block ends.
+def try_advisory_lock(name: str) -> Iterator[bool]:
+    """Try to take the advisory lock of this name until the block ends. Yields False, without
+    waiting, while another session holds it.
 
-    The lock lives in the database session: it vanishes with a worker that dies, and never blocks.
+    The lock belongs to the database session: it ends with a worker that dies.
     """
     key = zlib.crc32(name.encode())
     with connection.cursor() as cursor:

@@ -1,12 +1,12 @@
-"""Celery as a doorbell: a wake-up, never the record of work.
+"""Celery wakes workers up; it is never the record of work (docs/rules.md, R8).
 
-``enqueue`` sends after commit and swallows every error: workers poll the database each second, so
-a lost wake-up costs at most that second. For the same reason a wake-up is worth nothing once it is
-a few seconds old. So that a worker that was frozen finds no backlog when it goes on:
+``enqueue`` sends after the commit and ignores every error: workers poll the database each second,
+so a lost wake-up costs at most that second. For the same reason a wake-up has no value after a few
+seconds. A worker that was frozen must find no backlog, so:
 
 * a wake-up expires;
-* at most one of each name waits to be taken: a second one would find the same work;
-* none is sent while the queue is so long that evidently nobody takes anything.
+* at most one wake-up of each task waits: a second one would find the same work;
+* none is sent while the queue is so long that evidently no worker takes messages.
 """
 
 import os
@@ -21,32 +21,32 @@ from common.redis import Breaker, exchange
 
 log = structlog.get_logger(__name__)
 
-WINDOW = 0.05
-"""Seconds in which a process sends one wake-up of a name."""
+MIN_INTERVAL_SECONDS = 0.05
+"""Between two wake-ups for one task from one process."""
 LIFETIME_SECONDS = 5
-"""A wake-up that nobody took for so long is dropped: pollers have looked several times since."""
-MOST_WAITING = 100
-"""Messages in the queue, from which on nothing is added that a poller does as well."""
+"""A wake-up that no worker took for so long is dropped: pollers have looked several times since."""
+MAX_QUEUE_LENGTH = 100
+"""Messages in the broker's queue, above which no wake-up is added."""
 QUEUE = "celery"
 """The broker's list, by Celery's default name."""
 
 _breaker = Breaker()
 _lock = threading.Lock()
-_rung: dict[str, float] = {}
+_sent_at: dict[str, float] = {}
 
 
 def enqueue(task: str) -> None:
     """Wake a worker for ``task`` (by name) once the current transaction has committed."""
-    transaction.on_commit(lambda: _ring(task), robust=True)
+    transaction.on_commit(lambda: _send_wake_up(task), robust=True)
 
 
-def taken(task: str) -> None:
-    """A worker begins with ``task``: from now on it can be woken again."""
+def allow_wake_up(task: str) -> None:
+    """Let ``task`` be woken again; a worker calls this when it begins the task."""
     exchange(("DEL", key_of(task)))
 
 
 def is_backed_up() -> bool:
-    """Whether so much waits in the queue that nobody seems to take anything."""
+    """Whether the broker's queue is so long that evidently no worker takes messages."""
     replies = exchange(("LLEN", QUEUE))
     return bool(replies) and _is_long(replies[0])
 
@@ -56,8 +56,8 @@ def key_of(task: str) -> str:
     return f"tollgate:wake-up:{task}"
 
 
-def _ring(task: str) -> None:
-    if _breaker.is_open or not _may_ring(task) or not _is_first(task):
+def _send_wake_up(task: str) -> None:
+    if _breaker.is_open or not _is_interval_over(task) or not _is_needed(task):
         return
     try:
         current_app.send_task(task, retry=False, ignore_result=True, expires=LIFETIME_SECONDS)
@@ -66,28 +66,28 @@ def _ring(task: str) -> None:
         log.warning("doorbell_failed", task=task, error=type(error).__name__)
 
 
-def _may_ring(task: str) -> bool:
+def _is_interval_over(task: str) -> bool:
     now = time.monotonic()
     with _lock:
-        if now - _rung.get(task, 0.0) < WINDOW:
+        if now - _sent_at.get(task, 0.0) < MIN_INTERVAL_SECONDS:
             return False
-        _rung[task] = now
+        _sent_at[task] = now
         return True
 
 
-def _is_first(task: str) -> bool:
-    """Whether no wake-up of this name waits already, and the queue moves. False without Redis."""
+def _is_needed(task: str) -> bool:
+    """Whether no wake-up for the task waits already and the queue is short. False without Redis."""
     milliseconds = LIFETIME_SECONDS * 1000
     replies = exchange(("SET", key_of(task), "1", "NX", "PX", milliseconds), ("LLEN", QUEUE))
     return bool(replies) and replies[0] == b"OK" and not _is_long(replies[1])
 
 
 def _is_long(length: object) -> bool:
-    return not isinstance(length, int) or length > MOST_WAITING
+    return not isinstance(length, int) or length > MAX_QUEUE_LENGTH
 
 
 def _after_fork() -> None:
-    """A thread of the parent may have held the lock, and is not here to release it."""
+    """Replace the lock: a thread of the parent may have held it, and is missing in the child."""
     global _lock
     _lock = threading.Lock()
 

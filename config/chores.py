@@ -22,7 +22,7 @@ class Chore(Task):  # type: ignore[type-arg]  # generic in the stubs alone
     def before_start(self, task_id: str, args: Any, kwargs: Any) -> None:
         """Make room for the next wake-up before the database is read: what is committed from now
         on may be missed by this run."""
-        queue.taken(self.name)
+        queue.allow_wake_up(self.name)
 
     def on_success(self, retval: Any, task_id: str, args: Any, kwargs: Any) -> None:
         """Record the run, unless pollers do this chore too: they record theirs each second."""

@@ -24,10 +24,10 @@ from billing.accounts.selectors import stripe_accounts
 from billing.outbound import selectors as intents
 from billing.outbound.selectors import OpenIntents
 from billing.sync.selectors import back_offs, missing_objects
-from billing.sync.selectors.back_offs import Trouble
+from billing.sync.selectors.back_offs import AccountFailures
 from common import fair_queue, heartbeats, redis
 from common.chore_runs import ChoreRun, chore_runs
-from common.fair_queue import Waiting
+from common.fair_queue import QueueFailures
 from common.times import rfc3339
 from usage.reporting import selectors as forwarding
 from usage.reporting.selectors import Standing
@@ -142,9 +142,9 @@ def _work(now: datetime) -> dict[str, Check]:
         "inbound": _age(timedelta() if oldest is None else now - oldest),
         "intents": _intents(intents.count_open(), now),
         "usage": _usage(forwarding.standing(), now),
-        "stripe": _stripe(back_offs.trouble(), now),
+        "stripe": _stripe(back_offs.count_failing_accounts(), now),
         "stripe_accounts": _stripe_accounts(),
-        "queues": _queues(fair_queue.waiting(), now),
+        "queues": _queues(fair_queue.failures_by_queue(), now),
         "stripe_keys": _stripe_keys(stripe_accounts.lacking_permissions()),
         "pipeline": _since(beats.get(heartbeats.PIPELINE), now),
         "worker": _since(beats.get(heartbeats.WORKER), now),
@@ -169,7 +169,7 @@ def _usage(found: Standing, now: datetime) -> Check:
     return replace(age, detail=f"{found.waiting} to be told, {found.refused} refused")
 
 
-def _queues(found: dict[str, Waiting], now: datetime) -> Check:
+def _queues(found: dict[str, QueueFailures], now: datetime) -> Check:
     """What failed and waits to be tried again, or is parked for a person, in any queue."""
     if not found:
         return Check(OK)
@@ -210,7 +210,7 @@ def _since(moment: datetime | None, now: datetime) -> Check:
     return _age(None if moment is None else now - moment)
 
 
-def _stripe(found: Trouble, now: datetime) -> Check:
+def _stripe(found: AccountFailures, now: datetime) -> Check:
     """Whether Stripe answers, as whoever asks it all the time has found: a probe of our own would
     wait for it. Not fatal: checks and uses need no Stripe, and what it tells us is kept."""
     if found.since is None:

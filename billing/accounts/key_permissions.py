@@ -35,14 +35,14 @@ def check_due(*, at: datetime) -> int:
     back_off = RequestBackOff()
     checked = 0
     for account in stripe_accounts.with_key():
-        if _is_due(account, at) and not back_off.is_waiting(account.pk, REQUEST):
+        if _is_due(account, at) and not back_off.is_backing_off(account.pk, REQUEST):
             checked += 1
             try:
                 check(account=account, at=at)
             except (StripeUnavailable, StripeCredentialsRefused) as error:
-                back_off.failed(account.pk, REQUEST, error)
+                back_off.record_failure(account.pk, REQUEST, error)
             else:
-                back_off.answered(account.pk, REQUEST)
+                back_off.record_answer(account.pk, REQUEST)
     return checked
 
 

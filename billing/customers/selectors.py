@@ -5,7 +5,7 @@ from django.db.models import Case, Exists, OuterRef, Value, When
 from billing.models import StripeCustomer
 from billing.sync.selectors import back_offs
 from common import fair_queue
-from common.fair_queue import Rule
+from common.fair_queue import RetryRule
 from projects.customers import selectors as customers
 from projects.models import Customer
 
@@ -26,11 +26,11 @@ def outdated(*, limit: int, rule: Rule) -> list[Customer]:
             project_id=OuterRef("project_id"), customer_id=OuterRef("pk"), deleted_at__isnull=True
         )
         .alias(request=request)
-        .filter(back_offs.is_waiting(account="account_id", request="request"))
+        .filter(back_offs.is_backing_off(account="account_id", request="request"))
     )
     rows = customers.to_be_told().filter(
-        ~fair_queue.is_waiting(rule, owner="project_id", subject="pk"), ~Exists(stuck)
+        ~fair_queue.is_backing_off(rule, owner="project_id", subject="pk"), ~Exists(stuck)
     )
-    return fair_queue.in_turn(
+    return fair_queue.round_robin(
         rows, owner="project_id", order=("details_changed_at", "pk"), limit=limit
     )

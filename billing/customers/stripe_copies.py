@@ -30,7 +30,7 @@ from billing.sync import service as sync
 from billing.sync.request_back_off import RequestBackOff
 from common import fair_queue
 from common.errors import DomainError, Unavailable
-from common.fair_queue import QueueRun, Rule
+from common.fair_queue import QueueRun, RetryRule
 from entitlements.cache import service as cache
 from events.services import audit
 from projects.customers import selectors as customers
@@ -107,18 +107,18 @@ def _update_copies(
     try:
         for row in _copies(customer):
             account_id = row.account_id
-            if back_off.is_waiting(account_id, request):
+            if back_off.is_backing_off(account_id, request):
                 return
             if not _update_copy(row, customer, at):
                 _postpone(customer)
                 return
-            back_off.answered(account_id, request)
+            back_off.record_answer(account_id, request)
         customers.told(customer)
     except Exception as error:  # noqa: BLE001  # the error of one customer must not stop the others
         if not back_off.stops_for(account_id, request, error):
-            run.failed(owner=customer.project_id, subject=customer.pk, error=error)
+            run.record_failure(owner=customer.project_id, subject=customer.pk, error=error)
     else:
-        run.succeeded(owner=customer.project_id, subject=customer.pk)
+        run.record_success(owner=customer.project_id, subject=customer.pk)
 
 
 def _postpone(customer: Customer) -> None:
@@ -131,7 +131,7 @@ def update_now(customer: Customer, *, at: datetime) -> None:
     """Update the copies now; a copy that fails stays marked for the sweep."""
     if customer.details_changed_at is None:
         return
-    fair_queue.succeed(RULE, owner=customer.project_id, subjects=[customer.pk])
+    fair_queue.record_success(RULE, owner=customer.project_id, subjects=[customer.pk])
     try:
         results = [_update_copy(row, customer, at) for row in _copies(customer)]
     except DomainError as error:

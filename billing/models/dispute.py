@@ -16,7 +16,7 @@ RESOLUTION = "resolution"
 ``block`` none has moved."""
 
 
-class Standing(models.TextChoices):
+class DisputeStage(models.TextChoices):
     """What Stripe's many words for a dispute come to. A word that is not known means open."""
 
     INQUIRY = "inquiry", "A question of the bank: no money has moved"
@@ -25,19 +25,19 @@ class Standing(models.TextChoices):
     LOST = "lost", "The money is gone"
 
 
-def standing(status: str, case_type: str = "") -> Standing:
+def stage_of(status: str, case_type: str = "") -> DisputeStage:
     if status == PREVENTED:
-        return Standing.LOST if case_type == RESOLUTION else Standing.WON
+        return DisputeStage.LOST if case_type == RESOLUTION else DisputeStage.WON
     if status in WON:
-        return Standing.WON
+        return DisputeStage.WON
     if status == "lost":
-        return Standing.LOST
-    return Standing.INQUIRY if status.startswith(INQUIRY) else Standing.OPEN
+        return DisputeStage.LOST
+    return DisputeStage.INQUIRY if status.startswith(INQUIRY) else DisputeStage.OPEN
 
 
 def is_withheld(status: str, case_type: str = "") -> bool:
     """Whether the bank has the money, for now or for good."""
-    return standing(status, case_type) in (Standing.OPEN, Standing.LOST)
+    return stage_of(status, case_type) in (DisputeStage.OPEN, DisputeStage.LOST)
 
 
 class Dispute(Mirror):
@@ -78,14 +78,14 @@ class Dispute(Mirror):
         return min(self.opened_at, self.created_at)
 
     @property
-    def standing(self) -> Standing:
-        return standing(self.status, self.case_type)
+    def stage(self) -> DisputeStage:
+        return stage_of(self.status, self.case_type)
 
     @property
     def is_lost(self) -> bool:
-        return self.standing == Standing.LOST
+        return self.stage == DisputeStage.LOST
 
     @property
     def is_open(self) -> bool:
         """Whether the money is withheld and nobody has decided yet."""
-        return self.standing == Standing.OPEN
+        return self.stage == DisputeStage.OPEN

@@ -38,7 +38,7 @@ from billing.stripe.fields import Fields
 from billing.sync.request_back_off import RequestBackOff
 from common.errors import DomainError
 from common.ids import new_id
-from common.locks import only_one
+from common.locks import try_advisory_lock
 from usage.models.record import Forwarding
 from usage.reporting import forwarding, meter_events
 from usage.reporting import selectors as forwarding_selectors
@@ -84,7 +84,7 @@ def forward_due(*, at: datetime, clock: Callable[[], float] = time.monotonic) ->
     random.shuffle(shards)
     ended = 0
     for shard in shards if forwarding_selectors.lanes() else ():
-        with only_one(f"billing.forward_usage.{shard}") as is_ours:
+        with try_advisory_lock(f"billing.forward_usage.{shard}") as is_ours:
             if is_ours:
                 ended += _run(shard, at, clock, stop)
     return ended
@@ -162,7 +162,7 @@ def _alternate_accounts(
     """Order the requests so that accounts alternate; one request for an account that is failing."""
     by_account: dict[tuple[str, str], list[MeterEventRequest]] = {}
     for job in jobs:
-        if not back_off.is_waiting(job.account.pk, job.operation):
+        if not back_off.is_backing_off(job.account.pk, job.operation):
             by_account.setdefault((job.account.pk, job.operation), []).append(job)
     for (account_id, operation), own_jobs in by_account.items():
         if back_off.is_failing(account_id, operation):
@@ -250,9 +250,9 @@ def _update_back_off(answers: Sequence[MeterEventAnswer], back_off: RequestBackO
         elif answer.ended is not None:
             worked.add(place)
     for place in sorted(worked - failed.keys()):
-        back_off.answered(*place)
+        back_off.record_answer(*place)
     for place, error in failed.items():
-        back_off.failed(*place, error)
+        back_off.record_failure(*place, error)
 
 
 def _send(job: MeterEventRequest, client: Any) -> None:

@@ -29,7 +29,7 @@ GIVE_UP = dialogs.describe(
 )
 
 
-class StateFilter(filters.ConditionFilter):
+class IntentStateFilter(filters.ConditionFilter):
     title = "state"
     parameter_name = "state"
     conditions = IN_STATE
@@ -55,7 +55,7 @@ class StripeIntentAdmin(ReadOnlyAdmin):
         "error",
         "created_at",
     ]
-    list_filter = [StateFilter, filters.PROJECT, filters.dates("created_at")]
+    list_filter = [IntentStateFilter, filters.PROJECT, filters.dates("created_at")]
     fieldsets = [
         (None, {"fields": ("id", "operation", "state_badge", "account", "project", "created_at")}),
         ("What for", {"fields": ("subject", "target", "stripe_id", "parameters")}),

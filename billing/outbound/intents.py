@@ -129,7 +129,7 @@ def finish_due(
     for intent in intents.due(limit=limit):
         if clock() >= stop:
             break
-        if back_off.is_waiting(intent.account_id, intent.operation) or not intent_lease.take(
+        if back_off.is_backing_off(intent.account_id, intent.operation) or not intent_lease.take(
             intent
         ):
             continue
@@ -145,7 +145,7 @@ def _resolve_due(intent: StripeIntent, back_off: RequestBackOff, at: datetime) -
         error = away
     is_stopped = back_off.stops_for(intent.account_id, intent.operation, error)
     if intent.attempts and not is_stopped and not isinstance(error, StripeUnavailable):
-        back_off.answered(intent.account_id, intent.operation)
+        back_off.record_answer(intent.account_id, intent.operation)
 
 
 def _plan_intent(

@@ -36,12 +36,12 @@ def due(*, limit: int) -> list[StripeIntent]:
     )
     rows = StripeIntent.objects.across_projects().filter(
         IS_FREE,
-        ~back_offs.is_waiting(account="account_id", request="operation"),
+        ~back_offs.is_backing_off(account="account_id", request="operation"),
         Q(target="") | ~Exists(older),
         state__in=OPEN,
         next_try_at__lte=Now(),
     )
-    return fair_queue.in_turn(
+    return fair_queue.round_robin(
         rows.select_related("account"),
         owner="project_id",
         order=("next_try_at", "pk"),

@@ -22,7 +22,7 @@ from billing.payments.selectors.payments import EXPIRY_LEASE
 from billing.stripe.errors import StripeCredentialsRefused, StripeObjectMissing, StripeRefused
 from billing.sync.request_back_off import RequestBackOff
 from common import lease
-from common.fair_queue import QueueRun, Rule
+from common.fair_queue import QueueRun, RetryRule
 from common.queue import enqueue
 
 log = structlog.get_logger(__name__)
@@ -31,7 +31,7 @@ BATCH = 50
 """Payments that one run takes at most."""
 LEASE = timedelta(seconds=60)
 """How long a run has a payment to itself; after a failure it is tried again no sooner."""
-RULE = Rule(queue="payment_expiry", first=LEASE, longest=timedelta(hours=1), attempts=10)
+RULE = RetryRule(queue="payment_expiry", first=LEASE, longest=timedelta(hours=1), attempts=10)
 """Of a payment that cannot be called off although Stripe answers."""
 
 
@@ -44,7 +44,7 @@ def expire_due(*, at: datetime) -> int:
     batch = _claim(at)
     back_off, run = RequestBackOff(), QueueRun(RULE)
     for row in batch:
-        if not back_off.is_waiting(row.account_id, _request(row)):
+        if not back_off.is_backing_off(row.account_id, _request(row)):
             _expire_one(row, back_off, run, at)
     if len(batch) == BATCH:
         enqueue("billing.expire_payments")
@@ -56,10 +56,10 @@ def _expire_one(row: Payment, back_off: RequestBackOff, run: QueueRun, at: datet
         _expire(row, at)
     except Exception as error:  # noqa: BLE001  # one payment's trouble must not stop the others
         if not back_off.stops_for(row.account_id, _request(row), error):
-            run.failed(owner=row.project_id, subject=row.pk, error=error)
+            run.record_failure(owner=row.project_id, subject=row.pk, error=error)
     else:
-        back_off.answered(row.account_id, _request(row))
-        run.succeeded(owner=row.project_id, subject=row.pk)
+        back_off.record_answer(row.account_id, _request(row))
+        run.record_success(owner=row.project_id, subject=row.pk)
 
 
 def _request(row: Payment) -> str:

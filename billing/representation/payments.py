@@ -3,14 +3,14 @@
 from typing import Annotated, Literal, TypedDict
 
 from billing.models import Dispute, EarlyFraudWarning, Payment, Refund
-from billing.models.dispute import Standing
+from billing.models.dispute import DisputeStage
 from billing.models.payment import PaymentStatus, PaymentType
 from billing.representation.detected import DetectedBody
 from common.bodies import MoneyBody, Time, money
 from common.times import rfc3339
 
 DisputeOutcome = Literal["won", "lost"]
-OUTCOMES: dict[str, DisputeOutcome] = {Standing.WON: "won", Standing.LOST: "lost"}
+OUTCOMES: dict[str, DisputeOutcome] = {DisputeStage.WON: "won", DisputeStage.LOST: "lost"}
 """How disputes end; an undecided one has no outcome."""
 
 
@@ -218,8 +218,8 @@ def dispute(row: Dispute) -> DisputeBody:
         "id": row.pk,
         "payment": row.payment_id,
         "status": row.status,
-        "is_inquiry": row.standing == Standing.INQUIRY,
-        "outcome": OUTCOMES.get(row.standing),
+        "is_inquiry": row.stage == DisputeStage.INQUIRY,
+        "outcome": OUTCOMES.get(row.stage),
         "amount": money(row.amount, row.currency),
         "reason": row.reason or None,
         "evidence_due_by": rfc3339(row.evidence_due_by),

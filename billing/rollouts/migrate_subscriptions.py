@@ -18,8 +18,8 @@ from billing.subscriptions import changes as subscription_changes
 from billing.subscriptions.selectors import subscriptions
 from common import batch_runs, fair_queue
 from common.errors import DomainError, Unavailable
-from common.fair_queue import Rule
-from common.locks import only_one
+from common.fair_queue import RetryRule
+from common.locks import try_advisory_lock
 from common.models import RunStatus
 
 log = structlog.get_logger(__name__)
@@ -34,14 +34,14 @@ def run_next_move(*, at: datetime) -> bool:
     """Make the next move of a due rollout. False if no rollout is due or all are locked."""
     due = Rollout.objects.across_projects().select_related("product")
     due = due.filter(
-        ~fair_queue.is_waiting(RULE, owner="project_id", subject="pk"),
+        ~fair_queue.is_backing_off(RULE, owner="project_id", subject="pk"),
         status=RunStatus.MOVING,
         next_try_at__lte=Now(),
     )
     for rollout in fair_queue.in_turn(
         due, owner="project_id", order=("next_try_at", "pk"), limit=MAX_ROLLOUTS
     ):
-        with only_one(f"billing.rollout.{rollout.pk}") as is_ours:
+        with try_advisory_lock(f"billing.rollout.{rollout.pk}") as is_ours:
             if is_ours:
                 return _run_move(rollout, at)
     return False
@@ -58,7 +58,7 @@ def _run_move(rollout: Rollout, at: datetime) -> bool:
         _change_subscription(rollout, move, at)
     except (Unavailable, StripeCredentialsRefused) as error:
         pause = timedelta(seconds=error.retry_after or 0)
-        fair_queue.fail(
+        fair_queue.record_failure(
             RULE, owner=rollout.project_id, subject=rollout.pk, error=error, at_least=pause
         )
         _update(rollout, last_error=error.code)
@@ -71,7 +71,7 @@ def _run_move(rollout: Rollout, at: datetime) -> bool:
     else:
         _finish_move(move, at)
     if rollout.last_error:
-        fair_queue.succeed(RULE, owner=rollout.project_id, subjects=[rollout.pk])
+        fair_queue.record_success(RULE, owner=rollout.project_id, subjects=[rollout.pk])
     _update(rollout, next_try_at=Now(), last_error="")
     return True
 

@@ -60,7 +60,7 @@ class Lane(Enum):
 
 
 @dataclass(slots=True)
-class Bucket:
+class TokenBucket:
     """The fallback: this process's own."""
 
     tokens: float
@@ -80,7 +80,7 @@ class Bucket:
             return 0.0
 
 
-_buckets: dict[str, Bucket] = {}
+_buckets: dict[str, TokenBucket] = {}
 
 
 def take(account: "StripeAccount", lane: Lane) -> float:
@@ -133,7 +133,7 @@ def _arguments(rate: float, lane: Lane) -> tuple[float, float, float]:
 def _take_here(account: "StripeAccount", rate: float, lane: Lane) -> float:
     rate, size, floor = _arguments(rate, lane)
     now = time.monotonic()
-    bucket = _buckets.setdefault(account.pk, Bucket(tokens=size, at=now))
+    bucket = _buckets.setdefault(account.pk, TokenBucket(tokens=size, at=now))
     return bucket.take(rate=rate, size=size, floor=floor, now=now)
 
 

@@ -9,7 +9,7 @@ from billing.models import Subscription
 from billing.models.subscription import SubscriptionStatus
 from billing.subscriptions.selectors import subscriptions as stored
 from common import fair_queue
-from common.fair_queue import QueueRun, Rule
+from common.fair_queue import QueueRun, RetryRule
 from events.catalog import EventType
 from events.services import outbox
 from projects.customers import selectors as customers
@@ -18,7 +18,7 @@ from projects.models import Customer
 NOTICE = timedelta(days=3)
 """How long before its end, as Stripe has it; a shorter trial is told of at once."""
 BATCH = 500
-RULE = Rule(queue="trial_notices", attempts=20)
+RULE = RetryRule(queue="trial_notices", attempts=20)
 
 
 def tell_if_ending(*, subscription: Subscription, customer: Customer, at: datetime) -> bool:
@@ -49,9 +49,11 @@ def tell_due(*, at: datetime) -> int:
     """Tell of every trial whose notice is due, by turns of the projects; how many were told of
     now. An error stays with its subscription."""
     due = stored.ending_trials(after=at, until=at + NOTICE).filter(
-        ~fair_queue.is_waiting(RULE, owner="project_id", subject="pk")
+        ~fair_queue.is_backing_off(RULE, owner="project_id", subject="pk")
     )
-    rows = fair_queue.in_turn(due, owner="project_id", order=("trial_ends_at", "pk"), limit=BATCH)
+    rows = fair_queue.round_robin(
+        due, owner="project_id", order=("trial_ends_at", "pk"), limit=BATCH
+    )
     run = QueueRun(RULE)
     return sum(run.attempt(lambda row: _tell(row, at), each) for each in rows)
 

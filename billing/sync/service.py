@@ -135,7 +135,7 @@ class _Run:
                     account_id=account_id, kind=kind, store=self._store_listed
                 )
             except OUTAGES as error:
-                self.back_off.failed(account_id, back_offs.read_of(kind), error)
+                self.back_off.record_failure(account_id, back_offs.read_request(kind), error)
                 continue
             claimed += len(leases)
             self.drain_batch(unread)
@@ -143,12 +143,12 @@ class _Run:
 
     def _is_stopped(self, lease: SyncLease) -> bool:
         account_id = lease.account.pk
-        return account_id in self.accounts_over_budget or self.back_off.is_waiting(
-            account_id, back_offs.read_of(lease.kind)
+        return account_id in self.accounts_over_budget or self.back_off.is_backing_off(
+            account_id, back_offs.read_request(lease.kind)
         )
 
     def _try_one(self, lease: SyncLease) -> None:
-        account_id, request = lease.account.pk, back_offs.read_of(lease.kind)
+        account_id, request = lease.account.pk, back_offs.read_request(lease.kind)
         try:
             read_and_store(lease, at=self.at, lane=Lane.BACKGROUND, wait=BACKGROUND_WAIT_SECONDS)
         except BudgetSpent:
@@ -157,7 +157,7 @@ class _Run:
             if not self.back_off.stops_for(account_id, request, error):
                 _log_failure(lease, error)
         else:
-            self.back_off.answered(account_id, request)
+            self.back_off.record_answer(account_id, request)
 
     def _store_listed(self, lease: SyncLease, snapshot: Snapshot) -> None:
         try:

@@ -14,7 +14,7 @@ import structlog
 from django.db import DatabaseError, transaction
 
 from common.errors import Invalid
-from common.fair_queue import QueueRun, Rule
+from common.fair_queue import QueueRun, RetryRule
 from common.inserts import insert
 from entitlements.balances.selectors import credits as ledger
 from entitlements.consumption import consumables, reservation_postings
@@ -37,7 +37,7 @@ from usage.totals.counting import Wish
 
 log = structlog.get_logger(__name__)
 
-RULE = Rule(queue="reservation_expiry", attempts=20)
+RULE = RetryRule(queue="reservation_expiry", attempts=20)
 T = TypeVar("T")
 
 MAX_SUM = 2**63 - 1

@@ -6,7 +6,7 @@ from django.db.models import QuerySet
 
 from common import fair_queue
 from common.errors import NotFound
-from common.fair_queue import Rule
+from common.fair_queue import RetryRule
 from entitlements.models import Reservation
 from projects.models import Customer, Project
 
@@ -39,15 +39,15 @@ def open_of(customer: Customer) -> QuerySet[Reservation]:
     return rows.select_related("feature").order_by("-pk")
 
 
-def due(*, at: datetime, limit: int, rule: Rule) -> list[Reservation]:
+def due(*, at: datetime, limit: int, rule: RetryRule) -> list[Reservation]:
     """Open reservations whose time is over, by turns of their projects, the oldest first; without
     those that wait by ``rule``."""
     rows = Reservation.objects.across_projects().filter(
-        ~fair_queue.is_waiting(rule, owner="project_id", subject="pk"),
+        ~fair_queue.is_backing_off(rule, owner="project_id", subject="pk"),
         expires_at__lte=at,
         **_OPEN,
     )
-    return fair_queue.in_turn(rows, owner="project_id", order=("expires_at", "pk"), limit=limit)
+    return fair_queue.round_robin(rows, owner="project_id", order=("expires_at", "pk"), limit=limit)
 
 
 def due_of(*, project_id: str, customer_id: str, at: datetime, limit: int) -> list[Reservation]:

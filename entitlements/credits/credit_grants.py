@@ -12,7 +12,7 @@ import structlog
 from django.db import transaction
 
 from common.errors import Invalid
-from common.fair_queue import QueueRun, Rule
+from common.fair_queue import QueueRun, RetryRule
 from common.ids import new_id
 from entitlements.balances.selectors import credits
 from entitlements.credits import credit_accounts, credit_ledger
@@ -30,7 +30,7 @@ from projects.models import Customer, Project
 
 log = structlog.get_logger(__name__)
 
-RULE = Rule(queue="credit_expiry", attempts=20)
+RULE = RetryRule(queue="credit_expiry", attempts=20)
 
 USUAL_PRIORITY = 50
 TERMS = (

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import structlog
 from django.db import transaction
 
-from common.fair_queue import QueueRun, Rule
+from common.fair_queue import QueueRun, RetryRule
 from entitlements import representation
 from entitlements.cache import service as cache
 from entitlements.decisions.selectors import facts as stored
@@ -28,7 +28,7 @@ from projects.models import Customer
 
 log = structlog.get_logger(__name__)
 
-RULE = Rule(queue="entitlement_notices", attempts=20)
+RULE = RetryRule(queue="entitlement_notices", attempts=20)
 
 
 def changed(
@@ -122,9 +122,9 @@ def tell_due(*, at: datetime, limit: int) -> int:
         try:
             _tell_again(project_id, customer_id, at)
         except Exception as error:  # noqa: BLE001  # one customer's trouble must not stop the others
-            run.failed(owner=project_id, subject=customer_id, error=error)
+            run.record_failure(owner=project_id, subject=customer_id, error=error)
         else:
-            run.succeeded(owner=project_id, subject=customer_id)
+            run.record_success(owner=project_id, subject=customer_id)
     return len(due)
 
 

@@ -6,7 +6,7 @@ from django.db.models import Q, QuerySet
 
 from common import fair_queue
 from common.errors import NotFound
-from common.fair_queue import Rule
+from common.fair_queue import RetryRule
 from entitlements.models import Grant
 from entitlements.models.grant import GrantStatus
 from projects.customers import selectors as customers
@@ -53,13 +53,13 @@ def lock(*, project_id: str, grant_id: str) -> Grant:
     return Grant.objects.for_project(project_id).select_for_update().get(pk=grant_id)
 
 
-def due_to_expire(*, at: datetime, limit: int, rule: Rule) -> list[Grant]:
+def due_to_expire(*, at: datetime, limit: int, rule: RetryRule) -> list[Grant]:
     """Grants whose expiry has passed and was not written down, by turns of their projects, the
     oldest first; without those that wait by ``rule``."""
     rows = Grant.objects.across_projects().filter(
-        ~fair_queue.is_waiting(rule, owner="project_id", subject="pk"),
+        ~fair_queue.is_backing_off(rule, owner="project_id", subject="pk"),
         expires_at__lte=at,
         expired_at__isnull=True,
         revoked_at__isnull=True,
     )
-    return fair_queue.in_turn(rows, owner="project_id", order=("expires_at", "pk"), limit=limit)
+    return fair_queue.round_robin(rows, owner="project_id", order=("expires_at", "pk"), limit=limit)

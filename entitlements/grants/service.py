@@ -12,7 +12,7 @@ import structlog
 from django.db import transaction
 
 from common.errors import Invalid
-from common.fair_queue import QueueRun, Rule
+from common.fair_queue import QueueRun, RetryRule
 from entitlements.errors import FeatureArchived, GrantExpired
 from entitlements.facts import service as facts
 from entitlements.facts.service import FactDraft
@@ -30,7 +30,7 @@ from projects.models import Customer
 
 log = structlog.get_logger(__name__)
 
-RULE = Rule(queue="grant_expiry", attempts=20)
+RULE = RetryRule(queue="grant_expiry", attempts=20)
 
 EXPIRY = "command"
 """The actor of an expiry: nobody does it, the clock does."""

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import structlog
 from django.db import DatabaseError, transaction
 
-from common.fair_queue import QueueRun, Rule
+from common.fair_queue import QueueRun, RetryRule
 from common.queue import enqueue
 from entitlements import representation
 from entitlements.decisions.selectors import decisions, limit_notices
@@ -33,7 +33,7 @@ from usage.totals.selectors.counting import Ask
 
 log = structlog.get_logger(__name__)
 
-RULE = Rule(queue="limit_notices", attempts=20)
+RULE = RetryRule(queue="limit_notices", attempts=20)
 
 PERCENTS = {80: EventType.USAGE_THRESHOLD_REACHED, 100: EventType.USAGE_LIMIT_REACHED}
 """Parts of a limit that are worth an event, ascending."""
@@ -73,7 +73,7 @@ def _drain_project(found: Sequence[Movement], run: QueueRun, at: datetime) -> in
         log.warning("limits_not_told", project=found[0].project_id, error=type(error).__name__)
     else:
         for each in found:
-            run.succeeded(owner=each.project_id, subject=each.customer_id)
+            run.record_success(owner=each.project_id, subject=each.customer_id)
         return told
     return sum(_drain_customer(each, run, at) for each in found)
 
@@ -82,9 +82,9 @@ def _drain_customer(moved: Movement, run: QueueRun, at: datetime) -> int:
     try:
         told = _take_and_tell([moved], at)
     except Exception as error:  # noqa: BLE001  # one customer's trouble must not stop the others
-        run.failed(owner=moved.project_id, subject=moved.customer_id, error=error)
+        run.record_failure(owner=moved.project_id, subject=moved.customer_id, error=error)
         return 0
-    run.succeeded(owner=moved.project_id, subject=moved.customer_id)
+    run.record_success(owner=moved.project_id, subject=moved.customer_id)
     return told
 
 

@@ -17,15 +17,17 @@ from math import ceil
 from django.db import connection, transaction
 from django.db.models.functions import Now
 
-from common import crypto
+from common import crypto, lease
 from common.context import RequestKey
 from common.errors import Conflict, Invalid
+from common.lease import LeaseColumns
 from projects.idempotency import selectors as idempotency_keys
 from projects.idempotency.selectors import Caller
 from projects.keys.credentials import PlatformCredential, ProjectCredential, UserCredential
 from projects.models import IdempotencyKey, OnceOnly, PlatformIdempotencyKey
 from projects.models.idempotency_key import LEASE
 
+LEASE_COLUMNS = LeaseColumns(until="locked_until", fence="locked_at")
 PURGE_BATCH = 5000
 
 
@@ -198,7 +200,8 @@ def renew(*, claims: Collection[Claim]) -> None:
         if held:
             with transaction.atomic():
                 ids = idempotency_keys.lock_many(model, held=held)
-                idempotency_keys.every(model).filter(pk__in=ids).update(locked_until=Now() + LEASE)
+                rows = idempotency_keys.every(model).filter(pk__in=ids)
+                lease.renew(rows, duration=LEASE, columns=LEASE_COLUMNS)
 
 
 def lost(*, claim: Claim) -> InFlight:
@@ -222,8 +225,9 @@ def purge(*, at: datetime) -> int:
 
 
 def _settle(claim: Claim, **values: object) -> None:
-    mine = idempotency_keys.of(claim.caller).filter(pk=claim.row.pk, locked_at=claim.row.locked_at)
-    if not mine.update(**values):
+    rows = idempotency_keys.of(claim.caller)
+    row = claim.row
+    if not lease.write(rows, key=row.pk, fence=row.locked_at, columns=LEASE_COLUMNS, **values):
         raise LostClaim
 
 

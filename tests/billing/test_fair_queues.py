@@ -209,7 +209,7 @@ class TestCustomerCopies:
         row = BackOff.objects.get(queue="customer_copies")
         assert (row.owner, row.subject, row.failures) == (shop.project.pk, mine.pk, 12)
         assert row.parked_at is not None
-        assert fair_queue.waiting()["customer_copies"].parked == 1
+        assert fair_queue.failures_by_queue()["customer_copies"].parked == 1
         StripeIntent.objects.across_projects().update(state="unknown", next_try_at=Now())
         intents.finish_due(at=timezone.now())
         assert fair_queue.resume(owner=shop.project.pk, queue="customer_copies") == 1

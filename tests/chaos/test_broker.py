@@ -84,7 +84,7 @@ def test_a_worker_that_was_frozen_finds_no_backlog(
         process.send_signal(signal.SIGSTOP)
         due = overdue_reservation(project, "api")
         for _ in range(300):
-            queue._rung.clear()
+            queue._sent_at.clear()
             queue.enqueue("entitlements.hold_limits")
         length: Any = redis.client().llen(queue.QUEUE)
         process.send_signal(signal.SIGCONT)

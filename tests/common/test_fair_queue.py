@@ -5,15 +5,15 @@ from datetime import timedelta
 import pytest
 
 from common import fair_queue
-from common.fair_queue import Rule
+from common.fair_queue import RetryRule
 from common.models import BackOff
 from tests.back_off import end_pauses
 
-RULE = Rule(queue="test", first=timedelta(minutes=1), attempts=3)
+RULE = RetryRule(queue="test", first=timedelta(minutes=1), attempts=3)
 
 
 def fail(error: Exception) -> BackOff:
-    fair_queue.fail(RULE, owner="prj_1", subject="row_1", error=error)
+    fair_queue.record_failure(RULE, owner="prj_1", subject="row_1", error=error)
     return BackOff.objects.get()
 
 

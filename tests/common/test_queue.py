@@ -15,13 +15,13 @@ from config.celery import app as ours
 
 @pytest.fixture(autouse=True)
 def _quiet_bells() -> Iterator[None]:
-    queue._rung.clear()
+    queue._sent_at.clear()
     queue._breaker.close()
     redis.breaker.close()
     for key in redis.client().scan_iter(queue.key_of("*")):
         redis.client().delete(key)
     yield
-    queue._rung.clear()
+    queue._sent_at.clear()
     queue._breaker.close()
 
 
@@ -44,7 +44,7 @@ def empty_queue() -> None:
 
 def ring_in_another_process(task: str) -> None:
     """As from a process that has sent nothing lately."""
-    queue._rung.clear()
+    queue._sent_at.clear()
     queue.enqueue(task)
 
 
@@ -102,7 +102,7 @@ def test_a_task_that_has_begun_can_be_woken_again(empty_queue: None) -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_nobody_is_woken_while_nobody_takes_what_waits(empty_queue: None) -> None:
-    filler = ["{}"] * (queue.MOST_WAITING + 1)
+    filler = ["{}"] * (queue.MAX_QUEUE_LENGTH + 1)
     redis.client().rpush("celery", *filler)
     queue.enqueue("billing.sync")
     assert waiting() == len(filler)

@@ -199,7 +199,7 @@ def test_a_probe_is_only_read() -> None:
 def test_a_stripe_that_does_not_answer_is_told_and_keeps_nobody_up(account: StripeAccount) -> None:
     alive()
     back_off = RequestBackOff()
-    back_off.failed(account.pk, "coupon.read", StripePermissionMissing("No coupons."))
+    back_off.record_failure(account.pk, "coupon.read", StripePermissionMissing("No coupons."))
     status, document = probe("/health")
     check = document["checks"]["stripe"]
     assert (status, check["status"]) == (200, "degraded")

@@ -39,7 +39,7 @@ FURTHEST = timedelta(days=30)
 """Stripe forgets events after that; reconciliation covers what is older."""
 CLOCK_SKEW = timedelta(minutes=5)
 """How far our clock may run ahead of Stripe's before a read counts as older than an event."""
-REQUEST = back_offs.read_of("event")
+REQUEST = back_offs.read_request("event")
 PATIENCE = 30.0
 """Seconds after which a run begins no other turn; a task may take 50."""
 PAGES = 5
@@ -80,7 +80,7 @@ def catch_up_everywhere(*, at: datetime, clock: Callable[[], float] = time.monot
     back_off = RequestBackOff()
     stop = clock() + PATIENCE
     waiting = [
-        each for each in stripe_accounts.with_key() if not back_off.is_waiting(each.pk, REQUEST)
+        each for each in stripe_accounts.with_key() if not back_off.is_backing_off(each.pk, REQUEST)
     ]
     waiting.sort(key=lambda each: (each.events_read_at is not None, each.events_read_at))
     marked = 0
@@ -128,10 +128,10 @@ def _read_pages(account: StripeAccount, back_off: RequestBackOff, at: datetime) 
         except Exception as error:  # noqa: BLE001  # one account's trouble must not stop the others
             log.warning("catch_up_failed", account=account.pk, error=type(error).__name__)
             failure = error if isinstance(error, DomainError) else Unavailable()
-            back_off.failed(account.pk, REQUEST, failure)
+            back_off.record_failure(account.pk, REQUEST, failure)
             return marked, True
         marked += found
-        back_off.answered(account.pk, REQUEST)
+        back_off.record_answer(account.pk, REQUEST)
         if is_over:
             return marked, True
     return marked, False

@@ -10,8 +10,7 @@ from datetime import datetime, timedelta
 
 import orjson
 import structlog
-from django.db.models import F, QuerySet, Value, Window
-from django.db.models.functions import RowNumber
+from django.db.models import Value
 
 from billing.operations import usage_refusals
 from billing.stripe import budget, thin_events
@@ -20,13 +19,14 @@ from billing.stripe.client import client_for
 from billing.stripe.errors import StripeObjectMissing, malformed
 from billing.sync.request_back_off import RequestBackOff
 from billing.sync.selectors import back_offs
+from common import fair_queue
 from common.errors import DomainError
 from webhooks.envelope import LOST_USE, LostUse, open_envelope
 from webhooks.models import InboundEvent
 
 log = structlog.get_logger(__name__)
 
-REQUEST = back_offs.read_of("thin_event")
+REQUEST = back_offs.read_request("thin_event")
 RUN = 100
 """Reports that one run takes at most."""
 PATIENCE_SECONDS = 2.0
@@ -42,9 +42,9 @@ def fetch_due(*, at: datetime, limit: int = RUN) -> int:
     """Fetch the reports that are due; how many were tried. Accounts come by turns."""
     back_off = RequestBackOff()
     tried = 0
-    for event in _due(at)[:limit]:
+    for event in _due(at, limit):
         account = event.endpoint.account
-        if back_off.is_waiting(account.pk, REQUEST) or not _take(event, at):
+        if back_off.is_backing_off(account.pk, REQUEST) or not _take(event, at):
             continue
         if not budget.wait(account, Lane.BACKGROUND, patience=PATIENCE_SECONDS):
             _wait(event, at)
@@ -60,12 +60,16 @@ def fetch_again(*, event: InboundEvent, at: datetime) -> None:
     event.save(update_fields=["report_due_at", "report_attempts"])
 
 
-def _due(at: datetime) -> QuerySet[InboundEvent]:
+def _due(at: datetime, limit: int) -> list[InboundEvent]:
     rows = InboundEvent.objects.filter(report_due_at__lte=at).exclude(
-        back_offs.is_waiting(account="endpoint__account_id", request=Value(REQUEST))
+        back_offs.is_backing_off(account="endpoint__account_id", request=Value(REQUEST))
     )
-    turn = Window(RowNumber(), partition_by=F("endpoint__account_id"), order_by="report_due_at")
-    return rows.annotate(turn=turn).order_by("turn", "pk").select_related("endpoint__account")
+    return fair_queue.round_robin(
+        rows.select_related("endpoint__account"),
+        owner="endpoint__account_id",
+        order=("report_due_at", "pk"),
+        limit=limit,
+    )
 
 
 def _take(event: InboundEvent, at: datetime) -> bool:
@@ -85,7 +89,7 @@ def _fetch_one(event: InboundEvent, back_off: RequestBackOff, at: datetime) -> N
             _wait(event, at)
             return
         _try_later(event, error, at)
-    back_off.answered(account.pk, REQUEST)
+    back_off.record_answer(account.pk, REQUEST)
 
 
 def _write_down(event: InboundEvent, at: datetime) -> None:

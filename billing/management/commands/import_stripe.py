@@ -12,7 +12,7 @@ from billing.operations import imports
 from billing.operations.imports import ImportResult, ImportRun, imported_kinds
 from billing.stripe.errors import StripeMalformed, StripeObjectMissing, StripeRefused
 from common.errors import DomainError
-from common.locks import only_one
+from common.locks import try_advisory_lock
 from projects.keys.selectors import projects
 from projects.models import Project
 
@@ -43,7 +43,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         project = projects.named(options["project"])
-        with only_one(f"billing.import.{project.pk}") as is_ours:
+        with try_advisory_lock(f"billing.import.{project.pk}") as is_ours:
             if not is_ours:
                 raise CommandError("An import of this project is under way.")
             failures = [

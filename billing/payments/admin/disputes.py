@@ -3,7 +3,7 @@ from typing import Any
 from django.contrib import admin
 
 from billing.models import Dispute
-from billing.models.dispute import Standing
+from billing.models.dispute import DisputeStage
 from billing.models.sync_object import Kind
 from billing.sync.admin import read_again
 from billing.sync.admin.mirrors import STRIPE, MirrorAdmin
@@ -22,10 +22,10 @@ STATUSES = (
     "warning_closed",
 )
 TONES = {
-    Standing.INQUIRY: "info",
-    Standing.OPEN: "warning",
-    Standing.WON: "success",
-    Standing.LOST: "danger",
+    DisputeStage.INQUIRY: "info",
+    DisputeStage.OPEN: "warning",
+    DisputeStage.WON: "success",
+    DisputeStage.LOST: "danger",
 }
 
 
@@ -82,9 +82,9 @@ class DisputeAdmin(MirrorAdmin):
     def object_to_read(self, row: Any) -> RereadObject:
         return read_again.object_of(row.payment, kind=self.kind, subject=row.pk)
 
-    @display(description="Standing", ordering="status")
+    @display(description="Stage", ordering="status")
     def standing_badge(self, row: Dispute) -> object:
-        return columns.badge(row.standing, tone=TONES[row.standing])
+        return columns.badge(row.stage, tone=TONES[row.stage])
 
     @display(description="Amount", ordering="amount")
     def shown_amount(self, row: Dispute) -> str:

@@ -9,7 +9,7 @@ from rest_framework.response import Response
 
 from billing import representation
 from billing.api_fields import IdField, id_pattern
-from billing.models.dispute import Standing
+from billing.models.dispute import DisputeStage
 from billing.payments.selectors import disputes as stored
 from billing.representation.payments import DisputeBody
 from common.api.bodies import serializer_of
@@ -17,7 +17,7 @@ from common.api.serializers import StrictSerializer, UserIdField
 from projects.keys.api.views import ProjectViewSet
 from projects.keys.scopes import Scope
 
-OUTCOMES = [Standing.WON.value, Standing.LOST.value]
+OUTCOMES = [DisputeStage.WON.value, DisputeStage.LOST.value]
 
 
 class DisputeFilterSerializer(StrictSerializer):

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from django.db.models import Model
 
 from billing.models import Dispute, Payment, Refund
-from billing.models.dispute import Standing, standing
+from billing.models.dispute import DisputeStage, stage_of
 from billing.models.payment import PaymentStatus
 from billing.stripe.snapshots import REFUND_GONE
 from billing.sync.plan import Differences, Plan, Values
@@ -51,15 +51,15 @@ def _contested(planned: Plan[Payment]) -> Iterator[EventType]:
     """What banks have begun and ended: at most one of each, whatever their number."""
     moves = [
         (
-            row.standing if isinstance(row, Dispute) else None,
-            standing(values["status"], values["case_type"]),
+            row.stage if isinstance(row, Dispute) else None,
+            stage_of(values["status"], values["case_type"]),
         )
         for row, values in _below(planned, "disputes")
     ]
     changes = {after for before, after in moves if before != after}
-    if changes & {Standing.INQUIRY, Standing.OPEN}:
+    if changes & {DisputeStage.INQUIRY, DisputeStage.OPEN}:
         yield EventType.PAYMENT_DISPUTED
-    if changes & {Standing.WON, Standing.LOST}:
+    if changes & {DisputeStage.WON, DisputeStage.LOST}:
         yield EventType.PAYMENT_DISPUTE_CLOSED
 
 

@@ -11,7 +11,7 @@ from billing.models.payment import UNPAID, PaymentType
 from billing.sync.selectors import back_offs
 from common import crypto, fair_queue, lease
 from common.errors import NotFound
-from common.fair_queue import Rule
+from common.fair_queue import RetryRule
 from common.lease import LeaseColumns
 from common.models import ProjectQuerySet
 from projects.customers import selectors as customers
@@ -68,7 +68,7 @@ def standing(*, project: Project, payment_id: str) -> Payment:
     return row
 
 
-def expiring_in_turn(*, at: datetime, limit: int, rule: Rule) -> list[Payment]:
+def expiring_in_turn(*, at: datetime, limit: int, rule: RetryRule) -> list[Payment]:
     """Payments to be called off now, in turn of their projects: expiring ones that no worker holds.
 
     Without those that wait by ``rule``, and those whose account cannot be asked now.
@@ -81,10 +81,10 @@ def expiring_in_turn(*, at: datetime, limit: int, rule: Rule) -> list[Payment]:
         )
     )
     due = due.filter(
-        ~back_offs.is_waiting(account="account_id", request="request"),
-        ~fair_queue.is_waiting(rule, owner="project_id", subject="pk"),
+        ~back_offs.is_backing_off(account="account_id", request="request"),
+        ~fair_queue.is_backing_off(rule, owner="project_id", subject="pk"),
     )
-    return fair_queue.in_turn(due, owner="project_id", order=("expires_at", "pk"), limit=limit)
+    return fair_queue.round_robin(due, owner="project_id", order=("expires_at", "pk"), limit=limit)
 
 
 def expiring(*, at: datetime) -> QuerySet[Payment]:

@@ -21,7 +21,7 @@ AGAIN = dialogs.describe(
 )
 
 
-class StateFilter(filters.ConditionFilter):
+class BackOffStateFilter(filters.ConditionFilter):
     title = "state"
     parameter_name = "state"
     conditions = {"parked": Q(parked_at__isnull=False), "waiting": Q(parked_at__isnull=True)}
@@ -46,7 +46,7 @@ class BackOffAdmin(ReadOnlyAdmin):
         "retry_at",
         "code",
     ]
-    list_filter = [StateFilter]
+    list_filter = [BackOffStateFilter]
     fields = [
         "queue",
         "owner_code",

@@ -23,7 +23,7 @@ WAKE = dialogs.describe(
 )
 
 
-class StateFilter(filters.ConditionFilter):
+class SyncStateFilter(filters.ConditionFilter):
     title = "state"
     parameter_name = "state"
     conditions = IN_STATE
@@ -50,7 +50,7 @@ class SyncObjectAdmin(ReadOnlyAdmin):
         "applied_at",
     ]
     list_filter = [
-        StateFilter,
+        SyncStateFilter,
         filters.words("kind", Kind.values),
         filters.PROJECT,
         filters.dates("applied_at"),

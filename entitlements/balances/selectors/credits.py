@@ -11,7 +11,7 @@ from django.db.models import Q, Sum
 
 from common import fair_queue
 from common.errors import NotFound
-from common.fair_queue import Rule
+from common.fair_queue import RetryRule
 from entitlements.models import CreditAccount, CreditEntry, CreditGrant, CreditTransaction
 from entitlements.resolution.credit_allocation import Bucket, in_order
 from projects.models import Project
@@ -138,15 +138,15 @@ def plans_of(
     return found
 
 
-def due_to_expire(*, at: datetime, limit: int, rule: Rule) -> list[CreditGrant]:
+def due_to_expire(*, at: datetime, limit: int, rule: RetryRule) -> list[CreditGrant]:
     """Grants that have expired with something left in them, by turns of their projects, the oldest
     first; without those that wait by ``rule``."""
     rows = CreditGrant.objects.across_projects().filter(
         Q(available__gt=0) | Q(withheld__gt=0),
-        ~fair_queue.is_waiting(rule, owner="project_id", subject="pk"),
+        ~fair_queue.is_backing_off(rule, owner="project_id", subject="pk"),
         expires_at__lte=at,
     )
-    return fair_queue.in_turn(rows, owner="project_id", order=("expires_at", "pk"), limit=limit)
+    return fair_queue.round_robin(rows, owner="project_id", order=("expires_at", "pk"), limit=limit)
 
 
 def is_live(at: datetime) -> Q:

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from datetime import datetime
 
 from common import fair_queue
-from common.fair_queue import Rule
+from common.fair_queue import RetryRule
 from entitlements.models import Snapshot
 from projects.models import Customer
 
@@ -20,12 +20,14 @@ def of_many(*, project_id: str, customer_ids: Collection[str]) -> dict[str, Snap
     return {row.customer_id: row for row in rows}
 
 
-def due(*, at: datetime, limit: int, rule: Rule) -> list[tuple[str, str]]:
+def due(*, at: datetime, limit: int, rule: RetryRule) -> list[tuple[str, str]]:
     """(project id, customer id) of those whose told state time has made doubtful, by turns of their
     projects, the oldest first; without those that wait by ``rule``."""
     rows = Snapshot.objects.across_projects().filter(
-        ~fair_queue.is_waiting(rule, owner="project_id", subject="customer_id"),
+        ~fair_queue.is_backing_off(rule, owner="project_id", subject="customer_id"),
         changes_at__lte=at,
     )
-    found = fair_queue.in_turn(rows, owner="project_id", order=("changes_at", "pk"), limit=limit)
+    found = fair_queue.round_robin(
+        rows, owner="project_id", order=("changes_at", "pk"), limit=limit
+    )
     return [(row.project_id, row.customer_id) for row in found]

@@ -8,18 +8,18 @@ from collections.abc import Sequence
 from django.db.models import Value
 
 from common import fair_queue
-from common.fair_queue import Rule
+from common.fair_queue import RetryRule
 from usage.models import Movement
 
 
-def oldest(*, limit: int, rule: Rule) -> list[Movement]:
+def oldest(*, limit: int, rule: RetryRule) -> list[Movement]:
     """Movements by turns of their projects, the oldest first, without those that wait by ``rule``:
     a project (empty subject), or a customer of it."""
     rows = Movement.objects.across_projects().filter(
-        ~fair_queue.is_waiting(rule, owner="project_id", subject=Value("")),
-        ~fair_queue.is_waiting(rule, owner="project_id", subject="customer_id"),
+        ~fair_queue.is_backing_off(rule, owner="project_id", subject=Value("")),
+        ~fair_queue.is_backing_off(rule, owner="project_id", subject="customer_id"),
     )
-    return fair_queue.in_turn(rows, owner="project_id", order=("moved_at",), limit=limit)
+    return fair_queue.round_robin(rows, owner="project_id", order=("moved_at",), limit=limit)
 
 
 def lock_these(found: Sequence[Movement]) -> list[Movement]:
