@@ -6,7 +6,7 @@ charge with its payment, a settlement with its invoice.
 
 from typing import Any, NamedTuple
 
-from billing.models.sync_object import Kind
+from billing.models.sync_object import ObjectKind
 
 LONGEST_ID = 255
 
@@ -14,29 +14,29 @@ LONGEST_ID = 255
 class Target(NamedTuple):
     """An object to be read again."""
 
-    kind: Kind
+    kind: ObjectKind
     stripe_id: str
 
 
-ROUTES: tuple[tuple[str, Kind, str], ...] = (
-    ("customer.created", Kind.CUSTOMER, "id"),
-    ("customer.updated", Kind.CUSTOMER, "id"),
-    ("customer.deleted", Kind.CUSTOMER, "id"),
-    ("customer.subscription.", Kind.SUBSCRIPTION, "id"),
-    ("subscription_schedule.released", Kind.SUBSCRIPTION, "released_subscription"),
-    ("subscription_schedule.", Kind.SUBSCRIPTION, "subscription"),
-    ("product.", Kind.PRODUCT, "id"),
-    ("price.", Kind.PRICE, "id"),
-    ("coupon.", Kind.COUPON, "id"),
-    ("promotion_code.", Kind.PROMOTION_CODE, "id"),
-    ("checkout.session.", Kind.CHECKOUT_SESSION, "id"),
-    ("payment_intent.", Kind.PAYMENT_INTENT, "id"),
-    ("charge.", Kind.PAYMENT_INTENT, "payment_intent"),
-    ("refund.", Kind.PAYMENT_INTENT, "payment_intent"),
-    ("radar.early_fraud_warning.", Kind.FRAUD_WARNING, "id"),
-    ("invoice_payment.", Kind.INVOICE, "invoice"),
-    ("credit_note.", Kind.INVOICE, "invoice"),
-    ("invoice.", Kind.INVOICE, "id"),
+ROUTES: tuple[tuple[str, ObjectKind, str], ...] = (
+    ("customer.created", ObjectKind.CUSTOMER, "id"),
+    ("customer.updated", ObjectKind.CUSTOMER, "id"),
+    ("customer.deleted", ObjectKind.CUSTOMER, "id"),
+    ("customer.subscription.", ObjectKind.SUBSCRIPTION, "id"),
+    ("subscription_schedule.released", ObjectKind.SUBSCRIPTION, "released_subscription"),
+    ("subscription_schedule.", ObjectKind.SUBSCRIPTION, "subscription"),
+    ("product.", ObjectKind.PRODUCT, "id"),
+    ("price.", ObjectKind.PRICE, "id"),
+    ("coupon.", ObjectKind.COUPON, "id"),
+    ("promotion_code.", ObjectKind.PROMOTION_CODE, "id"),
+    ("checkout.session.", ObjectKind.CHECKOUT_SESSION, "id"),
+    ("payment_intent.", ObjectKind.PAYMENT_INTENT, "id"),
+    ("charge.", ObjectKind.PAYMENT_INTENT, "payment_intent"),
+    ("refund.", ObjectKind.PAYMENT_INTENT, "payment_intent"),
+    ("radar.early_fraud_warning.", ObjectKind.FRAUD_WARNING, "id"),
+    ("invoice_payment.", ObjectKind.INVOICE, "invoice"),
+    ("credit_note.", ObjectKind.INVOICE, "invoice"),
+    ("invoice.", ObjectKind.INVOICE, "id"),
 )
 
 REFERENCES = {field for _, _, field in ROUTES}

@@ -5,14 +5,14 @@ from datetime import datetime
 
 from billing.models import StripeAccount, StripeCustomer, Subscription, SyncObject
 from billing.models.subscription import ENDED
-from billing.models.sync_object import Kind
+from billing.models.sync_object import ObjectKind
 from billing.stripe import customers as stripe_customers
 from billing.stripe.meters import LONGEST_PAST
 from billing.stripe.snapshots import CustomerSnapshot
 from billing.sync import kinds, sync_queue
 from billing.sync.kinds import Mirrored
 from billing.sync.mapper import Mapper
-from billing.sync.plan import Plan, Values
+from billing.sync.plan import RowPlan, Values
 from billing.sync.selectors import owners
 from billing.sync.selectors.owners import Owner
 from common.queue import enqueue
@@ -32,10 +32,12 @@ def _owner(account: StripeAccount, snapshot: CustomerSnapshot) -> Owner | None:
     return Owner(row.project_id, row.customer_id) if row is not None else None
 
 
-def _plan(account: StripeAccount, owner: Owner, snapshot: CustomerSnapshot) -> Plan[StripeCustomer]:
+def _plan(
+    account: StripeAccount, owner: Owner, snapshot: CustomerSnapshot
+) -> RowPlan[StripeCustomer]:
     row = _row(account, snapshot)
     assert row is not None
-    return Plan(
+    return RowPlan(
         row=row,
         values={
             "stripe_id": snapshot.stripe_id,
@@ -108,7 +110,7 @@ def _request_sync_of_subscriptions(row: StripeCustomer) -> None:
     )
     for stripe_id in filter(None, running):
         sync_queue.request_sync(
-            account_id=row.account_id, kind=Kind.SUBSCRIPTION, stripe_id=stripe_id
+            account_id=row.account_id, kind=ObjectKind.SUBSCRIPTION, stripe_id=stripe_id
         )
         enqueue("billing.sync")
 
@@ -118,7 +120,7 @@ MAPPER: Mapper[CustomerSnapshot, StripeCustomer] = Mapper(
 )
 
 MIRRORED = Mirrored(
-    Kind.CUSTOMER,
+    ObjectKind.CUSTOMER,
     stripe_customers.retrieve,
     stripe_customers.iterate,
     MAPPER,

@@ -18,7 +18,7 @@ from billing.catalog.selectors import catalog
 from billing.catalog.selectors import coupons as coupon_selectors
 from billing.errors import DiscountRefused, ProductRequired
 from billing.models import Coupon, StripeAccount
-from billing.models.sync_object import Kind
+from billing.models.sync_object import ObjectKind
 from billing.outbound import intents
 from billing.stripe import coupons
 from billing.stripe.errors import StripeObjectMissing
@@ -187,4 +187,4 @@ def _delete_superseded(coupon: Coupon, *, at: datetime) -> None:
             )
         except StripeObjectMissing:
             log.info("coupon_was_gone", coupon=earlier.pk)
-        sync.now(account=earlier.account, kind=Kind.COUPON, stripe_id=target, at=at)
+        sync.now(account=earlier.account, kind=ObjectKind.COUPON, stripe_id=target, at=at)

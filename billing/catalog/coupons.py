@@ -21,7 +21,7 @@ from billing.catalog.discount_writes import (
 from billing.catalog.selectors import catalog
 from billing.catalog.selectors import coupons as coupon_selectors
 from billing.models import Coupon, PromotionCode
-from billing.models.sync_object import Kind
+from billing.models.sync_object import ObjectKind
 from billing.outbound import intents, request_dedup
 from billing.stripe import coupons
 from billing.sync import service as sync
@@ -91,7 +91,7 @@ def create(
     values["product_stripe_ids"] = row.product_stripe_ids
     params = coupons.new(**values, redeem_by=to_unix_seconds(row.redeem_by))
     intents.create_object(row, operation="coupon.create", params=params, at=at)
-    sync.now(account=row.account, kind=Kind.COUPON, stripe_id=row.stripe_id or "", at=at)
+    sync.now(account=row.account, kind=ObjectKind.COUPON, stripe_id=row.stripe_id or "", at=at)
     return coupon_selectors.get(project=project, coupon_id=row.pk)
 
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from billing.models import Coupon, PromotionCode
-from billing.models.sync_object import Kind
+from billing.models.sync_object import ObjectKind
 from billing.outbound import intents
 from billing.stripe.errors import StripeObjectMissing, StripeRefused
 from billing.stripe.fields import Fields
@@ -23,7 +23,7 @@ def request_change(
     """Change the object at Stripe and store its new state. Raises StripeRefused if Stripe no longer
     has it; that is stored too."""
     target = row.stripe_id or ""
-    kind = Kind.COUPON if isinstance(row, Coupon) else Kind.PROMOTION_CODE
+    kind = ObjectKind.COUPON if isinstance(row, Coupon) else ObjectKind.PROMOTION_CODE
     try:
         intents.change_object(
             project_id=row.project_id,

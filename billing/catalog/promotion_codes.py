@@ -27,7 +27,7 @@ from billing.catalog.discount_writes import (
 from billing.catalog.selectors import coupons
 from billing.errors import DiscountRefused, PromotionCodeExists
 from billing.models import Coupon, PromotionCode
-from billing.models.sync_object import Kind
+from billing.models.sync_object import ObjectKind
 from billing.outbound import intents, request_dedup
 from billing.stripe import promotion_codes
 from billing.sync import service as sync

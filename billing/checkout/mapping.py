@@ -10,14 +10,14 @@ from billing.checkout import carts, page_payments
 from billing.checkout.representation import checkouts as shown
 from billing.models import Checkout, StripeAccount
 from billing.models.checkout import PAID, CheckoutStatus
-from billing.models.sync_object import Kind
+from billing.models.sync_object import ObjectKind
 from billing.stripe import checkouts as stripe_checkouts
 from billing.stripe.snapshots import CheckoutSnapshot
 from billing.sync import kinds, sync_queue
 from billing.sync.changes import write_and_tell
 from billing.sync.kinds import Mirrored
 from billing.sync.mapper import Mapper
-from billing.sync.plan import Children, Differences, Plan, Values
+from billing.sync.plan import Children, Differences, RowPlan, Values
 from billing.sync.selectors import owners
 from billing.sync.selectors.owners import Owner
 from common.queue import enqueue
@@ -41,10 +41,10 @@ def _owner(account: StripeAccount, snapshot: CheckoutSnapshot) -> Owner | None:
     return Owner(row.project_id, row.customer_id) if row is not None else None
 
 
-def _plan(account: StripeAccount, owner: Owner, snapshot: CheckoutSnapshot) -> Plan[Checkout]:
+def _plan(account: StripeAccount, owner: Owner, snapshot: CheckoutSnapshot) -> RowPlan[Checkout]:
     row = _row(account, snapshot)
     assert row is not None
-    return Plan(
+    return RowPlan(
         row=row,
         values={
             "stripe_id": snapshot.stripe_id,
@@ -79,7 +79,7 @@ def _gone(row: Checkout, at: datetime) -> Values:
     return {"status": CheckoutStatus.EXPIRED.value, "url": ""}
 
 
-def _carry_out(planned: Plan[Checkout], customer: Customer | None, at: datetime) -> None:
+def _carry_out(planned: RowPlan[Checkout], customer: Customer | None, at: datetime) -> None:
     assert customer is not None
     row = planned.row
     row.customer = customer
@@ -97,7 +97,7 @@ def _carry_out(planned: Plan[Checkout], customer: Customer | None, at: datetime)
     carts.follow_checkout(checkout=row, at=at)
 
 
-def _fulfilled_lines(planned: Plan[Checkout], at: datetime) -> tuple[Children, ...]:
+def _fulfilled_lines(planned: RowPlan[Checkout], at: datetime) -> tuple[Children, ...]:
     """The lines to mark as fulfilled: all of a page that is complete and paid."""
     row, values = planned.row, planned.values
     status = values.get("status", row.status)
@@ -109,7 +109,7 @@ def _fulfilled_lines(planned: Plan[Checkout], at: datetime) -> tuple[Children, .
     return (Children(name="lines", rows=lines, wanted=new_values, new=lines.__getitem__),)
 
 
-def _events(planned: Plan[Checkout], differences: Differences) -> Iterator[EventType]:
+def _events(planned: RowPlan[Checkout], differences: Differences) -> Iterator[EventType]:
     before, after = differences.get("status", (planned.row.status, planned.row.status))
     if before != after and after == CheckoutStatus.COMPLETE:
         yield EventType.CHECKOUT_COMPLETED
@@ -120,9 +120,9 @@ def _events(planned: Plan[Checkout], differences: Differences) -> Iterator[Event
 def _request_sync_of_results(row: Checkout) -> None:
     """Request a sync of the objects that the session created; their own events may never arrive."""
     results = {
-        Kind.PAYMENT_INTENT: row.payment_stripe_id,
-        Kind.SUBSCRIPTION: row.subscription_stripe_id,
-        Kind.INVOICE: row.invoice_stripe_id,
+        ObjectKind.PAYMENT_INTENT: row.payment_stripe_id,
+        ObjectKind.SUBSCRIPTION: row.subscription_stripe_id,
+        ObjectKind.INVOICE: row.invoice_stripe_id,
     }
     for kind, stripe_id in results.items():
         if stripe_id:
@@ -135,7 +135,7 @@ MAPPER: Mapper[CheckoutSnapshot, Checkout] = Mapper(
 )
 
 MIRRORED = Mirrored(
-    Kind.CHECKOUT_SESSION,
+    ObjectKind.CHECKOUT_SESSION,
     stripe_checkouts.retrieve,
     stripe_checkouts.iterate,
     MAPPER,

@@ -21,11 +21,11 @@ from billing.models import (
 )
 from billing.models.checkout import CheckoutStatus
 from billing.models.payment import UNPAID, PaymentStatus, PaymentType
-from billing.models.sync_object import Kind
+from billing.models.sync_object import ObjectKind
 from billing.stripe.snapshots import PaymentSnapshot
 from billing.sync import sync_queue
 from billing.sync.changes import write_and_tell
-from billing.sync.plan import Plan, Values
+from billing.sync.plan import RowPlan, Values
 from billing.sync.selectors import page_rows
 from billing.sync.selectors.owners import Owner
 from common.ids import is_id
@@ -132,7 +132,7 @@ def record_page(*, payment: Payment, checkout: Checkout, customer: Customer, at:
         amount = sum(line.price.amount_of(line.quantity) for line in checkout.lines.all())
     values = {"checkout_id": checkout.pk, "expires_at": expires_at, "amount": amount}
     write_and_tell(
-        Plan(row=payment, values=values),
+        RowPlan(row=payment, values=values),
         customer=customer,
         render=representation.payment,
         happened=lambda planned, differences: [EventType.PAYMENT_CREATED],
@@ -154,7 +154,7 @@ def follow_checkout(*, checkout: Checkout, customer: Customer, at: datetime) -> 
     values = _values_of_ended_page(row, checkout, at)
     if values:
         write_and_tell(
-            Plan(row=row, values=values),
+            RowPlan(row=row, values=values),
             customer=customer,
             render=representation.payment,
             happened=lambda planned, differences: [EVENTS[planned.values["status"]]],
@@ -183,7 +183,7 @@ def _request_sync_of_unpaid(checkout: Checkout) -> None:
     )
     for stripe_id in unpaid.values_list("stripe_id", flat=True):
         sync_queue.request_sync(
-            account_id=checkout.account_id, kind=Kind.PAYMENT_INTENT, stripe_id=str(stripe_id)
+            account_id=checkout.account_id, kind=ObjectKind.PAYMENT_INTENT, stripe_id=str(stripe_id)
         )
         enqueue("billing.sync")
 
@@ -200,7 +200,7 @@ def _request_sync_of_undecided(checkout: Checkout) -> None:
         SyncObject.objects.filter(
             unowned | Q(leased_until__isnull=False),
             account_id=checkout.account_id,
-            kind=Kind.PAYMENT_INTENT,
+            kind=ObjectKind.PAYMENT_INTENT,
         )
     )
 
@@ -232,7 +232,7 @@ def request_sync_of_payments(*, invoice: Invoice) -> None:
     )
     for stripe_id in sorted(payment_stripe_ids - set(linked)):
         sync_queue.request_sync(
-            account_id=invoice.account_id, kind=Kind.PAYMENT_INTENT, stripe_id=stripe_id
+            account_id=invoice.account_id, kind=ObjectKind.PAYMENT_INTENT, stripe_id=stripe_id
         )
         enqueue("billing.sync")
 

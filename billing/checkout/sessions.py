@@ -16,7 +16,7 @@ from billing.errors import CheckoutNotOpen, CheckoutNotReady
 from billing.models import Checkout, CheckoutLine, StripeCustomer
 from billing.models.checkout import CheckoutStatus
 from billing.models.coupon import Duration
-from billing.models.sync_object import Kind
+from billing.models.sync_object import ObjectKind
 from billing.outbound import intents
 from billing.stripe import checkouts as stripe_checkouts
 from billing.stripe import requests
@@ -51,8 +51,8 @@ def create(*, checkout: Checkout, at: datetime) -> None:
             at=at,
         )
     except StripeObjectMissing as missing:
-        objects = [(Kind.CUSTOMER, buyer.stripe_id)]
-        objects += [(Kind.PRICE, line.price.stripe_id) for line in lines]
+        objects = [(ObjectKind.CUSTOMER, buyer.stripe_id)]
+        objects += [(ObjectKind.PRICE, line.price.stripe_id) for line in lines]
         for kind, stripe_id in objects:
             sync.request_sync(account_id=checkout.account_id, kind=kind, stripe_id=stripe_id or "")
         enqueue("billing.sync")
@@ -114,17 +114,17 @@ def read_again(*, checkout: Checkout, at: datetime) -> Checkout:
     if not checkout.stripe_id:
         raise CheckoutNotReady("Send the request that opens it again.")
     account = checkout.account
-    sync.now(account=account, kind=Kind.CHECKOUT_SESSION, stripe_id=checkout.stripe_id, at=at)
+    sync.now(account=account, kind=ObjectKind.CHECKOUT_SESSION, stripe_id=checkout.stripe_id, at=at)
     checkout = checkouts.get(project=checkout.project, checkout_id=checkout.pk)
     results = {
-        Kind.SUBSCRIPTION: checkout.subscription_stripe_id,
-        Kind.INVOICE: checkout.invoice_stripe_id,
+        ObjectKind.SUBSCRIPTION: checkout.subscription_stripe_id,
+        ObjectKind.INVOICE: checkout.invoice_stripe_id,
     }
     for kind, stripe_id in results.items():
         if stripe_id:
             sync.now(account=account, kind=kind, stripe_id=stripe_id, at=at)
     for stripe_id in checkouts.payment_stripe_ids(checkout):
-        sync.now(account=account, kind=Kind.PAYMENT_INTENT, stripe_id=stripe_id, at=at)
+        sync.now(account=account, kind=ObjectKind.PAYMENT_INTENT, stripe_id=stripe_id, at=at)
     return checkouts.get(project=checkout.project, checkout_id=checkout.pk)
 
 

@@ -18,7 +18,7 @@ from billing.customers import selectors as customer_selectors
 from billing.errors import CustomerHasSubscriptions
 from billing.models import StripeCustomer, StripeIntent
 from billing.models.subscription import LIVE
-from billing.models.sync_object import Kind
+from billing.models.sync_object import ObjectKind
 from billing.outbound import intents, request_dedup
 from billing.stripe.errors import (
     StripeCredentialsRefused,

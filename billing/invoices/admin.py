@@ -5,7 +5,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from billing.models import Invoice
-from billing.models.sync_object import Kind
+from billing.models.sync_object import ObjectKind
 from billing.sync.admin.mirrors import STRIPE, MirrorAdmin
 from common.admin import columns, filters
 from common.admin.decorators import display
@@ -18,7 +18,7 @@ STATUSES = ("draft", "open", "paid", "uncollectible", "void")
 @admin.register(Invoice)
 class InvoiceAdmin(MirrorAdmin):
     sidebar = SidebarEntry(SidebarGroup.MONEY, 8, "Invoices", icon="receipt_long")
-    kind = Kind.INVOICE
+    kind = ObjectKind.INVOICE
     search_fields = [
         "id__exact",
         "stripe_id__exact",

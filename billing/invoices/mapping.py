@@ -22,13 +22,13 @@ from billing.models import (
 )
 from billing.models.invoice import DRAFT, PAID, UNPAYABLE
 from billing.models.invoice_payment import PROCESSING
-from billing.models.sync_object import Kind
+from billing.models.sync_object import ObjectKind
 from billing.stripe import invoices as stripe_invoices
 from billing.stripe.snapshots import InvoiceSnapshot
 from billing.sync.changes import write_and_tell
 from billing.sync.kinds import Mirrored
 from billing.sync.mapper import Mapper
-from billing.sync.plan import Children, Differences, Plan, Values
+from billing.sync.plan import Children, Differences, RowPlan, Values
 from billing.sync.selectors import owners, page_rows
 from billing.sync.selectors.owners import Owner
 from events.catalog import EventType
@@ -43,11 +43,11 @@ def _owner(account: StripeAccount, snapshot: InvoiceSnapshot) -> Owner | None:
     return owners.by_customer(account=account, stripe_id=snapshot.customer_stripe_id)
 
 
-def _plan(account: StripeAccount, owner: Owner, snapshot: InvoiceSnapshot) -> Plan[Invoice]:
+def _plan(account: StripeAccount, owner: Owner, snapshot: InvoiceSnapshot) -> RowPlan[Invoice]:
     row = owners.project_row(
         Invoice, account=account, project_id=owner.project_id, stripe_id=snapshot.stripe_id
     ) or Invoice(project_id=owner.project_id, account=account)
-    return Plan(
+    return RowPlan(
         row=row,
         values={
             "stripe_id": snapshot.stripe_id,
@@ -229,7 +229,7 @@ def _gone(row: Invoice, at: datetime) -> Values:
     return {} if row.status in FINAL else {"status": DELETED, "next_attempt_at": None}
 
 
-def _carry_out(planned: Plan[Invoice], customer: Customer | None, at: datetime) -> None:
+def _carry_out(planned: RowPlan[Invoice], customer: Customer | None, at: datetime) -> None:
     assert customer is not None
     planned.row.customer = customer
     write_and_tell(
@@ -239,7 +239,7 @@ def _carry_out(planned: Plan[Invoice], customer: Customer | None, at: datetime) 
     access.follow_invoice(invoice=planned.row, customer=customer, at=at)
 
 
-def _happened(planned: Plan[Invoice], differences: Differences) -> Iterator[EventType]:
+def _happened(planned: RowPlan[Invoice], differences: Differences) -> Iterator[EventType]:
     before, after = differences.get("status", (planned.row.status, planned.row.status))
     if before != after and after == PAID:
         yield EventType.INVOICE_PAID
@@ -247,7 +247,7 @@ def _happened(planned: Plan[Invoice], differences: Differences) -> Iterator[Even
         yield EventType.INVOICE_PAYMENT_FAILED
 
 
-def _has_failed(planned: Plan[Invoice], differences: Differences, status: str) -> bool:
+def _has_failed(planned: RowPlan[Invoice], differences: Differences, status: str) -> bool:
     """Whether a try to collect the money has ended without it. A debit counts as a try from its
     beginning, and fails, if it does, when the bank answers days later."""
     moves = [
@@ -274,7 +274,7 @@ def _while_draft(row: Invoice) -> bool:
 
 
 MIRRORED = Mirrored(
-    Kind.INVOICE,
+    ObjectKind.INVOICE,
     stripe_invoices.retrieve,
     stripe_invoices.iterate,
     MAPPER,

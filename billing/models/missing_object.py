@@ -1,6 +1,6 @@
 from django.db import models
 
-from billing.models.sync_object import Kind
+from billing.models.sync_object import ObjectKind
 from common.ids import PublicIdField
 from common.models import ProjectOwned, tenant_key
 
@@ -31,7 +31,7 @@ class MissingObject(ProjectOwned):
 
     id = PublicIdField(prefix="mis")
     account = models.ForeignKey("billing.StripeAccount", on_delete=models.PROTECT, related_name="+")
-    kind = models.CharField(max_length=20, choices=Kind.choices)
+    kind = models.CharField(max_length=20, choices=ObjectKind.choices)
     stripe_id = models.CharField(max_length=255)
     our_id = models.CharField(max_length=64, help_text="Our row that mirrors the object.")
     reason = models.CharField(max_length=16, choices=MissingReason.choices)

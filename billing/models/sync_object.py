@@ -2,7 +2,7 @@ from django.db import models
 from django.db.models.functions import Now
 
 
-class Kind(models.TextChoices):
+class ObjectKind(models.TextChoices):
     """The Stripe objects that we mirror, each with everything that hangs below it."""
 
     CUSTOMER = "customer", "Customer"
@@ -27,7 +27,7 @@ class SyncObject(models.Model):
     """
 
     account = models.ForeignKey("billing.StripeAccount", on_delete=models.PROTECT)
-    kind = models.CharField(max_length=20, choices=Kind.choices)
+    kind = models.CharField(max_length=20, choices=ObjectKind.choices)
     stripe_id = models.CharField(max_length=255)
     project = models.ForeignKey(
         "projects.Project", on_delete=models.PROTECT, null=True, related_name="+"

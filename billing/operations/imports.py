@@ -14,13 +14,13 @@ import structlog
 from billing.accounts.selectors import stripe_accounts
 from billing.errors import NothingToImport
 from billing.models import ImportProgress, StripeAccount, StripeCustomer
-from billing.models.sync_object import Kind
+from billing.models.sync_object import ObjectKind
 from billing.stripe import budget
 from billing.stripe.budget import Lane
 from billing.stripe.client import client_for
 from billing.stripe.errors import StripeMalformed, StripeObjectMissing
 from billing.stripe.fields import PAGE
-from billing.stripe.snapshots import CustomerSnapshot, Snapshot, UnreadableObject
+from billing.stripe.snapshots import CustomerSnapshot, StripeSnapshot, UnreadableObject
 from billing.sync import apply, kinds, sync_queue
 from billing.sync import service as sync
 from billing.sync.selectors import owners
@@ -206,7 +206,7 @@ def _store_differences(
         if _differs(run, account, listed, result, is_adopted=listed.stripe_id in adopted)
     }
     for snapshot in _page(run, account, after) if claims else ():
-        if isinstance(snapshot, Snapshot):
+        if isinstance(snapshot, StripeSnapshot):
             claim = claims.pop(snapshot.stripe_id, None)
             result.waiting += claim is not None and not _store(claim, snapshot, run.at)
     for claim in claims.values():
@@ -279,7 +279,7 @@ def _claim(run: ImportRun, account: StripeAccount, stripe_id: str) -> SyncLease 
     return sync_queue.claim_object(sync_id=sync_id)
 
 
-def _store(lease: SyncLease, snapshot: Snapshot, at: datetime) -> bool:
+def _store(lease: SyncLease, snapshot: StripeSnapshot, at: datetime) -> bool:
     try:
         return sync.store(lease, snapshot, at=at)
     except Exception as error:  # noqa: BLE001  # stored with the object: the workers try again

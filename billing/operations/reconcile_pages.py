@@ -18,7 +18,7 @@ from billing.stripe.budget import Lane
 from billing.stripe.client import client_for
 from billing.stripe.errors import StripeMalformed, StripeObjectMissing, StripeRefused
 from billing.stripe.fields import PAGE
-from billing.stripe.snapshots import Snapshot, UnreadableObject
+from billing.stripe.snapshots import StripeSnapshot, UnreadableObject
 from billing.sync import apply
 from billing.sync.apply import Comparison
 from billing.sync.kinds import Mirrored
@@ -125,7 +125,7 @@ def confirm(
 ) -> ReconcileFinding | None:
     """Read the single object and return the difference; None if there is none."""
     wait_for_budget(scope.account)
-    snapshot: Snapshot | None
+    snapshot: StripeSnapshot | None
     try:
         snapshot = scope.mirrored.retrieve(client_for(scope.account), stripe_id)
     except StripeObjectMissing:

@@ -12,7 +12,7 @@ from billing.accounts.selectors import stripe_customers as buyers
 from billing.errors import NoPaymentMethod
 from billing.models import Payment, StripeAccount, StripeCustomer
 from billing.models.payment import PaymentStatus, PaymentType
-from billing.models.sync_object import Kind
+from billing.models.sync_object import ObjectKind
 from billing.outbound import intents
 from billing.payments import payment_methods, payment_requests
 from billing.payments.payment_requests import Wish
@@ -140,7 +140,7 @@ def _apply_first(row: Payment, fields: Fields, at: datetime) -> None:
         if row.synced_at is None:
             apply.apply(
                 account=row.account,
-                kind=Kind.PAYMENT_INTENT,
+                kind=ObjectKind.PAYMENT_INTENT,
                 stripe_id=str(row.stripe_id),
                 snapshot=payments.made(fields),
                 at=at,
@@ -153,14 +153,18 @@ def _sealed(row: Payment, fields: Fields) -> str:
 
 
 def _read(row: Payment, at: datetime) -> None:
-    sync.now(account=row.account, kind=Kind.PAYMENT_INTENT, stripe_id=str(row.stripe_id), at=at)
+    sync.now(
+        account=row.account, kind=ObjectKind.PAYMENT_INTENT, stripe_id=str(row.stripe_id), at=at
+    )
 
 
 def _reread(row: Payment, params: Fields, missing: StripeObjectMissing) -> Exception:
     """Stripe does not know the customer any more: their row is read again."""
     if "customer" not in params:
         return missing
-    sync.request_sync(account_id=row.account_id, kind=Kind.CUSTOMER, stripe_id=params["customer"])
+    sync.request_sync(
+        account_id=row.account_id, kind=ObjectKind.CUSTOMER, stripe_id=params["customer"]
+    )
     return StripeUnavailable(
         "Stripe no longer has the customer, who is being read again: send the same request in a "
         "moment.",

@@ -7,7 +7,7 @@ import structlog
 from billing.accounts.selectors import stripe_customers
 from billing.errors import NoPaymentMethod
 from billing.models import StripeAccount, StripeCustomer
-from billing.models.sync_object import Kind
+from billing.models.sync_object import ObjectKind
 from billing.outbound import intents
 from billing.stripe import payment_methods
 from billing.stripe.client import client_for
@@ -89,7 +89,9 @@ def _bring_subscriptions(buyer: StripeCustomer, at: datetime) -> None:
     rows = StripeCustomer.objects.for_project(buyer.project_id).filter(pk=buyer.pk)
     rows.update(subscriptions_follow_at=at)
     try:
-        sync.now(account=buyer.account, kind=Kind.CUSTOMER, stripe_id=str(buyer.stripe_id), at=at)
+        sync.now(
+            account=buyer.account, kind=ObjectKind.CUSTOMER, stripe_id=str(buyer.stripe_id), at=at
+        )
         default_methods.follow(buyer=rows.select_related("account").get(), at=at)
     except DomainError as error:
         log.warning("default_method_waits", customer=buyer.pk, error=error.code)

@@ -13,7 +13,7 @@ from typing import Any
 from billing.access.selectors import line_receipts
 from billing.errors import NothingToRefund
 from billing.models import CheckoutLine, Payment, Refund
-from billing.models.sync_object import Kind
+from billing.models.sync_object import ObjectKind
 from billing.stripe import refund_lines
 from billing.stripe.snapshots import REFUND_GONE, RefundLineSnapshot
 from billing.sync import service as sync
@@ -69,7 +69,9 @@ def read_costs(payment: Payment, at: datetime) -> None:
     page = payment.checkout
     if page is None or page.line_totals or not page.stripe_id:
         return
-    sync.now(account=page.account, kind=Kind.CHECKOUT_SESSION, stripe_id=page.stripe_id, at=at)
+    sync.now(
+        account=page.account, kind=ObjectKind.CHECKOUT_SESSION, stripe_id=page.stripe_id, at=at
+    )
     page.refresh_from_db()
 
 

@@ -14,7 +14,7 @@ from django.db import transaction
 
 from billing.errors import CreditedToBalance, NothingToRefund, RefundNotCancelable
 from billing.models import Payment, Refund
-from billing.models.sync_object import Kind
+from billing.models.sync_object import ObjectKind
 from billing.outbound import intents, request_dedup
 from billing.payments import refund_lines
 from billing.payments.refund_lines import Wanted
@@ -237,7 +237,7 @@ def _is_made_after_all(row: Refund, payment: Payment, at: datetime) -> bool:
 def _read(payment: Payment, at: datetime) -> None:
     if payment.stripe_id:
         account, stripe_id = payment.account, payment.stripe_id
-        sync.now(account=account, kind=Kind.PAYMENT_INTENT, stripe_id=stripe_id, at=at)
+        sync.now(account=account, kind=ObjectKind.PAYMENT_INTENT, stripe_id=stripe_id, at=at)
         payment.refresh_from_db()
 
 

@@ -8,7 +8,7 @@ from billing.checkout.page_payments import PAGES
 from billing.errors import CheckoutNotOpen, PaymentNotCancelable
 from billing.models import Payment
 from billing.models.payment import PaymentStatus, PaymentType
-from billing.models.sync_object import Kind
+from billing.models.sync_object import ObjectKind
 from billing.outbound import intents
 from billing.payments import payment_intents, payment_pages, payment_requests
 from billing.payments.payment_requests import Wish
@@ -72,7 +72,7 @@ def read_again(*, payment: Payment, at: datetime) -> Payment:
     elif payment.stripe_id:
         sync.now(
             account=payment.account,
-            kind=Kind.PAYMENT_INTENT,
+            kind=ObjectKind.PAYMENT_INTENT,
             stripe_id=payment.stripe_id,
             at=at,
         )

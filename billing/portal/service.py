@@ -237,7 +237,7 @@ def _content(account: StripeAccount, said: PortalSettings, offers: list[Offered]
         headline=said.headline,
         cancels=MODES.get(Cancellation(said.cancellation), ""),
         offers=[
-            stripe_portal.Offer(
+            stripe_portal.PortalProduct(
                 product=each.product.stripe_id or "",
                 prices=[price.stripe_id or "" for price in each.prices],
             )

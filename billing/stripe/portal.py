@@ -19,7 +19,7 @@ CREATE_SESSION = "portal_session.create"
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class PortalProduct:
     """A product, and the prices of it that customers may choose; Stripe's ids."""
 
     product: str
@@ -102,7 +102,7 @@ def configuration(
     *,
     headline: str,
     cancels: str,
-    offers: Sequence[Offer],
+    offers: Sequence[PortalProduct],
     payment_methods: bool,
     invoices: bool,
     default_return_url: str,

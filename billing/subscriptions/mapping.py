@@ -18,7 +18,7 @@ from billing.models import (
     SubscriptionItem,
 )
 from billing.models.subscription import ENDED, ENTITLING, SubscriptionStatus, is_paused
-from billing.models.sync_object import Kind
+from billing.models.sync_object import ObjectKind
 from billing.representation.subscriptions import DiscountBody
 from billing.stripe import subscriptions as stripe_subscriptions
 from billing.stripe.snapshots import ScheduledItemSnapshot, SubscriptionSnapshot
@@ -27,7 +27,7 @@ from billing.sync import kinds
 from billing.sync.changes import write_and_tell
 from billing.sync.kinds import Mirrored
 from billing.sync.mapper import Mapper
-from billing.sync.plan import Children, Differences, Plan, Values
+from billing.sync.plan import Children, Differences, RowPlan, Values
 from billing.sync.selectors import owners, page_rows
 from billing.sync.selectors.owners import Owner
 from common.times import rfc3339
@@ -46,11 +46,11 @@ def _owner(account: StripeAccount, snapshot: SubscriptionSnapshot) -> Owner | No
 
 def _plan(
     account: StripeAccount, owner: Owner, snapshot: SubscriptionSnapshot
-) -> Plan[Subscription]:
+) -> RowPlan[Subscription]:
     row = owners.project_row(
         Subscription, account=account, project_id=owner.project_id, stripe_id=snapshot.stripe_id
     ) or Subscription(project_id=owner.project_id, account=account)
-    return Plan(
+    return RowPlan(
         row=row,
         values={
             "stripe_id": snapshot.stripe_id,
@@ -163,7 +163,7 @@ def _gone(row: Subscription, at: datetime) -> Values:
     }
 
 
-def _carry_out(planned: Plan[Subscription], customer: Customer | None, at: datetime) -> None:
+def _carry_out(planned: RowPlan[Subscription], customer: Customer | None, at: datetime) -> None:
     assert customer is not None
     row = planned.row
     row.customer = customer
@@ -187,7 +187,7 @@ def _adopt_invoices(row: Subscription) -> None:
     ).update(subscription=row)
 
 
-def _happened(planned: Plan[Subscription], differences: Differences) -> Iterator[EventType]:
+def _happened(planned: RowPlan[Subscription], differences: Differences) -> Iterator[EventType]:
     """What the status says, else just a change; never two for one change. That a later period has
     begun is told when it is paid (``billing.access.renewals``)."""
     if planned.is_new:
@@ -199,7 +199,7 @@ def _happened(planned: Plan[Subscription], differences: Differences) -> Iterator
         yield EventType.SUBSCRIPTION_UPDATED
 
 
-def _is_news(planned: Plan[Subscription], differences: Differences) -> bool:
+def _is_news(planned: RowPlan[Subscription], differences: Differences) -> bool:
     """Whether there is more to tell than that a running subscription has entered a later period."""
     names = differences.keys() - UNSEEN
     is_later = any(_advanced(*each) for each in differences.items())
@@ -249,7 +249,7 @@ MAPPER: Mapper[SubscriptionSnapshot, Subscription] = Mapper(
 )
 
 MIRRORED = Mirrored(
-    Kind.SUBSCRIPTION,
+    ObjectKind.SUBSCRIPTION,
     stripe_subscriptions.retrieve,
     stripe_subscriptions.iterate,
     MAPPER,

@@ -10,7 +10,7 @@ from typing import Any
 
 from billing.invoices import selectors as stored
 from billing.models import Invoice, InvoiceLine, Price, Subscription
-from billing.models.sync_object import Kind
+from billing.models.sync_object import ObjectKind
 from billing.stripe.client import client_for
 from billing.stripe.errors import StripeRefused
 from billing.stripe.fields import Fields
@@ -203,7 +203,7 @@ def _new_invoice(subscription: Subscription, invoiced_before: str, at: datetime)
     made = subscription.latest_invoice_stripe_id
     if not made or made == invoiced_before:
         return None
-    sync.now(account=subscription.account, kind=Kind.INVOICE, stripe_id=made, at=at)
+    sync.now(account=subscription.account, kind=ObjectKind.INVOICE, stripe_id=made, at=at)
     rows = stored.listing(project=subscription.project)
     return rows.filter(account=subscription.account, stripe_id=made).first()
 

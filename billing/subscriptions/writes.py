@@ -5,7 +5,7 @@ from typing import Any
 
 from billing.errors import SubscriptionEnded
 from billing.models import Subscription
-from billing.models.sync_object import Kind
+from billing.models.sync_object import ObjectKind
 from billing.outbound import intents
 from billing.stripe.errors import StripeObjectMissing, StripeRefused
 from billing.stripe.fields import Fields
@@ -60,7 +60,7 @@ def read_again(subscription: Subscription, *, at: datetime) -> Subscription:
     """The row as Stripe has it now."""
     sync.now(
         account=subscription.account,
-        kind=Kind.SUBSCRIPTION,
+        kind=ObjectKind.SUBSCRIPTION,
         stripe_id=subscription.stripe_id or "",
         at=at,
     )

@@ -10,10 +10,10 @@ from datetime import datetime
 from typing import Any
 
 from billing.models import StripeAccount
-from billing.stripe.snapshots import Snapshot
+from billing.stripe.snapshots import StripeSnapshot
 from billing.sync import erased, kinds
 from billing.sync.mapper import DependencyMissing, Mapper
-from billing.sync.plan import Differences, Plan
+from billing.sync.plan import Differences, RowPlan
 from billing.sync.selectors import owners
 from billing.sync.selectors.owners import Owner
 
@@ -25,7 +25,7 @@ def apply(
     account: StripeAccount,
     kind: str,
     stripe_id: str,
-    snapshot: Snapshot | None,
+    snapshot: StripeSnapshot | None,
     at: datetime,
 ) -> Owner | None:
     """Make our rows say what Stripe says; None when the object belongs to nobody here.
@@ -59,7 +59,7 @@ def compare(
     account: StripeAccount,
     kind: str,
     stripe_id: str,
-    snapshot: Snapshot | None,
+    snapshot: StripeSnapshot | None,
     at: datetime,
 ) -> Comparison | None:
     """What :func:`apply` would change; None for an object of nobody here. Writes nothing."""
@@ -71,13 +71,16 @@ def compare(
     return Comparison(owner, None if planned.is_new else planned.row.pk, planned.differences())
 
 
-def customer_of(snapshot: Snapshot | None) -> str:
+def customer_of(snapshot: StripeSnapshot | None) -> str:
     """The Stripe customer that the object names, if any."""
     return getattr(snapshot, "customer_stripe_id", None) or ""
 
 
 def _owner(
-    mapper: Mapper[Any, Any], account: StripeAccount, stripe_id: str, snapshot: Snapshot | None
+    mapper: Mapper[Any, Any],
+    account: StripeAccount,
+    stripe_id: str,
+    snapshot: StripeSnapshot | None,
 ) -> Owner | None:
     if snapshot is not None and not snapshot.deleted:
         found: Owner | None = mapper.owner(account, snapshot)
@@ -91,11 +94,11 @@ def _plan(
     account: StripeAccount,
     owner: Owner,
     stripe_id: str,
-    snapshot: Snapshot | None,
+    snapshot: StripeSnapshot | None,
     at: datetime,
-) -> Plan[Any]:
+) -> RowPlan[Any]:
     if snapshot is not None and not snapshot.deleted:
         return erased.without_person(mapper.plan(account, owner, snapshot), owner)
     row = owners.row_of(mapper.model, account=account, stripe_id=stripe_id)
     assert row is not None
-    return Plan(row=row, values=mapper.gone(row, at))
+    return RowPlan(row=row, values=mapper.gone(row, at))

@@ -19,7 +19,7 @@ from billing.stripe.errors import (
     StripeUnavailable,
 )
 from billing.stripe.fields import PAGE
-from billing.stripe.snapshots import Snapshot
+from billing.stripe.snapshots import StripeSnapshot
 from billing.sync import kinds, sync_queue
 from billing.sync.sync_queue import SyncLease
 
@@ -34,7 +34,7 @@ BUDGET_WAIT_SECONDS = 2.0
 
 
 def read_list(
-    *, account_id: str, kind: str, store: Callable[[SyncLease, Snapshot], None]
+    *, account_id: str, kind: str, store: Callable[[SyncLease, StripeSnapshot], None]
 ) -> tuple[list[SyncLease], list[SyncLease]]:
     """Lease due objects and store what the list says about them. Returns all leases, and the
     leases of objects that are still unread.
@@ -64,7 +64,7 @@ def _concerns_account(error: Exception) -> bool:
 
 
 def _read_pages(
-    kind: str, unread: dict[str, SyncLease], store: Callable[[SyncLease, Snapshot], None]
+    kind: str, unread: dict[str, SyncLease], store: Callable[[SyncLease, StripeSnapshot], None]
 ) -> None:
     """Store objects page by page, and take them out of ``unread``."""
     if not unread:
@@ -81,7 +81,7 @@ def _read_pages(
         leased = [
             snapshot
             for snapshot in page
-            if isinstance(snapshot, Snapshot) and snapshot.stripe_id in unread
+            if isinstance(snapshot, StripeSnapshot) and snapshot.stripe_id in unread
         ]
         for snapshot in leased:
             store(unread.pop(snapshot.stripe_id), snapshot)

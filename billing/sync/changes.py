@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 
-from billing.sync.plan import Differences, Plan, RowT
+from billing.sync.plan import Differences, RowPlan, RowT
 from events.catalog import EventType
 from events.services import outbox
 from projects.customers import selectors as customers
@@ -13,11 +13,11 @@ NOT_NEWS = frozenset({"updated_at", "synced_at"})
 
 
 def write_and_tell(
-    planned: Plan[RowT],
+    planned: RowPlan[RowT],
     *,
     customer: Customer,
     render: Callable[[RowT], Mapping[str, object]],
-    happened: Callable[[Plan[RowT], Differences], Iterable[EventType]],
+    happened: Callable[[RowPlan[RowT], Differences], Iterable[EventType]],
     at: datetime,
 ) -> Differences:
     """Write the plan of a locked customer's row; what differed, empty when nothing did.

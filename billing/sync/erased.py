@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db.models import Model
 
-from billing.sync.plan import Children, Plan, Values
+from billing.sync.plan import Children, RowPlan, Values
 from billing.sync.selectors.owners import Owner
 from projects.models import Customer
 
@@ -17,7 +17,7 @@ BLANK: Values = {"metadata": {}, "description": "", "url": "", "failure_message"
 """Columns that hold what people wrote, and nothing else."""
 
 
-def without_person(planned: Plan[Any], owner: Owner) -> Plan[Any]:
+def without_person(planned: RowPlan[Any], owner: Owner) -> RowPlan[Any]:
     """The plan itself, or for the rows of an erased customer one without what people wrote."""
     if owner.customer_id is None or not _brings_texts(planned) or not _is_erased(owner):
         return planned
@@ -25,7 +25,7 @@ def without_person(planned: Plan[Any], owner: Owner) -> Plan[Any]:
     return replace(planned, values=_without(planned.values), children=children)
 
 
-def _brings_texts(planned: Plan[Any]) -> bool:
+def _brings_texts(planned: RowPlan[Any]) -> bool:
     """Whether Stripe says a text that our rows lack; of most objects that are read it does not."""
     return _differs(planned.row, planned.values) or any(
         _differs(each.rows.get(stripe_id), values)

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from billing.models.sync_object import Kind
-from billing.stripe.snapshots import Snapshot, UnreadableObject
+from billing.models.sync_object import ObjectKind
+from billing.stripe.snapshots import StripeSnapshot, UnreadableObject
 from billing.sync.mapper import Mapper
 
 
@@ -17,10 +17,10 @@ from billing.sync.mapper import Mapper
 class Mirrored:
     """One kind of object at Stripe and its place here."""
 
-    kind: Kind
-    retrieve: Callable[[Any, str], Snapshot]
+    kind: ObjectKind
+    retrieve: Callable[[Any, str], StripeSnapshot]
     """From the account's client and an id; raises StripeObjectMissing."""
-    iterate: Callable[..., Iterator[Snapshot | UnreadableObject]]
+    iterate: Callable[..., Iterator[StripeSnapshot | UnreadableObject]]
     """From the client: every object, newest first, or those ``after`` one. An object that cannot be
     read comes as an UnreadableObject."""
     mapper: Mapper[Any, Any]

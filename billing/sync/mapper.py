@@ -8,12 +8,12 @@ from typing import Generic, TypeVar
 
 from billing.models import StripeAccount
 from billing.models.mirror import Mirror
-from billing.stripe.snapshots import Snapshot
-from billing.sync.plan import Plan, Values
+from billing.stripe.snapshots import StripeSnapshot
+from billing.sync.plan import RowPlan, Values
 from billing.sync.selectors.owners import Owner
 from projects.models import Customer
 
-SnapshotT = TypeVar("SnapshotT", bound=Snapshot)
+SnapshotT = TypeVar("SnapshotT", bound=StripeSnapshot)
 RowT = TypeVar("RowT", bound=Mirror)
 
 
@@ -37,9 +37,9 @@ class Mapper(Generic[SnapshotT, RowT]):
     model: type[RowT]
     owner: Callable[[StripeAccount, SnapshotT], Owner | None]
     """Whose object it is; None for one that is foreign to us."""
-    plan: Callable[[StripeAccount, Owner, SnapshotT], Plan[RowT]]
+    plan: Callable[[StripeAccount, Owner, SnapshotT], RowPlan[RowT]]
     gone: Callable[[RowT, datetime], Values]
     """What our row has to say once Stripe does not know the object any more."""
-    carry_out: Callable[[Plan[RowT], Customer | None, datetime], None]
+    carry_out: Callable[[RowPlan[RowT], Customer | None, datetime], None]
     customer_id: Callable[[RowT], str | None] = attrgetter("customer_id")
     """The customer whose state the row is part of."""

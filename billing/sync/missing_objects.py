@@ -16,7 +16,7 @@ from billing.models.missing_object import MissingReason, MissingState
 from billing.models.stripe_intent import IntentState
 from billing.sync import kinds, sync_queue
 from billing.sync.kinds import Mirrored
-from billing.sync.plan import Plan
+from billing.sync.plan import RowPlan
 from billing.sync.selectors import missing_objects, owners
 from common.errors import Conflict
 from common.queue import enqueue
@@ -194,7 +194,7 @@ def limit(account: StripeAccount) -> int:
 
 
 def _changes_anything(mirrored: Mirrored, row: Mirror, at: datetime) -> bool:
-    return bool(Plan(row=row, values=mirrored.mapper.gone(row, at)).differences())
+    return bool(RowPlan(row=row, values=mirrored.mapper.gone(row, at)).differences())
 
 
 def _was_deleted_by_us(account: StripeAccount, kind: str, stripe_id: str) -> bool:

@@ -19,7 +19,7 @@ from billing.stripe.errors import (
     StripeUnavailable,
     malformed,
 )
-from billing.stripe.snapshots import Snapshot
+from billing.stripe.snapshots import StripeSnapshot
 from billing.sync import apply, kinds, missing_objects, sync_queue
 from billing.sync.sync_queue import SyncLease
 from common.errors import DomainError, Unavailable
@@ -60,7 +60,7 @@ def _wait_for_budget(lease: SyncLease, lane: Lane, wait: float) -> None:
         raise BudgetSpent("This Stripe account is asked as often as it may be.", retry_after=2)
 
 
-def read(lease: SyncLease) -> Snapshot | None:
+def read(lease: SyncLease) -> StripeSnapshot | None:
     """Retrieve the object from Stripe. None when Stripe has no such object any more.
 
     Raises StripeUnavailable.
@@ -71,7 +71,7 @@ def read(lease: SyncLease) -> Snapshot | None:
         return None
 
 
-def store(lease: SyncLease, snapshot: Snapshot | None, *, at: datetime) -> bool:
+def store(lease: SyncLease, snapshot: StripeSnapshot | None, *, at: datetime) -> bool:
     """Apply what was read, and record that it was, in one transaction.
 
     False when the lease is lost: then nothing is changed. Raises StripeObjectVanished for an object
@@ -103,7 +103,7 @@ def store(lease: SyncLease, snapshot: Snapshot | None, *, at: datetime) -> bool:
             return True
 
 
-def _apply(lease: SyncLease, snapshot: Snapshot | None, at: datetime) -> None:
+def _apply(lease: SyncLease, snapshot: StripeSnapshot | None, at: datetime) -> None:
     owner = apply.apply(
         account=lease.account,
         kind=lease.kind,

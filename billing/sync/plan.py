@@ -56,7 +56,7 @@ class Children:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan(Generic[RowT]):
+class RowPlan(Generic[RowT]):
     """One mirrored row, what its columns should say, and the sets below it."""
 
     row: RowT

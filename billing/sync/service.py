@@ -19,7 +19,7 @@ from django.conf import settings
 
 from billing.models import StripeAccount, SyncObject
 from billing.stripe.budget import Lane
-from billing.stripe.snapshots import Snapshot
+from billing.stripe.snapshots import StripeSnapshot
 from billing.sync import bulk_read, sync_queue
 from billing.sync.object_sync import (
     OUTAGES,
@@ -159,7 +159,7 @@ class _Run:
         else:
             self.back_off.record_answer(account_id, request)
 
-    def _store_listed(self, lease: SyncLease, snapshot: Snapshot) -> None:
+    def _store_listed(self, lease: SyncLease, snapshot: StripeSnapshot) -> None:
         try:
             store(lease, snapshot, at=self.at)
         except Exception as error:  # noqa: BLE001  # one object's trouble must not stop the others

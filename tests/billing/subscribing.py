@@ -3,7 +3,7 @@
 from typing import Any
 
 from billing.models import StripeCustomer
-from billing.models.sync_object import Kind
+from billing.models.sync_object import ObjectKind
 from billing.sync import service as sync
 from tests.billing.api.tenant import Json, Tenant
 from tests.sandbox_stripe import Clock
@@ -29,7 +29,7 @@ class Subscriber:
     def sync(self, stripe_id: str) -> None:
         sync.now(
             account=self.shop.account,
-            kind=Kind.SUBSCRIPTION,
+            kind=ObjectKind.SUBSCRIPTION,
             stripe_id=stripe_id,
             at=self.clock.now,
         )

@@ -19,7 +19,7 @@ from billing.models import (
     Subscription,
     SyncObject,
 )
-from billing.models.sync_object import Kind
+from billing.models.sync_object import ObjectKind
 from billing.operations import reconciliation
 from billing.operations.reconcile_steps import ReconcilePass
 from billing.stripe import account_pin
@@ -124,7 +124,7 @@ def test_no_event_is_applied_and_none_is_lost(
     stripe_id = shop.subscribe(alice, monthly)
     drain()
     use_key(STRANGE)
-    sync.request_sync(account_id=shop.account.pk, kind=Kind.SUBSCRIPTION, stripe_id=stripe_id)
+    sync.request_sync(account_id=shop.account.pk, kind=ObjectKind.SUBSCRIPTION, stripe_id=stripe_id)
     sync.drain(at=timezone.now())
     row = SyncObject.objects.get(stripe_id=stripe_id)
     assert (row.state, row.attempts) == ("waiting", 0)

@@ -13,7 +13,7 @@ from dateutil.relativedelta import relativedelta
 
 from billing.access import purchase_facts
 from billing.models import Subscription
-from billing.models.sync_object import Kind
+from billing.models.sync_object import ObjectKind
 from billing.sync import service as sync
 from common.times import rfc3339
 from entitlements.models import Feature
@@ -115,7 +115,7 @@ def test_what_is_shown_is_what_stripe_says(
             fields["cancel_at_period_end"] = True
         buyer = shop.buyer(f"user-{number}")
         stripe_id = shop.subscribe(buyer, prices["day"], items=sold, **fields)
-        sync.now(account=shop.account, kind=Kind.SUBSCRIPTION, stripe_id=stripe_id, at=at)
+        sync.now(account=shop.account, kind=ObjectKind.SUBSCRIPTION, stripe_id=stripe_id, at=at)
         stop = rfc3339(until) if number % 3 else None
         expected[stripe_id] = (ends, stop, stop if number % 3 == 2 else None)
     assert len(expected) * len(STEPS) >= 200

@@ -20,7 +20,7 @@ from billing.models import (
     SyncObject,
 )
 from billing.models.mirror import Mirror
-from billing.models.sync_object import Kind
+from billing.models.sync_object import ObjectKind
 from billing.sync import kinds, missing_objects
 from billing.sync import service as sync
 from billing.sync.missing_objects import AlreadyDecided, StripeObjectVanished
@@ -33,11 +33,11 @@ from tests.shop import Shop
 
 Drain = Callable[[], None]
 KEPT_FOR_EVER = (
-    Kind.CUSTOMER,
-    Kind.SUBSCRIPTION,
-    Kind.INVOICE,
-    Kind.PAYMENT_INTENT,
-    Kind.CHECKOUT_SESSION,
+    ObjectKind.CUSTOMER,
+    ObjectKind.SUBSCRIPTION,
+    ObjectKind.INVOICE,
+    ObjectKind.PAYMENT_INTENT,
+    ObjectKind.CHECKOUT_SESSION,
 )
 
 
@@ -71,7 +71,7 @@ def coupons(shop: Shop, count: int) -> list[Coupon]:
         )
         Coupon.objects.for_project(shop.project).filter(pk=row.pk).update(stripe_id=at_stripe.id)
         row.refresh_from_db()
-        read(shop.account, Kind.COUPON, row.stripe_id)
+        read(shop.account, ObjectKind.COUPON, row.stripe_id)
         made.append(row)
     return made
 
@@ -88,7 +88,7 @@ def world(shop: Shop, alice: StripeCustomer, monthly: Price, once: Price, drain:
 
 
 @pytest.mark.parametrize("kind", KEPT_FOR_EVER)
-def test_what_stripe_keeps_for_ever_is_never_gone(world: Shop, kind: Kind) -> None:
+def test_what_stripe_keeps_for_ever_is_never_gone(world: Shop, kind: ObjectKind) -> None:
     model: type[Mirror] = kinds.of(kind).mapper.model
     row = model.objects.for_project(world.project).get()
     before = model.objects.for_project(world.project).values().get()
@@ -111,7 +111,7 @@ def test_a_background_read_parks_it_at_once(
     stripe_id = shop.subscribe(alice, monthly)
     drain()
     forget(shop.stripe, "subscription", stripe_id)
-    sync.request_sync(account_id=shop.account.pk, kind=Kind.SUBSCRIPTION, stripe_id=stripe_id)
+    sync.request_sync(account_id=shop.account.pk, kind=ObjectKind.SUBSCRIPTION, stripe_id=stripe_id)
     sync.drain(at=timezone.now())
     assert SyncObject.objects.get(stripe_id=stripe_id).state == "parked"
     assert Subscription.objects.for_project(shop.project).get().status == "active"
@@ -151,14 +151,14 @@ def test_mass_disappearance_stops_and_asks(shop: Shop) -> None:
     rows = coupons(shop, 4)
     for row in rows:
         forget(shop.stripe, "coupon", row.stripe_id)
-    read(shop.account, Kind.COUPON, rows[0].stripe_id)
+    read(shop.account, ObjectKind.COUPON, rows[0].stripe_id)
     for row in rows[1:3]:
         with pytest.raises(StripeObjectVanished):
-            read(shop.account, Kind.COUPON, row.stripe_id)
+            read(shop.account, ObjectKind.COUPON, row.stripe_id)
     with pytest.raises(StripeObjectVanished):
         sync.now(
             account=shop.account,
-            kind=Kind.COUPON,
+            kind=ObjectKind.COUPON,
             stripe_id=str(rows[3].stripe_id),
             at=timezone.now() + timedelta(days=2),
         )
@@ -210,7 +210,7 @@ def test_an_operator_takes_it_as_gone(
     drain()
     forget(shop.stripe, "subscription", stripe_id)
     with pytest.raises(StripeObjectVanished):
-        read(shop.account, Kind.SUBSCRIPTION, stripe_id)
+        read(shop.account, ObjectKind.SUBSCRIPTION, stripe_id)
     row = MissingObject.objects.for_project(shop.project).get()
     now = timezone.now()
     missing_objects.accept(row=row, actor="operator:ann", reason="Deleted.", at=now)
@@ -230,11 +230,11 @@ def test_an_operator_keeps_our_row(
     drain()
     forget(shop.stripe, "subscription", stripe_id)
     with pytest.raises(StripeObjectVanished):
-        read(shop.account, Kind.SUBSCRIPTION, stripe_id)
+        read(shop.account, ObjectKind.SUBSCRIPTION, stripe_id)
     row = MissingObject.objects.for_project(shop.project).get()
     missing_objects.dismiss(row=row, actor="operator:ann", reason="Look.", at=timezone.now())
     drain()
-    read(shop.account, Kind.SUBSCRIPTION, stripe_id)
+    read(shop.account, ObjectKind.SUBSCRIPTION, stripe_id)
     assert Subscription.objects.for_project(shop.project).get().status == "active"
     assert SyncObject.objects.get(stripe_id=stripe_id).state == "applied"
     assert waiting() == []
@@ -248,7 +248,7 @@ def test_accepting_ends_nothing_that_stripe_knows_again(
     with shop.stripe.unchanged():
         forget(shop.stripe, "subscription", stripe_id)
         with pytest.raises(StripeObjectVanished):
-            read(shop.account, Kind.SUBSCRIPTION, stripe_id)
+            read(shop.account, ObjectKind.SUBSCRIPTION, stripe_id)
     row = MissingObject.objects.for_project(shop.project).get()
     missing_objects.accept(row=row, actor="operator:ann", reason="Gone?", at=timezone.now())
     drain()
@@ -256,9 +256,9 @@ def test_accepting_ends_nothing_that_stripe_knows_again(
 
 
 def test_a_foreign_object_or_an_ended_row_asks_nobody(world: Shop) -> None:
-    read(world.account, Kind.SUBSCRIPTION, "sub_of_nobody")
+    read(world.account, ObjectKind.SUBSCRIPTION, "sub_of_nobody")
     checkout = Checkout.objects.for_project(world.project).get()
     Checkout.objects.for_project(world.project).update(status="complete")
     forget(world.stripe, "checkout_session", checkout.stripe_id)
-    read(world.account, Kind.CHECKOUT_SESSION, checkout.stripe_id)
+    read(world.account, ObjectKind.CHECKOUT_SESSION, checkout.stripe_id)
     assert not MissingObject.objects.across_projects().exists()

@@ -23,7 +23,7 @@ from billing.models import (
     Subscription,
     SyncObject,
 )
-from billing.models.sync_object import Kind
+from billing.models.sync_object import ObjectKind
 from billing.stripe.client import use_transport
 from common import crypto
 from entitlements.models.fact import Effect, Fact
@@ -53,7 +53,7 @@ Change = Callable[[], None]
 class Thing:
     """An object at Stripe and how often it has changed."""
 
-    kind: Kind
+    kind: ObjectKind
     stripe_id: str
     number: int = 0
     over: bool = False
@@ -95,7 +95,7 @@ class History:
         self.buyer = self.shop.buyer()
         many = self.chance.choice((1, 1, 2, 2, 3, 4))
         kinds = self.chance.choices(list(CHANGES), weights=WEIGHTS, k=many)
-        if Kind.SUBSCRIPTION in kinds:
+        if ObjectKind.SUBSCRIPTION in kinds:
             _ = self.price  # made now, so that it is old news later
         stripe.world.move_clock(now)
         self.begin(kinds)
@@ -113,21 +113,21 @@ class History:
     def account(self) -> StripeAccount:
         return self.shop.account
 
-    def begin(self, kinds: list[Kind]) -> None:
+    def begin(self, kinds: list[ObjectKind]) -> None:
         """Make the objects; customers are few, so the buyer stands for each of them."""
         for kind in kinds:
             thing = self._make(kind)
             if thing.stripe_id not in {each.stripe_id for each in self.things}:
                 self.things.append(thing)
 
-    def _make(self, kind: Kind) -> Thing:
+    def _make(self, kind: ObjectKind) -> Thing:
         v1 = self.shop.stripe.v1
-        if kind is Kind.CUSTOMER:
+        if kind is ObjectKind.CUSTOMER:
             return Thing(kind, str(self.buyer.stripe_id))
-        if kind is Kind.PRODUCT:
+        if kind is ObjectKind.PRODUCT:
             made = v1.products.create({"name": "Extra", "metadata": {NUMBER: "0"}})
             return Thing(kind, made.id)
-        if kind is Kind.PAYMENT_INTENT:
+        if kind is ObjectKind.PAYMENT_INTENT:
             return Thing(kind, self.shop.pay(self.buyer, PAID))
         return Thing(kind, self.shop.subscribe(self.buyer, self.price))
 
@@ -164,11 +164,11 @@ class History:
 
     def number(self, kind: str, stripe_id: str) -> int:
         """The number that the mirror of an object shows."""
-        rows = MODELS[Kind(kind)].objects.for_project(self.project)
+        rows = MODELS[ObjectKind(kind)].objects.for_project(self.project)
         row: Any = rows.filter(stripe_id=stripe_id).first()
         if row is None:
             return 0
-        return row.balance if kind == Kind.CUSTOMER else int(row.metadata.get(NUMBER, 0))
+        return row.balance if kind == ObjectKind.CUSTOMER else int(row.metadata.get(NUMBER, 0))
 
     def never_backwards(self, thing: Thing) -> None:
         number = self.number(thing.kind, thing.stripe_id)
@@ -176,11 +176,11 @@ class History:
         self.highest[thing.stripe_id] = number
 
 
-MODELS: dict[Kind, Any] = {
-    Kind.CUSTOMER: StripeCustomer,
-    Kind.PRODUCT: Product,
-    Kind.PAYMENT_INTENT: Payment,
-    Kind.SUBSCRIPTION: Subscription,
+MODELS: dict[ObjectKind, Any] = {
+    ObjectKind.CUSTOMER: StripeCustomer,
+    ObjectKind.PRODUCT: Product,
+    ObjectKind.PAYMENT_INTENT: Payment,
+    ObjectKind.SUBSCRIPTION: Subscription,
 }
 
 
@@ -220,11 +220,11 @@ def _change_subscription(history: History, thing: Thing) -> None:
     )
 
 
-CHANGES: dict[Kind, Callable[[History, Thing], None]] = {
-    Kind.CUSTOMER: _change_customer,
-    Kind.PRODUCT: _change_product,
-    Kind.PAYMENT_INTENT: _change_payment,
-    Kind.SUBSCRIPTION: _change_subscription,
+CHANGES: dict[ObjectKind, Callable[[History, Thing], None]] = {
+    ObjectKind.CUSTOMER: _change_customer,
+    ObjectKind.PRODUCT: _change_product,
+    ObjectKind.PAYMENT_INTENT: _change_payment,
+    ObjectKind.SUBSCRIPTION: _change_subscription,
 }
 WEIGHTS = (3, 3, 2, 2)
 """How often each kind is drawn; a subscription brings an invoice and a payment along."""
@@ -296,7 +296,7 @@ def check_outbox(history: History) -> None:
     kinds = Counter(type_ for _, type_, _ in seen)
     counts = Counter(thing.kind for thing in history.things)
     paid = Payment.objects.for_project(history.project).count()
-    assert paid >= counts[Kind.PAYMENT_INTENT]
-    assert kinds["subscription.created"] == counts[Kind.SUBSCRIPTION]
+    assert paid >= counts[ObjectKind.PAYMENT_INTENT]
+    assert kinds["subscription.created"] == counts[ObjectKind.SUBSCRIPTION]
     assert kinds["subscription.canceled"] == sum(thing.over for thing in history.things)
     assert kinds["payment.created"] == kinds["payment.paid"] == paid

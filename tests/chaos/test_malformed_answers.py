@@ -21,7 +21,7 @@ from billing.stripe.errors import (
     StripeRefused,
     StripeUnavailable,
 )
-from billing.stripe.snapshots import Snapshot
+from billing.stripe.snapshots import StripeSnapshot
 from billing.stripe.write_operations import WRITES
 from billing.sync.kinds import KINDS, Mirrored
 from sandbox import bank
@@ -207,7 +207,7 @@ def test_a_member_that_is_absent_or_wrong_makes_no_wrong_row(
         missed += found is None
         for value in WRONG:
             found = _read_spoilt(shop, read, changes={name: value})
-            assert found is None or isinstance(found, Snapshot), (kind, name, value)
+            assert found is None or isinstance(found, StripeSnapshot), (kind, name, value)
     assert missed >= 4
 
 

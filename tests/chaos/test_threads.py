@@ -14,7 +14,7 @@ from django.db import connections
 from django.utils import timezone
 
 from billing.models import SyncObject
-from billing.models.sync_object import Kind
+from billing.models.sync_object import ObjectKind
 from billing.stripe.client import use_transport
 from billing.sync import service as sync
 from tests.chaos.history import History, check_mirror, check_outbox, check_queue
@@ -36,7 +36,9 @@ def _quietly() -> Generator[None]:
 @pytest.mark.parametrize("seed", range(3))
 def test_workers_at_the_same_time(seed: int) -> None:
     history = History(seed)
-    history.begin([Kind.PRODUCT, Kind.PRODUCT, Kind.CUSTOMER, Kind.SUBSCRIPTION])
+    history.begin(
+        [ObjectKind.PRODUCT, ObjectKind.PRODUCT, ObjectKind.CUSTOMER, ObjectKind.SUBSCRIPTION]
+    )
     stop, errors = threading.Event(), list[BaseException]()
     threads = [threading.Thread(target=_work, args=(stop, errors)) for _ in range(WORKERS)]
     for thread in threads:
@@ -63,7 +65,7 @@ def test_workers_at_the_same_time(seed: int) -> None:
 def _happen(history: History, chance: random.Random) -> None:
     for _ in range(CHANGES):
         thing = chance.choice([each for each in history.things if not each.over])
-        if thing.kind is not Kind.PAYMENT_INTENT or thing.number < 10:
+        if thing.kind is not ObjectKind.PAYMENT_INTENT or thing.number < 10:
             history.touch(thing)
         for _ in range(chance.randint(1, 2)):
             sync.request_sync(

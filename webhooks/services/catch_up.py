@@ -16,7 +16,7 @@ from django.db import transaction
 
 from billing.accounts.selectors import stripe_accounts
 from billing.models import StripeAccount, SyncObject
-from billing.models.sync_object import Kind
+from billing.models.sync_object import ObjectKind
 from billing.stripe import events
 from billing.stripe.client import client_for
 from billing.stripe.errors import StripeCredentialsRefused, StripeObjectMissing, StripeRefused
@@ -219,7 +219,7 @@ def _read_at(account: StripeAccount, chunk: list[News]) -> dict[Target, datetime
         applied_at__isnull=False,
     )
     return {
-        Target(Kind(kind), stripe_id): applied_at
+        Target(ObjectKind(kind), stripe_id): applied_at
         for kind, stripe_id, applied_at in rows.values_list("kind", "stripe_id", "applied_at")
         if applied_at is not None
     }

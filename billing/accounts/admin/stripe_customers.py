@@ -1,7 +1,7 @@
 from django.contrib import admin
 
 from billing.models import StripeCustomer
-from billing.models.sync_object import Kind
+from billing.models.sync_object import ObjectKind
 from billing.sync.admin.mirrors import STRIPE, MirrorAdmin
 from common.admin import columns, filters
 from common.admin.decorators import display
@@ -11,7 +11,7 @@ from common.admin.decorators import display
 class StripeCustomerAdmin(MirrorAdmin):
     """A customer as one Stripe account knows it."""
 
-    kind = Kind.CUSTOMER
+    kind = ObjectKind.CUSTOMER
     list_display = [
         "id",
         "customer_link",

@@ -10,7 +10,7 @@ from billing.catalog import service as catalog
 from billing.catalog.admin import on_sale
 from billing.models import Price
 from billing.models.price import PriceType
-from billing.models.sync_object import Kind
+from billing.models.sync_object import ObjectKind
 from billing.sync.admin import read_again
 from billing.sync.admin.mirrors import METADATA, STRIPE, MirrorAdmin
 from common.admin import columns, dialogs, filters
@@ -32,7 +32,7 @@ class PriceAdmin(MirrorAdmin):
     """Prices of products. The amount of a price never changes: a new amount is a new price."""
 
     sidebar = SidebarEntry(SidebarGroup.CATALOG, 2, "Prices", icon="sell")
-    kind = Kind.PRICE
+    kind = ObjectKind.PRICE
     actions_detail: ClassVar[Sequence[str]] = ["archive", "restore", "read_again"]
     search_fields = [
         "id__exact",

@@ -12,7 +12,7 @@ from billing.catalog.admin import on_sale
 from billing.catalog.admin.product_forms import CreditsForm, PoliciesForm, ProductChangeForm
 from billing.catalog.catalog_requests import ProductChangeRequest
 from billing.models import Product
-from billing.models.sync_object import Kind
+from billing.models.sync_object import ObjectKind
 from billing.sync.admin import read_again
 from billing.sync.admin.mirrors import METADATA, STRIPE, MirrorAdmin
 from common.admin import columns, dialogs, filters
@@ -41,7 +41,7 @@ POLICIES = dialogs.describe(
 class ProductAdmin(MirrorAdmin):
     """The page of a product. ``rollouts.admin.products`` extends and registers it."""
 
-    kind = Kind.PRODUCT
+    kind = ObjectKind.PRODUCT
     actions_detail: ClassVar[Sequence[str]] = [
         "set_credits",
         "set_policies",

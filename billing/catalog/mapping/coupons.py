@@ -3,13 +3,13 @@
 from datetime import datetime
 
 from billing.models import Coupon, StripeAccount
-from billing.models.sync_object import Kind
+from billing.models.sync_object import ObjectKind
 from billing.stripe import coupons as stripe_coupons
 from billing.stripe.snapshots import CouponSnapshot
 from billing.sync import kinds
 from billing.sync.kinds import Mirrored
 from billing.sync.mapper import Mapper
-from billing.sync.plan import Plan, Values
+from billing.sync.plan import RowPlan, Values
 from billing.sync.selectors import owners
 from billing.sync.selectors.owners import Owner
 from projects.models import Customer
@@ -31,7 +31,7 @@ def _plan(account: StripeAccount, owner: Owner, snapshot: CouponSnapshot) -> Pla
     """In a shared account our row keeps the limit of uses: a coupon that was created again has
     only the remaining uses at Stripe."""
     limit = {} if account.is_shared else {"max_redemptions": snapshot.max_redemptions}
-    return Plan(
+    return RowPlan(
         row=_row(account, snapshot) or Coupon(project_id=owner.project_id, account=account),
         values={
             "stripe_id": snapshot.stripe_id,
@@ -57,7 +57,7 @@ def _gone(row: Coupon, at: datetime) -> Values:
     return {"valid": False, "deleted_at": row.deleted_at or at}
 
 
-def _carry_out(planned: Plan[Coupon], customer: Customer | None, at: datetime) -> None:
+def _carry_out(planned: RowPlan[Coupon], customer: Customer | None, at: datetime) -> None:
     planned.write(at=at)
 
 
@@ -75,7 +75,7 @@ MAPPER: Mapper[CouponSnapshot, Coupon] = Mapper(
 )
 
 MIRRORED = Mirrored(
-    Kind.COUPON,
+    ObjectKind.COUPON,
     stripe_coupons.retrieve,
     stripe_coupons.iterate,
     MAPPER,

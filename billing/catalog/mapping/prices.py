@@ -3,13 +3,13 @@
 from datetime import datetime
 
 from billing.models import Price, Product, StripeAccount, StripeMeter, SubscriptionItem
-from billing.models.sync_object import Kind
+from billing.models.sync_object import ObjectKind
 from billing.stripe import prices as stripe_prices
 from billing.stripe.snapshots import PriceSnapshot
 from billing.sync import kinds, sync_queue
 from billing.sync.kinds import Mirrored
 from billing.sync.mapper import Mapper
-from billing.sync.plan import Plan, Values
+from billing.sync.plan import RowPlan, Values
 from billing.sync.selectors import owners
 from billing.sync.selectors.owners import Owner
 from common.queue import enqueue
@@ -34,10 +34,10 @@ def _owner(account: StripeAccount, snapshot: PriceSnapshot) -> Owner | None:
     return Owner(project_id)
 
 
-def _plan(account: StripeAccount, owner: Owner, snapshot: PriceSnapshot) -> Plan[Price]:
+def _plan(account: StripeAccount, owner: Owner, snapshot: PriceSnapshot) -> RowPlan[Price]:
     row = _row(account, snapshot) or Price(project_id=owner.project_id, account=account)
     product_id = row.product_id or _product_id(account, owner, snapshot)
-    return Plan(
+    return RowPlan(
         row=row,
         values={
             "stripe_id": snapshot.stripe_id,
@@ -52,7 +52,7 @@ def _plan(account: StripeAccount, owner: Owner, snapshot: PriceSnapshot) -> Plan
             "active": snapshot.active,
             "metadata": snapshot.metadata,
         },
-        needs=None if product_id else (Kind.PRODUCT.value, snapshot.product_stripe_id),
+        needs=None if product_id else (ObjectKind.PRODUCT.value, snapshot.product_stripe_id),
     )
 
 
@@ -104,7 +104,7 @@ def _request_sync_of_subscriptions(price: Price) -> None:
     )
     for stripe_id in filter(None, waiting):
         sync_queue.request_sync(
-            account_id=price.account_id, kind=Kind.SUBSCRIPTION, stripe_id=stripe_id
+            account_id=price.account_id, kind=ObjectKind.SUBSCRIPTION, stripe_id=stripe_id
         )
         enqueue("billing.sync")
 
@@ -123,7 +123,7 @@ MAPPER: Mapper[PriceSnapshot, Price] = Mapper(
 )
 
 MIRRORED = Mirrored(
-    Kind.PRICE,
+    ObjectKind.PRICE,
     stripe_prices.retrieve,
     stripe_prices.iterate,
     MAPPER,

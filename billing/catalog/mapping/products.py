@@ -3,13 +3,13 @@
 from datetime import datetime
 
 from billing.models import Product, StripeAccount
-from billing.models.sync_object import Kind
+from billing.models.sync_object import ObjectKind
 from billing.stripe import products as stripe_products
 from billing.stripe.snapshots import ProductSnapshot
 from billing.sync import kinds
 from billing.sync.kinds import Mirrored
 from billing.sync.mapper import Mapper
-from billing.sync.plan import Plan, Values
+from billing.sync.plan import RowPlan, Values
 from billing.sync.selectors import owners
 from billing.sync.selectors.owners import Owner
 from projects.models import Customer
@@ -27,8 +27,8 @@ def _owner(account: StripeAccount, snapshot: ProductSnapshot) -> Owner | None:
     return Owner(project_id) if project_id is not None else None
 
 
-def _plan(account: StripeAccount, owner: Owner, snapshot: ProductSnapshot) -> Plan[Product]:
-    return Plan(
+def _plan(account: StripeAccount, owner: Owner, snapshot: ProductSnapshot) -> RowPlan[Product]:
+    return RowPlan(
         row=_row(account, snapshot) or Product(project_id=owner.project_id, account=account),
         values={
             "stripe_id": snapshot.stripe_id,
@@ -45,7 +45,7 @@ def _gone(row: Product, at: datetime) -> Values:
     return {"active": False}
 
 
-def _carry_out(planned: Plan[Product], customer: Customer | None, at: datetime) -> None:
+def _carry_out(planned: RowPlan[Product], customer: Customer | None, at: datetime) -> None:
     planned.write(at=at)
 
 
@@ -63,7 +63,7 @@ MAPPER: Mapper[ProductSnapshot, Product] = Mapper(
 )
 
 MIRRORED = Mirrored(
-    Kind.PRODUCT,
+    ObjectKind.PRODUCT,
     stripe_products.retrieve,
     stripe_products.iterate,
     MAPPER,

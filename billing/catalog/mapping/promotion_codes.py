@@ -6,13 +6,13 @@ from django.db.models import F
 from django.db.models.functions import Coalesce
 
 from billing.models import Coupon, PromotionCode, StripeAccount
-from billing.models.sync_object import Kind
+from billing.models.sync_object import ObjectKind
 from billing.stripe import promotion_codes as stripe_promotion_codes
 from billing.stripe.snapshots import PromotionCodeSnapshot
 from billing.sync import kinds
 from billing.sync.kinds import Mirrored
 from billing.sync.mapper import Mapper
-from billing.sync.plan import Plan, Values
+from billing.sync.plan import RowPlan, Values
 from billing.sync.selectors import owners
 from billing.sync.selectors.owners import Owner
 from projects.models import Customer
@@ -32,11 +32,11 @@ def _owner(account: StripeAccount, snapshot: PromotionCodeSnapshot) -> Owner | N
 
 def _plan(
     account: StripeAccount, owner: Owner, snapshot: PromotionCodeSnapshot
-) -> Plan[PromotionCode]:
+) -> RowPlan[PromotionCode]:
     row = _row(account, snapshot) or PromotionCode(project_id=owner.project_id, account=account)
     coupon_id = row.coupon_id or _coupon_id(account, owner, snapshot)
     buyer = owners.by_customer(account=account, stripe_id=snapshot.customer_stripe_id)
-    return Plan(
+    return RowPlan(
         row=row,
         values={
             "stripe_id": snapshot.stripe_id,
@@ -51,7 +51,7 @@ def _plan(
             "metadata": snapshot.metadata,
             **_owned_values(account, row, snapshot),
         },
-        needs=None if coupon_id else (Kind.COUPON.value, snapshot.coupon_stripe_id),
+        needs=None if coupon_id else (ObjectKind.COUPON.value, snapshot.coupon_stripe_id),
     )
 
 
@@ -85,7 +85,7 @@ def _gone(row: PromotionCode, at: datetime) -> Values:
     return {"active": False}
 
 
-def _carry_out(planned: Plan[PromotionCode], customer: Customer | None, at: datetime) -> None:
+def _carry_out(planned: RowPlan[PromotionCode], customer: Customer | None, at: datetime) -> None:
     planned.write(at=at)
 
 
@@ -103,7 +103,7 @@ MAPPER: Mapper[PromotionCodeSnapshot, PromotionCode] = Mapper(
 )
 
 MIRRORED = Mirrored(
-    Kind.PROMOTION_CODE,
+    ObjectKind.PROMOTION_CODE,
     stripe_promotion_codes.retrieve,
     stripe_promotion_codes.iterate,
     MAPPER,

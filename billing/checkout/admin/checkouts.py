@@ -7,7 +7,7 @@ from django.http import HttpRequest
 
 from billing.models import Checkout, Payment, Subscription
 from billing.models.checkout import CheckoutStatus, CheckoutType
-from billing.models.sync_object import Kind
+from billing.models.sync_object import ObjectKind
 from billing.sync.admin import tables
 from billing.sync.admin.mirrors import METADATA, STRIPE, MirrorAdmin
 from common.admin import columns, filters
@@ -19,7 +19,7 @@ from common.admin.sidebar import SidebarEntry, SidebarGroup
 @admin.register(Checkout)
 class CheckoutAdmin(MirrorAdmin):
     sidebar = SidebarEntry(SidebarGroup.MONEY, 2, "Checkouts", icon="shopping_cart_checkout")
-    kind = Kind.CHECKOUT_SESSION
+    kind = ObjectKind.CHECKOUT_SESSION
     list_display = [
         "id",
         "customer_link",

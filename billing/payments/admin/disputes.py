@@ -4,7 +4,7 @@ from django.contrib import admin
 
 from billing.models import Dispute
 from billing.models.dispute import DisputeStage
-from billing.models.sync_object import Kind
+from billing.models.sync_object import ObjectKind
 from billing.sync.admin import read_again
 from billing.sync.admin.mirrors import STRIPE, MirrorAdmin
 from billing.sync.read_again import RereadObject
@@ -34,7 +34,7 @@ class DisputeAdmin(MirrorAdmin):
     """A dispute hangs under its payment and is read again with it. It is answered at Stripe."""
 
     sidebar = SidebarEntry(SidebarGroup.MONEY, 5, "Disputes", icon="gavel")
-    kind = Kind.PAYMENT_INTENT
+    kind = ObjectKind.PAYMENT_INTENT
     search_fields = [
         "id__exact",
         "stripe_id__exact",

@@ -1,7 +1,7 @@
 from django.contrib import admin
 
 from billing.models import EarlyFraudWarning
-from billing.models.sync_object import Kind
+from billing.models.sync_object import ObjectKind
 from billing.sync.admin.mirrors import STRIPE, MirrorAdmin
 from common.admin import columns, filters
 from common.admin.decorators import display
@@ -13,7 +13,7 @@ class EarlyFraudWarningAdmin(MirrorAdmin):
     """What card issuers call fraud. Whether the money goes back is for a person to decide."""
 
     sidebar = SidebarEntry(SidebarGroup.MONEY, 6, "Fraud warnings", icon="report")
-    kind = Kind.FRAUD_WARNING
+    kind = ObjectKind.FRAUD_WARNING
     search_fields = [
         "id__exact",
         "stripe_id__exact",

@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 
 from billing.models import Payment
 from billing.models.payment import PaymentStatus, PaymentType
-from billing.models.sync_object import Kind
+from billing.models.sync_object import ObjectKind
 from billing.payments import refund_lines
 from billing.payments.admin import refund_dialog as refunding
 from billing.sync.admin.mirrors import METADATA, STRIPE, MirrorAdmin
@@ -20,7 +20,7 @@ from common.admin.sidebar import SidebarEntry, SidebarGroup
 @admin.register(Payment)
 class PaymentAdmin(MirrorAdmin):
     sidebar = SidebarEntry(SidebarGroup.MONEY, 3, "Payments", icon="payments")
-    kind = Kind.PAYMENT_INTENT
+    kind = ObjectKind.PAYMENT_INTENT
     actions_detail: ClassVar[Sequence[str]] = ["refund", "read_again"]
     list_display = [
         "id",

@@ -3,7 +3,7 @@ from typing import Any
 from django.contrib import admin
 
 from billing.models import Refund
-from billing.models.sync_object import Kind
+from billing.models.sync_object import ObjectKind
 from billing.sync.admin import read_again
 from billing.sync.admin.mirrors import METADATA, STRIPE, MirrorAdmin
 from billing.sync.read_again import RereadObject
@@ -19,7 +19,7 @@ class RefundAdmin(MirrorAdmin):
     """A refund hangs under its payment and is read again with it."""
 
     sidebar = SidebarEntry(SidebarGroup.MONEY, 4, "Refunds", icon="undo")
-    kind = Kind.PAYMENT_INTENT
+    kind = ObjectKind.PAYMENT_INTENT
     search_fields = [
         "id__exact",
         "stripe_id__exact",

@@ -4,13 +4,13 @@ from datetime import datetime
 
 from billing import representation
 from billing.models import EarlyFraudWarning, Payment, StripeAccount
-from billing.models.sync_object import Kind
+from billing.models.sync_object import ObjectKind
 from billing.stripe import fraud_warnings as stripe_fraud_warnings
 from billing.stripe.snapshots import FraudWarningSnapshot
 from billing.sync import kinds
 from billing.sync.kinds import Mirrored
 from billing.sync.mapper import Mapper
-from billing.sync.plan import Plan, Values
+from billing.sync.plan import RowPlan, Values
 from billing.sync.selectors import owners
 from billing.sync.selectors.owners import Owner
 from events.catalog import EventType
@@ -31,7 +31,7 @@ def _owner(account: StripeAccount, snapshot: FraudWarningSnapshot) -> Owner | No
 
 def _plan(
     account: StripeAccount, owner: Owner, snapshot: FraudWarningSnapshot
-) -> Plan[EarlyFraudWarning]:
+) -> RowPlan[EarlyFraudWarning]:
     stripe_id = snapshot.payment_stripe_id or ""
     payment = owners.project_row(
         Payment, account=account, project_id=owner.project_id, stripe_id=stripe_id
@@ -42,7 +42,7 @@ def _plan(
         project_id=owner.project_id,
         stripe_id=snapshot.stripe_id,
     ) or EarlyFraudWarning(project_id=owner.project_id, account=account)
-    return Plan(
+    return RowPlan(
         row=row,
         values={
             "stripe_id": snapshot.stripe_id,
@@ -51,7 +51,7 @@ def _plan(
             "actionable": snapshot.actionable,
             "warned_at": snapshot.created_at,
         },
-        needs=None if payment is not None else (Kind.PAYMENT_INTENT.value, stripe_id),
+        needs=None if payment is not None else (ObjectKind.PAYMENT_INTENT.value, stripe_id),
     )
 
 
@@ -60,7 +60,9 @@ def _gone(row: EarlyFraudWarning, at: datetime) -> Values:
     return {"actionable": False}
 
 
-def _carry_out(planned: Plan[EarlyFraudWarning], customer: Customer | None, at: datetime) -> None:
+def _carry_out(
+    planned: RowPlan[EarlyFraudWarning], customer: Customer | None, at: datetime
+) -> None:
     """Write it, and tell of a new one. Access and money stay as they are."""
     assert customer is not None
     is_new = planned.is_new
@@ -96,7 +98,7 @@ MAPPER: Mapper[FraudWarningSnapshot, EarlyFraudWarning] = Mapper(
 
 
 MIRRORED = Mirrored(
-    Kind.FRAUD_WARNING,
+    ObjectKind.FRAUD_WARNING,
     stripe_fraud_warnings.retrieve,
     stripe_fraud_warnings.iterate,
     MAPPER,

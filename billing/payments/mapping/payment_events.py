@@ -8,7 +8,7 @@ from billing.models import Dispute, Payment, Refund
 from billing.models.dispute import DisputeStage, stage_of
 from billing.models.payment import PaymentStatus
 from billing.stripe.snapshots import REFUND_GONE
-from billing.sync.plan import Differences, Plan, Values
+from billing.sync.plan import Differences, RowPlan, Values
 from events.catalog import EventType
 
 TOLD = {
@@ -19,7 +19,7 @@ TOLD = {
 """The event that a change of status has of its own."""
 
 
-def happened(planned: Plan[Payment], differences: Differences) -> Iterator[EventType]:
+def happened(planned: RowPlan[Payment], differences: Differences) -> Iterator[EventType]:
     """The events of a planned change, before it is written."""
     if planned.row.synced_at is None:
         yield EventType.PAYMENT_CREATED
@@ -31,7 +31,7 @@ def happened(planned: Plan[Payment], differences: Differences) -> Iterator[Event
     yield from _contested(planned)
 
 
-def _refunded(planned: Plan[Payment], differences: Differences) -> Iterator[EventType]:
+def _refunded(planned: RowPlan[Payment], differences: Differences) -> Iterator[EventType]:
     """Money that went back, and money that was to go back and did not."""
     bounced = sum(
         row.amount
@@ -47,7 +47,7 @@ def _refunded(planned: Plan[Payment], differences: Differences) -> Iterator[Even
         yield EventType.PAYMENT_REFUND_FAILED
 
 
-def _contested(planned: Plan[Payment]) -> Iterator[EventType]:
+def _contested(planned: RowPlan[Payment]) -> Iterator[EventType]:
     """What banks have begun and ended: at most one of each, whatever their number."""
     moves = [
         (
@@ -63,7 +63,7 @@ def _contested(planned: Plan[Payment]) -> Iterator[EventType]:
         yield EventType.PAYMENT_DISPUTE_CLOSED
 
 
-def _below(planned: Plan[Payment], name: str) -> Iterator[tuple[Model | None, Values]]:
+def _below(planned: RowPlan[Payment], name: str) -> Iterator[tuple[Model | None, Values]]:
     """Each row of that name with what it is to say; None for one that is new."""
     for each in planned.children:
         if each.name == name:

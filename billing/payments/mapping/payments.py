@@ -10,7 +10,7 @@ from billing.models import Invoice, InvoicePayment, Payment, StripeAccount
 from billing.models.dispute import is_withheld
 from billing.models.invoice import PAID
 from billing.models.payment import PaymentStatus, PaymentType
-from billing.models.sync_object import Kind
+from billing.models.sync_object import ObjectKind
 from billing.payments.mapping import payment_events, payment_parts
 from billing.stripe import payments as stripe_payments
 from billing.stripe.snapshots import PaymentSnapshot
@@ -18,7 +18,7 @@ from billing.sync import kinds
 from billing.sync.changes import write_and_tell
 from billing.sync.kinds import Mirrored
 from billing.sync.mapper import Mapper
-from billing.sync.plan import Plan, Values
+from billing.sync.plan import RowPlan, Values
 from billing.sync.selectors import owners
 from billing.sync.selectors.owners import Owner
 from common import crypto
@@ -108,14 +108,14 @@ def _bought_with(
     )
 
 
-def _plan(account: StripeAccount, owner: Owner, snapshot: PaymentSnapshot) -> Plan[Payment]:
+def _plan(account: StripeAccount, owner: Owner, snapshot: PaymentSnapshot) -> RowPlan[Payment]:
     row = _row(account, snapshot)
     invoice, checkout = _bought_with(account, owner, snapshot)
     if row is None:
         row = page_payments.find_pending(owner, checkout) or Payment(
             project_id=owner.project_id, account=account
         )
-    return Plan(
+    return RowPlan(
         row=row,
         values={
             "stripe_id": snapshot.stripe_id,
@@ -206,7 +206,7 @@ def _gone(row: Payment, at: datetime) -> Values:
     return {"stripe_status": "canceled", "status": PaymentStatus.CANCELED}
 
 
-def _carry_out(planned: Plan[Payment], customer: Customer | None, at: datetime) -> None:
+def _carry_out(planned: RowPlan[Payment], customer: Customer | None, at: datetime) -> None:
     assert customer is not None
     planned.row.customer = customer
     planned = _dated(planned, at)
@@ -223,7 +223,7 @@ def _carry_out(planned: Plan[Payment], customer: Customer | None, at: datetime) 
         carts.follow_checkout(checkout=planned.row.checkout, at=at)
 
 
-def _dated(planned: Plan[Payment], at: datetime) -> Plan[Payment]:
+def _dated(planned: RowPlan[Payment], at: datetime) -> RowPlan[Payment]:
     """With the moment at which we hear of money that was awaited, where nothing says more."""
     is_here = planned.values.get("stripe_status") == SUCCEEDED
     if not is_here or planned.values["paid_at"] is not None or not _was_awaited(planned.row):
@@ -246,7 +246,7 @@ MAPPER: Mapper[PaymentSnapshot, Payment] = Mapper(
 )
 
 MIRRORED = Mirrored(
-    Kind.PAYMENT_INTENT,
+    ObjectKind.PAYMENT_INTENT,
     stripe_payments.retrieve,
     stripe_payments.iterate,
     MAPPER,

@@ -10,7 +10,7 @@ from billing.stripe.snapshots.accounts import (
     EventSnapshot,
 )
 from billing.stripe.snapshots.base import (
-    Snapshot,
+    StripeSnapshot,
     UnreadableObject,
 )
 from billing.stripe.snapshots.catalog import (
@@ -72,7 +72,7 @@ __all__ = [
     "RefundLineSnapshot",
     "RefundSnapshot",
     "ScheduledItemSnapshot",
-    "Snapshot",
+    "StripeSnapshot",
     "SubscriptionItemSnapshot",
     "SubscriptionSnapshot",
     "TaxSnapshot",

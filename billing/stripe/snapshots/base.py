@@ -17,7 +17,7 @@ class Checked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Snapshot(Checked):
+class StripeSnapshot(Checked):
     """One object at Stripe. ``deleted`` objects carry nothing but their id."""
 
     stripe_id: str

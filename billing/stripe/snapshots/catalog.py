@@ -4,18 +4,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from billing.stripe.snapshots.base import Snapshot
+from billing.stripe.snapshots.base import StripeSnapshot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ProductSnapshot(Snapshot):
+class ProductSnapshot(StripeSnapshot):
     name: str = ""
     description: str = ""
     active: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PriceSnapshot(Snapshot):
+class PriceSnapshot(StripeSnapshot):
     """``unit_amount`` is None for a price without one whole amount: tiers, or parts of a cent."""
 
     product_stripe_id: str = ""
@@ -31,7 +31,7 @@ class PriceSnapshot(Snapshot):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CouponSnapshot(Snapshot):
+class CouponSnapshot(StripeSnapshot):
     """Either a percentage, exact to two digits, or minor units of ``currency``."""
 
     name: str = ""
@@ -48,7 +48,7 @@ class CouponSnapshot(Snapshot):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PromotionCodeSnapshot(Snapshot):
+class PromotionCodeSnapshot(StripeSnapshot):
     coupon_stripe_id: str
     code: str
     active: bool

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from billing.stripe.snapshots.base import Checked, Snapshot
+from billing.stripe.snapshots.base import Checked, StripeSnapshot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,7 +16,7 @@ class CheckoutLineSnapshot(Checked):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CheckoutSnapshot(Snapshot):
+class CheckoutSnapshot(StripeSnapshot):
     customer_stripe_id: str | None
     mode: str
     status: str

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from billing.stripe.snapshots.base import Snapshot
+from billing.stripe.snapshots.base import StripeSnapshot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CustomerSnapshot(Snapshot):
+class CustomerSnapshot(StripeSnapshot):
     """``balance`` in minor units of ``currency``; negative is a credit."""
 
     email: str = ""

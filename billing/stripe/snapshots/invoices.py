@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from billing.stripe.snapshots.base import Checked, Snapshot
+from billing.stripe.snapshots.base import Checked, StripeSnapshot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +72,7 @@ class CreditNoteSnapshot(Checked):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class InvoiceSnapshot(Snapshot):
+class InvoiceSnapshot(StripeSnapshot):
     """``issued_at`` is when it took effect, or for a draft when it was made.
 
     ``total`` is ``subtotal`` less ``discount`` and ``billing_credits`` with the taxes that are not

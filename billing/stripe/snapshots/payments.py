@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from billing.stripe.snapshots.base import Checked, Snapshot
+from billing.stripe.snapshots.base import Checked, StripeSnapshot
 
 REFUND_GONE = frozenset({"failed", "canceled"})
 """A refund in one of these states gave nothing back; any other counts in full."""
@@ -50,7 +50,7 @@ class DisputeSnapshot(Checked):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FraudWarningSnapshot(Snapshot):
+class FraudWarningSnapshot(StripeSnapshot):
     """What a card's issuer says of a payment; ``customer_stripe_id`` is the payment's."""
 
     customer_stripe_id: str | None
@@ -60,7 +60,7 @@ class FraudWarningSnapshot(Snapshot):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PaymentSnapshot(Snapshot):
+class PaymentSnapshot(StripeSnapshot):
     """A PaymentIntent with its latest charge, that charge's refunds and disputes, read together.
 
     Whoever holds the ``client_secret`` may pay; it is never shown, logged or compared.

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from billing.stripe.snapshots.base import Checked, Snapshot
+from billing.stripe.snapshots.base import Checked, StripeSnapshot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +35,7 @@ class DiscountSnapshot(Checked):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SubscriptionSnapshot(Snapshot):
+class SubscriptionSnapshot(StripeSnapshot):
     """``cancel_at`` is when it will end, however the cancellation was asked for.
 
     ``scheduled_items`` are billed from ``scheduled_at`` on, if something else is planned.

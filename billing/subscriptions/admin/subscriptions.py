@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 
 from billing.models import Invoice, Subscription, SubscriptionItem
 from billing.models.subscription import SubscriptionStatus
-from billing.models.sync_object import Kind
+from billing.models.sync_object import ObjectKind
 from billing.representation import duplicates
 from billing.subscriptions.admin import dialogs as subscribing
 from billing.sync.admin import tables
@@ -29,7 +29,7 @@ class DuplicateFilter(filters.ConditionFilter):
 @admin.register(Subscription)
 class SubscriptionAdmin(MirrorAdmin):
     sidebar = SidebarEntry(SidebarGroup.MONEY, 7, "Subscriptions", icon="autorenew")
-    kind = Kind.SUBSCRIPTION
+    kind = ObjectKind.SUBSCRIPTION
     actions_detail: ClassVar[Sequence[str]] = ["cancel", "pause", "resume", "undo", "read_again"]
     list_display = [
         "id",

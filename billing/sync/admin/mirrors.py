@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from billing.models.mirror import Mirror
-from billing.models.sync_object import Kind
+from billing.models.sync_object import ObjectKind
 from billing.sync.admin import read_again
 from billing.sync.read_again import RereadObject
 from common.admin import bulk, columns, dialogs, filters
@@ -27,7 +27,7 @@ READ_AGAIN = dialogs.describe(
 class MirrorAdmin(ReadOnlyAdmin):
     """The list and page of one mirrored noun; ``kind`` is what is read again."""
 
-    kind: ClassVar[Kind]
+    kind: ClassVar[ObjectKind]
     actions_detail: ClassVar[Sequence[str]] = ["read_again"]
     actions: ClassVar[Sequence[str]] = ["read_selected_again"]
     search_fields: Sequence[str] = [

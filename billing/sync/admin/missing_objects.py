@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from billing.models import MissingObject
 from billing.models.missing_object import MissingReason, MissingState
-from billing.models.sync_object import Kind
+from billing.models.sync_object import ObjectKind
 from billing.sync import missing_objects
 from common.admin import bulk, columns, dialogs, filters
 from common.admin.actors import actor
@@ -60,7 +60,7 @@ class MissingObjectAdmin(ReadOnlyAdmin):
     list_filter = [
         filters.words("state", MissingState.values),
         filters.words("reason", MissingReason.values),
-        filters.words("kind", Kind.values),
+        filters.words("kind", ObjectKind.values),
         filters.PROJECT,
         filters.dates("found_at"),
     ]

@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from billing.models.mirror import Mirror
-from billing.models.sync_object import Kind, SyncObject
+from billing.models.sync_object import ObjectKind, SyncObject
 from billing.sync import read_again
 from billing.sync import service as sync
 from billing.sync.apply import DependencyMissing
@@ -30,7 +30,7 @@ class TooMany(Conflict):
     code, title = "too-many", "These are too many to read again by hand."
 
 
-def object_of(row: Mirror, *, kind: Kind, subject: str) -> RereadObject:
+def object_of(row: Mirror, *, kind: ObjectKind, subject: str) -> RereadObject:
     return RereadObject(
         account_id=row.account_id,
         kind=kind,

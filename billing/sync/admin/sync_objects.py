@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from billing.models import SyncObject
-from billing.models.sync_object import Kind
+from billing.models.sync_object import ObjectKind
 from billing.sync.admin import read_again
 from billing.sync.read_again import RereadObject
 from billing.sync.selectors.sync_objects import IN_STATE
@@ -51,7 +51,7 @@ class SyncObjectAdmin(ReadOnlyAdmin):
     ]
     list_filter = [
         SyncStateFilter,
-        filters.words("kind", Kind.values),
+        filters.words("kind", ObjectKind.values),
         filters.PROJECT,
         filters.dates("applied_at"),
     ]

@@ -25,7 +25,7 @@ from billing.models import (
     Subscription,
 )
 from billing.models.mirror import Mirror
-from billing.stripe.snapshots import Snapshot
+from billing.stripe.snapshots import StripeSnapshot
 
 Ids = dict[type[Mirror], set[str]]
 
@@ -72,7 +72,7 @@ _held: ContextVar[PageRows | None] = ContextVar("page_rows", default=None)
 
 @contextmanager
 def hold(
-    account: StripeAccount, *, model: type[Mirror], snapshots: Collection[Snapshot]
+    account: StripeAccount, *, model: type[Mirror], snapshots: Collection[StripeSnapshot]
 ) -> Iterator[PageRows]:
     """Read what the page needs; look-ups inside are answered from it."""
     ids = _ids(model, snapshots)
@@ -133,7 +133,7 @@ def purchases() -> PageRows | None:
     return page if page is not None and page.has_purchases else None
 
 
-def _ids(model: type[Mirror], snapshots: Collection[Snapshot]) -> Ids:
+def _ids(model: type[Mirror], snapshots: Collection[StripeSnapshot]) -> Ids:
     ids: Ids = defaultdict(set)
     for snapshot in snapshots:
         ids[model].add(snapshot.stripe_id)
@@ -144,7 +144,7 @@ def _ids(model: type[Mirror], snapshots: Collection[Snapshot]) -> Ids:
     return ids
 
 
-def _parts(snapshot: Snapshot) -> Iterator[Any]:
+def _parts(snapshot: StripeSnapshot) -> Iterator[Any]:
     for name in PARTS:
         yield from getattr(snapshot, name, None) or ()
 
@@ -167,7 +167,7 @@ def _load(
 
 
 def _load_purchases(
-    page: PageRows, account: StripeAccount, snapshots: Collection[Snapshot]
+    page: PageRows, account: StripeAccount, snapshots: Collection[StripeSnapshot]
 ) -> None:
     """What a PaymentIntent was for: the invoices that it pays, the pages that it came from."""
     ids = [snapshot.stripe_id for snapshot in snapshots]

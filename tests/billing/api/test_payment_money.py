@@ -7,7 +7,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from billing.models import Payment, StripeAccount
-from billing.models.sync_object import Kind
+from billing.models.sync_object import ObjectKind
 from billing.stripe.snapshots import PaymentSnapshot
 from billing.sync import apply
 from common.api.serializers import ChargeSerializer
@@ -144,7 +144,7 @@ def say(row: Payment, word: tuple[str, str]) -> None:
     with transaction.atomic():
         apply.apply(
             account=row.account,
-            kind=Kind.PAYMENT_INTENT,
+            kind=ObjectKind.PAYMENT_INTENT,
             stripe_id=snapshot.stripe_id,
             snapshot=snapshot,
             at=now,
