@@ -102,7 +102,7 @@ def test_what_is_no_report_of_this_account_is_given_up(
     stripe: SandboxStripe, post: StripePost, changes: dict[str, Any]
 ) -> None:
     post(lost(stripe, **changes) | {"context": None, "livemode": False, "type": metering.REPORT})
-    for tries in range(error_reports.TRIES):
+    for tries in range(error_reports.MAX_TRIES):
         assert fetch(minutes=10 * tries) == 1
     assert kept().report_due_at is None
     assert kept().quarantined.startswith("Stripe lost use: its report could not be read")

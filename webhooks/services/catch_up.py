@@ -1,8 +1,8 @@
-"""The second net: ask Stripe what happened lately, in case a webhook never arrived.
+"""The second net: read Stripe's list of events, in case a webhook never arrived.
 
-Only marks objects to be read again. An object whose newest event did arrive has been marked by
-it, and one that was read well after its newest event needs nothing. Each page of the list is done
-for good, so a task that dies, or a list that Stripe stops giving, costs one page.
+Only requests syncs of objects. If the newest event of an object did arrive, that event has
+requested one; an object that was read well after its newest event needs none. The progress is
+stored after each page, so a task that dies, or a list that Stripe refuses, costs one page.
 """
 
 import time
@@ -34,24 +34,24 @@ from webhooks.routing import Target
 log = structlog.get_logger(__name__)
 
 OVERLAP = timedelta(hours=1)
-"""How far before the last event seen we look: Stripe's list may be late."""
-FURTHEST = timedelta(days=30)
-"""Stripe forgets events after that; reconciliation covers what is older."""
+"""How far before the last event the list is read again: it may be late."""
+KEPT_AT_STRIPE = timedelta(days=30)
+"""Reconciliation covers what is older."""
 CLOCK_SKEW = timedelta(minutes=5)
 """How far our clock may run ahead of Stripe's before a read counts as older than an event."""
 REQUEST = back_offs.read_request("event")
-PATIENCE = 30.0
-"""Seconds after which a run begins no other turn; a task may take 50."""
-PAGES = 5
-"""Pages of one account in one turn."""
+MAX_RUN_SECONDS = 30.0
+"""After which a run begins no other account; a task may take 50 seconds."""
+PAGES_PER_ACCOUNT = 5
+"""Pages of one account before the next account's turn."""
 PAUSE = timedelta(minutes=5)
-"""An account that was read to its end is not due again before."""
-READER = timedelta(seconds=90)
-"""For so long after a reader began, nobody else reads the account: a task is over by then."""
+"""Between two complete reads of an account."""
+READER_LEASE = timedelta(seconds=90)
+"""How long a reader has an account to itself; every task has ended by then."""
 
 
-class News(NamedTuple):
-    """An object that changed, and the newest event that says so."""
+class ChangedObject(NamedTuple):
+    """An object that changed, and its newest event."""
 
     target: Target
     event_id: str
@@ -59,87 +59,88 @@ class News(NamedTuple):
 
 
 def catch_up(*, account: StripeAccount, at: datetime) -> int:
-    """Mark what changed at Stripe without us hearing of it; how many objects that are.
+    """Request syncs of objects whose events did not arrive. Returns how many.
 
-    Every page that is read is done for good: whatever ends this, the next call begins behind it.
-    Raises what Stripe's errors are sorted into.
+    Progress is stored after each page: the next call begins behind the last one. Raises the errors
+    of ``billing.stripe.errors``.
     """
-    marked, is_over = 0, False
+    requested, is_over = 0, False
     while not is_over:
-        found, is_over = _read_page(account, at)
-        marked += found
-    return marked
+        count, is_over = _read_page(account, at)
+        requested += count
+    return requested
 
 
 def catch_up_everywhere(*, at: datetime, clock: Callable[[], float] = time.monotonic) -> int:
-    """As :func:`catch_up`, for every account that we hold a key of, a few pages of each by turns.
+    """Do :func:`catch_up` for every account with a key, round robin, a few pages at a time.
 
-    Ends after 30 seconds and rings for the rest. An account that fails backs off. Several workers
-    may do this at once: each account has one reader.
+    Ends after 30 seconds and wakes a worker for the rest. An account that fails backs off. Several
+    workers may run this at once: each account has one reader.
     """
     back_off = RequestBackOff()
-    stop = clock() + PATIENCE
-    waiting = [
+    stop = clock() + MAX_RUN_SECONDS
+    due = [
         each for each in stripe_accounts.with_key() if not back_off.is_backing_off(each.pk, REQUEST)
     ]
-    waiting.sort(key=lambda each: (each.events_read_at is not None, each.events_read_at))
-    marked = 0
-    turns = deque(waiting)
+    due.sort(key=lambda each: (each.events_read_at is not None, each.events_read_at))
+    requested = 0
+    accounts = deque(due)
     taken: set[str] = set()
-    while turns:
+    while accounts:
         if clock() >= stop:
-            _let_go([each for each in turns if each.pk in taken], at)
+            _release([each for each in accounts if each.pk in taken], at)
             enqueue("webhooks.catch_up")
             break
-        account = turns.popleft()
+        account = accounts.popleft()
         if account.pk not in taken and not _take(account, at):
             continue
         taken.add(account.pk)
-        found, is_over = _read_pages(account, back_off, at)
-        marked += found
+        count, is_over = _read_pages(account, back_off, at)
+        requested += count
         if not is_over:
-            turns.append(account)
-    return marked
+            accounts.append(account)
+    return requested
 
 
-def _let_go(accounts: list[StripeAccount], at: datetime) -> None:
-    """Whoever comes next may go on with them at once."""
+def _release(accounts: list[StripeAccount], at: datetime) -> None:
+    """Let the next run go on with these accounts at once."""
     rows = StripeAccount.objects.filter(pk__in=[each.pk for each in accounts])
-    rows.update(events_read_at=at - READER)
+    rows.update(events_read_at=at - READER_LEASE)
 
 
 def _take(account: StripeAccount, at: datetime) -> bool:
-    """Whether it is due and nobody else reads it."""
+    """Lease the account for one reader. False if it is not due or has a reader."""
     rows = StripeAccount.objects.filter(pk=account.pk, events_read_at=account.events_read_at)
     read_at = account.events_read_at
     if read_at is not None and at - PAUSE < read_at <= at and not account.events_page_end:
         return False
-    if read_at is not None and at - READER < read_at <= at:
+    if read_at is not None and at - READER_LEASE < read_at <= at:
         return False
     return rows.update(events_read_at=at) == 1
 
 
 def _read_pages(account: StripeAccount, back_off: RequestBackOff, at: datetime) -> tuple[int, bool]:
-    """One turn of an account: how many objects were marked, and whether it is at its end."""
-    marked = 0
-    for _ in range(PAGES):
+    """Read a few pages. Returns how many objects were requested, and whether none is left."""
+    requested = 0
+    for _ in range(PAGES_PER_ACCOUNT):
         try:
-            found, is_over = _read_page(account, at)
+            count, is_over = _read_page(account, at)
         except Exception as error:  # noqa: BLE001  # one account's trouble must not stop the others
             log.warning("catch_up_failed", account=account.pk, error=type(error).__name__)
             failure = error if isinstance(error, DomainError) else Unavailable()
             back_off.record_failure(account.pk, REQUEST, failure)
-            return marked, True
-        marked += found
+            return requested, True
+        requested += count
         back_off.record_answer(account.pk, REQUEST)
         if is_over:
-            return marked, True
-    return marked, False
+            return requested, True
+    return requested, False
 
 
 def _read_page(account: StripeAccount, at: datetime) -> tuple[int, bool]:
-    """Mark what one page names and remember that it is done, in one transaction."""
-    since = max((account.events_seen_until or account.created_at) - OVERLAP, at - FURTHEST)
+    """Request what one page names and store the progress, in one transaction."""
+    seen_until = account.events_seen_until or account.created_at
+    since = max(seen_until - OVERLAP, at - KEPT_AT_STRIPE)
     try:
         listed, end = events.page(client_for(account), since=since, after=account.events_page_end)
     except StripeCredentialsRefused:
@@ -150,13 +151,13 @@ def _read_page(account: StripeAccount, at: datetime) -> tuple[int, bool]:
         account.events_page_end = ""  # Stripe has forgotten that event: from the newest page again
         return 0, False
     with transaction.atomic():
-        marked = _mark_missed(account, list(_newest_first(account, listed)))
-        _remember(account, listed, end)
-    return marked, not end
+        requested = _request_missed(account, list(_newest_first(account, listed)))
+        _store_progress(account, listed, end)
+    return requested, not end
 
 
-def _remember(account: StripeAccount, listed: list[EventSnapshot], end: str) -> None:
-    newest = max((news.created_at for news in _newest_first(account, listed)), default=None)
+def _store_progress(account: StripeAccount, listed: list[EventSnapshot], end: str) -> None:
+    newest = max((changed.created_at for changed in _newest_first(account, listed)), default=None)
     known = [each for each in (account.events_page_newest, newest) if each is not None]
     account.events_page_newest = max(known, default=None)
     account.events_page_end = end
@@ -170,9 +171,11 @@ def _remember(account: StripeAccount, listed: list[EventSnapshot], end: str) -> 
     )
 
 
-def _newest_first(account: StripeAccount, listed: Iterable[EventSnapshot]) -> Iterator[News]:
-    """The newest event of each object. An event of no mirrored object does not count, nor does one
-    of a connected account: the platform's key must not read its ids as the platform's own."""
+def _newest_first(
+    account: StripeAccount, listed: Iterable[EventSnapshot]
+) -> Iterator[ChangedObject]:
+    """The newest event of each mirrored object. Leaves out events of connected accounts: the
+    platform's key must not read their ids as the platform's own."""
     seen: set[Target] = set()
     for event in listed:
         if belongs_elsewhere(event.payload, account):
@@ -180,7 +183,7 @@ def _newest_first(account: StripeAccount, listed: Iterable[EventSnapshot]) -> It
         target = routing.target(event.type, _subject(event))
         if target is not None and target not in seen:
             seen.add(target)
-            yield News(target, event.stripe_id, event.created_at)
+            yield ChangedObject(target, event.stripe_id, event.created_at)
 
 
 def _subject(event: EventSnapshot) -> dict[str, object]:
@@ -189,20 +192,22 @@ def _subject(event: EventSnapshot) -> dict[str, object]:
     return subject if isinstance(subject, dict) else {}
 
 
-def _mark_missed(account: StripeAccount, chunk: list[News]) -> int:
+def _request_missed(account: StripeAccount, chunk: list[ChangedObject]) -> int:
     arrived = set(
         InboundEvent.objects.filter(
             endpoint__account=account,
-            event_id__in=[news.event_id for news in chunk],
+            event_id__in=[changed.event_id for changed in chunk],
             sync__isnull=False,
         ).values_list("event_id", flat=True)
     )
     read_at = _read_at(account, chunk)
     missed = [
-        news.target
-        for news in chunk
-        if news.event_id not in arrived
-        and not (news.target in read_at and read_at[news.target] > news.created_at + CLOCK_SKEW)
+        changed.target
+        for changed in chunk
+        if changed.event_id not in arrived
+        and not (
+            changed.target in read_at and read_at[changed.target] > changed.created_at + CLOCK_SKEW
+        )
     ]
     for kind, stripe_id in sorted(missed):
         sync.request_sync(account_id=account.pk, kind=kind, stripe_id=stripe_id)
@@ -211,11 +216,11 @@ def _mark_missed(account: StripeAccount, chunk: list[News]) -> int:
     return len(missed)
 
 
-def _read_at(account: StripeAccount, chunk: list[News]) -> dict[Target, datetime]:
+def _read_at(account: StripeAccount, chunk: list[ChangedObject]) -> dict[Target, datetime]:
     """When these objects were last read and applied."""
     rows = SyncObject.objects.filter(
         account=account,
-        stripe_id__in=[news.target.stripe_id for news in chunk],
+        stripe_id__in=[changed.target.stripe_id for changed in chunk],
         applied_at__isnull=False,
     )
     return {

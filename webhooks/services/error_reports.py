@@ -1,9 +1,9 @@
-"""Reports of lost use that came without their content: fetched from Stripe and written down.
+"""Reports of lost use that came without their content: fetched from Stripe and applied.
 
-A thin event says that there is a report, and of which meter; which events Stripe does not count
-stands in the event at Stripe. The row of the thin event is its place in the queue
-(``report_due_at``). An account that does not answer backs off and holds no other up, a report that
-cannot be read is given up after some tries; a replay fetches it again.
+A thin event only names a report and its meter; the list of events that Stripe does not count is in
+the event at Stripe. The row of the thin event is its place in the queue (``report_due_at``). An
+account that does not answer backs off and delays no other. A report that cannot be read is given
+up after some tries; a replay fetches it again.
 """
 
 from datetime import datetime, timedelta
@@ -27,19 +27,19 @@ from webhooks.models import InboundEvent
 log = structlog.get_logger(__name__)
 
 REQUEST = back_offs.read_request("thin_event")
-RUN = 100
-"""Reports that one run takes at most."""
+MAX_REPORTS_PER_RUN = 100
+"""Default limit of :func:`fetch_due`."""
 PATIENCE_SECONDS = 2.0
-"""How long a run waits for leave to ask; the rest is for the next run."""
+"""How long a run waits for the account's budget, before it leaves the report to the next run."""
 LEASE = timedelta(minutes=2)
-"""For so long nobody else fetches a report that somebody has begun to fetch."""
+"""How long a worker has a report to itself."""
 PAUSE = timedelta(minutes=5)
 """Before the next try of a report that could not be read."""
-TRIES = 10
+MAX_TRIES = 10
 
 
-def fetch_due(*, at: datetime, limit: int = RUN) -> int:
-    """Fetch the reports that are due; how many were tried. Accounts come by turns."""
+def fetch_due(*, at: datetime, limit: int = MAX_REPORTS_PER_RUN) -> int:
+    """Fetch due reports, round robin over the accounts. Returns how many were tried."""
     back_off = RequestBackOff()
     tried = 0
     for event in _due(at, limit):
@@ -47,7 +47,7 @@ def fetch_due(*, at: datetime, limit: int = RUN) -> int:
         if back_off.is_backing_off(account.pk, REQUEST) or not _take(event, at):
             continue
         if not budget.wait(account, Lane.BACKGROUND, patience=PATIENCE_SECONDS):
-            _wait(event, at)
+            _postpone(event, at)
             continue
         tried += 1
         _fetch_one(event, back_off, at)
@@ -73,7 +73,7 @@ def _due(at: datetime, limit: int) -> list[InboundEvent]:
 
 
 def _take(event: InboundEvent, at: datetime) -> bool:
-    """Whether nobody else has taken it in the meantime."""
+    """Lease the report. False if another worker has."""
     rows = InboundEvent.objects.filter(pk=event.pk, report_due_at=event.report_due_at)
     return rows.update(report_due_at=at + LEASE) == 1
 
@@ -81,26 +81,27 @@ def _take(event: InboundEvent, at: datetime) -> bool:
 def _fetch_one(event: InboundEvent, back_off: RequestBackOff, at: datetime) -> None:
     account = event.endpoint.account
     try:
-        _write_down(event, at)
+        _fetch(event, at)
     except StripeObjectMissing:
-        _end(event, "Stripe lost use, and does not know the report any more.")
+        _finish(event, "Stripe lost use, and does not know the report any more.")
     except DomainError as error:
         if back_off.stops_for(account.pk, REQUEST, error):
-            _wait(event, at)
+            _postpone(event, at)
             return
         _try_later(event, error, at)
     back_off.record_answer(account.pk, REQUEST)
 
 
-def _write_down(event: InboundEvent, at: datetime) -> None:
-    """Refuse the records that the report names. Raises what Stripe's errors are sorted into."""
+def _fetch(event: InboundEvent, at: datetime) -> None:
+    """Fetch the report and refuse the records that it names. Raises the errors of
+    ``billing.stripe.errors``."""
     account = event.endpoint.account
     content = thin_events.retrieve(client_for(account), event.event_id)
     envelope = open_envelope(orjson.dumps(content), account=account)
     if envelope.type != LOST_USE or envelope.report is None:
         raise malformed(ValueError(f"Not the report that was asked for: {envelope.type}."))
     _refuse(event, envelope.report, at)
-    _end(event, envelope.unusable)
+    _finish(event, envelope.unusable)
 
 
 def _refuse(event: InboundEvent, report: LostUse, at: datetime) -> None:
@@ -113,18 +114,18 @@ def _refuse(event: InboundEvent, report: LostUse, at: datetime) -> None:
     log.warning("stripe_lost_use", event_id=event.event_id, errors=report.errors, records=refused)
 
 
-def _end(event: InboundEvent, shown: str) -> None:
+def _finish(event: InboundEvent, shown: str) -> None:
     _change(event, report_due_at=None, quarantined=shown)
 
 
-def _wait(event: InboundEvent, until: datetime) -> None:
+def _postpone(event: InboundEvent, until: datetime) -> None:
     _change(event, report_due_at=until)
 
 
 def _try_later(event: InboundEvent, error: DomainError, at: datetime) -> None:
     attempts = event.report_attempts + 1
     log.warning("error_report_failed", event_id=event.event_id, error=error.code, tries=attempts)
-    due = None if attempts >= TRIES else at + PAUSE
+    due = None if attempts >= MAX_TRIES else at + PAUSE
     shown = f"Stripe lost use: its report could not be read ({error.code})."
     _change(event, report_due_at=due, report_attempts=attempts, quarantined=shown)
 
