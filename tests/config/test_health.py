@@ -205,7 +205,9 @@ def test_a_stripe_that_does_not_answer_is_told_and_keeps_nobody_up(account: Stri
     assert (status, check["status"]) == (200, "degraded")
     assert check["detail"] == "0 account(s) get no answer, 1 refuse some requests"
 
-    RequestBackOff().record_failure(account.pk, "customer.read", StripeCredentialsRefused("No key."))
+    RequestBackOff().record_failure(
+        account.pk, "customer.read", StripeCredentialsRefused("No key.")
+    )
     check = probe("/ready")[1]["checks"]["stripe"]
     assert check["detail"] == "1 account(s) get no answer, 0 refuse some requests"
     assert probe("/ready")[0] == 200
