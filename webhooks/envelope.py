@@ -1,8 +1,8 @@
-"""What may be believed of a signed body: its id, its type, and which object it is about.
+"""Parse a signed body: its event id, its type and its object.
 
-Nothing else of the payload is looked at, whatever API version it was written in. A signature
-only proves who wrote the bytes; they may still be anything, so reading them never fails: what
-cannot be used comes back with the reason.
+The rest of the payload is ignored, so its API version does not matter. A signature only proves who
+wrote the bytes; they may still hold anything, so parsing never fails: an unusable body is returned
+with the reason.
 """
 
 import hashlib
@@ -16,20 +16,20 @@ from billing.models import StripeAccount
 from webhooks import routing
 from webhooks.routing import Target
 
-LONGEST_EVENT_ID = 255
-LONGEST_TYPE = 120
+MAX_EVENT_ID_LENGTH = 255
+MAX_TYPE_LENGTH = 120
 KEPT = ("id", "object", "type", "account", "context", "api_version", "created", "livemode")
-"""What stays of an event about a customer who was erased, beside ids of its object."""
+"""Members that stay in an event of an erased customer, beside the ids of its object."""
 
 
 THIN, LOST_USE = "v2.core.event", "v1.billing.meter.error_report_triggered"
-LONGEST_IDENTIFIER, LONGEST_CODE = 100, 80
+MAX_IDENTIFIER_LENGTH, MAX_CODE_LENGTH = 100, 80
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LostUse:
-    """Meter events that Stripe took and does not count: by identifier, why. Stripe names some of
-    them only; ``errors`` is how many there are."""
+    """Meter events that Stripe has accepted and does not count. ``lost`` maps the identifiers of
+    some of them to error codes; ``errors`` is the number of all."""
 
     meter_stripe_id: str
     errors: int
@@ -38,7 +38,8 @@ class LostUse:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Envelope:
-    """``target`` is None for an event that asks for nothing; ``unusable`` says why, if it is."""
+    """A parsed event. ``target`` is None if no object is to be read; ``unusable`` is the reason why
+    the event cannot be used, or empty."""
 
     event_id: str
     type: str = ""
@@ -48,7 +49,7 @@ class Envelope:
     unusable: str = ""
     report: LostUse | None = None
     is_report_missing: bool = False
-    """Whether it only says that there is a report of lost use, which is to be fetched."""
+    """Whether the event only announces a report of lost use, which must be fetched."""
 
 
 def open_envelope(body: bytes, *, account: StripeAccount) -> Envelope:
@@ -60,7 +61,7 @@ def open_envelope(body: bytes, *, account: StripeAccount) -> Envelope:
     if not isinstance(event, dict):
         return _unusable(body, "The body is not an object.")
     event_id, type_ = event.get("id"), event.get("type")
-    if not _is_text(event_id, LONGEST_EVENT_ID) or not _is_text(type_, LONGEST_TYPE):
+    if not _is_text(event_id, MAX_EVENT_ID_LENGTH) or not _is_text(type_, MAX_TYPE_LENGTH):
         return _unusable(body, "The event has no usable id and type.")
     if why := belongs_elsewhere(event, account):
         return Envelope(event_id=event_id, type=type_, unusable=why)
@@ -72,7 +73,7 @@ def open_envelope(body: bytes, *, account: StripeAccount) -> Envelope:
 
 
 def bare(body: bytes) -> bytes:
-    """The event without what it says of anybody: enough to understand it again."""
+    """Remove personal data from an event. The rest can still be parsed and replayed."""
     try:
         event = _parse(body)
     except (ValueError, RecursionError):
@@ -84,8 +85,8 @@ def bare(body: bytes) -> bytes:
 
 
 def _open_thin(event: dict[str, Any], event_id: str, type_: str) -> Envelope:
-    """Thin events are kept to be looked at: what they name is not read by their type. A report of
-    lost use is understood, whether it came whole or is still to be fetched."""
+    """Parse a thin event. Only reports of lost use are used, complete ones and those that must be
+    fetched; any other thin event is kept for operators."""
     if type_ != LOST_USE:
         return Envelope(
             event_id=event_id,
@@ -110,37 +111,37 @@ def _open_thin(event: dict[str, Any], event_id: str, type_: str) -> Envelope:
 
 
 def _report(event: dict[str, Any]) -> LostUse:
-    """Whatever of the report has the shape that it should have."""
+    """Parse the well-formed parts of a report."""
     reason = _member(_member(event, "data"), "reason")
     total = reason.get("error_count")
     lost = {}
     for kind in _listed(reason, "error_types"):
-        code = str(kind.get("code") or "")[:LONGEST_CODE]
+        code = str(kind.get("code") or "")[:MAX_CODE_LENGTH]
         for sample in _listed(kind, "sample_errors"):
             identifier = _member(sample, "request").get("identifier")
-            if _is_text(identifier, LONGEST_IDENTIFIER):
+            if _is_text(identifier, MAX_IDENTIFIER_LENGTH):
                 lost[identifier] = code
     meter = _member(event, "related_object").get("id")
     return LostUse(
-        meter_stripe_id=meter if _is_text(meter, LONGEST_EVENT_ID) else "",
+        meter_stripe_id=meter if _is_text(meter, MAX_EVENT_ID_LENGTH) else "",
         errors=total if type(total) is int and 0 <= total < 2**53 else len(lost),
         lost=lost,
     )
 
 
 def _member(value: dict[str, Any], name: str) -> dict[str, Any]:
-    found = value.get(name)
-    return found if isinstance(found, dict) else {}
+    member = value.get(name)
+    return member if isinstance(member, dict) else {}
 
 
 def _listed(value: dict[str, Any], name: str) -> list[dict[str, Any]]:
-    found = value.get(name)
-    return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
+    items = value.get(name)
+    return [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
 
 
 def _parse(body: bytes) -> Any:
-    """orjson first; the standard library also takes what PostgreSQL and orjson refuse, such as
-    half a surrogate pair in somebody's metadata."""
+    """Parse with orjson, else with the standard library, which also accepts what orjson refuses,
+    such as half a surrogate pair in metadata."""
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError:
@@ -148,7 +149,7 @@ def _parse(body: bytes) -> Any:
 
 
 def belongs_elsewhere(event: dict[str, Any], account: StripeAccount) -> str:
-    """Why the event is not about this account, or nothing."""
+    """The reason why the event belongs to another account; empty if it does not."""
     if event.get("livemode", account.livemode) is not account.livemode:
         return f"The event's livemode is not {account.livemode}, as this endpoint's is."
     sender = event.get("account") or event.get("context")
@@ -168,5 +169,5 @@ def _is_text(value: object, longest: int) -> TypeGuard[str]:
 
 
 def _unusable(body: bytes, why: str) -> Envelope:
-    """The same bytes are the same event, if they come again."""
+    """An envelope for a body without an event id: the same bytes get the same id again."""
     return Envelope(event_id=f"sha256:{hashlib.sha256(body).hexdigest()}", unusable=why)

@@ -1,10 +1,10 @@
-"""Why Stripe's delivery, or an operator's replay of one, was refused."""
+"""Refusals of Stripe's deliveries and of operators' replays."""
 
 from common.errors import Conflict, DomainError
 
 
 class SignatureRefused(DomainError):
-    """Says nothing about which part of the signature was wrong."""
+    """The answer does not tell which part of the signature was wrong."""
 
     status, code, title = 400, "signature-refused", "The signature does not verify."
 

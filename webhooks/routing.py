@@ -1,14 +1,14 @@
-"""Which object an event is about: its type says the kind, one field of its payload the id.
+"""The object of an event: the event's type gives the kind, one field of its payload the id.
 
-The first prefix that fits decides. What hangs below a root is read with its root: a refund or a
-charge with its payment, a settlement with its invoice.
+The first matching prefix decides. An object below a root is read with its root: a refund or a
+charge with its payment, an invoice payment with its invoice.
 """
 
 from typing import Any, NamedTuple
 
 from billing.models.sync_object import ObjectKind
 
-LONGEST_ID = 255
+MAX_ID_LENGTH = 255
 
 
 class Target(NamedTuple):
@@ -46,8 +46,8 @@ REFERENCES = {field for _, _, field in ROUTES}
 def target(event_type: str, body: dict[str, Any]) -> Target | None:
     """The object that an event of this type is about, given ``data.object``.
 
-    None for a type that is not mirrored, and for an object that names no root: an upcoming
-    invoice has no id, a charge of old had no payment intent.
+    None for a type that is not mirrored, and for a body without the id of a root: an upcoming
+    invoice has no id, an old charge no payment intent.
     """
     for prefix, kind, field in ROUTES:
         if event_type.startswith(prefix):
@@ -57,22 +57,22 @@ def target(event_type: str, body: dict[str, Any]) -> Target | None:
 
 
 def customer(body: dict[str, Any]) -> str:
-    """The customer that the object is or names; empty for an object without one."""
+    """Stripe's id of the customer that the object is or names; empty without one."""
     return _reference(body.get("id" if body.get("object") == "customer" else "customer")) or ""
 
 
 def bare(body: dict[str, Any]) -> dict[str, str]:
-    """Of the object, its kind and the ids by which it is found again."""
+    """Reduce an object to its kind and the ids by which it can be read again."""
     ids = {field: _reference(body.get(field)) for field in sorted(REFERENCES)}
     kind = _reference(body.get("object"))
-    found = {"object": kind, **ids, "customer": _reference(body.get("customer"))}
-    return {name: value for name, value in found.items() if value is not None}
+    members = {"object": kind, **ids, "customer": _reference(body.get("customer"))}
+    return {name: value for name, value in members.items() if value is not None}
 
 
 def _reference(value: Any) -> str | None:
     """The id in a field that holds an id or the object itself."""
     if isinstance(value, dict):
         value = value.get("id")
-    if isinstance(value, str) and value.isprintable() and 0 < len(value) <= LONGEST_ID:
+    if isinstance(value, str) and value.isprintable() and 0 < len(value) <= MAX_ID_LENGTH:
         return value
     return None

@@ -14,7 +14,7 @@ from billing.models.sync_object import ObjectKind
 from billing.stripe import checkouts as stripe_checkouts
 from billing.stripe.snapshots import CheckoutSnapshot
 from billing.sync import kinds, sync_queue
-from billing.sync.changes import write_and_tell
+from billing.sync.changes import write_and_record
 from billing.sync.kinds import Mirrored
 from billing.sync.mapper import Mapper
 from billing.sync.plan import Children, Differences, RowPlan, Values
@@ -87,7 +87,7 @@ def _carry_out(planned: RowPlan[Checkout], customer: Customer | None, at: dateti
     if status == CheckoutStatus.COMPLETE and row.completed_at is None:
         planned = replace(planned, values={**planned.values, "completed_at": at})
     planned = replace(planned, children=_fulfilled_lines(planned, at))
-    differences = write_and_tell(
+    differences = write_and_record(
         planned, customer=customer, render=shown.checkout, happened=_events, at=at
     )
     if differences and row.status == CheckoutStatus.COMPLETE:

@@ -24,7 +24,7 @@ from billing.models.payment import UNPAID, PaymentStatus, PaymentType
 from billing.models.sync_object import ObjectKind
 from billing.stripe.snapshots import PaymentSnapshot
 from billing.sync import sync_queue
-from billing.sync.changes import write_and_tell
+from billing.sync.changes import write_and_record
 from billing.sync.plan import RowPlan, Values
 from billing.sync.selectors import page_rows
 from billing.sync.selectors.owners import Owner
@@ -131,7 +131,7 @@ def record_page(*, payment: Payment, checkout: Checkout, customer: Customer, at:
     if amount is None:
         amount = sum(line.price.amount_of(line.quantity) for line in checkout.lines.all())
     values = {"checkout_id": checkout.pk, "expires_at": expires_at, "amount": amount}
-    write_and_tell(
+    write_and_record(
         RowPlan(row=payment, values=values),
         customer=customer,
         render=representation.payment,
@@ -153,7 +153,7 @@ def follow_checkout(*, checkout: Checkout, customer: Customer, at: datetime) -> 
     row.customer, row.checkout = customer, checkout
     values = _values_of_ended_page(row, checkout, at)
     if values:
-        write_and_tell(
+        write_and_record(
             RowPlan(row=row, values=values),
             customer=customer,
             render=representation.payment,

@@ -25,7 +25,7 @@ from billing.models.invoice_payment import PROCESSING
 from billing.models.sync_object import ObjectKind
 from billing.stripe import invoices as stripe_invoices
 from billing.stripe.snapshots import InvoiceSnapshot
-from billing.sync.changes import write_and_tell
+from billing.sync.changes import write_and_record
 from billing.sync.kinds import Mirrored
 from billing.sync.mapper import Mapper
 from billing.sync.plan import Children, Differences, RowPlan, Values
@@ -232,7 +232,7 @@ def _gone(row: Invoice, at: datetime) -> Values:
 def _carry_out(planned: RowPlan[Invoice], customer: Customer | None, at: datetime) -> None:
     assert customer is not None
     planned.row.customer = customer
-    write_and_tell(
+    write_and_record(
         planned, customer=customer, render=representation.invoice, happened=_happened, at=at
     )
     page_payments.request_sync_of_payments(invoice=planned.row)

@@ -17,7 +17,7 @@ RESOLUTION = "resolution"
 
 
 class DisputeStage(models.TextChoices):
-    """What Stripe's many words for a dispute come to. A word that is not known means open."""
+    """The stage of a dispute, derived from Stripe's status. An unknown status counts as open."""
 
     INQUIRY = "inquiry", "A question of the bank: no money has moved"
     OPEN = "open", "The money is withheld, and nobody has decided yet"

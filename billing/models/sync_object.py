@@ -18,12 +18,13 @@ class ObjectKind(models.TextChoices):
 
 
 class SyncObject(models.Model):
-    """The dirty row of one Stripe object: the whole queue of record for reading it again.
+    """A Stripe object in the sync queue, which is the record of what must be read again.
 
-    ``requested`` counts the reasons to read it, ``applied`` the last reason that an applied read
-    covers; it is due while ``applied < requested``, from ``next_try_at`` on. ``epoch`` is the
-    fence: it grows with each claim, and a write under an older epoch is refused. Leases and due
-    times are by the database's clock. The models in ``tests/models`` try every schedule.
+    ``requested`` counts the requests to read it; ``applied`` is the last request that an applied
+    read covers. The object is due while ``applied < requested``, from ``next_try_at`` on.
+    ``epoch`` is the fence: it grows with each claim, and a write under an older epoch is refused.
+    Leases and due times are by the database's clock. The models in ``tests/models`` try every
+    schedule.
     """
 
     account = models.ForeignKey("billing.StripeAccount", on_delete=models.PROTECT)

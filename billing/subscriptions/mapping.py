@@ -24,7 +24,7 @@ from billing.stripe import subscriptions as stripe_subscriptions
 from billing.stripe.snapshots import ScheduledItemSnapshot, SubscriptionSnapshot
 from billing.subscriptions import trials
 from billing.sync import kinds
-from billing.sync.changes import write_and_tell
+from billing.sync.changes import write_and_record
 from billing.sync.kinds import Mirrored
 from billing.sync.mapper import Mapper
 from billing.sync.plan import Children, Differences, RowPlan, Values
@@ -168,7 +168,7 @@ def _carry_out(planned: RowPlan[Subscription], customer: Customer | None, at: da
     row = planned.row
     row.customer = customer
     was_new = planned.is_new
-    write_and_tell(
+    write_and_record(
         planned, customer=customer, render=representation.subscription, happened=_happened, at=at
     )
     if was_new:

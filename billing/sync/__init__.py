@@ -1,5 +1,4 @@
-"""The one path from Stripe's truth to ours: a queue of objects to read again, and how what is
-read is applied.
+"""Sync: the queue of Stripe objects to read again, reading them, and applying the snapshots.
 
-Owns: the sync queue, claims and leases, reading, plans and their writing. Does not own: how an
-object's answer becomes rows; the rooms above register a mapper for each kind."""
+Owns: the sync queue and its leases, reads, plans and their writing. Does not own: how a snapshot
+becomes rows; the rooms above register a mapper for each kind."""

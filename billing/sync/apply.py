@@ -1,8 +1,8 @@
-"""Stripe's word becomes our rows, what follows from them, and what the world is told.
+"""Apply a snapshot of Stripe's object: mirror rows, what follows from them, and outbox events.
 
-Everything here runs inside the transaction of ``sync.store``: mirror rows, facts, the customer's
-version, outbox events and marks commit together with ``applied``, or not at all. Applying the
-same snapshot twice changes and emits nothing.
+All of it runs in the transaction of ``sync.store``: mirror rows, facts, the customer's version,
+outbox events and sync requests commit together with ``applied``, or not at all. Applying the same
+snapshot twice changes and emits nothing.
 """
 
 from dataclasses import dataclass
@@ -28,9 +28,10 @@ def apply(
     snapshot: StripeSnapshot | None,
     at: datetime,
 ) -> Owner | None:
-    """Make our rows say what Stripe says; None when the object belongs to nobody here.
+    """Write what the snapshot says. Returns the owner; None if the object belongs to no project.
 
-    No snapshot, or a deleted one, means that the object is gone. Raises DependencyMissing.
+    No snapshot, or a deleted one, means that Stripe has deleted the object. Raises
+    DependencyMissing.
     """
     mapper = kinds.of(kind).mapper
     owner = _owner(mapper, account, stripe_id, snapshot)
@@ -46,7 +47,7 @@ def apply(
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One object at Stripe beside our row of it."""
+    """An object at Stripe compared with our row of it."""
 
     owner: Owner
     our_id: str | None
@@ -62,7 +63,7 @@ def compare(
     snapshot: StripeSnapshot | None,
     at: datetime,
 ) -> Comparison | None:
-    """What :func:`apply` would change; None for an object of nobody here. Writes nothing."""
+    """Compute what :func:`apply` would change. None if the object belongs to no project."""
     mapper = kinds.of(kind).mapper
     owner = _owner(mapper, account, stripe_id, snapshot)
     if owner is None:
@@ -83,8 +84,8 @@ def _owner(
     snapshot: StripeSnapshot | None,
 ) -> Owner | None:
     if snapshot is not None and not snapshot.deleted:
-        found: Owner | None = mapper.owner(account, snapshot)
-        return found
+        owner: Owner | None = mapper.owner(account, snapshot)
+        return owner
     row = owners.row_of(mapper.model, account=account, stripe_id=stripe_id)
     return Owner(row.project_id, mapper.customer_id(row)) if row is not None else None
 

@@ -1,4 +1,4 @@
-"""Tell what changed: one version for the change, one outbox event for each thing that happened."""
+"""Write a plan and record its events: one new version of the customer, any number of events."""
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
@@ -9,10 +9,10 @@ from events.services import outbox
 from projects.customers import selectors as customers
 from projects.models import Customer
 
-NOT_NEWS = frozenset({"updated_at", "synced_at"})
+UNREPORTED = frozenset({"updated_at", "synced_at"})
 
 
-def write_and_tell(
+def write_and_record(
     planned: RowPlan[RowT],
     *,
     customer: Customer,
@@ -20,9 +20,9 @@ def write_and_tell(
     happened: Callable[[RowPlan[RowT], Differences], Iterable[EventType]],
     at: datetime,
 ) -> Differences:
-    """Write the plan of a locked customer's row; what differed, empty when nothing did.
+    """Write the plan of a locked customer's row. Returns the differences, empty if there are none.
 
-    ``happened`` sees the plan before it is written.
+    ``happened`` names the events; it is called before the plan is written.
     """
     differences = planned.differences()
     if not differences:
@@ -47,9 +47,9 @@ def write_and_tell(
 
 
 def _changed(before: Mapping[str, object], after: Mapping[str, object]) -> dict[str, object]:
-    """The old values of what is different now."""
+    """The old values of the members that differ now."""
     return {
         name: before[name]
         for name in before.keys() & after.keys()
-        if name not in NOT_NEWS and before[name] != after[name]
+        if name not in UNREPORTED and before[name] != after[name]
     }

@@ -1,7 +1,7 @@
-"""What Stripe still says of an erased customer's purchases does not come back into our rows.
+"""Keep an erased customer's personal data out of our rows.
 
-Stripe keeps payments and invoices of a customer that it has deleted, with the metadata, texts and
-addresses that the tenant once gave them.
+Stripe keeps the payments and invoices of a deleted customer, with the metadata, texts and addresses
+that the tenant once sent.
 """
 
 from dataclasses import replace
@@ -14,11 +14,11 @@ from billing.sync.selectors.owners import Owner
 from projects.models import Customer
 
 BLANK: Values = {"metadata": {}, "description": "", "url": "", "failure_message": "", "email": ""}
-"""Columns that hold what people wrote, and nothing else."""
+"""Columns that may hold personal data, with their empty values."""
 
 
 def without_person(planned: RowPlan[Any], owner: Owner) -> RowPlan[Any]:
-    """The plan itself, or for the rows of an erased customer one without what people wrote."""
+    """The plan; for rows of an erased customer, without personal data."""
     if owner.customer_id is None or not _brings_texts(planned) or not _is_erased(owner):
         return planned
     children = tuple(_blanked(each) for each in planned.children)
@@ -26,7 +26,7 @@ def without_person(planned: RowPlan[Any], owner: Owner) -> RowPlan[Any]:
 
 
 def _brings_texts(planned: RowPlan[Any]) -> bool:
-    """Whether Stripe says a text that our rows lack; of most objects that are read it does not."""
+    """Whether the plan brings a text that our rows lack; most plans do not."""
     return _differs(planned.row, planned.values) or any(
         _differs(each.rows.get(stripe_id), values)
         for each in planned.children
@@ -35,8 +35,8 @@ def _brings_texts(planned: RowPlan[Any]) -> bool:
 
 
 def _differs(row: Model | None, values: Values) -> bool:
-    said = {name: values[name] for name in BLANK if values.get(name)}
-    return any(row is None or getattr(row, name) != value for name, value in said.items())
+    texts = {name: values[name] for name in BLANK if values.get(name)}
+    return any(row is None or getattr(row, name) != value for name, value in texts.items())
 
 
 def _is_erased(owner: Owner) -> bool:

@@ -1,4 +1,4 @@
-"""What we mirror: how Stripe is asked for a kind of object, and how the answer becomes our rows.
+"""The mirrored kinds: how an object is read from Stripe, and how the snapshot becomes our rows.
 
 Each room registers its kinds when the process starts (``billing.apps``), owners before what they
 own: reconciliation goes through them in this order.

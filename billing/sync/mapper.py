@@ -1,4 +1,4 @@
-"""What every kind has to say about itself so that one function can apply them all."""
+"""The functions that each mirrored kind provides, so that one function can apply every kind."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ RowT = TypeVar("RowT", bound=Mirror)
 
 
 class DependencyMissing(Exception):
-    """This object cannot be stored before another one is: that one is to be read first."""
+    """The object cannot be stored until another object is mirrored."""
 
     def __init__(self, kind: str, stripe_id: str) -> None:
         super().__init__(f"Waits for {kind} {stripe_id}, which is not mirrored yet.")
@@ -28,7 +28,7 @@ class DependencyMissing(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mapper(Generic[SnapshotT, RowT]):
-    """The parts of applying that differ from kind to kind.
+    """The parts of :func:`billing.sync.apply.apply` that differ between kinds.
 
     ``plan`` reads and never writes. ``carry_out`` writes the plan and what follows from it; it
     runs in the transaction of the caller, who holds the customer's lock if there is a customer.
@@ -36,10 +36,10 @@ class Mapper(Generic[SnapshotT, RowT]):
 
     model: type[RowT]
     owner: Callable[[StripeAccount, SnapshotT], Owner | None]
-    """Whose object it is; None for one that is foreign to us."""
+    """The owner of the object; None for a foreign one."""
     plan: Callable[[StripeAccount, Owner, SnapshotT], RowPlan[RowT]]
     gone: Callable[[RowT, datetime], Values]
-    """What our row has to say once Stripe does not know the object any more."""
+    """The values of our row after Stripe has deleted the object."""
     carry_out: Callable[[RowPlan[RowT], Customer | None, datetime], None]
     customer_id: Callable[[RowT], str | None] = attrgetter("customer_id")
     """The customer whose state the row is part of."""

@@ -1,8 +1,8 @@
-"""What a 404 of Stripe says about an object that we mirror.
+"""A mirrored object that Stripe answers 404 for: deleted, or a case for a person?
 
-Stripe keeps most objects for ever: a 404 for one of them means a wrong key, mode or account, never
-"gone". Products, prices, coupons and draft invoices can be deleted, but seldom many at once.
-Whatever is not plainly a deletion is parked and a person decides.
+Stripe keeps most objects for ever: a 404 for one of them means a wrong key, mode or account. Only
+products, prices, coupons and draft invoices can be deleted, and seldom many at once. Every 404 that
+is not clearly a deletion parks the object, and a person decides.
 """
 
 from datetime import datetime, timedelta
@@ -25,11 +25,11 @@ from events.services import audit
 log = structlog.get_logger(__name__)
 
 RUN = timedelta(days=1)
-"""Disappearances of this time count together."""
+"""Deletions within this time count together."""
 MAX_GONE = 5
-"""Objects of one account that may disappear in a run before a person is asked."""
+"""Objects of one account that may be deleted within ``RUN`` before a person decides."""
 SHARE = 100
-"""One object in so many may disappear in a run; a single one always may."""
+"""One mirrored object in so many may be deleted within ``RUN``, and always at least one."""
 
 
 class StripeObjectVanished(Conflict):
@@ -49,10 +49,10 @@ class AlreadyDecided(Conflict):
 
 
 def may_be_gone(*, account: StripeAccount, kind: str, stripe_id: str, at: datetime) -> bool:
-    """Whether our row of an object that Stripe answered 404 for is to be taken as gone.
+    """Whether an object that Stripe answered 404 for counts as deleted.
 
-    False when an operator decided to keep the row as it is. Raises StripeObjectVanished while a
-    person has to decide.
+    False when an operator has decided to keep our row as it is. Raises StripeObjectVanished until a
+    person has decided.
     """
     mirrored = kinds.of(kind)
     row = owners.row_of(mirrored.mapper.model, account=account, stripe_id=stripe_id)
@@ -69,31 +69,31 @@ def may_be_gone(*, account: StripeAccount, kind: str, stripe_id: str, at: dateti
 
 
 def accept(*, row: MissingObject, actor: str, reason: str, at: datetime) -> None:
-    """The object really is gone: it is read once more, and a 404 ends our row of it."""
+    """Decide that the object is deleted. It is read once more, and a 404 then ends our row."""
     _decide(row, MissingState.GONE, "missing_object.accept", actor, reason, at)
 
 
 def dismiss(*, row: MissingObject, actor: str, reason: str, at: datetime) -> None:
-    """Leave our row as it is, whatever Stripe answers. It is read once more."""
+    """Decide to keep our row as it is, whatever Stripe answers. The object is read once more."""
     _decide(row, MissingState.KEPT, "missing_object.dismiss", actor, reason, at)
 
 
 def stop(*, account: StripeAccount, kind: str, stripe_ids: list[str], at: datetime) -> None:
-    """Too many objects are missing at once: a person decides about each of them."""
+    """Let a person decide about each of these objects, because too many are missing at once."""
     mirrored = kinds.of(kind)
     with transaction.atomic():
         missing_objects.lock(account.pk)
         for stripe_id in stripe_ids:
             row = owners.row_of(mirrored.mapper.model, account=account, stripe_id=stripe_id)
-            known = missing_objects.find(account=account, kind=kind, stripe_id=stripe_id)
-            if row is not None and (known is None or known.state == MissingState.FOUND):
+            missing = missing_objects.find(account=account, kind=kind, stripe_id=stripe_id)
+            if row is not None and (missing is None or missing.state == MissingState.FOUND):
                 can_be_deleted = mirrored.can_be_deleted(row)
                 reason = MissingReason.TOO_MANY if can_be_deleted else MissingReason.NEVER_DELETED
                 _record(account, mirrored, row, reason, at)
 
 
-def asked_about(*, account: StripeAccount, kind: str, stripe_ids: list[str]) -> set[str]:
-    """Those of these objects that wait for a decision, or whose rows an operator keeps."""
+def awaiting_decision(*, account: StripeAccount, kind: str, stripe_ids: list[str]) -> set[str]:
+    """Select the objects that wait for a decision, or whose rows an operator keeps."""
     rows = missing_objects.of_account(account).filter(
         kind=kind,
         stripe_id__in=stripe_ids,
@@ -103,7 +103,7 @@ def asked_about(*, account: StripeAccount, kind: str, stripe_ids: list[str]) -> 
 
 
 def note_found(*, account: StripeAccount, kind: str, stripe_ids: list[str]) -> int:
-    """These objects are there: nobody needs to decide any more; how many waited."""
+    """Record that these objects exist: they need no decision any more. Returns how many waited."""
     rows = missing_objects.of_account(account).filter(
         kind=kind, stripe_id__in=stripe_ids, state=MissingState.WAITING
     )
@@ -136,18 +136,18 @@ def _decide(
 
 
 def _judge(account: StripeAccount, mirrored: Mirrored, row: Mirror, at: datetime) -> str:
-    """What was decided about the object, or is decided now by rule."""
+    """The decision about the object: a person's, or now one by rule."""
     assert row.stripe_id is not None
-    known = missing_objects.find(account=account, kind=mirrored.kind, stripe_id=row.stripe_id)
-    if known is not None and known.state != MissingState.FOUND:
-        return known.state
+    missing = missing_objects.find(account=account, kind=mirrored.kind, stripe_id=row.stripe_id)
+    if missing is not None and missing.state != MissingState.FOUND:
+        return missing.state
     return _record(account, mirrored, row, _reason(account, mirrored, row, at), at)
 
 
 def _record(
     account: StripeAccount, mirrored: Mirrored, row: Mirror, reason: MissingReason, at: datetime
 ) -> str:
-    """Write down that the object is missing, and what that means; which is that."""
+    """Store that the object is missing, and the state that follows from the reason. Returns it."""
     state = MissingState.GONE if reason == MissingReason.DELETED else MissingState.WAITING
     MissingObject.objects.for_project(row.project_id).update_or_create(
         account=account,
@@ -183,12 +183,12 @@ def _reason(account: StripeAccount, mirrored: Mirrored, row: Mirror, at: datetim
 
 
 def allowed(mirrored: int) -> int:
-    """How many of so many mirrored objects may disappear in a run: 1 %, at least 1, at most 5."""
+    """How many of so many mirrored objects may be deleted within ``RUN``: 1 %, from 1 to 5."""
     return min(max(1, mirrored // SHARE), MAX_GONE)
 
 
 def limit(account: StripeAccount) -> int:
-    """How many objects of this account may disappear in a run."""
+    """How many objects of this account may be deleted within ``RUN``."""
     models = [each.mapper.model for each in kinds.KINDS.values()]
     return allowed(missing_objects.mirrored(account, models, at_most=MAX_GONE * SHARE))
 

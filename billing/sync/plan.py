@@ -1,6 +1,6 @@
-"""What Stripe's word would change in our rows; computed once, then shown or written.
+"""The changes that an object at Stripe makes in our rows: computed once, then shown or written.
 
-Applying writes a plan, reconciliation prints one: the two cannot disagree about what differs.
+Sync writes a plan and reconciliation prints one, so the two cannot disagree about differences.
 """
 
 import re
@@ -18,16 +18,17 @@ RowT = TypeVar("RowT", bound=Mirror)
 Values = Mapping[str, Any]
 """Column (``price_id``, not ``price``) to value."""
 Differences = dict[str, tuple[Any, Any]]
-"""What differs: our value, Stripe's value."""
+"""Column to our value and Stripe's value."""
 
 REPLACEMENT = "\ufffd"
-"""Stands for what PostgreSQL's text cannot hold: NUL and halves of surrogate pairs."""
+"""Replaces characters that PostgreSQL cannot store: NUL and halves of surrogate pairs."""
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Children:
-    """The exact set of rows that hang below a mirrored one, by Stripe id."""
+    """The complete set of rows below a mirrored row: our ``rows`` and the ``wanted`` values, by
+    Stripe id. ``new`` creates a row."""
 
     name: str
     rows: Mapping[str, models.Model]
@@ -35,18 +36,18 @@ class Children:
     new: Callable[[str], models.Model]
 
     def differences(self) -> Differences:
-        found: Differences = {
+        differences: Differences = {
             f"{self.name}[{stripe_id}]": (str(self.rows[stripe_id]), None)
             for stripe_id in self.rows.keys() - self.wanted.keys()
         }
         for stripe_id, values in self.wanted.items():
             row = self.rows.get(stripe_id)
             if row is None:
-                found[f"{self.name}[{stripe_id}]"] = (None, dict(values))
+                differences[f"{self.name}[{stripe_id}]"] = (None, dict(values))
                 continue
             for name, pair in _differences(row, values).items():
-                found[f"{self.name}[{stripe_id}].{name}"] = pair
-        return found
+                differences[f"{self.name}[{stripe_id}].{name}"] = pair
+        return differences
 
     def write(self) -> None:
         for stripe_id in self.rows.keys() - self.wanted.keys():
@@ -57,33 +58,33 @@ class Children:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowPlan(Generic[RowT]):
-    """One mirrored row, what its columns should say, and the sets below it."""
+    """A mirrored row, the new values of its columns, and the sets of rows below it."""
 
     row: RowT
     values: Values
     children: tuple[Children, ...] = ()
     needs: tuple[str, str] | None = None
-    """Kind and Stripe id of what has to be mirrored before this can be written."""
+    """Kind and Stripe id of an object that must be mirrored before this row can be written."""
 
     @property
     def is_new(self) -> bool:
-        """Whether we have no row for the object yet."""
+        """Whether the object has no row yet."""
         return self.row._state.adding
 
     def differences(self) -> Differences:
-        """Empty exactly when writing would change nothing."""
-        found = _differences(self.row, self.values)
-        for each in self.children:
-            found |= each.differences()
-        return found
+        """All differences; empty exactly when :meth:`write` would change nothing."""
+        differences = _differences(self.row, self.values)
+        for children in self.children:
+            differences |= children.differences()
+        return differences
 
     def write(self, *, at: datetime) -> bool:
-        """Make the rows say it; whether anything changed. Touches only what differs."""
+        """Write the columns that differ. Returns whether there were any."""
         if not self.differences():
             return False
         _write(self.row, {**self.values, "synced_at": at, "updated_at": at})
-        for each in self.children:
-            each.write()
+        for children in self.children:
+            children.write()
         return True
 
 
@@ -106,7 +107,7 @@ def _write(row: models.Model, values: Values) -> None:
 
 
 def _fit(row: models.Model, name: str, value: Any) -> Any:
-    """The value as its column can hold it: storable text, cut to the column's length."""
+    """The value as its column can store it: storable text, cut to the column's length."""
     value = _storable(value)
     if isinstance(value, str):
         length = getattr(row._meta.get_field(name), "max_length", None)

@@ -1,4 +1,4 @@
-"""What operators decide about a subject of a queue that keeps failing."""
+"""Operators' decisions about a subject of a queue that keeps failing."""
 
 from datetime import datetime
 
@@ -12,7 +12,7 @@ from projects.models import Project
 
 
 def try_again(*, row: BackOff, actor: str, reason: str, at: datetime) -> None:
-    """Have this subject tried at once, parked or not."""
+    """Let this subject be tried at once, parked or not."""
     with transaction.atomic():
         fair_queue.resume(owner=row.owner, queue=row.queue, subject=row.subject)
         audit.record(

@@ -43,19 +43,19 @@ def matching(
     status: str | None = None,
     project: Project | None = None,
 ) -> QuerySet[InboundEvent]:
-    """Kept events that fit everything that is given, oldest first.
+    """Stored events that match every given filter, oldest first.
 
-    ``event`` is Stripe's id or ours. An event is a project's once its object has been found to be.
+    ``event`` is Stripe's id or ours. An event is a project's once its object has been events to be.
     """
-    found = InboundEvent.objects.select_related("endpoint__account", "sync").order_by("id")
+    events = InboundEvent.objects.select_related("endpoint__account", "sync").order_by("id")
     if event:
         found = found.filter(Q(event_id=event) | Q(pk=event))
     if event_type:
         found = found.filter(type=event_type)
     if since:
-        found = found.filter(received_at__gte=since)
+        events = events.filter(received_at__gte=since)
     if status:
-        found = found.filter(IN_STATUS[status])
+        events = events.filter(IN_STATUS[status])
     if project:
-        found = found.filter(sync__project=project)
-    return found
+        events = events.filter(sync__project=project)
+    return events

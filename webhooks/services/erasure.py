@@ -1,8 +1,8 @@
-"""What Stripe told us of an erased customer: of each event's bytes stays what says which object to
-read again.
+"""Remove an erased customer from the stored events. The rest of an event still names its object.
 
-Events are found by the customer that they name and by the objects that were the customer's. What
-comes late, as Stripe's own "customer.deleted" with name and address in it, is caught by the clock.
+Events are found by the customer that they name and by the customer's objects. An event that arrives
+after the erasure, such as Stripe's own ``customer.deleted`` with name and address, is found by a
+periodic task.
 """
 
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ from webhooks.envelope import bare
 from webhooks.models import InboundEvent
 
 LATE = timedelta(hours=25)
-"""How far back a run of the clock looks for events that came after the erasure."""
+"""How far back the task looks for events that arrived after the erasure."""
 BATCH = 200
 
 
@@ -29,7 +29,7 @@ def forget(traces: CustomerTraces, at: datetime) -> None:
 
 
 def forget_late(*, at: datetime) -> int:
-    """The same for what has come since of customers who were erased; how many events that were."""
+    """Remove erased customers from events that arrived later. Returns how many events."""
     gone = StripeCustomer.objects.across_projects().filter(
         account=OuterRef("endpoint__account"),
         stripe_id=OuterRef("customer_stripe_id"),

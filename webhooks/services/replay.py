@@ -1,4 +1,4 @@
-"""Do again what an event asked for, from the bytes that were kept."""
+"""Process a stored event again, from its raw bytes."""
 
 from datetime import datetime
 
@@ -14,11 +14,10 @@ from webhooks.services import error_reports
 
 
 def replay(*, event: InboundEvent, actor: str, at: datetime, reason: str = "") -> InboundEvent:
-    """Have the object that the event names read again, at once; wakes it if it was parked.
+    """Request a sync of the event's object at once; wakes a parked object.
 
-    A report of lost use that came without its content is fetched again. The bytes are understood
-    anew, so an event that was of no use when it came may be now. Raises
-    NothingToRead when it still is not.
+    A report of lost use that came without its content is fetched again. The bytes are parsed again,
+    so an event that was unusable at its arrival may be usable now. Raises NothingToRead if not.
     """
     envelope = open_envelope(bytes(event.body), account=event.endpoint.account)
     if envelope.is_report_missing:

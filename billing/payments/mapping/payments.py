@@ -15,7 +15,7 @@ from billing.payments.mapping import payment_events, payment_parts
 from billing.stripe import payments as stripe_payments
 from billing.stripe.snapshots import PaymentSnapshot
 from billing.sync import kinds
-from billing.sync.changes import write_and_tell
+from billing.sync.changes import write_and_record
 from billing.sync.kinds import Mirrored
 from billing.sync.mapper import Mapper
 from billing.sync.plan import RowPlan, Values
@@ -210,7 +210,7 @@ def _carry_out(planned: RowPlan[Payment], customer: Customer | None, at: datetim
     assert customer is not None
     planned.row.customer = customer
     planned = _dated(planned, at)
-    write_and_tell(
+    write_and_record(
         planned,
         customer=customer,
         render=representation.payment,

@@ -12,9 +12,9 @@ from common.models import ProjectQuerySet
 
 
 def lock(account_id: str) -> None:
-    """Let others wait who decide about objects of this account, until the transaction ends.
+    """Lock the decisions about objects of this account until the transaction ends.
 
-    Rows that link to the account can still be written meanwhile.
+    Other transactions can still write rows that refer to the account.
     """
     StripeAccount.objects.select_for_update(no_key=True).filter(pk=account_id).first()
 
@@ -35,19 +35,19 @@ def waiting() -> int:
 
 
 def is_stopped(account: StripeAccount) -> bool:
-    """Whether too many objects were missing at once and nobody has decided about them yet."""
+    """Whether too many objects were missing at once and still wait for decisions."""
     rows = of_account(account).filter(state=MissingState.WAITING)
     return rows.filter(reason=MissingReason.TOO_MANY).exists()
 
 
 def taken_as_gone(account: StripeAccount, *, since: datetime) -> int:
-    """How many objects were taken as gone by rule since then."""
+    """How many objects counted as deleted, by rule, since then."""
     rows = of_account(account).filter(state=MissingState.GONE, found_at__gt=since)
     return rows.filter(reason=MissingReason.DELETED).count()
 
 
 def mirrored(account: StripeAccount, models: Iterable[type[Mirror]], *, at_most: int) -> int:
-    """How many objects of the account we mirror; counts no further than ``at_most``."""
+    """Count the mirrored objects of the account, up to ``at_most``."""
     count = 0
     for model in models:
         rows: QuerySet[Mirror] = model.objects.across_projects().filter(

@@ -1,4 +1,4 @@
-"""Whose Stripe object this is: our rows decide, metadata alone never does (docs/rules.md, R16)."""
+"""The owner of a Stripe object: our rows decide, metadata alone never does (docs/rules.md, R16)."""
 
 from dataclasses import dataclass
 from typing import TypeVar
@@ -30,7 +30,7 @@ class Owner:
 
 
 def by_customer(*, account: StripeAccount, stripe_id: str | None) -> Owner | None:
-    """The owner of whatever hangs off this Stripe customer; None when we do not know it."""
+    """The owner of objects of this Stripe customer. None if no project has that customer."""
     if not stripe_id:
         return None
     row = row_of(StripeCustomer, account=account, stripe_id=stripe_id)

@@ -1,4 +1,4 @@
-"""Dirty rows by state: the same words as ``SyncObject.state``, as conditions in SQL."""
+"""Rows of the sync queue by state: the values of ``SyncObject.state`` as conditions."""
 
 from django.db.models import F, Q
 

@@ -40,11 +40,11 @@ class Command(BaseCommand):
         if not any([*filters.values(), options["project"]]):
             raise CommandError("Say which events: --event, --type, --since, --status, --project.")
         project = projects.named(options["project"]) if options["project"] else None
-        found = inbound_events.matching(**filters, project=project)
+        events = inbound_events.matching(**filters, project=project)
         replayed = skipped = 0
         for event in tqdm(
-            found.iterator(chunk_size=500),
-            total=found.count(),
+            events.iterator(chunk_size=500),
+            total=events.count(),
             unit=" events",
             disable=None,
             file=sys.stderr,
