@@ -119,6 +119,31 @@ def release(
     return write(rows, key=key, fence=fence, columns=columns, **{columns.until: None}, **values)
 
 
+_CLAIM = """
+{chosen}, due AS (
+    SELECT leased.id, leased_until IS NOT NULL AS is_abandoned, chosen.place
+    FROM {table} AS leased JOIN chosen ON chosen.id = leased.id
+    WHERE {is_due} AND {is_free}
+    FOR UPDATE OF leased SKIP LOCKED
+), claimed AS (
+    UPDATE {table} AS leased
+    SET epoch = leased.epoch + 1, leased_until = statement_timestamp() + %(lease)s
+    FROM due
+    WHERE leased.id = due.id
+    RETURNING {leased_columns}, due.is_abandoned, due.place
+)
+SELECT {columns}, is_abandoned FROM claimed ORDER BY place
+"""
+
+_RENEW = """
+UPDATE {table} AS leased
+SET leased_until = statement_timestamp() + %(lease)s
+FROM unnest(%(ids)s::bigint[], %(epochs)s::bigint[]) AS held (id, epoch)
+WHERE leased.id = held.id AND leased.epoch = held.epoch
+RETURNING leased.id
+"""
+
+
 def claim_sql(*, chosen: str, table: str, is_due: str, returned: Sequence[str]) -> str:
     """The statement that leases chosen rows of a table that has ``id``, ``leased_until`` and
     ``epoch`` (the fence, counted up by each claim), in the order of ``place``.
@@ -128,22 +153,14 @@ def claim_sql(*, chosen: str, table: str, is_due: str, returned: Sequence[str]) 
     Returns the columns ``returned`` of each leased row, then whether its last lease was
     abandoned: it ended without a release, because its worker died or took too long.
     """
-    columns = ", ".join(f"leased.{column}" for column in returned)
-    return f"""
-{chosen}, due AS (
-    SELECT leased.id, leased_until IS NOT NULL AS is_abandoned, chosen.place
-    FROM {table} AS leased JOIN chosen ON chosen.id = leased.id
-    WHERE {is_due} AND {IS_FREE}
-    FOR UPDATE OF leased SKIP LOCKED
-), claimed AS (
-    UPDATE {table} AS leased
-    SET epoch = leased.epoch + 1, leased_until = statement_timestamp() + %(lease)s
-    FROM due
-    WHERE leased.id = due.id
-    RETURNING {columns}, due.is_abandoned, due.place
-)
-SELECT {", ".join(returned)}, is_abandoned FROM claimed ORDER BY place
-"""  # noqa: S608  # made of constants
+    return _CLAIM.format(
+        chosen=chosen,
+        table=table,
+        is_due=is_due,
+        is_free=IS_FREE,
+        leased_columns=", ".join(f"leased.{column}" for column in returned),
+        columns=", ".join(returned),
+    )
 
 
 def renew_sql(*, table: str) -> str:
@@ -151,10 +168,4 @@ def renew_sql(*, table: str) -> str:
 
     Parameters: ``ids`` and ``epochs``, lists of the same length, and ``lease``, the duration.
     """
-    return f"""
-UPDATE {table} AS leased
-SET leased_until = statement_timestamp() + %(lease)s
-FROM unnest(%(ids)s::bigint[], %(epochs)s::bigint[]) AS held (id, epoch)
-WHERE leased.id = held.id AND leased.epoch = held.epoch
-RETURNING leased.id
-"""  # noqa: S608  # made of constants
+    return _RENEW.format(table=table)
