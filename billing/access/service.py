@@ -26,7 +26,7 @@ def follow_subscription(*, subscription: Subscription, customer: Customer, at: d
 
     Also records ``subscription.renewed`` once a renewal is paid.
     """
-    items = purchase_facts.items_of([subscription])
+    items = purchase_facts.find_items([subscription])
     credits.follow_subscription(subscription=subscription, customer=customer, at=at)
     renewals.record_if_paid(
         subscription=subscription, items=items[subscription.pk], customer=customer, at=at

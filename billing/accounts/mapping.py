@@ -60,7 +60,7 @@ def _gone(row: StripeCustomer, at: datetime) -> Values:
     }
 
 
-def _carry_out(planned: Plan[StripeCustomer], customer: Customer | None, at: datetime) -> None:
+def _carry_out(planned: RowPlan[StripeCustomer], customer: Customer | None, at: datetime) -> None:
     """Write the row and start the work that depends on it: a sync of foreign objects of a new
     customer, the report of earlier usage, a sync of the subscriptions of a deleted customer (Stripe
     ends them), and the change of subscriptions to a new default payment method."""

@@ -70,7 +70,9 @@ def cover_products(*, coupon: Coupon, products: Collection[str], at: datetime) -
         params = _params(successor)
         intents.create_object(successor, operation="coupon.create", params=params, at=at)
         coupon = _swap_stripe_coupons(coupon, successor, at=at)
-        sync.now(account=coupon.account, kind=Kind.COUPON, stripe_id=str(coupon.stripe_id), at=at)
+        sync.now(
+            account=coupon.account, kind=ObjectKind.COUPON, stripe_id=str(coupon.stripe_id), at=at
+        )
         _delete_superseded(coupon, at=at)
     return coupon_selectors.reload(project_id=coupon.project_id, coupon_id=coupon.pk)
 
@@ -115,7 +117,9 @@ def _all_product_stripe_ids(project: Project, account: StripeAccount) -> list[st
 def _find_or_create_successor(coupon: Coupon, products: Collection[str], at: datetime) -> Coupon:
     """The row of the next Stripe coupon, created now or by an earlier attempt."""
     if coupon.max_redemptions is not None:
-        sync.now(account=coupon.account, kind=Kind.COUPON, stripe_id=str(coupon.stripe_id), at=at)
+        sync.now(
+            account=coupon.account, kind=ObjectKind.COUPON, stripe_id=str(coupon.stripe_id), at=at
+        )
     product_stripe_ids = {*_all_product_stripe_ids(coupon.project, coupon.account), *products}
     with transaction.atomic():
         coupon = coupon_selectors.lock(coupon)

@@ -81,7 +81,9 @@ def create(
     fingerprint["product_stripe_ids"] = requested_products
     key = request_dedup.request_key(idempotency_key, "coupon", fingerprint)
     rows = Coupon.objects.for_project(project)
-    row = request_dedup.find_earlier(rows, key=key, is_named=bool(idempotency_key), at=at) or rows.create(
+    row = request_dedup.find_earlier(
+        rows, key=key, is_named=bool(idempotency_key), at=at
+    ) or rows.create(
         account=account,
         request_key=key,
         redeem_by=request.redeem_by,

@@ -99,7 +99,9 @@ def follow_coupon(*, code: PromotionCode, products: Collection[str], at: datetim
         return code
     coupon = coupon_coverage.cover_products(coupon=code.coupon, products=products, at=at)
     if not code.coupon_stripe_id:
-        sync.now(account=code.account, kind=Kind.PROMOTION_CODE, stripe_id=_stripe_id(code), at=at)
+        sync.now(
+            account=code.account, kind=ObjectKind.PROMOTION_CODE, stripe_id=_stripe_id(code), at=at
+        )
         code = coupons.code(project=code.project, code_id=code.pk)
     if code.coupon_stripe_id == coupon.stripe_id or not code.active or coupon.deleted_at:
         return code
@@ -108,7 +110,9 @@ def follow_coupon(*, code: PromotionCode, products: Collection[str], at: datetim
     successor = _find_or_create_successor(code, coupon)
     _create_at_stripe(successor, coupon=coupon, at=at)
     _swap_stripe_codes(code, successor, at=at)
-    sync.now(account=code.account, kind=Kind.PROMOTION_CODE, stripe_id=_stripe_id(code), at=at)
+    sync.now(
+        account=code.account, kind=ObjectKind.PROMOTION_CODE, stripe_id=_stripe_id(code), at=at
+    )
     return coupons.code(project=code.project, code_id=code.pk)
 
 
@@ -173,7 +177,7 @@ def _create_at_stripe(row: PromotionCode, *, coupon: Coupon, at: datetime) -> No
         expires_at=to_unix_seconds(row.expires_at),
     )
     intents.create_object(row, operation="promotion_code.create", params=params, at=at)
-    sync.now(account=row.account, kind=Kind.PROMOTION_CODE, stripe_id=_stripe_id(row), at=at)
+    sync.now(account=row.account, kind=ObjectKind.PROMOTION_CODE, stripe_id=_stripe_id(row), at=at)
 
 
 def _find_or_create_successor(code: PromotionCode, coupon: Coupon) -> PromotionCode:

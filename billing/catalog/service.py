@@ -16,7 +16,7 @@ from billing.catalog.selectors import catalog
 from billing.errors import NotOnSale
 from billing.models import Price, Product
 from billing.models.price import PriceType
-from billing.models.sync_object import Kind
+from billing.models.sync_object import ObjectKind
 from billing.outbound import intents, request_dedup
 from billing.stripe import prices, products
 from billing.stripe.errors import StripeObjectMissing, StripeRefused
@@ -82,7 +82,7 @@ def change_product(
         _audit(product, "product.change", changes, actor=actor, reason=reason, at=at)
         if "metadata" in changes:
             changes["metadata"] = _metadata_update(product.metadata, changes["metadata"])
-        _change_at_stripe(product, Kind.PRODUCT, changes, at=at)
+        _change_at_stripe(product, ObjectKind.PRODUCT, changes, at=at)
     if features is not None:
         product_features.replace(
             product=product, features=features, actor=actor, reason=reason, at=at
@@ -147,7 +147,7 @@ def set_price_active(
 ) -> Price:
     """Put the price on sale or take it off sale; existing subscriptions keep it."""
     _audit(price, "price.change", {"active": active}, actor=actor, reason=reason, at=at)
-    _change_at_stripe(price, Kind.PRICE, {"active": active}, at=at)
+    _change_at_stripe(price, ObjectKind.PRICE, {"active": active}, at=at)
     return catalog.price(project=price.project, price_id=price.pk)
 
 
@@ -213,7 +213,7 @@ def _set_custom_price(
 
 
 def _change_at_stripe(
-    row: Product | Price, kind: Kind, changes: dict[str, Any], *, at: datetime
+    row: Product | Price, kind: ObjectKind, changes: dict[str, Any], *, at: datetime
 ) -> None:
     """Change the object at Stripe and store its new state, also if Stripe no longer has it."""
     assert row.stripe_id is not None

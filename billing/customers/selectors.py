@@ -10,7 +10,7 @@ from projects.customers import selectors as customers
 from projects.models import Customer
 
 
-def outdated(*, limit: int, rule: Rule) -> list[Customer]:
+def outdated(*, limit: int, rule: RetryRule) -> list[Customer]:
     """Customers with outdated copies, alternating between projects, the oldest change first.
 
     Customers that back off by ``rule`` are left out, and customers with a copy in an account that

@@ -42,7 +42,7 @@ BATCH_SIZE = 100
 """Customers per run of the sweep."""
 RUN_SECONDS = 20.0
 """Time after which a run starts with no further customer."""
-RULE = Rule(
+RULE = RetryRule(
     queue="customer_copies",
     first=timedelta(seconds=10),
     longest=timedelta(minutes=10),
@@ -124,7 +124,9 @@ def _update_copies(
 def _postpone(customer: Customer) -> None:
     """Try again later without ever parking: the intent that creates the copy will end by itself."""
     rule = replace(RULE, attempts=None)
-    fair_queue.fail(rule, owner=customer.project_id, subject=customer.pk, error=CopyNotCreated())
+    fair_queue.record_failure(
+        rule, owner=customer.project_id, subject=customer.pk, error=CopyNotCreated()
+    )
 
 
 def update_now(customer: Customer, *, at: datetime) -> None:
@@ -171,7 +173,7 @@ def _update_copy(row: StripeCustomer, customer: Customer, at: datetime) -> bool:
             raise
         log.warning("customer_refused", customer=customer.pk, error=refusal.code)
     with suppress(Unavailable, StripeCredentialsRefused):  # the sync request stays queued
-        sync.now(account=row.account, kind=Kind.CUSTOMER, stripe_id=row.stripe_id, at=at)
+        sync.now(account=row.account, kind=ObjectKind.CUSTOMER, stripe_id=row.stripe_id, at=at)
     if is_erased:
         _clear_intent_params(row)
     return True

@@ -32,7 +32,7 @@ from projects.models import Project
 log = structlog.get_logger(__name__)
 
 LONGEST_USER_ID = 255
-ListedObject = Snapshot | UnreadableObject
+ListedObject = StripeSnapshot | UnreadableObject
 BUDGET_PATIENCE_SECONDS = 60.0
 """Longest wait for the request budget before a page is read."""
 
@@ -40,7 +40,7 @@ BUDGET_PATIENCE_SECONDS = 60.0
 def imported_kinds() -> tuple[str, ...]:
     """Kinds in order: owners first. Checkout sessions are left out: a session that is not ours adds
     nothing to its payment."""
-    return tuple(kind for kind in kinds.KINDS if kind != Kind.CHECKOUT_SESSION)
+    return tuple(kind for kind in kinds.KINDS if kind != ObjectKind.CHECKOUT_SESSION)
 
 
 @dataclass(slots=True)
@@ -110,7 +110,7 @@ def preview_import(run: ImportRun) -> ImportResult:
             if isinstance(listed, UnreadableObject):
                 _count_unreadable(result)
                 continue
-            becomes_ours = run.kind == Kind.CUSTOMER or bool(apply.customer_of(listed))
+            becomes_ours = run.kind == ObjectKind.CUSTOMER or bool(apply.customer_of(listed))
             _count_object(run, account, listed, result, becomes_ours=becomes_ours)
     return result
 
@@ -229,7 +229,7 @@ def _differs(
     the error persists.
     """
     run.tick()
-    if isinstance(listed, Snapshot):
+    if isinstance(listed, StripeSnapshot):
         return _count_object(run, account, listed, result, is_adopted=is_adopted)
     _count_unreadable(result)
     if listed.stripe_id:
@@ -245,7 +245,7 @@ def _count_unreadable(result: ImportResult) -> None:
 def _count_object(
     run: ImportRun,
     account: StripeAccount,
-    snapshot: Snapshot,
+    snapshot: StripeSnapshot,
     result: ImportResult,
     *,
     is_adopted: bool = False,

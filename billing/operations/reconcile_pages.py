@@ -31,7 +31,7 @@ from projects.models import Project
 BUDGET_PATIENCE_SECONDS = 10.0
 """Longest wait for the request budget before one request."""
 
-ListedObject = Snapshot | UnreadableObject
+ListedObject = StripeSnapshot | UnreadableObject
 OnFailure = Callable[[str, Exception], object]
 """Called with the kind or object that could not be compared, and with the error."""
 
@@ -94,7 +94,7 @@ def find_differing(scope: ReconcileScope, page: Sequence[ListedObject]) -> list[
 
     The number of queries does not depend on the number of objects.
     """
-    snapshots = [listed for listed in page if isinstance(listed, Snapshot)]
+    snapshots = [listed for listed in page if isinstance(listed, StripeSnapshot)]
     unreadable = [listed.stripe_id for listed in page if isinstance(listed, UnreadableObject)]
     model = scope.mirrored.mapper.model
     with page_rows.hold(scope.account, model=model, snapshots=snapshots):
@@ -157,7 +157,7 @@ def code_of(error: Exception) -> str:
     return error.code if isinstance(error, DomainError) else type(error).__name__
 
 
-def _may_differ(scope: ReconcileScope, snapshot: Snapshot) -> bool:
+def _may_differ(scope: ReconcileScope, snapshot: StripeSnapshot) -> bool:
     """Whether the object differs; true too if the comparison fails: reading it alone shows why."""
     try:
         return _compare(scope, snapshot.stripe_id, snapshot) is not None
@@ -165,7 +165,9 @@ def _may_differ(scope: ReconcileScope, snapshot: Snapshot) -> bool:
         return True
 
 
-def _compare(scope: ReconcileScope, stripe_id: str, snapshot: Snapshot | None) -> Comparison | None:
+def _compare(
+    scope: ReconcileScope, stripe_id: str, snapshot: StripeSnapshot | None
+) -> Comparison | None:
     """The comparison; None without a difference, or for an owner outside the scope."""
     comparison = apply.compare(
         account=scope.account,

@@ -123,7 +123,9 @@ def _unlisted_ids(run: ReconcileRun, scope: ReconcileScope, plan: ReconcilePass)
             run.compared += 1
             plan.tick()
         ending = reconcile_pages.find_affected_by_removal(scope, page)
-        asked = missing_objects.asked_about(account=scope.account, kind=run.step, stripe_ids=ending)
+        asked = missing_objects.awaiting_decision(
+            account=scope.account, kind=run.step, stripe_ids=ending
+        )
         yield from (stripe_id for stripe_id in ending if stripe_id not in asked)
         reconcile_runs.keep(run)
 

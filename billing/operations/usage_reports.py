@@ -121,7 +121,9 @@ def _shard(meter: MeterAtStripe) -> int:
 def _is_backing_off(meter: MeterAtStripe, back_off: RequestBackOff) -> bool:
     if meter.account is None:
         return False
-    return all(back_off.is_waiting(meter.account.pk, operation) for operation in (REPORT, CANCEL))
+    return all(
+        back_off.is_backing_off(meter.account.pk, operation) for operation in (REPORT, CANCEL)
+    )
 
 
 def _carry_out(plan: ForwardingPlan, back_off: RequestBackOff, at: datetime) -> int:
@@ -165,7 +167,7 @@ def _alternate_accounts(
         if not back_off.is_backing_off(job.account.pk, job.operation):
             by_account.setdefault((job.account.pk, job.operation), []).append(job)
     for (account_id, operation), own_jobs in by_account.items():
-        if back_off.is_failing(account_id, operation):
+        if back_off.has_failed(account_id, operation):
             del own_jobs[1:]
     rounds = zip_longest(*by_account.values())
     return [job for job in chain.from_iterable(rounds) if job is not None]
@@ -226,7 +228,7 @@ def _send_all(
         try:
             clients[account.pk] = client_for(account)
         except DomainError as error:
-            back_off.failed(account.pk, REPORT, error)
+            back_off.record_failure(account.pk, REPORT, error)
     stopped: set[tuple[str, str]] = set()
 
     def ask(job: MeterEventRequest) -> MeterEventAnswer | None:

@@ -24,7 +24,7 @@ from common.models import RunStatus
 
 log = structlog.get_logger(__name__)
 
-RULE = Rule(queue="rollouts")
+RULE = RetryRule(queue="rollouts")
 """Back-off of a project whose Stripe account is unavailable or refuses the key."""
 MAX_ROLLOUTS = 50
 """Rollouts that are tried to find one that no other worker has locked."""
@@ -38,7 +38,7 @@ def run_next_move(*, at: datetime) -> bool:
         status=RunStatus.MOVING,
         next_try_at__lte=Now(),
     )
-    for rollout in fair_queue.in_turn(
+    for rollout in fair_queue.round_robin(
         due, owner="project_id", order=("next_try_at", "pk"), limit=MAX_ROLLOUTS
     ):
         with try_advisory_lock(f"billing.rollout.{rollout.pk}") as is_ours:

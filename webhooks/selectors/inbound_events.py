@@ -45,13 +45,13 @@ def matching(
 ) -> QuerySet[InboundEvent]:
     """Stored events that match every given filter, oldest first.
 
-    ``event`` is Stripe's id or ours. An event is a project's once its object has been events to be.
+    ``event`` is Stripe's id or ours. An event is a project's once its object is found to be.
     """
     events = InboundEvent.objects.select_related("endpoint__account", "sync").order_by("id")
     if event:
-        found = found.filter(Q(event_id=event) | Q(pk=event))
+        events = events.filter(Q(event_id=event) | Q(pk=event))
     if event_type:
-        found = found.filter(type=event_type)
+        events = events.filter(type=event_type)
     if since:
         events = events.filter(received_at__gte=since)
     if status:

@@ -27,7 +27,7 @@ def _owner(account: StripeAccount, snapshot: CouponSnapshot) -> Owner | None:
     return Owner(project_id) if project_id is not None else None
 
 
-def _plan(account: StripeAccount, owner: Owner, snapshot: CouponSnapshot) -> Plan[Coupon]:
+def _plan(account: StripeAccount, owner: Owner, snapshot: CouponSnapshot) -> RowPlan[Coupon]:
     """In a shared account our row keeps the limit of uses: a coupon that was created again has
     only the remaining uses at Stripe."""
     limit = {} if account.is_shared else {"max_redemptions": snapshot.max_redemptions}

@@ -83,7 +83,7 @@ def _gone(row: Price, at: datetime) -> Values:
     return {"active": False}
 
 
-def _carry_out(planned: Plan[Price], customer: Customer | None, at: datetime) -> None:
+def _carry_out(planned: RowPlan[Price], customer: Customer | None, at: datetime) -> None:
     """Write the row; a new price also requests a sync of subscriptions that already bill it."""
     differences = planned.differences()
     planned.write(at=at)

@@ -140,7 +140,9 @@ class UserSubscriptionViewSet(SignedInViewSet):
             catalog.open_price(project=self.calling_project, price_id=body["price"])
         row, product = self._subscription()
         invoiced_before, now = row.latest_invoice_stripe_id, timezone.now()
-        request_name = outbound_api.request_name(request, "change", self.user_id, product, request.data)
+        request_name = outbound_api.request_name(
+            request, "change", self.user_id, product, request.data
+        )
         cancels = body.get("cancel_at_period_end")
         if cancels:
             permissions.check_cancellation(project=self.calling_project)
