@@ -12,15 +12,15 @@ from billing.access import service as access
 from billing.access.purchase_facts import Given
 from billing.access.selectors import holders
 from billing.models import Checkout, Product, Subscription
+from entitlements.decisions.fact_drafts import FactDraft
 from entitlements.decisions.selectors import facts as fact_selectors
 from entitlements.facts import service as facts
-from entitlements.facts.service import Claim
 from entitlements.models import CreditGrant, Fact
 from entitlements.models.fact import SourceType
-from entitlements.resolution.decision import Source
+from entitlements.resolution.facts import Source
 from projects.models import Customer
 
-Said = dict[Source, list[Claim]]
+Said = dict[Source, list[FactDraft]]
 
 
 def follow(*, product: Product, customers: Mapping[str, Customer], at: datetime) -> int:
@@ -54,14 +54,14 @@ def _replace(customer: Customer, said: Said, now: Sequence[Fact], at: datetime) 
         if (source := fact_selectors.source_of(row)) in said_now:
             said_now[source].append(row)
     differing = [
-        source for source, wanted in said.items() if not facts.are_said(said_now[source], wanted)
+        source for source, wanted in said.items() if not facts.are_current(said_now[source], wanted)
     ]
     for source in differing:
         facts.replace(
             customer=customer,
             source_type=SourceType(source.type),
             source_id=source.id,
-            claims=said[source],
+            drafts=said[source],
             at=at,
         )
     return bool(differing)

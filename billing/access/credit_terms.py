@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from billing.access.policies import Left
 
 if TYPE_CHECKING:
-    from entitlements.credits.credit_grant_terms import Terms
+    from entitlements.credits.credit_grant_terms import CreditGrantTerms
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ def expiry(
     return ends_at if days is None else starts_at + timedelta(days=days)
 
 
-def after(terms: "Terms", left: Left | None) -> "Terms":
+def after(terms: "CreditGrantTerms", left: Left | None) -> "CreditGrantTerms":
     """The terms once money went back or may have to: what is left of the amount, rounded down,
     withheld while a bank decides, and no longer than the policy says."""
     if left is None:

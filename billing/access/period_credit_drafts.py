@@ -10,7 +10,7 @@ from billing.access import credit_terms
 from billing.access.credit_terms import Period, PlanCredits
 from billing.access.selectors.plan_periods import PeriodKey, PlanPeriods
 from entitlements.credits import credit_grant_terms
-from entitlements.credits.credit_grant_terms import Terms
+from entitlements.credits.credit_grant_terms import CreditGrantTerms
 from entitlements.models import CreditGrant
 
 RENEWAL_MARGIN = timedelta(hours=72)
@@ -24,7 +24,7 @@ class Draft:
 
     key: PeriodKey
     grant: CreditGrant | None
-    terms: Terms
+    terms: CreditGrantTerms
 
     @property
     def is_change(self) -> bool:
@@ -82,11 +82,11 @@ def _new(periods: PlanPeriods, held: Iterable[CreditGrant]) -> list[Draft]:
     return found
 
 
-def _beginning(periods: PlanPeriods, key: PeriodKey, amount: int) -> Terms:
+def _beginning(periods: PlanPeriods, key: PeriodKey, amount: int) -> CreditGrantTerms:
     product, starts_at = periods.products[key.product_id], periods.starts_at(key)
     days = product.credits_expire_after_days
     last = key.ends_at + RENEWAL_MARGIN
-    return Terms(
+    return CreditGrantTerms(
         amount=amount,
         due=0,
         ends_at=key.ends_at,
@@ -124,7 +124,7 @@ def _amount(periods: PlanPeriods, grant: CreditGrant) -> int:
     return min(given, credit_terms.passed(most, period=whole, until=until))
 
 
-def _standing(periods: PlanPeriods, key: PeriodKey, terms: Terms) -> Terms:
+def _standing(periods: PlanPeriods, key: PeriodKey, terms: CreditGrantTerms) -> CreditGrantTerms:
     """The terms as the subscription and its money stand."""
     terms = credit_terms.after(
         replace(terms, expires_at=_expiry(periods, key, terms)), periods.left(key)
@@ -135,7 +135,7 @@ def _standing(periods: PlanPeriods, key: PeriodKey, terms: Terms) -> Terms:
     return replace(terms, is_withheld=True)
 
 
-def _expiry(periods: PlanPeriods, key: PeriodKey, terms: Terms) -> datetime | None:
+def _expiry(periods: PlanPeriods, key: PeriodKey, terms: CreditGrantTerms) -> datetime | None:
     """With the period, unless it outlives that: as the subscription ends, or as the next period has
     its money or has failed to get it."""
     if terms.outlives_period or terms.expires_at is None:
@@ -177,7 +177,7 @@ def _carried(
     return {**{grant.pk: grant.carried for grant in plans}, **carried}
 
 
-def _plan(grant: CreditGrant, terms: Terms | None, at: datetime) -> PlanCredits:
+def _plan(grant: CreditGrant, terms: CreditGrantTerms | None, at: datetime) -> PlanCredits:
     return PlanCredits(
         period=Period(grant.starts_at, key_of(grant).ends_at),
         amount=terms.amount if terms else grant.amount + grant.carried,

@@ -16,8 +16,8 @@ from billing.access.selectors.plan_periods import PeriodKey, PlanPeriods
 from billing.models import Subscription, SubscriptionItem
 from entitlements.balances.selectors import credits
 from entitlements.credits import credit_grant_terms, credit_grants
-from entitlements.credits.credit_grant_terms import Terms
-from entitlements.credits.credit_grants import Origin
+from entitlements.credits.credit_grant_terms import CreditGrantTerms
+from entitlements.credits.credit_grants import CreditOrigin
 from entitlements.models import CreditGrant
 from entitlements.models.credit_grant import CreditSource
 from projects.models import Customer
@@ -89,7 +89,7 @@ def plan(subscriptions: Sequence[Subscription], *, at: datetime) -> dict[str, Pl
 
 def refunded(
     *, subscription: Subscription, customer: Customer, also: Also, at: datetime
-) -> list[tuple[CreditGrant, Terms]]:
+) -> list[tuple[CreditGrant, CreditGrantTerms]]:
     """The terms of what was given, if the money of ``also`` were refunded too. Nothing is written,
     and a change of the subscription itself is none of it."""
     held = _held(subscription, _plans(customer.project_id, [customer.pk], at)[customer.pk])
@@ -106,7 +106,7 @@ def _plans(
     project_id: str, customer_ids: Collection[str], at: datetime
 ) -> dict[str, list[CreditGrant]]:
     """By customer, what the subscriptions have given for recent periods."""
-    found = credits.plans_of(
+    found = credits.period_grants(
         project=project_id,
         customer_ids=customer_ids,
         source_type=CreditSource.SUBSCRIPTION,
@@ -154,8 +154,10 @@ def _carry_elsewhere(
             credit_grants.revise(customer=customer, grant=grant, terms=terms, at=at)
 
 
-def _give(periods: PlanPeriods, customer: Customer, key: PeriodKey, terms: Terms) -> None:
-    origin = Origin(
+def _give(
+    periods: PlanPeriods, customer: Customer, key: PeriodKey, terms: CreditGrantTerms
+) -> None:
+    origin = CreditOrigin(
         source_type=CreditSource.SUBSCRIPTION,
         source_id=periods.subscription.pk,
         key=str(key),

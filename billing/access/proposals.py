@@ -2,14 +2,13 @@
 
 from collections.abc import Iterable
 
-from entitlements.decisions.selectors.previews import Proposed
-from entitlements.facts.service import Claim
+from entitlements.decisions.fact_drafts import FactDraft
 
 
-def proposed(found: Iterable[Claim]) -> list[Proposed]:
+def proposed(found: Iterable[FactDraft]) -> list[FactDraft]:
     """Claims that nobody has made, as a preview takes them."""
     return [
-        Proposed(
+        FactDraft(
             feature_id=each.feature_id,
             effect=each.effect,
             value=each.value,

@@ -14,7 +14,7 @@ from billing.access.purchase_facts import Given
 from billing.models import Checkout, CheckoutLine, Product
 from entitlements.balances.selectors import credits
 from entitlements.credits import credit_grant_terms
-from entitlements.credits.credit_grant_terms import Terms
+from entitlements.credits.credit_grant_terms import CreditGrantTerms
 from entitlements.models import CreditGrant
 from entitlements.models.credit_grant import CreditSource
 
@@ -29,7 +29,7 @@ class Draft:
     line: CheckoutLine
     grant: CreditGrant | None
     starts_at: datetime
-    terms: Terms
+    terms: CreditGrantTerms
 
     @property
     def is_change(self) -> bool:
@@ -53,7 +53,7 @@ def plan(
     """By purchase, what its credits come to. The purchases are of one project. One query."""
     if not checkouts:
         return {}
-    held = credits.grants_of_many(
+    held = credits.grants_of_sources(
         project=checkouts[0].project_id,
         source_type=CreditSource.CHECKOUT,
         source_ids=[each.pk for each in checkouts],
@@ -96,7 +96,7 @@ def _missing(line: CheckoutLine, left: Left | None, at: datetime) -> Draft | Non
     if not source.credits_amount:
         return None
     starts_at = line.fulfilled_at or at
-    terms = Terms(
+    terms = CreditGrantTerms(
         amount=source.credits_amount * line.quantity,
         due=0,
         expires_at=credit_terms.expiry(starts_at, days=source.credits_expire_after_days),
@@ -106,7 +106,7 @@ def _missing(line: CheckoutLine, left: Left | None, at: datetime) -> Draft | Non
     return Draft(line, None, starts_at, credit_terms.after(terms, left))
 
 
-def _revised(line: CheckoutLine, grant: CreditGrant) -> Terms:
+def _revised(line: CheckoutLine, grant: CreditGrant) -> CreditGrantTerms:
     """What the line gives; of one that was given before that was written on it, what was said."""
     terms = credit_grant_terms.terms_of(grant)
     if line.credits_amount is None:

@@ -22,10 +22,10 @@ from billing.models import (
     SubscriptionItem,
 )
 from billing.models.subscription import SubscriptionStatus
-from entitlements.facts.service import Claim
+from entitlements.decisions.fact_drafts import FactDraft
 from entitlements.models.fact import Effect
 from entitlements.models.feature import FeatureKind
-from entitlements.resolution.decision import Reason
+from entitlements.resolution.facts import Reason
 from entitlements.resolution.kinds import KINDS
 
 Given = Sequence[tuple[CheckoutLine, Left | None]]
@@ -44,7 +44,7 @@ Instead = Mapping[str, Offer] | None
 """By product, what it is to be seen as giving: for a look at what a change of it would change."""
 
 
-def of_subscription(subscription: Subscription, *, also: Also = None) -> list[Claim]:
+def of_subscription(subscription: Subscription, *, also: Also = None) -> list[FactDraft]:
     """From each item what its product gives, as far as the running period's money is there."""
     return of_subscriptions([subscription], also=also)[subscription.pk]
 
@@ -55,7 +55,7 @@ def of_subscriptions(
     also: Also = None,
     instead: Instead = None,
     items: Mapping[str, Sequence[SubscriptionItem]] | None = None,
-) -> dict[str, list[Claim]]:
+) -> dict[str, list[FactDraft]]:
     """As :func:`of_subscription` for many of one project, by id, with these ``items`` if given.
 
     Up to twelve queries, however many; the subscriptions come with their project.
@@ -64,7 +64,7 @@ def of_subscriptions(
     speaking = {each.pk: each for each in access_periods.entitling(subscriptions, theirs)}
     known = {key: [item for item in theirs.get(key, ()) if _gives(item)] for key in speaking}
     paying = [each for key, each in speaking.items() if known[key]]
-    claims: dict[str, list[Claim]] = {each.pk: [] for each in subscriptions}
+    claims: dict[str, list[FactDraft]] = {each.pk: [] for each in subscriptions}
     if not paying:
         return claims
     project_id = paying[0].project_id
@@ -147,14 +147,14 @@ def of_pages(
     return given
 
 
-def of_checkout(checkout: Checkout, given: Given) -> list[Claim]:
+def of_checkout(checkout: Checkout, given: Given) -> list[FactDraft]:
     """From each line that is paid once what its product gives."""
     return of_checkouts([checkout], {checkout.pk: given})[checkout.pk]
 
 
 def of_checkouts(
     checkouts: Sequence[Checkout], given: Mapping[str, Given], *, instead: Instead = None
-) -> dict[str, list[Claim]]:
+) -> dict[str, list[FactDraft]]:
     """As :func:`of_checkout` for many of one project, by id. One query."""
     once = {
         page.pk: [(line, left) for line, left in given[page.pk] if not line.price.is_recurring]
@@ -186,7 +186,7 @@ def _of_items(
     offers: Mapping[str, Offer],
     overdue_since: datetime | None,
     begun: Sequence[Beginning],
-) -> Iterator[Claim]:
+) -> Iterator[FactDraft]:
     for item in items:
         assert item.price is not None
         offer = offers[item.price.product_id]
@@ -230,14 +230,14 @@ def _claims(
     ends_at: datetime | None,
     anchored_at: datetime | None = None,
     paid_until: datetime | None = None,
-) -> Iterator[Claim]:
+) -> Iterator[FactDraft]:
     """What is left of the features, and that they are withheld while a bank decides."""
     if left is None:
         return
     until = access_periods.earlier(ends_at, left.ends_at)
     for feature in features:
         is_amount = KINDS[feature.feature.kind].is_amount
-        yield Claim(
+        yield FactDraft(
             feature_id=feature.feature_id,
             value=left.of(feature.value) if is_amount else feature.value,
             reason=reason,
@@ -248,7 +248,7 @@ def _claims(
             paid_until=paid_until if _follows_periods(feature) else None,
         )
         if left.held_since is not None:
-            yield Claim(
+            yield FactDraft(
                 feature_id=feature.feature_id,
                 value=None,
                 reason=Reason.HELD,

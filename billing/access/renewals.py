@@ -30,7 +30,7 @@ def tell_if_paid(*, subscription: Subscription, customer: Customer, at: datetime
         type=EventType.SUBSCRIPTION_RENEWED,
         subject=subscription.pk,
         customer_id=customer.pk,
-        version=customers.bump(customer),
+        version=customers.raise_version(customer),
         data=representation.subscription(subscription),
         at=at,
     )

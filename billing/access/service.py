@@ -32,7 +32,7 @@ def follow_subscription(*, subscription: Subscription, customer: Customer, at: d
         customer=customer,
         source_type=SourceType.SUBSCRIPTION,
         source_id=subscription.pk,
-        claims=purchase_facts.of_subscription(subscription),
+        drafts=purchase_facts.of_subscription(subscription),
         at=at,
     )
 
@@ -49,7 +49,7 @@ def follow_checkout(*, checkout: Checkout, customer: Customer, at: datetime) -> 
         customer=customer,
         source_type=SourceType.CHECKOUT,
         source_id=checkout.pk,
-        claims=purchase_facts.of_checkout(checkout, given),
+        drafts=purchase_facts.of_checkout(checkout, given),
         at=at,
     )
 

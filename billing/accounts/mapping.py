@@ -73,7 +73,7 @@ def _carry_out(planned: Plan[StripeCustomer], customer: Customer | None, at: dat
     elif row.stripe_id:
         _fill_in(row, customer, at)
         _claim_foreign(row.account_id, row.stripe_id)
-        forwarding.wake(
+        forwarding.release_waiting(
             project_id=row.project_id, customer_id=row.customer_id, since=at - LONGEST_PAST
         )
 

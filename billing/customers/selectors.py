@@ -28,7 +28,7 @@ def outdated(*, limit: int, rule: Rule) -> list[Customer]:
         .alias(request=request)
         .filter(back_offs.is_waiting(account="account_id", request="request"))
     )
-    rows = customers.to_be_told().filter(
+    rows = customers.with_outdated_copies().filter(
         ~fair_queue.is_waiting(rule, owner="project_id", subject="pk"), ~Exists(stuck)
     )
     return fair_queue.in_turn(

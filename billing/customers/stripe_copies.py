@@ -76,7 +76,7 @@ def erase(*, customer: Customer, cancels: bool, actor: str, at: datetime) -> Cus
                 at=at,
             )
             stale = Customer(pk=customer.pk, project_id=customer.project_id, user_id=known_as)
-            transaction.on_commit(lambda: cache.bury(stale, version=customer.version))
+            transaction.on_commit(lambda: cache.invalidate(stale, version=customer.version))
     tell_if_possible(customer, at=at)
     return customer
 
@@ -110,7 +110,7 @@ def _tell_one(customer: Customer, back_off: RequestBackOff, run: QueueRun, at: d
                 _wait_for_the_copy(customer)
                 return
             back_off.answered(account_id, request)
-        customers.told(customer)
+        customers.record_copied(customer)
     except Exception as error:  # noqa: BLE001  # one customer's trouble must not stop the others
         if not back_off.stops_for(account_id, request, error):
             run.failed(owner=customer.project_id, subject=customer.pk, error=error)
@@ -135,7 +135,7 @@ def tell_if_possible(customer: Customer, *, at: datetime) -> None:
         log.warning("customer_not_told", customer=customer.pk, error=type(error).__name__)
         return
     if all(told):
-        customers.told(customer)
+        customers.record_copied(customer)
 
 
 def _copies(customer: Customer) -> list[StripeCustomer]:

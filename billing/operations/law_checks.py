@@ -23,9 +23,9 @@ from billing.operations import credit_law_checks, law_pages
 from billing.operations.law_pages import LawPage, Violation
 from entitlements.credits import credit_dues
 from entitlements.credits.selectors import ledger_sums
+from entitlements.decisions.fact_drafts import FactDraft
 from entitlements.decisions.selectors import facts as fact_selectors
 from entitlements.facts import service as facts
-from entitlements.facts.service import Claim
 from entitlements.models.fact import SourceType
 from projects.customers import selectors as customers
 from projects.models import Project
@@ -71,7 +71,7 @@ def _checkout_facts(*, after: str, at: datetime, repair: bool, project_id: str) 
 
 
 def _wrong(
-    rows: Sequence[RowT], source_type: SourceType, expected: Mapping[str, Sequence[Claim]]
+    rows: Sequence[RowT], source_type: SourceType, expected: Mapping[str, Sequence[FactDraft]]
 ) -> list[RowT]:
     """Those whose facts do not say what follows from their mirrors; one query."""
     said = fact_selectors.current_of_sources(
@@ -80,7 +80,7 @@ def _wrong(
         customer_ids={row.customer_id for row in rows},
         source_ids=[row.pk for row in rows],
     )
-    return [row for row in rows if not facts.are_said(said.get(row.pk, []), expected[row.pk])]
+    return [row for row in rows if not facts.are_current(said.get(row.pk, []), expected[row.pk])]
 
 
 def _repair_subscription(row: Subscription, at: datetime) -> str | None:

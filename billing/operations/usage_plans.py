@@ -11,12 +11,12 @@ from billing.stripe import meters
 from usage.models import Record
 from usage.models.record import Forwarding
 from usage.reporting import forwarding, meter_events
-from usage.reporting.forwarding import Settled
+from usage.reporting.forwarding import ForwardingResult
 from usage.reporting.meter_events import (
-    LARGE,
-    Ended,
+    LARGE_VALUE,
+    EventWindow,
     MeterEvent,
-    Window,
+    MeterEventResult,
     identifier_of,
     new_identifier,
 )
@@ -53,9 +53,9 @@ class Plan(NamedTuple):
 
     known: Sequence[Known]
     buyers: dict[tuple[str, str], StripeCustomer]
-    settled: Sequence[Settled]
+    settled: Sequence[ForwardingResult]
     """Records that come to an end without Stripe."""
-    ended: Sequence[Ended]
+    ended: Sequence[MeterEventResult]
     """Events that do."""
     tell: Sequence[MeterEvent]
     """Events that Stripe was, or may have been, told of before, and those of ``fresh``."""
@@ -67,9 +67,9 @@ class _Sorted:
     """Records by what they need."""
 
     def __init__(self) -> None:
-        self.settled: list[Settled] = []
+        self.settled: list[ForwardingResult] = []
         self.fresh: list[Record] = []
-        self.made: dict[tuple[str, str], Window] = {}
+        self.made: dict[tuple[str, str], EventWindow] = {}
         """Events that were made before, by meter and identifier."""
         self.told_at: dict[tuple[str, str], datetime] = {}
         self.void: dict[tuple[str, str], list[Record]] = {}
@@ -96,7 +96,9 @@ def make(*, records: Sequence[Record], known: Sequence[Known], at: datetime) -> 
             ended += [end] if end else []
             tell += [] if end else [event]
         elif voids and event.records > len(voids) and at - event.first > IN_TIME:
-            found.settled += [Settled(each, Forwarding.REFUSED, NOT_ALONE) for each in voids]
+            found.settled += [
+                ForwardingResult(each, Forwarding.REFUSED, NOT_ALONE) for each in voids
+            ]
         else:
             take_back.append(event)
     return Plan(known, buyers, found.settled, ended, tell, fresh, take_back)
@@ -106,7 +108,7 @@ def wake(plan: Plan, at: datetime) -> None:
     """Customers whom Stripe came to know while we looked: nobody else wakes these records."""
     waiting = [each.record for each in plan.settled if each.outcome is Forwarding.WAITING]
     for buyer in metered_use.buyers(waiting).values():
-        forwarding.wake(
+        forwarding.release_waiting(
             project_id=buyer.project_id,
             customer_id=buyer.customer_id,
             since=at - meters.LONGEST_PAST,
@@ -123,9 +125,9 @@ def _sort(
     told_at = record.forwarded_at
     is_void = record.forwarding == Forwarding.CANCELING
     if known.account is None or (is_void and told_at is None):
-        found.settled.append(Settled(record, Forwarding.NONE, is_known=False))
+        found.settled.append(ForwardingResult(record, Forwarding.NONE, is_known=False))
     elif is_void and told_at is not None and at - told_at >= CANCELABLE:
-        found.settled.append(Settled(record, Forwarding.REFUSED, TOO_LATE))
+        found.settled.append(ForwardingResult(record, Forwarding.REFUSED, TOO_LATE))
     elif told_at is not None:
         key = (record.meter_id, identifier_of(record))
         found.made[key] = _around(record)
@@ -133,17 +135,17 @@ def _sort(
         if is_void:
             found.void.setdefault(key, []).append(record)
     elif (known.account.pk, record.customer_id) not in buyers:
-        found.settled.append(Settled(record, Forwarding.WAITING, is_known=False))
+        found.settled.append(ForwardingResult(record, Forwarding.WAITING, is_known=False))
     elif at - record.occurred_at > meters.LONGEST_PAST:
-        found.settled.append(Settled(record, Forwarding.REFUSED, TOO_OLD, is_known=False))
+        found.settled.append(ForwardingResult(record, Forwarding.REFUSED, TOO_OLD, is_known=False))
     else:
         found.fresh.append(record)
 
 
-def _around(record: Record) -> Window:
+def _around(record: Record) -> EventWindow:
     """Where all records of its event lie."""
     start = record.occurred_at.replace(second=0, microsecond=0)
-    return Window(
+    return EventWindow(
         record.project_id,
         record.customer_id,
         record.meter_id,
@@ -155,26 +157,28 @@ def _around(record: Record) -> Window:
 
 def _end_of_unanswered(
     event: MeterEvent, told_at: datetime, is_known: bool, at: datetime
-) -> Ended | None:
+) -> MeterEventResult | None:
     """Of one that must not, or cannot, be told again."""
     if not is_known:
-        return Ended(event, Forwarding.REFUSED, GONE)
+        return MeterEventResult(event, Forwarding.REFUSED, GONE)
     if at - told_at > SURE:
-        return Ended(event, Forwarding.REFUSED, NOT_KNOWN)
+        return MeterEventResult(event, Forwarding.REFUSED, NOT_KNOWN)
     if at - event.last > meters.LONGEST_PAST:
-        return Ended(event, Forwarding.REFUSED, TOO_OLD)
+        return MeterEventResult(event, Forwarding.REFUSED, TOO_OLD)
     return None
 
 
 def _fix(records: Sequence[Record], by_meter: dict[str, Known], at: datetime) -> list[MeterEvent]:
-    summed = [each for each in records if by_meter[each.meter_id].adds_up and each.value < LARGE]
+    summed = [
+        each for each in records if by_meter[each.meter_id].adds_up and each.value < LARGE_VALUE
+    ]
     taken = {each.id for each in summed}
     alone = [each for each in records if each.id not in taken]
     cuts = metered_use.period_bounds(summed)
     windows = {(each.customer_id, each.meter_id, *_minute(each, cuts)): each for each in summed}
     gathered = meter_events.gather(
         windows=[
-            Window(
+            EventWindow(
                 each.project_id,
                 customer_id,
                 meter_id,
@@ -188,7 +192,7 @@ def _fix(records: Sequence[Record], by_meter: dict[str, Known], at: datetime) ->
         at=at,
     )
     identifiers = [new_identifier(each.customer_id, each.occurred_at) for each in alone]
-    return gathered + meter_events.fix_each(records=alone, identifiers=identifiers, at=at)
+    return gathered + meter_events.assign_each(records=alone, identifiers=identifiers, at=at)
 
 
 def _minute(

@@ -22,7 +22,7 @@ from billing.stripe.errors import StripeMalformed, StripeObjectMissing, StripeRe
 from projects.models import Project
 from usage.models.meter import ADDITIVE, Aggregation, Meter
 from usage.reporting import selectors as forwarding
-from usage.reporting.selectors import Asked, Told
+from usage.reporting.selectors import ReportedUsage, ReportedUsageQuery
 
 LAG = timedelta(minutes=10)
 """How long Stripe may take to count an event."""
@@ -65,7 +65,7 @@ class _Use:
     meter: Meter
     meter_stripe_id: str
     buyer: StripeCustomer
-    asked: Asked
+    asked: ReportedUsageQuery
 
 
 def compare_page(
@@ -83,10 +83,10 @@ def compare_page(
     """
     page = _metered(account, project, after)
     uses = _uses(account, page, at)
-    told = forwarding.told(asked=[use.asked for use in uses], lately=at - LAG)
+    told = forwarding.reported_usage(queries=[use.asked for use in uses], settled_before=at - LAG)
     found = []
     for use, records in zip(uses, told, strict=True):
-        if not records.settled:
+        if not records.is_settled:
             continue
         try:
             difference = _compare(account, use, records)
@@ -98,7 +98,7 @@ def compare_page(
     return UsagePage(len(page), found, page[-1].pk if len(page) == PAGE else "")
 
 
-def _compare(account: StripeAccount, use: _Use, told: Told) -> Difference | None:
+def _compare(account: StripeAccount, use: _Use, told: ReportedUsage) -> Difference | None:
     reconcile_pages.wait_for_budget(account)
     try:
         counted = meters.summary(
@@ -153,7 +153,7 @@ def _uses(account: StripeAccount, page: Sequence[SubscriptionItem], at: datetime
         since, until = _up(item.period_start), _down(min(item.period_end, at - LAG))
         if meter is None or meter.pk not in meters_of or buyer is None or since >= until:
             continue
-        asked = Asked(item.project_id, buyer.customer_id, meter.pk, since, until)
+        asked = ReportedUsageQuery(item.project_id, buyer.customer_id, meter.pk, since, until)
         found.append(_Use(meter, meters_of[meter.pk], buyer, asked))
     return found
 
@@ -176,7 +176,7 @@ def _buyers(
     }
 
 
-def _figure(meter: Meter, told: Told) -> int:
+def _figure(meter: Meter, told: ReportedUsage) -> int:
     return told.records if meter.aggregation == Aggregation.COUNT else told.value
 
 

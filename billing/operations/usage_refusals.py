@@ -18,8 +18,8 @@ from projects.models import Customer
 from usage.models import Meter
 from usage.models.record import Forwarding
 from usage.reporting import meter_events
-from usage.reporting.forwarding import Settled
-from usage.reporting.meter_events import Ended
+from usage.reporting.forwarding import ForwardingResult
+from usage.reporting.meter_events import MeterEventResult
 
 log = structlog.get_logger(__name__)
 
@@ -31,7 +31,9 @@ class _Place(NamedTuple):
     reason: str
 
 
-def tell(*, settled: Sequence[Settled], ended: Sequence[Ended], at: datetime) -> None:
+def tell(
+    *, settled: Sequence[ForwardingResult], ended: Sequence[MeterEventResult], at: datetime
+) -> None:
     """Record one event for each customer, meter and reason."""
     refused: dict[_Place, tuple[int, int]] = {}
     for each in settled:
@@ -67,9 +69,9 @@ def report(
         ended = []
         for event in found:
             error = f"Stripe does not count it: {lost[event.identifier]}"
-            refused = meter_events.lost(event=event, error=error)
+            refused = meter_events.record_loss(event=event, error=error)
             if refused is not None:
-                ended.append(Ended(refused, Forwarding.REFUSED, error))
+                ended.append(MeterEventResult(refused, Forwarding.REFUSED, error))
         tell(settled=(), ended=ended, at=at)
     return sum(each.event.records for each in ended)
 

@@ -42,7 +42,7 @@ from common.locks import only_one
 from usage.models.record import Forwarding
 from usage.reporting import forwarding, meter_events
 from usage.reporting import selectors as forwarding_selectors
-from usage.reporting.meter_events import Ended, MeterEvent
+from usage.reporting.meter_events import MeterEvent, MeterEventResult
 
 log = structlog.get_logger(__name__)
 
@@ -63,7 +63,7 @@ class Answer(NamedTuple):
     """What became of a request. Without an end and an error: nobody knows what Stripe did."""
 
     job: "Job"
-    ended: Ended | None
+    ended: MeterEventResult | None
     error: DomainError | None
 
 
@@ -133,17 +133,17 @@ def _carry_out(plan: Plan, back_off: RequestBackOff, at: datetime) -> int:
     kept = [(job.event, end.error) for job, end in ended if _is_kept(job, end)]
     unasked = [each for each in plan.fresh if each.identifier not in asked]
     with transaction.atomic():
-        forwarding.settle(outcomes=plan.settled)
-        meter_events.end(outcomes=[*plan.ended, *told])
-        meter_events.unmake(events=unasked)
-        meter_events.taken_back(events=gone)
+        forwarding.record_results(outcomes=plan.settled)
+        meter_events.record_results(outcomes=[*plan.ended, *told])
+        meter_events.discard(events=unasked)
+        meter_events.record_cancellation(events=gone)
         forwarding.refuse_voids(events=kept)
         usage_refusals.tell(settled=plan.settled, ended=[*plan.ended, *told], at=at)
     usage_plans.wake(plan, at)
     return len(plan.settled) + len(plan.ended) + len(ended)
 
 
-def _is_kept(job: Job, ended: Ended) -> bool:
+def _is_kept(job: Job, ended: MeterEventResult) -> bool:
     """Whether Stripe refused to take the event back."""
     return job.operation == TAKE_BACK and ended.outcome is Forwarding.REFUSED
 
@@ -196,9 +196,11 @@ def _ask(job: Job, *, client: Any, stopped: set[tuple[str, str]]) -> Answer | No
             return Answer(job, None, error)
         if isinstance(error, StripeMalformed):
             return Answer(job, None, None)
-        ended = Ended(job.event, Forwarding.REFUSED, error.detail, is_known=not is_told)
+        ended = MeterEventResult(job.event, Forwarding.REFUSED, error.detail, is_known=not is_told)
         return Answer(job, ended, None)
-    return Answer(job, Ended(job.event, Forwarding.TOLD if is_told else Forwarding.CANCELED), None)
+    return Answer(
+        job, MeterEventResult(job.event, Forwarding.TOLD if is_told else Forwarding.CANCELED), None
+    )
 
 
 def _answers(jobs: Sequence[Job], back_off: RequestBackOff) -> list[Answer]:

@@ -8,12 +8,12 @@ from billing.access.line_shares import GivenBack
 from billing.access.proposals import proposed
 from billing.models import Checkout, Payment, Subscription
 from entitlements.decisions.selectors import previews
-from entitlements.decisions.selectors.effects import Effect
+from entitlements.decisions.selectors.effects import DecisionChange
 from entitlements.models.fact import SourceType
-from entitlements.resolution.decision import Source
+from entitlements.resolution.facts import Source
 
 
-def of_refund(*, payment: Payment, refund: GivenBack, at: datetime) -> list[Effect]:
+def of_refund(*, payment: Payment, refund: GivenBack, at: datetime) -> list[DecisionChange]:
     """For each feature that the payment has to do with the decision without and with the refund."""
     also = {payment.pk: refund}
     checkouts, subscriptions = bought_with(payment)
@@ -26,7 +26,7 @@ def of_refund(*, payment: Payment, refund: GivenBack, at: datetime) -> list[Effe
     for subscription in subscriptions:
         source = Source(SourceType.SUBSCRIPTION, subscription.pk)
         said[source] = proposed(claims.of_subscription(subscription, also=also))
-    return previews.of_sources(customer=payment.customer, said=said, at=at)
+    return previews.of_sources(customer=payment.customer, drafts=said, at=at)
 
 
 def bought_with(payment: Payment) -> tuple[list[Checkout], list[Subscription]]:

@@ -25,13 +25,14 @@ from billing.subscriptions import change_plans, subscription_items
 from billing.subscriptions.change_plans import When
 from billing.subscriptions.subscription_items import Wanted
 from common.errors import DomainError, Invalid
+from entitlements.decisions.fact_drafts import FactDraft
 from entitlements.decisions.selectors import previews
-from entitlements.decisions.selectors.effects import Effect
+from entitlements.decisions.selectors.effects import DecisionChange
 from entitlements.models.fact import SourceType
-from entitlements.resolution.decision import Source
+from entitlements.resolution.facts import Source
 from projects.models import Customer
 from usage.totals.selectors import counting
-from usage.totals.selectors.counting import Ask
+from usage.totals.selectors.counting import CounterKey
 
 BATCH = 200
 
@@ -108,7 +109,7 @@ def _look_at(
     instead = {product.pk: prospect.offer} if prospect.offer else None
     pages = list(holders.purchases(product, customer_ids=customers))
     given = purchase_facts.of_pages(pages, instead=instead)
-    said: dict[str, dict[Source, list[previews.Proposed]]] = {key: {} for key in customers}
+    said: dict[str, dict[Source, list[FactDraft]]] = {key: {} for key in customers}
     from_rows = purchase_facts.of_subscriptions(rows, instead=instead, items=items)
     for row in rows:
         source = Source(SourceType.SUBSCRIPTION, row.pk)
@@ -117,24 +118,24 @@ def _look_at(
     for page in pages:
         source = Source(SourceType.CHECKOUT, page.pk)
         said[page.customer_id][source] = proposed(from_pages[page.pk])
-    effects = previews.of_many(project_id=product.project_id, said=said, at=at)
+    effects = previews.of_many(project_id=product.project_id, drafts=said, at=at)
     over = _over(product.project_id, effects, at)
     for key, found in effects.items():
         figures.count(found, over=over.get(key, ()), user_id=customers[key].user_id)
 
 
 def _over(
-    project_id: str, effects: Mapping[str, Sequence[Effect]], at: datetime
+    project_id: str, effects: Mapping[str, Sequence[DecisionChange]], at: datetime
 ) -> dict[str, list[str]]:
     """By customer, the metered features of which they have used more than they would then have,
     and not more than they have now. Two queries."""
     asks = {
-        (key, effect.after.feature): (Ask(key, *effect.after.metering), effect)
+        (key, effect.after.feature): (CounterKey(key, *effect.after.metering), effect)
         for key, found in effects.items()
         for effect in found
         if effect.after.metering is not None and effect.after.allowed
     }
-    used = counting.used(project_id=project_id, asks=[ask for ask, _ in asks.values()], at=at)
+    used = counting.read_usage(project_id=project_id, keys=[ask for ask, _ in asks.values()], at=at)
     over: dict[str, list[str]] = {}
     for (key, feature), (ask, effect) in asks.items():
         count, before, after = used[ask].used, effect.before.limit, effect.after.limit

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Annotated, TypedDict
 
-from entitlements.decisions.selectors.effects import Effect
+from entitlements.decisions.selectors.effects import DecisionChange
 from entitlements.resolution.decision import Decision
-from entitlements.resolution.kinds import text
+from entitlements.resolution.kinds import canonical_json
 
 NAMED = 20
 """Users that are named of those who would be over a limit."""
@@ -90,7 +90,9 @@ class Figures:
     bills: Counter[str] = field(default_factory=Counter)
     money: dict[str, Money] = field(default_factory=dict)
 
-    def count(self, effects: Sequence[Effect], *, over: Iterable[str], user_id: str) -> None:
+    def count(
+        self, effects: Sequence[DecisionChange], *, over: Iterable[str], user_id: str
+    ) -> None:
         """One holder, the answers before and after, and the limits that they would be over."""
         self.looked_at += 1
         ways = [(each.after.feature, _way(each.before, each.after)) for each in effects]
@@ -170,7 +172,7 @@ def _way(before: Decision, after: Decision) -> str:
     """Empty when the feature gives the same as before; why it does is not asked."""
     if before.allowed != after.allowed:
         return "gain" if after.allowed else "lose"
-    if not after.allowed or text(before.value) == text(after.value):
+    if not after.allowed or canonical_json(before.value) == canonical_json(after.value):
         return ""
     if after.is_priced:
         return "more" if after.value < before.value else "less"

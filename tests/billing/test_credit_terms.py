@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from billing.access.credit_terms import Period, PlanCredits, after, carry, expiry, passed
 from billing.access.policies import Left
-from entitlements.credits.credit_grant_terms import Terms
+from entitlements.credits.credit_grant_terms import CreditGrantTerms
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -19,7 +19,7 @@ def test_when_credits_expire() -> None:
 
 
 def test_what_is_due_after_money_went_back() -> None:
-    terms = Terms(amount=100, due=0, expires_at=MONTH.ends_at)
+    terms = CreditGrantTerms(amount=100, due=0, expires_at=MONTH.ends_at)
     cases = [
         (Left(), 100, False, MONTH.ends_at),
         (None, 0, False, MONTH.ends_at),
@@ -32,7 +32,7 @@ def test_what_is_due_after_money_went_back() -> None:
     for left, due, is_withheld, expires_at in cases:
         found = after(terms, left)
         assert (found.due, found.is_withheld, found.expires_at) == (due, is_withheld, expires_at)
-    assert after(Terms(amount=5, due=0), Left(ends_at=START)).expires_at == START
+    assert after(CreditGrantTerms(amount=5, due=0), Left(ends_at=START)).expires_at == START
 
 
 def test_a_period_that_ends_early_gives_the_share_that_has_passed() -> None:

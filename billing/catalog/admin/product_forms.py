@@ -101,7 +101,7 @@ class FeaturesForm(ProductForm):
 
     def now(self, product: Product) -> dict[str, Any]:
         lines = [
-            f"{each.feature.code} = {values.shown(each.value, kind=each.feature.kind)}"
+            f"{each.feature.code} = {values.format_value(each.value, kind=each.feature.kind)}"
             for each in product.features.all()
         ]
         return {"features": "\n".join(lines)}
@@ -126,6 +126,6 @@ class FeaturesForm(ProductForm):
 
 def _value(code: str, text: str, feature: Feature) -> Any:
     try:
-        return values.typed(text, kind=feature.kind)
+        return values.parse_value(text, kind=feature.kind)
     except ValidationError as error:
         raise ValidationError(f"{code}: {' '.join(error.messages)}") from error

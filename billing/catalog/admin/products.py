@@ -148,7 +148,7 @@ class ProductAdmin(MirrorAdmin):
     @display(description="Gives")
     def gives(self, row: Product) -> object:
         pairs = (
-            (each.feature.code, values.shown(each.value, kind=each.feature.kind))
+            (each.feature.code, values.format_value(each.value, kind=each.feature.kind))
             for each in row.features.all()
         )
         return format_html_join(", ", "{}: {}", pairs) or columns.EMPTY
@@ -173,7 +173,7 @@ def _features(row: Product) -> Section:
             [
                 columns.link(each.feature),
                 each.feature.get_kind_display(),
-                values.shown(each.value, kind=each.feature.kind),
+                values.format_value(each.value, kind=each.feature.kind),
             ]
             for each in row.features.all()
         ],

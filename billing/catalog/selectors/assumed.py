@@ -8,11 +8,11 @@ from billing.models import Product
 from common.errors import Invalid, NotFound
 from entitlements.decisions import assumptions
 from entitlements.models.fact import Effect, SourceType
-from entitlements.resolution.decision import Fact, Reason
+from entitlements.resolution.facts import DecisionFact, Reason
 from projects.models import Project
 
 
-def product(project: Project, id: str, *, at: datetime) -> list[Fact]:
+def product(project: Project, id: str, *, at: datetime) -> list[DecisionFact]:
     """As if a person had granted all that the product gives. Raises Invalid."""
     try:
         found = catalog.product(project=project, product_id=id)
@@ -21,7 +21,7 @@ def product(project: Project, id: str, *, at: datetime) -> list[Fact]:
     return list(_facts(found, id, at, source_type=SourceType.GRANT, reason=Reason.GRANTED))
 
 
-def price(project: Project, id: str, *, at: datetime) -> list[Fact]:
+def price(project: Project, id: str, *, at: datetime) -> list[DecisionFact]:
     """As if it had been bought and paid for: a subscription to what is paid again and again, whose
     periods begin then, a purchase of what is paid once. Raises Invalid."""
     try:
@@ -34,9 +34,9 @@ def price(project: Project, id: str, *, at: datetime) -> list[Fact]:
 
 def _facts(
     product: Product, id: str, at: datetime, *, source_type: SourceType, reason: Reason
-) -> Iterator[Fact]:
+) -> Iterator[DecisionFact]:
     for each in product.features.select_related("feature"):
-        yield Fact(
+        yield DecisionFact(
             source_type=source_type,
             source_id=assumptions.source_id(id),
             effect=Effect.ALLOW,

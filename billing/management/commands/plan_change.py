@@ -63,7 +63,7 @@ class Command(BaseCommand):
         parser.add_argument("--reason", default="", help="Kept in the audit trail.")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        project = projects.named(options["project"])
+        project = projects.get_by_id_or_slug(options["project"])
         if options["apply"] and len(options["reason"].strip()) < 3:
             raise CommandError("Say why, with --reason: it is kept in the audit trail.")
         try:
@@ -163,7 +163,7 @@ def _features(product: Product, options: dict[str, Any]) -> tuple[Entitlement, .
     for code, text in (each.partition("=")[::2] for each in options["set"]):
         feature = features.get(project=product.project, code=code)
         try:
-            wanted[code] = values.typed(text, kind=feature.kind)
+            wanted[code] = values.parse_value(text, kind=feature.kind)
         except ValidationError as error:
             raise CommandError(f"{code}: {' '.join(error.messages)}") from error
     return tuple(Entitlement(feature=code, value=value) for code, value in wanted.items())

@@ -73,7 +73,7 @@ def _carry_out(planned: Plan[EarlyFraudWarning], customer: Customer | None, at: 
         type=EventType.PAYMENT_FRAUD_WARNING,
         subject=payment.pk,
         customer_id=customer.pk,
-        version=customers.bump(customer),
+        version=customers.raise_version(customer),
         data=representation.payment(payment),
         previous={},
         at=at,
