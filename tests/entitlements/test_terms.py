@@ -133,7 +133,7 @@ def test_what_is_remembered_is_bounded_in_time_and_number(
     asked = [at - timedelta(microseconds=1), at, at + terms.MAX_AGE]
     found = [terms.find(project_id=project.pk, question=question, at=moment) for moment in asked]
     assert found == [None, answer, None]
-    monkeypatch.setattr(terms, "MOST", 1)
+    monkeypatch.setattr(terms, "MAX_TERMS", 1)
     other = Question("eve", "api")
     terms.keep(answer, project_id=project.pk, question=other, rules=rules, at=at)
     assert terms.find(project_id=project.pk, question=question, at=at) is None
