@@ -143,7 +143,7 @@ def test_an_answer_that_fails_is_tried_once_and_said_as_ever(
 ) -> None:
     key = key_of(project)
     Served(application, asking(key))
-    monkeypatch.setattr(ground, "_READ", "SELECT 1 / 0 -- the secret of the house")
+    monkeypatch.setattr(ground, "_READ_FACTS", "SELECT 1 / 0 -- the secret of the house")
     question = {"QUERY_STRING": "user_id=eve&feature=sso"}
     with CaptureQueriesContext(connection) as seen:
         failed = Served(application, {**asking(key), **question})
