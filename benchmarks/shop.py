@@ -28,18 +28,18 @@ def make() -> Shop:
     from django.db import transaction  # noqa: PLC0415  # Django is set up only now
     from django.utils import timezone  # noqa: PLC0415
 
+    from entitlements.decisions.fact_drafts import FactDraft  # noqa: PLC0415
     from entitlements.facts import service as facts  # noqa: PLC0415
-    from entitlements.facts.service import FactDraft  # noqa: PLC0415
     from entitlements.features import service as features  # noqa: PLC0415
-    from entitlements.features.service import Measure  # noqa: PLC0415
+    from entitlements.features.service import FeatureMetering  # noqa: PLC0415
     from entitlements.models.fact import SourceType  # noqa: PLC0415
-    from entitlements.resolution.decision import Reason  # noqa: PLC0415
+    from entitlements.resolution.facts import Reason  # noqa: PLC0415
     from projects.customers import selectors as stored  # noqa: PLC0415
     from projects.customers import service as customers  # noqa: PLC0415
     from projects.tenants import projects  # noqa: PLC0415
     from usage.meters import service as meters  # noqa: PLC0415
     from usage.records import recording  # noqa: PLC0415
-    from usage.records.recording import Entry  # noqa: PLC0415
+    from usage.records.recording import UsageEntry  # noqa: PLC0415
 
     now, actor = timezone.now(), "command"
     made = projects.register(name="Bench", slug="bench", actor=actor, at=now)
@@ -52,7 +52,9 @@ def make() -> Shop:
             code=code,
             name=code,
             kind=kind,
-            measure=Measure(meter=code, period="month") if kind == "metered" else Measure(),
+            metering=FeatureMetering(meter=code, period="month")
+            if kind == "metered"
+            else FeatureMetering(),
             actor=actor,
             at=now,
         )
@@ -68,10 +70,10 @@ def make() -> Shop:
             customer=stored.lock(project_id=project.pk, customer_id=pattern.pk),
             source_type=SourceType.SUBSCRIPTION,
             source_id="sub_01j9zc3k5v8e4w2t7x6y5q4r3s",
-            claims=claims,
+            drafts=claims,
             at=now,
         )
-    entry = Entry(user_id="pattern", meter="events", value=7, key="pattern")
+    entry = UsageEntry(user_id="pattern", meter="events", value=7, key="pattern")
     recording.record(project=project, entries=[entry], at=now)
     return Shop(project=project.pk, key=made.secret, pattern=pattern.pk)
 

@@ -45,7 +45,7 @@ class BillingConfig(AppConfig):
 
         panels.register(customer_panel.PANEL, name="purchases", order=50)
         for order, act in enumerate(grant_dialogs.ACTS, start=10):
-            panels.register_act(act, order=order)
+            panels.register_action(act, order=order)
 
     @staticmethod
     def _register_assumptions() -> None:

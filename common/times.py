@@ -13,3 +13,8 @@ def rfc3339(moment: datetime | None) -> str | None:
     if moment is None:
         return None
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def parse_optional(text: str | None) -> datetime | None:
+    """The moment that this ISO 8601 text names; None for None. Raises ValueError."""
+    return None if text is None else datetime.fromisoformat(text)

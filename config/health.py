@@ -30,7 +30,7 @@ from common.chore_runs import ChoreRun, chore_runs
 from common.fair_queue import QueueFailures
 from common.times import rfc3339
 from usage.reporting import selectors as forwarding
-from usage.reporting.selectors import Standing
+from usage.reporting.selectors import ForwardingStatus
 from webhooks.selectors import inbound_events
 
 PATIENCE = "2s"
@@ -141,7 +141,7 @@ def _work(now: datetime) -> dict[str, Check]:
     return {
         "inbound": _age(timedelta() if oldest is None else now - oldest),
         "intents": _intents(intents.count_open(), now),
-        "usage": _usage(forwarding.standing(), now),
+        "usage": _usage(forwarding.forwarding_status(), now),
         "stripe": _stripe(back_offs.count_failing_accounts(), now),
         "stripe_accounts": _stripe_accounts(),
         "queues": _queues(fair_queue.failures_by_queue(), now),
@@ -161,7 +161,7 @@ def _intents(found: OpenIntents, now: datetime) -> Check:
     return replace(age, status=status, detail=f"{found.open} open, {found.parked} parked")
 
 
-def _usage(found: Standing, now: datetime) -> Check:
+def _usage(found: ForwardingStatus, now: datetime) -> Check:
     """What Stripe has yet to hear of; what it refused waits for a person and keeps nobody up."""
     age = _age(timedelta() if found.oldest is None else now - found.oldest)
     if not (found.waiting or found.refused):

@@ -183,7 +183,7 @@ def gather(now: datetime) -> dict[str, Any]:
         "now": now,
         "inbox": inbox(),
         "intents": intents.count_open(),
-        "usage": forwarding.standing(),
+        "usage": forwarding.forwarding_status(),
         "hours": hours,
         "events_today": sum(hour.events for hour in hours),
         "subscriptions": subscriptions(),

@@ -14,7 +14,7 @@ from billing.catalog.product_features import ProductEntitlement
 from billing.models import Price, Product
 from common.money import Money
 from entitlements.features import service as features
-from entitlements.features.service import NO_MEASURE, Measure
+from entitlements.features.service import NO_METERING, FeatureMetering
 from entitlements.models import Feature
 from entitlements.models.feature import FeatureKind
 from projects.models import Project
@@ -49,7 +49,7 @@ FEATURES = (
 )
 
 METER = "messages"
-PER_MONTH = Measure(meter=METER, period=Unit.MONTH, anchored=True)
+PER_MONTH = FeatureMetering(meter=METER, period=Unit.MONTH, anchored=True)
 """The billing month of whoever subscribes."""
 
 PLANS = (
@@ -112,7 +112,7 @@ def define_features(*, project: Project, at: datetime) -> None:
                 name=name,
                 kind=kind,
                 unit=unit,
-                measure=PER_MONTH if kind == FeatureKind.METERED else NO_MEASURE,
+                metering=PER_MONTH if kind == FeatureKind.METERED else NO_METERING,
                 actor=ACTOR,
                 at=at,
             )

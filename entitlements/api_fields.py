@@ -6,7 +6,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from common.api.bodies import ANY_JSON
-from entitlements.resolution.decision import Reason
+from entitlements.resolution.facts import Reason
 from entitlements.resolution.kinds import VALUE_HELP
 
 REASONS = [reason.value for reason in Reason]

@@ -13,5 +13,5 @@ class EntitlementsConfig(AppConfig):
 
         panels.register(customer_panel.PANEL, name="access", order=10)
         panels.register(credit_panel.PANEL, name="credits", order=12)
-        panels.register_act(credits.ACT, order=30)
+        panels.register_action(credits.ACT, order=30)
         panels.register(reservations.PANEL, name="reservations", order=11)

@@ -1,4 +1,4 @@
-"""What can be refused about features and grants."""
+"""Errors of features, grants, credits, reservations and snapshots."""
 
 from common.errors import Conflict, Unavailable
 

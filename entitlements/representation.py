@@ -8,8 +8,9 @@ import orjson
 from common.bodies import Time, UserId
 from common.times import rfc3339
 from entitlements.models.fact import SourceType
-from entitlements.resolution.decision import Decision, Fact, Reason, Standing
-from entitlements.resolution.explanation import Explanation, StepName
+from entitlements.resolution.decision import CustomerEntitlements, Decision
+from entitlements.resolution.explanation import Explanation, ExplanationStepName
+from entitlements.resolution.facts import DecisionFact, Reason
 from entitlements.resolution.kinds import FeatureValue
 
 
@@ -48,7 +49,7 @@ class TracedFactBody(TypedDict):
 class StepBody(TypedDict):
     """One step; ``data`` is what it found, and depends on the step."""
 
-    step: Annotated[str, StepName]
+    step: Annotated[str, ExplanationStepName]
     text: str
     facts: list[TracedFactBody]
     data: dict[str, Any]
@@ -123,7 +124,7 @@ def explained(of: Explanation) -> ExplainedBody:
     return {**decision(of.decision), "explanation": explanation(of)}
 
 
-def _fact(fact: Fact) -> TracedFactBody:
+def _fact(fact: DecisionFact) -> TracedFactBody:
     return {
         "source": {"type": fact.source.type, "id": fact.source.id},
         "effect": fact.effect,
@@ -138,7 +139,7 @@ def _plain(value: Any) -> Any:
     return rfc3339(value) if isinstance(value, datetime) else value
 
 
-def standing(of: Standing) -> EntitlementsBody:
+def standing(of: CustomerEntitlements) -> EntitlementsBody:
     """Everything that a user may do."""
     return {
         "user_id": of.user_id,

@@ -1,17 +1,17 @@
-"""Doorbells and the clock's chores; the work is in the services."""
+"""Celery tasks: wake-ups and periodic work; the services do the work."""
 
 from celery import shared_task
 from django.utils import timezone
 
 from entitlements.consumption import reservations
 from entitlements.credits import credit_grants
-from entitlements.facts import notices as announcements
+from entitlements.facts import notices
 from entitlements.free_tier import rechecks
 from entitlements.grants import service as grants
 from entitlements.notices import thresholds
 
 BATCH = 500
-"""Rows per run; what is left is found by the next one."""
+"""Rows per run; the next run takes the rest."""
 
 
 @shared_task(name="entitlements.expire_grants")
@@ -26,7 +26,7 @@ def expire_credits() -> None:
 
 @shared_task(name="entitlements.tell_due")
 def tell_due() -> None:
-    announcements.tell_due(at=timezone.now(), limit=BATCH)
+    notices.notify_due(at=timezone.now(), limit=BATCH)
 
 
 @shared_task(name="entitlements.expire_reservations")
@@ -36,7 +36,7 @@ def expire_reservations() -> None:
 
 @shared_task(name="entitlements.hold_limits")
 def hold_limits() -> None:
-    thresholds.drain(at=timezone.now(), limit=BATCH)
+    thresholds.notify_due(at=timezone.now(), limit=BATCH)
 
 
 @shared_task(name="entitlements.recheck")

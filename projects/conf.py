@@ -10,7 +10,7 @@ from common.currencies import exponent
 
 @dataclass(frozen=True, kw_only=True)
 class ProjectsSettings:
-    """``default_currency`` is what a new project gets when it names none; it may be empty."""
+    """``default_currency`` of a project that names none; may be empty."""
 
     default_currency: str = "usd"
 

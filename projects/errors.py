@@ -1,4 +1,4 @@
-"""Why a key or a user's token does not open anything. None of them says what would."""
+"""Errors of keys and users' tokens. None of them reveals what would be accepted."""
 
 from common.errors import DomainError, Invalid, Unauthorized, Unavailable
 

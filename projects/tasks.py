@@ -1,4 +1,4 @@
-"""What this app does by the clock."""
+"""Periodic tasks."""
 
 from celery import shared_task
 from django.utils import timezone

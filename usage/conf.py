@@ -4,11 +4,11 @@ from datetime import timedelta
 
 @dataclass(frozen=True, slots=True)
 class UsageSettings:
-    """Until when a record is taken, and how long it is kept.
+    """Which records are accepted, and how long they are kept.
 
-    ``late_window`` is how long after the fact a record still counts (Stripe takes none that is
-    older than 35 days), ``early_window`` how far a sender's clock may be ahead of ours. Records
-    are kept for ``retention``; their hourly totals stay.
+    ``late_window``: age at which a record is no longer accepted (Stripe refuses more than 35 days).
+    ``early_window``: how far a sender's clock may be ahead. ``retention``: how long records are
+    kept; hourly totals stay.
     """
 
     late_window: timedelta = timedelta(days=35)

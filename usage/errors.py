@@ -1,4 +1,4 @@
-"""What can be refused about meters and about records of use."""
+"""Errors of meters and usage records."""
 
 from common.errors import Conflict, Invalid
 

@@ -1,11 +1,11 @@
 """When a metered limit starts again: pure calendar arithmetic in UTC.
 
-A period has a unit and, unless it follows the calendar, an anchor: windows then begin on the
-anchor's day and time (in a shorter month on its last day), as Stripe's billing periods do. They
+A period has a unit and, unless it follows the calendar, an anchor: its windows begin on the
+anchor's day and time (in a shorter month on the last day), as Stripe's billing periods do. They
 begin on full hours, because totals are kept by the hour: an anchor counts from its full hour.
 
-Windows of a period that has to be paid for begin only in time that is paid. When that is over, the
-last window goes on (it is *extended*) until more is paid: see :meth:`Period.paid`.
+Windows of a period that has to be paid begin only in paid time. After that the last window is
+*extended* until more is paid: see :meth:`Period.extend_unpaid`.
 """
 
 from calendar import monthrange
@@ -16,12 +16,12 @@ from typing import NamedTuple
 
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 END = datetime(9999, 12, 31, 23, tzinfo=UTC)
-"""What stands for never."""
+"""Stands for never."""
 MONDAY = datetime(1970, 1, 5, tzinfo=UTC)
 
 
 class Unit(StrEnum):
-    """How long a limit lasts; ``lifetime`` never starts again."""
+    """How long a window lasts; ``lifetime`` never ends."""
 
     HOUR = "hour"
     DAY = "day"
@@ -32,14 +32,14 @@ class Unit(StrEnum):
 
 
 class Window(NamedTuple):
-    """One period, half-open: ``[starts_at, ends_at)``."""
+    """One window of a period, half-open: ``[starts_at, ends_at)``."""
 
     starts_at: datetime
     ends_at: datetime
 
     @property
     def resets_at(self) -> datetime | None:
-        """When the next one begins; None when there is none."""
+        """When the next window begins; None without one."""
         return None if self.ends_at >= END else self.ends_at
 
 
@@ -56,9 +56,10 @@ _INSTANT = timedelta(microseconds=1)
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """How windows follow each other; without an anchor by the calendar (weeks begin on Monday).
+    """The unit and the anchor of consecutive windows; without an anchor by the calendar (weeks
+    begin on Monday).
 
-    ``extended_from`` is the beginning of the window that goes on because nothing later is paid.
+    ``extended_from`` is the start of a window that is extended because nothing later is paid.
     """
 
     unit: Unit
@@ -67,57 +68,57 @@ class Period:
 
     @property
     def key(self) -> str:
-        """Names the counter of the period: the same for the same windows, whatever the minutes of
-        the anchor. Extended windows have a counter of their own, one for all of them."""
+        """Names the period's counter. Equal for equal windows, whatever the minutes of the
+        anchor. All extended windows share one counter."""
         return self.regular_key + (_EXTENDED if self.extended_from else "")
 
     @property
     def regular_key(self) -> str:
-        """As :attr:`key` is while no window is extended."""
+        """The :attr:`key` without an extension."""
         if self.anchor is None or self.unit in (Unit.LIFETIME, Unit.HOUR):
             return self.unit.value
         return f"{self.unit.value}@{_full_hour(self.anchor).strftime(_HOUR)}"
 
     @property
     def text(self) -> str:
-        """The period as text, for :meth:`of_text`: its key, and which window is extended."""
+        """The period as text for :meth:`from_text`: its key, and which window is extended."""
         return self.key + (self.extended_from.strftime(_HOUR) if self.extended_from else "")
 
     @classmethod
-    def of_text(cls, text: str) -> "Period":
-        """The period that has this text."""
+    def from_text(cls, text: str) -> "Period":
+        """The period from its :attr:`text`."""
         regular, _, extended = text.partition(_EXTENDED)
         unit, _, anchor = regular.partition("@")
-        return cls(Unit(unit), _hour(anchor), _hour(extended))
+        return cls(Unit(unit), _parse_hour(anchor), _parse_hour(extended))
 
-    def paid(self, until: datetime, *, at: datetime) -> "Period":
-        """The period at ``at`` if its windows may begin before ``until`` only: as it is, or with
-        the last of these windows extended because it would be over by now."""
+    def extend_unpaid(self, until: datetime, *, at: datetime) -> "Period":
+        """The period at ``at`` when its windows may begin before ``until`` only: unchanged, or
+        with the last such window extended because it would be over."""
         ends_at = self.paid_window(until).ends_at
         if at < ends_at:
             return self
         return replace(self, extended_from=self.paid_window(until).starts_at)
 
     def paid_window(self, until: datetime) -> Window:
-        """The last window that begins before this moment, to the full hour."""
+        """The last window that begins before ``until``, to the full hour."""
         return self._regular(_full_hour(until) - _INSTANT)
 
     def window(self, at: datetime) -> Window:
-        """The window that holds this moment. An extended one lasts at least until it ends, to be
-        asked for again then."""
+        """The window that holds ``at``. An extended window ends with the regular one, and is
+        evaluated again then."""
         regular = self._regular(at)
         if self.extended_from is None:
             return regular
         return Window(self.extended_from, regular.ends_at)
 
     def resets_at(self, at: datetime) -> datetime | None:
-        """When the window after the one that holds this moment begins; None when there is none, or
-        when it begins with the next payment."""
+        """When the window after the one at ``at`` begins; None without one, or when it begins
+        with the next payment."""
         return self.window(at).resets_at if self.extended_from is None else None
 
     def is_window(self, window: Window, *, at: datetime) -> bool:
-        """Whether a counter of this period with that window can be used at ``at``: it may be in a
-        later window, as other clocks are a little ahead, but in no other extended one."""
+        """Whether a counter in that window can be used at ``at``: a later window is accepted,
+        because clocks differ slightly, but no other extended one."""
         is_this = self.extended_from is None or self.extended_from == window.starts_at
         return is_this and at < window.ends_at
 
@@ -153,7 +154,7 @@ def _months_after(origin: datetime, months: int) -> datetime:
     return origin.replace(year=year, month=month + 1, day=day)
 
 
-def _hour(text: str) -> datetime | None:
+def _parse_hour(text: str) -> datetime | None:
     return datetime.strptime(text, _HOUR).replace(tzinfo=UTC) if text else None
 
 

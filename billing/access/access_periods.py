@@ -11,7 +11,7 @@ from django.conf import settings
 from billing.access.selectors import subscription_invoices
 from billing.models import Subscription, SubscriptionItem
 from billing.models.subscription import SubscriptionStatus
-from entitlements.resolution.decision import Reason
+from entitlements.resolution.facts import Reason
 
 REASONS: dict[str, Reason] = {
     SubscriptionStatus.TRIALING: Reason.TRIAL,

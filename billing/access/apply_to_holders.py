@@ -12,12 +12,12 @@ from billing.access import service as access
 from billing.access.purchase_facts import LineAccess
 from billing.access.selectors import holders
 from billing.models import Checkout, Product, Subscription
+from entitlements.decisions.fact_drafts import FactDraft
 from entitlements.decisions.selectors import facts as fact_selectors
 from entitlements.facts import service as facts
-from entitlements.facts.service import FactDraft
 from entitlements.models import CreditGrant, Fact
 from entitlements.models.fact import SourceType
-from entitlements.resolution.decision import Source
+from entitlements.resolution.facts import Source
 from projects.models import Customer
 
 DraftsBySource = dict[Source, list[FactDraft]]
@@ -68,14 +68,14 @@ def _replace(
     differing = [
         source
         for source, drafts in drafts_by_source.items()
-        if not facts.are_said(stored[source], drafts)
+        if not facts.are_current(stored[source], drafts)
     ]
     for source in differing:
         facts.replace(
             customer=customer,
             source_type=SourceType(source.type),
             source_id=source.id,
-            claims=drafts_by_source[source],
+            drafts=drafts_by_source[source],
             at=at,
         )
     return bool(differing)

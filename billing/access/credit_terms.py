@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from billing.access.policies import RemainingAccess
 
 if TYPE_CHECKING:
-    from entitlements.credits.credit_grant_terms import Terms
+    from entitlements.credits.credit_grant_terms import CreditGrantTerms
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,9 @@ def expiry(
     return ends_at if days is None else starts_at + timedelta(days=days)
 
 
-def apply_remaining_access(terms: "Terms", remaining: RemainingAccess | None) -> "Terms":
+def apply_remaining_access(
+    terms: "CreditGrantTerms", remaining: RemainingAccess | None
+) -> "CreditGrantTerms":
     """The terms after refunds and disputes: the remaining part of the amount is due, rounded down;
     it is withheld while a dispute is open and ends no later than the policy allows."""
     if remaining is None:

@@ -12,7 +12,7 @@ from billing.access.policies import RemainingAccess
 from billing.access.purchase_credits import PurchaseGrantDraft
 from billing.models import Checkout, CheckoutLine, Subscription
 from entitlements.credits import credit_grants
-from entitlements.credits.credit_grants import Origin
+from entitlements.credits.credit_grants import CreditOrigin
 from entitlements.models.credit_grant import CreditSource
 from projects.models import Customer
 
@@ -45,7 +45,7 @@ def follow_checkout(
 
 def _grant(checkout: Checkout, draft: PurchaseGrantDraft, customer: Customer, at: datetime) -> None:
     priority = draft.line.credits_priority
-    origin = Origin(
+    origin = CreditOrigin(
         source_type=CreditSource.CHECKOUT,
         source_id=checkout.pk,
         key=draft.line.pk,
@@ -55,6 +55,6 @@ def _grant(checkout: Checkout, draft: PurchaseGrantDraft, customer: Customer, at
         customer=customer,
         origin=origin,
         terms=draft.terms,
-        priority=credit_grants.USUAL_PRIORITY if priority is None else priority,
+        priority=credit_grants.DEFAULT_PRIORITY if priority is None else priority,
         at=at,
     )

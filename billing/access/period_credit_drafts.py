@@ -10,7 +10,7 @@ from billing.access import credit_terms
 from billing.access.credit_terms import CreditPeriod, PlanCredits
 from billing.access.selectors.plan_periods import PeriodKey, PlanPeriods
 from entitlements.credits import credit_grant_terms
-from entitlements.credits.credit_grant_terms import Terms
+from entitlements.credits.credit_grant_terms import CreditGrantTerms
 from entitlements.models import CreditGrant
 
 RENEWAL_MARGIN = timedelta(hours=72)
@@ -24,7 +24,7 @@ class PeriodGrantDraft:
 
     key: PeriodKey
     grant: CreditGrant | None
-    terms: Terms
+    terms: CreditGrantTerms
 
     @property
     def is_change(self) -> bool:
@@ -83,11 +83,11 @@ def _draft_new(periods: PlanPeriods, held: Iterable[CreditGrant]) -> list[Period
     return drafts
 
 
-def _new_terms(periods: PlanPeriods, key: PeriodKey, amount: int) -> Terms:
+def _new_terms(periods: PlanPeriods, key: PeriodKey, amount: int) -> CreditGrantTerms:
     product, starts_at = periods.products[key.product_id], periods.starts_at(key)
     days = product.credits_expire_after_days
     last = key.ends_at + RENEWAL_MARGIN
-    return Terms(
+    return CreditGrantTerms(
         amount=amount,
         due=0,
         ends_at=key.ends_at,
@@ -125,7 +125,9 @@ def _amount(periods: PlanPeriods, grant: CreditGrant) -> int:
     return min(granted, credit_terms.elapsed_part(most, period=whole, until=until))
 
 
-def _apply_status(periods: PlanPeriods, key: PeriodKey, terms: Terms) -> Terms:
+def _apply_status(
+    periods: PlanPeriods, key: PeriodKey, terms: CreditGrantTerms
+) -> CreditGrantTerms:
     """The terms with expiry and withholding by the subscription's status and its payments."""
     terms = credit_terms.apply_remaining_access(
         replace(terms, expires_at=_expiry(periods, key, terms)), periods.remaining_access(key)
@@ -136,7 +138,7 @@ def _apply_status(periods: PlanPeriods, key: PeriodKey, terms: Terms) -> Terms:
     return replace(terms, is_withheld=True)
 
 
-def _expiry(periods: PlanPeriods, key: PeriodKey, terms: Terms) -> datetime | None:
+def _expiry(periods: PlanPeriods, key: PeriodKey, terms: CreditGrantTerms) -> datetime | None:
     """When the credits expire. Those with their own lifetime keep it; all others end with the
     subscription, or with the margin after their period, or once the next period is paid or its
     payment has failed."""
@@ -181,7 +183,7 @@ def _find_carried(
     return {**{grant.pk: grant.carried for grant in plans}, **carried}
 
 
-def _plan_credits(grant: CreditGrant, terms: Terms | None, at: datetime) -> PlanCredits:
+def _plan_credits(grant: CreditGrant, terms: CreditGrantTerms | None, at: datetime) -> PlanCredits:
     return PlanCredits(
         period=CreditPeriod(grant.starts_at, key_of(grant).ends_at),
         amount=terms.amount if terms else grant.amount + grant.carried,

@@ -16,8 +16,8 @@ from billing.access.selectors.plan_periods import PeriodKey, PlanPeriods
 from billing.models import Subscription, SubscriptionItem
 from entitlements.balances.selectors import credits
 from entitlements.credits import credit_grant_terms, credit_grants
-from entitlements.credits.credit_grant_terms import Terms
-from entitlements.credits.credit_grants import Origin
+from entitlements.credits.credit_grant_terms import CreditGrantTerms
+from entitlements.credits.credit_grants import CreditOrigin
 from entitlements.models import CreditGrant
 from entitlements.models.credit_grant import CreditSource
 from projects.models import Customer
@@ -89,7 +89,7 @@ def plan(subscriptions: Sequence[Subscription], *, at: datetime) -> dict[str, Pl
 
 def terms_after_refund(
     *, subscription: Subscription, customer: Customer, extra_refunds: ExtraRefunds, at: datetime
-) -> list[tuple[CreditGrant, Terms]]:
+) -> list[tuple[CreditGrant, CreditGrantTerms]]:
     """The terms that existing grants would have after ``extra_refunds``, the subscription itself
     being unchanged. Nothing is written."""
     held = _held(subscription, _find_grants(customer.project_id, [customer.pk], at)[customer.pk])
@@ -111,7 +111,7 @@ def _find_grants(
     project_id: str, customer_ids: Collection[str], at: datetime
 ) -> dict[str, list[CreditGrant]]:
     """By customer, the grants of recent periods of all their subscriptions."""
-    grants = credits.plans_of(
+    grants = credits.period_grants(
         project=project_id,
         customer_ids=customer_ids,
         source_type=CreditSource.SUBSCRIPTION,
@@ -159,8 +159,10 @@ def _revise_other_plans(
             credit_grants.revise(customer=customer, grant=grant, terms=terms, at=at)
 
 
-def _grant(periods: PlanPeriods, customer: Customer, key: PeriodKey, terms: Terms) -> None:
-    origin = Origin(
+def _grant(
+    periods: PlanPeriods, customer: Customer, key: PeriodKey, terms: CreditGrantTerms
+) -> None:
+    origin = CreditOrigin(
         source_type=CreditSource.SUBSCRIPTION,
         source_id=periods.subscription.pk,
         key=str(key),

@@ -14,7 +14,7 @@ from billing.access.purchase_facts import LineAccess
 from billing.models import Checkout, CheckoutLine, Product
 from entitlements.balances.selectors import credits
 from entitlements.credits import credit_grant_terms
-from entitlements.credits.credit_grant_terms import Terms
+from entitlements.credits.credit_grant_terms import CreditGrantTerms
 from entitlements.models import CreditGrant
 from entitlements.models.credit_grant import CreditSource
 
@@ -29,7 +29,7 @@ class PurchaseGrantDraft:
     line: CheckoutLine
     grant: CreditGrant | None
     starts_at: datetime
-    terms: Terms
+    terms: CreditGrantTerms
 
     @property
     def is_change(self) -> bool:
@@ -53,7 +53,7 @@ def plan(
     """Drafts by checkout id. The checkouts are of one project. One query."""
     if not checkouts:
         return {}
-    held = credits.grants_of_many(
+    held = credits.grants_of_sources(
         project=checkouts[0].project_id,
         source_type=CreditSource.CHECKOUT,
         source_ids=[each.pk for each in checkouts],
@@ -102,7 +102,7 @@ def _draft_new(
     if not source.credits_amount:
         return None
     starts_at = line.fulfilled_at or at
-    terms = Terms(
+    terms = CreditGrantTerms(
         amount=source.credits_amount * line.quantity,
         due=0,
         expires_at=credit_terms.expiry(starts_at, days=source.credits_expire_after_days),
@@ -114,7 +114,7 @@ def _draft_new(
     )
 
 
-def _revised_terms(line: CheckoutLine, grant: CreditGrant) -> Terms:
+def _revised_terms(line: CheckoutLine, grant: CreditGrant) -> CreditGrantTerms:
     """The grant's terms from its line; unchanged if the line has no stored number of credits."""
     terms = credit_grant_terms.terms_of(grant)
     if line.credits_amount is None:

@@ -22,10 +22,10 @@ from billing.models import (
     SubscriptionItem,
 )
 from billing.models.subscription import SubscriptionStatus
-from entitlements.facts.service import FactDraft
+from entitlements.decisions.fact_drafts import FactDraft
 from entitlements.models.fact import Effect
 from entitlements.models.feature import FeatureKind
-from entitlements.resolution.decision import Reason
+from entitlements.resolution.facts import Reason
 from entitlements.resolution.kinds import KINDS
 
 LineAccess = Sequence[tuple[CheckoutLine, RemainingAccess | None]]

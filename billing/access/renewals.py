@@ -41,7 +41,7 @@ def record_if_paid(
         event_type=EventType.SUBSCRIPTION_RENEWED,
         subject=subscription.pk,
         customer_id=customer.pk,
-        version=customers.bump(customer),
+        version=customers.raise_version(customer),
         data=representation.subscription(subscription),
         at=at,
     )

@@ -35,7 +35,7 @@ def follow_subscription(*, subscription: Subscription, customer: Customer, at: d
         customer=customer,
         source_type=SourceType.SUBSCRIPTION,
         source_id=subscription.pk,
-        claims=purchase_facts.of_subscriptions([subscription], items=items)[subscription.pk],
+        drafts=purchase_facts.of_subscriptions([subscription], items=items)[subscription.pk],
         at=at,
     )
 
@@ -53,7 +53,7 @@ def follow_checkout(*, checkout: Checkout, customer: Customer, at: datetime) -> 
         customer=customer,
         source_type=SourceType.CHECKOUT,
         source_id=checkout.pk,
-        claims=purchase_facts.of_checkout(checkout, line_access),
+        drafts=purchase_facts.of_checkout(checkout, line_access),
         at=at,
     )
 

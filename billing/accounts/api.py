@@ -23,7 +23,7 @@ from common.api.serializers import StrictSerializer
 from common.errors import NotFound
 from projects.keys.api.views import ProjectViewSet
 from projects.keys.credentials import ProjectCredential
-from projects.keys.scopes import Scope
+from projects.keys.scopes import KeyScope
 from projects.models import Project
 
 ROTATIONS: dict[str, Callable[..., object]] = {
@@ -58,9 +58,9 @@ class StripeAccountChangeSerializer(StrictSerializer):
 
 class StripeAccountViewSet(ProjectViewSet):
     scopes: ClassVar[dict[str, str]] = {
-        "retrieve": Scope.PROJECT_READ,
-        "create": Scope.PROJECT_WRITE,
-        "partial_update": Scope.PROJECT_WRITE,
+        "retrieve": KeyScope.PROJECT_READ,
+        "create": KeyScope.PROJECT_WRITE,
+        "partial_update": KeyScope.PROJECT_WRITE,
     }
     project_only = frozenset({"retrieve"})
 

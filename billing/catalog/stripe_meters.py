@@ -59,7 +59,7 @@ def ensure(*, meter: Meter, account: StripeAccount, at: datetime) -> StripeMeter
                     event_name=meter.pk,
                 )
             )
-        forwarding.begin(meter)
+        forwarding.start_forwarding(meter)
     return existing or rows.get()
 
 

@@ -15,7 +15,7 @@ from common.bodies import Time
 from common.times import rfc3339
 from projects.customers import selectors as customers
 from projects.customers.api import CustomersViewSet
-from projects.keys.scopes import Scope
+from projects.keys.scopes import KeyScope
 
 
 class ErasureSerializer(StrictSerializer):
@@ -36,7 +36,7 @@ class CustomerViewSet(CustomersViewSet):
     transactional = False
     scopes: ClassVar[dict[str, str]] = {
         **CustomersViewSet.scopes,
-        "destroy": Scope.CUSTOMERS_WRITE,
+        "destroy": KeyScope.CUSTOMERS_WRITE,
     }
     project_only = frozenset({"destroy"})
     query = {"destroy": ErasureSerializer}

@@ -69,7 +69,7 @@ def forget(*, customer: Customer, at: datetime) -> Customer:
     for rows, texts in _owned_rows(customer):
         if texts:
             rows.update(**texts)
-    entitlements.forget(customer=customer)
+    entitlements.erase_reasons(customer=customer)
     intents = StripeIntent.objects.for_project(customer.project_id).filter(subject__in=traces.rows)
     intents.filter(finished_at__isnull=False).update(params={}, last_error="")
     audit.forget(project_id=customer.project_id, subjects=traces.rows, person=person)
@@ -80,7 +80,7 @@ def forget(*, customer: Customer, at: datetime) -> Customer:
 
 def find_traces(customer: Customer) -> CustomerTraces:
     """The ids of all rows and Stripe objects of the customer."""
-    rows, stripe_ids = {customer.pk, *entitlements.rows_of(customer)}, set()
+    rows, stripe_ids = {customer.pk, *entitlements.ids_of_customer(customer)}, set()
     for owned, _ in _owned_rows(customer):
         for pk, stripe_id in owned.values_list("pk", "stripe_id" if _is_mirror(owned) else "pk"):
             rows.add(pk)

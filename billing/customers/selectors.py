@@ -28,7 +28,7 @@ def outdated(*, limit: int, rule: RetryRule) -> list[Customer]:
         .alias(request=request)
         .filter(back_offs.is_backing_off(account="account_id", request="request"))
     )
-    rows = customers.to_be_told().filter(
+    rows = customers.with_outdated_copies().filter(
         ~fair_queue.is_backing_off(rule, owner="project_id", subject="pk"), ~Exists(stuck)
     )
     return fair_queue.round_robin(

@@ -78,7 +78,9 @@ def erase(*, customer: Customer, cancels: bool, actor: str, at: datetime) -> Cus
             cached_customer = Customer(
                 pk=customer.pk, project_id=customer.project_id, user_id=user_id
             )
-            transaction.on_commit(lambda: cache.bury(cached_customer, version=customer.version))
+            transaction.on_commit(
+                lambda: cache.invalidate(cached_customer, version=customer.version)
+            )
     update_now(customer, at=at)
     return customer
 
@@ -113,7 +115,7 @@ def _update_copies(
                 _postpone(customer)
                 return
             back_off.record_answer(account_id, request)
-        customers.told(customer)
+        customers.record_copied(customer)
     except Exception as error:  # noqa: BLE001  # the error of one customer must not stop the others
         if not back_off.stops_for(account_id, request, error):
             run.record_failure(owner=customer.project_id, subject=customer.pk, error=error)
@@ -140,7 +142,7 @@ def update_now(customer: Customer, *, at: datetime) -> None:
         log.warning("customer_not_told", customer=customer.pk, error=type(error).__name__)
         return
     if all(results):
-        customers.told(customer)
+        customers.record_copied(customer)
 
 
 def _copies(customer: Customer) -> list[StripeCustomer]:

@@ -15,7 +15,7 @@ from billing.representation.invoices import InvoiceBody
 from common.api.bodies import serializer_of
 from common.api.serializers import StrictSerializer, UserIdField
 from projects.keys.api.views import ProjectViewSet
-from projects.keys.scopes import Scope
+from projects.keys.scopes import KeyScope
 
 
 class InvoiceFilterSerializer(StrictSerializer):
@@ -29,9 +29,9 @@ class InvoiceFilterSerializer(StrictSerializer):
 
 class InvoicesViewSet(ProjectViewSet):
     scopes: ClassVar[dict[str, str]] = {
-        "list": Scope.INVOICES_READ,
-        "retrieve": Scope.INVOICES_READ,
-        "pdf": Scope.INVOICES_READ,
+        "list": KeyScope.INVOICES_READ,
+        "retrieve": KeyScope.INVOICES_READ,
+        "pdf": KeyScope.INVOICES_READ,
     }
     query = {"list": InvoiceFilterSerializer}
     lookup_value_regex = id_pattern("inv")

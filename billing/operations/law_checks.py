@@ -22,9 +22,9 @@ from billing.operations import credit_law_checks, law_pages
 from billing.operations.law_pages import LawPage, LawViolation
 from entitlements.credits import credit_dues
 from entitlements.credits.selectors import ledger_sums
+from entitlements.decisions.fact_drafts import FactDraft
 from entitlements.decisions.selectors import facts as fact_selectors
 from entitlements.facts import service as facts
-from entitlements.facts.service import FactDraft
 from entitlements.models.fact import SourceType
 from projects.customers import selectors as customers
 from projects.models import Project
@@ -81,7 +81,7 @@ def _find_wrong(
         customer_ids={row.customer_id for row in rows},
         source_ids=[row.pk for row in rows],
     )
-    return [row for row in rows if not facts.are_said(stored.get(row.pk, []), expected[row.pk])]
+    return [row for row in rows if not facts.are_current(stored.get(row.pk, []), expected[row.pk])]
 
 
 def _repair_subscription(row: Subscription, at: datetime) -> str | None:

@@ -11,12 +11,12 @@ from billing.stripe import meters
 from usage.models import Record
 from usage.models.record import Forwarding
 from usage.reporting import forwarding, meter_events
-from usage.reporting.forwarding import Settled
+from usage.reporting.forwarding import ForwardingResult
 from usage.reporting.meter_events import (
-    LARGE,
-    Ended,
+    LARGE_VALUE,
+    EventWindow,
     MeterEvent,
-    Window,
+    MeterEventResult,
     identifier_of,
     new_identifier,
 )
@@ -53,9 +53,9 @@ class ForwardingPlan(NamedTuple):
 
     meters: Sequence[MeterAtStripe]
     buyers: dict[tuple[str, str], StripeCustomer]
-    settled: Sequence[Settled]
+    settled: Sequence[ForwardingResult]
     """Records that end without a request."""
-    ended: Sequence[Ended]
+    ended: Sequence[MeterEventResult]
     """Events that end without a request."""
     reports: Sequence[MeterEvent]
     """Events to report: unanswered ones, and those of ``fresh``."""
@@ -67,9 +67,9 @@ class _SortedRecords:
     """Records sorted by their next step."""
 
     def __init__(self) -> None:
-        self.settled: list[Settled] = []
+        self.settled: list[ForwardingResult] = []
         self.fresh: list[Record] = []
-        self.windows: dict[tuple[str, str], Window] = {}
+        self.windows: dict[tuple[str, str], EventWindow] = {}
         """Windows of existing events, by meter and identifier."""
         self.told_at: dict[tuple[str, str], datetime] = {}
         self.voided: dict[tuple[str, str], list[Record]] = {}
@@ -99,7 +99,7 @@ def make_plan(
             reports += [] if outcome else [event]
         elif voids and event.records > len(voids) and at - event.first > MAX_AGE_OF_REPORT:
             sorted_records.settled += [
-                Settled(record, Forwarding.REFUSED, NOT_ALONE) for record in voids
+                ForwardingResult(record, Forwarding.REFUSED, NOT_ALONE) for record in voids
             ]
         else:
             cancellations.append(event)
@@ -112,7 +112,7 @@ def wake_records(plan: ForwardingPlan, at: datetime) -> None:
     """Wake records whose customer was created at Stripe during this run; nothing else does."""
     waiting = [outcome.record for outcome in plan.settled if outcome.outcome is Forwarding.WAITING]
     for buyer in metered_use.buyers(waiting).values():
-        forwarding.wake(
+        forwarding.release_waiting(
             project_id=buyer.project_id,
             customer_id=buyer.customer_id,
             since=at - meters.LONGEST_PAST,
@@ -129,9 +129,9 @@ def _sort(
     told_at = record.forwarded_at
     is_void = record.forwarding == Forwarding.CANCELING
     if meter.account is None or (is_void and told_at is None):
-        sorted_records.settled.append(Settled(record, Forwarding.NONE, is_known=False))
+        sorted_records.settled.append(ForwardingResult(record, Forwarding.NONE, is_known=False))
     elif is_void and told_at is not None and at - told_at >= CANCEL_WINDOW:
-        sorted_records.settled.append(Settled(record, Forwarding.REFUSED, TOO_LATE))
+        sorted_records.settled.append(ForwardingResult(record, Forwarding.REFUSED, TOO_LATE))
     elif told_at is not None:
         key = (record.meter_id, identifier_of(record))
         sorted_records.windows[key] = _event_window(record)
@@ -139,17 +139,19 @@ def _sort(
         if is_void:
             sorted_records.voided.setdefault(key, []).append(record)
     elif (meter.account.pk, record.customer_id) not in buyers:
-        sorted_records.settled.append(Settled(record, Forwarding.WAITING, is_known=False))
+        sorted_records.settled.append(ForwardingResult(record, Forwarding.WAITING, is_known=False))
     elif at - record.occurred_at > meters.LONGEST_PAST:
-        sorted_records.settled.append(Settled(record, Forwarding.REFUSED, TOO_OLD, is_known=False))
+        sorted_records.settled.append(
+            ForwardingResult(record, Forwarding.REFUSED, TOO_OLD, is_known=False)
+        )
     else:
         sorted_records.fresh.append(record)
 
 
-def _event_window(record: Record) -> Window:
+def _event_window(record: Record) -> EventWindow:
     """The window of the record's event: its minute."""
     start = record.occurred_at.replace(second=0, microsecond=0)
-    return Window(
+    return EventWindow(
         record.project_id,
         record.customer_id,
         record.meter_id,
@@ -161,14 +163,14 @@ def _event_window(record: Record) -> Window:
 
 def _end_of_unanswered(
     event: MeterEvent, told_at: datetime, has_buyer: bool, at: datetime
-) -> Ended | None:
+) -> MeterEventResult | None:
     """The outcome of an unanswered event that cannot be reported again; None for one that can."""
     if not has_buyer:
-        return Ended(event, Forwarding.REFUSED, GONE)
+        return MeterEventResult(event, Forwarding.REFUSED, GONE)
     if at - told_at > IDENTIFIER_WINDOW:
-        return Ended(event, Forwarding.REFUSED, UNANSWERED)
+        return MeterEventResult(event, Forwarding.REFUSED, UNANSWERED)
     if at - event.last > meters.LONGEST_PAST:
-        return Ended(event, Forwarding.REFUSED, TOO_OLD)
+        return MeterEventResult(event, Forwarding.REFUSED, TOO_OLD)
     return None
 
 
@@ -176,7 +178,7 @@ def _assign_events(
     records: Sequence[Record], by_meter: dict[str, MeterAtStripe], at: datetime
 ) -> list[MeterEvent]:
     summed = [
-        each for each in records if by_meter[each.meter_id].is_additive and each.value < LARGE
+        each for each in records if by_meter[each.meter_id].is_additive and each.value < LARGE_VALUE
     ]
     taken = {each.id for each in summed}
     alone = [each for each in records if each.id not in taken]
@@ -184,7 +186,7 @@ def _assign_events(
     windows = {(each.customer_id, each.meter_id, *_minute(each, cuts)): each for each in summed}
     gathered = meter_events.gather(
         windows=[
-            Window(
+            EventWindow(
                 each.project_id,
                 customer_id,
                 meter_id,
@@ -198,7 +200,7 @@ def _assign_events(
         at=at,
     )
     identifiers = [new_identifier(each.customer_id, each.occurred_at) for each in alone]
-    return gathered + meter_events.fix_each(records=alone, identifiers=identifiers, at=at)
+    return gathered + meter_events.assign_each(records=alone, identifiers=identifiers, at=at)
 
 
 def _minute(

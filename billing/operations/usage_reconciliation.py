@@ -22,7 +22,7 @@ from billing.stripe.errors import StripeMalformed, StripeObjectMissing, StripeRe
 from projects.models import Project
 from usage.models.meter import ADDITIVE, Aggregation, Meter
 from usage.reporting import selectors as forwarding
-from usage.reporting.selectors import Asked, Told
+from usage.reporting.selectors import ReportedUsage, ReportedUsageQuery
 
 COUNTING_LAG = timedelta(minutes=10)
 """Longest delay of Stripe's count after an event."""
@@ -65,7 +65,7 @@ class _MeteredItem:
     meter: Meter
     meter_stripe_id: str
     buyer: StripeCustomer
-    asked: Asked
+    asked: ReportedUsageQuery
 
 
 def compare_page(
@@ -83,10 +83,12 @@ def compare_page(
     """
     page = _page_of_items(account, project, after)
     items = _find_metered_items(account, page, at)
-    reported = forwarding.told(asked=[item.asked for item in items], lately=at - COUNTING_LAG)
+    reported = forwarding.reported_usage(
+        queries=[item.asked for item in items], settled_before=at - COUNTING_LAG
+    )
     differences = []
     for item, usage in zip(items, reported, strict=True):
-        if not usage.settled:
+        if not usage.is_settled:
             continue
         try:
             difference = _compare(account, item, usage)
@@ -98,7 +100,9 @@ def compare_page(
     return UsagePage(len(page), differences, page[-1].pk if len(page) == PAGE else "")
 
 
-def _compare(account: StripeAccount, item: _MeteredItem, reported: Told) -> UsageDifference | None:
+def _compare(
+    account: StripeAccount, item: _MeteredItem, reported: ReportedUsage
+) -> UsageDifference | None:
     reconcile_pages.wait_for_budget(account)
     try:
         stripe_count = meters.summary(
@@ -160,7 +164,7 @@ def _find_metered_items(
         )
         if meter is None or meter.pk not in meters_of or buyer is None or since >= until:
             continue
-        asked = Asked(item.project_id, buyer.customer_id, meter.pk, since, until)
+        asked = ReportedUsageQuery(item.project_id, buyer.customer_id, meter.pk, since, until)
         items.append(_MeteredItem(meter, meters_of[meter.pk], buyer, asked))
     return items
 
@@ -183,7 +187,7 @@ def _buyers(
     }
 
 
-def _reported_amount(meter: Meter, reported: Told) -> int:
+def _reported_amount(meter: Meter, reported: ReportedUsage) -> int:
     return reported.records if meter.aggregation == Aggregation.COUNT else reported.value
 
 

@@ -18,8 +18,8 @@ from projects.models import Customer
 from usage.models import Meter
 from usage.models.record import Forwarding
 from usage.reporting import meter_events
-from usage.reporting.forwarding import Settled
-from usage.reporting.meter_events import Ended
+from usage.reporting.forwarding import ForwardingResult
+from usage.reporting.meter_events import MeterEventResult
 
 log = structlog.get_logger(__name__)
 
@@ -31,7 +31,9 @@ class _RefusalKey(NamedTuple):
     reason: str
 
 
-def record_events(*, settled: Sequence[Settled], ended: Sequence[Ended], at: datetime) -> None:
+def record_events(
+    *, settled: Sequence[ForwardingResult], ended: Sequence[MeterEventResult], at: datetime
+) -> None:
     """Record one event for each customer, meter and reason."""
     sums: dict[_RefusalKey, tuple[int, int]] = {}
     for outcome in settled:
@@ -71,9 +73,9 @@ def apply_report(
         ended = []
         for event in events:
             error = f"Stripe does not count it: {errors_by_identifier[event.identifier]}"
-            refused = meter_events.lost(event=event, error=error)
+            refused = meter_events.record_loss(event=event, error=error)
             if refused is not None:
-                ended.append(Ended(refused, Forwarding.REFUSED, error))
+                ended.append(MeterEventResult(refused, Forwarding.REFUSED, error))
         record_events(settled=(), ended=ended, at=at)
     return sum(outcome.event.records for outcome in ended)
 

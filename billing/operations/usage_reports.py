@@ -42,7 +42,7 @@ from common.locks import try_advisory_lock
 from usage.models.record import Forwarding
 from usage.reporting import forwarding, meter_events
 from usage.reporting import selectors as forwarding_selectors
-from usage.reporting.meter_events import Ended, MeterEvent
+from usage.reporting.meter_events import MeterEvent, MeterEventResult
 
 log = structlog.get_logger(__name__)
 
@@ -63,7 +63,7 @@ class MeterEventAnswer(NamedTuple):
     """The result of a request. Without ``ended`` and ``error`` its effect at Stripe is unknown."""
 
     job: "MeterEventRequest"
-    ended: Ended | None
+    ended: MeterEventResult | None
     error: DomainError | None
 
 
@@ -143,17 +143,17 @@ def _carry_out(plan: ForwardingPlan, back_off: RequestBackOff, at: datetime) -> 
     kept = [(job.event, outcome.error) for job, outcome in ended if _is_kept(job, outcome)]
     unsent = [event for event in plan.fresh if event.identifier not in sent]
     with transaction.atomic():
-        forwarding.settle(outcomes=plan.settled)
-        meter_events.end(outcomes=[*plan.ended, *reported])
-        meter_events.unmake(events=unsent)
-        meter_events.taken_back(events=canceled)
+        forwarding.record_results(outcomes=plan.settled)
+        meter_events.record_results(outcomes=[*plan.ended, *reported])
+        meter_events.discard(events=unsent)
+        meter_events.record_cancellation(events=canceled)
         forwarding.refuse_voids(events=kept)
         usage_refusals.record_events(settled=plan.settled, ended=[*plan.ended, *reported], at=at)
     usage_plans.wake_records(plan, at)
     return len(plan.settled) + len(plan.ended) + len(ended)
 
 
-def _is_kept(job: MeterEventRequest, ended: Ended) -> bool:
+def _is_kept(job: MeterEventRequest, ended: MeterEventResult) -> bool:
     """Whether Stripe refused to cancel the event."""
     return job.operation == CANCEL and ended.outcome is Forwarding.REFUSED
 
@@ -212,10 +212,14 @@ def _send_request(
             return MeterEventAnswer(job, None, error)
         if isinstance(error, StripeMalformed):
             return MeterEventAnswer(job, None, None)
-        ended = Ended(job.event, Forwarding.REFUSED, error.detail, is_known=not is_report)
+        ended = MeterEventResult(
+            job.event, Forwarding.REFUSED, error.detail, is_known=not is_report
+        )
         return MeterEventAnswer(job, ended, None)
     return MeterEventAnswer(
-        job, Ended(job.event, Forwarding.TOLD if is_report else Forwarding.CANCELED), None
+        job,
+        MeterEventResult(job.event, Forwarding.TOLD if is_report else Forwarding.CANCELED),
+        None,
     )
 
 

@@ -11,10 +11,10 @@ from billing.models import Checkout, Payment
 from billing.payments.refund_effects import bought_with
 from entitlements.balances.selectors import credits
 from entitlements.credits import credit_grant_terms
-from entitlements.credits.credit_grant_terms import Terms
+from entitlements.credits.credit_grant_terms import CreditGrantTerms
 from entitlements.models import CreditGrant
 from entitlements.models.credit_grant import CreditSource
-from entitlements.resolution.credit_allocation import apply, come_to
+from entitlements.resolution.credit_allocation import apply_legs, plan_due_transactions
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +45,10 @@ def of_refund(*, payment: Payment, refund: RefundedMoney, at: datetime) -> list[
     return [_effect(grant, terms, at) for grant, terms in then if grant.revoked_at is None]
 
 
-def _of_checkout(checkout: Checkout, also: ExtraRefunds) -> Iterator[tuple[CreditGrant, Terms]]:
-    rows = credits.grants_of(
+def _of_checkout(
+    checkout: Checkout, also: ExtraRefunds
+) -> Iterator[tuple[CreditGrant, CreditGrantTerms]]:
+    rows = credits.grants_of_source(
         project=checkout.project_id, source_type=CreditSource.CHECKOUT, source_id=checkout.pk
     )
     held = {grant.key: grant for grant in rows}
@@ -58,10 +60,10 @@ def _of_checkout(checkout: Checkout, also: ExtraRefunds) -> Iterator[tuple[Credi
             )
 
 
-def _effect(grant: CreditGrant, terms: Terms, at: datetime) -> CreditEffect:
+def _effect(grant: CreditGrant, terms: CreditGrantTerms, at: datetime) -> CreditEffect:
     lot = replace(grant.lot, expires_at=terms.expires_at)
-    steps = come_to(lot, due=terms.due, is_withheld=terms.is_withheld, at=at)
-    then = apply(lot, [leg for step in steps for leg in step.legs])
+    steps = plan_due_transactions(lot, due=terms.due, is_withheld=terms.is_withheld, at=at)
+    then = apply_legs(lot, [leg for step in steps for leg in step.legs])
     return CreditEffect(
         grant=grant,
         before=grant.available if grant.lot.is_live(at) else 0,

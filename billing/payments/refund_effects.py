@@ -5,20 +5,19 @@ from datetime import datetime
 from billing.access import purchase_facts
 from billing.access import service as access
 from billing.access.line_shares import RefundedMoney
-from billing.access.proposals import propose
 from billing.models import Checkout, Payment, Subscription
 from entitlements.decisions.selectors import previews
-from entitlements.decisions.selectors.effects import Effect
+from entitlements.decisions.selectors.effects import DecisionChange
 from entitlements.models.fact import SourceType
-from entitlements.resolution.decision import Source
+from entitlements.resolution.facts import Source
 
 
-def of_refund(*, payment: Payment, refund: RefundedMoney, at: datetime) -> list[Effect]:
+def of_refund(*, payment: Payment, refund: RefundedMoney, at: datetime) -> list[DecisionChange]:
     """For each feature that the payment has to do with the decision without and with the refund."""
     also = {payment.pk: refund}
     checkouts, subscriptions = bought_with(payment)
     said = {
-        Source(SourceType.CHECKOUT, each.pk): propose(
+        Source(SourceType.CHECKOUT, each.pk): (
             purchase_facts.of_checkout(
                 each, purchase_facts.find_line_access(each, extra_refunds=also)
             )
@@ -27,8 +26,8 @@ def of_refund(*, payment: Payment, refund: RefundedMoney, at: datetime) -> list[
     }
     for subscription in subscriptions:
         source = Source(SourceType.SUBSCRIPTION, subscription.pk)
-        said[source] = propose(purchase_facts.of_subscription(subscription, extra_refunds=also))
-    return previews.of_sources(customer=payment.customer, said=said, at=at)
+        said[source] = purchase_facts.of_subscription(subscription, extra_refunds=also)
+    return previews.of_sources(customer=payment.customer, drafts=said, at=at)
 
 
 def bought_with(payment: Payment) -> tuple[list[Checkout], list[Subscription]]:

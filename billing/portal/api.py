@@ -29,7 +29,7 @@ from common.api.serializers import (
     WholeNumberField,
 )
 from projects.keys.api.views import ProjectViewSet
-from projects.keys.scopes import Scope
+from projects.keys.scopes import KeyScope
 
 FLOWS: dict[str, frozenset[str]] = {
     "payment_method_update": frozenset(),
@@ -124,9 +124,9 @@ class PortalChangeSerializer(StrictSerializer):
 
 class PortalViewSet(ProjectViewSet):
     scopes: ClassVar[dict[str, str]] = {
-        "create": Scope.PORTAL_WRITE,
-        "session": Scope.PORTAL_WRITE,
-        "eligibility": Scope.PORTAL_READ,
+        "create": KeyScope.PORTAL_WRITE,
+        "session": KeyScope.PORTAL_WRITE,
+        "eligibility": KeyScope.PORTAL_READ,
     }
     query = {"eligibility": EligibilityFilterSerializer}
 
@@ -184,8 +184,8 @@ class PortalViewSet(ProjectViewSet):
 class PortalConfigurationViewSet(ProjectViewSet):
     transactional = True
     scopes: ClassVar[dict[str, str]] = {
-        "retrieve": Scope.PORTAL_READ,
-        "partial_update": Scope.PORTAL_WRITE,
+        "retrieve": KeyScope.PORTAL_READ,
+        "partial_update": KeyScope.PORTAL_WRITE,
     }
     project_only = frozenset({"partial_update"})
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from billing.access import purchase_facts
-from billing.access.proposals import propose
 from billing.access.purchase_facts import ProductOffer
 from billing.access.selectors import holders
 from billing.catalog import product_features
@@ -25,13 +24,14 @@ from billing.subscriptions import change_plans, subscription_items
 from billing.subscriptions.change_plans import When
 from billing.subscriptions.subscription_items import Wanted
 from common.errors import DomainError, Invalid
+from entitlements.decisions.fact_drafts import FactDraft
 from entitlements.decisions.selectors import previews
-from entitlements.decisions.selectors.effects import Effect
+from entitlements.decisions.selectors.effects import DecisionChange
 from entitlements.models.fact import SourceType
-from entitlements.resolution.decision import Source
+from entitlements.resolution.facts import Source
 from projects.models import Customer
 from usage.totals.selectors import counting
-from usage.totals.selectors.counting import Ask
+from usage.totals.selectors.counting import CounterKey
 
 BATCH_SIZE = 200
 
@@ -108,18 +108,18 @@ def _count_batch(
     overrides = {product.pk: proposed.offer} if proposed.offer else None
     pages = list(holders.purchases(product, customer_ids=customers))
     line_access = purchase_facts.find_line_access_of_many(pages, overrides=overrides)
-    facts_by_customer: dict[str, dict[Source, list[previews.ProposedFact]]] = {
+    facts_by_customer: dict[str, dict[Source, list[FactDraft]]] = {
         customer_id: {} for customer_id in customers
     }
     subscription_facts = purchase_facts.of_subscriptions(rows, overrides=overrides, items=items)
     for row in rows:
         source = Source(SourceType.SUBSCRIPTION, row.pk)
-        facts_by_customer[row.customer_id][source] = propose(subscription_facts[row.pk])
+        facts_by_customer[row.customer_id][source] = subscription_facts[row.pk]
     checkout_facts = purchase_facts.of_checkouts(pages, line_access, overrides=overrides)
     for checkout in pages:
         source = Source(SourceType.CHECKOUT, checkout.pk)
-        facts_by_customer[checkout.customer_id][source] = propose(checkout_facts[checkout.pk])
-    effects = previews.of_many(project_id=product.project_id, said=facts_by_customer, at=at)
+        facts_by_customer[checkout.customer_id][source] = checkout_facts[checkout.pk]
+    effects = previews.of_many(project_id=product.project_id, drafts=facts_by_customer, at=at)
     over = _find_over_limit(product.project_id, effects, at)
     for customer_id, of_customer in effects.items():
         counts.count(
@@ -128,18 +128,18 @@ def _count_batch(
 
 
 def _find_over_limit(
-    project_id: str, effects: Mapping[str, Sequence[Effect]], at: datetime
+    project_id: str, effects: Mapping[str, Sequence[DecisionChange]], at: datetime
 ) -> dict[str, list[str]]:
     """By customer id, metered features whose use exceeds the new limit but not the present one. Two
     queries."""
     queries = {
-        (key, effect.after.feature): (Ask(key, *effect.after.metering), effect)
+        (key, effect.after.feature): (CounterKey(key, *effect.after.metering), effect)
         for key, of_customer in effects.items()
         for effect in of_customer
         if effect.after.metering is not None and effect.after.allowed
     }
-    used = counting.used(
-        project_id=project_id, asks=[query for query, _ in queries.values()], at=at
+    used = counting.read_usage(
+        project_id=project_id, keys=[query for query, _ in queries.values()], at=at
     )
     over: dict[str, list[str]] = {}
     for (key, feature), (query, effect) in queries.items():

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Annotated, TypedDict
 
-from entitlements.decisions.selectors.effects import Effect
+from entitlements.decisions.selectors.effects import DecisionChange
 from entitlements.resolution.decision import Decision
-from entitlements.resolution.kinds import text
+from entitlements.resolution.kinds import canonical_json
 
 MAX_NAMED_USERS = 20
 """Users over a limit who are listed by id."""
@@ -90,7 +90,9 @@ class ImpactCounts:
     bills: Counter[str] = field(default_factory=Counter)
     money: dict[str, MonthlyRevenue] = field(default_factory=dict)
 
-    def count(self, effects: Sequence[Effect], *, over: Iterable[str], user_id: str) -> None:
+    def count(
+        self, effects: Sequence[DecisionChange], *, over: Iterable[str], user_id: str
+    ) -> None:
         """Count one holder: decisions before and after, and features whose limit is exceeded."""
         self.looked_at += 1
         kinds = [
@@ -174,7 +176,7 @@ def _effect_kind(before: Decision, after: Decision) -> str:
     """The kind of effect; empty if the value is the same. The reason of the decision is ignored."""
     if before.allowed != after.allowed:
         return "gain" if after.allowed else "lose"
-    if not after.allowed or text(before.value) == text(after.value):
+    if not after.allowed or canonical_json(before.value) == canonical_json(after.value):
         return ""
     if after.is_priced:
         return "more" if after.value < before.value else "less"

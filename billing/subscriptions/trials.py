@@ -38,7 +38,7 @@ def tell_if_ending(*, subscription: Subscription, customer: Customer, at: dateti
         event_type=EventType.SUBSCRIPTION_TRIAL_ENDING,
         subject=subscription.pk,
         customer_id=customer.pk,
-        version=customers.bump(customer),
+        version=customers.raise_version(customer),
         data=representation.subscription(subscription),
         at=at,
     )

@@ -30,7 +30,7 @@ def write_and_record(
     before: Mapping[str, object] = {} if planned.is_new else render(planned.row)
     types = list(happened(planned, differences))
     planned.write(at=at)
-    version = customers.bump(customer)
+    version = customers.raise_version(customer)
     after = render(planned.row)
     for type_ in types:
         outbox.record(

@@ -60,7 +60,7 @@ def look_up(environ: Environ) -> Standing:
 
 def _look_up(environ: Environ) -> Standing:
     secret, now = _secret(environ), timezone.now()
-    if secret and credentials.find_quickly(secret=secret, at=now) is not None:
+    if secret and credentials.find_cached(secret=secret, at=now) is not None:
         return Standing.KNOWN
     request = WSGIRequest({**environ, "wsgi.input": BytesIO(), "CONTENT_LENGTH": "0"})
     return Standing.REFUSED if api_callers.find(request) is None else Standing.KNOWN

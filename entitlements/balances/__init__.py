@@ -1,1 +1,2 @@
-"""How much was used and how many credits are left: what completes a decision."""
+"""Owns the amounts that complete a decision: usage per period and credit balances, read only.
+Does not own the counters (``usage.totals``) or the ledger (``credits``)."""

@@ -1,7 +1,7 @@
-"""One kept decision as bytes: whose it is, what it was made from, until when it is certain; sealed.
+"""Serialise one cached decision and sign it.
 
-The seal is a keyed hash over all of it, so that whatever else may stand in Redis (rubbish, somebody
-else's entry, one of an older program, one that was tampered with) is never taken for an answer.
+The signature is a keyed hash over key, feature and content. Anything else in Redis (another key's
+entry, an older format, altered bytes) fails the check and counts as a miss.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from hmac import compare_digest
 from django.conf import settings
 
 SCHEMA = b"entitlements/3"
-"""Changed when the shape of an entry changes: older ones become misses."""
+"""Changed with the format of an entry: entries of an older format become misses."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -21,11 +21,11 @@ _SEAL = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """A decision that was computed at ``since`` and is certain until ``until``.
+class CacheEntry:
+    """A decision computed at ``since`` and certain until ``until``.
 
-    ``version`` is the customer's, ``rules`` the project's. ``body`` is the answer, ready to be
-    sent, if ``is_whole``; else what facts alone say, which figures have to complete.
+    ``version`` is the customer's, ``rules`` the project's. ``body`` is the JSON response when
+    ``is_whole``, otherwise a static decision (``cache.partial``) that still needs its amounts.
     """
 
     version: int
@@ -39,9 +39,14 @@ class Entry:
         return self.since <= at < self.until
 
 
-def sealed(entry: Entry, *, key: str, feature: str) -> bytes:
-    """The entry as it is kept under this key."""
-    numbers = (entry.version, entry.rules, _instant(entry.since), _instant(entry.until))
+def seal_entry(entry: CacheEntry, *, key: str, feature: str) -> bytes:
+    """The entry as signed bytes, bound to this key and feature."""
+    numbers = (
+        entry.version,
+        entry.rules,
+        _to_microseconds(entry.since),
+        _to_microseconds(entry.until),
+    )
     text = b"%b|%b|%d|%d|%d|%d|%d|%b" % (
         key.encode(),
         feature.encode(),
@@ -49,23 +54,30 @@ def sealed(entry: Entry, *, key: str, feature: str) -> bytes:
         entry.is_whole,
         entry.body,
     )
-    return _seal(text) + text
+    return _signature(text) + text
 
 
-def opened(stored: object, *, key: str, feature: str) -> Entry | None:
-    """The entry that was kept under this key; None when it is not exactly that."""
+def open_entry(stored: object, *, key: str, feature: str) -> CacheEntry | None:
+    """The entry from signed bytes; None unless they were sealed for this key and feature."""
     if type(stored) is not bytes:
         return None
     text = stored[_SEAL:]
-    if not compare_digest(stored[:_SEAL], _seal(text)):
+    if not compare_digest(stored[:_SEAL], _signature(text)):
         return None
-    of, about, version, rules, since, until, is_whole, body = text.split(b"|", 7)
-    if of != key.encode() or about != feature.encode():
+    entry_key, entry_feature, version, rules, since, until, is_whole, body = text.split(b"|", 7)
+    if entry_key != key.encode() or entry_feature != feature.encode():
         return None
-    return Entry(int(version), int(rules), _moment(since), _moment(until), is_whole == b"1", body)
+    return CacheEntry(
+        int(version),
+        int(rules),
+        _from_microseconds(since),
+        _from_microseconds(until),
+        is_whole == b"1",
+        body,
+    )
 
 
-def _seal(text: bytes) -> bytes:
+def _signature(text: bytes) -> bytes:
     return blake2b(text, digest_size=_SEAL, key=_secret(settings.SECRET_KEY)).digest()
 
 
@@ -74,10 +86,10 @@ def _secret(secret_key: str) -> bytes:
     return blake2b(secret_key.encode(), key=SCHEMA).digest()
 
 
-def _instant(moment: datetime) -> int:
-    """Microseconds since 1970, exactly."""
+def _to_microseconds(moment: datetime) -> int:
+    """Microseconds since 1970-01-01 UTC, exact."""
     return (moment - _EPOCH) // _MICROSECOND
 
 
-def _moment(instant: bytes) -> datetime:
+def _from_microseconds(instant: bytes) -> datetime:
     return _EPOCH + timedelta(microseconds=int(instant))

@@ -1,9 +1,10 @@
-"""Copies of kept decisions in this process, in front of Redis: for what was just read.
+"""Cached decisions in this process, in front of Redis.
 
-A copy is shown for at most ``LONGEST`` and only while this process hears what the others change; a
-message drops what it names, a broken connection drops everything. A slow reader cannot put back
-what a message took away: it says what was heard last when it began, and is not believed if more
-has been heard since. ``tests/models/test_cache_model.py`` walks through every interleaving.
+An entry is used for at most ``MAX_AGE_SECONDS`` and only while this process receives invalidation
+messages. A message drops what it names; a lost connection drops everything. A reader that started
+before a message cannot put the older entry back: it passes the message number from its start and is
+ignored when a later message has arrived. ``tests/models/test_cache_model.py`` checks every
+interleaving.
 """
 
 import time
@@ -11,16 +12,16 @@ from collections.abc import Callable
 from itertools import count
 
 from common import broadcast
-from entitlements.cache.codec import Entry
+from entitlements.cache.codec import CacheEntry
 
-LONGEST = 1.0
-"""Seconds for which a copy is shown when the message that should drop it got lost."""
-MOST = 20_000
-"""Customers of whom there are copies; one more, and all of them go."""
+MAX_AGE_SECONDS = 1.0
+"""Bound on the age of an entry whose invalidation message was lost."""
+MAX_CUSTOMERS = 20_000
+"""Customers with entries; at the next one all entries are dropped."""
 
 
-class Copies:
-    """Entries by where they are kept and the feature that they are about."""
+class LocalCache:
+    """Entries by cache key and feature, and the version of each project's rules."""
 
     def __init__(
         self, *, is_heard: Callable[[], bool], clock: Callable[[], float] = time.monotonic
@@ -30,31 +31,31 @@ class Copies:
         """Another number after every message, whatever that is about."""
         self._is_heard = is_heard
         self._clock = clock
-        self._held: dict[str, dict[str, tuple[float, Entry]]] = {}
+        self._held: dict[str, dict[str, tuple[float, CacheEntry]]] = {}
         self._rules: dict[str, tuple[float, int]] = {}
 
-    def find(self, key: str, feature: str) -> Entry | None:
+    def find(self, key: str, feature: str) -> CacheEntry | None:
         held = self._held.get(key)
         if held is None:
             return None
-        read_at, entry = held.get(feature, _NOTHING)
-        return entry if self._clock() - read_at < LONGEST else None
+        read_at, entry = held.get(feature, _NO_ENTRY)
+        return entry if self._clock() - read_at < MAX_AGE_SECONDS else None
 
     def rules(self, project_id: str) -> int | None:
-        """The version of the project's rules, as it was a moment ago."""
-        read_at, version = self._rules.get(project_id, _NEVER)
-        return version if self._clock() - read_at < LONGEST else None
+        """The version of the project's rules, at most ``MAX_AGE_SECONDS`` old."""
+        read_at, version = self._rules.get(project_id, _NO_RULES)
+        return version if self._clock() - read_at < MAX_AGE_SECONDS else None
 
-    def begin(self) -> tuple[int, float]:
-        """To be taken before reading what is to be kept."""
+    def begin_read(self) -> tuple[int, float]:
+        """The read token: call it before reading what :meth:`keep` will store."""
         return self.heard, self._clock()
 
-    def keep(self, key: str, feature: str, entry: Entry, *, begun: tuple[int, float]) -> None:
-        """Show this for a moment, unless something has changed since the reader began."""
+    def keep(self, key: str, feature: str, entry: CacheEntry, *, begun: tuple[int, float]) -> None:
+        """Store an entry, unless a message has arrived since the read began."""
         heard, read_at = begun
         if not self._is_heard():
             return
-        if len(self._held) >= MOST:
+        if len(self._held) >= MAX_CUSTOMERS:
             self._held.clear()
         self._held.setdefault(key, {})[feature] = (read_at, entry)
         if heard != self.heard:  # stored first, and taken back: so no message falls in between
@@ -64,19 +65,19 @@ class Copies:
         heard, read_at = begun
         if not self._is_heard():
             return
-        if len(self._rules) >= MOST:
+        if len(self._rules) >= MAX_CUSTOMERS:
             self._rules.clear()
         self._rules[project_id] = (read_at, version)
         if heard != self.heard:
             self._rules.pop(project_id, None)
 
     def drop(self, key: str) -> None:
-        """Something has changed about whoever this is."""
+        """Drop the entries of one customer."""
         self.heard = next(self._messages)
         self._held.pop(key, None)
 
     def drop_project(self, project_id: str) -> None:
-        """Something has changed that holds for everybody in a project: that is rare, so all go."""
+        """Drop all entries: changes for a whole project are rare."""
         self.drop_all()
 
     def drop_all(self) -> None:
@@ -85,10 +86,10 @@ class Copies:
         self._rules.clear()
 
 
-_NOTHING: tuple[float, Entry | None] = (float("-inf"), None)
-_NEVER = (float("-inf"), 0)
+_NO_ENTRY: tuple[float, CacheEntry | None] = (float("-inf"), None)
+_NO_RULES = (float("-inf"), 0)
 
 TOPIC, RULES_TOPIC = "entitlements", "rules"
-copies = Copies(is_heard=broadcast.is_heard)
-broadcast.register(TOPIC, drop=copies.drop, drop_all=copies.drop_all)
-broadcast.register(RULES_TOPIC, drop=copies.drop_project, drop_all=copies.drop_all)
+local_cache = LocalCache(is_heard=broadcast.is_heard)
+broadcast.register(TOPIC, drop=local_cache.drop, drop_all=local_cache.drop_all)
+broadcast.register(RULES_TOPIC, drop=local_cache.drop_project, drop_all=local_cache.drop_all)

@@ -1,60 +1,59 @@
-"""What facts alone say about a counted or priced feature, as bytes and back."""
+"""Serialise a decision that still lacks its usage or credit balance."""
 
 from dataclasses import replace
-from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
 import orjson
 
+from common.times import parse_optional
 from entitlements import representation
-from entitlements.balances.selectors.figures import Answer
-from entitlements.resolution.decision import Decision, Metering, Reason, Source
+from entitlements.balances.selectors.amounts import StaticDecision
+from entitlements.resolution.decision import Decision, Metering
+from entitlements.resolution.facts import Reason, Source
 from usage.periods import Period
 
 
-def encoded(answer: Answer) -> bytes:
-    """The answer with what is not shown: whose figures complete it, and which."""
-    metering = answer.decision.metering
+def encode(static: StaticDecision) -> bytes:
+    """JSON bytes of the static decision plus the customer and the metering that complete it."""
+    metering = static.decision.metering
     return orjson.dumps(
         {
-            "customer": answer.customer_id,
-            "decision": representation.decision(answer.decision),
+            "customer": static.customer_id,
+            "decision": representation.decision(static.decision),
             "metering": metering
             and [metering.meter_id, metering.period.text, metering.period.anchor],
-            "metering_until": answer.decision.metering_until,
-            "is_priced": answer.decision.is_priced,
+            "metering_until": static.decision.metering_until,
+            "is_priced": static.decision.is_priced,
         }
     )
 
 
 @lru_cache(maxsize=4096)
-def decoded(text: bytes) -> Answer:
-    """The answer that was encoded."""
-    said = orjson.loads(text)
-    shown = said["decision"]
+def decode(text: bytes) -> StaticDecision:
+    """The static decision from the bytes of :func:`encode`."""
+    document = orjson.loads(text)
+    decision_document = document["decision"]
     decision = Decision(
-        feature=shown["feature"],
-        allowed=shown["allowed"],
-        reason=Reason(shown["reason"]),
-        value=shown["value"],
-        limit=shown["limit"],
-        valid_until=_moment(shown["valid_until"]),
-        version=shown["version"],
-        sources=tuple(Source(each["type"], each["id"]) for each in shown["sources"]),
-        metering=_metering(said["metering"]),
-        metering_until=_moment(said["metering_until"]),
-        is_priced=said["is_priced"],
+        feature=decision_document["feature"],
+        allowed=decision_document["allowed"],
+        reason=Reason(decision_document["reason"]),
+        value=decision_document["value"],
+        limit=decision_document["limit"],
+        valid_until=parse_optional(decision_document["valid_until"]),
+        version=decision_document["version"],
+        sources=tuple(
+            Source(source["type"], source["id"]) for source in decision_document["sources"]
+        ),
+        metering=_metering(document["metering"]),
+        metering_until=parse_optional(document["metering_until"]),
+        is_priced=document["is_priced"],
     )
-    return Answer(said["customer"], decision)
+    return StaticDecision(document["customer"], decision)
 
 
-def _metering(said: list[Any] | None) -> Metering | None:
-    if said is None:
+def _metering(fields: list[Any] | None) -> Metering | None:
+    if fields is None:
         return None
-    meter_id, text, anchor = said
-    return Metering(meter_id, replace(Period.of_text(text), anchor=_moment(anchor)))
-
-
-def _moment(text: str | None) -> datetime | None:
-    return None if text is None else datetime.fromisoformat(text)
+    meter_id, text, anchor = fields
+    return Metering(meter_id, replace(Period.from_text(text), anchor=parse_optional(anchor)))

@@ -1,7 +1,7 @@
-"""Hashes in Redis that never go back to an older version, stored by a script that compares.
+"""Versioned hashes in Redis: a script refuses to overwrite a newer version.
 
-Each has a field ``version`` and fields of that version, and lives for a moment. One that holds no
-field but its version is a tombstone: nothing older gets in for as long as it lives.
+A hash has a field ``version``, fields of that version, and an expiry. A hash with no other field is
+a tombstone: it keeps older versions out until it expires.
 """
 
 import hashlib
@@ -13,7 +13,7 @@ from redis import ResponseError
 
 from common.redis import exchange
 
-_SCRIPT = """
+_STORE_SCRIPT = """
 local function store(key, version, lifetime, first, last)
   local held, left = redis.pcall('HGET', key, 'version'), redis.call('PTTL', key)
   if type(held) ~= 'string' or not tonumber(held) or left < 0 then
@@ -37,16 +37,16 @@ for number, key in ipairs(KEYS) do
 end
 return stored
 """
-"""Set each unless older; which were set. ARGV: for each key its version, milliseconds to live, and
-how many fields and values follow, of which a tombstone has none. A key that is no hash of ours, or
-does not expire, is thrown away first."""
-_SHA = hashlib.sha1(_SCRIPT.encode(), usedforsecurity=False).hexdigest()
-_AT_ONCE = 100
-"""Keys in one call: nobody else is served meanwhile."""
+"""Store each hash unless a newer version is there; returns 1 or 0 for each. ARGV per key: version,
+lifetime in ms, number of fields and values, fields and values. A key of another type or without an
+expiry is deleted first."""
+_STORE_SCRIPT_SHA = hashlib.sha1(_STORE_SCRIPT.encode(), usedforsecurity=False).hexdigest()
+_MAX_KEYS_PER_CALL = 100
+"""A script blocks Redis for all other clients while it runs."""
 
 
-class Hash(NamedTuple):
-    """One as it is to be stored; ``fields`` are names and values in turn."""
+class VersionedHash(NamedTuple):
+    """A hash to store. ``fields`` are names and values in turn; none makes a tombstone."""
 
     key: str
     version: int
@@ -54,30 +54,33 @@ class Hash(NamedTuple):
     fields: tuple[str | bytes, ...] = ()
 
 
-def store(hashes: Sequence[Hash]) -> list[Any]:
-    """Whether each was stored, as 1 or 0; [] when Redis is away or forbids it. In one round trip,
-    and once more when Redis does not know the script yet."""
-    parts = [hashes[first : first + _AT_ONCE] for first in range(0, len(hashes), _AT_ONCE)]
-    replies = exchange(*(("EVALSHA", _SHA, *_given(part)) for part in parts))
-    if any(isinstance(each, ResponseError) and "NOSCRIPT" in str(each) for each in replies):
-        replies = exchange(*map(storing, parts))
-    if not all(isinstance(each, list) for each in replies):
+def store(hashes: Sequence[VersionedHash]) -> list[Any]:
+    """1 or 0 for each hash that was stored or refused; [] when Redis is away. One round trip, a
+    second one when Redis does not have the script yet."""
+    parts = [
+        hashes[first : first + _MAX_KEYS_PER_CALL]
+        for first in range(0, len(hashes), _MAX_KEYS_PER_CALL)
+    ]
+    replies = exchange(*(("EVALSHA", _STORE_SCRIPT_SHA, *_arguments(part)) for part in parts))
+    if any(isinstance(reply, ResponseError) and "NOSCRIPT" in str(reply) for reply in replies):
+        replies = exchange(*map(build_store_command, parts))
+    if not all(isinstance(reply, list) for reply in replies):
         return []
-    return [one for each in replies for one in each]
+    return [stored for reply in replies for stored in reply]
 
 
-def storing(hashes: Sequence[Hash]) -> tuple[str | bytes | int, ...]:
-    """The command that stores them, whether Redis knows the script or not."""
-    return ("EVAL", _SCRIPT, *_given(hashes))
+def build_store_command(hashes: Sequence[VersionedHash]) -> tuple[str | bytes | int, ...]:
+    """The EVAL command that stores these hashes."""
+    return ("EVAL", _STORE_SCRIPT, *_arguments(hashes))
 
 
 def milliseconds(lifetime: timedelta) -> int:
     return max(1, lifetime // timedelta(milliseconds=1))
 
 
-def _given(hashes: Sequence[Hash]) -> list[str | bytes | int]:
-    """The keys and the arguments of the script."""
-    given: list[str | bytes | int] = [len(hashes), *[each.key for each in hashes]]
-    for each in hashes:
-        given += (each.version, milliseconds(each.lifetime), len(each.fields), *each.fields)
-    return given
+def _arguments(hashes: Sequence[VersionedHash]) -> list[str | bytes | int]:
+    """KEYS and ARGV of the script."""
+    arguments: list[str | bytes | int] = [len(hashes), *[hash_.key for hash_ in hashes]]
+    for hash_ in hashes:
+        arguments += (hash_.version, milliseconds(hash_.lifetime), len(hash_.fields), *hash_.fields)
+    return arguments

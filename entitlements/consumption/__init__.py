@@ -1,1 +1,2 @@
-"""Consuming and reserving: a decision and its count in one step."""
+"""Owns consume and reserve: a decision and its count or payment in one step, and reservations.
+Does not own counters (``usage.totals``) or the ledger (``credits``)."""

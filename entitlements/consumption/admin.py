@@ -1,4 +1,4 @@
-"""What is set aside for a customer: on the customer's page."""
+"""The customer page's panel of open reservations."""
 
 from datetime import datetime
 
@@ -13,7 +13,7 @@ from projects.models import Customer
 
 
 def _lists(customer: Customer, at: datetime) -> dict[str, Listed]:
-    rows = reservations.open_of(customer)[: panels.MOST]
+    rows = reservations.open_of(customer)[: panels.MAX_ROWS]
     return {"open": Listed(rows, related=["feature"])}
 
 
@@ -43,4 +43,4 @@ def _show(
     ]
 
 
-PANEL = panels.Panel(_lists, _show)
+PANEL = panels.CustomerPanel(_lists, _show)

@@ -32,7 +32,7 @@ from entitlements.representation import DecisionBody
 from entitlements.resolution.kinds import MAX_LIMIT
 from projects.keys.api.authentication import known, require
 from projects.keys.api.views import ProjectViewSet
-from projects.keys.scopes import Scope
+from projects.keys.scopes import KeyScope
 from projects.models import Project
 
 SHORTEST, USUAL, LONGEST = 10, 300, 86_400
@@ -115,7 +115,7 @@ def everyday(request: HttpRequest) -> HttpResponse | None:
         return None
     if use is None:
         return None
-    caller = require(request, scope=Scope.USAGE_WRITE, at=timezone.now())
+    caller = require(request, scope=KeyScope.USAGE_WRITE, at=timezone.now())
     return HttpResponse(_answer(caller.project, use), content_type=JSON)
 
 
@@ -130,7 +130,7 @@ def ready_for(environ: dict[str, Any]) -> Callable[[], bytes] | None:
     if not is_plain or LENGTH.fullmatch(length) is None or int(length) > MAX_BODY:
         return None
     header = environ.get("HTTP_AUTHORIZATION", "")
-    caller = known(header, scope=Scope.USAGE_WRITE, at=timezone.now())
+    caller = known(header, scope=KeyScope.USAGE_WRITE, at=timezone.now())
     if caller is None:
         return None
     body = environ["wsgi.input"].read(int(length))
@@ -143,10 +143,10 @@ class ConsumptionViewSet(ProjectViewSet):
     """Use what one may use."""
 
     scopes: ClassVar[dict[str, str]] = {
-        "consume": Scope.USAGE_WRITE,
-        "reserve": Scope.USAGE_WRITE,
-        "commit": Scope.USAGE_WRITE,
-        "release": Scope.USAGE_WRITE,
+        "consume": KeyScope.USAGE_WRITE,
+        "reserve": KeyScope.USAGE_WRITE,
+        "commit": KeyScope.USAGE_WRITE,
+        "release": KeyScope.USAGE_WRITE,
     }
     transactional = True
 

@@ -1,59 +1,58 @@
-"""On what terms a metered feature is used, remembered by this process for who consumes.
+"""Static decisions that this process remembers for consume.
 
-What facts said is believed for longer than a check may believe it, because nothing follows from it
-alone: whoever counts names the customer's version, and the statement that counts compares it with
-the one in the database. What holds for everybody in a project is compared with the version of its
-rules that this process has heard of within the second (``entitlements.cache.local``), as for a
-check.
+They may be older than a check allows, because nothing follows from them alone: the statement that
+counts compares the customer's version with the one in the database. The version of the project's
+rules is compared with the one in ``entitlements.cache.local``, as for a check.
 """
 
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from entitlements.balances.selectors.figures import Answer
-from entitlements.cache.local import copies
+from entitlements.balances.selectors.amounts import StaticDecision
+from entitlements.cache.local import local_cache
 from entitlements.resolution.decision import Question
 
-LONGEST = timedelta(seconds=30)
-"""How long the terms of one who no longer consumes are worth their place."""
-MOST = 20_000
-"""Terms that are remembered; one more, and all are forgotten."""
+MAX_AGE = timedelta(seconds=30)
+"""How long an unused entry is kept."""
+MAX_TERMS = 20_000
+"""Entries; at the next one all are dropped."""
 
 
-class _Kept(NamedTuple):
-    answer: Answer
+class _RememberedTerms(NamedTuple):
+    answer: StaticDecision
     rules: int
     since: datetime
     until: datetime
 
 
-_held: dict[tuple[str, Question], _Kept] = {}
+_terms: dict[tuple[str, Question], _RememberedTerms] = {}
 
 
-def find(*, project_id: str, question: Question, at: datetime) -> Answer | None:
-    """What facts said, if it is certain at ``at`` unless the customer has changed since."""
-    kept = _held.get((project_id, question))
-    if kept is None or not kept.since <= at < kept.until:
+def find(*, project_id: str, question: Question, at: datetime) -> StaticDecision | None:
+    """The static decision, certain at ``at`` unless the customer has changed since."""
+    terms = _terms.get((project_id, question))
+    if terms is None or not terms.since <= at < terms.until:
         return None
-    return kept.answer if copies.rules(project_id) == kept.rules else None
+    return terms.answer if local_cache.rules(project_id) == terms.rules else None
 
 
 def keep(
-    answer: Answer, *, project_id: str, question: Question, rules: int | None, at: datetime
+    static: StaticDecision, *, project_id: str, question: Question, rules: int | None, at: datetime
 ) -> None:
-    """Remember a permission of a known customer to use a metered feature.
+    """Remember the permission of a known customer to use a metered feature.
 
-    ``rules``: the version that was heard of before the answer was made; None, and nothing is kept.
+    ``rules`` is the version of the rules from before the decision was made; with None nothing is
+    kept.
     """
-    decision = answer.decision
+    decision = static.decision
     if rules is None or not decision.allowed or decision.metering is None:
         return
-    if len(_held) >= MOST:
-        _held.clear()
-    until = min(at + LONGEST, decision.keepable_until or at + LONGEST)
-    _held[project_id, question] = _Kept(answer, rules, at, until)
+    if len(_terms) >= MAX_TERMS:
+        _terms.clear()
+    until = min(at + MAX_AGE, decision.keepable_until or at + MAX_AGE)
+    _terms[project_id, question] = _RememberedTerms(static, rules, at, until)
 
 
 def forget_all() -> None:
-    """Remember nothing."""
-    _held.clear()
+    """Drop all entries."""
+    _terms.clear()

@@ -1,4 +1,4 @@
-"""What becomes of a reservation's units or credits when it ends."""
+"""Post the units or credits of a reservation that ends."""
 
 from datetime import datetime
 
@@ -9,13 +9,13 @@ from entitlements.models import Reservation
 from entitlements.notices import thresholds
 from usage.periods import Period
 from usage.totals import cache, counting
-from usage.totals.counting import Wish
+from usage.totals.counting import CountRequest
 
 
 def post(row: Reservation, *, used: int, at: datetime) -> None:
-    """Count or pay the units that were used, and give the others back. The row must be locked."""
+    """Count or spend the used units and release the others. The row must be locked."""
     if row.credits:
-        credits.settle(
+        credits.post_reserved(
             project_id=row.project_id,
             customer_id=row.customer_id,
             reference=row.pk,
@@ -32,18 +32,18 @@ def post(row: Reservation, *, used: int, at: datetime) -> None:
 
 def _post_units(row: Reservation, used: int, at: datetime) -> None:
     assert row.feature.meter_id is not None
-    wish = Wish(
+    request = CountRequest(
         row.project_id,
         row.customer_id,
         row.feature.meter_id,
-        Period.of_text(row.period),
+        Period.from_text(row.period),
         row.amount,
     )
     if not used:
-        counting.release(wish)
+        counting.release(request)
         return
-    counting.settle(wish._replace(amount=used), reserved=row.amount, key=row.pk, at=at)
-    thresholds.notice(
+    counting.apply_count(request._replace(amount=used), reserved=row.amount, key=row.pk, at=at)
+    thresholds.notify_or_wake(
         project_id=row.project_id,
         customer_id=row.customer_id,
         meter_id=row.feature.meter_id,

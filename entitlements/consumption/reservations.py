@@ -1,8 +1,8 @@
-"""Set aside what may be needed: reserve it, then commit what was used of it, or release it.
+"""Reservations: reserve units or credits, then commit what was used, or release.
 
-Units of a metered feature wait in the counter that its limit is held against; of one that costs
-credits, the credits wait in the ledger. A reservation's row is locked before either. What was
-reserved can be committed until it expires, whatever becomes of the limit: it was promised.
+Units of a metered feature are reserved in the counter of its limit, credits in the ledger. The
+reservation's row is locked before either. A reservation can be committed until it expires, even if
+the limit has been lowered.
 """
 
 from collections.abc import Callable
@@ -16,10 +16,15 @@ from django.db import DatabaseError, transaction
 from common.errors import Invalid
 from common.fair_queue import QueueRun, RetryRule
 from common.inserts import insert
-from entitlements.balances.selectors import credits as ledger
+from entitlements.balances.selectors import credits as balances
 from entitlements.consumption import consumables, reservation_postings
-from entitlements.consumption import selectors as stored
-from entitlements.consumption.consumables import Consumable, counted, paid, unpaid
+from entitlements.consumption import selectors as reservation_rows
+from entitlements.consumption.consumables import (
+    Consumable,
+    build_counted_decision,
+    build_paid_decision,
+    build_unpaid_decision,
+)
 from entitlements.credits import service as credits
 from entitlements.errors import (
     NotEnoughCredits,
@@ -33,23 +38,23 @@ from entitlements.models.reservation import ReservationStatus
 from entitlements.resolution.decision import Decision
 from projects.models import Project
 from usage.totals import counting
-from usage.totals.counting import Wish
+from usage.totals.counting import CountRequest
 
 log = structlog.get_logger(__name__)
 
 RULE = RetryRule(queue="reservation_expiry", attempts=20)
 T = TypeVar("T")
 
-MAX_SUM = 2**63 - 1
-"""The largest figure that a row holds; sums of credits stay below it."""
-LAZILY = 100
-"""How many that are over are looked at on behalf of somebody who waits."""
+MAX_CREDITS_PER_ROW = 2**63 - 1
+"""The largest value of a bigint column."""
+MAX_EXPIRED_PER_REQUEST = 100
+"""Expired reservations that one request releases at most."""
 
 
 @dataclass(frozen=True, slots=True)
-class Reserved:
-    """What was set aside, and the decision about that with the figures after it; None and a
-    denial when nothing was. ``is_duplicate`` says that it was before."""
+class ReservationResult:
+    """The reservation and the decision after it; no reservation when it was denied.
+    ``is_duplicate``: the key was used before."""
 
     reservation: Reservation | None
     decision: Decision
@@ -65,20 +70,20 @@ def reserve(
     lifetime: timedelta,
     at: datetime,
     key: str | None = None,
-) -> Reserved:
-    """Set ``amount`` (1 to 2**53 - 1) of the feature aside until ``at + lifetime``, or nothing.
+) -> ReservationResult:
+    """Reserve ``amount`` (1 to 2**53 - 1) of the feature until ``at + lifetime``, all or nothing.
 
-    Again with the same key is the same as once; a denial is not kept. Raises NotConsumable,
-    ReservationKeyReused, MeterArchived, CustomerDeleted.
+    A second call with the same key returns the first reservation; a denial is not stored. Raises
+    NotConsumable, ReservationKeyReused, MeterArchived, CustomerDeleted.
     """
-    subject = consumables.find(project=project, user_id=user_id, feature=feature, at=at)
-    if key and (before := stored.find(project=project, key=key)):
-        return _repeated(before, subject, amount, at)
-    if subject.customer_id is None or not subject.decision.allowed:
-        return Reserved(None, consumables.standing(subject, at))
+    consumable = consumables.find(project=project, user_id=user_id, feature=feature, at=at)
+    if key and (earlier := reservation_rows.find(project=project, key=key)):
+        return _check_repeat(earlier, consumable, amount, at)
+    if consumable.customer_id is None or not consumable.decision.allowed:
+        return ReservationResult(None, consumables.read_decision(consumable, at))
     row = Reservation(
         project=project,
-        customer_id=subject.customer_id,
+        customer_id=consumable.customer_id,
         feature=features.get(project=project, code=feature),
         amount=amount,
         key=key or None,
@@ -86,36 +91,36 @@ def reserve(
         expires_at=at + lifetime,
     )
     try:
-        return _make(row, subject, at)
+        return _reserve_after_expiry(row, consumable, at)
     except _KeyTaken:
-        before = stored.find(project=project, key=key) if key else None
-        if before is None:
+        earlier = reservation_rows.find(project=project, key=key) if key else None
+        if earlier is None:
             raise
-        return _repeated(before, subject, amount, at)
+        return _check_repeat(earlier, consumable, amount, at)
 
 
 def commit(
     *, project: Project, reservation_id: str, at: datetime, amount: int | None = None
 ) -> Reservation:
-    """Use so much of what was reserved, all unless told otherwise, and give back the rest.
+    """Use ``amount`` of the reservation (default: all of it) and release the rest.
 
-    Again with the same amount changes nothing. Raises NotFound, ReservationExpired,
+    A second call with the same amount changes nothing. Raises NotFound, ReservationExpired,
     ReservationClosed when it was released or committed with another amount, MeterArchived, and
     Invalid for more than was reserved.
     """
     with transaction.atomic():
-        row = stored.lock(project=project, reservation_id=reservation_id)
-        wanted = row.amount if amount is None else amount
-        if wanted > row.amount:
+        row = reservation_rows.lock(project=project, reservation_id=reservation_id)
+        committed = row.amount if amount is None else amount
+        if committed > row.amount:
             raise Invalid(f"{row.amount} were reserved; commit at most that.", field="amount")
         match row.status(at):
-            case ReservationStatus.COMMITTED if row.committed_amount == wanted:
+            case ReservationStatus.COMMITTED if row.committed_amount == committed:
                 return row
             case ReservationStatus.EXPIRED:
                 raise ReservationExpired("Reserve it again, or consume it at once.")
             case ReservationStatus.OPEN:
-                reservation_postings.post(row, used=wanted, at=at)
-                row.committed_at, row.committed_amount = at, wanted
+                reservation_postings.post(row, used=committed, at=at)
+                row.committed_at, row.committed_amount = at, committed
                 row.save(update_fields=["committed_at", "committed_amount"])
                 return row
             case status:
@@ -123,12 +128,12 @@ def commit(
 
 
 def release(*, project: Project, reservation_id: str, at: datetime) -> Reservation:
-    """Give back all that was reserved; nothing changes when it was released or has expired.
+    """Release the whole reservation. Nothing changes when it was released or has expired.
 
     Raises NotFound, ReservationClosed when it was committed.
     """
     with transaction.atomic():
-        row = stored.lock(project=project, reservation_id=reservation_id)
+        row = reservation_rows.lock(project=project, reservation_id=reservation_id)
         match row.status(at):
             case ReservationStatus.COMMITTED:
                 raise ReservationClosed("It is committed already.", status_is="committed")
@@ -140,38 +145,44 @@ def release(*, project: Project, reservation_id: str, at: datetime) -> Reservati
 
 
 def expire_due(*, at: datetime, limit: int) -> int:
-    """Give back what was reserved until now at the latest, and never used; how many."""
+    """Release reservations that have expired. Returns how many."""
     run = QueueRun(RULE)
-    due = stored.due(at=at, limit=limit, rule=RULE)
-    return sum(run.attempt(lambda row: _give_back(row, at), each) for each in due)
-
-
-def expire_of(subject: Consumable, at: datetime) -> bool:
-    """Whether something of the customer's was given back, whose time was over."""
-    if subject.customer_id is None:
-        return False
-    over = stored.due_of(
-        project_id=subject.project_id, customer_id=subject.customer_id, at=at, limit=LAZILY
+    due = reservation_rows.due(at=at, limit=limit, rule=RULE)
+    return sum(
+        run.attempt(lambda row: _expire_reservation(row, at), reservation) for reservation in due
     )
-    return sum(_expire(row, at) for row in over) > 0
 
 
-def patiently(act: Callable[[], T], subject: Consumable, *, at: datetime) -> T:
-    """What ``act`` returns; once more if credits were missing and some could be given back."""
+def expire_due_of_customer(consumable: Consumable, at: datetime) -> bool:
+    """Release the customer's expired reservations. Returns whether there were any."""
+    if consumable.customer_id is None:
+        return False
+    due = reservation_rows.due_of(
+        project_id=consumable.project_id,
+        customer_id=consumable.customer_id,
+        at=at,
+        limit=MAX_EXPIRED_PER_REQUEST,
+    )
+    return sum(_try_to_expire(row, at) for row in due) > 0
+
+
+def retry_after_expiry(act: Callable[[], T], consumable: Consumable, *, at: datetime) -> T:
+    """Call ``act``; when credits are missing and expired reservations can be released, call it
+    once more."""
     try:
         return act()
     except NotEnoughCredits:
-        if not expire_of(subject, at):
+        if not expire_due_of_customer(consumable, at):
             raise
         return act()
 
 
 class _KeyTaken(Exception):
-    """Another request has reserved under the same key meanwhile."""
+    """Another request has inserted a reservation with the same key."""
 
 
-class _Refused(Exception):
-    """Nothing was set aside; with the denial."""
+class _ReservationRefused(Exception):
+    """Nothing was reserved; holds the denial."""
 
     def __init__(self, decision: Decision, *, is_worth_retrying: bool) -> None:
         super().__init__()
@@ -179,63 +190,67 @@ class _Refused(Exception):
         self.is_worth_retrying = is_worth_retrying
 
 
-def _make(row: Reservation, subject: Consumable, at: datetime) -> Reserved:
+def _reserve_after_expiry(
+    row: Reservation, consumable: Consumable, at: datetime
+) -> ReservationResult:
     try:
-        return _try(row, subject, at)
-    except _Refused as refusal:
-        if not (refusal.is_worth_retrying and expire_of(subject, at)):
-            return Reserved(None, refusal.decision)
+        return _reserve_once(row, consumable, at)
+    except _ReservationRefused as refusal:
+        if not (refusal.is_worth_retrying and expire_due_of_customer(consumable, at)):
+            return ReservationResult(None, refusal.decision)
     try:
-        return _try(row, subject, at)
-    except _Refused as refusal:
-        return Reserved(None, refusal.decision)
+        return _reserve_once(row, consumable, at)
+    except _ReservationRefused as refusal:
+        return ReservationResult(None, refusal.decision)
 
 
-def _try(row: Reservation, subject: Consumable, at: datetime) -> Reserved:
-    """The row first and what it holds after it, as everybody locks them."""
-    decision = subject.decision
+def _reserve_once(row: Reservation, consumable: Consumable, at: datetime) -> ReservationResult:
+    """Insert the row before locking counter or account: the lock order of all callers."""
+    decision = consumable.decision
     with transaction.atomic():
         if decision.metering is not None:
             row.period = decision.metering.period.text
-            _write(row)
-            answer = _hold_units(row, decision, at)
+            _insert(row)
+            completed = _hold_units(row, decision, at)
         else:
             row.credits = _price(row, decision, at)
-            _write(row)
-            answer = _hold_credits(row, decision, at)
-    consumables.forget(subject)
-    return Reserved(row, answer)
+            _insert(row)
+            completed = _hold_credits(row, decision, at)
+    consumables.forget_cached_decisions(consumable)
+    return ReservationResult(row, completed)
 
 
-def _write(row: Reservation) -> None:
+def _insert(row: Reservation) -> None:
     if not insert(row):
         raise _KeyTaken
 
 
 def _price(row: Reservation, decision: Decision, at: datetime) -> int:
-    """How many credits it takes. Raises _Refused for more than anybody has."""
+    """The price in credits. Raises _ReservationRefused for more than a row can hold."""
     price: int = row.amount * decision.value
-    if price > MAX_SUM:
-        balance = ledger.balance(project_id=row.project_id, customer_id=row.customer_id, at=at)
-        raise _Refused(unpaid(decision, balance=balance), is_worth_retrying=False)
+    if price > MAX_CREDITS_PER_ROW:
+        balance = balances.balance(project_id=row.project_id, customer_id=row.customer_id, at=at)
+        raise _ReservationRefused(
+            build_unpaid_decision(decision, balance=balance), is_worth_retrying=False
+        )
     return price
 
 
 def _hold_units(row: Reservation, decision: Decision, at: datetime) -> Decision:
     assert decision.metering is not None
-    wish = Wish(row.project_id, row.customer_id, *decision.metering, row.amount)
-    outcome = counting.reserve(wish, limit=decision.limit, at=at)
-    answer = counted(decision, outcome, at=at)
-    if not outcome.is_done:
-        raise _Refused(answer, is_worth_retrying=outcome.reserved > 0)
-    return answer
+    request = CountRequest(row.project_id, row.customer_id, *decision.metering, row.amount)
+    result = counting.reserve(request, limit=decision.limit, at=at)
+    completed = build_counted_decision(decision, result, at=at)
+    if not result.is_done:
+        raise _ReservationRefused(completed, is_worth_retrying=result.reserved > 0)
+    return completed
 
 
 def _hold_credits(row: Reservation, decision: Decision, at: datetime) -> Decision:
     if not row.credits:
         return decision
     try:
-        held = credits.hold(
+        spending = credits.hold(
             project_id=row.project_id,
             customer_id=row.customer_id,
             amount=row.credits,
@@ -244,25 +259,27 @@ def _hold_credits(row: Reservation, decision: Decision, at: datetime) -> Decisio
             feature=decision.feature,
         )
     except NotEnoughCredits as refusal:
-        answer = unpaid(decision, balance=refusal.extra["balance"])
-        raise _Refused(answer, is_worth_retrying=True) from refusal
-    return paid(decision, balance=held.balance)
+        completed = build_unpaid_decision(decision, balance=refusal.extra["balance"])
+        raise _ReservationRefused(completed, is_worth_retrying=True) from refusal
+    return build_paid_decision(decision, balance=spending.balance)
 
 
-def _repeated(before: Reservation, subject: Consumable, amount: int, at: datetime) -> Reserved:
-    same = (before.customer_id, before.feature.code, before.amount) == (
-        subject.customer_id,
-        subject.decision.feature,
+def _check_repeat(
+    earlier: Reservation, consumable: Consumable, amount: int, at: datetime
+) -> ReservationResult:
+    is_same = (earlier.customer_id, earlier.feature.code, earlier.amount) == (
+        consumable.customer_id,
+        consumable.decision.feature,
         amount,
     )
-    if not same:
+    if not is_same:
         raise ReservationKeyReused("Send a key of its own with each reservation.")
-    return Reserved(before, consumables.standing(subject, at), is_duplicate=True)
+    return ReservationResult(earlier, consumables.read_decision(consumable, at), is_duplicate=True)
 
 
-def _give_back(due: Reservation, at: datetime) -> bool:
+def _expire_reservation(due: Reservation, at: datetime) -> bool:
     with transaction.atomic():
-        row = stored.lock_open(project_id=due.project_id, reservation_id=due.pk)
+        row = reservation_rows.lock_open(project_id=due.project_id, reservation_id=due.pk)
         if row is None or row.status(at) != ReservationStatus.EXPIRED:
             return False
         reservation_postings.post(row, used=0, at=at)
@@ -271,9 +288,9 @@ def _give_back(due: Reservation, at: datetime) -> bool:
     return True
 
 
-def _expire(due: Reservation, at: datetime) -> bool:
+def _try_to_expire(due: Reservation, at: datetime) -> bool:
     try:
-        return _give_back(due, at)
+        return _expire_reservation(due, at)
     except DatabaseError as error:  # a lock that somebody holds: the next run finds it again
         log.warning("reservation_not_expired", id=due.pk, error=type(error).__name__)
         return False

@@ -1,4 +1,4 @@
-"""Reservations; ``lock`` before one is settled, before any counter or account."""
+"""Reservations; ``lock`` one before any counter or credit account."""
 
 from datetime import datetime
 
@@ -21,27 +21,27 @@ def lock(*, project: Project | str, reservation_id: str) -> Reservation:
     """The project's reservation with customer and feature, locked until the transaction ends;
     raises NotFound."""
     rows = Reservation.objects.for_project(project).select_related("customer", "feature")
-    found = rows.filter(pk=reservation_id).select_for_update(of=("self",)).first()
-    if found is None:
+    row = rows.filter(pk=reservation_id).select_for_update(of=("self",)).first()
+    if row is None:
         raise NotFound("No reservation with this id. POST /entitlements/reserve makes one.")
-    return found
+    return row
 
 
 def find(*, project: Project | str, key: str) -> Reservation | None:
-    """What was reserved under this key, with customer and feature."""
+    """The reservation with this key, with customer and feature."""
     rows = Reservation.objects.for_project(project).select_related("customer", "feature")
     return rows.filter(key=key).first()
 
 
 def open_of(customer: Customer) -> QuerySet[Reservation]:
-    """What is set aside for the customer, with the features; the newest first."""
+    """The customer's open reservations with their features; newest first."""
     rows = Reservation.objects.for_project(customer.project_id).filter(customer=customer, **_OPEN)
     return rows.select_related("feature").order_by("-pk")
 
 
 def due(*, at: datetime, limit: int, rule: RetryRule) -> list[Reservation]:
-    """Open reservations whose time is over, by turns of their projects, the oldest first; without
-    those that wait by ``rule``."""
+    """Open reservations that have expired: projects take turns, oldest first, without those that
+    wait for a retry by ``rule``."""
     rows = Reservation.objects.across_projects().filter(
         ~fair_queue.is_backing_off(rule, owner="project_id", subject="pk"),
         expires_at__lte=at,
@@ -51,15 +51,15 @@ def due(*, at: datetime, limit: int, rule: RetryRule) -> list[Reservation]:
 
 
 def due_of(*, project_id: str, customer_id: str, at: datetime, limit: int) -> list[Reservation]:
-    """Open reservations of this customer whose time is over, the oldest first."""
+    """The customer's open reservations that have expired, oldest first."""
     rows = Reservation.objects.for_project(project_id).filter(expires_at__lte=at, **_OPEN)
     return list(rows.filter(customer_id=customer_id).order_by("expires_at", "pk")[:limit])
 
 
 def lock_open(*, project_id: str, reservation_id: str) -> Reservation | None:
-    """The reservation with its feature, locked if it is open and nobody else has locked it.
+    """The open reservation with its feature, locked; None when another transaction holds it.
 
-    Never waits: it may be called by who holds a counter.
+    Never waits, so that a caller that holds a counter cannot deadlock.
     """
     rows = Reservation.objects.for_project(project_id).filter(pk=reservation_id, **_OPEN)
     locked = rows.select_related("feature").select_for_update(skip_locked=True, of=("self",))

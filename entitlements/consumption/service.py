@@ -1,7 +1,7 @@
-"""Check and count in one step: use so much of a feature, if it is allowed.
+"""Consume: check and count in one step.
 
-A metered feature is counted against its limit, one that costs credits is paid for. A denial is an
-answer and leaves nothing behind, so the same may be asked again later.
+A metered feature is counted against its limit; a feature priced in credits is paid. A denial writes
+nothing, so the same request may succeed later.
 """
 
 from contextlib import suppress
@@ -9,23 +9,28 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from entitlements.consumption import consumables, reservations
-from entitlements.consumption.consumables import Consumable, counted, paid, unpaid
+from entitlements.consumption.consumables import (
+    Consumable,
+    build_counted_decision,
+    build_paid_decision,
+    build_unpaid_decision,
+)
 from entitlements.credits import service as credits
-from entitlements.credits.service import Spent
+from entitlements.credits.service import CreditSpending
 from entitlements.errors import NotEnoughCredits
 from entitlements.notices import thresholds
 from entitlements.resolution.decision import Decision
 from projects.models import Project
 from usage.totals import counting
-from usage.totals.counting import CustomerChanged, Outcome, Wish
+from usage.totals.counting import CountRequest, CountResult, CustomerChanged
 
 
 @dataclass(frozen=True, slots=True)
 class Consumption:
-    """The decision about a use, with the figures after it; ``consumed`` is 0 when it is no.
+    """The decision about a use, with the amounts after it. ``consumed`` is 0 for a denial.
 
-    ``record`` is what was written of it: a record of use or a transaction of the ledger.
-    ``is_duplicate`` says that it was there before.
+    ``record`` is the id of the usage record or the ledger transaction. ``is_duplicate``: the key
+    was used before.
     """
 
     decision: Decision
@@ -37,108 +42,121 @@ class Consumption:
 def consume(
     *, project: Project, user_id: str, feature: str, amount: int, at: datetime, key: str = ""
 ) -> Consumption:
-    """Use ``amount`` (1 to 2**53 - 1) of the feature, all of it or nothing.
+    """Use ``amount`` (1 to 2**53 - 1) of the feature, all or nothing.
 
-    Again with the same key is the same as once; a denial is not kept. Raises NotConsumable for
-    what is not used up, UsageKeyReused or CreditsKeyReused when the key stands for another use,
-    MeterArchived, CustomerDeleted.
+    A second call with the same key is counted once; a denial is not stored. Raises NotConsumable,
+    UsageKeyReused or CreditsKeyReused when the key belongs to another use, MeterArchived,
+    CustomerDeleted.
     """
-    known = consumables.recall(project_id=project.pk, user_id=user_id, feature=feature, at=at)
-    if known is not None:
-        with suppress(CustomerChanged):
-            return _use(known, amount, key, at, version=known.decision.version)
-    subject = consumables.find(
-        project=project, user_id=user_id, feature=feature, at=at, anew=known is not None
+    remembered = consumables.find_remembered(
+        project_id=project.pk, user_id=user_id, feature=feature, at=at
     )
-    return _use(subject, amount, key, at)
+    if remembered is not None:
+        with suppress(CustomerChanged):
+            return _consume(remembered, amount, key, at, version=remembered.decision.version)
+    consumable = consumables.find(
+        project=project,
+        user_id=user_id,
+        feature=feature,
+        at=at,
+        bypass_cache=remembered is not None,
+    )
+    return _consume(consumable, amount, key, at)
 
 
-def _use(
-    subject: Consumable, amount: int, key: str, at: datetime, *, version: int | None = None
+def _consume(
+    consumable: Consumable, amount: int, key: str, at: datetime, *, version: int | None = None
 ) -> Consumption:
-    metering, customer_id = subject.decision.metering, subject.customer_id
-    if customer_id is None or not subject.decision.allowed:
-        return _denied(subject, amount, key, at)
+    metering, customer_id = consumable.decision.metering, consumable.customer_id
+    if customer_id is None or not consumable.decision.allowed:
+        return _deny(consumable, amount, key, at)
     if metering is None:
-        return _pay(subject, customer_id, amount, key, at)
-    wish = Wish(subject.project_id, customer_id, *metering, amount)
-    return _count(subject, wish, key, at, version)
+        return _consume_credits(consumable, customer_id, amount, key, at)
+    request = CountRequest(consumable.project_id, customer_id, *metering, amount)
+    return _consume_units(consumable, request, key, at, version)
 
 
-def _denied(subject: Consumable, amount: int, key: str, at: datetime) -> Consumption:
-    """No, unless it was allowed and done before under this key."""
-    whole = consumables.standing(subject, at)
-    if not key or subject.customer_id is None:
-        return Consumption(whole)
-    if subject.decision.is_priced:
-        was = credits.find_use(
-            project_id=subject.project_id,
-            customer_id=subject.customer_id,
+def _deny(consumable: Consumable, amount: int, key: str, at: datetime) -> Consumption:
+    """The denial, unless exactly this use was counted before under the key."""
+    completed = consumables.read_decision(consumable, at)
+    if not key or consumable.customer_id is None:
+        return Consumption(completed)
+    if consumable.decision.is_priced:
+        transaction = credits.find_use(
+            project_id=consumable.project_id,
+            customer_id=consumable.customer_id,
             key=key,
-            feature=subject.decision.feature,
+            feature=consumable.decision.feature,
             units=amount,
             amount=amount,
         )
-        is_done = was is not None
+        is_done = transaction is not None
     else:
-        is_done = counting.was_taken(
-            project_id=subject.project_id,
-            customer_id=subject.customer_id,
+        is_done = counting.is_counted(
+            project_id=consumable.project_id,
+            customer_id=consumable.customer_id,
             amount=amount,
             key=key,
-            said=subject.decision.feature,
+            feature=consumable.decision.feature,
         )
-    return Consumption(whole, amount, is_duplicate=True) if is_done else Consumption(whole)
+    return Consumption(completed, amount, is_duplicate=True) if is_done else Consumption(completed)
 
 
-def _count(
-    subject: Consumable, wish: Wish, key: str, at: datetime, version: int | None
+def _consume_units(
+    consumable: Consumable, request: CountRequest, key: str, at: datetime, version: int | None
 ) -> Consumption:
-    """Raises CustomerChanged when a ``version`` is given and is not the customer's any more."""
-    decision = subject.decision
-    marks = thresholds.marks(decision.limit)
+    """Raises CustomerChanged when ``version`` is given and is not the customer's."""
+    decision = consumable.decision
+    thresholds_to_note = thresholds.threshold_amounts(decision.limit)
 
-    def take() -> Outcome:
-        said = decision.feature
-        return counting.take(
-            wish,
+    def count_units() -> CountResult:
+        return counting.count(
+            request,
             limit=decision.limit,
             at=at,
             key=key,
-            said=said,
-            marks=marks,
+            feature=decision.feature,
+            marks=thresholds_to_note,
             version=version,
         )
 
-    outcome = take()
-    if not outcome.is_done and outcome.reserved and reservations.expire_of(subject, at):
-        outcome = take()
-    answer = counted(decision, outcome, at=at)
-    if not outcome.is_done:
-        return Consumption(answer)
-    if not outcome.is_duplicate:
-        consumables.forget(subject)
-    if outcome.is_noted:
-        passed = any(outcome.used - wish.amount < mark <= outcome.used for mark in marks)
-        thresholds.notice(
-            project_id=wish.project_id,
-            customer_id=wish.customer_id,
-            meter_id=wish.meter_id,
-            at=at,
-            now=passed,
+    result = count_units()
+    if (
+        not result.is_done
+        and result.reserved
+        and reservations.expire_due_of_customer(consumable, at)
+    ):
+        result = count_units()
+    completed = build_counted_decision(decision, result, at=at)
+    if not result.is_done:
+        return Consumption(completed)
+    if not result.is_duplicate:
+        consumables.forget_cached_decisions(consumable)
+    if result.is_noted:
+        is_passed = any(
+            result.used - request.amount < mark <= result.used for mark in thresholds_to_note
         )
-    return Consumption(answer, wish.amount, outcome.record_id, outcome.is_duplicate)
+        thresholds.notify_or_wake(
+            project_id=request.project_id,
+            customer_id=request.customer_id,
+            meter_id=request.meter_id,
+            at=at,
+            now=is_passed,
+        )
+    return Consumption(completed, request.amount, result.record_id, result.is_duplicate)
 
 
-def _pay(subject: Consumable, customer_id: str, amount: int, key: str, at: datetime) -> Consumption:
-    decision = subject.decision
+def _consume_credits(
+    consumable: Consumable, customer_id: str, amount: int, key: str, at: datetime
+) -> Consumption:
+    decision = consumable.decision
     cost = amount * decision.value
     if not cost and not key:
         return Consumption(decision, amount)
 
-    def spend() -> Spent:
+    def spend() -> CreditSpending:
         return credits.spend(
-            project_id=subject.project_id,
+            project_id=consumable.project_id,
             customer_id=customer_id,
             amount=cost,
             at=at,
@@ -148,10 +166,10 @@ def _pay(subject: Consumable, customer_id: str, amount: int, key: str, at: datet
         )
 
     try:
-        spent = reservations.patiently(spend, subject, at=at)
+        spending = reservations.retry_after_expiry(spend, consumable, at=at)
     except NotEnoughCredits as refusal:
-        return Consumption(unpaid(decision, balance=refusal.extra["balance"]))
-    if not spent.is_repeat:
-        consumables.forget(subject)
-    answer = paid(decision, balance=spent.balance)
-    return Consumption(answer, amount, spent.transaction_id, spent.is_repeat)
+        return Consumption(build_unpaid_decision(decision, balance=refusal.extra["balance"]))
+    if not spending.is_repeat:
+        consumables.forget_cached_decisions(consumable)
+    completed = build_paid_decision(decision, balance=spending.balance)
+    return Consumption(completed, amount, spending.transaction_id, spending.is_repeat)

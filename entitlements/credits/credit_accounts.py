@@ -1,4 +1,4 @@
-"""A customer's account of credits: made with the first grant, and when its balance is low."""
+"""Credit accounts: created with the first grant; holds the low-balance threshold."""
 
 from datetime import datetime
 
@@ -12,7 +12,7 @@ from projects.models import Customer, Project
 
 
 def ensure(customer: Customer) -> CreditAccount:
-    """The customer's account, locked until the transaction ends; made now if need be."""
+    """The customer's account, created if missing, locked until the transaction ends."""
     rows = CreditAccount.objects.for_project(customer.project_id)
     rows.bulk_create(
         [CreditAccount(project_id=customer.project_id, customer=customer)], ignore_conflicts=True
@@ -25,8 +25,8 @@ def ensure(customer: Customer) -> CreditAccount:
 def set_low_at(
     *, project: Project, user_id: str, low_at: int | None, at: datetime
 ) -> CreditAccount:
-    """From now on the user's credits are low at so many; None for the usual part of what there
-    was after the last top-up. Told at once when they are."""
+    """Set the low-balance threshold in credits; None for the default percentage of the last
+    top-up. Records the event at once when the balance is below it."""
     with transaction.atomic():
         customer = customers.ensure(project=project, user_id=user_id, at=at)
         account = ensure(customer)
@@ -34,5 +34,5 @@ def set_low_at(
         account.save(update_fields=["low_at"])
         balance = credits.balance(project_id=project.pk, customer_id=customer.pk, at=at)
         if account.topped_up_to:
-            credit_ledger.fell(account=account, balance=balance, at=at)
+            credit_ledger.notify_low(account=account, balance=balance, at=at)
     return account

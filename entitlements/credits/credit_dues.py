@@ -1,4 +1,4 @@
-"""Whether grants of credits hold what is due of them, and the booking of what is missing."""
+"""Check that credit grants hold the amount that is due of them, and post what is missing."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from django.db import transaction
 from entitlements.balances.selectors import credits
 from entitlements.credits import credit_grants
 from entitlements.models import CreditGrant
-from entitlements.resolution.credit_allocation import Step, come_to
+from entitlements.resolution.credit_allocation import PlannedTransaction, plan_due_transactions
 
 PAGE = 200
 """Grants that are read by one query."""
@@ -17,10 +17,10 @@ PAGE = 200
 
 @dataclass(frozen=True, slots=True)
 class DueMismatch:
-    """A grant that does not hold what is due of it, and what has to be booked."""
+    """A grant that does not hold its due amount, and the transactions that are missing."""
 
     grant_id: str
-    steps: Sequence[Step]
+    steps: Sequence[PlannedTransaction]
 
     def __str__(self) -> str:
         missing = ", ".join(f"{step.movement} {step.amount}" for step in self.steps)
@@ -29,7 +29,7 @@ class DueMismatch:
 
 @dataclass(frozen=True, slots=True)
 class DuePage:
-    """``after`` is where the next page begins; empty behind the last one."""
+    """Result of one page. ``after`` is the cursor of the next page; empty after the last."""
 
     checked: int
     mismatches: Sequence[DueMismatch]
@@ -37,23 +37,24 @@ class DuePage:
 
 
 def check_page(*, after: str, at: datetime, repair: bool, project_id: str = "") -> DuePage:
-    """Compare one page of grants. What differs is confirmed, and booked, under the account's lock.
+    """Compare one page of grants. A difference is confirmed, and repaired, under the account's
+    lock.
 
-    What has expired is left out: a queue of its own books that.
+    Expired grants are skipped: ``credit_grants.expire_due`` posts them.
     """
     rows = CreditGrant.objects.across_projects().filter(pk__gt=after).order_by("pk")
     if project_id:
         rows = rows.filter(project_id=project_id)
     page = list(rows[:PAGE])
-    suspects = [grant for grant in page if _steps(grant, at)]
-    found = [each for grant in suspects if (each := _confirm(grant, at, repair))]
-    return DuePage(len(page), found, page[-1].pk if len(page) == PAGE else "")
+    candidates = [grant for grant in page if _steps(grant, at)]
+    mismatches = [mismatch for grant in candidates if (mismatch := _confirm(grant, at, repair))]
+    return DuePage(len(page), mismatches, page[-1].pk if len(page) == PAGE else "")
 
 
-def _steps(grant: CreditGrant, at: datetime) -> list[Step]:
+def _steps(grant: CreditGrant, at: datetime) -> list[PlannedTransaction]:
     if not grant.lot.is_live(at):
         return []
-    return come_to(grant.lot, due=grant.due, is_withheld=grant.is_withheld, at=at)
+    return plan_due_transactions(grant.lot, due=grant.due, is_withheld=grant.is_withheld, at=at)
 
 
 def _confirm(row: CreditGrant, at: datetime, repair: bool) -> DueMismatch | None:
@@ -64,5 +65,5 @@ def _confirm(row: CreditGrant, at: datetime, repair: bool) -> DueMismatch | None
         if not steps or account is None:
             return None
         if repair:
-            credit_grants.settle_due(account=account, grant_ids=[grant.pk], at=at)
+            credit_grants.post_due(account=account, grant_ids=[grant.pk], at=at)
     return DueMismatch(grant.pk, steps)

@@ -1,4 +1,4 @@
-"""What a source says of the credits that it gives, as values to compare and to show."""
+"""The terms of a credit grant as values to compare and to show."""
 
 from dataclasses import dataclass, fields
 from datetime import datetime
@@ -7,12 +7,13 @@ from entitlements.models import CreditGrant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
-    """What a source says of credits: how many it gives, how many of them are due after refunds
-    and the like, until when, and whether they are withheld for now. ``product_id``, ``quantity``
-    and ``rate`` (credits of one unit for a whole period) are what the amount was made of, less
-    what was ``carried``: spent before beyond what was paid for. ``ends_at`` is the end of the
-    period that it is for.
+class CreditGrantTerms:
+    """What a source states about a credit grant.
+
+    ``amount`` is given, ``due`` is left of it after refunds and disputes, until ``expires_at``;
+    ``is_withheld`` while a dispute is open. ``product_id``, ``quantity`` and ``rate`` (credits per
+    unit and whole period) explain the amount, less ``carried``: credits spent earlier beyond what
+    was paid. ``ends_at`` is the end of the period that the grant is for.
     """
 
     amount: int
@@ -28,9 +29,9 @@ class Terms:
     is_free: bool = False
 
 
-def terms_of(grant: CreditGrant) -> Terms:
-    """What was said of the grant last."""
-    return Terms(
+def terms_of(grant: CreditGrant) -> CreditGrantTerms:
+    """The current terms of the grant."""
+    return CreditGrantTerms(
         amount=grant.amount,
         due=grant.due,
         expires_at=grant.expires_at,
@@ -45,12 +46,12 @@ def terms_of(grant: CreditGrant) -> Terms:
     )
 
 
-def describe_change(grant: CreditGrant, terms: Terms) -> str:
-    """What these terms would change of the grant, for a person."""
+def describe_change(grant: CreditGrant, terms: CreditGrantTerms) -> str:
+    """The difference between the grant's terms and these, for a log or the console."""
     before = terms_of(grant)
     changes = (
-        f"{each.name} {getattr(before, each.name)!s} -> {getattr(terms, each.name)!s}"
-        for each in fields(Terms)
-        if getattr(before, each.name) != getattr(terms, each.name)
+        f"{field.name} {getattr(before, field.name)!s} -> {getattr(terms, field.name)!s}"
+        for field in fields(CreditGrantTerms)
+        if getattr(before, field.name) != getattr(terms, field.name)
     )
     return f"credits of {grant.pk}: {', '.join(changes)}"

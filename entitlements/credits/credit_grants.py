@@ -1,7 +1,7 @@
-"""Give credits, change what is due of them, take them back, let them expire.
+"""Give credits, change what is due of them, take them back, expire them.
 
-What a source gives is stated; the difference is booked. Nothing that was spent or is reserved is
-ever taken back: what there was no right to shows as ``overspent``.
+A source states terms and the difference is posted. Spent or reserved credits are never taken back:
+credits that were spent without a right to them show as ``overspent``.
 """
 
 from collections.abc import Collection, Mapping
@@ -17,14 +17,18 @@ from common.ids import new_id
 from entitlements.balances.selectors import credits
 from entitlements.credits import credit_accounts, credit_ledger
 from entitlements.credits import credit_representation as representation
-from entitlements.credits.credit_grant_terms import Terms, terms_of
-from entitlements.credits.credit_ledger import Note
+from entitlements.credits.credit_grant_terms import CreditGrantTerms, terms_of
+from entitlements.credits.credit_ledger import PostingNote
 from entitlements.errors import GrantExpired
 from entitlements.models import CreditAccount, CreditGrant
 from entitlements.models.credit_grant import CreditSource
-from entitlements.resolution.credit_allocation import Bucket, Movement, come_to
+from entitlements.resolution.credit_allocation import (
+    CreditBucket,
+    CreditMovement,
+    plan_due_transactions,
+)
 from events.services import audit
-from projects.customers import selectors as stored_customers
+from projects.customers import selectors as customer_rows
 from projects.customers import service as customers
 from projects.models import Customer, Project
 
@@ -32,8 +36,8 @@ log = structlog.get_logger(__name__)
 
 RULE = RetryRule(queue="credit_expiry", attempts=20)
 
-USUAL_PRIORITY = 50
-TERMS = (
+DEFAULT_PRIORITY = 50
+TERM_FIELDS = (
     "amount",
     "due",
     "product_id",
@@ -46,12 +50,12 @@ TERMS = (
     "is_free",
     "withheld_at",
 )
-TOP_UPS = frozenset({Movement.GRANT, Movement.RESTORE})
+TOP_UPS = frozenset({CreditMovement.GRANT, CreditMovement.RESTORE})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Origin:
-    """Where credits come from: a source, which of its grants this is, since when it gives them."""
+class CreditOrigin:
+    """The source of a credit grant, the key of the grant within the source, and when it starts."""
 
     source_type: CreditSource
     source_id: str
@@ -62,14 +66,14 @@ class Origin:
 def give(
     *,
     customer: Customer,
-    origin: Origin,
-    terms: Terms,
+    origin: CreditOrigin,
+    terms: CreditGrantTerms,
     at: datetime,
-    priority: int = USUAL_PRIORITY,
+    priority: int = DEFAULT_PRIORITY,
     reason: str = "",
     actor: str = "",
 ) -> CreditGrant:
-    """A new grant of credits, with what is due of it. The caller holds the customer's lock."""
+    """Create a credit grant and post what is due of it. The caller holds the customer's lock."""
     with transaction.atomic():
         account = credit_accounts.ensure(customer)
         grant = CreditGrant(
@@ -84,27 +88,32 @@ def give(
             reason=reason,
             created_by=actor,
         )
-        _write(grant, terms, at)
+        _set_terms(grant, terms, at)
         grant.save(force_insert=True)
-        _come_to_what_is_due(account, grant, at, reason=reason, actor=actor)
+        _post_due_of_grant(account, grant, at, reason=reason, actor=actor)
         return credits.grant(project=grant.project_id, grant_id=grant.pk)
 
 
 def revise(
-    *, customer: Customer, grant: CreditGrant, terms: Terms, at: datetime, reason: str = ""
+    *,
+    customer: Customer,
+    grant: CreditGrant,
+    terms: CreditGrantTerms,
+    at: datetime,
+    reason: str = "",
 ) -> bool:
-    """Make these the grant's terms and book the difference; whether there was one.
+    """Set the grant's terms and post the difference. Returns whether there was one.
 
-    The caller holds the customer's lock. A grant that was revoked stays as it is.
+    The caller holds the customer's lock. A revoked grant is not changed.
     """
     if grant.revoked_at is not None or terms_of(grant) == terms:
         return False
     with transaction.atomic():
         account = credit_accounts.ensure(customer)
         grant = credits.grant(project=grant.project_id, grant_id=grant.pk)
-        _write(grant, terms, at)
-        grant.save(update_fields=TERMS)
-        _come_to_what_is_due(account, grant, at, reason=reason)
+        _set_terms(grant, terms, at)
+        grant.save(update_fields=TERM_FIELDS)
+        _post_due_of_grant(account, grant, at, reason=reason)
     return True
 
 
@@ -116,21 +125,20 @@ def give_by_hand(
     reason: str,
     actor: str,
     at: datetime,
-    priority: int = USUAL_PRIORITY,
+    priority: int = DEFAULT_PRIORITY,
     expires_at: datetime | None = None,
 ) -> CreditGrant:
-    """Credits that a person gives, with a reason; audited. The customer is made if this is the
-    first thing about the user.
+    """Give credits by hand, with a reason; audited. Creates the customer if needed.
 
-    Raises Invalid without a reason and for an expiry that has passed.
+    Raises Invalid without a reason and for an expiry in the past.
     """
     _check_reason(reason)
     if expires_at is not None and expires_at <= at:
         raise Invalid("The expiry must lie in the future.", field="expires_at")
     with transaction.atomic():
         customer = customers.ensure(project=project, user_id=user_id, at=at)
-        customer = stored_customers.lock(project_id=project.pk, customer_id=customer.pk)
-        origin = Origin(
+        customer = customer_rows.lock(project_id=project.pk, customer_id=customer.pk)
+        origin = CreditOrigin(
             source_type=CreditSource.OPERATOR,
             source_id=customer.pk,
             key=new_id("hand"),
@@ -139,7 +147,7 @@ def give_by_hand(
         grant = give(
             customer=customer,
             origin=origin,
-            terms=Terms(amount=amount, due=amount, expires_at=expires_at),
+            terms=CreditGrantTerms(amount=amount, due=amount, expires_at=expires_at),
             at=at,
             priority=priority,
             reason=reason,
@@ -150,14 +158,14 @@ def give_by_hand(
 
 
 def revoke(*, grant: CreditGrant, reason: str, actor: str, at: datetime) -> CreditGrant:
-    """Take back what is left of a grant, whatever it came from; what is reserved follows if it is
-    not used. Revoking twice is the same as once. Audited.
+    """Take back what is left of a grant; reserved credits follow when they are released. Audited.
 
-    Raises Invalid without a reason, GrantExpired when there is nothing left because of that.
+    A second call changes nothing. Raises Invalid without a reason, GrantExpired when the grant has
+    expired.
     """
     _check_reason(reason)
     with transaction.atomic():
-        customer = stored_customers.lock(project_id=grant.project_id, customer_id=grant.customer_id)
+        customer = customer_rows.lock(project_id=grant.project_id, customer_id=grant.customer_id)
         account = credit_accounts.ensure(customer)
         grant = credits.grant(project=grant.project_id, grant_id=grant.pk)
         if grant.revoked_at is not None:
@@ -170,24 +178,24 @@ def revoke(*, grant: CreditGrant, reason: str, actor: str, at: datetime) -> Cred
         grant.save(
             update_fields=["due", "withheld_at", "revoked_at", "revoked_by", "revoked_reason"]
         )
-        _come_to_what_is_due(account, grant, at, reason=reason, actor=actor)
+        _post_due_of_grant(account, grant, at, reason=reason, actor=actor)
         grant.refresh_from_db()
         _audit(grant, "credits.revoke", actor, reason, at, before=before)
     return grant
 
 
 def expire_due(*, at: datetime, limit: int) -> int:
-    """Book what has expired, and tell who runs low by that; how many grants."""
+    """Post the expiry of grants, and notify low balances. Returns how many grants."""
     run = QueueRun(RULE)
     due = credits.due_to_expire(at=at, limit=limit, rule=RULE)
     return sum(run.attempt(lambda row: _expire(row, at), each) for each in due)
 
 
-def settle_due(*, account: CreditAccount, grant_ids: Collection[str], at: datetime) -> int:
-    """Let grants to which something came back be what is due of them; the balance after that."""
+def post_due(*, account: CreditAccount, grant_ids: Collection[str], at: datetime) -> int:
+    """Post what is due of these grants after credits have returned to them. Returns the balance."""
     rows = CreditGrant.objects.for_project(account.project_id).filter(pk__in=grant_ids)
     for grant in rows.order_by("id"):
-        _come_to_what_is_due(account, grant, at)
+        _post_due_of_grant(account, grant, at)
     return credits.balance(project_id=account.project_id, customer_id=account.customer_id, at=at)
 
 
@@ -195,37 +203,37 @@ def _expire(due: CreditGrant, at: datetime) -> bool:
     with transaction.atomic():
         account = credits.lock(project_id=due.project_id, customer_id=due.customer_id)
         grant = credits.grant(project=due.project_id, grant_id=due.pk)
-        return account is not None and _come_to_what_is_due(account, grant, at)
+        return account is not None and _post_due_of_grant(account, grant, at)
 
 
-def _come_to_what_is_due(
+def _post_due_of_grant(
     account: CreditAccount, grant: CreditGrant, at: datetime, *, reason: str = "", actor: str = ""
 ) -> bool:
-    """Book what has to happen, if anything has to."""
+    """Post the transactions that are missing. Returns whether there were any."""
     lot = grant.lot
-    steps = come_to(lot, due=grant.due, is_withheld=grant.is_withheld, at=at)
+    steps = plan_due_transactions(lot, due=grant.due, is_withheld=grant.is_withheld, at=at)
     if not steps:
         return False
     balance = credits.balance(project_id=account.project_id, customer_id=account.customer_id, at=at)
     for step in steps:
-        moved = sum(leg.amount for leg in step.legs if leg.bucket == Bucket.AVAILABLE)
-        balance += moved if lot.is_live(at) else 0
+        change = sum(leg.amount for leg in step.legs if leg.bucket == CreditBucket.AVAILABLE)
+        balance += change if lot.is_live(at) else 0
         credit_ledger.post(
             account=account,
             movement=step.movement,
             legs=step.legs,
             balance=balance,
-            note=Note(reason=reason, actor=actor),
+            note=PostingNote(reason=reason, actor=actor),
             at=at,
         )
     if steps[-1].movement in TOP_UPS:
-        credit_ledger.rose(account=account, balance=balance, at=at)
+        credit_ledger.record_top_up(account=account, balance=balance, at=at)
     else:
-        credit_ledger.fell(account=account, balance=balance, at=at)
+        credit_ledger.notify_low(account=account, balance=balance, at=at)
     return True
 
 
-def _write(grant: CreditGrant, terms: Terms, at: datetime) -> None:
+def _set_terms(grant: CreditGrant, terms: CreditGrantTerms, at: datetime) -> None:
     grant.amount, grant.due = terms.amount, terms.due
     grant.product_id, grant.quantity = terms.product_id, terms.quantity
     grant.rate, grant.carried = terms.rate, terms.carried

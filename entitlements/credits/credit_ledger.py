@@ -1,8 +1,8 @@
-"""Write movements of credits down, and tell when they run low.
+"""Append to the credit ledger, and record events about low balances.
 
-The one place that appends to the ledger. The caller holds the account's lock; the database adds
-the entries up to the grants' sums and refuses what does not balance. Answers that depend on the
-balance are forgotten after the commit.
+The only place that writes ledger rows. The caller holds the account's lock; the database adds the
+entries to the grants' sums and refuses a transaction that does not sum to zero. Cached decisions
+that depend on the balance are dropped after the commit.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,20 +14,23 @@ from django.db import transaction
 from entitlements.balances.selectors import credits
 from entitlements.credits import credit_representation as representation
 from entitlements.models import CreditAccount, CreditEntry, CreditTransaction
-from entitlements.models.credit_account import Told
-from entitlements.resolution.credit_allocation import Leg, Movement
+from entitlements.models.credit_account import BalanceNotice
+from entitlements.resolution.credit_allocation import CreditLeg, CreditMovement
 from events.catalog import EventType
 from events.services import outbox
 from usage.totals import cache
 
-EVENTS = {Told.LOW: EventType.CREDITS_LOW, Told.EXHAUSTED: EventType.CREDITS_EXHAUSTED}
-RANK = [Told.NOTHING, Told.LOW, Told.EXHAUSTED]
+EVENT_OF_NOTICE = {
+    BalanceNotice.LOW: EventType.CREDITS_LOW,
+    BalanceNotice.EXHAUSTED: EventType.CREDITS_EXHAUSTED,
+}
+NOTICE_ORDER = [BalanceNotice.NOTHING, BalanceNotice.LOW, BalanceNotice.EXHAUSTED]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Note:
-    """What is written beside a movement: its caller's key, the reservation, how much of the feature
-    it is, and why."""
+class PostingNote:
+    """What is stored beside a movement: the caller's key, the units of the feature, the
+    reservation (``reference``), the feature, reason and actor."""
 
     key: str | None = None
     units: int | None = None
@@ -40,17 +43,17 @@ class Note:
 def post(
     *,
     account: CreditAccount,
-    movement: Movement,
-    legs: Sequence[Leg],
+    movement: CreditMovement,
+    legs: Sequence[CreditLeg],
     balance: int,
-    note: Note,
+    note: PostingNote,
     at: datetime,
 ) -> CreditTransaction:
-    """One transaction with its entries; ``balance`` is what can be spent after it.
+    """Write one transaction with its entries; ``balance`` is the balance after it.
 
     Raises IntegrityError when the key is taken, and when the entries do not sum to zero.
     """
-    made = CreditTransaction.objects.for_project(account.project_id).create(
+    row = CreditTransaction.objects.for_project(account.project_id).create(
         customer_id=account.customer_id,
         movement=movement,
         amount=sum(leg.amount for leg in legs if leg.amount > 0),
@@ -63,25 +66,25 @@ def post(
         actor=note.actor,
         occurred_at=at,
     )
-    CreditEntry.objects.for_project(account.project_id).bulk_create(_entries(made, legs))
+    CreditEntry.objects.for_project(account.project_id).bulk_create(_entries(row, legs))
     names = {account.customer.user_id, account.customer_id}
     transaction.on_commit(
         lambda: cache.forget(project_id=account.project_id, names=names), robust=True
     )
-    return made
+    return row
 
 
-def fell(*, account: CreditAccount, balance: int, at: datetime) -> None:
-    """Tell that the balance is low, or nothing, unless that was told since the last top-up."""
-    told = _level(account, balance)
-    if RANK.index(told) <= RANK.index(Told(account.told)):
+def notify_low(*, account: CreditAccount, balance: int, at: datetime) -> None:
+    """Record ``credits.low`` or ``credits.exhausted``, once per level since the last top-up."""
+    notice = _balance_notice(account, balance)
+    if NOTICE_ORDER.index(notice) <= NOTICE_ORDER.index(BalanceNotice(account.told)):
         return
-    account.told = told
+    account.told = notice
     account.save(update_fields=["told"])
     customer = account.customer
     outbox.record(
         project_id=account.project_id,
-        event_type=EVENTS[told],
+        event_type=EVENT_OF_NOTICE[notice],
         subject=customer.pk,
         customer_id=customer.pk,
         version=customer.version,
@@ -92,25 +95,25 @@ def fell(*, account: CreditAccount, balance: int, at: datetime) -> None:
     )
 
 
-def rose(*, account: CreditAccount, balance: int, at: datetime) -> None:
-    """Remember up to what the balance was topped up: running low may be told again, and is at
-    once when that was not enough."""
-    account.topped_up_to, account.told = balance, Told.NOTHING
+def record_top_up(*, account: CreditAccount, balance: int, at: datetime) -> None:
+    """Store the balance after a top-up, which resets the notices; notify at once when it is
+    still low."""
+    account.topped_up_to, account.told = balance, BalanceNotice.NOTHING
     account.save(update_fields=["topped_up_to", "told"])
-    fell(account=account, balance=balance, at=at)
+    notify_low(account=account, balance=balance, at=at)
 
 
-def _level(account: CreditAccount, balance: int) -> Told:
+def _balance_notice(account: CreditAccount, balance: int) -> BalanceNotice:
     if balance <= 0:
-        return Told.EXHAUSTED
-    return Told.LOW if balance <= credits.low_at(account) else Told.NOTHING
+        return BalanceNotice.EXHAUSTED
+    return BalanceNotice.LOW if balance <= credits.low_at(account) else BalanceNotice.NOTHING
 
 
-def _entries(made: CreditTransaction, legs: Iterable[Leg]) -> Iterable[CreditEntry]:
+def _entries(row: CreditTransaction, legs: Iterable[CreditLeg]) -> Iterable[CreditEntry]:
     return [
         CreditEntry(
-            project_id=made.project_id,
-            transaction=made,
+            project_id=row.project_id,
+            transaction=row,
             grant_id=leg.grant,
             bucket=leg.bucket,
             amount=leg.amount,

@@ -5,10 +5,10 @@ from typing import Annotated, Any, TypedDict
 
 from common.bodies import Time, UserId
 from common.times import rfc3339
-from entitlements.credits.selectors.credit_history import Standing
+from entitlements.credits.selectors.credit_history import CustomerCredits
 from entitlements.models import CreditAccount, CreditGrant, CreditTransaction
 from entitlements.models.credit_grant import CreditGrantStatus, CreditSource
-from entitlements.resolution.credit_allocation import Bucket, Movement
+from entitlements.resolution.credit_allocation import CreditBucket, CreditMovement
 from projects.models import Customer
 
 
@@ -61,7 +61,7 @@ class CreditsBody(TypedDict):
 
 class CreditEntryBody(TypedDict):
     grant: str
-    bucket: Annotated[str, Bucket]
+    bucket: Annotated[str, CreditBucket]
     amount: Annotated[int, "Into the bucket, or out of it if negative."]
 
 
@@ -69,7 +69,7 @@ class CreditTransactionBody(TypedDict):
     """One movement of a user's credits."""
 
     id: str
-    movement: Annotated[str, Movement]
+    movement: Annotated[str, CreditMovement]
     amount: Annotated[int, "How much moved."]
     balance: Annotated[int, "What could be spent after it."]
     feature: str | None
@@ -94,7 +94,7 @@ def level(
     }
 
 
-def standing(of: Standing, *, at: datetime) -> CreditsBody:
+def standing(of: CustomerCredits, *, at: datetime) -> CreditsBody:
     """What one user has."""
     return {
         "user_id": of.user_id,

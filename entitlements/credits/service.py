@@ -1,7 +1,7 @@
-"""Spend credits, and set them aside until they are used or given back.
+"""Spend credits, and reserve them until they are used or released.
 
-However many ask at once, no credit is spent twice: all of a customer's movements queue at the
-account's row, and the database refuses a grant below nothing.
+Concurrent calls never spend a credit twice: all movements of a customer lock the account's row, and
+the database refuses a negative grant.
 """
 
 from collections.abc import Sequence
@@ -12,36 +12,38 @@ from django.db import IntegrityError, transaction
 
 from entitlements.balances.selectors import credits
 from entitlements.credits import credit_accounts, credit_grants, credit_ledger
-from entitlements.credits.credit_ledger import Note
+from entitlements.credits.credit_ledger import PostingNote
 from entitlements.errors import CreditsKeyReused, NotEnoughCredits
 from entitlements.models import CreditAccount, CreditTransaction
 from entitlements.resolution.credit_allocation import (
-    Bucket,
-    Leg,
-    Movement,
-    Share,
+    CreditBucket,
+    CreditLeg,
+    CreditMovement,
+    CreditShare,
     allocate,
-    divide,
-    moved,
+    build_transfer,
+    split_reserved,
 )
 from projects.customers import selectors as customers
 from projects.models import Customer, Project
 
-TAKEN_TO = {Movement.SPEND: Bucket.SPENT, Movement.HOLD: Bucket.RESERVED}
+TARGET_BUCKET = {
+    CreditMovement.SPEND: CreditBucket.SPENT,
+    CreditMovement.HOLD: CreditBucket.RESERVED,
+}
 
 
 @dataclass(frozen=True, slots=True)
-class Spent:
-    """What was taken, from which grants, and what can be spent after it.
+class CreditSpending:
+    """Credits taken by one transaction, by grant, and the balance after it.
 
-    ``is_repeat`` says that the same key was spent before: nothing was taken now, and ``balance``
-    is that of then.
+    ``is_repeat``: the key was spent before; nothing was taken now and ``balance`` is that of then.
     """
 
     transaction_id: str
     amount: int
     balance: int
-    shares: Sequence[Share]
+    shares: Sequence[CreditShare]
     is_repeat: bool = False
 
 
@@ -56,7 +58,7 @@ def spend(
     units: int | None = None,
     reason: str = "",
     actor: str = "",
-) -> Spent:
+) -> CreditSpending:
     """Take ``amount`` credits, all or none; again with the same key is the same as once.
 
     ``units`` is how much of the feature they pay for: the same use again is the same whatever it
@@ -66,17 +68,17 @@ def spend(
     try:
         with transaction.atomic():
             account = _lock(project_id, customer_id, amount)
-            if key is not None and (was := _repeated(account, key, amount, feature, units)):
-                return was
-            note = Note(key=key, units=units, feature=feature, reason=reason, actor=actor)
-            return _take(account, amount, movement=Movement.SPEND, note=note, at=at)
+            if key is not None and (repeat := _find_repeat(account, key, amount, feature, units)):
+                return repeat
+            note = PostingNote(key=key, units=units, feature=feature, reason=reason, actor=actor)
+            return _spend_or_hold(account, amount, movement=CreditMovement.SPEND, note=note, at=at)
     except IntegrityError as error:
         if key is None or credits.find_transaction(project_id=project_id, key=key) is None:
             raise
-        raise CreditsKeyReused(OTHER_USE) from error
+        raise CreditsKeyReused(KEY_REUSED_DETAIL) from error
 
 
-def spend_for(
+def spend_of_user(
     *,
     project: Project,
     user_id: str,
@@ -86,7 +88,7 @@ def spend_for(
     feature: str = "",
     reason: str = "",
     actor: str = "",
-) -> Spent:
+) -> CreditSpending:
     """As :func:`spend`, of a user; one whom nobody has heard of has nothing."""
     customer = customers.find(project=project, user_id=user_id)
     if customer is None:
@@ -111,18 +113,18 @@ def hold(
     at: datetime,
     reference: str,
     feature: str = "",
-) -> Spent:
-    """Set ``amount`` credits aside under a reference, until :func:`settle` or :func:`release`.
+) -> CreditSpending:
+    """Reserve ``amount`` credits under a reference, until :func:`post_reserved` or :func:`release`.
 
-    What is set aside outlives its expiry. Raises NotEnoughCredits.
+    Reserved credits do not expire. Raises NotEnoughCredits.
     """
     with transaction.atomic():
         account = _lock(project_id, customer_id, amount)
-        note = Note(reference=reference, feature=feature)
-        return _take(account, amount, movement=Movement.HOLD, note=note, at=at)
+        note = PostingNote(reference=reference, feature=feature)
+        return _spend_or_hold(account, amount, movement=CreditMovement.HOLD, note=note, at=at)
 
 
-def settle(
+def post_reserved(
     *,
     project_id: str,
     customer_id: str,
@@ -131,59 +133,67 @@ def settle(
     at: datetime,
     feature: str = "",
 ) -> int:
-    """Spend so much of what is set aside under the reference, and give back the rest; the balance
-    after that.
+    """Spend ``amount`` of the credits reserved under the reference and release the rest. Returns
+    the balance.
 
-    Nothing is set aside any more afterwards, so a second call changes nothing. What comes back
-    to a grant that has expired, or that was taken back since, is gone. Raises ValueError when
-    ``amount`` is more than was set aside.
+    A second call changes nothing, because nothing is reserved any more. Credits that return to a
+    grant that has expired or was revoked are lost. Raises ValueError when ``amount`` is more than
+    was reserved.
     """
     with transaction.atomic():
         account = credits.lock(project_id=project_id, customer_id=customer_id)
-        held = credits.reserved(project_id=project_id, customer_id=customer_id, reference=reference)
-        if account is None or not held:
+        reserved = credits.reserved_by_grant(
+            project_id=project_id, customer_id=customer_id, reference=reference
+        )
+        if account is None or not reserved:
             return credits.balance(project_id=project_id, customer_id=customer_id, at=at)
-        used, rest = divide([Share(grant.pk, left) for grant, left in held], amount)
-        note = Note(reference=reference, feature=feature)
-        return _divide(account, used, rest, note, at)
+        used, rest = split_reserved(
+            [CreditShare(grant.pk, amount_left) for grant, amount_left in reserved], amount
+        )
+        note = PostingNote(reference=reference, feature=feature)
+        return _post_split(account, used, rest, note, at)
 
 
-def _divide(
-    account: CreditAccount, used: Sequence[Share], rest: Sequence[Share], note: Note, at: datetime
+def _post_split(
+    account: CreditAccount,
+    used: Sequence[CreditShare],
+    rest: Sequence[CreditShare],
+    note: PostingNote,
+    at: datetime,
 ) -> int:
-    who = {"project_id": account.project_id, "customer_id": account.customer_id}
-    balance = credits.balance(**who, at=at)
+    owner = {"project_id": account.project_id, "customer_id": account.customer_id}
+    balance = credits.balance(**owner, at=at)
     if used:
         credit_ledger.post(
             account=account,
-            movement=Movement.SETTLE,
-            legs=moved(used, Bucket.RESERVED, Bucket.SPENT),
+            movement=CreditMovement.SETTLE,
+            legs=build_transfer(used, CreditBucket.RESERVED, CreditBucket.SPENT),
             balance=balance,
             note=note,
             at=at,
         )
     if not rest:
         return balance
-    live = credits.live(
-        project_id=account.project_id, grant_ids=[each.grant for each in rest], at=at
+    live_grants = credits.live_grant_ids(
+        project_id=account.project_id, grant_ids=[share.grant for share in rest], at=at
     )
     credit_ledger.post(
         account=account,
-        movement=Movement.RELEASE,
-        legs=moved(rest, Bucket.RESERVED, Bucket.AVAILABLE),
-        balance=balance + sum(share.amount for share in rest if share.grant in live),
+        movement=CreditMovement.RELEASE,
+        legs=build_transfer(rest, CreditBucket.RESERVED, CreditBucket.AVAILABLE),
+        balance=balance + sum(share.amount for share in rest if share.grant in live_grants),
         note=note,
         at=at,
     )
-    returned = [share.grant for share in rest]
-    return credit_grants.settle_due(account=account, grant_ids=returned, at=at)
+    grant_ids = [share.grant for share in rest]
+    return credit_grants.post_due(account=account, grant_ids=grant_ids, at=at)
 
 
 def release(
     *, project_id: str, customer_id: str, reference: str, at: datetime, feature: str = ""
 ) -> int:
-    """Give back all that is set aside under the reference; the balance after that."""
-    return settle(
+    """Release all credits reserved under the reference. Returns the balance."""
+    return post_reserved(
         project_id=project_id,
         customer_id=customer_id,
         reference=reference,
@@ -193,7 +203,7 @@ def release(
     )
 
 
-OTHER_USE = "Use a new key for each spending."
+KEY_REUSED_DETAIL = "Use a new key for each spending."
 
 
 def _lock(project_id: str, customer_id: str, amount: int) -> CreditAccount:
@@ -205,45 +215,53 @@ def _lock(project_id: str, customer_id: str, amount: int) -> CreditAccount:
     return account
 
 
-def _take(
-    account: CreditAccount, amount: int, *, movement: Movement, note: Note, at: datetime
-) -> Spent:
-    rows = credits.spendable(project_id=account.project_id, customer_id=account.customer_id, at=at)
-    there = sum(row.available for row in rows)
+def _spend_or_hold(
+    account: CreditAccount,
+    amount: int,
+    *,
+    movement: CreditMovement,
+    note: PostingNote,
+    at: datetime,
+) -> CreditSpending:
+    rows = credits.spendable_grants(
+        project_id=account.project_id, customer_id=account.customer_id, at=at
+    )
+    available = sum(row.available for row in rows)
     shares = allocate((row.lot for row in rows), amount, at=at)
     if shares is None:
-        raise _not_enough(there, amount)
-    balance = there - amount
-    made = credit_ledger.post(
+        raise _not_enough(available, amount)
+    balance = available - amount
+    posted = credit_ledger.post(
         account=account,
         movement=movement,
-        legs=moved(shares, Bucket.AVAILABLE, TAKEN_TO[movement]),
+        legs=build_transfer(shares, CreditBucket.AVAILABLE, TARGET_BUCKET[movement]),
         balance=balance,
         note=note,
         at=at,
     )
-    credit_ledger.fell(account=account, balance=balance, at=at)
-    return Spent(made.pk, amount, balance, shares)
+    credit_ledger.notify_low(account=account, balance=balance, at=at)
+    return CreditSpending(posted.pk, amount, balance, shares)
 
 
 def find_use(
     *, project_id: str, customer_id: str, key: str, feature: str, units: int, amount: int
 ) -> CreditTransaction | None:
-    """What was written when exactly this use was paid for under the key. ``amount`` decides where
-    the units of an old spending are not known. Raises CreditsKeyReused for something else."""
-    was = credits.find_transaction(project_id=project_id, key=key)
-    if was is None:
+    """The transaction that paid for exactly this use under the key; None for a new key.
+    ``amount`` is compared where an old transaction has no ``units``. Raises CreditsKeyReused for
+    another use."""
+    row = credits.find_transaction(project_id=project_id, key=key)
+    if row is None:
         return None
-    is_same = was.amount == amount if was.units is None else was.units == units
-    if (was.customer_id, was.feature) != (customer_id, feature) or not is_same:
-        raise CreditsKeyReused(OTHER_USE)
-    return was
+    is_same = row.amount == amount if row.units is None else row.units == units
+    if (row.customer_id, row.feature) != (customer_id, feature) or not is_same:
+        raise CreditsKeyReused(KEY_REUSED_DETAIL)
+    return row
 
 
-def _repeated(
+def _find_repeat(
     account: CreditAccount, key: str, amount: int, feature: str, units: int | None
-) -> Spent | None:
-    was = find_use(
+) -> CreditSpending | None:
+    row = find_use(
         project_id=account.project_id,
         customer_id=account.customer_id,
         key=key,
@@ -251,14 +269,17 @@ def _repeated(
         units=-1 if units is None else units,
         amount=amount,
     )
-    if was is None:
+    if row is None:
         return None
-    return Spent(was.pk, was.amount, was.balance, _shares(was), is_repeat=True)
+    return CreditSpending(row.pk, row.amount, row.balance, _shares(row), is_repeat=True)
 
 
-def _shares(was: CreditTransaction) -> list[Share]:
-    legs = [Leg(each.grant_id, Bucket(each.bucket), each.amount) for each in was.entries.all()]
-    return [Share(leg.grant, leg.amount) for leg in legs if leg.amount > 0]
+def _shares(row: CreditTransaction) -> list[CreditShare]:
+    legs = [
+        CreditLeg(entry.grant_id, CreditBucket(entry.bucket), entry.amount)
+        for entry in row.entries.all()
+    ]
+    return [CreditShare(leg.grant, leg.amount) for leg in legs if leg.amount > 0]
 
 
 def _not_enough(balance: int, amount: int) -> NotEnoughCredits:

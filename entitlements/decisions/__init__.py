@@ -1,1 +1,2 @@
-"""Who may do what, and why: facts in, decisions out."""
+"""Owns checks: reading facts, deciding, previews and explanations. Does not own the rules
+(``resolution``), the writing of facts (``facts``) or the cache (``cache``)."""

@@ -1,104 +1,119 @@
-"""Answer from the cache, and from the database what the cache does not know."""
+"""Decide from the cache; read from the database what the cache does not hold."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from entitlements import representation
-from entitlements.balances.selectors import figures
-from entitlements.balances.selectors.figures import Answer
-from entitlements.cache import partial as statics
+from entitlements.balances.selectors import amounts
+from entitlements.balances.selectors.amounts import StaticDecision
+from entitlements.cache import partial
 from entitlements.cache import service as cache
-from entitlements.cache.codec import Entry
-from entitlements.cache.local import copies
-from entitlements.decisions.selectors import current_facts as ground
-from entitlements.decisions.selectors import decisions
+from entitlements.cache.codec import CacheEntry
+from entitlements.cache.local import local_cache
+from entitlements.decisions.selectors import current_facts, decisions
 from entitlements.representation import ExplainedBody
-from entitlements.resolution.decision import Decision, Question, Reason
-from entitlements.resolution.evaluation_context import Outlook, present
+from entitlements.resolution.decision import Decision, Question
+from entitlements.resolution.evaluation_context import EvaluationContext, build_context
+from entitlements.resolution.facts import Reason
 from projects.models import Project
 
 
 def answer(
     *, project: Project, questions: Collection[Question], at: datetime
 ) -> dict[Question, bytes]:
-    """Each question's decision as JSON, ready to be sent, certain at ``at``.
+    """Each question's decision as a JSON body, certain at ``at``.
 
-    No query when all answers are kept. What depends on figures is at most two seconds old. An
-    unknown feature is not kept: a feature that is defined answers at once. Not to be called in a
-    transaction that changes facts: what is not committed must not be kept.
+    No query when the cache holds all of them. Decisions that depend on usage or credits are at most
+    two seconds old. Unknown features are not cached, so that a new feature is answered at once. Do
+    not call it in a transaction that changes facts: uncommitted decisions must not be cached.
     """
     questions = set(questions)
-    found = cache.find(project_id=project.pk, questions=questions, at=at)
-    if len(found.ready) == len(questions):
-        return found.ready
-    answers, entries = _static(project, questions, found, at)
-    ready = {question: each.body for question, each in entries.items() if each.is_whole}
-    unready = {question: each for question, each in answers.items() if question not in ready}
-    if unready:
-        made = figures.whole(project_id=project.pk, answers=unready, outlook=present(at))
-        _keep_figures(project, unready, entries, made, at)
-        ready |= {question: representation.encoded(each) for question, each in made.items()}
-    return found.ready | ready
+    cached = cache.find(project_id=project.pk, questions=questions, at=at)
+    if len(cached.ready) == len(questions):
+        return cached.ready
+    static_decisions, entries = _decide_missing(project, questions, cached, at)
+    bodies = {question: entry.body for question, entry in entries.items() if entry.is_whole}
+    incomplete = {
+        question: entry for question, entry in static_decisions.items() if question not in bodies
+    }
+    if incomplete:
+        decisions = amounts.complete_decisions(
+            project_id=project.pk, static_decisions=incomplete, context=build_context(at)
+        )
+        _keep_completed(project, incomplete, entries, decisions, at)
+        bodies |= {question: representation.encoded(entry) for question, entry in decisions.items()}
+    return cached.ready | bodies
 
 
-def static(*, project: Project, question: Question, at: datetime) -> Answer:
-    """What facts alone say, and about whom. No query when it is kept and needs figures."""
+def find_static_decision(*, project: Project, question: Question, at: datetime) -> StaticDecision:
+    """The decision that follows from facts alone. No query when the cache holds it and it needs
+    amounts."""
     entry = cache.find_static(project_id=project.pk, question=question, at=at)
     if entry is not None:
-        return statics.decoded(entry.body)
-    return _static(project, [question], cache.Found(), at)[0][question]
+        return partial.decode(entry.body)
+    return _decide_missing(project, [question], cache.CachedDecisions(), at)[0][question]
 
 
-def foresee(
-    *, project: Project, questions: Sequence[Question], outlook: Outlook, explain: bool
+def decide_in_context(
+    *, project: Project, questions: Sequence[Question], context: EvaluationContext, explain: bool
 ) -> dict[Question, ExplainedBody]:
-    """Each question's decision as it is shown, from that outlook: of another moment, with something
-    assumed, or explained. Never from the cache."""
-    found = decisions.explain_many(project=project, questions=questions, outlook=outlook)
+    """Each question's decision as a response body: for another moment, with assumed facts, or
+    explained. Never cached."""
+    explanations = decisions.explain_many(project=project, questions=questions, context=context)
     if explain:
-        return {question: representation.explained(each) for question, each in found.items()}
-    return {question: representation.unexplained(each.decision) for question, each in found.items()}
+        return {key: representation.explained(each) for key, each in explanations.items()}
+    return {key: representation.unexplained(each.decision) for key, each in explanations.items()}
 
 
-def _static(
-    project: Project, questions: Collection[Question], found: cache.Found, at: datetime
-) -> tuple[dict[Question, Answer], dict[Question, Entry]]:
-    """What facts say to the questions that are not ready, and as what it is kept."""
+def _decide_missing(
+    project: Project, questions: Collection[Question], cached: cache.CachedDecisions, at: datetime
+) -> tuple[dict[Question, StaticDecision], dict[Question, CacheEntry]]:
+    """Static decisions for the questions that have no ready body, and their cache entries."""
     entries = {
-        question: entry for question, entry in found.static.items() if question not in found.ready
+        question: entry for question, entry in cached.static.items() if question not in cached.ready
     }
-    answers = {question: statics.decoded(entry.body) for question, entry in entries.items()}
-    missing = {each for each in questions if each not in found.ready and each not in answers}
+    static_decisions = {question: partial.decode(entry.body) for question, entry in entries.items()}
+    missing = {
+        question
+        for question in questions
+        if question not in cached.ready and question not in static_decisions
+    }
     if missing:
-        begun = copies.begin()
-        said = ground.read(project=project, questions=missing, at=at)
-        made = {each: said.answer(each) for each in missing}
-        keepable = {question: each for question, each in made.items() if _is_keepable(each)}
+        read_began = local_cache.begin_read()
+        facts = current_facts.read(project=project, questions=missing, at=at)
+        decided = {question: facts.decide(question) for question in missing}
+        keepable = {
+            question: static for question, static in decided.items() if _is_keepable(static)
+        }
         entries |= cache.keep(
-            project_id=project.pk, answers=keepable, rules=said.rules, at=at, begun=begun
+            project_id=project.pk,
+            static_decisions=keepable,
+            rules=facts.rules,
+            at=at,
+            begun=read_began,
         )
-        answers |= made
-    return answers, entries
+        static_decisions |= decided
+    return static_decisions, entries
 
 
-def _is_keepable(answer: Answer) -> bool:
-    """Not what a definition changes, nor figures of somebody who is not known yet: no tombstone
-    tells of either."""
-    if answer.decision.reason == Reason.UNKNOWN_FEATURE:
+def _is_keepable(static: StaticDecision) -> bool:
+    """Whether an invalidation exists for every change of the decision: not for unknown features,
+    nor for amounts of unknown users."""
+    if static.decision.reason == Reason.UNKNOWN_FEATURE:
         return False
-    return answer.decision.is_whole or answer.customer_id is not None
+    return static.decision.is_whole or static.customer_id is not None
 
 
-def _keep_figures(
+def _keep_completed(
     project: Project,
-    answers: Mapping[Question, Answer],
-    entries: Mapping[Question, Entry],
-    made: Mapping[Question, Decision],
+    static_decisions: Mapping[Question, StaticDecision],
+    entries: Mapping[Question, CacheEntry],
+    decisions: Mapping[Question, Decision],
     at: datetime,
 ) -> None:
-    whole = {
-        question: (entries[question], made[question])
-        for question, each in answers.items()
-        if question in entries and not each.decision.is_whole
+    completed = {
+        question: (entries[question], decisions[question])
+        for question, static in static_decisions.items()
+        if question in entries and not static.decision.is_whole
     }
-    cache.keep_figures(project_id=project.pk, answers=whole, at=at)
+    cache.keep_completed(project_id=project.pk, decisions=completed, at=at)

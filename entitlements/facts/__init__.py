@@ -1,1 +1,2 @@
-"""Facts that sources state of features, and the events of what they change."""
+"""Owns the append-only facts of each source, and ``entitlements.changed``. Does not own why a
+source states a fact (``grants``, ``free_tier``, ``billing.access``)."""

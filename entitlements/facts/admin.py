@@ -4,7 +4,7 @@ from common.admin import columns, filters
 from common.admin.decorators import display
 from common.admin.pages import ReadOnlyAdmin
 from common.admin.sidebar import SidebarEntry, SidebarGroup
-from entitlements.decisions.admin.decisions import PAGES
+from entitlements.decisions.admin.decisions import SOURCE_PAGES
 from entitlements.features.admin import values
 from entitlements.models import Fact
 from entitlements.models.fact import Effect, SourceType
@@ -69,8 +69,10 @@ class FactAdmin(ReadOnlyAdmin):
 
     @display(description="Value")
     def shown_value(self, row: Fact) -> str:
-        return values.shown(row.value) if row.effect == Effect.ALLOW else columns.EMPTY
+        return values.format_value(row.value) if row.effect == Effect.ALLOW else columns.EMPTY
 
     @display(description="Source")
     def source_link(self, row: Fact) -> object:
-        return columns.anchor(columns.page(PAGES[row.source_type], row.source_id), row.source_id)
+        return columns.anchor(
+            columns.page(SOURCE_PAGES[row.source_type], row.source_id), row.source_id
+        )

@@ -1,7 +1,7 @@
-"""``entitlements.changed``: told when an answer differs from the one that was told last.
+"""Record ``entitlements.changed`` when a decision differs from that of the last event.
 
-A change of facts tells at once (:func:`changed`). Time changes answers too, when a trial ends
-or a scheduled grant starts: :func:`tell_due` finds those customers by their snapshot.
+A change of facts records it at once (:func:`notify_changed`). Time changes decisions too, when a
+trial ends or a scheduled grant starts: :func:`notify_due` finds these customers by their snapshot.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -15,12 +15,13 @@ from django.db import transaction
 from common.fair_queue import QueueRun, RetryRule
 from entitlements import representation
 from entitlements.cache import service as cache
-from entitlements.decisions.selectors import facts as stored
+from entitlements.decisions.selectors import facts as fact_rows
 from entitlements.decisions.selectors import free_tier, snapshots
 from entitlements.features.selectors import features
 from entitlements.models import Fact, FreeTierEntry, Snapshot
 from entitlements.resolution import decision as resolution
-from entitlements.resolution.decision import Decision, Definition, Standing
+from entitlements.resolution.decision import CustomerEntitlements, Decision
+from entitlements.resolution.facts import FeatureDefinition
 from events.catalog import EventType
 from events.services import outbox
 from projects.customers import selectors as customers
@@ -31,96 +32,111 @@ log = structlog.get_logger(__name__)
 RULE = RetryRule(queue="entitlement_notices", attempts=20)
 
 
-def changed(
+def notify_changed(
     *, customer: Customer, before: Sequence[Fact], after: Sequence[Fact], at: datetime
 ) -> None:
-    """Tell the customer's new state, unless every answer is as it was told last.
+    """Record the customer's new entitlements, unless every decision is that of the last event.
 
     ``before`` and ``after`` are the rows that counted and that count now. The caller holds the
     customer's lock and has raised its version.
     """
     last = snapshots.of(customer)
-    then = _told_at(customer, last, at)
-    rules = _Rules(
+    notified_at = _last_notified_at(customer, last, at)
+    rules = _ProjectRules(
         features.live_definitions(project=customer.project_id),
-        free_tier.history(project=customer.project_id, since=min(then, at), until=max(then, at)),
+        free_tier.history(
+            project=customer.project_id, since=min(notified_at, at), until=max(notified_at, at)
+        ),
     )
-    old = rules.decisions(before, also=after, at=then, version=last.version if last else 0)
-    new = rules.decisions(after, also=before, at=at, version=customer.version)
-    if differing := _differing(old, new):
-        _tell(customer, now=new, were=differing, at=at)
-    _remember(customer, new.values(), at)
+    decisions_before = rules.decisions(
+        before, extra_rows=after, at=notified_at, version=last.version if last else 0
+    )
+    decisions_after = rules.decisions(after, extra_rows=before, at=at, version=customer.version)
+    if replaced := _find_replaced(decisions_before, decisions_after):
+        _record_event(customer, decisions=decisions_after, replaced=replaced, at=at)
+    _store_snapshot(customer, decisions_after.values(), at)
 
 
 def recheck(*, project_id: str, customer_ids: Collection[str], at: datetime) -> int:
-    """Tell those of these customers to whom another answer is due than the one that they were told
-    last, because what holds for everybody has changed; how many that are.
+    """Notify those of these customers whose decisions a change of the project's rules has changed.
 
-    In the caller's transaction; takes the customers' locks. Six queries, and those of telling.
+    Returns how many were notified. Runs in the caller's transaction and locks the customers. Six
+    queries, and those of the events.
     """
     locked = customers.lock_many(project_id=project_id, customer_ids=customer_ids)
-    rows = stored.current_of_many(project=project_id, customer_ids=locked)
-    told = snapshots.of_many(project_id=project_id, customer_ids=locked)
-    moments = {each.pk: _told_at(each, told.get(each.pk), at) for each in locked.values()}
-    rules = _Rules(
+    rows = fact_rows.current_of_many(project=project_id, customer_ids=locked)
+    snapshots_by_customer = snapshots.of_many(project_id=project_id, customer_ids=locked)
+    notified_at = {
+        customer.pk: _last_notified_at(customer, snapshots_by_customer.get(customer.pk), at)
+        for customer in locked.values()
+    }
+    rules = _ProjectRules(
         features.live_definitions(project=project_id),
         free_tier.history(
             project=project_id,
-            since=min([*moments.values(), at]),
-            until=max([*moments.values(), at]),
+            since=min([*notified_at.values(), at]),
+            until=max([*notified_at.values(), at]),
         ),
     )
-    changed = 0
+    notified = 0
     for customer in locked.values():
-        said, _ = rows.get(customer.pk, ([], 0))
-        old = rules.decisions(said, at=moments[customer.pk], version=customer.version)
-        new = rules.decisions(said, at=at, version=customer.version)
-        if differing := _differing(old, new):
-            _tell_changed(customer, new, differing, at)
-            changed += 1
-    return changed
+        fact_rows_of_customer, _ = rows.get(customer.pk, ([], 0))
+        decisions_before = rules.decisions(
+            fact_rows_of_customer, at=notified_at[customer.pk], version=customer.version
+        )
+        decisions_after = rules.decisions(fact_rows_of_customer, at=at, version=customer.version)
+        if replaced := _find_replaced(decisions_before, decisions_after):
+            _bump_and_notify(customer, decisions_after, replaced, at)
+            notified += 1
+    return notified
 
 
-class _Rules(NamedTuple):
-    """What holds for everybody: the features, and the free tier of some time."""
+class _ProjectRules(NamedTuple):
+    """What applies to every customer of a project: features, and the free tier of a span of
+    time."""
 
-    defined: Mapping[str, Definition]
-    everybody: Sequence[FreeTierEntry]
+    definitions: Mapping[str, FeatureDefinition]
+    free_tier_rows: Sequence[FreeTierEntry]
 
     def decisions(
-        self, rows: Sequence[Fact], *, at: datetime, version: int, also: Sequence[Fact] = ()
+        self, rows: Sequence[Fact], *, at: datetime, version: int, extra_rows: Sequence[Fact] = ()
     ) -> dict[str, Decision]:
-        """Every answer, about what ``also`` speaks of too."""
-        about = free_tier.definitions(self.everybody) | stored.definitions([*rows, *also])
-        facts = [*stored.known(rows), *free_tier.facts(self.everybody, at=at)]
+        """Every decision, also about features that only ``extra_rows`` name."""
+        named_features = free_tier.definitions(self.free_tier_rows) | fact_rows.definitions(
+            [*rows, *extra_rows]
+        )
+        facts = [*fact_rows.to_decision_facts(rows), *free_tier.facts(self.free_tier_rows, at=at)]
         return resolution.resolve_all(
-            facts, features={**self.defined, **about}, at=at, version=version
+            facts, features={**self.definitions, **named_features}, at=at, version=version
         )
 
 
-def _told_at(customer: Customer, last: Snapshot | None, at: datetime) -> datetime:
-    """When the customer was told last. One whom nobody told anything has what a stranger had when
-    it came."""
+def _last_notified_at(customer: Customer, last: Snapshot | None, at: datetime) -> datetime:
+    """Time of the customer's last ``entitlements.changed`` event. Without one: when the customer
+    was created."""
     return last.taken_at if last else min(customer.created_at, at)
 
 
-def _tell_changed(
-    customer: Customer, new: Mapping[str, Decision], were: Iterable[Decision], at: datetime
+def _bump_and_notify(
+    customer: Customer,
+    decisions: Mapping[str, Decision],
+    replaced: Iterable[Decision],
+    at: datetime,
 ) -> None:
-    version = customers.bump(customer)
-    transaction.on_commit(lambda: cache.bury(customer, version=version), robust=True)
-    now = {code: replace(decision, version=version) for code, decision in new.items()}
-    _tell(customer, now=now, were=were, at=at)
-    _remember(customer, now.values(), at)
+    version = customers.raise_version(customer)
+    transaction.on_commit(lambda: cache.invalidate(customer, version=version), robust=True)
+    versioned = {code: replace(decision, version=version) for code, decision in decisions.items()}
+    _record_event(customer, decisions=versioned, replaced=replaced, at=at)
+    _store_snapshot(customer, versioned.values(), at)
 
 
-def tell_due(*, at: datetime, limit: int) -> int:
-    """Tell what time alone has changed by now; how many customers were looked at."""
+def notify_due(*, at: datetime, limit: int) -> int:
+    """Notify customers whose decisions time has changed. Returns how many were checked."""
     run = QueueRun(RULE)
     due = snapshots.due(at=at, limit=limit, rule=RULE)
     for project_id, customer_id in due:
         try:
-            _tell_again(project_id, customer_id, at)
+            _notify_customer(project_id, customer_id, at)
         except Exception as error:  # noqa: BLE001  # one customer's trouble must not stop the others
             run.record_failure(owner=project_id, subject=customer_id, error=error)
         else:
@@ -128,41 +144,51 @@ def tell_due(*, at: datetime, limit: int) -> int:
     return len(due)
 
 
-def _tell_again(project_id: str, customer_id: str, at: datetime) -> None:
+def _notify_customer(project_id: str, customer_id: str, at: datetime) -> None:
     with transaction.atomic():
         customer = customers.lock(project_id=project_id, customer_id=customer_id)
         last = snapshots.of(customer)
         if last is None or last.changes_at is None or at < last.changes_at:
             return
-        rows = stored.current(customer=customer)
-        version = customers.bump(customer)
-        transaction.on_commit(lambda: cache.bury(customer, version=version), robust=True)
-        changed(customer=customer, before=rows, after=rows, at=at)
+        rows = fact_rows.current(customer=customer)
+        version = customers.raise_version(customer)
+        transaction.on_commit(lambda: cache.invalidate(customer, version=version), robust=True)
+        notify_changed(customer=customer, before=rows, after=rows, at=at)
 
 
-def _differing(old: Mapping[str, Decision], new: Mapping[str, Decision]) -> list[Decision]:
-    """The old answers that are no longer given; a version that grew is no other answer."""
-    return [was for was in old.values() if was != replace(new[was.feature], version=was.version)]
+def _find_replaced(
+    decisions_before: Mapping[str, Decision], decisions_after: Mapping[str, Decision]
+) -> list[Decision]:
+    """The old decisions that have changed; the version is not compared."""
+    return [
+        decision
+        for decision in decisions_before.values()
+        if decision != replace(decisions_after[decision.feature], version=decision.version)
+    ]
 
 
-def _tell(
-    customer: Customer, *, now: Mapping[str, Decision], were: Iterable[Decision], at: datetime
+def _record_event(
+    customer: Customer,
+    *,
+    decisions: Mapping[str, Decision],
+    replaced: Iterable[Decision],
+    at: datetime,
 ) -> None:
-    standing = Standing(customer.user_id, customer.pk, customer.version, now)
+    entitlements = CustomerEntitlements(customer.user_id, customer.pk, customer.version, decisions)
     outbox.record(
         project_id=customer.project_id,
         event_type=EventType.ENTITLEMENTS_CHANGED,
         subject=customer.pk,
-        data=representation.standing(standing),
+        data=representation.standing(entitlements),
         at=at,
         customer_id=customer.pk,
         version=customer.version,
-        previous={"entitlements": [representation.decision(was) for was in were]},
+        previous={"entitlements": [representation.decision(decision) for decision in replaced]},
     )
 
 
-def _remember(customer: Customer, told: Iterable[Decision], at: datetime) -> None:
-    moments = [decision.valid_until for decision in told if decision.valid_until is not None]
+def _store_snapshot(customer: Customer, decisions: Iterable[Decision], at: datetime) -> None:
+    moments = [decision.valid_until for decision in decisions if decision.valid_until is not None]
     snapshot = Snapshot(
         project_id=customer.project_id,
         customer_id=customer.pk,

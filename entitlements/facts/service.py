@@ -1,65 +1,23 @@
-"""What a source says about a customer: the one way in which entitlements change.
+"""Replace the facts of a source: the only way in which entitlements change.
 
-Subscriptions, purchases and grants all end here. A source states its complete set of claims;
-the difference is recorded, never edited, and the customer's version grows with it.
+Subscriptions, purchases and grants all call :func:`replace` with the complete set of their facts.
+Facts are never edited: a difference adds rows and raises the customer's version.
 """
 
-import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from django.db import transaction
 
 from entitlements.cache import service as cache
-from entitlements.decisions.selectors import facts as stored
-from entitlements.facts import notices as announcements
+from entitlements.decisions.fact_drafts import FactDraft
+from entitlements.decisions.selectors import facts as fact_rows
+from entitlements.facts import notices
 from entitlements.models import Fact
 from entitlements.models.fact import Effect, SourceType
-from entitlements.resolution.decision import ALLOWING, DENYING, Reason, Source
+from entitlements.resolution.facts import Reason, Source
 from projects.customers import selectors as customers
 from projects.models import Customer
-
-
-@dataclass(frozen=True, slots=True)
-class FactDraft:
-    """One thing that a source says about one feature, over ``[starts_at, ends_at)``.
-
-    ``value`` is one of the feature's kind. ``part`` tells apart what a source gives twice, by two
-    products say; the periods of a metered feature begin as at ``anchored_at``, or as it starts, and
-    before ``paid_until`` where that is said.
-    """
-
-    feature_id: str
-    value: Any
-    reason: Reason
-    starts_at: datetime
-    ends_at: datetime | None = None
-    effect: Effect = Effect.ALLOW
-    anchored_at: datetime | None = None
-    part: str = ""
-    paid_until: datetime | None = None
-
-    def __post_init__(self) -> None:
-        fitting = ALLOWING if self.effect == Effect.ALLOW else DENYING
-        if self.reason not in fitting:
-            raise ValueError(f"A fact that {self.effect}s cannot have the reason {self.reason}.")
-
-    @property
-    def key(self) -> tuple[Any, ...]:
-        """What makes two claims the same; true is not 1 here."""
-        return (
-            self.feature_id,
-            json.dumps(self.value, sort_keys=True),
-            str(self.reason),
-            self.starts_at,
-            self.ends_at,
-            str(self.effect),
-            self.anchored_at,
-            self.part,
-            self.paid_until,
-        )
 
 
 def replace(
@@ -67,36 +25,36 @@ def replace(
     customer: Customer,
     source_type: SourceType,
     source_id: str,
-    claims: Iterable[FactDraft],
+    drafts: Iterable[FactDraft],
     at: datetime,
 ) -> bool:
-    """Make exactly these claims what the source says; whether that changed anything.
+    """Make these drafts the facts of the source. Returns whether anything changed.
 
-    The caller holds the customer's lock. A change adds rows, raises the customer's version,
-    records ``entitlements.changed`` when an answer changed, and drops cached answers on commit.
+    The caller holds the customer's lock. A change adds rows, raises the customer's version, records
+    ``entitlements.changed`` when a decision changed, and invalidates cached decisions on commit.
     """
     source = Source(source_type, source_id)
-    wanted = {claim.key: claim for claim in claims}
+    drafts_by_key = {draft.key: draft for draft in drafts}
     with transaction.atomic():
-        before = stored.current(customer=customer)
-        said = [row for row in before if stored.source_of(row) == source]
-        if are_said(said, wanted.values()):
+        before = fact_rows.current(customer=customer)
+        rows_of_source = [row for row in before if fact_rows.source_of(row) == source]
+        if are_current(rows_of_source, drafts_by_key.values()):
             return False
-        version = customers.bump(customer)
-        _append(customer, source, list(wanted.values()), at)
-        transaction.on_commit(lambda: cache.bury(customer, version=version), robust=True)
-        after = stored.current(customer=customer)
-        announcements.changed(customer=customer, before=before, after=after, at=at)
+        version = customers.raise_version(customer)
+        _append(customer, source, list(drafts_by_key.values()), at)
+        transaction.on_commit(lambda: cache.invalidate(customer, version=version), robust=True)
+        after = fact_rows.current(customer=customer)
+        notices.notify_changed(customer=customer, before=before, after=after, at=at)
     return True
 
 
-def are_said(rows: Iterable[Fact], claims: Iterable[FactDraft]) -> bool:
-    """Whether the rows of a source say these claims and nothing else."""
-    said = {_claim(row).key for row in rows if row.effect != Effect.NONE}
-    return said == {claim.key for claim in claims}
+def are_current(rows: Iterable[Fact], drafts: Iterable[FactDraft]) -> bool:
+    """Whether the rows of a source state exactly these drafts."""
+    stated_keys = {_draft_of_row(row).key for row in rows if row.effect != Effect.NONE}
+    return stated_keys == {draft.key for draft in drafts}
 
 
-def _claim(row: Fact) -> FactDraft:
+def _draft_of_row(row: Fact) -> FactDraft:
     return FactDraft(
         feature_id=row.feature_id or "",
         value=row.value,
@@ -110,23 +68,24 @@ def _claim(row: Fact) -> FactDraft:
     )
 
 
-def _append(customer: Customer, source: Source, claims: Sequence[FactDraft], at: datetime) -> None:
-    """Record what the source says from this version on; silence is a row too."""
-    silence = Fact(effect=Effect.NONE, reason=Reason.NOT_ENTITLED, starts_at=at)
+def _append(customer: Customer, source: Source, drafts: Sequence[FactDraft], at: datetime) -> None:
+    """Add the source's rows for the customer's new version; without drafts one row with the
+    effect ``none``."""
+    end_of_source = Fact(effect=Effect.NONE, reason=Reason.NOT_ENTITLED, starts_at=at)
     rows = [
         Fact(
-            feature_id=claim.feature_id,
-            effect=claim.effect,
-            value=claim.value,
-            reason=claim.reason,
-            starts_at=claim.starts_at,
-            ends_at=claim.ends_at,
-            anchored_at=claim.anchored_at,
-            part=claim.part,
-            paid_until=claim.paid_until,
+            feature_id=draft.feature_id,
+            effect=draft.effect,
+            value=draft.value,
+            reason=draft.reason,
+            starts_at=draft.starts_at,
+            ends_at=draft.ends_at,
+            anchored_at=draft.anchored_at,
+            part=draft.part,
+            paid_until=draft.paid_until,
         )
-        for claim in claims
-    ] or [silence]
+        for draft in drafts
+    ] or [end_of_source]
     for row in rows:
         row.project_id = customer.project_id
         row.customer_id = customer.pk

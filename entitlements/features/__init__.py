@@ -1,1 +1,2 @@
-"""Features of a project, and the version of its rules."""
+"""Owns a project's features and the version of its rules. Does not own meters (``usage.meters``)
+or who has a feature (``facts``)."""

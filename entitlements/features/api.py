@@ -14,11 +14,11 @@ from entitlements.features import representation
 from entitlements.features import service as features
 from entitlements.features.representation import FeatureBody
 from entitlements.features.selectors import features as stored
-from entitlements.features.service import Measure
+from entitlements.features.service import FeatureMetering
 from entitlements.models import Feature
 from entitlements.models.feature import PERIODS, FeatureKind, Merge
 from projects.keys.api.views import ProjectViewSet
-from projects.keys.scopes import Scope
+from projects.keys.scopes import KeyScope
 
 MEASURE = ("meter", "period", "anchored")
 CODE = r"[a-z0-9](?:[a-z0-9_.\-]*[a-z0-9])?"
@@ -73,10 +73,10 @@ class FeatureFilterSerializer(StrictSerializer):
 
 class FeaturesViewSet(ProjectViewSet):
     scopes: ClassVar[dict[str, str]] = {
-        "list": Scope.CATALOG_READ,
-        "retrieve": Scope.CATALOG_READ,
-        "create": Scope.CATALOG_WRITE,
-        "partial_update": Scope.CATALOG_WRITE,
+        "list": KeyScope.CATALOG_READ,
+        "retrieve": KeyScope.CATALOG_READ,
+        "create": KeyScope.CATALOG_WRITE,
+        "partial_update": KeyScope.CATALOG_WRITE,
     }
     transactional = True
     query = {"list": FeatureFilterSerializer}
@@ -100,10 +100,10 @@ class FeaturesViewSet(ProjectViewSet):
     def create(self, request: Request) -> Response:
         """Only its name and unit ever change. 409 ``feature-exists`` when the code is taken."""
         body = self.parse_body(NewFeatureSerializer)
-        measure = Measure(**{name: body.pop(name) for name in MEASURE if name in body})
+        measure = FeatureMetering(**{name: body.pop(name) for name in MEASURE if name in body})
         feature = features.create(
             project=self.calling_project,
-            measure=measure,
+            metering=measure,
             **body,
             actor=self.actor,
             at=timezone.now(),

@@ -1,4 +1,4 @@
-"""Say that what holds for everybody in a project has changed."""
+"""The version of a project's rules: its features and its free tier."""
 
 from django.db import transaction
 from django.db.models import F
@@ -10,19 +10,20 @@ from projects.models import Project
 
 
 def bump(project: Project | str) -> int:
-    """Raise the version of the project's rules, so that answers made under older ones are none;
-    returns it. In the transaction of the change."""
+    """Raise the version of the project's rules and return it, in the transaction of the change.
+    Cached decisions of older versions are invalidated on commit."""
     with transaction.atomic():
         locked = lock(project)
         Rules.objects.for_project(project).filter(pk=locked.pk).update(version=F("version") + 1)
         transaction.on_commit(
-            lambda: cache.bury_rules(locked.project_id, version=locked.version + 1), robust=True
+            lambda: cache.invalidate_rules(locked.project_id, version=locked.version + 1),
+            robust=True,
         )
     return locked.version + 1
 
 
 def lock(project: Project | str) -> Rules:
-    """The project's rules, locked until the transaction ends: one change of them at a time."""
+    """The project's rules, created if missing, locked until the transaction ends."""
     row = Rules(project_id=project if isinstance(project, str) else project.pk)
     Rules.objects.for_project(project).bulk_create([row], ignore_conflicts=True)
     return rules.lock(project)

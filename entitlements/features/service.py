@@ -1,4 +1,4 @@
-"""Define what a project's users may or may not do."""
+"""Create and change the features of a project."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,17 +16,17 @@ from entitlements.models.feature import FeatureKind
 from entitlements.resolution.kinds import KINDS
 from events.services import audit
 from projects.models import Project
-from usage.meters import selectors as stored_meters
+from usage.meters import selectors as meter_rows
 from usage.meters import service as meters
 from usage.models import Meter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Measure:
-    """Against which figure a metered feature's limit is held, by the codes that people use.
+class FeatureMetering:
+    """The meter of a metered feature and the period of its limit, by their API names.
 
-    The limit starts again after each ``period``: by the calendar, or if ``anchored`` on the day on
-    which the deciding source began.
+    The limit starts again after each ``period``: by the calendar, or, when ``anchored``, at the
+    anchor of the deciding source, such as the billing day.
     """
 
     meter: str = ""
@@ -34,7 +34,7 @@ class Measure:
     anchored: bool = False
 
 
-NO_MEASURE = Measure()
+NO_METERING = FeatureMetering()
 
 
 def create(
@@ -47,7 +47,7 @@ def create(
     at: datetime,
     unit: str = "",
     merge: str = "",
-    measure: Measure = NO_MEASURE,
+    metering: FeatureMetering = NO_METERING,
     reason: str = "",
 ) -> Feature:
     """A new feature; only its name and unit, and whether it is archived, ever change.
@@ -55,17 +55,17 @@ def create(
     Raises FeatureExists, and Invalid for a merge rule that the kind does not have or a measure
     that is missing, incomplete or out of place.
     """
-    meter = _meter(project, kind, measure)
+    meter = _find_meter(project, kind, metering)
     feature = Feature(
         project=project,
         code=code,
         name=name,
         kind=kind,
         unit=unit,
-        merge=_merge(kind, merge),
+        merge=_check_merge(kind, merge),
         meter=meter,
-        period=measure.period,
-        is_anchored=measure.anchored,
+        period=metering.period,
+        is_anchored=metering.anchored,
     )
     with transaction.atomic():
         if not insert(feature):
@@ -105,27 +105,27 @@ def change(
     return feature
 
 
-def _merge(kind: str, merge: str) -> str:
-    """The rule by which values of the kind merge."""
-    known = KINDS[kind].merges
-    if merge and merge not in known:
-        raise Invalid(f"A {kind} feature merges by: {', '.join(known)}.", field="merge")
-    return merge or known[0]
+def _check_merge(kind: str, merge: str) -> str:
+    """The merge rule, or the default of the kind. Raises Invalid."""
+    allowed_rules = KINDS[kind].merges
+    if merge and merge not in allowed_rules:
+        raise Invalid(f"A {kind} feature merges by: {', '.join(allowed_rules)}.", field="merge")
+    return merge or allowed_rules[0]
 
 
-def _meter(project: Project, kind: str, measure: Measure) -> Meter | None:
+def _find_meter(project: Project, kind: str, metering: FeatureMetering) -> Meter | None:
     if kind != FeatureKind.METERED:
-        if measure != NO_MEASURE:
+        if metering != NO_METERING:
             raise Invalid("Only a metered feature has a meter and a period.", field="kind")
         return None
-    if not measure.period:
+    if not metering.period:
         raise Invalid("Say after which period its limit starts again.", field="period")
-    if not measure.meter:
+    if not metering.meter:
         raise Invalid("Say which meter counts it. POST /meters defines one.", field="meter")
-    found = stored_meters.find_many(project=project, codes=[measure.meter]).get(measure.meter)
-    if found is None or found.archived_at is not None:
+    meter = meter_rows.find_many(project=project, codes=[metering.meter]).get(metering.meter)
+    if meter is None or meter.archived_at is not None:
         raise Invalid("No such meter. Define it with POST /meters first.", field="meter")
-    return found
+    return meter
 
 
 def _audit(

@@ -21,11 +21,11 @@ from entitlements.free_tier import service as free_tier
 from entitlements.models import Feature, FreeTierEntry, Recheck
 from projects.models import Project
 
-RUNS = 5
+MAX_RUNS_SHOWN = 5
 """How many rounds a page shows."""
 
 
-class ValueForm(dialogs.Dialog):
+class FreeTierValueForm(dialogs.Dialog):
     value = fields.text(max_length=2048, required=False, help_text=values.HELP)
     feature: Feature | None = None
 
@@ -33,10 +33,10 @@ class ValueForm(dialogs.Dialog):
         """The value that the text means for this kind of feature."""
         if self.feature is None:
             return None
-        return values.typed(self.cleaned_data["value"], kind=self.feature.kind)
+        return values.parse_value(self.cleaned_data["value"], kind=self.feature.kind)
 
 
-class GiveForm(ValueForm):
+class GiveFeatureForm(FreeTierValueForm):
     project = fields.choice()
     code = fields.text(max_length=64, label="Feature", help_text="Its code.")
 
@@ -44,7 +44,7 @@ class GiveForm(ValueForm):
         super().__init__(*args, **kwargs)
         self.order_fields(["project", "code", "value", "reason"])
         projects = Project.objects.filter(suspended_at__isnull=True)
-        self.fields["project"].choices = [(each.pk, each.name) for each in projects]
+        self.fields["project"].choices = [(project.pk, project.name) for project in projects]
 
     def clean_code(self) -> str:
         code: str = self.cleaned_data["code"]
@@ -58,31 +58,35 @@ class GiveForm(ValueForm):
         return code
 
 
-class ChangeForm(ValueForm):
+class ChangeFreeTierForm(FreeTierValueForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         rows = FreeTierEntry.objects.across_projects().select_related("feature")
         entry = rows.filter(pk=self.row_key).first()
         if entry is not None:
             self.feature = entry.feature
-            self.initial |= {"value": values.shown(entry.value, kind=entry.feature.kind)}
+            self.initial |= {"value": values.format_value(entry.value, kind=entry.feature.kind)}
 
 
-FOLLOWS = (
+BACKGROUND_NOTE = (
     "Answers change at once. In the background every customer is looked at, and the project is "
     "told of those whose answer changed."
 )
-GIVE = dialogs.describe("Give everybody a feature", FOLLOWS, submit="Give", form=GiveForm)
-CHANGE = dialogs.describe("Change what everybody has", FOLLOWS, submit="Change", form=ChangeForm)
+GIVE = dialogs.describe(
+    "Give everybody a feature", BACKGROUND_NOTE, submit="Give", form=GiveFeatureForm
+)
+CHANGE = dialogs.describe(
+    "Change what everybody has", BACKGROUND_NOTE, submit="Change", form=ChangeFreeTierForm
+)
 END = dialogs.describe(
     "End for everybody",
-    f"Who has it from elsewhere keeps that. {FOLLOWS}",
+    f"Who has it from elsewhere keeps that. {BACKGROUND_NOTE}",
     submit="End for everybody",
     keep="Keep for everybody",
 )
 
 
-class StandingFilter(filters.ConditionFilter):
+class FreeTierStateFilter(filters.ConditionFilter):
     title = "state"
     parameter_name = "state"
     conditions = {"active": Q(ends_at__isnull=True), "ended": Q(ends_at__isnull=False)}
@@ -106,7 +110,7 @@ class FreeTierEntryAdmin(ReadOnlyAdmin):
         "starts_at",
         "ends_at",
     ]
-    list_filter = [filters.PROJECT, StandingFilter]
+    list_filter = [filters.PROJECT, FreeTierStateFilter]
     fields = ["id", "project", "feature", "shown_value", "state_badge", "starts_at", "ends_at"]
 
     def has_give_permission(self, request: HttpRequest, obj: Model | str | None = None) -> bool:
@@ -123,12 +127,12 @@ class FreeTierEntryAdmin(ReadOnlyAdmin):
         permissions=["give"],
         dialog=GIVE,
     )
-    def give(self, request: HttpRequest, form: GiveForm) -> HttpResponse:
+    def give(self, request: HttpRequest, form: GiveFeatureForm) -> HttpResponse:
         project = Project.objects.get(pk=form.cleaned_data["project"])
         return self._put(request, form, GIVE, project, form.cleaned_data["code"])
 
     @action(description="Change", url_path="edit", icon="edit", permissions=["edit"], dialog=CHANGE)
-    def edit(self, request: HttpRequest, form: ChangeForm, object_id: str) -> HttpResponse:
+    def edit(self, request: HttpRequest, form: ChangeFreeTierForm, object_id: str) -> HttpResponse:
         entry = self.row(request, object_id)
         return self._put(request, form, CHANGE, entry.project, entry.feature.code)
 
@@ -143,28 +147,28 @@ class FreeTierEntryAdmin(ReadOnlyAdmin):
     def end(self, request: HttpRequest, form: dialogs.Dialog, object_id: str) -> HttpResponse:
         def act() -> HttpResponse:
             entry = self.row(request, object_id)
-            ended = free_tier.take(
+            ended = free_tier.remove_feature(
                 project=entry.project,
                 code=entry.feature.code,
                 reason=form.cleaned_data["reason"],
                 actor=actor(request),
                 at=timezone.now(),
             )
-            said = "is ended for everybody" if ended else "was not in the free tier any more"
-            return dialogs.finish(request, f"{entry.feature} {said}.", to=columns.url(entry))
+            outcome = "is ended for everybody" if ended else "was not in the free tier any more"
+            return dialogs.finish(request, f"{entry.feature} {outcome}.", to=columns.url(entry))
 
         return dialogs.attempt(request, form, END, act)
 
     def _put(
         self,
         request: HttpRequest,
-        form: ValueForm,
+        form: FreeTierValueForm,
         dialog: dict[str, Any],
         project: Project,
         code: str,
     ) -> HttpResponse:
         def act() -> HttpResponse:
-            entry = free_tier.put(
+            entry = free_tier.set_feature(
                 project=project,
                 code=code,
                 value=form.cleaned_data["value"],
@@ -177,7 +181,7 @@ class FreeTierEntryAdmin(ReadOnlyAdmin):
         return dialogs.attempt(request, form, dialog, act)
 
     def sections(self, request: HttpRequest, row: FreeTierEntry) -> Sequence[Section]:
-        runs = Recheck.objects.for_project(row.project_id).order_by("-pk")[:RUNS]
+        runs = Recheck.objects.for_project(row.project_id).order_by("-pk")[:MAX_RUNS_SHOWN]
         return [
             Section(
                 title="Looking at everybody",
@@ -193,15 +197,15 @@ class FreeTierEntryAdmin(ReadOnlyAdmin):
                 ],
                 rows=[
                     [
-                        columns.moment(each.created_at),
-                        columns.badge(each.status),
-                        _progress(each),
-                        f"{each.changed:,}",
-                        f"{len(each.failed):,}",
-                        columns.moment(each.finished_at),
-                        each.last_error or columns.EMPTY,
+                        columns.moment(run.created_at),
+                        columns.badge(run.status),
+                        _progress(run),
+                        f"{run.changed:,}",
+                        f"{len(run.failed):,}",
+                        columns.moment(run.finished_at),
+                        run.last_error or columns.EMPTY,
                     ]
-                    for each in runs
+                    for run in runs
                 ],
                 right=[2, 3, 4],
                 prose=[6],
@@ -215,7 +219,7 @@ class FreeTierEntryAdmin(ReadOnlyAdmin):
 
     @display(description="Value")
     def shown_value(self, row: FreeTierEntry) -> str:
-        return values.shown(row.value, kind=row.feature.kind)
+        return values.format_value(row.value, kind=row.feature.kind)
 
     @display(description="Project", ordering="project__name")
     def project_link(self, row: FreeTierEntry) -> object:

@@ -16,7 +16,7 @@ from entitlements.free_tier import service as free_tier
 from entitlements.models.feature import FeatureKind
 from entitlements.resolution.kinds import FeatureValue
 from projects.keys.api.views import ProjectViewSet
-from projects.keys.scopes import Scope
+from projects.keys.scopes import KeyScope
 
 
 class FreeFeatureSerializer(StrictSerializer):
@@ -25,7 +25,7 @@ class FreeFeatureSerializer(StrictSerializer):
 
 
 class NewFreeTierSerializer(StrictSerializer):
-    features = ListField(child=FreeFeatureSerializer(), max_length=free_tier.MOST)
+    features = ListField(child=FreeFeatureSerializer(), max_length=free_tier.MAX_FEATURES)
 
 
 class FreeTierEntryBody(TypedDict):
@@ -40,8 +40,8 @@ class FreeTierBody(TypedDict):
 
 class FreeTierViewSet(ProjectViewSet):
     scopes: ClassVar[dict[str, str]] = {
-        "retrieve": Scope.CATALOG_READ,
-        "update": Scope.CATALOG_WRITE,
+        "retrieve": KeyScope.CATALOG_READ,
+        "update": KeyScope.CATALOG_WRITE,
     }
     transactional = True
 
@@ -67,7 +67,7 @@ class FreeTierViewSet(ProjectViewSet):
         wanted = [(each["feature"], each["value"]) for each in said]
         free_tier.replace(
             project=project,
-            wanted=free_tier.chosen(project=project, wanted=wanted),
+            features=free_tier.find_features(project=project, values=wanted),
             actor=self.actor,
             at=timezone.now(),
         )

@@ -1,4 +1,4 @@
-"""What everybody in a project has, whether we know them or not."""
+"""The free tier: features that every user of a project has, known or not."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -17,51 +17,53 @@ from entitlements.resolution.kinds import KINDS
 from events.services import audit
 from projects.models import Project
 
-MOST = 100
-"""Features that a free tier holds at most."""
+MAX_FEATURES = 100
+"""Features in one free tier."""
 
 
-def chosen(*, project: Project, wanted: Sequence[tuple[str, Any]]) -> list[tuple[Feature, Any]]:
-    """The features behind these codes with their values. Raises Invalid for one that is unknown,
-    archived or named twice, or a value that is not of its kind."""
-    codes = [code for code, _ in wanted]
+def find_features(
+    *, project: Project, values: Sequence[tuple[str, Any]]
+) -> list[tuple[Feature, Any]]:
+    """The features with these codes, with their values. Raises Invalid for a code that is
+    unknown, archived or repeated, and for a value that is not of the feature's kind."""
+    codes = [code for code, _ in values]
     if len(set(codes)) != len(codes):
         raise Invalid("A feature may be named once.", field="features")
-    known = features.find_many(project=project, codes=codes)
-    for index, (code, value) in enumerate(wanted):
-        _check(known.get(code), value, field=f"features/{index}")
-    return [(known[code], value) for code, value in wanted]
+    features_by_code = features.find_many(project=project, codes=codes)
+    for index, (code, value) in enumerate(values):
+        _check_value(features_by_code.get(code), value, field=f"features/{index}")
+    return [(features_by_code[code], value) for code, value in values]
 
 
 def replace(
     *,
     project: Project,
-    wanted: Sequence[tuple[Feature, Any]],
+    features: Sequence[tuple[Feature, Any]],
     actor: str,
     at: datetime,
     reason: str = "",
 ) -> bool:
-    """Make exactly this what everybody has from now on; whether that changed anything.
+    """Replace the project's free tier. Returns whether anything changed.
 
-    What it was stays known. Customers are told where an answer of theirs changed. Raises Invalid
-    for more than :data:`MOST` features.
+    Older entries are ended, not deleted. Customers are rechecked in the background and notified
+    where a decision changed. Raises Invalid for more than :data:`MAX_FEATURES` features.
     """
-    if len(wanted) > MOST:
-        raise Invalid(f"A free tier holds at most {MOST} features.", field="features")
+    if len(features) > MAX_FEATURES:
+        raise Invalid(f"A free tier holds at most {MAX_FEATURES} features.", field="features")
     with transaction.atomic():
         rules.lock(project)
         current = list(free_tier.current(project=project))
         before = {row.feature.code: row.value for row in current}
-        after = {feature.code: value for feature, value in wanted}
-        if _identity(before) == _identity(after):
+        after = {feature.code: value for feature, value in features}
+        if _canonical_values(before) == _canonical_values(after):
             return False
-        stale = [row for row in current if not _is_in(row, after)]
-        _end(project, stale, at)
-        kept = {row.feature.code for row in current} - {row.feature.code for row in stale}
+        ended = [row for row in current if not _is_unchanged(row, after)]
+        _end(project, ended, at)
+        kept_codes = {row.feature.code for row in current} - {row.feature.code for row in ended}
         FreeTierEntry.objects.for_project(project).bulk_create(
             FreeTierEntry(project_id=project.pk, feature=feature, value=value, starts_at=at)
-            for feature, value in wanted
-            if feature.code not in kept
+            for feature, value in features
+            if feature.code not in kept_codes
         )
         rules.bump(project)
         rechecks.start(project=project, at=at)
@@ -78,24 +80,24 @@ def replace(
     return True
 
 
-def put(
+def set_feature(
     *, project: Project, code: str, value: Any, actor: str, at: datetime, reason: str
 ) -> FreeTierEntry:
-    """Let everybody have this, beside what everybody has. Raises Invalid, as :func:`chosen`
-    and :func:`replace`."""
+    """Add a feature to the free tier or change its value. Raises Invalid, as
+    :func:`find_features` and :func:`replace`."""
     with transaction.atomic():
         rules.lock(project)
-        wanted = [*_others(project, code), *chosen(project=project, wanted=[(code, value)])]
-        replace(project=project, wanted=wanted, actor=actor, at=at, reason=reason)
+        entries = [*_others(project, code), *find_features(project=project, values=[(code, value)])]
+        replace(project=project, features=entries, actor=actor, at=at, reason=reason)
         return free_tier.current(project=project).get(feature__code=code)
 
 
-def take(*, project: Project, code: str, actor: str, at: datetime, reason: str) -> bool:
-    """Let everybody have all but this from now on; whether they had it."""
+def remove_feature(*, project: Project, code: str, actor: str, at: datetime, reason: str) -> bool:
+    """Remove a feature from the free tier. Returns whether it was there."""
     with transaction.atomic():
         rules.lock(project)
-        wanted = _others(project, code)
-        return replace(project=project, wanted=wanted, actor=actor, at=at, reason=reason)
+        entries = _others(project, code)
+        return replace(project=project, features=entries, actor=actor, at=at, reason=reason)
 
 
 def _others(project: Project, code: str) -> list[tuple[Feature, Any]]:
@@ -103,7 +105,7 @@ def _others(project: Project, code: str) -> list[tuple[Feature, Any]]:
     return [(row.feature, row.value) for row in rows]
 
 
-def _check(feature: Feature | None, value: Any, *, field: str) -> None:
+def _check_value(feature: Feature | None, value: Any, *, field: str) -> None:
     if feature is None or feature.archived_at is not None:
         detail = "No such feature. Define it with POST /features first."
         raise Invalid(detail, field=f"{field}/feature")
@@ -111,16 +113,16 @@ def _check(feature: Feature | None, value: Any, *, field: str) -> None:
         raise Invalid(f"{feature.code}: {KINDS[feature.kind].rule}", field=f"{field}/value")
 
 
-def _is_in(row: FreeTierEntry, after: Mapping[str, Any]) -> bool:
+def _is_unchanged(row: FreeTierEntry, after: Mapping[str, Any]) -> bool:
     code = row.feature.code
-    return code in after and kinds.text(after[code]) == kinds.text(row.value)
+    return code in after and kinds.canonical_json(after[code]) == kinds.canonical_json(row.value)
 
 
-def _end(project: Project, stale: Sequence[FreeTierEntry], at: datetime) -> None:
-    ids = [row.pk for row in stale]
+def _end(project: Project, rows: Sequence[FreeTierEntry], at: datetime) -> None:
+    ids = [row.pk for row in rows]
     FreeTierEntry.objects.for_project(project).filter(pk__in=ids).update(ends_at=at)
 
 
-def _identity(features: Mapping[str, Any]) -> dict[str, str]:
-    """True is not 1 here."""
-    return {code: kinds.text(value) for code, value in features.items()}
+def _canonical_values(features: Mapping[str, Any]) -> dict[str, str]:
+    """Values as canonical JSON by feature code: true is not 1."""
+    return {code: kinds.canonical_json(value) for code, value in features.items()}

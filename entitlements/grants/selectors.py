@@ -37,14 +37,14 @@ def listing(
 
 
 def _has_status(status: GrantStatus, at: datetime) -> Q:
-    """The same distinction as :meth:`Grant.status`, in SQL."""
+    """The status of :meth:`Grant.status`, as a condition in SQL."""
     has_started, has_ended = Q(starts_at__lte=at), Q(expires_at__isnull=False, expires_at__lte=at)
-    standing = Q(revoked_at__isnull=True)
+    is_not_revoked = Q(revoked_at__isnull=True)
     return {
-        GrantStatus.REVOKED: ~standing,
-        GrantStatus.SCHEDULED: standing & ~has_started,
-        GrantStatus.EXPIRED: standing & has_started & has_ended,
-        GrantStatus.ACTIVE: standing & has_started & ~has_ended,
+        GrantStatus.REVOKED: ~is_not_revoked,
+        GrantStatus.SCHEDULED: is_not_revoked & ~has_started,
+        GrantStatus.EXPIRED: is_not_revoked & has_started & has_ended,
+        GrantStatus.ACTIVE: is_not_revoked & has_started & ~has_ended,
     }[status]
 
 
@@ -54,8 +54,8 @@ def lock(*, project_id: str, grant_id: str) -> Grant:
 
 
 def due_to_expire(*, at: datetime, limit: int, rule: RetryRule) -> list[Grant]:
-    """Grants whose expiry has passed and was not written down, by turns of their projects, the
-    oldest first; without those that wait by ``rule``."""
+    """Grants whose expiry has passed and is not recorded: projects take turns, oldest first,
+    without those that wait for a retry by ``rule``."""
     rows = Grant.objects.across_projects().filter(
         ~fair_queue.is_backing_off(rule, owner="project_id", subject="pk"),
         expires_at__lte=at,

@@ -1,7 +1,7 @@
-"""What people decide by hand: give a feature, take one away, end such a decision.
+"""Grants: give a feature by hand, deny one, or end such a decision.
 
-Each decision is a row with a reason, an audit entry, an event, and facts with the grant as their
-source; all in one transaction.
+Each is a row with a reason, an audit entry, an event, and facts with the grant as their source, all
+in one transaction.
 """
 
 from collections.abc import Sequence
@@ -13,15 +13,15 @@ from django.db import transaction
 
 from common.errors import Invalid
 from common.fair_queue import QueueRun, RetryRule
+from entitlements.decisions.fact_drafts import FactDraft
 from entitlements.errors import FeatureArchived, GrantExpired
 from entitlements.facts import service as facts
-from entitlements.facts.service import FactDraft
 from entitlements.grants import representation
 from entitlements.grants import selectors as grants
 from entitlements.models import Feature, Grant
 from entitlements.models.fact import Effect, SourceType
 from entitlements.models.grant import GrantStatus
-from entitlements.resolution.decision import Reason
+from entitlements.resolution.facts import Reason
 from entitlements.resolution.kinds import KINDS
 from events.catalog import EventType
 from events.services import audit, outbox
@@ -32,8 +32,8 @@ log = structlog.get_logger(__name__)
 
 RULE = RetryRule(queue="grant_expiry", attempts=20)
 
-EXPIRY = "command"
-"""The actor of an expiry: nobody does it, the clock does."""
+EXPIRY_ACTOR = "command"
+"""Actor of an expiry in the audit trail."""
 
 
 def grant(
@@ -63,10 +63,10 @@ def grant(
         _check_values(features, is_product=bool(product_id))
     with transaction.atomic():
         customer = customers.lock(project_id=customer.project_id, customer_id=customer.pk)
-        made = Grant.objects.for_project(customer.project_id).create(
+        grant_row = Grant.objects.for_project(customer.project_id).create(
             customer=customer,
             effect=effect,
-            features=[_said(feature, value, effect) for feature, value in features],
+            features=[_feature_entry(feature, value, effect) for feature, value in features],
             product_id=product_id,
             reason=reason,
             starts_at=starts_at,
@@ -74,10 +74,12 @@ def grant(
             created_by=actor,
             created_at=at,
         )
-        _say(made, claims=_claims(made, features), at=at)
-        _tell(made, EventType.GRANT_CREATED, at=at)
-        _audit(made, "grant.create" if effect == Effect.ALLOW else "grant.deny", actor, reason, at)
-    return made
+        _replace_facts(grant_row, drafts=_build_drafts(grant_row, features), at=at)
+        _record_event(grant_row, EventType.GRANT_CREATED, at=at)
+        _audit(
+            grant_row, "grant.create" if effect == Effect.ALLOW else "grant.deny", actor, reason, at
+        )
+    return grant_row
 
 
 def deny(
@@ -91,7 +93,7 @@ def deny(
     expires_at: datetime | None = None,
     product_id: str = "",
 ) -> Grant:
-    """Take these features away, whatever else gives them, until revoked or ``expires_at``."""
+    """Deny these features whatever else gives them, until ``expires_at`` or revocation."""
     return grant(
         customer=customer,
         features=[(feature, None) for feature in features],
@@ -106,9 +108,9 @@ def deny(
 
 
 def revoke(*, grant: Grant, reason: str, actor: str, at: datetime) -> Grant:
-    """End a grant, or a denial, now. Revoking twice is the same as once.
+    """End a grant or a denial now. A second call changes nothing.
 
-    Raises Invalid without a reason, GrantExpired when it ended by itself before.
+    Raises Invalid without a reason, GrantExpired when it has already expired.
     """
     _check_reason(reason)
     with transaction.atomic():
@@ -122,14 +124,14 @@ def revoke(*, grant: Grant, reason: str, actor: str, at: datetime) -> Grant:
         previous = {"status": grant.status(at)}
         grant.revoked_at, grant.revoked_by, grant.revoked_reason = at, actor, reason
         grant.save(update_fields=["revoked_at", "revoked_by", "revoked_reason"])
-        _say(grant, claims=[], at=at)
-        _tell(grant, EventType.GRANT_REVOKED, at=at, previous=previous)
+        _replace_facts(grant, drafts=[], at=at)
+        _record_event(grant, EventType.GRANT_REVOKED, at=at, previous=previous)
         _audit(grant, "grant.revoke", actor, reason, at)
     return grant
 
 
 def expire_due(*, at: datetime, limit: int) -> int:
-    """Write down, and tell, which grants have ended by themselves; how many."""
+    """Record the expiry of grants that have ended. Returns how many."""
     run = QueueRun(RULE)
     due = grants.due_to_expire(at=at, limit=limit, rule=RULE)
     return sum(run.attempt(lambda row: _expire(row, at), each) for each in due)
@@ -144,9 +146,11 @@ def _expire(due: Grant, at: datetime) -> bool:
             return False
         grant.expired_at = at
         grant.save(update_fields=["expired_at"])
-        _say(grant, claims=[], at=at)
-        _tell(grant, EventType.GRANT_EXPIRED, at=at, previous={"status": GrantStatus.ACTIVE})
-        _audit(grant, "grant.expire", EXPIRY, "", at)
+        _replace_facts(grant, drafts=[], at=at)
+        _record_event(
+            grant, EventType.GRANT_EXPIRED, at=at, previous={"status": GrantStatus.ACTIVE}
+        )
+        _audit(grant, "grant.expire", EXPIRY_ACTOR, "", at)
     return True
 
 
@@ -168,37 +172,37 @@ def _check_values(features: Sequence[tuple[Feature, Any]], *, is_product: bool) 
             raise Invalid(f"{feature.code}: {KINDS[feature.kind].rule}", field="value")
 
 
-def _said(feature: Feature, value: Any, effect: Effect) -> dict[str, Any]:
-    named = {"feature": feature.code}
-    return named if effect == Effect.DENY else {**named, "value": value}
+def _feature_entry(feature: Feature, value: Any, effect: Effect) -> dict[str, Any]:
+    entry = {"feature": feature.code}
+    return entry if effect == Effect.DENY else {**entry, "value": value}
 
 
-def _claims(made: Grant, features: Sequence[tuple[Feature, Any]]) -> list[FactDraft]:
-    is_denial = made.effect == Effect.DENY
+def _build_drafts(grant: Grant, features: Sequence[tuple[Feature, Any]]) -> list[FactDraft]:
+    is_denial = grant.effect == Effect.DENY
     return [
         FactDraft(
             feature_id=feature.pk,
             value=value,
             reason=Reason.REVOKED if is_denial else Reason.GRANTED,
-            starts_at=made.starts_at,
-            ends_at=made.expires_at,
-            effect=Effect(made.effect),
+            starts_at=grant.starts_at,
+            ends_at=grant.expires_at,
+            effect=Effect(grant.effect),
         )
         for feature, value in features
     ]
 
 
-def _say(grant: Grant, *, claims: Sequence[FactDraft], at: datetime) -> None:
+def _replace_facts(grant: Grant, *, drafts: Sequence[FactDraft], at: datetime) -> None:
     facts.replace(
         customer=grant.customer,
         source_type=SourceType.GRANT,
         source_id=grant.pk,
-        claims=claims,
+        drafts=drafts,
         at=at,
     )
 
 
-def _tell(
+def _record_event(
     grant: Grant, event_type: EventType, *, at: datetime, previous: dict[str, Any] | None = None
 ) -> None:
     outbox.record(

@@ -4,8 +4,8 @@ from common.ids import PublicIdField
 from common.models import ProjectOwned, tenant_key, tenant_links
 
 
-class Told(models.TextChoices):
-    """What a customer's project was told last about their balance; nothing since a top-up."""
+class BalanceNotice(models.TextChoices):
+    """The last notice about the balance since the last top-up."""
 
     NOTHING = "", "Nothing"
     LOW = "low", "Low"
@@ -13,11 +13,10 @@ class Told(models.TextChoices):
 
 
 class CreditAccount(ProjectOwned):
-    """One customer's credits as a whole: the row to lock before any of them moves.
+    """One customer's credit account: the row to lock before credits move.
 
-    How many there are follows from the ledger. ``topped_up_to`` is what could be spent right
-    after the last top-up, of which the low-balance threshold is a part unless ``low_at`` says
-    a number.
+    The balance follows from the ledger. ``topped_up_to`` is the balance after the last top-up; the
+    low-balance threshold is a percentage of it unless ``low_at`` is set.
     """
 
     id = PublicIdField(prefix="cra")
@@ -26,7 +25,7 @@ class CreditAccount(ProjectOwned):
     )
     topped_up_to = models.BigIntegerField(default=0)
     low_at = models.BigIntegerField(null=True, blank=True)
-    told = models.CharField(max_length=12, choices=Told.choices, blank=True, default="")
+    told = models.CharField(max_length=12, choices=BalanceNotice.choices, blank=True, default="")
 
     class Meta:
         constraints = [

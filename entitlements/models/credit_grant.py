@@ -5,11 +5,11 @@ from django.db import models
 
 from common.ids import PublicIdField
 from common.models import ProjectOwned, tenant_key, tenant_links
-from entitlements.resolution.credit_allocation import Lot
+from entitlements.resolution.credit_allocation import CreditLot
 
 
 class CreditSource(models.TextChoices):
-    """What kind of thing credits come from."""
+    """The type of object that credits come from."""
 
     SUBSCRIPTION = "subscription", "Subscription"
     CHECKOUT = "checkout", "Purchase"
@@ -17,7 +17,7 @@ class CreditSource(models.TextChoices):
 
 
 class CreditGrantStatus(models.TextChoices):
-    """Where a grant of credits stands at some moment; follows from its row."""
+    """Status of a credit grant at a moment; follows from its row."""
 
     ACTIVE = "active", "Active"
     USED_UP = "used_up", "Used up"
@@ -27,7 +27,7 @@ class CreditGrantStatus(models.TextChoices):
 
 
 SUMS = ("given", "available", "reserved", "withheld", "spent", "expired")
-"""What the ledger's entries come to; the entries' own trigger writes them, nobody else can."""
+"""Sums of the ledger's entries; only the trigger of the entries writes them."""
 
 _MOVED = " OR ".join(f"OLD.{name} IS DISTINCT FROM NEW.{name}" for name in SUMS)
 _NOT_EMPTY = " OR ".join(f"NEW.{name} <> 0" for name in SUMS)
@@ -134,9 +134,9 @@ class CreditGrant(ProjectOwned):
         return str(self.id)
 
     @property
-    def lot(self) -> Lot:
-        """What the ledger says of it, as values."""
-        return Lot(
+    def lot(self) -> CreditLot:
+        """The grant as the credit arithmetic reads it."""
+        return CreditLot(
             grant=self.pk,
             priority=self.priority,
             granted_at=self.granted_at,
@@ -146,7 +146,7 @@ class CreditGrant(ProjectOwned):
 
     @property
     def overspent(self) -> int:
-        """How much was spent that there turned out to be no right to: money for it went back."""
+        """Credits spent beyond what is due, because their payment was refunded."""
         return 0 if self.revoked_at else max(0, self.spent - self.due)
 
     @property
@@ -154,7 +154,7 @@ class CreditGrant(ProjectOwned):
         return self.withheld_at is not None
 
     def status(self, at: datetime) -> CreditGrantStatus:
-        """Where the grant stands at that moment."""
+        """The status at ``at``."""
         if self.revoked_at is not None:
             return CreditGrantStatus.REVOKED
         if self.expires_at is not None and self.expires_at <= at:

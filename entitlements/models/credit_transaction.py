@@ -3,10 +3,10 @@ from django.db import models
 
 from common.ids import PublicIdField
 from common.models import ProjectOwned, tenant_key, tenant_links
-from entitlements.resolution.credit_allocation import Bucket, Movement
+from entitlements.resolution.credit_allocation import CreditBucket, CreditMovement
 
-BUCKETS = [(bucket.value, bucket.value.capitalize()) for bucket in Bucket]
-MOVEMENTS = [(each.value, each.value.replace("_", " ").capitalize()) for each in Movement]
+BUCKETS = [(bucket.value, bucket.value.capitalize()) for bucket in CreditBucket]
+MOVEMENTS = [(each.value, each.value.replace("_", " ").capitalize()) for each in CreditMovement]
 
 POST = """
 IF EXISTS (
@@ -118,7 +118,7 @@ class CreditEntry(ProjectOwned):
                 condition=~models.Q(amount=0), name="entitlements_creditentry_not_nothing"
             ),
             models.CheckConstraint(
-                condition=models.Q(bucket__in=[bucket.value for bucket in Bucket]),
+                condition=models.Q(bucket__in=[bucket.value for bucket in CreditBucket]),
                 name="entitlements_creditentry_bucket",
             ),
             *tenant_links(

@@ -6,7 +6,7 @@ from common.models import ProjectOwned, tenant_key, tenant_links
 
 
 class SourceType(models.TextChoices):
-    """What kind of thing a fact follows from."""
+    """The type of object that states a fact."""
 
     SUBSCRIPTION = "subscription", "Subscription"
     CHECKOUT = "checkout", "Purchase"
@@ -15,7 +15,7 @@ class SourceType(models.TextChoices):
 
 
 class Effect(models.TextChoices):
-    """``deny`` beats every ``allow``; ``none`` says that the source no longer gives anything."""
+    """``deny`` beats every ``allow``; ``none``: the source no longer gives anything."""
 
     ALLOW = "allow", "Allows"
     DENY = "deny", "Denies"
@@ -23,12 +23,11 @@ class Effect(models.TextChoices):
 
 
 class Fact(ProjectOwned):
-    """One reason why a customer may or may not do something. Append-only.
+    """One reason why a customer may or may not use a feature. Append-only.
 
-    A source (a subscription, a purchase, a grant) speaks in sets: the rows of its highest
-    ``version`` are what it says now, older rows are what it said before. A source that has
-    nothing more to say leaves one row with the effect ``none``.
-    Valid over the half-open interval ``[starts_at, ends_at)``; no end means until further notice.
+    A source (a subscription, a purchase, a grant) states a set of facts: the rows of its highest
+    ``version`` count, older rows are history. A source that gives nothing any more has one row with
+    the effect ``none``. Valid over ``[starts_at, ends_at)``; without an end until further notice.
     """
 
     id = PublicIdField(prefix="fact")

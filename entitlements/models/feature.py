@@ -9,7 +9,7 @@ PERIODS = [(unit.value, unit.value.capitalize()) for unit in Unit]
 
 
 class FeatureKind(models.TextChoices):
-    """How a feature's values read; more kinds come without a schema change."""
+    """The kind of value that a feature has."""
 
     BOOLEAN = "boolean", "On or off"
     LIMIT = "limit", "A number, or no limit"
@@ -19,7 +19,7 @@ class FeatureKind(models.TextChoices):
 
 
 class Merge(models.TextChoices):
-    """What several sources of one feature come to."""
+    """How the values of several sources become one."""
 
     MOST_GENEROUS = "most_generous", "The most generous value"
     SUM = "sum", "The values added up"

@@ -6,10 +6,9 @@ from common.models import ProjectOwned, tenant_key, tenant_links
 
 
 class FreeTierEntry(ProjectOwned):
-    """One feature that everybody has, known to us or not, over ``[starts_at, ends_at)``.
+    """One feature that every user of the project has, over ``[starts_at, ends_at)``.
 
-    History: a change ends the row and adds another one, so that what was true at any moment can
-    be told. Only ``ends_at`` is ever written, once.
+    History: a change ends the row and adds another. Only ``ends_at`` is ever written, once.
     """
 
     id = PublicIdField(prefix="free")

@@ -8,7 +8,7 @@ from entitlements.models.fact import Effect
 
 
 class GrantStatus(models.TextChoices):
-    """Where a grant stands at some moment; follows from its timestamps."""
+    """Status of a grant at a moment; follows from its timestamps."""
 
     SCHEDULED = "scheduled", "Scheduled"
     ACTIVE = "active", "Active"
@@ -64,7 +64,7 @@ class Grant(ProjectOwned):
         return str(self.id)
 
     def status(self, at: datetime) -> GrantStatus:
-        """Where the grant stands at that moment."""
+        """The status at ``at``."""
         if self.revoked_at is not None:
             return GrantStatus.REVOKED
         if at < self.starts_at:

@@ -5,10 +5,9 @@ from common.models import ProjectOwned, tenant_key, tenant_links
 
 
 class LimitNotice(ProjectOwned):
-    """How far a customer was last said to have come with a metered feature.
+    """The highest threshold of a metered feature that an event was recorded for.
 
-    It speaks of one window of one limit; in another window, or after the limit has changed,
-    nothing has been said yet.
+    It belongs to one window of one limit; another window or another limit starts anew.
     """
 
     id = PublicIdField(prefix="ntc")
@@ -40,7 +39,7 @@ class LimitNotice(ProjectOwned):
         return f"{self.customer_id} {self.feature_id} {self.percent} %"
 
     def speaks_of(self, other: "LimitNotice") -> bool:
-        """Whether both speak of one window of one limit."""
+        """Whether both belong to the same window of the same limit."""
         return (self.period, self.starts_at, self.limit) == (
             other.period,
             other.starts_at,

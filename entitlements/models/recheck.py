@@ -5,9 +5,8 @@ from common.models import BatchRun, tenant_key
 
 
 class Recheck(BatchRun):
-    """What holds for everybody in a project has changed, its free tier: each customer whom it
-    knows is looked at, and told of where an answer changed. One is for one version of the rules;
-    a newer change ends it and looks at everybody again."""
+    """A run over all customers of a project after its free tier has changed, for one version of
+    the rules. A newer change supersedes it."""
 
     id = PublicIdField(prefix="rck")
     rules_version = models.BigIntegerField()

@@ -7,7 +7,7 @@ from common.models import ProjectOwned, tenant_key, tenant_links
 
 
 class ReservationStatus(models.TextChoices):
-    """Where a reservation stands at some moment; follows from its timestamps."""
+    """Status of a reservation at a moment; follows from its timestamps."""
 
     OPEN = "open", "Open"
     COMMITTED = "committed", "Committed"
@@ -71,7 +71,7 @@ class Reservation(ProjectOwned):
         return str(self.id)
 
     def status(self, at: datetime) -> ReservationStatus:
-        """Where the reservation stands at that moment; past its expiry it is no longer open."""
+        """The status at ``at``; past its expiry a reservation is no longer open."""
         if self.committed_at is not None:
             return ReservationStatus.COMMITTED
         if self.released_at is not None:

@@ -5,9 +5,9 @@ from common.models import ProjectOwned, tenant_key
 
 
 class Rules(ProjectOwned):
-    """How often what holds for everybody in a project has changed: its features and its free tier.
+    """The version of a project's rules: raised with every change of its features or its free tier.
 
-    A cached answer names the version that it was made under; one of another version is no answer.
+    A cached decision names the version under which it was made and is used under no other one.
     """
 
     id = PublicIdField(prefix="rules")

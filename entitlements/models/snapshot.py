@@ -5,10 +5,10 @@ from common.models import ProjectOwned, tenant_key, tenant_links
 
 
 class Snapshot(ProjectOwned):
-    """What a customer's project was told last: the state at ``version``, as it was at ``taken_at``.
+    """The customer's last ``entitlements.changed`` event: its version and its time.
 
-    The state itself follows from the facts. ``changes_at`` is the moment at which time alone may
-    make it untrue (a trial that ends, a grant that starts), so that somebody can tell it again.
+    The entitlements follow from the facts. ``changes_at`` is when time alone may change them (a
+    trial ends, a grant starts), and another event is due.
     """
 
     id = PublicIdField(prefix="snap")

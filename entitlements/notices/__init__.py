@@ -1,1 +1,2 @@
-"""Notices of customers who come near a limit."""
+"""Owns ``usage.threshold_reached`` and ``usage.limit_reached``. Does not own the usage that
+triggers them (``usage.records``)."""

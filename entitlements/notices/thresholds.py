@@ -1,10 +1,9 @@
-"""``usage.threshold_reached`` and ``usage.limit_reached``: told once for each window of a limit.
+"""Record ``usage.threshold_reached`` and ``usage.limit_reached`` once per window of a limit.
 
-Whatever counts leaves a movement in the same transaction, so nothing that a crash interrupts is
-forgotten. Here movements are taken away, and what has become of the limits is told. The movement
-goes first and the figures are read after it, by a later statement: who counts meanwhile waits for
-the row and leaves another one. Its lock also sees to it that one at a time tells of a customer's
-limits; no counter and no customer is locked.
+Every count of a watched meter leaves a movement row in its transaction, so a crash loses nothing.
+Here the movements are deleted first and the usage is read by a later statement: a count in between
+waits for the row and leaves another movement. The lock on the movement also serialises notices of
+one customer; no counter or customer is locked.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -20,27 +19,27 @@ from common.queue import enqueue
 from entitlements import representation
 from entitlements.decisions.selectors import decisions, limit_notices
 from entitlements.models import Feature, LimitNotice
-from entitlements.resolution.decision import Decision, Question, measured
+from entitlements.resolution.decision import Decision, Question, apply_usage
 from events.catalog import EventType
 from events.services import outbox
 from projects.models import Customer, Project
 from usage.models import Movement
-from usage.records import reclassify as movements
-from usage.records.selectors import movements as waiting_movements
+from usage.records import reclassify
+from usage.records.selectors import movements as movement_rows
 from usage.totals.aggregation import hour_of
 from usage.totals.selectors import counting
-from usage.totals.selectors.counting import Ask
+from usage.totals.selectors.counting import CounterKey
 
 log = structlog.get_logger(__name__)
 
 RULE = RetryRule(queue="limit_notices", attempts=20)
 
 PERCENTS = {80: EventType.USAGE_THRESHOLD_REACHED, 100: EventType.USAGE_LIMIT_REACHED}
-"""Parts of a limit that are worth an event, ascending."""
+"""Event by percentage of the limit, ascending."""
 
 
-class Standing(NamedTuple):
-    """One customer's metered feature, with its figures."""
+class LimitStatus(NamedTuple):
+    """One customer's metered feature with its usage."""
 
     customer: Customer
     feature: Feature
@@ -48,163 +47,185 @@ class Standing(NamedTuple):
     used: int
 
 
-def marks(limit: int | None) -> list[int]:
-    """The figures at which something is to be told."""
+def threshold_amounts(limit: int | None) -> list[int]:
+    """The usage at which an event is recorded, in units."""
     return [-(-limit * percent // 100) for percent in PERCENTS] if limit else []
 
 
-def drain(*, at: datetime, limit: int) -> int:
-    """Tell what has become of the limits of those whose figures moved; how many were looked at."""
+def notify_due(*, at: datetime, limit: int) -> int:
+    """Check the limits of customers with movements. Returns how many movements were processed."""
     run = QueueRun(RULE)
-    due = sorted(waiting_movements.oldest(limit=limit, rule=RULE), key=_project)
-    return sum(_drain_project(list(group), run, at) for _, group in groupby(due, key=_project))
+    due = sorted(movement_rows.oldest(limit=limit, rule=RULE), key=_project)
+    return sum(_notify_project(list(group), run, at) for _, group in groupby(due, key=_project))
 
 
-def _project(moved: Movement) -> str:
-    return str(moved.project_id)
+def _project(movement: Movement) -> str:
+    return str(movement.project_id)
 
 
-def _drain_project(found: Sequence[Movement], run: QueueRun, at: datetime) -> int:
-    """One project's limits, in a transaction of its own; customer by customer if that fails, so
-    that one of them keeps no other waiting."""
+def _notify_project(movements: Sequence[Movement], run: QueueRun, at: datetime) -> int:
+    """One project's movements in one transaction; one by one when that fails, so that one
+    customer's error does not block the others."""
     try:
-        told = _take_and_tell(found, at)
+        notified = _claim_and_notify(movements, at)
     except Exception as error:  # noqa: BLE001  # told below, by the customer whose trouble it is
-        log.warning("limits_not_told", project=found[0].project_id, error=type(error).__name__)
+        log.warning("limits_not_told", project=movements[0].project_id, error=type(error).__name__)
     else:
-        for each in found:
-            run.record_success(owner=each.project_id, subject=each.customer_id)
-        return told
-    return sum(_drain_customer(each, run, at) for each in found)
+        for movement in movements:
+            run.record_success(owner=movement.project_id, subject=movement.customer_id)
+        return notified
+    return sum(_notify_customer(movement, run, at) for movement in movements)
 
 
-def _drain_customer(moved: Movement, run: QueueRun, at: datetime) -> int:
+def _notify_customer(movement: Movement, run: QueueRun, at: datetime) -> int:
     try:
-        told = _take_and_tell([moved], at)
+        notified = _claim_and_notify([movement], at)
     except Exception as error:  # noqa: BLE001  # one customer's trouble must not stop the others
-        run.record_failure(owner=moved.project_id, subject=moved.customer_id, error=error)
+        run.record_failure(owner=movement.project_id, subject=movement.customer_id, error=error)
         return 0
-    run.record_success(owner=moved.project_id, subject=moved.customer_id)
-    return told
+    run.record_success(owner=movement.project_id, subject=movement.customer_id)
+    return notified
 
 
-def _take_and_tell(found: Sequence[Movement], at: datetime) -> int:
+def _claim_and_notify(movements: Sequence[Movement], at: datetime) -> int:
     with transaction.atomic():
-        moved = movements.take_these(found)
-        _tell_all(moved, at)
-    return len(moved)
+        claimed = reclassify.claim_many(movements)
+        _notify_by_hour(claimed, at)
+    return len(claimed)
 
 
-def tell(*, project_id: str, customer_id: str, meter_id: str, at: datetime) -> None:
-    """As :func:`drain`, at once for this customer and meter."""
+def notify_now(*, project_id: str, customer_id: str, meter_id: str, at: datetime) -> None:
+    """Check the limits of this customer and meter at once."""
     with transaction.atomic():
-        moved = movements.take(project_id=project_id, customer_id=customer_id, meter_id=meter_id)
-        _tell_all(moved, at)
+        claimed = reclassify.claim(
+            project_id=project_id, customer_id=customer_id, meter_id=meter_id
+        )
+        _notify_by_hour(claimed, at)
 
 
-def notice(*, project_id: str, customer_id: str, meter_id: str, at: datetime, now: bool) -> None:
-    """After something was counted and noted: tell ``now`` what it has come to, or wake who does.
+def notify_or_wake(
+    *, project_id: str, customer_id: str, meter_id: str, at: datetime, now: bool
+) -> None:
+    """After a count that left a movement: check the limits ``now``, or wake the worker that does.
 
-    What was counted stays counted when telling fails; the movement is still there then.
+    An error does not undo the count; the movement stays for the worker.
     """
     if not now:
         enqueue("entitlements.hold_limits")
         return
     try:
-        tell(project_id=project_id, customer_id=customer_id, meter_id=meter_id, at=at)
+        notify_now(project_id=project_id, customer_id=customer_id, meter_id=meter_id, at=at)
     except DatabaseError as error:
         log.warning("limits_not_told", customer=customer_id, error=type(error).__name__)
 
 
-def _tell_all(moved: Sequence[Movement], at: datetime) -> None:
-    """Windows begin on full hours: those who moved in one hour are in the same window."""
+def _notify_by_hour(movements: Sequence[Movement], at: datetime) -> None:
+    """Windows begin on full hours, so movements within one hour share their window."""
 
-    def hour(each: Movement) -> tuple[str, datetime]:
-        return each.project_id, hour_of(each.moved_at)
+    def hour(movement: Movement) -> tuple[str, datetime]:
+        return movement.project_id, hour_of(movement.moved_at)
 
-    for _, group in groupby(sorted(moved, key=hour), key=hour):
-        together = list(group)
-        _hold(together[0].project, together, max(each.moved_at for each in together), at)
+    for _, group in groupby(sorted(movements, key=hour), key=hour):
+        in_same_hour = list(group)
+        _notify_limits(
+            in_same_hour[0].project,
+            in_same_hour,
+            max(movement.moved_at for movement in in_same_hour),
+            at,
+        )
 
 
-def _hold(project: Project, moved: Sequence[Movement], moment: datetime, at: datetime) -> None:
-    standings = _standings(project, moved, moment, at)
-    told = limit_notices.find_many(
+def _notify_limits(
+    project: Project, movements: Sequence[Movement], moment: datetime, at: datetime
+) -> None:
+    statuses = _find_statuses(project, movements, moment, at)
+    notices = limit_notices.find_many(
         project_id=project.pk,
-        customer_ids={each.customer.pk for each in standings},
-        feature_ids={each.feature.pk for each in standings},
+        customer_ids={status.customer.pk for status in statuses},
+        feature_ids={status.feature.pk for status in statuses},
     )
-    for each in standings:
-        before = told.get((each.customer.pk, each.feature.pk))
-        _tell(each, before, moment, at)
+    for status in statuses:
+        last_notice = notices.get((status.customer.pk, status.feature.pk))
+        _notify_status(status, last_notice, moment, at)
 
 
-def _standings(
-    project: Project, moved: Sequence[Movement], moment: datetime, at: datetime
-) -> list[Standing]:
-    """Of every feature that one of the moved meters limits: those at 80 % and more."""
-    features = _features(project, {each.meter_id for each in moved})
-    asked = {
-        Question(each.customer_id, feature.code): (each.customer, feature)
-        for each in moved
-        for feature in features.get(each.meter_id, ())
+def _find_statuses(
+    project: Project, movements: Sequence[Movement], moment: datetime, at: datetime
+) -> list[LimitStatus]:
+    """Status of every feature that a moved meter limits, with usage at the first threshold or
+    above."""
+    features = _features(project, {movement.meter_id for movement in movements})
+    subjects = {
+        Question(movement.customer_id, feature.code): (movement.customer, feature)
+        for movement in movements
+        for feature in features.get(movement.meter_id, ())
     }
-    if not asked:
+    if not subjects:
         return []
-    answers = decisions.static_many(project=project, questions=list(asked), at=moment)
+    static_decisions = decisions.decide_static_many(
+        project=project, questions=list(subjects), at=moment
+    )
     limited = {
-        question: answer.decision
-        for question, answer in answers.items()
-        if answer.decision.metering is not None and answer.decision.limit
+        question: static.decision
+        for question, static in static_decisions.items()
+        if static.decision.metering is not None and static.decision.limit
     }
-    asks = {question: _ask(question, decision) for question, decision in limited.items()}
-    figures = counting.used(project_id=project.pk, asks=set(asks.values()), at=moment, now=at)
-    standings = []
+    counter_keys = {
+        question: _counter_key(question, decision) for question, decision in limited.items()
+    }
+    amounts = counting.read_usage(
+        project_id=project.pk, keys=set(counter_keys.values()), at=moment, now=at
+    )
+    statuses = []
     for question, decision in sorted(limited.items()):
-        used, reserved = figures[asks[question]]
-        if used >= marks(decision.limit)[0]:
-            whole = measured(decision, used=used, reserved=reserved, at=moment)
-            standings.append(Standing(*asked[question], whole, used))
-    return standings
+        used, reserved = amounts[counter_keys[question]]
+        if used >= threshold_amounts(decision.limit)[0]:
+            completed = apply_usage(decision, used=used, reserved=reserved, at=moment)
+            statuses.append(LimitStatus(*subjects[question], completed, used))
+    return statuses
 
 
 def _features(project: Project, meter_ids: Collection[str]) -> dict[str, list[Feature]]:
     rows = Feature.objects.for_project(project).filter(meter_id__in=meter_ids).order_by("pk")
-    found: dict[str, list[Feature]] = {}
+    features_by_meter: dict[str, list[Feature]] = {}
     for feature in rows:
-        found.setdefault(feature.meter_id or "", []).append(feature)
-    return found
+        features_by_meter.setdefault(feature.meter_id or "", []).append(feature)
+    return features_by_meter
 
 
-def _ask(question: Question, decision: Decision) -> Ask:
+def _counter_key(question: Question, decision: Decision) -> CounterKey:
     assert decision.metering is not None
-    return Ask(question.user_id, *decision.metering)
+    return CounterKey(question.user_id, *decision.metering)
 
 
-def _tell(standing: Standing, before: LimitNotice | None, moment: datetime, at: datetime) -> None:
-    decision = standing.decision
+def _notify_status(
+    status: LimitStatus, last_notice: LimitNotice | None, moment: datetime, at: datetime
+) -> None:
+    decision = status.decision
     assert decision.metering is not None
     assert decision.limit is not None
     period = decision.metering.period
     reached = [
         percent
-        for percent, mark in zip(PERCENTS, marks(decision.limit), strict=True)
-        if mark <= standing.used
+        for percent, amount in zip(PERCENTS, threshold_amounts(decision.limit), strict=True)
+        if amount <= status.used
     ]
     notice = LimitNotice(
-        project_id=standing.customer.project_id,
-        customer=standing.customer,
-        feature=standing.feature,
+        project_id=status.customer.project_id,
+        customer=status.customer,
+        feature=status.feature,
         period=period.regular_key,
         starts_at=period.window(moment).starts_at,
         limit=decision.limit,
         percent=max(reached),
         told_at=at,
     )
-    was = before.percent if before is not None and before.speaks_of(notice) else 0
-    if max(reached) > was:
+    last_percent = (
+        last_notice.percent if last_notice is not None and last_notice.speaks_of(notice) else 0
+    )
+    if max(reached) > last_percent:
         _store(notice)
-        _record(standing, [percent for percent in reached if percent > was], at)
+        _record_events(status, [percent for percent in reached if percent > last_percent], at)
 
 
 def _store(notice: LimitNotice) -> None:
@@ -216,18 +237,18 @@ def _store(notice: LimitNotice) -> None:
     )
 
 
-def _record(standing: Standing, percents: Iterable[int], at: datetime) -> None:
-    customer = standing.customer
+def _record_events(status: LimitStatus, percents: Iterable[int], at: datetime) -> None:
+    customer = status.customer
     for percent in percents:
         outbox.record(
             project_id=customer.project_id,
             event_type=PERCENTS[percent],
-            subject=standing.feature.pk,
+            subject=status.feature.pk,
             data={
                 "user_id": customer.user_id,
                 "customer": customer.pk,
                 "threshold": percent,
-                **representation.decision(standing.decision),
+                **representation.decision(status.decision),
             },
             at=at,
             customer_id=customer.pk,

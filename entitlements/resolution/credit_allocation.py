@@ -1,9 +1,8 @@
-"""How credits move: which grants a spending takes from, what a refund takes back, what expires.
+"""Credit arithmetic: which grants pay for a spending, what a refund takes back, what expires.
 
-No database, no settings, no clock: values in, entries of a double-entry ledger out. Every movement
-takes from one bucket of a grant what it puts into another, so the buckets of a grant, ``issued``
-among them, always sum to zero and credits come from nowhere else. The rules stand as tables in
-``docs/credits.md``.
+Pure: values in, entries of a double-entry ledger out. Every entry pair takes credits from one
+bucket of a grant and puts them into another bucket of the same grant, so the buckets of a grant,
+``issued`` included, always sum to zero. The rules stand as tables in ``docs/credits.md``.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,11 +11,11 @@ from datetime import datetime
 from enum import StrEnum
 
 MAX_CREDITS = 10**12
-"""How many can be given or spent at once: sums of thousands still fit every reader of JSON."""
+"""Credits that one grant or one spending may have: sums of thousands still fit a JSON number."""
 
 
-class Bucket(StrEnum):
-    """Where credits of a grant are. What is ``issued`` is negative: they came out of there."""
+class CreditBucket(StrEnum):
+    """Where credits of a grant are. ``issued`` is negative: credits come out of it."""
 
     ISSUED = "issued"
     AVAILABLE = "available"
@@ -26,8 +25,8 @@ class Bucket(StrEnum):
     EXPIRED = "expired"
 
 
-class Movement(StrEnum):
-    """What can happen to credits; the list is closed."""
+class CreditMovement(StrEnum):
+    """What can happen to credits. The list is closed; the values are part of the API."""
 
     GRANT = "grant"
     SPEND = "spend"
@@ -41,8 +40,8 @@ class Movement(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Lot:
-    """The credits of one grant, by where they are. Live over ``[granted_at, expires_at)``."""
+class CreditLot:
+    """The credits of one grant by bucket. Live over ``[granted_at, expires_at)``."""
 
     grant: str
     priority: int
@@ -60,147 +59,176 @@ class Lot:
 
 
 @dataclass(frozen=True, slots=True)
-class Leg:
-    """One entry: so much into a bucket of a grant, or out of it."""
+class CreditLeg:
+    """One ledger entry: an amount into a bucket of a grant (positive) or out of it (negative)."""
 
     grant: str
-    bucket: Bucket
+    bucket: CreditBucket
     amount: int
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
-    """What one grant gives to a movement."""
+class CreditShare:
+    """The amount that one grant contributes to a movement."""
 
     grant: str
     amount: int
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """One transaction to be: what happens, and its entries."""
+class PlannedTransaction:
+    """A ledger transaction that is not written yet: its movement and its entries."""
 
-    movement: Movement
-    legs: tuple[Leg, ...]
+    movement: CreditMovement
+    legs: tuple[CreditLeg, ...]
 
     @property
     def amount(self) -> int:
         return sum(leg.amount for leg in self.legs if leg.amount > 0)
 
 
-def balance(lots: Iterable[Lot], *, at: datetime) -> int:
-    """What can be spent at that moment."""
+def sum_available(lots: Iterable[CreditLot], *, at: datetime) -> int:
+    """Credits that can be spent at ``at``."""
     return sum(lot.available for lot in lots if lot.is_live(at))
 
 
-def in_order(lots: Iterable[Lot]) -> list[Lot]:
-    """Lowest priority number first, then what expires earliest, then the oldest."""
+def sort_lots(lots: Iterable[CreditLot]) -> list[CreditLot]:
+    """Order of spending: lowest priority number, then earliest expiry, then oldest grant."""
     return sorted(lots, key=_rank)
 
 
-def _rank(lot: Lot) -> tuple[int, bool, datetime, datetime, str]:
+def _rank(lot: CreditLot) -> tuple[int, bool, datetime, datetime, str]:
     expiry = lot.expires_at
     return lot.priority, expiry is None, expiry or lot.granted_at, lot.granted_at, lot.grant
 
 
-def allocate(lots: Iterable[Lot], amount: int, *, at: datetime) -> list[Share] | None:
-    """Which grants give how much to a spending of ``amount``; None when there is not enough."""
+def allocate(lots: Iterable[CreditLot], amount: int, *, at: datetime) -> list[CreditShare] | None:
+    """The shares that pay ``amount``, in the order of spending; None when the credits do not
+    suffice."""
     live = [lot for lot in lots if lot.is_live(at) and lot.available > 0]
-    return _take([Share(lot.grant, lot.available) for lot in in_order(live)], amount)
+    return _take_shares([CreditShare(lot.grant, lot.available) for lot in sort_lots(live)], amount)
 
 
-def divide(held: Sequence[Share], amount: int) -> tuple[list[Share], list[Share]]:
-    """Of what was reserved, in the order in which it was: what is used, and what goes back."""
-    used = _take(held, amount)
+def split_reserved(
+    reserved_shares: Sequence[CreditShare], amount: int
+) -> tuple[list[CreditShare], list[CreditShare]]:
+    """Split reserved shares into those that are used (``amount`` in all) and those that return.
+    Raises ValueError when ``amount`` is more than was reserved."""
+    used = _take_shares(reserved_shares, amount)
     if used is None:
         raise ValueError("More is to be used than was reserved.")
-    taken = {share.grant: share.amount for share in used}
-    rest = [Share(each.grant, each.amount - taken.get(each.grant, 0)) for each in held]
+    used_by_grant = {share.grant: share.amount for share in used}
+    rest = [
+        CreditShare(share.grant, share.amount - used_by_grant.get(share.grant, 0))
+        for share in reserved_shares
+    ]
     return used, [share for share in rest if share.amount]
 
 
-def _take(offers: Iterable[Share], amount: int) -> list[Share] | None:
+def _take_shares(available_shares: Iterable[CreditShare], amount: int) -> list[CreditShare] | None:
     shares = []
-    for offer in offers:
+    for available in available_shares:
         if not amount:
             break
-        share = Share(offer.grant, min(offer.amount, amount))
+        share = CreditShare(available.grant, min(available.amount, amount))
         shares.append(share)
         amount -= share.amount
     return None if amount else shares
 
 
-def moved(shares: Iterable[Share], source: Bucket, target: Bucket) -> tuple[Leg, ...]:
-    """The entries that take these shares out of one bucket and put them into another."""
+def build_transfer(
+    shares: Iterable[CreditShare], source: CreditBucket, target: CreditBucket
+) -> tuple[CreditLeg, ...]:
+    """The entries that move these shares from one bucket to another."""
     return tuple(
         leg
         for share in shares
         if share.amount
         for leg in (
-            Leg(share.grant, source, -share.amount),
-            Leg(share.grant, target, share.amount),
+            CreditLeg(share.grant, source, -share.amount),
+            CreditLeg(share.grant, target, share.amount),
         )
     )
 
 
-def come_to(lot: Lot, *, due: int, is_withheld: bool, at: datetime) -> list[Step]:
-    """What has to happen for a grant to come to what is due, as far as it can.
+def plan_due_transactions(
+    lot: CreditLot, *, due: int, is_withheld: bool, at: datetime
+) -> list[PlannedTransaction]:
+    """The transactions that bring a grant to the amount that is due of it, as far as possible.
 
-    What was spent or is reserved is never taken back. An expired grant gets nothing any more:
-    what is left of it expires.
+    Spent and reserved credits are never taken back. An expired grant receives nothing: what is left
+    of it expires.
     """
     if not lot.is_live(at):
-        return _steps((Movement.EXPIRE, _out(lot, lot.available + lot.withheld, Bucket.EXPIRED)))
+        return _build_transactions(
+            (
+                CreditMovement.EXPIRE,
+                _build_withdrawal(lot, lot.available + lot.withheld, CreditBucket.EXPIRED),
+            )
+        )
     missing = due - lot.given
-    added = moved([Share(lot.grant, max(missing, 0))], Bucket.ISSUED, Bucket.AVAILABLE)
-    taken = _out(lot, max(-missing, 0), Bucket.ISSUED)
-    then = apply(lot, [*added, *taken])
-    held = moved(
-        [Share(lot.grant, then.available if is_withheld else 0)], Bucket.AVAILABLE, Bucket.WITHHELD
+    added_legs = build_transfer(
+        [CreditShare(lot.grant, max(missing, 0))], CreditBucket.ISSUED, CreditBucket.AVAILABLE
     )
-    freed = moved(
-        [Share(lot.grant, 0 if is_withheld else then.withheld)], Bucket.WITHHELD, Bucket.AVAILABLE
+    taken_legs = _build_withdrawal(lot, max(-missing, 0), CreditBucket.ISSUED)
+    lot_after = apply_legs(lot, [*added_legs, *taken_legs])
+    withheld_legs = build_transfer(
+        [CreditShare(lot.grant, lot_after.available if is_withheld else 0)],
+        CreditBucket.AVAILABLE,
+        CreditBucket.WITHHELD,
     )
-    return _steps(
-        (Movement.GRANT, added),
-        (Movement.TAKE_BACK, taken),
-        (Movement.WITHHOLD, held),
-        (Movement.RESTORE, freed),
+    restored_legs = build_transfer(
+        [CreditShare(lot.grant, 0 if is_withheld else lot_after.withheld)],
+        CreditBucket.WITHHELD,
+        CreditBucket.AVAILABLE,
+    )
+    return _build_transactions(
+        (CreditMovement.GRANT, added_legs),
+        (CreditMovement.TAKE_BACK, taken_legs),
+        (CreditMovement.WITHHOLD, withheld_legs),
+        (CreditMovement.RESTORE, restored_legs),
     )
 
 
-def _out(lot: Lot, amount: int, target: Bucket) -> tuple[Leg, ...]:
-    """Up to ``amount`` of what is neither spent nor reserved, from what is withheld last."""
+def _build_withdrawal(lot: CreditLot, amount: int, target: CreditBucket) -> tuple[CreditLeg, ...]:
+    """Entries that take up to ``amount`` out of the grant: available credits first, then
+    withheld ones."""
     first = min(amount, lot.available)
     second = min(amount - first, lot.withheld)
     return (
-        *moved([Share(lot.grant, first)], Bucket.AVAILABLE, target),
-        *moved([Share(lot.grant, second)], Bucket.WITHHELD, target),
+        *build_transfer([CreditShare(lot.grant, first)], CreditBucket.AVAILABLE, target),
+        *build_transfer([CreditShare(lot.grant, second)], CreditBucket.WITHHELD, target),
     )
 
 
-def _steps(*found: tuple[Movement, tuple[Leg, ...]]) -> list[Step]:
-    return [Step(movement, legs) for movement, legs in found if legs]
+def _build_transactions(
+    *transfers: tuple[CreditMovement, tuple[CreditLeg, ...]],
+) -> list[PlannedTransaction]:
+    return [PlannedTransaction(movement, legs) for movement, legs in transfers if legs]
 
 
-def apply(lot: Lot, legs: Iterable[Leg]) -> Lot:
-    """The grant after these entries; those of other grants do not count."""
-    sums = dict.fromkeys(Bucket, 0)
+def apply_legs(lot: CreditLot, legs: Iterable[CreditLeg]) -> CreditLot:
+    """The lot after these entries. Entries of other grants are ignored."""
+    sums = dict.fromkeys(CreditBucket, 0)
     for leg in legs:
         if leg.grant == lot.grant:
             sums[leg.bucket] += leg.amount
     return replace(
         lot,
-        given=lot.given - sums[Bucket.ISSUED],
-        available=lot.available + sums[Bucket.AVAILABLE],
-        reserved=lot.reserved + sums[Bucket.RESERVED],
-        withheld=lot.withheld + sums[Bucket.WITHHELD],
-        spent=lot.spent + sums[Bucket.SPENT],
-        expired=lot.expired + sums[Bucket.EXPIRED],
+        given=lot.given - sums[CreditBucket.ISSUED],
+        available=lot.available + sums[CreditBucket.AVAILABLE],
+        reserved=lot.reserved + sums[CreditBucket.RESERVED],
+        withheld=lot.withheld + sums[CreditBucket.WITHHELD],
+        spent=lot.spent + sums[CreditBucket.SPENT],
+        expired=lot.expired + sums[CreditBucket.EXPIRED],
     )
 
 
-def apply_all(lots: Mapping[str, Lot], legs: Sequence[Leg]) -> dict[str, Lot]:
-    """All grants after these entries."""
+def apply_legs_to_all(
+    lots: Mapping[str, CreditLot], legs: Sequence[CreditLeg]
+) -> dict[str, CreditLot]:
+    """All lots, by grant, after these entries."""
     touched = {leg.grant for leg in legs}
-    return {grant: apply(lot, legs) if grant in touched else lot for grant, lot in lots.items()}
+    return {
+        grant: apply_legs(lot, legs) if grant in touched else lot for grant, lot in lots.items()
+    }

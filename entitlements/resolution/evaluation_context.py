@@ -1,31 +1,32 @@
-"""From where one looks at what somebody may do: at which moment, and with what assumed."""
+"""The moment at which a decision is evaluated, and the facts that are assumed for it."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from entitlements.resolution.decision import Fact
+from entitlements.resolution.facts import DecisionFact
 
 
 @dataclass(frozen=True, slots=True)
-class Outlook:
-    """The moment that is asked about, the moment of asking, and facts that are not there.
+class EvaluationContext:
+    """``at`` is the moment of the decision, ``now`` the moment of the request.
 
-    Of the past it is what was known then; of the future, what is known now.
+    A moment in the past is evaluated with what was recorded by then, a moment in the future with
+    what is recorded now. ``assumed_facts`` count although nobody has stated them.
     """
 
     at: datetime
     now: datetime
-    assumed: Sequence[Fact] = ()
+    assumed_facts: Sequence[DecisionFact] = ()
 
     @property
-    def known_by(self) -> datetime | None:
-        """What came later does not count; None for all that is known."""
+    def recorded_by(self) -> datetime | None:
+        """Facts recorded after this moment do not count; None: all facts count."""
         return self.at if self.at < self.now else None
 
-    def expected(self, facts: Iterable[Fact]) -> list[Fact]:
-        """The facts as they count from here: of the future it is taken that periods will be paid
-        whose renewal has not come yet."""
+    def adjust_facts(self, facts: Iterable[DecisionFact]) -> list[DecisionFact]:
+        """The facts as they count at ``at``. For a future moment, renewals that are not due yet
+        are taken as paid."""
         if self.at <= self.now:
             return list(facts)
         return [
@@ -36,5 +37,6 @@ class Outlook:
         ]
 
 
-def present(now: datetime) -> Outlook:
-    return Outlook(at=now, now=now)
+def build_context(now: datetime) -> EvaluationContext:
+    """The context of a decision that is evaluated now."""
+    return EvaluationContext(at=now, now=now)

@@ -1,4 +1,4 @@
-"""How the values of each kind of feature read and combine. Pure; values in, values out."""
+"""How the values of each kind of feature are checked, merged and shown. Pure."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 MAX_LIMIT = 2**53 - 1
-"""The largest whole number that every reader of JSON understands."""
+"""The largest whole number that every JSON reader represents exactly."""
 MAX_CONFIG = 2048
 """Bytes of JSON that the value of a config feature may have."""
 
@@ -23,33 +23,33 @@ FeatureValue = Annotated[Value, VALUE_HELP]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kind:
-    """What the values of one kind of feature are, and what several of them come to."""
+class FeatureKindRules:
+    """The rules for values of one kind of feature."""
 
     nothing: Value
-    """The value of a feature that is not allowed."""
+    """The value of a feature that is denied."""
     accepts: Callable[[Any], bool]
-    """Whether something is a value of this kind; what is not gives nothing."""
+    """Whether an object is a value of this kind. A fact with another value gives nothing."""
     rule: str
-    """What a value of this kind is, for whoever sent another one."""
+    """What a value of this kind is, as the error message for another one."""
     merges: Sequence[str]
-    """The rules by which several values may be merged; the first unless told otherwise."""
+    """Merge rules that the kind allows; the first is the default."""
     best: Callable[[Sequence[Any]], Value]
-    """The most generous of at least one value."""
+    """The most generous of one or more values."""
     allows: Callable[[Any], bool]
     limit: Callable[[Any], int | None] = lambda value: None
-    """The number to show as ``limit``; None when there is none."""
+    """The number that is shown as ``limit``; None when there is none."""
     is_amount: bool = False
-    """Whether half of a value is less of the same."""
+    """Whether a value can be prorated: half of it is a smaller value of the same kind."""
 
 
-def text(value: Value) -> str:
-    """The same for values that are the same as JSON: true is not 1."""
+def canonical_json(value: Value) -> str:
+    """Text that is equal for values that are equal as JSON: true is not 1."""
     return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 
-def total(values: Sequence[int | None]) -> int | None:
-    """Limits added up: one that is none makes the whole none."""
+def add_limits(values: Sequence[int | None]) -> int | None:
+    """The sum of limits, at most :data:`MAX_LIMIT`; None (no limit) when one of them is None."""
     numbers = [value for value in values if value is not None]
     return None if len(numbers) < len(values) else min(sum(numbers), MAX_LIMIT)
 
@@ -66,16 +66,16 @@ def _is_config(value: Any) -> bool:
     if value is None or not _is_exact(value):
         return False
     try:
-        written = text(value).encode()
+        encoded = canonical_json(value).encode()
     except UnicodeEncodeError:  # half of a character
         return False
-    return len(written) <= MAX_CONFIG and b"\\u0000" not in written
+    return len(encoded) <= MAX_CONFIG and b"\\u0000" not in encoded
 
 
 def _is_exact(value: Any) -> bool:
-    """Whether every number in it comes back from wherever it is kept as it was."""
+    """Whether every number in the value survives storage and JSON unchanged."""
     if isinstance(value, dict):
-        return all(isinstance(key, str) and _is_exact(each) for key, each in value.items())
+        return all(isinstance(key, str) and _is_exact(member) for key, member in value.items())
     if isinstance(value, list):
         return all(map(_is_exact, value))
     if isinstance(value, int | float):
@@ -83,7 +83,7 @@ def _is_exact(value: Any) -> bool:
     return value is None or isinstance(value, str)
 
 
-_LIMIT = Kind(
+_LIMIT = FeatureKindRules(
     nothing=0,
     accepts=_is_limit,
     rule="the value is a whole number from 0 to 9007199254740991, or null for no limit.",
@@ -94,8 +94,8 @@ _LIMIT = Kind(
     is_amount=True,
 )
 
-KINDS: Mapping[str, Kind] = {
-    "boolean": Kind(
+KINDS: Mapping[str, FeatureKindRules] = {
+    "boolean": FeatureKindRules(
         nothing=False,
         accepts=lambda value: value is True,
         rule="the value is true; leave it out for the same.",
@@ -105,15 +105,15 @@ KINDS: Mapping[str, Kind] = {
     ),
     "limit": _LIMIT,
     "metered": _LIMIT,
-    "config": Kind(
+    "config": FeatureKindRules(
         nothing=None,
         accepts=_is_config,
         rule="the value is JSON of at most 2048 bytes, not null, its numbers within 2^53.",
         merges=(PRIORITY,),
-        best=lambda values: max(values, key=text),
+        best=lambda values: max(values, key=canonical_json),
         allows=lambda value: value is not None,
     ),
-    "credits": Kind(
+    "credits": FeatureKindRules(
         nothing=None,
         accepts=_is_number,
         rule="the value is how many credits one use costs: a whole number from 0 on.",

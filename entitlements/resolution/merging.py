@@ -1,48 +1,52 @@
-"""What the permissions of several sources come to, by the merge rule of the feature."""
-
-from __future__ import annotations
+"""Merge the permissions of several sources into one value, by the merge rule of the feature."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from entitlements.resolution import kinds
-from entitlements.resolution.kinds import KINDS, PRIORITY, SUM, Kind, Value
+from entitlements.resolution.facts import ALLOW, DecisionFact, FeatureDefinition
+from entitlements.resolution.kinds import KINDS, PRIORITY, SUM, FeatureKindRules, Value
 from usage.periods import END
 
-if TYPE_CHECKING:
-    from entitlements.resolution.decision import Definition, Fact
-
 RANKS = ("grant", "subscription", "checkout", "free_tier")
-"""Whose word counts first where the rule is priority."""
+"""Types of source in order of precedence, for the merge rule ``priority``."""
 
 
-def offers(holding: Sequence[Fact], kind: Kind) -> list[Fact]:
-    """The permissions among the facts that hold; what is no value of the kind offers nothing."""
-    return [fact for fact in holding if fact.effect == "allow" and kind.accepts(fact.value)]
+def find_permissions(holding: Sequence[DecisionFact], kind: FeatureKindRules) -> list[DecisionFact]:
+    """The facts that allow, among those that hold. A fact whose value is not of the kind gives
+    nothing."""
+    return [fact for fact in holding if fact.effect == ALLOW and kind.accepts(fact.value)]
 
 
-def merged(offered: Sequence[Fact], definition: Definition) -> tuple[Value, list[Fact]]:
-    """What is offered in all, and the facts that this follows from."""
+def merge_permissions(
+    permissions: Sequence[DecisionFact], definition: FeatureDefinition
+) -> tuple[Value, list[DecisionFact]]:
+    """The merged value, and the facts that it follows from."""
     kind = KINDS[definition.kind]
-    if not offered:
+    if not permissions:
         return kind.nothing, []
     if definition.merge == SUM:
-        return _sum(offered)
+        return _add_up(permissions)
     if definition.merge == PRIORITY:
-        first = min(map(order, offered))
-        offered = [fact for fact in offered if order(fact) == first]
-    best = kind.best([fact.value for fact in offered])
-    return best, [fact for fact in offered if kinds.text(fact.value) == kinds.text(best)]
+        first_rank = min(map(rank_fact, permissions))
+        permissions = [fact for fact in permissions if rank_fact(fact) == first_rank]
+    value = kind.best([fact.value for fact in permissions])
+    return value, [
+        fact
+        for fact in permissions
+        if kinds.canonical_json(fact.value) == kinds.canonical_json(value)
+    ]
 
 
-def _sum(offered: Sequence[Fact]) -> tuple[int | None, list[Fact]]:
-    """One thing said twice is one thing."""
-    said = list(dict.fromkeys(offered))
-    value = kinds.total([fact.value for fact in said])
-    deciding = [fact for fact in said if (fact.value is None if value is None else fact.value)]
-    return value, deciding or said
+def _add_up(permissions: Sequence[DecisionFact]) -> tuple[int | None, list[DecisionFact]]:
+    """The sum of the values; equal facts count once."""
+    distinct = list(dict.fromkeys(permissions))
+    value = kinds.add_limits([fact.value for fact in distinct])
+    deciding = [fact for fact in distinct if (fact.value is None if value is None else fact.value)]
+    return value, deciding or distinct
 
 
-def order(fact: Fact) -> tuple[Any, ...]:
-    """The first by this comes first: by its kind of source, then the newest, then by id."""
+def rank_fact(fact: DecisionFact) -> tuple[Any, ...]:
+    """Sort key: the type of source, then the newest fact, then the id of the source. Lowest
+    first."""
     return RANKS.index(fact.source_type), END - fact.starts_at, fact.source_id

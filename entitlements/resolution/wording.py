@@ -1,19 +1,12 @@
-"""Answers in plain English: one sentence each, and the words of its steps."""
+"""Decisions in plain English: one sentence each, and the texts of the explanation's steps."""
 
 from collections.abc import Iterable, Sequence, Sized
 from datetime import datetime
 
 from common.times import rfc3339
 from entitlements.resolution import kinds
-from entitlements.resolution.decision import (
-    ALLOW,
-    Decision,
-    Definition,
-    Fact,
-    Figures,
-    Reason,
-    Source,
-)
+from entitlements.resolution.decision import Decision, DecisionAmounts
+from entitlements.resolution.facts import ALLOW, DecisionFact, FeatureDefinition, Reason, Source
 from entitlements.resolution.kinds import MOST_GENEROUS, PRIORITY, SUM
 
 SOURCES = {
@@ -36,117 +29,123 @@ MERGES = {
 }
 
 
-def sentence(
+def write_sentence(
     decision: Decision,
-    definition: Definition | None,
+    definition: FeatureDefinition | None,
     *,
     at: datetime,
-    facts: Sequence[Fact] = (),
-    figures: Figures | None = None,
+    facts: Sequence[DecisionFact] = (),
+    amounts: DecisionAmounts | None = None,
 ) -> str:
-    """Whether, how much, why, and until when; one sentence."""
-    figures = figures or Figures()
+    """One sentence: allowed or not, how much, why, and until when."""
+    amounts = amounts or DecisionAmounts()
     if definition is None:
         return f"No: the project has no feature {decision.feature}."
     if decision.allowed:
-        because = BECAUSE[decision.reason].format(sources=sources(decision.sources))
+        because = BECAUSE[decision.reason].format(sources=name_sources(decision.sources))
         until = f", until {rfc3339(decision.valid_until)}" if decision.valid_until else ""
-        return f"Yes: {_amount(decision, definition, figures)}, {because}{until}."
-    return f"No: {_refusal(decision, definition, facts, figures, at)}."
+        return f"Yes: {_describe_amount(decision, definition, amounts)}, {because}{until}."
+    return f"No: {_describe_refusal(decision, definition, facts, amounts, at)}."
 
 
-def sources(found: Iterable[Source]) -> str:
+def name_sources(sources: Iterable[Source]) -> str:
     """``subscription sub_1 and grant grant_2``."""
-    names = [f"{SOURCES[each.type]} {each.id}" for each in sorted(found)]
+    names = [f"{SOURCES[source.type]} {source.id}" for source in sorted(sources)]
     return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
 
 
-def count(of: Sized, noun: str) -> str:
-    return f"{len(of)} {noun}" if len(of) == 1 else f"{len(of) or 'No'} {noun}s"
+def count_noun(items: Sized, noun: str) -> str:
+    return f"{len(items)} {noun}" if len(items) == 1 else f"{len(items) or 'No'} {noun}s"
 
 
-def merge(definition: Definition, offers: Sequence[Fact], static: Decision) -> str:
-    said = MERGES[definition.merge].format(offers=count(offers, "offer").lower())
-    return f"{said}: {_value(static)}."
+def describe_merge(
+    definition: FeatureDefinition, permissions: Sequence[DecisionFact], static: Decision
+) -> str:
+    rule_text = MERGES[definition.merge].format(offers=count_noun(permissions, "offer").lower())
+    return f"{rule_text}: {_describe_value(static)}."
 
 
-def metering(decision: Decision, figures: Figures) -> str:
-    left = "" if decision.remaining is None else f", {decision.remaining} left"
-    said = f"{figures.used} used, {figures.reserved} set aside{left}."
+def describe_metering(decision: Decision, amounts: DecisionAmounts) -> str:
+    remaining = "" if decision.remaining is None else f", {decision.remaining} left"
+    text = f"{amounts.used} used, {amounts.reserved} set aside{remaining}."
     if decision.metering is None or decision.metering.period.extended_from is None:
-        return said
-    return f"{said} The last paid period goes on until the next one is paid."
+        return text
+    return f"{text} The last paid period goes on until the next one is paid."
 
 
-def credits(decision: Decision, figures: Figures) -> str:
+def describe_credits(decision: Decision, amounts: DecisionAmounts) -> str:
     uses = "any number of uses" if decision.remaining is None else f"{decision.remaining} uses"
-    return f"A use costs {decision.value} credits; a balance of {figures.balance} pays for {uses}."
+    return f"A use costs {decision.value} credits; a balance of {amounts.balance} pays for {uses}."
 
 
-def _value(decision: Decision) -> str:
+def _describe_value(decision: Decision) -> str:
     if decision.value is None:
         return "nothing" if not decision.allowed or decision.is_priced else "no limit"
-    return kinds.text(decision.value)
+    return kinds.canonical_json(decision.value)
 
 
-def _amount(decision: Decision, definition: Definition, figures: Figures) -> str:
+def _describe_amount(
+    decision: Decision, definition: FeatureDefinition, amounts: DecisionAmounts
+) -> str:
     name = definition.code
     if definition.kind == "boolean":
         return f"{name} is on"
     if definition.kind == "credits":
-        return f"a use of {name} costs {decision.value} credits out of {figures.balance}"
+        return f"a use of {name} costs {decision.value} credits out of {amounts.balance}"
     if definition.kind == "config":
-        return f"{name} is {kinds.text(decision.value)}"
+        return f"{name} is {kinds.canonical_json(decision.value)}"
     limit = "has no limit" if decision.limit is None else f"goes up to {decision.limit}"
     if definition.period is None:
         return f"{name} {limit}"
-    used = f"{figures.used} used" if decision.used is not None else "not counted"
+    used = f"{amounts.used} used" if decision.used is not None else "not counted"
     return f"{name} {limit} per {definition.period.value} ({used})"
 
 
-def _refusal(
+def _describe_refusal(
     decision: Decision,
-    definition: Definition,
-    facts: Sequence[Fact],
-    figures: Figures,
+    definition: FeatureDefinition,
+    facts: Sequence[DecisionFact],
+    amounts: DecisionAmounts,
     at: datetime,
 ) -> str:
-    name, named = definition.code, sources(decision.sources)
+    name, names = definition.code, name_sources(decision.sources)
     if decision.reason is Reason.REVOKED:
-        return f"{name} was taken away with {named}, which beats whatever gives it"
+        return f"{name} was taken away with {names}, which beats whatever gives it"
     if decision.reason is Reason.HELD:
-        return f"{name} is withheld until a bank has decided about the payment for {named}"
+        return f"{name} is withheld until a bank has decided about the payment for {names}"
     if decision.reason is Reason.CREDITS_EXHAUSTED:
         cost = f"a use of {name} costs {decision.value} credits"
-        return f"{cost} and the balance is {figures.balance}"
+        return f"{cost} and the balance is {amounts.balance}"
     if decision.reason is Reason.LIMIT_REACHED:
-        again = decision.resets_at
+        resets_at = decision.resets_at
         return f"all {decision.limit} of {name} are used or set aside" + (
-            f" until the next period begins on {rfc3339(again)}" if again else _unpaid(decision)
+            f" until the next period begins on {rfc3339(resets_at)}"
+            if resets_at
+            else _describe_unpaid_period(decision)
         )
     if decision.sources:
-        return f"{name} comes to {_value(decision)} with {named}"
-    return f"nothing gives {name} now{_around(facts, at)}"
+        return f"{name} comes to {_describe_value(decision)} with {names}"
+    return f"nothing gives {name} now{_describe_neighbours(facts, at)}"
 
 
-def _unpaid(decision: Decision) -> str:
+def _describe_unpaid_period(decision: Decision) -> str:
     metering = decision.metering
     is_extended = metering is not None and metering.period.extended_from is not None
     return " until the next period is paid" if is_extended else ""
 
 
-def _around(facts: Sequence[Fact], at: datetime) -> str:
-    """What gave it last, and what will give it next."""
+def _describe_neighbours(facts: Sequence[DecisionFact], at: datetime) -> str:
+    """The source that gave the feature last, and the one that gives it next."""
     allowing = [fact for fact in facts if fact.effect == ALLOW]
     ended = [
         (fact.ends_at, fact.source) for fact in allowing if fact.ends_at and fact.ends_at <= at
     ]
-    coming = [(fact.starts_at, fact.source) for fact in allowing if at < fact.starts_at]
-    said = ""
+    later = [(fact.starts_at, fact.source) for fact in allowing if at < fact.starts_at]
+    text = ""
     if ended:
         moment, source = max(ended)
-        said += f"; {sources([source])} gave it until {rfc3339(moment)}"
-    if coming:
-        moment, source = min(coming)
-        said += f"; {sources([source])} gives it from {rfc3339(moment)}"
-    return said
+        text += f"; {name_sources([source])} gave it until {rfc3339(moment)}"
+    if later:
+        moment, source = min(later)
+        text += f"; {name_sources([source])} gives it from {rfc3339(moment)}"
+    return text

@@ -1,1 +1,2 @@
-"""Signed snapshots of what a customer may do, and the keys that sign them."""
+"""Owns signed snapshots of a user's entitlements and the keys that sign them. Does not own the
+decisions in them."""

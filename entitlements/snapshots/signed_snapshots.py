@@ -1,8 +1,8 @@
-"""Everything that one user may do, signed: a tenant's software can answer without asking us.
+"""Signed snapshots: a tenant's software can check entitlements offline.
 
-A compact JWS (RFC 7515) with the claims of a JWT. What it says is certain until ``exp`` as far as
-time alone can change it; what is counted (``ask_online``) is as it was when it was signed, and
-does not shorten the snapshot's life.
+A compact JWS (RFC 7515) with the claims of a JWT. Decisions are certain until ``exp`` as far as
+time alone can change them. Decisions with ``ask_online`` depend on usage or credits: they show the
+amounts of the signing time and do not shorten the snapshot's life.
 """
 
 from collections.abc import Iterable
@@ -19,37 +19,41 @@ from entitlements.snapshots import signing_keys
 from projects.models import Project
 
 TYPE = "entitlements+jwt"
-"""What the header says that it is (RFC 8725): no other token of ours verifies as a snapshot."""
+"""The ``typ`` header (RFC 8725): no other token of ours verifies as a snapshot."""
 
 
 def sign(*, project: Project, user_id: str, at: datetime) -> str:
-    """What the user may do at ``at``, for this project alone. Raises SigningUnavailable."""
-    standing = decisions.standing(project=project, user_id=user_id, at=at)
-    made = standing.decisions.values()
+    """The user's entitlements at ``at`` as a token for this project. Raises SigningUnavailable."""
+    entitlements = decisions.entitlements_of(project=project, user_id=user_id, at=at)
+    shown = entitlements.decisions.values()
     key = signing_keys.current(at=at)
     claims = {
         "iss": settings.PUBLIC_URL,
         "aud": project.pk,
-        "sub": standing.user_id,
+        "sub": entitlements.user_id,
         "iat": int(at.timestamp()),
-        "exp": int(_valid_until(made, at).timestamp()),
-        "customer": standing.customer_id,
-        "version": standing.version,
-        "entitlements": [_entry(each) for each in made],
+        "exp": int(_valid_until(shown, at).timestamp()),
+        "customer": entitlements.customer_id,
+        "version": entitlements.version,
+        "entitlements": [_build_entry(decision) for decision in shown],
     }
     return jwt.encode(
         claims,
-        signing_keys.private(key),
+        signing_keys.decrypt_private_key(key),
         algorithm=key.algorithm,
         headers={"kid": key.pk, "typ": TYPE},
     )
 
 
-def _entry(made: Decision) -> dict[str, Any]:
-    return {**representation.decision(made), "ask_online": not made.is_whole}
+def _build_entry(decision: Decision) -> dict[str, Any]:
+    return {**representation.decision(decision), "ask_online": not decision.is_whole}
 
 
-def _valid_until(made: Iterable[Decision], at: datetime) -> datetime:
-    longest: timedelta = settings.ENTITLEMENTS.snapshot_life
-    changes = [each.valid_until for each in made if each.valid_until is not None and each.is_whole]
-    return min([at + longest, *changes])
+def _valid_until(decisions: Iterable[Decision], at: datetime) -> datetime:
+    max_life: timedelta = settings.ENTITLEMENTS.snapshot_life
+    change_times = [
+        decision.valid_until
+        for decision in decisions
+        if decision.valid_until is not None and decision.is_whole
+    ]
+    return min([at + max_life, *change_times])

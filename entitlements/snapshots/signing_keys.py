@@ -1,7 +1,7 @@
-"""The keys that sign snapshots: made on first use, replaced on request, published as a key set.
+"""Signing keys: created on first use, rotated on request, published as a key set.
 
-There is one current key for the whole platform; a unique index says so, whoever makes the first
-one at the same time. A token names its key and its audience, so one key serves every project.
+One current key serves the whole platform, enforced by a unique index: a token names its key and its
+audience.
 """
 
 import base64
@@ -20,30 +20,29 @@ from entitlements.models import SigningKey
 from entitlements.snapshots import selectors as signing_keys
 from events.services import audit
 
-PUBLISHED = LONGEST_SNAPSHOT_LIFE + timedelta(hours=1)
-"""How long a replaced key stays published: longer than anything it signed can be valid, whatever
-life was configured then."""
+PUBLISHED_FOR = LONGEST_SNAPSHOT_LIFE + timedelta(hours=1)
+"""How long a replaced key stays published: longer than any token that it signed is valid."""
 
 
 def current(*, at: datetime) -> SigningKey:
-    """The key that signs; the first caller ever makes it."""
-    found = signing_keys.current()
-    while found is None:
-        SigningKey.objects.bulk_create([_new(at)], ignore_conflicts=True)
-        found = signing_keys.current()
-    return found
+    """The key that signs; created by the first call."""
+    key = signing_keys.current()
+    while key is None:
+        SigningKey.objects.bulk_create([_generate(at)], ignore_conflicts=True)
+        key = signing_keys.current()
+    return key
 
 
 def rotate(*, actor: str, at: datetime, withdraw: bool = False, reason: str = "") -> SigningKey:
     """Sign with a new key from now on.
 
-    Older ones stay published until everything they signed has expired; with ``withdraw``, as after
-    a leak, no older one is published any more and nothing that they signed verifies again.
+    Older keys stay published until everything that they signed has expired. With ``withdraw``, as
+    after a leak, they are unpublished now and their tokens no longer verify.
     """
     with transaction.atomic():
         old = signing_keys.lock()
         if old is not None:
-            old.retired_at, old.published_until = at, at + PUBLISHED
+            old.retired_at, old.published_until = at, at + PUBLISHED_FOR
             old.save(update_fields=["retired_at", "published_until"])
         if withdraw:
             SigningKey.objects.filter(published_until__gt=at).update(published_until=at)
@@ -60,8 +59,8 @@ def rotate(*, actor: str, at: datetime, withdraw: bool = False, reason: str = ""
     return key
 
 
-def private(key: SigningKey) -> Ed25519PrivateKey:
-    """To sign with, never to show. Raises SigningUnavailable."""
+def decrypt_private_key(key: SigningKey) -> Ed25519PrivateKey:
+    """The private key. Raises SigningUnavailable."""
     try:
         text = crypto.decrypt(key.private, context=key.private_context)
     except CannotDecrypt as error:
@@ -78,7 +77,7 @@ def key_set(*, at: datetime) -> dict[str, Any]:
     return {"keys": [_jwk(key) for key in signing_keys.published(at=at)]}
 
 
-def _new(at: datetime) -> SigningKey:
+def _generate(at: datetime) -> SigningKey:
     pair = Ed25519PrivateKey.generate()
     public = base64.urlsafe_b64encode(pair.public_key().public_bytes_raw()).rstrip(b"=").decode()
     key = SigningKey(pk=new_id("sig"), public=public, created_at=at)

@@ -14,7 +14,7 @@ from projects import representation
 from projects.customers import selectors as stored
 from projects.customers import service as customers
 from projects.keys.api.views import ProjectViewSet
-from projects.keys.scopes import Scope
+from projects.keys.scopes import KeyScope
 from projects.representation import CustomerBody
 
 
@@ -35,10 +35,10 @@ class CustomerFilterSerializer(StrictSerializer):
 class CustomersViewSet(ProjectViewSet):
     transactional = True
     scopes: ClassVar[dict[str, str]] = {
-        "list": Scope.CUSTOMERS_READ,
-        "create": Scope.CUSTOMERS_WRITE,
-        "retrieve": Scope.CUSTOMERS_READ,
-        "partial_update": Scope.CUSTOMERS_WRITE,
+        "list": KeyScope.CUSTOMERS_READ,
+        "create": KeyScope.CUSTOMERS_WRITE,
+        "retrieve": KeyScope.CUSTOMERS_READ,
+        "partial_update": KeyScope.CUSTOMERS_WRITE,
     }
     query = {"list": CustomerFilterSerializer}
 

@@ -1,4 +1,4 @@
-"""Find the tenants' users; ``lock`` before changing what one has or may do."""
+"""Customers of a project; ``lock`` one before changing what the customer has or may do."""
 
 from collections.abc import Collection, Iterable
 from datetime import datetime
@@ -13,14 +13,14 @@ from common.ids import is_id
 from common.models import ProjectQuerySet
 from projects.models import Customer, Project
 
-NOBODY = ""
-"""In place of the id of a user of whom nothing is known yet: nothing of theirs is found by it."""
-BY_NAME = """
+NO_CUSTOMER = ""
+"""Stands for the id of an unknown user: no row has it."""
+SELECT_BY_USER_ID = """
 SELECT id, user_id, deleted_at FROM projects_customer
 WHERE project_id = %(project)s
   AND user_id = ANY (ARRAY(SELECT json_array_elements_text(%(names)s::json)))
 """
-BY_EITHER = """
+SELECT_BY_EITHER_ID = """
 SELECT id, user_id, deleted_at FROM projects_customer
 WHERE project_id = %(project)s
   AND user_id = ANY (ARRAY(SELECT json_array_elements_text(%(names)s::json)))
@@ -32,7 +32,7 @@ WHERE project_id = %(project)s
 
 
 def of(project: Project | str, *, email: str | None = None) -> ProjectQuerySet[Customer]:
-    """The project's users but for erased ones; those with this address when one is given."""
+    """The project's customers without erased ones; with ``email`` those with that address."""
     customers = Customer.objects.for_project(project).filter(deleted_at__isnull=True)
     return customers if email is None else customers.filter(email=email)
 
@@ -40,16 +40,16 @@ def of(project: Project | str, *, email: str | None = None) -> ProjectQuerySet[C
 def find(*, project: Project | str, user_id: str) -> Customer | None:
     """The customer with this user_id, else with this ``cus_…`` id, else None."""
     customers = Customer.objects.for_project(project)
-    found = customers.filter(user_id=user_id).first()
-    if found is None and is_id(user_id, "cus"):
+    customer = customers.filter(user_id=user_id).first()
+    if customer is None and is_id(user_id, "cus"):
         return customers.filter(pk=user_id).first()
-    return found
+    return customer
 
 
 def owner_filter(*, project: Project | str, user_id: str, path: str = "customer") -> dict[str, str]:
-    """For a query over rows that hang off a customer: whose rows, as :func:`find` finds them.
+    """Filter arguments for rows of the customer with this user_id or ``cus_…`` id.
 
-    ``path`` leads from the row to its customer. Asks the database only for one of our ids.
+    ``path`` leads from the row to its customer. Queries only for one of our ids.
     """
     if not is_id(user_id, "cus"):
         return {f"{path}__user_id": user_id}
@@ -58,42 +58,44 @@ def owner_filter(*, project: Project | str, user_id: str, path: str = "customer"
 
 
 def find_many(*, project: Project | str, user_ids: Collection[str]) -> dict[str, Customer]:
-    """As :func:`find` for many at once, by what was asked for; the unknown are absent."""
-    ids = {asked for asked in user_ids if is_id(asked, "cus")}
-    is_asked = Q(user_id__in=user_ids) | Q(pk__in=ids)
-    rows = list(Customer.objects.for_project(project).filter(is_asked))
+    """The customers by the user_id or ``cus_…`` that was asked for; unknown ones are absent."""
+    ids = {user_id for user_id in user_ids if is_id(user_id, "cus")}
+    is_named = Q(user_id__in=user_ids) | Q(pk__in=ids)
+    rows = list(Customer.objects.for_project(project).filter(is_named))
     by_id = {row.pk: row for row in rows if row.pk in ids}
     return by_id | {row.user_id: row for row in rows if row.user_id in user_ids}
 
 
 def ids(*, project: Project | str, user_ids: Collection[str]) -> dict[str, str | None]:
-    """Our ids of these, by what was asked for: None of erased ones, the unknown are absent."""
-    found: dict[str, str | None] = {}
-    for id_, user_id, deleted_at in _asked(project, user_ids):
-        found[user_id] = id_ if deleted_at is None else None
-        found.setdefault(id_, found[user_id])
-    return {asked: found[asked] for asked in user_ids if asked in found}
+    """Customer ids by what was asked for: None for erased customers; unknown ones are absent."""
+    ids_by_name: dict[str, str | None] = {}
+    for customer_id, user_id, deleted_at in _select_ids(project, user_ids):
+        ids_by_name[user_id] = customer_id if deleted_at is None else None
+        ids_by_name.setdefault(customer_id, ids_by_name[user_id])
+    return {name: ids_by_name[name] for name in user_ids if name in ids_by_name}
 
 
-def _asked(
+def _select_ids(
     project: Project | str, user_ids: Collection[str]
 ) -> Iterable[tuple[str, str, datetime | None]]:
-    """Id, user_id and when they were erased. A thousand are asked for by one value and a statement
-    that is planned once for each connection: hence the SQL."""
-    given = {
+    """(id, user_id, deleted_at) of these users. SQL: one parameter for a thousand, and a
+    statement that is planned once per connection."""
+    parameters = {
         "project": project if isinstance(project, str) else project.pk,
         "names": orjson.dumps(list(user_ids)).decode(),
     }
-    ours = [asked for asked in user_ids if is_id(asked, "cus")]
-    if ours:
-        found = prepared.rows(BY_EITHER, {**given, "ids": orjson.dumps(ours).decode()})
+    customer_ids = [user_id for user_id in user_ids if is_id(user_id, "cus")]
+    if customer_ids:
+        rows = prepared.rows(
+            SELECT_BY_EITHER_ID, {**parameters, "ids": orjson.dumps(customer_ids).decode()}
+        )
     else:
-        found = prepared.rows(BY_NAME, given)
-    return cast("Iterable[tuple[str, str, datetime | None]]", found)
+        rows = prepared.rows(SELECT_BY_USER_ID, parameters)
+    return cast("Iterable[tuple[str, str, datetime | None]]", rows)
 
 
 def get(*, project: Project | str, user_id: str) -> Customer:
-    """As :func:`find`; raises NotFound."""
+    """The customer with this user_id or ``cus_…`` id; raises NotFound."""
     customer = find(project=project, user_id=user_id)
     if customer is None:
         raise NotFound(
@@ -104,44 +106,44 @@ def get(*, project: Project | str, user_id: str) -> Customer:
 
 
 def lock(*, project_id: str, customer_id: str) -> Customer:
-    """The customer's row, locked until the transaction ends: taken before any other lock.
+    """The customer's row, locked until the transaction ends; taken before any other lock.
 
-    Rows that refer to the customer can be written meanwhile: their key does not change.
+    Rows that refer to the customer can still be written: its key does not change.
     """
     rows = Customer.objects.for_project(project_id).select_for_update(no_key=True)
     return rows.get(pk=customer_id)
 
 
 def lock_many(*, project_id: str, customer_ids: Collection[str]) -> dict[str, Customer]:
-    """As :func:`lock` for several, by id; always in the same order, so that nobody waits for one
-    who waits for them."""
+    """The customers by id, locked in the order of their ids, which prevents deadlocks."""
     rows = Customer.objects.for_project(project_id).filter(pk__in=customer_ids)
     return {row.pk: row for row in rows.select_for_update(no_key=True).order_by("pk")}
 
 
-def bump(customer: Customer) -> int:
-    """Count one more change of a locked customer; the new version."""
-    same = Customer.objects.for_project(customer.project_id).filter(
+def raise_version(customer: Customer) -> int:
+    """Raise the version of a locked customer and return it. Raises RuntimeError for an outdated
+    row."""
+    unchanged = Customer.objects.for_project(customer.project_id).filter(
         pk=customer.pk, version=customer.version
     )
-    if not same.update(version=customer.version + 1):
+    if not unchanged.update(version=customer.version + 1):
         raise RuntimeError("This copy of the customer is out of date: lock the row and use that.")
     customer.version += 1
     return customer.version
 
 
-def to_be_told() -> ProjectQuerySet[Customer]:
-    """Every project's customers of whom somebody keeps an outdated copy."""
+def with_outdated_copies() -> ProjectQuerySet[Customer]:
+    """Every project's customers whose copies elsewhere are outdated."""
     rows = Customer.objects.across_projects().filter(details_changed_at__isnull=False)
     return rows.select_related("project")
 
 
-def told(customer: Customer) -> None:
-    """Copies say what this row says, unless it has changed since."""
-    same = Customer.objects.for_project(customer.project_id).filter(
+def record_copied(customer: Customer) -> None:
+    """The copies are up to date with this row, unless it has changed since."""
+    unchanged = Customer.objects.for_project(customer.project_id).filter(
         pk=customer.pk,
         details_changed_at=customer.details_changed_at,
         email=customer.email,
         name=customer.name,
     )
-    same.update(details_changed_at=None)
+    unchanged.update(details_changed_at=None)

@@ -1,4 +1,4 @@
-"""The tenants' users: made on first use, described by the tenant."""
+"""Customers, the tenant's users: created on first use, described by the tenant."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -25,8 +25,8 @@ class CustomerDeleted(Conflict):
     code, title = "customer-deleted", "This customer was erased."
 
 
-COPIED = frozenset({"email", "name"})
-"""Of what others keep copies."""
+COPIED_FIELDS = frozenset({"email", "name"})
+"""Fields that others, such as Stripe, hold copies of."""
 
 
 def create(
@@ -45,7 +45,7 @@ def create(
     with transaction.atomic():
         if not insert(customer):
             raise CustomerExists("Change it with PATCH instead.")
-        _tell(EventType.CUSTOMER_CREATED, customer, at=at)
+        _record_event(EventType.CUSTOMER_CREATED, customer, at=at)
     return customer
 
 
@@ -57,10 +57,10 @@ def ensure(
     email: str | None = None,
     name: str | None = None,
 ) -> Customer:
-    """The customer with this user_id, made now if need be; safe under any concurrency.
+    """The customer with this user_id, created if needed; safe under concurrency.
 
-    ``email`` and ``name`` fill what is still empty; they never replace what the tenant has said.
-    Raises CustomerDeleted for our id of one who was erased.
+    ``email`` and ``name`` fill empty fields and never replace the tenant's values. Raises
+    CustomerDeleted for the ``cus_…`` id of an erased customer.
     """
     customer = customers.find(project=project, user_id=user_id)
     if customer is None:
@@ -70,7 +70,7 @@ def ensure(
             )
         except CustomerExists:
             customer = customers.get(project=project, user_id=user_id)
-    _refuse_deleted(customer)
+    _check_not_deleted(customer)
     missing = {
         field: value
         for field, value in (("email", email), ("name", name))
@@ -80,19 +80,19 @@ def ensure(
 
 
 def ensure_ids(*, project: Project, user_ids: Collection[str], at: datetime) -> dict[str, str]:
-    """Our ids of these users, by what was asked for; customers are made for those nobody knows.
+    """Customer ids by what was asked for; unknown users get a customer.
 
-    Erased ones are absent.
+    Erased customers are absent.
     """
-    found = customers.ids(project=project, user_ids=user_ids)
-    unknown = sorted(user_id for user_id in user_ids if user_id not in found)
+    ids = customers.ids(project=project, user_ids=user_ids)
+    unknown = sorted(user_id for user_id in user_ids if user_id not in ids)
     if unknown:
-        found |= _create_many(project=project, user_ids=unknown, at=at)
-    return {asked: id_ for asked, id_ in found.items() if id_ is not None}
+        ids |= _create_many(project=project, user_ids=unknown, at=at)
+    return {name: customer_id for name, customer_id in ids.items() if customer_id is not None}
 
 
 def _create_many(*, project: Project, user_ids: list[str], at: datetime) -> dict[str, str | None]:
-    """Make those that nobody else has made meanwhile; everybody's ids."""
+    """Create the customers that are still unknown; returns the ids of all."""
     rows = [Customer(project=project, user_id=user_id) for user_id in user_ids]
     ids: dict[str, str | None] = {row.user_id: row.pk for row in rows}
     with transaction.atomic():
@@ -112,13 +112,13 @@ def _create_many(*, project: Project, user_ids: list[str], at: datetime) -> dict
 
 
 def update(*, customer: Customer, changes: dict[str, Any], at: datetime) -> Customer:
-    """The customer with these fields replaced; nothing is told when nothing is different.
+    """Change these fields. Records no event when nothing differs.
 
     Raises CustomerDeleted.
     """
     with transaction.atomic():
         customer = customers.lock(project_id=customer.project_id, customer_id=customer.pk)
-        _refuse_deleted(customer)
+        _check_not_deleted(customer)
         previous = {
             field: getattr(customer, field)
             for field, value in changes.items()
@@ -127,24 +127,24 @@ def update(*, customer: Customer, changes: dict[str, Any], at: datetime) -> Cust
         if previous:
             for field in previous:
                 setattr(customer, field, changes[field])
-            if previous.keys() & COPIED:
+            if previous.keys() & COPIED_FIELDS:
                 customer.details_changed_at = at
                 enqueue("billing.tell_customers")
             customer.save(update_fields=[*previous, "details_changed_at", "updated_at"])
-            _tell(EventType.CUSTOMER_UPDATED, customer, at=at, previous=previous)
+            _record_event(EventType.CUSTOMER_UPDATED, customer, at=at, previous=previous)
     return customer
 
 
 def person_of(customer: Customer) -> Person:
-    """Who is erased with this customer, by everything that we were told to call them."""
+    """The names by which the erased person can be found in stored texts."""
     names = tuple(filter(None, (customer.email, customer.name, *customer.metadata.values())))
     return Person(user_id=customer.user_id, pseudonym=customer.pk, names=names)
 
 
 def erase(*, customer: Customer, at: datetime) -> Customer:
-    """Forget who a locked customer is; from now on they are known by our id of them alone.
+    """Erase a locked customer: only our id of it remains.
 
-    What was told of them earlier is told anew without it.
+    Earlier events about the customer are rewritten without personal data.
     """
     outbox.forget(
         project_id=customer.project_id, customer_id=customer.pk, person=person_of(customer)
@@ -152,23 +152,27 @@ def erase(*, customer: Customer, at: datetime) -> Customer:
     customer.user_id, customer.email, customer.name = customer.pk, "", ""
     customer.metadata = {}
     customer.deleted_at = customer.details_changed_at = at
-    customers.bump(customer)
+    customers.raise_version(customer)
     customer.save()
-    _tell(EventType.CUSTOMER_DELETED, customer, at=at)
+    _record_event(EventType.CUSTOMER_DELETED, customer, at=at)
     return customer
 
 
-def _refuse_deleted(customer: Customer) -> None:
+def _check_not_deleted(customer: Customer) -> None:
     if customer.deleted_at is not None:
         raise CustomerDeleted("Use your own id of the user: a new customer is made for it.")
 
 
-def _tell(
-    type_: EventType, customer: Customer, *, at: datetime, previous: dict[str, Any] | None = None
+def _record_event(
+    event_type: EventType,
+    customer: Customer,
+    *,
+    at: datetime,
+    previous: dict[str, Any] | None = None,
 ) -> None:
     outbox.record(
         project_id=customer.project_id,
-        event_type=type_,
+        event_type=event_type,
         subject=customer.pk,
         customer_id=customer.pk,
         version=customer.version,

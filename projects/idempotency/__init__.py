@@ -1,1 +1,2 @@
-"""Requests that come again under the same key."""
+"""Owns ``Idempotency-Key``: locks, stored responses and their expiry. Does not own idempotency
+towards Stripe (``billing.outbound``)."""

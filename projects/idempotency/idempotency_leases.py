@@ -1,8 +1,7 @@
-"""The claims that this process is answering, renewed by a thread of its own while it lives.
+"""Renew the leases of the requests that this process handles, in a thread of its own.
 
-A request may take longer than its lease: Stripe thinks, or a lock is waited for. The thread's only
-word is "this process lives", so it ends with the process, whatever ended that. No session of the
-database is held for it, which a pooler in front of PostgreSQL would share out.
+A request may take longer than its lease, when Stripe is slow or a lock is waited for. The thread
+ends with the process, whatever ends that. It holds no database session, which a pooler could share.
 """
 
 import threading
@@ -14,44 +13,45 @@ import structlog
 from django.db import DatabaseError, connection
 
 from projects.idempotency import service as idempotency
-from projects.idempotency.service import Claim
+from projects.idempotency.service import IdempotencyLock
 
 RENEWAL_SECONDS = 1.0
-"""How often a claim is renewed; most requests are over before the first time."""
+"""Interval of renewal; most requests end before the first one."""
 
 log = structlog.get_logger(__name__)
 
 
-class Leases:
-    """The claims of requests under way in this process."""
+class LockRenewer:
+    """The idempotency locks of requests in progress in this process."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._held: dict[int, tuple[float, Claim]] = {}
+        self._held: dict[int, tuple[float, IdempotencyLock]] = {}
         self._thread: threading.Thread | None = None
 
     @contextmanager
-    def renewing(self, claim: Claim) -> Iterator[None]:
-        """The claim is renewed until the block ends."""
+    def renewing(self, lock: IdempotencyLock) -> Iterator[None]:
+        """Renew the lock until the block ends."""
         with self._lock:
-            self._held[id(claim)] = (self._clock(), claim)
+            self._held[id(lock)] = (self._clock(), lock)
             self._ensure_thread()
         try:
             yield
         finally:
             with self._lock:
-                del self._held[id(claim)]
+                del self._held[id(lock)]
 
     def renew(self) -> None:
-        """Renew what has been held for a while. A database that is away loses some leases."""
-        oldest = self._clock() - RENEWAL_SECONDS
+        """Renew locks held for a renewal interval. When the database is away, leases may be
+        lost."""
+        cutoff = self._clock() - RENEWAL_SECONDS
         with self._lock:
-            due = [claim for begun, claim in self._held.values() if begun <= oldest]
+            due = [lock for held_since, lock in self._held.values() if held_since <= cutoff]
         if not due:
             return
         try:
-            idempotency.renew(claims=due)
+            idempotency.renew_leases(locks=due)
         except DatabaseError as error:
             log.warning("idempotency_leases_not_renewed", error=type(error).__name__)
 
@@ -70,4 +70,4 @@ class Leases:
                 connection.close()
 
 
-leases = Leases()
+lock_renewer = LockRenewer()

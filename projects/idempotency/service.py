@@ -1,10 +1,10 @@
-"""The same request under the same ``Idempotency-Key`` is carried out once (docs/rules.md, R10).
+"""A request with the same ``Idempotency-Key`` is carried out once (docs/rules.md, R10).
 
-``claim`` before the work, ``keep`` with its answer or ``give_back`` when the caller should try
-again. A claim is a row that commits before the work starts, so a second request sees it. It is a
-lease of a few seconds, which the process that answers renews while it lives
-(``idempotency_leases``). After a crash nobody does, and the next request takes it over. The time
-of the claim is the fence: whoever was thought dead can no longer keep an answer.
+Call ``claim`` before the work, then ``store_response``, or ``release`` when the caller should
+retry. The lock is a row that commits before the work starts, so a second request sees it. It is a
+lease of a few seconds, renewed while the process lives (``idempotency_leases``); after a crash the
+next request takes it over. The lock time is the fence: a process that lost its lock cannot store a
+response.
 """
 
 import base64
@@ -17,15 +17,15 @@ from math import ceil
 from django.db import connection, transaction
 from django.db.models.functions import Now
 
-from common import crypto, lease
+from common import crypto
 from common.context import RequestKey
 from common.errors import Conflict, Invalid
 from common.lease import LeaseColumns
 from projects.idempotency import selectors as idempotency_keys
 from projects.idempotency.selectors import Caller
 from projects.keys.credentials import PlatformCredential, ProjectCredential, UserCredential
-from projects.models import IdempotencyKey, OnceOnly, PlatformIdempotencyKey
-from projects.models.idempotency_key import LEASE
+from projects.models import IdempotencyKey, IdempotencyRecord, PlatformIdempotencyKey
+from projects.models.idempotency_key import LEASE_TIME
 
 LEASE_COLUMNS = LeaseColumns(until="locked_until", fence="locked_at")
 PURGE_BATCH = 5000
@@ -40,18 +40,18 @@ class KeyReused(Conflict):
     title = "This Idempotency-Key has been used for another request."
 
 
-class InFlight(Conflict):
+class RequestInFlight(Conflict):
     code = "idempotency-key-in-flight"
     title = "The first request with this Idempotency-Key is still under way."
 
 
-class LostClaim(Exception):
-    """The claim was taken over: what this request did must not be kept."""
+class IdempotencyLockLost(Exception):
+    """Another request has taken over the lock: this response must not be stored."""
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What a caller was told, to the byte."""
+class StoredResponse:
+    """A response, byte for byte."""
 
     status: int
     headers: dict[str, str]
@@ -59,26 +59,27 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
-    """The right to carry out a request, or the answer that it has had."""
+class IdempotencyLock:
+    """The right to carry out a request, or the response that it had."""
 
     caller: Caller
-    row: OnceOnly
-    answer: Answer | None = None
+    row: IdempotencyRecord
+    response: StoredResponse | None = None
     is_retry: bool = False
-    """Whether an earlier try may have done a part of the work."""
+    """Whether an earlier attempt may have done a part of the work."""
 
     @property
     def request_key(self) -> RequestKey:
-        """The same for every try of the request. A day later the row stands for another one."""
+        """Equal for every attempt of the request; a day later the key stands for another
+        request."""
         return RequestKey(f"{self.row.pk}.{int(self.row.created_at.timestamp())}", self.is_retry)
 
 
 def fingerprint(*, caller: Caller, method: str, path: str, body: bytes) -> str:
-    """What makes two requests the same: what is asked, and with which rights.
+    """Equal for equal requests with equal rights.
 
-    The rights belong to it because an answer may hold a new key: a key with fewer scopes must not
-    be handed what a key with more was given. A rotated key has the same rights as its successor.
+    Rights are included because a response may contain a new key: a key with fewer scopes must not
+    receive what a key with more scopes got. A rotated key has the rights of its successor.
     """
     rights = ["platform"]
     if isinstance(caller, ProjectCredential):
@@ -92,23 +93,23 @@ def fingerprint(*, caller: Caller, method: str, path: str, body: bytes) -> str:
     return digest.hexdigest()
 
 
-def claim(*, caller: Caller, key: str, fingerprint: str, at: datetime) -> Claim:
-    """The right to go ahead, or the stored answer.
+def claim(*, caller: Caller, key: str, fingerprint: str, at: datetime) -> IdempotencyLock:
+    """Lock the key, or return the stored response.
 
     Raises:
         KeyInvalid: the key is empty, longer than 255 characters, or not printable ASCII.
         KeyReused: the key stands for another request.
-        InFlight: the first request is under way.
+        RequestInFlight: the first request is in progress.
     """
     if not (1 <= len(key) <= 255 and key.isascii() and key.isprintable()):
         raise KeyInvalid("Send 1 to 255 printable ASCII characters.", field="Idempotency-Key")
-    row = _new(caller=caller, key=key, fingerprint=fingerprint, at=at)
+    row = _new_row(caller=caller, key=key, fingerprint=fingerprint, at=at)
     if _insert(row):
-        return Claim(caller, row)
-    return _claim_again(caller=caller, key=key, fingerprint=fingerprint, at=at)
+        return IdempotencyLock(caller, row)
+    return _claim_existing(caller=caller, key=key, fingerprint=fingerprint, at=at)
 
 
-def _new(*, caller: Caller, key: str, fingerprint: str, at: datetime) -> OnceOnly:
+def _new_row(*, caller: Caller, key: str, fingerprint: str, at: datetime) -> IdempotencyRecord:
     if isinstance(caller, PlatformCredential):
         return PlatformIdempotencyKey(
             platform_key_id=caller.key_id,
@@ -119,21 +120,21 @@ def _new(*, caller: Caller, key: str, fingerprint: str, at: datetime) -> OnceOnl
         )
     return IdempotencyKey(
         project=caller.project,
-        key=idempotency_keys.stored(caller=caller, key=key),
+        key=idempotency_keys.stored_key(caller=caller, key=key),
         fingerprint=fingerprint,
         locked_at=at,
         created_at=at,
     )
 
 
-INSERT_OF_PROJECT = """
+INSERT_PROJECT_KEY = """
 INSERT INTO projects_idempotencykey
     (id, project_id, key, fingerprint, locked_at, locked_until, headers, answer, created_at)
 VALUES (%(id)s, %(owner)s, %(key)s, %(fingerprint)s, %(at)s, statement_timestamp() + %(lease)s,
     '{}', '', %(at)s)
 ON CONFLICT (project_id, key) DO NOTHING
 """
-INSERT_OF_PLATFORM = """
+INSERT_PLATFORM_KEY = """
 INSERT INTO projects_platformidempotencykey
     (id, platform_key_id, key, fingerprint, locked_at, locked_until, headers, answer, created_at)
 VALUES (%(id)s, %(owner)s, %(key)s, %(fingerprint)s, %(at)s, statement_timestamp() + %(lease)s,
@@ -142,81 +143,88 @@ ON CONFLICT (platform_key_id, key) DO NOTHING
 """
 
 
-def _insert(row: OnceOnly) -> bool:
-    """Whether the key was new. A key that comes again is everyday, and no error to PostgreSQL."""
+def _insert(row: IdempotencyRecord) -> bool:
+    """Whether the key was new. ON CONFLICT: a repeated key is no error in PostgreSQL's log."""
     if isinstance(row, PlatformIdempotencyKey):
-        statement, owner = INSERT_OF_PLATFORM, row.platform_key_id
+        statement, owner = INSERT_PLATFORM_KEY, row.platform_key_id
     else:
         assert isinstance(row, IdempotencyKey)
-        statement, owner = INSERT_OF_PROJECT, row.project_id
-    given = {
+        statement, owner = INSERT_PROJECT_KEY, row.project_id
+    parameters = {
         "id": row.pk,
         "owner": owner,
         "key": row.key,
         "fingerprint": row.fingerprint,
         "at": row.created_at,
-        "lease": LEASE,
+        "lease": LEASE_TIME,
     }
     with connection.cursor() as cursor:
-        cursor.execute(statement, given)
+        cursor.execute(statement, parameters)
         return bool(cursor.rowcount)
 
 
-def _claim_again(*, caller: Caller, key: str, fingerprint: str, at: datetime) -> Claim:
+def _claim_existing(*, caller: Caller, key: str, fingerprint: str, at: datetime) -> IdempotencyLock:
     with transaction.atomic():
         row = idempotency_keys.lock(caller=caller, key=key)
         if row is None:  # purged between the two statements
-            raise InFlight("Send it again then.", retry_after=1)
+            raise RequestInFlight("Send it again then.", retry_after=1)
         is_over = row.is_over(at)
         if is_over:
             row.fingerprint, row.created_at, row.status, row.answer = fingerprint, at, None, ""
         elif row.fingerprint != fingerprint:
             raise KeyReused("Send each new request with a key of its own.")
         elif row.status is not None:
-            return Claim(caller, row, _answer(row))
-        elif (left := seconds(row.lease_left)) > 0:
-            raise InFlight("Send it again then.", retry_after=left)
-        row.locked_at, row.locked_until = at, Now() + LEASE
+            return IdempotencyLock(caller, row, _decrypt_response(row))
+        elif (seconds_left := whole_seconds_left(row.lease_left)) > 0:
+            raise RequestInFlight("Send it again then.", retry_after=seconds_left)
+        row.locked_at, row.locked_until = at, Now() + LEASE_TIME
         row.save()
-    return Claim(caller, row, is_retry=not is_over)
+    return IdempotencyLock(caller, row, is_retry=not is_over)
 
 
-def keep(*, claim: Claim, answer: Answer) -> None:
-    """Remember the answer. Raises LostClaim when another request has taken over."""
-    row = claim.row
-    sealed = crypto.encrypt(base64.b64encode(answer.body).decode(), context=row.answer_context)
-    _settle(claim, status=answer.status, headers=answer.headers, answer=sealed, locked_at=None)
+def store_response(*, lock: IdempotencyLock, response: StoredResponse) -> None:
+    """Store the response. Raises IdempotencyLockLost when another request has taken over."""
+    row = lock.row
+    sealed = crypto.encrypt(base64.b64encode(response.body).decode(), context=row.answer_context)
+    _update_owned(
+        lock, status=response.status, headers=response.headers, answer=sealed, locked_at=None
+    )
 
 
-def give_back(*, claim: Claim) -> None:
+def release(*, lock: IdempotencyLock) -> None:
     """Nothing was carried out: the next request with this key tries again."""
-    _settle(claim, locked_at=None)
+    _update_owned(lock, locked_at=None)
 
 
-def renew(*, claims: Collection[Claim]) -> None:
-    """Say that whoever answers these requests lives; what has been taken over stays so."""
+def renew_leases(*, locks: Collection[IdempotencyLock]) -> None:
+    """Renew these leases; locks that were taken over stay so."""
     for model in (IdempotencyKey, PlatformIdempotencyKey):
-        held = {each.row.pk: each.row.locked_at for each in claims if isinstance(each.row, model)}
-        if held:
+        locked_at_by_id = {
+            lock.row.pk: lock.row.locked_at for lock in locks if isinstance(lock.row, model)
+        }
+        if locked_at_by_id:
             with transaction.atomic():
-                ids = idempotency_keys.lock_many(model, held=held)
-                rows = idempotency_keys.every(model).filter(pk__in=ids)
-                lease.renew(rows, duration=LEASE, columns=LEASE_COLUMNS)
+                ids = idempotency_keys.lock_many(model, locked_at_by_id=locked_at_by_id)
+                idempotency_keys.keys_of_all_callers(model).filter(pk__in=ids).update(
+                    locked_until=Now() + LEASE_TIME
+                )
 
 
-def lost(*, claim: Claim) -> InFlight:
-    """What to tell the caller whose claim another request has taken over."""
-    left = idempotency_keys.lease_left(caller=claim.caller, row_id=claim.row.pk)
-    return InFlight("Send it again then.", retry_after=max(seconds(left), 1))
+def build_in_flight_error(*, lock: IdempotencyLock) -> RequestInFlight:
+    """The error for a request whose lock was taken over."""
+    lease_left = idempotency_keys.lease_left(caller=lock.caller, row_id=lock.row.pk)
+    return RequestInFlight(
+        "Send it again then.", retry_after=max(whole_seconds_left(lease_left), 1)
+    )
 
 
-def seconds(lease_left: timedelta | None) -> int:
-    """Whole seconds until the lease is over for certain; 0 when it is or there is none."""
+def whole_seconds_left(lease_left: timedelta | None) -> int:
+    """Whole seconds until the lease ends, rounded up; 0 when it has ended or there is none."""
     return max(ceil(lease_left.total_seconds()), 0) if lease_left else 0
 
 
 def purge(*, at: datetime) -> int:
-    """Forget what is older than a day, a batch at a time; how many keys that were."""
+    """Delete keys older than a day, in batches. Returns how many."""
     purged = 0
     for rows in idempotency_keys.expired(at=at):
         while batch := list(rows.values_list("pk", flat=True)[:PURGE_BATCH]):
@@ -224,13 +232,12 @@ def purge(*, at: datetime) -> int:
     return purged
 
 
-def _settle(claim: Claim, **values: object) -> None:
-    rows = idempotency_keys.of(claim.caller)
-    row = claim.row
-    if not lease.write(rows, key=row.pk, fence=row.locked_at, columns=LEASE_COLUMNS, **values):
-        raise LostClaim
+def _update_owned(lock: IdempotencyLock, **values: object) -> None:
+    owned = idempotency_keys.of(lock.caller).filter(pk=lock.row.pk, locked_at=lock.row.locked_at)
+    if not owned.update(**values):
+        raise IdempotencyLockLost
 
 
-def _answer(row: OnceOnly) -> Answer:
+def _decrypt_response(row: IdempotencyRecord) -> StoredResponse:
     body = base64.b64decode(crypto.decrypt(row.answer, context=row.answer_context))
-    return Answer(status=row.status or 200, headers=row.headers, body=body)
+    return StoredResponse(status=row.status or 200, headers=row.headers, body=body)

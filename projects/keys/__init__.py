@@ -1,1 +1,2 @@
-"""API keys, what they may do, and whom they let in."""
+"""Owns API keys and platform keys, scopes, credentials and their cache. Does not own users'
+tokens (``sign_in``)."""

@@ -8,17 +8,16 @@ from django.db import transaction
 from common.errors import Conflict, DomainError, Invalid
 from common.times import rfc3339
 from events.services import audit
-from projects.keys import bearer_keys as keys
-from projects.keys import key_cache
+from projects.keys import bearer_keys, key_cache
 from projects.keys.credentials import PlatformCredential, ProjectCredential
-from projects.keys.scopes import ALL, OF_AN_APP
+from projects.keys.scopes import ALL_SCOPES, APP_SCOPES
 from projects.keys.selectors import api_keys, platform_keys
 from projects.models import ApiKey, App, PlatformKey, Project
 
-USE_RESOLUTION = timedelta(minutes=1)
+LAST_USED_RESOLUTION = timedelta(minutes=1)
 """``last_used_at`` is kept to the minute, so that a busy key does not write on each call."""
-OVERLAP = timedelta(hours=24)
-"""How long the old key stays live after a rotation, unless told otherwise."""
+DEFAULT_OVERLAP = timedelta(hours=24)
+"""How long the old key stays live after a rotation."""
 
 
 class KeyRevoked(Conflict):
@@ -30,13 +29,13 @@ class AppArchived(Conflict):
 
 
 class ScopesExceeded(DomainError):
-    """A key issues, rotates and revokes no key that may do more than itself."""
+    """A key cannot issue, rotate or revoke a key with more scopes than its own."""
 
     status, code, title = 403, "scopes-exceeded", "A key rules no key with more scopes than it has."
 
 
 class ExpiryExceeded(DomainError):
-    """What a key issues ends with it at the latest."""
+    """A key cannot issue a key that outlives it."""
 
     status, code, title = 403, "expiry-exceeded", "A key issues no key that outlives it."
 
@@ -53,8 +52,8 @@ def issue(
     issuer: ProjectCredential | None = None,
     reason: str = "",
 ) -> tuple[ApiKey, str]:
-    """A new key and its secret. ``issuer`` is the key that asks, if one does: the new one has none
-    but its scopes, and its expiry when none is given.
+    """A new key and its secret. ``issuer`` is the calling key, if any: the new key has no scope
+    beyond the issuer's, and the issuer's expiry by default.
 
     Raises Invalid for a scope that is unknown or not for an app and for an expiry in the past,
     ScopesExceeded, ExpiryExceeded, AppArchived.
@@ -66,7 +65,7 @@ def issue(
         raise Invalid("The expiry must lie in the future.", field="expires_at")
     if app is not None and app.archived_at is not None:
         raise AppArchived("Restore the app first.")
-    secret = keys.make(project.mode)
+    secret = bearer_keys.make(project.mode)
     with transaction.atomic():
         key = ApiKey.objects.create(
             project=project,
@@ -95,7 +94,7 @@ def rotate(
     key: ApiKey,
     actor: str,
     at: datetime,
-    overlap: timedelta = OVERLAP,
+    overlap: timedelta = DEFAULT_OVERLAP,
     issuer: ProjectCredential | None = None,
     reason: str = "",
 ) -> tuple[ApiKey, str]:
@@ -122,7 +121,7 @@ def rotate(
         key.rotated_to = successor
         key.expires_at = min(filter(None, [key.expires_at, at + overlap]))
         key.save(update_fields=["rotated_to", "expires_at"])
-        _forget(key)
+        _invalidate(key)
         audit.record(
             actor=actor,
             action="key.rotate",
@@ -153,7 +152,7 @@ def revoke(
         if key.revoked_at is None:
             key.revoked_at = at
             key.save(update_fields=["revoked_at"])
-            _forget(key)
+            _invalidate(key)
             audit.record(
                 actor=actor,
                 action="key.revoke",
@@ -169,7 +168,7 @@ def issue_platform(
     *, name: str, actor: str, at: datetime, reason: str = ""
 ) -> tuple[PlatformKey, str]:
     """A key for the platform's own automation, and its secret."""
-    secret = keys.make("platform")
+    secret = bearer_keys.make("platform")
     with transaction.atomic():
         key = PlatformKey.objects.create(
             name=name, prefix=secret.prefix, digest=secret.digest, last_four=secret.last_four
@@ -198,9 +197,9 @@ def revoke_platform(*, key: PlatformKey, actor: str, at: datetime, reason: str =
     return key
 
 
-def note_use(*, credential: ProjectCredential | PlatformCredential, at: datetime) -> bool:
-    """Remember, to the minute, that the key was used; whether that had to be written down."""
-    if is_noted(credential=credential, at=at):
+def record_use(*, credential: ProjectCredential | PlatformCredential, at: datetime) -> bool:
+    """Store ``last_used_at``, to the minute. Returns whether it was written."""
+    if is_use_recorded(credential=credential, at=at):
         return False
     if isinstance(credential, ProjectCredential):
         rows = ApiKey.objects.for_project(credential.project)
@@ -210,21 +209,21 @@ def note_use(*, credential: ProjectCredential | PlatformCredential, at: datetime
     return True
 
 
-def is_noted(*, credential: ProjectCredential | PlatformCredential, at: datetime) -> bool:
-    """Whether a use at that moment is written down already, to the minute."""
-    used = credential.last_used_at
-    return used is not None and at - used < USE_RESOLUTION
+def is_use_recorded(*, credential: ProjectCredential | PlatformCredential, at: datetime) -> bool:
+    """Whether ``last_used_at`` is less than a minute old."""
+    last_used_at = credential.last_used_at
+    return last_used_at is not None and at - last_used_at < LAST_USED_RESOLUTION
 
 
-def _forget(key: ApiKey) -> None:
+def _invalidate(key: ApiKey) -> None:
     digest = key.digest
-    transaction.on_commit(lambda: key_cache.forget(digest), robust=True)
+    transaction.on_commit(lambda: key_cache.invalidate(digest), robust=True)
 
 
 def _check_scopes(scopes: Collection[str], app: App | None) -> None:
-    if unknown := set(scopes) - set(ALL):
+    if unknown := set(scopes) - set(ALL_SCOPES):
         raise Invalid(f"Unknown scopes: {', '.join(sorted(unknown))}.", field="scopes")
-    if app is not None and (excess := set(scopes) - set(OF_AN_APP)):
+    if app is not None and (excess := set(scopes) - set(APP_SCOPES)):
         raise Invalid(
             f"An app's key cannot have {', '.join(sorted(excess))}: that is the project's.",
             field="scopes",

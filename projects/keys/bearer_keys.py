@@ -1,7 +1,7 @@
-"""Bearer keys: made, recognised and hashed here, and only here.
+"""Create, recognise and hash bearer keys.
 
 ``tg_<mode>_`` and 256 random bits. The random part is as strong as the hash, so a plain SHA-256
-is enough, and one indexed look-up by digest decides; no comparison leaks timing.
+suffices; one indexed lookup by digest decides, and no comparison leaks timing.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ _SHAPE = re.compile(r"tg_(?:test|live|platform)_[A-Za-z0-9_\-]{43}")
 
 @dataclass(frozen=True, slots=True)
 class NewSecret:
-    """A key that was just made; ``value`` is shown once and then forgotten."""
+    """A new key; ``value`` is shown once and not stored."""
 
     value: str
     prefix: str

@@ -1,16 +1,22 @@
-"""Who is calling: the answer of authentication, without the database row behind it."""
+"""The authenticated caller, without its database row."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from projects.keys.scopes import PLATFORM, USER, Scope
+from projects.keys.scopes import PLATFORM, USER, KeyScope
 
 if TYPE_CHECKING:
     from projects.models import Project
 
 _OF_THE_PLATFORM = frozenset(
-    {PLATFORM, Scope.PROJECT_READ, Scope.PROJECT_WRITE, Scope.KEYS_READ, Scope.KEYS_WRITE}
+    {
+        PLATFORM,
+        KeyScope.PROJECT_READ,
+        KeyScope.PROJECT_WRITE,
+        KeyScope.KEYS_READ,
+        KeyScope.KEYS_WRITE,
+    }
 )
 
 
@@ -56,7 +62,7 @@ class PlatformCredential:
 
 @dataclass(frozen=True, slots=True)
 class UserCredential:
-    """A signed-in user of a project: opens what is theirs, and nothing else of the project."""
+    """A signed-in user of a project: may access their own billing only."""
 
     project: "Project"
     user_id: str
@@ -67,5 +73,6 @@ class UserCredential:
 
     @property
     def actor(self) -> str:
-        """Not by name: what they act on says whose it is, and a name could not be erased."""
+        """Not the user_id: the object of the action names the user, and the audit trail could
+        not be erased."""
         return "user"

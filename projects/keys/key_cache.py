@@ -1,8 +1,7 @@
-"""Whose key it is, remembered by this process for the hot paths: no query when it is warm.
+"""Credentials cached by this process for the fast path: no query when the cache is warm.
 
-Keyed by digest: no secret is held. What was remembered is believed for ``LONGEST``, so a key that
-was revoked, or whose project was suspended, opens nothing after that even when no message arrives;
-a message drops it at once.
+Keyed by digest: no secret is held. A message drops an entry at once; without one,
+``MAX_AGE_SECONDS`` bounds how long a revoked key, or a key of a suspended project, is accepted.
 """
 
 import time
@@ -14,16 +13,16 @@ from typing import NamedTuple
 from common import broadcast
 from projects.keys.credentials import ProjectCredential
 
-LONGEST = 4.0
-"""Seconds: what is promised is five (docs/rules.md, R17)."""
-MOST = 10_000
-"""Keys that are remembered; one more, and all are forgotten."""
+MAX_AGE_SECONDS = 4.0
+"""Below the promised five seconds (docs/rules.md, R17)."""
+MAX_KEYS = 10_000
+"""Cached keys; at the next one all are dropped."""
 TOPIC = "keys"
-EVERY = "*"
+ALL_KEYS = "*"
 
 
-class Kept(NamedTuple):
-    """A live key as it was in the database a moment ago."""
+class CachedKey(NamedTuple):
+    """A live key as the database had it when it was read."""
 
     credential: ProjectCredential
     expires_at: datetime | None
@@ -32,34 +31,34 @@ class Kept(NamedTuple):
 class KeyCache:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._held: dict[str, tuple[float, Kept]] = {}
+        self._held: dict[str, tuple[float, CachedKey]] = {}
 
     def find(self, digest: str, *, at: datetime) -> ProjectCredential | None:
-        """Whose key has this digest, if that is known and it is still live."""
-        held = self._held.get(digest)
-        if held is None or self._clock() - held[0] >= LONGEST:
+        """The credential with this digest, if it is cached and live."""
+        entry = self._held.get(digest)
+        if entry is None or self._clock() - entry[0] >= MAX_AGE_SECONDS:
             return None
-        credential, expires_at = held[1]
+        credential, expires_at = entry[1]
         return credential if expires_at is None or at < expires_at else None
 
     def begin(self) -> float:
-        """To be taken before reading what is to be kept."""
+        """The read time to pass to :meth:`keep`; call it before reading."""
         return self._clock()
 
-    def keep(self, digest: str, kept: Kept, *, begun: float) -> None:
-        if len(self._held) >= MOST:
+    def keep(self, digest: str, key: CachedKey, *, read_at: float) -> None:
+        if len(self._held) >= MAX_KEYS:
             self._held.clear()
-        self._held[digest] = (begun, kept)
+        self._held[digest] = (read_at, key)
 
     def note_use(self, digest: str, *, at: datetime) -> None:
-        """The key's use was written down: not again before a minute is over."""
-        held = self._held.get(digest)
-        if held is not None:
-            used = replace(held[1].credential, last_used_at=at)
-            self._held[digest] = (held[0], held[1]._replace(credential=used))
+        """The key's use was stored: not again within a minute."""
+        entry = self._held.get(digest)
+        if entry is not None:
+            credential = replace(entry[1].credential, last_used_at=at)
+            self._held[digest] = (entry[0], entry[1]._replace(credential=credential))
 
     def drop(self, digest: str) -> None:
-        if digest == EVERY:
+        if digest == ALL_KEYS:
             self.drop_all()
         self._held.pop(digest, None)
 
@@ -71,6 +70,6 @@ cache = KeyCache()
 broadcast.register(TOPIC, drop=cache.drop, drop_all=cache.drop_all)
 
 
-def forget(digest: str = EVERY) -> None:
-    """The key, or who knows which, was changed: no process believes what it remembers of it."""
+def invalidate(digest: str = ALL_KEYS) -> None:
+    """Drop the key, by default every key, from the caches of all processes."""
     broadcast.tell(TOPIC, digest)

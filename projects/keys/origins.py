@@ -13,19 +13,19 @@ class OriginRefused(Invalid):
     code, title = "origin-refused", "A buyer cannot be sent back to this origin."
 
 
-def normal(text: str, *, livemode: bool) -> str:
+def normalise(text: str, *, livemode: bool) -> str:
     """The origin as browsers write it: ``https://app.example.com``, with a port if it has one.
 
     Raises OriginRefused for anything but scheme, host and port, and for http; a test project may
-    name http on this machine.
+    use http on this machine.
     """
     try:
         parts = urlsplit(text.strip())
         host, port = parts.hostname or "", parts.port
     except ValueError as error:
         raise OriginRefused(_SHAPE, field=FIELD) from error
-    more = parts.path.strip("/") or parts.query or parts.fragment or "@" in parts.netloc
-    if not host or more:
+    extra_parts = parts.path.strip("/") or parts.query or parts.fragment or "@" in parts.netloc
+    if not host or extra_parts:
         raise OriginRefused(_SHAPE, field=FIELD)
     host = f"[{host}]" if ":" in host else host
     if parts.scheme != "https" and (parts.scheme != "http" or livemode or host not in _LOCAL):

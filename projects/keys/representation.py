@@ -4,7 +4,7 @@ from typing import Annotated, TypedDict
 
 from common.bodies import Time
 from common.times import rfc3339
-from projects.keys.scopes import Scope
+from projects.keys.scopes import KeyScope
 from projects.models import ApiKey
 
 
@@ -14,7 +14,7 @@ class KeyBody(TypedDict):
     id: str
     name: str
     app: Annotated[str | None, "The app that it belongs to, if any."]
-    scopes: list[Annotated[str, Scope]]
+    scopes: list[Annotated[str, KeyScope]]
     prefix: str
     last_four: str
     created_at: Time

@@ -3,7 +3,7 @@
 from django.db import models
 
 
-class Scope(models.TextChoices):
+class KeyScope(models.TextChoices):
     PROJECT_READ = "project:read"
     PROJECT_WRITE = "project:write"
     KEYS_READ = "keys:read"
@@ -30,12 +30,14 @@ class Scope(models.TextChoices):
     ADMIN_GRANT = "admin:grant"
 
 
-ALL: list[str] = sorted(Scope.values)
-OF_THE_PROJECT = frozenset({Scope.PROJECT_WRITE, Scope.CATALOG_WRITE, Scope.ADMIN_GRANT})
-"""Scopes over what all apps of a project share: its settings, its catalog, what it gives away."""
-OF_AN_APP: list[str] = sorted(set(Scope.values) - OF_THE_PROJECT)
+ALL_SCOPES: list[str] = sorted(KeyScope.values)
+PROJECT_ONLY_SCOPES = frozenset(
+    {KeyScope.PROJECT_WRITE, KeyScope.CATALOG_WRITE, KeyScope.ADMIN_GRANT}
+)
+"""Scopes over what all apps of a project share: settings, catalog, manual grants."""
+APP_SCOPES: list[str] = sorted(set(KeyScope.values) - PROJECT_ONLY_SCOPES)
 """Scopes that an app's key can have."""
 PLATFORM = "platform"
-"""What a platform key may do beside every project's settings; never given to a project's key."""
+"""Scope of platform keys; never given to a project's key."""
 USER = "user"
-"""What a signed-in user may do with their own token; never given to a key."""
+"""Scope of signed-in users; never given to a key."""

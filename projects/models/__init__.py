@@ -3,7 +3,11 @@
 from projects.models.api_key import ApiKey, PlatformKey
 from projects.models.app import App
 from projects.models.customer import Customer
-from projects.models.idempotency_key import IdempotencyKey, OnceOnly, PlatformIdempotencyKey
+from projects.models.idempotency_key import (
+    IdempotencyKey,
+    IdempotencyRecord,
+    PlatformIdempotencyKey,
+)
 from projects.models.jwt_settings import JwtSettings
 from projects.models.project import Project, Sells
 
@@ -12,8 +16,8 @@ __all__ = [
     "App",
     "Customer",
     "IdempotencyKey",
+    "IdempotencyRecord",
     "JwtSettings",
-    "OnceOnly",
     "PlatformIdempotencyKey",
     "PlatformKey",
     "Project",

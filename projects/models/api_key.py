@@ -7,7 +7,7 @@ from common.ids import PublicIdField
 from common.models import ProjectOwned, tenant_key, tenant_links
 
 
-class Key(models.Model):
+class BearerKey(models.Model):
     """A bearer key. Only the SHA-256 of its 256 random bits is kept; it is shown once."""
 
     name = models.CharField(max_length=120)
@@ -30,7 +30,7 @@ class Key(models.Model):
         return self.revoked_at is None and (self.expires_at is None or at < self.expires_at)
 
 
-class ApiKey(ProjectOwned, Key):
+class ApiKey(ProjectOwned, BearerKey):
     """A secret key of a project, or of one of its apps. While rotating two are live."""
 
     id = PublicIdField(prefix="key")
@@ -61,7 +61,7 @@ class ApiKey(ProjectOwned, Key):
         ]
 
 
-class PlatformKey(Key):
+class PlatformKey(BearerKey):
     """A key of the platform's own automation: projects, apps, keys, Stripe accounts."""
 
     id = PublicIdField(prefix="key")

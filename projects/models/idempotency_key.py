@@ -7,13 +7,13 @@ from common.models import ProjectOwned
 
 KEPT_FOR = timedelta(hours=24)
 """After which a key is new again."""
-LEASE = timedelta(seconds=5)
-"""How long a claim holds without a sign of life of the process that answers it."""
-OLD_LOCK = timedelta(seconds=60)
-"""How long the lock of a process of the last version holds, which knows of no lease."""
+LEASE_TIME = timedelta(seconds=5)
+"""How long a lock holds without renewal."""
+LEGACY_LOCK_TIME = timedelta(seconds=60)
+"""How long a lock of the previous version holds, which has no lease."""
 
 
-class OnceOnly(models.Model):
+class IdempotencyRecord(models.Model):
     """An ``Idempotency-Key``: which request it stands for and what was answered.
 
     ``locked_at`` says that the request is under way, ``status`` that it has been answered; with
@@ -31,7 +31,7 @@ class OnceOnly(models.Model):
     answer = models.TextField(blank=True)
     created_at = models.DateTimeField()
     lease_left: timedelta | None = None
-    """What is left of the lease, of a row that ``selectors.idempotency_keys.lock`` has read."""
+    """Time left of the lease, on a row from ``idempotency.selectors.lock``."""
 
     class Meta:
         abstract = True
@@ -49,7 +49,7 @@ class OnceOnly(models.Model):
         return self.created_at + KEPT_FOR <= at
 
 
-class IdempotencyKey(ProjectOwned, OnceOnly):
+class IdempotencyKey(ProjectOwned, IdempotencyRecord):
     """A key that a project chose."""
 
     id = PublicIdField(prefix="idem")
@@ -61,7 +61,7 @@ class IdempotencyKey(ProjectOwned, OnceOnly):
         indexes = [models.Index(fields=["created_at"], name="idempotency_by_age")]
 
 
-class PlatformIdempotencyKey(OnceOnly):
+class PlatformIdempotencyKey(IdempotencyRecord):
     """A key that the holder of a platform key chose."""
 
     id = PublicIdField(prefix="idem")

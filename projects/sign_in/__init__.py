@@ -1,1 +1,2 @@
-"""Users who sign in with a token of their project."""
+"""Owns how a project's users sign in: settings, key sets (JWKS) and token verification. Does not
+own API keys (``keys``)."""

@@ -1,10 +1,10 @@
-"""How a project's signed-in users are recognised: shown without the secret, and set."""
+"""The sign-in dialog of a project: shown without the secret."""
 
 from typing import Any
 
 from common.admin import dialogs, fields
 from projects.models import JwtSettings, Project
-from projects.sign_in.jwt_settings import LONGEST_SECRET, SignIn
+from projects.sign_in.jwt_settings import MAX_SECRET_LENGTH, SignInSettings
 
 SIGN_IN = ("jwks_url", "shared_secret", "issuer", "audience")
 
@@ -17,7 +17,7 @@ class SignInForm(dialogs.Dialog):
     )
     shared_secret = fields.secret(
         required=False,
-        max_length=LONGEST_SECRET,
+        max_length=MAX_SECRET_LENGTH,
         help_text="Instead of a key set. Empty: what is stored stays.",
     )
     issuer = fields.text(required=False, max_length=255)
@@ -35,14 +35,16 @@ class SignInForm(dialogs.Dialog):
                 "audience": row.audience,
             }
 
-    def wanted(self) -> SignIn | None:
-        """What the service is told; None when nothing is filled in. The algorithms stay."""
-        said = {name: self.cleaned_data[name] for name in SIGN_IN}
-        if not any(said.values()):
+    def build_settings(self) -> SignInSettings | None:
+        """The settings for the service; None when every field is empty. The algorithms stay."""
+        data = {name: self.cleaned_data[name] for name in SIGN_IN}
+        if not any(data.values()):
             return None
         row = JwtSettings.objects.for_project(self.row_key).first()
-        is_same_kind = row is not None and bool(row.jwks_url) == bool(said["jwks_url"])
-        return SignIn(**said, algorithms=tuple(row.algorithms) if row and is_same_kind else ())
+        is_same_kind = row is not None and bool(row.jwks_url) == bool(data["jwks_url"])
+        return SignInSettings(
+            **data, algorithms=tuple(row.algorithms) if row and is_same_kind else ()
+        )
 
 
 DIALOG = dialogs.describe(
@@ -53,10 +55,12 @@ DIALOG = dialogs.describe(
 )
 
 
-def told(project: Project) -> str:
-    """In one line; nothing when users cannot sign in."""
-    found = JwtSettings.objects.for_project(project).first()
-    if found is None:
+def describe(project: Project) -> str:
+    """The settings in one line; empty when users cannot sign in."""
+    settings = JwtSettings.objects.for_project(project).first()
+    if settings is None:
         return ""
-    how = found.jwks_url or "a shared secret"
-    return f"{how}, by {found.issuer} for {found.audience} ({', '.join(found.algorithms)})"
+    keys = settings.jwks_url or "a shared secret"
+    return (
+        f"{keys}, by {settings.issuer} for {settings.audience} ({', '.join(settings.algorithms)})"
+    )

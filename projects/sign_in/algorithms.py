@@ -1,10 +1,10 @@
-"""How a user's token may be signed: a closed list, and which kind of key each way needs.
+"""Signature algorithms of users' tokens: a closed list, with the type of key that each needs.
 
-A way that needs a public key is never tried with a shared secret, nor the other way round.
+An algorithm for public keys is never tried with a shared secret, nor the reverse.
 """
 
 SHARED = {"HS256": 32, "HS384": 48, "HS512": 64}
-"""With a shared secret of at least so many bytes."""
+"""Minimum length of the shared secret in bytes, by algorithm."""
 PUBLIC: dict[str, tuple[str, str]] = {
     "RS256": ("RSA", ""),
     "RS384": ("RSA", ""),
@@ -17,9 +17,9 @@ PUBLIC: dict[str, tuple[str, str]] = {
     "ES512": ("EC", "P-521"),
     "EdDSA": ("OKP", "Ed25519"),
 }
-"""With a public key of this type and curve (RFC 7518, RFC 8037)."""
-ALL = (*PUBLIC, *SHARED)
-USUAL_PUBLIC = ("RS256", "ES256", "EdDSA")
-USUAL_SHARED = ("HS256",)
-SMALLEST_RSA = 2048
+"""Key type and curve by algorithm (RFC 7518, RFC 8037)."""
+ALL_ALGORITHMS = (*PUBLIC, *SHARED)
+DEFAULT_PUBLIC = ("RS256", "ES256", "EdDSA")
+DEFAULT_SHARED = ("HS256",)
+MIN_RSA_BITS = 2048
 """Bits."""

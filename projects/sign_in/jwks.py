@@ -1,9 +1,8 @@
-"""The public keys with which a project signs its users' tokens, fetched and kept.
+"""A project's public keys (JWKS), fetched and cached in the process and in Redis.
 
-They are kept in the process and in Redis, by project and address. A set is used without a question
-for five minutes. After that, and for a key that it does not hold, it is fetched anew, by one thread
-at a time and at most every thirty seconds, whoever asks and however often; everybody else goes on
-with the set that there is. A set whose address no longer answers is used for an hour.
+A set is used for five minutes without a fetch. After that, and for an unknown key id, it is fetched
+again, by one thread at a time and at most every 30 seconds; meanwhile all others use the cached
+set. A set whose address fails is used for an hour.
 """
 
 import hashlib
@@ -22,31 +21,31 @@ from common.egress import EgressFailed, EgressRefused
 from common.redis import attempt
 from projects.errors import KeysUnavailable
 from projects.models import JwtSettings
-from projects.sign_in.algorithms import PUBLIC, SMALLEST_RSA
+from projects.sign_in.algorithms import MIN_RSA_BITS, PUBLIC
 
 log = structlog.get_logger(__name__)
 
-FRESH = 300.0
-"""Seconds for which a set is used without a question."""
-STALE = 3600.0
-"""Seconds for which it is used while its address does not answer."""
-COOLDOWN = 30.0
-"""Seconds between two fetches of one set, for whatever reason."""
-AGAIN = 5.0
-"""As above, after a fetch that failed with nothing to fall back on."""
-TOTAL = 5.0
-"""Seconds that one fetch may take."""
-AT_ONCE = 2
-"""Fetches at once in one process: addresses that hang must not hold all of its threads."""
-PATIENCE = 1.0
-"""Seconds that a request without any keys waits for another one's fetch."""
-MOST_KEYS = 100
-MOST_SETS = 1000
+FRESH_SECONDS = 300.0
+"""Age up to which a set is used without a fetch."""
+STALE_SECONDS = 3600.0
+"""Age up to which a set is used while its address fails."""
+COOLDOWN_SECONDS = 30.0
+"""Between two fetches of one set."""
+RETRY_SECONDS = 5.0
+"""Between two fetches after a failure without a cached set."""
+FETCH_TIMEOUT_SECONDS = 5.0
+"""For one fetch in all."""
+MAX_FETCHES = 2
+"""Concurrent fetches per process, so that slow addresses do not hold all threads."""
+WAIT_SECONDS = 1.0
+"""How long a request without a cached set waits for another request's fetch."""
+MAX_KEYS = 100
+MAX_SETS = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class PublicKey:
-    """One key, and the only ways of signing that it may verify."""
+    """A key and the algorithms that it may verify."""
 
     key: Any
     algorithms: frozenset[str]
@@ -54,7 +53,7 @@ class PublicKey:
 
 @dataclass(frozen=True, slots=True)
 class KeySet:
-    """By ``kid``; those without one stand under the empty name."""
+    """Keys by ``kid``; a key without one has the empty name."""
 
     keys: Mapping[str, PublicKey]
     fetched_at: float
@@ -64,157 +63,160 @@ class KeySet:
 
 
 @dataclass(slots=True)
-class _Place:
-    """What this process holds for one address."""
+class _CachedKeySet:
+    """The cached set of one address."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
-    found: KeySet | None = None
+    key_set: KeySet | None = None
     next_fetch_at: float = 0.0
 
 
-_places: dict[str, _Place] = {}
-_guard = threading.Lock()
-_fetching = threading.BoundedSemaphore(AT_ONCE)
+_cached_sets: dict[str, _CachedKeySet] = {}
+_sets_lock = threading.Lock()
+_fetch_slots = threading.BoundedSemaphore(MAX_FETCHES)
 
 
 def find(
     *, settings: JwtSettings, kid: str, clock: Callable[[], float] = time.time
 ) -> PublicKey | None:
-    """The project's key of this name; without a name, the only one that there is.
+    """The project's key with this id; without an id, the only key of the set.
 
     None when the project has no such key. Raises KeysUnavailable.
     """
-    name = _name(settings)
-    place = _place(name)
-    found = _known(place, name, clock())
-    if found is None or found.age(clock()) > FRESH or _pick(found, kid) is None:
-        found = _fetched(place, name, settings.jwks_url, found, clock)
-    if found is None or found.age(clock()) > STALE:
+    cache_key = _cache_key(settings)
+    cached = _cached_set(cache_key)
+    key_set = _find_known(cached, cache_key, clock())
+    if key_set is None or key_set.age(clock()) > FRESH_SECONDS or _pick_key(key_set, kid) is None:
+        key_set = _fetch_if_due(cached, cache_key, settings.jwks_url, key_set, clock)
+    if key_set is None or key_set.age(clock()) > STALE_SECONDS:
         raise KeysUnavailable(
             "The address of the project's key set does not answer as it should.",
-            retry_after=int(AGAIN),
+            retry_after=int(RETRY_SECONDS),
         )
-    return _pick(found, kid)
+    return _pick_key(key_set, kid)
 
 
-def forget() -> None:
-    """Everything that this process holds."""
-    with _guard:
-        _places.clear()
+def forget_all() -> None:
+    """Drop all sets that this process holds."""
+    with _sets_lock:
+        _cached_sets.clear()
 
 
-def _pick(found: KeySet, kid: str) -> PublicKey | None:
+def _pick_key(key_set: KeySet, kid: str) -> PublicKey | None:
     if kid:
-        return found.keys.get(kid)
-    return next(iter(found.keys.values())) if len(found.keys) == 1 else None
+        return key_set.keys.get(kid)
+    return next(iter(key_set.keys.values())) if len(key_set.keys) == 1 else None
 
 
-def _name(settings: JwtSettings) -> str:
+def _cache_key(settings: JwtSettings) -> str:
     address = hashlib.sha256(settings.jwks_url.encode()).hexdigest()[:32]
     return f"p:{settings.project_id}:jwks:{address}"
 
 
-def _place(name: str) -> _Place:
-    with _guard:
-        if len(_places) >= MOST_SETS:
-            _places.clear()
-        return _places.setdefault(name, _Place())
+def _cached_set(name: str) -> _CachedKeySet:
+    with _sets_lock:
+        if len(_cached_sets) >= MAX_SETS:
+            _cached_sets.clear()
+        return _cached_sets.setdefault(name, _CachedKeySet())
 
 
-def _known(place: _Place, name: str, now: float) -> KeySet | None:
-    """What is held here, or else what another process has put into Redis."""
-    held = place.found
-    if held is not None and held.age(now) <= FRESH:
-        return held
-    return _newer(held, _shared(name))
+def _find_known(cached: _CachedKeySet, name: str, now: float) -> KeySet | None:
+    """The newest set of this process or, past its freshness, of Redis."""
+    key_set = cached.key_set
+    if key_set is not None and key_set.age(now) <= FRESH_SECONDS:
+        return key_set
+    return _newer(key_set, _find_shared(name))
 
 
-def _fetched(
-    place: _Place,
+def _fetch_if_due(
+    cached: _CachedKeySet,
     name: str,
     url: str,
-    held: KeySet | None,
+    known: KeySet | None,
     clock: Callable[[], float],
 ) -> KeySet | None:
-    """The set as it is at its address now, if it is our turn to ask; else the best there is."""
-    if not place.lock.acquire(timeout=PATIENCE if held is None else 0):
-        return _newer(held, place.found)
+    """The set from its address when a fetch is due; otherwise the newest cached one."""
+    if not cached.lock.acquire(timeout=WAIT_SECONDS if known is None else 0):
+        return _newer(known, cached.key_set)
     try:
-        best = _newer(_newer(held, place.found), _shared(name))
-        if best is not None and best is not held and best.age(clock()) < COOLDOWN:
-            place.found = best
+        best = _newer(_newer(known, cached.key_set), _find_shared(name))
+        if best is not None and best is not known and best.age(clock()) < COOLDOWN_SECONDS:
+            cached.key_set = best
             return best
-        if clock() < place.next_fetch_at or not _may_ask(name, is_cold=best is None):
-            place.found = best
+        if clock() < cached.next_fetch_at or not _may_fetch(name, is_cold=best is None):
+            cached.key_set = best
             return best
-        place.next_fetch_at = clock() + COOLDOWN
-        made = _ask(url)
-        if made is None:
-            place.next_fetch_at = clock() + (AGAIN if best is None else COOLDOWN)
-            place.found = best
+        cached.next_fetch_at = clock() + COOLDOWN_SECONDS
+        fetched = _fetch(url)
+        if fetched is None:
+            cached.next_fetch_at = clock() + (RETRY_SECONDS if best is None else COOLDOWN_SECONDS)
+            cached.key_set = best
             return best
-        keys, text = made
-        place.found = KeySet(keys, clock())
-        _share(name, text, place.found.fetched_at)
-        return place.found
+        keys, text = fetched
+        cached.key_set = KeySet(keys, clock())
+        _store_shared(name, text, cached.key_set.fetched_at)
+        return cached.key_set
     finally:
-        place.lock.release()
+        cached.lock.release()
 
 
-def _ask(url: str) -> tuple[dict[str, PublicKey], str] | None:
-    """The keys at the address, and their text; None when there is nothing usable."""
-    if not _fetching.acquire(timeout=PATIENCE):
+def _fetch(url: str) -> tuple[dict[str, PublicKey], str] | None:
+    """The keys at the address and their text; None without a usable key."""
+    if not _fetch_slots.acquire(timeout=WAIT_SECONDS):
         return None
     try:
-        answer = egress.get(url, headers={"Accept": "application/json"}, total=TOTAL)
-        text = answer.body.decode() if answer.status == 200 and not answer.is_cut else "{}"
+        response = egress.get(
+            url, headers={"Accept": "application/json"}, total=FETCH_TIMEOUT_SECONDS
+        )
+        text = response.body.decode() if response.status == 200 and not response.is_cut else "{}"
         keys = parse(text)
     except (EgressFailed, EgressRefused, ValueError, RecursionError) as error:
         log.warning("jwks_unavailable", error=type(error).__name__)
         return None
     finally:
-        _fetching.release()
+        _fetch_slots.release()
     if not keys:
-        log.warning("jwks_unusable", status=answer.status)
+        log.warning("jwks_unusable", status=response.status)
         return None
     return keys, text
 
 
 def parse(text: str) -> dict[str, PublicKey]:
-    """The usable keys of a key set (RFC 7517) by name. Raises ValueError for what is no JSON."""
-    listed = json.loads(text)
-    found = listed.get("keys") if isinstance(listed, dict) else None
-    if not isinstance(found, list):
+    """The usable keys of a key set (RFC 7517) by id. Raises ValueError for text that is not
+    JSON."""
+    document = json.loads(text)
+    listed_keys = document.get("keys") if isinstance(document, dict) else None
+    if not isinstance(listed_keys, list):
         return {}
     keys: dict[str, PublicKey] = {}
-    for each in found[:MOST_KEYS]:
-        made = _public_key(each) if isinstance(each, dict) else None
-        if made is not None:
-            kid = each.get("kid")
-            keys[kid if isinstance(kid, str) else ""] = made
+    for jwk in listed_keys[:MAX_KEYS]:
+        key = _public_key(jwk) if isinstance(jwk, dict) else None
+        if key is not None:
+            kid = jwk.get("kid")
+            keys[kid if isinstance(kid, str) else ""] = key
     return keys
 
 
-def _public_key(given: dict[str, Any]) -> PublicKey | None:
+def _public_key(jwk: dict[str, Any]) -> PublicKey | None:
     """None for a key that is secret, weak, meant for something else, or not understood."""
-    operations = given.get("key_ops", ["verify"])
-    if given.get("use", "sig") != "sig" or not isinstance(operations, list):
+    operations = jwk.get("key_ops", ["verify"])
+    if jwk.get("use", "sig") != "sig" or not isinstance(operations, list):
         return None
     if "verify" not in operations:
         return None
-    kind = (given.get("kty"), given.get("crv", ""))
-    possible = {name for name, needed in PUBLIC.items() if needed == kind}
-    if "alg" in given:
-        possible &= {given["alg"]} if isinstance(given["alg"], str) else set()
-    if not possible or given.get("d"):
+    kind = (jwk.get("kty"), jwk.get("crv", ""))
+    algorithms = {name for name, required in PUBLIC.items() if required == kind}
+    if "alg" in jwk:
+        algorithms &= {jwk["alg"]} if isinstance(jwk["alg"], str) else set()
+    if not algorithms or jwk.get("d"):
         return None
     try:
-        key = jwt.PyJWK(given, algorithm=min(possible)).key
+        key = jwt.PyJWK(jwk, algorithm=min(algorithms)).key
     except (jwt.PyJWTError, ValueError, TypeError):
         return None
-    if kind[0] == "RSA" and key.key_size < SMALLEST_RSA:
+    if kind[0] == "RSA" and key.key_size < MIN_RSA_BITS:
         return None
-    return PublicKey(key, frozenset(possible))
+    return PublicKey(key, frozenset(algorithms))
 
 
 def _newer(one: KeySet | None, other: KeySet | None) -> KeySet | None:
@@ -223,26 +225,31 @@ def _newer(one: KeySet | None, other: KeySet | None) -> KeySet | None:
     return other if other.fetched_at > one.fetched_at else one
 
 
-def _may_ask(name: str, *, is_cold: bool) -> bool:
-    """Whether no other process has asked lately; a process that has nothing asks in any case."""
-    mine = attempt(
-        lambda redis: bool(redis.set(f"{name}:asked", "1", nx=True, px=int(COOLDOWN * 1000))),
+def _may_fetch(name: str, *, is_cold: bool) -> bool:
+    """Whether no other process has fetched within the cooldown; always true without a cached
+    set."""
+    is_ours = attempt(
+        lambda redis: bool(
+            redis.set(f"{name}:asked", "1", nx=True, px=int(COOLDOWN_SECONDS * 1000))
+        ),
         otherwise=True,
     )
-    return mine or is_cold
+    return is_ours or is_cold
 
 
-def _share(name: str, text: str, fetched_at: float) -> None:
-    told = json.dumps({"fetched_at": fetched_at, "text": text})
-    attempt(lambda redis: redis.set(name, told, px=int(STALE * 1000)), otherwise=None)
+def _store_shared(name: str, text: str, fetched_at: float) -> None:
+    text_with_time = json.dumps({"fetched_at": fetched_at, "text": text})
+    attempt(
+        lambda redis: redis.set(name, text_with_time, px=int(STALE_SECONDS * 1000)), otherwise=None
+    )
 
 
-def _shared(name: str) -> KeySet | None:
-    told: Any = attempt(lambda redis: redis.get(name), otherwise=None)
-    if not told:
+def _find_shared(name: str) -> KeySet | None:
+    stored: Any = attempt(lambda redis: redis.get(name), otherwise=None)
+    if not stored:
         return None
     try:
-        said = json.loads(told)
-        return KeySet(parse(said["text"]), float(said["fetched_at"]))
+        document = json.loads(stored)
+        return KeySet(parse(document["text"]), float(document["fetched_at"]))
     except (ValueError, KeyError, TypeError, AttributeError):
         return None

@@ -1,4 +1,4 @@
-"""Say how a project's signed-in users are recognised: by public keys or by a shared secret."""
+"""Set how a project's users sign in: with public keys or a shared secret."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,16 +17,16 @@ from projects.sign_in import algorithms
 from projects.sign_in import selectors as jwt_settings
 
 FIELD = "jwt"
-LONGEST_SECRET = 512
-SHOWN = ("jwks_url", "issuer", "audience", "algorithms")
-"""What may be shown again: everything but the secret."""
+MAX_SECRET_LENGTH = 512
+SHOWN_FIELDS = ("jwks_url", "issuer", "audience", "algorithms")
+"""Fields that may be shown: all but the secret."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SignIn:
-    """Either ``jwks_url`` or ``shared_secret``; without ``algorithms``, the usual ones of its kind.
+class SignInSettings:
+    """Either ``jwks_url`` or ``shared_secret``; with neither, the stored one stays.
 
-    With neither, the keys or the secret of before stay.
+    Without ``algorithms`` the defaults of its kind apply.
     """
 
     issuer: str
@@ -37,21 +37,21 @@ class SignIn:
 
 
 def replace(
-    *, project: Project, wanted: SignIn | None, actor: str, at: datetime, reason: str = ""
+    *, project: Project, sign_in: SignInSettings | None, actor: str, at: datetime, reason: str = ""
 ) -> JwtSettings | None:
-    """The project's settings as wanted, or none at all. Raises SignInRefused."""
+    """Replace the project's settings; None removes them. Audited. Raises SignInRefused."""
     with transaction.atomic():
         project = projects.lock(project_id=project.pk)
         row = jwt_settings.of(project)
-        before = _shown(row)
-        if wanted is None:
+        before = _shown_settings(row)
+        if sign_in is None:
             if row is not None:
                 row.delete()
             row = None
         else:
-            row = _written(row or JwtSettings(project=project), wanted)
-        after = _shown(row)
-        changed = before != after or (wanted is not None and bool(wanted.shared_secret))
+            row = _apply_settings(row or JwtSettings(project=project), sign_in)
+        after = _shown_settings(row)
+        changed = before != after or (sign_in is not None and bool(sign_in.shared_secret))
         if changed:
             audit.record(
                 actor=actor,
@@ -67,63 +67,63 @@ def replace(
 
 
 def shared_secret(row: JwtSettings) -> str:
-    """In the clear: to verify with, never to show."""
+    """The decrypted secret, for verification only."""
     return crypto.decrypt(row.shared_secret, context=row.secret_context)
 
 
-def _written(row: JwtSettings, wanted: SignIn) -> JwtSettings:
-    if wanted.jwks_url and wanted.shared_secret:
-        raise _refusal("Send a jwks_url or a shared_secret, not both.")
-    if wanted.jwks_url:
-        row.jwks_url, row.shared_secret = _address(wanted.jwks_url), ""
-    elif wanted.shared_secret:
-        row.shared_secret = crypto.encrypt(wanted.shared_secret, context=row.secret_context)
+def _apply_settings(row: JwtSettings, sign_in: SignInSettings) -> JwtSettings:
+    if sign_in.jwks_url and sign_in.shared_secret:
+        raise _build_refusal("Send a jwks_url or a shared_secret, not both.")
+    if sign_in.jwks_url:
+        row.jwks_url, row.shared_secret = _check_address(sign_in.jwks_url), ""
+    elif sign_in.shared_secret:
+        row.shared_secret = crypto.encrypt(sign_in.shared_secret, context=row.secret_context)
         row.jwks_url = ""
     elif not (row.jwks_url or row.shared_secret):
-        raise _refusal("Send a jwks_url or a shared_secret.")
-    if not (wanted.issuer and wanted.audience):
-        raise _refusal("Say what iss and aud must be.")
-    row.issuer, row.audience = wanted.issuer, wanted.audience
-    row.algorithms = _allowed(row, wanted.algorithms)
+        raise _build_refusal("Send a jwks_url or a shared_secret.")
+    if not (sign_in.issuer and sign_in.audience):
+        raise _build_refusal("Say what iss and aud must be.")
+    row.issuer, row.audience = sign_in.issuer, sign_in.audience
+    row.algorithms = _check_algorithms(row, sign_in.algorithms)
     row.save()
     return row
 
 
-def _address(url: str) -> str:
+def _check_address(url: str) -> str:
     try:
         egress.check(url)
     except EgressRefused as refusal:
-        raise _refusal(str(refusal), below="/jwks_url") from refusal
+        raise _build_refusal(str(refusal), below="/jwks_url") from refusal
     return url
 
 
-def _allowed(row: JwtSettings, wanted: tuple[str, ...]) -> list[str]:
-    possible: Any = algorithms.PUBLIC if row.jwks_url else algorithms.SHARED
-    usual = algorithms.USUAL_PUBLIC if row.jwks_url else algorithms.USUAL_SHARED
-    chosen = list(dict.fromkeys(wanted or usual))
-    wrong = [each for each in chosen if each not in possible]
-    if wrong:
+def _check_algorithms(row: JwtSettings, requested: tuple[str, ...]) -> list[str]:
+    supported: Any = algorithms.PUBLIC if row.jwks_url else algorithms.SHARED
+    defaults = algorithms.DEFAULT_PUBLIC if row.jwks_url else algorithms.DEFAULT_SHARED
+    chosen = list(dict.fromkeys(requested or defaults))
+    unsupported = [name for name in chosen if name not in supported]
+    if unsupported:
         kind = "public keys" if row.jwks_url else "a shared secret"
-        raise _refusal(
-            f"With {kind} there are {', '.join(possible)}; not {', '.join(wrong)[:60]}.",
+        raise _build_refusal(
+            f"With {kind} there are {', '.join(supported)}; not {', '.join(unsupported)[:60]}.",
             below="/algorithms",
         )
     if row.shared_secret:
-        needed = max(algorithms.SHARED[each] for each in chosen)
-        if len(shared_secret(row).encode()) < needed:
-            raise _refusal(
-                f"{' and '.join(chosen)} needs a secret of at least {needed} bytes.",
+        min_bytes = max(algorithms.SHARED[name] for name in chosen)
+        if len(shared_secret(row).encode()) < min_bytes:
+            raise _build_refusal(
+                f"{' and '.join(chosen)} needs a secret of at least {min_bytes} bytes.",
                 below="/shared_secret",
             )
     return chosen
 
 
-def _shown(row: JwtSettings | None) -> dict[str, Any]:
+def _shown_settings(row: JwtSettings | None) -> dict[str, Any]:
     if row is None:
         return {}
-    shown = {name: getattr(row, name) for name in SHOWN}
+    shown = {name: getattr(row, name) for name in SHOWN_FIELDS}
     return {**shown, "has_shared_secret": bool(row.shared_secret)}
 
 
-def _refusal(detail: str, *, below: str = "") -> Invalid:
+def _build_refusal(detail: str, *, below: str = "") -> Invalid:
     return SignInRefused(detail, field=f"{FIELD}{below}")

@@ -1,4 +1,4 @@
-"""How a project's signed-in users are recognised."""
+"""Sign-in settings of projects."""
 
 from collections.abc import Collection
 
@@ -10,13 +10,13 @@ def of(project: Project) -> JwtSettings | None:
 
 
 def of_many(project_ids: Collection[str]) -> dict[str, JwtSettings]:
-    """By project, of those that have any; one query."""
+    """Settings by project id, where there are any; one query."""
     rows = JwtSettings.objects.across_projects().filter(project_id__in=project_ids)
     return {row.project_id: row for row in rows}
 
 
 def accepting(project_id: str) -> JwtSettings | None:
-    """Those of a project that serves its users now, with the project; one query."""
+    """The settings of a project that is not suspended, with the project; one query."""
     return (
         JwtSettings.objects.for_project(project_id)
         .select_related("project")

@@ -1,8 +1,7 @@
-"""Who is signed in: a user's own token, verified with what the project has said about it.
+"""Verify a user's token by its project's settings.
 
-The caller names the project. An issuer and an audience do not: two tenants may use the same
-identity provider, and whoever could choose the project by a claim could choose by whose keys the
-claim is verified.
+The caller names the project. A claim must not: two tenants may use the same identity provider, and
+a caller who could choose the project by a claim could choose whose keys verify the claim.
 """
 
 from typing import Any
@@ -40,12 +39,12 @@ from projects.sign_in import jwks
 from projects.sign_in import selectors as jwt_settings
 from projects.sign_in.jwt_settings import shared_secret
 
-LONGEST = 8192
-"""Characters of a token."""
-LEEWAY = 30
-"""Seconds by which clocks may differ."""
-LONGEST_USER_ID = 255
-REQUIRED = ("exp", "iss", "aud", "sub")
+MAX_TOKEN_LENGTH = 8192
+"""Characters."""
+LEEWAY_SECONDS = 30
+"""Tolerance between clocks."""
+MAX_USER_ID_LENGTH = 255
+REQUIRED_CLAIMS = ("exp", "iss", "aud", "sub")
 REFUSALS: tuple[tuple[type[Exception], type[TokenRefused], str], ...] = (
     (ExpiredSignatureError, TokenExpired, "Sign the user in again, or refresh the token."),
     (ImmatureSignatureError, TokenNotYetValid, "Check the clock of whoever issues the tokens."),
@@ -57,13 +56,14 @@ REFUSALS: tuple[tuple[type[Exception], type[TokenRefused], str], ...] = (
         "It was altered, or not signed with the project's key.",
     ),
 )
-"""What went wrong, in PyJWT's words and in ours."""
+"""PyJWT's errors, ours, and the detail."""
 
 
 def verify(*, project_id: str, token: str) -> UserCredential:
-    """The user whom the token names, of this project. Raises a TokenRefused, KeysUnavailable."""
-    if not token or len(token) > LONGEST or not token.isascii():
-        raise TokenMalformed(f"Send a signed JWT of at most {LONGEST} characters.")
+    """The user that the token names, in this project. Raises TokenRefused (or a subclass),
+    KeysUnavailable."""
+    if not token or len(token) > MAX_TOKEN_LENGTH or not token.isascii():
+        raise TokenMalformed(f"Send a signed JWT of at most {MAX_TOKEN_LENGTH} characters.")
     settings = jwt_settings.accepting(project_id) if is_id(project_id, "prj") else None
     if settings is None:
         raise ProjectUnnamed(
@@ -89,8 +89,8 @@ def _claims(token: str, settings: JwtSettings) -> dict[str, Any]:
             algorithms=[algorithm],
             audience=settings.audience,
             issuer=settings.issuer,
-            leeway=LEEWAY,
-            options={"require": list(REQUIRED)},
+            leeway=LEEWAY_SECONDS,
+            options={"require": list(REQUIRED_CLAIMS)},
         )
     except (InvalidTokenError, ValueError, TypeError, RecursionError) as error:
         raise _refusal(error) from error
@@ -108,38 +108,44 @@ def _header(token: str) -> dict[str, Any]:
 
 
 def _key(settings: JwtSettings, algorithm: str, kid: str) -> Any:
-    """The key to verify with, of the type that the algorithm needs and no other."""
+    """The key to verify with, of the type that the algorithm requires."""
     if not settings.jwks_url:
         try:
             return shared_secret(settings)
         except CannotDecrypt as error:
             raise KeysUnavailable("The stored secret cannot be read: set it again.") from error
-    found = jwks.find(settings=settings, kid=kid)
-    if found is None:
+    public_key = jwks.find(settings=settings, kid=kid)
+    if public_key is None:
         raise TokenUnverified("The project's key set holds no key with the token's kid.")
-    if algorithm not in found.algorithms:
+    if algorithm not in public_key.algorithms:
         raise TokenAlgorithmRefused("The key that the token names is not for this algorithm.")
-    return found.key
+    return public_key.key
 
 
 def _refusal(error: Exception) -> TokenRefused:
     if isinstance(error, MissingRequiredClaimError):
-        return TokenClaimMissing(f"It needs {', '.join(REQUIRED)}; {error.claim} is missing.")
+        return TokenClaimMissing(
+            f"It needs {', '.join(REQUIRED_CLAIMS)}; {error.claim} is missing."
+        )
     if isinstance(error, DecodeError) and not isinstance(error, InvalidSignatureError):
         return TokenMalformed("A part of it cannot be read.")
-    for kind, refusal, detail in REFUSALS:
-        if isinstance(error, kind):
+    for error_type, refusal, detail in REFUSALS:
+        if isinstance(error, error_type):
             return refusal(detail)
     return TokenClaimMissing("One of its claims is not of the kind that it has to be.")
 
 
 def _user_id(claims: dict[str, Any]) -> str:
-    """``sub``: the tenant's own id of its user, in no way ours."""
-    said = claims["sub"]
-    is_fit = isinstance(said, str) and 0 < len(said) <= LONGEST_USER_ID and said.isprintable()
-    if not is_fit or said != said.strip() or is_id(said, "cus"):
+    """``sub``: the tenant's own id of its user. Raises TokenClaimMissing."""
+    subject = claims["sub"]
+    is_valid = (
+        isinstance(subject, str)
+        and 0 < len(subject) <= MAX_USER_ID_LENGTH
+        and subject.isprintable()
+    )
+    if not is_valid or subject != subject.strip() or is_id(subject, "cus"):
         raise TokenClaimMissing(
-            f"Its sub must be your id of the user: text of 1 to {LONGEST_USER_ID} characters, "
+            f"Its sub must be your id of the user: text of 1 to {MAX_USER_ID_LENGTH} characters, "
             "none of them a control character, and no id of ours."
         )
-    return str(said)
+    return str(subject)

@@ -1,1 +1,2 @@
-"""Projects and their apps: opening, suspending, archiving."""
+"""Owns projects and their apps: registration, configuration, suspension, archiving. Does not own
+keys or customers."""

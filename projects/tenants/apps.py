@@ -51,7 +51,7 @@ def change(
         after = {"name": app.name, "archived": app.archived_at is not None}
         if after != before:
             app.save(update_fields=["name", "archived_at"])
-            transaction.on_commit(key_cache.forget, robust=True)
+            transaction.on_commit(key_cache.invalidate, robust=True)
             audit.record(
                 actor=actor,
                 action="app.change",

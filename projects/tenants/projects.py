@@ -13,12 +13,12 @@ from common.ids import new_id
 from common.inserts import insert
 from events.services import audit
 from projects.keys import api_keys, key_cache, origins
-from projects.keys.scopes import ALL
+from projects.keys.scopes import ALL_SCOPES
 from projects.keys.selectors import projects
 from projects.models import ApiKey, Project, Sells
 from projects.representation import DetectedSettingsBody
 from projects.sign_in import jwt_settings
-from projects.sign_in.jwt_settings import SignIn
+from projects.sign_in.jwt_settings import SignInSettings
 
 
 class SlugTaken(Conflict):
@@ -35,16 +35,16 @@ class Registration:
     detected: DetectedSettingsBody
 
 
-def detect(said: dict[str, Any]) -> DetectedSettingsBody:
-    """What a registration left open: a slug from the name, every kind of sale, the platform's
-    currency, test mode."""
+def infer_fields(fields: dict[str, Any]) -> DetectedSettingsBody:
+    """Defaults for fields that a registration leaves out: a slug from the name, every kind of
+    sale, the platform's currency, test mode."""
     inferred = {
-        "slug": _slug_from(said["name"]),
+        "slug": _find_free_slug(fields["name"]),
         "livemode": False,
         "sells": list(Sells.values),
         "default_currency": settings.PROJECTS.default_currency,
     }
-    left_open = {field: value for field, value in inferred.items() if said.get(field) is None}
+    left_open = {field: value for field, value in inferred.items() if fields.get(field) is None}
     return cast(DetectedSettingsBody, left_open)
 
 
@@ -54,18 +54,21 @@ def register(
     actor: str,
     at: datetime,
     reason: str = "",
-    sign_in: SignIn | None = None,
-    **said: Any,
+    sign_in: SignInSettings | None = None,
+    **options: Any,
 ) -> Registration:
-    """A tenant that can sell at once. What ``said`` leaves out, or is None, is inferred.
+    """Register a tenant that can sell at once. Fields that ``options`` leaves out, or are None, are
+    inferred.
 
-    ``said``: slug, livemode, sells, default_currency, return_origins, grace_days, automatic_tax.
+    ``options``: slug, livemode, sells, default_currency, return_origins, grace_days, automatic_tax.
     Raises SlugTaken, OriginRefused and SignInRefused.
     """
-    detected = detect({"name": name, **said})
-    given = {field: value for field, value in said.items() if value is not None}
-    fields = {"name": name, **given, **detected}
-    fields["return_origins"] = _origins(fields.get("return_origins", []), fields["livemode"])
+    detected = infer_fields({"name": name, **options})
+    named_fields = {field: value for field, value in options.items() if value is not None}
+    fields = {"name": name, **named_fields, **detected}
+    fields["return_origins"] = _normalise_origins(
+        fields.get("return_origins", []), fields["livemode"]
+    )
     project = Project(**fields)
     with transaction.atomic():
         if not insert(project):
@@ -80,9 +83,11 @@ def register(
             after=fields,
         )
         if sign_in is not None:
-            jwt_settings.replace(project=project, wanted=sign_in, actor=actor, at=at, reason=reason)
+            jwt_settings.replace(
+                project=project, sign_in=sign_in, actor=actor, at=at, reason=reason
+            )
         key, secret = api_keys.issue(
-            project=project, name="First key", scopes=ALL, actor=actor, at=at, reason=reason
+            project=project, name="First key", scopes=ALL_SCOPES, actor=actor, at=at, reason=reason
         )
     return Registration(project=project, key=key, secret=secret, detected=detected)
 
@@ -90,15 +95,15 @@ def register(
 def configure(
     *, project: Project, changes: dict[str, Any], actor: str, at: datetime, reason: str = ""
 ) -> Project:
-    """The project with these fields replaced; ``sign_in`` is a SignIn, or None to take it away.
+    """Change these fields; ``sign_in`` is a SignInSettings, or None to remove the settings.
 
     Raises SlugTaken, OriginRefused and SignInRefused.
     """
     changes = dict(changes)
-    says_sign_in, sign_in = "sign_in" in changes, changes.pop("sign_in", None)
+    has_sign_in, sign_in = "sign_in" in changes, changes.pop("sign_in", None)
     if "return_origins" in changes:
-        allowed = _origins(changes["return_origins"], project.livemode)
-        changes = {**changes, "return_origins": allowed}
+        origins_ = _normalise_origins(changes["return_origins"], project.livemode)
+        changes = {**changes, "return_origins": origins_}
     try:
         with transaction.atomic():
             project = projects.lock(project_id=project.pk)
@@ -124,9 +129,9 @@ def configure(
                     before=before,
                     after=after,
                 )
-            if says_sign_in:
+            if has_sign_in:
                 jwt_settings.replace(
-                    project=project, wanted=sign_in, actor=actor, at=at, reason=reason
+                    project=project, sign_in=sign_in, actor=actor, at=at, reason=reason
                 )
     except IntegrityError as error:  # another project has taken it meanwhile
         raise SlugTaken("Choose another slug.") from error
@@ -134,16 +139,16 @@ def configure(
 
 
 def suspend(*, project: Project, actor: str, at: datetime, reason: str) -> Project:
-    """The project's keys and its users' tokens open nothing, within five seconds.
+    """Suspend the project: its keys and its users' tokens are refused within five seconds.
 
-    What Stripe says is still kept and applied, and what was begun is finished: nothing is lost
-    while a project is suspended. Suspending twice is the same as once.
+    Events from Stripe are still stored and applied, and work in progress is finished. A second call
+    changes nothing.
     """
     return _set_suspended(project, at, "project.suspend", actor=actor, at=at, reason=reason)
 
 
 def resume(*, project: Project, actor: str, at: datetime, reason: str) -> Project:
-    """The project's keys and its users' tokens open again what they opened before."""
+    """End the suspension: keys and tokens are accepted again."""
     return _set_suspended(project, None, "project.resume", actor=actor, at=at, reason=reason)
 
 
@@ -156,7 +161,7 @@ def _set_suspended(
             return project
         project.suspended_at = moment
         project.save(update_fields=["suspended_at", "updated_at"])
-        transaction.on_commit(key_cache.forget, robust=True)
+        transaction.on_commit(key_cache.invalidate, robust=True)
         audit.record(
             actor=actor,
             action=action,
@@ -168,13 +173,13 @@ def _set_suspended(
     return project
 
 
-def _origins(texts: list[str], livemode: bool) -> list[str]:
-    return list(dict.fromkeys(origins.normal(text, livemode=livemode) for text in texts))
+def _normalise_origins(texts: list[str], livemode: bool) -> list[str]:
+    return list(dict.fromkeys(origins.normalise(text, livemode=livemode) for text in texts))
 
 
-def _slug_from(name: str) -> str:
-    """A free slug that looks like the name; a few random characters make it free."""
-    wanted = slugify(name)[:40].strip("-_").replace("_", "-") or "project"
-    if not Project.objects.filter(slug=wanted).exists():
-        return wanted
-    return f"{wanted}-{new_id('x')[-6:]}"
+def _find_free_slug(name: str) -> str:
+    """A free slug from the name, with a few random characters if it is taken."""
+    slug = slugify(name)[:40].strip("-_").replace("_", "-") or "project"
+    if not Project.objects.filter(slug=slug).exists():
+        return slug
+    return f"{slug}-{new_id('x')[-6:]}"

@@ -13,7 +13,7 @@ from django.db import connection
 
 from billing.models import StripeAccount
 from common.models import ProjectOwned
-from projects.keys.scopes import ALL
+from projects.keys.scopes import ALL_SCOPES
 from projects.models import ApiKey, App, Project
 from tests.api_client import ApiClient
 from tests.architecture.routes import ROUTES, Route
@@ -120,7 +120,7 @@ def app(project: Project) -> App:
 def client(project: Project, app: App) -> ApiClient:
     """With a key of the app that was given every scope, as keys were before apps had bounds."""
     secret = key_of(project, app=app, scopes=["keys:read"])
-    ApiKey.objects.for_project(project).filter(app=app).update(scopes=ALL)
+    ApiKey.objects.for_project(project).filter(app=app).update(scopes=ALL_SCOPES)
     return ApiClient(secret)
 
 

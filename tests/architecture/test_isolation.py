@@ -15,7 +15,7 @@ from django.db import connection
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from common.models import ProjectOwned
-from projects.keys.scopes import ALL, PLATFORM
+from projects.keys.scopes import ALL_SCOPES, PLATFORM
 from projects.models import ApiKey, Project
 from tests.api_client import ApiClient
 from tests.architecture.routes import ROUTES, SIGNED_IN, WITHOUT_A_KEY, Route
@@ -138,8 +138,8 @@ def test_nobody_else_gets_through(
     ApiKey.objects.for_project(project).filter(pk=newest.pk).update(revoked_at="2026-01-01T00:00Z")
     never = ApiClient("tg_test_" + "a" * 43)
     short = {
-        scope: ApiClient(key_of(project, scopes=sorted(set(ALL) - {scope})))
-        for scope in [*ALL, PLATFORM]
+        scope: ApiClient(key_of(project, scopes=sorted(set(ALL_SCOPES) - {scope})))
+        for scope in [*ALL_SCOPES, PLATFORM]
     }
     closed = [route for route in ROUTES if not route.path.startswith("/projects")]
     refused: dict[str, tuple[int, str, list[tuple[Route, ApiClient]]]] = {

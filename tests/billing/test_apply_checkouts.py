@@ -10,7 +10,7 @@ from billing.models import Checkout, Payment, Price, StripeCustomer, Subscriptio
 from billing.sync import service as sync
 from entitlements.decisions.selectors import decisions
 from entitlements.models import Fact
-from entitlements.resolution.decision import Reason
+from entitlements.resolution.facts import Reason
 from sandbox.deliveries import Mode
 from tests.billing import outbox
 from tests.sandbox_stripe import SandboxStripe

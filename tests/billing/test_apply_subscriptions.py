@@ -10,7 +10,8 @@ from billing.models import Invoice, Price, StripeCustomer, Subscription, SyncObj
 from billing.sync import service as sync
 from entitlements.decisions.selectors import decisions
 from entitlements.models import Feature
-from entitlements.resolution.decision import Decision, Reason
+from entitlements.resolution.decision import Decision
+from entitlements.resolution.facts import Reason
 from tests.billing import outbox
 from tests.factories.entitlements import FeatureFactory
 from tests.factories.projects import ProjectFactory

@@ -11,7 +11,7 @@ from billing.access.credit_terms import (
     expiry,
 )
 from billing.access.policies import RemainingAccess
-from entitlements.credits.credit_grant_terms import Terms
+from entitlements.credits.credit_grant_terms import CreditGrantTerms
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -26,7 +26,7 @@ def test_when_credits_expire() -> None:
 
 
 def test_what_is_due_after_money_went_back() -> None:
-    terms = Terms(amount=100, due=0, expires_at=MONTH.ends_at)
+    terms = CreditGrantTerms(amount=100, due=0, expires_at=MONTH.ends_at)
     cases = [
         (RemainingAccess(), 100, False, MONTH.ends_at),
         (None, 0, False, MONTH.ends_at),
@@ -40,7 +40,9 @@ def test_what_is_due_after_money_went_back() -> None:
         found = apply_remaining_access(terms, left)
         assert (found.due, found.is_withheld, found.expires_at) == (due, is_withheld, expires_at)
     assert (
-        apply_remaining_access(Terms(amount=5, due=0), RemainingAccess(ends_at=START)).expires_at
+        apply_remaining_access(
+            CreditGrantTerms(amount=5, due=0), RemainingAccess(ends_at=START)
+        ).expires_at
         == START
     )
 

@@ -40,7 +40,7 @@ def forget_facts(source_type: SourceType, source_id: str, customer: Customer) ->
         customer=Customer.objects.for_project(customer.project_id).get(pk=customer.pk),
         source_type=source_type,
         source_id=source_id,
-        claims=[],
+        drafts=[],
         at=timezone.now(),
     )
 

@@ -16,7 +16,7 @@ from common.redis import breaker
 from config.hot import RAISED
 from config.ready import Environ, ReadyAnswers
 from config.wsgi import application
-from entitlements.cache.local import copies
+from entitlements.cache.local import local_cache
 from entitlements.decisions.selectors import current_facts as ground
 from projects.keys import key_cache
 from projects.models import ApiKey, Project
@@ -33,7 +33,7 @@ def forgetful() -> None:
     """Nothing is known from an earlier test, and what is remembered from now on stays."""
     hear()
     breaker.close()
-    copies.drop_all()
+    local_cache.drop_all()
     key_cache.cache.drop_all()
 
 
@@ -88,7 +88,7 @@ def test_what_is_ready_reaches_neither_django_nor_the_database(project: Project)
     ready = ReadyAnswers(nobody)
     with CaptureQueriesContext(connection) as seen:
         copied = Served(ready, asking(key, HTTP_X_REQUEST_ID="job-7"))
-        copies.drop_all()
+        local_cache.drop_all()
         kept = Served(ready, asking(key, HTTP_X_REQUEST_ID="not harmless"))
     assert len(seen) == 0
     assert copied.content == kept.content == usual.content
@@ -143,7 +143,7 @@ def test_an_answer_that_fails_is_tried_once_and_said_as_ever(
 ) -> None:
     key = key_of(project)
     Served(application, asking(key))
-    monkeypatch.setattr(ground, "_READ", "SELECT 1 / 0 -- the secret of the house")
+    monkeypatch.setattr(ground, "_READ_FACTS", "SELECT 1 / 0 -- the secret of the house")
     question = {"QUERY_STRING": "user_id=eve&feature=sso"}
     with CaptureQueriesContext(connection) as seen:
         failed = Served(application, {**asking(key), **question})

@@ -50,7 +50,7 @@ class Page:
             reverse(f"admin:{each.action_name}", args=[quote(str(row.pk))]) for each in actions
         ]
         if self.model is Customer:
-            addresses += [self.of(row, act.name) for act in panels.acts()]
+            addresses += [self.of(row, act.name) for act in panels.all_actions()]
         return addresses
 
 

@@ -59,10 +59,10 @@ def test_it_holds_as_many_features_as_through_the_api(operator: Client, world: W
     project = world.project
     rows = Feature.objects.for_project(project).bulk_create(
         Feature(project=project, code=f"more-{number}", name="", kind="boolean")
-        for number in range(free_tiers.MOST)
+        for number in range(free_tiers.MAX_FEATURES)
     )
     free_tiers.replace(
-        project=project, wanted=[(row, True) for row in rows], actor="command", at=timezone.now()
+        project=project, features=[(row, True) for row in rows], actor="command", at=timezone.now()
     )
     said = {"project": project.pk, "value": ""}
 

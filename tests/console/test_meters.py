@@ -9,7 +9,7 @@ from tests.console.dialogs import send
 from tests.console.world import World
 from usage.models import Meter
 from usage.records import recording
-from usage.records.recording import Entry
+from usage.records.recording import UsageEntry
 
 pytestmark = pytest.mark.django_db
 
@@ -35,7 +35,7 @@ def test_a_meter_is_defined_and_archived_with_a_reason(operator: Client, world: 
 
 def test_the_customers_page_shows_what_was_used(operator: Client, world: World) -> None:
     Meter.objects.for_project(world.project).create(code="bytes", name="B", aggregation="sum")
-    entry = Entry(world.customer.pk, "bytes", 1234567)
+    entry = UsageEntry(world.customer.pk, "bytes", 1234567)
     recording.record(project=world.project, entries=[entry], at=timezone.now())
 
     page = operator.get(f"/admin/projects/customer/{world.customer.pk}/change/").text

@@ -41,12 +41,12 @@ from common.models import BackOff
 from entitlements.credits import credit_grants
 from entitlements.free_tier import service as free_tier
 from entitlements.models import CreditGrant, Feature, FreeTierEntry, Grant
-from entitlements.resolution.decision import Reason
+from entitlements.resolution.facts import Reason
 from entitlements.snapshots import signing_keys
 from events.catalog import EventType
 from events.services import audit, outbox
 from projects.keys import api_keys
-from projects.keys.scopes import ALL
+from projects.keys.scopes import ALL_SCOPES
 from projects.models import ApiKey, App, Customer, PlatformKey, Project
 from tests.factories.entitlements import claim, grant, state
 from tests.factories.projects import AppFactory, CustomerFactory, ProjectFactory
@@ -119,7 +119,7 @@ def build(*, size: int = 1, name: str = "Acme", now: datetime | None = None) -> 
     for number in range(size):
         app = AppFactory.create(project=project, name=f"{name} app {number}")
         key, _ = api_keys.issue(
-            project=project, name=f"{name} key {number}", scopes=ALL, actor="command", at=now
+            project=project, name=f"{name} key {number}", scopes=ALL_SCOPES, actor="command", at=now
         )
         platform_key, _ = api_keys.issue_platform(name=f"{name} {number}", actor="command", at=now)
         signing_keys.rotate(actor="command", at=now)
@@ -216,7 +216,7 @@ def _free(project: Project, name: str, number: int, now: datetime) -> FreeTierEn
     feature = Feature.objects.for_project(project).create(
         code=f"free-{number}", name=f"{name} free {number}", kind="limit"
     )
-    return free_tier.put(
+    return free_tier.set_feature(
         project=project,
         code=feature.code,
         value=1000 + number,

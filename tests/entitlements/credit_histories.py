@@ -12,13 +12,19 @@ from typing import Any
 from entitlements.balances.selectors import credits as stored
 from entitlements.credits import credit_grants
 from entitlements.credits import service as credits
-from entitlements.credits.credit_grant_terms import Terms
-from entitlements.credits.credit_grants import Origin
+from entitlements.credits.credit_grant_terms import CreditGrantTerms
+from entitlements.credits.credit_grants import CreditOrigin
 from entitlements.errors import NotEnoughCredits
 from entitlements.models import CreditGrant
 from entitlements.models.credit_grant import SUMS, CreditSource
 from entitlements.resolution import credit_allocation as rules
-from entitlements.resolution.credit_allocation import Bucket, Leg, Lot, Movement, Share
+from entitlements.resolution.credit_allocation import (
+    CreditBucket,
+    CreditLeg,
+    CreditLot,
+    CreditMovement,
+    CreditShare,
+)
 from projects.models import Customer
 from tests.factories.entitlements import NOW
 
@@ -66,10 +72,10 @@ def history(random: Random, length: int) -> Iterator[Move]:
 class Values:
     """The rules alone: lots and the legs of everything that was posted."""
 
-    lots: dict[str, Lot] = field(default_factory=dict)
+    lots: dict[str, CreditLot] = field(default_factory=dict)
     terms: dict[str, tuple[int, bool]] = field(default_factory=dict)
-    posted: list[tuple[Movement, tuple[Leg, ...]]] = field(default_factory=list)
-    held: dict[str, list[Share]] = field(default_factory=dict)
+    posted: list[tuple[CreditMovement, tuple[CreditLeg, ...]]] = field(default_factory=list)
+    held: dict[str, list[CreditShare]] = field(default_factory=dict)
 
     def play(self, move: str, at: datetime, said: dict[str, Any]) -> bool:
         done: bool = getattr(self, move)(at, **said)
@@ -79,23 +85,29 @@ class Values:
         self, at: datetime, *, amount: int, priority: int, expires_at: datetime | None
     ) -> bool:
         name = f"{len(self.lots):06}"
-        self.lots[name] = Lot(name, priority, at, expires_at)
+        self.lots[name] = CreditLot(name, priority, at, expires_at)
         self.terms[name] = amount, False
         return self._come_to(name, at)
 
     def spend(self, at: datetime, *, amount: int) -> bool:
-        return self._take(at, amount, Movement.SPEND, Bucket.SPENT) is not None
+        return self._take(at, amount, CreditMovement.SPEND, CreditBucket.SPENT) is not None
 
     def hold(self, at: datetime, *, amount: int, reference: str) -> bool:
-        shares = self._take(at, amount, Movement.HOLD, Bucket.RESERVED)
+        shares = self._take(at, amount, CreditMovement.HOLD, CreditBucket.RESERVED)
         self.held[reference] = shares or []
         return shares is not None
 
     def settle(self, at: datetime, *, reference: str, part: int) -> bool:
         held = self.held.pop(reference, [])
-        used, rest = rules.divide(held, sum(share.amount for share in held) * part // 3)
-        self._post(Movement.SETTLE, rules.moved(used, Bucket.RESERVED, Bucket.SPENT))
-        self._post(Movement.RELEASE, rules.moved(rest, Bucket.RESERVED, Bucket.AVAILABLE))
+        used, rest = rules.split_reserved(held, sum(share.amount for share in held) * part // 3)
+        self._post(
+            CreditMovement.SETTLE,
+            rules.build_transfer(used, CreditBucket.RESERVED, CreditBucket.SPENT),
+        )
+        self._post(
+            CreditMovement.RELEASE,
+            rules.build_transfer(rest, CreditBucket.RESERVED, CreditBucket.AVAILABLE),
+        )
         for share in sorted(rest, key=lambda share: share.grant):
             self._come_to(share.grant, at)
         return bool(held)
@@ -118,30 +130,32 @@ class Values:
         return any(booked)
 
     def balance(self, at: datetime) -> int:
-        return rules.balance(self.lots.values(), at=at)
+        return rules.sum_available(self.lots.values(), at=at)
 
     def sums(self) -> Sums:
         return [tuple(getattr(lot, name) for name in SUMS) for _, lot in sorted(self.lots.items())]
 
     def _take(
-        self, at: datetime, amount: int, movement: Movement, bucket: Bucket
-    ) -> list[Share] | None:
+        self, at: datetime, amount: int, movement: CreditMovement, bucket: CreditBucket
+    ) -> list[CreditShare] | None:
         shares = rules.allocate(self.lots.values(), amount, at=at)
         if shares is not None:
-            self._post(movement, rules.moved(shares, Bucket.AVAILABLE, bucket))
+            self._post(movement, rules.build_transfer(shares, CreditBucket.AVAILABLE, bucket))
         return shares
 
     def _come_to(self, name: str, at: datetime) -> bool:
         due, is_withheld = self.terms[name]
-        steps = rules.come_to(self.lots[name], due=due, is_withheld=is_withheld, at=at)
+        steps = rules.plan_due_transactions(
+            self.lots[name], due=due, is_withheld=is_withheld, at=at
+        )
         for step in steps:
             self._post(step.movement, step.legs)
         return bool(steps)
 
-    def _post(self, movement: Movement, legs: tuple[Leg, ...]) -> None:
+    def _post(self, movement: CreditMovement, legs: tuple[CreditLeg, ...]) -> None:
         if legs:
             self.posted.append((movement, legs))
-            self.lots = rules.apply_all(self.lots, legs)
+            self.lots = rules.apply_legs_to_all(self.lots, legs)
 
 
 @dataclass
@@ -164,13 +178,13 @@ class Stored:
     ) -> bool:
         grant = credit_grants.give(
             customer=self.customer,
-            origin=Origin(
+            origin=CreditOrigin(
                 source_type=CreditSource.CHECKOUT,
                 source_id=self.customer.pk,
                 key=str(len(self.grants)),
                 starts_at=at,
             ),
-            terms=Terms(amount=amount, due=amount, expires_at=expires_at),
+            terms=CreditGrantTerms(amount=amount, due=amount, expires_at=expires_at),
             priority=priority,
             at=at,
         )
@@ -188,13 +202,13 @@ class Stored:
     def settle(self, at: datetime, *, reference: str, part: int) -> bool:
         held = self.held.pop(reference, 0)
         amount = held * part // 3
-        balance = credits.settle(**self._who, reference=reference, amount=amount, at=at)
+        balance = credits.post_reserved(**self._who, reference=reference, amount=amount, at=at)
         assert balance == self.balance(at)
         return held > 0
 
     def revise(self, at: datetime, *, number: int, due: int, is_withheld: bool) -> bool:
         grant = stored.grant(project=self.customer.project_id, grant_id=self.grants[number])
-        terms = Terms(
+        terms = CreditGrantTerms(
             amount=grant.amount, due=due, expires_at=grant.expires_at, is_withheld=is_withheld
         )
         return credit_grants.revise(customer=self.customer, grant=grant, terms=terms, at=at)

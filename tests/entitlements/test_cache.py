@@ -14,12 +14,13 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from common.redis import breaker, client
-from entitlements.balances.selectors.figures import Answer
+from entitlements.balances.selectors.amounts import StaticDecision
 from entitlements.cache import codec as entries
 from entitlements.cache import service as cache
-from entitlements.cache.local import copies
+from entitlements.cache.local import local_cache
 from entitlements.decisions import checks
-from entitlements.resolution.decision import Decision, Metering, Question, Reason
+from entitlements.resolution.decision import Decision, Metering, Question
+from entitlements.resolution.facts import Reason
 from projects.models import Customer
 from tests.factories.entitlements import NOW, FeatureFactory, claim, state
 from usage.periods import Period, Unit
@@ -49,15 +50,19 @@ def decision(version=1, feature="sso", **kwargs):
 
 
 def keep(question=ADA, project_id=OURS, at=NOW, rules=0, **kwargs):
-    made = Answer(None, decision(feature=question.feature, **kwargs))
+    made = StaticDecision(None, decision(feature=question.feature, **kwargs))
     cache.keep(
-        project_id=project_id, answers={question: made}, rules=rules, at=at, begun=copies.begin()
+        project_id=project_id,
+        static_decisions={question: made},
+        rules=rules,
+        at=at,
+        begun=local_cache.begin_read(),
     )
 
 
 def find(question=ADA, project_id=OURS, at=NOW):
     """What another process finds, which has no copies of its own yet."""
-    copies.drop_all()
+    local_cache.drop_all()
     found = cache.find(project_id=project_id, questions=[question], at=at).ready.get(question)
     return found and json.loads(found)
 
@@ -137,19 +142,25 @@ def test_newer_answer_drops_all_that_is_older():
 
 def test_many_are_kept_by_a_redis_that_has_forgotten_how():
     asked = [Question(f"user-{number}", "sso") for number in range(250)]
-    made = {question: Answer(None, decision(version=2)) for question in asked}
-    cache.bury(Customer(id="cus_7", project_id=OURS, user_id="user-7"), version=3)
+    made = {question: StaticDecision(None, decision(version=2)) for question in asked}
+    cache.invalidate(Customer(id="cus_7", project_id=OURS, user_id="user-7"), version=3)
     client().script_flush()
     for _ in range(2):
-        cache.keep(project_id=OURS, answers=made, rules=0, at=NOW, begun=copies.begin())
-        copies.drop_all()
+        cache.keep(
+            project_id=OURS,
+            static_decisions=made,
+            rules=0,
+            at=NOW,
+            begun=local_cache.begin_read(),
+        )
+        local_cache.drop_all()
         found = cache.find(project_id=OURS, questions=asked, at=NOW).ready
         assert set(asked) - set(found) == {asked[7]}
 
 
 def test_tombstone_takes_away_and_keeps_away_what_is_older():
     keep(version=1)
-    cache.bury(ada(), version=2)
+    cache.invalidate(ada(), version=2)
     assert find() is None
     keep(version=1)
     assert find() is None
@@ -158,9 +169,9 @@ def test_tombstone_takes_away_and_keeps_away_what_is_older():
 
 
 def test_late_tombstone_of_an_earlier_change_does_no_harm():
-    cache.bury(ada(), version=3)
+    cache.invalidate(ada(), version=3)
     keep(version=3)
-    cache.bury(ada(), version=2)
+    cache.invalidate(ada(), version=2)
     assert find()["version"] == 3
     keep(version=2)
     assert find()["version"] == 3
@@ -168,7 +179,7 @@ def test_late_tombstone_of_an_earlier_change_does_no_harm():
 
 def test_tombstone_outlives_every_answer_from_before_it():
     keep(version=1)
-    cache.bury(ada(), version=2)
+    cache.invalidate(ada(), version=2)
     assert client().pttl(key()) > 59_000
     keep(version=2, valid_until=NOW + SECOND)
     assert client().pttl(key()) > 59_000
@@ -178,14 +189,14 @@ def test_tombstone_reaches_the_customer_under_both_names():
     by_id = Question("cus_ada", "sso")
     keep()
     keep(by_id)
-    cache.bury(ada(), version=2)
+    cache.invalidate(ada(), version=2)
     assert (find(), find(by_id)) == (None, None)
 
 
 def test_projects_do_not_see_each_other():
     keep()
     assert find(project_id="prj_other") is None
-    cache.bury(ada(project_id="prj_other"), version=9)
+    cache.invalidate(ada(project_id="prj_other"), version=9)
     assert find() is not None
 
 
@@ -245,7 +256,7 @@ def test_entry_of_another_feature_customer_secret_or_program_is_not_shown(settin
 
 def test_answer_of_other_rules_is_not_shown():
     keep(rules=3)
-    cache.bury_rules(OURS, version=4)
+    cache.invalidate_rules(OURS, version=4)
     assert find() is None
     keep(rules=3)  # by a reader that began before the change
     assert find() is None
@@ -309,7 +320,7 @@ def test_invalid_text_in_one_entry_does_not_disturb_the_next_call():
     keep()
     client().hset(key(user_id="bob"), "sso", b"\xff")
     asked = [Question("bob", "sso"), ADA]
-    copies.drop_all()
+    local_cache.drop_all()
     found = cache.find(project_id=OURS, questions=asked, at=NOW)
     assert set(found.ready) == {ADA}
 
@@ -327,13 +338,15 @@ def test_figures_of_an_older_answer_do_not_complete_a_newer_one():
 
     def keep_counted(version):
         made = decision(version=version, metering=Metering("mtr_1", Period(Unit.MONTH)))
-        answers = {ADA: Answer("cus_ada", made)}
-        begun = copies.begin()
-        return cache.keep(project_id=OURS, answers=answers, rules=0, at=NOW, begun=begun)[ADA]
+        answers = {ADA: StaticDecision("cus_ada", made)}
+        begun = local_cache.begin_read()
+        return cache.keep(project_id=OURS, static_decisions=answers, rules=0, at=NOW, begun=begun)[
+            ADA
+        ]
 
     older = keep_counted(version=1)
     whole = {ADA: (older, decision(version=1, used=5))}
-    cache.keep_figures(project_id=OURS, answers=whole, at=NOW)
+    cache.keep_completed(project_id=OURS, decisions=whole, at=NOW)
     assert find() is None, "nobody knew yet that it is counted"
     assert find()["used"] == 5
 
@@ -343,7 +356,7 @@ def test_figures_of_an_older_answer_do_not_complete_a_newer_one():
 
 def answer(project, at=NOW):
     """What another process answers, which has no copies of its own yet."""
-    copies.drop_all()
+    local_cache.drop_all()
     return json.loads(checks.answer(project=project, questions=[ADA], at=at)[ADA])
 
 

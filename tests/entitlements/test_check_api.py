@@ -8,7 +8,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from entitlements.cache.local import copies
+from entitlements.cache.local import local_cache
 from entitlements.models import Feature
 from projects.models import Customer
 from tests.api_client import ApiClient
@@ -76,7 +76,7 @@ def test_warm_and_cold_answers_are_the_same_and_warm_ones_cost_no_query(api, ent
     _, unknown_key = queries(lambda: check(api, user_id="somebody else"))
     first, cold = queries(lambda: check(api))
     copied, warm = queries(lambda: check(api))
-    copies.drop_all()
+    local_cache.drop_all()
     kept, warm_in_redis = queries(lambda: check(api))
     assert first.content == copied.content == kept.content
     assert (cold, warm, warm_in_redis) == (COLD, 0, 0)

@@ -37,7 +37,7 @@ def key(project: Project) -> str:
     FeatureFactory.create(
         project=project, code="api", kind=FeatureKind.METERED, meter=meter, period="month"
     )
-    free_tier.put(
+    free_tier.set_feature(
         project=project, code="api", value=5, actor="ada", reason="All", at=timezone.now()
     )
     key = key_of(project)

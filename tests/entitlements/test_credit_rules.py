@@ -7,17 +7,17 @@ from random import Random
 import pytest
 
 from entitlements.resolution.credit_allocation import (
-    Bucket,
-    Leg,
-    Lot,
-    Movement,
-    Share,
+    CreditBucket,
+    CreditLeg,
+    CreditLot,
+    CreditMovement,
+    CreditShare,
     allocate,
-    apply,
-    balance,
-    come_to,
-    divide,
-    in_order,
+    apply_legs,
+    plan_due_transactions,
+    sort_lots,
+    split_reserved,
+    sum_available,
 )
 from tests.entitlements.credit_histories import Values, history
 from tests.factories.entitlements import NOW
@@ -30,7 +30,7 @@ def lot(name, available=10, priority=50, days=None, age=0, **sums):
     """Credits that were given ``age`` days ago and expire in ``days``."""
     expires_at = None if days is None else NOW + days * DAY
     given = available + sum(sums.values())
-    return Lot(name, priority, NOW - age * DAY, expires_at, given, available, **sums)
+    return CreditLot(name, priority, NOW - age * DAY, expires_at, given, available, **sums)
 
 
 def test_the_order_of_spending() -> None:
@@ -44,18 +44,18 @@ def test_the_order_of_spending() -> None:
         ("then by name", ["a", "b"], lot("b"), lot("a")),
     ]
     for why, names, *lots in cases:
-        assert [each.grant for each in in_order(lots)] == names, why
-        assert [each.grant for each in in_order(reversed(lots))] == names, why
+        assert [each.grant for each in sort_lots(lots)] == names, why
+        assert [each.grant for each in sort_lots(reversed(lots))] == names, why
 
 
 def test_what_a_spending_takes() -> None:
     lots = [lot("bought", 100), lot("month", 30, days=9), lot("gift", 5, priority=0)]
     cases = [
-        (1, [Share("gift", 1)]),
-        (5, [Share("gift", 5)]),
-        (6, [Share("gift", 5), Share("month", 1)]),
-        (36, [Share("gift", 5), Share("month", 30), Share("bought", 1)]),
-        (135, [Share("gift", 5), Share("month", 30), Share("bought", 100)]),
+        (1, [CreditShare("gift", 1)]),
+        (5, [CreditShare("gift", 5)]),
+        (6, [CreditShare("gift", 5), CreditShare("month", 1)]),
+        (36, [CreditShare("gift", 5), CreditShare("month", 30), CreditShare("bought", 1)]),
+        (135, [CreditShare("gift", 5), CreditShare("month", 30), CreditShare("bought", 100)]),
         (136, None),
     ]
     for amount, shares in cases:
@@ -66,28 +66,31 @@ def test_what_a_spending_takes() -> None:
 def test_the_last_moment_is_the_one_before_the_expiry() -> None:
     expiring = lot("a", 10, days=1)
     for at, there in ((NOW + DAY - TICK, 10), (NOW + DAY, 0), (NOW + DAY + TICK, 0)):
-        assert balance([expiring], at=at) == there
+        assert sum_available([expiring], at=at) == there
         assert (allocate([expiring], 10, at=at) is not None) is (there > 0)
-        steps = come_to(expiring, due=10, is_withheld=False, at=at)
-        assert [step.movement for step in steps] == ([] if there else [Movement.EXPIRE])
+        steps = plan_due_transactions(expiring, due=10, is_withheld=False, at=at)
+        assert [step.movement for step in steps] == ([] if there else [CreditMovement.EXPIRE])
 
 
 def test_what_was_set_aside_is_divided_in_its_order() -> None:
-    held = [Share("a", 5), Share("b", 3)]
-    assert divide(held, 0) == ([], held)
-    assert divide(held, 6) == ([Share("a", 5), Share("b", 1)], [Share("b", 2)])
-    assert divide(held, 8) == (held, [])
+    held = [CreditShare("a", 5), CreditShare("b", 3)]
+    assert split_reserved(held, 0) == ([], held)
+    assert split_reserved(held, 6) == (
+        [CreditShare("a", 5), CreditShare("b", 1)],
+        [CreditShare("b", 2)],
+    )
+    assert split_reserved(held, 8) == (held, [])
     with pytest.raises(ValueError, match="More is to be used"):
-        divide(held, 9)
+        split_reserved(held, 9)
 
 
 def test_what_it_takes_to_come_to_what_is_due() -> None:
     give, take, withhold, restore, expire = (
-        Movement.GRANT,
-        Movement.TAKE_BACK,
-        Movement.WITHHOLD,
-        Movement.RESTORE,
-        Movement.EXPIRE,
+        CreditMovement.GRANT,
+        CreditMovement.TAKE_BACK,
+        CreditMovement.WITHHOLD,
+        CreditMovement.RESTORE,
+        CreditMovement.EXPIRE,
     )
     new, full = lot("a", 0), lot("a", 100)
     worn = lot("a", 30, spent=60, reserved=10)
@@ -109,16 +112,16 @@ def test_what_it_takes_to_come_to_what_is_due() -> None:
         (held, 120, False, [(give, 20), (restore, 30)], (120, 50, 0, 0, 70)),
     ]
     for before, due, is_withheld, steps, sums in cases:
-        found = come_to(before, due=due, is_withheld=is_withheld, at=NOW)
+        found = plan_due_transactions(before, due=due, is_withheld=is_withheld, at=NOW)
         case = (before, due, is_withheld)
         assert [(step.movement, step.amount) for step in found] == steps, case
-        after = apply(before, [leg for step in found for leg in step.legs])
+        after = apply_legs(before, [leg for step in found for leg in step.legs])
         assert (after.given, after.available, after.reserved, after.withheld, after.spent) == sums
-        assert come_to(after, due=due, is_withheld=is_withheld, at=NOW) == [], case
+        assert plan_due_transactions(after, due=due, is_withheld=is_withheld, at=NOW) == [], case
     over = lot("a", 20, days=-1, withheld=5, reserved=3)
-    (step,) = come_to(over, due=500, is_withheld=False, at=NOW)
+    (step,) = plan_due_transactions(over, due=500, is_withheld=False, at=NOW)
     assert (step.movement, step.amount) == (expire, 25)
-    assert apply(over, step.legs).reserved == 3
+    assert apply_legs(over, step.legs).reserved == 3
 
 
 def test_ten_thousand_histories_conserve() -> None:
@@ -139,12 +142,15 @@ def test_ten_thousand_histories_conserve() -> None:
         for name, each in book.lots.items():
             inside = (each.available, each.reserved, each.withheld, each.spent, each.expired)
             assert (min(inside) >= 0, sum(inside)) == (True, each.given), number
-            assert tuple(replayed[name, bucket] for bucket in Bucket) == (-each.given, *inside)
+            assert tuple(replayed[name, bucket] for bucket in CreditBucket) == (
+                -each.given,
+                *inside,
+            )
     assert min(moves.values()) > HISTORIES / 10, moves
 
 
-def _replay(legs: list[Leg]) -> Counter[tuple[str, Bucket]]:
-    sums: Counter[tuple[str, Bucket]] = Counter()
+def _replay(legs: list[CreditLeg]) -> Counter[tuple[str, CreditBucket]]:
+    sums: Counter[tuple[str, CreditBucket]] = Counter()
     for leg in legs:
         sums[leg.grant, leg.bucket] += leg.amount
     return sums

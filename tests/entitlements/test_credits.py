@@ -12,12 +12,12 @@ from common.errors import Invalid
 from entitlements.balances.selectors import credits as stored
 from entitlements.credits import credit_accounts, credit_grants
 from entitlements.credits import service as credits
-from entitlements.credits.credit_grant_terms import Terms
-from entitlements.credits.credit_grants import Origin
+from entitlements.credits.credit_grant_terms import CreditGrantTerms
+from entitlements.credits.credit_grants import CreditOrigin
 from entitlements.errors import CreditsKeyReused, GrantExpired, NotEnoughCredits
 from entitlements.models import CreditEntry, CreditGrant, CreditTransaction
 from entitlements.models.credit_grant import SUMS, CreditSource
-from entitlements.resolution.credit_allocation import Bucket, Movement, Share
+from entitlements.resolution.credit_allocation import CreditBucket, CreditMovement, CreditShare
 from events.models import AuditEntry, OutboxEvent
 from tests.entitlements.credit_histories import Stored, Values, history
 from tests.factories.entitlements import NOW
@@ -68,7 +68,7 @@ def by_entries(customer):
     grants = CreditGrant.objects.for_project(customer.project_id).order_by("pk")
     return [
         tuple(
-            -sums.get((grant.pk, Bucket.ISSUED), 0)
+            -sums.get((grant.pk, CreditBucket.ISSUED), 0)
             if name == "given"
             else sums.get((grant.pk, name), 0)
             for name in SUMS
@@ -85,9 +85,13 @@ def test_a_spending_takes_from_several_grants_and_is_written_down(customer):
     spent = spend(customer, 50, feature="renders", reason="A film.", actor="key:k")
 
     assert spent.balance == balance(customer) == 85
-    assert spent.shares == [Share(first.pk, 5), Share(soon.pk, 30), Share(kept.pk, 15)]
+    assert spent.shares == [
+        CreditShare(first.pk, 5),
+        CreditShare(soon.pk, 30),
+        CreditShare(kept.pk, 15),
+    ]
     row = CreditTransaction.objects.for_project(customer.project).get(pk=spent.transaction_id)
-    assert (row.movement, row.amount, row.balance) == (Movement.SPEND, 50, 85)
+    assert (row.movement, row.amount, row.balance) == (CreditMovement.SPEND, 50, 85)
     assert (row.feature, row.reason, row.actor) == ("renders", "A film.", "key:k")
     assert [(each.grant_id, each.bucket, each.amount) for each in row.entries.all()] == [
         (first.pk, "available", -5),
@@ -167,10 +171,10 @@ def test_what_is_set_aside_is_used_or_given_back(customer):
     with pytest.raises(NotEnoughCredits):
         spend(customer, 81)
     with pytest.raises(ValueError, match="More is to be used"):
-        credits.settle(**who(customer), reference="res_1", amount=31, at=NOW)
+        credits.post_reserved(**who(customer), reference="res_1", amount=31, at=NOW)
 
-    assert credits.settle(**who(customer), reference="res_1", amount=15, at=later) == 95
-    assert credits.settle(**who(customer), reference="res_1", amount=15, at=later) == 95
+    assert credits.post_reserved(**who(customer), reference="res_1", amount=15, at=later) == 95
+    assert credits.post_reserved(**who(customer), reference="res_1", amount=15, at=later) == 95
     assert credits.release(**who(customer), reference="res_2", at=later) == 95
     assert ledger(customer)[2:] == [("hold", 30, 80), ("settle", 15, 80), ("release", 15, 95)]
 
@@ -184,7 +188,7 @@ def test_what_comes_back_to_an_expired_or_revoked_grant_is_gone(customer):
     credits.hold(**who(customer), amount=20, at=NOW, reference="res_1")
     credit_grants.revoke(grant=revoked, reason="Mistake.", actor="operator:ada", at=NOW)
 
-    assert credits.settle(**who(customer), reference="res_1", amount=3, at=NOW + DAY) == 0
+    assert credits.post_reserved(**who(customer), reference="res_1", amount=3, at=NOW + DAY) == 0
     soon.refresh_from_db()
     revoked.refresh_from_db()
     assert (soon.spent, soon.expired) == (3, 7)
@@ -272,17 +276,17 @@ def test_a_grant_is_audited_and_revoked_once(customer):
 
 def test_credits_of_one_source_never_touch_those_of_another(customer):
     bought = give(customer, 1000)
-    origin = Origin(
+    origin = CreditOrigin(
         source_type=CreditSource.SUBSCRIPTION, source_id="sub_1", key="a", starts_at=NOW
     )
     monthly = credit_grants.give(
-        customer=customer, origin=origin, terms=Terms(amount=100, due=100), at=NOW
+        customer=customer, origin=origin, terms=CreditGrantTerms(amount=100, due=100), at=NOW
     )
     credit_grants.revise(
-        customer=customer, grant=monthly, terms=Terms(amount=100, due=0), at=NOW + DAY
+        customer=customer, grant=monthly, terms=CreditGrantTerms(amount=100, due=0), at=NOW + DAY
     )
     credit_grants.revise(
-        customer=customer, grant=monthly, terms=Terms(amount=70, due=70), at=NOW + DAY
+        customer=customer, grant=monthly, terms=CreditGrantTerms(amount=70, due=70), at=NOW + DAY
     )
     bought.refresh_from_db()
     assert (bought.available, balance(customer)) == (1000, 1070)
@@ -306,11 +310,11 @@ def test_the_database_insists_on_its_ledger(customer):
         )
 
     refused = [
-        lambda: add((Bucket.AVAILABLE, 5)),
-        lambda: add((Bucket.AVAILABLE, 5), (Bucket.ISSUED, -4)),
-        lambda: add((Bucket.AVAILABLE, -101), (Bucket.SPENT, 101)),
-        lambda: add((Bucket.AVAILABLE, 0), (Bucket.SPENT, 0)),
-        lambda: add(("elsewhere", 5), (Bucket.ISSUED, -5)),
+        lambda: add((CreditBucket.AVAILABLE, 5)),
+        lambda: add((CreditBucket.AVAILABLE, 5), (CreditBucket.ISSUED, -4)),
+        lambda: add((CreditBucket.AVAILABLE, -101), (CreditBucket.SPENT, 101)),
+        lambda: add((CreditBucket.AVAILABLE, 0), (CreditBucket.SPENT, 0)),
+        lambda: add(("elsewhere", 5), (CreditBucket.ISSUED, -5)),
         lambda: entries.update(amount=1),
         lambda: entries.all().delete(),
         lambda: CreditTransaction.objects.for_project(customer.project).update(amount=1),
@@ -332,7 +336,7 @@ def test_the_database_insists_on_its_ledger(customer):
         with pytest.raises(DatabaseError), transaction.atomic():
             act()
     with pytest.raises(IntegrityError, match="sum to zero"), transaction.atomic():
-        add((Bucket.AVAILABLE, 5))
+        add((CreditBucket.AVAILABLE, 5))
     assert (balance(customer), by_entries(customer)) == (100, [(100, 100, 0, 0, 0, 0)])
 
 
@@ -367,7 +371,7 @@ def test_the_database_plays_as_the_rules_do(project):
             .annotate(Sum("amount"))
         }
         for grant, (given, *inside) in sums.items():
-            there = [replayed.get((grant, bucket), 0) for bucket in Bucket]
+            there = [replayed.get((grant, bucket), 0) for bucket in CreditBucket]
             assert there == [-given, *inside], number
 
 
@@ -385,6 +389,6 @@ def test_queries_do_not_grow_with_the_grants(customer):
             stored.balances(project_id=customer.project_id, customer_ids=[customer.pk], at=NOW)
         credits.hold(**who(customer), amount=3, at=NOW, reference=f"res_{more}")
         with CaptureQueriesContext(connection) as settling:
-            credits.settle(**who(customer), reference=f"res_{more}", amount=3, at=NOW)
+            credits.post_reserved(**who(customer), reference=f"res_{more}", amount=3, at=NOW)
         counted.append((len(spending), len(asking), len(settling)))
     assert counted == [(7, 1, 8), (7, 1, 8)]

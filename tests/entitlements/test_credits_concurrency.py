@@ -109,7 +109,7 @@ def test_reservations_are_settled_once_and_low_is_told_once(project, spenders):
     assert sum(each is not None for each in held) == 5
     at_once(
         spenders,
-        lambda n: credits.settle(
+        lambda n: credits.post_reserved(
             **who, reference=f"res_{n // 2}", amount=4 if held[n // 2] else 0, at=NOW
         ),
     )

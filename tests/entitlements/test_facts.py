@@ -14,7 +14,8 @@ from entitlements.facts import notices as announcements
 from entitlements.facts import service as facts
 from entitlements.models import Fact, Snapshot
 from entitlements.models.fact import Effect, SourceType
-from entitlements.resolution.decision import Question, Reason
+from entitlements.resolution.decision import Question
+from entitlements.resolution.facts import Reason
 from events.models import OutboxEvent
 from projects.customers import selectors as customers
 from tests.factories.entitlements import NOW, FeatureFactory, claim, state
@@ -147,7 +148,7 @@ def test_copy_of_the_customer_that_is_out_of_date_is_refused(customer, sso, seat
             customer=customer,
             source_type=SourceType.SUBSCRIPTION,
             source_id="sub_2",
-            claims=[claim(seats, 1)],
+            drafts=[claim(seats, 1)],
             at=NOW,
         )
     assert decision(customer, seats).limit == 0
@@ -217,7 +218,7 @@ def test_what_time_changes_is_told_when_it_happens_and_once(customer, sso):
     assert [event.data["entitlements"][0]["allowed"] for event in told(customer)] == [False]
 
     for moment in (NOW + DAY - SECOND, NOW + DAY, NOW + DAY + SECOND, NOW + 3 * DAY, NOW + 4 * DAY):
-        announcements.tell_due(at=moment, limit=10)
+        announcements.notify_due(at=moment, limit=10)
 
     assert [
         (event.occurred_at, event.data["entitlements"][0]["allowed"], event.version)
@@ -229,14 +230,14 @@ def test_what_time_changes_is_told_when_it_happens_and_once(customer, sso):
 def test_moment_that_changes_no_answer_is_passed_in_silence(customer, seats):
     state(customer, claim(seats, None), source="sub_1")
     state(customer, claim(seats, 5, ends_at=NOW + DAY), source="sub_2")
-    announcements.tell_due(at=NOW + DAY, limit=10)
+    announcements.notify_due(at=NOW + DAY, limit=10)
     last = told(customer)[-1]
     assert last.data["entitlements"][0]["valid_until"] is None
     assert last.previous["entitlements"][0]["valid_until"] == "2026-11-22T12:00:00Z"
 
 
 def test_unknown_user_is_entitled_to_nothing_and_is_not_made(project, sso):
-    standing = decisions.standing(project=project, user_id="nobody", at=NOW)
+    standing = decisions.entitlements_of(project=project, user_id="nobody", at=NOW)
     assert (standing.customer_id, standing.version) == (None, 0)
     assert standing.decisions["sso"].reason is Reason.NOT_ENTITLED
     assert customers.find(project=project, user_id="nobody") is None
@@ -257,9 +258,9 @@ def test_archived_feature_still_answers_who_has_it(customer, project, sso):
     sso.archived_at = NOW
     sso.save()
     assert decision(customer, sso).allowed
-    listed = decisions.all_for(project=project, user_id="ada", at=NOW)
+    listed = decisions.by_feature(project=project, user_id="ada", at=NOW)
     assert list(listed) == ["sso"]
-    assert decisions.all_for(project=project, user_id="nobody", at=NOW) == {}
+    assert decisions.by_feature(project=project, user_id="nobody", at=NOW) == {}
 
 
 @pytest.mark.parametrize("sources", [1, 40])
@@ -279,7 +280,7 @@ def test_queries_do_not_grow_with_sources_versions_or_questions(project, custome
     for name in ("ada", customer.pk):
         assert answers[Question(name, "seats")].limit == sources
     with CaptureQueriesContext(connection) as queries:
-        decisions.standing(project=project, user_id="ada", at=NOW)
+        decisions.entitlements_of(project=project, user_id="ada", at=NOW)
     assert len(queries) == 4
     with CaptureQueriesContext(connection) as queries:
         state(customer, claim(seats, 1000))

@@ -19,7 +19,7 @@ from tests.factories.usage import MeterFactory
 from usage.meters import service as meters
 from usage.models import Movement
 from usage.records import recording
-from usage.records.recording import Entry
+from usage.records.recording import UsageEntry
 
 HOUR = timedelta(hours=1)
 
@@ -101,7 +101,7 @@ def test_who_cannot_be_told_stops_nobody(
     for number in range(3):
         spoil(ended(project, f"bad-{number}", hours=2))
     good = ended(other_project, "good", hours=1)
-    announcements.tell_due(at=timezone.now(), limit=2)
+    announcements.notify_due(at=timezone.now(), limit=2)
     assert Snapshot.objects.for_project(other_project).get(customer=good).changes_at is None
     assert BackOff.objects.get().queue == "entitlement_notices"
 
@@ -131,9 +131,9 @@ def test_limits_of_others_are_told_beside_one_that_cannot_be(
             project=customer.project, code=name, kind="metered", meter=meter, period="month"
         )
         state(customer, claim(feature, 1, starts_at=at - HOUR), at=at - HOUR)
-        recording.record(project=customer.project, entries=[Entry(name, name, 1)], at=at)
+        recording.record(project=customer.project, entries=[UsageEntry(name, name, 1)], at=at)
     spoil(customers[0])
-    assert thresholds.drain(at=at, limit=10) == 2
+    assert thresholds.notify_due(at=at, limit=10) == 2
     assert list(Movement.objects.across_projects().values_list("customer_id", flat=True)) == [
         customers[0].pk
     ]
@@ -143,5 +143,5 @@ def test_limits_of_others_are_told_beside_one_that_cannot_be(
     )
     heal()
     end_pauses()
-    assert thresholds.drain(at=at, limit=10) == 1
+    assert thresholds.notify_due(at=at, limit=10) == 1
     assert not BackOff.objects.exists()

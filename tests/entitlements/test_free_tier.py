@@ -29,8 +29,8 @@ def put(api, **values):
 
 
 def replace(project, at, **values):
-    wanted = free_tier.chosen(project=project, wanted=list(values.items()))
-    return free_tier.replace(project=project, wanted=wanted, actor="operator:ada", at=at)
+    wanted = free_tier.find_features(project=project, values=list(values.items()))
+    return free_tier.replace(project=project, features=wanted, actor="operator:ada", at=at)
 
 
 def answer(api, user_id="nobody", feature="seats"):

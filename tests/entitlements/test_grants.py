@@ -12,7 +12,7 @@ from entitlements.grants import selectors as stored
 from entitlements.grants import service as grants
 from entitlements.models import Grant
 from entitlements.models.grant import GrantStatus
-from entitlements.resolution.decision import Reason
+from entitlements.resolution.facts import Reason
 from events.models import AuditEntry, OutboxEvent
 from tests.factories.entitlements import NOW, FeatureFactory, claim, grant, state
 

@@ -5,16 +5,17 @@ from random import Random
 
 import pytest
 
-from entitlements.balances.selectors.figures import Answer
+from entitlements.balances.selectors.amounts import StaticDecision
 from entitlements.decisions.selectors import current_facts as ground
 from entitlements.decisions.selectors import decisions
-from entitlements.decisions.selectors.facts_at import Sight
+from entitlements.decisions.selectors.facts_at import FactsInContext
 from entitlements.features.selectors import rules
 from entitlements.free_tier import service as free_tier
 from entitlements.models.fact import Effect, SourceType
 from entitlements.models.feature import FeatureKind
-from entitlements.resolution.decision import Question, Reason
-from entitlements.resolution.evaluation_context import present
+from entitlements.resolution.decision import Question
+from entitlements.resolution.evaluation_context import build_context
+from entitlements.resolution.facts import Reason
 from projects.models import Project
 from tests.factories.entitlements import NOW, FeatureFactory, LimitFactory, claim, grant, state
 from tests.factories.projects import CustomerFactory
@@ -66,7 +67,7 @@ def state_anything(random, customer, features, at):
     state(customer, *claims, source=f"s{random.randrange(3)}", source_type=source_type, at=at)
 
 
-def whole(answer: Answer) -> object:
+def whole(answer: StaticDecision) -> object:
     """With what is no part of a decision's equality."""
     return answer.customer_id, astuple(answer.decision)
 
@@ -88,13 +89,13 @@ def test_one_statement_says_what_the_queries_say(project: Project, other_project
         if number % 7 == 0:
             feature, values = random.choice(list(features.values()))
             wanted = [] if number % 2 else [(feature, values[0])]
-            free_tier.replace(project=project, wanted=wanted, actor="me", at=at)
+            free_tier.replace(project=project, features=wanted, actor="me", at=at)
         said = ground.read(project=project, questions=asked, at=at)
-        sight = Sight(project=project, user_ids=people, outlook=present(at))
-        defined = sight.defined({each.feature for each in asked})
+        sight = FactsInContext(project=project, user_ids=people, context=build_context(at))
+        defined = sight.definitions({each.feature for each in asked})
         for each in asked:
-            expected = sight.answer(each, defined.get(each.feature))
-            assert whole(said.answer(each)) == whole(expected)
+            expected = sight.decide(each, defined.get(each.feature))
+            assert whole(said.decide(each)) == whole(expected)
             seen.add(expected.decision.reason)
         assert said.rules == rules.version(project)
     assert seen >= {Reason.ENTITLED, Reason.HELD, Reason.FREE_TIER, Reason.UNKNOWN_FEATURE}
@@ -109,6 +110,6 @@ def test_any_number_of_questions_costs_one_query(
     for count in (1, 1000):
         asked = [Question("ada", "sso"), *(Question(f"u{n}", f"f{n}") for n in range(count - 1))]
         with django_assert_num_queries(1):
-            made = decisions.static_many(project=project, questions=asked, at=NOW)
+            made = decisions.decide_static_many(project=project, questions=asked, at=NOW)
         assert made[asked[0]].decision.allowed
         assert len(made) == count

@@ -6,29 +6,31 @@ from random import Random
 import pytest
 
 from entitlements import representation
-from entitlements.balances.selectors.figures import Answer
+from entitlements.balances.selectors.amounts import StaticDecision
 from entitlements.cache import partial as statics
 from entitlements.models.fact import SourceType
 from entitlements.models.feature import FeatureKind, Merge
 from entitlements.resolution import kinds
 from entitlements.resolution.decision import (
+    DecisionAmounts,
+    Metering,
+    apply_balance,
+    apply_usage,
+    complete_decision,
+    resolve,
+    resolve_all,
+)
+from entitlements.resolution.explanation import ExplanationStepName, explain
+from entitlements.resolution.facts import (
     ALLOW,
     ALLOWING,
     DENY,
     DENYING,
-    Definition,
-    Fact,
-    Figures,
-    Metering,
+    DecisionFact,
+    FeatureDefinition,
     Reason,
     Source,
-    completed,
-    measured,
-    priced,
-    resolve,
-    resolve_all,
 )
-from entitlements.resolution.explanation import StepName, explain
 from entitlements.resolution.kinds import KINDS, PRIORITY, SUM
 from entitlements.resolution.merging import RANKS
 from usage.periods import Period, Unit
@@ -45,7 +47,7 @@ REASONS = {
 
 
 def fact(value, source_type="subscription", source="1", **kwargs):
-    return Fact(
+    return DecisionFact(
         **{
             "source_type": source_type,
             "source_id": source,
@@ -60,7 +62,7 @@ def fact(value, source_type="subscription", source="1", **kwargs):
 
 
 def decide(*facts, kind="limit", merge=None, at=NOW, **kwargs):
-    definition = Definition("it", kind, merge or KINDS[kind].merges[0], **kwargs)
+    definition = FeatureDefinition("it", kind, merge or KINDS[kind].merges[0], **kwargs)
     return resolve(facts, definition=definition, at=at)
 
 
@@ -171,14 +173,14 @@ def test_an_answer_is_kept_until_its_window_is_no_longer_paid():
     decision = metered(bought, is_anchored=True)
     ends_at = decision.metering.period.window(NOW).ends_at
     assert (decision.valid_until, decision.keepable_until) == (None, ends_at)
-    assert measured(decision, used=1, reserved=0, at=NOW).resets_at == ends_at
+    assert apply_usage(decision, used=1, reserved=0, at=NOW).resets_at == ends_at
     later = metered(bought, is_anchored=True, at=ends_at)
-    whole = measured(later, used=70, reserved=10, at=ends_at)
+    whole = apply_usage(later, used=70, reserved=10, at=ends_at)
     assert (whole.remaining, whole.resets_at, whole.valid_until) == (20, None, None)
     assert later == decision, "what the customer may do is told as the same"
-    again = statics.decoded(statics.encoded(Answer("cus_1", later))).decision
+    again = statics.decode(statics.encode(StaticDecision("cus_1", later))).decision
     assert (again.metering, again.metering_until) == (later.metering, later.metering_until)
-    again = statics.decoded(statics.encoded(Answer("cus_1", decision))).decision
+    again = statics.decode(statics.encode(StaticDecision("cus_1", decision))).decision
     assert (again.metering, again.metering_until) == (decision.metering, ends_at)
 
 
@@ -216,16 +218,16 @@ def test_limit_is_reached_when_what_is_used_and_set_aside_fill_it(
     limit, used, reserved, allowed, remaining
 ):
     static = metered(fact(limit, ends_at=NOW + 400 * DAY))
-    made = measured(static, used=used, reserved=reserved, at=NOW)
+    made = apply_usage(static, used=used, reserved=reserved, at=NOW)
     assert (made.allowed, made.used, made.remaining) == (allowed, used, remaining)
     assert (made.value, made.limit) == (limit, limit)
     assert made.reason is (
         Reason.ENTITLED if allowed else Reason.LIMIT_REACHED if limit else Reason.NOT_ENTITLED
     )
     assert made.resets_at == made.valid_until == datetime(2026, 12, 1, tzinfo=UTC)
-    sooner = measured(metered(fact(limit, ends_at=NOW + DAY)), used=0, reserved=0, at=NOW)
+    sooner = apply_usage(metered(fact(limit, ends_at=NOW + DAY)), used=0, reserved=0, at=NOW)
     assert sooner.valid_until == NOW + DAY
-    forever = measured(metered(fact(limit), period=Unit.LIFETIME), used=0, reserved=0, at=NOW)
+    forever = apply_usage(metered(fact(limit), period=Unit.LIFETIME), used=0, reserved=0, at=NOW)
     assert (forever.resets_at, forever.valid_until) == (None, None)
 
 
@@ -234,21 +236,21 @@ def test_limit_is_reached_when_what_is_used_and_set_aside_fill_it(
     [(5, 15, True, 3), (5, 14, True, 2), (5, 4, False, 0), (5, -5, False, 0), (0, 0, True, None)],
 )
 def test_credits_must_pay_for_one_use(cost, balance, allowed, remaining):
-    made = priced(decide(fact(cost), kind="credits"), balance=balance)
+    made = apply_balance(decide(fact(cost), kind="credits"), balance=balance)
     assert (made.allowed, made.remaining, made.value) == (allowed, remaining, cost)
     assert made.reason is (Reason.ENTITLED if allowed else Reason.CREDITS_EXHAUSTED)
 
 
 def test_figures_do_not_touch_what_facts_alone_decide():
     for made in (decide(fact(5)), decide(kind="credits"), decide(fact("x"), kind="config")):
-        assert completed(made, figures=Figures(3, 2, 1), at=NOW) == made
+        assert complete_decision(made, amounts=DecisionAmounts(3, 2, 1), at=NOW) == made
     assert decide(fact(5)).is_whole
     assert not decide(fact(5), kind="credits").is_whole
     assert not metered(fact(5)).is_whole
 
 
 DEFINED = {
-    f"{kind}.{merge}.{anchored}": Definition(
+    f"{kind}.{merge}.{anchored}": FeatureDefinition(
         f"{kind}.{merge}.{anchored}",
         kind,
         merge,
@@ -265,10 +267,10 @@ VALUES = [True, False, None, -1, 0, 1, 5, 5, 40, "x", [1], {"a": 1}, 2**53 - 1, 
 SOURCES = list(REASONS)
 
 
-def random_fact(random: Random, codes: list[str]) -> Fact:
+def random_fact(random: Random, codes: list[str]) -> DecisionFact:
     is_denial = random.random() < 0.06
     source_type = random.choice(SOURCES)
-    return Fact(
+    return DecisionFact(
         source_type=source_type,
         source_id=f"s{random.randrange(4)}",
         effect=DENY if is_denial else ALLOW,
@@ -298,12 +300,15 @@ def test_ten_thousand_sets_of_facts_in_five_orders_have_one_answer_and_its_expla
             again = resolve_all(shuffled, features=defined, at=NOW)
             assert again == expected
             assert {code: each.metering for code, each in again.items()} == metering
-        code, figures = random.choice(codes), Figures(*(random.randrange(9) for _ in range(3)))
-        whole = completed(expected[code], figures=figures, at=NOW)
+        code, figures = (
+            random.choice(codes),
+            DecisionAmounts(*(random.randrange(9) for _ in range(3))),
+        )
+        whole = complete_decision(expected[code], amounts=figures, at=NOW)
         assert whole.allowed == (whole.reason in ALLOWING)
         seen.add((DEFINED[code].kind, whole.reason))
         if number % 4 == 0:
-            told = explain(some, feature=code, definition=DEFINED[code], at=NOW, figures=figures)
+            told = explain(some, feature=code, definition=DEFINED[code], at=NOW, amounts=figures)
             assert told.decision == whole
             assert told.sentence.startswith("Yes: " if whole.allowed else "No: ")
             assert told.sentence.count(". ") == 0
@@ -326,7 +331,7 @@ def test_a_thousand_boundaries_are_right_to_the_microsecond_for_every_kind():
 
 
 def test_explanation_goes_step_by_step():
-    definition = Definition("it", "metered", meter_id="mtr_1", period=Unit.MONTH)
+    definition = FeatureDefinition("it", "metered", meter_id="mtr_1", period=Unit.MONTH)
     some = [
         fact(5, source="sub_1"),
         fact("no number", "checkout", "chk_1"),
@@ -339,8 +344,8 @@ def test_explanation_goes_step_by_step():
         feature="it",
         definition=definition,
         at=NOW,
-        figures=Figures(used=4, reserved=1),
-        silent=[Source("subscription", "sub_0")],
+        amounts=DecisionAmounts(used=4, reserved=1),
+        ended_sources=[Source("subscription", "sub_0")],
     )
     shown = {each["step"]: each for each in representation.explanation(told)["steps"]}
     assert list(shown) == ["facts", "time", "merge", "free_tier", "metering", "answer"]
@@ -365,7 +370,7 @@ def test_explanation_goes_step_by_step():
         "2026-12-01T00:00:00Z."
     )
     assert [step.name for step in told.steps] == [
-        name for name in StepName if name in {step.name for step in told.steps}
+        name for name in ExplanationStepName if name in {step.name for step in told.steps}
     ]
 
 
@@ -394,8 +399,10 @@ def test_explanation_goes_step_by_step():
     ],
 )  # fmt: skip
 def test_one_sentence_says_it_all(facts, kind, figures, sentence):
-    definition = Definition("it", kind, KINDS[kind].merges[0])
-    told = explain(facts, feature="it", definition=definition, at=NOW, figures=Figures(*figures))
+    definition = FeatureDefinition("it", kind, KINDS[kind].merges[0])
+    told = explain(
+        facts, feature="it", definition=definition, at=NOW, amounts=DecisionAmounts(*figures)
+    )
     assert told.sentence == sentence
     missing = explain([], feature="warp", definition=None, at=NOW)
     assert missing.sentence == "No: the project has no feature warp."

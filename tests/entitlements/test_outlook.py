@@ -19,14 +19,15 @@ from entitlements.free_tier import service as free
 from entitlements.models.fact import Effect, SourceType
 from entitlements.models.feature import FeatureKind
 from entitlements.resolution import decision as resolution
-from entitlements.resolution.decision import Question, Reason
-from entitlements.resolution.evaluation_context import Outlook
+from entitlements.resolution.decision import Question
+from entitlements.resolution.evaluation_context import EvaluationContext
+from entitlements.resolution.facts import Reason
 from projects.models import Customer
 from tests.factories.entitlements import FeatureFactory, claim, grant, state
 from tests.factories.projects import CustomerFactory
 from tests.factories.usage import MeterFactory
 from usage.records import recording
-from usage.records.recording import Entry
+from usage.records.recording import UsageEntry
 
 pytestmark = pytest.mark.django_db
 
@@ -58,7 +59,7 @@ def theme(project):
 def use(project, value, at, user_id="ada"):
     [outcome] = recording.record(
         project=project,
-        entries=[Entry(user_id=user_id, meter="calls", value=value, occurred_at=at)],
+        entries=[UsageEntry(user_id=user_id, meter="calls", value=value, occurred_at=at)],
         at=at,
     )
     assert outcome.status == "recorded", outcome
@@ -117,7 +118,7 @@ def random_change(random, customer, features, at):
     if random.random() < 0.2:
         free.replace(
             project=customer.project,
-            wanted=[(feature, value)] if random.random() < 0.7 else [],
+            features=[(feature, value)] if random.random() < 0.7 else [],
             actor="me",
             at=at,
         )
@@ -153,7 +154,7 @@ def test_past_is_answered_as_it_was_and_the_future_as_it_comes(
         answered.append((at + SECOND / 2, made))
         rows = stored.current(customer=customer)
         facts = [
-            *stored.known(rows),
+            *stored.to_decision_facts(rows),
             *free_tier.facts(free_tier.entries(project=project, at=at), at=at),
         ]
         for each in kinds:
@@ -167,13 +168,13 @@ def test_past_is_answered_as_it_was_and_the_future_as_it_comes(
             )
     now = at + DAY
     for moment, made in answered:
-        outlook = Outlook(at=moment, now=now)
-        again = decisions.explain_many(project=project, questions=asked, outlook=outlook)
+        outlook = EvaluationContext(at=moment, now=now)
+        again = decisions.explain_many(project=project, questions=asked, context=outlook)
         assert {question: each.decision for question, each in again.items()} == made
     for later in (1, 3, 7, 20, 60):
         moment = at + later * SECOND
-        outlook = Outlook(at=moment, now=at)
-        seen = decisions.explain_many(project=project, questions=asked, outlook=outlook)
+        outlook = EvaluationContext(at=moment, now=at)
+        seen = decisions.explain_many(project=project, questions=asked, context=outlook)
         made = decisions.check_many(project=project, questions=asked, at=moment)
         assert {question: each.decision for question, each in seen.items()} == made
 
@@ -192,9 +193,9 @@ def test_past_and_future_figures(api, project, customer, calls, render):
     use(project, 10, now - timedelta(hours=3))
 
     def figures(at):
-        outlook = Outlook(at=at, now=now)
+        outlook = EvaluationContext(at=at, now=now)
         asked = [Question("ada", "calls"), Question("ada", "render")]
-        found = decisions.explain_many(project=project, questions=asked, outlook=outlook)
+        found = decisions.explain_many(project=project, questions=asked, context=outlook)
         return [(each.decision.reason.value, each.decision.remaining) for each in found.values()]
 
     today, window = now - timedelta(hours=6), timedelta(days=62)
@@ -318,11 +319,11 @@ def test_a_thousand_pairs_cost_as_many_queries_as_one(project, calls, render, th
         return len(made), len(seen)
 
     one = [Question("u0", "calls"), Question("u0", "render")]
-    outlook = Outlook(at=now + SECOND, now=now)
+    outlook = EvaluationContext(at=now + SECOND, now=now)
     few = queries(lambda: decisions.check_many(project=project, questions=one, at=now))
     many = queries(lambda: decisions.check_many(project=project, questions=pairs, at=now))
     told = queries(
-        lambda: decisions.explain_many(project=project, questions=pairs, outlook=outlook)
+        lambda: decisions.explain_many(project=project, questions=pairs, context=outlook)
     )
     assert (few[1], many, told) == (4, (1000, 4), (1000, 7))
     plain = queries(lambda: decisions.check_many(project=project, questions=pairs[4:5], at=now))

@@ -27,7 +27,7 @@ def seats(project: Project) -> Feature:
 def give_everybody(feature: Feature, value: int) -> None:
     """As the free tier, from now on."""
     free_tier.replace(
-        project=feature.project, wanted=[(feature, value)], actor="test", at=timezone.now()
+        project=feature.project, features=[(feature, value)], actor="test", at=timezone.now()
     )
 
 

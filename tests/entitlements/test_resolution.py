@@ -9,19 +9,16 @@ from hypothesis import strategies as st
 
 from entitlements.models.fact import Effect
 from entitlements.models.feature import FeatureKind
-from entitlements.resolution.decision import (
+from entitlements.resolution.decision import Decision, decide_unknown_feature, resolve, resolve_all
+from entitlements.resolution.facts import (
     ALLOW,
     ALLOWING,
     DENY,
     DENYING,
-    Decision,
-    Definition,
-    Fact,
+    DecisionFact,
+    FeatureDefinition,
     Reason,
     Source,
-    resolve,
-    resolve_all,
-    unknown,
 )
 from entitlements.resolution.kinds import KINDS
 
@@ -31,7 +28,7 @@ DAY = timedelta(days=1)
 
 
 def fact(value=True, *, feature="sso", source="sub_1", **kwargs):
-    return Fact(
+    return DecisionFact(
         **{
             "source_type": "subscription",
             "source_id": source,
@@ -51,7 +48,7 @@ def denial(**kwargs):
 
 
 def decide(*facts, kind="limit", at=NOW):
-    return resolve(facts, definition=Definition("sso", kind), at=at)
+    return resolve(facts, definition=FeatureDefinition("sso", kind), at=at)
 
 
 def test_nothing_known_is_a_refusal():
@@ -64,7 +61,7 @@ def test_nothing_known_is_a_refusal():
 
 
 def test_unknown_feature_says_so():
-    assert unknown("sso", version=3) == Decision(
+    assert decide_unknown_feature("sso", version=3) == Decision(
         feature="sso", allowed=False, reason=Reason.UNKNOWN_FEATURE, value=False, version=3
     )
 
@@ -147,7 +144,7 @@ def test_an_older_denial_counts_beside_a_newer_one():
 def test_priority_goes_by_the_kind_of_source_before_the_newest(stronger, weaker):
     older = fact("dark", source="one", source_type=stronger, starts_at=NOW - 9 * DAY)
     newer = fact("light", source="two", source_type=weaker, starts_at=NOW - DAY)
-    definition = Definition("sso", "config", merge="priority")
+    definition = FeatureDefinition("sso", "config", merge="priority")
 
     decision = resolve([newer, older], definition=definition, at=NOW)
 
@@ -159,7 +156,7 @@ def test_of_one_kind_of_source_priority_takes_the_newest():
         fact(value, source=value, starts_at=NOW - days * DAY)
         for value, days in (("dark", 9), ("light", 1))
     )
-    definition = Definition("sso", "config", merge="priority")
+    definition = FeatureDefinition("sso", "config", merge="priority")
 
     assert resolve([older, newer], definition=definition, at=NOW).value == "light"
 
@@ -207,7 +204,7 @@ def test_empty_and_inverted_intervals_never_hold():
 def test_other_features_do_not_matter():
     other = fact(feature="other", ends_at=NOW + DAY)
     assert decide(other) == decide()
-    defined = {code: Definition(code, "boolean") for code in ("sso", "other")}
+    defined = {code: FeatureDefinition(code, "boolean") for code in ("sso", "other")}
     both = resolve_all([other, fact()], features=defined, at=NOW)
     assert list(both) == ["other", "sso"]
     assert both["sso"] == decide(fact(), kind="boolean")
@@ -225,7 +222,7 @@ VALUES = st.one_of(st.booleans(), st.none(), st.integers(-2, 40), st.sampled_fro
 @st.composite
 def facts(draw):
     is_denial = draw(st.integers(0, 7)) == 0
-    return Fact(
+    return DecisionFact(
         source_type=draw(st.sampled_from(["subscription", "checkout", "grant"])),
         source_id=f"s{draw(st.integers(0, 5))}",
         effect=DENY if is_denial else ALLOW,
@@ -237,7 +234,7 @@ def facts(draw):
     )
 
 
-KNOWN = {"sso": Definition("sso", "boolean"), "seats": Definition("seats", "limit")}
+KNOWN = {"sso": FeatureDefinition("sso", "boolean"), "seats": FeatureDefinition("seats", "limit")}
 many = settings(max_examples=300, deadline=None, database=None)
 
 

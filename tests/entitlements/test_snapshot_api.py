@@ -212,7 +212,7 @@ def test_the_key_set_is_public_and_may_be_kept(db):
 def test_the_private_part_is_sealed(api, entitled):
     token = snapshot(api)
     row = SigningKey.objects.get()
-    private = signing_keys.private(row).private_bytes_raw()
+    private = signing_keys.decrypt_private_key(row).private_bytes_raw()
     assert base64.b64encode(private).decode() not in row.private
     SigningKey.objects.update(private=row.private[:-8] + "AAAAAAA=")
     response = api.get("/entitlements/ada/snapshot")

@@ -9,8 +9,8 @@ from django.test import TestCase
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from entitlements.balances.selectors.figures import Answer
-from entitlements.cache.local import copies
+from entitlements.balances.selectors.amounts import StaticDecision
+from entitlements.cache.local import local_cache
 from entitlements.consumption import consume_terms as terms
 from entitlements.consumption import service as consumption
 from entitlements.free_tier import service as free_tier
@@ -56,11 +56,11 @@ def use(project: Project, amount: int = 1, **more: Any) -> tuple[bool, str, int 
     return made.consumed > 0, made.decision.reason.value, made.decision.limit
 
 
-def remembered(project: Project) -> Answer:
+def remembered(project: Project) -> StaticDecision:
     """Once this process knows the version of the project's rules."""
     question = Question("ada", "api")
     for _ in range(50):
-        copies.drop_all()
+        local_cache.drop_all()
         for _ in range(3):  # read by one, known to the next
             use(project)
         found = terms.find(project_id=project.pk, question=question, at=timezone.now())
@@ -116,7 +116,7 @@ def test_rules_that_changed_end_what_was_remembered(
     remembered(project)
     with TestCase.captureOnCommitCallbacks(execute=True):
         free_tier.replace(
-            project=project, wanted=[(calls, 5000)], actor="command", at=timezone.now()
+            project=project, features=[(calls, 5000)], actor="command", at=timezone.now()
         )
     question = Question("ada", "api")
     assert terms.find(project_id=project.pk, question=question, at=timezone.now()) is None
@@ -127,13 +127,13 @@ def test_what_is_remembered_is_bounded_in_time_and_number(
 ) -> None:
     allow(customer, calls, 1000)
     answer = remembered(project)
-    rules, at = copies.rules(project.pk), timezone.now()
+    rules, at = local_cache.rules(project.pk), timezone.now()
     question = Question("ada", "api")
     terms.keep(answer, project_id=project.pk, question=question, rules=rules, at=at)
-    asked = [at - timedelta(microseconds=1), at, at + terms.LONGEST]
+    asked = [at - timedelta(microseconds=1), at, at + terms.MAX_AGE]
     found = [terms.find(project_id=project.pk, question=question, at=moment) for moment in asked]
     assert found == [None, answer, None]
-    monkeypatch.setattr(terms, "MOST", 1)
+    monkeypatch.setattr(terms, "MAX_TERMS", 1)
     other = Question("eve", "api")
     terms.keep(answer, project_id=project.pk, question=other, rules=rules, at=at)
     assert terms.find(project_id=project.pk, question=question, at=at) is None

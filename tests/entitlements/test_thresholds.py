@@ -18,9 +18,9 @@ from usage.meters import service as meters
 from usage.models import Meter, Movement
 from usage.periods import Period, Unit
 from usage.records import recording
-from usage.records.recording import Entry
+from usage.records.recording import UsageEntry
 from usage.totals import counting
-from usage.totals.counting import Wish
+from usage.totals.counting import CountRequest
 
 pytestmark = pytest.mark.django_db
 
@@ -46,7 +46,7 @@ def allow(customer: Customer, *values: tuple[Feature, int | None]) -> None:
 
 
 def use(project: Project, value: int, user_id: str = "ada", at: Any = NOW) -> None:
-    entries = [Entry(user_id, "calls", value)]
+    entries = [UsageEntry(user_id, "calls", value)]
     (outcome,) = recording.record(project=project, entries=entries, at=at)
     assert outcome.status == "recorded"
 
@@ -65,12 +65,12 @@ def test_records_come_to_a_limit_once_in_each_period(project, customer, meter) -
     for value, events in ((7, []), (1, [THRESHOLD]), (0, []), (3, [LIMIT]), (5, [])):
         before = told(project)
         use(project, value)
-        assert thresholds.drain(at=NOW, limit=10) == 1
+        assert thresholds.notify_due(at=NOW, limit=10) == 1
         assert [event[0] for event in told(project)[len(before) :]] == events
-    assert thresholds.drain(at=NOW, limit=10) == 0
+    assert thresholds.notify_due(at=NOW, limit=10) == 0
     later = NOW + timedelta(days=20)
     use(project, 10, at=later)
-    thresholds.drain(at=later, limit=10)
+    thresholds.notify_due(at=later, limit=10)
     assert told(project)[2:] == [(THRESHOLD, "api", 10), (LIMIT, "api", 10)]
     event = OutboxEvent.objects.for_project(project).filter(type=LIMIT).latest("id")
     assert event.data["user_id"] == "ada"
@@ -86,11 +86,11 @@ def test_each_limit_that_shares_a_meter_is_told_of(project, customer, meter) -> 
         consumption.consume(
             project=project, user_id="ada", feature="by-month", amount=amount, at=NOW
         )
-        thresholds.drain(at=NOW, limit=10)
+        thresholds.notify_due(at=NOW, limit=10)
     assert told(project) == [(THRESHOLD, "by-day", 8)]
     consumption.consume(project=project, user_id="ada", feature="by-day", amount=1, at=NOW)
     use(project, 10)
-    thresholds.drain(at=NOW, limit=10)
+    thresholds.notify_due(at=NOW, limit=10)
     assert told(project)[1:] == [
         (LIMIT, "by-day", 10),
         (THRESHOLD, "more", 20),
@@ -105,7 +105,7 @@ def test_period_that_is_over_when_somebody_looks_is_still_told_of(project, custo
     allow(customer, (metered(meter, period="day"), 10))
     last = NOW.replace(hour=23, minute=59)
     use(project, 9, at=last)
-    thresholds.drain(at=last + timedelta(minutes=5), limit=10)
+    thresholds.notify_due(at=last + timedelta(minutes=5), limit=10)
     assert told(project) == [(THRESHOLD, "api", 9)]
 
 
@@ -119,7 +119,7 @@ def test_tells_nobody_without_a_limit_and_many_at_once_in_few_queries(
             allow(customer, (feature, None if number % 4 == 1 else 5))
         use(project, 4, f"user-{number}")
     with django_assert_num_queries(21):
-        assert thresholds.drain(at=NOW, limit=100) == 20
+        assert thresholds.notify_due(at=NOW, limit=100) == 20
     assert told(project) == [(THRESHOLD, "api", 4)] * 5
     assert not Movement.objects.for_project(project).exists()
 
@@ -127,8 +127,8 @@ def test_tells_nobody_without_a_limit_and_many_at_once_in_few_queries(
 def test_what_was_interrupted_is_told_later(project, customer, meter) -> None:
     """As when the process dies between counting and telling."""
     allow(customer, (metered(meter), 10))
-    wish = Wish(project.pk, customer.pk, meter.pk, Period(Unit.MONTH), 10)
-    assert counting.take(wish, limit=10, at=NOW, marks=thresholds.marks(10)).is_done
+    wish = CountRequest(project.pk, customer.pk, meter.pk, Period(Unit.MONTH), 10)
+    assert counting.count(wish, limit=10, at=NOW, marks=thresholds.threshold_amounts(10)).is_done
     assert told(project) == []
-    assert thresholds.drain(at=NOW, limit=10) == 1
+    assert thresholds.notify_due(at=NOW, limit=10) == 1
     assert told(project) == [(THRESHOLD, "api", 10), (LIMIT, "api", 10)]

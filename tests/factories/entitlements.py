@@ -7,13 +7,13 @@ from typing import Any
 import factory
 from django.db import transaction
 
+from entitlements.decisions.fact_drafts import FactDraft
 from entitlements.facts import service as facts
-from entitlements.facts.service import FactDraft
 from entitlements.grants import service as grants
 from entitlements.models import Feature, Grant
 from entitlements.models.fact import SourceType
 from entitlements.models.feature import FeatureKind
-from entitlements.resolution.decision import Reason
+from entitlements.resolution.facts import Reason
 from projects.customers import selectors as customers
 from projects.models import Customer
 from tests.factories.projects import ProjectFactory
@@ -57,7 +57,7 @@ def state(
     with transaction.atomic():
         locked = customers.lock(project_id=customer.project_id, customer_id=customer.pk)
         return facts.replace(
-            customer=locked, source_type=source_type, source_id=source, claims=claims, at=at
+            customer=locked, source_type=source_type, source_id=source, drafts=claims, at=at
         )
 
 

@@ -7,7 +7,7 @@ import factory
 from django.utils import timezone
 
 from projects.keys import api_keys
-from projects.keys.scopes import ALL, OF_AN_APP
+from projects.keys.scopes import ALL_SCOPES, APP_SCOPES
 from projects.models import App, Customer, PlatformKey, Project
 
 
@@ -43,7 +43,7 @@ class AppFactory(factory.django.DjangoModelFactory[App]):
 def key_of(project: Project, *, scopes: list[str] | None = None, **kwargs: Any) -> str:
     """The secret of a new live key of the project, or of its ``app``; with every scope that it may
     have unless told otherwise."""
-    every = OF_AN_APP if kwargs.get("app") else ALL
+    every = APP_SCOPES if kwargs.get("app") else ALL_SCOPES
     return api_keys.issue(
         project=project,
         name="test",

@@ -18,11 +18,12 @@ import orjson
 import pytest
 
 from common.redis import breaker, client
-from entitlements.balances.selectors.figures import Answer
+from entitlements.balances.selectors.amounts import StaticDecision
 from entitlements.cache import service as cache
-from entitlements.cache.codec import Entry
-from entitlements.cache.local import LONGEST, Copies, copies
-from entitlements.resolution.decision import Decision, Question, Reason
+from entitlements.cache.codec import CacheEntry
+from entitlements.cache.local import MAX_AGE_SECONDS, LocalCache, local_cache
+from entitlements.resolution.decision import Decision, Question
+from entitlements.resolution.facts import Reason
 from projects.models import Customer
 
 START = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -111,7 +112,7 @@ class Ours:
         self.question = Question(self.customer.pk, "sso")
 
     def find(self, at: datetime) -> int | None:
-        copies.drop_all()  # each look-up is one of a process that has no copies
+        local_cache.drop_all()  # each look-up is one of a process that has no copies
         found = cache.find(project_id="prj_model", questions=[self.question], at=at).ready
         return orjson.loads(found[self.question])["version"] if found else None
 
@@ -121,14 +122,14 @@ class Ours:
         )
         cache.keep(
             project_id="prj_model",
-            answers={self.question: Answer(None, decision)},
+            static_decisions={self.question: StaticDecision(None, decision)},
             rules=0,
             at=computed_at,
-            begun=copies.begin(),
+            begun=local_cache.begin_read(),
         )
 
     def invalidate(self, version: int) -> None:
-        cache.bury(self.customer, version=version)
+        cache.invalidate(self.customer, version=version)
 
     def flush(self) -> None:
         client().delete(cache.key(project_id="prj_model", user_id=self.customer.pk))
@@ -296,7 +297,7 @@ class Process:
     shown: list[tuple[int, int, float]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.copies = Copies(is_heard=lambda: self.is_heard, clock=lambda: self.now)
+        self.copies = LocalCache(is_heard=lambda: self.is_heard, clock=lambda: self.now)
         self.changed_at = [0.0, 0.0]
 
     def show(self, version: int) -> None:
@@ -309,7 +310,7 @@ class Process:
         if copy is not None:
             self.show(copy.version)
             return
-        begun = self.copies.begin()
+        begun = self.copies.begin_read()
         yield
         read = self.stored
         yield
@@ -350,7 +351,7 @@ class Process:
         yield
 
     def sleeper(self) -> Iterator[None]:
-        self.now += LONGEST
+        self.now += MAX_AGE_SECONDS
         yield
 
     def ends(self) -> None:
@@ -360,8 +361,8 @@ class Process:
             self.show(copy.version)
 
 
-def entry(version: int) -> Entry:
-    return Entry(
+def entry(version: int) -> CacheEntry:
+    return CacheEntry(
         version=version, rules=0, since=START, until=START + AGES, is_whole=True, body=b"{}"
     )
 
@@ -378,7 +379,7 @@ def lives(actors: Sequence[Step], *, careless: bool = False) -> Iterator[Process
         for is_warm in (False, True):
             process = Process(careless=careless)
             if is_warm:
-                process.copies.keep("ada", "sso", entry(1), begun=process.copies.begin())
+                process.copies.keep("ada", "sso", entry(1), begun=process.copies.begin_read())
             playing = [actor(process) for actor in actors]
             for index in order:
                 next(playing[index], None)
@@ -417,7 +418,7 @@ class TestCopies:
     def test_without_the_message_it_is_shown_for_less_than_a_second(
         self, actors: list[Step]
     ) -> None:
-        assert 0 <= stale(lives(actors))[1] < LONGEST <= 1
+        assert 0 <= stale(lives(actors))[1] < MAX_AGE_SECONDS <= 1
 
     def test_nothing_is_kept_while_nobody_is_heard(self) -> None:
         process = Process(is_heard=False)

@@ -6,7 +6,7 @@ import time_machine
 
 from events.models import AuditEntry
 from projects.keys.credentials import ProjectCredential
-from projects.keys.scopes import ALL, OF_AN_APP, OF_THE_PROJECT
+from projects.keys.scopes import ALL_SCOPES, APP_SCOPES, PROJECT_ONLY_SCOPES
 from projects.keys.selectors import credentials
 from projects.models import ApiKey, App, PlatformKey, Project
 from tests.api_client import ApiClient
@@ -50,7 +50,9 @@ def test_a_key_hands_out_its_own_scopes_at_most(project: Project) -> None:
 
 
 def test_rotation_is_no_way_to_more_scopes(api: ApiClient, project: Project) -> None:
-    strong = api.post(f"/projects/{project.pk}/keys", {"name": "strong", "scopes": ALL}).json()
+    strong = api.post(
+        f"/projects/{project.pk}/keys", {"name": "strong", "scopes": ALL_SCOPES}
+    ).json()
     weak = ApiClient(key_of(project, scopes=KEYS_ONLY))
 
     answer = weak.post(f"/projects/{project.pk}/keys/{strong['id']}/rotate")
@@ -129,7 +131,7 @@ def test_rotating_does_not_extend_a_key(project: Project) -> None:
     assert rotated.json()["expires_at"] == "2026-11-21T10:00:00Z"
 
 
-@pytest.mark.parametrize("scope", sorted(OF_THE_PROJECT))
+@pytest.mark.parametrize("scope", sorted(PROJECT_ONLY_SCOPES))
 def test_no_key_of_an_app_gets_what_is_the_projects(
     api: ApiClient, platform_api: ApiClient, project: Project, app: App, scope: str
 ) -> None:
@@ -141,9 +143,11 @@ def test_no_key_of_an_app_gets_what_is_the_projects(
 
 
 def test_the_platform_hands_out_every_scope(platform_api: ApiClient, project: Project) -> None:
-    made = platform_api.post(f"/projects/{project.pk}/keys", {"name": "all", "scopes": ALL}).json()
+    made = platform_api.post(
+        f"/projects/{project.pk}/keys", {"name": "all", "scopes": ALL_SCOPES}
+    ).json()
 
-    assert made["scopes"] == ALL
+    assert made["scopes"] == ALL_SCOPES
     assert ApiClient(made["secret"]).get("/customers").status_code == 200
 
 
@@ -152,7 +156,7 @@ def test_two_keys_are_live_while_rotating(platform_api: ApiClient, project: Proj
         platform_key = PlatformKey.objects.get()
         assert platform_key.is_live(START)
         old = platform_api.post(
-            f"/projects/{project.pk}/keys", {"name": "back end", "scopes": ALL}
+            f"/projects/{project.pk}/keys", {"name": "back end", "scopes": ALL_SCOPES}
         ).json()
         new = platform_api.post(
             f"/projects/{project.pk}/keys/{old['id']}/rotate", {"overlap_hours": 2}
@@ -168,7 +172,7 @@ def test_two_keys_are_live_while_rotating(platform_api: ApiClient, project: Proj
 
 def test_a_key_is_rotated_once(platform_api: ApiClient, project: Project) -> None:
     old = platform_api.post(
-        f"/projects/{project.pk}/keys", {"name": "back end", "scopes": ALL}
+        f"/projects/{project.pk}/keys", {"name": "back end", "scopes": ALL_SCOPES}
     ).json()
     path = f"/projects/{project.pk}/keys/{old['id']}/rotate"
 
@@ -179,7 +183,7 @@ def test_a_key_is_rotated_once(platform_api: ApiClient, project: Project) -> Non
 
 
 def test_a_revoked_key_opens_nothing_at_once(api: ApiClient, project: Project) -> None:
-    made = api.post(f"/projects/{project.pk}/keys", {"name": "leaked", "scopes": ALL}).json()
+    made = api.post(f"/projects/{project.pk}/keys", {"name": "leaked", "scopes": ALL_SCOPES}).json()
     path = f"/projects/{project.pk}/keys/{made['id']}/revoke"
 
     first = api.post(path, {"reason": "found in a log"}).json()
@@ -196,7 +200,7 @@ def test_an_expired_key_opens_nothing(api: ApiClient, project: Project) -> None:
     with time_machine.travel(START, tick=False) as clock:
         made = ApiClient(key_of(project)).post(
             f"/projects/{project.pk}/keys",
-            {"name": "trial", "scopes": ALL, "expires_at": "2026-11-21T10:30:00Z"},
+            {"name": "trial", "scopes": ALL_SCOPES, "expires_at": "2026-11-21T10:30:00Z"},
         )
         client = ApiClient(made.json()["secret"])
         clock.shift(timedelta(minutes=59, seconds=59))
@@ -227,7 +231,7 @@ def test_a_wrong_key_request_makes_no_key(
 
 def test_an_apps_key_rules_its_own_app_only(project: Project, app: App) -> None:
     other = AppFactory.create(project=project)
-    client = ApiClient(key_of(project, app=app, scopes=OF_AN_APP))
+    client = ApiClient(key_of(project, app=app, scopes=APP_SCOPES))
     base = f"/projects/{project.pk}"
     elsewhere = newest(project).pk
 
@@ -255,12 +259,12 @@ def test_what_an_app_may_not_have_opens_nothing_even_if_its_key_says_so(
 ) -> None:
     """Such as a key from before that rule, which a process of the last version has written."""
     secret = key_of(project, app=app, scopes=["keys:read"])
-    ApiKey.objects.for_project(project).filter(app=app).update(scopes=ALL)
+    ApiKey.objects.for_project(project).filter(app=app).update(scopes=ALL_SCOPES)
 
     found = credentials.find(secret=secret, at=START)
 
     assert isinstance(found, ProjectCredential)
-    assert found.scopes == frozenset(OF_AN_APP)
+    assert found.scopes == frozenset(APP_SCOPES)
 
 
 def test_the_keys_of_an_archived_app_open_nothing(

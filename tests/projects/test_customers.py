@@ -39,11 +39,11 @@ def test_each_change_counts_the_version_up(project: Project) -> None:
     stale = customers.ensure(project=project, user_id="u1", at=NOW)
     with transaction.atomic():
         locked = stored.lock(project_id=project.pk, customer_id=stale.pk)
-        assert [stored.bump(locked), stored.bump(locked)] == [1, 2]
+        assert [stored.raise_version(locked), stored.raise_version(locked)] == [1, 2]
 
     assert Customer.objects.for_project(project).get().version == 2
     with pytest.raises(RuntimeError, match="out of date"):
-        stored.bump(stale)
+        stored.raise_version(stale)
 
 
 def test_what_is_empty_is_filled_and_what_was_said_stays(project: Project) -> None:
@@ -110,8 +110,8 @@ def test_a_copy_of_older_details_does_not_count_as_told(project: Project) -> Non
     being_told = customers.update(customer=customer, changes={"email": "a@example.com"}, at=NOW)
     customers.update(customer=being_told, changes={"email": "b@example.com"}, at=NOW)
 
-    stored.told(being_told)
-    assert [row.email for row in stored.to_be_told()] == ["b@example.com"]
+    stored.record_copied(being_told)
+    assert [row.email for row in stored.with_outdated_copies()] == ["b@example.com"]
 
-    stored.told(Customer.objects.for_project(project).get())
-    assert not stored.to_be_told().exists()
+    stored.record_copied(Customer.objects.for_project(project).get())
+    assert not stored.with_outdated_copies().exists()

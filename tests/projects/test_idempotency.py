@@ -17,8 +17,14 @@ from django.test import RequestFactory
 from projects.idempotency import selectors as idempotency_keys
 from projects.idempotency import service as idempotency
 from projects.idempotency.api.idempotency import IdempotencyMiddleware
-from projects.idempotency.idempotency_leases import RENEWAL_SECONDS, Leases
-from projects.idempotency.service import Answer, Claim, InFlight, KeyReused, LostClaim
+from projects.idempotency.idempotency_leases import RENEWAL_SECONDS, LockRenewer
+from projects.idempotency.service import (
+    IdempotencyLock,
+    IdempotencyLockLost,
+    KeyReused,
+    RequestInFlight,
+    StoredResponse,
+)
 from projects.keys.credentials import PlatformCredential, ProjectCredential
 from projects.models import (
     ApiKey,
@@ -29,7 +35,7 @@ from projects.models import (
     PlatformKey,
     Project,
 )
-from projects.models.idempotency_key import KEPT_FOR, LEASE, OLD_LOCK
+from projects.models.idempotency_key import KEPT_FOR, LEASE_TIME, LEGACY_LOCK_TIME
 from tests.api_client import ApiClient
 from tests.factories.projects import key_of
 
@@ -250,11 +256,13 @@ def caller(project: Project) -> ProjectCredential:
     return ProjectCredential(key_id="key_x", project=project, scopes=frozenset({"keys:write"}))
 
 
-def claim(caller: ProjectCredential, at: datetime, *, same: str = "a") -> Claim:
+def claim(caller: ProjectCredential, at: datetime, *, same: str = "a") -> IdempotencyLock:
     return idempotency.claim(caller=caller, key="order-1", fingerprint=same, at=at)
 
 
-ANSWER = Answer(status=201, headers={"Content-Type": "application/json"}, body=b"\x00\xff{}")
+ANSWER = StoredResponse(
+    status=201, headers={"Content-Type": "application/json"}, body=b"\x00\xff{}"
+)
 
 
 LATER = START + timedelta(seconds=1)
@@ -266,13 +274,13 @@ def let_the_lease_end(project: Project, *, left: timedelta = timedelta(0)) -> No
 
 def test_a_second_request_waits_for_the_first(caller: ProjectCredential) -> None:
     first = claim(caller, START)
-    assert first.answer is None
+    assert first.response is None
 
-    with pytest.raises(InFlight) as refused:
+    with pytest.raises(RequestInFlight) as refused:
         claim(caller, LATER)
-    assert refused.value.retry_after == LEASE.total_seconds()
-    idempotency.keep(claim=first, answer=ANSWER)
-    assert claim(caller, LATER).answer == ANSWER
+    assert refused.value.retry_after == LEASE_TIME.total_seconds()
+    idempotency.store_response(lock=first, response=ANSWER)
+    assert claim(caller, LATER).response == ANSWER
 
 
 @pytest.mark.parametrize(("left", "told"), [(0.5, 1), (1.5, 2), (3.9, 4)])
@@ -282,7 +290,7 @@ def test_when_to_come_back_is_when_the_lease_ends(
     claim(caller, START)
     let_the_lease_end(project, left=timedelta(seconds=left))
 
-    with pytest.raises(InFlight) as refused:
+    with pytest.raises(RequestInFlight) as refused:
         claim(caller, LATER)
     assert refused.value.retry_after == told
 
@@ -292,34 +300,34 @@ def test_the_lock_of_a_process_that_knows_no_lease_holds_a_minute(
 ) -> None:
     claim(caller, START)
     rows_of = IdempotencyKey.objects.for_project(project)
-    rows_of.update(locked_until=None, locked_at=Now() - OLD_LOCK + timedelta(seconds=9.5))
-    with pytest.raises(InFlight) as refused:
+    rows_of.update(locked_until=None, locked_at=Now() - LEGACY_LOCK_TIME + timedelta(seconds=9.5))
+    with pytest.raises(RequestInFlight) as refused:
         claim(caller, LATER)
     assert refused.value.retry_after == 10
-    rows_of.update(locked_at=Now() - OLD_LOCK)
-    assert claim(caller, LATER).answer is None
+    rows_of.update(locked_at=Now() - LEGACY_LOCK_TIME)
+    assert claim(caller, LATER).response is None
 
 
 def test_a_crashed_request_is_taken_over(caller: ProjectCredential, project: Project) -> None:
     crashed = claim(caller, START)
     let_the_lease_end(project)
     taken = claim(caller, LATER)
-    assert taken.answer is None
+    assert taken.response is None
 
-    with pytest.raises(LostClaim):
-        idempotency.keep(claim=crashed, answer=ANSWER)
-    with pytest.raises(LostClaim):
-        idempotency.give_back(claim=crashed)
-    other = Answer(status=200, headers={}, body=b"mine")
-    idempotency.keep(claim=taken, answer=other)
-    assert claim(caller, LATER).answer == other
+    with pytest.raises(IdempotencyLockLost):
+        idempotency.store_response(lock=crashed, response=ANSWER)
+    with pytest.raises(IdempotencyLockLost):
+        idempotency.release(lock=crashed)
+    other = StoredResponse(status=200, headers={}, body=b"mine")
+    idempotency.store_response(lock=taken, response=other)
+    assert claim(caller, LATER).response == other
 
 
 def test_a_claim_is_renewed_while_its_process_lives(
     caller: ProjectCredential, project: Project
 ) -> None:
     now = [100.0]
-    leases, held = Leases(clock=lambda: now[0]), claim(caller, START)
+    leases, held = LockRenewer(clock=lambda: now[0]), claim(caller, START)
     let_the_lease_end(project, left=timedelta(seconds=1))
     with leases.renewing(held):
         leases.renew()  # it has only just begun
@@ -339,9 +347,9 @@ def test_what_was_taken_over_is_not_renewed_by_the_dead(
     let_the_lease_end(project)
     taken = claim(caller, LATER)
     let_the_lease_end(project, left=timedelta(seconds=1))
-    idempotency.renew(claims=[crashed])
+    idempotency.renew_leases(locks=[crashed])
     assert left_of(caller, taken) <= timedelta(seconds=1)
-    idempotency.renew(claims=[taken])
+    idempotency.renew_leases(locks=[taken])
     assert left_of(caller, taken) > timedelta(seconds=4)
 
 
@@ -350,13 +358,13 @@ def test_a_platform_keys_claim_is_renewed_too(db: None) -> None:
     caller = PlatformCredential(key_id="key_p")
     held = idempotency.claim(caller=caller, key="k", fingerprint="a", at=START)
     PlatformIdempotencyKey.objects.update(locked_until=Now())
-    idempotency.renew(claims=[held])
+    idempotency.renew_leases(locks=[held])
     left = idempotency_keys.lease_left(caller=caller, row_id=held.row.pk)
     assert left is not None
     assert left > timedelta(seconds=4)
 
 
-def left_of(caller: ProjectCredential, held: Claim) -> timedelta:
+def left_of(caller: ProjectCredential, held: IdempotencyLock) -> timedelta:
     left = idempotency_keys.lease_left(caller=caller, row_id=held.row.pk)
     assert left is not None
     return left

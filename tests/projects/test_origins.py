@@ -17,7 +17,7 @@ from projects.keys.origins import OriginRefused
     ],
 )
 def test_an_origin_is_stored_as_browsers_write_it(written: str, normal: str) -> None:
-    assert origins.normal(written, livemode=False) == normal
+    assert origins.normalise(written, livemode=False) == normal
 
 
 @pytest.mark.parametrize(
@@ -39,9 +39,9 @@ def test_an_origin_is_stored_as_browsers_write_it(written: str, normal: str) -> 
 )
 def test_anything_else_is_refused(written: str) -> None:
     with pytest.raises(OriginRefused):
-        origins.normal(written, livemode=False)
+        origins.normalise(written, livemode=False)
 
 
 def test_live_money_never_returns_over_http() -> None:
     with pytest.raises(OriginRefused, match="Use https"):
-        origins.normal("http://localhost:3000", livemode=True)
+        origins.normalise("http://localhost:3000", livemode=True)

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from events.models import AuditEntry
-from projects.keys.scopes import ALL
+from projects.keys.scopes import ALL_SCOPES
 from projects.models import Customer, Project
 from tests.api_client import ApiClient
 from tests.factories.projects import ProjectFactory, key_of
@@ -22,7 +22,7 @@ def test_a_name_is_enough_to_register_and_call(platform_api: ApiClient) -> None:
     }
     assert (body["slug"], body["default_currency"]) == ("acme-notes", "usd")
     assert body["key"]["secret"].startswith("tg_test_")
-    assert body["key"]["scopes"] == ALL
+    assert body["key"]["scopes"] == ALL_SCOPES
     itself = ApiClient(body["key"]["secret"]).get("/projects").json()
     assert [row["id"] for row in itself["data"]] == [body["id"]]
 

@@ -37,10 +37,10 @@ from tests.projects.tokens import (
 @pytest.fixture
 def provider(settings: Settings) -> Iterator[IdentityProvider]:
     settings.EGRESS = EgressSettings(loopback=True)
-    jwks.forget()
+    jwks.forget_all()
     with serving() as server:
         yield IdentityProvider(server)
-    jwks.forget()
+    jwks.forget_all()
 
 
 @pytest.fixture
@@ -189,12 +189,12 @@ def test_a_key_set_is_fetched_once_and_its_rotation_is_followed(
     with time_machine.travel(time.time(), tick=False) as traveller:
         for _ in range(5):
             assert user(by_keys, provider.token("k1")) == "alice"
-        jwks.forget()  # as another process, which finds the set in Redis
+        jwks.forget_all()  # as another process, which finds the set in Redis
         assert user(by_keys, provider.token("k1")) == "alice"
         assert len(provider.server.asked) == 1
         provider.add("k2")
         assert refused(by_keys, provider.token("k2")) is errors.TokenUnverified, "cooling down"
-        traveller.shift(jwks.COOLDOWN + 1)
+        traveller.shift(jwks.COOLDOWN_SECONDS + 1)
         client().flushdb()  # its clock does not travel
         assert user(by_keys, provider.token("k2")) == "alice"
         assert user(by_keys, provider.token("k1")) == "alice"
@@ -202,7 +202,7 @@ def test_a_key_set_is_fetched_once_and_its_rotation_is_followed(
         del provider.keys["k1"]
         old = IdentityProvider()
         old.add("k1")
-        traveller.shift(jwks.FRESH + 1)
+        traveller.shift(jwks.FRESH_SECONDS + 1)
         client().flushdb()
         assert user(by_keys, provider.token("k2")) == "alice"
         assert refused(by_keys, old.token("k1")) is errors.TokenUnverified
@@ -231,12 +231,12 @@ def test_a_set_outlives_its_address_for_an_hour(
             (200, {}, b" " * 70_000 + provider.key_set().encode()), (200, {}, b"\xff"),
         ]  # fmt: skip
         for answer in bad:
-            traveller.shift(jwks.FRESH + 1)
+            traveller.shift(jwks.FRESH_SECONDS + 1)
             client().flushdb()
             provider.server.reply = lambda path, answer=answer: answer  # type: ignore[misc]
             assert user(by_keys, token) == "alice", answer[:2]
         assert len(provider.server.asked) == 1 + len(bad)
-        traveller.shift(jwks.STALE - len(bad) * (jwks.FRESH + 1) + 1)
+        traveller.shift(jwks.STALE_SECONDS - len(bad) * (jwks.FRESH_SECONDS + 1) + 1)
         client().flushdb()
         assert refused(by_keys, token) is errors.KeysUnavailable
         asked = len(provider.server.asked)

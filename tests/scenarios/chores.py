@@ -57,7 +57,7 @@ def looked_at() -> Mapping[str, QuerySet[Any]]:
         "billing.finish_intents": StripeIntent.objects.across_projects().filter(state__in=OPEN),
         "billing.follow_default_methods": buyers.filter(subscriptions_follow_at__isnull=False),
         "billing.roll_out": Rollout.objects.across_projects(),
-        "billing.tell_customers": customers.to_be_told(),
+        "billing.tell_customers": customers.with_outdated_copies(),
         "billing.tell_trials": Subscription.objects.across_projects().filter(
             trial_ends_at__isnull=False
         ),

@@ -20,11 +20,11 @@ from usage.models import Counter, Meter, Movement, Record, RecordKey, Total
 from usage.models.meter import Aggregation
 from usage.periods import Period, Unit
 from usage.records import recording
-from usage.records.recording import Entry
+from usage.records.recording import UsageEntry
 from usage.totals import counting
-from usage.totals.counting import Wish
+from usage.totals.counting import CountRequest
 from usage.totals.selectors import counting as figures
-from usage.totals.selectors.counting import Ask
+from usage.totals.selectors.counting import CounterKey
 
 MONTH, DAY = Period(Unit.MONTH), Period(Unit.DAY)
 THREADS = 8
@@ -42,8 +42,8 @@ def customer(project: Project) -> Customer:
     return CustomerFactory.create(project=project, user_id="ada")
 
 
-def wish(customer: Customer, meter: Meter, amount: int = 1, period: Period = MONTH) -> Wish:
-    return Wish(customer.project_id, customer.pk, meter.pk, period, amount)
+def wish(customer: Customer, meter: Meter, amount: int = 1, period: Period = MONTH) -> CountRequest:
+    return CountRequest(customer.project_id, customer.pk, meter.pk, period, amount)
 
 
 def at_once(act: Callable[[Any], Any], arguments: Iterable[Any]) -> list[Any]:
@@ -96,7 +96,7 @@ def test_eight_threads_never_exceed_what_is_allowed(project: Project, meter: Met
     """In each of 200 runs a fresh customer, nobody's counter there yet, a limit and a cost drawn by
     chance: exactly floor(limit / cost) succeed, by the records and by the counter."""
     chance = Random(4)
-    asked: list[tuple[Wish, int]] = []
+    asked: list[tuple[CountRequest, int]] = []
     for number in range(RUNS):
         customer = CustomerFactory.create(project=project, user_id=f"user-{number}")
         cost = chance.randint(1, 9)
@@ -108,7 +108,7 @@ def test_eight_threads_never_exceed_what_is_allowed(project: Project, meter: Met
         told = []
         for each, limit in asked:
             together.wait()
-            outcome = counting.take(each, limit=limit, at=NOW)
+            outcome = counting.count(each, limit=limit, at=NOW)
             told.append([outcome.used] if outcome.is_done else [])
         return told
 
@@ -133,13 +133,13 @@ def test_books_agree_after_ingest_creation_rolling_and_consumption_at_once(
     people = [CustomerFactory.create(project=project, user_id=f"user-{n}") for n in range(3)]
     midnight = NOW.replace(day=22, hour=0, minute=0)
     anchored = Period(Unit.WEEK, NOW - timedelta(days=3))
-    extended = anchored.paid(NOW - timedelta(days=9), at=NOW)
+    extended = anchored.extend_unpaid(NOW - timedelta(days=9), at=NOW)
     assert extended.extended_from is not None
     together = Barrier(THREADS)
 
     def ingest(chance: Random, at: datetime) -> None:
         entries = [
-            Entry(f"user-{chance.randrange(3)}", "calls", chance.randrange(5), moment)
+            UsageEntry(f"user-{chance.randrange(3)}", "calls", chance.randrange(5), moment)
             for moment in (at, at - timedelta(hours=chance.randrange(48)), None)
         ]
         recording.record(project=project, entries=entries, at=at)
@@ -151,11 +151,13 @@ def test_books_agree_after_ingest_creation_rolling_and_consumption_at_once(
             used = chance.randrange(asked.amount + 1)
             if used:
                 key = str(chance.random())
-                counting.settle(asked._replace(amount=used), reserved=asked.amount, key=key, at=at)
+                counting.apply_count(
+                    asked._replace(amount=used), reserved=asked.amount, key=key, at=at
+                )
             else:
                 counting.release(asked)
         else:
-            counting.take(asked, limit=chance.choice([None, 40]), at=at)
+            counting.count(asked, limit=chance.choice([None, 40]), at=at)
 
     def act(number: int) -> None:
         chance = Random(number)
@@ -177,7 +179,7 @@ def test_books_agree_after_ingest_creation_rolling_and_consumption_at_once(
 def test_many_retries_with_one_key_count_once(customer: Customer, meter: Meter) -> None:
     told = at_once(
         lambda number: [
-            counting.take(wish(customer, meter, 3), limit=4 * 5, at=NOW, key=f"job {job}")
+            counting.count(wish(customer, meter, 3), limit=4 * 5, at=NOW, key=f"job {job}")
             for job in range(5)
         ],
         range(THREADS),
@@ -194,10 +196,10 @@ def test_many_retries_with_one_key_count_once(customer: Customer, meter: Meter) 
 @pytest.mark.django_db
 def test_key_stands_for_one_use_for_ever(customer: Customer, meter: Meter) -> None:
     asked = wish(customer, meter, 3)
-    first = counting.take(asked, limit=5, at=NOW, key="k", said="api")
+    first = counting.count(asked, limit=5, at=NOW, key="k", feature="api")
     later = NOW + timedelta(days=40)
     for at, used in ((NOW, 3), (later, 0)):
-        again = counting.take(asked, limit=0, at=at, key="k", said="api")
+        again = counting.count(asked, limit=0, at=at, key="k", feature="api")
         assert (again.is_done, again.is_duplicate, again.record_id) == (True, True, first.record_id)
         assert again.used == used
     other = CustomerFactory.create(project=customer.project)
@@ -207,11 +209,11 @@ def test_key_stands_for_one_use_for_ever(customer: Customer, meter: Meter) -> No
         (wish(other, meter, 3), "api"),
     ):
         with pytest.raises(UsageKeyReused):
-            counting.take(another, limit=None, at=NOW, key="k", said=said)
+            counting.count(another, limit=None, at=NOW, key="k", feature=said)
     elsewhere = MeterFactory.create(project=CustomerFactory.create().project)
     theirs = CustomerFactory.create(project=elsewhere.project)
-    assert not counting.take(wish(theirs, elsewhere, 3), limit=5, at=NOW, key="k").is_duplicate
-    entry = Entry("ada", "calls", 3, NOW, "k")
+    assert not counting.count(wish(theirs, elsewhere, 3), limit=5, at=NOW, key="k").is_duplicate
+    entry = UsageEntry("ada", "calls", 3, NOW, "k")
     (outcome,) = recording.record(project=customer.project, entries=[entry], at=NOW)
     assert outcome.status == "recorded"
     assert recorded(customer, meter) == 6
@@ -232,9 +234,9 @@ def test_window_begins_and_ends_at_the_microsecond(customer: Customer, meter: Me
         (midnight + timedelta(days=1), True, 4, 23),
         (midnight + timedelta(days=4), True, 4, 26),
     ):
-        outcome = counting.take(asked, limit=7, at=at)
+        outcome = counting.count(asked, limit=7, at=at)
         assert (outcome.is_done, outcome.used, outcome.window.starts_at.day) == (is_done, used, day)
-    behind = counting.take(asked, limit=8, at=midnight + timedelta(days=4) - MOMENT)
+    behind = counting.count(asked, limit=8, at=midnight + timedelta(days=4) - MOMENT)
     assert (behind.is_done, behind.used) == (True, 8)
     moments = Record.objects.for_project(customer.project_id).values_list("occurred_at", flat=True)
     assert list(moments.order_by("occurred_at"))[-2:] == [midnight + timedelta(days=4)] * 2
@@ -249,14 +251,14 @@ def test_what_is_set_aside_counts_against_the_limit_until_it_is_settled(
     held = counting.reserve(six, limit=10, at=NOW)
     assert (held.is_done, held.used, held.reserved) == (True, 0, 6)
     assert not counting.reserve(wish(customer, meter, 5), limit=10, at=NOW).is_done
-    assert counting.take(three, limit=10, at=NOW).is_done
-    refused = counting.take(wish(customer, meter, 2), limit=10, at=NOW)
+    assert counting.count(three, limit=10, at=NOW).is_done
+    refused = counting.count(wish(customer, meter, 2), limit=10, at=NOW)
     assert (refused.is_done, refused.used, refused.reserved) == (False, 3, 6)
-    assert not counting.take(wish(customer, meter), limit=4, at=NOW).is_done, "a lower limit"
-    assert counting.take(wish(customer, meter), limit=10, at=NOW).is_done
+    assert not counting.count(wish(customer, meter), limit=4, at=NOW).is_done, "a lower limit"
+    assert counting.count(wish(customer, meter), limit=10, at=NOW).is_done
     over = NOW + timedelta(days=30)
     for _ in range(2):
-        settled = counting.settle(three._replace(amount=5), reserved=6, key="res_1", at=over)
+        settled = counting.apply_count(three._replace(amount=5), reserved=6, key="res_1", at=over)
     assert (settled.used, settled.reserved, settled.is_duplicate) == (5, 0, True)
     counter = Counter.objects.for_project(customer.project_id).get()
     assert (counter.starts_at.month, int(counter.used), int(counter.reserved)) == (12, 5, 0)
@@ -269,16 +271,16 @@ def test_what_is_set_aside_counts_against_the_limit_until_it_is_settled(
 @pytest.mark.django_db
 def test_counts_what_was_recorded_before_anybody_asked(project: Project, meter: Meter) -> None:
     entries = [
-        Entry("ada", "calls", 30, NOW),
-        Entry("ada", "calls", 4, NOW - timedelta(days=1)),
-        Entry("ada", "calls", 100, NOW - timedelta(days=30)),
+        UsageEntry("ada", "calls", 30, NOW),
+        UsageEntry("ada", "calls", 4, NOW - timedelta(days=1)),
+        UsageEntry("ada", "calls", 100, NOW - timedelta(days=30)),
     ]
     recording.record(project=project, entries=entries, at=NOW)
     customer = Customer.objects.for_project(project).get()
-    assert counting.take(wish(customer, meter, 6), limit=40, at=NOW).used == 40
-    assert counting.take(wish(customer, meter, 6, DAY), limit=50, at=NOW).used == 42
-    assert not counting.take(wish(customer, meter), limit=46, at=NOW).is_done
-    late = [Entry("ada", "calls", 1, NOW - timedelta(hours=20))]
+    assert counting.count(wish(customer, meter, 6), limit=40, at=NOW).used == 40
+    assert counting.count(wish(customer, meter, 6, DAY), limit=50, at=NOW).used == 42
+    assert not counting.count(wish(customer, meter), limit=46, at=NOW).is_done
+    late = [UsageEntry("ada", "calls", 1, NOW - timedelta(hours=20))]
     recording.record(project=project, entries=late, at=NOW)
     periods = Counter.objects.for_project(project).order_by("period")
     assert [(row.period, int(row.used)) for row in periods] == [("day", 42), ("month", 47)]
@@ -288,11 +290,13 @@ def test_counts_what_was_recorded_before_anybody_asked(project: Project, meter: 
 @pytest.mark.django_db
 def test_count_meter_counts_as_many_as_are_used(project: Project, customer: Customer) -> None:
     meter = MeterFactory.create(project=project, code="jobs", aggregation=Aggregation.COUNT)
-    recording.record(project=project, entries=[Entry("ada", "jobs"), Entry("ada", "jobs")], at=NOW)
-    assert counting.take(wish(customer, meter, 5), limit=7, at=NOW).used == 7
-    recording.record(project=project, entries=[Entry("ada", "jobs", key="x")], at=NOW)
-    assert counting.take(wish(customer, meter), limit=8, at=NOW).used == 8
-    assert not counting.take(wish(customer, meter), limit=8, at=NOW).is_done
+    recording.record(
+        project=project, entries=[UsageEntry("ada", "jobs"), UsageEntry("ada", "jobs")], at=NOW
+    )
+    assert counting.count(wish(customer, meter, 5), limit=7, at=NOW).used == 7
+    recording.record(project=project, entries=[UsageEntry("ada", "jobs", key="x")], at=NOW)
+    assert counting.count(wish(customer, meter), limit=8, at=NOW).used == 8
+    assert not counting.count(wish(customer, meter), limit=8, at=NOW).is_done
 
 
 @pytest.mark.django_db
@@ -303,7 +307,7 @@ def test_refuses_meters_that_are_archived_or_do_not_add_up(
     peak = MeterFactory.create(project=project, code="peak", aggregation=Aggregation.MAX)
     for closed, refusal in ((meter, MeterArchived), (peak, NotConsumable)):
         with pytest.raises(refusal):
-            counting.take(wish(customer, closed), limit=None, at=NOW)
+            counting.count(wish(customer, closed), limit=None, at=NOW)
         with pytest.raises(refusal):
             counting.reserve(wish(customer, closed), limit=None, at=NOW)
     assert not Record.objects.for_project(project).exists()
@@ -315,12 +319,12 @@ def test_notes_a_movement_only_where_somebody_would_look(customer: Customer, met
     moved = Movement.objects.for_project(customer.project_id)
     notes = []
     for amount in (7, 1, 1, 1, 5):
-        outcome = counting.take(wish(customer, meter, amount), limit=None, at=NOW, marks=[8, 10])
+        outcome = counting.count(wish(customer, meter, amount), limit=None, at=NOW, marks=[8, 10])
         notes.append((outcome.is_noted, moved.count()))
         moved.delete()
     assert notes == [(False, 0), (True, 1), (False, 0), (True, 1), (False, 0)]
     Meter.objects.for_project(customer.project_id).update(is_shared=True)
-    assert counting.take(wish(customer, meter), limit=None, at=NOW).is_noted
+    assert counting.count(wish(customer, meter), limit=None, at=NOW).is_noted
 
 
 @pytest.mark.django_db
@@ -328,15 +332,15 @@ def test_takes_one_round_trip_once_the_counter_is_there(
     customer: Customer, meter: Meter, django_assert_num_queries: Any
 ) -> None:
     asked = wish(customer, meter)
-    counting.take(asked, limit=3, at=NOW)
+    counting.count(asked, limit=3, at=NOW)
     with django_assert_num_queries(1):
-        assert counting.take(asked, limit=3, at=NOW, key="k").is_done
+        assert counting.count(asked, limit=3, at=NOW, key="k").is_done
     with django_assert_num_queries(1):
-        assert counting.take(asked, limit=3, at=NOW).is_done
+        assert counting.count(asked, limit=3, at=NOW).is_done
     with django_assert_num_queries(1):
-        assert not counting.take(asked, limit=3, at=NOW).is_done
+        assert not counting.count(asked, limit=3, at=NOW).is_done
     with django_assert_num_queries(2):
-        assert counting.take(asked, limit=3, at=NOW, key="k").is_duplicate
+        assert counting.count(asked, limit=3, at=NOW, key="k").is_duplicate
 
 
 @pytest.mark.django_db(transaction=True)
@@ -345,7 +349,7 @@ def test_waits_for_nobody_who_has_locked_the_customer(customer: Customer, meter:
     with transaction.atomic():
         customers.lock(project_id=customer.project_id, customer_id=customer.pk)
         (outcome,) = at_once(
-            lambda asked: counting.take(asked, limit=5, at=NOW), [wish(customer, meter)]
+            lambda asked: counting.count(asked, limit=5, at=NOW), [wish(customer, meter)]
         )
     assert outcome.is_done
 
@@ -361,12 +365,12 @@ def test_server_plans_the_statement_once(customer: Customer, meter: Meter) -> No
 
     before = plans()  # the connection keeps those of earlier tests
     for amount in (1, 40_000, 3_000_000_000):
-        counting.take(wish(customer, meter, amount), limit=2**53 - 1, at=NOW, marks=[amount])
-        counting.take(wish(customer, meter, amount), limit=1, at=NOW, marks=[amount, 2**40])
+        counting.count(wish(customer, meter, amount), limit=2**53 - 1, at=NOW, marks=[amount])
+        counting.count(wish(customer, meter, amount), limit=1, at=NOW, marks=[amount, 2**40])
     kept = plans()
     assert kept > 0
     assert kept - before <= 2
-    counting.take(wish(customer, meter, 7), limit=100, at=NOW, marks=[80, 100])
+    counting.count(wish(customer, meter, 7), limit=100, at=NOW, marks=[80, 100])
     assert plans() == kept
 
 
@@ -375,7 +379,7 @@ COUNTS = "%usage_recordkey%"
 
 def test_the_database_refuses_a_counter_below_nothing(customer: Customer, meter: Meter) -> None:
     """Whatever our own code believes it may give back."""
-    counting.take(wish(customer, meter, 2), limit=None, at=NOW)
+    counting.count(wish(customer, meter, 2), limit=None, at=NOW)
     rows = Counter.objects.for_project(customer.project_id)
     for below in ({"used": -1}, {"reserved": -1}):
         with pytest.raises(IntegrityError, match="not_negative"), transaction.atomic():
@@ -389,20 +393,20 @@ def test_an_extended_window_counts_what_was_used_before_it_was(
 ) -> None:
     """And another one later has the same counter; the regular windows go on beside them."""
     regular = Period(Unit.DAY, NOW)
-    counting.take(wish(customer, meter, 6, regular), limit=10, at=NOW)
+    counting.count(wish(customer, meter, 6, regular), limit=10, at=NOW)
     for days in (1, 2, 3):
         at = NOW + timedelta(days=days)
-        extended = regular.paid(NOW + timedelta(hours=2), at=at)
-        assert not counting.take(wish(customer, meter, 4, extended), limit=9, at=at).is_done
-        outcome = counting.take(wish(customer, meter, 1, extended), limit=9, at=at)
+        extended = regular.extend_unpaid(NOW + timedelta(hours=2), at=at)
+        assert not counting.count(wish(customer, meter, 4, extended), limit=9, at=at).is_done
+        outcome = counting.count(wish(customer, meter, 1, extended), limit=9, at=at)
         assert (outcome.is_done, outcome.used) == (True, 6 + days)
-        asked = Ask(customer.pk, meter.pk, extended)
-        found = figures.used(project_id=meter.project_id, asks=[asked], at=at)
+        asked = CounterKey(customer.pk, meter.pk, extended)
+        found = figures.read_usage(project_id=meter.project_id, keys=[asked], at=at)
         assert found[asked].used == 6 + days
     at = NOW + timedelta(days=3)
-    assert counting.take(wish(customer, meter, 9, regular), limit=10, at=at).used == 10
-    later = regular.paid(NOW + timedelta(days=3, hours=2), at=NOW + timedelta(days=4))
-    outcome = counting.take(wish(customer, meter, 1, later), limit=11, at=NOW + timedelta(days=4))
+    assert counting.count(wish(customer, meter, 9, regular), limit=10, at=at).used == 10
+    later = regular.extend_unpaid(NOW + timedelta(days=3, hours=2), at=NOW + timedelta(days=4))
+    outcome = counting.count(wish(customer, meter, 1, later), limit=11, at=NOW + timedelta(days=4))
     assert (outcome.is_done, outcome.used) == (True, 11)
     kept = Counter.objects.for_project(meter.project_id).values_list("period", flat=True)
     assert sorted(kept) == sorted([regular.key, extended.key])

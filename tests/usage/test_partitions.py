@@ -14,7 +14,7 @@ from tests.usage import law
 from usage.models import Record, RecordKey, RetentionProgress, Total
 from usage.models.record import RECORD_MONTHS
 from usage.records import corrections, recording, retention
-from usage.records.recording import Entry, Status
+from usage.records.recording import RecordStatus, UsageEntry
 
 pytestmark = pytest.mark.django_db
 
@@ -34,9 +34,9 @@ def rows_in(table: str) -> int:
 
 def record(project: Project, at: datetime, key: str, back: timedelta = timedelta()) -> str:
     (outcome,) = recording.record(
-        project=project, entries=[Entry("ada", "bytes", 5, at - back, key)], at=at
+        project=project, entries=[UsageEntry("ada", "bytes", 5, at - back, key)], at=at
     )
-    assert outcome.status is Status.RECORDED
+    assert outcome.status is RecordStatus.RECORDED
     return outcome.id
 
 
@@ -94,9 +94,9 @@ def test_what_is_moved_can_still_be_repeated_voided_and_corrected(project: Proje
     partitions.make(RECORD_MONTHS, at=NOW)
 
     again = recording.record(
-        project=project, entries=[Entry("ada", "bytes", 5, NOW, "key-0")], at=NOW
+        project=project, entries=[UsageEntry("ada", "bytes", 5, NOW, "key-0")], at=NOW
     )
-    assert [(each.status, each.id) for each in again] == [(Status.DUPLICATE, ids[0])]
+    assert [(each.status, each.id) for each in again] == [(RecordStatus.DUPLICATE, ids[0])]
     corrections.void(project=project, record_id=ids[0], at=NOW)
     corrections.correct(project=project, record_id=ids[1], value=9, at=NOW)
     assert Total.objects.for_project(project).get().sum == 14

@@ -30,9 +30,9 @@ from usage.models.meter import Aggregation
 from usage.models.record import Forwarding
 from usage.periods import Period, Unit
 from usage.records import corrections, recording
-from usage.records.recording import LARGEST, Entry, Outcome, Status
+from usage.records.recording import MAX_VALUE, RecordResult, RecordStatus, UsageEntry
 from usage.totals import counters
-from usage.totals.selectors.counting import Ask, Used, used
+from usage.totals.selectors.counting import CounterAmounts, CounterKey, read_usage
 
 pytestmark = pytest.mark.django_db
 
@@ -41,11 +41,11 @@ PERIODS = [Period(unit) for unit in Unit] + [Period(Unit.MONTH, NOW - timedelta(
 THREADS = 8
 
 
-def recorded(project: Project, *entries: Entry) -> list[Outcome]:
+def recorded(project: Project, *entries: UsageEntry) -> list[RecordResult]:
     return recording.record(project=project, entries=entries, at=NOW)
 
 
-def refusals(outcomes: list[Outcome]) -> list[type | None]:
+def refusals(outcomes: list[RecordResult]) -> list[type | None]:
     return [None if each.refusal is None else type(each.refusal) for each in outcomes]
 
 
@@ -56,12 +56,12 @@ def meters_of_every_kind(project: Project) -> dict[str, Meter]:
     }
 
 
-def entry(chance: random.Random, kind: str, users: int = 3) -> Entry:
+def entry(chance: random.Random, kind: str, users: int = 3) -> UsageEntry:
     """One use by one of a few, within the last days; of the same key always the same."""
     number = chance.randrange(10**9)
     value = f"v{number % 5}" if kind == Aggregation.UNIQUE else number % 50
     moment = NOW - timedelta(hours=chance.randrange(60), minutes=chance.choice([0, 0, 7, 59]))
-    return Entry(f"user-{number % users}", kind, value, moment, f"key-{number}")
+    return UsageEntry(f"user-{number % users}", kind, value, moment, f"key-{number}")
 
 
 def make_counters(project: Project, kinds: dict[str, Meter], periods: list[Period]) -> None:
@@ -79,38 +79,40 @@ def make_counters(project: Project, kinds: dict[str, Meter], periods: list[Perio
 
 def test_a_record_counts_once_whoever_sends_it_again(project: Project) -> None:
     meter = MeterFactory.create(project=project, code="bytes")
-    first = Entry("ada", "bytes", 5, NOW, "k1")
+    first = UsageEntry("ada", "bytes", 5, NOW, "k1")
     others = [
         first._replace(value=6),
         first._replace(user_id="bob"),
         first._replace(occurred_at=NOW - MICROSECOND),
     ]
 
-    made, alone, again, *clash = recorded(project, first, Entry("ada", "bytes", 7), first, *others)
+    made, alone, again, *clash = recorded(
+        project, first, UsageEntry("ada", "bytes", 7), first, *others
+    )
     later = [outcome for _ in range(5) for outcome in recorded(project, first, *others)]
 
-    assert [made.status, alone.status, again] == [Status.RECORDED] * 2 + [
-        Outcome(Status.DUPLICATE, made.id)
+    assert [made.status, alone.status, again] == [RecordStatus.RECORDED] * 2 + [
+        RecordResult(RecordStatus.DUPLICATE, made.id)
     ]
     assert refusals(clash) == [UsageKeyReused] * 3
-    assert later[::4] == [Outcome(Status.DUPLICATE, made.id)] * 5
+    assert later[::4] == [RecordResult(RecordStatus.DUPLICATE, made.id)] * 5
     assert refusals(later[1:4]) == [UsageKeyReused] * 3
     without_a_moment = recorded(project, first._replace(occurred_at=None))
-    assert without_a_moment == [Outcome(Status.DUPLICATE, made.id)]
+    assert without_a_moment == [RecordResult(RecordStatus.DUPLICATE, made.id)]
     ada = customers.get(project=project, user_id="ada")
-    month = Ask(ada.pk, meter.pk, Period(Unit.MONTH))
-    assert used(project_id=project.pk, asks=[month], at=NOW) == {month: Used(12, 0)}
+    month = CounterKey(ada.pk, meter.pk, Period(Unit.MONTH))
+    assert read_usage(project_id=project.pk, keys=[month], at=NOW) == {month: CounterAmounts(12, 0)}
     assert law.holds(project)
 
 
 def test_a_key_belongs_to_its_project(project: Project, other_project: Project) -> None:
     for each in (project, other_project):
         MeterFactory.create(project=each, code="bytes")
-    one = Entry("ada", "bytes", 5, NOW, "k1")
+    one = UsageEntry("ada", "bytes", 5, NOW, "k1")
 
     (mine,), (theirs,) = recorded(project, one), recorded(other_project, one)
 
-    assert (mine.status, theirs.status) == (Status.RECORDED, Status.RECORDED)
+    assert (mine.status, theirs.status) == (RecordStatus.RECORDED, RecordStatus.RECORDED)
     assert mine.id != theirs.id
     assert Total.objects.for_project(project).get().sum == 5
 
@@ -123,19 +125,25 @@ def test_each_record_is_judged_for_itself_and_a_refused_one_leaves_nothing(
     gone = CustomerFactory.create(project=project, user_id="gone", deleted_at=NOW)
     late, early = timedelta(days=35), timedelta(minutes=5)
     judged = [
-        (Entry("nobody-1", "unheard-of", 1), MeterUnknown),
-        (Entry("nobody-2", "old", 1), MeterArchived),
-        (Entry("nobody-3", "sum", 1, NOW + early + MICROSECOND), UsageInFuture),
-        (Entry("nobody-4", "sum", 1, NOW - late - MICROSECOND), UsageTooOld),
-        *((Entry("nobody-5", "sum", wrong), UsageValueInvalid) for wrong in (-1, LARGEST + 1)),
-        *((Entry("nobody-6", "max", wrong), UsageValueInvalid) for wrong in (None, "7")),
-        *((Entry("nobody-7", "unique", wrong), UsageValueInvalid) for wrong in (7, "", "x" * 256)),
-        (Entry(gone.pk, "sum", 1), CustomerDeleted),
-        (Entry("ada", "sum", 1, NOW + early), None),
-        (Entry("ada", "sum", LARGEST, NOW - late), None),
-        (Entry("ada", "count", "of no account"), None),
-        (Entry("ada", "unique", "x" * 255), None),
-        (Entry("ada", "last", 0), None),
+        (UsageEntry("nobody-1", "unheard-of", 1), MeterUnknown),
+        (UsageEntry("nobody-2", "old", 1), MeterArchived),
+        (UsageEntry("nobody-3", "sum", 1, NOW + early + MICROSECOND), UsageInFuture),
+        (UsageEntry("nobody-4", "sum", 1, NOW - late - MICROSECOND), UsageTooOld),
+        *(
+            (UsageEntry("nobody-5", "sum", wrong), UsageValueInvalid)
+            for wrong in (-1, MAX_VALUE + 1)
+        ),
+        *((UsageEntry("nobody-6", "max", wrong), UsageValueInvalid) for wrong in (None, "7")),
+        *(
+            (UsageEntry("nobody-7", "unique", wrong), UsageValueInvalid)
+            for wrong in (7, "", "x" * 256)
+        ),
+        (UsageEntry(gone.pk, "sum", 1), CustomerDeleted),
+        (UsageEntry("ada", "sum", 1, NOW + early), None),
+        (UsageEntry("ada", "sum", MAX_VALUE, NOW - late), None),
+        (UsageEntry("ada", "count", "of no account"), None),
+        (UsageEntry("ada", "unique", "x" * 255), None),
+        (UsageEntry("ada", "last", 0), None),
     ]
 
     outcomes = recorded(project, *(each for each, _ in judged))
@@ -152,14 +160,14 @@ def test_each_record_is_judged_for_itself_and_a_refused_one_leaves_nothing(
 def test_judging_all_at_once_refuses_what_judging_each_does(project: Project) -> None:
     """One of an unknown meter makes a batch be judged one by one."""
     meters_of_every_kind(project)
-    values = [None, -1, 0, LARGEST, LARGEST + 1, True, "", "x", "x" * 255, "x" * 256]
+    values = [None, -1, 0, MAX_VALUE, MAX_VALUE + 1, True, "", "x", "x" * 255, "x" * 256]
     moments = [NOW + timedelta(minutes=5), NOW + timedelta(minutes=5, microseconds=1)]
-    odd = Entry("ada", "unheard-of", 1)
+    odd = UsageEntry("ada", "unheard-of", 1)
     for kind, value in product(Aggregation.values, values):
-        one = Entry("ada", kind, value)
+        one = UsageEntry("ada", kind, value)
         (alone,), (beside, _) = recorded(project, one), recorded(project, one, odd)
         assert refusals([alone]) == refusals([beside]), one
-    for one in (Entry("ada", "sum", 1, moment) for moment in moments):
+    for one in (UsageEntry("ada", "sum", 1, moment) for moment in moments):
         (alone, _), (beside, *_) = recorded(project, one, one), recorded(project, one, odd)
         assert refusals([alone]) == refusals([beside]), one
     assert law.holds(project)
@@ -167,36 +175,44 @@ def test_judging_all_at_once_refuses_what_judging_each_does(project: Project) ->
 
 def test_sums_do_not_overflow_and_an_id_of_ours_names_the_same_user(project: Project) -> None:
     meter = MeterFactory.create(project=project, code="bytes")
-    recorded(project, Entry("ada", "bytes", LARGEST))
+    recorded(project, UsageEntry("ada", "bytes", MAX_VALUE))
     ada = customers.get(project=project, user_id="ada")
 
     for _ in range(3):
-        recorded(project, *[Entry(ada.pk, "bytes", LARGEST)] * 1000)
+        recorded(project, *[UsageEntry(ada.pk, "bytes", MAX_VALUE)] * 1000)
 
-    month = Ask(ada.pk, meter.pk, Period(Unit.MONTH))
-    assert used(project_id=project.pk, asks=[month], at=NOW)[month].used == 3001 * LARGEST
+    month = CounterKey(ada.pk, meter.pk, Period(Unit.MONTH))
+    assert read_usage(project_id=project.pk, keys=[month], at=NOW)[month].used == 3001 * MAX_VALUE
     assert Customer.objects.for_project(project).count() == 1
 
 
 def test_late_records_count_in_their_own_period(project: Project) -> None:
     """Scenario E9: a closed hour, day or month takes what is late, and the running one does not."""
     meter = MeterFactory.create(project=project, code="bytes")
-    recorded(project, Entry("ada", "bytes", 1))
+    recorded(project, UsageEntry("ada", "bytes", 1))
     make_counters(project, {"bytes": meter}, PERIODS)
     last_month, yesterday = NOW - timedelta(days=21), NOW - timedelta(days=1)
 
-    recorded(project, Entry("ada", "bytes", 10, last_month), Entry("ada", "bytes", 100, yesterday))
+    recorded(
+        project,
+        UsageEntry("ada", "bytes", 10, last_month),
+        UsageEntry("ada", "bytes", 100, yesterday),
+    )
 
     ada = customers.get(project=project, user_id="ada")
     running = {
-        period: used(project_id=project.pk, asks=[Ask(ada.pk, meter.pk, period)], at=NOW)
+        period: read_usage(
+            project_id=project.pk, keys=[CounterKey(ada.pk, meter.pk, period)], at=NOW
+        )
         for period in PERIODS
     }
-    figures = [asked[Ask(ada.pk, meter.pk, period)].used for period, asked in running.items()]
+    figures = [
+        asked[CounterKey(ada.pk, meter.pk, period)].used for period, asked in running.items()
+    ]
     assert figures == [1, 1, 101, 101, 111, 111, 101]
-    month = Ask(ada.pk, meter.pk, Period(Unit.MONTH))
-    closed = used(project_id=project.pk, asks=[month], at=last_month, now=NOW)
-    assert closed == {month: Used(10, 0)}
+    month = CounterKey(ada.pk, meter.pk, Period(Unit.MONTH))
+    closed = read_usage(project_id=project.pk, keys=[month], at=last_month, now=NOW)
+    assert closed == {month: CounterAmounts(10, 0)}
     assert law.holds(project)
 
 
@@ -208,7 +224,7 @@ def test_totals_and_counters_follow_random_histories(project: Project, seed: int
     for _ in range(4):
         batch = [entry(chance, chance.choice(list(kinds))) for _ in range(40)]
         outcomes = recorded(project, *batch, *chance.sample(batch, 10))
-        assert [each.status for each in outcomes[40:]] == [Status.DUPLICATE] * 10
+        assert [each.status for each in outcomes[40:]] == [RecordStatus.DUPLICATE] * 10
         ids += [each.id for each in outcomes[:40]]
         make_counters(project, kinds, chance.sample(PERIODS, 1))
         for record_id in chance.sample(ids, 5):
@@ -225,8 +241,8 @@ def test_only_what_is_watched_or_forwarded_is_noted_or_waits(project: Project) -
     MeterFactory.create(project=project, code="told", is_forwarded=True)
     meters.watch(meter=watched)
 
-    recorded(project, Entry("ada", "watched", 1), Entry("ada", "told", 1))
-    recorded(project, Entry("ada", "watched", 1))
+    recorded(project, UsageEntry("ada", "watched", 1), UsageEntry("ada", "told", 1))
+    recorded(project, UsageEntry("ada", "watched", 1))
 
     moved = Movement.objects.for_project(project).values_list("meter__code", "moved_at")
     assert list(moved) == [("watched", NOW)]
@@ -248,7 +264,7 @@ def test_many_are_copied_as_few_are_inserted_and_those_that_were_there_are_known
     few = recorded(project, *batch[:90])
     make_counters(project, kinds, PERIODS)
     many = recorded(project, *batch[90:])
-    assert {each.status for each in few + many} == {Status.RECORDED}
+    assert {each.status for each in few + many} == {RecordStatus.RECORDED}
     rows = Record.objects.for_project(project).select_related("meter")
     assert all(
         row.forwarding == (Forwarding.PENDING if row.meter.code == "sum" else Forwarding.NONE)
@@ -257,7 +273,9 @@ def test_many_are_copied_as_few_are_inserted_and_those_that_were_there_are_known
         for row in rows
     )
     again = recorded(project, *batch, entry(chance, "sum"))
-    assert [each.status for each in again] == [Status.DUPLICATE] * 300 + [Status.RECORDED]
+    assert [each.status for each in again] == [RecordStatus.DUPLICATE] * 300 + [
+        RecordStatus.RECORDED
+    ]
     assert [each.id for each in again[:300]] == [each.id for each in few + many]
     assert rows.all().count() == 301
     assert law.holds(project)
@@ -265,14 +283,14 @@ def test_many_are_copied_as_few_are_inserted_and_those_that_were_there_are_known
 
 def test_a_batch_takes_as_many_queries_as_one_record(project: Project) -> None:
     MeterFactory.create(project=project, code="bytes")
-    recorded(project, *(Entry(f"user-{number}", "bytes", 1) for number in range(100)))
+    recorded(project, *(UsageEntry(f"user-{number}", "bytes", 1) for number in range(100)))
     counts = []
     for size in (1, 1000):
         with CaptureQueriesContext(connection) as queries:
-            recorded(project, *(Entry(f"user-{n % 100}", "bytes", n) for n in range(size)))
+            recorded(project, *(UsageEntry(f"user-{n % 100}", "bytes", n) for n in range(size)))
         counts.append(len(queries))
     with CaptureQueriesContext(connection) as queries:
-        recorded(project, *(Entry(f"new-{number}", "bytes", 1) for number in range(200)))
+        recorded(project, *(UsageEntry(f"new-{number}", "bytes", 1) for number in range(200)))
 
     # Two begin and end it; many are recognised by two, and copied, twice within a savepoint.
     assert counts == [8, 13]
@@ -285,7 +303,7 @@ def test_nothing_is_lost_or_counted_twice_by_eight_writers_at_once(project: Proj
     kinds = meters_of_every_kind(project)
     chance = random.Random(7)
     pool = [entry(chance, chance.choice(list(kinds)), users=6) for _ in range(600)]
-    recorded(project, *(Entry(f"user-{number}", "sum", 1) for number in range(6)))
+    recorded(project, *(UsageEntry(f"user-{number}", "sum", 1) for number in range(6)))
     people = list(Customer.objects.for_project(project))
 
     def work(seed: int) -> int:
@@ -294,7 +312,7 @@ def test_nothing_is_lost_or_counted_twice_by_eight_writers_at_once(project: Proj
         try:
             for turn in range(4):
                 outcomes = recorded(project, *chance.sample(pool, 120))
-                done += sum(each.status is Status.RECORDED for each in outcomes)
+                done += sum(each.status is RecordStatus.RECORDED for each in outcomes)
                 counters.ensure(
                     project_id=project.pk,
                     customer_id=chance.choice(people).pk,
@@ -319,18 +337,18 @@ def test_nothing_is_lost_or_counted_twice_by_eight_writers_at_once(project: Proj
 def test_a_newcomer_is_made_once_by_eight_writers_at_once(project: Project) -> None:
     MeterFactory.create(project=project, code="bytes")
 
-    def work(seed: int) -> list[Outcome]:
+    def work(seed: int) -> list[RecordResult]:
         names = [f"new-{number}" for number in range(20)]
         random.Random(seed).shuffle(names)
         try:
-            return recorded(project, *(Entry(name, "bytes", 1) for name in names))
+            return recorded(project, *(UsageEntry(name, "bytes", 1) for name in names))
         finally:
             connection.close()
 
     with ThreadPoolExecutor(THREADS) as threads:
         outcomes = [each for made in threads.map(work, range(THREADS)) for each in made]
 
-    assert {each.status for each in outcomes} == {Status.RECORDED}
+    assert {each.status for each in outcomes} == {RecordStatus.RECORDED}
     assert Customer.objects.for_project(project).count() == 20
     assert OutboxEvent.objects.for_project(project).count() == 20
     assert Total.objects.for_project(project).filter(sum=THREADS).count() == 20

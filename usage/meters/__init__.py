@@ -1,1 +1,2 @@
-"""Meters: what is counted and how it adds up."""
+"""Owns meters: their code, aggregation and unit. Does not own records, totals or limits
+(``entitlements.features``)."""

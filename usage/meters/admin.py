@@ -23,7 +23,7 @@ CODE = RegexValidator(
 )
 
 
-class DefineForm(dialogs.Dialog):
+class DefineMeterForm(dialogs.Dialog):
     project = fields.choice()
     code = fields.text(
         max_length=64, validators=[CODE], help_text="What the project's software names it."
@@ -35,10 +35,10 @@ class DefineForm(dialogs.Dialog):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         projects = Project.objects.filter(suspended_at__isnull=True)
-        self.fields["project"].choices = [(each.pk, each.name) for each in projects]
+        self.fields["project"].choices = [(project.pk, project.name) for project in projects]
 
 
-class ChangeForm(dialogs.Dialog):
+class ChangeMeterForm(dialogs.Dialog):
     name = fields.text(max_length=120)
     unit = fields.text(max_length=40, required=False, help_text="What a figure counts.")
 
@@ -53,9 +53,9 @@ DEFINE = dialogs.describe(
     "Define a meter",
     "Its code and what its records come to never change.",
     submit="Define",
-    form=DefineForm,
+    form=DefineMeterForm,
 )
-CHANGE = dialogs.describe("Change meter", "", submit="Change", form=ChangeForm)
+CHANGE = dialogs.describe("Change meter", "", submit="Change", form=ChangeMeterForm)
 ARCHIVE = dialogs.describe(
     "Archive meter",
     "It counts nothing new: records of it are refused. What it has counted stays.",
@@ -109,17 +109,17 @@ class MeterAdmin(RetirableAdmin):
         permissions=["define"],
         dialog=DEFINE,
     )
-    def define(self, request: HttpRequest, form: DefineForm) -> HttpResponse:
-        said = form.cleaned_data
+    def define(self, request: HttpRequest, form: DefineMeterForm) -> HttpResponse:
+        data = form.cleaned_data
 
         def act() -> HttpResponse:
             meter = meters.create(
-                project=Project.objects.get(pk=said["project"]),
-                code=said["code"],
-                name=said["name"],
-                aggregation=said["aggregation"],
-                unit=said["unit"],
-                reason=said["reason"],
+                project=Project.objects.get(pk=data["project"]),
+                code=data["code"],
+                name=data["name"],
+                aggregation=data["aggregation"],
+                unit=data["unit"],
+                reason=data["reason"],
                 actor=actor(request),
                 at=timezone.now(),
             )

@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from common.api.bodies import serializer_of
 from common.api.serializers import FlagField, StrictSerializer
 from projects.keys.api.views import ProjectViewSet
-from projects.keys.scopes import Scope
+from projects.keys.scopes import KeyScope
 from usage.meters import representation
 from usage.meters import selectors as stored
 from usage.meters import service as meters
@@ -54,10 +54,10 @@ class MeterFilterSerializer(StrictSerializer):
 
 class MetersViewSet(ProjectViewSet):
     scopes: ClassVar[dict[str, str]] = {
-        "list": Scope.CATALOG_READ,
-        "retrieve": Scope.CATALOG_READ,
-        "create": Scope.CATALOG_WRITE,
-        "partial_update": Scope.CATALOG_WRITE,
+        "list": KeyScope.CATALOG_READ,
+        "retrieve": KeyScope.CATALOG_READ,
+        "create": KeyScope.CATALOG_WRITE,
+        "partial_update": KeyScope.CATALOG_WRITE,
     }
     transactional = True
     query = {"list": MeterFilterSerializer}

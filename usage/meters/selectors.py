@@ -38,14 +38,14 @@ def listing(*, project: Project | str, archived: bool | None = None) -> QuerySet
 
 
 def find_many(*, project: Project | str, codes: Collection[str]) -> dict[str, Meter]:
-    """By code, those of the meters that exist. Asked for with every use, so by a statement that is
-    planned once for each connection: hence the SQL."""
+    """The meters with these codes, by code. Called for every use, hence a prepared statement: it
+    is planned once per connection."""
     project_id = project if isinstance(project, str) else project.pk
-    given = {"project": project_id, "codes": orjson.dumps(list(codes)).decode()}
-    told = [dict(zip(FIELDS, row, strict=True)) for row in prepared.rows(FIND_MANY, given)]
+    parameters = {"project": project_id, "codes": orjson.dumps(list(codes)).decode()}
+    rows = [dict(zip(FIELDS, row, strict=True)) for row in prepared.rows(FIND_MANY, parameters)]
     names = [field.attname for field in Meter._meta.concrete_fields]
-    found = [Meter.from_db("default", names, [each[name] for name in names]) for each in told]
-    return {meter.code: meter for meter in found}
+    meters = [Meter.from_db("default", names, [row[name] for name in names]) for row in rows]
+    return {meter.code: meter for meter in meters}
 
 
 def lock(*, project_id: str, meter_id: str) -> Meter:

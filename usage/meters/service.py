@@ -1,4 +1,4 @@
-"""Define what is counted."""
+"""Create and change meters."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -63,7 +63,7 @@ def change(
 
 
 def watch(*, meter: Meter) -> None:
-    """One more limit is held against this meter: from now on what moved is noted."""
+    """A limit uses this meter from now on: every count leaves a movement."""
     Meter.objects.for_project(meter.project_id).filter(pk=meter.pk).update(
         is_watched=True, is_shared=F("is_watched")
     )

@@ -6,8 +6,8 @@ from common.models import ProjectOwned, tenant_key
 
 
 class Aggregation(models.TextChoices):
-    """How many records make one figure. A record that counts has the value 1; so many at once have
-    that many, so what a count comes to is a sum as well."""
+    """How records become one number. A record of a ``count`` meter has the number of uses as its
+    value, so its total is a sum, too."""
 
     COUNT = "count", "How many records"
     SUM = "sum", "Their values added up"
@@ -17,7 +17,7 @@ class Aggregation(models.TextChoices):
 
 
 ADDITIVE = frozenset({Aggregation.COUNT, Aggregation.SUM})
-"""Of these, the figures of two periods add up to that of both; only these can be consumed."""
+"""Aggregations whose usage of two periods adds up; only these can be consumed."""
 
 
 class Meter(ProjectOwned):

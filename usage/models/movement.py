@@ -4,10 +4,9 @@ from common.models import ProjectOwned
 
 
 class Movement(ProjectOwned):
-    """A figure that moved and that somebody watches: limits are held against it soon after.
+    """Usage of a watched meter has changed: its limits are to be checked.
 
-    Written with the records of a watched meter, deleted by whoever has looked. Without foreign
-    keys, as the records.
+    Written with the records, deleted by the check. Without foreign keys, as the records.
     """
 
     pk = models.CompositePrimaryKey("project", "customer", "meter")

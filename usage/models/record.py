@@ -7,7 +7,7 @@ RECORD_MONTHS = MonthlyTable("usage_record", column="occurred_at")
 
 
 class Forwarding(models.TextChoices):
-    """Whether Stripe is to hear of a record, and whether it did."""
+    """The state of reporting a record to Stripe."""
 
     NONE = "", "Not told"
     PENDING = "pending", "To be told"

@@ -1,1 +1,2 @@
-"""Records of use: taken in, corrected, voided, kept for a time."""
+"""Owns usage records: recording, corrections, retention, and the check of totals against
+records. Does not own totals and counters (``totals``) or what Stripe is told (``reporting``)."""

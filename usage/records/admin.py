@@ -17,16 +17,16 @@ from usage.totals.selectors.totals import Span
 
 def _lists(customer: Customer, at: datetime) -> dict[str, Listed]:
     rows = meters.listing(project=customer.project_id).order_by("code")
-    return {"meters": Listed(rows[: panels.MOST])}
+    return {"meters": Listed(rows[: panels.MAX_ROWS])}
 
 
 def _show(
-    request: HttpRequest, customer: Customer, at: datetime, found: panels.Rows
+    request: HttpRequest, customer: Customer, at: datetime, lists: panels.Rows
 ) -> list[Section]:
-    rows = found["meters"]
+    rows = lists["meters"]
     windows = [Period(unit).window(at) for unit in (Unit.DAY, Unit.MONTH)]
     spans = [Span(customer.pk, row.pk, *window) for row in rows for window in windows]
-    figures = iter(totals.figures(project_id=customer.project_id, spans=spans))
+    usage = iter(totals.usage_of_spans(project_id=customer.project_id, spans=spans))
     return [
         Section(
             title="Usage",
@@ -36,7 +36,7 @@ def _show(
                     columns.link(row, row.code),
                     row.get_aggregation_display(),
                     row.unit,
-                    *(f"{next(figures):,}" for _ in windows),
+                    *(f"{next(usage):,}" for _ in windows),
                 ]
                 for row in rows
             ],
@@ -47,4 +47,4 @@ def _show(
     ]
 
 
-PANEL = panels.Panel(_lists, _show)
+PANEL = panels.CustomerPanel(_lists, _show)

@@ -1,9 +1,8 @@
-"""Copy many records into their tables, the fastest way into PostgreSQL.
+"""Copy many records into their tables with COPY, the fastest way into PostgreSQL.
 
-The rows are written column by column in the binary form of COPY, in which the database reads a
-moment or a number without parsing it; most columns are the same for all. COPY takes all rows or
-none, and the ORM has no word for it. Rows go in as they lie in their index, and keys in the order
-of their ids, so two batches with the same keys wait for each other in one order.
+Rows are written column by column in COPY's binary form, which the database reads without parsing;
+most columns are equal for all rows. COPY takes all rows or none. Rows are sorted by their index and
+keys by their ids, so that two batches with the same keys wait for each other in one order.
 """
 
 from collections.abc import Collection, Sequence
@@ -13,80 +12,85 @@ from struct import Struct
 
 from django.db import connection
 
-from usage.records.row import Row
+from usage.records.row import RecordRow
 
-KEYS = """
+COPY_KEYS = """
 COPY usage_recordkey (id, project_id, customer_id, meter_id, occurred_at, fingerprint)
 FROM STDIN (FORMAT binary)
 """
-RECORDS = """
+COPY_RECORDS = """
 COPY usage_record (customer_id, meter_id, occurred_at, id, project_id, recorded_at, corrects,
     forwarding, member, value) FROM STDIN (FORMAT binary)
 """
 
-BEGINNING, END = b"PGCOPY\n\xff\r\n\0" + bytes(8), b"\xff\xff"
+COPY_HEADER, COPY_TRAILER = b"PGCOPY\n\xff\r\n\0" + bytes(8), b"\xff\xff"
 COUNT, LENGTH, NUMBER = Struct(">h"), Struct(">i"), Struct(">iq")
 NULL, EMPTY = LENGTH.pack(-1), LENGTH.pack(0)
-MIDNIGHT, MICROSECOND = datetime(2000, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
-"""From when on PostgreSQL counts time, and in what."""
+POSTGRES_EPOCH, MICROSECOND = datetime(2000, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
+"""PostgreSQL's binary timestamps count microseconds from here."""
 
 
-def copy(*, project_id: str, rows: Sequence[Row], at: datetime, corrects: str) -> None:
-    """Write the keys and the records; raises IntegrityError where one of the ids is there."""
+def copy(*, project_id: str, rows: Sequence[RecordRow], at: datetime, corrects: str) -> None:
+    """Write keys and records. Raises IntegrityError when one of the ids exists."""
     ids, customer_ids, meter_ids, moments, values, members, forwarded = zip(*rows, strict=True)
-    named = [_text(id_) for id_ in ids]
-    people, meters = _texts(customer_ids), _texts(meter_ids)
-    times = {moment: _moment(moment) for moment in set(moments)}
+    packed_ids = [_pack_text(record_id) for record_id in ids]
+    packed_customers, packed_meters = _pack_texts(customer_ids), _pack_texts(meter_ids)
+    packed_moments = {moment: _pack_timestamp(moment) for moment in set(moments)}
     places = [
-        people[customer_id] + meters[meter_id] + times[moment]
+        packed_customers[customer_id] + packed_meters[meter_id] + packed_moments[moment]
         for customer_id, meter_id, moment in zip(customer_ids, meter_ids, moments, strict=True)
     ]
-    project = _text(project_id)
-    keys = sorted([id_ + project + place + EMPTY for id_, place in zip(named, places, strict=True)])
-    same = project + _moment(at) + _text(corrects)
-    ends = {
-        True: same + _text("pending"),
-        False: same + _text(""),
+    project = _pack_text(project_id)
+    keys = sorted(
+        [
+            record_id + project + place + EMPTY
+            for record_id, place in zip(packed_ids, places, strict=True)
+        ]
+    )
+    common = project + _pack_timestamp(at) + _pack_text(corrects)
+    endings = {
+        True: common + _pack_text("pending"),
+        False: common + _pack_text(""),
     }
     records = sorted(
         [
-            place + id_ + ends[is_forwarded] + digest + value
-            for place, id_, is_forwarded, digest, value in zip(
+            place + record_id + endings[is_forwarded] + digest + value
+            for place, record_id, is_forwarded, digest, value in zip(
                 places,
-                named,
+                packed_ids,
                 forwarded,
-                map(_digest, members),
+                map(_pack_digest, members),
                 map(NUMBER.pack, repeat(8), values),
                 strict=True,
             )
         ]
     )
-    _send(KEYS, 6, keys)
-    _send(RECORDS, 10, records)
+    _copy_lines(COPY_KEYS, 6, keys)
+    _copy_lines(COPY_RECORDS, 10, records)
 
 
-def _send(statement: str, columns: int, lines: Sequence[bytes]) -> None:
+def _copy_lines(statement: str, columns: int, lines: Sequence[bytes]) -> None:
     count = COUNT.pack(columns)
     with (
         connection.wrap_database_errors,
         connection.cursor() as cursor,
         cursor.copy(statement) as copying,
     ):
-        copying.write(BEGINNING + count + count.join(lines) + END)
+        copying.write(COPY_HEADER + count + count.join(lines) + COPY_TRAILER)
 
 
-def _texts(values: Collection[str]) -> dict[str, bytes]:
-    return {value: _text(value) for value in set(values)}
+def _pack_texts(values: Collection[str]) -> dict[str, bytes]:
+    return {value: _pack_text(value) for value in set(values)}
 
 
-def _text(value: str) -> bytes:
-    written = value.encode()
-    return LENGTH.pack(len(written)) + written
+def _pack_text(value: str) -> bytes:
+    encoded = value.encode()
+    return LENGTH.pack(len(encoded)) + encoded
 
 
-def _moment(value: datetime) -> bytes:
-    return NUMBER.pack(8, (value - MIDNIGHT) // MICROSECOND)
+def _pack_timestamp(value: datetime) -> bytes:
+    return NUMBER.pack(8, (value - POSTGRES_EPOCH) // MICROSECOND)
 
 
-def _digest(member: bytes | None) -> bytes:
+def _pack_digest(member: bytes | None) -> bytes:
     return NULL if member is None else LENGTH.pack(len(member)) + member

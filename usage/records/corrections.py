@@ -1,4 +1,4 @@
-"""Take back what was recorded by mistake, or put another value in its place."""
+"""Void records, or correct their value."""
 
 from datetime import datetime
 
@@ -10,20 +10,18 @@ from projects.models import Project
 from usage.errors import UsageValueInvalid, UsageVoided
 from usage.models import Record
 from usage.models.meter import Aggregation
-from usage.records import insert_records as storing
-from usage.records import recording, retention
-from usage.records.row import Row
+from usage.records import insert_records, recording, retention
+from usage.records.row import RecordRow
 from usage.records.selectors import records
 from usage.reporting import forwarding
-from usage.totals import cache, record_ids
+from usage.totals import cache, record_ids, write_locks
 from usage.totals import service as totals
-from usage.totals import write_locks as stripes
-from usage.totals.aggregation import Place, hour_of
-from usage.totals.service import Counted
+from usage.totals.aggregation import TotalKey, hour_of
+from usage.totals.service import LockedCounter
 
 
 def void(*, project: Project, record_id: str, at: datetime) -> Record:
-    """The record does not count any more; it stays to be seen. Again is no change.
+    """Void the record: it is kept and no longer counts. A second call changes nothing.
 
     Raises NotFound.
     """
@@ -31,54 +29,54 @@ def void(*, project: Project, record_id: str, at: datetime) -> Record:
         record, counters = _lock(project, record_id, at)
         if record.voided_at is None:
             _void(record, at)
-            _count_again(record, counters, at)
+            _recount(record, counters, at)
     return record
 
 
 def correct(*, project: Project, record_id: str, value: int | str, at: datetime) -> Record:
-    """The record is void, and a new one of the same moment has this value; which is that.
+    """Void the record and record another value at the same moment. Returns the new record.
 
-    The same correction again is no change. Raises NotFound, UsageValueInvalid, and UsageVoided
-    where the record was voided or corrected to another value before.
+    A second call with the same value changes nothing. Raises NotFound, UsageValueInvalid, and
+    UsageVoided when the record was voided or corrected to another value before.
     """
     with transaction.atomic():
         record, counters = _lock(project, record_id, at)
         row = _row(record, value)
         if record.voided_at is None:
             _void(record, at)
-            storing.store(project_id=project.pk, rows=[row], at=at, corrects=record.id)
-            _count_again(record, counters, at)
+            insert_records.store(project_id=project.pk, rows=[row], at=at, corrects=record.id)
+            _recount(record, counters, at)
         else:
-            _insist(project, row)
+            _check_repeat(project, row)
     return records.get(project=project, record_id=row.id)
 
 
-def _lock(project: Project, record_id: str, at: datetime) -> tuple[Record, list[Counted]]:
-    """In the order in which everybody locks."""
-    found = records.get(project=project, record_id=record_id)
-    if retention.is_over(Month.of(found.occurred_at), at=at):
+def _lock(project: Project, record_id: str, at: datetime) -> tuple[Record, list[LockedCounter]]:
+    """Locks in the order of all writers."""
+    record = records.get(project=project, record_id=record_id)
+    if retention.is_over(Month.of(record.occurred_at), at=at):
         raise NotFound(records.UNKNOWN)  # its table is being dropped
-    stripes.share([found.customer_id])
-    pair = (found.customer_id, found.meter_id)
+    write_locks.lock_shared([record.customer_id])
+    pair = (record.customer_id, record.meter_id)
     counters = totals.lock_counters(project_id=project.pk, pairs=[pair])
     return records.lock(project=project, record_id=record_id), counters
 
 
 def _void(record: Record, at: datetime) -> None:
-    record.voided_at, record.forwarding = at, forwarding.after_void(record)
-    same = records.rows_like(record)
-    same.update(voided_at=record.voided_at, forwarding=record.forwarding, forwarding_error="")
+    record.voided_at, record.forwarding = at, forwarding.forwarding_after_void(record)
+    rows = records.rows_like(record)
+    rows.update(voided_at=record.voided_at, forwarding=record.forwarding, forwarding_error="")
 
 
-def _row(record: Record, value: int | str) -> Row:
-    """What takes the record's place; its id follows from the record's, so there is only one."""
+def _row(record: Record, value: int | str) -> RecordRow:
+    """The row of the correction; its id follows from the record's id, so there is only one."""
     meter = record.meter
     if meter.aggregation == Aggregation.COUNT:
         raise UsageValueInvalid("A meter that counts records has no values; void the record.")
     if refusal := recording.screen_value(value, meter.aggregation):
         raise refusal
     is_unique = meter.aggregation == Aggregation.UNIQUE
-    return Row(
+    return RecordRow(
         record_ids.of_key(meter.project_id, f"correct\0{record.id}"),
         record.customer_id,
         record.meter_id,
@@ -89,25 +87,25 @@ def _row(record: Record, value: int | str) -> Row:
     )
 
 
-def _insist(project: Project, row: Row) -> None:
-    """That the void record was corrected in this very way."""
-    before = storing.find(project_id=project.pk, ids=[row.id]).get(row.id)
-    if before is None:
+def _check_repeat(project: Project, row: RecordRow) -> None:
+    """Raise UsageVoided unless the void record was corrected to exactly this value."""
+    earlier = insert_records.find(project_id=project.pk, ids=[row.id]).get(row.id)
+    if earlier is None:
         raise UsageVoided("Record the use anew with POST /usage.")
-    if not before.repeats(row):
+    if not earlier.repeats(row):
         raise UsageVoided(f"It was corrected before: correct {row.id} instead.")
 
 
-def _count_again(record: Record, counters: list[Counted], at: datetime) -> None:
-    """The total of the hour, and the counters whose windows hold it."""
+def _recount(record: Record, counters: list[LockedCounter], at: datetime) -> None:
+    """Recompute the total of the hour, and the counters whose windows hold it."""
     hour = hour_of(record.occurred_at)
-    place = Place(record.customer_id, record.meter_id, hour)
-    totals.recompute_hour(project_id=record.project_id, place=place)
-    within = [each for each in counters if each.starts_at <= hour < each.ends_at]
-    totals.recount(project_id=record.project_id, counters=within)
+    key = TotalKey(record.customer_id, record.meter_id, hour)
+    totals.recompute_hour(project_id=record.project_id, key=key)
+    in_window = [counter for counter in counters if counter.starts_at <= hour < counter.ends_at]
+    totals.recount(project_id=record.project_id, counters=in_window)
     if record.meter.is_watched:
         pair = (record.customer_id, record.meter_id)
-        totals.note(project_id=record.project_id, pairs=[pair], at=at)
+        totals.record_movements(project_id=record.project_id, pairs=[pair], at=at)
         names = (record.customer_id, record.customer.user_id)
         transaction.on_commit(
             lambda: cache.forget(project_id=record.project_id, names=names), robust=True

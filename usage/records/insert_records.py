@@ -1,11 +1,11 @@
-"""Store records, each once.
+"""Insert records, each id once.
 
-Many are copied (`copying`), which takes all or nothing, and is an error in the database's log where
-one was there. A batch that was sent before is therefore recognised first, by its first and last
-record, and whoever sends the same one meanwhile waits. Few, and many of which one was there, go by
-one statement that writes keys and records: the key is the gate, and a record follows only where its
-key is new. The ORM cannot say that, hence the SQL; it is constant. Records are given in the order
-of their ids, so two batches with the same keys wait for each other in one order.
+Large batches are copied (``copy_records``): all or nothing, with an error in the database's log
+when an id exists. A repeated batch is therefore detected first, by its first and last record, under
+an advisory lock. Small batches, and large ones with an existing id, go by one statement that writes
+keys and records: a record is written only where its key is new. The ORM cannot express that, hence
+the SQL; it is constant. Records are sorted by id, so that two batches with the same keys wait for
+each other in one order.
 """
 
 from collections.abc import Sequence
@@ -16,11 +16,11 @@ from zlib import crc32
 from django.db import IntegrityError, connection, transaction
 
 from common import prepared
-from usage.records import copy_records as copying
-from usage.records.row import Row
+from usage.records import copy_records
+from usage.records.row import RecordRow
 from usage.totals import arrays
 
-STORE = """
+INSERT = """
 WITH given AS MATERIALIZED (
     SELECT row.id COLLATE "C" AS id, row.customer_id, row.meter_id, row.occurred_at, row.value,
         decode(row.member, 'hex') AS member,
@@ -56,63 +56,64 @@ LEFT JOIN usage_record AS record
 WHERE key.project_id = %(project)s AND key.id = ANY (%(ids)s::text[])
 """
 
-HOLD = "SELECT count(pg_advisory_xact_lock(%(space)s::int, %(name)s::int))"
-KNOWS = """
+LOCK_BATCH = "SELECT count(pg_advisory_xact_lock(%(space)s::int, %(name)s::int))"
+IS_KNOWN = """
 SELECT EXISTS (
     SELECT FROM usage_recordkey WHERE project_id = %(project)s AND id IN (%(first)s, %(last)s))
 """
-SPACE = crc32(b"usage.batches") & 0x7FFFFFFF
-"""What tells the locks of batches from others."""
+LOCK_SPACE = crc32(b"usage.batches") & 0x7FFFFFFF
+"""Distinguishes the advisory locks of batches from others."""
 
-MANY = 100
-"""From how many records on it pays to copy them."""
+COPY_FROM = 100
+"""Number of records from which COPY is faster."""
 
 
 def store(
-    *, project_id: str, rows: Sequence[Row], at: datetime, corrects: str = ""
-) -> dict[str, Row]:
-    """Write these records; those that were there already stay as they are.
+    *, project_id: str, rows: Sequence[RecordRow], at: datetime, corrects: str = ""
+) -> dict[str, RecordRow]:
+    """Insert these records; existing ones stay unchanged. Returns the existing ones by id.
 
-    Returns those that were there, by id. No id may be given twice. Customers and meters are the
-    project's own: whoever calls has read them from their tables. ``corrects`` is the id of the
-    record whose place they take.
+    No id may occur twice. The caller has read customers and meters from the project's own tables.
+    ``corrects`` is the id of the record that they replace.
     """
-    is_many = len(rows) >= MANY and _looks_new(project_id, rows)
+    is_many = len(rows) >= COPY_FROM and _looks_new(project_id, rows)
     if is_many and _copy(project_id, rows, at, corrects):
         return {}
-    known = _insert(project_id, sorted(rows), at, corrects)
-    found = find(project_id=project_id, ids=known) if known else {}
-    if len(found) < len(known):  # no record may count that is not there
+    existing_ids = _insert_rows(project_id, sorted(rows), at, corrects)
+    existing = find(project_id=project_id, ids=existing_ids) if existing_ids else {}
+    if len(existing) < len(existing_ids):  # no record may count that is not there
         raise RuntimeError("The id of a record is taken, and not by a record of this project.")
-    return found
+    return existing
 
 
-def _looks_new(project_id: str, rows: Sequence[Row]) -> bool:
-    """Whether neither its first nor its last record is there; of two equal batches one waits here.
+def _looks_new(project_id: str, rows: Sequence[RecordRow]) -> bool:
+    """Whether neither the first nor the last record exists; of two equal batches the second waits
+    here.
 
-    The lock has a statement of its own: a statement sees what was committed when it began.
+    The lock is a statement of its own: a statement sees what was committed when it began.
     """
     first, last = rows[0].id, rows[-1].id
     name = crc32(first.encode()) & 0x7FFFFFFF
-    prepared.row(HOLD, {"space": SPACE, "name": name})
-    return prepared.row(KNOWS, {"project": project_id, "first": first, "last": last}) == (False,)
+    prepared.row(LOCK_BATCH, {"space": LOCK_SPACE, "name": name})
+    return prepared.row(IS_KNOWN, {"project": project_id, "first": first, "last": last}) == (False,)
 
 
-def _copy(project_id: str, rows: Sequence[Row], at: datetime, corrects: str) -> bool:
-    """Write all, at half the cost of statements; False, and nothing is written, when one of them
-    was there already."""
+def _copy(project_id: str, rows: Sequence[RecordRow], at: datetime, corrects: str) -> bool:
+    """Copy all, at half the cost of statements. False, with nothing written, when an id exists."""
     try:
         with transaction.atomic():
-            copying.copy(project_id=project_id, rows=rows, at=at, corrects=corrects)
+            copy_records.copy(project_id=project_id, rows=rows, at=at, corrects=corrects)
     except IntegrityError:
         return False
     return True
 
 
-def _insert(project_id: str, rows: Sequence[Row], at: datetime, corrects: str) -> list[str]:
-    """Write what is new; the ids of what was there."""
+def _insert_rows(
+    project_id: str, rows: Sequence[RecordRow], at: datetime, corrects: str
+) -> list[str]:
+    """Insert the new records; returns the existing ids."""
     ids, customers, meters, moments, values, members, forwarded = zip(*rows, strict=True)
-    given: dict[str, Any] = {
+    parameters: dict[str, Any] = {
         "project": project_id,
         "at": at,
         "corrects": corrects,
@@ -125,16 +126,18 @@ def _insert(project_id: str, rows: Sequence[Row], at: datetime, corrects: str) -
         "forwarded": arrays.of_texts(map(str, forwarded)),
     }
     with connection.cursor() as cursor:
-        cursor.execute(STORE, given)
-        return [id_ for (id_,) in cursor.fetchall()]
+        cursor.execute(INSERT, parameters)
+        return [record_id for (record_id,) in cursor.fetchall()]
 
 
-def find(*, project_id: str, ids: Sequence[str]) -> dict[str, Row]:
-    """The records with these ids as they were told, voided or not."""
+def find(*, project_id: str, ids: Sequence[str]) -> dict[str, RecordRow]:
+    """The records with these ids as they were recorded, voided or not."""
     with connection.cursor() as cursor:
         cursor.execute(FIND, {"project": project_id, "ids": arrays.of_texts(ids)})
         rows = [
-            Row(id_, customer, meter, moment, value, None if member is None else bytes(member))
-            for id_, customer, meter, moment, value, member in cursor.fetchall()
+            RecordRow(
+                record_id, customer, meter, moment, value, None if member is None else bytes(member)
+            )
+            for record_id, customer, meter, moment, value, member in cursor.fetchall()
         ]
     return {row.id: row for row in rows}

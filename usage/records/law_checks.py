@@ -1,9 +1,8 @@
-"""Whether totals are what the records come to, and counters what the totals come to, or for meters
-that count different values the records.
+"""Check that totals equal their records, and counters their totals (``unique`` counters the
+records).
 
-All are kept with every record in one transaction, so one statement that reads both sides sees
-them agree. What seems to differ is looked at again under the locks of those who write, and counted
-anew there.
+All are written in one transaction, so a statement that reads both sides sees them agree. A
+difference is confirmed, and repaired, under the locks of the writers.
 """
 
 import json
@@ -18,11 +17,11 @@ from django.db import connection, transaction
 from common import partitions
 from usage.models.record import RECORD_MONTHS
 from usage.totals import service as totals
-from usage.totals import write_locks as stripes
-from usage.totals.aggregation import Place
+from usage.totals import write_locks
+from usage.totals.aggregation import TotalKey
 
-PAGE = 200
-"""Rows that are compared by one statement."""
+PAGE_SIZE = 200
+"""Rows that one statement compares."""
 
 _TOTALS = """
 WITH page AS MATERIALIZED (
@@ -94,32 +93,33 @@ ORDER BY page.project_id, page.customer_id, page.meter_id, page.period
 
 
 @dataclass(frozen=True, slots=True)
-class Mismatch:
-    """A figure that is not what it follows from; ``is_repaired`` once it was counted anew."""
+class UsageMismatch:
+    """A stored total or counter that differs from what it follows from. ``is_repaired`` once it
+    was recounted."""
 
-    what: str
+    subject: str
     project_id: str
-    kept: int
+    stored: int
     expected: int
     is_repaired: bool
 
     def __str__(self) -> str:
-        return f"{self.what}: {self.kept} -> {self.expected}"
+        return f"{self.subject}: {self.stored} -> {self.expected}"
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
-    """``after`` is where the next page begins; empty behind the last one."""
+class UsageCheckPage:
+    """Result of one page. ``after`` is the cursor of the next page; empty after the last."""
 
     checked: int
-    mismatches: Sequence[Mismatch]
+    mismatches: Sequence[UsageMismatch]
     after: str
 
 
-def check_totals(*, after: str, at: datetime, repair: bool, project_id: str = "") -> Page:
-    """Compare a page of hourly totals with their records, as far as records are kept."""
-    project, customer, meter, hour = _start(after, "0001-01-01T00:00:00+00:00")
-    rows = _rows(
+def check_totals(*, after: str, at: datetime, repair: bool, project_id: str = "") -> UsageCheckPage:
+    """Compare a page of hourly totals with their records, as far back as records are kept."""
+    project, customer, meter, hour = _parse_cursor(after, "0001-01-01T00:00:00+00:00")
+    rows = _fetch(
         _TOTALS,
         {
             "project": project,
@@ -127,22 +127,24 @@ def check_totals(*, after: str, at: datetime, repair: bool, project_id: str = ""
             "meter": meter,
             "hour": hour,
             "only": project_id,
-            "since": _kept_since(at),
-            "limit": PAGE,
+            "since": _complete_since(at),
+            "limit": PAGE_SIZE,
         },
     )
-    found = [_total(row, repair=repair) for row in rows if row[4]]
-    return Page(len(rows), found, _next(rows, lambda row: row[3].isoformat()))
+    mismatches = [_check_total(row, repair=repair) for row in rows if row[4]]
+    return UsageCheckPage(len(rows), mismatches, _next_cursor(rows, lambda row: row[3].isoformat()))
 
 
-def check_counters(*, after: str, at: datetime, repair: bool, project_id: str = "") -> Page:
-    """Compare a page of running counters with the totals of their windows, those of ``unique``
-    with the records.
+def check_counters(
+    *, after: str, at: datetime, repair: bool, project_id: str = ""
+) -> UsageCheckPage:
+    """Compare a page of running counters with the totals of their windows.
 
-    A ``unique`` counter whose window began before the records that are kept is not compared.
+    ``unique`` counters are compared with records, unless their window began before the oldest
+    record that is kept.
     """
-    project, customer, meter, period = _start(after, "")
-    rows = _rows(
+    project, customer, meter, period = _parse_cursor(after, "")
+    rows = _fetch(
         _COUNTERS,
         {
             "project": project,
@@ -151,61 +153,63 @@ def check_counters(*, after: str, at: datetime, repair: bool, project_id: str = 
             "period": period,
             "only": project_id,
             "at": at,
-            "since": _kept_since(at),
-            "limit": PAGE,
+            "since": _complete_since(at),
+            "limit": PAGE_SIZE,
         },
     )
-    found = [_counter(row, repair=repair) for row in rows if row[6]]
-    return Page(len(rows), found, _next(rows, lambda row: str(row[3])))
+    mismatches = [_check_counter(row, repair=repair) for row in rows if row[6]]
+    return UsageCheckPage(len(rows), mismatches, _next_cursor(rows, lambda row: str(row[3])))
 
 
-def _kept_since(at: datetime) -> datetime:
-    """From when on every record is there: none of what the retention keeps, nor of a month whose
-    table is there, was dropped."""
+def _complete_since(at: datetime) -> datetime:
+    """Time from which on no record has been dropped: by the retention, or the oldest month that
+    has a table."""
     kept = at - settings.USAGE.retention
     months = partitions.months(RECORD_MONTHS)
     return max(kept, months[0].starts_at) if months else kept
 
 
-def _total(row: Sequence[Any], *, repair: bool) -> Mismatch:
-    project_id, customer_id, meter_id, hour, _, kept, expected = row
+def _check_total(row: Sequence[Any], *, repair: bool) -> UsageMismatch:
+    project_id, customer_id, meter_id, hour, _, stored, expected = row
     if repair:
         with transaction.atomic():
-            stripes.hold(customer_id)
+            write_locks.lock_exclusive(customer_id)
             counters = totals.lock_counters(project_id=project_id, pairs=[(customer_id, meter_id)])
-            place = Place(customer_id, meter_id, hour)
-            totals.recompute_hour(project_id=project_id, place=place)
-            within = [each for each in counters if each.starts_at <= hour < each.ends_at]
-            totals.recount(project_id=project_id, counters=within)
-    what = f"total of {meter_id} of {customer_id} at {hour:%Y-%m-%d %H:%M}"
-    return Mismatch(what, project_id, int(kept), int(expected), repair)
+            key = TotalKey(customer_id, meter_id, hour)
+            totals.recompute_hour(project_id=project_id, key=key)
+            in_window = [
+                counter for counter in counters if counter.starts_at <= hour < counter.ends_at
+            ]
+            totals.recount(project_id=project_id, counters=in_window)
+    subject = f"total of {meter_id} of {customer_id} at {hour:%Y-%m-%d %H:%M}"
+    return UsageMismatch(subject, project_id, int(stored), int(expected), repair)
 
 
-def _counter(row: Sequence[Any], *, repair: bool) -> Mismatch:
-    project_id, customer_id, meter_id, period, _, _, _, kept, expected = row
+def _check_counter(row: Sequence[Any], *, repair: bool) -> UsageMismatch:
+    project_id, customer_id, meter_id, period, _, _, _, stored, expected = row
     if repair:
         with transaction.atomic():
-            stripes.hold(customer_id)
+            write_locks.lock_exclusive(customer_id)
             pair = (customer_id, meter_id)
             counters = totals.lock_counters(project_id=project_id, pairs=[pair])
-            same = [each for each in counters if each.period == period]
-            totals.recount(project_id=project_id, counters=same)
-    what = f"counter {period} of {meter_id} of {customer_id}"
-    return Mismatch(what, project_id, int(kept), int(expected), repair)
+            counters_of_period = [counter for counter in counters if counter.period == period]
+            totals.recount(project_id=project_id, counters=counters_of_period)
+    subject = f"counter {period} of {meter_id} of {customer_id}"
+    return UsageMismatch(subject, project_id, int(stored), int(expected), repair)
 
 
-def _start(after: str, first: str) -> list[str]:
+def _parse_cursor(after: str, first: str) -> list[str]:
     return json.loads(after) if after else ["", "", "", first]
 
 
-def _next(rows: Sequence[Sequence[Any]], last: Any) -> str:
-    if len(rows) < PAGE:
+def _next_cursor(rows: Sequence[Sequence[Any]], last_column: Any) -> str:
+    if len(rows) < PAGE_SIZE:
         return ""
-    return json.dumps([*rows[-1][:3], last(rows[-1])], separators=(",", ":"))
+    return json.dumps([*rows[-1][:3], last_column(rows[-1])], separators=(",", ":"))
 
 
-def _rows(statement: str, given: dict[str, Any]) -> list[tuple[Any, ...]]:
+def _fetch(statement: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
-        cursor.execute(statement, given)
+        cursor.execute(statement, parameters)
         rows: list[tuple[Any, ...]] = cursor.fetchall()
     return rows

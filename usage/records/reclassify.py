@@ -1,4 +1,4 @@
-"""Take away what has moved, in order to look at it."""
+"""Claim movements: delete them in order to check what they report."""
 
 from collections.abc import Sequence
 
@@ -6,20 +6,22 @@ from usage.models import Movement
 from usage.records.selectors import movements
 
 
-def take_these(found: Sequence[Movement]) -> list[Movement]:
-    """These movements of one project, which are noted no more if the transaction commits.
+def claim_many(rows: Sequence[Movement]) -> list[Movement]:
+    """Delete these movements of one project and return them.
 
-    Who notes one of them again waits for that. Figures have to be read after this.
+    A concurrent count waits for the deletion and leaves a new movement. Read usage after this call.
     """
-    return _taken(movements.lock_these(found))
+    return _delete(movements.lock_many(rows))
 
 
-def take(*, project_id: str, customer_id: str, meter_id: str) -> list[Movement]:
-    """As :func:`take_these`, the one of this customer and meter, if it is there."""
-    return _taken(movements.lock(project_id=project_id, customer_id=customer_id, meter_id=meter_id))
+def claim(*, project_id: str, customer_id: str, meter_id: str) -> list[Movement]:
+    """Delete the movement of this customer and meter; a list of one or none."""
+    return _delete(
+        movements.lock(project_id=project_id, customer_id=customer_id, meter_id=meter_id)
+    )
 
 
-def _taken(moved: list[Movement]) -> list[Movement]:
-    keys = [each.pk for each in moved]
+def _delete(rows: list[Movement]) -> list[Movement]:
+    keys = [row.pk for row in rows]
     Movement.objects.across_projects().filter(pk__in=keys).delete()
-    return moved
+    return rows

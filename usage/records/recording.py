@@ -1,4 +1,4 @@
-"""Take records of use: each once, each counted in the transaction that stores it."""
+"""Record usage: each record once, counted in the transaction that stores it."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -21,29 +21,28 @@ from usage.errors import (
     UsageTooOld,
     UsageValueInvalid,
 )
-from usage.meters import selectors as stored_meters
+from usage.meters import selectors as meter_rows
 from usage.models import Meter
 from usage.models.meter import Aggregation
-from usage.records import insert_records as storing
-from usage.records.row import Row
-from usage.totals import cache, record_ids
+from usage.records import insert_records
+from usage.records.row import RecordRow
+from usage.totals import cache, record_ids, write_locks
 from usage.totals import service as totals
-from usage.totals import write_locks as stripes
 
-MOST = 1000
-"""Records that one call may bring."""
-LARGEST = 2**53 - 1
-"""The largest value: every reader of JSON can hold it."""
-LONGEST = 255
-"""Characters of what a ``unique`` meter tells apart."""
+MAX_ENTRIES = 1000
+"""Entries in one call."""
+MAX_VALUE = 2**53 - 1
+"""Every JSON reader represents it exactly."""
+MAX_TEXT_LENGTH = 255
+"""Characters of a value of a ``unique`` meter."""
 COUNT, UNIQUE = Aggregation.COUNT.value, Aggregation.UNIQUE.value
 
-PAIR = attrgetter("customer_id", "meter_id")
-USE = attrgetter("customer_id", "meter_id", "value", "occurred_at")
+GET_PAIR = attrgetter("customer_id", "meter_id")
+GET_USE = attrgetter("customer_id", "meter_id", "value", "occurred_at")
 
 
-class Entry(NamedTuple):
-    """One use, as its sender tells it. Without ``occurred_at`` it happened when it arrives."""
+class UsageEntry(NamedTuple):
+    """One use as its sender reports it. Without ``occurred_at`` it happened when it arrives."""
 
     user_id: str
     meter: str
@@ -52,79 +51,74 @@ class Entry(NamedTuple):
     key: str | None = None
 
 
-class Status(StrEnum):
+class RecordStatus(StrEnum):
     RECORDED = "recorded"
     DUPLICATE = "duplicate"
     REFUSED = "refused"
 
 
-RECORDED = Status.RECORDED
+class RecordResult(NamedTuple):
+    """The result of one entry; ``id`` is empty when it was refused."""
 
-
-class Outcome(NamedTuple):
-    """What became of an entry; ``id`` is empty when it was refused."""
-
-    status: Status
+    status: RecordStatus
     id: str = ""
     refusal: DomainError | None = None
 
 
-def record(*, project: Project, entries: Sequence[Entry], at: datetime) -> list[Outcome]:
-    """Store and count these, all at once; what became of each, in their order.
+def record(*, project: Project, entries: Sequence[UsageEntry], at: datetime) -> list[RecordResult]:
+    """Store and count up to 1,000 entries. Returns their results in the same order.
 
-    An entry that is refused leaves nothing behind and keeps no other out. One with a key that was
-    used before is not counted again: a duplicate if it says the same (one that says no moment
-    repeats whichever was recorded), refused otherwise. Customers nobody knew are made. Not more
-    than 1,000 entries.
+    A refused entry leaves nothing behind and does not affect the others. An entry whose key was
+    used before is not counted: it is a duplicate when it is equal (without ``occurred_at`` any
+    moment is equal), refused otherwise. Unknown customers are created.
     """
-    given = _Columns(*zip(*entries, strict=True))
-    meters = stored_meters.find_many(project=project, codes=set(given.codes))
-    times = _Times(at - settings.USAGE.late_window, at, at + settings.USAGE.early_window)
+    columns = _EntryColumns(*zip(*entries, strict=True))
+    meters = meter_rows.find_many(project=project, codes=set(columns.codes))
+    times = _AcceptedTimes(at - settings.USAGE.late_window, at, at + settings.USAGE.early_window)
     screened: list[DomainError | None] = [None] * len(entries)
-    is_fine = _are_fine(given, meters, times)
-    if not is_fine:
-        screened = [_screen(each, meters.get(each.meter), times) for each in entries]
-    user_ids = {
-        user_id
-        for user_id, refusal in zip(given.user_ids, screened, strict=True)
-        if refusal is None
-    }
+    is_acceptable = _are_all_acceptable(columns, meters, times)
+    if not is_acceptable:
+        screened = [_screen(entry, meters.get(entry.meter), times) for entry in entries]
+    accepted = zip(columns.user_ids, screened, strict=True)
+    user_ids = {user_id for user_id, refusal in accepted if refusal is None}
     if not user_ids:
-        return [Outcome(Status.REFUSED, refusal=refusal) for refusal in screened]
+        return [RecordResult(RecordStatus.REFUSED, refusal=refusal) for refusal in screened]
     with transaction.atomic():
-        people = customers.ensure_ids(project=project, user_ids=user_ids, at=at)
-        drafts: Sequence[Row | DomainError]
-        if is_fine and len(people) == len(user_ids):
-            drafts = made = _rows(given, people, meters, at)
+        customer_ids = customers.ensure_ids(project=project, user_ids=user_ids, at=at)
+        drafts: Sequence[RecordRow | DomainError]
+        if is_acceptable and len(customer_ids) == len(user_ids):
+            drafts = new_rows = _build_rows(columns, customer_ids, meters, at)
         else:
             drafts = [
-                refusal or _draft(each, people.get(each.user_id), meters[each.meter], at)
-                for each, refusal in zip(entries, screened, strict=True)
+                refusal or _build_row(entry, customer_ids, meters[entry.meter], at)
+                for entry, refusal in zip(entries, screened, strict=True)
             ]
-            made = [draft for draft in drafts if isinstance(draft, Row)]
-        rows = {row.id: row for row in made}
-        if len(rows) < len(made):  # of those with one id the first is meant
-            rows = {row.id: row for row in reversed(made)}
-        known = _write(project.pk, list(rows.values()), meters, at)
-        _forget(project.pk, rows.values(), meters, people)
-    if not known and len(rows) == len(entries):
-        return list(map(_recorded, rows))
-    return [_outcome(each, draft, rows, known) for each, draft in zip(entries, drafts, strict=True)]
+            new_rows = [draft for draft in drafts if isinstance(draft, RecordRow)]
+        rows = {row.id: row for row in new_rows}
+        if len(rows) < len(new_rows):  # of those with one id the first is meant
+            rows = {row.id: row for row in reversed(new_rows)}
+        earlier = _write(project.pk, list(rows.values()), meters, at)
+        _invalidate(project.pk, rows.values(), meters, customer_ids)
+    if not earlier and len(rows) == len(entries):
+        return list(map(_build_recorded, rows))
+    pairs = zip(entries, drafts, strict=True)
+    return [_build_result(entry, draft, rows, earlier) for entry, draft in pairs]
 
 
-_row = Row._make  # much cheaper than naming each
+_make_row = RecordRow._make  # much cheaper than keyword arguments
+RECORDED = RecordStatus.RECORDED
 
 
-class _Times(NamedTuple):
-    """Between which moments a use may lie that arrives now."""
+class _AcceptedTimes(NamedTuple):
+    """The moments between which a use that arrives now may have occurred."""
 
     earliest: datetime
     now: datetime
     latest: datetime
 
 
-class _Columns(NamedTuple):
-    """Entries, field by field: a thousand are judged and written by a few calls."""
+class _EntryColumns(NamedTuple):
+    """Entries by field: a thousand are checked and written by a few calls."""
 
     user_ids: tuple[str, ...]
     codes: tuple[str, ...]
@@ -133,20 +127,24 @@ class _Columns(NamedTuple):
     keys: tuple[str | None, ...]
 
 
-def _are_fine(given: _Columns, meters: Mapping[str, Meter], times: _Times) -> bool:
+def _are_all_acceptable(
+    columns: _EntryColumns, meters: Mapping[str, Meter], times: _AcceptedTimes
+) -> bool:
     """Whether :func:`_screen` refuses none of them."""
-    codes = set(given.codes)
+    codes = set(columns.codes)
     if not all(code in meters and meters[code].archived_at is None for code in codes):
         return False
-    moments = set(given.moments) - {None}
-    if not all(times.earliest <= each <= times.latest for each in moments if each):
+    moments = set(columns.moments) - {None}
+    if not all(times.earliest <= moment <= times.latest for moment in moments if moment):
         return False
     if len(codes) == 1:
-        return _are_values(given.values, meters[given.codes[0]].aggregation)
-    said: dict[str, list[int | str | None]] = {code: [] for code in codes}
-    for code, value in zip(given.codes, given.values, strict=True):
-        said[code].append(value)
-    return all(_are_values(values, meters[code].aggregation) for code, values in said.items())
+        return _are_values(columns.values, meters[columns.codes[0]].aggregation)
+    values_by_code: dict[str, list[int | str | None]] = {code: [] for code in codes}
+    for code, value in zip(columns.codes, columns.values, strict=True):
+        values_by_code[code].append(value)
+    return all(
+        _are_values(values, meters[code].aggregation) for code, values in values_by_code.items()
+    )
 
 
 def _are_values(values: Sequence[Any], aggregation: str) -> bool:
@@ -155,12 +153,16 @@ def _are_values(values: Sequence[Any], aggregation: str) -> bool:
         return True
     kinds = set(map(type, values))
     if aggregation == UNIQUE:
-        return kinds == {str} and min(map(len, values)) > 0 and max(map(len, values)) <= LONGEST
-    return kinds == {int} and min(values) >= 0 and max(values) <= LARGEST
+        return (
+            kinds == {str}
+            and min(map(len, values)) > 0
+            and max(map(len, values)) <= MAX_TEXT_LENGTH
+        )
+    return kinds == {int} and min(values) >= 0 and max(values) <= MAX_VALUE
 
 
-def _screen(entry: Entry, meter: Meter | None, times: _Times) -> DomainError | None:
-    """Why this cannot be taken, as far as its meter and its time tell."""
+def _screen(entry: UsageEntry, meter: Meter | None, times: _AcceptedTimes) -> DomainError | None:
+    """The refusal for the entry's meter, time or value; None when it is acceptable."""
     if meter is None:
         return MeterUnknown("Define it with POST /meters, or see GET /meters for what there is.")
     if meter.archived_at is not None:
@@ -175,100 +177,123 @@ def _screen(entry: Entry, meter: Meter | None, times: _Times) -> DomainError | N
 
 
 def screen_value(value: int | str | None, aggregation: str) -> DomainError | None:
-    """Why a meter of this kind cannot take the value; None when it can."""
+    """The refusal for a value of a meter with this aggregation; None when it is acceptable."""
     if aggregation == COUNT:
         return None
     if aggregation == UNIQUE:
-        if isinstance(value, str) and 0 < len(value) <= LONGEST:
+        if isinstance(value, str) and 0 < len(value) <= MAX_TEXT_LENGTH:
             return None
-        return UsageValueInvalid(f"This meter tells texts of 1 to {LONGEST} characters apart.")
-    if type(value) is int and 0 <= value <= LARGEST:
+        return UsageValueInvalid(
+            f"This meter tells texts of 1 to {MAX_TEXT_LENGTH} characters apart."
+        )
+    if type(value) is int and 0 <= value <= MAX_VALUE:
         return None
-    return UsageValueInvalid(f"This meter takes whole numbers from 0 to {LARGEST}.")
+    return UsageValueInvalid(f"This meter takes whole numbers from 0 to {MAX_VALUE}.")
 
 
-def _draft(entry: Entry, customer_id: str | None, meter: Meter, at: datetime) -> Row | DomainError:
-    """The record to be stored, or why there can be none."""
+def _build_row(
+    entry: UsageEntry, customer_ids: Mapping[str, str], meter: Meter, at: datetime
+) -> RecordRow | DomainError:
+    """The row to store, or the refusal."""
+    customer_id = customer_ids.get(entry.user_id)
     if customer_id is None:
         return customers.CustomerDeleted("Use your own id of the user: a new customer is made.")
-    (id_,) = record_ids.of_keys([entry.key], project_id=meter.project_id, at=at)
-    value, member = _stored(entry.value, meter.aggregation)
+    (record_id,) = record_ids.of_keys([entry.key], project_id=meter.project_id, at=at)
+    value, member = _value_and_member(entry.value, meter.aggregation)
     moment = entry.occurred_at or at
-    return _row((id_, customer_id, meter.id, moment, value, member, meter.is_forwarded))
+    return _make_row((record_id, customer_id, meter.id, moment, value, member, meter.is_forwarded))
 
 
-def _rows(
-    given: _Columns, people: Mapping[str, str], meters: Mapping[str, Meter], at: datetime
-) -> list[Row]:
-    """As :func:`_draft` of each, where there is nothing to refuse."""
-    first = meters[given.codes[0]]
-    ids = record_ids.of_keys(given.keys, project_id=first.project_id, at=at)
-    customer_ids = map(people.__getitem__, given.user_ids)
-    moments = [each or at for each in given.moments]
+def _build_rows(
+    columns: _EntryColumns,
+    customer_ids_by_user: Mapping[str, str],
+    meters: Mapping[str, Meter],
+    at: datetime,
+) -> list[RecordRow]:
+    """:func:`_build_row` of every entry, when none is refused."""
+    first = meters[columns.codes[0]]
+    ids = record_ids.of_keys(columns.keys, project_id=first.project_id, at=at)
+    customer_ids = map(customer_ids_by_user.__getitem__, columns.user_ids)
+    moments = [moment or at for moment in columns.moments]
     if len(meters) == 1 and first.aggregation not in (COUNT, UNIQUE):
-        told = (repeat(first.id), moments, given.values, repeat(None), repeat(first.is_forwarded))
-        return list(map(_row, zip(ids, customer_ids, *told, strict=False)))
-    chosen = [meters[code] for code in given.codes]
-    stored = map(_stored, given.values, [meter.aggregation for meter in chosen])
+        meter_id, member, is_forwarded = map(repeat, (first.id, None, first.is_forwarded))
+        rows = zip(
+            ids, customer_ids, meter_id, moments, columns.values, member, is_forwarded, strict=False
+        )
+        return list(map(_make_row, rows))
+    meters_of_entries = [meters[code] for code in columns.codes]
+    aggregations = [meter.aggregation for meter in meters_of_entries]
+    values_and_members = map(_value_and_member, columns.values, aggregations)
     return [
-        _row((id_, customer_id, meter.id, moment, value, member, meter.is_forwarded))
-        for id_, customer_id, meter, moment, (value, member) in zip(
-            ids, customer_ids, chosen, moments, stored, strict=True
+        _make_row((record_id, customer_id, meter.id, moment, value, member, meter.is_forwarded))
+        for record_id, customer_id, meter, moment, (value, member) in zip(
+            ids, customer_ids, meters_of_entries, moments, values_and_members, strict=True
         )
     ]
 
 
-def _stored(said: int | str | None, aggregation: str) -> tuple[int, bytes | None]:
-    """A screened value and member, as a meter of this kind keeps them."""
+def _value_and_member(value: int | str | None, aggregation: str) -> tuple[int, bytes | None]:
+    """The columns ``value`` and ``member`` of a screened value."""
     if aggregation == COUNT:
         return 1, None
     if aggregation == UNIQUE:
-        return 1, record_ids.member(str(said))
-    return int(said or 0), None
+        return 1, record_ids.member(str(value))
+    return int(value or 0), None
 
 
 def _write(
-    project_id: str, rows: Sequence[Row], meters: Mapping[str, Meter], at: datetime
-) -> dict[str, Row]:
-    """Store and count what is new; what was known, by id."""
+    project_id: str, rows: Sequence[RecordRow], meters: Mapping[str, Meter], at: datetime
+) -> dict[str, RecordRow]:
+    """Store and count new rows; returns the existing ones by id."""
     if not rows:
         return {}
-    stripes.share({row.customer_id for row in rows})
-    pairs = set(map(PAIR, rows))
+    write_locks.lock_shared({row.customer_id for row in rows})
+    pairs = set(map(GET_PAIR, rows))
     counters = totals.lock_counters(project_id=project_id, pairs=list(pairs))
-    known = storing.store(project_id=project_id, rows=rows, at=at)
-    fresh = [row for row in rows if row.id not in known] if known else rows
-    if fresh:
-        uses = map(USE, fresh)
+    earlier = insert_records.store(project_id=project_id, rows=rows, at=at)
+    new_rows = [row for row in rows if row.id not in earlier] if earlier else rows
+    if new_rows:
+        uses = map(GET_USE, new_rows)
         by_id = {meter.pk: meter for meter in meters.values()}
         totals.add(project_id=project_id, uses=uses, counters=counters, meters=by_id, at=at)
-    return known
+    return earlier
 
 
-def _forget(
-    project_id: str, rows: Iterable[Row], meters: Mapping[str, Meter], people: Mapping[str, str]
+def _invalidate(
+    project_id: str,
+    rows: Iterable[RecordRow],
+    meters: Mapping[str, Meter],
+    customer_ids: Mapping[str, str],
 ) -> None:
-    """After the commit, no answer that a limit on these figures was held against is shown."""
+    """After the commit, delete cached decisions that depend on these meters."""
     watched = {meter.pk for meter in meters.values() if meter.is_watched}
     if not watched:
         return
-    moved = {row.customer_id for row in rows if row.meter_id in watched}
-    names = {*moved, *(name for name, customer in people.items() if customer in moved)}
+    watched_customers = {row.customer_id for row in rows if row.meter_id in watched}
+    names = {
+        *watched_customers,
+        *(name for name, customer in customer_ids.items() if customer in watched_customers),
+    }
     transaction.on_commit(lambda: cache.forget(project_id=project_id, names=names), robust=True)
 
 
-def _recorded(id_: str) -> Outcome:
-    return Outcome._make((RECORDED, id_, None))
+def _build_recorded(record_id: str) -> RecordResult:
+    return RecordResult._make((RECORDED, record_id, None))
 
 
-def _outcome(
-    entry: Entry, draft: Row | DomainError, rows: Mapping[str, Row], known: Mapping[str, Row]
-) -> Outcome:
-    if not isinstance(draft, Row):
-        return Outcome(Status.REFUSED, refusal=draft)
-    before = known.get(draft.id, rows[draft.id])
-    if before is draft:
-        return _recorded(draft.id)
-    if before.repeats(draft) and entry.occurred_at in (None, before.occurred_at):
-        return Outcome(Status.DUPLICATE, draft.id)
-    return Outcome(Status.REFUSED, refusal=UsageKeyReused("Give each record a key of its own."))
+def _build_result(
+    entry: UsageEntry,
+    draft: RecordRow | DomainError,
+    rows: Mapping[str, RecordRow],
+    earlier: Mapping[str, RecordRow],
+) -> RecordResult:
+    if not isinstance(draft, RecordRow):
+        return RecordResult(RecordStatus.REFUSED, refusal=draft)
+    stored = earlier.get(draft.id, rows[draft.id])
+    if stored is draft:
+        return _build_recorded(draft.id)
+    if stored.repeats(draft) and entry.occurred_at in (None, stored.occurred_at):
+        return RecordResult(RecordStatus.DUPLICATE, draft.id)
+    return RecordResult(
+        RecordStatus.REFUSED, refusal=UsageKeyReused("Give each record a key of its own.")
+    )

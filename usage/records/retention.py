@@ -1,4 +1,4 @@
-"""Forget records when their time is over; what they came to stays."""
+"""Drop records after the retention; their totals stay."""
 
 import time
 from collections.abc import Callable
@@ -40,18 +40,18 @@ ORDER BY customer_id DESC, meter_id DESC, occurred_at DESC, id DESC LIMIT 1
 
 
 def drop_old(*, at: datetime, clock: Callable[[], float] = time.monotonic) -> list[Month]:
-    """The months that were dropped: those that ended longer ago than records are kept.
+    """Drop the months that ended before the retention. Returns them.
 
-    Their keys go first, batch by batch, each with a note of how far that has come: whatever ends a
-    run, the next one goes on there. A table that is too busy to be dropped is left to the next run.
+    Their keys are deleted first, batch by batch, with the progress stored: the next run continues
+    there. A table that is too busy to be dropped is left to the next run.
     """
-    stop = clock() + PATIENCE
+    deadline = clock() + PATIENCE
     dropped = []
     for month in partitions.months(RECORD_MONTHS):
         if not is_over(month, at=at):
             break
         try:
-            if not _forget_keys(month, clock, stop):
+            if not _forget_keys(month, clock, deadline):
                 enqueue("usage.drop_old_records")
                 break
             _drop(month)
@@ -64,13 +64,14 @@ def drop_old(*, at: datetime, clock: Callable[[], float] = time.monotonic) -> li
 
 
 def is_over(month: Month, *, at: datetime) -> bool:
-    """Whether the month's records are not kept any more, dropped or not."""
+    """Whether the month is past its retention, dropped or not."""
     return month.after().starts_at <= at - settings.USAGE.retention
 
 
-def _forget_keys(month: Month, clock: Callable[[], float], stop: float) -> bool:
-    """Whether all keys are gone; a batch at a time, each in a transaction of its own."""
-    while clock() < stop:
+def _forget_keys(month: Month, clock: Callable[[], float], deadline: float) -> bool:
+    """Delete the month's keys in batches, each in its own transaction. Returns whether all are
+    gone."""
+    while clock() < deadline:
         with transaction.atomic():
             if not _forget_batch(month):
                 return True
@@ -78,11 +79,12 @@ def _forget_keys(month: Month, clock: Callable[[], float], stop: float) -> bool:
 
 
 def _forget_batch(month: Month) -> bool:
-    """Forget the keys behind the place that is noted, and note the new one; False at the end."""
+    """Delete the batch of keys after the stored progress, and store the new progress; False at
+    the end."""
     name = f"{month.year:04d}-{month.month:02d}"
     row = RetentionProgress.objects.filter(month=name).first()
     row = row or RetentionProgress(month=name, occurred_at=month.starts_at)
-    given: dict[str, Any] = {
+    parameters: dict[str, Any] = {
         "since": month.starts_at,
         "until": month.after().starts_at,
         "customer_id": row.customer_id,
@@ -92,7 +94,7 @@ def _forget_batch(month: Month) -> bool:
         "limit": BATCH,
     }
     with connection.cursor() as cursor:
-        cursor.execute(_FORGET, given)
+        cursor.execute(_FORGET, parameters)
         last = cursor.fetchone()
     if last is None:
         return False

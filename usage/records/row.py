@@ -1,11 +1,11 @@
-"""A record on its way into the database."""
+"""A record before it is stored."""
 
 from datetime import datetime
 from typing import NamedTuple
 
 
-class Row(NamedTuple):
-    """A record as it is stored."""
+class RecordRow(NamedTuple):
+    """The columns of a record to store."""
 
     id: str
     customer_id: str
@@ -15,6 +15,6 @@ class Row(NamedTuple):
     member: bytes | None
     is_forwarded: bool = False
 
-    def repeats(self, other: "Row") -> bool:
-        """Whether both say the same, but for the moment."""
+    def repeats(self, other: "RecordRow") -> bool:
+        """Whether both are equal except for id and moment."""
         return self[1:3] == other[1:3] and self[4:6] == other[4:6]

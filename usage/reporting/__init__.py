@@ -1,1 +1,2 @@
-"""What of the use is told to whom bills it."""
+"""Owns which records are reported to Stripe, in which meter event, and with what result. Does
+not call Stripe (``billing.operations``)."""

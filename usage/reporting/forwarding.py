@@ -1,12 +1,12 @@
-"""What becomes of records that Stripe is to hear of; ``billing`` is who tells it.
+"""States of records that are reported to Stripe; ``billing`` calls Stripe.
 
-A record goes from *pending* to *told*; one whose customer Stripe does not know is *waiting*. A
-voided one of which Stripe may know is *canceling* until it is *canceled*. *Refused* waits for a
-person. ``forwarded_at`` is written before Stripe is first asked: a record without it was never
-counted there.
+A record goes from *pending* to *told*; without a Stripe customer it is *waiting*. A voided record
+that Stripe may have is *canceling* until it is *canceled*. *Refused* waits for a person.
+``forwarded_at`` is written before Stripe is first called: without it, Stripe has never counted the
+record.
 
-Outcomes are written for many records of many customers at once, which the ORM cannot say; the SQL
-is constant.
+Results are written for many records of many customers at once, which the ORM cannot express; the
+SQL is constant.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ from usage.models import Meter, Record
 from usage.models.record import Forwarding
 from usage.reporting.meter_events import MeterEvent
 
-_SETTLE = """
+_RECORD_RESULTS = """
 UPDATE usage_record AS record SET
     forwarding = given.outcome,
     forwarding_error = given.error,
@@ -38,8 +38,8 @@ WHERE record.project_id = given.project_id AND record.customer_id = given.custom
 """
 
 
-class Settled(NamedTuple):
-    """What became of a record that was ``before``; ``is_known`` says that Stripe may have it."""
+class ForwardingResult(NamedTuple):
+    """The result for a record in the state ``before``. ``is_known``: Stripe may have it."""
 
     record: Record
     outcome: Forwarding
@@ -47,32 +47,32 @@ class Settled(NamedTuple):
     is_known: bool = True
 
 
-def begin(meter: Meter) -> None:
-    """From now on Stripe is told of this meter's records."""
+def start_forwarding(meter: Meter) -> None:
+    """Report this meter's records to Stripe from now on."""
     rows = Meter.objects.for_project(meter.project_id)
     rows.filter(pk=meter.pk, is_forwarded=False).update(is_forwarded=True)
 
 
-def settle(*, outcomes: Sequence[Settled]) -> None:
-    """Write down what became of each, unless the record has moved on meanwhile."""
+def record_results(*, outcomes: Sequence[ForwardingResult]) -> None:
+    """Store the result of each record, unless its state has changed meanwhile."""
     if not outcomes:
         return
-    given: dict[str, Any] = {
-        **_keys([each.record for each in outcomes]),
-        "before": [each.record.forwarding for each in outcomes],
-        "outcomes": [each.outcome.value for each in outcomes],
-        "errors": [each.error for each in outcomes],
-        "known": [each.is_known for each in outcomes],
+    parameters: dict[str, Any] = {
+        **_key_arrays([result.record for result in outcomes]),
+        "before": [result.record.forwarding for result in outcomes],
+        "outcomes": [result.outcome.value for result in outcomes],
+        "errors": [result.error for result in outcomes],
+        "known": [result.is_known for result in outcomes],
     }
     with connection.cursor() as cursor:
-        cursor.execute(_SETTLE, given)
+        cursor.execute(_RECORD_RESULTS, parameters)
 
 
-def wake(*, project_id: str, customer_id: str, since: datetime) -> int:
-    """Stripe knows the customer now: tell it what waited; how many records.
+def release_waiting(*, project_id: str, customer_id: str, since: datetime) -> int:
+    """Report the customer's waiting records, now that Stripe knows the customer. Returns how many.
 
-    What happened before ``since`` is older than Stripe takes: it is *expired*, and nobody is billed
-    for it.
+    Records from before ``since`` are older than Stripe accepts: they become *expired* and are not
+    billed.
     """
     rows = Record.objects.for_project(project_id).filter(
         customer_id=customer_id, forwarding=Forwarding.WAITING
@@ -82,7 +82,8 @@ def wake(*, project_id: str, customer_id: str, since: datetime) -> int:
 
 
 def refuse_voids(*, events: Sequence[tuple[MeterEvent, str]]) -> None:
-    """Stripe did not take these events back, and why: their void records wait for a person."""
+    """Stripe refused to cancel these events, with an error each: their void records wait for a
+    person."""
     for event, error in events:
         rows = Record.objects.for_project(event.project_id).filter(
             Q(event_identifier=event.identifier) | Q(event_identifier="", id=event.identifier),
@@ -94,13 +95,13 @@ def refuse_voids(*, events: Sequence[tuple[MeterEvent, str]]) -> None:
         rows.update(forwarding=Forwarding.REFUSED, forwarding_error=error)
 
 
-def after_void(record: Record) -> Forwarding:
-    """What a record that is voided has to do with Stripe from then on."""
+def forwarding_after_void(record: Record) -> Forwarding:
+    """The state of a record once it is voided."""
     return Forwarding.NONE if record.forwarded_at is None else Forwarding.CANCELING
 
 
-def try_again(*, meter: Meter, reason: str, actor: str, at: datetime) -> int:
-    """Have Stripe asked once more about this meter's records that it refused; how many there are.
+def retry_refused(*, meter: Meter, reason: str, actor: str, at: datetime) -> int:
+    """Report this meter's refused records again. Returns how many. Audited.
 
     Raises RecordNotRefused when there are none.
     """
@@ -111,8 +112,8 @@ def try_again(*, meter: Meter, reason: str, actor: str, at: datetime) -> int:
         canceling = rows.filter(voided_at__isnull=False).update(
             forwarding=Forwarding.CANCELING, forwarding_error=""
         )
-        anew = rows.filter(voided_at__isnull=True)
-        pending = anew.update(
+        not_voided = rows.filter(voided_at__isnull=True)
+        pending = not_voided.update(
             forwarding=Forwarding.PENDING,
             forwarding_error="",
             forwarded_at=None,
@@ -132,7 +133,7 @@ def try_again(*, meter: Meter, reason: str, actor: str, at: datetime) -> int:
     return canceling + pending
 
 
-def _keys(records: Sequence[Record]) -> dict[str, Any]:
+def _key_arrays(records: Sequence[Record]) -> dict[str, Any]:
     return {
         "projects": [record.project_id for record in records],
         "customers": [record.customer_id for record in records],

@@ -1,15 +1,14 @@
-"""The meter events by which Stripe is told of records: which records each stands for.
+"""Meter events: which records each event reports to Stripe.
 
-An event has an identifier, by which Stripe knows one that comes again, and stands for the records
-that carry it in ``event_identifier``. Both are written before Stripe is asked, in one statement
-that takes only records of which nobody was told: whatever crashes, the same records are told again
-under the same identifier, with the same sum. A record leaves its event only when Stripe has refused
-it or
-has taken it back.
+An event has an identifier, by which Stripe deduplicates, and stands for the records that carry it
+in ``event_identifier``. Both are written before Stripe is called, in one statement that takes only
+records without an event: after a crash the same records are reported again under the same
+identifier, with the same sum. A record leaves its event only when Stripe has refused or canceled
+it.
 
-Records of one customer and meter within a minute become one event where the meter adds up, at most
-a thousand at once. The SQL is constant; it says what the ORM cannot: what is written about many
-records of many customers follows from the records themselves.
+Records of one customer and meter within a minute become one event when the meter adds up, at most a
+thousand. The SQL is constant; it writes many records by what they contain, which the ORM cannot
+express.
 """
 
 import re
@@ -22,17 +21,17 @@ from django.db import connection
 
 from usage.models import Record
 from usage.models.record import Forwarding
-from usage.reporting import meter_event_sql as sql
+from usage.reporting import meter_event_sql
 
-MOST = 1000
+MAX_RECORDS = 1000
 """Records in one event."""
 IDENTIFIER = re.compile(r"(cus_[0-9a-z]{1,40})\.([0-9a-f]{1,9})\.[0-9a-f]{12}(?:\.[0-9]{1,6})?")
-LARGE = 10**12
-"""A record with at least this value has an event of its own: Stripe takes 15 digits."""
+LARGE_VALUE = 10**12
+"""A record with at least this value has an event of its own: Stripe accepts 15 digits."""
 
 
-class Window(NamedTuple):
-    """Where records lie that become one event: ``[since, until)`` of one customer and meter."""
+class EventWindow(NamedTuple):
+    """The span ``[since, until)`` of one customer and meter whose records become one event."""
 
     project_id: str
     customer_id: str
@@ -43,8 +42,8 @@ class Window(NamedTuple):
 
 
 class MeterEvent(NamedTuple):
-    """What Stripe is told at once: the sum of ``records`` records, of which the last happened at
-    ``last``. ``pending`` of them have not had an answer."""
+    """One event: the sum of ``records`` records from ``first`` to ``last``. ``pending`` of them
+    have no result yet."""
 
     project_id: str
     customer_id: str
@@ -57,8 +56,8 @@ class MeterEvent(NamedTuple):
     pending: int
 
 
-class Ended(NamedTuple):
-    """What became of an event; ``is_known`` says that Stripe may have it."""
+class MeterEventResult(NamedTuple):
+    """The result of an event. ``is_known``: Stripe may have it."""
 
     event: MeterEvent
     outcome: Forwarding
@@ -66,127 +65,134 @@ class Ended(NamedTuple):
     is_known: bool = True
 
 
-def gather(*, windows: Sequence[Window], oldest: datetime, at: datetime) -> list[MeterEvent]:
-    """Make events of the records in these windows that nobody was told of, from ``oldest`` on.
+def gather(*, windows: Sequence[EventWindow], oldest: datetime, at: datetime) -> list[MeterEvent]:
+    """Make events of the records in these windows that have none, from ``oldest`` on.
 
-    Two windows must not overlap. Records with a large value are left out (:func:`fix_each`).
+    Windows must not overlap. Records with a large value are left out (:func:`assign_each`).
     """
     if not windows:
         return []
-    given = {**_ranges(windows), "oldest": oldest, "at": at, "most": MOST, "large": LARGE}
-    return _events(sql.GATHER, given)
+    parameters = {
+        **_window_arrays(windows),
+        "oldest": oldest,
+        "at": at,
+        "most": MAX_RECORDS,
+        "large": LARGE_VALUE,
+    }
+    return _events(meter_event_sql.GATHER, parameters)
 
 
-def fix_each(
+def assign_each(
     *, records: Sequence[Record], identifiers: Sequence[str], at: datetime
 ) -> list[MeterEvent]:
-    """Make an event of each of these records, if nobody was told of it."""
+    """Make an event of each of these records that has none."""
     if not records:
         return []
-    given: dict[str, Any] = {
-        **_places(records),
+    parameters: dict[str, Any] = {
+        **_key_arrays(records),
         "moments": [record.occurred_at for record in records],
         "ids": [record.id for record in records],
         "identifiers": list(identifiers),
         "at": at,
     }
-    return _events(sql.FIX_EACH, given)
+    return _events(meter_event_sql.FIX_EACH, parameters)
 
 
-def find(*, windows: Sequence[Window]) -> list[MeterEvent]:
-    """Events that were made before: by a window, both ends included, in which all records lie."""
-    return _events(sql.FIND, _ranges(windows)) if windows else []
+def find(*, windows: Sequence[EventWindow]) -> list[MeterEvent]:
+    """Existing events, by windows (both ends included) that hold all of their records."""
+    return _events(meter_event_sql.FIND, _window_arrays(windows)) if windows else []
 
 
-def end(*, outcomes: Sequence[Ended]) -> None:
-    """Write down what became of each event: for its records that have had no answer, and if Stripe
-    has not counted it also for those that were voided meanwhile."""
+def record_results(*, outcomes: Sequence[MeterEventResult]) -> None:
+    """Store the result of each event on its records without a result, and on records that were
+    voided meanwhile when Stripe has not counted the event."""
     if outcomes:
-        given: dict[str, Any] = {
-            **_spans([each.event for each in outcomes]),
-            "outcomes": [each.outcome.value for each in outcomes],
-            "errors": [each.error for each in outcomes],
-            "known": [each.is_known for each in outcomes],
+        parameters: dict[str, Any] = {
+            **_event_arrays([result.event for result in outcomes]),
+            "outcomes": [result.outcome.value for result in outcomes],
+            "errors": [result.error for result in outcomes],
+            "known": [result.is_known for result in outcomes],
         }
-        _run(sql.END, given)
+        _run(meter_event_sql.END, parameters)
 
 
-def unmake(*, events: Sequence[MeterEvent]) -> None:
-    """Stripe was certainly never asked to count these: their records are as before."""
-    end(outcomes=[Ended(each, Forwarding.PENDING, is_known=False) for each in events])
+def discard(*, events: Sequence[MeterEvent]) -> None:
+    """Undo events that were certainly never sent: their records are pending again."""
+    record_results(
+        outcomes=[MeterEventResult(event, Forwarding.PENDING, is_known=False) for event in events]
+    )
 
 
-def taken_back(*, events: Sequence[MeterEvent]) -> None:
-    """Stripe does not count these any more: their void records are canceled, the others are to be
-    told anew."""
+def record_cancellation(*, events: Sequence[MeterEvent]) -> None:
+    """Stripe has canceled these events: their void records are canceled, the others are reported
+    anew."""
     if events:
-        _run(sql.TAKEN_BACK, _spans(events))
+        _run(meter_event_sql.TAKEN_BACK, _event_arrays(events))
 
 
 def new_identifier(customer_id: str, moment: datetime) -> str:
-    """An identifier that was never used, and that says in whose minute its records lie."""
+    """A new identifier that contains the minute of its records."""
     minute = int(moment.timestamp()) // 60
     return f"{customer_id}.{minute:x}.{token_hex(6)}"
 
 
-def window_of(identifier: str, *, project_id: str, meter_id: str) -> Window | None:
-    """Where the records of an event of this meter lie, by its identifier; None if it is none of
-    ours."""
-    shape = IDENTIFIER.fullmatch(identifier)
-    if shape is None:
+def window_of(identifier: str, *, project_id: str, meter_id: str) -> EventWindow | None:
+    """The window of an event's records, from its identifier; None for a foreign identifier."""
+    match = IDENTIFIER.fullmatch(identifier)
+    if match is None:
         return None
-    since = datetime.fromtimestamp(int(shape[2], 16) * 60, tz=UTC)
+    since = datetime.fromtimestamp(int(match[2], 16) * 60, tz=UTC)
     until = since + timedelta(minutes=1)
-    return Window(project_id, shape[1], meter_id, since, until, identifier)
+    return EventWindow(project_id, match[1], meter_id, since, until, identifier)
 
 
-def lost(*, event: MeterEvent, error: str) -> MeterEvent | None:
-    """Stripe has taken this event and does not count it: its records are refused. What was refused
-    now; None when that was written down before."""
-    given = {**_spans([event]), "errors": [error]}
-    found = _events(sql.LOST, given)
-    return found[0] if found else None
+def record_loss(*, event: MeterEvent, error: str) -> MeterEvent | None:
+    """Stripe accepted this event and does not count it: its records are refused. Returns what
+    was refused now; None when that was stored before."""
+    parameters = {**_event_arrays([event]), "errors": [error]}
+    events = _events(meter_event_sql.LOST, parameters)
+    return events[0] if events else None
 
 
 def identifier_of(record: Record) -> str:
-    """Of the event that tells, or has told, Stripe of this record."""
+    """The identifier of the event that reports this record."""
     return record.event_identifier or record.id
 
 
-def _events(statement: str, given: dict[str, Any]) -> list[MeterEvent]:
+def _events(statement: str, parameters: dict[str, Any]) -> list[MeterEvent]:
     with connection.cursor() as cursor:
-        cursor.execute(statement, given)
+        cursor.execute(statement, parameters)
         return [
             MeterEvent._make((*row[:6], int(row[6]), row[7], row[8])) for row in cursor.fetchall()
         ]
 
 
-def _run(statement: str, given: dict[str, Any]) -> None:
+def _run(statement: str, parameters: dict[str, Any]) -> None:
     with connection.cursor() as cursor:
-        cursor.execute(statement, given)
+        cursor.execute(statement, parameters)
 
 
-def _ranges(windows: Sequence[Window]) -> dict[str, Any]:
+def _window_arrays(windows: Sequence[EventWindow]) -> dict[str, Any]:
     return {
-        **_places(windows),
-        "firsts": [each.since for each in windows],
-        "ends": [each.until for each in windows],
-        "identifiers": [each.identifier for each in windows],
+        **_key_arrays(windows),
+        "firsts": [window.since for window in windows],
+        "ends": [window.until for window in windows],
+        "identifiers": [window.identifier for window in windows],
     }
 
 
-def _spans(events: Sequence[MeterEvent]) -> dict[str, Any]:
+def _event_arrays(events: Sequence[MeterEvent]) -> dict[str, Any]:
     return {
-        **_places(events),
-        "firsts": [each.first for each in events],
-        "lasts": [each.last for each in events],
-        "identifiers": [each.identifier for each in events],
+        **_key_arrays(events),
+        "firsts": [event.first for event in events],
+        "lasts": [event.last for event in events],
+        "identifiers": [event.identifier for event in events],
     }
 
 
-def _places(rows: Sequence[Any]) -> dict[str, Any]:
+def _key_arrays(rows: Sequence[Any]) -> dict[str, Any]:
     return {
-        "projects": [each.project_id for each in rows],
-        "customers": [each.customer_id for each in rows],
-        "meters": [each.meter_id for each in rows],
+        "projects": [row.project_id for row in rows],
+        "customers": [row.customer_id for row in rows],
+        "meters": [row.meter_id for row in rows],
     }

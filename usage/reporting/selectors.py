@@ -1,4 +1,4 @@
-"""Records that Stripe is to hear of, across projects: those that have waited longest first."""
+"""Records to report to Stripe, across projects: those that have waited longest first."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from django.db.models import Count, Min, QuerySet, Value
 from usage.models import Meter, Record
 from usage.models.record import Forwarding
 
-UNSETTLED = (Forwarding.PENDING, Forwarding.CANCELING)
+OPEN_STATUSES = (Forwarding.PENDING, Forwarding.CANCELING)
 
 
 _LANES = """
@@ -41,15 +41,15 @@ SELECT waiting.* FROM unnest(%(lanes)s::text[]) AS lane (meter_id) CROSS JOIN LA
 
 
 def lanes() -> list[str]:
-    """The meters of any project of which records are to be told or taken back."""
+    """Ids of meters, of any project, with records to report or cancel."""
     with connection.cursor() as cursor:
         cursor.execute(_LANES)
         return [meter_id for (meter_id,) in cursor.fetchall()]
 
 
 def due(*, lanes: Sequence[str], limit: int) -> list[Record]:
-    """Records of these meters to be told or taken back: of each meter the same number, those that
-    were recorded first. They have only what forwarding goes by."""
+    """Records of these meters to report or cancel: the same number per meter, oldest first. They
+    have only the columns that reporting needs."""
     if not lanes:
         return []
     with connection.cursor() as cursor:
@@ -59,7 +59,7 @@ def due(*, lanes: Sequence[str], limit: int) -> list[Record]:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class ForwardingStatus:
     """How many records wait, since when the oldest, and how many Stripe refused."""
 
     waiting: int
@@ -67,8 +67,8 @@ class Standing:
     oldest: datetime | None
 
 
-def standing() -> Standing:
-    """Of all projects together; one query."""
+def forwarding_status() -> ForwardingStatus:
+    """The status over all projects; one query."""
     rows = Record.objects.across_projects()
     waiting, refused = (
         found.order_by()
@@ -76,13 +76,13 @@ def standing() -> Standing:
         .annotate(n=Count("id"), oldest=Min("recorded_at"))
         .values_list("what", "n", "oldest")
         for what, found in (
-            ("waiting", rows.filter(forwarding__in=UNSETTLED)),
+            ("waiting", rows.filter(forwarding__in=OPEN_STATUSES)),
             ("refused", rows.filter(forwarding=Forwarding.REFUSED)),
         )
     )
     found = {what: (n, oldest) for what, n, oldest in waiting.union(refused, all=True)}
     counted, oldest = found["waiting"]
-    return Standing(waiting=counted, oldest=oldest, refused=found["refused"][0])
+    return ForwardingStatus(waiting=counted, oldest=oldest, refused=found["refused"][0])
 
 
 def refused(*, meter: Meter) -> QuerySet[Record]:
@@ -94,20 +94,20 @@ def refused(*, meter: Meter) -> QuerySet[Record]:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """What a customer's records of a meter within a time come to, by what Stripe was told.
+class ReportedUsage:
+    """A customer's usage of a meter as Stripe should have it.
 
-    ``counted`` is what Stripe should have; ``refused`` is how many records it did not take, or
-    did not take back. ``settled`` is false while some are on their way.
+    ``records`` and ``value`` are what was reported; ``refused`` counts records that Stripe refused
+    to count or to cancel. ``is_settled`` is false while reports are in flight.
     """
 
     records: int
     value: int
     refused: int
-    settled: bool
+    is_settled: bool
 
 
-class Asked(NamedTuple):
+class ReportedUsageQuery(NamedTuple):
     """A customer's use of a meter in ``[since, until)``."""
 
     project_id: str
@@ -117,44 +117,48 @@ class Asked(NamedTuple):
     until: datetime
 
 
-_TOLD = """
-SELECT found.* FROM unnest(
+_REPORTED_USAGE = """
+SELECT usage.* FROM unnest(
     %(projects)s::text[], %(customers)s::text[], %(meters)s::text[],
     %(since)s::timestamptz[], %(until)s::timestamptz[]
-) WITH ORDINALITY AS asked (project_id, customer_id, meter_id, since, until, place)
+) WITH ORDINALITY AS query (project_id, customer_id, meter_id, since, until, place)
 CROSS JOIN LATERAL (
     SELECT
         count(*) FILTER (WHERE counts),
         coalesce(sum(value) FILTER (WHERE counts), 0),
         count(*) FILTER (WHERE forwarding = 'refused'),
         count(*) FILTER (
-            WHERE forwarding IN ('pending', 'canceling') OR forwarded_at > %(lately)s
+            WHERE forwarding IN ('pending', 'canceling') OR forwarded_at > %(settled_before)s
         )
     FROM (
         SELECT *, forwarding IN ('told', 'refused') AND voided_at IS NULL AS counts
         FROM usage_record AS record
-        WHERE record.project_id = asked.project_id
-            AND record.customer_id = asked.customer_id
-            AND record.meter_id = asked.meter_id
-            AND record.occurred_at >= asked.since AND record.occurred_at < asked.until
+        WHERE record.project_id = query.project_id
+            AND record.customer_id = query.customer_id
+            AND record.meter_id = query.meter_id
+            AND record.occurred_at >= query.since AND record.occurred_at < query.until
     ) AS record
-) AS found
-ORDER BY asked.place
+) AS usage
+ORDER BY query.place
 """
 
 
-def told(*, asked: Sequence[Asked], lately: datetime) -> list[Told]:
-    """What Stripe should say of each, in this order; unsettled if it was told after ``lately``.
-    One query, however many."""
-    if not asked:
+def reported_usage(
+    *, queries: Sequence[ReportedUsageQuery], settled_before: datetime
+) -> list[ReportedUsage]:
+    """Reported usage for each query, in their order; one query. ``is_settled`` is false while
+    records reported after ``settled_before`` may still be in flight."""
+    if not queries:
         return []
     names = ("projects", "customers", "meters", "since", "until")
     columns = {
-        name: list(values) for name, values in zip(names, zip(*asked, strict=True), strict=True)
+        name: list(values) for name, values in zip(names, zip(*queries, strict=True), strict=True)
     }
     with connection.cursor() as cursor:
-        cursor.execute(_TOLD, {**columns, "lately": lately})
+        cursor.execute(_REPORTED_USAGE, {**columns, "settled_before": settled_before})
         return [
-            Told(records=records, value=int(value), refused=refused, settled=not moving)
-            for records, value, refused, moving in cursor.fetchall()
+            ReportedUsage(
+                records=records, value=int(value), refused=refused, is_settled=not in_flight
+            )
+            for records, value, refused, in_flight in cursor.fetchall()
         ]

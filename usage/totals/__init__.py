@@ -1,1 +1,2 @@
-"""Totals of hours and running counters of windows."""
+"""Owns hourly totals and the counters that limits are compared with, and check-and-count. Does
+not own records (``records``) or the limits (``entitlements``)."""

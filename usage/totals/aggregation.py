@@ -1,7 +1,7 @@
-"""How records become figures: pure arithmetic over whole numbers.
+"""How records become totals: pure arithmetic over whole numbers.
 
-What the records of an hour come to does not depend on their order: of two records at the very same
-moment, the larger value is the later one.
+The total of an hour does not depend on the order of its records: of two records at the same moment
+the larger value is the later one.
 """
 
 from collections.abc import Iterable
@@ -13,8 +13,8 @@ BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 
 
-class Use(NamedTuple):
-    """What one record adds."""
+class RecordedUse(NamedTuple):
+    """The part of a record that is counted."""
 
     customer_id: str
     meter_id: str
@@ -22,8 +22,8 @@ class Use(NamedTuple):
     occurred_at: datetime
 
 
-class Place(NamedTuple):
-    """Which total a record belongs to; places sort as their rows are locked."""
+class TotalKey(NamedTuple):
+    """Key of an hourly total. Keys sort in the order in which the rows are locked."""
 
     customer_id: str
     meter_id: str
@@ -31,8 +31,8 @@ class Place(NamedTuple):
 
 
 @dataclass(slots=True)
-class Share:
-    """What some records of one place come to."""
+class TotalChange:
+    """What some records of one hour add to its total."""
 
     count: int
     sum: int
@@ -41,28 +41,28 @@ class Share:
     last_at: datetime
 
 
-def by_hour(uses: Iterable[tuple[str, str, int, datetime]]) -> dict[Place, Share]:
-    """What these uses (:class:`Use`) add to each total, by place in ascending order."""
-    told: dict[tuple[str, str, datetime], list[tuple[datetime, int]]] = {}
+def group_by_hour(uses: Iterable[tuple[str, str, int, datetime]]) -> dict[TotalKey, TotalChange]:
+    """What these uses (:class:`RecordedUse`) add to each total, by ascending key."""
+    uses_by_key: dict[tuple[str, str, datetime], list[tuple[datetime, int]]] = {}
     starts_at = ends_at = BEGINNING
     for customer_id, meter_id, value, at in uses:
         if not starts_at <= at < ends_at:  # most are of one hour
             starts_at, ends_at = hour_of(at), hour_of(at) + HOUR
-        place, use = (customer_id, meter_id, starts_at), (at, value)
-        if place in told:
-            told[place].append(use)
+        key, use = (customer_id, meter_id, starts_at), (at, value)
+        if key in uses_by_key:
+            uses_by_key[key].append(use)
         else:
-            told[place] = [use]
-    return {Place._make(place): _share(told[place]) for place in sorted(told)}
+            uses_by_key[key] = [use]
+    return {TotalKey._make(key): _add_up(uses_by_key[key]) for key in sorted(uses_by_key)}
 
 
-def _share(uses: list[tuple[datetime, int]]) -> Share:
+def _add_up(uses: list[tuple[datetime, int]]) -> TotalChange:
     if len(uses) == 1:
         ((at, value),) = uses
-        return Share(1, value, value, value, at)
+        return TotalChange(1, value, value, value, at)
     last_at, last = max(uses)
     values = [value for _, value in uses]
-    return Share(len(values), sum(values), max(values), last, last_at)
+    return TotalChange(len(values), sum(values), max(values), last, last_at)
 
 
 def hour_of(moment: datetime) -> datetime:
@@ -71,6 +71,6 @@ def hour_of(moment: datetime) -> datetime:
 
 
 def hour_after(moment: datetime) -> datetime:
-    """The first full hour that is not before this moment."""
+    """The first full hour at or after this moment."""
     hour = hour_of(moment)
     return hour if hour == moment else hour + HOUR

@@ -1,7 +1,7 @@
-"""Many rows for one statement: each column as one array, written as PostgreSQL reads it.
+"""Columns of many rows as PostgreSQL array literals, for one statement.
 
-psycopg would write an array value by value, which costs several times what the database does with
-it. Only for what needs no quotes: ids, numbers, moments, digests in hexadecimal.
+psycopg writes an array value by value, which costs several times what the database does with it.
+Only for values that need no quotes: ids, numbers, timestamps, hexadecimal digests.
 """
 
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ from datetime import datetime
 
 
 def of_texts(values: Iterable[str]) -> str:
-    """Words without blanks, commas, braces, quotes and backslashes; none is empty."""
+    """Texts must be non-empty, without blanks, commas, braces, quotes and backslashes."""
     return f"{{{','.join(values)}}}"
 
 

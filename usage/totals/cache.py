@@ -1,8 +1,8 @@
-"""What was counted last, kept in Redis for a moment and forgotten as soon as more is counted.
+"""Completed decisions in Redis, kept for two seconds and deleted when usage or credits change.
 
-One hash per project and user; each field is an answer that depends on what the user has used, or
-has credits for, as the app that keeps it writes it. Whoever counts calls ``forget`` after the
-commit. Should that be lost, or overtaken by a slow reader, ``LONGEST`` is the bound.
+One hash per project and user; each field is a decision that depends on usage or credits, in the
+format of the app that stores it. Every count calls :func:`forget` after its commit; when that is
+lost, or a slow reader overtakes it, ``MAX_AGE`` is the bound.
 """
 
 from collections.abc import Collection
@@ -11,20 +11,19 @@ from datetime import timedelta
 from common.redis import exchange
 from projects.customers.pseudonyms import pseudonym
 
-LONGEST = timedelta(seconds=2)
-"""How old such an answer may be when it is shown."""
+MAX_AGE = timedelta(seconds=2)
+"""Age at which a decision is no longer used."""
 
 
 def key(*, project_id: str, user_id: str) -> str:
-    """Where the answers about one user of one project are kept."""
+    """The Redis key of one user's completed decisions."""
     return f"p:{project_id}:u:{pseudonym(user_id)}"
 
 
 def forget(*, project_id: str, names: Collection[str]) -> None:
-    """More was counted of these users: what was kept of them is no answer any more.
+    """Delete the completed decisions of these users. Never fails; call it after the commit.
 
-    ``names``: their ``user_id`` and ``cus_…`` alike, for a check may ask by either. To be called
-    after the commit. Never fails.
+    ``names`` contains both ``user_id`` and ``cus_…``, because a check may use either.
     """
     if names:
         exchange(("DEL", *(key(project_id=project_id, user_id=name) for name in names)))

@@ -1,11 +1,10 @@
-"""The statements that check and count, and how a counter stands when one has run.
+"""SQL of check-and-count, and the counter after it.
 
-The counters of customer and meter are locked first, in the order of their periods; the one that
-the limit is held against decides, with what is set aside in any of them, because it will be used
-in all; then the record's key, the counters, the record and the hour's total follow from each other
-in the same statement. A counter of extended windows (``usage.periods``) has to be in the one that
-is asked for. It is SQL, because the ORM has no words for a write that depends on another
-one; it is constant, and planned once for each connection.
+All counters of customer and meter are locked in the order of their periods. The counter of the
+limit decides, together with the reserved units of every counter, because these will be used in all
+of them. The record's key, the counters, the record and the hourly total are written by the same
+statement. A counter of extended windows (``usage.periods``) must be in the requested window. SQL,
+because one write depends on another; constant, so that it is planned once per connection.
 """
 
 from datetime import datetime
@@ -138,7 +137,7 @@ WHERE project_id = %(project)s AND customer_id = %(customer)s AND meter_id = %(m
 """
 
 
-class Row(NamedTuple):
+class CounterRow(NamedTuple):
     """The counter before the statement, and what the statement did."""
 
     used: int
@@ -150,10 +149,10 @@ class Row(NamedTuple):
     is_counted: bool
     is_noted: bool
     is_current: bool = True
-    """Whether the customer's version is the one that was named, if one was."""
+    """Whether the customer's version is the given one; true without one."""
 
 
-def row(statement: str, given: dict[str, Any]) -> Row | None:
-    """The counter, if it is there, after one of these statements has run."""
-    found = prepared.row(statement, given)
-    return None if found is None else Row(int(found[0]), int(found[1]), *found[2:])
+def run_statement(statement: str, parameters: dict[str, Any]) -> CounterRow | None:
+    """The counter after the statement; None when it does not exist."""
+    row = prepared.row(statement, parameters)
+    return None if row is None else CounterRow(int(row[0]), int(row[1]), *row[2:])

@@ -1,11 +1,11 @@
-"""Make a counter, or roll it into the window that holds a moment.
+"""Create a counter, or roll it into another window.
 
-Made: nobody who writes records can see a row that is not committed yet, so the maker keeps ingest
-out by the customer's stripe, adds up in a later statement, and raises ``siblings`` on the counters
-that are there, by which consumers see that there is one more. Rolled: whoever writes records locks
-every counter of customer and meter, so the row's own lock is enough. A counter never rolls back:
-where a clock is a little behind, the new window has begun all the same. Only the counter of
-extended windows (``usage.periods``) is put into the window that is asked for, whichever it was in.
+Create: writers of records cannot see an uncommitted counter, so the creator excludes them by the
+customer's write lock, adds up the totals in a later statement, and raises ``siblings`` on the
+existing counters, which tells consumers that there is one more. Roll: writers lock every counter of
+customer and meter, so the row's own lock suffices. A counter never rolls back, because clocks
+differ slightly. Only the counter of extended windows (``usage.periods``) is set to the requested
+window in any case.
 """
 
 from datetime import datetime
@@ -14,7 +14,7 @@ from django.db import transaction
 
 from usage.models import Counter
 from usage.periods import Period, Window
-from usage.totals import write_locks as stripes
+from usage.totals import write_locks
 from usage.totals.selectors import counters, totals
 from usage.totals.selectors.totals import Span
 
@@ -22,27 +22,29 @@ from usage.totals.selectors.totals import Span
 def ensure(
     *, project_id: str, customer_id: str, meter_id: str, period: Period, at: datetime
 ) -> None:
-    """The counter is there, and its window holds ``at`` or is a later one.
+    """Make sure that the counter exists and that its window holds ``at`` or a later time.
 
-    To be called before any lock of a counter is taken: it waits for those who write records.
+    Call it before locking any counter: it waits for writers of records.
     """
     with transaction.atomic():
-        found = counters.lock(
+        locked = counters.lock(
             project_id=project_id, customer_id=customer_id, meter_id=meter_id, period=period.key
         )
-        if not found:
+        if not locked:
             _make(project_id, customer_id, meter_id, period, at)
-        elif not period.is_window(Window(found[0].starts_at, found[0].ends_at), at=at):
-            _roll(found[0], period.window(at))
+        elif not period.is_window(Window(locked[0].starts_at, locked[0].ends_at), at=at):
+            _roll(locked[0], period.window(at))
 
 
 def _make(project_id: str, customer_id: str, meter_id: str, period: Period, at: datetime) -> None:
-    stripes.hold(customer_id)
-    found = counters.lock(project_id=project_id, customer_id=customer_id, meter_id=meter_id)
-    if any(each.period == period.key for each in found):
+    write_locks.lock_exclusive(customer_id)
+    siblings_locked = counters.lock(
+        project_id=project_id, customer_id=customer_id, meter_id=meter_id
+    )
+    if any(counter.period == period.key for counter in siblings_locked):
         return  # somebody else made it meanwhile
     window, rows = period.window(at), Counter.objects.for_project(project_id)
-    siblings = len(found) + 1
+    siblings = len(siblings_locked) + 1
     rows.create(
         customer_id=customer_id,
         meter_id=meter_id,
@@ -56,7 +58,7 @@ def _make(project_id: str, customer_id: str, meter_id: str, period: Period, at: 
 
 
 def _roll(counter: Counter, window: Window) -> None:
-    """What is reserved stays reserved: it will be used, if at all, in the new window."""
+    """Reserved units stay reserved: they will be used in the new window."""
     counter.starts_at, counter.ends_at = window
     counter.used = _used(counter.project_id, counter.customer_id, counter.meter_id, window)
     counter.save(update_fields=["starts_at", "ends_at", "used"])
@@ -64,4 +66,4 @@ def _roll(counter: Counter, window: Window) -> None:
 
 def _used(project_id: str, customer_id: str, meter_id: str, window: Window) -> int:
     span = Span(customer_id, meter_id, window.starts_at, window.ends_at)
-    return totals.figures(project_id=project_id, spans=[span])[0]
+    return totals.usage_of_spans(project_id=project_id, spans=[span])[0]

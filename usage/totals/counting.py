@@ -1,8 +1,8 @@
-"""Check and count in one statement: nothing is counted beyond what is allowed, however many try.
+"""Check and count in one statement: concurrent requests never exceed the limit.
 
-A statement sees what was committed when it began, so a counter that was made while it waited is
-not among those that it changes. ``siblings`` tells: it is read under the lock. When it says that
-there are more counters than were locked, nothing is written and the statement runs again.
+A statement sees what was committed when it began, so it misses a counter that was created while it
+waited. ``siblings``, read under the lock, tells: when there are more counters than were locked,
+nothing is written and the statement runs again.
 """
 
 from collections.abc import Sequence
@@ -17,22 +17,21 @@ from common.errors import Conflict
 from usage.errors import MeterArchived, NotConsumable, UsageKeyReused
 from usage.models import Meter, RecordKey
 from usage.periods import Period, Window
-from usage.totals import counter_sql as tallies
-from usage.totals import counters, record_ids
-from usage.totals.counter_sql import Row
+from usage.totals import counter_sql, counters, record_ids
+from usage.totals.counter_sql import CounterRow
 
-TOO_OFTEN = "The counter could not be brought to this moment."
-ATTEMPTS = 5
-"""How often a counter may have to be made, rolled or looked at again; twice is rare already."""
+ATTEMPTS_EXHAUSTED = "The counter could not be brought to this moment."
+MAX_ATTEMPTS = 5
+"""Runs of the statement until the counter exists in the right window; two are rare already."""
 
 
 class CustomerChanged(Exception):  # no error: the caller asks again
-    """The customer's version is another one by now; nothing was written."""
+    """The customer's version differs from the given one; nothing was written."""
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of a wish to count or to set aside, and how the counter stands now."""
+class CountResult:
+    """Whether the units were counted or reserved, and the counter after it."""
 
     is_done: bool
     used: int
@@ -43,8 +42,8 @@ class Outcome:
     is_noted: bool = False
 
 
-class Wish(NamedTuple):
-    """So much of what, by whom, held against the counter of which period."""
+class CountRequest(NamedTuple):
+    """``amount`` units of a meter for a customer, against the counter of one period."""
 
     project_id: str
     customer_id: str
@@ -52,8 +51,8 @@ class Wish(NamedTuple):
     period: Period
     amount: int
 
-    def parameters(self, **more: Any) -> dict[str, Any]:
-        """As the statements name them."""
+    def parameters(self, **extra: Any) -> dict[str, Any]:
+        """The parameters of the statements."""
         return {
             "project": self.project_id,
             "customer": self.customer_id,
@@ -61,144 +60,155 @@ class Wish(NamedTuple):
             "period": self.period.key,
             "extended_from": self.period.extended_from,
             "amount": Int8(self.amount),
-            **more,
+            **extra,
         }
 
 
-def take(
-    wish: Wish,
+def count(
+    request: CountRequest,
     *,
     limit: int | None,
     at: datetime,
     key: str = "",
-    said: str = "",
+    feature: str = "",
     marks: Sequence[int] = (),
     version: int | None = None,
-) -> Outcome:
-    """Count it, exactly if what is used and set aside stays within the limit; one round trip.
+) -> CountResult:
+    """Count the units if used and reserved units stay within the limit; one round trip.
 
-    Under the same key it is counted once: again is a duplicate, another wish or another ``said``
-    raises UsageKeyReused. Raises MeterArchived, and NotConsumable for a meter that does not add
-    up. A figure that passes one of the ``marks`` is noted as a movement, as every figure is of a
-    meter that several limits share. With a ``version``, only if it is the customer's: else raises
-    CustomerChanged.
+    A second request with the same key is a duplicate; the same key with another request or feature
+    raises UsageKeyReused. Raises MeterArchived, and NotConsumable for a meter that does not add up.
+    Usage that passes one of the ``marks``, and every count of a meter that several limits share,
+    leaves a movement. With a ``version`` that is not the customer's, raises CustomerChanged.
     """
-    id_ = record_ids.of_key(wish.project_id, f"take\0{key}") if key else record_ids.fresh(at)
-    given = _given(
-        wish,
-        id_,
+    record_id = (
+        record_ids.of_key(request.project_id, f"take\0{key}") if key else record_ids.new_id(at)
+    )
+    parameters = _parameters(
+        request,
+        record_id,
         at,
-        said,
-        limit=_large(limit),
+        feature,
+        limit=_bigint(limit),
         released=Int8(0),
         marks=[Int8(mark) for mark in marks],
-        version=_large(version),
+        version=_bigint(version),
     )
-    for _ in range(ATTEMPTS):
-        row = tallies.row(tallies.COUNT, given)
+    for _ in range(MAX_ATTEMPTS):
+        row = counter_sql.run_statement(counter_sql.COUNT, parameters)
         if row is not None and row.is_counted:
-            return _counted(wish, row, id_)
+            return _build_result(request, row, record_id)
         if row is not None and not row.is_current:
             raise CustomerChanged
-        if key and _is_known(wish.project_id, id_, given["fingerprint"]):
-            return _standing(wish, row, at, id_)
+        if key and _is_recorded(request.project_id, record_id, parameters["fingerprint"]):
+            return _build_duplicate(request, row, at, record_id)
         if row is not None and not row.is_open:
-            raise _closed(wish)
+            raise _closed_error(request)
         if row is not None and row.is_running:
-            return Outcome(False, row.used, row.reserved, Window(row.starts_at, row.ends_at))
-        _ensure(wish, at)
-    raise RuntimeError(TOO_OFTEN)
+            return CountResult(False, row.used, row.reserved, Window(row.starts_at, row.ends_at))
+        _ensure_counter(request, at)
+    raise RuntimeError(ATTEMPTS_EXHAUSTED)
 
 
-def settle(wish: Wish, *, reserved: int, key: str, at: datetime) -> Outcome:
-    """Count it out of what was set aside, ``reserved``, and give back the rest; once for each key.
+def apply_count(request: CountRequest, *, reserved: int, key: str, at: datetime) -> CountResult:
+    """Count reserved units and release the rest of ``reserved``; once per key.
 
-    No limit is asked: it was promised. A movement is noted. Raises MeterArchived.
+    No limit is checked: the units were reserved. Leaves a movement. Raises MeterArchived.
     """
-    id_ = record_ids.of_key(wish.project_id, f"settle\0{key}")
-    given = _given(wish, id_, at, "", limit=None, released=Int8(reserved), marks=[], version=None)
-    for _ in range(ATTEMPTS):
-        row = tallies.row(tallies.COUNT, given)
+    record_id = record_ids.of_key(request.project_id, f"settle\0{key}")
+    parameters = _parameters(
+        request, record_id, at, "", limit=None, released=Int8(reserved), marks=[], version=None
+    )
+    for _ in range(MAX_ATTEMPTS):
+        row = counter_sql.run_statement(counter_sql.COUNT, parameters)
         if row is not None and row.is_counted:
-            return _counted(wish, row, id_, released=reserved)
+            return _build_result(request, row, record_id, released=reserved)
         if row is not None and not row.is_open:
-            raise _closed(wish)
-        if _is_known(wish.project_id, id_, given["fingerprint"]):
-            return _standing(wish, row, at, id_)
-    raise RuntimeError(TOO_OFTEN)
+            raise _closed_error(request)
+        if _is_recorded(request.project_id, record_id, parameters["fingerprint"]):
+            return _build_duplicate(request, row, at, record_id)
+    raise RuntimeError(ATTEMPTS_EXHAUSTED)
 
 
-def reserve(wish: Wish, *, limit: int | None, at: datetime) -> Outcome:
-    """Set it aside, exactly if what is used and set aside stays within the limit.
+def reserve(request: CountRequest, *, limit: int | None, at: datetime) -> CountResult:
+    """Reserve the units if used and reserved units stay within the limit.
 
     Raises MeterArchived, NotConsumable.
     """
-    given = wish.parameters(limit=_large(limit), at=at)
-    for _ in range(ATTEMPTS):
-        row = tallies.row(tallies.RESERVE, given)
+    parameters = request.parameters(limit=_bigint(limit), at=at)
+    for _ in range(MAX_ATTEMPTS):
+        row = counter_sql.run_statement(counter_sql.RESERVE, parameters)
         if row is not None and not row.is_open:
-            raise _closed(wish)
+            raise _closed_error(request)
         if row is not None and row.is_running:
             window = Window(row.starts_at, row.ends_at)
-            return Outcome(row.is_counted, row.used, row.reserved, window)
-        _ensure(wish, at)
-    raise RuntimeError(TOO_OFTEN)
+            return CountResult(row.is_counted, row.used, row.reserved, window)
+        _ensure_counter(request, at)
+    raise RuntimeError(ATTEMPTS_EXHAUSTED)
 
 
-def release(wish: Wish) -> None:
-    """Give back what was set aside, whichever window the counter is in by now."""
+def release(request: CountRequest) -> None:
+    """Release the reserved units, whichever window the counter is in."""
     with connection.cursor() as cursor:
-        cursor.execute(tallies.RELEASE, wish.parameters())
+        cursor.execute(counter_sql.RELEASE, request.parameters())
 
 
-def _given(wish: Wish, id_: str, at: datetime, said: str, **more: Any) -> dict[str, Any]:
-    sameness = _sameness(wish.customer_id, wish.meter_id, wish.amount, said)
-    return wish.parameters(record=id_, fingerprint=sameness, at=at, **more)
+def _parameters(
+    request: CountRequest, record_id: str, at: datetime, feature: str, **extra: Any
+) -> dict[str, Any]:
+    fingerprint = _fingerprint(request.customer_id, request.meter_id, request.amount, feature)
+    return request.parameters(record=record_id, fingerprint=fingerprint, at=at, **extra)
 
 
-def _large(figure: int | None) -> Int8 | None:
-    """Of one type whatever its size: each type is a statement of its own to the server."""
-    return None if figure is None else Int8(figure)
+def _bigint(number: int | None) -> Int8 | None:
+    """Always bigint: each parameter type is a statement of its own to the server."""
+    return None if number is None else Int8(number)
 
 
-def _sameness(customer_id: str, meter_id: str, amount: int, said: str) -> bytes:
+def _fingerprint(customer_id: str, meter_id: str, amount: int, feature: str) -> bytes:
     return record_ids.fingerprint(
-        customer_id=customer_id, meter_id=meter_id, value=f"{amount}\n{said}", occurred_at=None
+        customer_id=customer_id, meter_id=meter_id, value=f"{amount}\n{feature}", occurred_at=None
     )
 
 
-def _counted(wish: Wish, row: Row, id_: str, *, released: int = 0) -> Outcome:
-    """A use that was set aside before its window was over counts in the next one."""
-    return Outcome(
+def _build_result(
+    request: CountRequest, row: CounterRow, record_id: str, *, released: int = 0
+) -> CountResult:
+    """Units reserved before the window ended count in the next window."""
+    return CountResult(
         is_done=True,
-        used=row.used + (wish.amount if row.is_running else 0),
+        used=row.used + (request.amount if row.is_running else 0),
         reserved=row.reserved - released,
         window=Window(row.starts_at, row.ends_at),
-        record_id=id_,
+        record_id=record_id,
         is_noted=row.is_noted,
     )
 
 
-def _is_known(project_id: str, id_: str, sameness: bytes) -> bool:
-    """Whether this was counted before; by a later statement, which sees what others committed."""
-    rows = RecordKey.objects.for_project(project_id).filter(id=id_)
-    said = rows.values_list("fingerprint", flat=True).first()
-    if said is not None and bytes(said) != sameness:
+def _is_recorded(project_id: str, record_id: str, fingerprint: bytes) -> bool:
+    """Whether this was counted before. A later statement, which sees other commits."""
+    rows = RecordKey.objects.for_project(project_id).filter(id=record_id)
+    stored = rows.values_list("fingerprint", flat=True).first()
+    if stored is not None and bytes(stored) != fingerprint:
         raise UsageKeyReused("Send a key of its own with each use; the same only to repeat one.")
-    return said is not None
+    return stored is not None
 
 
-def was_taken(*, project_id: str, customer_id: str, amount: int, key: str, said: str = "") -> bool:
-    """Whether exactly this was counted under this key. Raises UsageKeyReused for something else."""
-    id_ = record_ids.of_key(project_id, f"take\0{key}")
-    row = RecordKey.objects.for_project(project_id).filter(id=id_).first()
+def is_counted(
+    *, project_id: str, customer_id: str, amount: int, key: str, feature: str = ""
+) -> bool:
+    """Whether exactly this was counted under the key. Raises UsageKeyReused for another use."""
+    record_id = record_ids.of_key(project_id, f"take\0{key}")
+    row = RecordKey.objects.for_project(project_id).filter(id=record_id).first()
     if row is None:
         return False
-    return _is_known(project_id, id_, _sameness(customer_id, row.meter_id, amount, said))
+    return _is_recorded(
+        project_id, record_id, _fingerprint(customer_id, row.meter_id, amount, feature)
+    )
 
 
-def _closed(wish: Wish) -> Conflict:
-    meter = Meter.objects.for_project(wish.project_id).get(pk=wish.meter_id)
+def _closed_error(request: CountRequest) -> Conflict:
+    meter = Meter.objects.for_project(request.project_id).get(pk=request.meter_id)
     if meter.is_additive:
         return MeterArchived(f"Restore {meter.code} with PATCH /meters/{meter.code}.")
     return NotConsumable(
@@ -207,22 +217,24 @@ def _closed(wish: Wish) -> Conflict:
     )
 
 
-def _standing(wish: Wish, row: Row | None, at: datetime, id_: str) -> Outcome:
-    """The outcome of a repeated wish: it is done, and this is how the counter stands."""
+def _build_duplicate(
+    request: CountRequest, row: CounterRow | None, at: datetime, record_id: str
+) -> CountResult:
+    """The result of a repeated request: done, with the counter as it is now."""
     if row is None or not row.is_running:
-        _ensure(wish, at)
-        row = tallies.row(tallies.READ, wish.parameters(at=at))
+        _ensure_counter(request, at)
+        row = counter_sql.run_statement(counter_sql.READ, request.parameters(at=at))
     if row is None:
-        raise RuntimeError(TOO_OFTEN)
+        raise RuntimeError(ATTEMPTS_EXHAUSTED)
     window = Window(row.starts_at, row.ends_at)
-    return Outcome(True, row.used, row.reserved, window, record_id=id_, is_duplicate=True)
+    return CountResult(True, row.used, row.reserved, window, record_id=record_id, is_duplicate=True)
 
 
-def _ensure(wish: Wish, at: datetime) -> None:
+def _ensure_counter(request: CountRequest, at: datetime) -> None:
     counters.ensure(
-        project_id=wish.project_id,
-        customer_id=wish.customer_id,
-        meter_id=wish.meter_id,
-        period=wish.period,
+        project_id=request.project_id,
+        customer_id=request.customer_id,
+        meter_id=request.meter_id,
+        period=request.period,
         at=at,
     )

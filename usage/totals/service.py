@@ -1,11 +1,11 @@
-"""Keep totals and counters with the records, in the transaction that stores them.
+"""Keep totals and counters in the transaction that stores the records.
 
-Locks are taken in one order by everybody who writes: the stripes of the customers, counters, the
-keys of records, totals, movements; rows of one kind in the order of their keys. Counters are
-locked in a statement of their own, so what is read of them afterwards is what is true.
+All writers lock in one order: write locks of the customers, counters, record keys, totals,
+movements; rows of one kind in the order of their keys. Counters are locked by a statement of their
+own, so that a later statement reads their current values.
 
-Rows are raised a thousand at a time with ``ON CONFLICT`` and joins to arrays, which the ORM cannot
-say; the SQL is constant.
+Rows are raised by the thousand with ``ON CONFLICT`` and joins to arrays, which the ORM cannot
+express; the SQL is constant.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -19,7 +19,7 @@ from common.queue import enqueue
 from usage.models import Meter
 from usage.models.meter import Aggregation
 from usage.totals import arrays
-from usage.totals.aggregation import Place, Share, by_hour
+from usage.totals.aggregation import TotalChange, TotalKey, group_by_hour
 from usage.totals.selectors import totals
 from usage.totals.selectors.totals import Span
 
@@ -48,12 +48,12 @@ ON CONFLICT (project_id, customer_id, meter_id, hour) DO UPDATE SET
     last_at = greatest(total.last_at, excluded.last_at)
 """
 SET_COUNTERS = """
-UPDATE usage_counter AS counter SET used = CASE change.how
-    WHEN 'add' THEN counter.used + change.figure
-    WHEN 'raise' THEN greatest(counter.used, change.figure)
-    ELSE change.figure END
-FROM unnest(%(customers)s::text[], %(meters)s::text[], %(periods)s::text[], %(hows)s::text[],
-    %(figures)s::numeric[]) AS change (customer_id, meter_id, period, how, figure)
+UPDATE usage_counter AS counter SET used = CASE change.mode
+    WHEN 'add' THEN counter.used + change.number
+    WHEN 'raise' THEN greatest(counter.used, change.number)
+    ELSE change.number END
+FROM unnest(%(customers)s::text[], %(meters)s::text[], %(periods)s::text[], %(modes)s::text[],
+    %(numbers)s::numeric[]) AS change (customer_id, meter_id, period, mode, number)
 WHERE counter.project_id = %(project)s AND counter.customer_id = change.customer_id
     AND counter.meter_id = change.meter_id AND counter.period = change.period
 """
@@ -87,14 +87,14 @@ ON CONFLICT (project_id, customer_id, meter_id, hour) DO UPDATE SET
 """
 
 WATCHER = "entitlements.hold_limits"
-"""The task that looks at what has moved."""
+"""The task that processes movements."""
 
 Pair = tuple[str, str]
-"""A customer and a meter."""
+"""(customer id, meter id)."""
 
 
-class Counted(NamedTuple):
-    """A locked counter and the window that it is in."""
+class LockedCounter(NamedTuple):
+    """A locked counter and its window."""
 
     customer_id: str
     meter_id: str
@@ -103,131 +103,149 @@ class Counted(NamedTuple):
     ends_at: datetime
 
 
-class _Change(NamedTuple):
-    counter: Counted
-    figure: int
-    how: str
+class _CounterChange(NamedTuple):
+    counter: LockedCounter
+    number: int
+    mode: str
 
 
 def add(
     *,
     project_id: str,
     uses: Iterable[tuple[str, str, int, datetime]],
-    counters: Collection[Counted],
+    counters: Collection[LockedCounter],
     meters: Mapping[str, Meter],
     at: datetime,
 ) -> None:
-    """Count what was just stored, each a ``Use``; ``meters`` by id, ``counters`` all of theirs,
-    locked before."""
-    shares = by_hour(uses)
-    _raise_totals(project_id, shares)
+    """Count stored records, each a ``RecordedUse``. ``meters`` is by id; ``counters`` are all of
+    theirs, locked before."""
+    total_changes = group_by_hour(uses)
+    _raise_totals(project_id, total_changes)
     if counters:
-        _raise_counters(project_id, counters, shares, meters)
-    pairs = {(place.customer_id, place.meter_id) for place in shares}
-    note(project_id=project_id, pairs=[pair for pair in pairs if meters[pair[1]].is_watched], at=at)
+        _raise_counters(project_id, counters, total_changes, meters)
+    pairs = {(key.customer_id, key.meter_id) for key in total_changes}
+    record_movements(
+        project_id=project_id, pairs=[pair for pair in pairs if meters[pair[1]].is_watched], at=at
+    )
 
 
-def lock_counters(*, project_id: str, pairs: Sequence[Pair]) -> list[Counted]:
-    """All counters of these, locked until the transaction ends."""
-    given = {"project": project_id, **_of_pairs(pairs)}
-    return [Counted(*row) for row in prepared.rows(LOCK, given)]
+def lock_counters(*, project_id: str, pairs: Sequence[Pair]) -> list[LockedCounter]:
+    """All counters of these pairs, locked until the transaction ends."""
+    parameters = {"project": project_id, **_pair_arrays(pairs)}
+    return [LockedCounter(*row) for row in prepared.rows(LOCK, parameters)]
 
 
-def note(*, project_id: str, pairs: Sequence[Pair], at: datetime) -> None:
-    """Leave word, for whoever watches, that these have moved."""
+def record_movements(*, project_id: str, pairs: Sequence[Pair], at: datetime) -> None:
+    """Leave a movement for each pair, and wake the task that processes them."""
     if pairs:
-        given: dict[str, Any] = {"project": project_id, "at": at, **_of_pairs(sorted(pairs))}
+        parameters: dict[str, Any] = {
+            "project": project_id,
+            "at": at,
+            **_pair_arrays(sorted(pairs)),
+        }
         with connection.cursor() as cursor:
-            cursor.execute(NOTE, given)
+            cursor.execute(NOTE, parameters)
         enqueue(WATCHER)
 
 
-def _of_pairs(pairs: Sequence[Pair]) -> dict[str, str]:
+def _pair_arrays(pairs: Sequence[Pair]) -> dict[str, str]:
     return {
         "customers": arrays.of_texts([customer_id for customer_id, _ in pairs]),
         "meters": arrays.of_texts([meter_id for _, meter_id in pairs]),
     }
 
 
-def _raise_totals(project_id: str, shares: Mapping[Place, Share]) -> None:
-    given = {
+def _raise_totals(project_id: str, total_changes: Mapping[TotalKey, TotalChange]) -> None:
+    parameters = {
         "project": project_id,
-        "customers": arrays.of_texts([place.customer_id for place in shares]),
-        "meters": arrays.of_texts([place.meter_id for place in shares]),
-        "hours": arrays.of_moments([place.hour for place in shares]),
-        "counts": arrays.of_numbers([share.count for share in shares.values()]),
-        "sums": arrays.of_numbers([share.sum for share in shares.values()]),
-        "maxima": arrays.of_numbers([share.max for share in shares.values()]),
-        "lasts": arrays.of_numbers([share.last for share in shares.values()]),
-        "moments": arrays.of_moments([share.last_at for share in shares.values()]),
+        "customers": arrays.of_texts([key.customer_id for key in total_changes]),
+        "meters": arrays.of_texts([key.meter_id for key in total_changes]),
+        "hours": arrays.of_moments([key.hour for key in total_changes]),
+        "counts": arrays.of_numbers([change.count for change in total_changes.values()]),
+        "sums": arrays.of_numbers([change.sum for change in total_changes.values()]),
+        "maxima": arrays.of_numbers([change.max for change in total_changes.values()]),
+        "lasts": arrays.of_numbers([change.last for change in total_changes.values()]),
+        "moments": arrays.of_moments([change.last_at for change in total_changes.values()]),
     }
-    prepared.rows(RAISE_TOTALS, given)
+    prepared.rows(RAISE_TOTALS, parameters)
 
 
 def _raise_counters(
     project_id: str,
-    counters: Collection[Counted],
-    shares: Mapping[Place, Share],
+    counters: Collection[LockedCounter],
+    total_changes: Mapping[TotalKey, TotalChange],
     meters: Mapping[str, Meter],
 ) -> None:
-    """Each by what lies in its window; ``last`` and ``unique`` are counted again."""
-    by_pair: dict[Pair, list[tuple[datetime, Share]]] = {}
-    for place, share in shares.items():
-        by_pair.setdefault((place.customer_id, place.meter_id), []).append((place.hour, share))
-    changes: list[_Change] = []
-    again: list[Counted] = []
+    """Raise each counter by the changes in its window; ``last`` and ``unique`` are counted
+    again."""
+    by_pair: dict[Pair, list[tuple[datetime, TotalChange]]] = {}
+    for key, total_change in total_changes.items():
+        by_pair.setdefault((key.customer_id, key.meter_id), []).append((key.hour, total_change))
+    changes: list[_CounterChange] = []
+    to_recount: list[LockedCounter] = []
     for counter in counters:
-        within = [
-            share
-            for hour, share in by_pair.get((counter.customer_id, counter.meter_id), ())
+        changes_in_window = [
+            total_change
+            for hour, total_change in by_pair.get((counter.customer_id, counter.meter_id), ())
             if counter.starts_at <= hour < counter.ends_at
         ]
-        if not within:
+        if not changes_in_window:
             continue
         match meters[counter.meter_id].aggregation:
             case Aggregation.COUNT | Aggregation.SUM:
-                changes.append(_Change(counter, sum(share.sum for share in within), "add"))
+                changes.append(
+                    _CounterChange(
+                        counter, sum(total_change.sum for total_change in changes_in_window), "add"
+                    )
+                )
             case Aggregation.MAX:
-                changes.append(_Change(counter, max(share.max for share in within), "raise"))
+                changes.append(
+                    _CounterChange(
+                        counter,
+                        max(total_change.max for total_change in changes_in_window),
+                        "raise",
+                    )
+                )
             case _:
-                again.append(counter)
+                to_recount.append(counter)
     _set_counters(project_id, changes)
-    recount(project_id=project_id, counters=again)
+    recount(project_id=project_id, counters=to_recount)
 
 
-def recount(*, project_id: str, counters: Sequence[Counted]) -> None:
-    """Set locked counters to what totals and records of their windows come to."""
+def recount(*, project_id: str, counters: Sequence[LockedCounter]) -> None:
+    """Set locked counters from the totals and records of their windows."""
     spans = [
-        Span(each.customer_id, each.meter_id, each.starts_at, each.ends_at) for each in counters
+        Span(counter.customer_id, counter.meter_id, counter.starts_at, counter.ends_at)
+        for counter in counters
     ]
-    figures = totals.figures(project_id=project_id, spans=spans)
-    changes = [_Change(*pair, "set") for pair in zip(counters, figures, strict=True)]
+    usage = totals.usage_of_spans(project_id=project_id, spans=spans)
+    changes = [_CounterChange(*pair, "set") for pair in zip(counters, usage, strict=True)]
     _set_counters(project_id, changes)
 
 
-def recompute_hour(*, project_id: str, place: Place) -> None:
-    """Make the total of this hour from its records, locked before they are read."""
-    given: dict[str, Any] = {
+def recompute_hour(*, project_id: str, key: TotalKey) -> None:
+    """Compute the total of this hour from its records; the total is locked before they are read."""
+    parameters: dict[str, Any] = {
         "project": project_id,
-        "customer": place.customer_id,
-        "meter": place.meter_id,
-        "hour": place.hour,
+        "customer": key.customer_id,
+        "meter": key.meter_id,
+        "hour": key.hour,
     }
     with connection.cursor() as cursor:
-        cursor.execute(LOCK_HOUR, given)
-        cursor.execute(MAKE_HOUR, given)
+        cursor.execute(LOCK_HOUR, parameters)
+        cursor.execute(MAKE_HOUR, parameters)
 
 
-def _set_counters(project_id: str, changes: Sequence[_Change]) -> None:
+def _set_counters(project_id: str, changes: Sequence[_CounterChange]) -> None:
     if not changes:
         return
-    given = {
+    parameters = {
         "project": project_id,
         "customers": arrays.of_texts([change.counter.customer_id for change in changes]),
         "meters": arrays.of_texts([change.counter.meter_id for change in changes]),
         "periods": arrays.of_texts([change.counter.period for change in changes]),
-        "hows": arrays.of_texts([change.how for change in changes]),
-        "figures": arrays.of_numbers([change.figure for change in changes]),
+        "modes": arrays.of_texts([change.mode for change in changes]),
+        "numbers": arrays.of_numbers([change.number for change in changes]),
     }
     with connection.cursor() as cursor:
-        cursor.execute(SET_COUNTERS, given)
+        cursor.execute(SET_COUNTERS, parameters)

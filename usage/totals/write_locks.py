@@ -1,11 +1,12 @@
-"""Locks between those who write records and those who make a counter from what is written.
+"""Advisory locks between writers of records and the creation of counters.
 
-A batch that is under way cannot see a counter that is made meanwhile, and its records would be
-missing from it. Writers therefore share a stripe of customers, and who makes a counter holds it
-alone (``docs/decisions/0014-how-usage-is-kept.md``). The locks last until the transaction ends.
+A batch in progress cannot see a counter that is created meanwhile, and its records would be missing
+from it. Writers therefore hold a customer's lock shared, and creating a counter holds it
+exclusively (``docs/decisions/0014-how-usage-is-kept.md``). Customers share 64 locks, held until the
+transaction ends.
 
-Advisory locks have no words in the ORM, hence the SQL. Call either function before the statement
-that must see what others have written: a statement sees what was committed when it began.
+Advisory locks have no ORM form, hence the SQL. Call either function before the statement that must
+see what others have written: a statement sees what was committed when it began.
 """
 
 from collections.abc import Collection
@@ -16,36 +17,36 @@ from django.db import connection
 from common import prepared
 from usage.totals import arrays
 
-COUNT = 64
-"""Few, so that a batch of a thousand customers does not fill the database's table of locks."""
-SPACE = crc32(b"usage.stripes") & 0x7FFFFFFF
-"""What tells these locks from others."""
+LOCKS = 64
+"""Few, so that a batch of a thousand customers does not fill PostgreSQL's lock table."""
+LOCK_SPACE = crc32(b"usage.stripes") & 0x7FFFFFFF
+"""Distinguishes these advisory locks from others."""
 
-SHARE = """
-SELECT count(pg_advisory_xact_lock_shared(%(space)s::int, stripe))
-FROM unnest(%(stripes)s::int[]) AS stripe
+LOCK_SHARED = """
+SELECT count(pg_advisory_xact_lock_shared(%(space)s::int, number))
+FROM unnest(%(numbers)s::int[]) AS number
 """
-HOLD = "SELECT pg_advisory_xact_lock(%s, %s)"
+LOCK_EXCLUSIVE = "SELECT pg_advisory_xact_lock(%s, %s)"
 
 
-def share(customer_ids: Collection[str]) -> None:
-    """Nobody makes a counter of these customers until the transaction ends.
+def lock_shared(customer_ids: Collection[str]) -> None:
+    """No counter of these customers is created until the transaction ends.
 
-    Once per transaction: a second call could wait for somebody who waits for the first.
+    Once per transaction: a second call could deadlock.
     """
-    stripes = sorted({of(customer_id) for customer_id in customer_ids})
-    prepared.rows(SHARE, {"space": SPACE, "stripes": arrays.of_numbers(stripes)})
+    numbers = sorted({lock_number(customer_id) for customer_id in customer_ids})
+    prepared.rows(LOCK_SHARED, {"space": LOCK_SPACE, "numbers": arrays.of_numbers(numbers)})
 
 
-def hold(customer_id: str) -> None:
-    """Nobody writes records of this customer until the transaction ends.
+def lock_exclusive(customer_id: str) -> None:
+    """No record of this customer is written until the transaction ends.
 
-    To be taken before any lock that writers of records take (counters, totals).
+    Take it before any lock that writers of records take (counters, totals).
     """
     with connection.cursor() as cursor:
-        cursor.execute(HOLD, [SPACE, of(customer_id)])
+        cursor.execute(LOCK_EXCLUSIVE, [LOCK_SPACE, lock_number(customer_id)])
 
 
-def of(customer_id: str) -> int:
-    """The customer's stripe."""
-    return crc32(customer_id.encode()) % COUNT
+def lock_number(customer_id: str) -> int:
+    """The number of the customer's lock."""
+    return crc32(customer_id.encode()) % LOCKS

@@ -20,7 +20,7 @@ from entitlements.decisions.selectors import previews
 from entitlements.features.admin import values
 from entitlements.models import Feature
 from entitlements.models.fact import Effect
-from projects.customers.admin.panels import Act
+from projects.customers.admin.panels import CustomerAction
 from projects.models import Customer
 
 FEATURE, PRODUCT = "feature:", "product:"
@@ -80,7 +80,7 @@ class GrantForm(dialogs.Dialog):
         feature = self.features[what.removeprefix(FEATURE)]
         if self.effect == Effect.DENY:
             return [(feature, None)], GrantSubject(feature=feature.code)
-        value = values.typed(data.get("value") or "", kind=feature.kind)
+        value = values.parse_value(data.get("value") or "", kind=feature.kind)
         return [(feature, value)], GrantSubject(feature=feature.code, value=value)
 
     @property
@@ -98,7 +98,7 @@ class GrantForm(dialogs.Dialog):
             starts_at=self.cleaned_data["starts_at"] or at,
             expires_at=self.cleaned_data["expires_at"],
         )
-        self.effects = decisions.effects(changes)
+        self.effects = decisions.change_rows(changes)
         self.refill(previewed=self.fingerprint)
 
     def get_after_template_context(
@@ -168,7 +168,7 @@ def _act(request: HttpRequest, customer: Customer, form: GrantForm) -> HttpRespo
     return dialogs.finish(request, f"Done: {row.pk}.", to=columns.url(customer))
 
 
-ACTS: Sequence[Act] = [
-    Act("grant", "Grant access", "add_circle", "entitlements.add_grant", grant),
-    Act("deny", "Take access away", "block", "entitlements.add_grant", deny),
+ACTS: Sequence[CustomerAction] = [
+    CustomerAction("grant", "Grant access", "add_circle", "entitlements.add_grant", grant),
+    CustomerAction("deny", "Take access away", "block", "entitlements.add_grant", deny),
 ]

@@ -101,7 +101,7 @@ class FeaturesForm(ProductForm):
 
     def current_values(self, product: Product) -> dict[str, Any]:
         lines = [
-            f"{row.feature.code} = {values.shown(row.value, kind=row.feature.kind)}"
+            f"{row.feature.code} = {values.format_value(row.value, kind=row.feature.kind)}"
             for row in product.features.all()
         ]
         return {"features": "\n".join(lines)}
@@ -126,6 +126,6 @@ class FeaturesForm(ProductForm):
 
 def _value(code: str, text: str, feature: Feature) -> Any:
     try:
-        return values.typed(text, kind=feature.kind)
+        return values.parse_value(text, kind=feature.kind)
     except ValidationError as error:
         raise ValidationError(f"{code}: {' '.join(error.messages)}") from error

@@ -149,7 +149,7 @@ class ProductAdmin(MirrorAdmin):
     @display(description="Gives")
     def gives(self, row: Product) -> object:
         pairs = (
-            (item.feature.code, values.shown(item.value, kind=item.feature.kind))
+            (item.feature.code, values.format_value(item.value, kind=item.feature.kind))
             for item in row.features.all()
         )
         return format_html_join(", ", "{}: {}", pairs) or columns.EMPTY
@@ -174,7 +174,7 @@ def _features(row: Product) -> Section:
             [
                 columns.link(item.feature),
                 item.feature.get_kind_display(),
-                values.shown(item.value, kind=item.feature.kind),
+                values.format_value(item.value, kind=item.feature.kind),
             ]
             for item in row.features.all()
         ],

@@ -57,7 +57,7 @@ class StripeMeterAdmin(ReadOnlyAdmin):
         row = self.row(request, object_id)
 
         def act() -> HttpResponse:
-            count = forwarding.try_again(
+            count = forwarding.retry_refused(
                 meter=row.meter,
                 reason=form.cleaned_data["reason"],
                 actor=actor(request),

@@ -21,7 +21,7 @@ from billing.representation.coupons import CouponBody
 from common.api.bodies import serializer_of
 from common.api.serializers import ListField, StrictSerializer, WholeNumberField
 from projects.keys.api.views import ProjectViewSet
-from projects.keys.scopes import Scope
+from projects.keys.scopes import KeyScope
 
 MAX_REDEMPTIONS = 1_000_000_000
 MAX_PRODUCTS = 100
@@ -85,11 +85,11 @@ class CouponFilterSerializer(StrictSerializer):
 
 class CouponsViewSet(ProjectViewSet):
     scopes: ClassVar[dict[str, str]] = {
-        "list": Scope.CATALOG_READ,
-        "retrieve": Scope.CATALOG_READ,
-        "create": Scope.CATALOG_WRITE,
-        "partial_update": Scope.CATALOG_WRITE,
-        "destroy": Scope.CATALOG_WRITE,
+        "list": KeyScope.CATALOG_READ,
+        "retrieve": KeyScope.CATALOG_READ,
+        "create": KeyScope.CATALOG_WRITE,
+        "partial_update": KeyScope.CATALOG_WRITE,
+        "destroy": KeyScope.CATALOG_WRITE,
     }
     query = {"list": CouponFilterSerializer}
     lookup_value_regex = id_pattern("cpn")

@@ -25,7 +25,7 @@ from entitlements.models.fact import Effect
 from entitlements.models.grant import GrantStatus
 from entitlements.representation import DecisionBody
 from projects.keys.api.views import ProjectViewSet
-from projects.keys.scopes import Scope
+from projects.keys.scopes import KeyScope
 
 
 class EffectBody(TypedDict):
@@ -98,9 +98,9 @@ class GrantFilterSerializer(StrictSerializer):
 
 class GrantsViewSet(ProjectViewSet):
     scopes: ClassVar[dict[str, str]] = {
-        "list": Scope.ADMIN_READ,
-        "grant": Scope.ADMIN_GRANT,
-        "revoke": Scope.ADMIN_GRANT,
+        "list": KeyScope.ADMIN_READ,
+        "grant": KeyScope.ADMIN_GRANT,
+        "revoke": KeyScope.ADMIN_GRANT,
     }
     transactional = True
     query = {"list": GrantFilterSerializer}

@@ -12,7 +12,7 @@ from billing.representation.catalog import PlanBody
 from common.api.bodies import serializer_of
 from common.api.serializers import CurrencyField, StrictSerializer
 from projects.keys.api.views import ProjectViewSet
-from projects.keys.scopes import Scope
+from projects.keys.scopes import KeyScope
 
 
 class PlanFilterSerializer(StrictSerializer):
@@ -20,7 +20,7 @@ class PlanFilterSerializer(StrictSerializer):
 
 
 class PlansViewSet(ProjectViewSet):
-    scopes: ClassVar[dict[str, str]] = {"list": Scope.CATALOG_READ}
+    scopes: ClassVar[dict[str, str]] = {"list": KeyScope.CATALOG_READ}
     query = {"list": PlanFilterSerializer}
 
     @extend_schema(summary="List plans", responses=serializer_of(PlanBody)(many=True))

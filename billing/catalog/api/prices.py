@@ -26,7 +26,7 @@ from common.api.serializers import (
 )
 from common.money import MAX_AMOUNT, Money
 from projects.keys.api.views import ProjectViewSet
-from projects.keys.scopes import Scope
+from projects.keys.scopes import KeyScope
 
 LONGEST = {Interval.DAY: 1095, Interval.WEEK: 156, Interval.MONTH: 36, Interval.YEAR: 3}
 """Stripe bills at least every three years."""
@@ -80,10 +80,10 @@ class PriceFilterSerializer(StrictSerializer):
 
 class PricesViewSet(ProjectViewSet):
     scopes: ClassVar[dict[str, str]] = {
-        "list": Scope.CATALOG_READ,
-        "retrieve": Scope.CATALOG_READ,
-        "create": Scope.CATALOG_WRITE,
-        "partial_update": Scope.CATALOG_WRITE,
+        "list": KeyScope.CATALOG_READ,
+        "retrieve": KeyScope.CATALOG_READ,
+        "create": KeyScope.CATALOG_WRITE,
+        "partial_update": KeyScope.CATALOG_WRITE,
     }
     query = {"list": PriceFilterSerializer}
     lookup_value_regex = id_pattern("price")

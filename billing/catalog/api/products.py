@@ -28,7 +28,7 @@ from common.api.bodies import serializer_of
 from common.api.serializers import FlagField, ListField, StrictSerializer, WholeNumberField
 from entitlements.api_fields import ValueField
 from projects.keys.api.views import ProjectViewSet
-from projects.keys.scopes import Scope
+from projects.keys.scopes import KeyScope
 
 MAX_FEATURES = 100
 MAX_CREDITS = 10**9
@@ -112,10 +112,10 @@ class ProductFilterSerializer(StrictSerializer):
 
 class ProductsViewSet(ProjectViewSet):
     scopes: ClassVar[dict[str, str]] = {
-        "list": Scope.CATALOG_READ,
-        "retrieve": Scope.CATALOG_READ,
-        "create": Scope.CATALOG_WRITE,
-        "partial_update": Scope.CATALOG_WRITE,
+        "list": KeyScope.CATALOG_READ,
+        "retrieve": KeyScope.CATALOG_READ,
+        "create": KeyScope.CATALOG_WRITE,
+        "partial_update": KeyScope.CATALOG_WRITE,
     }
     query = {"list": ProductFilterSerializer}
     lookup_value_regex = id_pattern("prod")

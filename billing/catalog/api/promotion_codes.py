@@ -18,7 +18,7 @@ from billing.representation.coupons import PromotionCodeBody, promotion_code
 from common.api.bodies import serializer_of
 from common.api.serializers import FlagField, StrictSerializer, UserIdField, WholeNumberField
 from projects.keys.api.views import ProjectViewSet
-from projects.keys.scopes import Scope
+from projects.keys.scopes import KeyScope
 
 CODE = rf"^[A-Za-z0-9-]{{1,{MAX_CODE_LENGTH}}}\Z"
 
@@ -48,10 +48,10 @@ class PromotionCodeFilterSerializer(StrictSerializer):
 
 class PromotionCodesViewSet(ProjectViewSet):
     scopes: ClassVar[dict[str, str]] = {
-        "list": Scope.CATALOG_READ,
-        "retrieve": Scope.CATALOG_READ,
-        "create": Scope.CATALOG_WRITE,
-        "partial_update": Scope.CATALOG_WRITE,
+        "list": KeyScope.CATALOG_READ,
+        "retrieve": KeyScope.CATALOG_READ,
+        "create": KeyScope.CATALOG_WRITE,
+        "partial_update": KeyScope.CATALOG_WRITE,
     }
     query = {"list": PromotionCodeFilterSerializer}
     lookup_value_regex = id_pattern("promo")

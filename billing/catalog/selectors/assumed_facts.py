@@ -8,11 +8,11 @@ from billing.models import Product
 from common.errors import Invalid, NotFound
 from entitlements.decisions import assumptions
 from entitlements.models.fact import Effect, SourceType
-from entitlements.resolution.decision import Fact, Reason
+from entitlements.resolution.facts import DecisionFact, Reason
 from projects.models import Project
 
 
-def product(project: Project, product_id: str, *, at: datetime) -> list[Fact]:
+def product(project: Project, product_id: str, *, at: datetime) -> list[DecisionFact]:
     """Facts as from a grant of the product. Raises Invalid for an unknown product."""
     try:
         row = catalog.product(project=project, product_id=product_id)
@@ -21,7 +21,7 @@ def product(project: Project, product_id: str, *, at: datetime) -> list[Fact]:
     return list(_facts(row, product_id, at, source_type=SourceType.GRANT, reason=Reason.GRANTED))
 
 
-def price(project: Project, price_id: str, *, at: datetime) -> list[Fact]:
+def price(project: Project, price_id: str, *, at: datetime) -> list[DecisionFact]:
     """Facts as from a paid purchase at ``at``: a subscription to a recurring price, a checkout of a
     one-time price. Raises Invalid for an unknown price."""
     try:
@@ -34,9 +34,9 @@ def price(project: Project, price_id: str, *, at: datetime) -> list[Fact]:
 
 def _facts(
     product: Product, assumed_id: str, at: datetime, *, source_type: SourceType, reason: Reason
-) -> Iterator[Fact]:
+) -> Iterator[DecisionFact]:
     for row in product.features.select_related("feature"):
-        yield Fact(
+        yield DecisionFact(
             source_type=source_type,
             source_id=assumptions.source_id(assumed_id),
             effect=Effect.ALLOW,

@@ -22,7 +22,7 @@ from billing.models.cart import CartStatus
 from common.api.bodies import serializer_of
 from common.api.serializers import ListField, StrictSerializer, UserIdField, WholeNumberField
 from projects.keys.api.views import ProjectViewSet
-from projects.keys.scopes import Scope
+from projects.keys.scopes import KeyScope
 
 TEAM = OpenApiExample(
     "A plan and a setup fee",
@@ -71,10 +71,10 @@ class CartFilterSerializer(StrictSerializer):
 
 class CartsViewSet(ProjectViewSet):
     scopes: ClassVar[dict[str, str]] = {
-        "list": Scope.CHECKOUT_READ,
-        "retrieve": Scope.CHECKOUT_READ,
-        "create": Scope.CHECKOUT_WRITE,
-        "destroy": Scope.CHECKOUT_WRITE,
+        "list": KeyScope.CHECKOUT_READ,
+        "retrieve": KeyScope.CHECKOUT_READ,
+        "create": KeyScope.CHECKOUT_WRITE,
+        "destroy": KeyScope.CHECKOUT_WRITE,
     }
     query = {"list": CartFilterSerializer}
     lookup_value_regex = id_pattern("cart")
@@ -128,9 +128,9 @@ class CartItemsViewSet(ProjectViewSet):
     """The lines of one cart; every answer is the whole cart."""
 
     scopes: ClassVar[dict[str, str]] = {
-        "create": Scope.CHECKOUT_WRITE,
-        "partial_update": Scope.CHECKOUT_WRITE,
-        "destroy": Scope.CHECKOUT_WRITE,
+        "create": KeyScope.CHECKOUT_WRITE,
+        "partial_update": KeyScope.CHECKOUT_WRITE,
+        "destroy": KeyScope.CHECKOUT_WRITE,
     }
     transactional = True
 

@@ -31,7 +31,7 @@ from entitlements import representation as entitlements
 from entitlements.decisions.selectors import decisions
 from entitlements.representation import DecisionBody
 from projects.keys.api.views import ProjectViewSet
-from projects.keys.scopes import Scope
+from projects.keys.scopes import KeyScope
 
 
 class SyncedCheckoutBody(CheckoutBody):
@@ -42,14 +42,14 @@ class SyncedCheckoutBody(CheckoutBody):
 
 class CheckoutsViewSet(ProjectViewSet):
     scopes: ClassVar[dict[str, str]] = {
-        "create": Scope.CHECKOUT_WRITE,
-        "session": Scope.CHECKOUT_WRITE,
-        "subscription": Scope.CHECKOUT_WRITE,
-        "item": Scope.CHECKOUT_WRITE,
-        "cart": Scope.CHECKOUT_WRITE,
-        "retrieve": Scope.CHECKOUT_READ,
-        "sync": Scope.CHECKOUT_WRITE,
-        "expire": Scope.CHECKOUT_WRITE,
+        "create": KeyScope.CHECKOUT_WRITE,
+        "session": KeyScope.CHECKOUT_WRITE,
+        "subscription": KeyScope.CHECKOUT_WRITE,
+        "item": KeyScope.CHECKOUT_WRITE,
+        "cart": KeyScope.CHECKOUT_WRITE,
+        "retrieve": KeyScope.CHECKOUT_READ,
+        "sync": KeyScope.CHECKOUT_WRITE,
+        "expire": KeyScope.CHECKOUT_WRITE,
     }
     lookup_value_regex = rf"{id_pattern('chk')}|cs_[A-Za-z0-9_]{{1,200}}"
 
@@ -135,7 +135,7 @@ class CheckoutsViewSet(ProjectViewSet):
         """
         now = timezone.now()
         row = checkouts.read_again(checkout=self._named(pk), at=now)
-        found = decisions.all_for(
+        found = decisions.by_feature(
             project=self.calling_project, user_id=row.customer.user_id, at=now
         )
         body: SyncedCheckoutBody = {

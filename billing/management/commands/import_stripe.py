@@ -42,7 +42,7 @@ class Command(BaseCommand):
         parser.add_argument("--dry-run", action="store_true", help="Count, store nothing.")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        project = projects.named(options["project"])
+        project = projects.get_by_id_or_slug(options["project"])
         with try_advisory_lock(f"billing.import.{project.pk}") as is_ours:
             if not is_ours:
                 raise CommandError("An import of this project is under way.")

@@ -62,7 +62,7 @@ class Command(BaseCommand):
         parser.add_argument("--reason", default="", help="Kept in the audit trail.")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        project = projects.named(options["project"])
+        project = projects.get_by_id_or_slug(options["project"])
         if options["apply"] and len(options["reason"].strip()) < 3:
             raise CommandError("Say why, with --reason: it is kept in the audit trail.")
         try:
@@ -162,7 +162,7 @@ def _features(product: Product, options: dict[str, Any]) -> tuple[ProductEntitle
     for code, text in (pair.partition("=")[::2] for pair in options["set"]):
         feature = features.get(project=product.project, code=code)
         try:
-            values_by_code[code] = values.typed(text, kind=feature.kind)
+            values_by_code[code] = values.parse_value(text, kind=feature.kind)
         except ValidationError as error:
             raise CommandError(f"{code}: {' '.join(error.messages)}") from error
     return tuple(

@@ -37,7 +37,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        project = projects.named(options["project"]) if options["project"] else None
+        project = projects.get_by_id_or_slug(options["project"]) if options["project"] else None
         accounts = reconciliation.accounts(project=project)
         if not accounts:
             raise CommandError("No Stripe account to ask: set STRIPE_SECRET_KEY first.")

@@ -116,7 +116,7 @@ class RefundForm(dialogs.Dialog):
             ),
             "at": timezone.now(),
         }
-        self.effects = decisions.effects(refund_effects.of_refund(**refund))
+        self.effects = decisions.change_rows(refund_effects.of_refund(**refund))
         self.effects += [_credits(each) for each in credit_effects.of_refund(**refund)]
         self.refill(previewed=self.fingerprint)
 

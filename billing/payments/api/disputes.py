@@ -15,7 +15,7 @@ from billing.representation.payments import DisputeBody
 from common.api.bodies import serializer_of
 from common.api.serializers import StrictSerializer, UserIdField
 from projects.keys.api.views import ProjectViewSet
-from projects.keys.scopes import Scope
+from projects.keys.scopes import KeyScope
 
 OUTCOMES = [DisputeStage.WON.value, DisputeStage.LOST.value]
 
@@ -28,8 +28,8 @@ class DisputeFilterSerializer(StrictSerializer):
 
 class DisputesViewSet(ProjectViewSet):
     scopes: ClassVar[dict[str, str]] = {
-        "list": Scope.PAYMENTS_READ,
-        "retrieve": Scope.PAYMENTS_READ,
+        "list": KeyScope.PAYMENTS_READ,
+        "retrieve": KeyScope.PAYMENTS_READ,
     }
     query = {"list": DisputeFilterSerializer}
     lookup_value_regex = id_pattern("dsp")

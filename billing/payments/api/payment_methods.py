@@ -14,7 +14,7 @@ from billing.stripe.payment_methods import SavedMethod
 from common.api.bodies import serializer_of
 from projects.customers import selectors as customers
 from projects.keys.api.views import ProjectViewSet
-from projects.keys.scopes import Scope
+from projects.keys.scopes import KeyScope
 from projects.models import Customer
 
 METHOD_ID = r"[A-Za-z]+_[A-Za-z0-9_]{1,200}"
@@ -41,9 +41,9 @@ class PaymentMethodsBody(TypedDict):
 
 class PaymentMethodsViewSet(ProjectViewSet):
     scopes: ClassVar[dict[str, str]] = {
-        "saved": Scope.PAYMENTS_READ,
-        "make_default": Scope.PAYMENTS_WRITE,
-        "destroy": Scope.PAYMENTS_WRITE,
+        "saved": KeyScope.PAYMENTS_READ,
+        "make_default": KeyScope.PAYMENTS_WRITE,
+        "destroy": KeyScope.PAYMENTS_WRITE,
     }
 
     @extend_schema(

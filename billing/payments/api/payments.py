@@ -29,7 +29,7 @@ from billing.representation.payments import PaymentBody, PaymentStatusBody, Refu
 from common.api.bodies import serializer_of
 from common.api.serializers import StrictSerializer, UserIdField
 from projects.keys.api.views import ProjectViewSet
-from projects.keys.scopes import Scope
+from projects.keys.scopes import KeyScope
 
 
 class PayablePaymentBody(PaymentBody):
@@ -55,13 +55,13 @@ class PaymentFilterSerializer(StrictSerializer):
 
 class PaymentsViewSet(ProjectViewSet):
     scopes: ClassVar[dict[str, str]] = {
-        "list": Scope.PAYMENTS_READ,
-        "create": Scope.PAYMENTS_WRITE,
-        "retrieve": Scope.PAYMENTS_READ,
-        "status": Scope.PAYMENTS_READ,
-        "sync": Scope.PAYMENTS_WRITE,
-        "cancel": Scope.PAYMENTS_WRITE,
-        "refunds": Scope.PAYMENTS_WRITE,
+        "list": KeyScope.PAYMENTS_READ,
+        "create": KeyScope.PAYMENTS_WRITE,
+        "retrieve": KeyScope.PAYMENTS_READ,
+        "status": KeyScope.PAYMENTS_READ,
+        "sync": KeyScope.PAYMENTS_WRITE,
+        "cancel": KeyScope.PAYMENTS_WRITE,
+        "refunds": KeyScope.PAYMENTS_WRITE,
     }
     query = {"list": PaymentFilterSerializer}
     lookup_value_regex = id_pattern("pay")
@@ -163,7 +163,7 @@ class PaymentsViewSet(ProjectViewSet):
         return Response(representation.refund(row), status=201)
 
     def _payable(self, row: Payment) -> PayablePaymentBody:
-        may_take = self.request.auth.allows(Scope.PAYMENTS_WRITE)  # type: ignore[union-attr]
+        may_take = self.request.auth.allows(KeyScope.PAYMENTS_WRITE)  # type: ignore[union-attr]
         return {
             **representation.payment(row),
             "url": (row.checkout.url or None) if row.checkout is not None else None,

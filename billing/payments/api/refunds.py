@@ -26,7 +26,7 @@ from common.api.serializers import (
 )
 from common.money import MAX_AMOUNT
 from projects.keys.api.views import ProjectViewSet
-from projects.keys.scopes import Scope
+from projects.keys.scopes import KeyScope
 
 REASONS = ["duplicate", "fraudulent", "requested_by_customer"]
 STATUSES = ["pending", "requires_action", "succeeded", "failed", "canceled"]
@@ -78,9 +78,9 @@ class RefundFilterSerializer(StrictSerializer):
 
 class RefundsViewSet(ProjectViewSet):
     scopes: ClassVar[dict[str, str]] = {
-        "list": Scope.PAYMENTS_READ,
-        "retrieve": Scope.PAYMENTS_READ,
-        "cancel": Scope.PAYMENTS_WRITE,
+        "list": KeyScope.PAYMENTS_READ,
+        "retrieve": KeyScope.PAYMENTS_READ,
+        "cancel": KeyScope.PAYMENTS_WRITE,
     }
     query = {"list": RefundFilterSerializer}
     lookup_value_regex = id_pattern("ref")

@@ -75,7 +75,7 @@ def _carry_out(
         event_type=EventType.PAYMENT_FRAUD_WARNING,
         subject=payment.pk,
         customer_id=customer.pk,
-        version=customers.bump(customer),
+        version=customers.raise_version(customer),
         data=representation.payment(payment),
         previous={},
         at=at,

@@ -20,7 +20,7 @@ from billing.subscriptions.changes import Proration, When
 from common.api.bodies import serializer_of
 from common.api.serializers import ListField, StrictSerializer
 from projects.keys.api.views import ProjectViewSet
-from projects.keys.scopes import Scope
+from projects.keys.scopes import KeyScope
 
 MOST = 5000
 """Holders that one request looks at."""
@@ -49,7 +49,7 @@ class ProductPreviewSerializer(StrictSerializer):
 
 
 class ProductPreviewsViewSet(ProjectViewSet):
-    scopes: ClassVar[dict[str, str]] = {"create": Scope.CATALOG_READ}
+    scopes: ClassVar[dict[str, str]] = {"create": KeyScope.CATALOG_READ}
 
     @extend_schema(
         operation_id="products_preview_create",

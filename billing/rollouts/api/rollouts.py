@@ -15,7 +15,7 @@ from common.api.bodies import serializer_of
 from common.api.serializers import StrictSerializer
 from common.models import RunStatus
 from projects.keys.api.views import ProjectViewSet
-from projects.keys.scopes import Scope
+from projects.keys.scopes import KeyScope
 
 MOST_REFUSALS = 100
 
@@ -27,8 +27,8 @@ class RolloutFilterSerializer(StrictSerializer):
 
 class RolloutsViewSet(ProjectViewSet):
     scopes: ClassVar[dict[str, str]] = {
-        "list": Scope.CATALOG_READ,
-        "retrieve": Scope.CATALOG_READ,
+        "list": KeyScope.CATALOG_READ,
+        "retrieve": KeyScope.CATALOG_READ,
     }
     query = {"list": RolloutFilterSerializer}
     lookup_value_regex = id_pattern("rol")

@@ -61,7 +61,7 @@ class UserUsageViewSet(SignedInViewSet):
     def retrieve(self, request: Request) -> Response:
         """Every limit of the project as it holds for the user now, and what is used of it."""
         project, now = self.calling_project, timezone.now()
-        standing = decisions.standing(project=project, user_id=self.user_id, at=now)
+        standing = decisions.entitlements_of(project=project, user_id=self.user_id, at=now)
         counted = features.listing(project=project).filter(kind__in=COUNTED).order_by("code")
         made = standing.decisions
         body: UserUsageBody = {

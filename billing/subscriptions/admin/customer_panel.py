@@ -22,14 +22,14 @@ from billing.sync.admin import tables
 from common.admin import columns
 from common.admin.sections import Section
 from common.together import Listed
-from projects.customers.admin.panels import MOST, Panel, Rows
+from projects.customers.admin.panels import MAX_ROWS, CustomerPanel, Rows
 from projects.models import Customer
 
 
 def _lists(customer: Customer, at: datetime) -> dict[str, Listed]:
     def newest(model: Any) -> Any:
         rows = model.objects.for_project(customer.project_id).filter(customer=customer)
-        return rows.order_by("-pk")[:MOST]
+        return rows.order_by("-pk")[:MAX_ROWS]
 
     def sold(model: Any, noun: str) -> Listed:
         rows = model.objects.for_project(customer.project_id).filter(**{noun: OuterRef("pk")})
@@ -60,7 +60,7 @@ def _show(request: HttpRequest, customer: Customer, at: datetime, rows: Rows) ->
     ]
 
 
-PANEL = Panel(_lists, _show)
+PANEL = CustomerPanel(_lists, _show)
 
 
 def _more(noun: str, customer: Customer) -> str:

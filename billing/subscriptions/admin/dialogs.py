@@ -17,7 +17,7 @@ from billing.subscriptions.service import When
 from common.admin import columns, dialogs, fields
 from common.admin.actors import actor
 from entitlements.decisions.admin import decisions
-from entitlements.decisions.selectors.effects import Effect
+from entitlements.decisions.selectors.effects import DecisionChange
 
 WHEN = ((When.PERIOD_END.value, "With the running period"), (When.NOW.value, "Now"))
 SECOND = timedelta(seconds=1)
@@ -53,8 +53,8 @@ class SubscriptionForm(dialogs.Dialog):
         parts = [row.pk, row.customer.version, sorted(self.said.items())]
         return hashlib.sha256(repr(parts).encode()).hexdigest()
 
-    def show(self, effects: list[Effect]) -> None:
-        self.effects = decisions.effects(effects)
+    def show(self, effects: list[DecisionChange]) -> None:
+        self.effects = decisions.change_rows(effects)
         self.refill(previewed=self.fingerprint)
 
     def get_after_template_context(
@@ -150,7 +150,7 @@ def _decide(
     request: HttpRequest,
     form: SubscriptionForm,
     dialog: dict[str, Any],
-    effects: list[Effect],
+    effects: list[DecisionChange],
     act: Act,
     **said: Any,
 ) -> HttpResponse:

@@ -22,16 +22,16 @@ from billing.subscriptions.changes import Change
 from billing.subscriptions.selectors import subscriptions as stored
 from common.api.bodies import serializer_of
 from projects.keys.api.views import ProjectViewSet
-from projects.keys.scopes import Scope
+from projects.keys.scopes import KeyScope
 
 
 class AddonsViewSet(ProjectViewSet):
     """The path's first product is any of the subscription's, the second that of the add-on."""
 
     scopes: ClassVar[dict[str, str]] = {
-        "create": Scope.SUBSCRIPTIONS_WRITE,
-        "partial_update": Scope.SUBSCRIPTIONS_WRITE,
-        "destroy": Scope.SUBSCRIPTIONS_WRITE,
+        "create": KeyScope.SUBSCRIPTIONS_WRITE,
+        "partial_update": KeyScope.SUBSCRIPTIONS_WRITE,
+        "destroy": KeyScope.SUBSCRIPTIONS_WRITE,
     }
     query = {"destroy": BillingSerializer}
 

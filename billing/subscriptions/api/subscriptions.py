@@ -26,7 +26,7 @@ from common.api.bodies import serializer_of
 from common.api.serializers import StrictSerializer, UserIdField
 from common.errors import Invalid
 from projects.keys.api.views import ProjectViewSet
-from projects.keys.scopes import Scope
+from projects.keys.scopes import KeyScope
 
 
 class SubscriptionFilterSerializer(StrictSerializer):
@@ -51,7 +51,7 @@ class PausingSerializer(StrictSerializer):
 
 
 class SubscriptionsViewSet(ProjectViewSet):
-    scopes: ClassVar[dict[str, str]] = {"list": Scope.SUBSCRIPTIONS_READ}
+    scopes: ClassVar[dict[str, str]] = {"list": KeyScope.SUBSCRIPTIONS_READ}
     query = {"list": SubscriptionFilterSerializer}
 
     @extend_schema(
@@ -70,13 +70,13 @@ class UserSubscriptionsViewSet(ProjectViewSet):
     """One user's subscriptions: all, or the one to a product."""
 
     scopes: ClassVar[dict[str, str]] = {
-        "list": Scope.SUBSCRIPTIONS_READ,
-        "retrieve": Scope.SUBSCRIPTIONS_READ,
-        "partial_update": Scope.SUBSCRIPTIONS_WRITE,
-        "destroy": Scope.SUBSCRIPTIONS_WRITE,
-        "preview": Scope.SUBSCRIPTIONS_READ,
-        "pause": Scope.SUBSCRIPTIONS_WRITE,
-        "resume": Scope.SUBSCRIPTIONS_WRITE,
+        "list": KeyScope.SUBSCRIPTIONS_READ,
+        "retrieve": KeyScope.SUBSCRIPTIONS_READ,
+        "partial_update": KeyScope.SUBSCRIPTIONS_WRITE,
+        "destroy": KeyScope.SUBSCRIPTIONS_WRITE,
+        "preview": KeyScope.SUBSCRIPTIONS_READ,
+        "pause": KeyScope.SUBSCRIPTIONS_WRITE,
+        "resume": KeyScope.SUBSCRIPTIONS_WRITE,
     }
     query = {"destroy": CancellationSerializer}
 

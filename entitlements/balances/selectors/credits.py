@@ -1,6 +1,6 @@
-"""Credits as the ledger has them; ``lock`` a customer's account before any of them moves.
+"""Rows of credit grants and accounts; ``lock`` a customer's account before any credits move.
 
-The account's lock comes after the customer's, and spending never takes that one.
+Lock order: customer, then account. Spending locks the account only.
 """
 
 from collections.abc import Collection
@@ -13,12 +13,12 @@ from common import fair_queue
 from common.errors import NotFound
 from common.fair_queue import RetryRule
 from entitlements.models import CreditAccount, CreditEntry, CreditGrant, CreditTransaction
-from entitlements.resolution.credit_allocation import Bucket, in_order
+from entitlements.resolution.credit_allocation import CreditBucket, sort_lots
 from projects.models import Project
 
 
 def balances(*, project_id: str, customer_ids: Collection[str], at: datetime) -> dict[str, int]:
-    """What each of these customers can spend at ``at``: neither expired, nor reserved, nor
+    """Credits that each of these customers can spend at ``at``: not expired, reserved or
     withheld. One query."""
     rows = (
         CreditGrant.objects.for_project(project_id)
@@ -30,18 +30,18 @@ def balances(*, project_id: str, customer_ids: Collection[str], at: datetime) ->
 
 
 def balance(*, project_id: str, customer_id: str, at: datetime) -> int:
-    """As :func:`balances` for one customer."""
+    """Credits that one customer can spend at ``at``. One query."""
     return balances(project_id=project_id, customer_ids=[customer_id], at=at)[customer_id]
 
 
-def live(*, project_id: str, grant_ids: Collection[str], at: datetime) -> set[str]:
-    """Which of these grants have not expired at ``at``."""
+def live_grant_ids(*, project_id: str, grant_ids: Collection[str], at: datetime) -> set[str]:
+    """The ids of those grants that have not expired at ``at``."""
     rows = CreditGrant.objects.for_project(project_id).filter(is_live(at), pk__in=grant_ids)
     return set(rows.values_list("pk", flat=True))
 
 
-def spendable(*, project_id: str, customer_id: str, at: datetime) -> list[CreditGrant]:
-    """The customer's grants that have something to spend at ``at``, in no order."""
+def spendable_grants(*, project_id: str, customer_id: str, at: datetime) -> list[CreditGrant]:
+    """The customer's grants with credits to spend at ``at``, unordered."""
     rows = CreditGrant.objects.for_project(project_id).filter(customer_id=customer_id)
     return list(rows.filter(is_live(at), available__gt=0))
 
@@ -53,8 +53,8 @@ def account(*, project_id: str, customer_id: str) -> CreditAccount | None:
 
 
 def low_at(account: CreditAccount) -> int:
-    """From how many credits down the balance is low: the account's own number, else a part of
-    what there was after the last top-up, rounded down."""
+    """The low-balance threshold in credits: the account's own, otherwise a percentage of the
+    balance after the last top-up, rounded down."""
     if account.low_at is not None:
         return account.low_at
     return account.topped_up_to * settings.ENTITLEMENTS.credits_low_percent // 100
@@ -68,79 +68,86 @@ def lock(*, project_id: str, customer_id: str) -> CreditAccount | None:
 
 
 def find_transaction(*, project_id: str, key: str) -> CreditTransaction | None:
-    """The spending that was made under this key."""
+    """The spending with this key, with its entries."""
     rows = CreditTransaction.objects.for_project(project_id)
     return rows.filter(key=key).prefetch_related("entries").first()
 
 
-def reserved(*, project_id: str, customer_id: str, reference: str) -> list[tuple[CreditGrant, int]]:
-    """What is still reserved under this reference, by grant, in the order of spending."""
+def reserved_by_grant(
+    *, project_id: str, customer_id: str, reference: str
+) -> list[tuple[CreditGrant, int]]:
+    """Credits that are still reserved under this reference, by grant, in the order of spending."""
     sums = dict(
         CreditEntry.objects.for_project(project_id)
         .filter(
             transaction__reference=reference,
             transaction__customer_id=customer_id,
-            bucket=Bucket.RESERVED,
+            bucket=CreditBucket.RESERVED,
         )
         .order_by()
         .values_list("grant_id")
         .annotate(Sum("amount"))
     )
-    held = {grant: int(amount) for grant, amount in sums.items() if amount}
-    rows = {row.pk: row for row in CreditGrant.objects.for_project(project_id).filter(pk__in=held)}
-    ranked = in_order(row.lot for row in rows.values())
-    return [(rows[lot.grant], held[lot.grant]) for lot in ranked]
+    reserved_by_grant = {grant: int(amount) for grant, amount in sums.items() if amount}
+    rows = {
+        row.pk: row
+        for row in CreditGrant.objects.for_project(project_id).filter(pk__in=reserved_by_grant)
+    }
+    lots = sort_lots(row.lot for row in rows.values())
+    return [(rows[lot.grant], reserved_by_grant[lot.grant]) for lot in lots]
 
 
 def grant(*, project: Project | str, grant_id: str) -> CreditGrant:
     """The project's grant of credits with its customer; raises NotFound."""
     rows = CreditGrant.objects.for_project(project).select_related("customer")
-    found = rows.filter(pk=grant_id).first()
-    if found is None:
+    row = rows.filter(pk=grant_id).first()
+    if row is None:
         raise NotFound("No credits with this id. GET /credits/{user_id} lists a user's.")
-    return found
+    return row
 
 
-def grants_of(*, project: Project | str, source_type: str, source_id: str) -> list[CreditGrant]:
-    """What came from this source, the oldest first."""
+def grants_of_source(
+    *, project: Project | str, source_type: str, source_id: str
+) -> list[CreditGrant]:
+    """The grants of this source, oldest first."""
     rows = CreditGrant.objects.for_project(project)
     return list(rows.filter(source_type=source_type, source_id=source_id).order_by("id"))
 
 
-def grants_of_many(
+def grants_of_sources(
     *, project: Project | str, source_type: str, source_ids: Collection[str]
 ) -> dict[str, list[CreditGrant]]:
-    """By source, what came from it, the oldest first. One query."""
+    """The grants of each source, oldest first, by source id. One query."""
     rows = CreditGrant.objects.for_project(project).filter(
         source_type=source_type, source_id__in=source_ids
     )
-    found: dict[str, list[CreditGrant]] = {key: [] for key in source_ids}
+    grants: dict[str, list[CreditGrant]] = {key: [] for key in source_ids}
     for row in rows.order_by("id"):
-        found[row.source_id].append(row)
-    return found
+        grants[row.source_id].append(row)
+    return grants
 
 
-def plans_of(
+def period_grants(
     *,
     project: Project | str,
     customer_ids: Collection[str],
     source_type: str,
     since: datetime,
 ) -> dict[str, list[CreditGrant]]:
-    """By customer, the grants from sources of this type for periods that began after ``since``, in
-    the order in which these began. One query."""
+    """Grants from sources of this type for periods that began after ``since``, in the order of
+    these periods, by customer. One query."""
     rows = CreditGrant.objects.for_project(project).filter(
         customer_id__in=customer_ids, source_type=source_type, starts_at__gt=since
     )
-    found: dict[str, list[CreditGrant]] = {key: [] for key in customer_ids}
+    grants: dict[str, list[CreditGrant]] = {key: [] for key in customer_ids}
     for row in rows.order_by("starts_at", "id"):
-        found[row.customer_id].append(row)
-    return found
+        grants[row.customer_id].append(row)
+    return grants
 
 
 def due_to_expire(*, at: datetime, limit: int, rule: RetryRule) -> list[CreditGrant]:
-    """Grants that have expired with something left in them, by turns of their projects, the oldest
-    first; without those that wait by ``rule``."""
+    """Expired grants that still hold credits: projects take turns, oldest first, without those
+    that wait for a retry by ``rule``."""
     rows = CreditGrant.objects.across_projects().filter(
         Q(available__gt=0) | Q(withheld__gt=0),
         ~fair_queue.is_backing_off(rule, owner="project_id", subject="pk"),

@@ -1,4 +1,4 @@
-"""Credits on the customer's page: what is left and where it came from, and what moved last."""
+"""The customer page's panel of credit grants and the latest ledger transactions."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -17,29 +17,31 @@ from projects.models import Customer
 
 def _lists(customer: Customer, at: datetime) -> dict[str, Listed]:
     """What the customer can spend and where it came from, and what moved last."""
-    left = credit_history.left_to(customer, at=at)
-    moved = CreditTransaction.objects.for_project(customer.project_id).filter(customer=customer)
+    grants = credit_history.unspent_grants(customer, at=at)
+    transactions = CreditTransaction.objects.for_project(customer.project_id).filter(
+        customer=customer
+    )
     return {
-        "left": Listed(left[: panels.MOST], also=credit_history.SUMS),
-        "moved": Listed(moved.order_by("-pk")[: panels.MOST]),
+        "left": Listed(grants[: panels.MAX_ROWS], also=credit_history.SUM_COLUMNS),
+        "moved": Listed(transactions.order_by("-pk")[: panels.MAX_ROWS]),
     }
 
 
 def _show(
     request: HttpRequest, customer: Customer, at: datetime, rows: panels.Rows
 ) -> list[Section]:
-    standing = credit_history.standing_from(customer, rows["left"])
-    return [_grants(request, customer, standing, at), _movements(rows["moved"])]
+    credits = credit_history.build_credits(customer, rows["left"])
+    return [_grants(request, customer, credits, at), _movements(rows["moved"])]
 
 
-PANEL = panels.Panel(_lists, _show)
+PANEL = panels.CustomerPanel(_lists, _show)
 
 
 def _grants(
-    request: HttpRequest, customer: Customer, standing: credit_history.Standing, at: datetime
+    request: HttpRequest, customer: Customer, credits: credit_history.CustomerCredits, at: datetime
 ) -> Section:
-    held = f", {standing.reserved} reserved" if standing.reserved else ""
-    withheld = f", {standing.withheld} withheld" if standing.withheld else ""
+    reserved = f", {credits.reserved} reserved" if credits.reserved else ""
+    withheld = f", {credits.withheld} withheld" if credits.withheld else ""
     return Section(
         title="Credits",
         headers=["Credits", "From", "Left", "Of", "Status", "Expires", ""],
@@ -53,9 +55,9 @@ def _grants(
                 columns.moment(row.expires_at),
                 _take_back(request, row),
             ]
-            for row in standing.grants
+            for row in credits.grants
         ],
-        note=f"{standing.balance} to spend{held}{withheld}.",
+        note=f"{credits.balance} to spend{reserved}{withheld}.",
         right=[2, 3],
         empty="Nothing is left, or ever was.",
         more=columns.listing("entitlements.creditgrant", q=customer.pk),
@@ -72,7 +74,7 @@ def _movements(rows: Sequence[CreditTransaction]) -> Section:
                 columns.badge(row.movement),
                 row.amount,
                 row.balance,
-                why(row),
+                describe_purpose(row),
             ]
             for row in rows
         ],
@@ -82,8 +84,8 @@ def _movements(rows: Sequence[CreditTransaction]) -> Section:
     )
 
 
-def why(row: CreditTransaction) -> str:
-    """What it was for, in a few words."""
+def describe_purpose(row: CreditTransaction) -> str:
+    """Feature, reason and reference of a transaction, shortened."""
     return columns.shortened(" · ".join(filter(None, (row.feature, row.reason, row.reference))))
 
 

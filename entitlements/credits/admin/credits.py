@@ -1,4 +1,4 @@
-"""Credits: where they came from and went, giving some and taking what is left of them back."""
+"""Credit grants in the console: list, page, giving credits and taking them back."""
 
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -18,26 +18,26 @@ from common.admin.pages import ReadOnlyAdmin
 from common.admin.sections import Section
 from common.admin.sidebar import SidebarEntry, SidebarGroup
 from entitlements.credits import credit_grants
-from entitlements.credits.admin.credit_panel import why
+from entitlements.credits.admin.credit_panel import describe_purpose
 from entitlements.credits.selectors import credit_history
 from entitlements.models import CreditEntry, CreditGrant
 from entitlements.models.credit_grant import CreditSource
 from entitlements.resolution.credit_allocation import MAX_CREDITS
-from projects.customers.admin.panels import Act
+from projects.customers.admin.panels import CustomerAction
 from projects.models import Customer
 
-ENTRIES = 100
+MAX_ENTRIES_SHOWN = 100
 """How many entries a grant's page shows."""
 
 
-class GiveForm(dialogs.Dialog):
+class GiveCreditsForm(dialogs.Dialog):
     amount = forms.IntegerField(
         min_value=1, max_value=MAX_CREDITS, widget=UnfoldAdminIntegerFieldWidget()
     )
     priority = forms.IntegerField(
         min_value=0,
         max_value=100,
-        initial=credit_grants.USUAL_PRIORITY,
+        initial=credit_grants.DEFAULT_PRIORITY,
         widget=UnfoldAdminIntegerFieldWidget(),
         help_text="0 to 100. The lowest number is spent first.",
     )
@@ -45,7 +45,10 @@ class GiveForm(dialogs.Dialog):
 
 
 GIVE = dialogs.describe(
-    "Give credits", "They can be spent at once, beside all others.", submit="Give", form=GiveForm
+    "Give credits",
+    "They can be spent at once, beside all others.",
+    submit="Give",
+    form=GiveCreditsForm,
 )
 TAKE_BACK = dialogs.describe(
     "Take back what is left",
@@ -187,20 +190,20 @@ class CreditGrantAdmin(ReadOnlyAdmin):
 
     def sections(self, request: HttpRequest, row: CreditGrant) -> Sequence[Section]:
         entries = CreditEntry.objects.for_project(row.project_id).filter(grant=row)
-        newest = entries.select_related("transaction").order_by("-pk")[:ENTRIES]
+        newest = entries.select_related("transaction").order_by("-pk")[:MAX_ENTRIES_SHOWN]
         return [
             Section(
                 title="Ledger",
                 headers=["When", "What", "Bucket", "Amount", "Why"],
                 rows=[
                     [
-                        columns.moment(each.transaction.occurred_at),
-                        columns.badge(each.transaction.movement),
-                        each.get_bucket_display(),
-                        f"{each.amount:+}",
-                        why(each.transaction),
+                        columns.moment(entry.transaction.occurred_at),
+                        columns.badge(entry.transaction.movement),
+                        entry.get_bucket_display(),
+                        f"{entry.amount:+}",
+                        describe_purpose(entry.transaction),
                     ]
-                    for each in newest
+                    for entry in newest
                 ],
                 right=[3],
                 prose=[4],
@@ -208,24 +211,26 @@ class CreditGrantAdmin(ReadOnlyAdmin):
         ]
 
 
-def give(request: HttpRequest, customer: Customer) -> HttpResponse:
-    """The dialog, then the act."""
+def give_credits(request: HttpRequest, customer: Customer) -> HttpResponse:
+    """Show the dialog; on POST, give the credits."""
     data = request.POST if request.method == "POST" else None
-    form = GiveForm(request, customer.pk, data)
+    form = GiveCreditsForm(request, customer.pk, data)
     if not form.is_valid():
         return dialogs.again(request, form, GIVE)
 
     def act() -> HttpResponse:
-        made = credit_grants.give_by_hand(
+        grant = credit_grants.give_by_hand(
             project=customer.project,
             user_id=customer.user_id,
             **form.cleaned_data,
             actor=actor(request),
             at=timezone.now(),
         )
-        return dialogs.finish(request, f"Done: {made.pk}.", to=columns.url(customer))
+        return dialogs.finish(request, f"Done: {grant.pk}.", to=columns.url(customer))
 
     return dialogs.attempt(request, form, GIVE, act)
 
 
-ACT = Act("credits", "Give credits", "toll", "entitlements.add_creditgrant", give)
+ACT = CustomerAction(
+    "credits", "Give credits", "toll", "entitlements.add_creditgrant", give_credits
+)

@@ -20,7 +20,7 @@ from entitlements.decisions.api.entitlements import WhoseSerializer
 from entitlements.models import CreditGrant
 from entitlements.resolution.credit_allocation import MAX_CREDITS
 from projects.keys.api.views import ProjectViewSet
-from projects.keys.scopes import Scope
+from projects.keys.scopes import KeyScope
 
 
 class CreditOutcomeBody(TypedDict):
@@ -36,7 +36,7 @@ class NewCreditsSerializer(StrictSerializer):
     priority = WholeNumberField(
         min_value=0,
         max_value=100,
-        default=credit_grants.USUAL_PRIORITY,
+        default=credit_grants.DEFAULT_PRIORITY,
         help_text="Those with the lowest number are spent first.",
     )
     expires_at = serializers.DateTimeField(required=False, help_text="Never when absent.")
@@ -48,9 +48,9 @@ class CreditRevocationSerializer(StrictSerializer):
 
 class CreditGrantsViewSet(ProjectViewSet):
     scopes: ClassVar[dict[str, str]] = {
-        "list": Scope.CREDITS_READ,
-        "grant": Scope.ADMIN_GRANT,
-        "revoke": Scope.ADMIN_GRANT,
+        "list": KeyScope.CREDITS_READ,
+        "grant": KeyScope.ADMIN_GRANT,
+        "revoke": KeyScope.ADMIN_GRANT,
     }
     transactional = True
 
@@ -61,7 +61,9 @@ class CreditGrantsViewSet(ProjectViewSet):
     )
     def list(self, request: Request, user_id: str) -> Response:
         """Every grant that there was, newest first."""
-        rows = credit_history.grants_to(project=self.calling_project, user_id=self._whose(user_id))
+        rows = credit_history.grants_of_user(
+            project=self.calling_project, user_id=self._whose(user_id)
+        )
         page, now = self.paginate_queryset(rows), timezone.now()
         return self.get_paginated_response(
             [representation.grant(row, at=now) for row in page or ()]
@@ -95,7 +97,7 @@ class CreditGrantsViewSet(ProjectViewSet):
         """Whatever it came from. What was spent stays spent; what is reserved follows if it is
         given back."""
         now = timezone.now()
-        row = credit_history.grant_to(
+        row = credit_history.grant_of_user(
             project=self.calling_project, user_id=self._whose(user_id), grant_id=grant
         )
         reason = self.parse_body(CreditRevocationSerializer)["reason"]

@@ -18,7 +18,7 @@ from entitlements.credits.selectors import credit_history
 from entitlements.decisions.api.entitlements import WhoseSerializer
 from entitlements.resolution.credit_allocation import MAX_CREDITS
 from projects.keys.api.views import ProjectViewSet
-from projects.keys.scopes import Scope
+from projects.keys.scopes import KeyScope
 
 
 class CreditShareBody(TypedDict):
@@ -61,10 +61,10 @@ class CreditSettingsSerializer(StrictSerializer):
 
 class CreditsViewSet(ProjectViewSet):
     scopes: ClassVar[dict[str, str]] = {
-        "retrieve": Scope.CREDITS_READ,
-        "partial_update": Scope.CREDITS_WRITE,
-        "list": Scope.CREDITS_READ,
-        "spend": Scope.CREDITS_WRITE,
+        "retrieve": KeyScope.CREDITS_READ,
+        "partial_update": KeyScope.CREDITS_WRITE,
+        "list": KeyScope.CREDITS_READ,
+        "spend": KeyScope.CREDITS_WRITE,
     }
     transactional = True
 
@@ -114,7 +114,7 @@ class CreditsViewSet(ProjectViewSet):
     def spend(self, request: Request, user_id: str) -> Response:
         """All of the amount or nothing: 409 `not-enough-credits` says what there is. A `key` that
         was used before answers as it did then, with `duplicate` true."""
-        spent = credits.spend_for(
+        spent = credits.spend_of_user(
             project=self.calling_project,
             user_id=self._whose(user_id),
             **self.parse_body(SpendingSerializer),
@@ -136,7 +136,7 @@ class CreditsViewSet(ProjectViewSet):
 
     def _standing(self, user_id: str) -> CreditsBody:
         now = timezone.now()
-        standing = credit_history.standing(
+        standing = credit_history.credits_of_user(
             project=self.calling_project, user_id=self._whose(user_id), at=now
         )
         return representation.standing(standing, at=now)

@@ -1,4 +1,4 @@
-"""Whether what the grants of credits hold is what the entries of the ledger come to."""
+"""Compare the sums on credit grants with the entries of the ledger."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from django.db.models.functions import Coalesce
 from entitlements.models import CreditGrant
 from entitlements.models.credit_grant import SUMS
 from entitlements.models.credit_transaction import CreditEntry
-from entitlements.resolution.credit_allocation import Bucket
+from entitlements.resolution.credit_allocation import CreditBucket
 
 PAGE = 200
 """Grants that are compared by one query."""
@@ -33,19 +33,20 @@ class LedgerMismatch:
 
 
 def check_page(*, after: str, project_id: str = "") -> tuple[int, list[LedgerMismatch], str]:
-    """How many grants behind ``after`` were compared, those that differ, where to go on."""
+    """Compare one page of grants after the cursor ``after``: (how many, mismatches, next
+    cursor)."""
     rows = CreditGrant.objects.across_projects().filter(pk__gt=after).order_by("pk")
     if project_id:
         rows = rows.filter(project_id=project_id)
     grants = list(rows[:PAGE])
     sums = _sums(CreditEntry.objects.across_projects().filter(grant__in=[g.pk for g in grants]))
-    found = []
+    mismatches = []
     for grant in grants:
-        kept = {name: int(getattr(grant, name)) for name in SUMS}
-        expected = _expected(sums.get(grant.pk, {}))
-        if kept != expected:
-            found.append(LedgerMismatch(grant.pk, grant.project_id, kept, expected))
-    return len(grants), found, grants[-1].pk if len(grants) == PAGE else ""
+        stored_sums = {name: int(getattr(grant, name)) for name in SUMS}
+        entry_sums = _expected(sums.get(grant.pk, {}))
+        if stored_sums != entry_sums:
+            mismatches.append(LedgerMismatch(grant.pk, grant.project_id, stored_sums, entry_sums))
+    return len(grants), mismatches, grants[-1].pk if len(grants) == PAGE else ""
 
 
 def _sums(entries: QuerySet[CreditEntry]) -> dict[str, dict[str, int]]:
@@ -61,8 +62,8 @@ def _sums(entries: QuerySet[CreditEntry]) -> dict[str, dict[str, int]]:
 
 
 def _expected(sums: dict[str, int]) -> dict[str, int]:
-    """What was issued left the issuer's bucket, so what was given is its negative."""
+    """The sums by column. ``given`` is the negative of the issued bucket."""
     return {
-        name: -sums.get(Bucket.ISSUED.value, 0) if name == "given" else sums.get(name, 0)
+        name: -sums.get(CreditBucket.ISSUED.value, 0) if name == "given" else sums.get(name, 0)
         for name in SUMS
     }

@@ -1,4 +1,4 @@
-"""Decisions as people read them."""
+"""Decisions as the console shows them."""
 
 from collections.abc import Iterable
 
@@ -7,18 +7,19 @@ from django.utils.html import format_html_join
 
 from common.admin import columns
 from common.admin.sections import Section
-from entitlements.decisions.selectors.effects import Effect
+from entitlements.decisions.selectors.effects import DecisionChange
 from entitlements.resolution import kinds
-from entitlements.resolution.decision import DENY, Decision, Fact, Reason, Source
-from entitlements.resolution.explanation import Explanation, Step
+from entitlements.resolution.decision import Decision
+from entitlements.resolution.explanation import Explanation, ExplanationStep
+from entitlements.resolution.facts import DENY, DecisionFact, Reason, Source
 
-PAGES = {
+SOURCE_PAGES = {
     "subscription": "billing.subscription",
     "checkout": "billing.checkout",
     "grant": "entitlements.grant",
     "free_tier": "entitlements.freetierentry",
 }
-"""Where the source of a fact is shown: a name, so that nothing above is imported."""
+"""The console page of each type of source, by name: nothing above is imported."""
 
 TONES = {
     Reason.ENTITLED: "success",
@@ -33,80 +34,86 @@ TONES = {
 }
 
 
-def value(decision: Decision) -> str:
+def format_value(decision: Decision) -> str:
     """``on``, ``off``, ``25``, ``no limit``, ``250 of 1,000``, ``5 credits`` or JSON."""
     if isinstance(decision.value, bool):
         return "on" if decision.value else "off"
     if decision.value is None:
         return "no limit" if decision.allowed else "nothing"
     if type(decision.value) is not int:
-        return kinds.text(decision.value)
+        return kinds.canonical_json(decision.value)
     if decision.is_priced:
         return f"{decision.value:,} credits"
     used = "" if decision.used is None else f"{decision.used:,} of "
     return f"{used}{decision.value:,}"
 
 
-def reason(decision: Decision) -> object:
+def reason_badge(decision: Decision) -> object:
     return columns.badge(decision.reason, tone=TONES.get(decision.reason))
 
 
-def sources(found: Iterable[Source]) -> object:
-    """Links to what the answer follows from."""
-    links = [(columns.anchor(columns.page(PAGES[each.type], each.id), each.id),) for each in found]
+def source_links(sources: Iterable[Source]) -> object:
+    """Links to the sources of a decision."""
+    links = [
+        (columns.anchor(columns.page(SOURCE_PAGES[source.type], source.id), source.id),)
+        for source in sources
+    ]
     return format_html_join(", ", "{}", links) or columns.EMPTY
 
 
-def section(explanations: Iterable[Explanation]) -> Section:
+def build_section(explanations: Iterable[Explanation]) -> Section:
     return Section(
         title="What they may do, and why",
         headers=["Feature", "Answer", "Why", "Because of", "Until", "How"],
         rows=[
             [
-                columns.code(each.decision.feature),
-                columns.shortened(value(each.decision), most=40),
-                reason(each.decision),
-                sources(each.decision.sources),
-                columns.moment(each.decision.valid_until),
-                trace(each),
+                columns.code(explanation.decision.feature),
+                columns.shortened(format_value(explanation.decision), most=40),
+                reason_badge(explanation.decision),
+                source_links(explanation.decision.sources),
+                columns.moment(explanation.decision.valid_until),
+                render_trace(explanation),
             ]
-            for each in explanations
+            for explanation in explanations
         ],
         prose=[5],
         empty="The project has not defined any feature.",
     )
 
 
-def trace(explanation: Explanation) -> object:
-    """The sentence, and behind it the steps: what ``explain=1`` answers."""
-    steps = [_step(each) for each in explanation.steps]
+def render_trace(explanation: Explanation) -> object:
+    """The explanation's sentence, with its steps (``explain=1``) behind it."""
+    steps = [_step_row(step) for step in explanation.steps]
     return render_to_string("console/trace.html", {"explanation": explanation, "steps": steps})
 
 
-def _step(step: Step) -> dict[str, object]:
-    return {"text": step.text, "facts": [_fact(each) for each in step.facts]}
+def _step_row(step: ExplanationStep) -> dict[str, object]:
+    return {"text": step.text, "facts": [_describe_fact(fact) for fact in step.facts]}
 
 
-def _fact(fact: Fact) -> str:
+def _describe_fact(fact: DecisionFact) -> str:
     """``subscription sub_1: 25 (entitled), from … until …``."""
-    said = "takes it away" if fact.effect == DENY else kinds.text(fact.value)
+    statement = "takes it away" if fact.effect == DENY else kinds.canonical_json(fact.value)
     until = f" until {columns.moment(fact.ends_at)}" if fact.ends_at else ""
-    named = f"{fact.source.type.replace('_', ' ')} {fact.source.id}"
+    source_name = f"{fact.source.type.replace('_', ' ')} {fact.source.id}"
     since = columns.moment(fact.starts_at)
-    return f"{named}: {said} ({fact.reason.replace('_', ' ')}), from {since}{until}"
+    return f"{source_name}: {statement} ({fact.reason.replace('_', ' ')}), from {since}{until}"
 
 
-def effects(found: Iterable[Effect]) -> list[dict[str, object]]:
-    """Rows of a preview: the feature, its answer before and after, and whether they differ."""
-    rows = [(each.after.feature, in_words(each.before), in_words(each.after)) for each in found]
+def change_rows(changes: Iterable[DecisionChange]) -> list[dict[str, object]]:
+    """Rows of a preview: the feature, its decision before and after, and whether they differ."""
+    rows = [
+        (change.after.feature, describe_decision(change.before), describe_decision(change.after))
+        for change in changes
+    ]
     return [
         {"feature": feature, "before": before, "after": after, "changes": before != after}
         for feature, before, after in rows
     ]
 
 
-def in_words(decision: Decision) -> str:
+def describe_decision(decision: Decision) -> str:
     """``25 (granted), until 2026-12-01 00:00:00 UTC``."""
-    said = f"{value(decision)} ({decision.reason.replace('_', ' ')})"
+    text = f"{format_value(decision)} ({decision.reason.replace('_', ' ')})"
     until = decision.valid_until
-    return said if until is None else f"{said}, until {columns.moment(until)}"
+    return text if until is None else f"{text}, until {columns.moment(until)}"

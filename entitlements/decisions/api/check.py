@@ -37,7 +37,7 @@ from entitlements.representation import ExplainedBody
 from entitlements.resolution.decision import Question
 from projects.keys.api.authentication import known, require
 from projects.keys.api.views import ProjectViewSet
-from projects.keys.scopes import Scope
+from projects.keys.scopes import KeyScope
 from projects.models import Project
 
 MOST = 1000
@@ -71,8 +71,8 @@ class CheckViewSet(ProjectViewSet):
     """May this user do that?"""
 
     scopes: ClassVar[dict[str, str]] = {
-        "retrieve": Scope.ENTITLEMENTS_READ,
-        "create": Scope.ENTITLEMENTS_READ,
+        "retrieve": KeyScope.ENTITLEMENTS_READ,
+        "create": KeyScope.ENTITLEMENTS_READ,
     }
     query = {"retrieve": CheckSerializer}
     transactional = True
@@ -111,10 +111,10 @@ class CheckViewSet(ProjectViewSet):
         if is_everyday(said):
             ready = checks.answer(project=project, questions=questions, at=now)
             return {question: orjson.loads(answer) for question, answer in ready.items()}
-        return checks.foresee(
+        return checks.decide_in_context(
             project=project,
             questions=questions,
-            outlook=outlook(project, said, now=now),
+            context=outlook(project, said, now=now),
             explain=said.get("explain", False),
         )
 
@@ -140,7 +140,7 @@ class Ready(NamedTuple):
 
     def copied(self) -> bytes | None:
         """The answer of which this process has a copy."""
-        return cache.copied(project_id=self.project.pk, question=self.question, at=self.at)
+        return cache.find_local(project_id=self.project.pk, question=self.question, at=self.at)
 
     def answer(self) -> bytes:
         """What :func:`everyday` answers."""
@@ -156,19 +156,19 @@ def ready_for(environ: Mapping[str, Any]) -> Ready | None:
         return None
     now = timezone.now()
     header = environ.get("HTTP_AUTHORIZATION", "")
-    caller = known(header, scope=Scope.ENTITLEMENTS_READ, at=now)
+    caller = known(header, scope=KeyScope.ENTITLEMENTS_READ, at=now)
     return None if caller is None else Ready(caller.project, question, now)
 
 
 def _one(request: HttpRequest, question: Question) -> bytes:
     now = timezone.now()
-    caller = require(request, scope=Scope.ENTITLEMENTS_READ, at=now)
+    caller = require(request, scope=KeyScope.ENTITLEMENTS_READ, at=now)
     return checks.answer(project=caller.project, questions=[question], at=now)[question]
 
 
 def _many(request: HttpRequest, questions: list[Question]) -> bytes:
     now = timezone.now()
-    caller = require(request, scope=Scope.ENTITLEMENTS_READ, at=now)
+    caller = require(request, scope=KeyScope.ENTITLEMENTS_READ, at=now)
     answers = checks.answer(project=caller.project, questions=questions, at=now)
     return b'{"data":[%b]}' % b",".join(
         [

@@ -14,7 +14,7 @@ from entitlements.decisions.api.outlook import OutlookQuerySerializer, is_everyd
 from entitlements.decisions.selectors import decisions
 from entitlements.representation import EntitlementsBody
 from projects.keys.api.views import ProjectViewSet
-from projects.keys.scopes import Scope
+from projects.keys.scopes import KeyScope
 
 
 class WhoseSerializer(OutlookQuerySerializer):
@@ -22,7 +22,7 @@ class WhoseSerializer(OutlookQuerySerializer):
 
 
 class EntitlementsViewSet(ProjectViewSet):
-    scopes: ClassVar[dict[str, str]] = {"retrieve": Scope.ENTITLEMENTS_READ}
+    scopes: ClassVar[dict[str, str]] = {"retrieve": KeyScope.ENTITLEMENTS_READ}
     query = {"retrieve": WhoseSerializer}
 
     @extend_schema(
@@ -35,10 +35,10 @@ class EntitlementsViewSet(ProjectViewSet):
         said, now = self.query_values, timezone.now()
         project, user_id = self.calling_project, said["user_id"]
         if is_everyday(said):
-            standing = decisions.standing(project=project, user_id=user_id, at=now)
+            standing = decisions.entitlements_of(project=project, user_id=user_id, at=now)
             return Response(representation.standing(standing))
-        standing, explained = decisions.explained(
-            project=project, user_id=user_id, outlook=outlook(project, said, now=now)
+        standing, explained = decisions.explain_all(
+            project=project, user_id=user_id, context=outlook(project, said, now=now)
         )
         shown = representation.standing(standing)
         if said.get("explain"):

@@ -11,7 +11,7 @@ from common.api.serializers import FlagField, ListField, StrictSerializer
 from entitlements.api_fields import ValueField
 from entitlements.decisions.assumptions import Assumption
 from entitlements.decisions.selectors import assumed
-from entitlements.resolution.evaluation_context import Outlook
+from entitlements.resolution.evaluation_context import EvaluationContext
 from projects.models import Project
 
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
@@ -60,7 +60,7 @@ class AssumedField(serializers.CharField):
     def to_internal_value(self, data: Any) -> list[Assumption]:  # type: ignore[override]
         text = super().to_internal_value(data)
         if not text.startswith(GRANT):
-            return [Assumption(id=text)]
+            return [Assumption(object_id=text)]
         code, is_valued, value = text.removeprefix(GRANT).partition("=")
         try:
             return [Assumption(feature=code, value=orjson.loads(value) if is_valued else True)]
@@ -91,11 +91,11 @@ class OutlookBodySerializer(StrictSerializer):
     explain = FlagField(required=False, help_text="With the way from the facts to each answer.")
 
 
-def outlook(project: Project, said: Mapping[str, Any], *, now: datetime) -> Outlook:
+def outlook(project: Project, said: Mapping[str, Any], *, now: datetime) -> EvaluationContext:
     """From where the caller looks. Raises Invalid for what cannot be assumed."""
     at = said.get("at", now)
     found = [_assumption(each) for each in said.get("assume", ())]
-    return Outlook(at=at, now=now, assumed=_facts(project, found, at))
+    return EvaluationContext(at=at, now=now, assumed_facts=_facts(project, found, at))
 
 
 def is_everyday(said: Mapping[str, Any]) -> bool:
@@ -108,7 +108,7 @@ def _assumption(said: Assumption | Mapping[str, Any]) -> Assumption:
         return said
     if "feature" in said:
         return Assumption(feature=said["feature"], value=said.get("value", True))
-    return Assumption(id=said.get("product") or said["price"])
+    return Assumption(object_id=said.get("product") or said["price"])
 
 
 def _facts(project: Project, found: Sequence[Assumption], at: datetime) -> list[Any]:

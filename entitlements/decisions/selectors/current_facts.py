@@ -1,9 +1,10 @@
-"""What the answers of this moment follow from, in one statement: the way of a cold check.
+"""Everything that decisions of this moment follow from, in one statement: for a check without
+cache.
 
-:mod:`entitlements.decisions.selectors.facts_at` gathers the same for any outlook and says more of
-it; for one question at one moment its four queries cost more to build, to send and to plan than to
-run. This statement is constant and planned once for each connection. Everything in it is of one
-snapshot: a customer's version is exactly that of its facts, and the rules' that of the definitions.
+:mod:`entitlements.decisions.selectors.facts_at` reads the same for any evaluation context. For one
+question at one moment its four queries cost more to build, send and plan than to run; this
+statement is constant and planned once per connection. It reads one snapshot of the database: the
+customer's version is exactly that of its facts, the rules' version exactly that of the definitions.
 """
 
 import json
@@ -17,14 +18,16 @@ import orjson
 
 from common import prepared
 from common.ids import is_id
-from entitlements.balances.selectors.figures import Answer
+from common.times import parse_optional
+from entitlements.balances.selectors.amounts import StaticDecision
 from entitlements.models.fact import Effect, SourceType
 from entitlements.resolution import decision as resolution
-from entitlements.resolution.decision import Definition, Fact, Question, Reason
+from entitlements.resolution.decision import Question
+from entitlements.resolution.facts import DecisionFact, FeatureDefinition, Reason
 from projects.models import Project
 from usage.periods import Unit
 
-_READ = """
+_READ_FACTS = """
 WITH customer AS MATERIALIZED (
     SELECT id, user_id, version FROM projects_customer
     WHERE project_id = %(project)s
@@ -58,116 +61,133 @@ SELECT json_build_array(
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
-    """As much of it as the questions need; ``rules`` is the version of the project's rules."""
+class CurrentFacts:
+    """The facts and definitions that the questions need. ``rules`` is the version of the
+    project's rules."""
 
     at: datetime
     rules: int
     customers: dict[str, tuple[str, int]]
-    """By what was asked for, those that there are: our id and the version."""
-    definitions: dict[str, Definition]
-    facts: dict[tuple[str, str], list[Fact]]
-    """By our id of the customer and the feature's code."""
-    free: dict[str, list[Fact]]
-    """About everybody, by the feature's code."""
+    """Customer id and version, by the user_id or ``cus_…`` that was asked for; unknown users are
+    absent."""
+    definitions: dict[str, FeatureDefinition]
+    facts: dict[tuple[str, str], list[DecisionFact]]
+    """By customer id and feature code."""
+    free: dict[str, list[DecisionFact]]
+    """Free tier facts, by feature code."""
 
-    def answer(self, question: Question) -> Answer:
-        """What facts alone say."""
+    def decide(self, question: Question) -> StaticDecision:
+        """The static decision."""
         customer_id, version = self.customers.get(question.user_id, (None, 0))
         definition = self.definitions.get(question.feature)
         if definition is None:
-            return Answer(customer_id, resolution.unknown(question.feature, version=version))
-        about = [
+            return StaticDecision(
+                customer_id, resolution.decide_unknown_feature(question.feature, version=version)
+            )
+        facts = [
             *self.facts.get((customer_id or "", question.feature), ()),
             *self.free.get(question.feature, ()),
         ]
-        return Answer(
+        return StaticDecision(
             customer_id,
-            resolution.resolve(about, definition=definition, at=self.at, version=version),
+            resolution.resolve(facts, definition=definition, at=self.at, version=version),
         )
 
 
-def read(*, project: Project, questions: Collection[Question], at: datetime) -> Ground:
-    """What the answers at ``at``, which is now, follow from. One query, however many questions."""
+def read(*, project: Project, questions: Collection[Question], at: datetime) -> CurrentFacts:
+    """The facts and definitions for decisions at ``at``, which must be now. One query for any
+    number of questions."""
     user_ids = {each.user_id for each in questions}
-    given = {
+    parameters = {
         "project": project.pk,
         "user_ids": list(user_ids),
-        "ids": [asked for asked in user_ids if is_id(asked, "cus")],
+        "ids": [user_id for user_id in user_ids if is_id(user_id, "cus")],
         "codes": list({each.feature for each in questions}),
         "at": at,
     }
-    row = prepared.row(_READ, given)
+    row = prepared.row(_READ_FACTS, parameters)
     assert row is not None  # it has no FROM
-    rules, customers, features, entries, facts = orjson.loads(row[0])
+    rules, customers, features, free_tier_rows, facts = orjson.loads(row[0])
     by_feature = defaultdict(list)
-    for fact in _free(entries or ()):
+    for fact in _build_free_tier_facts(free_tier_rows or ()):
         by_feature[fact.feature].append(fact)
     by_customer = defaultdict(list)
-    for customer_id, fact in _known(facts or ()):
+    for customer_id, fact in _build_customer_facts(facts or ()):
         by_customer[customer_id, fact.feature].append(fact)
-    return Ground(
+    return CurrentFacts(
         at=at,
         rules=rules or 0,
-        customers=_named(customers or (), given["ids"], user_ids),
-        definitions={each[0]: _definition(*each) for each in features or ()},
+        customers=_index_customers(customers or (), parameters["ids"], user_ids),
+        definitions={each[0]: _build_definition(*each) for each in features or ()},
         facts=by_customer,
         free=by_feature,
     )
 
 
-def _named(
+def _index_customers(
     rows: Collection[tuple[str, str, int]], ids: Collection[str], user_ids: Collection[str]
 ) -> dict[str, tuple[str, int]]:
-    """By our id where that was asked for; by the tenant's, which goes first."""
-    ours = {id_: (id_, version) for id_, _, version in rows if id_ in ids}
-    return ours | {user_id: (id_, version) for id_, user_id, version in rows if user_id in user_ids}
+    """Customers by ``cus_…`` id where that was asked for, and by user_id; a user_id takes
+    precedence."""
+    by_id = {id_: (id_, version) for id_, _, version in rows if id_ in ids}
+    return by_id | {
+        user_id: (id_, version) for id_, user_id, version in rows if user_id in user_ids
+    }
 
 
-def _definition(
+def _build_definition(
     code: str, kind: str, merge: str, meter_id: str | None, period: str, is_anchored: bool
-) -> Definition:
-    return Definition(code, kind, merge, meter_id, Unit(period) if period else None, is_anchored)
+) -> FeatureDefinition:
+    return FeatureDefinition(
+        code, kind, merge, meter_id, Unit(period) if period else None, is_anchored
+    )
 
 
-def _free(rows: Iterable[tuple[Any, ...]]) -> Iterator[Fact]:
+def _build_free_tier_facts(rows: Iterable[tuple[Any, ...]]) -> Iterator[DecisionFact]:
     for source_id, code, value, starts_at in rows:
-        yield Fact(
+        yield DecisionFact(
             source_type=SourceType.FREE_TIER,
             source_id=source_id,
             effect=Effect.ALLOW,
             feature=code,
-            value=_value(value),
+            value=_parse_value(value),
             reason=Reason.FREE_TIER,
             starts_at=datetime.fromisoformat(starts_at),
         )
 
 
-def _known(rows: Iterable[tuple[Any, ...]]) -> Iterator[tuple[str, Fact]]:
-    for customer_id, type_, id_, effect, code, value, reason, *moments, part, paid_until in rows:
+def _build_customer_facts(rows: Iterable[tuple[Any, ...]]) -> Iterator[tuple[str, DecisionFact]]:
+    for (
+        customer_id,
+        source_type,
+        source_id,
+        effect,
+        code,
+        value,
+        reason,
+        *moments,
+        part,
+        paid_until,
+    ) in rows:
         starts, ends, anchored = moments
         yield (
             customer_id,
-            Fact(
-                source_type=type_,
-                source_id=id_,
+            DecisionFact(
+                source_type=source_type,
+                source_id=source_id,
                 effect=effect,
                 feature=code,
-                value=_value(value),
+                value=_parse_value(value),
                 reason=Reason(reason),
                 starts_at=datetime.fromisoformat(starts),
-                ends_at=_moment(ends),
-                anchored_at=_moment(anchored),
+                ends_at=parse_optional(ends),
+                anchored_at=parse_optional(anchored),
                 part=part,
-                paid_until=_moment(paid_until),
+                paid_until=parse_optional(paid_until),
             ),
         )
 
 
-def _value(text: str | None) -> Any:
-    """As text until here, so that a number stays what it is, however long."""
+def _parse_value(text: str | None) -> Any:
+    """Parsed with ``json``: a number of any length stays exact."""
     return None if text is None else json.loads(text)
-
-
-def _moment(text: str | None) -> datetime | None:
-    return None if text is None else datetime.fromisoformat(text)

@@ -1,21 +1,22 @@
-"""What a customer may do, from the database: a fixed number of queries for any number."""
+"""Decisions from the database: a fixed number of queries for any number of questions."""
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
 
-from entitlements.balances.selectors import figures
-from entitlements.balances.selectors.figures import Answer
-from entitlements.decisions.selectors import current_facts as ground
-from entitlements.decisions.selectors.facts_at import Sight
+from entitlements.balances.selectors import amounts
+from entitlements.balances.selectors.amounts import StaticDecision
+from entitlements.decisions.selectors import current_facts
+from entitlements.decisions.selectors.facts_at import FactsInContext
 from entitlements.resolution import explanation
-from entitlements.resolution.decision import Decision, Definition, Question, Standing
-from entitlements.resolution.evaluation_context import Outlook, present
+from entitlements.resolution.decision import CustomerEntitlements, Decision, Question
+from entitlements.resolution.evaluation_context import EvaluationContext, build_context
 from entitlements.resolution.explanation import Explanation
+from entitlements.resolution.facts import FeatureDefinition
 from projects.models import Project
 
 
 def check(*, project: Project, user_id: str, feature: str, at: datetime) -> Decision:
-    """May this user use this feature? One query, and those for its figures."""
+    """The decision for one user and feature. One query, and those for its amounts."""
     question = Question(user_id, feature)
     return check_many(project=project, questions=[question], at=at)[question]
 
@@ -23,95 +24,109 @@ def check(*, project: Project, user_id: str, feature: str, at: datetime) -> Deci
 def check_many(
     *, project: Project, questions: Collection[Question], at: datetime
 ) -> dict[Question, Decision]:
-    """The answers to many questions at once: as many queries for a thousand as for one."""
-    answers = static_many(project=project, questions=questions, at=at)
-    return figures.whole(project_id=project.pk, answers=answers, outlook=present(at))
+    """Decisions for many questions: as many queries for a thousand as for one."""
+    static_decisions = decide_static_many(project=project, questions=questions, at=at)
+    return amounts.complete_decisions(
+        project_id=project.pk, static_decisions=static_decisions, context=build_context(at)
+    )
 
 
-def static_many(
+def decide_static_many(
     *, project: Project, questions: Collection[Question], at: datetime
-) -> dict[Question, Answer]:
-    """What facts alone say to many questions at once. One query, however many."""
-    found = ground.read(project=project, questions=questions, at=at)
-    return {each: found.answer(each) for each in questions}
+) -> dict[Question, StaticDecision]:
+    """Static decisions for many questions. One query."""
+    facts = current_facts.read(project=project, questions=questions, at=at)
+    return {question: facts.decide(question) for question in questions}
 
 
 def explain_many(
-    *, project: Project, questions: Collection[Question], outlook: Outlook
+    *, project: Project, questions: Collection[Question], context: EvaluationContext
 ) -> dict[Question, Explanation]:
-    """The answers at another moment or with something assumed, and the way to each from the facts.
-    Four queries, and those for figures."""
-    sight, defined = _look(project, questions, outlook)
-    return _explained(sight, {each: defined.get(each.feature) for each in questions})
+    """Decisions in any evaluation context, with their explanations. Four queries, and those for
+    amounts."""
+    facts, definitions = _gather_facts(project, questions, context)
+    return _explain(facts, {question: definitions.get(question.feature) for question in questions})
 
 
-def all_for(*, project: Project, user_id: str, at: datetime) -> dict[str, Decision]:
+def by_feature(*, project: Project, user_id: str, at: datetime) -> dict[str, Decision]:
     """Every decision about one user, by feature code."""
-    return dict(standing(project=project, user_id=user_id, at=at).decisions)
+    return dict(entitlements_of(project=project, user_id=user_id, at=at).decisions)
 
 
-def standing(*, project: Project, user_id: str, at: datetime) -> Standing:
-    """As :func:`all_for`, with the version that the decisions belong to."""
-    sight = Sight(project=project, user_ids={user_id}, outlook=present(at))
-    asked = _everything(sight, user_id)
-    answers = {each: sight.answer(each, definition) for each, definition in asked.items()}
-    made = figures.whole(project_id=project.pk, answers=answers, outlook=sight.outlook)
-    return _standing(sight, user_id, {each.feature: decision for each, decision in made.items()})
-
-
-def explained(
-    *, project: Project, user_id: str, outlook: Outlook
-) -> tuple[Standing, dict[str, Explanation]]:
-    """As :func:`standing`, at another moment or with something assumed, and by feature code the
-    way to each answer."""
-    sight = Sight(project=project, user_ids={user_id}, outlook=outlook)
-    found = {
-        each.feature: explanation
-        for each, explanation in _explained(sight, _everything(sight, user_id)).items()
+def entitlements_of(*, project: Project, user_id: str, at: datetime) -> CustomerEntitlements:
+    """Every decision about one user, and the version that they belong to."""
+    facts = FactsInContext(project=project, user_ids={user_id}, context=build_context(at))
+    definitions = _all_questions(facts, user_id)
+    static_decisions = {
+        question: facts.decide(question, definition) for question, definition in definitions.items()
     }
-    made = {code: each.decision for code, each in found.items()}
-    return _standing(sight, user_id, made), found
+    decisions = amounts.complete_decisions(
+        project_id=project.pk, static_decisions=static_decisions, context=facts.context
+    )
+    return _build_entitlements(
+        facts, user_id, {question.feature: decision for question, decision in decisions.items()}
+    )
 
 
-def _look(
-    project: Project, questions: Collection[Question], outlook: Outlook
-) -> tuple[Sight, dict[str, Definition]]:
-    user_ids = {each.user_id for each in questions}
-    sight = Sight(project=project, user_ids=user_ids, outlook=outlook)
-    return sight, sight.defined({each.feature for each in questions})
+def explain_all(
+    *, project: Project, user_id: str, context: EvaluationContext
+) -> tuple[CustomerEntitlements, dict[str, Explanation]]:
+    """Every decision about one user in any evaluation context, and the explanations by feature
+    code."""
+    facts = FactsInContext(project=project, user_ids={user_id}, context=context)
+    explanations = {
+        question.feature: explanation
+        for question, explanation in _explain(facts, _all_questions(facts, user_id)).items()
+    }
+    decisions = {code: question.decision for code, question in explanations.items()}
+    return _build_entitlements(facts, user_id, decisions), explanations
 
 
-def _everything(sight: Sight, user_id: str) -> dict[Question, Definition]:
+def _gather_facts(
+    project: Project, questions: Collection[Question], context: EvaluationContext
+) -> tuple[FactsInContext, dict[str, FeatureDefinition]]:
+    user_ids = {question.user_id for question in questions}
+    facts = FactsInContext(project=project, user_ids=user_ids, context=context)
+    return facts, facts.definitions({question.feature for question in questions})
+
+
+def _all_questions(facts: FactsInContext, user_id: str) -> dict[Question, FeatureDefinition]:
     return {
         Question(user_id, code): definition
-        for code, definition in sight.everything(user_id).items()
+        for code, definition in facts.definitions_about(user_id).items()
     }
 
 
-def _explained(
-    sight: Sight, asked: Mapping[Question, Definition | None]
+def _explain(
+    facts: FactsInContext, definitions: Mapping[Question, FeatureDefinition | None]
 ) -> dict[Question, Explanation]:
-    answers = {each: sight.answer(each, definition) for each, definition in asked.items()}
-    found = figures.of(project_id=sight.project.pk, answers=answers, outlook=sight.outlook)
+    static_decisions = {
+        question: facts.decide(question, definition) for question, definition in definitions.items()
+    }
+    amounts_by_question = amounts.read_amounts(
+        project_id=facts.project.pk, static_decisions=static_decisions, context=facts.context
+    )
     return {
-        each: explanation.explain(
-            sight.facts(each),
-            feature=each.feature,
+        question: explanation.explain(
+            facts.facts(question),
+            feature=question.feature,
             definition=definition,
-            at=sight.outlook.at,
-            version=sight.known[each.user_id].version,
-            figures=found[each],
-            silent=sight.known[each.user_id].silent,
+            at=facts.context.at,
+            version=facts.customers[question.user_id].version,
+            amounts=amounts_by_question[question],
+            ended_sources=facts.customers[question.user_id].ended_sources,
         )
-        for each, definition in asked.items()
+        for question, definition in definitions.items()
     }
 
 
-def _standing(sight: Sight, user_id: str, made: Mapping[str, Decision]) -> Standing:
-    known = sight.known[user_id]
-    return Standing(
-        user_id=known.customer.user_id if known.customer else user_id,
-        customer_id=known.customer_id,
-        version=known.version,
-        decisions=made,
+def _build_entitlements(
+    facts: FactsInContext, user_id: str, decisions: Mapping[str, Decision]
+) -> CustomerEntitlements:
+    customer = facts.customers[user_id]
+    return CustomerEntitlements(
+        user_id=customer.customer.user_id if customer.customer else user_id,
+        customer_id=customer.customer_id,
+        version=customer.version,
+        decisions=decisions,
     )

@@ -1,4 +1,4 @@
-"""What the sources say now: for each source its highest version, in one query."""
+"""Rows of facts. Of each source the rows with its highest version count."""
 
 from collections.abc import Collection, Iterable
 from datetime import datetime
@@ -8,35 +8,37 @@ from django.db.models import Max, OuterRef, Q, QuerySet, Subquery
 from entitlements.features.selectors import features
 from entitlements.models import Fact
 from entitlements.models.fact import Effect
-from entitlements.resolution.decision import Definition, Reason, Source
-from entitlements.resolution.decision import Fact as Known
+from entitlements.resolution.facts import DecisionFact, FeatureDefinition, Reason, Source
 from projects.models import Customer, Project
 
 
 def current(*, customer: Customer, as_of: int | None = None) -> list[Fact]:
-    """The rows that count, with their features; ``as_of`` an earlier version of the customer."""
+    """The rows that count, with their features; with ``as_of`` those at an earlier version of
+    the customer."""
     until = None if as_of is None else Q(version__lte=as_of)
     rows = _current(customer.project_id, [customer.pk], until)
     return list(rows.select_related("feature"))
 
 
 def current_of_many(
-    *, project: Project | str, customer_ids: Collection[str], by: datetime | None = None
+    *, project: Project | str, customer_ids: Collection[str], recorded_by: datetime | None = None
 ) -> dict[str, tuple[list[Fact], int]]:
-    """For each customer that has any: the rows that count, and its version.
+    """For each customer with facts: the rows that count, and the customer's version.
 
-    Both come from one snapshot of the database, so an answer made from these rows can be
-    labelled with exactly the version that it belongs to. ``by`` a moment of the past they are what
-    was recorded by then, and the version is that of the newest.
+    Both come from one snapshot of the database, so a decision made from these rows belongs to
+    exactly that version. With ``recorded_at`` in the past only rows recorded by then count, and the
+    version is the highest of these rows.
     """
-    rows = _current(project, customer_ids, None if by is None else Q(recorded_at__lte=by))
-    found: dict[str, tuple[list[Fact], int]] = {}
+    rows = _current(
+        project, customer_ids, None if recorded_by is None else Q(recorded_at__lte=recorded_by)
+    )
+    facts_by_customer: dict[str, tuple[list[Fact], int]] = {}
     for row in rows.select_related("feature", "customer"):
-        said, version = found.get(row.customer_id, ([], 0))
-        version = row.customer.version if by is None else max(version, row.version)
-        said.append(row)
-        found[row.customer_id] = said, version
-    return found
+        customer_rows, version = facts_by_customer.get(row.customer_id, ([], 0))
+        version = row.customer.version if recorded_by is None else max(version, row.version)
+        customer_rows.append(row)
+        facts_by_customer[row.customer_id] = customer_rows, version
+    return facts_by_customer
 
 
 def _current(
@@ -61,35 +63,35 @@ def current_of_sources(
     customer_ids: Collection[str],
     source_ids: Collection[str],
 ) -> dict[str, list[Fact]]:
-    """For each of these customers' sources that ever said something: the rows that count. One
+    """The rows that count, by source id, for those of these sources that have stated any. One
     query."""
     facts = Fact.objects.for_project(project).filter(source_type=source_type)
     same_source = facts.filter(customer_id=OuterRef("customer_id"), source_id=OuterRef("source_id"))
     newest = same_source.values("source_id").annotate(newest=Max("version")).values("newest")
     facts = facts.filter(customer_id__in=customer_ids)
     rows = facts.filter(source_id__in=source_ids, version=Subquery(newest))
-    found: dict[str, list[Fact]] = {}
+    rows_by_source: dict[str, list[Fact]] = {}
     for row in rows:
-        found.setdefault(row.source_id, []).append(row)
-    return found
+        rows_by_source.setdefault(row.source_id, []).append(row)
+    return rows_by_source
 
 
 def latest_version(*, customer: Customer, source: Source) -> int:
-    """The customer's version at which the source last said something; 0 when it never did."""
-    said = Fact.objects.for_project(customer.project_id).filter(
+    """The customer's version of the source's latest facts; 0 without any."""
+    rows = Fact.objects.for_project(customer.project_id).filter(
         customer_id=customer.pk, source_type=source.type, source_id=source.id
     )
-    return said.aggregate(latest=Max("version"))["latest"] or 0
+    return rows.aggregate(latest=Max("version"))["latest"] or 0
 
 
 def source_of(row: Fact) -> Source:
     return Source(row.source_type, row.source_id)
 
 
-def known(rows: Iterable[Fact]) -> list[Known]:
-    """The rows as the resolution reads them; a source's silence is no fact."""
+def to_decision_facts(rows: Iterable[Fact]) -> list[DecisionFact]:
+    """The rows as the resolution reads them. Rows with the effect ``none`` are left out."""
     return [
-        Known(
+        DecisionFact(
             source_type=row.source_type,
             source_id=row.source_id,
             effect=row.effect,
@@ -107,12 +109,12 @@ def known(rows: Iterable[Fact]) -> list[Known]:
     ]
 
 
-def definitions(rows: Iterable[Fact]) -> dict[str, Definition]:
-    """By code, of the features that the rows speak about."""
-    about = {row.feature for row in rows if row.feature is not None}
-    return {feature.code: features.definition(feature) for feature in about}
+def definitions(rows: Iterable[Fact]) -> dict[str, FeatureDefinition]:
+    """Definitions of the features that the rows name, by code."""
+    named = {row.feature for row in rows if row.feature is not None}
+    return {feature.code: features.definition(feature) for feature in named}
 
 
-def silent(rows: Iterable[Fact]) -> list[Source]:
-    """Sources that have nothing more to say."""
+def ended_sources(rows: Iterable[Fact]) -> list[Source]:
+    """Sources whose latest row has the effect ``none``."""
     return sorted({source_of(row) for row in rows if row.effect == Effect.NONE})

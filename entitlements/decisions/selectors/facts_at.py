@@ -1,68 +1,79 @@
-"""Everything that answers about some users follow from, gathered once: facts and definitions."""
+"""Everything that decisions about some users follow from, in any evaluation context."""
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 
-from entitlements.balances.selectors.figures import Answer
-from entitlements.decisions.selectors import customer_facts as knowledge
-from entitlements.decisions.selectors import facts as stored
-from entitlements.decisions.selectors import free_tier
-from entitlements.decisions.selectors.customer_facts import Known
+from entitlements.balances.selectors.amounts import StaticDecision
+from entitlements.decisions.selectors import customer_facts, free_tier
+from entitlements.decisions.selectors import facts as fact_rows
+from entitlements.decisions.selectors.customer_facts import CustomerFacts
 from entitlements.features.selectors import features
 from entitlements.resolution import decision as resolution
-from entitlements.resolution.decision import Decision, Definition, Fact, Question
-from entitlements.resolution.evaluation_context import Outlook
+from entitlements.resolution.decision import Decision, Question
+from entitlements.resolution.evaluation_context import EvaluationContext
+from entitlements.resolution.facts import DecisionFact, FeatureDefinition
 from projects.models import Project
 
 
-class Sight:
-    """What is known of these users from an outlook. Three queries, and one for definitions."""
+class FactsInContext:
+    """Facts and definitions for these users. Three queries, and one for definitions."""
 
-    def __init__(self, *, project: Project, user_ids: Collection[str], outlook: Outlook) -> None:
-        self.project, self.outlook = project, outlook
-        self.known = knowledge.about(project=project, user_ids=user_ids, outlook=outlook)
-        self.entries = free_tier.entries(project=project, at=outlook.at)
-        everybody = [*free_tier.facts(self.entries, at=outlook.at), *outlook.assumed]
-        self._about: dict[str, Mapping[str, list[Fact]]] = {
-            user_id: _by_feature([*outlook.expected(stored.known(known.rows)), *everybody])
-            for user_id, known in self.known.items()
+    def __init__(
+        self, *, project: Project, user_ids: Collection[str], context: EvaluationContext
+    ) -> None:
+        self.project, self.context = project, context
+        self.customers = customer_facts.find_many(
+            project=project, user_ids=user_ids, context=context
+        )
+        self.free_tier_rows = free_tier.entries(project=project, at=context.at)
+        shared_facts = [
+            *free_tier.facts(self.free_tier_rows, at=context.at),
+            *context.assumed_facts,
+        ]
+        self._facts_by_user: dict[str, Mapping[str, list[DecisionFact]]] = {
+            user_id: _by_feature(
+                [*context.adjust_facts(fact_rows.to_decision_facts(customer.rows)), *shared_facts]
+            )
+            for user_id, customer in self.customers.items()
         }
 
-    def defined(self, codes: Collection[str]) -> dict[str, Definition]:
-        """Those of the codes that are defined."""
-        return features.definitions(project=self.project, codes=codes, at=self.outlook.known_by)
+    def definitions(self, codes: Collection[str]) -> dict[str, FeatureDefinition]:
+        """Definitions of those codes that exist, by code."""
+        return features.definitions(project=self.project, codes=codes, at=self.context.recorded_by)
 
-    def everything(self, user_id: str) -> dict[str, Definition]:
-        """Every feature that is not archived, or that the user has something to do with."""
-        found = (
-            features.live_definitions(project=self.project, at=self.outlook.known_by)
-            | free_tier.definitions(self.entries)
-            | stored.definitions(self.known[user_id].rows)
+    def definitions_about(self, user_id: str) -> dict[str, FeatureDefinition]:
+        """Definitions of every feature that is live or that has facts about the user, by code."""
+        definitions = (
+            features.live_definitions(project=self.project, at=self.context.recorded_by)
+            | free_tier.definitions(self.free_tier_rows)
+            | fact_rows.definitions(self.customers[user_id].rows)
         )
-        missing = {fact.feature for fact in self.outlook.assumed} - found.keys()
-        return dict(sorted((found | (self.defined(missing) if missing else {})).items()))
+        missing = {fact.feature for fact in self.context.assumed_facts} - definitions.keys()
+        return dict(sorted((definitions | (self.definitions(missing) if missing else {})).items()))
 
-    def facts(self, question: Question) -> list[Fact]:
-        return self._about[question.user_id].get(question.feature, [])
+    def facts(self, question: Question) -> list[DecisionFact]:
+        return self._facts_by_user[question.user_id].get(question.feature, [])
 
-    def answer(self, question: Question, definition: Definition | None) -> Answer:
-        """What facts alone say."""
-        known = self.known[question.user_id]
-        return Answer(known.customer_id, self._decide(question, definition, known))
+    def decide(self, question: Question, definition: FeatureDefinition | None) -> StaticDecision:
+        """The static decision."""
+        customer = self.customers[question.user_id]
+        return StaticDecision(customer.customer_id, self._decide(question, definition, customer))
 
-    def _decide(self, question: Question, definition: Definition | None, known: Known) -> Decision:
+    def _decide(
+        self, question: Question, definition: FeatureDefinition | None, customer: CustomerFacts
+    ) -> Decision:
         if definition is None:
-            return resolution.unknown(question.feature, version=known.version)
+            return resolution.decide_unknown_feature(question.feature, version=customer.version)
         return resolution.resolve(
             self.facts(question),
             definition=definition,
-            at=self.outlook.at,
-            version=known.version,
+            at=self.context.at,
+            version=customer.version,
         )
 
 
-def _by_feature(facts: Collection[Fact]) -> dict[str, list[Fact]]:
-    found: dict[str, list[Fact]] = defaultdict(list)
+def _by_feature(facts: Collection[DecisionFact]) -> dict[str, list[DecisionFact]]:
+    by_feature: dict[str, list[DecisionFact]] = defaultdict(list)
     for fact in facts:
-        found[fact.feature].append(fact)
-    return dict(found)
+        by_feature[fact.feature].append(fact)
+    return dict(by_feature)

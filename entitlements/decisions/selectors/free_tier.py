@@ -1,4 +1,4 @@
-"""What everybody in a project has: the free tier as it is, and as it was at any moment."""
+"""The free tier of a project at any moment."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -8,36 +8,35 @@ from django.db.models import Q, QuerySet
 from entitlements.features.selectors import features
 from entitlements.models import FreeTierEntry
 from entitlements.models.fact import Effect, SourceType
-from entitlements.resolution.decision import Definition, Fact, Reason
+from entitlements.resolution.facts import DecisionFact, FeatureDefinition, Reason
 from projects.models import Project
 
 
 def entries(*, project: Project | str, at: datetime) -> list[FreeTierEntry]:
-    """The entries of that moment with their features, by code. One query."""
+    """The entries at that moment with their features, by code. One query."""
     return history(project=project, since=at, until=at)
 
 
 def history(*, project: Project | str, since: datetime, until: datetime) -> list[FreeTierEntry]:
-    """The entries of any moment from ``since`` to ``until`` with their features, by code."""
+    """The entries of every moment from ``since`` to ``until`` with their features, by code."""
     has_not_ended = Q(ends_at__isnull=True) | Q(ends_at__gt=since)
     rows = FreeTierEntry.objects.for_project(project).filter(has_not_ended, starts_at__lte=until)
     return list(rows.select_related("feature").order_by("feature__code"))
 
 
 def current(*, project: Project | str) -> QuerySet[FreeTierEntry]:
-    """The entries that nobody has ended, with their features."""
+    """The entries that have not ended, with their features."""
     rows = FreeTierEntry.objects.for_project(project).filter(ends_at__isnull=True)
     return rows.select_related("feature").order_by("feature__code")
 
 
-def facts(rows: Iterable[FreeTierEntry], *, at: datetime) -> list[Fact]:
-    """Those of that moment as the resolution reads them: facts about whoever asks.
+def facts(rows: Iterable[FreeTierEntry], *, at: datetime) -> list[DecisionFact]:
+    """The entries valid at ``at`` as facts about any user.
 
-    A change counts at once: one that came later was not in sight then, so an entry that it ended
-    has no end here.
+    Facts from the free tier have no end: a later change was not known at ``at``.
     """
     return [
-        Fact(
+        DecisionFact(
             source_type=SourceType.FREE_TIER,
             source_id=row.pk,
             effect=Effect.ALLOW,
@@ -51,6 +50,6 @@ def facts(rows: Iterable[FreeTierEntry], *, at: datetime) -> list[Fact]:
     ]
 
 
-def definitions(rows: Iterable[FreeTierEntry]) -> dict[str, Definition]:
-    """By code, of the features in it."""
+def definitions(rows: Iterable[FreeTierEntry]) -> dict[str, FeatureDefinition]:
+    """Definitions of the features in the entries, by code."""
     return {row.feature.code: features.definition(row.feature) for row in rows}

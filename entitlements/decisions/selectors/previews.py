@@ -1,179 +1,172 @@
-"""What a grant, the end of one, or other words of a source would change: the same resolution over
-facts that are not there.
+"""The change of decisions that a new grant, a revocation or other facts of a source would make.
 
-Nothing is written. The answers are those of the moment at which the change would begin to count.
+Nothing is written. Decisions are evaluated at the moment at which the change begins.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from django.db.models import Q
 
-from entitlements.decisions.selectors import facts as stored
+from entitlements.decisions.fact_drafts import FactDraft
+from entitlements.decisions.selectors import facts as fact_rows
 from entitlements.decisions.selectors import free_tier
-from entitlements.decisions.selectors.effects import Effect
-from entitlements.features.selectors import features as defined
+from entitlements.decisions.selectors.effects import DecisionChange
+from entitlements.features.selectors import features as feature_rows
 from entitlements.models import Fact, Feature, Grant
-from entitlements.models import fact as stored_fact
+from entitlements.models import fact as fact_model
 from entitlements.models.fact import SourceType
 from entitlements.resolution import decision as resolution
-from entitlements.resolution.decision import Decision, Reason, Source
-from entitlements.resolution.decision import Fact as Known
+from entitlements.resolution.decision import Decision
+from entitlements.resolution.facts import DecisionFact, Reason, Source
 from projects.models import Customer
 
 NEW = "new"
-"""The id of the grant that is not there yet, as a source."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProposedFact:
-    """What a source might say about a feature."""
-
-    feature_id: str
-    effect: str
-    value: Any
-    reason: Reason
-    starts_at: datetime
-    ends_at: datetime | None
-    anchored_at: datetime | None = None
-    part: str = ""
-    paid_until: datetime | None = None
+"""Source id of a grant that does not exist yet."""
 
 
 def of_sources(
-    *, customer: Customer, said: Mapping[Source, Sequence[ProposedFact]], at: datetime
-) -> list[Effect]:
-    """For each feature that these sources speak or would speak about the decision without and
-    with their new words. Three queries."""
-    before = stored.known(stored.current(customer=customer))
-    features = _about(customer.project_id, {customer.pk: said}, {customer.pk: before})
-    after = _with(before, said, features)
+    *, customer: Customer, drafts: Mapping[Source, Sequence[FactDraft]], at: datetime
+) -> list[DecisionChange]:
+    """For each feature that these sources name or would name, the change that the drafts would
+    make. Three queries."""
+    before = fact_rows.to_decision_facts(fact_rows.current(customer=customer))
+    features = _find_features(customer.project_id, {customer.pk: drafts}, {customer.pk: before})
+    after = _apply_drafts(before, drafts, features)
     return _compare(customer, before, after, features.values(), at=at)
 
 
 def of_many(
     *,
     project_id: str,
-    said: Mapping[str, Mapping[Source, Sequence[ProposedFact]]],
+    drafts: Mapping[str, Mapping[Source, Sequence[FactDraft]]],
     at: datetime,
-) -> dict[str, list[Effect]]:
-    """As :func:`of_sources` for many customers of one project, by id, each about every feature
-    that anybody's sources speak about. Three queries, however many."""
-    rows = stored.current_of_many(project=project_id, customer_ids=said)
-    before = {key: stored.known(rows[key][0]) if key in rows else [] for key in said}
-    features = _about(project_id, said, before)
-    everybody = free_tier.facts(free_tier.entries(project=project_id, at=at), at=at)
-    about = {feature.code: defined.definition(feature) for feature in features.values()}
+) -> dict[str, list[DecisionChange]]:
+    """The changes by customer id, for many customers of one project; each list covers every
+    feature that any of the sources names. Three queries for any number."""
+    rows = fact_rows.current_of_many(project=project_id, customer_ids=drafts)
+    before = {
+        customer_id: fact_rows.to_decision_facts(rows[customer_id][0])
+        if customer_id in rows
+        else []
+        for customer_id in drafts
+    }
+    features = _find_features(project_id, drafts, before)
+    free_tier_facts = free_tier.facts(free_tier.entries(project=project_id, at=at), at=at)
+    definitions = {feature.code: feature_rows.definition(feature) for feature in features.values()}
     effects = {}
-    for key, sources in said.items():
-        old, new = (
-            resolution.resolve_all([*known, *everybody], features=about, at=at)
-            for known in (before[key], _with(before[key], sources, features))
+    for customer_id, sources in drafts.items():
+        decisions_before, decisions_after = (
+            resolution.resolve_all([*facts, *free_tier_facts], features=definitions, at=at)
+            for facts in (
+                before[customer_id],
+                _apply_drafts(before[customer_id], sources, features),
+            )
         )
-        effects[key] = [Effect(old[code], new[code]) for code in new]
+        effects[customer_id] = [
+            DecisionChange(decisions_before[code], decisions_after[code])
+            for code in decisions_after
+        ]
     return effects
 
 
-def _about(
+def _find_features(
     project_id: str,
-    said: Mapping[str, Mapping[Source, Sequence[ProposedFact]]],
-    before: Mapping[str, Sequence[Known]],
+    drafts: Mapping[str, Mapping[Source, Sequence[FactDraft]]],
+    before: Mapping[str, Sequence[DecisionFact]],
 ) -> dict[str, Feature]:
-    """The features that these sources speak or would speak about, by id."""
-    ids = {each.feature_id for of in said.values() for facts in of.values() for each in facts}
-    codes = {
-        fact.feature for key, known in before.items() for fact in known if fact.source in said[key]
+    """The features that these sources name or would name, by id."""
+    ids = {
+        draft.feature_id
+        for sources in drafts.values()
+        for source_drafts in sources.values()
+        for draft in source_drafts
     }
-    named = Feature.objects.for_project(project_id).filter(Q(pk__in=ids) | Q(code__in=codes))
-    return {feature.pk: feature for feature in named}
+    codes = {
+        fact.feature
+        for customer_id, facts in before.items()
+        for fact in facts
+        if fact.source in drafts[customer_id]
+    }
+    rows = Feature.objects.for_project(project_id).filter(Q(pk__in=ids) | Q(code__in=codes))
+    return {feature.pk: feature for feature in rows}
 
 
-def _with(
-    before: Sequence[Known],
-    said: Mapping[Source, Sequence[ProposedFact]],
+def _apply_drafts(
+    before: Sequence[DecisionFact],
+    drafts: Mapping[Source, Sequence[FactDraft]],
     features: Mapping[str, Feature],
-) -> list[Known]:
-    """The facts there are, with other words of these sources."""
-    proposed = [
-        Known(
-            source_type=source.type,
-            source_id=source.id,
-            effect=each.effect,
-            feature=features[each.feature_id].code,
-            value=each.value,
-            reason=each.reason,
-            starts_at=each.starts_at,
-            ends_at=each.ends_at,
-            anchored_at=each.anchored_at,
-            part=each.part,
-            paid_until=each.paid_until,
-        )
-        for source, facts in said.items()
-        for each in facts
+) -> list[DecisionFact]:
+    """The facts with those of the given sources replaced by drafts."""
+    draft_facts = [
+        draft.to_decision_fact(source, feature=features[draft.feature_id].code)
+        for source, source_drafts in drafts.items()
+        for draft in source_drafts
     ]
-    return [*(fact for fact in before if fact.source not in said), *proposed]
+    return [*(fact for fact in before if fact.source not in drafts), *draft_facts]
 
 
 def of_grant(
     *,
     customer: Customer,
     features: Sequence[tuple[Feature, Any]],
-    effect: stored_fact.Effect,
+    effect: fact_model.Effect,
     starts_at: datetime,
     expires_at: datetime | None,
-) -> list[Effect]:
-    """For each feature the decision at ``starts_at`` without and with the grant."""
-    allows = effect == stored_fact.Effect.ALLOW
-    proposed = [
-        Known(
+) -> list[DecisionChange]:
+    """For each feature, the change that the grant would make at ``starts_at``."""
+    is_allowed = effect == fact_model.Effect.ALLOW
+    grant_facts = [
+        DecisionFact(
             source_type=SourceType.GRANT,
             source_id=NEW,
             effect=effect,
             feature=feature.code,
             value=value,
-            reason=Reason.GRANTED if allows else Reason.REVOKED,
+            reason=Reason.GRANTED if is_allowed else Reason.REVOKED,
             starts_at=starts_at,
             ends_at=expires_at,
         )
         for feature, value in features
     ]
-    known = stored.known(stored.current(customer=customer))
-    about = [feature for feature, _ in features]
-    return _compare(customer, known, [*known, *proposed], about, at=starts_at)
+    facts = fact_rows.to_decision_facts(fact_rows.current(customer=customer))
+    granted_features = [feature for feature, _ in features]
+    return _compare(customer, facts, [*facts, *grant_facts], granted_features, at=starts_at)
 
 
-def of_revocation(*, grant: Grant, at: datetime) -> list[Effect]:
-    """For each feature that the grant names the decision with and without it."""
+def of_revocation(*, grant: Grant, at: datetime) -> list[DecisionChange]:
+    """For each feature of the grant, the change that ending it would make."""
     source = Source(SourceType.GRANT, grant.pk)
-    codes = {each["feature"] for each in grant.features}
-    rows: list[Fact] = stored.current(customer=grant.customer)
-    rest = [row for row in rows if stored.source_of(row) != source]
+    codes = {entry["feature"] for entry in grant.features}
+    rows: list[Fact] = fact_rows.current(customer=grant.customer)
+    remaining_rows = [row for row in rows if fact_rows.source_of(row) != source]
     return _compare(
         grant.customer,
-        stored.known(rows),
-        stored.known(rest),
-        defined.find_many(project=grant.project_id, codes=codes).values(),
+        fact_rows.to_decision_facts(rows),
+        fact_rows.to_decision_facts(remaining_rows),
+        feature_rows.find_many(project=grant.project_id, codes=codes).values(),
         at=max(at, grant.starts_at),
     )
 
 
 def _compare(
     customer: Customer,
-    before: Sequence[Known],
-    after: Sequence[Known],
-    about: Iterable[Feature],
+    before: Sequence[DecisionFact],
+    after: Sequence[DecisionFact],
+    features: Iterable[Feature],
     *,
     at: datetime,
-) -> list[Effect]:
-    everybody = free_tier.facts(free_tier.entries(project=customer.project_id, at=at), at=at)
-    features = {feature.code: defined.definition(feature) for feature in about}
+) -> list[DecisionChange]:
+    free_tier_facts = free_tier.facts(free_tier.entries(project=customer.project_id, at=at), at=at)
+    definitions = {feature.code: feature_rows.definition(feature) for feature in features}
 
-    def decisions(known: Sequence[Known]) -> dict[str, Decision]:
+    def decisions(facts: Sequence[DecisionFact]) -> dict[str, Decision]:
         return resolution.resolve_all(
-            [*known, *everybody], features=features, at=at, version=customer.version
+            [*facts, *free_tier_facts], features=definitions, at=at, version=customer.version
         )
 
-    old, new = decisions(before), decisions(after)
-    return [Effect(old[code], new[code]) for code in new]
+    decisions_before, decisions_after = decisions(before), decisions(after)
+    return [
+        DecisionChange(decisions_before[code], decisions_after[code]) for code in decisions_after
+    ]

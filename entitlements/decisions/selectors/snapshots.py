@@ -1,4 +1,4 @@
-"""What was told last, and to whom it has to be told again."""
+"""Snapshots of the last ``entitlements.changed`` event, and those that are due for another one."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -15,19 +15,19 @@ def of(customer: Customer) -> Snapshot | None:
 
 
 def of_many(*, project_id: str, customer_ids: Collection[str]) -> dict[str, Snapshot]:
-    """By customer, those that there are."""
+    """Snapshots by customer id; absent without one."""
     rows = Snapshot.objects.for_project(project_id).filter(customer_id__in=customer_ids)
     return {row.customer_id: row for row in rows}
 
 
 def due(*, at: datetime, limit: int, rule: RetryRule) -> list[tuple[str, str]]:
-    """(project id, customer id) of those whose told state time has made doubtful, by turns of their
-    projects, the oldest first; without those that wait by ``rule``."""
+    """(project id, customer id) of snapshots that time may have made outdated: projects take
+    turns, oldest first, without those that wait for a retry by ``rule``."""
     rows = Snapshot.objects.across_projects().filter(
         ~fair_queue.is_backing_off(rule, owner="project_id", subject="customer_id"),
         changes_at__lte=at,
     )
-    found = fair_queue.round_robin(
+    due_rows = fair_queue.round_robin(
         rows, owner="project_id", order=("changes_at", "pk"), limit=limit
     )
-    return [(row.project_id, row.customer_id) for row in found]
+    return [(row.project_id, row.customer_id) for row in due_rows]

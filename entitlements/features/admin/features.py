@@ -15,7 +15,7 @@ from common.admin.decorators import action
 from common.admin.retiring import RetirableAdmin
 from common.admin.sidebar import SidebarEntry, SidebarGroup
 from entitlements.features import service as features
-from entitlements.features.service import Measure
+from entitlements.features.service import FeatureMetering
 from entitlements.models import Feature
 from entitlements.models.feature import PERIODS, FeatureKind, Merge
 from projects.models import Project
@@ -26,7 +26,7 @@ CODE = RegexValidator(
 )
 
 
-class DefineForm(dialogs.Dialog):
+class DefineFeatureForm(dialogs.Dialog):
     project = fields.choice()
     code = fields.text(
         max_length=64, validators=[CODE], help_text="What the project's software asks for."
@@ -55,10 +55,10 @@ class DefineForm(dialogs.Dialog):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         projects = Project.objects.filter(suspended_at__isnull=True)
-        self.fields["project"].choices = [(each.pk, each.name) for each in projects]
+        self.fields["project"].choices = [(project.pk, project.name) for project in projects]
 
 
-class ChangeForm(dialogs.Dialog):
+class ChangeFeatureForm(dialogs.Dialog):
     name = fields.text(max_length=120)
     unit = fields.text(max_length=40, required=False, help_text="What a limit counts.")
 
@@ -73,9 +73,9 @@ DEFINE = dialogs.describe(
     "Define a feature",
     "Only its name and unit can be changed later.",
     submit="Define",
-    form=DefineForm,
+    form=DefineFeatureForm,
 )
-CHANGE = dialogs.describe("Change feature", "", submit="Change", form=ChangeForm)
+CHANGE = dialogs.describe("Change feature", "", submit="Change", form=ChangeFeatureForm)
 ARCHIVE = dialogs.describe(
     "Archive feature",
     "Nothing new may refer to it. Who has it keeps it.",
@@ -123,21 +123,21 @@ class FeatureAdmin(RetirableAdmin):
         permissions=["define"],
         dialog=DEFINE,
     )
-    def define(self, request: HttpRequest, form: DefineForm) -> HttpResponse:
-        said = form.cleaned_data
+    def define(self, request: HttpRequest, form: DefineFeatureForm) -> HttpResponse:
+        data = form.cleaned_data
 
         def act() -> HttpResponse:
             feature = features.create(
-                project=Project.objects.get(pk=said["project"]),
-                code=said["code"],
-                name=said["name"],
-                kind=said["kind"],
-                unit=said["unit"],
-                merge=said["merge"],
-                measure=Measure(
-                    meter=said["meter"], period=said["period"], anchored=said["anchored"]
+                project=Project.objects.get(pk=data["project"]),
+                code=data["code"],
+                name=data["name"],
+                kind=data["kind"],
+                unit=data["unit"],
+                merge=data["merge"],
+                metering=FeatureMetering(
+                    meter=data["meter"], period=data["period"], anchored=data["anchored"]
                 ),
-                reason=said["reason"],
+                reason=data["reason"],
                 actor=actor(request),
                 at=timezone.now(),
             )

@@ -1,4 +1,4 @@
-"""Values of features as people type them."""
+"""Values of features as the console's forms accept and show them."""
 
 import json
 from typing import Any
@@ -15,8 +15,8 @@ HELP = (
 )
 
 
-def typed(text: str, *, kind: str) -> Any:
-    """The value that this text means; raises ValidationError, which says what to type."""
+def parse_value(text: str, *, kind: str) -> Any:
+    """The value of this text. Raises ValidationError with what to type."""
     word = text.strip()
     if kind == FeatureKind.BOOLEAN:
         if word.lower() not in ("", "on", "true"):
@@ -43,8 +43,8 @@ def _json(text: str) -> Any:
     return value
 
 
-def shown(value: object, *, kind: str = "") -> str:
-    """The text that :func:`typed` reads back; without a kind one that people read."""
+def format_value(value: object, *, kind: str = "") -> str:
+    """The text that :func:`parse_value` accepts; without a kind, a text for display."""
     if kind == FeatureKind.CONFIG or not isinstance(value, int | None):
         return json.dumps(value, ensure_ascii=False)
     if value is True:

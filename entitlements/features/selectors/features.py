@@ -7,7 +7,7 @@ from django.db.models import Q, QuerySet
 
 from common.errors import NotFound
 from entitlements.models import Feature
-from entitlements.resolution.decision import Definition
+from entitlements.resolution.facts import FeatureDefinition
 from projects.models import Project
 from usage.periods import Unit
 
@@ -28,9 +28,9 @@ def listing(*, project: Project | str, archived: bool | None = None) -> QuerySet
 
 
 def find_many(*, project: Project | str, codes: Collection[str]) -> dict[str, Feature]:
-    """By code, those of the features that exist."""
-    found = Feature.objects.for_project(project).filter(code__in=codes)
-    return {feature.code: feature for feature in found}
+    """The features with these codes, by code; unknown codes are absent."""
+    rows = Feature.objects.for_project(project).filter(code__in=codes)
+    return {feature.code: feature for feature in rows}
 
 
 def lock(*, project_id: str, feature_id: str) -> Feature:
@@ -41,30 +41,32 @@ def lock(*, project_id: str, feature_id: str) -> Feature:
 
 def definitions(
     *, project: Project | str, codes: Collection[str], at: datetime | None = None
-) -> dict[str, Definition]:
-    """By code, those that exist, or existed ``at`` that time. Archived features still answer."""
-    found = Feature.objects.for_project(project).filter(code__in=codes)
-    return _defined(found if at is None else found.filter(created_at__lte=at))
+) -> dict[str, FeatureDefinition]:
+    """Definitions by code; with ``at`` of features that existed then. Archived features are
+    included."""
+    rows = Feature.objects.for_project(project).filter(code__in=codes)
+    return _index_definitions(rows if at is None else rows.filter(created_at__lte=at))
 
 
 def live_definitions(
     *, project: Project | str, at: datetime | None = None
-) -> dict[str, Definition]:
-    """By code, of every feature that is not archived, or was not ``at`` that time."""
-    found = Feature.objects.for_project(project)
+) -> dict[str, FeatureDefinition]:
+    """Definitions by code of every feature that is not archived; with ``at`` that was not
+    archived then."""
+    rows = Feature.objects.for_project(project)
     if at is None:
-        return _defined(found.filter(archived_at__isnull=True))
+        return _index_definitions(rows.filter(archived_at__isnull=True))
     is_live = Q(archived_at__isnull=True) | Q(archived_at__gt=at)
-    return _defined(found.filter(is_live, created_at__lte=at))
+    return _index_definitions(rows.filter(is_live, created_at__lte=at))
 
 
-def _defined(rows: QuerySet[Feature]) -> dict[str, Definition]:
+def _index_definitions(rows: QuerySet[Feature]) -> dict[str, FeatureDefinition]:
     return {row.code: definition(row) for row in rows}
 
 
-def definition(row: Feature) -> Definition:
+def definition(row: Feature) -> FeatureDefinition:
     """The feature as the resolution reads it."""
-    return Definition(
+    return FeatureDefinition(
         code=row.code,
         kind=row.kind,
         merge=row.merge,

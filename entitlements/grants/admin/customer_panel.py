@@ -1,4 +1,4 @@
-"""What a customer may do, why, and what people decided by hand: on the customer's page."""
+"""The customer page's panel of decisions, their reasons, and manual grants."""
 
 from datetime import datetime
 
@@ -8,28 +8,33 @@ from django.urls import reverse
 from common.admin import columns
 from common.admin.sections import Button, Section
 from common.together import Listed
-from entitlements.decisions.admin import decisions
-from entitlements.decisions.selectors import decisions as answers
-from entitlements.grants.admin.grants import said
+from entitlements.decisions.admin import decisions as decision_tables
+from entitlements.decisions.selectors import decisions
+from entitlements.grants.admin.grants import format_features
 from entitlements.models import Grant
-from entitlements.resolution.evaluation_context import present
+from entitlements.resolution.evaluation_context import build_context
 from projects.customers.admin import panels
 from projects.models import Customer
 
 
 def _lists(customer: Customer, at: datetime) -> dict[str, Listed]:
     rows = Grant.objects.for_project(customer.project_id).filter(customer=customer)
-    return {"grants": Listed(rows.order_by("-pk")[: panels.MOST])}
+    return {"grants": Listed(rows.order_by("-pk")[: panels.MAX_ROWS])}
 
 
 def _show(
     request: HttpRequest, customer: Customer, at: datetime, rows: panels.Rows
 ) -> list[Section]:
-    _, found = answers.explained(project=customer.project, user_id=customer.pk, outlook=present(at))
-    return [decisions.section(found.values()), _grants(request, customer, rows["grants"], at)]
+    _, explanations = decisions.explain_all(
+        project=customer.project, user_id=customer.pk, context=build_context(at)
+    )
+    return [
+        decision_tables.build_section(explanations.values()),
+        _grants(request, customer, rows["grants"], at),
+    ]
 
 
-PANEL = panels.Panel(_lists, _show)
+PANEL = panels.CustomerPanel(_lists, _show)
 
 
 def _grants(request: HttpRequest, customer: Customer, rows: list[Grant], at: datetime) -> Section:
@@ -40,7 +45,7 @@ def _grants(request: HttpRequest, customer: Customer, rows: list[Grant], at: dat
             [
                 columns.link(row, row.pk),
                 columns.badge(row.effect),
-                said(row),
+                format_features(row),
                 columns.badge(row.status(at)),
                 columns.shortened(row.reason),
                 columns.moment(row.expires_at),

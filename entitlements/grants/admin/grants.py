@@ -26,8 +26,8 @@ from projects.customers import selectors as customers
 from projects.models import Project
 
 
-class RevokeForm(dialogs.Dialog):
-    """Shows what ending the grant changes before it does."""
+class RevokeGrantForm(dialogs.Dialog):
+    """Shows what ending the grant changes."""
 
     form_before_template = "console/effects.html"
 
@@ -38,12 +38,12 @@ class RevokeForm(dialogs.Dialog):
         grant = rows.filter(pk=self.row_key).first()
         if grant is None:
             return {}
-        found = previews.of_revocation(grant=grant, at=timezone.now())
-        return {"effects": decisions.effects(found)}
+        changes = previews.of_revocation(grant=grant, at=timezone.now())
+        return {"effects": decisions.change_rows(changes)}
 
 
 class CustomerForm(BaseDialogForm):  # type: ignore[misc]  # unfold carries no types
-    """Whose page the grant belongs to; the dialog of that page comes next."""
+    """Selects the customer; the dialog of the customer's page comes next."""
 
     project = fields.choice()
     user_id = fields.text(max_length=255, help_text="The project's own id of its user.")
@@ -51,39 +51,39 @@ class CustomerForm(BaseDialogForm):  # type: ignore[misc]  # unfold carries no t
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         projects = Project.objects.filter(suspended_at__isnull=True)
-        self.fields["project"].choices = [(each.pk, each.name) for each in projects]
+        self.fields["project"].choices = [(project.pk, project.name) for project in projects]
 
     def clean(self) -> dict[str, Any]:
-        said: dict[str, Any] = super().clean() or {}
-        if {"project", "user_id"} <= said.keys():
-            said["customer"] = customers.find(project=said["project"], user_id=said["user_id"])
-            if said["customer"] is None:
+        data: dict[str, Any] = super().clean() or {}
+        if {"project", "user_id"} <= data.keys():
+            data["customer"] = customers.find(project=data["project"], user_id=data["user_id"])
+            if data["customer"] is None:
                 self.add_error("user_id", "The project has no customer with this user_id.")
-        return said
+        return data
 
 
-BEGIN = dialogs.describe("Grant access", "To which customer?", submit="Continue", form=CustomerForm)
+GRANT = dialogs.describe("Grant access", "To which customer?", submit="Continue", form=CustomerForm)
 REVOKE = dialogs.describe(
     "End this grant",
     "It stops counting now. What else the customer has stays.",
     submit="End the grant",
     keep="Keep the grant",
-    form=RevokeForm,
+    form=RevokeGrantForm,
 )
 
-_STANDING = Q(revoked_at__isnull=True)
+_NOT_REVOKED = Q(revoked_at__isnull=True)
 _STARTED = Q(starts_at__lte=Now())
-_OVER = Q(expires_at__isnull=False, expires_at__lte=Now())
+_EXPIRED = Q(expires_at__isnull=False, expires_at__lte=Now())
 
 
 class GrantStatusFilter(filters.ConditionFilter):
     title = "status"
     parameter_name = "status"
     conditions = {
-        "active": _STANDING & _STARTED & ~_OVER,
-        "scheduled": _STANDING & ~_STARTED,
-        "expired": _STANDING & _STARTED & _OVER,
-        "revoked": ~_STANDING,
+        "active": _NOT_REVOKED & _STARTED & ~_EXPIRED,
+        "scheduled": _NOT_REVOKED & ~_STARTED,
+        "expired": _NOT_REVOKED & _STARTED & _EXPIRED,
+        "revoked": ~_NOT_REVOKED,
     }
 
 
@@ -107,7 +107,7 @@ class GrantAdmin(ReadOnlyAdmin):
         "customer_link",
         "project_link",
         "effect_badge",
-        "said",
+        "feature_values",
         "status_badge",
         "short_reason",
         "expires_at",
@@ -124,7 +124,7 @@ class GrantAdmin(ReadOnlyAdmin):
         "project",
         "customer",
         "effect_badge",
-        "said",
+        "feature_values",
         "product_link",
         "status_badge",
         "reason",
@@ -149,7 +149,7 @@ class GrantAdmin(ReadOnlyAdmin):
         icon="add",
         variant=ActionVariant.PRIMARY,
         permissions=["grant"],
-        dialog=BEGIN,
+        dialog=GRANT,
     )
     def begin(self, request: HttpRequest, form: CustomerForm) -> HttpResponse:
         customer = form.cleaned_data["customer"]
@@ -164,7 +164,7 @@ class GrantAdmin(ReadOnlyAdmin):
         permissions=["revoke"],
         dialog=REVOKE,
     )
-    def revoke(self, request: HttpRequest, form: RevokeForm, object_id: str) -> HttpResponse:
+    def revoke(self, request: HttpRequest, form: RevokeGrantForm, object_id: str) -> HttpResponse:
         def act() -> HttpResponse:
             grant = grants.revoke(
                 grant=self.row(request, object_id),
@@ -189,8 +189,8 @@ class GrantAdmin(ReadOnlyAdmin):
         return columns.badge(row.effect)
 
     @display(description="Features")
-    def said(self, row: Grant) -> object:
-        return said(row)
+    def feature_values(self, row: Grant) -> object:
+        return format_features(row)
 
     @display(description="From product")
     def product_link(self, row: Grant) -> object:
@@ -207,9 +207,9 @@ class GrantAdmin(ReadOnlyAdmin):
         return columns.shortened(row.reason, most=60)
 
 
-def said(grant: Grant) -> object:
+def format_features(grant: Grant) -> object:
     """``seats: 25, sso: on``; a denial names the features only."""
     if grant.effect == Effect.DENY:
-        return format_html_join(", ", "{}", ((each["feature"],) for each in grant.features))
-    pairs = ((each["feature"], values.shown(each["value"])) for each in grant.features)
+        return format_html_join(", ", "{}", ((entry["feature"],) for entry in grant.features))
+    pairs = ((entry["feature"], values.format_value(entry["value"])) for entry in grant.features)
     return format_html_join(", ", "{}: {}", pairs)

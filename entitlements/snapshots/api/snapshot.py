@@ -10,13 +10,13 @@ from rest_framework.request import Request
 from entitlements.decisions.api.entitlements import WhoseSerializer
 from entitlements.snapshots import signed_snapshots
 from projects.keys.api.views import ProjectViewSet
-from projects.keys.scopes import Scope
+from projects.keys.scopes import KeyScope
 
 MEDIA_TYPE = "application/jwt"
 
 
 class SnapshotViewSet(ProjectViewSet):
-    scopes: ClassVar[dict[str, str]] = {"retrieve": Scope.ENTITLEMENTS_READ}
+    scopes: ClassVar[dict[str, str]] = {"retrieve": KeyScope.ENTITLEMENTS_READ}
 
     @extend_schema(
         operation_id="entitlements_snapshot",

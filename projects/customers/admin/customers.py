@@ -14,7 +14,7 @@ from common.admin.pages import ReadOnlyAdmin
 from common.admin.sections import Button, Section
 from common.admin.sidebar import SidebarEntry, SidebarGroup
 from projects.customers.admin import panels
-from projects.customers.admin.panels import Act
+from projects.customers.admin.panels import CustomerAction
 from projects.models import Customer
 
 
@@ -44,28 +44,32 @@ class CustomerAdmin(ReadOnlyAdmin):
 
     def get_custom_urls(self) -> Sequence[tuple[str, str, Callable[..., HttpResponse]]]:
         return [
-            (f"<path:object_id>/{act.name}/", f"projects_customer_{act.name}", self._view(act))
-            for act in panels.acts()
+            (
+                f"<path:object_id>/{action.name}/",
+                f"projects_customer_{action.name}",
+                self._view(action),
+            )
+            for action in panels.all_actions()
         ]
 
-    def _view(self, act: Act) -> Callable[..., HttpResponse]:
+    def _view(self, action: CustomerAction) -> Callable[..., HttpResponse]:
         def view(request: HttpRequest, object_id: str, model_admin: object) -> HttpResponse:
-            if not request.user.has_perm(act.permission):
+            if not request.user.has_perm(action.permission):
                 raise PermissionDenied
-            return act.view(request, self.row(request, object_id))
+            return action.view(request, self.row(request, object_id))
 
         return view
 
     def buttons(self, request: HttpRequest, row: Customer) -> list[Button]:
         return [
             Button(
-                act.label,
-                reverse(f"admin:projects_customer_{act.name}", args=[row.pk]),
-                icon=act.icon,
+                action.label,
+                reverse(f"admin:projects_customer_{action.name}", args=[row.pk]),
+                icon=action.icon,
                 primary=number == 0,
             )
-            for number, act in enumerate(panels.acts())
-            if request.user.has_perm(act.permission)
+            for number, action in enumerate(panels.all_actions())
+            if request.user.has_perm(action.permission)
         ]
 
     def sections(self, request: HttpRequest, row: Any) -> Sequence[Section]:

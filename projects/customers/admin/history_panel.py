@@ -1,4 +1,4 @@
-"""What happened to a customer: what its project was told, and what was done by hand."""
+"""The customer page's panel of events and audit entries."""
 
 from datetime import datetime
 
@@ -14,28 +14,27 @@ from projects.models import Customer
 
 
 def _lists(customer: Customer, at: datetime) -> dict[str, Listed]:
-    """More events than are shown: by these the rows are found to which something was done by
-    hand."""
-    told = OutboxEvent.objects.for_project(customer.project_id).filter(customer_id=customer.pk)
-    return {"told": Listed(told.order_by("-pk")[:100], without=("data", "previous"))}
+    """More events than are shown: their subjects select the audit entries."""
+    events = OutboxEvent.objects.for_project(customer.project_id).filter(customer_id=customer.pk)
+    return {"events": Listed(events.order_by("-pk")[:100], without=("data", "previous"))}
 
 
 def _show(
     request: HttpRequest, customer: Customer, at: datetime, rows: panels.Rows
 ) -> list[Section]:
-    told = rows["told"]
-    about = Q(subject=customer.pk) | Q(subject__in={each.subject for each in told})
-    done = AuditEntry.objects.filter(about, project_id=customer.project_id)
+    events = rows["events"]
+    about = Q(subject=customer.pk) | Q(subject__in={event.subject for event in events})
+    audit_entries = AuditEntry.objects.filter(about, project_id=customer.project_id)
     return [
-        _told(told[: panels.MOST], customer),
-        _done(list(done.order_by("-pk")[: panels.MOST])),
+        _event_section(events[: panels.MAX_ROWS], customer),
+        _audit_section(list(audit_entries.order_by("-pk")[: panels.MAX_ROWS])),
     ]
 
 
-PANEL = panels.Panel(_lists, _show)
+PANEL = panels.CustomerPanel(_lists, _show)
 
 
-def _told(rows: list[OutboxEvent], customer: Customer) -> Section:
+def _event_section(rows: list[OutboxEvent], customer: Customer) -> Section:
     return Section(
         title="What happened",
         note="as the project is told",
@@ -55,7 +54,7 @@ def _told(rows: list[OutboxEvent], customer: Customer) -> Section:
     )
 
 
-def _done(rows: list[AuditEntry]) -> Section:
+def _audit_section(rows: list[AuditEntry]) -> Section:
     return Section(
         title="Done by hand",
         headers=["When", "What", "About", "By", "Why"],

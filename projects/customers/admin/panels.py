@@ -1,4 +1,4 @@
-"""The parts of a customer's page. Apps above this one add theirs when the process starts."""
+"""Registry of the customer page's panels and actions; apps above register theirs at start."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,18 +13,18 @@ from common.together import Listed
 from projects.models import Customer
 
 Rows = Mapping[str, list[Any]]
-"""What was found of each list, by its name."""
+"""Rows by the name of their list."""
 
-MOST = 10
-"""Rows that a table on a customer's page shows; the rest is one click away."""
+MAX_ROWS = 10
+"""Rows of one table; the list page shows the rest."""
 
 
 @dataclass(frozen=True, slots=True)
-class Panel:
+class CustomerPanel:
     """Tables on every customer's page.
 
-    ``lists`` names what it shows at one moment: the lists of all panels are read in one query.
-    ``show`` makes the tables of them, in a fixed number of further queries.
+    ``lists`` names the lists to read; the lists of all panels are read in one query. ``show``
+    builds the tables from them, in a fixed number of further queries.
     """
 
     lists: Callable[[Customer, datetime], Mapping[str, Listed]]
@@ -32,11 +32,11 @@ class Panel:
 
 
 @dataclass(frozen=True, slots=True)
-class Act:
-    """A dialog that a button on the customer's page opens.
+class CustomerAction:
+    """A dialog behind a button of the customer's page.
 
-    ``view`` answers GET with the dialog and POST with what became of it; the page has checked
-    ``permission`` before it is called.
+    ``view`` answers GET with the dialog and POST with the result; the page checks ``permission``
+    first.
     """
 
     name: str
@@ -46,18 +46,19 @@ class Act:
     view: Callable[[HttpRequest, Customer], HttpResponse]
 
 
-_panels: dict[str, tuple[int, Panel]] = {}
-_acts: dict[str, tuple[int, Act]] = {}
+_panels: dict[str, tuple[int, CustomerPanel]] = {}
+_actions: dict[str, tuple[int, CustomerAction]] = {}
 
 
-def register(panel: Panel, *, name: str, order: int) -> None:
+def register(panel: CustomerPanel, *, name: str, order: int) -> None:
     """Show this panel on every customer's page, by ascending ``order``."""
     _panels[name] = (order, panel)
 
 
-def register_act(act: Act, *, order: int) -> None:
-    """Offer this dialog on every customer's page, by ascending ``order``; the first stands out."""
-    _acts[act.name] = (order, act)
+def register_action(action: CustomerAction, *, order: int) -> None:
+    """Offer this dialog on every customer's page, by ascending ``order``; the first is the
+    primary button."""
+    _actions[action.name] = (order, action)
 
 
 def sections(request: HttpRequest, customer: Customer, at: datetime) -> list[Section]:
@@ -68,17 +69,17 @@ def sections(request: HttpRequest, customer: Customer, at: datetime) -> list[Sec
         for name, listed in panel.lists(customer, at).items()
     }
     owner = Customer.objects.for_project(customer.project_id).filter(pk=customer.pk)
-    found = together.read(owner, lists)
+    lists_by_panel = together.read(owner, lists)
     return [
         section
         for number, panel in enumerate(ordered)
-        for section in panel.show(request, customer, at, _of(number, found))
+        for section in panel.show(request, customer, at, _rows_of_panel(number, lists_by_panel))
     ]
 
 
-def _of(panel: int, found: Mapping[tuple[int, str], list[Any]]) -> Rows:
-    return {name: rows for (number, name), rows in found.items() if number == panel}
+def _rows_of_panel(panel: int, lists: Mapping[tuple[int, str], list[Any]]) -> Rows:
+    return {name: rows for (number, name), rows in lists.items() if number == panel}
 
 
-def acts() -> list[Act]:
-    return [act for _, act in sorted(_acts.values(), key=lambda entry: entry[0])]
+def all_actions() -> list[CustomerAction]:
+    return [action for _, action in sorted(_actions.values(), key=lambda entry: entry[0])]

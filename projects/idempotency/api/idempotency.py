@@ -22,9 +22,9 @@ from common.errors import DomainError
 from common.middleware import Handler
 from projects.errors import KeysUnavailable, ProjectSuspended, TokenRefused
 from projects.idempotency import service as idempotency
-from projects.idempotency.idempotency_leases import leases
+from projects.idempotency.idempotency_leases import lock_renewer
 from projects.idempotency.selectors import Caller
-from projects.idempotency.service import Answer, Claim, LostClaim
+from projects.idempotency.service import IdempotencyLock, IdempotencyLockLost, StoredResponse
 from projects.keys.api.authentication import identify
 from projects.sign_in.api import user_authentication
 
@@ -52,9 +52,9 @@ class IdempotencyMiddleware:
             claim = _claim(request)
             if claim is None:
                 return self.get_response(request)
-            if claim.answer is not None:
-                return _replay(claim.answer)
-            with leases.renewing(claim), _named(claim):
+            if claim.response is not None:
+                return _replay(claim.response)
+            with lock_renewer.renewing(claim), _named(claim):
                 if _is_transactional(request):
                     return self._in_one_transaction(request, claim)
                 return self._then_keep(request, claim)
@@ -64,35 +64,35 @@ class IdempotencyMiddleware:
                 raise
             return plain(refusal)
 
-    def _in_one_transaction(self, request: HttpRequest, claim: Claim) -> HttpResponse:
+    def _in_one_transaction(self, request: HttpRequest, claim: IdempotencyLock) -> HttpResponse:
         """The work and its answer commit together: after a crash there is neither or both."""
         try:
             with transaction.atomic():
                 response = self.get_response(request)
                 if _is_kept(response):
-                    idempotency.keep(claim=claim, answer=_answer(response))
+                    idempotency.store_response(lock=claim, response=_answer(response))
                 else:
                     transaction.set_rollback(True)
-        except LostClaim as error:
-            raise idempotency.lost(claim=claim) from error
+        except IdempotencyLockLost as error:
+            raise idempotency.build_in_flight_error(lock=claim) from error
         if not _is_kept(response):
-            with suppress(LostClaim):
-                idempotency.give_back(claim=claim)
+            with suppress(IdempotencyLockLost):
+                idempotency.release(lock=claim)
         return response
 
-    def _then_keep(self, request: HttpRequest, claim: Claim) -> HttpResponse:
+    def _then_keep(self, request: HttpRequest, claim: IdempotencyLock) -> HttpResponse:
         """The work ends its own transactions, because it speaks to Stripe in between."""
         response = self.get_response(request)
-        with suppress(LostClaim):
+        with suppress(IdempotencyLockLost):
             if _is_kept(response):
-                idempotency.keep(claim=claim, answer=_answer(response))
+                idempotency.store_response(lock=claim, response=_answer(response))
             else:
-                idempotency.give_back(claim=claim)
+                idempotency.release(lock=claim)
         return response
 
 
 @contextmanager
-def _named(claim: Claim) -> Iterator[None]:
+def _named(claim: IdempotencyLock) -> Iterator[None]:
     """What is written in the block knows which request it is for."""
     token = request_key.set(claim.request_key)
     try:
@@ -101,7 +101,7 @@ def _named(claim: Claim) -> Iterator[None]:
         request_key.reset(token)
 
 
-def _claim(request: HttpRequest) -> Claim | None:
+def _claim(request: HttpRequest) -> IdempotencyLock | None:
     """The right to answer; None for a request that this promise does not cover."""
     key = request.headers.get(HEADER)
     if key is None or request.method not in METHODS or not request.path_info.startswith("/api/v1/"):
@@ -140,11 +140,11 @@ def _is_kept(response: HttpResponse) -> bool:
     return 200 <= response.status_code < 300
 
 
-def _answer(response: HttpResponse) -> Answer:
+def _answer(response: HttpResponse) -> StoredResponse:
     headers = {name: response.headers[name] for name in KEPT_HEADERS if name in response.headers}
-    return Answer(status=response.status_code, headers=headers, body=response.content)
+    return StoredResponse(status=response.status_code, headers=headers, body=response.content)
 
 
-def _replay(answer: Answer) -> HttpResponse:
+def _replay(answer: StoredResponse) -> HttpResponse:
     headers = {**answer.headers, REPLAYED: "true"}
     return HttpResponse(answer.body, status=answer.status, headers=headers)

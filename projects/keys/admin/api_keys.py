@@ -20,14 +20,14 @@ from projects.keys.admin import keys
 from projects.keys.admin.key_filters import KeyStateFilter
 from projects.models import ApiKey
 
-LONGEST_OVERLAP = timedelta(days=30)
+MAX_OVERLAP = timedelta(days=30)
 
 
-class RotateForm(dialogs.Dialog):
+class RotateKeyForm(dialogs.Dialog):
     overlap_hours = forms.IntegerField(
         min_value=0,
-        max_value=LONGEST_OVERLAP // timedelta(hours=1),
-        initial=api_keys.OVERLAP // timedelta(hours=1),
+        max_value=MAX_OVERLAP // timedelta(hours=1),
+        initial=api_keys.DEFAULT_OVERLAP // timedelta(hours=1),
         widget=UnfoldAdminIntegerFieldWidget(),
         help_text="How long the old key still works beside the new one.",
     )
@@ -37,7 +37,7 @@ ROTATE = dialogs.describe(
     "Rotate key",
     "Makes a successor with the same rights. It is shown once.",
     submit="Make the successor",
-    form=RotateForm,
+    form=RotateKeyForm,
 )
 REVOKE = dialogs.describe(
     "Revoke key",
@@ -91,7 +91,7 @@ class ApiKeyAdmin(ReadOnlyAdmin):
         permissions=["key"],
         dialog=ROTATE,
     )
-    def rotate(self, request: HttpRequest, form: RotateForm, object_id: str) -> HttpResponse:
+    def rotate(self, request: HttpRequest, form: RotateKeyForm, object_id: str) -> HttpResponse:
         def act() -> HttpResponse:
             successor, secret = api_keys.rotate(
                 key=self.row(request, object_id),

@@ -18,7 +18,7 @@ from projects.keys.admin.key_filters import KeyStateFilter
 from projects.models import PlatformKey
 
 
-class IssueForm(dialogs.Dialog):
+class IssuePlatformKeyForm(dialogs.Dialog):
     name = fields.text(max_length=120, help_text="What the key is for.")
 
 
@@ -26,7 +26,7 @@ ISSUE = dialogs.describe(
     "Issue a platform key",
     "It opens every project's settings and keys, and no project's data. It is shown once.",
     submit="Issue",
-    form=IssueForm,
+    form=IssuePlatformKeyForm,
 )
 REVOKE = dialogs.describe(
     "Revoke key",
@@ -71,7 +71,7 @@ class PlatformKeyAdmin(ReadOnlyAdmin):
         permissions=["issue"],
         dialog=ISSUE,
     )
-    def issue(self, request: HttpRequest, form: IssueForm) -> HttpResponse:
+    def issue(self, request: HttpRequest, form: IssuePlatformKeyForm) -> HttpResponse:
         def act() -> HttpResponse:
             key, secret = api_keys.issue_platform(
                 name=form.cleaned_data["name"],

@@ -21,7 +21,7 @@ from projects.keys import api_keys
 from projects.keys.api.project_path import ProjectPathViewSet
 from projects.keys.credentials import ProjectCredential
 from projects.keys.representation import KeyBody, api_key
-from projects.keys.scopes import ALL, OF_THE_PROJECT, Scope
+from projects.keys.scopes import ALL_SCOPES, PROJECT_ONLY_SCOPES, KeyScope
 from projects.keys.selectors import api_keys as stored
 from projects.keys.selectors import apps
 from projects.models import ApiKey, App
@@ -32,11 +32,11 @@ MAX_OVERLAP_HOURS = 24 * 7
 class NewKeySerializer(StrictSerializer):
     name = serializers.CharField(max_length=120)
     scopes = ListField(
-        child=serializers.ChoiceField(choices=Scope.choices),
+        child=serializers.ChoiceField(choices=KeyScope.choices),
         allow_empty=False,
-        max_length=len(ALL),
+        max_length=len(ALL_SCOPES),
         help_text="What it may do: name no more than it needs. At most those of the calling key; "
-        f"an app's key cannot have {', '.join(sorted(OF_THE_PROJECT))}.",
+        f"an app's key cannot have {', '.join(sorted(PROJECT_ONLY_SCOPES))}.",
     )
     expires_at = serializers.DateTimeField(
         required=False, help_text="When absent, that of the calling key; never if it has none."
@@ -65,11 +65,11 @@ class IssuedKeyBody(KeyBody):
 class ApiKeysViewSet(ProjectPathViewSet):
     transactional = True
     scopes: ClassVar[dict[str, str]] = {
-        "list": Scope.KEYS_READ,
-        "create": Scope.KEYS_WRITE,
-        "retrieve": Scope.KEYS_READ,
-        "rotate": Scope.KEYS_WRITE,
-        "revoke": Scope.KEYS_WRITE,
+        "list": KeyScope.KEYS_READ,
+        "create": KeyScope.KEYS_WRITE,
+        "retrieve": KeyScope.KEYS_READ,
+        "rotate": KeyScope.KEYS_WRITE,
+        "revoke": KeyScope.KEYS_WRITE,
     }
 
     @extend_schema(
@@ -118,7 +118,7 @@ class ApiKeysViewSet(ProjectPathViewSet):
         hours = self.parse_body(RotationSerializer).get("overlap_hours")
         successor, secret = api_keys.rotate(
             key=self.key(key_id),
-            overlap=api_keys.OVERLAP if hours is None else timedelta(hours=hours),
+            overlap=api_keys.DEFAULT_OVERLAP if hours is None else timedelta(hours=hours),
             issuer=self.issuer,
             actor=self.caller.actor,
             at=timezone.now(),

@@ -44,7 +44,7 @@ def identify(header: bytes, *, at: datetime) -> ProjectCredential | PlatformCred
         structlog.contextvars.bind_contextvars(project_id=found.project.pk)
         if found.project.suspended_at is not None:
             raise ProjectSuspended("Ask the platform's operators why.")
-    api_keys.note_use(credential=found, at=at)
+    api_keys.record_use(credential=found, at=at)
     return found
 
 
@@ -72,12 +72,12 @@ def known(header: str, *, scope: str, at: datetime) -> ProjectCredential | None:
     found = key_cache.cache.find(keys.digest(header[7:]), at=at)
     if found is None or not found.allows(scope):
         return None
-    return found if api_keys.is_noted(credential=found, at=at) else None
+    return found if api_keys.is_use_recorded(credential=found, at=at) else None
 
 
 def _quickly(secret: str, *, at: datetime) -> ProjectCredential | None:
-    found = credentials.find_quickly(secret=secret, at=at)
-    if found is not None and api_keys.note_use(credential=found, at=at):
+    found = credentials.find_cached(secret=secret, at=at)
+    if found is not None and api_keys.record_use(credential=found, at=at):
         key_cache.cache.note_use(keys.digest(secret), at=at)
     return found
 

@@ -21,7 +21,7 @@ def get(*, caller: ProjectCredential | PlatformCredential, project_id: str) -> P
     return project
 
 
-def named(name: str) -> Project:
+def get_by_id_or_slug(name: str) -> Project:
     """The project with this id or slug, for operators; raises NotFound."""
     project = Project.objects.filter(Q(pk=name) | Q(slug=name)).first()
     if project is None:
@@ -30,7 +30,7 @@ def named(name: str) -> Project:
 
 
 def is_origin_of(origin: str, *, project_id: str) -> bool:
-    """Whether this project, if it is active, sends its buyers back to that origin."""
+    """Whether this origin is a return origin of the project, and the project is active."""
     return _with_origin(origin).filter(pk=project_id).exists()
 
 

@@ -33,12 +33,13 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        made = self._register(options)
-        inferred = ", ".join(f"{field} {value}" for field, value in made.detected.items())
+        registration = self._register(options)
+        project = registration.project
+        inferred = ", ".join(f"{field} {value}" for field, value in registration.detected.items())
         self.stdout.write(
-            f"Project  {made.project.name} ({made.project.pk}, {made.project.mode})\n"
+            f"Project  {project.name} ({project.pk}, {project.mode})\n"
             f"Inferred {inferred or 'nothing'}\n"
-            f"Key      {made.secret}\n"
+            f"Key      {registration.secret}\n"
             "Keep the key now: it cannot be shown again."
         )
 
@@ -46,7 +47,7 @@ class Command(BaseCommand):
         currency = options["currency"].lower() if options["currency"] else None
         if currency is not None and exponent(currency) is None:
             raise CommandError(f"{currency} is not a currency that Stripe charges in.")
-        said = {
+        fields = {
             "name": options["name"],
             "slug": options["slug"],
             "sells": options["sells"],
@@ -55,9 +56,9 @@ class Command(BaseCommand):
             "return_origins": options["return_origin"],
         }
         try:
-            if said["slug"] is not None:
-                Project._meta.get_field("slug").run_validators(said["slug"])
-            return projects.register(**said, actor="command", at=timezone.now())
+            if fields["slug"] is not None:
+                Project._meta.get_field("slug").run_validators(fields["slug"])
+            return projects.register(**fields, actor="command", at=timezone.now())
         except ValidationError as error:
             raise CommandError("A slug has lower-case letters, digits and hyphens.") from error
         except DomainError as error:

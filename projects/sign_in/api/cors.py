@@ -43,6 +43,6 @@ class BillingCorsMiddleware(CorsMiddleware):
 def _is_origin(text: str) -> bool:
     """Whether a project could have this origin, whoever has."""
     try:
-        return origins.normal(text, livemode=False) == text
+        return origins.normalise(text, livemode=False) == text
     except OriginRefused:
         return False

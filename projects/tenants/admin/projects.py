@@ -20,7 +20,7 @@ from common.admin.sidebar import SidebarEntry, SidebarGroup
 from common.currencies import EXPONENTS
 from projects.keys import api_keys
 from projects.keys.admin import keys
-from projects.keys.scopes import ALL, OF_THE_PROJECT
+from projects.keys.scopes import ALL_SCOPES, PROJECT_ONLY_SCOPES
 from projects.models import ApiKey, App, Customer, Project
 from projects.models.project import Sells
 from projects.sign_in import admin as sign_in
@@ -39,13 +39,13 @@ class ModeFilter(filters.ConditionFilter):
     conditions = {"test": Q(livemode=False), "live": Q(livemode=True)}
 
 
-class IssueForm(dialogs.Dialog):
+class IssueKeyForm(dialogs.Dialog):
     name = fields.text(max_length=120, help_text="What the key is for.")
     app = fields.choice(required=False, help_text="Empty: the project itself.")
     scopes = fields.many(
-        [(scope, scope) for scope in ALL],
+        [(scope, scope) for scope in ALL_SCOPES],
         help_text="No more than it needs. An app's key cannot have "
-        f"{', '.join(sorted(OF_THE_PROJECT))}.",
+        f"{', '.join(sorted(PROJECT_ONLY_SCOPES))}.",
     )
     expires_at = fields.moment(label="Expires", help_text="Empty: never.")
 
@@ -90,7 +90,7 @@ class ConfigureForm(dialogs.Dialog):
         return list(filter(None, map(str.strip, self.cleaned_data["return_origins"].splitlines())))
 
 
-class RegisterForm(ConfigureForm):
+class RegisterProjectForm(ConfigureForm):
     livemode = forms.BooleanField(
         required=False,
         label="Live money",
@@ -101,7 +101,7 @@ class RegisterForm(ConfigureForm):
 
 
 ISSUE = dialogs.describe(
-    "Issue a key", "It is shown once, in this dialog.", submit="Issue", form=IssueForm
+    "Issue a key", "It is shown once, in this dialog.", submit="Issue", form=IssueKeyForm
 )
 
 
@@ -109,7 +109,7 @@ REGISTER = dialogs.describe(
     "Register a project",
     "A tenant with its own customers, catalog and keys. Its first key is shown once.",
     submit="Register",
-    form=RegisterForm,
+    form=RegisterProjectForm,
 )
 CONFIGURE = dialogs.describe("Configure project", "", submit="Save", form=ConfigureForm)
 CHANGEABLE = ("name", "slug", "sells", "default_currency", "return_origins")
@@ -165,18 +165,18 @@ class ProjectAdmin(SuspensionButtons, ReadOnlyAdmin):
         permissions=["register"],
         dialog=REGISTER,
     )
-    def register(self, request: HttpRequest, form: RegisterForm) -> HttpResponse:
-        said = form.cleaned_data
+    def register(self, request: HttpRequest, form: RegisterProjectForm) -> HttpResponse:
+        data = form.cleaned_data
 
         def act() -> HttpResponse:
-            made = projects.register(
-                **{field: said[field] for field in CHANGEABLE},
-                livemode=said["livemode"],
-                reason=said["reason"],
+            registration = projects.register(
+                **{field: data[field] for field in CHANGEABLE},
+                livemode=data["livemode"],
+                reason=data["reason"],
                 actor=actor(request),
                 at=timezone.now(),
             )
-            return keys.show_once(request, made.key, made.secret)
+            return keys.show_once(request, registration.key, registration.secret)
 
         return dialogs.attempt(request, form, REGISTER, act)
 
@@ -188,13 +188,13 @@ class ProjectAdmin(SuspensionButtons, ReadOnlyAdmin):
         dialog=CONFIGURE,
     )
     def configure(self, request: HttpRequest, form: ConfigureForm, object_id: str) -> HttpResponse:
-        said = form.cleaned_data
+        data = form.cleaned_data
 
         def act() -> HttpResponse:
             project = projects.configure(
                 project=self.row(request, object_id),
-                changes={field: said[field] for field in CHANGEABLE},
-                reason=said["reason"],
+                changes={field: data[field] for field in CHANGEABLE},
+                reason=data["reason"],
                 actor=actor(request),
                 at=timezone.now(),
             )
@@ -215,7 +215,7 @@ class ProjectAdmin(SuspensionButtons, ReadOnlyAdmin):
         def act() -> HttpResponse:
             project = projects.configure(
                 project=self.row(request, object_id),
-                changes={"sign_in": form.wanted()},
+                changes={"sign_in": form.build_settings()},
                 reason=form.cleaned_data["reason"],
                 actor=actor(request),
                 at=timezone.now(),
@@ -232,17 +232,17 @@ class ProjectAdmin(SuspensionButtons, ReadOnlyAdmin):
         permissions=["issue"],
         dialog=ISSUE,
     )
-    def issue_key(self, request: HttpRequest, form: IssueForm, object_id: str) -> HttpResponse:
-        said = form.cleaned_data
+    def issue_key(self, request: HttpRequest, form: IssueKeyForm, object_id: str) -> HttpResponse:
+        data = form.cleaned_data
 
         def act() -> HttpResponse:
             key, secret = api_keys.issue(
                 project=self.row(request, object_id),
-                app=form.apps.get(said["app"]),
-                name=said["name"],
-                scopes=said["scopes"],
-                expires_at=said["expires_at"],
-                reason=said["reason"],
+                app=form.apps.get(data["app"]),
+                name=data["name"],
+                scopes=data["scopes"],
+                expires_at=data["expires_at"],
+                reason=data["reason"],
                 actor=actor(request),
                 at=timezone.now(),
             )
@@ -269,7 +269,7 @@ class ProjectAdmin(SuspensionButtons, ReadOnlyAdmin):
 
     @display(description="Sign-in of users")
     def users_sign_in(self, row: Project) -> str:
-        return sign_in.told(row) or columns.EMPTY
+        return sign_in.describe(row) or columns.EMPTY
 
     @display(description="Customers")
     def customers(self, row: Project) -> object:
@@ -280,10 +280,10 @@ class ProjectAdmin(SuspensionButtons, ReadOnlyAdmin):
     def sections(self, request: HttpRequest, row: Any) -> Sequence[Section]:
         own = ApiKey.objects.for_project(row).select_related("app").order_by("-pk")[:20]
         apps = App.objects.for_project(row).order_by("name")[:20]
-        return [keys.section(request, own), _apps(apps)]
+        return [keys.section(request, own), _app_section(apps)]
 
 
-def _apps(rows: Iterable[App]) -> Section:
+def _app_section(rows: Iterable[App]) -> Section:
     return Section(
         title="Apps",
         headers=["Name", "Slug", "State", "Made"],

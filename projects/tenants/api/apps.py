@@ -12,7 +12,7 @@ from common.api.bodies import serializer_of
 from common.api.serializers import FlagField, StrictSerializer
 from projects import representation
 from projects.keys.api.project_path import ProjectPathViewSet
-from projects.keys.scopes import Scope
+from projects.keys.scopes import KeyScope
 from projects.keys.selectors import apps as stored
 from projects.models import App
 from projects.representation import AppBody
@@ -36,10 +36,10 @@ class AppChangesSerializer(StrictSerializer):
 class AppsViewSet(ProjectPathViewSet):
     transactional = True
     scopes: ClassVar[dict[str, str]] = {
-        "list": Scope.PROJECT_READ,
-        "create": Scope.PROJECT_WRITE,
-        "retrieve": Scope.PROJECT_READ,
-        "partial_update": Scope.PROJECT_WRITE,
+        "list": KeyScope.PROJECT_READ,
+        "create": KeyScope.PROJECT_WRITE,
+        "retrieve": KeyScope.PROJECT_READ,
+        "partial_update": KeyScope.PROJECT_WRITE,
     }
 
     @extend_schema(

@@ -23,13 +23,13 @@ from projects.keys.api.api_keys import IssuedKeyBody
 from projects.keys.api.project_path import ProjectPathViewSet
 from projects.keys.credentials import ProjectCredential
 from projects.keys.representation import api_key
-from projects.keys.scopes import PLATFORM, Scope
+from projects.keys.scopes import PLATFORM, KeyScope
 from projects.keys.selectors import projects as stored
 from projects.models import Project, Sells
 from projects.representation import DetectedSettingsBody, ProjectBody
 from projects.sign_in import algorithms
 from projects.sign_in import selectors as jwt_settings
-from projects.sign_in.jwt_settings import LONGEST_SECRET, SignIn
+from projects.sign_in.jwt_settings import MAX_SECRET_LENGTH, SignInSettings
 from projects.tenants import projects
 
 MOST_GRACE_DAYS = 90
@@ -43,7 +43,7 @@ class SignInSerializer(StrictSerializer):
         max_length=2000, required=False, help_text="Where your public keys are: a JWK set, https."
     )
     shared_secret = serializers.CharField(
-        max_length=LONGEST_SECRET,
+        max_length=MAX_SECRET_LENGTH,
         required=False,
         trim_whitespace=False,
         help_text="Or a secret, of at least 32 bytes. Never shown again; kept when left out.",
@@ -51,9 +51,9 @@ class SignInSerializer(StrictSerializer):
     issuer = serializers.CharField(max_length=255, help_text="What iss must say.")
     audience = serializers.CharField(max_length=255, help_text="What aud must say or hold.")
     algorithms = ListField(
-        child=serializers.ChoiceField(choices=algorithms.ALL),
+        child=serializers.ChoiceField(choices=algorithms.ALL_ALGORITHMS),
         allow_empty=False,
-        max_length=len(algorithms.ALL),
+        max_length=len(algorithms.ALL_ALGORITHMS),
         required=False,
         help_text="The only ones accepted; RS256, ES256 and EdDSA, or HS256, when left out.",
     )
@@ -102,7 +102,7 @@ class SettingsSerializer(StrictSerializer):
         if "jwt" in attrs:
             said = attrs.pop("jwt")
             if said is not None:
-                said = SignIn(**{**said, "algorithms": tuple(said.get("algorithms", ()))})
+                said = SignInSettings(**{**said, "algorithms": tuple(said.get("algorithms", ()))})
             attrs["sign_in"] = said
         return attrs
 
@@ -128,10 +128,10 @@ class RegistrationBody(ProjectBody):
 class ProjectsViewSet(ProjectPathViewSet):
     transactional = True
     scopes: ClassVar[dict[str, str]] = {
-        "list": Scope.PROJECT_READ,
+        "list": KeyScope.PROJECT_READ,
         "create": PLATFORM,
-        "retrieve": Scope.PROJECT_READ,
-        "partial_update": Scope.PROJECT_WRITE,
+        "retrieve": KeyScope.PROJECT_READ,
+        "partial_update": KeyScope.PROJECT_WRITE,
         "suspend": PLATFORM,
         "resume": PLATFORM,
     }

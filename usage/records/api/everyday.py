@@ -14,13 +14,13 @@ from typing import Any
 import orjson
 
 from common.api.parsers import MAX_BODY, MAX_INTEGER
-from usage.records.recording import MOST, Entry
+from usage.records.recording import MAX_ENTRIES, UsageEntry
 
 FIELDS = frozenset({"user_id", "meter", "value", "occurred_at", "key"})
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:Z|[+-]\d\d:\d\d)", re.ASCII)
 
 
-def entries(body: bytes) -> tuple[list[Entry], bool] | None:
+def entries(body: bytes) -> tuple[list[UsageEntry], bool] | None:
     """The entries and whether they came as a batch; None for a body that needs a closer look."""
     if len(body) > MAX_BODY or b"\\" in body:
         return None
@@ -32,7 +32,9 @@ def entries(body: bytes) -> tuple[list[Entry], bool] | None:
         return None
     is_batch = "records" in given
     records = given["records"] if is_batch else [given]
-    if is_batch and (len(given) != 1 or type(records) is not list or not 0 < len(records) <= MOST):
+    if is_batch and (
+        len(given) != 1 or type(records) is not list or not 0 < len(records) <= MAX_ENTRIES
+    ):
         return None
     if not _names_each_member_once(body, records, is_batch=is_batch):
         return None
@@ -54,7 +56,7 @@ def _names_each_member_once(body: bytes, records: list[Any], *, is_batch: bool) 
     )
 
 
-def _made(records: list[dict[str, Any]]) -> list[Entry] | None:
+def _made(records: list[dict[str, Any]]) -> list[UsageEntry] | None:
     """Member by member instead of record by record: a thousand are judged by a few calls."""
     columns = _columns(records)
     user_ids, meters = columns["user_id"], columns["meter"]
@@ -76,7 +78,7 @@ def _made(records: list[dict[str, Any]]) -> list[Entry] | None:
         for name in ("value", "occurred_at", "key")
     )
     columns_of_all = zip(user_ids, meters, values, map(moments.get, texts), keys, strict=True)
-    return list(map(Entry._make, columns_of_all))
+    return list(map(UsageEntry._make, columns_of_all))
 
 
 def _columns(records: list[dict[str, Any]]) -> dict[str, list[Any]]:

@@ -16,7 +16,7 @@ from common.api.pagination import CursorPagination
 from common.api.serializers import StrictSerializer, UserIdField
 from projects.customers import selectors as customers
 from projects.keys.api.views import ProjectViewSet
-from projects.keys.scopes import Scope
+from projects.keys.scopes import KeyScope
 from usage.meters import representation
 from usage.meters import selectors as meters
 from usage.meters.representation import RecordBody
@@ -67,9 +67,9 @@ class RecordsViewSet(ProjectViewSet):
     """What was used, one by one."""
 
     scopes: ClassVar[dict[str, str]] = {
-        "list": Scope.USAGE_READ,
-        "void": Scope.USAGE_WRITE,
-        "correct": Scope.USAGE_WRITE,
+        "list": KeyScope.USAGE_READ,
+        "void": KeyScope.USAGE_WRITE,
+        "correct": KeyScope.USAGE_WRITE,
     }
     query = {"list": RecordsQuerySerializer}
     pagination_class = RecordPagination
@@ -87,7 +87,7 @@ class RecordsViewSet(ProjectViewSet):
         meter = meters.get(project=self.calling_project, code=asked["meter"])
         rows = records.listing(
             project=self.calling_project,
-            customer_id=customer.pk if customer else customers.NOBODY,
+            customer_id=customer.pk if customer else customers.NO_CUSTOMER,
             meter_id=meter.pk,
             since=asked.get("from"),
             until=asked.get("to"),

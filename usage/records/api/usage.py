@@ -28,7 +28,7 @@ from common.errors import DomainError, Invalid
 from projects.customers import selectors as customers
 from projects.keys.api.authentication import require
 from projects.keys.api.views import ProjectViewSet
-from projects.keys.scopes import Scope
+from projects.keys.scopes import KeyScope
 from projects.models import Project
 from usage.meters import representation
 from usage.meters import selectors as meters
@@ -36,7 +36,7 @@ from usage.meters.representation import UsageBody
 from usage.periods import Period, Unit
 from usage.records import recording
 from usage.records.api import everyday
-from usage.records.recording import MOST, Entry, Outcome, Status
+from usage.records.recording import MAX_ENTRIES, RecordResult, RecordStatus, UsageEntry
 from usage.totals.aggregation import HOUR, hour_of
 from usage.totals.api import ValueField
 from usage.totals.selectors import totals
@@ -49,7 +49,7 @@ LONGEST = {
     Unit.MONTH: timedelta(days=4000),
 }
 """How much time one answer may group, so that it stays small."""
-WORDS = {status: status.value for status in Status}
+WORDS = {status: status.value for status in RecordStatus}
 """Texts: a member of an enumeration takes longer to write than the rest of its outcome."""
 
 
@@ -73,13 +73,13 @@ class EntrySerializer(StrictSerializer):
 
 
 class BatchSerializer(StrictSerializer):
-    records = ListField(child=EntrySerializer(), min_length=1, max_length=MOST)
+    records = ListField(child=EntrySerializer(), min_length=1, max_length=MAX_ENTRIES)
 
 
 class RecordOutcomeBody(TypedDict):
     """What became of a record."""
 
-    status: Annotated[str, Status]
+    status: Annotated[str, RecordStatus]
     id: NotRequired[Annotated[str, "Absent when it was refused."]]
     code: NotRequired[Annotated[str, "Why it was refused."]]
     detail: NotRequired[Annotated[str, "What to do about it."]]
@@ -112,8 +112,8 @@ class UsageViewSet(ProjectViewSet):
     """How much is used."""
 
     scopes: ClassVar[dict[str, str]] = {
-        "retrieve": Scope.USAGE_READ,
-        "create": Scope.USAGE_WRITE,
+        "retrieve": KeyScope.USAGE_READ,
+        "create": KeyScope.USAGE_WRITE,
     }
     query = {"retrieve": UsageQuerySerializer}
     transactional = True
@@ -127,7 +127,9 @@ class UsageViewSet(ProjectViewSet):
         except (APIException, DomainError) as refusal:
             return problems.plain(refusal)
 
-    def _answer(self, request: HttpRequest, entries: list[Entry], is_batch: bool) -> HttpResponse:
+    def _answer(
+        self, request: HttpRequest, entries: list[UsageEntry], is_batch: bool
+    ) -> HttpResponse:
         """What :meth:`create` answers, without REST framework around it."""
         caller = require(request, scope=self.scopes["create"], at=timezone.now())
         status, body = _take(caller.project, entries, is_batch=is_batch)
@@ -145,9 +147,9 @@ class UsageViewSet(ProjectViewSet):
         meter = meters.get(project=self.calling_project, code=asked["meter"])
         unit = Unit(asked["group_by"]) if "group_by" in asked else None
         since, until = _stretch(asked, unit, now)
-        span = Span(customer.pk if customer else customers.NOBODY, meter.pk, since, until)
-        (value,) = totals.figures(project_id=self.calling_project.pk, spans=[span])
-        groups = [] if unit is None else totals.groups(meter=meter, span=span, unit=unit)
+        span = Span(customer.pk if customer else customers.NO_CUSTOMER, meter.pk, since, until)
+        (value,) = totals.usage_of_spans(project_id=self.calling_project.pk, spans=[span])
+        groups = [] if unit is None else totals.usage_by_unit(meter=meter, span=span, unit=unit)
         user_id = customer.user_id if customer else asked["user_id"]
         return Response(
             representation.usage(meter, user_id=user_id, span=span, value=value, groups=groups)
@@ -179,7 +181,7 @@ class UsageViewSet(ProjectViewSet):
             given = self.parse_body(BatchSerializer)["records"]
         else:
             given = [self.parse_body(EntrySerializer)]
-        entries = [Entry(**each) for each in given]
+        entries = [UsageEntry(**each) for each in given]
         status, body = _take(self.calling_project, entries, is_batch=is_batch)
         return Response(body, status=status)
 
@@ -203,7 +205,7 @@ def _stretch(asked: dict[str, Any], unit: Unit | None, now: datetime) -> tuple[d
     return since, until
 
 
-def _everyday(request: HttpRequest) -> tuple[list[Entry], bool] | None:
+def _everyday(request: HttpRequest) -> tuple[list[UsageEntry], bool] | None:
     """The entries of an everyday request; None for one that needs a closer look."""
     if request.GET or request.content_type != "application/json":
         return None
@@ -214,25 +216,25 @@ def _everyday(request: HttpRequest) -> tuple[list[Entry], bool] | None:
 
 
 def _take(
-    project: Project, entries: list[Entry], *, is_batch: bool
+    project: Project, entries: list[UsageEntry], *, is_batch: bool
 ) -> tuple[int, RecordOutcomeBody | RecordOutcomesBody]:
-    """Status and body of the answer; raises the refusal of a single record."""
+    """RecordStatus and body of the answer; raises the refusal of a single record."""
     outcomes = recording.record(project=project, entries=entries, at=timezone.now())
     if not is_batch:
         (outcome,) = outcomes
         if outcome.refusal is not None:
             raise outcome.refusal
-        return 201 if outcome.status is Status.RECORDED else 200, _shown(outcome)
+        return 201 if outcome.status is RecordStatus.RECORDED else 200, _shown(outcome)
     by_status = Counter([outcome.status for outcome in outcomes])
     return 200, {
         "data": [_shown(outcome) for outcome in outcomes],
-        "recorded": by_status[Status.RECORDED],
-        "duplicates": by_status[Status.DUPLICATE],
-        "refused": by_status[Status.REFUSED],
+        "recorded": by_status[RecordStatus.RECORDED],
+        "duplicates": by_status[RecordStatus.DUPLICATE],
+        "refused": by_status[RecordStatus.REFUSED],
     }
 
 
-def _shown(outcome: Outcome) -> RecordOutcomeBody:
+def _shown(outcome: RecordResult) -> RecordOutcomeBody:
     status, id_, refusal = outcome
     if refusal is None:
         return {"status": WORDS[status], "id": id_}

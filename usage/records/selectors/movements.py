@@ -1,6 +1,6 @@
-"""What has moved; whoever looks at it locks it, so two never look at the same at once.
+"""Movements: usage that changed and whose limits are not checked yet.
 
-A row that somebody is writing or looking at is passed over: it will be there again, or is seen to.
+A row that another transaction writes or checks is skipped: it stays, or is taken care of.
 """
 
 from collections.abc import Sequence
@@ -13,8 +13,8 @@ from usage.models import Movement
 
 
 def oldest(*, limit: int, rule: RetryRule) -> list[Movement]:
-    """Movements by turns of their projects, the oldest first, without those that wait by ``rule``:
-    a project (empty subject), or a customer of it."""
+    """Movements: projects take turns, oldest first, without projects (empty subject) and
+    customers that wait for a retry by ``rule``."""
     rows = Movement.objects.across_projects().filter(
         ~fair_queue.is_backing_off(rule, owner="project_id", subject=Value("")),
         ~fair_queue.is_backing_off(rule, owner="project_id", subject="customer_id"),
@@ -22,17 +22,20 @@ def oldest(*, limit: int, rule: RetryRule) -> list[Movement]:
     return fair_queue.round_robin(rows, owner="project_id", order=("moved_at",), limit=limit)
 
 
-def lock_these(found: Sequence[Movement]) -> list[Movement]:
-    """These movements with project and customer, as far as they are there and nobody has them."""
-    if not found:
+def lock_many(movements: Sequence[Movement]) -> list[Movement]:
+    """Those of these movements that are still there and not locked, with project and customer,
+    locked."""
+    if not movements:
         return []
-    rows = Movement.objects.for_project(found[0].project_id).select_related("project", "customer")
-    mine = rows.filter(pk__in=[each.pk for each in found])
-    return list(mine.select_for_update(skip_locked=True, of=("self",)))
+    rows = Movement.objects.for_project(movements[0].project_id).select_related(
+        "project", "customer"
+    )
+    locked = rows.filter(pk__in=[movement.pk for movement in movements])
+    return list(locked.select_for_update(skip_locked=True, of=("self",)))
 
 
 def lock(*, project_id: str, customer_id: str, meter_id: str) -> list[Movement]:
-    """The movement of this customer and meter, as a list of one or none."""
+    """The movement of this customer and meter, locked; a list of one or none."""
     rows = Movement.objects.for_project(project_id).select_related("project", "customer")
-    mine = rows.filter(customer_id=customer_id, meter_id=meter_id)
-    return list(mine.select_for_update(skip_locked=True, of=("self",)))
+    locked = rows.filter(customer_id=customer_id, meter_id=meter_id)
+    return list(locked.select_for_update(skip_locked=True, of=("self",)))

@@ -38,7 +38,7 @@ def listing(
 
 
 def rows_like(record: Record) -> ProjectQuerySet[Record]:
-    """Its row alone, to be changed."""
+    """A query for the row of this record."""
     return Record.objects.for_project(record.project_id).filter(
         customer_id=record.customer_id,
         meter_id=record.meter_id,
@@ -48,7 +48,7 @@ def rows_like(record: Record) -> ProjectQuerySet[Record]:
 
 
 def _place(project: Project | str, record_id: str) -> ProjectQuerySet[Record]:
-    """The partition that holds the record is known by its key only."""
+    """A query for the record; its key tells which partition holds it. Raises NotFound."""
     key = RecordKey.objects.for_project(project).filter(id=record_id).first()
     if key is None:
         raise NotFound(UNKNOWN)
@@ -65,7 +65,7 @@ def _place(project: Project | str, record_id: str) -> ProjectQuerySet[Record]:
 
 
 def _of(rows: ProjectQuerySet[Record]) -> Record:
-    found = rows.first()
-    if found is None:
+    record = rows.first()
+    if record is None:
         raise NotFound(UNKNOWN)
-    return found
+    return record

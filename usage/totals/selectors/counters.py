@@ -1,4 +1,4 @@
-"""Counters as they are; ``lock`` before one is rolled, made or changed."""
+"""Counters; ``lock`` before one is created, rolled or changed."""
 
 from usage.models import Counter
 
@@ -6,8 +6,8 @@ from usage.models import Counter
 def lock(
     *, project_id: str, customer_id: str, meter_id: str, period: str | None = None
 ) -> list[Counter]:
-    """The counters of this customer and meter, or the one of this period, locked in the order in
-    which everybody locks them until the transaction ends."""
+    """The counters of this customer and meter, or the one of this period, locked until the
+    transaction ends, in the order that all callers use."""
     rows = Counter.objects.for_project(project_id).filter(
         customer_id=customer_id, meter_id=meter_id
     )

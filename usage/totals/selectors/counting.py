@@ -1,4 +1,4 @@
-"""How much customers have used in the periods that limits are held against."""
+"""Usage of customers in the periods of their limits."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
@@ -12,7 +12,7 @@ from usage.totals.selectors import totals
 from usage.totals.selectors.totals import Span
 
 RECENT = timedelta(hours=1)
-"""A counter knows only the present; what is asked of an earlier moment is read from totals."""
+"""Counters hold the present; usage at an earlier moment is read from totals."""
 
 COUNTERS = """
 SELECT ask.number, counter.starts_at, counter.ends_at, counter.used, (
@@ -25,78 +25,80 @@ LEFT JOIN usage_counter AS counter
     ON counter.project_id = %(project)s AND counter.customer_id = ask.customer_id
     AND counter.meter_id = ask.meter_id AND counter.period = ask.period
 """
-"""What is set aside in any counter of customer and meter will be used in each of them."""
+"""Units reserved in any counter of customer and meter count against each of them."""
 
 
-class Ask(NamedTuple):
-    """Whose use of what, in which period."""
+class CounterKey(NamedTuple):
+    """Customer, meter and period of a counter."""
 
     customer_id: str
     meter_id: str
     period: Period
 
 
-class Used(NamedTuple):
-    """``used`` is recorded, ``reserved`` promised and neither used nor given back yet."""
+class CounterAmounts(NamedTuple):
+    """Units used (recorded), and units reserved and not yet used or released."""
 
     used: int
     reserved: int
 
 
-def used(
-    *, project_id: str, asks: Collection[Ask], at: datetime, now: datetime | None = None
-) -> dict[Ask, Used]:
-    """What was used in the window that holds ``at``, for each of these; at most two queries.
+def read_usage(
+    *, project_id: str, keys: Collection[CounterKey], at: datetime, now: datetime | None = None
+) -> dict[CounterKey, CounterAmounts]:
+    """Usage in the window that holds ``at``, by counter; at most two queries.
 
-    ``now`` is when this is asked, unless that is ``at``. Of a moment more than an hour ago it is
-    what was used up to that moment (to the full hour), and nothing is reserved.
+    ``now`` is the time of the request (default ``at``). More than an hour in the past it is the
+    usage up to ``at`` (to the full hour), and nothing is reserved.
     """
-    asked = list(dict.fromkeys(asks))
-    if not asked:
+    distinct = list(dict.fromkeys(keys))
+    if not distinct:
         return {}
     if now is not None and at < now - RECENT:
-        spans = [_span(ask, at, until=hour_after(at)) for ask in asked]
-        figures = totals.figures(project_id=project_id, spans=spans)
-        return {ask: Used(figure, 0) for ask, figure in zip(asked, figures, strict=True)}
-    return _now(project_id, asked, at)
+        spans = [_span(key, at, until=hour_after(at)) for key in distinct]
+        usage = totals.usage_of_spans(project_id=project_id, spans=spans)
+        return {key: CounterAmounts(used, 0) for key, used in zip(distinct, usage, strict=True)}
+    return _read_current(project_id, distinct, at)
 
 
-def _now(project_id: str, asked: list[Ask], at: datetime) -> dict[Ask, Used]:
-    """From counters, and from totals where there is none of the running window."""
-    found: dict[Ask, Used] = {}
-    reserved: dict[Ask, int] = {}
-    for ask, starts_at, ends_at, counted, promised in _counters(project_id, asked):
-        reserved[ask] = promised
+def _read_current(
+    project_id: str, keys: list[CounterKey], at: datetime
+) -> dict[CounterKey, CounterAmounts]:
+    """From counters, and from totals where no counter is in the window."""
+    amounts: dict[CounterKey, CounterAmounts] = {}
+    reserved: dict[CounterKey, int] = {}
+    for key, starts_at, ends_at, used_units, reserved_units in _read_counters(project_id, keys):
+        reserved[key] = reserved_units
         if starts_at is None or ends_at is None or at < starts_at:
             continue
-        if ask.period.is_window(Window(starts_at, ends_at), at=at):
-            found[ask] = Used(counted, promised)
-    missing = [ask for ask in asked if ask not in found]
-    spans = [_span(ask, at) for ask in missing]
-    figures = totals.figures(project_id=project_id, spans=spans)
-    for ask, figure in zip(missing, figures, strict=True):
-        found[ask] = Used(figure, reserved.get(ask, 0))
-    return found
+        if key.period.is_window(Window(starts_at, ends_at), at=at):
+            amounts[key] = CounterAmounts(used_units, reserved_units)
+    missing = [key for key in keys if key not in amounts]
+    spans = [_span(key, at) for key in missing]
+    usage = totals.usage_of_spans(project_id=project_id, spans=spans)
+    for key, used in zip(missing, usage, strict=True):
+        amounts[key] = CounterAmounts(used, reserved.get(key, 0))
+    return amounts
 
 
-def _counters(
-    project_id: str, asked: Sequence[Ask]
-) -> list[tuple[Ask, datetime | None, datetime | None, int, int]]:
-    """Of each ask its counter, without a window where there is none, and what is set aside."""
-    given: dict[str, Any] = {
+def _read_counters(
+    project_id: str, keys: Sequence[CounterKey]
+) -> list[tuple[CounterKey, datetime | None, datetime | None, int, int]]:
+    """Window, used and reserved units of each counter; no window where there is no counter."""
+    parameters: dict[str, Any] = {
         "project": project_id,
-        "customers": [ask.customer_id for ask in asked],
-        "meters": [ask.meter_id for ask in asked],
-        "periods": [ask.period.key for ask in asked],
+        "customers": [key.customer_id for key in keys],
+        "meters": [key.meter_id for key in keys],
+        "periods": [key.period.key for key in keys],
     }
     with connection.cursor() as cursor:
-        cursor.execute(COUNTERS, given)
+        cursor.execute(COUNTERS, parameters)
         return [
-            (asked[number - 1], starts_at, ends_at, int(counted or 0), int(promised))
-            for number, starts_at, ends_at, counted, promised in cursor.fetchall()
+            (keys[number - 1], starts_at, ends_at, int(used or 0), int(reserved))
+            for number, starts_at, ends_at, used, reserved in cursor.fetchall()
         ]
 
 
-def _span(ask: Ask, at: datetime, *, until: datetime | None = None) -> Span:
-    starts_at, ends_at = ask.period.window(at)
-    return Span(ask.customer_id, ask.meter_id, starts_at, min(ends_at, until or ends_at))
+def _span(key: CounterKey, at: datetime, *, until: datetime | None = None) -> Span:
+    starts_at, ends_at = key.period.window(at)
+    return Span(key.customer_id, key.meter_id, starts_at, min(ends_at, until or ends_at))

@@ -1,7 +1,7 @@
-"""What was used within stretches of time, from hourly totals.
+"""Usage within spans of time, from hourly totals.
 
-One statement answers any number of stretches, which the ORM cannot say; its SQL is constant and
-names the project, as every query over tenants' rows does.
+One constant statement for any number of spans, which the ORM cannot express; it names the project,
+as every query over tenants' rows does.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from usage.models import Meter
 from usage.models.meter import Aggregation
 from usage.periods import Period, Unit, Window
 
-FIGURES = """
+USAGE_OF_SPANS = """
 SELECT span.number, CASE meter.aggregation
     WHEN 'max' THEN (
         SELECT coalesce(max(total.max), 0) FROM usage_total AS total
@@ -44,7 +44,7 @@ FROM unnest(%(customers)s::text[], %(meters)s::text[],
 JOIN usage_meter AS meter ON meter.project_id = %(project)s AND meter.id = span.meter_id
 """
 
-BY_UNIT = """
+USAGE_BY_UNIT = """
 SELECT date_trunc(%(unit)s, hour, 'UTC'), sum(sum), sum(sum), max(max),
     (array_agg(last ORDER BY hour DESC))[1]
 FROM usage_total
@@ -52,19 +52,19 @@ WHERE project_id = %(project)s AND customer_id = %(customer)s AND meter_id = %(m
     AND hour >= %(since)s AND hour < %(until)s AND count > 0
 GROUP BY 1 ORDER BY 1
 """
-UNIQUE_BY_UNIT = """
+UNIQUE_USAGE_BY_UNIT = """
 SELECT date_trunc(%(unit)s, occurred_at, 'UTC'), count(DISTINCT member)
 FROM usage_record
 WHERE project_id = %(project)s AND customer_id = %(customer)s AND meter_id = %(meter)s
     AND occurred_at >= %(since)s AND occurred_at < %(until)s AND voided_at IS NULL
 GROUP BY 1 ORDER BY 1
 """
-COLUMNS = [Aggregation.COUNT, Aggregation.SUM, Aggregation.MAX, Aggregation.LAST]
-"""What the first statement says of each group, in its order."""
+BY_UNIT_COLUMNS = [Aggregation.COUNT, Aggregation.SUM, Aggregation.MAX, Aggregation.LAST]
+"""The aggregates of ``USAGE_BY_UNIT``, in the order of its columns."""
 
 
 class Span(NamedTuple):
-    """A stretch of time of one customer and meter, half-open; both ends are full hours."""
+    """A half-open span of time of one customer and meter; both ends are full hours."""
 
     customer_id: str
     meter_id: str
@@ -72,15 +72,15 @@ class Span(NamedTuple):
     ends_at: datetime
 
 
-def figures(*, project_id: str, spans: Sequence[Span]) -> list[int]:
-    """What each of these comes to by its meter's aggregation, in their order; one query.
+def usage_of_spans(*, project_id: str, spans: Sequence[Span]) -> list[int]:
+    """The usage in each span by its meter's aggregation, in their order; one query.
 
-    0 where nothing was used or where the project has no such meter.
+    0 without usage, and for a meter that the project does not have.
     """
     if not spans:
         return []
     customers, meters, starts, ends = (list(column) for column in zip(*spans, strict=True))
-    given: dict[str, Any] = {
+    parameters: dict[str, Any] = {
         "project": project_id,
         "customers": customers,
         "meters": meters,
@@ -88,17 +88,17 @@ def figures(*, project_id: str, spans: Sequence[Span]) -> list[int]:
         "ends": ends,
     }
     with connection.cursor() as cursor:
-        cursor.execute(FIGURES, given)
-        found = {number: int(figure) for number, figure in cursor.fetchall()}
-    return [found.get(number, 0) for number in range(1, len(spans) + 1)]
+        cursor.execute(USAGE_OF_SPANS, parameters)
+        usage_by_number = {number: int(used) for number, used in cursor.fetchall()}
+    return [usage_by_number.get(number, 0) for number in range(1, len(spans) + 1)]
 
 
-def groups(*, meter: Meter, span: Span, unit: Unit) -> list[tuple[Window, int]]:
-    """What each hour, day or month (UTC) comes to, in which something was used; one query.
+def usage_by_unit(*, meter: Meter, span: Span, unit: Unit) -> list[tuple[Window, int]]:
+    """Usage by hour, day or month (UTC), where there is any; one query.
 
-    Of the first and the last only what lies within the span.
+    The first and the last contain only what lies within the span.
     """
-    given = {
+    parameters = {
         "unit": unit.value,
         "project": meter.project_id,
         "customer": span.customer_id,
@@ -107,10 +107,10 @@ def groups(*, meter: Meter, span: Span, unit: Unit) -> list[tuple[Window, int]]:
         "until": span.ends_at,
     }
     is_unique = meter.aggregation == Aggregation.UNIQUE
-    column = 1 if is_unique else 1 + COLUMNS.index(Aggregation(meter.aggregation))
-    statement = UNIQUE_BY_UNIT if is_unique else BY_UNIT
+    column = 1 if is_unique else 1 + BY_UNIT_COLUMNS.index(Aggregation(meter.aggregation))
+    statement = UNIQUE_USAGE_BY_UNIT if is_unique else USAGE_BY_UNIT
     with connection.cursor() as cursor:
-        cursor.execute(statement, given)
+        cursor.execute(statement, parameters)
         rows = cursor.fetchall()
     calendar = Period(unit)
     return [(calendar.window(row[0]), int(row[column])) for row in rows]

@@ -39,7 +39,7 @@ class Command(BaseCommand):
         filters = {name: options[name] for name in ("event", "event_type", "since", "status")}
         if not any([*filters.values(), options["project"]]):
             raise CommandError("Say which events: --event, --type, --since, --status, --project.")
-        project = projects.named(options["project"]) if options["project"] else None
+        project = projects.get_by_id_or_slug(options["project"]) if options["project"] else None
         events = inbound_events.matching(**filters, project=project)
         replayed = skipped = 0
         for event in tqdm(
