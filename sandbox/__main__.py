@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from sandbox.app import Application
-from sandbox.courier import Courier
+from sandbox.clock_worker import Timekeeper
+from sandbox.delivery_worker import Courier
 from sandbox.rate_limit import TEST_MODE
 from sandbox.resources import webhook_endpoints
-from sandbox.timekeeper import Timekeeper
 from sandbox.world import DEFAULT_SECRET_KEY, World
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from email.utils import formatdate
 from typing import TYPE_CHECKING
 
-from sandbox import API_VERSION, accounts, engine, faults, forms, idempotency, own_time
+from sandbox import API_VERSION, accounts, engine, faults, form_encoding, idempotency, test_clocks
 from sandbox.accounts import Caller
 from sandbox.errors import StripeFailure, internal, invalid
 from sandbox.expand import expand
@@ -93,7 +93,7 @@ class StripeAPI:
             raise _unrecognized(request)
         route, ids = matched
         caller.permissions.check_request(request.method, request.path)
-        params = forms.decode(request.form)
+        params = form_encoding.decode(request.form)
         fault = self.world.faults.take(request.method, request.path)
         if fault and fault.kind.disconnects and not fault.kind.after_effect:
             return Answer(500, "", disconnect=fault)
@@ -142,7 +142,7 @@ class StripeAPI:
             tx.hides_since = tx.now - int(call.fault.seconds)
         try:
             paths = params.pop("expand", [])
-            own_time.enter(tx, [*call.ids, *params.values()])
+            test_clocks.enter(tx, [*call.ids, *params.values()])
             body = call.route.handler(tx, params, *call.ids)
             expanded = expand(tx, body, paths, INCLUDABLES, call.caller.permissions)
             answer = Answer(200, dump(expanded))

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from werkzeug.exceptions import HTTPException, NotFound, RequestEntityTooLarge
 from werkzeug.wrappers import Request, Response
 
-import sandbox.billing.controls  # noqa: F401  # registers its controls
-from sandbox import api, control, home, pages
+import sandbox.payment_controls  # noqa: F401  # registers its controls
+from sandbox import api, control, home_page, pages
 from sandbox.api import StripeAPI
 from sandbox.errors import internal
 
@@ -48,7 +48,7 @@ class Application:
         if request.path.startswith("/pages/"):
             return pages.respond(self.world, request)
         if request.path == "/":
-            return home.respond(self.world, request)
+            return home_page.respond(self.world, request)
         raise NotFound
 
     def _stripe(self, request: Request) -> Response:

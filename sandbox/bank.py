@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sandbox import buyer, disputes, fraud_warnings
+from sandbox import buyer, disputes, early_fraud_warnings
 from sandbox.errors import invalid
 from sandbox.objects import Object, copy
 from sandbox.resources import charges, refunds
@@ -43,7 +43,7 @@ def warn(world: World, payment: str, *, fraud_type: str = "misc") -> Object:
     kind = "payment_intent" if payment.startswith("pi_") else "charge"
     with buyer.at(world, kind, payment) as tx:
         shown: Object = copy(
-            fraud_warnings.warn(tx, _charge(tx, kind, payment), fraud_type=fraud_type)
+            early_fraud_warnings.warn(tx, _charge(tx, kind, payment), fraud_type=fraud_type)
         )
         return shown
 

@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from sandbox import accounts, own_time
-from sandbox.checkout import completion, location, promotion
+from sandbox import accounts, test_clocks
+from sandbox.checkout import billing_address, completion, session_discounts
 from sandbox.checkout.completion import KIND, Buyer, Outcome
 from sandbox.errors import no_such
 from sandbox.transaction import Transaction
@@ -55,8 +55,8 @@ def pay(
     with at(world, KIND, id) as tx:
         body = tx.path_object(KIND, id)
         if promotion_code:
-            promotion.enter(tx, body, promotion_code)
-        place = (address or ADDRESS) if address or location.is_missing(tx, body) else None
+            session_discounts.enter(tx, body, promotion_code)
+        place = (address or ADDRESS) if address or billing_address.is_missing(tx, body) else None
         outcome = completion.complete(
             tx, body, card=_card(tx, card), buyer=Buyer(email=email, name=name, address=place)
         )
@@ -82,7 +82,7 @@ def id_of(address: str) -> str:
 def at(world: World, kind: str, id: str) -> Iterator[Transaction]:
     """Work on the object's account, at the time it lives at. Raises 404."""
     with world.transaction(owner(world, kind, id)) as tx:
-        own_time.enter(tx, [id])
+        test_clocks.enter(tx, [id])
         yield tx
 
 

@@ -15,7 +15,7 @@ from werkzeug.routing import Map, Rule
 from werkzeug.utils import redirect
 from werkzeug.wrappers import Request, Response
 
-from sandbox import accounts, api, deliveries, engine, overview, payment_behaviour
+from sandbox import accounts, api, deliveries, engine, forced_declines, overview
 from sandbox.errors import StripeFailure
 from sandbox.resources import webhook_endpoints
 
@@ -190,7 +190,7 @@ def revoke_key(world: World, data: Data) -> None:
 def decline_payments(world: World, data: Data, id: str) -> None:
     """``{"times": 1, "reason": "insufficient_funds"}``; without ``times``: until accepted."""
     with world.transaction(_owner(world, "customer", id)) as tx:
-        payment_behaviour.decline_payments(
+        forced_declines.decline_payments(
             tx,
             id,
             reason=data.get("reason") or "generic_decline",
@@ -201,7 +201,7 @@ def decline_payments(world: World, data: Data, id: str) -> None:
 @control("POST", "/customers/<id>/accept-payments")
 def accept_payments(world: World, data: Data, id: str) -> None:
     with world.transaction(_owner(world, "customer", id)) as tx:
-        payment_behaviour.accept_payments(tx, id)
+        forced_declines.accept_payments(tx, id)
 
 
 @control("POST", "/reset")

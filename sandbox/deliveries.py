@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sandbox import accounts, signing, thin_events
+from sandbox import accounts, thin_events, webhook_signatures
 from sandbox.events import PENDING, queue
 from sandbox.objects import Object, copy
 from sandbox.resources import webhook_endpoints
@@ -136,10 +136,10 @@ def attempt(world: World, delivery: Object, sink: Sink) -> Attempt | None:
         if not event or not endpoint or endpoint.get("status") != "enabled":
             _finish(tx, delivery["id"], "canceled")
             return None
-        body = signing.payload(event, endpoint)
+        body = webhook_signatures.payload(event, endpoint)
         secrets = webhook_endpoints.live_secrets(tx, endpoint["id"])
         url: str = endpoint["url"]
-    status, error = _post(sink, url, body, signing.headers(body, secrets))
+    status, error = _post(sink, url, body, webhook_signatures.headers(body, secrets))
     outcome = Attempt(delivery["id"], event["id"], event["type"], url, status)
     with world.transaction(account) as tx:
         _note(tx, outcome, endpoint["id"], error)

@@ -5,7 +5,7 @@ An inquiry asks first and moves no money. Whoever decides, API, control or time,
 
 from __future__ import annotations
 
-from sandbox import fraud_warnings
+from sandbox import early_fraud_warnings
 from sandbox.bank_accounts import BankAccount
 from sandbox.cards import Card, Complaint
 from sandbox.errors import StripeFailure, invalid
@@ -77,7 +77,7 @@ def open_for(
     dispute = tx.insert(_build(tx, charge, wanted, reason, inquiry=inquiry))
     charge["disputed"] = True
     tx.emit("charge.dispute.created", dispute)
-    fraud_warnings.follow(tx, charge)
+    early_fraud_warnings.follow(tx, charge)
     if not inquiry:
         _withdraw(tx, dispute)
     return dispute

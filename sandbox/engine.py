@@ -9,21 +9,22 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sandbox import accounts, debits, disputes, metering, own_time, payments
+from sandbox import accounts, bank_debits, disputes, meter_usage, payments, test_clocks
 from sandbox.billing import (
-    beginning,
-    cycle,
-    ending,
-    held,
-    invoicing,
-    scheduling,
-    settings,
-    standing,
+    billing_cycle,
+    billing_settings,
+    cancellation,
+    invoices,
+    pending_updates,
+    subscription_creation,
+    subscription_schedules,
+    subscription_status,
 )
-from sandbox.billing.periods import DAY, HOUR
+from sandbox.billing.billing_periods import DAY, HOUR
 from sandbox.checkout import expiry
 from sandbox.objects import Object
-from sandbox.resources import clocks, coupons, promotion_codes, refunds
+from sandbox.resources import coupons, promotion_codes, refunds
+from sandbox.resources.test_clocks import arrive
 from sandbox.transaction import Cause, Transaction
 
 if TYPE_CHECKING:
@@ -125,13 +126,13 @@ def _next(world: World) -> Appointment | None:
 def _next_of(tx: Transaction, *, clock: Object | None) -> Appointment | None:
     """The earliest appointment of an account, among what lives by this clock or by none."""
     earliest: Appointment | None = None
-    has_clocks = own_time.any_clocks(tx)
+    has_clocks = test_clocks.any_clocks(tx)
     for duty in DUTIES:
         for id, body in tx.world.store.kind(tx.account, duty.kind).items():
             moment = duty.due(tx, body)
             if moment is None or (earliest and moment >= earliest.moment):
                 continue
-            if has_clocks and own_time.clock_of(tx, body) is not clock:
+            if has_clocks and test_clocks.clock_of(tx, body) is not clock:
                 continue
             earliest = Appointment(moment, tx.account, duty, id)
     return earliest
@@ -140,14 +141,14 @@ def _next_of(tx: Transaction, *, clock: Object | None) -> Appointment | None:
 def _step_of_clock(world: World) -> Appointment | None:
     """Keep the next appointment of a test clock on its way, or let it arrive."""
     with world.lock:
-        for account, clock in own_time.advancing(world):
-            target = own_time.target_of(clock)
+        for account, clock in test_clocks.advancing(world):
+            target = test_clocks.target_of(clock)
             found = _next_of(Transaction(world, account, Cause()), clock=clock)
             if found is None or found.moment > target:
                 found = Appointment(target, account, ARRIVAL, clock["id"])
             with world.transaction(account) as tx:
                 tx.at = max(found.moment, clock["frozen_time"])
-                tx.param_object(own_time.KIND, clock["id"], param="id")["frozen_time"] = tx.at
+                tx.param_object(test_clocks.KIND, clock["id"], param="id")["frozen_time"] = tx.at
                 body = tx.get(found.duty.kind, found.id)
                 assert body, "an appointment names what is stored"
                 found.duty.act(tx, body)
@@ -190,14 +191,16 @@ def _incomplete_expires(tx: Transaction, subscription: Object) -> int | None:
 
 
 def _ends(tx: Transaction, subscription: Object) -> int | None:
-    ended = subscription["status"] in ending.ENDED
+    ended = subscription["status"] in cancellation.ENDED
     return None if ended else subscription["cancel_at"]
 
 
 def _trial_notice(tx: Transaction, subscription: Object) -> int | None:
-    if subscription["status"] != "trialing" or beginning.had_trial_notice(tx, subscription):
+    if subscription["status"] != "trialing" or subscription_creation.had_trial_notice(
+        tx, subscription
+    ):
         return None
-    return int(subscription["trial_end"]) - beginning.TRIAL_NOTICE
+    return int(subscription["trial_end"]) - subscription_creation.TRIAL_NOTICE
 
 
 def _trial_ends(tx: Transaction, subscription: Object) -> int | None:
@@ -207,7 +210,7 @@ def _trial_ends(tx: Transaction, subscription: Object) -> int | None:
 def _renews(tx: Transaction, subscription: Object) -> int | None:
     if subscription["status"] not in RUNNING:
         return None
-    return cycle.next_renewal(subscription)
+    return billing_cycle.next_renewal(subscription)
 
 
 def _collection_resumes(tx: Transaction, subscription: Object) -> int | None:
@@ -230,19 +233,19 @@ def _finalizes(tx: Transaction, invoice: Object) -> int | None:
 def _falls_due(tx: Transaction, invoice: Object) -> int | None:
     if invoice.get("status") != "open" or not invoice["due_date"]:
         return None
-    subscription = invoicing.subscription_of(tx, invoice)
-    falls_due = standing.falls_due(subscription, invoice, "active")
+    subscription = invoices.subscription_of(tx, invoice)
+    falls_due = subscription_status.falls_due(subscription, invoice, "active")
     return int(invoice["due_date"]) if falls_due else None
 
 
 def _overdue_ends(tx: Transaction, invoice: Object) -> int | None:
     if invoice.get("status") != "open" or not invoice["due_date"]:
         return None
-    saved = settings.read(tx)
-    subscription = invoicing.subscription_of(tx, invoice)
+    saved = billing_settings.read(tx)
+    subscription = invoices.subscription_of(tx, invoice)
     if saved["after_overdue"] == "leave_past_due":
         return None
-    is_overdue = standing.falls_due(subscription, invoice, "past_due")
+    is_overdue = subscription_status.falls_due(subscription, invoice, "past_due")
     return int(invoice["due_date"]) + saved["overdue_days"] * DAY if is_overdue else None
 
 
@@ -250,27 +253,27 @@ def _retried(tx: Transaction, invoice: Object) -> int | None:
     return invoice["next_payment_attempt"] if invoice.get("status") == "open" else None
 
 
-ARRIVAL = Duty(own_time.KIND, lambda tx, clock: None, clocks.arrive)
+ARRIVAL = Duty(test_clocks.KIND, lambda tx, clock: None, arrive)
 DUTIES = (
     Duty("checkout.session", _session_expires, expiry.expire),
     Duty(refunds.PLAN, _refund_decided, refunds.decide),
-    Duty(debits.ANSWER, _debit_answered, payments.conclude),
+    Duty(bank_debits.ANSWER, _debit_answered, payments.conclude),
     Duty(disputes.PLAN, _dispute_opens, disputes.open_planned),
     Duty(disputes.KIND, _dispute_runs_out, disputes.run_out),
-    Duty(metering.EVENT, metering.report_due, metering.report),
+    Duty(meter_usage.EVENT, meter_usage.report_due, meter_usage.report),
     Duty("coupon", _coupon_expires, coupons.expire),
     Duty("promotion_code", _code_expires, promotion_codes.expire),
-    Duty("subscription", _incomplete_expires, ending.expire),
-    Duty(held.KIND, _change_given_up, held.expire),
-    Duty(scheduling.KIND, _phase_ends, scheduling.follow),
-    Duty("subscription", _ends, cycle.end_as_planned),
-    Duty("subscription", _collection_resumes, cycle.resume_collection),
-    Duty("subscription", _trial_notice, beginning.give_trial_notice),
-    Duty("subscription", _trial_ends, cycle.end_trial),
-    Duty("subscription", _renews, cycle.renew),
-    Duty("invoice", _finalizes, cycle.finalize),
-    Duty("invoice", _retried, cycle.retry),
-    Duty("invoice", _falls_due, standing.become_past_due),
-    Duty("invoice", _overdue_ends, standing.give_up_overdue),
+    Duty("subscription", _incomplete_expires, cancellation.expire),
+    Duty(pending_updates.KIND, _change_given_up, pending_updates.expire),
+    Duty(subscription_schedules.KIND, _phase_ends, subscription_schedules.follow),
+    Duty("subscription", _ends, billing_cycle.end_as_planned),
+    Duty("subscription", _collection_resumes, billing_cycle.resume_collection),
+    Duty("subscription", _trial_notice, subscription_creation.give_trial_notice),
+    Duty("subscription", _trial_ends, billing_cycle.end_trial),
+    Duty("subscription", _renews, billing_cycle.renew),
+    Duty("invoice", _finalizes, billing_cycle.finalize),
+    Duty("invoice", _retried, billing_cycle.retry),
+    Duty("invoice", _falls_due, subscription_status.become_past_due),
+    Duty("invoice", _overdue_ends, subscription_status.give_up_overdue),
 )
 """In this order within one second: an end comes before a renewal, a renewal before its payment."""

@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from sandbox.errors import StripeFailure
-from sandbox.malformed import Malformation
+from sandbox.malformed_responses import Malformation
 from sandbox.rate_limit import too_many
 
 
@@ -98,7 +98,7 @@ class Faults:
         """Fail the next ``times`` requests that match, after letting ``skip`` of them pass.
 
         ``method`` and ``path`` are shell patterns (``POST``, ``/v1/customers/*``);
-        ``malformation`` has the members of :class:`sandbox.malformed.Malformation`.
+        ``malformation`` has the members of :class:`sandbox.malformed_responses.Malformation`.
         Raises ``ValueError`` for an unknown kind.
         """
         wanted = FaultKind(kind)

@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from sandbox import cards, debits, disputes, fraud_warnings, intents
+from sandbox import bank_debits, cards, disputes, early_fraud_warnings, payment_intent_object
 from sandbox.bank_accounts import BankAccount
 from sandbox.cards import Authentication, Card, Decline
 from sandbox.errors import DOCS, StripeFailure, invalid
+from sandbox.forced_declines import forced_decline
 from sandbox.objects import Object, copy
-from sandbox.payment_behaviour import forced_decline
 from sandbox.resources import charges, payment_methods
 from sandbox.transaction import Transaction
 
@@ -55,12 +55,14 @@ def charge(
     ``requires_action`` (send the payer to ``next_action.redirect_to_url.url``) or
     ``requires_payment_method``.
     """
-    intent = intents.build(tx, amount=amount, currency=currency, customer=customer, **fields)
+    intent = payment_intent_object.build(
+        tx, amount=amount, currency=currency, customer=customer, **fields
+    )
     intent["payment_method"] = payment_method
     intent["status"] = "requires_confirmation"
     tx.insert(intent)
     if owner:
-        intents.own(tx, intent, owner)
+        payment_intent_object.own(tx, intent, owner)
     tx.emit("payment_intent.created", intent)
     attempt(tx, intent, off_session=off_session, return_url=return_url)
     return intent
@@ -74,8 +76,8 @@ def attempt(
     card = payment_methods.card_of(tx, method)
     intent["last_payment_error"] = intent["next_action"] = None
     if isinstance(card, BankAccount):
-        debits.check(intent, card)
-        debits.start(tx, intent, method, card)
+        bank_debits.check(intent, card)
+        bank_debits.start(tx, intent, method, card)
     elif not _must_authenticate(tx, intent, card, method, off_session=off_session):
         _ask_bank(tx, intent, method, card.decline)
     elif off_session:
@@ -106,14 +108,14 @@ def conclude(tx: Transaction, answer: Object) -> None:
     """The bank answers to a debit: the intent, its owner and whoever waits for it hear of it."""
     intent = tx.param_object("payment_intent", answer["id"], param="payment_intent")
     method = tx.param_object("payment_method", intent["payment_method"], param="payment_method")
-    refused = debits.answer(tx, intent)
+    refused = bank_debits.answer(tx, intent)
     if refused:
         charge = charges.by_id(tx, intent["latest_charge"])
         charges.fail(charge, refused)
         tx.emit("charge.failed", charge)
         _fail(tx, intent, method, refused, charge=charge["id"])
     else:
-        debits.succeed(tx, intent, method)
+        bank_debits.succeed(tx, intent, method)
     _tell_owner(tx, intent)
     for listener in AFTER_DEBITS:
         listener(tx, intent)
@@ -136,7 +138,7 @@ def cancel(tx: Transaction, intent: Object, reason: str | None) -> None:
         held = charges.by_id(tx, intent["latest_charge"])
         held |= {"refunded": True, "amount_refunded": held["amount"]}
         tx.emit("charge.refunded", held)
-    debits.forget(tx, intent)
+    bank_debits.forget(tx, intent)
     intent |= {
         "status": "canceled",
         "amount_capturable": 0,
@@ -197,7 +199,7 @@ def _must_authenticate(
         case Authentication.UNLESS_SET_UP:
             return not payment_methods.is_set_up(tx, method)
         case Authentication.WHEN_REQUESTED:
-            return not off_session and intents.requests_authentication(intent)
+            return not off_session and payment_intent_object.requests_authentication(intent)
     return False
 
 
@@ -258,10 +260,10 @@ def _succeed(tx: Transaction, intent: Object, method: Object, made: Object) -> N
         with tx.updating(made, "charge.updated"):
             charges.settle(tx, made)
     if getattr(payment_methods.card_of(tx, method), "is_warned_of", False):
-        fraud_warnings.warn(tx, made)
+        early_fraud_warnings.warn(tx, made)
 
 
 def _tell_owner(tx: Transaction, intent: Object) -> None:
-    owner = intents.owner_of(tx, intent)
+    owner = payment_intent_object.owner_of(tx, intent)
     if owner and owner[0] in FOLLOWERS:
         FOLLOWERS[owner[0]](tx, intent, owner[1])

@@ -11,9 +11,9 @@ from django.db import connection
 from django.test import Client
 from stripe import StripeClient
 
-from sandbox import deliveries, disputes, engine, payment_behaviour
+from sandbox import deliveries, disputes, engine, forced_declines
 from sandbox.deliveries import Attempt, Mode
-from sandbox.inprocess import SandboxHTTPClient
+from sandbox.http_client import SandboxHTTPClient
 from sandbox.resources import charges, refunds
 from sandbox.world import DEFAULT_SECRET_KEY, World
 
@@ -57,11 +57,11 @@ class SandboxStripe:
     def decline_payments(self, customer: str) -> None:
         """The customer's cards are declined from now on."""
         with self.world.transaction() as tx:
-            payment_behaviour.decline_payments(tx, customer)
+            forced_declines.decline_payments(tx, customer)
 
     def accept_payments(self, customer: str) -> None:
         with self.world.transaction() as tx:
-            payment_behaviour.accept_payments(tx, customer)
+            forced_declines.accept_payments(tx, customer)
 
     def dispute(self, payment_intent: str, **how: Any) -> str:
         """The buyer contests the payment at their bank (``inquiry=True``: the bank asks first);

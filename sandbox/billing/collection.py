@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from sandbox import debits, intents, payments
-from sandbox.billing import held, invoice_terms, invoicing, settings, standing
-from sandbox.billing.periods import DAY
+from sandbox import bank_debits, payment_intent_object, payments
+from sandbox.billing import (
+    billing_settings,
+    invoice_settings,
+    invoices,
+    pending_updates,
+    subscription_status,
+)
+from sandbox.billing.billing_periods import DAY
 from sandbox.objects import Object
 from sandbox.resources import invoice_payments
 from sandbox.transaction import Transaction
@@ -18,7 +24,7 @@ PURPOSES = {
 
 def finalize(tx: Transaction, invoice: Object) -> None:
     """Open the draft; where nothing is due it is paid at once."""
-    invoicing.finalize(tx, invoice)
+    invoices.finalize(tx, invoice)
     if invoice["amount_due"] == 0:
         mark_paid(tx, invoice)
 
@@ -35,7 +41,7 @@ def finalize_and_collect(tx: Transaction, invoice: Object, *, off_session: bool)
 
 def is_sent(invoice: Object) -> bool:
     """Whether the payer is sent the invoice and pays it by hand until its due date."""
-    return bool(invoice["collection_method"] == invoice_terms.SENT)
+    return bool(invoice["collection_method"] == invoice_settings.SENT)
 
 
 def collect(
@@ -43,7 +49,7 @@ def collect(
 ) -> None:
     """Try once to take what is due; the invoice and its subscription show how it went."""
     method = payment_method or default_method(tx, invoice)
-    intent = invoicing.intent_of(tx, invoice)
+    intent = invoices.intent_of(tx, invoice)
     if method is None:
         if intent is None:
             await_payer(tx, invoice)
@@ -67,7 +73,7 @@ def collect(
 def await_payer(tx: Transaction, invoice: Object) -> Object:
     """An intent for the open invoice that someone else will confirm, with its default card."""
     method = default_method(tx, invoice)
-    intent = intents.build(
+    intent = payment_intent_object.build(
         tx,
         amount=invoice["amount_remaining"],
         currency=invoice["currency"],
@@ -77,7 +83,7 @@ def await_payer(tx: Transaction, invoice: Object) -> Object:
         **_intent_fields(invoice),
     )
     tx.insert(intent)
-    intents.own(tx, intent, ("invoice", invoice["id"]))
+    payment_intent_object.own(tx, intent, ("invoice", invoice["id"]))
     invoice_payments.for_intent(tx, invoice, intent)
     tx.emit("payment_intent.created", intent)
     return intent
@@ -86,7 +92,7 @@ def await_payer(tx: Transaction, invoice: Object) -> Object:
 def default_method(tx: Transaction, invoice: Object) -> str | None:
     """The invoice's own card, else the subscription's, else the customer's."""
     own = _attached(tx, invoice["default_payment_method"], invoice["customer"])
-    subscription = invoicing.subscription_of(tx, invoice)
+    subscription = invoices.subscription_of(tx, invoice)
     if own or subscription is None:
         return own or _customers_method(tx, invoice["customer"])
     return method_of(tx, subscription)
@@ -103,7 +109,7 @@ def mark_paid(
     tx: Transaction, invoice: Object, intent: Object | None = None, *, out_of_band: bool = False
 ) -> None:
     """The invoice is settled: by this intent, outside of Stripe, or because nothing was due."""
-    with tx.updating(invoice, *invoicing.revision(tx, invoice)):
+    with tx.updating(invoice, *invoices.revision(tx, invoice)):
         if intent and invoice["attempt_count"] == 0:
             invoice["attempt_count"] = 1
         invoice |= {
@@ -119,7 +125,7 @@ def mark_paid(
     if not out_of_band:
         tx.emit("invoice.payment_succeeded", invoice)
     _set_delinquent(tx, invoice, owes=False)
-    standing.after_payment(tx, invoice, intent)
+    subscription_status.after_payment(tx, invoice, intent)
     if intent:
         payment = invoice_payments.for_intent(tx, invoice, intent)
         invoice_payments.mark_paid(tx, payment, intent["amount_received"])
@@ -141,7 +147,7 @@ def follow(tx: Transaction, intent: Object, invoice_id: str) -> None:
             _await_action(tx, invoice)
         case "requires_payment_method" if intent["last_payment_error"]:
             code = intent["last_payment_error"]["code"]
-            if debits.is_debit(tx, intent):
+            if bank_debits.is_debit(tx, intent):
                 _note_returned_debit(tx, invoice, code=code)
             else:
                 _note_failure(tx, invoice, code=code)
@@ -152,17 +158,17 @@ payments.FOLLOWERS["invoice"] = follow
 
 def is_processing(tx: Transaction, invoice: Object) -> bool:
     """Whether a bank has yet to answer to a debit for the invoice."""
-    intent = invoicing.intent_of(tx, invoice)
+    intent = invoices.intent_of(tx, invoice)
     return bool(intent and intent["status"] == "processing")
 
 
 def _await_bank(tx: Transaction, invoice: Object, intent: Object) -> None:
     """A debit is on its way: no other attempt until the bank answers; a beginning begins."""
-    with tx.updating(invoice, *invoicing.revision(tx, invoice)):
+    with tx.updating(invoice, *invoices.revision(tx, invoice)):
         invoice["attempted"] = True
         invoice["attempt_count"] += 1
         invoice["next_payment_attempt"] = None
-    standing.after_debit(tx, invoice, intent)
+    subscription_status.after_debit(tx, invoice, intent)
 
 
 def _note_returned_debit(tx: Transaction, invoice: Object, *, code: str) -> None:
@@ -174,12 +180,12 @@ def _note_returned_debit(tx: Transaction, invoice: Object, *, code: str) -> None
         _note_failure(tx, invoice, code=code, counted=True)
         return
     tx.emit("invoice.payment_failed", invoice)
-    invoicing.void(tx, invoice)
-    standing.after_closing(tx, invoice)
+    invoices.void(tx, invoice)
+    subscription_status.after_closing(tx, invoice)
 
 
 def _await_action(tx: Transaction, invoice: Object) -> None:
-    with tx.updating(invoice, *invoicing.revision(tx, invoice)):
+    with tx.updating(invoice, *invoices.revision(tx, invoice)):
         invoice["attempted"] = True
         invoice["attempt_count"] = invoice["attempt_count"] or 1
     tx.emit("invoice.payment_action_required", invoice)
@@ -194,7 +200,7 @@ def _note_failure(
     """
     due = invoice["next_payment_attempt"]
     counts = counted or invoice["attempt_count"] == 0 or (due is not None and due <= tx.now)
-    with tx.updating(invoice, *invoicing.revision(tx, invoice)):
+    with tx.updating(invoice, *invoices.revision(tx, invoice)):
         invoice["attempted"] = True
         if counts:
             invoice["attempt_count"] += 0 if counted else 1
@@ -205,12 +211,12 @@ def _note_failure(
     if not _is_left_to_payer(tx, invoice) and not is_sent(invoice):
         _set_delinquent(tx, invoice, owes=True)
         gives_up = counts and invoice["auto_advance"] and invoice["next_payment_attempt"] is None
-        standing.after_failure(tx, invoice, gives_up=gives_up)
+        subscription_status.after_failure(tx, invoice, gives_up=gives_up)
 
 
 def _next_attempt(tx: Transaction, invoice: Object) -> int | None:
     """When to retry by the account's schedule; first invoices are left to the payer."""
-    waits = settings.read(tx)["retry_after_days"]
+    waits = billing_settings.read(tx)["retry_after_days"]
     retries_done = invoice["attempt_count"] - 1
     waits_for_payer = is_sent(invoice) or _is_left_to_payer(tx, invoice)
     if not invoice["auto_advance"] or waits_for_payer or retries_done >= len(waits):
@@ -220,10 +226,12 @@ def _next_attempt(tx: Transaction, invoice: Object) -> int | None:
 
 def _is_left_to_payer(tx: Transaction, invoice: Object) -> bool:
     """Whether nothing is owed if it stays unpaid: a beginning, or a change that waits for it."""
-    subscription = invoicing.subscription_of(tx, invoice)
+    subscription = invoices.subscription_of(tx, invoice)
     if subscription is None:
         return False
-    return subscription["status"] == "incomplete" or held.waits_for(tx, subscription, invoice)
+    return subscription["status"] == "incomplete" or pending_updates.waits_for(
+        tx, subscription, invoice
+    )
 
 
 def _set_delinquent(tx: Transaction, invoice: Object, *, owes: bool) -> None:

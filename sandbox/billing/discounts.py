@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from sandbox.billing import periods, pricing
+from sandbox.billing import billing_periods, pricing
 from sandbox.errors import invalid, missing_param
 from sandbox.objects import Object, Params
 from sandbox.resources import coupons, promotion_codes
@@ -78,7 +78,7 @@ def attach(
     terms = coupons.terms(tx, choice.coupon)
     discount = tx.insert(_build(tx, choice, customer, holder, session))
     if terms["duration"] == "repeating":
-        discount["end"] = periods.boundary(
+        discount["end"] = billing_periods.boundary(
             tx.now, {"interval": "month", "interval_count": 1}, terms["duration_in_months"]
         )
     item = discount["subscription_item"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sandbox.billing import items, pricing
+from sandbox.billing import pricing, subscription_items
 from sandbox.errors import invalid, no_such
 from sandbox.objects import Object, Params, copy, merge_metadata
 from sandbox.transaction import Transaction
@@ -47,7 +47,7 @@ def read(tx: Transaction, subscription: Object, wanted: list[Params]) -> list[Ch
 
 def apply(subscription: Object, changes: list[Change]) -> None:
     """Put the new items in the places of the old ones. Raises 400 if none is left."""
-    kept = items.of(subscription)
+    kept = subscription_items.of(subscription)
     for change in changes:
         if change.old is None and change.new is not None:
             change.new["subscription"] = subscription["id"]
@@ -61,19 +61,23 @@ def apply(subscription: Object, changes: list[Change]) -> None:
             "subscription.",
             param="items",
         )
-    items.check_together(kept)
+    subscription_items.check_together(kept)
 
 
 def _read_one(tx: Transaction, subscription: Object, params: Params, param: str) -> Change:
     if "id" not in params:
-        return Change(None, items.read_one(tx, params, param, customer=subscription["customer"]))
-    old = next((item for item in items.of(subscription) if item["id"] == params["id"]), None)
+        return Change(
+            None, subscription_items.read_one(tx, params, param, customer=subscription["customer"])
+        )
+    old = next(
+        (item for item in subscription_items.of(subscription) if item["id"] == params["id"]), None
+    )
     if old is None:
         raise no_such("subscription item", params["id"], param=f"{param}[id]")
     if params.get("deleted"):
         return Change(copy(old), None)
     new = _altered(tx, old, params, param)
-    items.set_terms(tx, new, params, param, customer=subscription["customer"])
+    subscription_items.set_terms(tx, new, params, param, customer=subscription["customer"])
     return Change(copy(old), new)
 
 
@@ -81,10 +85,10 @@ def _altered(tx: Transaction, old: Object, params: Params, param: str) -> Object
     """The item with a new price, quantity or metadata; a new price keeps the quantity."""
     new: Object = copy(old)
     if any(name in params for name in ("price", "price_data", "plan")):
-        items.set_price(new, items.recurring_price(tx, params, param))
+        subscription_items.set_price(new, subscription_items.recurring_price(tx, params, param))
     if "quantity" in params or pricing.is_metered(new["price"]):
         new.pop("quantity", None)
-        quantity = items.quantity_of(new["price"], params, param)
+        quantity = subscription_items.quantity_of(new["price"], params, param)
         new |= {} if quantity is None else {"quantity": quantity}
     merge_metadata(new, params.get("metadata"))
     return new

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from sandbox.billing import discounts, items, pricing
+from sandbox.billing import discounts, pricing, subscription_items
 from sandbox.objects import Object
 from sandbox.transaction import Transaction
 
@@ -31,7 +31,7 @@ def discounts_of(tx: Transaction, subscription: Object, item: Object) -> list[Ob
     ]
     if not ids:
         return []
-    content = items.of(subscription)
+    content = subscription_items.of(subscription)
     taken = discounts.allocate(
         [
             discounts.Charge(

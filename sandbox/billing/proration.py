@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from sandbox.billing import items, lines, net_price, periods, pricing
+from sandbox.billing import billing_periods, invoice_lines, net_price, pricing, subscription_items
 from sandbox.objects import Object
 from sandbox.resources import invoice_items
 from sandbox.transaction import Transaction
@@ -22,12 +22,12 @@ def first_line(tx: Transaction, subscription: Object, item: Object, *, prorate: 
     """The first period's line: a part of the price where the anchor cuts the period short."""
     recurring = item["price"]["recurring"]
     start, end = item["current_period_start"], item["current_period_end"]
-    whole = periods.start_of_period(subscription["billing_cycle_anchor"], recurring, start)
+    whole = billing_periods.start_of_period(subscription["billing_cycle_anchor"], recurring, start)
     if whole == start:
-        return lines.for_item(tx, subscription, item)
+        return invoice_lines.for_item(tx, subscription, item)
     full = pricing.amount(tx, item["price"], item.get("quantity"))
     amount = part(full, (whole, end), start) if prorate else 0
-    return lines.for_item(tx, subscription, item, amount=amount)
+    return invoice_lines.for_item(tx, subscription, item, amount=amount)
 
 
 def credit(tx: Transaction, subscription: Object, item: Object, moment: int) -> None:
@@ -79,10 +79,10 @@ def _record(
         customer=subscription["customer"],
         amount=amount,
         currency=price["currency"],
-        description=f"{phrase} on {counted} after {lines.day(moment)}",
+        description=f"{phrase} on {counted} after {invoice_lines.day(moment)}",
         period={"start": moment, "end": item["current_period_end"]},
         quantity=quantity or 0,
-        pricing=lines.price_details(price),
+        pricing=invoice_lines.price_details(price),
         proration=True,
         discount_amounts=discount_amounts or [],
         credited_items=credited_items,
@@ -94,5 +94,5 @@ def _record(
 def is_worth_it(subscription: Object) -> bool:
     """Nothing is prorated in a trial or before the first payment."""
     return subscription["status"] in ("active", "past_due", "unpaid") and bool(
-        items.of(subscription)
+        subscription_items.of(subscription)
     )

@@ -8,8 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from sandbox import intents, payments, sequences
-from sandbox.checkout import fulfilment, location, method_types, promotion, records
+from sandbox import event_order, payment_intent_object, payments
+from sandbox.checkout import (
+    billing_address,
+    fulfilment,
+    payment_method_types,
+    session_discounts,
+    session_records,
+)
 from sandbox.errors import StripeFailure, invalid
 from sandbox.objects import Object, Params, copy
 from sandbox.resources import customers, payment_methods, setup_intents
@@ -54,11 +60,13 @@ def complete(
         raise invalid(CLOSED["expired"])  # the clock passed it and the engine has yet to look
     if session["status"] != "open":
         raise invalid(CLOSED[session["status"]])
-    promotion.check_still_redeemable(tx, session)
-    record = records.of(tx, session)
+    session_discounts.check_still_redeemable(tx, session)
+    record = session_records.of(tx, session)
     _know_buyer(tx, session, record, buyer)
-    location.check_known(tx, session)
-    order = sequences.ONE_TIME_PAYMENT if session["mode"] == "payment" else sequences.FIRST_PAYMENT
+    billing_address.check_known(tx, session)
+    order = (
+        event_order.ONE_TIME_PAYMENT if session["mode"] == "payment" else event_order.FIRST_PAYMENT
+    )
     with tx.arranged(order):
         try:
             return _complete(tx, session, record, card)
@@ -70,8 +78,8 @@ def complete(
 
 def authenticate(tx: Transaction, intent: Object, *, succeeds: bool) -> Outcome:
     """The payer went through 3-D Secure, or gave up; the session follows."""
-    owner = intents.owner_of(tx, intent)
-    order = sequences.FIRST_PAYMENT if owner and owner[0] == KIND else ()
+    owner = payment_intent_object.owner_of(tx, intent)
+    order = event_order.FIRST_PAYMENT if owner and owner[0] == KIND else ()
     with tx.arranged(order):
         if intent["object"] == "payment_intent":
             payments.authenticate(tx, intent, succeeds=succeeds)
@@ -85,7 +93,9 @@ def authenticate(tx: Transaction, intent: Object, *, succeeds: bool) -> Outcome:
 
 def session_of(tx: Transaction, intent: Object) -> str | None:
     """The session that the intent was made for, also after its invoice took it over."""
-    return next(iter(tx.ids(records.KIND, lambda record: intent["id"] in record["intents"])), None)
+    return next(
+        iter(tx.ids(session_records.KIND, lambda record: intent["id"] in record["intents"])), None
+    )
 
 
 def outcome_of(intent: Object) -> Outcome:
@@ -150,7 +160,7 @@ def _complete(
     if card is None:
         raise invalid("Choose a card to pay with.", param="card")
     method = _method(tx, card, record)
-    method_types.check(session, method["type"])
+    payment_method_types.check(session, method["type"])
     customer = _ensure_customer(tx, session, record)
     if session["amount_total"]:
         return outcome_of(_pay(tx, session, record, method, customer))
@@ -185,7 +195,11 @@ def _pay(
 
 
 def _intent_fields(session: Object, record: Object) -> Object:
-    options = {"payment_method_options": {"card": intents.card_options(_authentication(session))}}
+    options = {
+        "payment_method_options": {
+            "card": payment_intent_object.card_options(_authentication(session))
+        }
+    }
     if session["mode"] == "subscription":
         saved = {"description": "Subscription creation", "setup_future_usage": "off_session"}
         return {**saved, **options}
@@ -206,7 +220,7 @@ def _set_up(
         "payment_method_options": {"card": {"request_three_d_secure": _authentication(session)}},
     }
     intent = setup_intents.create(tx, params | ({"customer": customer} if customer else {}))
-    intents.own(tx, intent, (KIND, session["id"]))
+    payment_intent_object.own(tx, intent, (KIND, session["id"]))
     record["intents"].append(intent["id"])
     if session["mode"] == "setup":
         session["setup_intent"] = intent["id"]
@@ -234,7 +248,7 @@ def _know_buyer(tx: Transaction, session: Object, record: Object, buyer: Buyer) 
     record["email"] = known or buyer.email or record["email"]
     record["name"] = buyer.name or record["name"]
     if buyer.address:
-        location.enter(tx, session, buyer.address)
+        billing_address.enter(tx, session, buyer.address)
     if not record["email"]:
         raise invalid("Enter an e-mail address.", param="email")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sandbox import payments
-from sandbox.checkout import records
+from sandbox.checkout import session_records
 from sandbox.objects import Object
 from sandbox.transaction import Transaction
 
@@ -13,7 +13,7 @@ UNFINISHED = ("requires_payment_method", "requires_confirmation", "requires_acti
 def expire(tx: Transaction, session: Object) -> None:
     """Close the session; a payment that was tried and failed ends with it."""
     session |= {"status": "expired", "url": None}
-    for id in records.of(tx, session)["intents"]:
+    for id in session_records.of(tx, session)["intents"]:
         intent = tx.get("payment_intent", id)
         if intent and intent["status"] in UNFINISHED:
             payments.cancel(tx, intent, "expired")

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from sandbox import intents
+from sandbox import payment_intent_object
 from sandbox.billing import (
-    beginning,
-    changing,
     collection,
     discounts,
-    invoicing,
-    items,
-    lines,
+    invoice_lines,
+    invoices,
+    subscription_creation,
+    subscription_items,
+    subscription_updates,
 )
 from sandbox.billing.discounts import Choice
-from sandbox.checkout import amounts, records
-from sandbox.checkout.blank_session import details
+from sandbox.checkout import session_amounts, session_records
 from sandbox.checkout.line_items import is_recurring
+from sandbox.checkout.session_object import details
 from sandbox.objects import Object, copy
 from sandbox.resources import invoice_items
 from sandbox.transaction import Transaction
@@ -23,7 +23,7 @@ from sandbox.transaction import Transaction
 
 def fulfil(tx: Transaction, session: Object, intent: Object | None) -> None:
     """Complete the session; ``intent`` is the payment or setup intent that did it."""
-    record = records.of(tx, session)
+    record = session_records.of(tx, session)
     session |= {
         "customer": session["customer"] or record["customer"],
         "customer_details": _details(tx, session, record),
@@ -32,7 +32,7 @@ def fulfil(tx: Transaction, session: Object, intent: Object | None) -> None:
     }
     if session["customer"]:
         _update_customer(tx, session, record)
-    choices = amounts.choices(tx, session)
+    choices = session_amounts.choices(tx, session)
     if session["mode"] == "subscription":
         _subscribe(tx, session, record, intent, choices)
     else:
@@ -45,13 +45,13 @@ def fulfil(tx: Transaction, session: Object, intent: Object | None) -> None:
 
 
 def _details(tx: Transaction, session: Object, record: Object) -> Object:
-    place, exempt = amounts.tax_address(tx, session)
+    place, exempt = session_amounts.tax_address(tx, session)
     return details(record["email"], record["name"], record["address"] or place, exempt)
 
 
 def trial_end_of(tx: Transaction, record: Object) -> int | None:
     """When the trial ends that a purchase made now would have."""
-    return beginning.trial_end_of(tx, record["subscription_data"])
+    return subscription_creation.trial_end_of(tx, record["subscription_data"])
 
 
 def _subscribe(
@@ -62,13 +62,13 @@ def _subscribe(
     choices: list[Choice],
 ) -> None:
     data = record["subscription_data"]
-    sold = records.items_of(tx, session)
+    sold = session_records.items_of(tx, session)
     customer = tx.param_object("customer", session["customer"], param="customer")
-    subscription = beginning.begin(
+    subscription = subscription_creation.begin(
         tx,
         customer=customer,
         content=[
-            items.build(tx, item["price"], item["quantity"], item["metadata"])
+            subscription_items.build(tx, item["price"], item["quantity"], item["metadata"])
             for item in sold
             if is_recurring(item)
         ],
@@ -79,11 +79,11 @@ def _subscribe(
         default_payment_method=intent["payment_method"] if intent else None,
     )
     tax = {"enabled": session["automatic_tax"]["enabled"]}
-    changing.apply_plain(subscription, {**data, "automatic_tax": tax})
+    subscription_updates.apply_plain(subscription, {**data, "automatic_tax": tax})
     once = [_bill_once(tx, subscription, item) for item in sold if not is_recurring(item)]
     invoice = _first_invoice(tx, session, subscription, data, once, intent)
     session |= {"subscription": subscription["id"], "invoice": invoice["id"]}
-    beginning.announce(tx, subscription)
+    subscription_creation.announce(tx, subscription)
 
 
 def _first_invoice(
@@ -96,12 +96,12 @@ def _first_invoice(
 ) -> Object:
     """The invoice of what the session showed; its payment has been made already."""
     prorate = data.get("proration_behavior", "create_prorations") != "none"
-    invoice = beginning.first_invoice(
+    invoice = subscription_creation.first_invoice(
         tx, subscription, prorate=prorate, takes=once, uses_balance=False
     )
-    invoicing.finalize(tx, invoice, uses_balance=False)
+    invoices.finalize(tx, invoice, uses_balance=False)
     if session["amount_total"] and intent:
-        intents.own(tx, intent, ("invoice", invoice["id"]))
+        payment_intent_object.own(tx, intent, ("invoice", invoice["id"]))
         collection.follow(tx, intent, invoice["id"])
     else:
         collection.mark_paid(tx, invoice)
@@ -118,7 +118,7 @@ def _bill_once(tx: Transaction, subscription: Object, item: Object) -> Object:
         description=item["description"],
         period={"start": tx.now, "end": tx.now},
         quantity=item["quantity"],
-        pricing=lines.price_details(item["price"]),
+        pricing=invoice_lines.price_details(item["price"]),
         subscription=subscription["id"],
     )
 

@@ -10,15 +10,21 @@ from werkzeug.utils import redirect
 from werkzeug.wrappers import Request, Response
 
 from sandbox import buyer
-from sandbox.checkout import completion, location, promotion, quantities, records
+from sandbox.checkout import (
+    adjustable_quantities,
+    billing_address,
+    completion,
+    session_discounts,
+    session_records,
+)
 from sandbox.checkout.completion import KIND, Outcome
 from sandbox.errors import StripeFailure
 from sandbox.objects import Object
-from sandbox.pages import form as forms
-from sandbox.pages.form import Form
+from sandbox.pages import payment_form as forms
+from sandbox.pages.checkout_summary import accounts_of, merchant_of, summarise
 from sandbox.pages.offered_cards import OFFERED
+from sandbox.pages.payment_form import Form
 from sandbox.pages.rendering import render
-from sandbox.pages.summary import accounts_of, merchant_of, summarise
 from sandbox.transaction import Transaction
 
 if TYPE_CHECKING:
@@ -44,9 +50,9 @@ def show(world: World, request: Request, id: str) -> Response:
         session = tx.path_object(KIND, id)
         if session["status"] != "open":
             return _closed(tx, session)
-        record = records.of(tx, session)
+        record = session_records.of(tx, session)
         form = Form(email=record["email"] or "", name=record["name"] or "")
-        if place := location.known(tx, session):
+        if place := billing_address.known(tx, session):
             typed = {name: place[name] or "" for name in ("country", "state", "postal_code")}
             form = dataclasses.replace(form, **typed)
         return _page(tx, session, form, _refused_elsewhere(tx, session, request))
@@ -59,7 +65,10 @@ def submit(world: World, request: Request, id: str) -> Response:
         if session["status"] != "open":
             return _closed(tx, session)
         form = Form.read(request.form)
-        if quantities.choose(tx, session, request.form.to_dict()) or "update" in request.form:
+        if (
+            adjustable_quantities.choose(tx, session, request.form.to_dict())
+            or "update" in request.form
+        ):
             return _page(tx, session, form, {})
         refused = _promotion(tx, session, request)
         if refused is None:
@@ -86,13 +95,13 @@ def submit(world: World, request: Request, id: str) -> Response:
 def _promotion(tx: Transaction, session: Object, request: Request) -> dict[str, str] | None:
     """Take a code that was typed, or back; None: neither was asked for."""
     if "remove_code" in request.form and session["allow_promotion_codes"]:
-        promotion.leave_out(tx, session)
+        session_discounts.leave_out(tx, session)
         return {}
     code = request.form.get("promotion_code", "").strip()
     if not code:
         return None
     try:
-        promotion.enter(tx, session, code)
+        session_discounts.enter(tx, session, code)
     except StripeFailure as failure:
         return {"promotion_code": failure.message}
     return {}
@@ -102,13 +111,13 @@ def _locate(
     tx: Transaction, session: Object, form: Form, request: Request
 ) -> dict[str, str] | None:
     """Take the address; None: go on, the total is still the one that the buyer saw."""
-    if not location.is_asked(tx, session):
+    if not billing_address.is_asked(tx, session):
         return None
     seen = session["amount_total"]
     try:
         if form.address:
-            location.enter(tx, session, form.address)
-        location.check_known(tx, session)
+            billing_address.enter(tx, session, form.address)
+        billing_address.check_known(tx, session)
     except StripeFailure as failure:
         return {"address": failure.message}
     if "locate" in request.form:

@@ -8,13 +8,13 @@ from werkzeug.exceptions import NotFound
 from werkzeug.utils import redirect
 from werkzeug.wrappers import Request, Response
 
-from sandbox.billing import changing, cycle, proration, scheduling
+from sandbox.billing import billing_cycle, proration, subscription_schedules, subscription_updates
 from sandbox.limits import EMAIL
 from sandbox.objects import Object, Params
 from sandbox.pages import portal_overview
 from sandbox.pages.portal_visit import Visit, visiting
 from sandbox.pages.rendering import day
-from sandbox.portal import plans
+from sandbox.portal import plan_changes
 from sandbox.resources import customers
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def ask_to_cancel(world: World, request: Request, secret: str, id: str) -> Respo
         return visit.render(
             "portal_cancel.html",
             name=portal_overview.names(visit.tx, subscription),
-            until=day(cycle.last_period_end(subscription)),
+            until=day(billing_cycle.last_period_end(subscription)),
             at_once=feature["mode"] == "immediately",
             reasons={key: REASONS[key] for key in reasons["options"]} if reasons["enabled"] else {},
         )
@@ -92,14 +92,14 @@ def cancel(world: World, request: Request, secret: str, id: str) -> Response:
             prorates = mode != "none" and proration.is_worth_it(subscription)
             params: Params = {"prorate": prorates, "invoice_now": mode == "always_invoice"}
             params |= {"cancellation_details": details}
-            changing.cancel_now(visit.tx, subscription, params)
+            subscription_updates.cancel_now(visit.tx, subscription, params)
         else:
             is_flexible = subscription["billing_mode"]["type"] == "flexible"
             end: Params = (
                 {"cancel_at": "max_period_end"} if is_flexible else {"cancel_at_period_end": True}
             )
             params = end | {"cancellation_details": details}
-            changing.change(visit.tx, subscription, params)
+            subscription_updates.change(visit.tx, subscription, params)
         return visit.finish("canceled")
 
 
@@ -112,9 +112,9 @@ def keep(world: World, request: Request, secret: str, id: str) -> Response:
             visit.feature("subscription_cancel")
             _let_schedule_go(visit, subscription)
             if subscription["cancel_at_period_end"]:
-                changing.change(visit.tx, subscription, {"cancel_at_period_end": False})
+                subscription_updates.change(visit.tx, subscription, {"cancel_at_period_end": False})
             elif subscription["cancel_at"]:
-                changing.change(visit.tx, subscription, {"cancel_at": ""})
+                subscription_updates.change(visit.tx, subscription, {"cancel_at": ""})
         else:
             visit.feature("subscription_update")
             _let_schedule_go(visit, subscription)
@@ -157,7 +157,7 @@ def _cancelable(visit: Visit, id: str) -> Object:
     visit.feature("subscription_cancel")
     visit.check_flow("cancel", id)
     subscription = visit.subscription(id)
-    if subscription["cancel_at"] or subscription["status"] not in plans.RUNNING:
+    if subscription["cancel_at"] or subscription["status"] not in plan_changes.RUNNING:
         raise NotFound
     return subscription
 
@@ -165,9 +165,9 @@ def _cancelable(visit: Visit, id: str) -> Object:
 def _let_schedule_go(visit: Visit, subscription: Object) -> None:
     if subscription["schedule"]:
         schedule = visit.tx.param_object(
-            scheduling.KIND, subscription["schedule"], param="schedule"
+            subscription_schedules.KIND, subscription["schedule"], param="schedule"
         )
-        scheduling.release(visit.tx, schedule, keeps_end=False)
+        subscription_schedules.release(visit.tx, schedule, keeps_end=False)
 
 
 def _flow_page(visit: Visit, flow: Object) -> str:

@@ -11,9 +11,9 @@ from werkzeug.wrappers import Request, Response
 from sandbox.checkout import completion
 from sandbox.errors import StripeFailure
 from sandbox.objects import Object
-from sandbox.pages import form as forms
-from sandbox.pages.form import Form
+from sandbox.pages import payment_form as forms
 from sandbox.pages.offered_cards import OFFERED
+from sandbox.pages.payment_form import Form
 from sandbox.pages.portal_visit import Visit, visiting
 from sandbox.resources import payment_methods, setup_intents
 

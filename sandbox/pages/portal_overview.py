@@ -5,11 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sandbox import money
-from sandbox.billing import collection, cycle, items, phases, pricing, scheduling
+from sandbox.billing import (
+    billing_cycle,
+    collection,
+    pricing,
+    schedule_phases,
+    subscription_items,
+    subscription_schedules,
+)
 from sandbox.errors import StripeFailure
 from sandbox.objects import Object
 from sandbox.pages.rendering import day
-from sandbox.portal import plans
+from sandbox.portal import plan_changes
 from sandbox.transaction import Transaction
 
 SHOWN_INVOICES = 12
@@ -44,7 +51,7 @@ def plans_of(tx: Transaction, configuration: Object, customer: str) -> list[Plan
     def shown(subscription: Object) -> bool:
         return bool(
             subscription["customer"] == customer
-            and subscription["status"] in (*plans.RUNNING, "paused")
+            and subscription["status"] in (*plan_changes.RUNNING, "paused")
         )
 
     found = tx.all("subscription", shown)
@@ -56,7 +63,7 @@ def names(tx: Transaction, subscription: Object) -> str:
     return _listed(
         [
             _counted(pricing.product_name(tx, item["price"]), item.get("quantity"))
-            for item in items.of(subscription)
+            for item in subscription_items.of(subscription)
         ]
     )
 
@@ -82,7 +89,7 @@ def method_of(tx: Transaction, customer: Object) -> Method | None:
     id = customer["invoice_settings"]["default_payment_method"]
     if id is None:
         for subscription in tx.all("subscription", lambda each: each["customer"] == customer["id"]):
-            if subscription["status"] in plans.RUNNING:
+            if subscription["status"] in plan_changes.RUNNING:
                 id = id or collection.method_of(tx, subscription)
     method = tx.get("payment_method", id) if id else None
     if method is None:
@@ -115,13 +122,14 @@ def invoices_of(tx: Transaction, customer: str) -> list[Invoice]:
 
 def _plan(tx: Transaction, features: Object, subscription: Object) -> Plan:
     note, is_bad = _note(tx, subscription)
-    runs = subscription["status"] in plans.RUNNING
+    runs = subscription["status"] in plan_changes.RUNNING
     ends = bool(subscription["cancel_at"])
     return Plan(
         id=subscription["id"],
         name=names(tx, subscription),
         price=" and ".join(
-            price_of(tx, item["price"], item.get("quantity")) for item in items.of(subscription)
+            price_of(tx, item["price"], item.get("quantity"))
+            for item in subscription_items.of(subscription)
         ),
         note=note,
         is_bad=is_bad,
@@ -141,7 +149,7 @@ def _undo(tx: Transaction, features: Object, subscription: Object) -> str:
 
 def _is_changeable(subscription: Object) -> bool:
     try:
-        plans.check_changeable(subscription)
+        plan_changes.check_changeable(subscription)
     except StripeFailure:
         return False
     return True
@@ -161,17 +169,17 @@ def _note(tx: Transaction, subscription: Object) -> tuple[str, bool]:
             if (price := tx.get("price", item["price"]))
         ]
         return f"Changes to {_listed(named)} on {day(following['start_date'])}", False
-    renewal = day(cycle.next_renewal(subscription))
+    renewal = day(billing_cycle.next_renewal(subscription))
     if subscription["status"] == "trialing":
         return f"Free until {renewal}", False
     return f"Renews on {renewal}", False
 
 
 def _next_phase(tx: Transaction, subscription: Object) -> Object | None:
-    schedule = tx.get(scheduling.KIND, subscription["schedule"] or "")
+    schedule = tx.get(subscription_schedules.KIND, subscription["schedule"] or "")
     if schedule is None or not schedule["current_phase"]:
         return None
-    return phases.at(schedule["phases"], schedule["current_phase"]["end_date"])
+    return schedule_phases.at(schedule["phases"], schedule["current_phase"]["end_date"])
 
 
 def _counted(name: str, quantity: int | None) -> str:

@@ -8,15 +8,15 @@ from urllib.parse import urlencode, urlsplit
 from werkzeug.utils import redirect
 from werkzeug.wrappers import Request, Response
 
-from sandbox.billing import cycle, held, pricing
+from sandbox.billing import billing_cycle, pending_updates, pricing
 from sandbox.errors import StripeFailure
 from sandbox.objects import Object
-from sandbox.pages import form as forms
+from sandbox.pages import payment_form as forms
 from sandbox.pages import portal_overview
 from sandbox.pages.portal_visit import Visit, visiting
 from sandbox.pages.rendering import day
-from sandbox.portal import plans
-from sandbox.portal.plans import Choice
+from sandbox.portal import plan_changes
+from sandbox.portal.plan_changes import Choice
 
 if TYPE_CHECKING:
     from sandbox.world import World
@@ -37,7 +37,7 @@ def ask(world: World, request: Request, secret: str, id: str) -> Response:
         if intent := _returned(visit, request):
             if intent["status"] == "succeeded":
                 return visit.finish("changed")
-            held.drop(visit.tx, visit.subscription(id))
+            pending_updates.drop(visit.tx, visit.subscription(id))
             wrong = forms.PLAINER["payment_intent_authentication_failure"]
         subscription = _changeable(visit, id, "confirm")
         try:
@@ -57,7 +57,9 @@ def confirm(world: World, request: Request, secret: str, id: str) -> Response:
             again = "These amounts are of now. Please confirm again."
             return _page(visit, subscription, choice, now, again, status=409)
         try:
-            intent = plans.change(visit.tx, visit.configuration, subscription, choice, int(moment))
+            intent = plan_changes.change(
+                visit.tx, visit.configuration, subscription, choice, int(moment)
+            )
         except StripeFailure as failure:
             if failure.status != 402:
                 raise
@@ -71,10 +73,10 @@ def _offers_page(
     visit: Visit, subscription: Object, wrong: str = "", *, status: int = 200
 ) -> Response:
     allowed = visit.feature("subscription_update")["default_allowed_updates"]
-    item = plans.only_item(subscription)
+    item = plan_changes.only_item(subscription)
     offered = [item["price"]]
     if "price" in allowed:
-        offered = plans.offers(visit.tx, visit.configuration, item)
+        offered = plan_changes.offers(visit.tx, visit.configuration, item)
     return visit.render(
         "portal_plans.html",
         status=status,
@@ -109,18 +111,18 @@ def _changeable(visit: Visit, id: str, page: str) -> Object:
     visit.feature("subscription_update")
     visit.check_flow(page, id)
     subscription = visit.subscription(id)
-    plans.check_changeable(subscription)
+    plan_changes.check_changeable(subscription)
     return subscription
 
 
 def _choice(visit: Visit, subscription: Object, sent: dict[str, str]) -> Choice:
     """What was chosen on the page, or by who made the link."""
-    item = plans.only_item(subscription)
+    item = plan_changes.only_item(subscription)
     if visit.flow and visit.flow["type"] == "subscription_update_confirm":
         (asked,) = visit.flow["subscription_update_confirm"]["items"]
         sent = {name: str(asked[name]) for name in ("price", "quantity") if asked[name]}
     quantity = sent.get("quantity", "")
-    return plans.check_choice(
+    return plan_changes.check_choice(
         visit.tx,
         visit.configuration,
         subscription,
@@ -135,9 +137,9 @@ def _page(
     *, status: int = 200,
 ) -> Response:  # fmt: skip
     tx, configuration = visit.tx, visit.configuration
-    item = plans.only_item(subscription)
-    invoice = plans.preview_of(tx, configuration, subscription, choice, moment)
-    later = plans.waits_for_renewal(tx, configuration, subscription, choice)
+    item = plan_changes.only_item(subscription)
+    invoice = plan_changes.preview_of(tx, configuration, subscription, choice, moment)
+    later = plan_changes.waits_for_renewal(tx, configuration, subscription, choice)
     asks_only = visit.flow and visit.flow["type"] == "subscription_update_confirm"
     plans_page = f"{visit.home}/subscriptions/{subscription['id']}/plans"
     return visit.render(
@@ -151,7 +153,7 @@ def _page(
         invoice=invoice,
         due_today=invoice["created"] == tx.now,
         billed_on=day(invoice["created"]),
-        begins=day(cycle.next_renewal(subscription)) if later else "today",
+        begins=day(billing_cycle.next_renewal(subscription)) if later else "today",
         wrong=wrong,
     )
 

@@ -11,7 +11,7 @@ from werkzeug.exceptions import NotFound
 from werkzeug.utils import redirect
 from werkzeug.wrappers import Response
 
-from sandbox import buyer, own_time
+from sandbox import buyer, test_clocks
 from sandbox.objects import Object
 from sandbox.pages.rendering import render
 from sandbox.portal import visits
@@ -125,5 +125,5 @@ def visiting(world: World, secret: str) -> Iterator[Visit]:
         kind = portal_configurations.KIND
         configuration = tx.param_object(kind, session["configuration"], param="configuration")
         customer = tx.param_object("customer", session["customer"], param="customer")
-        own_time.enter(tx, [customer["id"]])
+        test_clocks.enter(tx, [customer["id"]])
         yield Visit(tx, record, session, configuration, customer)

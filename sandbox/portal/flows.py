@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sandbox.errors import invalid, missing_param
 from sandbox.objects import Object, Params, copy
-from sandbox.portal import plans
+from sandbox.portal import plan_changes
 from sandbox.transaction import Transaction
 
 FEATURES = {
@@ -68,7 +68,7 @@ def _target(
             raise invalid("The sandbox's portal makes no offers.", param=f"{param}[retention]")
         _check_cancelable(subscription, f"{param}[subscription]")
         return target | {"retention": None}
-    plans.check_changeable(subscription, f"{param}[subscription]")
+    plan_changes.check_changeable(subscription, f"{param}[subscription]")
     if type == "subscription_update_confirm":
         return target | _change(tx, configuration, subscription, sent[type], param)
     return target
@@ -84,7 +84,7 @@ def _own(tx: Transaction, customer: str, id: str, param: str) -> Object:
 
 
 def _check_cancelable(subscription: Object, param: str) -> None:
-    if subscription["status"] not in plans.RUNNING:
+    if subscription["status"] not in plan_changes.RUNNING:
         raise invalid(f"This subscription is {subscription['status']}.", param=param)
     if subscription["cancel_at"]:
         raise invalid("This subscription is already set to be canceled.", param=param)
@@ -99,11 +99,13 @@ def _change(
     if len(sent["items"]) != 1:
         raise invalid("You must pass exactly one item.", param=f"{param}[items]")
     (item,) = sent["items"]
-    current = plans.only_item(subscription)
+    current = plan_changes.only_item(subscription)
     if item["id"] != current["id"]:
         raise invalid(f"No such subscription item: '{item['id']}'", param=f"{param}[items][0][id]")
     price = item.get("price", current["price"]["id"])
     quantity = item.get("quantity", current.get("quantity", 1))
-    plans.check_choice(tx, configuration, subscription, price, quantity, f"{param}[items][0]")
+    plan_changes.check_choice(
+        tx, configuration, subscription, price, quantity, f"{param}[items][0]"
+    )
     shown = {"id": item["id"], "price": item.get("price"), "quantity": item.get("quantity")}
     return {"discounts": None, "items": [copy(shown)]}

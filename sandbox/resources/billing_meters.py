@@ -12,14 +12,14 @@ from stripe.params.billing import (
     MeterUpdateParams,
 )
 
-from sandbox import metering
+from sandbox import meter_usage
 from sandbox.errors import invalid, refuse_unsupported
 from sandbox.limits import check_length
-from sandbox.metering import METER
+from sandbox.meter_usage import METER
 from sandbox.objects import Object, Params, assign
-from sandbox.own_time import enter
 from sandbox.pagination import MAX_LIMIT, page
 from sandbox.routing import Routes
+from sandbox.test_clocks import enter
 from sandbox.transaction import Transaction
 
 routes = Routes()
@@ -38,7 +38,7 @@ def create(tx: Transaction, params: Params) -> Object:
     check_length("display_name", params["display_name"], NAME_LIMIT)
     event_name = params["event_name"]
     check_length("event_name", event_name, EVENT_NAME_LIMIT)
-    if metering.active_meter(tx, event_name):
+    if meter_usage.active_meter(tx, event_name):
         raise _taken(event_name)
     meter = tx.insert(
         {
@@ -108,7 +108,7 @@ def reactivate(tx: Transaction, params: Params, id: str) -> Object:
     meter = tx.path_object(METER, id)
     if meter["status"] == "active":
         raise invalid(f"Meter {id} is already active.")
-    if metering.active_meter(tx, meter["event_name"]):
+    if meter_usage.active_meter(tx, meter["event_name"]):
         raise _taken(meter["event_name"])
     with tx.updating(meter, "billing.meter.reactivated"):
         meter |= {"status": "active", "updated": tx.now}
@@ -127,7 +127,7 @@ def summaries(tx: Transaction, params: Params, id: str) -> Object:
     made = []
     for since in range(start, end, step):
         until = min(since + step, end)
-        amount = metering.used(tx, id, params["customer"], since, until)
+        amount = meter_usage.used(tx, id, params["customer"], since, until)
         if amount or step == end - start:
             made.append(_summary(meter, since, until, float(amount)))
     made.reverse()

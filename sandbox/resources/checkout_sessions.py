@@ -11,15 +11,15 @@ from stripe.params.checkout import (
     SessionUpdateParams,
 )
 
-from sandbox.billing import beginning, periods
+from sandbox.billing import billing_periods, subscription_creation
 from sandbox.checkout import (
-    amounts,
-    blank_session,
     expiry,
     line_items,
-    promotion,
-    records,
-    rules,
+    param_rules,
+    session_amounts,
+    session_discounts,
+    session_object,
+    session_records,
 )
 from sandbox.checkout.completion import KIND
 from sandbox.errors import StripeFailure, invalid, refuse_unsupported
@@ -30,7 +30,7 @@ from sandbox.transaction import Transaction
 
 routes = Routes()
 
-SHORTEST_TRIAL = 48 * periods.HOUR
+SHORTEST_TRIAL = 48 * billing_periods.HOUR
 SUBSCRIPTION_UNSUPPORTED = (
     "application_fee_percent",
     "billing_cycle_anchor",
@@ -51,17 +51,17 @@ PAYMENT_UNSUPPORTED = (
 
 @routes.post("/v1/checkout/sessions", SessionCreateParams)
 def create(tx: Transaction, params: Params) -> Object:
-    rules.check(tx, params)
+    param_rules.check(tx, params)
     refuse_unsupported(params.get("payment_intent_data", {}), *PAYMENT_UNSUPPORTED)
     items = line_items.read(tx, params) if params["mode"] != "setup" else []
     if params["mode"] == "subscription":
         _check_subscription(tx, params, items)
     currency = items[0]["currency"] if items else params.get("currency", "usd").lower()
-    session = tx.insert(blank_session.build(tx, params, currency=currency))
-    records.insert(tx, session, params, items)
+    session = tx.insert(session_object.build(tx, params, currency=currency))
+    session_records.insert(tx, session, params, items)
     if params["mode"] != "setup":
-        amounts.total_up(tx, session)
-        promotion.take_given(tx, session, params)
+        session_amounts.total_up(tx, session)
+        session_discounts.take_given(tx, session, params)
     return session
 
 
@@ -108,7 +108,7 @@ def list_(tx: Transaction, params: Params) -> Object:
 
 @routes.get("/v1/checkout/sessions/<id>/line_items", SessionLineItemListParams)
 def list_line_items(tx: Transaction, params: Params, id: str) -> Object:
-    ids = set(records.of(tx, tx.path_object(KIND, id))["items"])
+    ids = set(session_records.of(tx, tx.path_object(KIND, id))["items"])
     url = f"/v1/checkout/sessions/{id}/line_items"
 
     def wanted(item: Object) -> bool:
@@ -119,7 +119,7 @@ def list_line_items(tx: Transaction, params: Params, id: str) -> Object:
 
 @routes.includable(KIND, "line_items")
 def include_line_items(tx: Transaction, session: Object) -> Object:
-    items = records.items_of(tx, session)
+    items = session_records.items_of(tx, session)
     return embed(items, url=f"/v1/checkout/sessions/{session['id']}/line_items")
 
 
@@ -131,7 +131,7 @@ def _check_subscription(tx: Transaction, params: Params, items: list[Object]) ->
     currency = recurring[0]["currency"]
     if "customer" in params:
         customer = tx.param_object("customer", params["customer"], param="customer")
-        beginning.check_currency(customer, currency)
+        subscription_creation.check_currency(customer, currency)
     if data.get("trial_period_days") == 0:
         raise invalid(
             "The minimum number of trial period days is 1.",
@@ -139,6 +139,6 @@ def _check_subscription(tx: Transaction, params: Params, items: list[Object]) ->
         )
     earliest = tx.now + SHORTEST_TRIAL
     within = "subscription_data"
-    if beginning.trial_end_of(tx, data, earliest=earliest, within=within) is not None:
+    if subscription_creation.trial_end_of(tx, data, earliest=earliest, within=within) is not None:
         for item in recurring:
             item["amount_subtotal"] = 0

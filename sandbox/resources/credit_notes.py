@@ -12,9 +12,9 @@ from stripe.params import (
     CreditNoteVoidCreditNoteParams,
 )
 
-from sandbox.billing import crediting
-from sandbox.billing.credit_lines import KIND as LINES
-from sandbox.billing.crediting import KIND
+from sandbox.billing import credit_notes
+from sandbox.billing.credit_note_lines import KIND as LINES
+from sandbox.billing.credit_notes import KIND
 from sandbox.errors import refuse_unsupported
 from sandbox.objects import Object, Params, assign, merge_metadata
 from sandbox.pagination import page
@@ -27,7 +27,7 @@ routes = Routes()
 @routes.post("/v1/credit_notes", CreditNoteCreateParams)
 def create(tx: Transaction, params: Params) -> Object:
     refuse_unsupported(params, "shipping_cost")
-    return crediting.issue(tx, params)
+    return credit_notes.issue(tx, params)
 
 
 @routes.get("/v1/credit_notes/preview", CreditNotePreviewParams)
@@ -68,5 +68,5 @@ def list_lines(tx: Transaction, params: Params, id: str) -> Object:
 @routes.post("/v1/credit_notes/<id>/void", CreditNoteVoidCreditNoteParams)
 def void(tx: Transaction, params: Params, id: str) -> Object:
     note = tx.path_object(KIND, id)
-    crediting.void(tx, note)
+    credit_notes.void(tx, note)
     return note

@@ -8,7 +8,7 @@ from stripe.params import (
     CustomerBalanceTransactionRetrieveParams,
 )
 
-from sandbox.billing import beginning, customer_balance
+from sandbox.billing import customer_balance, subscription_creation
 from sandbox.billing.customer_balance import KIND
 from sandbox.errors import no_such
 from sandbox.objects import Object, Params, assign, merge_metadata
@@ -25,7 +25,7 @@ PATH = "/v1/customers/<customer>/balance_transactions"
 def create(tx: Transaction, params: Params, customer: str) -> Object:
     body = tx.path_object("customer", customer)
     currency = params["currency"].lower()
-    beginning.check_currency(body, currency)
+    subscription_creation.check_currency(body, currency)
     entry = customer_balance.change(
         tx, body, params["amount"], currency=currency, type="adjustment"
     )

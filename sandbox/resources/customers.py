@@ -11,9 +11,9 @@ from stripe.params import (
     CustomerUpdateParams,
 )
 
-from sandbox import own_time
+from sandbox import test_clocks
 from sandbox.addresses import address
-from sandbox.billing import ending
+from sandbox.billing import cancellation
 from sandbox.errors import invalid, refuse_unsupported
 from sandbox.limits import check_length
 from sandbox.objects import Object, Params, assign, merge_metadata
@@ -43,7 +43,7 @@ UNSUPPORTED = ("cash_balance", "default_source", "source", "tax", "tax_id_data")
 def create(tx: Transaction, params: Params) -> Object:
     customer = build(tx.new_id("cus"), now=tx.now, invoice_prefix=tx.world.ids.token(8).upper())
     if "test_clock" in params:
-        clock = tx.param_object(own_time.KIND, params["test_clock"], param="test_clock")
+        clock = tx.param_object(test_clocks.KIND, params["test_clock"], param="test_clock")
         customer["test_clock"] = clock["id"]
     _apply(tx, customer, params)
     tx.insert(customer)
@@ -95,7 +95,7 @@ def search(tx: Transaction, params: Params) -> Object:
 def delete(tx: Transaction, params: Params, id: str) -> Object:
     """Its subscriptions end with it."""
     customer = tx.path_object("customer", id)
-    ending.leave(tx, id)
+    cancellation.leave(tx, id)
     tx.emit("customer.deleted", customer)
     return tx.delete(customer)
 

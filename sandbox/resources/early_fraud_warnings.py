@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from stripe.params.radar import EarlyFraudWarningListParams, EarlyFraudWarningRetrieveParams
 
-from sandbox.fraud_warnings import KIND
+from sandbox.early_fraud_warnings import KIND
 from sandbox.objects import Object, Params
 from sandbox.pagination import page
 from sandbox.routing import Routes

@@ -11,7 +11,7 @@ from stripe.params import (
     InvoiceItemRetrieveParams,
 )
 
-from sandbox.billing import invoicing, lines, pricing
+from sandbox.billing import invoice_lines, invoices, pricing
 from sandbox.errors import invalid, missing_param, refuse_unsupported
 from sandbox.objects import Object, Params, merge_metadata
 from sandbox.pagination import page
@@ -148,7 +148,7 @@ def _amount(tx: Transaction, params: Params) -> Object:
         return {
             "amount": pricing.amount(tx, price, quantity),
             "currency": price["currency"],
-            "pricing": lines.price_details(price),
+            "pricing": invoice_lines.price_details(price),
             "quantity": quantity,
         }
     if "currency" not in params:
@@ -169,5 +169,5 @@ def _add_to_draft(tx: Transaction, item: Object, invoice_id: str) -> None:
         )
     item["invoice"] = invoice["id"]
     with tx.updating(invoice, "invoice.updated"):
-        invoicing.add_line(tx, invoice, lines.for_invoice_item(tx, item))
-        invoicing.total_up(tx, invoice)
+        invoices.add_line(tx, invoice, invoice_lines.for_invoice_item(tx, item))
+        invoices.total_up(tx, invoice)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from stripe.params import InvoiceCreatePreviewParams
 
 from sandbox.addresses import address
-from sandbox.billing import preview
-from sandbox.billing.preview import WITHIN
+from sandbox.billing import invoice_preview
+from sandbox.billing.invoice_preview import WITHIN
 from sandbox.errors import invalid, missing_param, refuse_unsupported
 from sandbox.objects import Object, Params, assign
 from sandbox.resources import invoice_items
@@ -45,12 +45,14 @@ def create(tx: Transaction, params: Params) -> Object:
     if "discounts" in params and not subscription and "items" not in details:
         raise invalid("Discounts are previewed on a subscription or on items.", param="discounts")
     if subscription:
-        invoice = preview.of_existing(scratch, subscription, params)
+        invoice = invoice_preview.of_existing(scratch, subscription, params)
     elif "items" in details:
-        invoice = preview.of_new(scratch, customer, params)
+        invoice = invoice_preview.of_new(scratch, customer, params)
     else:
-        invoice = preview.of_customer(scratch, customer)
-    return preview.shown(scratch, invoice, proration_date=details.get("proration_date", tx.now))
+        invoice = invoice_preview.of_customer(scratch, customer)
+    return invoice_preview.shown(
+        scratch, invoice, proration_date=details.get("proration_date", tx.now)
+    )
 
 
 def _subjects(scratch: Transaction, params: Params) -> tuple[Object, Object | None]:

@@ -15,8 +15,8 @@ from stripe.params import (
     InvoiceVoidInvoiceParams,
 )
 
-from sandbox import payments, sequences
-from sandbox.billing import collection, discounts, invoicing, standing, taxes
+from sandbox import event_order, payments
+from sandbox.billing import collection, discounts, invoices, subscription_status, taxes
 from sandbox.billing.discounts import Choice
 from sandbox.errors import StripeFailure, invalid, missing_param, refuse_unsupported
 from sandbox.objects import Object, Params, assign, merge_metadata
@@ -53,7 +53,7 @@ def create(tx: Transaction, params: Params) -> Object:
     if "subscription" in params:
         id = params["subscription"]
         subscription = tx.param_object("subscription", id, param="subscription")
-    invoice = invoicing.draft(
+    invoice = invoices.draft(
         tx,
         customer=customer,
         currency=str(params.get("currency") or customer["currency"] or "usd").lower(),
@@ -92,7 +92,7 @@ def update(tx: Transaction, params: Params, id: str) -> Object:
         if "automatic_tax" in params:
             _set_tax(invoice, enabled=params["automatic_tax"]["enabled"])
         if choices is not None or "automatic_tax" in params:
-            invoicing.total_up(tx, invoice)
+            invoices.total_up(tx, invoice)
         _apply(tx, invoice, params)
     return invoice
 
@@ -162,7 +162,7 @@ def pay(tx: Transaction, params: Params, id: str) -> Object:
     invoice = tx.path_object("invoice", id)
     _check_payable(tx, invoice)
     method = _own_method(tx, invoice, params)
-    with tx.arranged(sequences.RECOVERY if invoice["attempted"] else ()):
+    with tx.arranged(event_order.RECOVERY if invoice["attempted"] else ()):
         if invoice["status"] == "draft":
             collection.finalize(tx, invoice)
         if invoice["status"] == "paid":
@@ -185,8 +185,8 @@ def void(tx: Transaction, params: Params, id: str) -> Object:
             "You can only pass in open or uncollectible invoices. This invoice isn't "
             f"open or uncollectible: it is {invoice['status']}."
         )
-    invoicing.void(tx, invoice)
-    standing.after_closing(tx, invoice)
+    invoices.void(tx, invoice)
+    subscription_status.after_closing(tx, invoice)
     return invoice
 
 
@@ -197,8 +197,8 @@ def mark_uncollectible(tx: Transaction, params: Params, id: str) -> Object:
         raise _unexpected(
             f"You can only mark open invoices as uncollectible. This one is {invoice['status']}."
         )
-    invoicing.write_off(tx, invoice, reason="user_forgiven")
-    standing.after_closing(tx, invoice)
+    invoices.write_off(tx, invoice, reason="user_forgiven")
+    subscription_status.after_closing(tx, invoice)
     return invoice
 
 
@@ -221,7 +221,7 @@ def _apply(tx: Transaction, invoice: Object, params: Params) -> None:
         advances = params["auto_advance"]
         invoice["auto_advance"] = advances
         if invoice["status"] == "draft":
-            moment = tx.now + invoicing.FINALIZED_AFTER if advances else None
+            moment = tx.now + invoices.FINALIZED_AFTER if advances else None
             invoice |= {"automatically_finalizes_at": moment, "next_payment_attempt": moment}
     merge_metadata(invoice, params.get("metadata"))
 
@@ -265,7 +265,7 @@ def _own_method(tx: Transaction, invoice: Object, params: Params) -> str | None:
 
 
 def _refusal(tx: Transaction, invoice: Object) -> StripeFailure:
-    intent = invoicing.intent_of(tx, invoice)
+    intent = invoices.intent_of(tx, invoice)
     if intent and intent["last_payment_error"]:
         return payments.refusal(intent)
     if intent and intent["status"] == "requires_action":

@@ -6,10 +6,10 @@ from decimal import Decimal, InvalidOperation
 
 from stripe.params.billing import MeterEventAdjustmentCreateParams, MeterEventCreateParams
 
-from sandbox import metering, own_time
+from sandbox import meter_usage, test_clocks
 from sandbox.errors import invalid, missing_param
 from sandbox.limits import check_length
-from sandbox.metering import EVENT, UNKNOWN_CUSTOMER
+from sandbox.meter_usage import EVENT, UNKNOWN_CUSTOMER
 from sandbox.objects import Object, Params
 from sandbox.routing import Routes
 from sandbox.transaction import Transaction
@@ -26,14 +26,14 @@ DIGITS = 15
 def create(tx: Transaction, params: Params) -> Object:
     """An unknown customer is found out later, in an error report: the answer does not say it."""
     payload = params["payload"]
-    own_time.enter(tx, payload.values())
+    test_clocks.enter(tx, payload.values())
     meter = _meter(tx, params["event_name"])
     timestamp = _timestamp(tx, params)
     identifier = params.get("identifier") or tx.new_id("mtrevt")
     check_length("identifier", identifier, IDENTIFIER_LIMIT)
     customer = _field(payload, meter["customer_mapping"]["event_payload_key"])
     found = tx.get("customer", customer)
-    metering.keep(
+    meter_usage.keep(
         tx,
         {
             "id": identifier,
@@ -64,8 +64,8 @@ def adjust(tx: Transaction, params: Params) -> Object:
     if not identifier:
         raise missing_param("cancel[identifier]")
     if event := tx.get(EVENT, identifier):
-        own_time.enter(tx, [event["customer"]])
-    metering.cancel(tx, _meter(tx, params["event_name"]), identifier)
+        test_clocks.enter(tx, [event["customer"]])
+    meter_usage.cancel(tx, _meter(tx, params["event_name"]), identifier)
     return {
         "object": "billing.meter_event_adjustment",
         "cancel": {"identifier": identifier},
@@ -77,7 +77,7 @@ def adjust(tx: Transaction, params: Params) -> Object:
 
 
 def _meter(tx: Transaction, event_name: str) -> Object:
-    found = metering.active_meter(tx, event_name)
+    found = meter_usage.active_meter(tx, event_name)
     if found is None:
         raise invalid(
             f'No active meter found for event name "{event_name}".',

@@ -12,7 +12,7 @@ from stripe.params import (
     PaymentIntentUpdateParams,
 )
 
-from sandbox import intents, payments
+from sandbox import payment_intent_object, payments
 from sandbox.currencies import MINIMUM_CHARGE, maximum_amount, step
 from sandbox.errors import StripeFailure, invalid, refuse_unsupported
 from sandbox.objects import Object, Params, assign, copy, merge_metadata
@@ -62,7 +62,7 @@ def create(tx: Transaction, params: Params) -> Object:
     if "customer" in params:
         tx.param_object("customer", params["customer"], param="customer")
     intent = tx.insert(_from_params(tx, params))
-    intents.choose_options(intent, params)
+    payment_intent_object.choose_options(intent, params)
     _choose_method(tx, intent, params)
     tx.emit("payment_intent.created", intent)
     return _confirm(tx, intent, params) if params.get("confirm") else intent
@@ -103,7 +103,7 @@ def update(tx: Transaction, params: Params, id: str) -> Object:
         intent["customer"] = params["customer"]
     assign(intent, params, *PLAIN, "capture_method")
     merge_metadata(intent, params.get("metadata"))
-    intents.choose_options(intent, params)
+    payment_intent_object.choose_options(intent, params)
     _choose_method(tx, intent, params)
     return intent
 
@@ -122,7 +122,7 @@ def confirm(tx: Transaction, params: Params, id: str) -> Object:
             + ".",
         )
     assign(intent, params, *PLAIN, "capture_method")
-    intents.choose_options(intent, params)
+    payment_intent_object.choose_options(intent, params)
     _choose_method(tx, intent, params)
     return _confirm(tx, intent, params)
 
@@ -210,7 +210,7 @@ def check_amount(amount: int, currency: str) -> None:
 
 
 def _from_params(tx: Transaction, params: Params) -> Object:
-    intent = intents.build(
+    intent = payment_intent_object.build(
         tx,
         amount=params["amount"],
         currency=params["currency"].lower(),
@@ -279,7 +279,7 @@ def _require_return_url(intent: Object, params: Params, *, off_session: bool) ->
 
 
 def _refuse_if_of_a_session(tx: Transaction, intent: Object, verb: str) -> None:
-    owner = intents.owner_of(tx, intent)
+    owner = payment_intent_object.owner_of(tx, intent)
     if owner and owner[0] == "checkout.session":
         raise unexpected_state(
             intent,
@@ -289,7 +289,7 @@ def _refuse_if_of_a_session(tx: Transaction, intent: Object, verb: str) -> None:
 
 
 def _refuse_if_of_an_invoice(tx: Transaction, intent: Object) -> None:
-    owner = intents.owner_of(tx, intent)
+    owner = payment_intent_object.owner_of(tx, intent)
     if owner and owner[0] == "invoice":
         raise unexpected_state(
             intent,

@@ -10,7 +10,7 @@ from stripe.params import (
     RefundUpdateParams,
 )
 
-from sandbox import disputes, fraud_warnings
+from sandbox import disputes, early_fraud_warnings
 from sandbox.cards import RefundOutcome
 from sandbox.currencies import step
 from sandbox.errors import invalid, missing_param, refuse_unsupported
@@ -59,7 +59,7 @@ def create(tx: Transaction, params: Params) -> Object:
     if refund["status"] == "succeeded":
         _announce_receipt(tx, refund)
     disputes.follow_refund(tx, charge)
-    fraud_warnings.follow(tx, charge)
+    early_fraud_warnings.follow(tx, charge)
     return refund
 
 

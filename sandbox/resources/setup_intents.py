@@ -11,7 +11,7 @@ from stripe.params import (
     SetupIntentUpdateParams,
 )
 
-from sandbox import intents, payments
+from sandbox import payment_intent_object, payments
 from sandbox.cards import Authentication, Decline
 from sandbox.errors import StripeFailure, invalid, refuse_unsupported
 from sandbox.objects import Object, Params, assign, copy, merge_metadata
@@ -47,7 +47,7 @@ def create(tx: Transaction, params: Params) -> Object:
     if "customer" in params:
         tx.param_object("customer", params["customer"], param="customer")
     intent = tx.insert(_build(tx, params))
-    intents.choose_options(intent, params)
+    payment_intent_object.choose_options(intent, params)
     _choose_method(tx, intent, params)
     tx.emit("setup_intent.created", intent)
     return _confirm(tx, intent, params) if params.get("confirm") else intent
@@ -66,7 +66,7 @@ def update(tx: Transaction, params: Params, id: str) -> Object:
         tx.param_object("customer", params["customer"], param="customer")
     assign(intent, params, "customer", "description")
     merge_metadata(intent, params.get("metadata"))
-    intents.choose_options(intent, params)
+    payment_intent_object.choose_options(intent, params)
     _choose_method(tx, intent, params)
     return intent
 
@@ -76,7 +76,7 @@ def confirm(tx: Transaction, params: Params, id: str) -> Object:
     refuse_unsupported(params, *UNSUPPORTED)
     intent = tx.path_object("setup_intent", id)
     _require_open(intent, "confirm")
-    intents.choose_options(intent, params)
+    payment_intent_object.choose_options(intent, params)
     _choose_method(tx, intent, params)
     return _confirm(tx, intent, params)
 
@@ -189,7 +189,7 @@ def _choose_method(tx: Transaction, intent: Object, params: Params) -> None:
 
 def _must_authenticate(intent: Object, authentication: Authentication) -> bool:
     if authentication == Authentication.WHEN_REQUESTED:
-        return intents.requests_authentication(intent)
+        return payment_intent_object.requests_authentication(intent)
     return authentication in (Authentication.ALWAYS, Authentication.UNLESS_SET_UP)
 
 

@@ -10,7 +10,7 @@ from stripe.params import (
     SubscriptionItemUpdateParams,
 )
 
-from sandbox.billing import changing, items
+from sandbox.billing import subscription_items, subscription_updates
 from sandbox.errors import invalid, missing_param, no_such
 from sandbox.objects import Object, Params
 from sandbox.pagination import embed
@@ -28,12 +28,12 @@ def create(tx: Transaction, params: Params) -> Object:
     subscription = tx.param_object("subscription", params["subscription"], param="subscription")
     wanted = {name: value for name, value in params.items() if name != "subscription"}
     _change(tx, subscription, wanted)
-    return items.of(subscription)[-1]
+    return subscription_items.of(subscription)[-1]
 
 
 @routes.get("/v1/subscription_items/<id>", SubscriptionItemRetrieveParams)
 def retrieve(tx: Transaction, params: Params, id: str) -> Object:
-    return _item(items.show_current_prices(tx, _subscription_of(tx, id)), id)
+    return _item(subscription_items.show_current_prices(tx, _subscription_of(tx, id)), id)
 
 
 @routes.post("/v1/subscription_items/<id>", SubscriptionItemUpdateParams)
@@ -62,19 +62,19 @@ def list_(tx: Transaction, params: Params) -> Object:
     if not 1 <= limit <= MAX_LIMIT:
         raise invalid(f"This value must be between 1 and {MAX_LIMIT}.", param="limit")
     subscription = tx.param_object("subscription", params["subscription"], param="subscription")
-    found = items.of(items.show_current_prices(tx, subscription))
+    found = subscription_items.of(subscription_items.show_current_prices(tx, subscription))
     return embed(found, url="/v1/subscription_items", limit=limit)
 
 
 def _change(tx: Transaction, subscription: Object, params: Params) -> None:
     shared = {name: params[name] for name in OF_THE_SUBSCRIPTION if name in params}
     own = {name: value for name, value in params.items() if name not in shared}
-    changing.change(tx, subscription, {"items": [own], **shared})
+    subscription_updates.change(tx, subscription, {"items": [own], **shared})
 
 
 def _subscription_of(tx: Transaction, item_id: str) -> Object:
     def has_item(subscription: Object) -> bool:
-        return any(item["id"] == item_id for item in items.of(subscription))
+        return any(item["id"] == item_id for item in subscription_items.of(subscription))
 
     for subscription in tx.all("subscription", has_item):
         return subscription
@@ -82,4 +82,4 @@ def _subscription_of(tx: Transaction, item_id: str) -> Object:
 
 
 def _item(subscription: Object, id: str) -> Object:
-    return next(item for item in items.of(subscription) if item["id"] == id)
+    return next(item for item in subscription_items.of(subscription) if item["id"] == id)

@@ -11,8 +11,8 @@ from stripe.params import (
     SubscriptionScheduleUpdateParams,
 )
 
-from sandbox.billing import scheduling
-from sandbox.billing.scheduling import KIND
+from sandbox.billing import subscription_schedules
+from sandbox.billing.subscription_schedules import KIND
 from sandbox.errors import invalid, missing_param, refuse_unsupported
 from sandbox.objects import Object, Params, merge_metadata
 from sandbox.pagination import in_range, page
@@ -42,7 +42,7 @@ def create(tx: Transaction, params: Params) -> Object:
             raise invalid(f"You cannot set `{name}` if `from_subscription` is set.", param=name)
     id = params["from_subscription"]
     subscription = tx.param_object("subscription", id, param="from_subscription")
-    schedule = scheduling.attach(tx, subscription)
+    schedule = subscription_schedules.attach(tx, subscription)
     merge_metadata(schedule, params.get("metadata"))
     return schedule
 
@@ -63,9 +63,9 @@ def update(tx: Transaction, params: Params, id: str) -> Object:
     _require_open(schedule, "update")
     with tx.updating(schedule, "subscription_schedule.updated"):
         merge_metadata(schedule, params.get("metadata"))
-        scheduling.change_defaults(tx, schedule, params.get("default_settings", {}))
+        subscription_schedules.change_defaults(tx, schedule, params.get("default_settings", {}))
     if set(params) & {"phases", "end_behavior"}:
-        scheduling.change(tx, schedule, params)
+        subscription_schedules.change(tx, schedule, params)
     return schedule
 
 
@@ -73,7 +73,9 @@ def update(tx: Transaction, params: Params, id: str) -> Object:
 def release(tx: Transaction, params: Params, id: str) -> Object:
     schedule = tx.path_object(KIND, id)
     _require_open(schedule, "release")
-    scheduling.release(tx, schedule, keeps_end=params.get("preserve_cancel_date", False))
+    subscription_schedules.release(
+        tx, schedule, keeps_end=params.get("preserve_cancel_date", False)
+    )
     return schedule
 
 
@@ -81,7 +83,7 @@ def release(tx: Transaction, params: Params, id: str) -> Object:
 def cancel(tx: Transaction, params: Params, id: str) -> Object:
     schedule = tx.path_object(KIND, id)
     _require_open(schedule, "cancel")
-    scheduling.cancel(tx, schedule, params)
+    subscription_schedules.cancel(tx, schedule, params)
     return schedule
 
 

@@ -12,17 +12,17 @@ from stripe.params import (
     SubscriptionUpdateParams,
 )
 
-from sandbox import sequences
+from sandbox import event_order
 from sandbox.billing import (
-    beginning,
-    changing,
+    cancellation,
     collection,
     discounts,
-    ending,
-    invoice_terms,
-    items,
-    pausing,
-    planned_end,
+    invoice_settings,
+    scheduled_cancellation,
+    subscription_creation,
+    subscription_items,
+    subscription_pauses,
+    subscription_updates,
 )
 from sandbox.errors import StripeFailure, invalid, missing_param, refuse_unsupported
 from sandbox.objects import Object, Params
@@ -59,41 +59,41 @@ def create(tx: Transaction, params: Params) -> Object:
             param="payment_behavior",
         )
     customer = tx.param_object("customer", params["customer"], param="customer")
-    changing.check_tax(customer, params)
-    content = items.read(tx, params.get("items", []), customer=customer["id"])
-    with tx.arranged(sequences.FIRST_PAYMENT):
-        subscription = beginning.begin(
+    subscription_updates.check_tax(customer, params)
+    content = subscription_items.read(tx, params.get("items", []), customer=customer["id"])
+    with tx.arranged(event_order.FIRST_PAYMENT):
+        subscription = subscription_creation.begin(
             tx,
             customer=customer,
             content=content,
             trial_end=_trial_end(tx, params, content),
-            anchor=beginning.anchor_of(tx, params.get("billing_cycle_anchor"), content),
+            anchor=subscription_creation.anchor_of(tx, params.get("billing_cycle_anchor"), content),
             choices=discounts.read(tx, params.get("discounts"), customer=customer["id"]),
-            default_payment_method=changing.own_method(tx, customer, params),
+            default_payment_method=subscription_updates.own_method(tx, customer, params),
         )
-        changing.apply_plain(subscription, params)
-        invoice_terms.apply(tx, subscription, params)
-        planned_end.apply(tx, subscription, params)
+        subscription_updates.apply_plain(subscription, params)
+        invoice_settings.apply(tx, subscription, params)
+        scheduled_cancellation.apply(tx, subscription, params)
         prorate = params.get("proration_behavior", "create_prorations") != "none"
-        invoice = beginning.first_invoice(tx, subscription, prorate=prorate)
-        if subscription["collection_method"] == invoice_terms.SENT:
+        invoice = subscription_creation.first_invoice(tx, subscription, prorate=prorate)
+        if subscription["collection_method"] == invoice_settings.SENT:
             _send_first_invoice(subscription, params)
         else:
             _take_first_payment(tx, subscription, invoice, params)
-        beginning.announce(tx, subscription)
+        subscription_creation.announce(tx, subscription)
     return subscription
 
 
 @routes.get("/v1/subscriptions/<id>", SubscriptionRetrieveParams)
 def retrieve(tx: Transaction, params: Params, id: str) -> Object:
-    return items.show_current_prices(tx, tx.path_object("subscription", id))
+    return subscription_items.show_current_prices(tx, tx.path_object("subscription", id))
 
 
 @routes.post("/v1/subscriptions/<id>", SubscriptionUpdateParams)
 def update(tx: Transaction, params: Params, id: str) -> Object:
     check_supported(params)
     subscription = tx.path_object("subscription", id)
-    changing.change(tx, subscription, params)
+    subscription_updates.change(tx, subscription, params)
     return subscription
 
 
@@ -114,32 +114,32 @@ def list_(tx: Transaction, params: Params) -> Object:
 
     found = page(tx, "subscription", params, url="/v1/subscriptions", where=wanted)
     for subscription in found["data"]:
-        items.show_current_prices(tx, subscription)
+        subscription_items.show_current_prices(tx, subscription)
     return found
 
 
 @routes.delete("/v1/subscriptions/<id>", SubscriptionCancelParams)
 def cancel(tx: Transaction, params: Params, id: str) -> Object:
     subscription = tx.path_object("subscription", id)
-    if subscription["status"] in ending.ENDED:
+    if subscription["status"] in cancellation.ENDED:
         raise StripeFailure(
             f"No such subscription: '{id}'", status=404, code="resource_missing", param="id"
         )
-    changing.cancel_now(tx, subscription, params)
+    subscription_updates.cancel_now(tx, subscription, params)
     return subscription
 
 
 @routes.post("/v1/subscriptions/<id>/pause", SubscriptionPauseParams)
 def pause(tx: Transaction, params: Params, id: str) -> Object:
     subscription = tx.path_object("subscription", id)
-    pausing.pause(tx, subscription, params)
+    subscription_pauses.pause(tx, subscription, params)
     return subscription
 
 
 @routes.post("/v1/subscriptions/<id>/resume", SubscriptionResumeParams)
 def resume(tx: Transaction, params: Params, id: str) -> Object:
     subscription = tx.path_object("subscription", id)
-    pausing.resume(tx, subscription, params)
+    subscription_pauses.resume(tx, subscription, params)
     return subscription
 
 
@@ -158,8 +158,8 @@ def check_supported(params: Params) -> None:
 def _trial_end(tx: Transaction, params: Params, content: list[Object]) -> int | None:
     if params.get("trial_from_plan"):
         days = [item["price"]["recurring"]["trial_period_days"] or 0 for item in content]
-        return beginning.trial_end_of(tx, {"trial_period_days": max(days)})
-    return beginning.trial_end_of(tx, params)
+        return subscription_creation.trial_end_of(tx, {"trial_period_days": max(days)})
+    return subscription_creation.trial_end_of(tx, params)
 
 
 def _send_first_invoice(subscription: Object, params: Params) -> None:
@@ -199,7 +199,7 @@ def _take_first_payment(
     collection.collect(tx, invoice, off_session=bool(params.get("off_session")))
     is_open = invoice["status"] != "paid" and not collection.is_processing(tx, invoice)
     if behavior == "error_if_incomplete" and is_open:
-        raise changing.unpaid(tx, invoice)
+        raise subscription_updates.unpaid(tx, invoice)
 
 
 def _offer_setup(tx: Transaction, subscription: Object) -> None:
@@ -224,17 +224,19 @@ def _has_status(subscription: Object, status: str | None) -> bool:
         case "all":
             return True
         case "ended":
-            return bool(subscription["status"] in ending.ENDED)
+            return bool(subscription["status"] in cancellation.ENDED)
     return bool(subscription["status"] == status)
 
 
 def _has_price(subscription: Object, price: str | None) -> bool:
-    return price is None or any(item["price"]["id"] == price for item in items.of(subscription))
+    return price is None or any(
+        item["price"]["id"] == price for item in subscription_items.of(subscription)
+    )
 
 
 def _has_period(subscription: Object, params: Params) -> bool:
     return all(
-        any(in_range(item[name], params[name]) for item in items.of(subscription))
+        any(in_range(item[name], params[name]) for item in subscription_items.of(subscription))
         for name in ("current_period_start", "current_period_end")
         if name in params
     )

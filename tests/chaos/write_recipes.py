@@ -20,8 +20,8 @@ from billing.models import (
 )
 from billing.models.outbound import Outbound
 from common.ids import new_id
-from sandbox import metering
-from sandbox.billing import pausing
+from sandbox import meter_usage
+from sandbox.billing import subscription_pauses
 from tests.factories.projects import CustomerFactory
 from tests.shop import RETURN, Shop
 
@@ -116,7 +116,9 @@ class Bench:
         with self.shop.stripe.world.transaction() as tx:
             subscription = tx.path_object("subscription", made)
             with tx.updating(subscription):
-                pausing.stand_still(tx, subscription, reason="trial_end_without_payment_method")
+                subscription_pauses.stand_still(
+                    tx, subscription, reason="trial_end_without_payment_method"
+                )
         return made
 
     def intent(self) -> str:
@@ -314,7 +316,7 @@ def meter_event(bench: Bench) -> Case:
 
     def done() -> int:
         with bench.shop.stripe.world.transaction() as tx:
-            return len(tx.ids(metering.EVENT, lambda each: bool(each["id"] == identifier)))
+            return len(tx.ids(meter_usage.EVENT, lambda each: bool(each["id"] == identifier)))
 
     return Case(event(bench, identifier), done, target=identifier)
 
@@ -326,7 +328,7 @@ def canceled_meter_event(bench: Bench) -> Case:
 
     def done() -> int:
         with bench.shop.stripe.world.transaction() as tx:
-            return int(tx.path_object(metering.EVENT, identifier)["canceled"])
+            return int(tx.path_object(meter_usage.EVENT, identifier)["canceled"])
 
     params = {
         "event_name": told["event_name"],

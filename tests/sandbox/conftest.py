@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import pytest
 import stripe
 
-from sandbox.inprocess import SandboxHTTPClient
+from sandbox.http_client import SandboxHTTPClient
 from sandbox.world import World
 from tests.sandbox.shop import Shop
 from tests.sandbox.sink import Sink

@@ -7,7 +7,7 @@ import stripe
 from werkzeug.test import Client
 
 from sandbox.app import Application
-from sandbox.billing.periods import HOUR
+from sandbox.billing.billing_periods import HOUR
 from sandbox.errors import StripeFailure
 from tests.sandbox.conftest import NOW
 from tests.sandbox.refusals import error_of

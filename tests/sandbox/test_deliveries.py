@@ -5,7 +5,7 @@ import random
 import pytest
 import stripe
 
-from sandbox import deliveries, signing
+from sandbox import deliveries, webhook_signatures
 from sandbox.deliveries import RETRY_AFTER, Mode
 from sandbox.resources import webhook_endpoints
 from tests.sandbox.conftest import NOW
@@ -244,5 +244,5 @@ def test_an_endpoint_has_its_own_api_version(world, client):
 
 
 def test_the_header_carries_every_secret_and_a_v0_that_means_nothing():
-    header = signing.headers(b"{}", ["whsec_a", "whsec_b"])["Stripe-Signature"]
+    header = webhook_signatures.headers(b"{}", ["whsec_a", "whsec_b"])["Stripe-Signature"]
     assert [part.split("=")[0] for part in header.split(",")] == ["t", "v1", "v1", "v0"]

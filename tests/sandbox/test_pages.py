@@ -6,8 +6,8 @@ import pytest
 from werkzeug.test import Client
 
 from sandbox.app import Application
-from sandbox.pages.form import Form
 from sandbox.pages.offered_cards import OFFERED
+from sandbox.pages.payment_form import Form
 from tests.sandbox.conftest import NOW
 from tests.sandbox.shop import DAY, SUCCESS
 

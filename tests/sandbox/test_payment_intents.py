@@ -3,7 +3,7 @@
 import pytest
 import stripe
 
-from sandbox import payment_behaviour, payments
+from sandbox import forced_declines, payments
 from sandbox.resources import payment_methods
 from tests.sandbox.refusals import error_of
 
@@ -239,13 +239,13 @@ def test_the_bank_can_be_told_to_decline_a_customer(world, client):
                 yield error_of(declined).decline_code
 
     with world.transaction() as tx:
-        payment_behaviour.decline_payments(tx, ada.id, reason="insufficient_funds", times=1)
+        forced_declines.decline_payments(tx, ada.id, reason="insufficient_funds", times=1)
     assert list(statuses(2)) == ["insufficient_funds", "succeeded"]
     with world.transaction() as tx:
-        payment_behaviour.decline_payments(tx, ada.id)
+        forced_declines.decline_payments(tx, ada.id)
     assert list(statuses(3)) == ["generic_decline"] * 3
     with world.transaction() as tx:
-        payment_behaviour.accept_payments(tx, ada.id)
+        forced_declines.accept_payments(tx, ada.id)
     assert list(statuses(1)) == ["succeeded"]
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox.billing.periods import boundary, end_of_period, start_of_period
+from sandbox.billing.billing_periods import boundary, end_of_period, start_of_period
 
 
 def at(text: str) -> int:

@@ -9,7 +9,7 @@ from stripe._encode import _api_encode
 from stripe.params import checkout
 
 from sandbox.errors import StripeFailure
-from sandbox.forms import decode
+from sandbox.form_encoding import decode
 from sandbox.validation import validate
 
 

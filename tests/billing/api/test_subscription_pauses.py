@@ -10,7 +10,7 @@ from billing.models import Subscription
 from billing.subscriptions import trials
 from common.times import rfc3339
 from projects.models import Project
-from sandbox.billing import settings as dunning
+from sandbox.billing import billing_settings as dunning
 from tests.billing import outbox
 from tests.billing.api.tenant import Json, Tenant
 from tests.billing.subscribing import Subscriber

@@ -6,7 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from sandbox import bank, buyer
-from sandbox.billing import settings
+from sandbox.billing import billing_settings
 from sandbox.control import Data, account_of, control, flag
 
 if TYPE_CHECKING:
@@ -72,9 +72,9 @@ def fail_refund(world: World, data: Data, id: str) -> Any:
 
 
 @control("GET", "/billing-settings")
-def billing_settings(world: World, data: Data) -> Any:
+def get_billing_settings(world: World, data: Data) -> Any:
     with world.transaction(account_of(world, data)) as tx:
-        return settings.read(tx)
+        return billing_settings.read(tx)
 
 
 @control("POST", "/billing-settings")
@@ -83,7 +83,7 @@ def change_billing_settings(world: World, data: Data) -> Any:
     "overdue_days": 30, "after_overdue": …}``."""
     days = data.get("retry_after_days")
     with world.transaction(account_of(world, data)) as tx:
-        return settings.change(
+        return billing_settings.change(
             tx,
             retry_after_days=None if days is None else [int(each) for each in days],
             after_retries=data.get("after_retries"),

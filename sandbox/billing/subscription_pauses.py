@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from sandbox.billing import changing, collection, held, items, periods, proration, rebilling
+from sandbox.billing import (
+    billing_changes,
+    billing_periods,
+    collection,
+    pending_updates,
+    proration,
+    subscription_items,
+    subscription_updates,
+)
 from sandbox.errors import StripeFailure, invalid
 from sandbox.objects import Object, Params, copy
 from sandbox.transaction import Transaction
@@ -19,7 +27,7 @@ def pause(tx: Transaction, subscription: Object, params: Params) -> None:
         _give_back(tx, subscription, params.get("bill_for", {}))
         invoice = None
         if params.get("invoicing_behavior") == "invoice":
-            invoice = rebilling.invoice_pending(tx, subscription)
+            invoice = billing_changes.invoice_pending(tx, subscription)
         stand_still(tx, subscription, reason="pause_requested")
     tx.emit("customer.subscription.paused", subscription)
     if invoice:
@@ -40,18 +48,18 @@ def stand_still(tx: Transaction, subscription: Object, *, reason: str) -> None:
 
 def resume(tx: Transaction, subscription: Object, params: Params) -> None:
     """Let it run again: at once, or when the resumption's invoice is paid."""
-    held.drop(tx, subscription)
+    pending_updates.drop(tx, subscription)
     before = copy(subscription)
     with tx.updating(subscription, UPDATED):
         invoice = begin_again(tx, subscription, params)
         waits = invoice and params.get("payment_behavior") == "resume_on_payment_success"
         if invoice and waits:
-            held.hold(tx, subscription, before, invoice, news=RESUMED)
-            held.show(tx, subscription)
+            pending_updates.hold(tx, subscription, before, invoice, news=RESUMED)
+            pending_updates.show(tx, subscription)
     if not waits:
         tx.emit(RESUMED, subscription)
     if invoice:
-        changing.settle(tx, subscription, invoice, {"off_session": True})
+        subscription_updates.settle(tx, subscription, invoice, {"off_session": True})
 
 
 def begin_again(tx: Transaction, subscription: Object, params: Params) -> Object | None:
@@ -63,7 +71,7 @@ def begin_again(tx: Transaction, subscription: Object, params: Params) -> Object
         )
     if params.get("billing_cycle_anchor", {}).get("type") == "unchanged":
         return _rejoin(tx, subscription, params)
-    return rebilling.restart(tx, subscription)
+    return billing_changes.restart(tx, subscription)
 
 
 def _check_pausable(subscription: Object) -> None:
@@ -85,7 +93,7 @@ def _give_back(tx: Transaction, subscription: Object, bill_for: Params) -> None:
     since = bill_for.get("unused_time_from", {}).get("type", "now")
     if since == "none" or not proration.is_worth_it(subscription):
         return
-    for item in items.of(subscription):
+    for item in subscription_items.of(subscription):
         moment = item["current_period_start"] if since == "item_current_period_start" else tx.now
         proration.credit(tx, subscription, item, moment)
 
@@ -98,12 +106,12 @@ def _rejoin(tx: Transaction, subscription: Object, params: Params) -> Object | N
         return None
     subscription["status"] = "active"
     anchor = subscription["billing_cycle_anchor"]
-    for item in items.of(subscription):
+    for item in subscription_items.of(subscription):
         recurring = item["price"]["recurring"]
-        item["current_period_start"] = periods.start_of_period(anchor, recurring, tx.now)
-        item["current_period_end"] = periods.end_of_period(anchor, recurring, tx.now)
+        item["current_period_start"] = billing_periods.start_of_period(anchor, recurring, tx.now)
+        item["current_period_end"] = billing_periods.end_of_period(anchor, recurring, tx.now)
     mode = params.get("proration_behavior", "create_prorations")
-    moment = rebilling.moment_of(tx, subscription, params)
-    for item in items.of(subscription) if mode != "none" else ():
+    moment = billing_changes.moment_of(tx, subscription, params)
+    for item in subscription_items.of(subscription) if mode != "none" else ():
         proration.debit(tx, subscription, item, moment)
-    return rebilling.invoice_pending(tx, subscription) if mode == "always_invoice" else None
+    return billing_changes.invoice_pending(tx, subscription) if mode == "always_invoice" else None

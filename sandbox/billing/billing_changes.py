@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from sandbox.billing import (
-    beginning,
-    invoicing,
+    billing_periods,
+    invoice_lines,
+    invoices,
     item_changes,
-    items,
-    lines,
-    periods,
     pricing,
     proration,
+    subscription_creation,
+    subscription_items,
 )
 from sandbox.billing.item_changes import Change
 from sandbox.errors import invalid
@@ -24,7 +24,7 @@ def rebill(tx: Transaction, subscription: Object, params: Params) -> Object | No
     mode = params.get("proration_behavior", "create_prorations")
     moment = moment_of(tx, subscription, params)
     restarts = _restarts(subscription, params, changes)
-    trial_end = None if restarts else beginning.trial_end_of(tx, params)
+    trial_end = None if restarts else subscription_creation.trial_end_of(tx, params)
     prorates = mode != "none" and proration.is_worth_it(subscription)
     if prorates:
         whole = restarts or trial_end is not None
@@ -46,12 +46,15 @@ def rebill(tx: Transaction, subscription: Object, params: Params) -> Object | No
 
 def restart(tx: Transaction, subscription: Object) -> Object:
     """Begin new periods now, and draft the invoice for them and for what was used until now."""
-    used = usage(tx, subscription, items.of(subscription))
+    used = usage(tx, subscription, subscription_items.of(subscription))
     if subscription["status"] == "trialing":
         subscription["trial_end"] = tx.now
     subscription |= {"status": "active", "status_details": None}
-    beginning.start_periods(tx, subscription)
-    content = [lines.for_item(tx, subscription, item) for item in items.of(subscription)]
+    subscription_creation.start_periods(tx, subscription)
+    content = [
+        invoice_lines.for_item(tx, subscription, item)
+        for item in subscription_items.of(subscription)
+    ]
     return _draft(tx, subscription, content + [line for line in used if line["amount"]])
 
 
@@ -60,9 +63,9 @@ def invoice_pending(
 ) -> Object | None:
     """A draft of the invoice items that wait, if any do; at its end also of what was used."""
     customer, currency = subscription["customer"], subscription["currency"]
-    used = usage(tx, subscription, items.of(subscription)) if at_end else []
+    used = usage(tx, subscription, subscription_items.of(subscription)) if at_end else []
     content = [line for line in used if line["amount"]]
-    if not content and not invoicing.pending(tx, customer, currency, subscription):
+    if not content and not invoices.pending(tx, customer, currency, subscription):
         return None
     return _draft(tx, subscription, content)
 
@@ -74,11 +77,11 @@ def usage(tx: Transaction, subscription: Object, content: list[Object]) -> list[
     """
     if subscription["status"] == "trialing":
         metered = [item for item in content if pricing.is_metered(item["price"])]
-        return [lines.for_trial(tx, subscription, item) for item in metered]
+        return [invoice_lines.for_trial(tx, subscription, item) for item in metered]
     if not proration.is_worth_it(subscription):
         return []
     return [
-        lines.for_usage(
+        invoice_lines.for_usage(
             tx,
             subscription,
             item,
@@ -101,7 +104,7 @@ def _restarts(subscription: Object, params: Params, changes: list[Change]) -> bo
 def _replaced(subscription: Object, changes: list[Change], *, whole: bool) -> list[Object]:
     """The items whose unused time is given back, as they were."""
     if whole:
-        return list(items.of(subscription))
+        return list(subscription_items.of(subscription))
     return [change.old for change in changes if change.old and change.costs]
 
 
@@ -114,7 +117,7 @@ def _extend_trial(tx: Transaction, subscription: Object, trial_end: int) -> None
         "trial_end": trial_end,
         "trial_start": subscription["trial_start"] if was_trialing else tx.now,
     }
-    for item in items.of(subscription):
+    for item in subscription_items.of(subscription):
         item["current_period_start"] = subscription["trial_start"]
         item["current_period_end"] = trial_end
 
@@ -124,15 +127,17 @@ def _join_cycle(tx: Transaction, subscription: Object, changes: list[Change]) ->
     anchor, status = subscription["billing_cycle_anchor"], subscription["status"]
     for item in [change.new for change in changes if change.new and not change.old]:
         recurring = item["price"]["recurring"]
-        start = max(periods.start_of_period(anchor, recurring, tx.now), subscription["start_date"])
-        end = periods.end_of_period(anchor, recurring, tx.now)
+        start = max(
+            billing_periods.start_of_period(anchor, recurring, tx.now), subscription["start_date"]
+        )
+        end = billing_periods.end_of_period(anchor, recurring, tx.now)
         if status == "trialing":
             start, end = subscription["trial_start"], subscription["trial_end"]
         item |= {"current_period_start": start, "current_period_end": end}
 
 
 def _draft(tx: Transaction, subscription: Object, content: list[Object]) -> Object:
-    invoice = invoicing.draft(
+    invoice = invoices.draft(
         tx,
         customer=tx.param_object("customer", subscription["customer"], param="customer"),
         currency=subscription["currency"],
@@ -147,8 +152,8 @@ def _draft(tx: Transaction, subscription: Object, content: list[Object]) -> Obje
 def moment_of(tx: Transaction, subscription: Object, params: Params) -> int:
     """From when differences count. Raises 400 outside of the current period."""
     moment: int = params.get("proration_date", tx.now)
-    starts = [item["current_period_start"] for item in items.of(subscription)]
-    ends = [item["current_period_end"] for item in items.of(subscription)]
+    starts = [item["current_period_start"] for item in subscription_items.of(subscription)]
+    ends = [item["current_period_end"] for item in subscription_items.of(subscription)]
     if "proration_date" in params and not min(starts) <= moment < max(ends):
         raise invalid(
             "`proration_date` must lie within the current period of the subscription.",

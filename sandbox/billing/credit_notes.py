@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sandbox.billing import collection, credit_lines, customer_balance, invoicing, taxes
+from sandbox.billing import collection, credit_note_lines, customer_balance, invoices, taxes
 from sandbox.errors import invalid
 from sandbox.objects import Object, Params, merge_metadata
 from sandbox.pagination import embed
@@ -24,7 +24,7 @@ def issue(tx: Transaction, params: Params) -> Object:
             param="invoice",
         )
     lines = _lines(tx, invoice, params)
-    total = credit_lines.total(lines)
+    total = credit_note_lines.total(lines)
     _check_left(invoice, total)
     note = tx.insert(_build(tx, invoice, lines, params))
     for line in lines:
@@ -41,7 +41,7 @@ def issue(tx: Transaction, params: Params) -> Object:
     with tx.updating(invoice, "invoice.updated"):
         _count(tx, invoice, note, total)
     if invoice["status"] != "paid" and invoice["amount_remaining"] == 0:
-        invoicing.close_payments(tx, invoice)
+        invoices.close_payments(tx, invoice)
         collection.mark_paid(tx, invoice)
     return note
 
@@ -64,11 +64,11 @@ def _lines(tx: Transaction, invoice: Object, params: Params) -> list[Object]:
     if ("amount" in params) == ("lines" in params):
         raise invalid("You must provide exactly one of these parameters: amount, lines.")
     if "lines" in params:
-        return credit_lines.read(tx, invoice, params["lines"])
+        return credit_note_lines.read(tx, invoice, params["lines"])
     if params["amount"] < 1:
         raise invalid("Invalid positive integer", param="amount")
     _check_left(invoice, params["amount"])
-    return credit_lines.by_amount(tx, invoice, params["amount"])
+    return credit_note_lines.by_amount(tx, invoice, params["amount"])
 
 
 def _check_left(invoice: Object, total: int) -> None:
@@ -112,7 +112,7 @@ def _give_back(tx: Transaction, note: Object, invoice: Object, params: Params) -
 
 
 def _refund(tx: Transaction, invoice: Object, amount: int) -> Object:
-    intent = invoicing.intent_of(tx, invoice)
+    intent = invoices.intent_of(tx, invoice)
     if intent is None or intent["status"] != "succeeded":
         raise invalid("This invoice has no payment that could be refunded.", param="refund_amount")
     made = refunds.create(tx, {"payment_intent": intent["id"], "amount": amount})
@@ -123,7 +123,7 @@ def _existing(tx: Transaction, invoice: Object, params: Params) -> Object:
     if params.get("type", "refund") != "refund" or "refund" not in params:
         raise invalid("The sandbox knows refunds of type `refund` only.", param="refunds")
     refund = tx.param_object("refund", params["refund"], param="refunds[0][refund]")
-    intent = invoicing.intent_of(tx, invoice)
+    intent = invoices.intent_of(tx, invoice)
     if intent is None or refund["payment_intent"] != intent["id"]:
         raise invalid("This refund is not of a payment of the invoice.", param="refunds")
     amount: int = params.get("amount_refunded") or refund["amount"]
@@ -147,13 +147,13 @@ def _count(tx: Transaction, invoice: Object, note: Object, amount: int) -> None:
     invoice["pre_payment_credit_notes_amount"] += amount
     invoice["amount_due"] -= amount
     invoice["amount_remaining"] -= amount
-    intent = invoicing.intent_of(tx, invoice)
+    intent = invoices.intent_of(tx, invoice)
     if intent and invoice["amount_remaining"] and intent["status"] not in ("succeeded", "canceled"):
         intent["amount"] = invoice["amount_remaining"]
 
 
 def _build(tx: Transaction, invoice: Object, lines: list[Object], params: Params) -> Object:
-    id, total = tx.new_id("cn"), credit_lines.total(lines)
+    id, total = tx.new_id("cn"), credit_note_lines.total(lines)
     taxed = taxes.summed(lines)
     earlier = len(tx.ids(KIND, lambda note: note["invoice"] == invoice["id"]))
     is_paid = invoice["status"] == "paid"

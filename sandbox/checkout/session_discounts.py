@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sandbox.billing import discounts
-from sandbox.checkout import amounts
+from sandbox.checkout import session_amounts
 from sandbox.errors import invalid
 from sandbox.objects import Object, Params
 from sandbox.resources import promotion_codes
@@ -56,7 +56,7 @@ def check_still_redeemable(tx: Transaction, session: Object) -> None:
 def _set(tx: Transaction, session: Object, shown: list[Object]) -> None:
     if shown != session["discounts"]:
         session["discounts"] = shown
-        amounts.total_up(tx, session)
+        session_amounts.total_up(tx, session)
 
 
 def _spends(session: Object) -> tuple[int, str]:

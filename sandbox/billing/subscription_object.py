@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sandbox.billing import invoice_terms
+from sandbox.billing import invoice_settings
 from sandbox.objects import Object
 from sandbox.transaction import Transaction
 
@@ -38,7 +38,7 @@ def build(tx: Transaction, *, customer: str, currency: str, items: list[Object])
         "description": None,
         "discounts": [],
         "ended_at": None,
-        "invoice_settings": invoice_terms.blank_settings(),
+        "invoice_settings": invoice_settings.blank_settings(),
         "items": {
             "object": "list",
             "data": items,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from sandbox import sequences
-from sandbox.billing import collection, held, planned_end, rebilling
+from sandbox import event_order
+from sandbox.billing import billing_changes, collection, pending_updates, scheduled_cancellation
 from sandbox.errors import invalid
 from sandbox.objects import Object, Params, copy, previous_attributes
 from sandbox.transaction import Transaction
@@ -29,16 +29,16 @@ def change(tx: Transaction, subscription: Object, params: Params) -> None:
             param=unfit[0],
         )
     before = copy(subscription)
-    with tx.arranged(sequences.CHANGE_INVOICED):
-        invoice = rebilling.rebill(tx, subscription, params)
-        planned_end.apply(tx, subscription, params)
+    with tx.arranged(event_order.CHANGE_INVOICED):
+        invoice = billing_changes.rebill(tx, subscription, params)
+        scheduled_cancellation.apply(tx, subscription, params)
         if invoice is None:
             if previous := previous_attributes(before, subscription):
                 tx.emit(UPDATED, subscription, previous=previous)
             return
-        held.hold(tx, subscription, before, invoice, news=held.APPLIED)
+        pending_updates.hold(tx, subscription, before, invoice, news=pending_updates.APPLIED)
         off_session = bool(params.get("off_session"))
         collection.finalize_and_collect(tx, invoice, off_session=off_session)
-        if held.of(tx, subscription):
+        if pending_updates.of(tx, subscription):
             with tx.updating(subscription, UPDATED):
-                held.show(tx, subscription)
+                pending_updates.show(tx, subscription)

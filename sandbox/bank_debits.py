@@ -6,8 +6,8 @@ from sandbox import bank_accounts, disputes
 from sandbox.bank_accounts import BankAccount
 from sandbox.cards import Decline
 from sandbox.errors import invalid
+from sandbox.forced_declines import forced_decline
 from sandbox.objects import Object
-from sandbox.payment_behaviour import forced_decline
 from sandbox.resources import charges, payment_methods
 from sandbox.transaction import Transaction
 

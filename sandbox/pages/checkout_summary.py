@@ -8,7 +8,13 @@ from sandbox import money
 from sandbox.bank_accounts import ACCOUNTS, BankAccount
 from sandbox.billing import pricing
 from sandbox.billing.discounts import Choice
-from sandbox.checkout import amounts, completion, fulfilment, location, records
+from sandbox.checkout import (
+    billing_address,
+    completion,
+    fulfilment,
+    session_amounts,
+    session_records,
+)
 from sandbox.checkout.line_items import is_recurring
 from sandbox.objects import Object
 from sandbox.pages.rendering import day
@@ -54,9 +60,9 @@ class Summary:
 
 
 def summarise(tx: Transaction, session: Object) -> Summary:
-    items = [] if session["mode"] == "setup" else records.items_of(tx, session)
+    items = [] if session["mode"] == "setup" else session_records.items_of(tx, session)
     recurring = [item for item in items if is_recurring(item)]
-    trial_end = fulfilment.trial_end_of(tx, records.of(tx, session)) if recurring else None
+    trial_end = fulfilment.trial_end_of(tx, session_records.of(tx, session)) if recurring else None
     merchant = merchant_of(tx, session)
     total = money.written(session["amount_total"] or 0, session["currency"])
     due_later = _due_later(tx, recurring) + _with(session) if recurring else ""
@@ -70,7 +76,7 @@ def summarise(tx: Transaction, session: Object) -> Summary:
         discounts=_discounts(tx, session),
         takes_codes=bool(session["allow_promotion_codes"]) and not session["discounts"],
         tax=_tax(session),
-        asks_address=location.is_asked(tx, session),
+        asks_address=billing_address.is_asked(tx, session),
         total=total,
         button=_button(session, trial_end, total),
         terms=_terms(session, merchant),
@@ -131,7 +137,7 @@ def _due_later(tx: Transaction, recurring: list[Object]) -> str:
 def _discounts(tx: Transaction, session: Object) -> list[tuple[str, str]]:
     off = -session["total_details"]["amount_discount"]
     written = money.written(off, session["currency"])
-    return [(_named(choice), written) for choice in amounts.choices(tx, session)]
+    return [(_named(choice), written) for choice in session_amounts.choices(tx, session)]
 
 
 def _tax(session: Object) -> str:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from sandbox import sequences
+from sandbox import event_order
 from sandbox.billing import (
-    changing,
+    billing_changes,
+    billing_periods,
+    cancellation,
     collection,
-    ending,
-    invoice_terms,
-    invoicing,
-    items,
-    lines,
-    pausing,
-    periods,
+    invoice_lines,
+    invoice_settings,
+    invoices,
     pricing,
-    rebilling,
+    subscription_items,
+    subscription_pauses,
+    subscription_updates,
 )
 from sandbox.objects import Object
 from sandbox.transaction import Transaction
@@ -24,12 +24,12 @@ UPDATED = "customer.subscription.updated"
 
 def next_renewal(subscription: Object) -> int:
     """When the period that ends first ends."""
-    return min(int(item["current_period_end"]) for item in items.of(subscription))
+    return min(int(item["current_period_end"]) for item in subscription_items.of(subscription))
 
 
 def last_period_end(subscription: Object) -> int:
     """When all that is paid for is over."""
-    return max(int(item["current_period_end"]) for item in items.of(subscription))
+    return max(int(item["current_period_end"]) for item in subscription_items.of(subscription))
 
 
 def renew(tx: Transaction, subscription: Object) -> None:
@@ -40,37 +40,39 @@ def renew(tx: Transaction, subscription: Object) -> None:
 
 def begin_next(tx: Transaction, subscription: Object) -> None:
     """``renew``, for who announces the subscription's change."""
-    over = [item for item in items.of(subscription) if item["current_period_end"] <= tx.now]
+    over = [
+        item for item in subscription_items.of(subscription) if item["current_period_end"] <= tx.now
+    ]
     began = min(item["current_period_start"] for item in over)
-    used = rebilling.usage(tx, subscription, over)
+    used = billing_changes.usage(tx, subscription, over)
     if subscription["status"] == "trialing":
         subscription["status"] = "active"
     for item in over:
         start = item["current_period_end"]
         anchor, recurring = subscription["billing_cycle_anchor"], item["price"]["recurring"]
         item["current_period_start"] = start
-        item["current_period_end"] = periods.end_of_period(anchor, recurring, start)
+        item["current_period_end"] = billing_periods.end_of_period(anchor, recurring, start)
     licensed = [item for item in over if not pricing.is_metered(item["price"])]
-    content = [lines.for_item(tx, subscription, item) for item in licensed] + used
+    content = [invoice_lines.for_item(tx, subscription, item) for item in licensed] + used
     _draft(tx, subscription, content, began=began)
 
 
 def end_trial(tx: Transaction, subscription: Object) -> None:
     """Begin to bill; without a card do what ``trial_settings`` say."""
     behavior = subscription["trial_settings"]["end_behavior"]["missing_payment_method"]
-    is_sent = subscription["collection_method"] == invoice_terms.SENT
+    is_sent = subscription["collection_method"] == invoice_settings.SENT
     if is_sent or behavior == "create_invoice" or collection.method_of(tx, subscription):
         renew(tx, subscription)
     elif behavior == "cancel":
-        ending.cancel(tx, subscription, reason=None)
+        cancellation.cancel(tx, subscription, reason=None)
     else:
-        pausing.pause_after_trial(tx, subscription)
+        subscription_pauses.pause_after_trial(tx, subscription)
 
 
 def end_as_planned(tx: Transaction, subscription: Object) -> None:
     """``cancel_at`` has come; what is still unbilled is billed."""
-    changing.bill_the_rest(tx, subscription)
-    ending.cancel(tx, subscription, reason=None)
+    subscription_updates.bill_the_rest(tx, subscription)
+    cancellation.cancel(tx, subscription, reason=None)
 
 
 def resume_collection(tx: Transaction, subscription: Object) -> None:
@@ -80,31 +82,31 @@ def resume_collection(tx: Transaction, subscription: Object) -> None:
 
 def finalize(tx: Transaction, invoice: Object) -> None:
     """Open the draft and collect it, unless its subscription's collection is paused."""
-    subscription = invoicing.subscription_of(tx, invoice)
+    subscription = invoices.subscription_of(tx, invoice)
     pause = subscription and subscription["pause_collection"]
     if not pause:
         collection.finalize_and_collect(tx, invoice, off_session=True)
         return
     if pause["behavior"] == "keep_as_draft":
-        invoicing.stop_advancing(tx, invoice)
+        invoices.stop_advancing(tx, invoice)
         return
     collection.finalize(tx, invoice)
     if invoice["status"] == "open":
         if pause["behavior"] == "void":
-            invoicing.void(tx, invoice)
+            invoices.void(tx, invoice)
         else:
-            invoicing.write_off(tx, invoice, reason="subscription_paused")
+            invoices.write_off(tx, invoice, reason="subscription_paused")
 
 
 def retry(tx: Transaction, invoice: Object) -> None:
     """The next attempt of the account's schedule."""
-    with tx.arranged(sequences.RECOVERY):
+    with tx.arranged(event_order.RECOVERY):
         collection.collect(tx, invoice, off_session=True)
 
 
 def _draft(tx: Transaction, subscription: Object, content: list[Object], *, began: int) -> None:
     """An unpaid subscription's invoices stay drafts until someone pays."""
-    invoice = invoicing.draft(
+    invoice = invoices.draft(
         tx,
         customer=tx.param_object("customer", subscription["customer"], param="customer"),
         currency=subscription["currency"],

@@ -6,23 +6,23 @@ from collections.abc import Iterable
 from typing import Any
 
 from sandbox.billing import (
-    blank_subscription,
+    billing_periods,
     discounts,
-    invoice_terms,
-    invoicing,
-    items,
-    lines,
-    periods,
+    invoice_lines,
+    invoice_settings,
+    invoices,
     proration,
+    subscription_items,
+    subscription_object,
 )
 from sandbox.billing.discounts import Choice
 from sandbox.errors import invalid
 from sandbox.objects import Object
 from sandbox.transaction import Transaction
 
-TRIAL_NOTICE = 3 * periods.DAY
+TRIAL_NOTICE = 3 * billing_periods.DAY
 LONGEST_TRIAL_DAYS = 730
-LATEST_TRIAL_END = 5 * 366 * periods.DAY
+LATEST_TRIAL_END = 5 * 366 * billing_periods.DAY
 
 
 def begin(
@@ -43,7 +43,7 @@ def begin(
     """
     currency = content[0]["price"]["currency"]
     check_currency(customer, currency)
-    subscription = blank_subscription.build(
+    subscription = subscription_object.build(
         tx, customer=customer["id"], currency=currency, items=content
     )
     subscription |= fields
@@ -72,8 +72,8 @@ def start_periods(tx: Transaction, subscription: Object, *, anchor: int | None =
     """Let every item's period start now and end at the next boundary counted from the anchor."""
     subscription["billing_cycle_anchor"] = anchor or tx.now
     trial_end = subscription["trial_end"] if subscription["status"] == "trialing" else None
-    for item in items.of(subscription):
-        natural = periods.end_of_period(
+    for item in subscription_items.of(subscription):
+        natural = billing_periods.end_of_period(
             subscription["billing_cycle_anchor"], item["price"]["recurring"], tx.now
         )
         item |= {"current_period_start": tx.now, "current_period_end": trial_end or natural}
@@ -97,7 +97,7 @@ def anchor_of(
 
 def natural_end(tx: Transaction, item: Object) -> int:
     """When a period that starts now would end."""
-    return periods.end_of_period(tx.now, item["price"]["recurring"], tx.now)
+    return billing_periods.end_of_period(tx.now, item["price"]["recurring"], tx.now)
 
 
 def first_invoice(
@@ -107,19 +107,19 @@ def first_invoice(
     customer = tx.param_object("customer", subscription["customer"], param="customer")
     trialing = subscription["status"] == "trialing"
     content = [
-        lines.for_trial(tx, subscription, item)
+        invoice_lines.for_trial(tx, subscription, item)
         if trialing
         else proration.first_line(tx, subscription, item, prorate=prorate)
-        for item in items.of(subscription)
+        for item in subscription_items.of(subscription)
     ]
-    invoice = invoicing.draft(
+    invoice = invoices.draft(
         tx,
         customer=customer,
         currency=subscription["currency"],
         reason="subscription_create",
         content=content,
         subscription=subscription,
-        auto_advance=subscription["collection_method"] == invoice_terms.SENT,
+        auto_advance=subscription["collection_method"] == invoice_settings.SENT,
         **options,
     )
     subscription["latest_invoice"] = invoice["id"]
@@ -166,7 +166,7 @@ def trial_end_of(
                 f"Trial periods are between 1 and {LONGEST_TRIAL_DAYS} days long.",
                 param=days_param,
             )
-        return tx.now + int(days) * periods.DAY
+        return tx.now + int(days) * billing_periods.DAY
     trial_end = params.get("trial_end")
     if trial_end in (None, "now"):
         return None

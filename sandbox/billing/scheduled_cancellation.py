@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sandbox.billing import items
+from sandbox.billing import subscription_items
 from sandbox.errors import invalid
 from sandbox.objects import Object, Params, assign
 from sandbox.transaction import Transaction
@@ -67,4 +67,4 @@ def _last_period_end(subscription: Object) -> int:
 
 
 def _period_ends(subscription: Object) -> list[int]:
-    return [item["current_period_end"] for item in items.of(subscription)]
+    return [item["current_period_end"] for item in subscription_items.of(subscription)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from sandbox import metering
+from sandbox import meter_usage
 from sandbox.billing import discounts, pricing
 from sandbox.objects import Object, copy
 from sandbox.transaction import Transaction
@@ -97,7 +97,7 @@ def day(moment: int) -> str:
 def _measure(tx: Transaction, line: Object, price: Object, customer: str) -> None:
     period = line["period"]
     meter = price["recurring"]["meter"]
-    used = metering.used(tx, meter, customer, period["start"], period["end"])
+    used = meter_usage.used(tx, meter, customer, period["start"], period["end"])
     used = max(used, Decimal(0))
     amount = pricing.cost(tx, price, used)
     line |= {

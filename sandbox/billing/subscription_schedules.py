@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from sandbox.billing import (
-    blank_schedule,
-    changing,
-    cycle,
-    ending,
-    invoice_terms,
+    billing_cycle,
+    cancellation,
+    invoice_settings,
     item_changes,
-    items,
-    phases,
     proration,
+    schedule_object,
+    schedule_phases,
+    subscription_items,
+    subscription_updates,
 )
 from sandbox.errors import invalid, refuse_unsupported
 from sandbox.objects import Object, Params, assign
@@ -42,8 +42,8 @@ def attach(tx: Transaction, subscription: Object) -> Object:
             param="from_subscription",
         )
     behavior = "cancel" if subscription["cancel_at"] else "release"
-    phase = phases.of_subscription(subscription)
-    schedule = tx.insert(blank_schedule.build(tx, subscription, phase, end_behavior=behavior))
+    phase = schedule_phases.of_subscription(subscription)
+    schedule = tx.insert(schedule_object.build(tx, subscription, phase, end_behavior=behavior))
     tx.emit("subscription_schedule.created", schedule)
     with tx.updating(subscription, UPDATED):
         subscription["schedule"] = schedule["id"]
@@ -55,9 +55,9 @@ def change(tx: Transaction, schedule: Object, params: Params) -> None:
     subscription = _subscription_of(tx, schedule)
     with tx.updating(schedule, "subscription_schedule.updated"):
         if "phases" in params:
-            schedule["phases"] = phases.read(tx, schedule, params["phases"])
+            schedule["phases"] = schedule_phases.read(tx, schedule, params["phases"])
         schedule["end_behavior"] = params.get("end_behavior", schedule["end_behavior"])
-        current = phases.at(schedule["phases"], tx.now)
+        current = schedule_phases.at(schedule["phases"], tx.now)
         if current:
             schedule["current_phase"] = _span(current)
     if current and "phases" in params:
@@ -75,11 +75,11 @@ def change_defaults(tx: Transaction, schedule: Object, sent: Params) -> None:
         defaults["automatic_tax"] |= {"enabled": sent["automatic_tax"]["enabled"]}
     if "invoice_settings" in sent:
         wanted = sent["invoice_settings"]
-        defaults["invoice_settings"] |= invoice_terms.read_settings(wanted)
+        defaults["invoice_settings"] |= invoice_settings.read_settings(wanted)
         assign(defaults["invoice_settings"], wanted, "days_until_due")
     if "default_payment_method" in sent:
         customer = tx.param_object("customer", schedule["customer"], param="customer")
-        defaults["default_payment_method"] = changing.own_method(tx, customer, sent)
+        defaults["default_payment_method"] = subscription_updates.own_method(tx, customer, sent)
 
 
 def _terms_of(schedule: Object, phase: Object) -> Params:
@@ -96,26 +96,26 @@ def _terms_of(schedule: Object, phase: Object) -> Params:
     return {
         "automatic_tax": {"enabled": tax["enabled"]},
         "collection_method": method,
-        "days_until_due": merged.pop("days_until_due") if method == invoice_terms.SENT else None,
+        "days_until_due": merged.pop("days_until_due") if method == invoice_settings.SENT else None,
         "default_payment_method": phase["default_payment_method"]
         or defaults["default_payment_method"],
         "default_tax_rates": [rate["id"] for rate in phase["default_tax_rates"]],
         "description": phase["description"] or defaults["description"],
-        "invoice_settings": {name: merged[name] or "" for name in invoice_terms.WORDING},
+        "invoice_settings": {name: merged[name] or "" for name in invoice_settings.WORDING},
     }
 
 
 def follow(tx: Transaction, schedule: Object) -> None:
     """The current phase is over: enter the next one, or end as the schedule says."""
     subscription = _subscription_of(tx, schedule)
-    following = phases.at(schedule["phases"], tx.now)
+    following = schedule_phases.at(schedule["phases"], tx.now)
     if following is None:
         _end(tx, schedule, subscription)
         return
     with tx.updating(schedule, "subscription_schedule.updated"):
         schedule["current_phase"] = _span(following)
     at_renewal = subscription["status"] in ("trialing", "active", "past_due", "unpaid") and (
-        cycle.next_renewal(subscription) <= tx.now
+        billing_cycle.next_renewal(subscription) <= tx.now
     )
     if at_renewal:
         _renew_as(tx, schedule, subscription, following)
@@ -146,7 +146,9 @@ def cancel(tx: Transaction, schedule: Object, params: Params) -> None:
     subscription = _subscription_of(tx, schedule)
     prorates = params.get("prorate", True) and proration.is_worth_it(subscription)
     invoices = params.get("invoice_now", True)
-    changing.cancel_now(tx, subscription, {"prorate": prorates, "invoice_now": invoices})
+    subscription_updates.cancel_now(
+        tx, subscription, {"prorate": prorates, "invoice_now": invoices}
+    )
 
 
 def _subscription_of(tx: Transaction, schedule: Object) -> Object:
@@ -176,28 +178,30 @@ def _end(tx: Transaction, schedule: Object, subscription: Object) -> None:
         release(tx, schedule, keeps_end=True)
         return
     schedule |= {"completed_at": tx.now, "current_phase": None, "status": "completed"}
-    if subscription["status"] not in ending.ENDED:
-        cycle.end_as_planned(tx, subscription)
+    if subscription["status"] not in cancellation.ENDED:
+        billing_cycle.end_as_planned(tx, subscription)
     tx.emit("subscription_schedule.completed", schedule)
 
 
 def _bill_as(tx: Transaction, schedule: Object, subscription: Object, phase: Object) -> None:
     """Within a period: prorated as the phase says."""
     params: Params = {"proration_behavior": phase["proration_behavior"]}
-    if changes := phases.item_changes(subscription, phase):
+    if changes := schedule_phases.item_changes(subscription, phase):
         params["items"] = changes
     if phase["billing_cycle_anchor"] == "phase_start" and phase["start_date"] == tx.now:
         params["billing_cycle_anchor"] = {"type": "now"}
     own = {**_terms_of(schedule, phase), **_of_its_own(subscription, phase)}
-    changing.change(tx, subscription, params | own, by_schedule=True)
+    subscription_updates.change(tx, subscription, params | own, by_schedule=True)
 
 
 def _renew_as(tx: Transaction, schedule: Object, subscription: Object, phase: Object) -> None:
     """Where one period ends and the next begins: one renewal, of what the phase bills."""
     with tx.updating(subscription, UPDATED):
-        changes = item_changes.read(tx, subscription, phases.item_changes(subscription, phase))
+        changes = item_changes.read(
+            tx, subscription, schedule_phases.item_changes(subscription, phase)
+        )
         item_changes.apply(subscription, changes)
-        for item in items.of(subscription):
+        for item in subscription_items.of(subscription):
             if not item["current_period_end"]:
                 item |= {"current_period_start": tx.now, "current_period_end": tx.now}
         moves = any(change.moves_period for change in changes)
@@ -205,14 +209,14 @@ def _renew_as(tx: Transaction, schedule: Object, subscription: Object, phase: Ob
             subscription["billing_cycle_anchor"] = tx.now
         own = {**_terms_of(schedule, phase), **_of_its_own(subscription, phase)}
         subscription["default_payment_method"] = own["default_payment_method"]
-        changing.apply_plain(subscription, own)
-        invoice_terms.apply(tx, subscription, own)
-        changing.change_discounts(tx, subscription, own)
+        subscription_updates.apply_plain(subscription, own)
+        invoice_settings.apply(tx, subscription, own)
+        subscription_updates.change_discounts(tx, subscription, own)
         trialing = subscription["status"] == "trialing"
         if not trialing:
-            cycle.begin_next(tx, subscription)
+            billing_cycle.begin_next(tx, subscription)
     if trialing:
-        cycle.end_trial(tx, subscription)
+        billing_cycle.end_trial(tx, subscription)
 
 
 def _of_its_own(subscription: Object, phase: Object) -> Params:

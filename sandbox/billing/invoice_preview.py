@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 from sandbox.billing import (
-    beginning,
-    changing,
-    cycle,
+    billing_changes,
+    billing_cycle,
+    cancellation,
     discounts,
-    ending,
-    invoicing,
-    items,
-    pausing,
-    pending_update,
-    planned_end,
+    invoices,
+    pending_if_incomplete,
     proration,
-    rebilling,
-    scheduling,
+    scheduled_cancellation,
+    subscription_creation,
+    subscription_items,
+    subscription_pauses,
+    subscription_schedules,
+    subscription_updates,
 )
 from sandbox.errors import StripeFailure, invalid, missing_param
 from sandbox.objects import Object, Params
 from sandbox.transaction import Transaction
 
 WITHIN = "subscription_details"
-OF_ITS_OWN = pending_update.COSTLY | {"cancel_at", "cancel_at_period_end"}
+OF_ITS_OWN = pending_if_incomplete.COSTLY | {"cancel_at", "cancel_at_period_end"}
 """Details that a schedule would have to make way for: they are previewed as if it had."""
 RENEWING = ("trialing", "active", "past_due", "unpaid")
 
@@ -40,14 +40,16 @@ def of_existing(tx: Transaction, subscription: Object, params: Params) -> Object
     if params.get("preview_mode") == "recurring":
         details = details | {"proration_behavior": "none"}
     if "discounts" in params:
-        changing.change_discounts(tx, subscription, params)
+        subscription_updates.change_discounts(tx, subscription, params)
     _tax(subscription, params)
     if details.get("cancel_now"):
         return _last(tx, subscription, details)
     if details.get("resume_at"):
-        return pausing.begin_again(tx, subscription, details) or upcoming(tx, subscription)
-    draft = rebilling.rebill(tx, subscription, details)
-    planned_end.apply(tx, subscription, details)
+        return subscription_pauses.begin_again(tx, subscription, details) or upcoming(
+            tx, subscription
+        )
+    draft = billing_changes.rebill(tx, subscription, details)
+    scheduled_cancellation.apply(tx, subscription, details)
     if params.get("preview_mode") == "recurring":
         _forget_pending(tx, subscription["customer"])
         draft = None
@@ -60,20 +62,20 @@ def of_new(tx: Transaction, customer: Object, params: Params) -> Object:
     for name in ("proration_date", "cancel_now", "resume_at"):
         if name in details:
             raise missing_param("subscription")
-    content = items.read(tx, details["items"], customer=customer["id"])
+    content = subscription_items.read(tx, details["items"], customer=customer["id"])
     anchor = details.get("billing_cycle_anchor", {}).get("timestamp")
     param = f"{WITHIN}[billing_cycle_anchor][timestamp]"
-    subscription = beginning.begin(
+    subscription = subscription_creation.begin(
         tx,
         customer=customer,
         content=content,
-        trial_end=beginning.trial_end_of(tx, details, within=WITHIN),
+        trial_end=subscription_creation.trial_end_of(tx, details, within=WITHIN),
         choices=discounts.read(tx, params.get("discounts"), customer=customer["id"]),
-        anchor=beginning.anchor_of(tx, anchor, content, param=param),
+        anchor=subscription_creation.anchor_of(tx, anchor, content, param=param),
     )
     _tax(subscription, params)
     prorate = details.get("proration_behavior") != "none"
-    invoice = beginning.first_invoice(tx, subscription, prorate=prorate)
+    invoice = subscription_creation.first_invoice(tx, subscription, prorate=prorate)
     invoice["parent"] = None
     for line in invoice["lines"]["data"]:
         line["subscription"] = None
@@ -88,26 +90,26 @@ def of_customer(tx: Transaction, customer: Object) -> Object:
             subscription["customer"] == customer["id"] and subscription["status"] in RENEWING
         )
 
-    if running := sorted(tx.all("subscription", renews), key=cycle.next_renewal):
+    if running := sorted(tx.all("subscription", renews), key=billing_cycle.next_renewal):
         return upcoming(tx, running[0])
     currency = customer["currency"] or "usd"
-    if not invoicing.pending(tx, customer["id"], currency, None):
+    if not invoices.pending(tx, customer["id"], currency, None):
         raise nothing_upcoming(customer["id"])
-    return invoicing.draft(tx, customer=customer, currency=currency, reason="manual", content=[])
+    return invoices.draft(tx, customer=customer, currency=currency, reason="manual", content=[])
 
 
 def upcoming(tx: Transaction, subscription: Object) -> Object:
     """The renewal, or at a planned end the invoice of what is still unbilled."""
     if subscription["status"] not in RENEWING:
         raise nothing_upcoming(subscription["customer"])
-    renewal, end = cycle.next_renewal(subscription), subscription["cancel_at"]
+    renewal, end = billing_cycle.next_renewal(subscription), subscription["cancel_at"]
     if end is not None and end <= renewal:
         tx.at = end
         return _rest(tx, subscription)
     _follow_schedule(tx, subscription, until=renewal)
     tx.at = max(renewal, tx.now)
-    if cycle.next_renewal(subscription) <= tx.now:
-        cycle.renew(tx, subscription)
+    if billing_cycle.next_renewal(subscription) <= tx.now:
+        billing_cycle.renew(tx, subscription)
     return tx.param_object("invoice", subscription["latest_invoice"], param="subscription")
 
 
@@ -137,18 +139,20 @@ def nothing_upcoming(customer: str) -> StripeFailure:
 def _follow_schedule(tx: Transaction, subscription: Object, *, until: int) -> None:
     """Enter the phases that begin until then; one that begins at the renewal renews."""
     while subscription["schedule"]:
-        schedule = tx.param_object(scheduling.KIND, subscription["schedule"], param="schedule")
+        schedule = tx.param_object(
+            subscription_schedules.KIND, subscription["schedule"], param="schedule"
+        )
         if schedule["status"] != "active" or schedule["current_phase"]["end_date"] > until:
             return
         tx.at = schedule["current_phase"]["end_date"]
-        scheduling.follow(tx, schedule)
+        subscription_schedules.follow(tx, schedule)
 
 
 def _last(tx: Transaction, subscription: Object, details: Params) -> Object:
     """What would be billed if it ended now."""
     if details.get("proration_behavior") != "none" and proration.is_worth_it(subscription):
-        moment = rebilling.moment_of(tx, subscription, details)
-        for item in items.of(subscription):
+        moment = billing_changes.moment_of(tx, subscription, details)
+        for item in subscription_items.of(subscription):
             proration.credit(tx, subscription, item, moment)
     return _rest(tx, subscription)
 
@@ -156,18 +160,18 @@ def _last(tx: Transaction, subscription: Object, details: Params) -> Object:
 def _tax(subscription: Object, params: Params) -> None:
     """``automatic_tax``; a customer without an address shows ``requires_location_inputs``."""
     if "automatic_tax" in params:
-        changing.apply_plain(subscription, {"automatic_tax": params["automatic_tax"]})
+        subscription_updates.apply_plain(subscription, {"automatic_tax": params["automatic_tax"]})
 
 
 def _rest(tx: Transaction, subscription: Object) -> Object:
-    invoice = rebilling.invoice_pending(tx, subscription, at_end=True)
+    invoice = billing_changes.invoice_pending(tx, subscription, at_end=True)
     if invoice is None:
         raise nothing_upcoming(subscription["customer"])
     return invoice
 
 
 def _check_changeable(subscription: Object, details: Params) -> None:
-    if subscription["status"] in ending.ENDED:
+    if subscription["status"] in cancellation.ENDED:
         raise StripeFailure(
             "You cannot preview the upcoming invoice for a canceled subscription.",
             code="invoice_upcoming_none",

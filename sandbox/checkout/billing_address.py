@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sandbox.addresses import address
 from sandbox.billing import taxes
-from sandbox.checkout import amounts, records
+from sandbox.checkout import session_amounts, session_records
 from sandbox.errors import StripeFailure, invalid
 from sandbox.objects import Object, Params
 from sandbox.transaction import Transaction
@@ -40,15 +40,15 @@ def enter(tx: Transaction, session: Object, typed: Params) -> None:
         raise invalid(
             "Enter your country and, in the United States, your state or ZIP code.", param=PARAM
         )
-    records.of(tx, session)["address"] = place
+    session_records.of(tx, session)["address"] = place
     if session["automatic_tax"]["enabled"]:
-        amounts.total_up(tx, session)
+        session_amounts.total_up(tx, session)
 
 
 def known(tx: Transaction, session: Object) -> Object | None:
     """What was typed, else the address of the session's customer."""
-    typed: Object | None = records.of(tx, session)["address"]
-    return typed or amounts.tax_address(tx, session)[0]
+    typed: Object | None = session_records.of(tx, session)["address"]
+    return typed or session_amounts.tax_address(tx, session)[0]
 
 
 def is_missing(tx: Transaction, session: Object) -> bool:
@@ -63,7 +63,7 @@ def check_known(tx: Transaction, session: Object) -> None:
 
 def _may_be_typed(tx: Transaction, session: Object) -> bool:
     """A saved customer's address counts, unless the page may change it."""
-    updates = records.of(tx, session)["customer_update"]
+    updates = session_records.of(tx, session)["customer_update"]
     return session["customer"] is None or updates.get("address") == "auto"
 
 

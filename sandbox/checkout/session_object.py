@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from sandbox.addresses import address
 from sandbox.billing import taxes
-from sandbox.checkout import method_types
-from sandbox.checkout.rules import HOSTED, LONGEST
+from sandbox.checkout import payment_method_types
+from sandbox.checkout.param_rules import HOSTED, LONGEST
 from sandbox.objects import Object, Params, copy, merge_metadata
 from sandbox.transaction import Transaction
 
@@ -68,7 +68,7 @@ def build(tx: Transaction, params: Params, *, currency: str) -> Object:
         ),
         "payment_method_configuration_details": None,
         "payment_method_options": _method_options(params),
-        "payment_method_types": method_types.offered(params, currency),
+        "payment_method_types": payment_method_types.offered(params, currency),
         "payment_status": "no_payment_required",
         "permissions": None,
         "phone_number_collection": {"enabled": False},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sandbox.checkout import location
+from sandbox.checkout import billing_address
 from sandbox.errors import invalid, missing_param, refuse_unsupported
 from sandbox.objects import Params
 from sandbox.transaction import Transaction
@@ -58,7 +58,7 @@ def check(tx: Transaction, params: Params) -> None:
     _check_expiry(tx, params)
     _check_customer(tx, params)
     _check_supported(params)
-    location.check_params(tx, params)
+    billing_address.check_params(tx, params)
     if params["mode"] == "setup":
         _check_setup(params)
     elif not params.get("line_items"):

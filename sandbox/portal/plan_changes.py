@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sandbox.billing import changing, cycle, held, invoicing, items, preview, pricing, scheduling
+from sandbox.billing import (
+    billing_cycle,
+    invoice_preview,
+    invoices,
+    pending_updates,
+    pricing,
+    subscription_items,
+    subscription_schedules,
+    subscription_updates,
+)
 from sandbox.errors import StripeFailure, invalid
 from sandbox.objects import Object, Params
 from sandbox.transaction import Transaction
@@ -33,14 +42,14 @@ def check_changeable(subscription: Object, param: str | None = None) -> None:
         )
     if subscription["cancel_at"]:
         raise invalid("This subscription is set to be canceled.", param=param)
-    if len(items.of(subscription)) != 1:
+    if len(subscription_items.of(subscription)) != 1:
         raise invalid(
             "This subscription cannot be updated because it has multiple items.", param=param
         )
 
 
 def only_item(subscription: Object) -> Object:
-    return items.of(subscription)[0]
+    return subscription_items.of(subscription)[0]
 
 
 def check_choice(
@@ -114,9 +123,9 @@ def preview_of(
     own = scratch.param_object("subscription", subscription["id"], param="subscription")
     if waits_for_renewal(tx, configuration, subscription, choice):
         _schedule(scratch, own, choice)
-        return preview.upcoming(scratch, own)
+        return invoice_preview.upcoming(scratch, own)
     details = _update(configuration, own, choice, moment)
-    return preview.of_existing(scratch, own, {preview.WITHIN: details})
+    return invoice_preview.of_existing(scratch, own, {invoice_preview.WITHIN: details})
 
 
 def change(
@@ -131,15 +140,15 @@ def change(
         return None
     params = _update(configuration, subscription, choice, moment)
     params["payment_behavior"] = "pending_if_incomplete"
-    changing.change(tx, subscription, params)
-    record = held.of(tx, subscription)
+    subscription_updates.change(tx, subscription, params)
+    record = pending_updates.of(tx, subscription)
     if record is None:
         return None
     invoice = tx.param_object("invoice", record["invoice"], param="invoice")
-    intent = invoicing.intent_of(tx, invoice)
+    intent = invoices.intent_of(tx, invoice)
     if intent and intent["status"] == "requires_action":
         return intent
-    held.drop(tx, subscription)
+    pending_updates.drop(tx, subscription)
     error = (intent or {}).get("last_payment_error") or {}
     raise StripeFailure(
         error.get("message", "There is no card to pay with. Add one and try again."),
@@ -172,7 +181,7 @@ def _update(configuration: Object, subscription: Object, choice: Choice, moment:
 
 def _schedule(tx: Transaction, subscription: Object, choice: Choice) -> None:
     """The present until the renewal, then the choice."""
-    schedule = scheduling.attach(tx, subscription)
+    schedule = subscription_schedules.attach(tx, subscription)
     (present,) = schedule["phases"]
     kept = ("items", "start_date", "end_date")
     first: Params = {name: present[name] for name in kept}
@@ -182,12 +191,14 @@ def _schedule(tx: Transaction, subscription: Object, choice: Choice) -> None:
     ]
     if present["trial_end"]:
         first["trial_end"] = present["trial_end"]
-    assert present["end_date"] >= cycle.next_renewal(subscription), "a phase ends with its period"
+    assert present["end_date"] >= billing_cycle.next_renewal(subscription), (
+        "a phase ends with its period"
+    )
     then: Params = {
         "items": [{"price": choice.price["id"], "quantity": choice.quantity}],
         "proration_behavior": "none",
     }
-    scheduling.change(tx, schedule, {"phases": [first, then]})
+    subscription_schedules.change(tx, schedule, {"phases": [first, then]})
 
 
 def _days(price: Object) -> int:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from sandbox.billing import discounts, taxes
 from sandbox.billing.discounts import Charge, Choice
-from sandbox.checkout import line_items, records
+from sandbox.checkout import line_items, session_records
 from sandbox.checkout.line_items import is_recurring
 from sandbox.objects import Object
 from sandbox.resources import coupons
@@ -16,7 +16,7 @@ from sandbox.transaction import Transaction
 
 def total_up(tx: Transaction, session: Object) -> None:
     """Work out every amount of the session. Raises 400 for a total that cannot be charged."""
-    items = sorted(records.items_of(tx, session), key=lambda item: not is_recurring(item))
+    items = sorted(session_records.items_of(tx, session), key=lambda item: not is_recurring(item))
     _discount(tx, session, items)
     _tax(tx, session, items)
     total = sum(item["amount_total"] for item in items)
@@ -44,7 +44,7 @@ def choices(tx: Transaction, session: Object) -> list[Choice]:
 
 def tax_address(tx: Transaction, session: Object) -> tuple[Object | None, str]:
     """Where the buyer is taxed, as far as it is known, and their ``tax_exempt``."""
-    record = records.of(tx, session)
+    record = session_records.of(tx, session)
     typed: Object | None = record["address"]
     if not session["customer"]:
         return typed, "none"

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from sandbox import payments, sequences
+from sandbox import event_order, payments
 from sandbox.billing import (
+    billing_changes,
+    cancellation,
     collection,
     discounts,
-    ending,
-    held,
-    invoice_terms,
-    invoicing,
-    items,
-    pending_update,
-    planned_end,
+    invoice_settings,
+    invoices,
+    pending_if_incomplete,
+    pending_updates,
     proration,
-    rebilling,
+    scheduled_cancellation,
+    subscription_items,
     taxes,
 )
 from sandbox.errors import StripeFailure, invalid
@@ -37,24 +37,24 @@ def change(
     _check_changeable(subscription, params)
     if not by_schedule:
         check_unscheduled(subscription, params)
-    if set(params) & pending_update.COSTLY:
-        held.drop(tx, subscription)
+    if set(params) & pending_if_incomplete.COSTLY:
+        pending_updates.drop(tx, subscription)
     if params.get("payment_behavior") == "pending_if_incomplete":
-        pending_update.change(tx, subscription, params)
+        pending_if_incomplete.change(tx, subscription, params)
         return
     customer = tx.param_object("customer", subscription["customer"], param="customer")
     at_once = params.get("proration_behavior") == "always_invoice"
-    with tx.arranged(sequences.CHANGE_INVOICED if at_once else ()):
+    with tx.arranged(event_order.CHANGE_INVOICED if at_once else ()):
         with tx.updating(subscription, UPDATED):
             if "default_payment_method" in params:
                 subscription["default_payment_method"] = own_method(tx, customer, params)
             check_tax(customer, params)
             apply_plain(subscription, params)
-            invoice_terms.apply(tx, subscription, params)
+            invoice_settings.apply(tx, subscription, params)
             if "discounts" in params:
                 change_discounts(tx, subscription, params)
-            invoice = rebilling.rebill(tx, subscription, params)
-            planned_end.apply(tx, subscription, params)
+            invoice = billing_changes.rebill(tx, subscription, params)
+            scheduled_cancellation.apply(tx, subscription, params)
         if invoice:
             settle(tx, subscription, invoice, params)
 
@@ -72,18 +72,18 @@ def cancel_now(tx: Transaction, subscription: Object, params: Params) -> None:
     assign(subscription["cancellation_details"], details, "comment", "feedback")
     prorates = params.get("prorate") and proration.is_worth_it(subscription)
     if not params.get("invoice_now"):
-        ending.cancel(tx, subscription, reason="cancellation_requested")
+        cancellation.cancel(tx, subscription, reason="cancellation_requested")
     if prorates:
-        for item in items.of(subscription):
+        for item in subscription_items.of(subscription):
             proration.credit(tx, subscription, item, tx.now)
     if params.get("invoice_now"):
         bill_the_rest(tx, subscription)
-        ending.cancel(tx, subscription, reason="cancellation_requested")
+        cancellation.cancel(tx, subscription, reason="cancellation_requested")
 
 
 def bill_the_rest(tx: Transaction, subscription: Object) -> None:
     """Invoice and collect what waits for the next invoice, if anything does."""
-    invoice = rebilling.invoice_pending(tx, subscription, at_end=True)
+    invoice = billing_changes.invoice_pending(tx, subscription, at_end=True)
     if invoice:
         collection.finalize_and_collect(tx, invoice, off_session=True)
 
@@ -141,7 +141,7 @@ def apply_plain(subscription: Object, params: Params) -> None:
 
 def unpaid(tx: Transaction, invoice: Object) -> StripeFailure:
     """402 for ``error_if_incomplete``: nothing of the request stays."""
-    intent = invoicing.intent_of(tx, invoice)
+    intent = invoices.intent_of(tx, invoice)
     if intent and intent["last_payment_error"]:
         failure = payments.refusal(intent)
         failure.keep_effects = False
@@ -162,7 +162,7 @@ def check_unscheduled(subscription: Object, params: Params) -> None:
         return
     if set(params) & {"cancel_at", "cancel_at_period_end"}:
         subject = "any cancelation behavior"
-    elif taken := sorted(set(params) & pending_update.COSTLY):
+    elif taken := sorted(set(params) & pending_if_incomplete.COSTLY):
         subject = f"`{taken[0]}`"
     else:
         return
@@ -173,7 +173,7 @@ def check_unscheduled(subscription: Object, params: Params) -> None:
 
 
 def _check_changeable(subscription: Object, params: Params) -> None:
-    if subscription["status"] in ending.ENDED and set(params) - ALWAYS_CHANGEABLE:
+    if subscription["status"] in cancellation.ENDED and set(params) - ALWAYS_CHANGEABLE:
         raise invalid(
             "A canceled subscription can only update its cancellation_details and metadata."
         )

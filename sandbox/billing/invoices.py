@@ -7,17 +7,17 @@ from typing import Any
 
 from sandbox import payments
 from sandbox.billing import (
-    blank_invoice,
     credit_grants,
     customer_balance,
     discounts,
-    invoice_terms,
-    lines,
+    invoice_lines,
+    invoice_object,
+    invoice_settings,
+    invoice_totals,
     taxes,
-    totals,
 )
+from sandbox.billing.billing_periods import HOUR
 from sandbox.billing.discounts import Choice
-from sandbox.billing.periods import HOUR
 from sandbox.objects import Object
 from sandbox.transaction import Transaction
 
@@ -45,17 +45,17 @@ def draft(
     A draft that advances by itself is finalized an hour from now. ``choices`` are discounts of its
     own and ``taxed`` says whether taxes are worked out; without them the subscription decides.
     """
-    invoice = tx.insert(blank_invoice.build(tx, customer, currency, reason, subscription))
+    invoice = tx.insert(invoice_object.build(tx, customer, currency, reason, subscription))
     if _is_taxed(subscription) if taxed is None else taxed:
         invoice["automatic_tax"] |= taxes.enabled()
-    invoice |= {**invoice_terms.on_invoice(subscription, tx.now), **fields}
+    invoice |= {**invoice_settings.on_invoice(subscription, tx.now), **fields}
     for line in content:
         add_line(tx, invoice, line)
     if takes is None:
         takes = pending(tx, customer["id"], currency, subscription)
     for item in takes:
         item["invoice"] = invoice["id"]
-        add_line(tx, invoice, lines.for_invoice_item(tx, item))
+        add_line(tx, invoice, invoice_lines.for_invoice_item(tx, item))
     invoice["auto_advance"] = auto_advance
     if auto_advance:
         plan_finalization(tx, invoice)
@@ -70,7 +70,7 @@ def draft(
 def plan_finalization(tx: Transaction, invoice: Object) -> None:
     """An hour from now; what is not sent is charged then."""
     moment = tx.now + FINALIZED_AFTER
-    is_sent = invoice["collection_method"] == invoice_terms.SENT
+    is_sent = invoice["collection_method"] == invoice_settings.SENT
     invoice["automatically_finalizes_at"] = moment
     invoice["next_payment_attempt"] = None if is_sent else moment
 
@@ -119,23 +119,23 @@ def total_up(
     tx: Transaction, invoice: Object, *, uses_balance: bool = True, uses_credits: bool = False
 ) -> None:
     """Work out the amounts of a draft, the customer's balance included."""
-    totals.work_out(tx, invoice, uses_credits=uses_credits)
+    invoice_totals.work_out(tx, invoice, uses_credits=uses_credits)
     balance = _customer(tx, invoice)["balance"] if uses_balance else 0
-    due, _ = totals.apply_balance(invoice["total"], balance, invoice["currency"])
+    due, _ = invoice_totals.apply_balance(invoice["total"], balance, invoice["currency"])
     invoice |= {"starting_balance": balance, "amount_due": due, "amount_remaining": due}
 
 
 def finalize(tx: Transaction, invoice: Object, *, uses_balance: bool = True) -> None:
     """Number the draft and open it: from now on its lines and amounts stand."""
     customer = _customer(tx, invoice)
-    lines.measure_again(tx, invoice)
+    invoice_lines.measure_again(tx, invoice)
     total_up(tx, invoice, uses_balance=uses_balance, uses_credits=True)
     if invoice["automatic_tax"]["status"] == "requires_location_inputs":
         reason = "finalization_requires_location_inputs"
         invoice["automatic_tax"] |= {"disabled_reason": reason, "enabled": False, "status": None}
     balance = customer["balance"]
     if uses_balance:
-        _, balance = totals.apply_balance(invoice["total"], balance, invoice["currency"])
+        _, balance = invoice_totals.apply_balance(invoice["total"], balance, invoice["currency"])
     is_renewal = invoice["billing_reason"] == "subscription_cycle"
     announces = not is_renewal or balance != customer["balance"]
     with tx.updating(customer, *(["customer.updated"] if announces else [])):
@@ -154,7 +154,7 @@ def finalize(tx: Transaction, invoice: Object, *, uses_balance: bool = True) -> 
     page = f"{tx.world.base_url}/pages/invoices/{invoice['id']}"
     invoice |= {
         "automatically_finalizes_at": None,
-        "due_date": invoice_terms.due_date(subscription_of(tx, invoice), tx.now),
+        "due_date": invoice_settings.due_date(subscription_of(tx, invoice), tx.now),
         "effective_at": tx.now,
         "ending_balance": balance,
         "hosted_invoice_url": page,

@@ -10,21 +10,21 @@ from stripe.params.test_helpers import (
     TestClockRetrieveParams,
 )
 
-from sandbox.billing import ending, items, periods
+from sandbox.billing import billing_periods, cancellation, subscription_items
 from sandbox.errors import invalid
 from sandbox.objects import Object, Params
-from sandbox.own_time import KIND
 from sandbox.pagination import page
 from sandbox.resources import customers
 from sandbox.routing import Routes
+from sandbox.test_clocks import KIND
 from sandbox.transaction import Transaction
 
 routes = Routes()
 
 URL = "/v1/test_helpers/test_clocks"
-KEPT_FOR = 30 * periods.DAY
+KEPT_FOR = 30 * billing_periods.DAY
 MOST_INTERVALS = 2
-WITHOUT_SUBSCRIPTIONS = 2 * 365 * periods.DAY
+WITHOUT_SUBSCRIPTIONS = 2 * 365 * billing_periods.DAY
 
 
 @routes.post(URL, TestClockCreateParams)
@@ -116,9 +116,9 @@ def _latest(tx: Transaction, clock: Object) -> int:
     """Two intervals of the shortest subscription ahead; two years if there is none."""
     now: int = clock["frozen_time"]
     ends = [
-        periods.boundary(now, item["price"]["recurring"], MOST_INTERVALS)
+        billing_periods.boundary(now, item["price"]["recurring"], MOST_INTERVALS)
         for subscription in tx.all("subscription", lambda each: each["test_clock"] == clock["id"])
-        if subscription["status"] not in ending.ENDED
-        for item in items.of(subscription)
+        if subscription["status"] not in cancellation.ENDED
+        for item in subscription_items.of(subscription)
     ]
     return min(ends, default=now + WITHOUT_SUBSCRIPTIONS)

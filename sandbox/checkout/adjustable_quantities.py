@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sandbox.billing import pricing
-from sandbox.checkout import amounts, records
+from sandbox.checkout import session_amounts, session_records
 from sandbox.objects import Object
 from sandbox.transaction import Transaction
 
@@ -14,7 +14,7 @@ def choose(tx: Transaction, session: Object, sent: dict[str, str]) -> bool:
     Raises 400 for a total that cannot be charged.
     """
     changed = False
-    for item in records.items_of(tx, session):
+    for item in session_records.items_of(tx, session):
         wanted = sent.get(f"quantity-{item['id']}", "")
         limits = item["adjustable_quantity"]
         if not limits or not wanted.isdecimal() or len(wanted) > 9:
@@ -31,4 +31,4 @@ def _set(tx: Transaction, session: Object, item: Object, quantity: int) -> None:
     was_free = item["amount_subtotal"] == 0
     item["amount_subtotal"] = 0 if was_free else pricing.amount(tx, item["price"], quantity)
     item["quantity"] = quantity
-    amounts.total_up(tx, session)
+    session_amounts.total_up(tx, session)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sandbox.billing import invoicing
+from sandbox.billing import invoices
 from sandbox.objects import Object
 from sandbox.transaction import Transaction
 
@@ -51,7 +51,7 @@ def leave(tx: Transaction, customer: str) -> None:
     for subscription in tx.all("subscription", runs):
         cancel(tx, subscription, reason="cancellation_requested")
     for invoice in tx.all("invoice", advances):
-        invoicing.stop_advancing(tx, invoice)
+        invoices.stop_advancing(tx, invoice)
 
 
 def forget_unbilled(tx: Transaction, subscription: Object) -> None:
@@ -76,8 +76,8 @@ def _close_schedule(tx: Transaction, subscription: Object) -> None:
 
 
 def _close_invoices(tx: Transaction, subscription: Object, *, void: bool) -> None:
-    for invoice in invoicing.of_subscription(tx, subscription["id"]):
+    for invoice in invoices.of_subscription(tx, subscription["id"]):
         if void and invoice["status"] == "open":
-            invoicing.void(tx, invoice)
+            invoices.void(tx, invoice)
         elif invoice["status"] in ("draft", "open"):
-            invoicing.stop_advancing(tx, invoice)
+            invoices.stop_advancing(tx, invoice)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sandbox.billing import ending, held, invoicing, settings
+from sandbox.billing import billing_settings, cancellation, invoices, pending_updates
 from sandbox.objects import Object
 from sandbox.resources import payment_methods
 from sandbox.transaction import Transaction
@@ -12,13 +12,13 @@ OWING = ("past_due", "unpaid")
 
 def after_payment(tx: Transaction, invoice: Object, intent: Object | None) -> None:
     """The invoice is paid: begin, or recover."""
-    subscription = invoicing.subscription_of(tx, invoice)
+    subscription = invoices.subscription_of(tx, invoice)
     if subscription is None:
         return
     news = None
     with tx.updating(subscription, *revision(tx, subscription)):
-        if held.waits_for(tx, subscription, invoice):
-            news = held.apply(tx, subscription)
+        if pending_updates.waits_for(tx, subscription, invoice):
+            news = pending_updates.apply(tx, subscription)
         elif subscription["status"] == "incomplete" and _is_first(invoice):
             subscription["status"] = "active"
             if intent:
@@ -31,7 +31,7 @@ def after_payment(tx: Transaction, invoice: Object, intent: Object | None) -> No
 
 def after_debit(tx: Transaction, invoice: Object, intent: Object) -> None:
     """A debit for the invoice was sent: a beginning does not wait for the bank's answer."""
-    subscription = invoicing.subscription_of(tx, invoice)
+    subscription = invoices.subscription_of(tx, invoice)
     if subscription and subscription["status"] == "incomplete" and _is_first(invoice):
         with tx.updating(subscription, *revision(tx, subscription)):
             subscription["status"] = "active"
@@ -40,12 +40,12 @@ def after_debit(tx: Transaction, invoice: Object, intent: Object) -> None:
 
 def after_failure(tx: Transaction, invoice: Object, *, gives_up: bool) -> None:
     """A payment failed: owe; after the last retry do what the account's settings say."""
-    subscription = invoicing.subscription_of(tx, invoice)
-    if subscription is None or subscription["status"] in ("incomplete", *ending.ENDED):
+    subscription = invoices.subscription_of(tx, invoice)
+    if subscription is None or subscription["status"] in ("incomplete", *cancellation.ENDED):
         return
-    policy = settings.read(tx)["after_retries"]
+    policy = billing_settings.read(tx)["after_retries"]
     if gives_up and policy == "cancel":
-        ending.cancel(tx, subscription, reason="payment_failed")
+        cancellation.cancel(tx, subscription, reason="payment_failed")
         return
     with tx.updating(subscription, *revision(tx, subscription)):
         if gives_up and policy == "mark_unpaid":
@@ -56,13 +56,13 @@ def after_failure(tx: Transaction, invoice: Object, *, gives_up: bool) -> None:
 
 def after_closing(tx: Transaction, invoice: Object) -> None:
     """The invoice was voided or written off: the one before decides."""
-    subscription = invoicing.subscription_of(tx, invoice)
+    subscription = invoices.subscription_of(tx, invoice)
     if subscription is None:
         return
-    if held.waits_for(tx, subscription, invoice):
-        held.drop(tx, subscription)
+    if pending_updates.waits_for(tx, subscription, invoice):
+        pending_updates.drop(tx, subscription)
     if subscription["status"] == "incomplete" and invoice["status"] == "void":
-        ending.expire(tx, subscription)
+        cancellation.expire(tx, subscription)
         return
     with tx.updating(subscription, "customer.subscription.updated"):
         follow_latest(tx, subscription)
@@ -74,7 +74,7 @@ def follow_latest(tx: Transaction, subscription: Object) -> None:
         return
     counted = [
         invoice
-        for invoice in invoicing.of_subscription(tx, subscription["id"])
+        for invoice in invoices.of_subscription(tx, subscription["id"])
         if invoice["status"] in ("open", "paid", "uncollectible")
     ]
     if not counted or not _is_owed(tx, counted[-1]):
@@ -94,7 +94,7 @@ def falls_due(subscription: Object | None, invoice: Object, status: str) -> bool
 
 def become_past_due(tx: Transaction, invoice: Object) -> None:
     """The due date of an invoice that was sent has passed."""
-    subscription = invoicing.subscription_of(tx, invoice)
+    subscription = invoices.subscription_of(tx, invoice)
     assert subscription, "only what a subscription sends falls due"
     with tx.updating(subscription, *revision(tx, subscription)):
         subscription["status"] = "past_due"
@@ -102,10 +102,10 @@ def become_past_due(tx: Transaction, invoice: Object) -> None:
 
 def give_up_overdue(tx: Transaction, invoice: Object) -> None:
     """An invoice that was sent is overdue for as long as the account's settings allow."""
-    subscription = invoicing.subscription_of(tx, invoice)
+    subscription = invoices.subscription_of(tx, invoice)
     assert subscription, "only what a subscription sends falls due"
-    if settings.read(tx)["after_overdue"] == "cancel":
-        ending.cancel(tx, subscription, reason="payment_failed")
+    if billing_settings.read(tx)["after_overdue"] == "cancel":
+        cancellation.cancel(tx, subscription, reason="payment_failed")
         return
     with tx.updating(subscription, *revision(tx, subscription)):
         subscription["status"] = "unpaid"

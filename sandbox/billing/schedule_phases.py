@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from sandbox.billing import blank_schedule, changing, invoice_terms, items, periods
+from sandbox.billing import (
+    billing_periods,
+    invoice_settings,
+    schedule_object,
+    subscription_items,
+    subscription_updates,
+)
 from sandbox.errors import invalid, missing_param, refuse_unsupported
 from sandbox.objects import Object, Params, copy
 from sandbox.resources import tax_rates
@@ -22,17 +28,17 @@ ITEM_UNSUPPORTED = ("billing_thresholds",)
 
 def of_subscription(subscription: Object) -> Object:
     """The phase that runs already: the subscription as it is, until its period or itself ends."""
-    held = items.of(subscription)
-    phase = blank_schedule.phase(
+    held = subscription_items.of(subscription)
+    phase = schedule_object.phase(
         currency=subscription["currency"],
         start=min(item["current_period_start"] for item in held),
         end=subscription["cancel_at"] or max(item["current_period_end"] for item in held),
         items=[
-            blank_schedule.item(
+            schedule_object.item(
                 item["price"]["id"],
                 item.get("quantity"),
                 item["metadata"],
-                discounts=[blank_schedule.discount({"discount": id}) for id in item["discounts"]],
+                discounts=[schedule_object.discount({"discount": id}) for id in item["discounts"]],
                 tax_rates=copy(item["tax_rates"]),
             )
             for item in held
@@ -40,7 +46,7 @@ def of_subscription(subscription: Object) -> Object:
     )
     phase["default_tax_rates"] = copy(subscription["default_tax_rates"])
     phase["discounts"] = [
-        blank_schedule.discount({"discount": id}) for id in subscription["discounts"]
+        schedule_object.discount({"discount": id}) for id in subscription["discounts"]
     ]
     if subscription["status"] == "trialing":
         phase["trial_end"] = subscription["trial_end"]
@@ -82,7 +88,7 @@ def item_changes(subscription: Object, phase: Object) -> list[Params]:
     An item of the same price stays; others are replaced one by one, in their order, and keep
     nothing but their id. Discounts and tax rates of an item are those of the phase, or none.
     """
-    old = {item["price"]["id"]: item for item in items.of(subscription)}
+    old = {item["price"]["id"]: item for item in subscription_items.of(subscription)}
     changes, added = [], []
     for wanted in phase["items"]:
         kept = old.pop(wanted["price"], None)
@@ -158,14 +164,14 @@ def _read_one(
             f"All prices of this schedule must be in {currency}.", param=f"{param}[items]"
         )
     end = _end(tx, params, start, prices, param, is_last=is_last)
-    phase = blank_schedule.phase(currency=currency, start=start, end=end, items=wanted)
+    phase = schedule_object.phase(currency=currency, start=start, end=end, items=wanted)
     phase |= {
         **_terms(tx, schedule, params, param),
         "billing_cycle_anchor": params.get("billing_cycle_anchor"),
         "default_tax_rates": tax_rates.resolve(
             tx, params.get("default_tax_rates") or [], param=f"{param}[default_tax_rates]"
         ),
-        "discounts": [blank_schedule.discount(each) for each in params.get("discounts") or []],
+        "discounts": [schedule_object.discount(each) for each in params.get("discounts") or []],
         "metadata": params.get("metadata", {}),
         "proration_behavior": params.get("proration_behavior", "create_prorations"),
         "trial_end": params.get("trial_end"),
@@ -178,12 +184,12 @@ def _terms(tx: Transaction, schedule: Object, params: Params, param: str) -> Obj
     terms: Object = {name: params[name] or None for name in PLAIN if name in params}
     if params.get("default_payment_method"):
         customer = tx.param_object("customer", schedule["customer"], param="customer")
-        terms["default_payment_method"] = changing.own_method(tx, customer, params)
+        terms["default_payment_method"] = subscription_updates.own_method(tx, customer, params)
     if "invoice_settings" in params:
         sent = params["invoice_settings"]
         terms["invoice_settings"] = {
-            **dict.fromkeys(("days_until_due", *invoice_terms.WORDING, "issuer")),
-            **invoice_terms.read_settings(sent, param=f"{param}[invoice_settings]"),
+            **dict.fromkeys(("days_until_due", *invoice_settings.WORDING, "issuer")),
+            **invoice_settings.read_settings(sent, param=f"{param}[invoice_settings]"),
             **({"days_until_due": sent["days_until_due"]} if "days_until_due" in sent else {}),
         }
     if "automatic_tax" in params:
@@ -215,14 +221,14 @@ def _check(params: Params, schedule: Object, start: int, param: str) -> None:
 
 def _read_item(tx: Transaction, params: Params, param: str) -> Object:
     refuse_unsupported(params, *ITEM_UNSUPPORTED)
-    price = items.recurring_price(tx, params, param)
-    quantity = items.quantity_of(price, params, param)
+    price = subscription_items.recurring_price(tx, params, param)
+    quantity = subscription_items.quantity_of(price, params, param)
     rates = params.get("tax_rates") or []
-    return blank_schedule.item(
+    return schedule_object.item(
         price["id"],
         quantity,
         params.get("metadata", {}),
-        discounts=[blank_schedule.discount(each) for each in params.get("discounts") or []],
+        discounts=[schedule_object.discount(each) for each in params.get("discounts") or []],
         tax_rates=tax_rates.resolve(tx, rates, param=f"{param}[tax_rates]"),
     )
 
@@ -238,11 +244,11 @@ def _end(
         )
     if "duration" in params:
         length = {"interval_count": 1} | params["duration"]
-        end = periods.boundary(start, length, 1)
+        end = billing_periods.boundary(start, length, 1)
     elif "end_date" in params:
         end = tx.now if params["end_date"] == "now" else int(params["end_date"])
     elif is_last:
-        end = periods.boundary(start, prices[0]["recurring"], 1)
+        end = billing_periods.boundary(start, prices[0]["recurring"], 1)
     else:
         raise missing_param(f"{param}[end_date]")
     if end <= start:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from sandbox.billing import invoicing, items
-from sandbox.billing.periods import HOUR
+from sandbox.billing import invoices, subscription_items
+from sandbox.billing.billing_periods import HOUR
 from sandbox.objects import Object, copy
 from sandbox.transaction import Transaction
 
@@ -33,7 +33,7 @@ def hold(
     after = {name: copy(subscription[name]) for name in FIELDS}
     for name in FIELDS:
         subscription[name] = copy(before[name])
-    running = [item["current_period_end"] for item in items.of(before)]
+    running = [item["current_period_end"] for item in subscription_items.of(before)]
     ends = [end for end in running if end > tx.now]
     tx.insert(
         {
@@ -45,7 +45,7 @@ def hold(
             "news": news,
         }
     )
-    invoicing.stop_advancing(tx, invoice)
+    invoices.stop_advancing(tx, invoice)
 
 
 def of(tx: Transaction, subscription: Object) -> Object | None:
@@ -96,7 +96,7 @@ def drop(tx: Transaction, subscription: Object) -> None:
     tx.forget(record)
     invoice = tx.get("invoice", record["invoice"])
     if invoice and invoice["status"] == "open":
-        invoicing.void(tx, invoice)
+        invoices.void(tx, invoice)
     with tx.updating(subscription, UPDATED):
         subscription["pending_update"] = None
 
