@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from sandbox.app import Application
-from sandbox.clock_worker import Timekeeper
-from sandbox.delivery_worker import Courier
-from sandbox.rate_limit import TEST_MODE
+from sandbox.clock_worker import ClockWorker
+from sandbox.delivery_worker import DeliveryWorker
+from sandbox.rate_limit import TEST_MODE_PER_SECOND
 from sandbox.resources import webhook_endpoints
 from sandbox.world import DEFAULT_SECRET_KEY, World
 
@@ -55,7 +55,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     if options.webhook_url:
         with world.transaction() as tx:
-            webhook_endpoints.register(
+            webhook_endpoints.register_endpoint(
                 tx,
                 url=options.webhook_url,
                 secret=options.webhook_secret,
@@ -78,7 +78,7 @@ def _serve(world: World, host: str, port: int, public_url: str | None) -> None:
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
-    courier, timekeeper = Courier(world), Timekeeper(world)
+    courier, timekeeper = DeliveryWorker(world), ClockWorker(world)
     courier.start()
     timekeeper.start()
     sys.stdout.write(f"Stripe sandbox listening on {address}\n")
@@ -104,7 +104,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         "--requests-per-second",
         type=int,
         default=0,
-        help=f"answer 429 to more than this of an account ({TEST_MODE} at Stripe); 0: never",
+        help=f"limit per account before 429; Stripe: {TEST_MODE_PER_SECOND}, 0: no limit",
     )
     parser.add_argument("--frozen", action="store_true", help="time moves only when told")
     options = parser.parse_args(arguments)

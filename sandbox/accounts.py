@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from sandbox.errors import StripeFailure, unauthorized
 from sandbox.objects import Object
-from sandbox.permissions import Permissions, check_names
+from sandbox.permissions import Permissions, check_permission_names
 from sandbox.resources import account as account_resource
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ class Caller:
 
 
 def open_account(
-    world: World, *, id: str, secret_key: str, permissions: Iterable[str] | None = None
+    world: World, *, account_id: str, secret_key: str, permissions: Iterable[str] | None = None
 ) -> None:
     """Make the account and its key if they are new. A revoked key stays revoked.
 
@@ -34,20 +34,20 @@ def open_account(
     ``ValueError`` for a permission that Stripe does not have.
     """
     granted = None if permissions is None else sorted(permissions)
-    check_names(granted or ())
+    check_permission_names(granted or ())
     key: Object = {
         "object": "_secret_key",
         "id": secret_key,
-        "account": id,
+        "account": account_id,
         "revoked": False,
         "permissions": granted,
     }
     with world.lock:
         if world.store.get((SYSTEM, "_secret_key", secret_key)) is None:
             world.store.write([((SYSTEM, "_secret_key", secret_key), key)])
-        if world.store.get((id, "account", id)) is None:
-            body = account_resource.build(id, created=world.clock.now())
-            world.store.write([((id, "account", id), body)])
+        if world.store.get((account_id, "account", account_id)) is None:
+            body = account_resource.build_account(account_id, created=world.clock.now())
+            world.store.write([((account_id, "account", account_id), body)])
 
 
 def revoke_key(world: World, secret_key: str) -> None:
@@ -60,7 +60,7 @@ def revoke_key(world: World, secret_key: str) -> None:
         world.store.write([(key, {**stored, "revoked": True})])
 
 
-def ids(world: World) -> list[str]:
+def list_account_ids(world: World) -> list[str]:
     """Every account, oldest first."""
     with world.lock:
         keys = world.store.kind(SYSTEM, "_secret_key").values()
@@ -69,31 +69,33 @@ def ids(world: World) -> list[str]:
 
 def authenticate(world: World, authorization: str | None, stripe_account: str | None) -> Caller:
     """Who a request speaks for. Raises 401 or 403 in Stripe's words."""
-    secret_key = _bearer(authorization)
+    secret_key = _bearer_token(authorization)
     stored = world.store.get((SYSTEM, "_secret_key", secret_key))
     if stored is None:
-        raise unauthorized(f"Invalid API Key provided: {mask(secret_key)}")
+        raise unauthorized(f"Invalid API Key provided: {mask_key(secret_key)}")
     if stored["revoked"]:
-        raise unauthorized(f"Expired API Key provided: {mask(secret_key)}", code="api_key_expired")
+        raise unauthorized(
+            f"Expired API Key provided: {mask_key(secret_key)}", code="api_key_expired"
+        )
     account: str = stored["account"]
     if stripe_account not in (None, account):
         raise StripeFailure(
-            f"The provided key '{mask(secret_key)}' does not have access to account "
+            f"The provided key '{mask_key(secret_key)}' does not have access to account "
             f"'{stripe_account}' (or that account does not exist). "
             "Application access may have been revoked.",
             status=403,
             code="account_invalid",
         )
     granted = stored.get("permissions")
-    return Caller(account, Permissions(granted, key=mask(secret_key), account=account))
+    return Caller(account, Permissions(granted, key=mask_key(secret_key), account=account))
 
 
-def mask(secret_key: str) -> str:
+def mask_key(secret_key: str) -> str:
     """A key as Stripe shows it: the start, stars, the last four."""
     return f"{secret_key[:8]}{'*' * max(len(secret_key) - 12, 4)}{secret_key[-4:]}"
 
 
-def _bearer(authorization: str | None) -> str:
+def _bearer_token(authorization: str | None) -> str:
     scheme, _, token = (authorization or "").partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
         raise unauthorized(

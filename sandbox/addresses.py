@@ -7,6 +7,6 @@ from sandbox.objects import Object, Params
 PARTS = ("city", "country", "line1", "line2", "postal_code", "state")
 
 
-def address(params: Params | str | None) -> Object | None:
+def build_address(params: Params | str | None) -> Object | None:
     """A whole address from the parts that were sent; an empty string unsets it."""
     return {part: params.get(part) for part in PARTS} if isinstance(params, dict) else None

@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING
 
 from sandbox import API_VERSION, accounts, engine, faults, form_encoding, idempotency, test_clocks
 from sandbox.accounts import Caller
-from sandbox.errors import StripeFailure, internal, invalid
+from sandbox.errors import StripeFailure, internal_error, invalid
 from sandbox.expand import expand
 from sandbox.faults import Fault, FaultKind
 from sandbox.objects import Params
 from sandbox.resources.registry import RESOURCES
 from sandbox.routing import Route, Router
-from sandbox.transaction import Cause, Transaction
-from sandbox.validation import validate
+from sandbox.transaction import EventRequest, Transaction
+from sandbox.validation import validate_params
 
 if TYPE_CHECKING:
     from sandbox.world import World
@@ -32,7 +32,7 @@ INCLUDABLES = {key: make for each in RESOURCES for key, make in each.includables
 
 
 @dataclass(frozen=True)
-class Request:
+class ApiRequest:
     method: str
     path: str
     form: str
@@ -42,7 +42,7 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Answer:
+class ApiResponse:
     status: int
     body: str
     headers: dict[str, str] = field(default_factory=dict)
@@ -51,8 +51,8 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class _Call:
-    request: Request
+class _ApiCall:
+    request: ApiRequest
     request_id: str
     caller: Caller
     route: Route
@@ -66,21 +66,21 @@ class StripeAPI:
     def __init__(self, world: World) -> None:
         self.world = world
 
-    def answer(self, request: Request) -> Answer:
+    def answer(self, request: ApiRequest) -> ApiResponse:
         """The answer to anything that a client can send."""
         request_id = self.world.ids.new("req")
         try:
             answer = self._answer(request, request_id)
         except StripeFailure as failure:
-            answer = _refuse(failure, request_id)
+            answer = _error_response(failure, request_id)
         engine.run_test_clocks(self.world)
-        known = _headers(request, request_id) | {"Date": self._date()}
+        known = _common_headers(request, request_id) | {"Date": self._date()}
         return replace(answer, headers=known | answer.headers)
 
     def _date(self) -> str:
         return formatdate(self.world.clock.now(), usegmt=True)
 
-    def _answer(self, request: Request, request_id: str) -> Answer:
+    def _answer(self, request: ApiRequest, request_id: str) -> ApiResponse:
         caller = accounts.authenticate(
             self.world,
             request.headers.get("authorization"),
@@ -90,87 +90,87 @@ class StripeAPI:
         _check_version(request.headers.get("stripe-version"))
         matched = ROUTER.match(request.method, request.path)
         if matched is None:
-            raise _unrecognized(request)
+            raise _unrecognized_url(request)
         route, ids = matched
         caller.permissions.check_request(request.method, request.path)
-        params = form_encoding.decode(request.form)
+        params = form_encoding.decode_form(request.form)
         fault = self.world.faults.take(request.method, request.path)
         if fault and fault.kind.disconnects and not fault.kind.after_effect:
-            return Answer(500, "", disconnect=fault)
+            return ApiResponse(500, "", disconnect=fault)
         if fault and fault.kind is FaultKind.MALFORMED_BEFORE:
-            return _spoilt(Answer(200, "{}"), fault)
+            return _malform(ApiResponse(200, "{}"), fault)
         key = request.headers.get("idempotency-key") if request.method == "POST" else None
-        call = _Call(request, request_id, caller, route, ids, params, key, fault)
+        call = _ApiCall(request, request_id, caller, route, ids, params, key, fault)
         try:
             answer = self._once(call)
         except StripeFailure as failure:
-            answer = _refuse(failure, request_id)
+            answer = _error_response(failure, request_id)
         if fault and fault.kind is FaultKind.MALFORMED_AFTER:
-            return _spoilt(answer, fault)
+            return _malform(answer, fault)
         return replace(answer, disconnect=fault if fault and fault.kind.disconnects else None)
 
-    def _once(self, call: _Call) -> Answer:
-        refusal = faults.refusal(call.fault) if call.fault else None
+    def _once(self, call: _ApiCall) -> ApiResponse:
+        refusal = faults.fault_error(call.fault) if call.fault else None
         if refusal:
             raise refusal
         if call.key is None:
             return self._execute(call)
         idempotency.check_key(call.key)
-        with idempotency.hold(self.world, call.caller.account, call.key):
+        with idempotency.lock_key(self.world, call.caller.account, call.key):
             return self._execute(call)
 
-    def _execute(self, call: _Call) -> Answer:
+    def _execute(self, call: _ApiCall) -> ApiResponse:
         if call.fault and call.fault.kind is FaultKind.SLOW:
             time.sleep(call.fault.seconds)
-        cause = Cause(call.request_id, call.key)
+        cause = EventRequest(call.request_id, call.key)
         try:
             with self.world.transaction(call.caller.account, cause=cause) as tx:
                 replayed = self._recall(tx, call)
                 if replayed:
                     return replayed
-                params = validate(call.params, call.route.params)
+                params = validate_params(call.params, call.route.params)
                 return self._perform(tx, call, params)
-        except _RolledBack as refused:
+        except _RolledBackError as refused:
             with self.world.transaction(call.caller.account) as tx:
-                return self._remember(tx, call, _refuse(refused.failure, call.request_id))
+                return self._remember(tx, call, _error_response(refused.failure, call.request_id))
 
-    def _perform(self, tx: Transaction, call: _Call, params: Params) -> Answer:
+    def _perform(self, tx: Transaction, call: _ApiCall, params: Params) -> ApiResponse:
         kind = call.fault.kind if call.fault else None
         if kind is FaultKind.ERROR_BEFORE:
-            raise _RolledBack(internal())
+            raise _RolledBackError(internal_error())
         if kind is FaultKind.STALE_LIST and call.fault:
-            tx.hides_since = tx.now - int(call.fault.seconds)
+            tx.listed_until = tx.now - int(call.fault.seconds)
         try:
             paths = params.pop("expand", [])
-            test_clocks.enter(tx, [*call.ids, *params.values()])
+            test_clocks.use_clock_time(tx, [*call.ids, *params.values()])
             body = call.route.handler(tx, params, *call.ids)
             expanded = expand(tx, body, paths, INCLUDABLES, call.caller.permissions)
-            answer = Answer(200, dump(expanded))
+            answer = ApiResponse(200, dump_json(expanded))
         except StripeFailure as failure:
             if not failure.keep_effects:
-                raise _RolledBack(failure) from None
-            answer = _refuse(failure, call.request_id)
+                raise _RolledBackError(failure) from None
+            answer = _error_response(failure, call.request_id)
         finally:
-            tx.at = None
+            tx.fixed_time = None
         if kind is FaultKind.ERROR_AFTER:
-            answer = _refuse(internal(), call.request_id)
+            answer = _error_response(internal_error(), call.request_id)
         return self._remember(tx, call, answer)
 
-    def _recall(self, tx: Transaction, call: _Call) -> Answer | None:
+    def _recall(self, tx: Transaction, call: _ApiCall) -> ApiResponse | None:
         if call.key is None:
             return None
         path = call.request.path
-        record = idempotency.recall(tx, call.key, path=path, params=call.params)
+        record = idempotency.find_response(tx, call.key, path=path, params=call.params)
         if record is None:
             return None
         headers = {"Idempotent-Replayed": "true", "Original-Request": record["request_id"]}
-        return Answer(record["status"], record["body"], headers)
+        return ApiResponse(record["status"], record["body"], headers)
 
-    def _remember(self, tx: Transaction, call: _Call, answer: Answer) -> Answer:
+    def _remember(self, tx: Transaction, call: _ApiCall, answer: ApiResponse) -> ApiResponse:
         """Keep the answer under the key; a kept 500 is not worth a retry, and says so."""
         if call.key is None:
             return answer
-        idempotency.remember(
+        idempotency.save_response(
             tx,
             call.key,
             path=call.request.path,
@@ -184,7 +184,7 @@ class StripeAPI:
         return answer
 
 
-class _RolledBack(Exception):
+class _RolledBackError(Exception):
     """An execution that failed and whose effects are dropped."""
 
     def __init__(self, failure: StripeFailure) -> None:
@@ -192,14 +192,14 @@ class _RolledBack(Exception):
         self.failure = failure
 
 
-def _refuse(failure: StripeFailure, request_id: str) -> Answer:
+def _error_response(failure: StripeFailure, request_id: str) -> ApiResponse:
     headers = {}
     if failure.should_retry is not None:
         headers["Stripe-Should-Retry"] = str(failure.should_retry).lower()
-    return Answer(failure.status, dump(failure.body(request_id)), headers)
+    return ApiResponse(failure.status, dump_json(failure.body(request_id)), headers)
 
 
-def _spoilt(answer: Answer, fault: Fault) -> Answer:
+def _malform(answer: ApiResponse, fault: Fault) -> ApiResponse:
     status, body = fault.malformation.spoil(answer.status, answer.body)
     headers = dict(answer.headers)
     if not body.lstrip().startswith(("{", "[")):
@@ -207,7 +207,7 @@ def _spoilt(answer: Answer, fault: Fault) -> Answer:
     return replace(answer, status=status, body=body, headers=headers)
 
 
-def _headers(request: Request, request_id: str) -> dict[str, str]:
+def _common_headers(request: ApiRequest, request_id: str) -> dict[str, str]:
     headers = {
         "Content-Type": "application/json",
         "Request-Id": request_id,
@@ -225,7 +225,7 @@ def _check_version(version: str | None) -> None:
         )
 
 
-def _unrecognized(request: Request) -> StripeFailure:
+def _unrecognized_url(request: ApiRequest) -> StripeFailure:
     return StripeFailure(
         f"Unrecognized request URL ({request.method}: {request.path}). Please see "
         "https://stripe.com/docs or we can help at https://support.stripe.com/.",
@@ -233,5 +233,5 @@ def _unrecognized(request: Request) -> StripeFailure:
     )
 
 
-def dump(value: object) -> str:
+def dump_json(value: object) -> str:
     return json.dumps(value, separators=(",", ":"))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sandbox.world import World
 
 
-def dispute(
+def open_dispute(
     world: World,
     payment: str,
     *,
@@ -31,58 +31,62 @@ def dispute(
     Returns the dispute. Raises ``StripeFailure`` if there is nothing left to dispute.
     """
     kind = "payment_intent" if payment.startswith("pi_") else "charge"
-    with buyer.at(world, kind, payment) as tx:
-        charge = _charge(tx, kind, payment)
-        opened = disputes.open_for(tx, charge, reason=reason, amount=amount, inquiry=inquiry)
+    with buyer.object_transaction(world, kind, payment) as tx:
+        charge = _find_charge(tx, kind, payment)
+        opened = disputes.open_dispute(tx, charge, reason=reason, amount=amount, inquiry=inquiry)
         shown: Object = copy(opened)
         return shown
 
 
-def warn(world: World, payment: str, *, fraud_type: str = "misc") -> Object:
+def issue_fraud_warning(world: World, payment: str, *, fraud_type: str = "misc") -> Object:
     """The card's issuer calls the payment fraudulent; no money moves."""
     kind = "payment_intent" if payment.startswith("pi_") else "charge"
-    with buyer.at(world, kind, payment) as tx:
+    with buyer.object_transaction(world, kind, payment) as tx:
         shown: Object = copy(
-            early_fraud_warnings.warn(tx, _charge(tx, kind, payment), fraud_type=fraud_type)
+            early_fraud_warnings.issue_warning(
+                tx, _find_charge(tx, kind, payment), fraud_type=fraud_type
+            )
         )
         return shown
 
 
-def prevent(world: World, payment: str, *, case_type: str) -> Object:
+def open_prevented_dispute(world: World, payment: str, *, case_type: str) -> Object:
     """A dispute that is over as it is raised: by a ``resolution``, which gives the buyer the money,
     or a ``block``."""
-    with buyer.at(world, "payment_intent", payment) as tx:
+    with buyer.object_transaction(world, "payment_intent", payment) as tx:
         shown: Object = copy(
-            disputes.prevent(tx, _charge(tx, "payment_intent", payment), case_type)
+            disputes.open_prevented_dispute(
+                tx, _find_charge(tx, "payment_intent", payment), case_type
+            )
         )
         return shown
 
 
-def decide(world: World, dispute_id: str, outcome: str) -> Object:
+def decide_dispute(world: World, dispute_id: str, outcome: str) -> Object:
     """``won``, ``lost`` or ``warning_closed``; ``escalated`` makes a chargeback of an inquiry."""
-    with buyer.at(world, disputes.KIND, dispute_id) as tx:
+    with buyer.object_transaction(world, disputes.KIND, dispute_id) as tx:
         found = tx.path_object(disputes.KIND, dispute_id)
         if outcome == "escalated" and found["status"] in disputes.INQUIRIES:
-            disputes.escalate(tx, found)
+            disputes.escalate_inquiry(tx, found)
         else:
-            disputes.decide(tx, found, outcome)
+            disputes.decide_dispute(tx, found, outcome)
         shown: Object = copy(found)
         return shown
 
 
 def fail_refund(world: World, refund: str) -> Object:
     """Send a refund back that was pending or had succeeded, whatever the card."""
-    with buyer.at(world, "refund", refund) as tx:
+    with buyer.object_transaction(world, "refund", refund) as tx:
         found = tx.path_object("refund", refund)
-        refunds.fail(tx, found)
+        refunds.fail_refund(tx, found)
         shown: Object = copy(found)
         return shown
 
 
-def _charge(tx: Transaction, kind: str, payment: str) -> Object:
+def _find_charge(tx: Transaction, kind: str, payment: str) -> Object:
     body = tx.path_object(kind, payment)
     if kind == "charge":
         return body
     if not body["latest_charge"]:
         raise invalid(f"PaymentIntent {payment} has no charge to dispute.", param="charge")
-    return charges.by_id(tx, body["latest_charge"])
+    return charges.find_charge(tx, body["latest_charge"])

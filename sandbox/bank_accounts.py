@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-from sandbox.cards import Authentication, Complaint, Decline, RefundOutcome
+from sandbox.cards import Authentication, Decline, DisputeTrigger, RefundOutcome
 from sandbox.errors import invalid, missing_param
 from sandbox.objects import Object, Params
 
@@ -25,10 +25,10 @@ class BankAccount:
     """The account number, or the IBAN."""
     token: str
     effect: str
-    answers_after: int | None
+    answer_seconds: int | None
     """Seconds until the bank answers; None: it never does."""
     failure: Decline | None = None
-    complaint: Complaint | None = None
+    dispute_trigger: DisputeTrigger | None = None
 
     decline = None
     """What is refused at once: a debit never is."""
@@ -45,15 +45,15 @@ class BankAccount:
         return hashlib.sha256(self.number.encode()).hexdigest()[:16]
 
 
-def _failing(code: str, message: str) -> Decline:
+def _decline(code: str, message: str) -> Decline:
     return Decline(code, None, message, None)
 
 
-INSUFFICIENT_FUNDS = _failing(
+INSUFFICIENT_FUNDS = _decline(
     "insufficient_funds", "The customer's account has insufficient funds to cover this payment."
 )
-ACCOUNT_CLOSED = _failing("account_closed", "The customer's bank account has been closed.")
-NOT_AUTHORIZED = _failing(
+ACCOUNT_CLOSED = _decline("account_closed", "The customer's bank account has been closed.")
+NOT_AUTHORIZED = _decline(
     "debit_not_authorized",
     "The customer has notified their bank that this payment was unauthorized.",
 )
@@ -74,7 +74,7 @@ ACCOUNTS = (
     ),
     BankAccount(
         ACH, "000555555559", "pm_usBankAccount_dispute",
-        "Pays after 4 days, then disputes", 4 * DAY, complaint=Complaint.FRAUDULENT,
+        "Pays after 4 days, then disputes", 4 * DAY, dispute_trigger=DisputeTrigger.FRAUDULENT,
     ),
     BankAccount(ACH, "000000000009", "pm_usBankAccount_processing", "Never answers", None),
     BankAccount(
@@ -98,29 +98,30 @@ def in_currency(currency: str) -> list[BankAccount]:
     return [account for account in ACCOUNTS if CURRENCY[account.type] == currency]
 
 
-def read(type: str, params: Params) -> BankAccount:
+def find_account(method_type: str, params: Params) -> BankAccount:
     """The test account that was typed in. Raises 400 for one that is none, or has no holder."""
-    details = params.get(type)
+    details = params.get(method_type)
     if details is None:
-        raise missing_param(type)
+        raise missing_param(method_type)
     if not params.get("billing_details", {}).get("name"):
         raise missing_param("billing_details[name]")
-    name = "iban" if type == SEPA else "account_number"
+    name = "iban" if method_type == SEPA else "account_number"
     if name not in details:
-        raise missing_param(f"{type}[{name}]")
-    if type == ACH and details.get("routing_number") != ROUTING_NUMBER:
-        raise invalid("You must use a test routing number.", param=f"{type}[routing_number]")
+        raise missing_param(f"{method_type}[{name}]")
+    if method_type == ACH and details.get("routing_number") != ROUTING_NUMBER:
+        raise invalid("You must use a test routing number.", param=f"{method_type}[routing_number]")
     account = BY_NUMBER.get(details[name].replace(" ", ""))
-    if account is None or account.type != type:
+    if account is None or account.type != method_type:
+        noun = "IBAN" if method_type == SEPA else "bank account number"
         raise invalid(
-            f"You must use a test {'IBAN' if type == SEPA else 'bank account number'} when making "
-            "payments in test mode. See https://docs.stripe.com/testing.",
-            param=f"{type}[{name}]",
+            f"You must use a test {noun} when making payments in test mode. See "
+            "https://docs.stripe.com/testing.",
+            param=f"{method_type}[{name}]",
         )
     return account
 
 
-def described(account: BankAccount, details: Params) -> Object:
+def payment_method_hash(account: BankAccount, details: Params) -> Object:
     """The hash that a payment method of this type carries."""
     shared = {"fingerprint": account.fingerprint, "last4": account.last4}
     if account.type == SEPA:
@@ -138,7 +139,7 @@ def described(account: BankAccount, details: Params) -> Object:
     }
 
 
-def charged(method: Object) -> Object:
+def charge_details(method: Object) -> Object:
     """The same as a charge's ``payment_method_details`` show it."""
     details: Object = method[method["type"]]
     names = ("bank_code", "branch_code", "country", "fingerprint", "last4") if (

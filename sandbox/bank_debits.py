@@ -6,7 +6,7 @@ from sandbox import bank_accounts, disputes
 from sandbox.bank_accounts import BankAccount
 from sandbox.cards import Decline
 from sandbox.errors import invalid
-from sandbox.forced_declines import forced_decline
+from sandbox.forced_declines import take_forced_decline
 from sandbox.objects import Object
 from sandbox.resources import charges, payment_methods
 from sandbox.transaction import Transaction
@@ -15,7 +15,7 @@ ANSWER = "_debit_answer"
 """What the bank is going to say to an intent, and when."""
 
 
-def check(intent: Object, account: BankAccount) -> None:
+def check_debit(intent: Object, account: BankAccount) -> None:
     """Raises 400 for a debit in a wrong currency, or one that is to be captured later."""
     if bank_accounts.CURRENCY[account.type] != intent["currency"]:
         raise invalid(
@@ -30,46 +30,46 @@ def check(intent: Object, account: BankAccount) -> None:
         )
 
 
-def start(tx: Transaction, intent: Object, method: Object, account: BankAccount) -> None:
+def start_debit(tx: Transaction, intent: Object, method: Object, account: BankAccount) -> None:
     """Send the debit to the bank; nobody knows yet whether it will pay."""
-    refused = forced_decline(tx, intent["customer"]) or account.failure
-    charge = charges.insert(tx, intent, method, decline=None, captured=False)
+    refused = take_forced_decline(tx, intent["customer"]) or account.failure
+    charge = charges.insert_charge(tx, intent, method, decline=None, captured=False)
     charge |= {"paid": False, "status": "pending", "outcome": None}
     intent |= {"latest_charge": charge["id"], "status": "processing"}
     if account.type not in intent["payment_method_types"]:
         intent["payment_method_types"] = [*intent["payment_method_types"], account.type]
     if intent["setup_future_usage"] and intent["customer"]:
-        payment_methods.attach_to(tx, method, intent["customer"])
-    payment_methods.mark(tx, method, spent=True)
-    if account.answers_after is not None:
-        answer = {"object": ANSWER, "id": intent["id"], "due": tx.now + account.answers_after}
+        payment_methods.attach_method(tx, method, intent["customer"])
+    payment_methods.mark_method(tx, method, spent=True)
+    if account.answer_seconds is not None:
+        answer = {"object": ANSWER, "id": intent["id"], "due": tx.now + account.answer_seconds}
         tx.insert({**answer, "refused": refused and [refused.code, refused.message]})
     tx.emit("payment_intent.processing", intent)
 
 
-def answer(tx: Transaction, intent: Object) -> Decline | None:
+def take_answer(tx: Transaction, intent: Object) -> Decline | None:
     """The bank's word on the intent, said once; None: it paid."""
     record = tx.get(ANSWER, intent["id"])
     assert record, "only what waits for an answer gets one"
-    tx.forget(record)
+    tx.remove(record)
     if not record["refused"]:
         return None
     code, message = record["refused"]
     return Decline(code, None, message, None)
 
 
-def forget(tx: Transaction, intent: Object) -> None:
+def cancel_answer(tx: Transaction, intent: Object) -> None:
     """The intent was canceled: the bank is no longer asked."""
     if record := tx.get(ANSWER, intent["id"]):
-        tx.forget(record)
+        tx.remove(record)
 
 
-def succeed(tx: Transaction, intent: Object, method: Object) -> None:
-    charge = charges.by_id(tx, intent["latest_charge"])
-    charges.succeed(tx, charge)
+def complete_debit(tx: Transaction, intent: Object, method: Object) -> None:
+    charge = charges.find_charge(tx, intent["latest_charge"])
+    charges.complete_charge(tx, charge)
     intent |= {"status": "succeeded", "amount_received": intent["amount"]}
-    if complaint := payment_methods.card_of(tx, method).complaint:
-        disputes.plan(tx, charge, complaint)
+    if trigger := payment_methods.find_card(tx, method).dispute_trigger:
+        disputes.schedule_dispute(tx, charge, trigger)
     tx.emit("charge.succeeded", charge)
     tx.emit("payment_intent.succeeded", intent)
 
@@ -78,5 +78,5 @@ def is_debit(tx: Transaction, intent: Object) -> bool:
     """Whether the intent's last attempt was a debit."""
     if not intent["latest_charge"]:
         return False
-    details = charges.by_id(tx, intent["latest_charge"])["payment_method_details"]
+    details = charges.find_charge(tx, intent["latest_charge"])["payment_method_details"]
     return bool(details["type"] in bank_accounts.CURRENCY)

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from sandbox import accounts, test_clocks
 from sandbox.checkout import billing_address, completion, session_discounts
-from sandbox.checkout.completion import KIND, Buyer, Outcome
+from sandbox.checkout.completion import KIND, Buyer, CheckoutResult
 from sandbox.errors import no_such
 from sandbox.transaction import Transaction
 
@@ -41,7 +41,7 @@ def pay(
     promotion_code: str | None = None,
     address: dict[str, str] | None = None,
     authenticates: bool | None = True,
-) -> Outcome:
+) -> CheckoutResult:
     """Pay with a card number, a test token (``pm_card_visa``) or a saved payment method.
 
     ``promotion_code`` is typed first, where the session allows that; the ``address`` where the page
@@ -51,50 +51,53 @@ def pay(
     it, gives up (``authenticates=False``) or leaves it open (``None``). Raises ``StripeFailure``
     if there is no such session or it is no longer open.
     """
-    id = id_of(session)
-    with at(world, KIND, id) as tx:
+    id = last_path_segment(session)
+    with object_transaction(world, KIND, id) as tx:
         body = tx.path_object(KIND, id)
         if promotion_code:
-            session_discounts.enter(tx, body, promotion_code)
+            session_discounts.apply_code(tx, body, promotion_code)
         place = (address or ADDRESS) if address or billing_address.is_missing(tx, body) else None
-        outcome = completion.complete(
-            tx, body, card=_card(tx, card), buyer=Buyer(email=email, name=name, address=place)
+        outcome = completion.complete_session(
+            tx,
+            body,
+            card=_card_details(tx, card),
+            buyer=Buyer(email=email, name=name, address=place),
         )
     if outcome.status != "requires_action" or authenticates is None:
         return outcome
     assert outcome.url, "who must act is told where"
-    return authenticate(world, id_of(outcome.url), succeeds=authenticates)
+    return authenticate(world, last_path_segment(outcome.url), succeeds=authenticates)
 
 
-def authenticate(world: World, intent: str, *, succeeds: bool) -> Outcome:
+def authenticate(world: World, intent: str, *, succeeds: bool) -> CheckoutResult:
     """Answer the 3-D Secure question of a payment or setup intent."""
     kind = "setup_intent" if intent.startswith("seti_") else "payment_intent"
-    with at(world, kind, intent) as tx:
-        return completion.authenticate(tx, tx.path_object(kind, intent), succeeds=succeeds)
+    with object_transaction(world, kind, intent) as tx:
+        return completion.finish_authentication(tx, tx.path_object(kind, intent), succeeds=succeeds)
 
 
-def id_of(address: str) -> str:
+def last_path_segment(address: str) -> str:
     """The last part of a page's address; an id is its own."""
     return urlsplit(address).path.rstrip("/").rpartition("/")[2]
 
 
 @contextmanager
-def at(world: World, kind: str, id: str) -> Iterator[Transaction]:
+def object_transaction(world: World, kind: str, id: str) -> Iterator[Transaction]:
     """Work on the object's account, at the time it lives at. Raises 404."""
-    with world.transaction(owner(world, kind, id)) as tx:
-        test_clocks.enter(tx, [id])
+    with world.transaction(find_account_of(world, kind, id)) as tx:
+        test_clocks.use_clock_time(tx, [id])
         yield tx
 
 
-def owner(world: World, kind: str, id: str) -> str:
+def find_account_of(world: World, kind: str, id: str) -> str:
     """The account that has the object. Raises 404."""
-    for account in accounts.ids(world):
+    for account in accounts.list_account_ids(world):
         if world.store.get((account, kind, id)):
             return account
     raise no_such(kind.replace("_", ""), id, in_path=True)
 
 
-def _card(tx: Transaction, card: str | None) -> dict[str, Any] | str | None:
+def _card_details(tx: Transaction, card: str | None) -> dict[str, Any] | str | None:
     """A typed number gets a date and a code that fit; anything else names a payment method."""
     number = (card or "").replace(" ", "")
     if not number.isdecimal():

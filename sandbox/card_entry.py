@@ -11,21 +11,21 @@ from sandbox.errors import StripeFailure, invalid, missing_param
 from sandbox.objects import Params
 
 
-def year_at(moment: int) -> int:
+def year_of(moment: int) -> int:
     return datetime.fromtimestamp(moment, UTC).year
 
 
-def read(details: Params, *, year: int) -> Card:
+def find_card(details: Params, *, year: int) -> Card:
     """The test card that was typed in. Raises 402 for a wrong number, date or code."""
     if token := details.get("token"):
-        card = cards.by_token(token)
+        card = cards.find_card_by_token(token)
         if card is None:
             raise invalid(f"No such token: '{token}'", param="card[token]")
         return card
     for name in ("number", "exp_month", "exp_year"):
         if name not in details:
             raise missing_param(f"card[{name}]")
-    _check_typed(details, year=year)
+    _check_card_fields(details, year=year)
     card = cards.BY_NUMBER.get(details["number"].replace(" ", ""))
     if card is None:
         raise StripeFailure(
@@ -39,15 +39,15 @@ def read(details: Params, *, year: int) -> Card:
     return card
 
 
-def _check_typed(details: Params, *, year: int) -> None:
-    for is_wrong, field, code, message in TYPING_CHECKS:
+def _check_card_fields(details: Params, *, year: int) -> None:
+    for is_wrong, field, code, message in CARD_FIELD_CHECKS:
         if is_wrong(details, year):
             raise StripeFailure(
                 message, status=402, type="card_error", code=code, param=f"card[{field}]"
             )
 
 
-TYPING_CHECKS: tuple[tuple[Callable[[Params, int], bool], str, str, str], ...] = (
+CARD_FIELD_CHECKS: tuple[tuple[Callable[[Params, int], bool], str, str, str], ...] = (
     (
         lambda card, _: not cards.is_well_formed(card["number"].replace(" ", "")),
         "number",

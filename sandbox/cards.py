@@ -28,7 +28,7 @@ class RefundOutcome(StrEnum):
     FAILS_LATER = "fails_later"
 
 
-class Complaint(StrEnum):
+class DisputeTrigger(StrEnum):
     """What the holder of a card says to the bank after paying."""
 
     FRAUDULENT = "fraudulent"
@@ -92,9 +92,9 @@ class Card:
     attachable: bool = True
     authentication: Authentication = Authentication.NEVER
     refund: RefundOutcome = RefundOutcome.SUCCEEDS
-    is_warned_of: bool = False
+    has_fraud_warning: bool = False
     """Whether its issuer calls a payment fraudulent as soon as it succeeded."""
-    complaint: Complaint | None = None
+    dispute_trigger: DisputeTrigger | None = None
     """How a payment is disputed a while after it succeeded."""
 
     @property
@@ -106,7 +106,7 @@ class Card:
         return hashlib.sha256(self.number.encode()).hexdigest()[:16]
 
 
-def _declining(number: str, token: str, reason: str) -> Card:
+def _declined_card(number: str, token: str, reason: str) -> Card:
     return Card(number, (token,), decline=DECLINES[reason], attachable=False)
 
 
@@ -116,16 +116,16 @@ CARDS = (
     Card("5555555555554444", ("pm_card_mastercard",), brand="mastercard"),
     Card("378282246310005", ("pm_card_amex",), brand="amex"),
     Card("6011111111111117", ("pm_card_discover",), brand="discover"),
-    _declining("4000000000000002", "pm_card_visa_chargeDeclined", "generic_decline"),
-    _declining(
+    _declined_card("4000000000000002", "pm_card_visa_chargeDeclined", "generic_decline"),
+    _declined_card(
         "4000000000009995", "pm_card_visa_chargeDeclinedInsufficientFunds", "insufficient_funds"
     ),
-    _declining("4000000000009987", "pm_card_visa_chargeDeclinedLostCard", "lost_card"),
-    _declining("4000000000009979", "pm_card_visa_chargeDeclinedStolenCard", "stolen_card"),
-    _declining("4000000000000069", "pm_card_chargeDeclinedExpiredCard", "expired_card"),
-    _declining("4000000000000127", "pm_card_chargeDeclinedIncorrectCvc", "incorrect_cvc"),
-    _declining("4000000000000119", "pm_card_chargeDeclinedProcessingError", "processing_error"),
-    _declining(
+    _declined_card("4000000000009987", "pm_card_visa_chargeDeclinedLostCard", "lost_card"),
+    _declined_card("4000000000009979", "pm_card_visa_chargeDeclinedStolenCard", "stolen_card"),
+    _declined_card("4000000000000069", "pm_card_chargeDeclinedExpiredCard", "expired_card"),
+    _declined_card("4000000000000127", "pm_card_chargeDeclinedIncorrectCvc", "incorrect_cvc"),
+    _declined_card("4000000000000119", "pm_card_chargeDeclinedProcessingError", "processing_error"),
+    _declined_card(
         "4000000000006975",
         "pm_card_visa_chargeDeclinedVelocityLimitExceeded",
         "card_velocity_exceeded",
@@ -170,21 +170,25 @@ CARDS = (
     ),
     Card("4000000000007726", ("pm_card_pendingRefund",), refund=RefundOutcome.SUCCEEDS_LATER),
     Card("4000000000005126", ("pm_card_refundFail",), refund=RefundOutcome.FAILS_LATER),
-    Card("4000000000005423", ("pm_card_createIssuerFraudRecord",), is_warned_of=True),
-    Card("4000000000000259", ("pm_card_createDispute",), complaint=Complaint.FRAUDULENT),
+    Card("4000000000005423", ("pm_card_createIssuerFraudRecord",), has_fraud_warning=True),
+    Card("4000000000000259", ("pm_card_createDispute",), dispute_trigger=DisputeTrigger.FRAUDULENT),
     Card(
         "4000000000002685",
         ("pm_card_createDisputeProductNotReceived",),
-        complaint=Complaint.NOT_RECEIVED,
+        dispute_trigger=DisputeTrigger.NOT_RECEIVED,
     ),
-    Card("4000000000001976", ("pm_card_createDisputeInquiry",), complaint=Complaint.INQUIRY),
+    Card(
+        "4000000000001976",
+        ("pm_card_createDisputeInquiry",),
+        dispute_trigger=DisputeTrigger.INQUIRY,
+    ),
 )
 BY_NUMBER = {card.number: card for card in CARDS}
 BY_FINGERPRINT = {card.fingerprint: card for card in CARDS}
 BY_TOKEN = {token: card for card in CARDS for token in card.tokens}
 
 
-def by_token(token: str) -> Card | None:
+def find_card_by_token(token: str) -> Card | None:
     """``pm_card_visa`` or, as older tests write it, ``tok_visa``."""
     return BY_TOKEN.get(token.replace("tok_", "pm_card_", 1))
 

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-PAUSE = 1.0
+POLL_SECONDS = 1.0
 
 
-class Timekeeper:
+class ClockWorker:
     def __init__(self, world: World) -> None:
         self._world = world
         self._stopping = threading.Event()
@@ -31,8 +31,8 @@ class Timekeeper:
         self._thread.join()
 
     def _run(self) -> None:
-        while not self._stopping.wait(PAUSE):
+        while not self._stopping.wait(POLL_SECONDS):
             try:
-                engine.catch_up(self._world)
+                engine.run_due_actions(self._world)
             except Exception:
                 logger.exception("The timekeeper tripped; it tries again in a second.")

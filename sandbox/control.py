@@ -44,25 +44,25 @@ class Controls:
         _refuse_other_sites(request)
         function, ids = self._adapter.match(request.path, method=request.method)
         try:
-            result = function(self._world, _data(request), **ids)
+            result = function(self._world, _read_data(request), **ids)
         except (ValueError, KeyError, TypeError) as error:
             message = error.args[0] if error.args else type(error).__name__
-            raise BadRequest(response=_json({"error": str(message)}, 400)) from error
+            raise BadRequest(response=_json_response({"error": str(message)}, 400)) from error
         except StripeFailure as failure:
             body = {"error": failure.message}
-            raise BadRequest(response=_json(body, failure.status)) from failure
+            raise BadRequest(response=_json_response(body, failure.status)) from failure
         if request.mimetype == "application/x-www-form-urlencoded":
             return redirect("/", 303)
-        return _json(result if result is not None else {"ok": True}, 200)
+        return _json_response(result if result is not None else {"ok": True}, 200)
 
 
 @control("GET", "/state")
-def state(world: World, data: Data) -> Any:
-    return overview.summary(world)
+def get_state(world: World, data: Data) -> Any:
+    return overview.summarise_world(world)
 
 
 @control("GET", "/clock")
-def clock(world: World, data: Data) -> Any:
+def get_clock(world: World, data: Data) -> Any:
     return {"now": world.clock.now(), "frozen": world.clock.frozen}
 
 
@@ -70,26 +70,26 @@ def clock(world: World, data: Data) -> Any:
 def set_clock(world: World, data: Data) -> Any:
     """``{"frozen": true}`` stops the clock where it is; false lets it follow real time."""
     with world.lock:
-        if flag(data["frozen"]):
+        if parse_flag(data["frozen"]):
             world.clock.freeze()
         else:
             world.clock.run()
         world.save_clock()
-    return clock(world, data)
+    return get_clock(world, data)
 
 
 @control("POST", "/clock/advance")
-def advance(world: World, data: Data) -> Any:
+def advance_clock(world: World, data: Data) -> Any:
     """``{"seconds": 86400}`` or ``{"to": 1800000000}``; everything due on the way happens."""
     to = int(data["to"]) if data.get("to") else world.clock.now() + int(data["seconds"])
     if to < world.clock.now():
         raise ValueError(f"The clock stands at {world.clock.now()} and cannot go back to {to}.")
     engine.advance(world, to)
-    return clock(world, data)
+    return get_clock(world, data)
 
 
 @control("GET", "/faults")
-def faults(world: World, data: Data) -> Any:
+def list_faults(world: World, data: Data) -> Any:
     return world.faults.describe()
 
 
@@ -120,12 +120,12 @@ def clear_faults(world: World, data: Data) -> None:
 @control("GET", "/deliveries")
 def list_deliveries(world: World, data: Data) -> Any:
     """The newest first; ``?status=pending`` or another status, ``?limit=``."""
-    found = overview.deliveries(world, status=data.get("status"))
+    found = overview.list_deliveries(world, status=data.get("status"))
     return {"data": found[: int(data.get("limit", 100))], "count": len(found)}
 
 
 @control("GET", "/delivery-mode")
-def delivery_mode(world: World, data: Data) -> Any:
+def get_delivery_mode(world: World, data: Data) -> Any:
     return dataclasses.asdict(world.delivery_mode)
 
 
@@ -134,12 +134,12 @@ def set_delivery_mode(world: World, data: Data) -> Any:
     """Any of ``shuffled``, ``seed``, ``duplicates``, ``drop``, ``hold``; the rest as it was."""
     wanted = {name: MODE_READERS[name](value) for name, value in data.items()}
     world.set_delivery_mode(dataclasses.replace(world.delivery_mode, **wanted))
-    return delivery_mode(world, data)
+    return get_delivery_mode(world, data)
 
 
 @control("POST", "/events/<id>/redeliver")
 def redeliver(world: World, data: Data, id: str) -> Any:
-    with world.transaction(_owner(world, "event", id)) as tx:
+    with world.transaction(_find_account_of(world, "event", id)) as tx:
         return {"queued": deliveries.redeliver(tx, id)}
 
 
@@ -149,22 +149,22 @@ def register_endpoint(world: World, data: Data) -> Any:
 
     ``"thin": true`` makes a destination for thin events.
     """
-    with world.transaction(account_of(world, data)) as tx:
-        return webhook_endpoints.register(
+    with world.transaction(find_account(world, data)) as tx:
+        return webhook_endpoints.register_endpoint(
             tx,
             url=data["url"],
             secret=data["secret"],
             name=data.get("name"),
-            thin=flag(data.get("thin", False)),
+            thin=parse_flag(data.get("thin", False)),
         )
 
 
 @control("POST", "/endpoints/<id>/roll")
 def roll_secret(world: World, data: Data, id: str) -> Any:
     """A new signing secret; the old one signs as well for ``overlap`` seconds (24 h)."""
-    overlap = int(data.get("overlap", webhook_endpoints.ROLL_OVERLAP))
-    with world.transaction(_owner(world, "webhook_endpoint", id)) as tx:
-        return {"secret": webhook_endpoints.roll(tx, id, overlap=overlap)}
+    overlap = int(data.get("overlap", webhook_endpoints.ROLL_OVERLAP_SECONDS))
+    with world.transaction(_find_account_of(world, "webhook_endpoint", id)) as tx:
+        return {"secret": webhook_endpoints.roll_secret(tx, id, overlap=overlap)}
 
 
 @control("POST", "/accounts")
@@ -177,7 +177,7 @@ def open_account(world: World, data: Data) -> Any:
     permissions = data.get("permissions")
     prefix = "sk_test_" if permissions is None else "rk_test_"
     secret_key = data.get("secret_key") or f"{prefix}{world.ids.token(24)}"
-    accounts.open_account(world, id=id, secret_key=secret_key, permissions=permissions)
+    accounts.open_account(world, account_id=id, secret_key=secret_key, permissions=permissions)
     return {"id": id, "secret_key": secret_key}
 
 
@@ -189,7 +189,7 @@ def revoke_key(world: World, data: Data) -> None:
 @control("POST", "/customers/<id>/decline-payments")
 def decline_payments(world: World, data: Data, id: str) -> None:
     """``{"times": 1, "reason": "insufficient_funds"}``; without ``times``: until accepted."""
-    with world.transaction(_owner(world, "customer", id)) as tx:
+    with world.transaction(_find_account_of(world, "customer", id)) as tx:
         forced_declines.decline_payments(
             tx,
             id,
@@ -200,7 +200,7 @@ def decline_payments(world: World, data: Data, id: str) -> None:
 
 @control("POST", "/customers/<id>/accept-payments")
 def accept_payments(world: World, data: Data, id: str) -> None:
-    with world.transaction(_owner(world, "customer", id)) as tx:
+    with world.transaction(_find_account_of(world, "customer", id)) as tx:
         forced_declines.accept_payments(tx, id)
 
 
@@ -209,22 +209,22 @@ def reset(world: World, data: Data) -> None:
     world.reset()
 
 
-def _owner(world: World, kind: str, id: str) -> str:
-    for account in accounts.ids(world):
+def _find_account_of(world: World, kind: str, id: str) -> str:
+    for account in accounts.list_account_ids(world):
         if world.store.get((account, kind, id)):
             return account
-    raise NotFound(response=_json({"error": f"No such {kind}: '{id}'"}, 404))
+    raise NotFound(response=_json_response({"error": f"No such {kind}: '{id}'"}, 404))
 
 
-def account_of(world: World, data: Data) -> str:
-    known = accounts.ids(world)
+def find_account(world: World, data: Data) -> str:
+    known = accounts.list_account_ids(world)
     account: str = data.get("account") or known[0]
     if account not in known:
         raise ValueError(f"There is no account {account!r}.")
     return account
 
 
-def _data(request: Request) -> Data:
+def _read_data(request: Request) -> Data:
     if request.method == "GET":
         return request.args.to_dict()
     if request.is_json:
@@ -235,7 +235,7 @@ def _data(request: Request) -> Data:
     return request.form.to_dict()
 
 
-def flag(value: Any) -> bool:
+def parse_flag(value: Any) -> bool:
     if value in (True, "true", "on", "1"):
         return True
     if value in (False, "false", "", "0"):
@@ -243,7 +243,7 @@ def flag(value: Any) -> bool:
     raise ValueError(f"{value!r} is neither true nor false.")
 
 
-def _share(value: Any) -> float:
+def _parse_share(value: Any) -> float:
     share = float(value)
     if not 0 <= share <= 1:
         raise ValueError(f"{share} is no share between 0 and 1.")
@@ -251,11 +251,11 @@ def _share(value: Any) -> float:
 
 
 MODE_READERS: dict[str, Callable[[Any], Any]] = {
-    "shuffled": flag,
+    "shuffled": parse_flag,
     "seed": int,
-    "duplicates": _share,
-    "drop": _share,
-    "hold": flag,
+    "duplicates": _parse_share,
+    "drop": _parse_share,
+    "hold": parse_flag,
 }
 
 
@@ -263,8 +263,10 @@ def _refuse_other_sites(request: Request) -> None:
     """A page that the developer happens to visit must not reset the sandbox."""
     origin = request.headers.get("Origin")
     if request.method != "GET" and origin and urlsplit(origin).netloc != request.host:
-        raise Forbidden(response=_json({"error": "The controls answer their own pages only."}, 403))
+        raise Forbidden(
+            response=_json_response({"error": "The controls answer their own pages only."}, 403)
+        )
 
 
-def _json(value: Any, status: int) -> Response:
-    return Response(api.dump(value), status=status, content_type="application/json")
+def _json_response(value: Any, status: int) -> Response:
+    return Response(api.dump_json(value), status=status, content_type="application/json")

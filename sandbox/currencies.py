@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sandbox.money import HUNDREDTHS_UNSHOWN, THREE_DECIMAL
+from sandbox.money import HIDDEN_HUNDREDTHS, THREE_DECIMAL
 
 _CODES = """
 aed afn all amd ang aoa ars aud awg azn bam bbd bdt bgn bhd bif bmd bnd bob brl bsd bwp byn bzd
@@ -27,6 +27,6 @@ def maximum_amount(currency: str) -> int:
     return 999_999_999_999 if currency == "idr" else 99_999_999
 
 
-def step(currency: str) -> int:
+def charge_multiple(currency: str) -> int:
     """Of how many minor units a charge has to be a multiple."""
-    return 10 if currency in THREE_DECIMAL else 100 if currency in HUNDREDTHS_UNSHOWN else 1
+    return 10 if currency in THREE_DECIMAL else 100 if currency in HIDDEN_HUNDREDTHS else 1

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sandbox import accounts, thin_events, webhook_signatures
-from sandbox.events import PENDING, queue
+from sandbox.events import PENDING, queue_delivery
 from sandbox.objects import Object, copy
 from sandbox.resources import webhook_endpoints
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sandbox.world import World
 
 DONE = "_delivery_done"
-RETRY_AFTER = (5, 60, 300, 1800, 7200, 18000, 36000, 43200, 43200, 43200, 43200)
+RETRY_DELAYS = (5, 60, 300, 1800, 7200, 18000, 36000, 43200, 43200, 43200, 43200)
 """Seconds of sandbox time before the next attempt; after the last one it is given up."""
 
 Sink = Callable[[str, bytes, dict[str, str]], int]
@@ -29,7 +29,7 @@ Sink = Callable[[str, bytes, dict[str, str]], int]
 
 
 @dataclass(frozen=True)
-class Attempt:
+class DeliveryAttempt:
     """One POST to an endpoint. ``status`` is None when the connection failed."""
 
     delivery: str
@@ -44,7 +44,7 @@ class Attempt:
 
 
 @dataclass(frozen=True)
-class Mode:
+class DeliveryMode:
     """How deliveries travel. ``duplicates`` and ``drop`` are shares between 0 and 1."""
 
     shuffled: bool = False
@@ -56,39 +56,41 @@ class Mode:
 
 def redeliver(tx: Transaction, event_id: str) -> int:
     """Send an event once more to every enabled endpoint; returns to how many."""
-    event = _event(tx, event_id) or tx.path_object("event", event_id)
+    event = _find_event(tx, event_id) or tx.path_object("event", event_id)
     is_thin = event["object"] == thin_events.KIND
     enabled = [
         endpoint
-        for endpoint in tx.all("webhook_endpoint", lambda each: each.get("status") == "enabled")
+        for endpoint in tx.list_objects(
+            "webhook_endpoint", lambda each: each.get("status") == "enabled"
+        )
         if thin_events.is_destination(tx, endpoint) == is_thin
     ]
     for endpoint in enabled:
-        queue(tx, event, endpoint)
+        queue_delivery(tx, event, endpoint)
     return len(enabled)
 
 
-def due(world: World) -> list[Object]:
+def list_due(world: World) -> list[Object]:
     """Copies of the deliveries whose time has come, in the order of their events."""
     with world.lock:
         now = world.clock.now()
         return [
             copy(delivery)
-            for account in accounts.ids(world)
+            for account in accounts.list_account_ids(world)
             for delivery in world.store.kind(account, PENDING).values()
             if delivery["due"] <= now
         ]
 
 
-def deliver(
+def deliver_due(
     world: World,
     sink: Sink,
-    mode: Mode,
+    mode: DeliveryMode,
     *,
-    chance: random.Random | None = None,
+    rng: random.Random | None = None,
     limit: int | None = None,
-    goes_on: Callable[[], bool] = lambda: True,
-) -> list[Attempt]:
+    should_continue: Callable[[], bool] = lambda: True,
+) -> list[DeliveryAttempt]:
     """Attempt what is due now, once; what the sink causes is due next time.
 
     Never holds the world's lock while the sink works. The same seed and the same deliveries give
@@ -97,18 +99,18 @@ def deliver(
     """
     if mode.hold:
         return []
-    chance = chance or random.Random(mode.seed)  # noqa: S311  # repeatable chaos, not a secret
-    done: list[Attempt] = []
-    for delivery in _journeys(world, due(world)[:limit], mode, chance):
-        if not goes_on():
+    rng = rng or random.Random(mode.seed)  # noqa: S311  # repeatable chaos, not a secret
+    done: list[DeliveryAttempt] = []
+    for delivery in _plan_deliveries(world, list_due(world)[:limit], mode, rng):
+        if not should_continue():
             break
         if made := attempt(world, delivery, sink):
             done.append(made)
     return done
 
 
-def _journeys(
-    world: World, waiting: list[Object], mode: Mode, chance: random.Random
+def _plan_deliveries(
+    world: World, waiting: list[Object], mode: DeliveryMode, chance: random.Random
 ) -> list[Object]:
     """The deliveries in the order they travel: some twice, and without those that get lost."""
     if mode.shuffled:
@@ -127,30 +129,30 @@ def _journeys(
     return journeys
 
 
-def attempt(world: World, delivery: Object, sink: Sink) -> Attempt | None:
+def attempt(world: World, delivery: Object, sink: Sink) -> DeliveryAttempt | None:
     """POST one delivery and note the outcome. None if its endpoint or event is gone."""
     account = delivery["account"]
     with world.transaction(account) as tx:
-        event = _event(tx, delivery["event"])
+        event = _find_event(tx, delivery["event"])
         endpoint = tx.get("webhook_endpoint", delivery["endpoint"])
         if not event or not endpoint or endpoint.get("status") != "enabled":
             _finish(tx, delivery["id"], "canceled")
             return None
-        body = webhook_signatures.payload(event, endpoint)
-        secrets = webhook_endpoints.live_secrets(tx, endpoint["id"])
+        body = webhook_signatures.build_payload(event, endpoint)
+        secrets = webhook_endpoints.list_live_secrets(tx, endpoint["id"])
         url: str = endpoint["url"]
-    status, error = _post(sink, url, body, webhook_signatures.headers(body, secrets))
-    outcome = Attempt(delivery["id"], event["id"], event["type"], url, status)
+    status, error = _send(sink, url, body, webhook_signatures.build_headers(body, secrets))
+    outcome = DeliveryAttempt(delivery["id"], event["id"], event["type"], url, status)
     with world.transaction(account) as tx:
-        _note(tx, outcome, endpoint["id"], error)
+        _record_attempt(tx, outcome, endpoint["id"], error)
     return outcome
 
 
-def _event(tx: Transaction, id: str) -> Object | None:
+def _find_event(tx: Transaction, id: str) -> Object | None:
     return tx.get("event", id) or tx.get(thin_events.KIND, id)
 
 
-def _post(
+def _send(
     sink: Sink, url: str, body: bytes, headers: dict[str, str]
 ) -> tuple[int | None, str | None]:
     try:
@@ -159,7 +161,9 @@ def _post(
         return None, f"{type(error).__name__}: {error}"
 
 
-def _note(tx: Transaction, outcome: Attempt, endpoint: str, error: str | None) -> None:
+def _record_attempt(
+    tx: Transaction, outcome: DeliveryAttempt, endpoint: str, error: str | None
+) -> None:
     if outcome.succeeded:
         _mark_received(tx, outcome.event, endpoint)
     delivery = tx.get(PENDING, outcome.delivery)
@@ -168,10 +172,10 @@ def _note(tx: Transaction, outcome: Attempt, endpoint: str, error: str | None) -
     delivery["attempts"].append({"at": tx.now, "status": outcome.status, "error": error})
     if outcome.succeeded:
         _finish(tx, outcome.delivery, "delivered")
-    elif len(delivery["attempts"]) > len(RETRY_AFTER):
+    elif len(delivery["attempts"]) > len(RETRY_DELAYS):
         _finish(tx, outcome.delivery, "failed")
     else:
-        delivery["due"] = tx.now + RETRY_AFTER[len(delivery["attempts"]) - 1]
+        delivery["due"] = tx.now + RETRY_DELAYS[len(delivery["attempts"]) - 1]
 
 
 def _mark_received(tx: Transaction, event_id: str, endpoint: str) -> None:
@@ -186,5 +190,5 @@ def _mark_received(tx: Transaction, event_id: str, endpoint: str) -> None:
 def _finish(tx: Transaction, id: str, status: str) -> None:
     delivery = tx.get(PENDING, id)
     if delivery:
-        tx.forget(delivery)
+        tx.remove(delivery)
         tx.insert({**delivery, "object": DONE, "status": status})

@@ -11,21 +11,21 @@ from typing import TYPE_CHECKING
 import requests
 
 from sandbox import deliveries
-from sandbox.deliveries import Mode
+from sandbox.deliveries import DeliveryMode
 
 if TYPE_CHECKING:
     from sandbox.world import World
 
 logger = logging.getLogger(__name__)
 
-TIMEOUT = 10.0
-PAUSE = 0.25
+TIMEOUT_SECONDS = 10.0
+POLL_SECONDS = 0.25
 
 
-class Courier:
+class DeliveryWorker:
     def __init__(self, world: World) -> None:
         self._world = world
-        self._mode = Mode()
+        self._mode = DeliveryMode()
         self._chance = random.Random()  # noqa: S311  # repeatable chaos, not a secret
         self._session = requests.Session()
         self._session.trust_env = False
@@ -38,14 +38,14 @@ class Courier:
     def stop(self) -> None:
         """Return when the delivery under way, if any, is over; the rest waits for a restart."""
         self._stopping.set()
-        self._world.news.set()
-        self._thread.join(timeout=TIMEOUT + 1)
+        self._world.delivery_signal.set()
+        self._thread.join(timeout=TIMEOUT_SECONDS + 1)
         self._session.close()
 
     def _run(self) -> None:
         while not self._stopping.is_set():
-            self._world.news.wait(PAUSE)
-            self._world.news.clear()
+            self._world.delivery_signal.wait(POLL_SECONDS)
+            self._world.delivery_signal.clear()
             try:
                 self._round()
             except Exception:
@@ -56,18 +56,18 @@ class Courier:
         if mode != self._mode:
             self._mode, self._chance = mode, random.Random(mode.seed)  # noqa: S311
         if mode.shuffled:
-            time.sleep(PAUSE)  # gather some to shuffle
-        deliveries.deliver(
+            time.sleep(POLL_SECONDS)  # gather some to shuffle
+        deliveries.deliver_due(
             self._world,
             self._post,
             mode,
-            chance=self._chance,
-            goes_on=lambda: not self._stopping.is_set(),
+            rng=self._chance,
+            should_continue=lambda: not self._stopping.is_set(),
         )
 
     def _post(self, url: str, body: bytes, headers: dict[str, str]) -> int:
         """Redirects count as failures, as at Stripe."""
         answer = self._session.post(
-            url, data=body, headers=headers, timeout=TIMEOUT, allow_redirects=False
+            url, data=body, headers=headers, timeout=TIMEOUT_SECONDS, allow_redirects=False
         )
         return answer.status_code

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from sandbox import early_fraud_warnings
 from sandbox.bank_accounts import BankAccount
-from sandbox.cards import Card, Complaint
+from sandbox.cards import Card, DisputeTrigger
 from sandbox.errors import StripeFailure, invalid
 from sandbox.objects import Object, copy
 from sandbox.resources import balance_transactions, charges, payment_methods
@@ -16,8 +16,8 @@ from sandbox.transaction import Transaction
 KIND = "dispute"
 PLAN = "_dispute_plan"
 """A charge that its card is going to dispute, and when."""
-OPENED_AFTER = 60
-ANSWERED_WITHIN = 7 * 86400
+OPENED_AFTER_SECONDS = 60
+RESPONSE_SECONDS = 7 * 86400
 FEE = 1500
 
 CHARGEBACKS = ("needs_response", "under_review")
@@ -38,26 +38,26 @@ EVIDENCE = (
 )  # fmt: skip
 
 
-def plan(tx: Transaction, charge: Object, complaint: Complaint) -> None:
+def schedule_dispute(tx: Transaction, charge: Object, trigger: DisputeTrigger) -> None:
     """The card that paid is one whose holder complains."""
-    record = {"object": PLAN, "id": charge["id"], "complaint": complaint.value}
-    tx.insert({**record, "due": tx.now + OPENED_AFTER})
+    record = {"object": PLAN, "id": charge["id"], "complaint": trigger.value}
+    tx.insert({**record, "due": tx.now + OPENED_AFTER_SECONDS})
 
 
-def open_planned(tx: Transaction, planned: Object) -> None:
+def open_scheduled_dispute(tx: Transaction, planned: Object) -> None:
     """The moment has come."""
-    tx.forget(planned)
-    charge = charges.by_id(tx, planned["id"])
-    complaint = Complaint(planned["complaint"])
+    tx.remove(planned)
+    charge = charges.find_charge(tx, planned["id"])
+    trigger = DisputeTrigger(planned["complaint"])
     if charge["refunded"] or charge["disputed"]:
         return
-    if complaint is Complaint.NOT_RECEIVED:
-        open_for(tx, charge, reason="product_not_received")
+    if trigger is DisputeTrigger.NOT_RECEIVED:
+        open_dispute(tx, charge, reason="product_not_received")
     else:
-        open_for(tx, charge, inquiry=complaint is Complaint.INQUIRY)
+        open_dispute(tx, charge, inquiry=trigger is DisputeTrigger.INQUIRY)
 
 
-def open_for(
+def open_dispute(
     tx: Transaction,
     charge: Object,
     *,
@@ -77,16 +77,16 @@ def open_for(
     dispute = tx.insert(_build(tx, charge, wanted, reason, inquiry=inquiry))
     charge["disputed"] = True
     tx.emit("charge.dispute.created", dispute)
-    early_fraud_warnings.follow(tx, charge)
+    early_fraud_warnings.update_actionable(tx, charge)
     if not inquiry:
-        _withdraw(tx, dispute)
+        _withdraw_funds(tx, dispute)
     return dispute
 
 
-def prevent(tx: Transaction, charge: Object, case_type: str) -> Object:
+def open_prevented_dispute(tx: Transaction, charge: Object, case_type: str) -> Object:
     """A dispute that Stripe's prevention ends as it is raised: ``resolution`` gives the buyer the
     money, ``block`` moves none. Raises 400 for a charge that cannot be disputed."""
-    dispute = open_for(tx, charge, inquiry=case_type == "block")
+    dispute = open_dispute(tx, charge, inquiry=case_type == "block")
     with tx.updating(dispute, "charge.dispute.updated"):
         dispute |= {"status": "prevented", "is_charge_refundable": case_type == "block"}
         if card := dispute["payment_method_details"].get("card"):
@@ -95,7 +95,7 @@ def prevent(tx: Transaction, charge: Object, case_type: str) -> Object:
     return dispute
 
 
-def submit(dispute: Object) -> None:
+def submit_evidence(dispute: Object) -> None:
     """The evidence is with the bank; the caller announces it."""
     is_inquiry = dispute["status"] in INQUIRIES
     dispute["status"] = "warning_under_review" if is_inquiry else "under_review"
@@ -103,29 +103,33 @@ def submit(dispute: Object) -> None:
     dispute["evidence_details"]["submission_method"] = "manual"
 
 
-def judge(tx: Transaction, dispute: Object) -> None:
+def apply_test_evidence(tx: Transaction, dispute: Object) -> None:
     """Stripe's test words decide at once; anything else waits for the bank."""
     is_inquiry = dispute["status"] in INQUIRIES
     match dispute["evidence"]["uncategorized_text"]:
         case "winning_evidence":
-            decide(tx, dispute, "warning_closed" if is_inquiry else "won", announces=False)
+            decide_dispute(
+                tx, dispute, "warning_closed" if is_inquiry else "won", emits_updated=False
+            )
         case "losing_evidence" if not is_inquiry:
-            decide(tx, dispute, "lost")
+            decide_dispute(tx, dispute, "lost")
         case "escalate_inquiry_evidence" if is_inquiry:
-            escalate(tx, dispute)
+            escalate_inquiry(tx, dispute)
 
 
-def escalate(tx: Transaction, dispute: Object) -> None:
+def escalate_inquiry(tx: Transaction, dispute: Object) -> None:
     """The inquiry becomes a chargeback: the money goes."""
     with tx.updating(dispute, "charge.dispute.updated"):
         dispute |= {"is_charge_refundable": False, "status": "needs_response"}
-        dispute["evidence_details"]["due_by"] = tx.now + ANSWERED_WITHIN
+        dispute["evidence_details"]["due_by"] = tx.now + RESPONSE_SECONDS
         if card := dispute["payment_method_details"].get("card"):
             card["case_type"] = "chargeback"
-    _withdraw(tx, dispute)
+    _withdraw_funds(tx, dispute)
 
 
-def decide(tx: Transaction, dispute: Object, outcome: str, *, announces: bool = True) -> None:
+def decide_dispute(
+    tx: Transaction, dispute: Object, outcome: str, *, emits_updated: bool = True
+) -> None:
     """The bank's word: ``won``, ``lost`` or, for an inquiry, ``warning_closed``. Raises 400.
 
     ``announces``: with ``charge.dispute.updated``, which the evidence that won has sent already.
@@ -135,28 +139,28 @@ def decide(tx: Transaction, dispute: Object, outcome: str, *, announces: bool = 
         raise invalid(
             f"A dispute that is {dispute['status']} cannot become {outcome}.", param="status"
         )
-    updated = ["charge.dispute.updated"] if outcome == "won" and announces else []
+    updated = ["charge.dispute.updated"] if outcome == "won" and emits_updated else []
     with tx.updating(dispute, *updated):
         dispute["status"] = outcome
         dispute["is_charge_refundable"] = outcome != "lost"
     if outcome == "won":
-        entry = balance_transactions.for_won_dispute(tx, dispute)
+        entry = balance_transactions.insert_for_won_dispute(tx, dispute)
         dispute["balance_transactions"].append(copy(entry))
         tx.emit("charge.dispute.funds_reinstated", dispute)
     tx.emit("charge.dispute.closed", dispute)
 
 
-def run_out(tx: Transaction, dispute: Object) -> None:
+def expire_dispute(tx: Transaction, dispute: Object) -> None:
     """Nobody answered in time."""
     dispute["evidence_details"]["past_due"] = True
-    decide(tx, dispute, "lost" if dispute["status"] in CHARGEBACKS else "warning_closed")
+    decide_dispute(tx, dispute, "lost" if dispute["status"] in CHARGEBACKS else "warning_closed")
 
 
-def follow_refund(tx: Transaction, charge: Object) -> None:
+def close_inquiries(tx: Transaction, charge: Object) -> None:
     """A charge that was given back in full leaves nothing to inquire about."""
-    for dispute in tx.all(KIND, lambda each: each["charge"] == charge["id"]):
+    for dispute in tx.list_objects(KIND, lambda each: each["charge"] == charge["id"]):
         if charge["refunded"] and dispute["status"] in INQUIRIES:
-            decide(tx, dispute, "warning_closed")
+            decide_dispute(tx, dispute, "warning_closed")
 
 
 def check_refundable(tx: Transaction, charge: Object) -> None:
@@ -165,22 +169,22 @@ def check_refundable(tx: Transaction, charge: Object) -> None:
     def holds(dispute: Object) -> bool:
         return bool(dispute["charge"] == charge["id"] and not dispute["is_charge_refundable"])
 
-    if tx.ids(KIND, holds):
+    if tx.list_ids(KIND, holds):
         raise StripeFailure(
             f"Charge {charge['id']} has been charged back; cannot issue a refund.",
             code="charge_disputed",
         )
 
 
-def _withdraw(tx: Transaction, dispute: Object) -> None:
-    entry = balance_transactions.for_dispute(tx, dispute, fee=FEE)
+def _withdraw_funds(tx: Transaction, dispute: Object) -> None:
+    entry = balance_transactions.insert_for_dispute(tx, dispute, fee=FEE)
     dispute["balance_transactions"].append(copy(entry))
     tx.emit("charge.dispute.funds_withdrawn", dispute)
 
 
 def _build(tx: Transaction, charge: Object, amount: int, reason: str, *, inquiry: bool) -> Object:
     method = tx.param_object("payment_method", charge["payment_method"], param="charge")
-    behind = payment_methods.card_of(tx, method)
+    behind = payment_methods.find_card(tx, method)
     return {
         "id": tx.new_id("du"),
         "object": KIND,
@@ -192,7 +196,7 @@ def _build(tx: Transaction, charge: Object, amount: int, reason: str, *, inquiry
         "enhanced_eligibility_types": [],
         "evidence": {**dict.fromkeys(EVIDENCE), "enhanced_evidence": {}},
         "evidence_details": {
-            "due_by": tx.now + ANSWERED_WITHIN,
+            "due_by": tx.now + RESPONSE_SECONDS,
             "enhanced_eligibility": {},
             "has_evidence": False,
             "past_due": False,

@@ -9,7 +9,7 @@ from sandbox.transaction import Transaction
 KIND = "radar.early_fraud_warning"
 
 
-def warn(tx: Transaction, charge: Object, *, fraud_type: str = "misc") -> Object:
+def issue_warning(tx: Transaction, charge: Object, *, fraud_type: str = "misc") -> Object:
     """Issue a warning of a charge. Raises 400 for one that took no money from a card."""
     if not charge["paid"] or charge["payment_method_details"]["type"] != "card":
         raise invalid(f"Charge {charge['id']} cannot be warned of.", param="charge")
@@ -29,11 +29,11 @@ def warn(tx: Transaction, charge: Object, *, fraud_type: str = "misc") -> Object
     return warning
 
 
-def follow(tx: Transaction, charge: Object) -> None:
+def update_actionable(tx: Transaction, charge: Object) -> None:
     """A charge that is disputed, or refunded in full, leaves nothing to act on."""
     if not (charge["disputed"] or charge["refunded"]):
         return
-    for warning in tx.all(KIND, lambda each: each["charge"] == charge["id"]):
+    for warning in tx.list_objects(KIND, lambda each: each["charge"] == charge["id"]):
         if warning["actionable"]:
             with tx.updating(warning, f"{KIND}.updated"):
                 warning["actionable"] = False

@@ -66,10 +66,12 @@ def unknown_param(param: str) -> StripeFailure:
     return invalid(f"Received unknown parameter: {param}", param=param, code="parameter_unknown")
 
 
-def no_such(noun: str, id: str, *, param: str = "id", in_path: bool = False) -> StripeFailure:
+def no_such(
+    noun: str, object_id: str, *, param: str = "id", in_path: bool = False
+) -> StripeFailure:
     """``No such price: 'price_x'``: 404 for the object in the URL, 400 for one in a parameter."""
     return StripeFailure(
-        f"No such {noun}: '{id}'",
+        f"No such {noun}: '{object_id}'",
         status=404 if in_path else 400,
         code="resource_missing",
         param=param,
@@ -87,7 +89,7 @@ def unauthorized(message: str, *, code: str | None = None) -> StripeFailure:
     return StripeFailure(message, status=401, code=code)
 
 
-def internal() -> StripeFailure:
+def internal_error() -> StripeFailure:
     return StripeFailure(
         "An unknown error occurred. Contact us via https://support.stripe.com/contact/ "
         "with any questions.",

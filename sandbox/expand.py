@@ -93,7 +93,7 @@ class _Expansion:
             return [self._resolve(item) for item in value]
         if not isinstance(value, str):
             return value
-        found = self.tx.find(value)
+        found = self.tx.find_by_id(value)
         if found is None:
             return value
         self.permissions.check_expanded(found["object"])

@@ -10,7 +10,7 @@ from typing import Any
 
 from sandbox.errors import StripeFailure
 from sandbox.malformed_responses import Malformation
-from sandbox.rate_limit import too_many
+from sandbox.rate_limit import too_many_requests_error
 
 
 class FaultKind(StrEnum):
@@ -77,7 +77,7 @@ class Fault:
         )
 
 
-class Faults:
+class FaultPlan:
     """The plan. Faults are tried in the order they were added; the first match is used up."""
 
     def __init__(self) -> None:
@@ -131,11 +131,11 @@ class Faults:
             return [asdict(fault) for fault in self._plan]
 
 
-def refusal(fault: Fault) -> StripeFailure | None:
+def fault_error(fault: Fault) -> StripeFailure | None:
     """The error of a fault that turns the request away at the door; None if it lets it in."""
     match fault.kind:
         case FaultKind.RATE_LIMIT:
-            return too_many()
+            return too_many_requests_error()
         case FaultKind.LOCK_TIMEOUT:
             return StripeFailure(
                 "This object cannot be accessed right now because another API request or Stripe "
@@ -146,7 +146,7 @@ def refusal(fault: Fault) -> StripeFailure | None:
                 should_retry=True,
             )
         case FaultKind.KEY_IN_USE:
-            return key_in_use()
+            return key_in_use_error()
         case FaultKind.NO_PERMISSION:
             return StripeFailure(
                 "The provided key 'rk_test_*********' does not have the required permissions for "
@@ -157,7 +157,7 @@ def refusal(fault: Fault) -> StripeFailure | None:
     return None
 
 
-def key_in_use() -> StripeFailure:
+def key_in_use_error() -> StripeFailure:
     return StripeFailure(
         "There is currently another in-progress request using this Idempotent Key (that probably "
         "means you submitted twice, and the other request is still going through). Please try "

@@ -25,10 +25,10 @@ def accept_payments(tx: Transaction, customer: str) -> None:
     """Let the customer's cards decide again."""
     order = tx.get(KIND, customer)
     if order:
-        tx.forget(order)
+        tx.remove(order)
 
 
-def forced_decline(tx: Transaction, customer: str | None) -> Decline | None:
+def take_forced_decline(tx: Transaction, customer: str | None) -> Decline | None:
     """The decline that was ordered for this payment, if any; counts it as used."""
     order = tx.get(KIND, customer) if customer else None
     if not order or order["left"] == 0:

@@ -17,7 +17,7 @@ KEY = re.compile(r"\[([^\[\]]*)\]")
 MAX_DEPTH = 12
 
 
-def decode(text: str) -> dict[str, Any]:
+def decode_form(text: str) -> dict[str, Any]:
     """Raises 400 for names that are no parameter names."""
     result: dict[str, Any] = {}
     try:
@@ -25,11 +25,11 @@ def decode(text: str) -> dict[str, Any]:
     except (UnicodeDecodeError, ValueError):
         raise invalid("Invalid request body: it must be form-encoded UTF-8.") from None
     for name, value in pairs:
-        _place(result, name, value)
+        _set_value(result, name, value)
     return result
 
 
-def _place(result: dict[str, Any], name: str, value: str) -> None:
+def _set_value(result: dict[str, Any], name: str, value: str) -> None:
     match = NAME.match(name)
     keys = KEY.findall(match[2]) if match else []
     if match is None or len(keys) > MAX_DEPTH:
@@ -37,13 +37,13 @@ def _place(result: dict[str, Any], name: str, value: str) -> None:
     *parents, last = [match[1], *keys]
     target = result
     for parent in parents:
-        child = target.setdefault(_index(target, parent), {})
+        child = target.setdefault(_array_index(target, parent), {})
         if not isinstance(child, dict):
             raise invalid(f"Invalid object: {match[1]}", param=match[1])
         target = child
-    target[_index(target, last)] = value
+    target[_array_index(target, last)] = value
 
 
-def _index(target: dict[str, Any], key: str) -> str:
+def _array_index(target: dict[str, Any], key: str) -> str:
     """``[]`` appends."""
     return key or str(len(target))

@@ -14,15 +14,15 @@ from sandbox.faults import FaultKind
 if TYPE_CHECKING:
     from sandbox.world import World
 
-EVENTS_SHOWN = 40
+SHOWN_EVENTS = 40
 
 
 def respond(world: World, request: Request) -> Response:
     page = TEMPLATES.get_template("home.html").render(
         api_version=API_VERSION,
         base_url=request.host_url.rstrip("/"),
-        summary=overview.summary(world),
-        events=overview.latest_events(world, limit=EVENTS_SHOWN),
+        summary=overview.summarise_world(world),
+        events=overview.list_latest_events(world, limit=SHOWN_EVENTS),
         fault_kinds=[kind.value for kind in FaultKind],
     )
     headers = {
@@ -33,9 +33,9 @@ def respond(world: World, request: Request) -> Response:
     return Response(page, content_type="text/html; charset=utf-8", headers=headers)
 
 
-def _moment(seconds: int) -> str:
+def _format_time(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 TEMPLATES = Environment(loader=PackageLoader("sandbox"), autoescape=True, trim_blocks=True)
-TEMPLATES.filters["moment"] = _moment
+TEMPLATES.filters["moment"] = _format_time

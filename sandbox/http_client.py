@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 import stripe
 from requests.structures import CaseInsensitiveDict
 
-from sandbox.api import Request, StripeAPI
+from sandbox.api import ApiRequest, StripeAPI
 from sandbox.world import World
 
 
@@ -37,7 +37,7 @@ class SandboxHTTPClient(stripe.HTTPClient):
         parts = urlsplit(url)
         sent = {name.lower(): str(value) for name, value in (headers or {}).items()}
         answer = self._api.answer(
-            Request(method.upper(), unquote(parts.path), _form(post_data, parts.query), sent)
+            ApiRequest(method.upper(), unquote(parts.path), _form(post_data, parts.query), sent)
         )
         if answer.disconnect:
             raise stripe.APIConnectionError(  # type: ignore[no-untyped-call]  # the SDK types it not

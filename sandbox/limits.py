@@ -19,23 +19,23 @@ EMAIL_NAMES = {"email", "customer_email", "receipt_email"}
 EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+|[^@\s]+@localhost")
 
 
-def check(params: Params) -> None:
+def check_limits(params: Params) -> None:
     """Raises 400 for the first value that is too long or not what its name says."""
-    for name, key, value in _leaves(params):
+    for name, key, value in _walk_values(params):
         if key == "metadata":
             _check_metadata(name, value)
         elif isinstance(value, str):
             _check_text(name, key, value)
 
 
-def _leaves(value: Any, name: str = "", key: str = "") -> Iterator[tuple[str, str, Any]]:
+def _walk_values(value: Any, name: str = "", key: str = "") -> Iterator[tuple[str, str, Any]]:
     if isinstance(value, dict) and key != "metadata":
         for inner, child in value.items():
             full = f"{name}[{inner}]" if name else inner
-            yield from _leaves(child, full, inner)
+            yield from _walk_values(child, full, inner)
     elif isinstance(value, list):
         for place, child in enumerate(value):
-            yield from _leaves(child, f"{name}[{place}]", key)
+            yield from _walk_values(child, f"{name}[{place}]", key)
     else:
         yield name, key, value
 

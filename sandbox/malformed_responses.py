@@ -30,10 +30,10 @@ class Malformation:
         answer = json.loads(body)
         for target in self._targets(answer):
             for path in self.without:
-                holder, name = _holder(target, path)
+                holder, name = _find_parent(target, path)
                 holder.pop(name, None)
             for path, value in self.changes.items():
-                holder, name = _holder(target, path)
+                holder, name = _find_parent(target, path)
                 holder[name] = value
         return status, json.dumps(answer)
 
@@ -44,7 +44,7 @@ class Malformation:
         return data if self.place == "all" else data[int(self.place) :][:1]
 
 
-def _holder(target: Object, path: str) -> tuple[Object, str]:
+def _find_parent(target: Object, path: str) -> tuple[Object, str]:
     """The hash that holds the member, and the member's name."""
     *names, last = path.split(".")
     for name in names:

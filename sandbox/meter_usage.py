@@ -17,23 +17,23 @@ METER = "billing.meter"
 EVENT = "_meter_event"
 """Kept under its identifier; one that was forgotten as an identifier, under an id of its own."""
 REPORT = "v1.billing.meter.error_report_triggered"
-REPORTED_AFTER = 3600
+REPORT_DELAY_SECONDS = 3600
 """Seconds after which Stripe reports an event that does not count, with others of its meter."""
-SAMPLES = 5
+MAX_SAMPLES = 5
 """Events that a report names of each kind of error; it counts all of them."""
 UNKNOWN_CUSTOMER = "meter_event_customer_not_found"
 ERROR_MESSAGES = {UNKNOWN_CUSTOMER: "No customer was found for the meter event."}
-AGGREGATED_AFTER = 60
+AGGREGATION_DELAY_SECONDS = 60
 """Seconds after which an event counts."""
-UNIQUE_FOR = 24 * 3600
+IDENTIFIER_LIFETIME_SECONDS = 24 * 3600
 """Seconds for which an identifier is known, and for which its event can be canceled."""
 
 
-def active_meter(tx: Transaction, event_name: str) -> Object | None:
+def find_active_meter(tx: Transaction, event_name: str) -> Object | None:
     """The meter that counts events of this name."""
     return next(
         iter(
-            tx.all(
+            tx.list_objects(
                 METER,
                 lambda meter: meter["event_name"] == event_name and meter["status"] == "active",
             )
@@ -42,17 +42,17 @@ def active_meter(tx: Transaction, event_name: str) -> Object | None:
     )
 
 
-def keep(tx: Transaction, event: Object) -> None:
+def store_event(tx: Transaction, event: Object) -> None:
     """Store the event. Raises 400 for an identifier that was used within a day."""
     known = tx.get(EVENT, event["id"])
     if known:
-        if tx.now - known["created"] < UNIQUE_FOR:
+        if tx.now - known["created"] < IDENTIFIER_LIFETIME_SECONDS:
             raise invalid(f"An event already exists with identifier {event['id']}.")
         tx.insert({**known, "id": tx.new_id("mtrevt")})
     tx.insert(event)
 
 
-def cancel(tx: Transaction, meter: Object, identifier: str) -> None:
+def cancel_event(tx: Transaction, meter: Object, identifier: str) -> None:
     """Let the event count no more; again is no harm. Raises 400 for one that is unknown or too
     old."""
     event = tx.get(EVENT, identifier)
@@ -62,7 +62,7 @@ def cancel(tx: Transaction, meter: Object, identifier: str) -> None:
             param="cancel[identifier]",
             code="resource_missing",
         )
-    if tx.now - event["created"] >= UNIQUE_FOR:
+    if tx.now - event["created"] >= IDENTIFIER_LIFETIME_SECONDS:
         raise StripeFailure(
             f"The meter event with identifier {identifier} was received more than 24 hours ago and "
             "can no longer be canceled.",
@@ -72,19 +72,19 @@ def cancel(tx: Transaction, meter: Object, identifier: str) -> None:
     event["canceled"] = True
 
 
-def used(tx: Transaction, meter: str, customer: str, start: int, end: int) -> Decimal:
+def sum_usage(tx: Transaction, meter: str, customer: str, start: int, end: int) -> Decimal:
     """What the customer's events within ``[start, end)`` come to by now."""
     found = tx.world.store.get((tx.account, METER, meter)) or tx.get(METER, meter)
     assert found, "prices name meters that exist, and meters are never deleted"
     events = [
         event
-        for event in tx.oldest(EVENT)
+        for event in tx.iterate_stored(EVENT)
         if event["meter"] == meter
         and event["customer"] == customer
         and start <= event["timestamp"] < end
         and not event["canceled"]
         and not event["error"]
-        and tx.now - event["created"] >= AGGREGATED_AFTER
+        and tx.now - event["created"] >= AGGREGATION_DELAY_SECONDS
     ]
     formula = found["default_aggregation"]["formula"]
     if formula == "count":
@@ -95,31 +95,34 @@ def used(tx: Transaction, meter: str, customer: str, start: int, end: int) -> De
     return sum((Decimal(event["value"]) for event in events), Decimal(0))
 
 
-def report_due(tx: Transaction, event: Object) -> int | None:
+def report_due_time(tx: Transaction, event: Object) -> int | None:
     """When the event is reported, if it does not count and has not been."""
     waits = event["error"] and not event["canceled"] and not event.get("reported")
-    return int(event["created"]) + REPORTED_AFTER if waits else None
+    return int(event["created"]) + REPORT_DELAY_SECONDS if waits else None
 
 
-def report(tx: Transaction, event: Object) -> None:
+def report_errors(tx: Transaction, event: Object) -> None:
     """Report what does not count of the event's meter until now: a thin event."""
-    found = tx.all(
-        EVENT, lambda each: each["meter"] == event["meter"] and report_due(tx, each) is not None
+    found = tx.list_objects(
+        EVENT,
+        lambda each: each["meter"] == event["meter"] and report_due_time(tx, each) is not None,
     )
     by_code: dict[str, list[Object]] = {}
     for each in found:
         each["reported"] = True
         by_code.setdefault(each["error"], []).append(each)
     meter = tx.param_object(METER, event["meter"], param="meter")
-    kinds = [_errors(code, each) for code, each in by_code.items()]
+    kinds = [_error_summary(code, each) for code, each in by_code.items()]
     reason = {"error_count": len(found), "error_types": kinds}
     summary = f"There {'is' if len(found) == 1 else 'are'} {len(found)} invalid event(s)"
-    events.record_thin(tx, REPORT, meter, {"developer_message_summary": summary, "reason": reason})
+    events.record_thin_event(
+        tx, REPORT, meter, {"developer_message_summary": summary, "reason": reason}
+    )
 
 
-def _errors(code: str, found: list[Object]) -> Object:
+def _error_summary(code: str, found: list[Object]) -> Object:
     samples = [
         {"error_message": ERROR_MESSAGES[code], "request": {"identifier": each["id"]}}
-        for each in found[:SAMPLES]
+        for each in found[:MAX_SAMPLES]
     ]
     return {"code": code, "error_count": len(found), "sample_errors": samples}

@@ -9,7 +9,7 @@ ZERO_DECIMAL = frozenset(
      "xof", "xpf")
 )  # fmt: skip
 THREE_DECIMAL = frozenset(("bhd", "jod", "kwd", "omr", "tnd"))
-HUNDREDTHS_UNSHOWN = frozenset(("isk", "ugx"))
+HIDDEN_HUNDREDTHS = frozenset(("isk", "ugx"))
 """Sent in hundredths, shown without: they have no minor unit any more."""
 SYMBOLS = {
     "aud": "A$", "brl": "R$", "cad": "CA$", "cny": "CN¥", "eur": "€", "gbp": "£", "hkd": "HK$",
@@ -18,17 +18,17 @@ SYMBOLS = {
 }  # fmt: skip
 
 
-def decimals(currency: str) -> int:
+def minor_unit_digits(currency: str) -> int:
     """How many digits the minor unit has on the wire."""
     return 0 if currency in ZERO_DECIMAL else 3 if currency in THREE_DECIMAL else 2
 
 
-def written(amount: int | Decimal, currency: str) -> str:
+def format_amount(amount: int | Decimal, currency: str) -> str:
     """Fractions of a minor unit (prices may have them) are written out; nothing is rounded."""
-    major = Decimal(amount).scaleb(-decimals(currency))
+    major = Decimal(amount).scaleb(-minor_unit_digits(currency))
     exponent = major.normalize().as_tuple().exponent
     needed = -exponent if isinstance(exponent, int) and exponent < 0 else 0
-    least = 0 if currency in HUNDREDTHS_UNSHOWN else decimals(currency)
+    least = 0 if currency in HIDDEN_HUNDREDTHS else minor_unit_digits(currency)
     number = f"{abs(major):,.{max(least, needed)}f}"
     symbol = SYMBOLS.get(currency, f"{currency.upper()} ")
     return f"{'−' if major < 0 else ''}{symbol}{number}"

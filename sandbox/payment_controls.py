@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sandbox import bank, buyer
 from sandbox.billing import billing_settings
-from sandbox.control import Data, account_of, control, flag
+from sandbox.control import Data, control, find_account, parse_flag
 
 if TYPE_CHECKING:
     from sandbox.world import World
@@ -29,7 +29,7 @@ def pay(world: World, data: Data, id: str) -> Any:
         name=data.get("name") or buyer.NAME,
         promotion_code=data.get("promotion_code"),
         address=dict(data["address"]) if data.get("address") else None,
-        authenticates=None if asked is None else flag(asked),
+        authenticates=None if asked is None else parse_flag(asked),
     )
     return dataclasses.asdict(outcome)
 
@@ -37,32 +37,32 @@ def pay(world: World, data: Data, id: str) -> Any:
 @control("POST", "/authentications/<id>")
 def authenticate(world: World, data: Data, id: str) -> Any:
     """``{"succeeds": true}`` answers the 3-D Secure question of a payment or setup intent."""
-    outcome = buyer.authenticate(world, id, succeeds=flag(data.get("succeeds", True)))
+    outcome = buyer.authenticate(world, id, succeeds=parse_flag(data.get("succeeds", True)))
     return dataclasses.asdict(outcome)
 
 
 @control("POST", "/disputes/<id>")
 def dispute(world: World, data: Data, id: str) -> Any:
     """``{"reason": "fraudulent", "amount": 500, "inquiry": true}`` over a ``pi_…`` or ``ch_…``."""
-    return bank.dispute(
+    return bank.open_dispute(
         world,
         id,
         reason=data.get("reason") or "fraudulent",
         amount=int(data["amount"]) if data.get("amount") else None,
-        inquiry=flag(data.get("inquiry", False)),
+        inquiry=parse_flag(data.get("inquiry", False)),
     )
 
 
 @control("POST", "/fraud-warnings/<id>")
 def warn(world: World, data: Data, id: str) -> Any:
     """``{"fraud_type": "made_with_stolen_card"}`` of a ``pi_…`` or ``ch_…``."""
-    return bank.warn(world, id, fraud_type=data.get("fraud_type") or "misc")
+    return bank.issue_fraud_warning(world, id, fraud_type=data.get("fraud_type") or "misc")
 
 
 @control("POST", "/disputes/<id>/resolve")
 def resolve_dispute(world: World, data: Data, id: str) -> Any:
     """``{"status": "won" | "lost" | "warning_closed" | "escalated"}``."""
-    return bank.decide(world, id, data["status"])
+    return bank.decide_dispute(world, id, data["status"])
 
 
 @control("POST", "/refunds/<id>/fail")
@@ -73,8 +73,8 @@ def fail_refund(world: World, data: Data, id: str) -> Any:
 
 @control("GET", "/billing-settings")
 def get_billing_settings(world: World, data: Data) -> Any:
-    with world.transaction(account_of(world, data)) as tx:
-        return billing_settings.read(tx)
+    with world.transaction(find_account(world, data)) as tx:
+        return billing_settings.read_settings(tx)
 
 
 @control("POST", "/billing-settings")
@@ -82,8 +82,8 @@ def change_billing_settings(world: World, data: Data) -> Any:
     """``{"retry_after_days": [3, 5, 7], "after_retries": "cancel" | "mark_unpaid" | …,
     "overdue_days": 30, "after_overdue": …}``."""
     days = data.get("retry_after_days")
-    with world.transaction(account_of(world, data)) as tx:
-        return billing_settings.change(
+    with world.transaction(find_account(world, data)) as tx:
+        return billing_settings.change_settings(
             tx,
             retry_after_days=None if days is None else [int(each) for each in days],
             after_retries=data.get("after_retries"),

@@ -11,18 +11,18 @@ from sandbox.transaction import Transaction
 OWNER = "_payment_owner"
 
 
-def own(tx: Transaction, intent: Object, owner: tuple[str, str]) -> None:
+def link_owner(tx: Transaction, intent: Object, owner: tuple[str, str]) -> None:
     """Note that the intent pays for ``("invoice", id)`` or ``("checkout.session", id)``."""
     tx.insert({"object": OWNER, "id": intent["id"], "kind": owner[0], "owner": owner[1]})
 
 
-def owner_of(tx: Transaction, intent: Object) -> tuple[str, str] | None:
+def find_owner(tx: Transaction, intent: Object) -> tuple[str, str] | None:
     """The invoice or checkout session that an intent pays for."""
     record = tx.get(OWNER, intent["id"])
     return (record["kind"], record["owner"]) if record else None
 
 
-def build(
+def build_intent(
     tx: Transaction, *, amount: int, currency: str, customer: str | None = None, **fields: Any
 ) -> Object:
     """An intent without a payment method; ``fields`` replace what it starts with."""
@@ -75,7 +75,7 @@ def build(
     }
 
 
-def choose_options(intent: Object, params: Params) -> None:
+def apply_method_options(intent: Object, params: Params) -> None:
     """Take over the ``payment_method_options`` that were sent. Raises 400 for what is not done."""
     sent = params.get("payment_method_options") or {}
     refuse_unsupported(sent, *(set(sent) - {"card"}))

@@ -14,18 +14,18 @@ from sandbox import bank_debits, cards, disputes, early_fraud_warnings, payment_
 from sandbox.bank_accounts import BankAccount
 from sandbox.cards import Authentication, Card, Decline
 from sandbox.errors import DOCS, StripeFailure, invalid
-from sandbox.forced_declines import forced_decline
+from sandbox.forced_declines import take_forced_decline
 from sandbox.objects import Object, copy
 from sandbox.resources import charges, payment_methods
 from sandbox.transaction import Transaction
 
-Follower = Callable[[Transaction, Object, str], None]
-AFTER_DEBITS: list[Callable[[Transaction, Object], None]] = []
+OwnerListener = Callable[[Transaction, Object, str], None]
+DEBIT_LISTENERS: list[Callable[[Transaction, Object], None]] = []
 """Called with (tx, intent) when the bank answered to a debit, after the owner has heard."""
-FOLLOWERS: dict[str, Follower] = {}
+OWNER_LISTENERS: dict[str, OwnerListener] = {}
 """By kind of owner: called with (tx, intent, owner's id) after each attempt and authentication."""
 
-ABANDONED = Decline(
+AUTHENTICATION_FAILED = Decline(
     "payment_intent_authentication_failure",
     None,
     "The provided PaymentMethod has failed authentication. You can provide payment_method_data or "
@@ -34,7 +34,7 @@ ABANDONED = Decline(
 )
 
 
-def charge(
+def create_payment(
     tx: Transaction,
     *,
     amount: int,
@@ -55,41 +55,41 @@ def charge(
     ``requires_action`` (send the payer to ``next_action.redirect_to_url.url``) or
     ``requires_payment_method``.
     """
-    intent = payment_intent_object.build(
+    intent = payment_intent_object.build_intent(
         tx, amount=amount, currency=currency, customer=customer, **fields
     )
     intent["payment_method"] = payment_method
     intent["status"] = "requires_confirmation"
     tx.insert(intent)
     if owner:
-        payment_intent_object.own(tx, intent, owner)
+        payment_intent_object.link_owner(tx, intent, owner)
     tx.emit("payment_intent.created", intent)
-    attempt(tx, intent, off_session=off_session, return_url=return_url)
+    attempt_payment(tx, intent, off_session=off_session, return_url=return_url)
     return intent
 
 
-def attempt(
+def attempt_payment(
     tx: Transaction, intent: Object, *, off_session: bool, return_url: str | None = None
 ) -> None:
     """Try the intent with the payment method it has. Raises 400 if that method is not usable."""
     method = _usable_method(tx, intent)
-    card = payment_methods.card_of(tx, method)
+    card = payment_methods.find_card(tx, method)
     intent["last_payment_error"] = intent["next_action"] = None
     if isinstance(card, BankAccount):
-        bank_debits.check(intent, card)
-        bank_debits.start(tx, intent, method, card)
+        bank_debits.check_debit(intent, card)
+        bank_debits.start_debit(tx, intent, method, card)
     elif not _must_authenticate(tx, intent, card, method, off_session=off_session):
-        _ask_bank(tx, intent, method, card.decline)
+        _charge_card(tx, intent, method, card.decline)
     elif off_session:
-        _ask_bank(tx, intent, method, cards.DECLINES["authentication_required"])
+        _charge_card(tx, intent, method, cards.DECLINES["authentication_required"])
     else:
         intent["status"] = "requires_action"
-        intent["next_action"] = redirect(tx, intent["id"], return_url)
+        intent["next_action"] = build_redirect(tx, intent["id"], return_url)
         tx.emit("payment_intent.requires_action", intent)
-    _tell_owner(tx, intent)
+    _notify_owner(tx, intent)
 
 
-def authenticate(tx: Transaction, intent: Object, *, succeeds: bool) -> None:
+def finish_authentication(tx: Transaction, intent: Object, *, succeeds: bool) -> None:
     """The payer went through 3-D Secure, or gave up. Raises 400 if nobody had asked."""
     if intent["status"] != "requires_action":
         raise invalid(f"PaymentIntent {intent['id']} does not wait for authentication.")
@@ -97,48 +97,48 @@ def authenticate(tx: Transaction, intent: Object, *, succeeds: bool) -> None:
     intent["next_action"] = None
     if succeeds:
         if intent["setup_future_usage"]:
-            payment_methods.mark(tx, method, set_up=True)
-        _ask_bank(tx, intent, method, payment_methods.card_of(tx, method).decline)
+            payment_methods.mark_method(tx, method, set_up=True)
+        _charge_card(tx, intent, method, payment_methods.find_card(tx, method).decline)
     else:
-        _fail(tx, intent, method, ABANDONED, charge=None)
-    _tell_owner(tx, intent)
+        _fail(tx, intent, method, AUTHENTICATION_FAILED, charge=None)
+    _notify_owner(tx, intent)
 
 
-def conclude(tx: Transaction, answer: Object) -> None:
+def apply_bank_answer(tx: Transaction, answer: Object) -> None:
     """The bank answers to a debit: the intent, its owner and whoever waits for it hear of it."""
     intent = tx.param_object("payment_intent", answer["id"], param="payment_intent")
     method = tx.param_object("payment_method", intent["payment_method"], param="payment_method")
-    refused = bank_debits.answer(tx, intent)
+    refused = bank_debits.take_answer(tx, intent)
     if refused:
-        charge = charges.by_id(tx, intent["latest_charge"])
-        charges.fail(charge, refused)
+        charge = charges.find_charge(tx, intent["latest_charge"])
+        charges.fail_charge(charge, refused)
         tx.emit("charge.failed", charge)
         _fail(tx, intent, method, refused, charge=charge["id"])
     else:
-        bank_debits.succeed(tx, intent, method)
-    _tell_owner(tx, intent)
-    for listener in AFTER_DEBITS:
+        bank_debits.complete_debit(tx, intent, method)
+    _notify_owner(tx, intent)
+    for listener in DEBIT_LISTENERS:
         listener(tx, intent)
 
 
-def capture(tx: Transaction, intent: Object, amount: int) -> None:
+def capture_payment(tx: Transaction, intent: Object, amount: int) -> None:
     """Take the authorised money, or part of it; the rest is let go."""
-    taken = charges.by_id(tx, intent["latest_charge"])
+    taken = charges.find_charge(tx, intent["latest_charge"])
     taken |= {"captured": True, "amount_captured": amount}
-    charges.settle(tx, taken)
+    charges.settle_charge(tx, taken)
     intent |= {"status": "succeeded", "amount_capturable": 0, "amount_received": amount}
     tx.emit("charge.captured", taken)
     tx.emit("payment_intent.succeeded", intent)
-    _tell_owner(tx, intent)
+    _notify_owner(tx, intent)
 
 
-def cancel(tx: Transaction, intent: Object, reason: str | None) -> None:
+def cancel_payment(tx: Transaction, intent: Object, reason: str | None) -> None:
     """End the intent; authorised money is let go."""
     if intent["status"] == "requires_capture":
-        held = charges.by_id(tx, intent["latest_charge"])
+        held = charges.find_charge(tx, intent["latest_charge"])
         held |= {"refunded": True, "amount_refunded": held["amount"]}
         tx.emit("charge.refunded", held)
-    bank_debits.forget(tx, intent)
+    bank_debits.cancel_answer(tx, intent)
     intent |= {
         "status": "canceled",
         "amount_capturable": 0,
@@ -149,13 +149,13 @@ def cancel(tx: Transaction, intent: Object, reason: str | None) -> None:
     tx.emit("payment_intent.canceled", intent)
 
 
-def refusal(intent: Object) -> StripeFailure:
+def declined_error(intent: Object) -> StripeFailure:
     """The 402 for an intent whose last attempt failed; what it left behind stays."""
     error = {key: value for key, value in intent["last_payment_error"].items() if key != "doc_url"}
     return StripeFailure(status=402, keep_effects=True, payment_intent=copy(intent), **error)
 
 
-def redirect(tx: Transaction, id: str, return_url: str | None) -> Object:
+def build_redirect(tx: Transaction, id: str, return_url: str | None) -> Object:
     """``next_action`` that sends the payer to the sandbox's own 3-D Secure page."""
     return {
         "redirect_to_url": {
@@ -179,11 +179,11 @@ def _usable_method(tx: Transaction, intent: Object) -> Object:
     return method
 
 
-def _check_allowed(intent: Object, type: str) -> None:
-    allowed = intent["allowed_payment_method_types"] or [type]
-    if type not in allowed or type in (intent["excluded_payment_method_types"] or []):
+def _check_allowed(intent: Object, method_type: str) -> None:
+    allowed = intent["allowed_payment_method_types"] or [method_type]
+    if method_type not in allowed or method_type in (intent["excluded_payment_method_types"] or []):
         raise invalid(
-            f"The payment method type `{type}` is not allowed for this PaymentIntent.",
+            f"The payment method type `{method_type}` is not allowed for this PaymentIntent.",
             param="payment_method",
         )
 
@@ -203,10 +203,10 @@ def _must_authenticate(
     return False
 
 
-def _ask_bank(tx: Transaction, intent: Object, method: Object, decline: Decline | None) -> None:
-    decline = forced_decline(tx, intent["customer"]) or decline
+def _charge_card(tx: Transaction, intent: Object, method: Object, decline: Decline | None) -> None:
+    decline = take_forced_decline(tx, intent["customer"]) or decline
     captured = intent["capture_method"] != "manual"
-    made = charges.insert(tx, intent, method, decline=decline, captured=captured)
+    made = charges.insert_charge(tx, intent, method, decline=decline, captured=captured)
     intent["latest_charge"] = made["id"]
     if decline:
         tx.emit("charge.failed", made)
@@ -242,8 +242,8 @@ def last_error(decline: Decline, method: Object, *, charge: str | None = None) -
 def _succeed(tx: Transaction, intent: Object, method: Object, made: Object) -> None:
     """With ``automatic_async`` the balance follows later, in ``charge.updated``."""
     if intent["setup_future_usage"] and intent["customer"]:
-        payment_methods.attach_to(tx, method, intent["customer"])
-    payment_methods.mark(tx, method, spent=True)
+        payment_methods.attach_method(tx, method, intent["customer"])
+    payment_methods.mark_method(tx, method, spent=True)
     if intent["capture_method"] == "manual":
         intent |= {"status": "requires_capture", "amount_capturable": intent["amount"]}
         tx.emit("charge.succeeded", made)
@@ -251,19 +251,19 @@ def _succeed(tx: Transaction, intent: Object, method: Object, made: Object) -> N
         return
     intent |= {"status": "succeeded", "amount_received": intent["amount"]}
     if intent["capture_method"] == "automatic":
-        charges.settle(tx, made)
-    if complaint := payment_methods.card_of(tx, method).complaint:
-        disputes.plan(tx, made, complaint)
+        charges.settle_charge(tx, made)
+    if trigger := payment_methods.find_card(tx, method).dispute_trigger:
+        disputes.schedule_dispute(tx, made, trigger)
     tx.emit("charge.succeeded", made)
     tx.emit("payment_intent.succeeded", intent)
     if made["balance_transaction"] is None:
         with tx.updating(made, "charge.updated"):
-            charges.settle(tx, made)
-    if getattr(payment_methods.card_of(tx, method), "is_warned_of", False):
-        early_fraud_warnings.warn(tx, made)
+            charges.settle_charge(tx, made)
+    if getattr(payment_methods.find_card(tx, method), "has_fraud_warning", False):
+        early_fraud_warnings.issue_warning(tx, made)
 
 
-def _tell_owner(tx: Transaction, intent: Object) -> None:
-    owner = payment_intent_object.owner_of(tx, intent)
-    if owner and owner[0] in FOLLOWERS:
-        FOLLOWERS[owner[0]](tx, intent, owner[1])
+def _notify_owner(tx: Transaction, intent: Object) -> None:
+    owner = payment_intent_object.find_owner(tx, intent)
+    if owner and owner[0] in OWNER_LISTENERS:
+        OWNER_LISTENERS[owner[0]](tx, intent, owner[1])

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from sandbox.errors import StripeFailure
 
-RESOURCES = {
+RESOURCES_BY_PATH = {
     "account": "connected_account",
     "accounts": "connected_account",
     "balance_transactions": "balance_transaction_source",
@@ -46,7 +46,7 @@ RESOURCES = {
     "webhook_endpoints": "webhook",
 }
 """Beginnings of paths under ``/v1/``, and their permissions without ``_read`` and ``_write``."""
-KINDS = {
+RESOURCES_BY_KIND = {
     "balance_transaction": "balance_transaction_source",
     "price": "plan",
     "radar.early_fraud_warning": "charge",
@@ -60,7 +60,7 @@ KINDS = {
     "test_helpers.test_clock": "billing_clock",
 }
 """Kinds of objects whose permission has another name than they."""
-IMPLIED = {
+IMPLIED_READS = {
     "checkout_session": {"payment_intent", "product", "setup_intent"},
     "credit_note": {"invoice"},
     "customer": {"billing_clock"},
@@ -70,25 +70,27 @@ IMPLIED = {
     "payment_method": {"source"},
 }
 """What a permission lets its holder read besides."""
-UNGUARDED = {"discount", "list"}
-NAMES = {f"{resource}_{way}" for resource in RESOURCES.values() for way in ("read", "write")}
+UNGUARDED_KINDS = {"discount", "list"}
+PERMISSIONS = {
+    f"{resource}_{way}" for resource in RESOURCES_BY_PATH.values() for way in ("read", "write")
+}
 
 
 class Permissions:
     """What a key may do; ``None`` stands for a secret key, which may do everything."""
 
     def __init__(self, granted: Iterable[str] | None, *, key: str = "", account: str = "") -> None:
-        self._granted = None if granted is None else _with_implied(granted)
+        self._granted = None if granted is None else _add_implied(granted)
         self._key, self._account = key, account
 
     def check_request(self, method: str, path: str) -> None:
         """Raises 403 when the key may not send this request."""
-        self._check(_of_path(path), "read" if method == "GET" else "write")
+        self._check(_resource_of_path(path), "read" if method == "GET" else "write")
 
     def check_expanded(self, kind: str) -> None:
         """Raises 403 when the key may not read what a path of ``expand`` leads to."""
-        if kind not in UNGUARDED:
-            self._check(KINDS.get(kind, kind), "read")
+        if kind not in UNGUARDED_KINDS:
+            self._check(RESOURCES_BY_KIND.get(kind, kind), "read")
 
     def _check(self, resource: str, way: str) -> None:
         wanted = f"{resource}_{way}"
@@ -102,20 +104,20 @@ class Permissions:
         )
 
 
-def check_names(granted: Iterable[str]) -> None:
+def check_permission_names(granted: Iterable[str]) -> None:
     """Raises ``ValueError`` for a permission that Stripe does not have."""
-    if unknown := sorted(set(granted) - NAMES):
+    if unknown := sorted(set(granted) - PERMISSIONS):
         raise ValueError(f"No such permission: {', '.join(unknown)}.")
 
 
-def _with_implied(granted: Iterable[str]) -> set[str]:
+def _add_implied(granted: Iterable[str]) -> set[str]:
     resources = {name.rpartition("_")[0] for name in granted}
-    implied = {each for name in resources for each in IMPLIED.get(name, ())}
+    implied = {each for name in resources for each in IMPLIED_READS.get(name, ())}
     return {*granted} | {f"{name}_read" for name in resources | implied}
 
 
-def _of_path(path: str) -> str:
+def _resource_of_path(path: str) -> str:
     names = path.removeprefix("/v1/").removeprefix("/v2/core/").split("/")
     if names[0] == "customers" and names[2:3] == ["payment_methods"]:
         return "payment_method"
-    return RESOURCES.get("/".join(names[:2])) or RESOURCES[names[0]]
+    return RESOURCES_BY_PATH.get("/".join(names[:2])) or RESOURCES_BY_PATH[names[0]]

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from sandbox.errors import StripeFailure
 
-TEST_MODE = 25
+TEST_MODE_PER_SECOND = 25
 """Requests a second that Stripe answers an account in test mode."""
 
 
@@ -31,11 +31,11 @@ class RateLimit:
             while times and times[0] <= now - 1:
                 times.popleft()
             if len(times) >= self._per_second:
-                raise too_many()
+                raise too_many_requests_error()
             times.append(now)
 
 
-def too_many() -> StripeFailure:
+def too_many_requests_error() -> StripeFailure:
     return StripeFailure(
         "Too many requests hit the API too quickly. We recommend an exponential backoff of your "
         "requests.",

@@ -25,10 +25,10 @@ CREATE TABLE IF NOT EXISTS objects (
 """
 
 
-class Store:
+class ObjectStore:
     def __init__(self, path: Path | None = None) -> None:
         self._kinds: dict[tuple[str, str], dict[str, Object]] = {}
-        self._database = _open(path) if path else None
+        self._database = _open_database(path) if path else None
         if self._database:
             rows = self._database.execute(
                 "SELECT account, kind, id, body FROM objects ORDER BY position"
@@ -95,7 +95,7 @@ class Store:
         )
 
 
-def _open(path: Path) -> sqlite3.Connection:
+def _open_database(path: Path) -> sqlite3.Connection:
     path.parent.mkdir(parents=True, exist_ok=True)
     database = sqlite3.connect(path, check_same_thread=False)  # the world's lock serialises use
     database.execute("PRAGMA journal_mode = WAL")

@@ -30,47 +30,47 @@ OWNERS = (
 """Fields, and kinds, through which an object belongs to a customer."""
 
 
-def clock_of(tx: Transaction, body: Object) -> Object | None:
+def find_clock(tx: Transaction, body: Object) -> Object | None:
     """The stored clock that the object lives by, if it has one: look, don't touch."""
     if body["object"] == KIND:
         return None if body.get("deleted") else body
     if id := body.get("test_clock"):
         clock = tx.world.store.get((tx.account, KIND, id))
-        return clock_of(tx, clock) if clock else None
-    if owner := _owner(tx, body):
-        return clock_of(tx, owner)
+        return find_clock(tx, clock) if clock else None
+    if owner := _find_owner(tx, body):
+        return find_clock(tx, owner)
     return None
 
 
-def enter(tx: Transaction, ids: Iterable[object]) -> None:
+def use_clock_time(tx: Transaction, ids: Iterable[object]) -> None:
     """Work at the time of the first of these objects that has a clock of its own."""
-    if not any_clocks(tx):
+    if not has_clocks(tx):
         return
     for id in ids:
-        body = _stored(tx, id) if isinstance(id, str) else None
-        if clock := clock_of(tx, body) if body else None:
-            tx.at = clock["frozen_time"]
+        body = _find_stored(tx, id) if isinstance(id, str) else None
+        if clock := find_clock(tx, body) if body else None:
+            tx.fixed_time = clock["frozen_time"]
             return
 
 
-def any_clocks(tx: Transaction) -> bool:
+def has_clocks(tx: Transaction) -> bool:
     return bool(tx.world.store.kind(tx.account, KIND))
 
 
-def advancing(world: World) -> Iterator[tuple[str, Object]]:
+def list_advancing(world: World) -> Iterator[tuple[str, Object]]:
     """The clocks on their way, each with its account."""
-    for account in accounts.ids(world):
+    for account in accounts.list_account_ids(world):
         for clock in world.store.kind(account, KIND).values():
             if clock.get("status") == "advancing":
                 yield account, clock
 
 
-def target_of(clock: Object) -> int:
+def target_time(clock: Object) -> int:
     """Where an advancing clock goes."""
     return int(clock["status_details"]["advancing"]["target_frozen_time"])
 
 
-def _owner(tx: Transaction, body: Object) -> Object | None:
+def _find_owner(tx: Transaction, body: Object) -> Object | None:
     for name in OWNERS:
         id = body.get(name)
         if isinstance(id, str) and (found := tx.world.store.get((tx.account, name, id))):
@@ -81,7 +81,7 @@ def _owner(tx: Transaction, body: Object) -> Object | None:
     return None
 
 
-def _stored(tx: Transaction, id: str) -> Object | None:
+def _find_stored(tx: Transaction, id: str) -> Object | None:
     for kind, _ in tx.world.store.kinds(tx.account):
         if not kind.startswith("_") and (found := tx.world.store.get((tx.account, kind, id))):
             return found

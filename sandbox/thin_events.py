@@ -26,7 +26,9 @@ def is_destination(tx: Transaction, endpoint: Object) -> bool:
     return tx.get(DESTINATION, endpoint["id"]) is not None
 
 
-def build(tx: Transaction, type: str, subject: Object, data: Object | None = None) -> Object:
+def build_thin_event(
+    tx: Transaction, event_type: str, subject: Object, data: Object | None = None
+) -> Object:
     """An event about ``subject``, with ``data`` that is not delivered."""
     request = {"id": tx.cause.request_id, "idempotency_key": tx.cause.idempotency_key or ""}
     kind = subject["object"]
@@ -42,13 +44,13 @@ def build(tx: Transaction, type: str, subject: Object, data: Object | None = Non
             "type": kind,
             "url": f"/v1/{PATHS.get(kind, kind + 's')}/{subject['id']}",
         },
-        "type": type,
+        "type": event_type,
     }
     if data is not None:
         event["data"] = copy(data)
     return tx.insert(event)
 
 
-def delivered(event: Object) -> Object:
+def delivered_fields(event: Object) -> Object:
     """What travels of it."""
     return {name: event[name] for name in DELIVERED if event[name] is not None}

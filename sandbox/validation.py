@@ -40,13 +40,13 @@ class ExpandOnly(TypedDict):
     expand: NotRequired[list[str]]
 
 
-def validate(params: Params, declared: type | None) -> Params:
+def validate_params(params: Params, declared: type | None) -> Params:
     """The parameters with their types. Raises 400 in Stripe's words, naming the parameter."""
     try:
         result: Params = _adapter(declared or ExpandOnly).validate_python(params)
     except ValidationError as error:
-        raise _refusal(error, params, declared) from None
-    limits.check(result)
+        raise _validation_failure(error, params, declared) from None
+    limits.check_limits(result)
     return result
 
 
@@ -67,33 +67,35 @@ def _strict_hash(declared: type) -> Any:
     module = vars(sys.modules[declared.__module__])
     hints = typing.get_type_hints(holder, globalns=module, include_extras=True)
     members = {
-        "__annotations__": {name: _member(hint) for name, hint in hints.items()},
+        "__annotations__": {name: _strict_member(hint) for name, hint in hints.items()},
         "__pydantic_config__": ConfigDict(extra="forbid"),
     }
     return types.new_class(declared.__name__, (TypedDict,), {}, lambda body: body.update(members))
 
 
-def _member(hint: Any) -> Any:
+def _strict_member(hint: Any) -> Any:
     """A required text must not be empty; an optional one may, to unset it."""
-    return Annotated[str, BeforeValidator(_not_empty)] if hint is str else _strict(hint)
+    return Annotated[str, BeforeValidator(_not_empty)] if hint is str else _strict_type(hint)
 
 
-def _strict(hint: Any) -> Any:
+def _strict_type(hint: Any) -> Any:
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in (NotRequired, Required):
-        return origin[_strict(arguments[0])]
+        return origin[_strict_type(arguments[0])]
     if is_typeddict(hint):
         return _strict_hash(hint)
     if origin is list:
-        return Annotated[types.GenericAlias(list, _strict(arguments[0])), BeforeValidator(_as_list)]
+        return Annotated[
+            types.GenericAlias(list, _strict_type(arguments[0])), BeforeValidator(_as_list)
+        ]
     if origin is dict:
-        return types.GenericAlias(dict, (arguments[0], _strict(arguments[1])))
+        return types.GenericAlias(dict, (arguments[0], _strict_type(arguments[1])))
     if origin is Union or type(hint).__name__ == "UnionType":
-        return Union[tuple(_strict(each) for each in _closed(arguments))]  # noqa: UP007
+        return Union[tuple(_strict_type(each) for each in _closed_union(arguments))]  # noqa: UP007
     return SCALARS.get(hint, hint)
 
 
-def _closed(arguments: tuple[Any, ...]) -> list[Any]:
+def _closed_union(arguments: tuple[Any, ...]) -> list[Any]:
     """An enum without the SDK's ``| str``; ``Literal['']`` alone is no enum, it means unset."""
     kept = [each for each in arguments if typing.get_origin(each) is not UntypedStripeObject]
     enums = [each for each in kept if typing.get_origin(each) is Literal]
@@ -145,23 +147,25 @@ SCALARS: dict[Any, Any] = {
 }
 
 
-def _refusal(error: ValidationError, params: Params, declared: type | None) -> StripeFailure:
+def _validation_failure(
+    error: ValidationError, params: Params, declared: type | None
+) -> StripeFailure:
     """The error that lies deepest in what was sent is the one meant."""
-    found = [(_path(problem["loc"], params), problem) for problem in error.errors()]
-    keys, problem = max(found, key=lambda each: (len(each[0]), RANK.get(each[1]["type"], 0)))
-    name = bracketed(keys)
+    found = [(_error_path(problem["loc"], params), problem) for problem in error.errors()]
+    keys, problem = max(found, key=lambda each: (len(each[0]), ERROR_RANK.get(each[1]["type"], 0)))
+    name = bracketed_name(keys)
     if problem["type"] == "extra_forbidden":
-        return _no_such_param(name, declared)
+        return _unknown_param_error(name, declared)
     if problem["type"] == "missing":
         return missing_param(name)
     same = [each for path, each in found if path == keys]
-    return _invalid_value(name, problem["input"], same)
+    return _invalid_value_error(name, problem["input"], same)
 
 
-RANK = {"extra_forbidden": 3, "missing": 2}
+ERROR_RANK = {"extra_forbidden": 3, "missing": 2}
 
 
-def _no_such_param(name: str, declared: type | None) -> StripeFailure:
+def _unknown_param_error(name: str, declared: type | None) -> StripeFailure:
     """Endive took ``payment_method_types`` away and says so; anything else is simply unknown."""
     if name != "payment_method_types" or declared is None:
         return unknown_param(name)
@@ -179,11 +183,11 @@ def _no_such_param(name: str, declared: type | None) -> StripeFailure:
     )
 
 
-def _invalid_value(name: str, value: Any, problems: list[Any]) -> StripeFailure:
+def _invalid_value_error(name: str, value: Any, problems: list[Any]) -> StripeFailure:
     expected = [each["ctx"]["expected"] for each in problems if each["type"] == "literal_error"]
     members = [member for each in expected for member in re.findall(r"'([^']*)'", each) if member]
     if members:
-        return invalid(f"Invalid {name}: must be one of {_listed(members)}", param=name)
+        return invalid(f"Invalid {name}: must be one of {_join_words(members)}", param=name)
     for problem in problems:
         kind = problem["type"]
         if kind == "value_error":
@@ -206,14 +210,14 @@ KIND_NOUNS = {
 }
 
 
-def _listed(members: list[str]) -> str:
+def _join_words(members: list[str]) -> str:
     unique = list(dict.fromkeys(members))
     if len(unique) < 3:
         return " or ".join(unique)
     return f"{', '.join(unique[:-1])}, or {unique[-1]}"
 
 
-def _path(loc: tuple[int | str, ...], params: Params) -> list[int | str]:
+def _error_path(loc: tuple[int | str, ...], params: Params) -> list[int | str]:
     """The error's place among the parameters, without pydantic's names of union members."""
     keys: list[int | str] = []
     value: Any = params
@@ -229,6 +233,6 @@ def _path(loc: tuple[int | str, ...], params: Params) -> list[int | str]:
     return keys
 
 
-def bracketed(keys: list[int | str]) -> str:
+def bracketed_name(keys: list[int | str]) -> str:
     """``["items", 0, "price"]`` as ``items[0][price]``."""
     return "".join(str(key) if place == 0 else f"[{key}]" for place, key in enumerate(keys))

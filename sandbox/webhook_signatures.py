@@ -12,15 +12,15 @@ from sandbox import thin_events
 from sandbox.objects import Object
 
 
-def payload(event: Object, endpoint: Object) -> bytes:
+def build_payload(event: Object, endpoint: Object) -> bytes:
     """The event in the endpoint's API version, as Stripe prints it; of a thin one what travels."""
     if event["object"] == thin_events.KIND:
-        return json.dumps(thin_events.delivered(event)).encode()
+        return json.dumps(thin_events.delivered_fields(event)).encode()
     version = endpoint["api_version"] or event["api_version"]
     return json.dumps({**event, "api_version": version}, indent=2).encode()
 
 
-def headers(body: bytes, secrets: list[str]) -> dict[str, str]:
+def build_headers(body: bytes, secrets: list[str]) -> dict[str, str]:
     """Signed at the receiver's time, which is the real one, whatever the sandbox clock shows.
 
     Test mode adds a ``v0`` that means nothing.

@@ -12,14 +12,14 @@ from typing import Literal
 
 from sandbox import accounts, deliveries
 from sandbox.clock import Clock
-from sandbox.deliveries import Attempt, Mode, Sink
+from sandbox.deliveries import DeliveryAttempt, DeliveryMode, Sink
 from sandbox.errors import StripeFailure
 from sandbox.events import PENDING
-from sandbox.faults import Faults
-from sandbox.ids import Ids
+from sandbox.faults import FaultPlan
+from sandbox.ids import IdGenerator
 from sandbox.rate_limit import RateLimit
-from sandbox.store import Store
-from sandbox.transaction import Cause, Transaction
+from sandbox.store import ObjectStore
+from sandbox.transaction import EventRequest, Transaction
 
 DEFAULT_ACCOUNT = "acct_1SandboxDefault00"
 DEFAULT_SECRET_KEY = "sk_test_sandbox"  # noqa: S105  # opens nothing but this sandbox
@@ -49,28 +49,28 @@ class World:
         requests_per_second: int = 0,
     ) -> None:
         self.lock = threading.RLock()
-        self.store = Store(path)
+        self.store = ObjectStore(path)
         self.clock = Clock(frozen_at=frozen_at)
-        self.ids = Ids(seed)
-        self.faults = Faults()
+        self.ids = IdGenerator(seed)
+        self.faults = FaultPlan()
         self.rate_limit = RateLimit(requests_per_second)
         self.in_flight: set[tuple[str, str]] = set()
-        self.news = threading.Event()
+        self.delivery_signal = threading.Event()
         """Set when something may be due for delivery."""
         self.base_url = base_url
         self._restore_clock()
-        accounts.open_account(self, id=DEFAULT_ACCOUNT, secret_key=secret_key)
+        accounts.open_account(self, account_id=DEFAULT_ACCOUNT, secret_key=secret_key)
 
     @contextmanager
     def transaction(
-        self, account: str = DEFAULT_ACCOUNT, *, cause: Cause | None = None
+        self, account: str = DEFAULT_ACCOUNT, *, cause: EventRequest | None = None
     ) -> Iterator[Transaction]:
         """Work on one account alone; what the block did is kept unless it raises.
 
         A ``StripeFailure`` with ``keep_effects`` (a declined card) keeps them and is raised on.
         """
         with self.lock:
-            transaction = Transaction(self, account, cause or Cause())
+            transaction = Transaction(self, account, cause or EventRequest())
             try:
                 yield transaction
             except StripeFailure as failure:
@@ -83,7 +83,7 @@ class World:
         changes = list(transaction.changes())
         self.store.write(changes)
         if any(kind == PENDING for (_, kind, _), _ in changes):
-            self.news.set()
+            self.delivery_signal.set()
 
     def deliver(
         self,
@@ -94,34 +94,34 @@ class World:
         duplicates: float = 0.0,
         drop: float = 0.0,
         limit: int | None = None,
-    ) -> list[Attempt]:
+    ) -> list[DeliveryAttempt]:
         """Hand the webhooks that are due to ``sink``, in this process.
 
         ``duplicates`` and ``drop`` are shares between 0 and 1; a seed repeats the same accidents,
         a ``Random`` goes on with its own. Returns the attempts made; none: nothing is due.
         """
         chance = random.Random(seed) if isinstance(seed, int) else seed  # noqa: S311
-        mode = Mode(shuffled=order == "shuffled", duplicates=duplicates, drop=drop)
-        return deliveries.deliver(self, sink, mode, chance=chance, limit=limit)
+        mode = DeliveryMode(shuffled=order == "shuffled", duplicates=duplicates, drop=drop)
+        return deliveries.deliver_due(self, sink, mode, rng=chance, limit=limit)
 
     @property
-    def delivery_mode(self) -> Mode:
+    def delivery_mode(self) -> DeliveryMode:
         """How the courier of a running process delivers."""
         saved = self.store.get((SYSTEM, "_delivery_mode", "mode"))
-        return Mode(**saved["mode"]) if saved else Mode()
+        return DeliveryMode(**saved["mode"]) if saved else DeliveryMode()
 
-    def set_delivery_mode(self, mode: Mode) -> None:
+    def set_delivery_mode(self, mode: DeliveryMode) -> None:
         record = {"object": "_delivery_mode", "id": "mode", "mode": asdict(mode)}
         with self.lock:
             self.store.write([((SYSTEM, "_delivery_mode", "mode"), record)])
-        self.news.set()
+        self.delivery_signal.set()
 
     def move_clock(self, moment: int) -> None:
         """Set the time, and only that; ``engine.advance`` makes things happen on the way."""
         with self.lock:
             self.clock.move_to(moment)
             self.save_clock()
-        self.news.set()
+        self.delivery_signal.set()
 
     def save_clock(self) -> None:
         record = {"object": "_clock", "id": "clock", **self.clock.dump()}

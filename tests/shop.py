@@ -137,7 +137,7 @@ class Shop:
         with self.stripe.world.transaction() as tx:
             session = tx.path_object("checkout.session", str(checkout.stripe_id))
             buyer = completion.Buyer(email="buyer@example.com", name="Ada Buyer")
-            completion.complete(tx, session, card=card, buyer=buyer)
+            completion.complete_session(tx, session, card=card, buyer=buyer)
 
     def _known(self, row: MirrorT, stripe_id: str) -> MirrorT:
         row.stripe_id = stripe_id

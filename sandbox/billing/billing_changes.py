@@ -12,65 +12,69 @@ from sandbox.billing import (
     subscription_creation,
     subscription_items,
 )
-from sandbox.billing.item_changes import Change
+from sandbox.billing.item_changes import ItemChange
 from sandbox.errors import invalid
 from sandbox.objects import Object, Params
 from sandbox.transaction import Transaction
 
 
-def rebill(tx: Transaction, subscription: Object, params: Params) -> Object | None:
+def apply_billing_changes(tx: Transaction, subscription: Object, params: Params) -> Object | None:
     """Change items, trial and periods. Returns the draft of what is due at once, if anything is."""
-    changes = item_changes.read(tx, subscription, params.get("items", []))
+    changes = item_changes.read_changes(tx, subscription, params.get("items", []))
     mode = params.get("proration_behavior", "create_prorations")
-    moment = moment_of(tx, subscription, params)
-    restarts = _restarts(subscription, params, changes)
-    trial_end = None if restarts else subscription_creation.trial_end_of(tx, params)
-    prorates = mode != "none" and proration.is_worth_it(subscription)
+    moment = read_proration_date(tx, subscription, params)
+    restarts = _restarts_periods(subscription, params, changes)
+    trial_end = None if restarts else subscription_creation.read_trial_end(tx, params)
+    prorates = mode != "none" and proration.is_proratable(subscription)
     if prorates:
         whole = restarts or trial_end is not None
-        for item in _replaced(subscription, changes, whole=whole):
-            proration.credit(tx, subscription, item, moment)
-    item_changes.apply(subscription, changes)
+        for item in _list_credited(subscription, changes, whole=whole):
+            proration.credit_unused_time(tx, subscription, item, moment)
+    item_changes.apply_changes(subscription, changes)
     if restarts:
-        return restart(tx, subscription)
+        return restart_periods(tx, subscription)
     if trial_end is not None:
         _extend_trial(tx, subscription, trial_end)
     else:
         _join_cycle(tx, subscription, changes)
         for change in changes if prorates else ():
             if change.costs and change.new:
-                proration.debit(tx, subscription, change.new, moment)
+                proration.charge_remaining_time(tx, subscription, change.new, moment)
     at_once = prorates and mode == "always_invoice" and (changes or trial_end is not None)
-    return invoice_pending(tx, subscription) if at_once else None
+    return draft_pending_items(tx, subscription) if at_once else None
 
 
-def restart(tx: Transaction, subscription: Object) -> Object:
+def restart_periods(tx: Transaction, subscription: Object) -> Object:
     """Begin new periods now, and draft the invoice for them and for what was used until now."""
-    used = usage(tx, subscription, subscription_items.of(subscription))
+    used = build_usage_lines(tx, subscription, subscription_items.list_items(subscription))
     if subscription["status"] == "trialing":
         subscription["trial_end"] = tx.now
     subscription |= {"status": "active", "status_details": None}
     subscription_creation.start_periods(tx, subscription)
     content = [
         invoice_lines.for_item(tx, subscription, item)
-        for item in subscription_items.of(subscription)
+        for item in subscription_items.list_items(subscription)
     ]
-    return _draft(tx, subscription, content + [line for line in used if line["amount"]])
+    return _draft_invoice(tx, subscription, content + [line for line in used if line["amount"]])
 
 
-def invoice_pending(
+def draft_pending_items(
     tx: Transaction, subscription: Object, *, at_end: bool = False
 ) -> Object | None:
     """A draft of the invoice items that wait, if any do; at its end also of what was used."""
     customer, currency = subscription["customer"], subscription["currency"]
-    used = usage(tx, subscription, subscription_items.of(subscription)) if at_end else []
+    used = (
+        build_usage_lines(tx, subscription, subscription_items.list_items(subscription))
+        if at_end
+        else []
+    )
     content = [line for line in used if line["amount"]]
-    if not content and not invoices.pending(tx, customer, currency, subscription):
+    if not content and not invoices.list_pending_items(tx, customer, currency, subscription):
         return None
-    return _draft(tx, subscription, content)
+    return _draft_invoice(tx, subscription, content)
 
 
-def usage(tx: Transaction, subscription: Object, content: list[Object]) -> list[Object]:
+def build_usage_lines(tx: Transaction, subscription: Object, content: list[Object]) -> list[Object]:
     """A line for each metered item and what was used of it in its period until now.
 
     Trials are free, and while a subscription is paused or incomplete nothing is billed.
@@ -78,7 +82,7 @@ def usage(tx: Transaction, subscription: Object, content: list[Object]) -> list[
     if subscription["status"] == "trialing":
         metered = [item for item in content if pricing.is_metered(item["price"])]
         return [invoice_lines.for_trial(tx, subscription, item) for item in metered]
-    if not proration.is_worth_it(subscription):
+    if not proration.is_proratable(subscription):
         return []
     return [
         invoice_lines.for_usage(
@@ -93,7 +97,7 @@ def usage(tx: Transaction, subscription: Object, content: list[Object]) -> list[
     ]
 
 
-def _restarts(subscription: Object, params: Params, changes: list[Change]) -> bool:
+def _restarts_periods(subscription: Object, params: Params, changes: list[ItemChange]) -> bool:
     """Whether new periods begin now, billed in full."""
     if subscription["status"] == "trialing":
         return params.get("trial_end") == "now"
@@ -101,10 +105,10 @@ def _restarts(subscription: Object, params: Params, changes: list[Change]) -> bo
     return anchor == "now" or any(change.moves_period for change in changes)
 
 
-def _replaced(subscription: Object, changes: list[Change], *, whole: bool) -> list[Object]:
+def _list_credited(subscription: Object, changes: list[ItemChange], *, whole: bool) -> list[Object]:
     """The items whose unused time is given back, as they were."""
     if whole:
-        return list(subscription_items.of(subscription))
+        return list(subscription_items.list_items(subscription))
     return [change.old for change in changes if change.old and change.costs]
 
 
@@ -117,12 +121,12 @@ def _extend_trial(tx: Transaction, subscription: Object, trial_end: int) -> None
         "trial_end": trial_end,
         "trial_start": subscription["trial_start"] if was_trialing else tx.now,
     }
-    for item in subscription_items.of(subscription):
+    for item in subscription_items.list_items(subscription):
         item["current_period_start"] = subscription["trial_start"]
         item["current_period_end"] = trial_end
 
 
-def _join_cycle(tx: Transaction, subscription: Object, changes: list[Change]) -> None:
+def _join_cycle(tx: Transaction, subscription: Object, changes: list[ItemChange]) -> None:
     """Give added items the period that runs."""
     anchor, status = subscription["billing_cycle_anchor"], subscription["status"]
     for item in [change.new for change in changes if change.new and not change.old]:
@@ -136,24 +140,24 @@ def _join_cycle(tx: Transaction, subscription: Object, changes: list[Change]) ->
         item |= {"current_period_start": start, "current_period_end": end}
 
 
-def _draft(tx: Transaction, subscription: Object, content: list[Object]) -> Object:
-    invoice = invoices.draft(
+def _draft_invoice(tx: Transaction, subscription: Object, content: list[Object]) -> Object:
+    invoice = invoices.create_draft(
         tx,
         customer=tx.param_object("customer", subscription["customer"], param="customer"),
         currency=subscription["currency"],
-        reason="subscription_update",
-        content=content,
+        billing_reason="subscription_update",
+        new_lines=content,
         subscription=subscription,
     )
     subscription["latest_invoice"] = invoice["id"]
     return invoice
 
 
-def moment_of(tx: Transaction, subscription: Object, params: Params) -> int:
+def read_proration_date(tx: Transaction, subscription: Object, params: Params) -> int:
     """From when differences count. Raises 400 outside of the current period."""
     moment: int = params.get("proration_date", tx.now)
-    starts = [item["current_period_start"] for item in subscription_items.of(subscription)]
-    ends = [item["current_period_end"] for item in subscription_items.of(subscription)]
+    starts = [item["current_period_start"] for item in subscription_items.list_items(subscription)]
+    ends = [item["current_period_end"] for item in subscription_items.list_items(subscription)]
     if "proration_date" in params and not min(starts) <= moment < max(ends):
         raise invalid(
             "`proration_date` must lie within the current period of the subscription.",

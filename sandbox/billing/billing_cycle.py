@@ -24,27 +24,33 @@ UPDATED = "customer.subscription.updated"
 
 def next_renewal(subscription: Object) -> int:
     """When the period that ends first ends."""
-    return min(int(item["current_period_end"]) for item in subscription_items.of(subscription))
+    return min(
+        int(item["current_period_end"]) for item in subscription_items.list_items(subscription)
+    )
 
 
 def last_period_end(subscription: Object) -> int:
     """When all that is paid for is over."""
-    return max(int(item["current_period_end"]) for item in subscription_items.of(subscription))
+    return max(
+        int(item["current_period_end"]) for item in subscription_items.list_items(subscription)
+    )
 
 
 def renew(tx: Transaction, subscription: Object) -> None:
     """Begin the next period of every item whose period is over, with a draft invoice for it."""
     with tx.updating(subscription, UPDATED):
-        begin_next(tx, subscription)
+        start_next_periods(tx, subscription)
 
 
-def begin_next(tx: Transaction, subscription: Object) -> None:
+def start_next_periods(tx: Transaction, subscription: Object) -> None:
     """``renew``, for who announces the subscription's change."""
     over = [
-        item for item in subscription_items.of(subscription) if item["current_period_end"] <= tx.now
+        item
+        for item in subscription_items.list_items(subscription)
+        if item["current_period_end"] <= tx.now
     ]
     began = min(item["current_period_start"] for item in over)
-    used = billing_changes.usage(tx, subscription, over)
+    used = billing_changes.build_usage_lines(tx, subscription, over)
     if subscription["status"] == "trialing":
         subscription["status"] = "active"
     for item in over:
@@ -54,25 +60,25 @@ def begin_next(tx: Transaction, subscription: Object) -> None:
         item["current_period_end"] = billing_periods.end_of_period(anchor, recurring, start)
     licensed = [item for item in over if not pricing.is_metered(item["price"])]
     content = [invoice_lines.for_item(tx, subscription, item) for item in licensed] + used
-    _draft(tx, subscription, content, began=began)
+    _draft_renewal(tx, subscription, content, began=began)
 
 
 def end_trial(tx: Transaction, subscription: Object) -> None:
     """Begin to bill; without a card do what ``trial_settings`` say."""
     behavior = subscription["trial_settings"]["end_behavior"]["missing_payment_method"]
-    is_sent = subscription["collection_method"] == invoice_settings.SENT
-    if is_sent or behavior == "create_invoice" or collection.method_of(tx, subscription):
+    is_sent = subscription["collection_method"] == invoice_settings.SEND_INVOICE
+    if is_sent or behavior == "create_invoice" or collection.subscription_method(tx, subscription):
         renew(tx, subscription)
     elif behavior == "cancel":
-        cancellation.cancel(tx, subscription, reason=None)
+        cancellation.cancel_subscription(tx, subscription, reason=None)
     else:
         subscription_pauses.pause_after_trial(tx, subscription)
 
 
-def end_as_planned(tx: Transaction, subscription: Object) -> None:
+def cancel_as_scheduled(tx: Transaction, subscription: Object) -> None:
     """``cancel_at`` has come; what is still unbilled is billed."""
-    subscription_updates.bill_the_rest(tx, subscription)
-    cancellation.cancel(tx, subscription, reason=None)
+    subscription_updates.invoice_remaining(tx, subscription)
+    cancellation.cancel_subscription(tx, subscription, reason=None)
 
 
 def resume_collection(tx: Transaction, subscription: Object) -> None:
@@ -80,9 +86,9 @@ def resume_collection(tx: Transaction, subscription: Object) -> None:
         subscription["pause_collection"] = None
 
 
-def finalize(tx: Transaction, invoice: Object) -> None:
+def finalize_draft(tx: Transaction, invoice: Object) -> None:
     """Open the draft and collect it, unless its subscription's collection is paused."""
-    subscription = invoices.subscription_of(tx, invoice)
+    subscription = invoices.find_subscription(tx, invoice)
     pause = subscription and subscription["pause_collection"]
     if not pause:
         collection.finalize_and_collect(tx, invoice, off_session=True)
@@ -93,25 +99,27 @@ def finalize(tx: Transaction, invoice: Object) -> None:
     collection.finalize(tx, invoice)
     if invoice["status"] == "open":
         if pause["behavior"] == "void":
-            invoices.void(tx, invoice)
+            invoices.void_invoice(tx, invoice)
         else:
-            invoices.write_off(tx, invoice, reason="subscription_paused")
+            invoices.mark_uncollectible(tx, invoice, reason="subscription_paused")
 
 
-def retry(tx: Transaction, invoice: Object) -> None:
+def retry_payment(tx: Transaction, invoice: Object) -> None:
     """The next attempt of the account's schedule."""
-    with tx.arranged(event_order.RECOVERY):
+    with tx.emit_in_order(event_order.RECOVERY):
         collection.collect(tx, invoice, off_session=True)
 
 
-def _draft(tx: Transaction, subscription: Object, content: list[Object], *, began: int) -> None:
+def _draft_renewal(
+    tx: Transaction, subscription: Object, content: list[Object], *, began: int
+) -> None:
     """An unpaid subscription's invoices stay drafts until someone pays."""
-    invoice = invoices.draft(
+    invoice = invoices.create_draft(
         tx,
         customer=tx.param_object("customer", subscription["customer"], param="customer"),
         currency=subscription["currency"],
-        reason="subscription_cycle",
-        content=content,
+        billing_reason="subscription_cycle",
+        new_lines=content,
         subscription=subscription,
         auto_advance=subscription["status"] != "unpaid",
         period_start=began,

@@ -13,10 +13,10 @@ from sandbox.objects import Object
 
 DAY = 86400
 HOUR = 3600
-LONGEST = {"day": DAY, "week": 7 * DAY, "month": 31 * DAY, "year": 366 * DAY}
+MAX_INTERVAL_SECONDS = {"day": DAY, "week": 7 * DAY, "month": 31 * DAY, "year": 366 * DAY}
 
 
-def boundary(anchor: int, recurring: Object, number: int) -> int:
+def period_boundary(anchor: int, recurring: Object, number: int) -> int:
     """The anchor plus ``number`` whole intervals; negative numbers lie before it."""
     steps: int = number * recurring["interval_count"]
     match recurring["interval"]:
@@ -33,20 +33,20 @@ def boundary(anchor: int, recurring: Object, number: int) -> int:
 
 def end_of_period(anchor: int, recurring: Object, start: int) -> int:
     """The first boundary after ``start``."""
-    longest: int = LONGEST[recurring["interval"]] * recurring["interval_count"]
+    longest: int = MAX_INTERVAL_SECONDS[recurring["interval"]] * recurring["interval_count"]
     number = (start - anchor) // longest - 1
-    while boundary(anchor, recurring, number) <= start:
+    while period_boundary(anchor, recurring, number) <= start:
         number += 1
-    return boundary(anchor, recurring, number)
+    return period_boundary(anchor, recurring, number)
 
 
 def start_of_period(anchor: int, recurring: Object, moment: int) -> int:
     """The last boundary that is not after ``moment``."""
-    longest: int = LONGEST[recurring["interval"]] * recurring["interval_count"]
+    longest: int = MAX_INTERVAL_SECONDS[recurring["interval"]] * recurring["interval_count"]
     number = (moment - anchor) // longest - 1
-    while boundary(anchor, recurring, number + 1) <= moment:
+    while period_boundary(anchor, recurring, number + 1) <= moment:
         number += 1
-    return boundary(anchor, recurring, number)
+    return period_boundary(anchor, recurring, number)
 
 
 def _plus_months(anchor: int, months: int) -> int:

@@ -15,7 +15,7 @@ DEFAULTS: Object = {
 }
 
 
-def read(tx: Transaction) -> Object:
+def read_settings(tx: Transaction) -> Object:
     """``retry_after_days``: each counted from the attempt before; ``after_retries``: what then.
 
     ``overdue_days``: how long an invoice that was sent may be overdue, then ``after_overdue``.
@@ -24,7 +24,7 @@ def read(tx: Transaction) -> Object:
     return DEFAULTS | ({name: saved[name] for name in DEFAULTS} if saved else {})
 
 
-def change(
+def change_settings(
     tx: Transaction,
     *,
     retry_after_days: list[int] | None = None,
@@ -40,7 +40,7 @@ def change(
         raise ValueError("overdue_days is 30, 60 or 90.")
     if retry_after_days is not None and not all(1 <= days <= 60 for days in retry_after_days):
         raise ValueError("retry_after_days are whole days between 1 and 60.")
-    settings = read(tx)
+    settings = read_settings(tx)
     if retry_after_days is not None:
         settings["retry_after_days"] = retry_after_days
     chosen = {

@@ -6,10 +6,10 @@ from sandbox.billing import invoices
 from sandbox.objects import Object
 from sandbox.transaction import Transaction
 
-ENDED = ("canceled", "incomplete_expired")
+ENDED_STATUSES = ("canceled", "incomplete_expired")
 
 
-def cancel(tx: Transaction, subscription: Object, *, reason: str | None) -> None:
+def cancel_subscription(tx: Transaction, subscription: Object, *, reason: str | None) -> None:
     """End the subscription now; what is unpaid is no longer collected by itself.
 
     One that never began expires instead, and its first invoice is void.
@@ -22,24 +22,24 @@ def cancel(tx: Transaction, subscription: Object, *, reason: str | None) -> None
     }
     if reason:
         subscription["cancellation_details"]["reason"] = reason
-    forget_unbilled(tx, subscription)
+    delete_pending_items(tx, subscription)
     _close_invoices(tx, subscription, void=not began)
     tx.emit("customer.subscription.deleted", subscription)
-    _close_schedule(tx, subscription)
+    _cancel_schedule(tx, subscription)
 
 
-def expire(tx: Transaction, subscription: Object) -> None:
+def expire_incomplete(tx: Transaction, subscription: Object) -> None:
     """The first payment did not come in time."""
     with tx.updating(subscription, "customer.subscription.updated"):
         subscription |= {"ended_at": tx.now, "status": "incomplete_expired"}
     _close_invoices(tx, subscription, void=True)
 
 
-def leave(tx: Transaction, customer: str) -> None:
+def stop_customer_billing(tx: Transaction, customer: str) -> None:
     """End all that the customer has: subscriptions now, and what collects or drafts by itself."""
 
     def runs(subscription: Object) -> bool:
-        return subscription["customer"] == customer and subscription["status"] not in ENDED
+        return subscription["customer"] == customer and subscription["status"] not in ENDED_STATUSES
 
     def advances(invoice: Object) -> bool:
         return bool(
@@ -48,25 +48,25 @@ def leave(tx: Transaction, customer: str) -> None:
             and invoice["auto_advance"]
         )
 
-    for subscription in tx.all("subscription", runs):
-        cancel(tx, subscription, reason="cancellation_requested")
-    for invoice in tx.all("invoice", advances):
+    for subscription in tx.list_objects("subscription", runs):
+        cancel_subscription(tx, subscription, reason="cancellation_requested")
+    for invoice in tx.list_objects("invoice", advances):
         invoices.stop_advancing(tx, invoice)
 
 
-def forget_unbilled(tx: Transaction, subscription: Object) -> None:
+def delete_pending_items(tx: Transaction, subscription: Object) -> None:
     """Delete the prorations that no invoice took up."""
 
     def pending(item: Object) -> bool:
         details = (item.get("parent") or {}).get("subscription_details") or {}
         return item.get("invoice", "") is None and details.get("subscription") == subscription["id"]
 
-    for item in tx.all("invoiceitem", pending):
+    for item in tx.list_objects("invoiceitem", pending):
         tx.emit("invoiceitem.deleted", item)
         tx.delete(item)
 
 
-def _close_schedule(tx: Transaction, subscription: Object) -> None:
+def _cancel_schedule(tx: Transaction, subscription: Object) -> None:
     """A schedule ends with its subscription."""
     id = subscription["schedule"]
     schedule = tx.get("subscription_schedule", id) if id else None
@@ -76,8 +76,8 @@ def _close_schedule(tx: Transaction, subscription: Object) -> None:
 
 
 def _close_invoices(tx: Transaction, subscription: Object, *, void: bool) -> None:
-    for invoice in invoices.of_subscription(tx, subscription["id"]):
+    for invoice in invoices.list_of_subscription(tx, subscription["id"]):
         if void and invoice["status"] == "open":
-            invoices.void(tx, invoice)
+            invoices.void_invoice(tx, invoice)
         elif invoice["status"] in ("draft", "open"):
             invoices.stop_advancing(tx, invoice)

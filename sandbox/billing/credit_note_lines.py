@@ -12,24 +12,24 @@ from sandbox.transaction import Transaction
 KIND = "credit_note_line_item"
 
 
-def by_amount(tx: Transaction, invoice: Object, amount: int) -> list[Object]:
+def build_for_amount(tx: Transaction, invoice: Object, amount: int) -> list[Object]:
     """One line that comes to the amount, with its share of the invoice's taxes."""
-    share = _share_of(invoice["total_taxes"], amount, invoice["total"])
-    net = amount - taxes.exclusive(share)
+    share = _prorate(invoice["total_taxes"], amount, invoice["total"])
+    net = amount - taxes.sum_exclusive(share)
     return [
-        _build(
+        _build_line(
             tx,
             amount=net,
-            taxed=share,
+            taxes_on_line=share,
             description="Credit",
-            type="custom_line_item",
+            line_type="custom_line_item",
             quantity=1,
             unit_amount=net,
         )
     ]
 
 
-def read(tx: Transaction, invoice: Object, wanted: list[Params]) -> list[Object]:
+def read_lines(tx: Transaction, invoice: Object, wanted: list[Params]) -> list[Object]:
     """The lines that a request names. Raises 400 for more than was billed."""
     made = []
     for place, params in enumerate(wanted):
@@ -37,19 +37,20 @@ def read(tx: Transaction, invoice: Object, wanted: list[Params]) -> list[Object]
         for name in ("tax_amounts", "tax_rates"):
             if name in params:
                 refuse_unsupported({f"{param}[{name}]": ""}, f"{param}[{name}]")
-        reader = _custom if params["type"] == "custom_line_item" else _of_invoice
+        reader = _build_custom if params["type"] == "custom_line_item" else _build_of_invoice
         made.append(reader(tx, invoice, params, param))
     return made
 
 
-def total(lines: list[Object]) -> int:
+def sum_lines(lines: list[Object]) -> int:
     """What the lines come to, with taxes and without discounts."""
     return sum(
-        line["amount"] - line["discount_amount"] + taxes.exclusive(line["taxes"]) for line in lines
+        line["amount"] - line["discount_amount"] + taxes.sum_exclusive(line["taxes"])
+        for line in lines
     )
 
 
-def _custom(tx: Transaction, invoice: Object, params: Params, param: str) -> Object:
+def _build_custom(tx: Transaction, invoice: Object, params: Params, param: str) -> Object:
     for name in ("description", "quantity"):
         if name not in params:
             raise missing_param(f"{param}[{name}]")
@@ -57,47 +58,47 @@ def _custom(tx: Transaction, invoice: Object, params: Params, param: str) -> Obj
         raise missing_param(f"{param}[unit_amount]")
     name = "unit_amount" if "unit_amount" in params else "unit_amount_decimal"
     each = Decimal(params[name])
-    return _build(
+    return _build_line(
         tx,
-        amount=pricing.rounded(each * params["quantity"]),
-        taxed=[],
+        amount=pricing.round_amount(each * params["quantity"]),
+        taxes_on_line=[],
         description=params["description"],
-        type=params["type"],
+        line_type=params["type"],
         quantity=params["quantity"],
         unit_amount=int(each) if each == int(each) else None,
         unit_amount_decimal=str(each),
     )
 
 
-def _of_invoice(tx: Transaction, invoice: Object, params: Params, param: str) -> Object:
+def _build_of_invoice(tx: Transaction, invoice: Object, params: Params, param: str) -> Object:
     if "invoice_line_item" not in params:
         raise missing_param(f"{param}[invoice_line_item]")
     id = params["invoice_line_item"]
     line = next((line for line in invoice["lines"]["data"] if line["id"] == id), None)
     if line is None:
         raise invalid(f"No such invoice line item: '{id}'", param=f"{param}[invoice_line_item]")
-    amount = _wanted(line, params, param)
-    left = line["amount"] - _credited(tx, id)
+    amount = _read_amount(line, params, param)
+    left = line["amount"] - _credited_amount(tx, id)
     if not 1 <= amount <= left:
         raise invalid(
             f"The amount of this line must be between 1 and {left}, which is what has not been "
             "credited yet.",
             param=f"{param}[amount]",
         )
-    off = _share_of(line["discount_amounts"], amount, line["amount"])
-    return _build(
+    off = _prorate(line["discount_amounts"], amount, line["amount"])
+    return _build_line(
         tx,
         amount=amount,
-        taxed=_share_of(line["taxes"], amount, line["amount"]),
+        taxes_on_line=_prorate(line["taxes"], amount, line["amount"]),
         description=line["description"],
-        type=params["type"],
+        line_type=params["type"],
         quantity=params.get("quantity"),
         discount_amounts=off,
         invoice_line_item=id,
     )
 
 
-def _wanted(line: Object, params: Params, param: str) -> int:
+def _read_amount(line: Object, params: Params, param: str) -> int:
     """An amount, or so many of what was billed."""
     if ("amount" in params) == ("quantity" in params):
         raise invalid(
@@ -109,11 +110,11 @@ def _wanted(line: Object, params: Params, param: str) -> int:
     billed = line["quantity"] or 1
     if not 1 <= params["quantity"] <= billed:
         raise invalid(f"The quantity must be between 1 and {billed}.", param=f"{param}[quantity]")
-    return pricing.rounded(Decimal(line["amount"]) * params["quantity"] / billed)
+    return pricing.round_amount(Decimal(line["amount"]) * params["quantity"] / billed)
 
 
-def _credited(tx: Transaction, line: str) -> int:
-    notes = tx.all("credit_note", lambda note: note["status"] == "issued")
+def _credited_amount(tx: Transaction, line: str) -> int:
+    notes = tx.list_objects("credit_note", lambda note: note["status"] == "issued")
     return sum(
         int(each["amount"])
         for note in notes
@@ -122,11 +123,11 @@ def _credited(tx: Transaction, line: str) -> int:
     )
 
 
-def _share_of(parts: list[Object], amount: int, whole: int) -> list[Object]:
+def _prorate(parts: list[Object], amount: int, whole: int) -> list[Object]:
     """Each of the parts in proportion."""
 
     def share(value: int | None) -> int | None:
-        return None if value is None else pricing.rounded(Decimal(value) * amount / whole)
+        return None if value is None else pricing.round_amount(Decimal(value) * amount / whole)
 
     names = ("amount", "taxable_amount")
     return [
@@ -134,13 +135,13 @@ def _share_of(parts: list[Object], amount: int, whole: int) -> list[Object]:
     ]
 
 
-def _build(
+def _build_line(
     tx: Transaction,
     *,
     amount: int,
-    taxed: list[Object],
+    taxes_on_line: list[Object],
     description: str | None,
-    type: str,
+    line_type: str,
     quantity: int | None,
     unit_amount: int | None = None,
     unit_amount_decimal: str | None = None,
@@ -161,8 +162,8 @@ def _build(
         "pretax_credit_amounts": [{**each, "type": "discount"} for each in off],
         "quantity": quantity,
         "tax_rates": [],
-        "taxes": taxed,
-        "type": type,
+        "taxes": taxes_on_line,
+        "type": line_type,
         "unit_amount": unit_amount,
         "unit_amount_decimal": exact,
     }

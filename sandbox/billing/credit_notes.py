@@ -5,48 +5,48 @@ from __future__ import annotations
 from sandbox.billing import collection, credit_note_lines, customer_balance, invoices, taxes
 from sandbox.errors import invalid
 from sandbox.objects import Object, Params, merge_metadata
-from sandbox.pagination import embed
+from sandbox.pagination import embed_list
 from sandbox.resources import refunds
 from sandbox.transaction import Transaction
 
 KIND = "credit_note"
-CREDITABLE = ("open", "paid", "uncollectible")
-GIVEN_BACK = ("credit_amount", "refund_amount", "out_of_band_amount")
+CREDITABLE_STATUSES = ("open", "paid", "uncollectible")
+PAYOUT_PARAMS = ("credit_amount", "refund_amount", "out_of_band_amount")
 
 
-def issue(tx: Transaction, params: Params) -> Object:
+def issue_note(tx: Transaction, params: Params) -> Object:
     """Raises 400 for more than the invoice has left, or money that does not add up."""
     invoice = tx.param_object("invoice", params["invoice"], param="invoice")
-    if invoice["status"] not in CREDITABLE:
+    if invoice["status"] not in CREDITABLE_STATUSES:
         raise invalid(
             f"Credit notes can be issued for open and paid invoices. This one is "
             f"{invoice['status']}.",
             param="invoice",
         )
-    lines = _lines(tx, invoice, params)
-    total = credit_note_lines.total(lines)
-    _check_left(invoice, total)
-    note = tx.insert(_build(tx, invoice, lines, params))
+    lines = _read_lines(tx, invoice, params)
+    total = credit_note_lines.sum_lines(lines)
+    _check_creditable(invoice, total)
+    note = tx.insert(_build_note(tx, invoice, lines, params))
     for line in lines:
         tx.insert(line)
     merge_metadata(note, params.get("metadata"))
     if invoice["status"] == "paid":
-        _give_back(tx, note, invoice, params)
-    elif any(name in params for name in (*GIVEN_BACK, "refunds")):
+        _pay_out(tx, note, invoice, params)
+    elif any(name in params for name in (*PAYOUT_PARAMS, "refunds")):
         raise invalid(
             "Nothing has been paid on this invoice: it can only be reduced, without "
             "`credit_amount`, `refund_amount`, `refunds` or `out_of_band_amount`.",
         )
     tx.emit("credit_note.created", note)
     with tx.updating(invoice, "invoice.updated"):
-        _count(tx, invoice, note, total)
+        _apply_to_invoice(tx, invoice, note, total)
     if invoice["status"] != "paid" and invoice["amount_remaining"] == 0:
-        invoices.close_payments(tx, invoice)
+        invoices.cancel_payments(tx, invoice)
         collection.mark_paid(tx, invoice)
     return note
 
 
-def void(tx: Transaction, note: Object) -> None:
+def void_note(tx: Transaction, note: Object) -> None:
     """The invoice is owed in full again. Raises 400 for what was given back already."""
     invoice = tx.param_object("invoice", note["invoice"], param="invoice")
     if note["status"] == "void" or invoice["status"] != "open":
@@ -55,23 +55,23 @@ def void(tx: Transaction, note: Object) -> None:
             f"{invoice['status']}, and the credit note {note['status']}."
         )
     with tx.updating(invoice, "invoice.updated"):
-        _count(tx, invoice, note, -note["total"])
+        _apply_to_invoice(tx, invoice, note, -note["total"])
     note |= {"status": "void", "voided_at": tx.now}
     tx.emit("credit_note.voided", note)
 
 
-def _lines(tx: Transaction, invoice: Object, params: Params) -> list[Object]:
+def _read_lines(tx: Transaction, invoice: Object, params: Params) -> list[Object]:
     if ("amount" in params) == ("lines" in params):
         raise invalid("You must provide exactly one of these parameters: amount, lines.")
     if "lines" in params:
-        return credit_note_lines.read(tx, invoice, params["lines"])
+        return credit_note_lines.read_lines(tx, invoice, params["lines"])
     if params["amount"] < 1:
         raise invalid("Invalid positive integer", param="amount")
-    _check_left(invoice, params["amount"])
-    return credit_note_lines.by_amount(tx, invoice, params["amount"])
+    _check_creditable(invoice, params["amount"])
+    return credit_note_lines.build_for_amount(tx, invoice, params["amount"])
 
 
-def _check_left(invoice: Object, total: int) -> None:
+def _check_creditable(invoice: Object, total: int) -> None:
     left = invoice["amount_remaining"]
     if invoice["status"] == "paid":
         used = "pre_payment_credit_notes_amount", "post_payment_credit_notes_amount"
@@ -84,53 +84,53 @@ def _check_left(invoice: Object, total: int) -> None:
         )
 
 
-def _give_back(tx: Transaction, note: Object, invoice: Object, params: Params) -> None:
+def _pay_out(tx: Transaction, note: Object, invoice: Object, params: Params) -> None:
     """The refund, the balance and other ways together make the whole amount."""
-    existing = [_existing(tx, invoice, each) for each in params.get("refunds", [])]
-    given = sum(params.get(name, 0) for name in GIVEN_BACK)
+    existing = [_read_refund(tx, invoice, each) for each in params.get("refunds", [])]
+    given = sum(params.get(name, 0) for name in PAYOUT_PARAMS)
     given += sum(each["amount_refunded"] for each in existing)
-    if given != note["total"] or any(params.get(name, 0) < 0 for name in GIVEN_BACK):
+    if given != note["total"] or any(params.get(name, 0) < 0 for name in PAYOUT_PARAMS):
         raise invalid(
             "The sum of credit_amount, refund_amount, refunds and out_of_band_amount "
             f"({given}) must equal the credit note amount ({note['total']}).",
         )
     if amount := params.get("refund_amount"):
-        existing.append(_refund(tx, invoice, amount))
+        existing.append(_create_refund(tx, invoice, amount))
     note["refunds"] = existing
     if amount := params.get("credit_amount"):
         customer = tx.param_object("customer", invoice["customer"], param="invoice")
-        entry = customer_balance.change(
+        entry = customer_balance.change_balance(
             tx,
             customer,
             -amount,
             currency=note["currency"],
-            type="credit_note",
+            transaction_type="credit_note",
             invoice=invoice["id"],
             credit_note=note["id"],
         )
         note["customer_balance_transaction"] = entry["id"]
 
 
-def _refund(tx: Transaction, invoice: Object, amount: int) -> Object:
-    intent = invoices.intent_of(tx, invoice)
+def _create_refund(tx: Transaction, invoice: Object, amount: int) -> Object:
+    intent = invoices.find_intent(tx, invoice)
     if intent is None or intent["status"] != "succeeded":
         raise invalid("This invoice has no payment that could be refunded.", param="refund_amount")
     made = refunds.create(tx, {"payment_intent": intent["id"], "amount": amount})
-    return _refunded(made["id"], amount)
+    return _refund_entry(made["id"], amount)
 
 
-def _existing(tx: Transaction, invoice: Object, params: Params) -> Object:
+def _read_refund(tx: Transaction, invoice: Object, params: Params) -> Object:
     if params.get("type", "refund") != "refund" or "refund" not in params:
         raise invalid("The sandbox knows refunds of type `refund` only.", param="refunds")
     refund = tx.param_object("refund", params["refund"], param="refunds[0][refund]")
-    intent = invoices.intent_of(tx, invoice)
+    intent = invoices.find_intent(tx, invoice)
     if intent is None or refund["payment_intent"] != intent["id"]:
         raise invalid("This refund is not of a payment of the invoice.", param="refunds")
     amount: int = params.get("amount_refunded") or refund["amount"]
-    return _refunded(refund["id"], amount)
+    return _refund_entry(refund["id"], amount)
 
 
-def _refunded(refund: str, amount: int) -> Object:
+def _refund_entry(refund: str, amount: int) -> Object:
     return {
         "amount_refunded": amount,
         "payment_record_refund": None,
@@ -139,7 +139,7 @@ def _refunded(refund: str, amount: int) -> Object:
     }
 
 
-def _count(tx: Transaction, invoice: Object, note: Object, amount: int) -> None:
+def _apply_to_invoice(tx: Transaction, invoice: Object, note: Object, amount: int) -> None:
     """What the credit note does to its invoice; a negative amount undoes it."""
     if note["type"] == "post_payment":
         invoice["post_payment_credit_notes_amount"] += amount
@@ -147,15 +147,15 @@ def _count(tx: Transaction, invoice: Object, note: Object, amount: int) -> None:
     invoice["pre_payment_credit_notes_amount"] += amount
     invoice["amount_due"] -= amount
     invoice["amount_remaining"] -= amount
-    intent = invoices.intent_of(tx, invoice)
+    intent = invoices.find_intent(tx, invoice)
     if intent and invoice["amount_remaining"] and intent["status"] not in ("succeeded", "canceled"):
         intent["amount"] = invoice["amount_remaining"]
 
 
-def _build(tx: Transaction, invoice: Object, lines: list[Object], params: Params) -> Object:
-    id, total = tx.new_id("cn"), credit_note_lines.total(lines)
-    taxed = taxes.summed(lines)
-    earlier = len(tx.ids(KIND, lambda note: note["invoice"] == invoice["id"]))
+def _build_note(tx: Transaction, invoice: Object, lines: list[Object], params: Params) -> Object:
+    id, total = tx.new_id("cn"), credit_note_lines.sum_lines(lines)
+    taxed = taxes.merge_taxes(lines)
+    earlier = len(tx.list_ids(KIND, lambda note: note["invoice"] == invoice["id"]))
     is_paid = invoice["status"] == "paid"
     off = [each for line in lines for each in line["discount_amounts"]]
     discount = sum(line["discount_amount"] for line in lines)
@@ -174,7 +174,7 @@ def _build(tx: Transaction, invoice: Object, lines: list[Object], params: Params
         "discount_amounts": off,
         "effective_at": params.get("effective_at", tx.now),
         "invoice": invoice["id"],
-        "lines": embed(lines, url=f"/v1/credit_notes/{id}/lines", limit=100),
+        "lines": embed_list(lines, url=f"/v1/credit_notes/{id}/lines", limit=100),
         "livemode": False,
         "memo": params.get("memo"),
         "metadata": {},
@@ -189,7 +189,7 @@ def _build(tx: Transaction, invoice: Object, lines: list[Object], params: Params
         "shipping_cost": None,
         "status": "issued",
         "subtotal": subtotal,
-        "subtotal_excluding_tax": subtotal - taxes.inclusive(taxed),
+        "subtotal_excluding_tax": subtotal - taxes.sum_inclusive(taxed),
         "total": total,
         "total_excluding_tax": total - sum(int(each["amount"]) for each in taxed),
         "total_taxes": taxed,

@@ -8,13 +8,13 @@ from sandbox.transaction import Transaction
 KIND = "customer_balance_transaction"
 
 
-def change(
+def change_balance(
     tx: Transaction,
     customer: Object,
     amount: int,
     *,
     currency: str,
-    type: str,
+    transaction_type: str,
     invoice: str | None = None,
     credit_note: str | None = None,
 ) -> Object:
@@ -22,18 +22,24 @@ def change(
     with tx.updating(customer, "customer.updated"):
         customer["balance"] += amount
         customer["currency"] = currency
-    return record(
-        tx, customer, amount, currency=currency, type=type, invoice=invoice, credit_note=credit_note
+    return record_transaction(
+        tx,
+        customer,
+        amount,
+        currency=currency,
+        transaction_type=transaction_type,
+        invoice=invoice,
+        credit_note=credit_note,
     )
 
 
-def record(
+def record_transaction(
     tx: Transaction,
     customer: Object,
     amount: int,
     *,
     currency: str,
-    type: str,
+    transaction_type: str,
     invoice: str | None = None,
     credit_note: str | None = None,
 ) -> Object:
@@ -54,6 +60,6 @@ def record(
             "invoice": invoice,
             "livemode": False,
             "metadata": {},
-            "type": type,
+            "type": transaction_type,
         }
     )

@@ -16,12 +16,12 @@ from sandbox.resources import coupons, promotion_codes
 from sandbox.transaction import Transaction
 
 TERMS = "_discount_terms"
-MOST = 20
+MAX_DISCOUNTS = 20
 """How many discounts a subscription or an invoice can have."""
 
 
 @dataclass(frozen=True)
-class Charge:
+class DiscountableLine:
     """One line as discounts see it; nothing is taken off lines that are not positive."""
 
     amount: int
@@ -32,7 +32,7 @@ class Charge:
 
 
 @dataclass(frozen=True)
-class Choice:
+class DiscountChoice:
     """What a ``discounts`` parameter names: a coupon, perhaps by a code, or a known discount."""
 
     coupon: Object | None = None
@@ -48,55 +48,62 @@ class Choice:
         return {"coupon": self.coupon["id"], "promotion_code": None}
 
 
-def read(
+def read_choices(
     tx: Transaction,
-    wanted: list[Params] | str | None,
+    discount_params: list[Params] | str | None,
     *,
     customer: str | None = None,
-    spends: tuple[int, str] | None = None,
-    most: int = MOST,
+    order_amount: tuple[int, str] | None = None,
+    limit: int = MAX_DISCOUNTS,
     param: str = "discounts",
-) -> list[Choice]:
+) -> list[DiscountChoice]:
     """The choices behind a parameter. Raises 400 for what cannot be redeemed by the customer."""
-    given = wanted or []
+    given = discount_params or []
     assert not isinstance(given, str), "only an empty text stands for no discounts"
-    if len(given) > most:
-        raise invalid(f"You can only specify up to {most} discounts here.", param=param)
+    if len(given) > limit:
+        raise invalid(f"You can only specify up to {limit} discounts here.", param=param)
     return [
-        _read_one(tx, each, customer, spends, f"{param}[{place}]")
+        _read_choice(tx, each, customer, order_amount, f"{param}[{place}]")
         for place, each in enumerate(given)
     ]
 
 
-def attach(
-    tx: Transaction, choice: Choice, *, customer: str, holder: Object, session: str | None = None
+def attach_discount(
+    tx: Transaction,
+    choice: DiscountChoice,
+    *,
+    customer: str,
+    holder: Object,
+    session: str | None = None,
 ) -> str:
     """Redeem the choice for a subscription or an invoice. Returns the discount's id."""
     if choice.discount:
         return str(choice.discount["id"])
     assert choice.coupon, "a choice names a coupon or a discount"
-    terms = coupons.terms(tx, choice.coupon)
-    discount = tx.insert(_build(tx, choice, customer, holder, session))
+    terms = coupons.read_terms(tx, choice.coupon)
+    discount = tx.insert(_build_discount(tx, choice, customer, holder, session))
     if terms["duration"] == "repeating":
-        discount["end"] = billing_periods.boundary(
+        discount["end"] = billing_periods.period_boundary(
             tx.now, {"interval": "month", "interval_count": 1}, terms["duration_in_months"]
         )
     item = discount["subscription_item"]
     tx.insert({"object": TERMS, "id": discount["id"], **terms, "subscription_item": item})
     tx.emit("customer.discount.created", discount)
-    redeem(tx, choice)
+    redeem_choice(tx, choice)
     return str(discount["id"])
 
 
-def redeem(tx: Transaction, choice: Choice) -> None:
+def redeem_choice(tx: Transaction, choice: DiscountChoice) -> None:
     """Count the use of the coupon and of its code."""
     if choice.promotion_code:
-        promotion_codes.redeem(tx, choice.promotion_code)
+        promotion_codes.redeem_code(tx, choice.promotion_code)
     if choice.coupon:
-        coupons.redeem(tx, choice.coupon)
+        coupons.redeem_coupon(tx, choice.coupon)
 
 
-def replace(tx: Transaction, holder: Object, choices: list[Choice], *, customer: str = "") -> None:
+def replace_discounts(
+    tx: Transaction, holder: Object, choices: list[DiscountChoice], *, customer: str = ""
+) -> None:
     """Give a subscription, one of its items or an invoice exactly these discounts.
 
     ``customer`` is named where the holder does not say whose it is.
@@ -109,34 +116,36 @@ def replace(tx: Transaction, holder: Object, choices: list[Choice], *, customer:
         if id not in kept:
             tx.emit("customer.discount.deleted", tx.param_object("discount", id, param="discounts"))
     holder["discounts"] = [
-        attach(tx, choice, customer=customer or holder["customer"], holder=holder)
+        attach_discount(tx, choice, customer=customer or holder["customer"], holder=holder)
         for choice in choices
     ]
 
 
-def active(tx: Transaction, holder: Object) -> list[str]:
+def list_active(tx: Transaction, holder: Object) -> list[str]:
     """The discounts of a subscription or an item that reduce an invoice made now."""
-    return [id for id in holder["discounts"] if not _is_over(tx, id)]
+    return [id for id in holder["discounts"] if not _has_ended(tx, id)]
 
 
-def settle(tx: Transaction, subscription: Object, invoice: Object) -> None:
+def remove_used(tx: Transaction, subscription: Object, invoice: Object) -> None:
     """Drop what is over: discounts that ended, and those that were for one invoice and did it."""
     used = {each["discount"] for each in invoice["total_discount_amounts"] if each["amount"]}
 
     def is_spent(id: str) -> bool:
-        return id in used and terms_of(tx, id)["duration"] == "once"
+        return id in used and find_terms(tx, id)["duration"] == "once"
 
     for holder in (subscription, *subscription["items"]["data"]):
-        holder["discounts"] = [id for id in active(tx, holder) if not is_spent(id)]
+        holder["discounts"] = [id for id in list_active(tx, holder) if not is_spent(id)]
 
 
-def terms_of(tx: Transaction, discount: str) -> Object:
+def find_terms(tx: Transaction, discount: str) -> Object:
     record = tx.get(TERMS, discount)
     assert record, "a discount is made together with its terms"
     return record
 
 
-def allocate(charges: Sequence[Charge], terms: Iterable[Object], currency: str) -> list[list[int]]:
+def allocate(
+    charges: Sequence[DiscountableLine], terms: Iterable[Object], currency: str
+) -> list[list[int]]:
     """What each of the terms takes off each charge, one after another; exact to the minor unit.
 
     A discount is rounded once, for all charges together, and then divided among them.
@@ -148,13 +157,13 @@ def allocate(charges: Sequence[Charge], terms: Iterable[Object], currency: str) 
             amount if _covers(each, charge) else 0
             for amount, charge in zip(left, charges, strict=True)
         ]
-        shares = divide(_taken_off(sum(bases), each, currency), bases)
+        shares = divide_by_weight(_discount_amount(sum(bases), each, currency), bases)
         left = [amount - share for amount, share in zip(left, shares, strict=True)]
         taken.append(shares)
     return taken
 
 
-def divide(total: int, weights: Sequence[int]) -> list[int]:
+def divide_by_weight(total: int, weights: Sequence[int]) -> list[int]:
     """The total in whole parts by weight; what rounding leaves goes to the largest remainders."""
     whole = sum(weights)
     if not whole:
@@ -167,33 +176,33 @@ def divide(total: int, weights: Sequence[int]) -> list[int]:
     return parts
 
 
-def _covers(terms: Object, charge: Charge) -> bool:
+def _covers(terms: Object, charge: DiscountableLine) -> bool:
     of_item = terms.get("subscription_item")
     if of_item and of_item != charge.item:
         return False
     return not terms["products"] or charge.product in terms["products"]
 
 
-def _taken_off(base: int, terms: Object, currency: str) -> int:
+def _discount_amount(base: int, terms: Object, currency: str) -> int:
     if terms["percent_off"] is not None:
-        return pricing.rounded(base * Decimal(str(terms["percent_off"])) / 100)
+        return pricing.round_amount(base * Decimal(str(terms["percent_off"])) / 100)
     if terms["currency"] != currency:
         return 0
     return min(int(terms["amount_off"]), base)
 
 
-def _is_over(tx: Transaction, id: str) -> bool:
+def _has_ended(tx: Transaction, id: str) -> bool:
     end = tx.param_object("discount", id, param="discounts")["end"]
     return end is not None and bool(end <= tx.now)
 
 
-def _read_one(
+def _read_choice(
     tx: Transaction,
     given: Params,
     customer: str | None,
     spends: tuple[int, str] | None,
     param: str,
-) -> Choice:
+) -> DiscountChoice:
     names = sorted(given)
     if len(names) > 1:
         raise invalid(
@@ -204,34 +213,36 @@ def _read_one(
     id, param = given[names[0]], f"{param}[{names[0]}]"
     match names[0]:
         case "discount":
-            return Choice(discount=tx.param_object("discount", id, param=param))
+            return DiscountChoice(discount=tx.param_object("discount", id, param=param))
         case "promotion_code":
             code = tx.param_object("promotion_code", id, param=param)
-            return by_code(tx, code, customer=customer, spends=spends, param=param)
+            return choose_promotion_code(
+                tx, code, customer=customer, order_amount=spends, param=param
+            )
     coupon = tx.param_object("coupon", id, param=param)
     coupons.check_redeemable(tx, coupon, param=param)
-    return Choice(coupon)
+    return DiscountChoice(coupon)
 
 
-def by_code(
+def choose_promotion_code(
     tx: Transaction,
     promotion_code: Object,
     *,
     customer: str | None,
-    spends: tuple[int, str] | None,
+    order_amount: tuple[int, str] | None,
     param: str,
-) -> Choice:
+) -> DiscountChoice:
     """Raises 400 for a code that this customer cannot redeem for this amount."""
     promotion_codes.check_redeemable(
-        tx, promotion_code, customer=customer, spends=spends, param=param
+        tx, promotion_code, customer=customer, order_amount=order_amount, param=param
     )
     coupon = tx.param_object("coupon", promotion_code["promotion"]["coupon"], param=param)
     coupons.check_redeemable(tx, coupon, param=param)
-    return Choice(coupon, promotion_code)
+    return DiscountChoice(coupon, promotion_code)
 
 
-def _build(
-    tx: Transaction, choice: Choice, customer: str, holder: Object, session: str | None
+def _build_discount(
+    tx: Transaction, choice: DiscountChoice, customer: str, holder: Object, session: str | None
 ) -> Object:
     assert choice.coupon, "a discount is of a coupon"
     return {

@@ -17,16 +17,16 @@ def for_item(
     """The item's current period at its full price, or at the given amount."""
     price = item["price"]
     if amount is None:
-        amount = pricing.amount(tx, price, item.get("quantity"))
+        amount = pricing.price_amount(tx, price, item.get("quantity"))
     period = {"start": item["current_period_start"], "end": item["current_period_end"]}
-    return _of_subscription(
+    return _build_subscription_line(
         subscription,
         item,
         amount=amount,
         period=period,
-        description=_described(tx, price, item.get("quantity")),
+        description=_describe_price(tx, price, item.get("quantity")),
         invoice_item=None,
-        discounts=discounts.active(tx, item),
+        discounts=discounts.list_active(tx, item),
     )
 
 
@@ -36,24 +36,24 @@ def for_usage(
     """What was used of a metered item in ``[start, end)``, as far as it is known."""
     line = for_item(tx, subscription, item, amount=0)
     line["period"] = {"start": start, "end": end}
-    _measure(tx, line, item["price"], subscription["customer"])
+    _measure_usage(tx, line, item["price"], subscription["customer"])
     return line
 
 
-def measure_again(tx: Transaction, invoice: Object) -> None:
+def remeasure_usage(tx: Transaction, invoice: Object) -> None:
     """Bring a draft's usage up to date: events arrive late, and are taken back."""
-    trial_end = _trial_end(tx, invoice)
+    trial_end = _find_trial_end(tx, invoice)
     for line in invoice["lines"]["data"]:
         details = (line["pricing"] or {}).get("price_details") or {}
         price = tx.get("price", details.get("price", ""))
         is_over = trial_end < line["period"]["end"] <= tx.now
         if price and not price.get("deleted") and pricing.is_metered(price) and is_over:
-            _measure(tx, line, price, invoice["customer"])
+            _measure_usage(tx, line, price, invoice["customer"])
 
 
 def for_trial(tx: Transaction, subscription: Object, item: Object) -> Object:
     line = for_item(tx, subscription, item, amount=0)
-    name = pricing.product_name(tx, item["price"])
+    name = pricing.find_product_name(tx, item["price"])
     return {**line, "description": f"Trial period for {name}"}
 
 
@@ -67,7 +67,7 @@ def for_invoice_item(tx: Transaction, invoice_item: Object) -> Object:
     else:
         parent = _item_parent(details.get("subscription"), invoice_item)
     return {
-        **_plain(invoice_item["amount"], invoice_item["currency"]),
+        **_build_base(invoice_item["amount"], invoice_item["currency"]),
         "description": invoice_item["description"],
         "discountable": invoice_item["discountable"],
         "metadata": copy(invoice_item["metadata"]),
@@ -89,40 +89,40 @@ def price_details(price: Object) -> Object:
     }
 
 
-def day(moment: int) -> str:
+def format_day(moment: int) -> str:
     """``21 Nov 2025``, as proration lines write it."""
     return datetime.fromtimestamp(moment, UTC).strftime("%d %b %Y").lstrip("0")
 
 
-def _measure(tx: Transaction, line: Object, price: Object, customer: str) -> None:
+def _measure_usage(tx: Transaction, line: Object, price: Object, customer: str) -> None:
     period = line["period"]
     meter = price["recurring"]["meter"]
-    used = meter_usage.used(tx, meter, customer, period["start"], period["end"])
+    used = meter_usage.sum_usage(tx, meter, customer, period["start"], period["end"])
     used = max(used, Decimal(0))
-    amount = pricing.cost(tx, price, used)
+    amount = pricing.compute_cost(tx, price, used)
     line |= {
         "amount": amount,
-        "description": _described(tx, price, int(used)),
+        "description": _describe_price(tx, price, int(used)),
         "quantity": int(used),
         "quantity_decimal": format(used.normalize(), "f"),
         "subtotal": amount,
     }
 
 
-def _trial_end(tx: Transaction, invoice: Object) -> int:
+def _find_trial_end(tx: Transaction, invoice: Object) -> int:
     """Until when everything was free; 0 without a trial."""
     details = (invoice["parent"] or {}).get("subscription_details") or {}
     subscription = tx.get("subscription", details.get("subscription", ""))
     return int((subscription or {}).get("trial_end") or 0)
 
 
-def _described(tx: Transaction, price: Object, quantity: int | None) -> str:
-    name = pricing.product_name(tx, price)
+def _describe_price(tx: Transaction, price: Object, quantity: int | None) -> str:
+    name = pricing.find_product_name(tx, price)
     count = "" if quantity is None else f"{quantity} × "
-    return f"{count}{name} (at {pricing.written(price)})"
+    return f"{count}{name} (at {pricing.format_price(price)})"
 
 
-def _of_subscription(
+def _build_subscription_line(
     subscription: Object,
     item: Object,
     *,
@@ -134,7 +134,7 @@ def _of_subscription(
 ) -> Object:
     quantity = item.get("quantity", 0)
     return {
-        **_plain(amount, item["price"]["currency"]),
+        **_build_base(amount, item["price"]["currency"]),
         "description": description,
         "discounts": discounts,
         "metadata": copy(subscription["metadata"]),
@@ -180,7 +180,7 @@ def _item_parent(subscription: str | None, invoice_item: Object) -> Object:
     }
 
 
-def _plain(amount: int, currency: str) -> Object:
+def _build_base(amount: int, currency: str) -> Object:
     return {
         "object": "line_item",
         "amount": amount,

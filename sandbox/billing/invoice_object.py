@@ -6,7 +6,7 @@ from sandbox.objects import Object, copy
 from sandbox.transaction import Transaction
 
 
-def build(
+def build_invoice(
     tx: Transaction, customer: Object, currency: str, reason: str, subscription: Object | None
 ) -> Object:
     id = tx.new_id("in")

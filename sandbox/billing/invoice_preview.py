@@ -21,99 +21,104 @@ from sandbox.errors import StripeFailure, invalid, missing_param
 from sandbox.objects import Object, Params
 from sandbox.transaction import Transaction
 
-WITHIN = "subscription_details"
-OF_ITS_OWN = pending_if_incomplete.COSTLY | {"cancel_at", "cancel_at_period_end"}
+DETAILS_PARAM = "subscription_details"
+SCHEDULE_PARAMS = pending_if_incomplete.BILLED_PARAMS | {"cancel_at", "cancel_at_period_end"}
 """Details that a schedule would have to make way for: they are previewed as if it had."""
-RENEWING = ("trialing", "active", "past_due", "unpaid")
+RENEWING_STATUSES = ("trialing", "active", "past_due", "unpaid")
 
 
-def of_existing(tx: Transaction, subscription: Object, params: Params) -> Object:
+def preview_update(tx: Transaction, subscription: Object, params: Params) -> Object:
     """The invoice after the change that ``subscription_details`` describe.
 
     What the change would be billed at once is its own invoice; otherwise it is the next renewal.
     Raises 404 ``invoice_upcoming_none`` if no invoice would follow.
     """
-    details = params.get(WITHIN, {})
+    details = params.get(DETAILS_PARAM, {})
     _check_changeable(subscription, details)
-    if set(details) & OF_ITS_OWN:
+    if set(details) & SCHEDULE_PARAMS:
         subscription["schedule"] = None
     if params.get("preview_mode") == "recurring":
         details = details | {"proration_behavior": "none"}
     if "discounts" in params:
-        subscription_updates.change_discounts(tx, subscription, params)
-    _tax(subscription, params)
+        subscription_updates.replace_discounts(tx, subscription, params)
+    _apply_automatic_tax(subscription, params)
     if details.get("cancel_now"):
-        return _last(tx, subscription, details)
+        return _preview_cancellation(tx, subscription, details)
     if details.get("resume_at"):
-        return subscription_pauses.begin_again(tx, subscription, details) or upcoming(
+        return subscription_pauses.restart_billing(tx, subscription, details) or preview_upcoming(
             tx, subscription
         )
-    draft = billing_changes.rebill(tx, subscription, details)
-    scheduled_cancellation.apply(tx, subscription, details)
+    draft = billing_changes.apply_billing_changes(tx, subscription, details)
+    scheduled_cancellation.apply_params(tx, subscription, details)
     if params.get("preview_mode") == "recurring":
-        _forget_pending(tx, subscription["customer"])
+        _remove_pending_items(tx, subscription["customer"])
         draft = None
-    return draft or upcoming(tx, subscription)
+    return draft or preview_upcoming(tx, subscription)
 
 
-def of_new(tx: Transaction, customer: Object, params: Params) -> Object:
+def preview_creation(tx: Transaction, customer: Object, params: Params) -> Object:
     """The first invoice of a subscription that nobody has made yet."""
-    details = params[WITHIN]
+    details = params[DETAILS_PARAM]
     for name in ("proration_date", "cancel_now", "resume_at"):
         if name in details:
             raise missing_param("subscription")
-    content = subscription_items.read(tx, details["items"], customer=customer["id"])
+    content = subscription_items.read_items(tx, details["items"], customer=customer["id"])
     anchor = details.get("billing_cycle_anchor", {}).get("timestamp")
-    param = f"{WITHIN}[billing_cycle_anchor][timestamp]"
-    subscription = subscription_creation.begin(
+    param = f"{DETAILS_PARAM}[billing_cycle_anchor][timestamp]"
+    subscription = subscription_creation.create_subscription(
         tx,
         customer=customer,
-        content=content,
-        trial_end=subscription_creation.trial_end_of(tx, details, within=WITHIN),
-        choices=discounts.read(tx, params.get("discounts"), customer=customer["id"]),
-        anchor=subscription_creation.anchor_of(tx, anchor, content, param=param),
+        new_items=content,
+        trial_end=subscription_creation.read_trial_end(tx, details, param_prefix=DETAILS_PARAM),
+        discount_choices=discounts.read_choices(
+            tx, params.get("discounts"), customer=customer["id"]
+        ),
+        anchor=subscription_creation.read_anchor(tx, anchor, content, param=param),
     )
-    _tax(subscription, params)
+    _apply_automatic_tax(subscription, params)
     prorate = details.get("proration_behavior") != "none"
-    invoice = subscription_creation.first_invoice(tx, subscription, prorate=prorate)
+    invoice = subscription_creation.draft_first_invoice(tx, subscription, prorate=prorate)
     invoice["parent"] = None
     for line in invoice["lines"]["data"]:
         line["subscription"] = None
     return invoice
 
 
-def of_customer(tx: Transaction, customer: Object) -> Object:
+def preview_customer(tx: Transaction, customer: Object) -> Object:
     """The next invoice of the subscription that renews first, or of what waits without one."""
 
     def renews(subscription: Object) -> bool:
         return bool(
-            subscription["customer"] == customer["id"] and subscription["status"] in RENEWING
+            subscription["customer"] == customer["id"]
+            and subscription["status"] in RENEWING_STATUSES
         )
 
-    if running := sorted(tx.all("subscription", renews), key=billing_cycle.next_renewal):
-        return upcoming(tx, running[0])
+    if running := sorted(tx.list_objects("subscription", renews), key=billing_cycle.next_renewal):
+        return preview_upcoming(tx, running[0])
     currency = customer["currency"] or "usd"
-    if not invoices.pending(tx, customer["id"], currency, None):
-        raise nothing_upcoming(customer["id"])
-    return invoices.draft(tx, customer=customer, currency=currency, reason="manual", content=[])
+    if not invoices.list_pending_items(tx, customer["id"], currency, None):
+        raise no_upcoming_error(customer["id"])
+    return invoices.create_draft(
+        tx, customer=customer, currency=currency, billing_reason="manual", new_lines=[]
+    )
 
 
-def upcoming(tx: Transaction, subscription: Object) -> Object:
+def preview_upcoming(tx: Transaction, subscription: Object) -> Object:
     """The renewal, or at a planned end the invoice of what is still unbilled."""
-    if subscription["status"] not in RENEWING:
-        raise nothing_upcoming(subscription["customer"])
+    if subscription["status"] not in RENEWING_STATUSES:
+        raise no_upcoming_error(subscription["customer"])
     renewal, end = billing_cycle.next_renewal(subscription), subscription["cancel_at"]
     if end is not None and end <= renewal:
-        tx.at = end
-        return _rest(tx, subscription)
-    _follow_schedule(tx, subscription, until=renewal)
-    tx.at = max(renewal, tx.now)
+        tx.fixed_time = end
+        return _draft_remaining(tx, subscription)
+    _enter_phases(tx, subscription, until=renewal)
+    tx.fixed_time = max(renewal, tx.now)
     if billing_cycle.next_renewal(subscription) <= tx.now:
         billing_cycle.renew(tx, subscription)
     return tx.param_object("invoice", subscription["latest_invoice"], param="subscription")
 
 
-def shown(tx: Transaction, invoice: Object, *, proration_date: int) -> Object:
+def present_preview(tx: Transaction, invoice: Object, *, proration_date: int) -> Object:
     """The draft as a preview: no ids that anything could be done with."""
     invoice |= {
         "id": f"upcoming_{tx.new_id('in')}",
@@ -130,13 +135,13 @@ def shown(tx: Transaction, invoice: Object, *, proration_date: int) -> Object:
     return invoice
 
 
-def nothing_upcoming(customer: str) -> StripeFailure:
+def no_upcoming_error(customer: str) -> StripeFailure:
     return StripeFailure(
         f"No upcoming invoices for customer: {customer}", status=404, code="invoice_upcoming_none"
     )
 
 
-def _follow_schedule(tx: Transaction, subscription: Object, *, until: int) -> None:
+def _enter_phases(tx: Transaction, subscription: Object, *, until: int) -> None:
     """Enter the phases that begin until then; one that begins at the renewal renews."""
     while subscription["schedule"]:
         schedule = tx.param_object(
@@ -144,34 +149,36 @@ def _follow_schedule(tx: Transaction, subscription: Object, *, until: int) -> No
         )
         if schedule["status"] != "active" or schedule["current_phase"]["end_date"] > until:
             return
-        tx.at = schedule["current_phase"]["end_date"]
-        subscription_schedules.follow(tx, schedule)
+        tx.fixed_time = schedule["current_phase"]["end_date"]
+        subscription_schedules.start_next_phase(tx, schedule)
 
 
-def _last(tx: Transaction, subscription: Object, details: Params) -> Object:
+def _preview_cancellation(tx: Transaction, subscription: Object, details: Params) -> Object:
     """What would be billed if it ended now."""
-    if details.get("proration_behavior") != "none" and proration.is_worth_it(subscription):
-        moment = billing_changes.moment_of(tx, subscription, details)
-        for item in subscription_items.of(subscription):
-            proration.credit(tx, subscription, item, moment)
-    return _rest(tx, subscription)
+    if details.get("proration_behavior") != "none" and proration.is_proratable(subscription):
+        moment = billing_changes.read_proration_date(tx, subscription, details)
+        for item in subscription_items.list_items(subscription):
+            proration.credit_unused_time(tx, subscription, item, moment)
+    return _draft_remaining(tx, subscription)
 
 
-def _tax(subscription: Object, params: Params) -> None:
+def _apply_automatic_tax(subscription: Object, params: Params) -> None:
     """``automatic_tax``; a customer without an address shows ``requires_location_inputs``."""
     if "automatic_tax" in params:
-        subscription_updates.apply_plain(subscription, {"automatic_tax": params["automatic_tax"]})
+        subscription_updates.apply_settings(
+            subscription, {"automatic_tax": params["automatic_tax"]}
+        )
 
 
-def _rest(tx: Transaction, subscription: Object) -> Object:
-    invoice = billing_changes.invoice_pending(tx, subscription, at_end=True)
+def _draft_remaining(tx: Transaction, subscription: Object) -> Object:
+    invoice = billing_changes.draft_pending_items(tx, subscription, at_end=True)
     if invoice is None:
-        raise nothing_upcoming(subscription["customer"])
+        raise no_upcoming_error(subscription["customer"])
     return invoice
 
 
 def _check_changeable(subscription: Object, details: Params) -> None:
-    if subscription["status"] in cancellation.ENDED:
+    if subscription["status"] in cancellation.ENDED_STATUSES:
         raise StripeFailure(
             "You cannot preview the upcoming invoice for a canceled subscription.",
             code="invoice_upcoming_none",
@@ -180,23 +187,23 @@ def _check_changeable(subscription: Object, details: Params) -> None:
         raise invalid(
             "For existing subscriptions, `billing_cycle_anchor[type]` can only be `now` or "
             "`unchanged`.",
-            param=f"{WITHIN}[billing_cycle_anchor][type]",
+            param=f"{DETAILS_PARAM}[billing_cycle_anchor][type]",
         )
     if "proration_date" in details and details.get("proration_behavior") == "none":
         raise invalid(
             "You cannot set `proration_date` when `proration_behavior` is `none`.",
-            param=f"{WITHIN}[proration_date]",
+            param=f"{DETAILS_PARAM}[proration_date]",
         )
 
 
-def _forget_pending(tx: Transaction, customer: str) -> None:
+def _remove_pending_items(tx: Transaction, customer: str) -> None:
     """``preview_mode=recurring`` shows what repeats, and nothing that is billed once."""
 
     def waits(item: Object) -> bool:
         return item.get("invoice", "") is None and item["customer"] == customer
 
-    for item in tx.all("invoiceitem", waits):
-        tx.forget(item)
+    for item in tx.list_objects("invoiceitem", waits):
+        tx.remove(item)
 
 
 def _is_proration(line: Object) -> bool:

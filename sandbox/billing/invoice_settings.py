@@ -10,22 +10,24 @@ from sandbox.objects import Object, Params, copy
 from sandbox.resources import tax_rates
 from sandbox.transaction import Transaction
 
-SENT = "send_invoice"
-WORDING = ("account_tax_ids", "custom_fields", "description", "footer")
+SEND_INVOICE = "send_invoice"
+TEXT_FIELDS = ("account_tax_ids", "custom_fields", "description", "footer")
 
 
-def blank_settings() -> Object:
+def empty_settings() -> Object:
     """``invoice_settings`` of a subscription in which nothing is set."""
-    return {**dict.fromkeys(WORDING), "issuer": {"type": "self"}}
+    return {**dict.fromkeys(TEXT_FIELDS), "issuer": {"type": "self"}}
 
 
-def apply(tx: Transaction, subscription: Object, params: Params) -> None:
+def apply_params(tx: Transaction, subscription: Object, params: Params) -> None:
     """What was sent of ``collection_method``, ``days_until_due``, ``default_tax_rates`` and
     ``invoice_settings``. Raises 400 for what cannot be, as Stripe does."""
-    _collect(tx, subscription, params)
+    _apply_collection_method(tx, subscription, params)
     if "default_tax_rates" in params:
         rates = params["default_tax_rates"]
-        subscription["default_tax_rates"] = tax_rates.resolve(tx, rates, param="default_tax_rates")
+        subscription["default_tax_rates"] = tax_rates.resolve_rates(
+            tx, rates, param="default_tax_rates"
+        )
     if "invoice_settings" in params:
         subscription["invoice_settings"] |= read_settings(params["invoice_settings"])
 
@@ -39,17 +41,17 @@ def read_settings(sent: Params, *, param: str = "invoice_settings") -> Object:
         )
     if sent.get("account_tax_ids"):
         raise invalid("The sandbox's accounts have no tax ids.", param=f"{param}[account_tax_ids]")
-    return {name: copy(sent[name]) or None for name in WORDING if name in sent}
+    return {name: copy(sent[name]) or None for name in TEXT_FIELDS if name in sent}
 
 
 def due_date(subscription: Object | None, moment: int) -> int | None:
     """When an invoice that is sent at the moment has to be paid."""
-    if subscription is None or subscription["collection_method"] != SENT:
+    if subscription is None or subscription["collection_method"] != SEND_INVOICE:
         return None
     return moment + int(subscription["days_until_due"]) * 86400
 
 
-def on_invoice(subscription: Object | None, moment: int) -> Object:
+def invoice_fields(subscription: Object | None, moment: int) -> Object:
     """The fields of an invoice that its subscription decides."""
     if subscription is None:
         return {}
@@ -66,12 +68,12 @@ def on_invoice(subscription: Object | None, moment: int) -> Object:
     }
 
 
-def _collect(tx: Transaction, subscription: Object, params: Params) -> None:
+def _apply_collection_method(tx: Transaction, subscription: Object, params: Params) -> None:
     if not {"collection_method", "days_until_due"} & params.keys():
         return
     method = params.get("collection_method", subscription["collection_method"])
     days = params.get("days_until_due", subscription["days_until_due"])
-    if method != SENT:
+    if method != SEND_INVOICE:
         if params.get("days_until_due") is not None:
             raise invalid(
                 "You can only set `days_until_due` if the collection method is `send_invoice`.",
@@ -79,11 +81,11 @@ def _collect(tx: Transaction, subscription: Object, params: Params) -> None:
             )
         days = None
     else:
-        _check_sent(tx, subscription["customer"], days)
+        _check_send_invoice(tx, subscription["customer"], days)
     subscription |= {"collection_method": method, "days_until_due": days}
 
 
-def _check_sent(tx: Transaction, customer: str, days: int | None) -> None:
+def _check_send_invoice(tx: Transaction, customer: str, days: int | None) -> None:
     if days is None:
         raise invalid(
             "`days_until_due` must be specified when `collection_method` is `send_invoice`.",

@@ -9,17 +9,17 @@ from sandbox.objects import Object, copy
 from sandbox.transaction import Transaction
 
 
-def work_out(tx: Transaction, invoice: Object, *, uses_credits: bool = False) -> None:
+def compute_totals(tx: Transaction, invoice: Object, *, uses_credits: bool = False) -> None:
     """Set every amount of the invoice's lines and its totals, but for what the balance pays.
 
     ``uses_credits``: it becomes final, and spends the customer's billing credits.
     """
     lines: list[Object] = invoice["lines"]["data"]
-    _discount(tx, invoice, lines)
+    _apply_discounts(tx, invoice, lines)
     if uses_credits:
-        metered = [(line, net(line)) for line in lines if _is_metered(tx, line)]
-        credit_grants.apply(tx, invoice, metered)
-    _tax(tx, invoice, lines)
+        metered = [(line, net_amount(line)) for line in lines if _is_metered(tx, line)]
+        credit_grants.apply_credits(tx, invoice, metered)
+    _apply_taxes(tx, invoice, lines)
     for line in lines:
         tx.insert(line)
     taxed = invoice["total_taxes"]
@@ -28,9 +28,9 @@ def work_out(tx: Transaction, invoice: Object, *, uses_credits: bool = False) ->
     discounted = subtotal - taken_off
     invoice |= {
         "subtotal": subtotal,
-        "subtotal_excluding_tax": subtotal - taxes.inclusive(taxed),
-        "total": discounted + taxes.exclusive(taxed),
-        "total_excluding_tax": discounted - taxes.inclusive(taxed),
+        "subtotal_excluding_tax": subtotal - taxes.sum_inclusive(taxed),
+        "total": discounted + taxes.sum_exclusive(taxed),
+        "total_excluding_tax": discounted - taxes.sum_inclusive(taxed),
     }
 
 
@@ -42,17 +42,17 @@ def apply_balance(total: int, balance: int, currency: str) -> tuple[int, int]:
     return due, 0
 
 
-def net(line: Object) -> int:
+def net_amount(line: Object) -> int:
     """The line's amount less its discounts and billing credits."""
     return int(line["amount"]) - sum(int(each["amount"]) for each in line["pretax_credit_amounts"])
 
 
-def _discount(tx: Transaction, invoice: Object, lines: list[Object]) -> None:
+def _apply_discounts(tx: Transaction, invoice: Object, lines: list[Object]) -> None:
     of_items = list(dict.fromkeys(id for line in lines for id in line["discounts"]))
     ids: list[str] = [*of_items, *invoice["discounts"]]
     taken = discounts.allocate(
-        [_charge(line) for line in lines],
-        [discounts.terms_of(tx, id) for id in ids],
+        [_discountable_line(line) for line in lines],
+        [discounts.find_terms(tx, id) for id in ids],
         invoice["currency"],
     )
     for place, line in enumerate(lines):
@@ -60,34 +60,40 @@ def _discount(tx: Transaction, invoice: Object, lines: list[Object]) -> None:
             {"amount": shares[place], "discount": id} for id, shares in zip(ids, taken, strict=True)
         ]
         line["discount_amounts"] = amounts
-        line["pretax_credit_amounts"] = _as_credits(amounts)
+        line["pretax_credit_amounts"] = _as_pretax_credits(amounts)
     totals = [
         {"amount": sum(shares), "discount": id} for id, shares in zip(ids, taken, strict=True)
     ]
     invoice["total_discount_amounts"] = totals
-    invoice["total_pretax_credit_amounts"] = _as_credits(totals)
+    invoice["total_pretax_credit_amounts"] = _as_pretax_credits(totals)
 
 
-def _tax(tx: Transaction, invoice: Object, lines: list[Object]) -> None:
+def _apply_taxes(tx: Transaction, invoice: Object, lines: list[Object]) -> None:
     """By the customer's address as it is now; without one nothing is collected yet."""
     automatic = invoice["automatic_tax"]
     address, exempt = None, "none"
     if automatic["enabled"]:
         customer = tx.param_object("customer", invoice["customer"], param="customer")
-        address, exempt = taxes.location_of(customer), customer["tax_exempt"]
+        address, exempt = taxes.find_location(customer), customer["tax_exempt"]
         automatic["status"] = "complete" if address else "requires_location_inputs"
         invoice["customer_address"] = copy(customer["address"])
         invoice["customer_tax_exempt"] = exempt
     for line in lines:
         line["taxes"] = (
-            taxes.on(tx, net(line), behavior=_behavior(tx, line), address=address, exempt=exempt)
+            taxes.compute_automatic_tax(
+                tx,
+                net_amount(line),
+                behavior=_tax_behavior(tx, line),
+                address=address,
+                exempt=exempt,
+            )
             if automatic["enabled"]
-            else taxes.by_rates(net(line), _rates(tx, invoice, line))
+            else taxes.compute_by_rates(net_amount(line), _find_tax_rates(tx, invoice, line))
         )
-    invoice["total_taxes"] = taxes.summed(lines)
+    invoice["total_taxes"] = taxes.merge_taxes(lines)
 
 
-def _rates(tx: Transaction, invoice: Object, line: Object) -> list[Object]:
+def _find_tax_rates(tx: Transaction, invoice: Object, line: Object) -> list[Object]:
     """The tax rates of the line's subscription item, else the invoice's default ones."""
     details = line["parent"]["subscription_item_details"] or {}
     subscription = tx.get("subscription", details.get("subscription") or "")
@@ -103,16 +109,16 @@ def _is_metered(tx: Transaction, line: Object) -> bool:
     return bool(price and not price.get("deleted") and pricing.is_metered(price))
 
 
-def _behavior(tx: Transaction, line: Object) -> str:
+def _tax_behavior(tx: Transaction, line: Object) -> str:
     details = (line["pricing"] or {}).get("price_details") or {}
     price = tx.get("price", details.get("price", ""))
     return str(price["tax_behavior"]) if price and not price.get("deleted") else "unspecified"
 
 
-def _charge(line: Object) -> discounts.Charge:
+def _discountable_line(line: Object) -> discounts.DiscountableLine:
     details = (line["pricing"] or {}).get("price_details") or {}
     parent = line["parent"]["subscription_item_details"] or {}
-    return discounts.Charge(
+    return discounts.DiscountableLine(
         line["amount"],
         details.get("product"),
         line["discountable"],
@@ -120,5 +126,5 @@ def _charge(line: Object) -> discounts.Charge:
     )
 
 
-def _as_credits(amounts: list[Object]) -> list[Object]:
+def _as_pretax_credits(amounts: list[Object]) -> list[Object]:
     return [{**each, "type": "discount"} for each in amounts]

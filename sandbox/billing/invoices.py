@@ -17,27 +17,27 @@ from sandbox.billing import (
     taxes,
 )
 from sandbox.billing.billing_periods import HOUR
-from sandbox.billing.discounts import Choice
+from sandbox.billing.discounts import DiscountChoice
 from sandbox.objects import Object
 from sandbox.transaction import Transaction
 
-FINALIZED_AFTER = HOUR
+DRAFT_SECONDS = HOUR
 """How long a renewal stays a draft."""
 
 
-def draft(
+def create_draft(
     tx: Transaction,
     *,
     customer: Object,
     currency: str,
-    reason: str,
-    content: list[Object],
+    billing_reason: str,
+    new_lines: list[Object],
     subscription: Object | None = None,
     auto_advance: bool = True,
-    takes: list[Object] | None = None,
+    invoice_items: list[Object] | None = None,
     uses_balance: bool = True,
-    choices: Iterable[Choice] | None = None,
-    taxed: bool | None = None,
+    discount_choices: Iterable[DiscountChoice] | None = None,
+    automatic_tax: bool | None = None,
     **fields: Any,
 ) -> Object:
     """A draft with these lines and these invoice items: all that are pending, if none are named.
@@ -45,32 +45,34 @@ def draft(
     A draft that advances by itself is finalized an hour from now. ``choices`` are discounts of its
     own and ``taxed`` says whether taxes are worked out; without them the subscription decides.
     """
-    invoice = tx.insert(invoice_object.build(tx, customer, currency, reason, subscription))
-    if _is_taxed(subscription) if taxed is None else taxed:
-        invoice["automatic_tax"] |= taxes.enabled()
-    invoice |= {**invoice_settings.on_invoice(subscription, tx.now), **fields}
-    for line in content:
+    invoice = tx.insert(
+        invoice_object.build_invoice(tx, customer, currency, billing_reason, subscription)
+    )
+    if _is_taxed(subscription) if automatic_tax is None else automatic_tax:
+        invoice["automatic_tax"] |= taxes.enabled_automatic_tax()
+    invoice |= {**invoice_settings.invoice_fields(subscription, tx.now), **fields}
+    for line in new_lines:
         add_line(tx, invoice, line)
-    if takes is None:
-        takes = pending(tx, customer["id"], currency, subscription)
-    for item in takes:
+    if invoice_items is None:
+        invoice_items = list_pending_items(tx, customer["id"], currency, subscription)
+    for item in invoice_items:
         item["invoice"] = invoice["id"]
         add_line(tx, invoice, invoice_lines.for_invoice_item(tx, item))
     invoice["auto_advance"] = auto_advance
     if auto_advance:
-        plan_finalization(tx, invoice)
-    invoice["discounts"] = _discounts(tx, invoice, subscription, choices)
-    total_up(tx, invoice, uses_balance=uses_balance)
+        schedule_finalization(tx, invoice)
+    invoice["discounts"] = _attach_discounts(tx, invoice, subscription, discount_choices)
+    compute_amounts(tx, invoice, uses_balance=uses_balance)
     if subscription:
-        discounts.settle(tx, subscription, invoice)
+        discounts.remove_used(tx, subscription, invoice)
     tx.emit("invoice.created", invoice)
     return invoice
 
 
-def plan_finalization(tx: Transaction, invoice: Object) -> None:
+def schedule_finalization(tx: Transaction, invoice: Object) -> None:
     """An hour from now; what is not sent is charged then."""
-    moment = tx.now + FINALIZED_AFTER
-    is_sent = invoice["collection_method"] == invoice_settings.SENT
+    moment = tx.now + DRAFT_SECONDS
+    is_sent = invoice["collection_method"] == invoice_settings.SEND_INVOICE
     invoice["automatically_finalizes_at"] = moment
     invoice["next_payment_attempt"] = None if is_sent else moment
 
@@ -79,19 +81,22 @@ def _is_taxed(subscription: Object | None) -> bool:
     return bool(subscription and subscription["automatic_tax"]["enabled"])
 
 
-def _discounts(
+def _attach_discounts(
     tx: Transaction,
     invoice: Object,
     subscription: Object | None,
-    choices: Iterable[Choice] | None,
+    choices: Iterable[DiscountChoice] | None,
 ) -> list[str]:
     if choices is not None:
         customer: str = invoice["customer"]
-        return [discounts.attach(tx, each, customer=customer, holder=invoice) for each in choices]
-    return discounts.active(tx, subscription) if subscription else []
+        return [
+            discounts.attach_discount(tx, each, customer=customer, holder=invoice)
+            for each in choices
+        ]
+    return discounts.list_active(tx, subscription) if subscription else []
 
 
-def pending(
+def list_pending_items(
     tx: Transaction, customer: str, currency: str, subscription: Object | None
 ) -> list[Object]:
     """Invoice items that wait: the subscription's own, and those of no subscription at all."""
@@ -106,7 +111,7 @@ def pending(
             and details.get("subscription") in fits
         )
 
-    return tx.all("invoiceitem", wanted)
+    return tx.list_objects("invoiceitem", wanted)
 
 
 def add_line(tx: Transaction, invoice: Object, line: Object) -> None:
@@ -115,21 +120,21 @@ def add_line(tx: Transaction, invoice: Object, line: Object) -> None:
     invoice["lines"]["data"].append(line)
 
 
-def total_up(
+def compute_amounts(
     tx: Transaction, invoice: Object, *, uses_balance: bool = True, uses_credits: bool = False
 ) -> None:
     """Work out the amounts of a draft, the customer's balance included."""
-    invoice_totals.work_out(tx, invoice, uses_credits=uses_credits)
-    balance = _customer(tx, invoice)["balance"] if uses_balance else 0
+    invoice_totals.compute_totals(tx, invoice, uses_credits=uses_credits)
+    balance = _find_customer(tx, invoice)["balance"] if uses_balance else 0
     due, _ = invoice_totals.apply_balance(invoice["total"], balance, invoice["currency"])
     invoice |= {"starting_balance": balance, "amount_due": due, "amount_remaining": due}
 
 
-def finalize(tx: Transaction, invoice: Object, *, uses_balance: bool = True) -> None:
+def finalize_invoice(tx: Transaction, invoice: Object, *, uses_balance: bool = True) -> None:
     """Number the draft and open it: from now on its lines and amounts stand."""
-    customer = _customer(tx, invoice)
-    invoice_lines.measure_again(tx, invoice)
-    total_up(tx, invoice, uses_balance=uses_balance, uses_credits=True)
+    customer = _find_customer(tx, invoice)
+    invoice_lines.remeasure_usage(tx, invoice)
+    compute_amounts(tx, invoice, uses_balance=uses_balance, uses_credits=True)
     if invoice["automatic_tax"]["status"] == "requires_location_inputs":
         reason = "finalization_requires_location_inputs"
         invoice["automatic_tax"] |= {"disabled_reason": reason, "enabled": False, "status": None}
@@ -143,18 +148,18 @@ def finalize(tx: Transaction, invoice: Object, *, uses_balance: bool = True) -> 
         customer["next_invoice_sequence"] += 1
         customer |= {"balance": balance, "currency": invoice["currency"]}
     if balance != invoice["starting_balance"] and uses_balance:
-        customer_balance.record(
+        customer_balance.record_transaction(
             tx,
             customer,
             balance - invoice["starting_balance"],
             currency=invoice["currency"],
-            type="applied_to_invoice",
+            transaction_type="applied_to_invoice",
             invoice=invoice["id"],
         )
     page = f"{tx.world.base_url}/pages/invoices/{invoice['id']}"
     invoice |= {
         "automatically_finalizes_at": None,
-        "due_date": invoice_settings.due_date(subscription_of(tx, invoice), tx.now),
+        "due_date": invoice_settings.due_date(find_subscription(tx, invoice), tx.now),
         "effective_at": tx.now,
         "ending_balance": balance,
         "hosted_invoice_url": page,
@@ -167,19 +172,19 @@ def finalize(tx: Transaction, invoice: Object, *, uses_balance: bool = True) -> 
     tx.emit("invoice.finalized", invoice)
 
 
-def void(tx: Transaction, invoice: Object) -> None:
+def void_invoice(tx: Transaction, invoice: Object) -> None:
     """Take an open invoice back; nobody owes it any more."""
-    close_payments(tx, invoice)
-    credit_grants.reinstate(tx, invoice)
-    with tx.updating(invoice, *revision(tx, invoice)):
+    cancel_payments(tx, invoice)
+    credit_grants.reinstate_credits(tx, invoice)
+    with tx.updating(invoice, *updated_event(tx, invoice)):
         invoice |= {"auto_advance": False, "next_payment_attempt": None, "status": "void"}
         invoice["status_transitions"]["voided_at"] = tx.now
     tx.emit("invoice.voided", invoice)
 
 
-def write_off(tx: Transaction, invoice: Object, *, reason: str) -> None:
+def mark_uncollectible(tx: Transaction, invoice: Object, *, reason: str) -> None:
     """Mark an open invoice as uncollectible; it can still be paid."""
-    with tx.updating(invoice, *revision(tx, invoice)):
+    with tx.updating(invoice, *updated_event(tx, invoice)):
         invoice |= {
             "auto_advance": False,
             "next_payment_attempt": None,
@@ -192,7 +197,7 @@ def write_off(tx: Transaction, invoice: Object, *, reason: str) -> None:
 
 def stop_advancing(tx: Transaction, invoice: Object) -> None:
     """Leave the invoice as it is from now on."""
-    with tx.updating(invoice, *revision(tx, invoice)):
+    with tx.updating(invoice, *updated_event(tx, invoice)):
         invoice |= {
             "auto_advance": False,
             "automatically_finalizes_at": None,
@@ -200,12 +205,12 @@ def stop_advancing(tx: Transaction, invoice: Object) -> None:
         }
 
 
-def revision(tx: Transaction, invoice: Object) -> list[str]:
+def updated_event(tx: Transaction, invoice: Object) -> list[str]:
     """``invoice.updated``, unless the invoice itself is news in this transaction."""
     return ["invoice.updated"] if tx.stored(invoice) else []
 
 
-def subscription_of(tx: Transaction, invoice: Object) -> Object | None:
+def find_subscription(tx: Transaction, invoice: Object) -> Object | None:
     """The subscription that the invoice bills."""
     parent = invoice["parent"]
     if not parent or not parent["subscription_details"]:
@@ -213,40 +218,40 @@ def subscription_of(tx: Transaction, invoice: Object) -> Object | None:
     return tx.get("subscription", parent["subscription_details"]["subscription"])
 
 
-def of_subscription(tx: Transaction, subscription: str) -> list[Object]:
+def list_of_subscription(tx: Transaction, subscription: str) -> list[Object]:
     """The subscription's invoices, oldest first."""
 
     def wanted(invoice: Object) -> bool:
         details = (invoice.get("parent") or {}).get("subscription_details") or {}
         return bool(details.get("subscription") == subscription)
 
-    return tx.all("invoice", wanted)
+    return tx.list_objects("invoice", wanted)
 
 
-def payments_of(tx: Transaction, invoice: Object) -> list[Object]:
+def list_payments(tx: Transaction, invoice: Object) -> list[Object]:
     """The invoice's ``invoice_payment`` objects, oldest first."""
-    return tx.all("invoice_payment", lambda payment: payment["invoice"] == invoice["id"])
+    return tx.list_objects("invoice_payment", lambda payment: payment["invoice"] == invoice["id"])
 
 
-def intent_of(tx: Transaction, invoice: Object) -> Object | None:
+def find_intent(tx: Transaction, invoice: Object) -> Object | None:
     """The payment intent that is to pay the invoice."""
-    for payment in payments_of(tx, invoice):
+    for payment in list_payments(tx, invoice):
         if payment["is_default"]:
             return tx.get("payment_intent", payment["payment"]["payment_intent"])
     return None
 
 
-def close_payments(tx: Transaction, invoice: Object) -> None:
+def cancel_payments(tx: Transaction, invoice: Object) -> None:
     """Nobody needs to pay any more: what was begun ends."""
-    for payment in payments_of(tx, invoice):
+    for payment in list_payments(tx, invoice):
         if payment["status"] != "open":
             continue
         payment["status"] = "canceled"
         payment["status_transitions"]["canceled_at"] = tx.now
         intent = tx.get("payment_intent", payment["payment"]["payment_intent"])
         if intent and intent["status"] not in ("succeeded", "canceled"):
-            payments.cancel(tx, intent, "void_invoice")
+            payments.cancel_payment(tx, intent, "void_invoice")
 
 
-def _customer(tx: Transaction, invoice: Object) -> Object:
+def _find_customer(tx: Transaction, invoice: Object) -> Object:
     return tx.param_object("customer", invoice["customer"], param="customer")

@@ -11,7 +11,7 @@ from sandbox.transaction import Transaction
 
 
 @dataclass(frozen=True)
-class Change:
+class ItemChange:
     """``old`` is None for an added item, ``new`` for a removed one."""
 
     old: Object | None
@@ -37,17 +37,17 @@ class Change:
         return (item["price"]["id"], item.get("quantity")) if item else None
 
 
-def read(tx: Transaction, subscription: Object, wanted: list[Params]) -> list[Change]:
+def read_changes(tx: Transaction, subscription: Object, wanted: list[Params]) -> list[ItemChange]:
     """Raises 400 for items that cannot be changed so."""
     return [
-        _read_one(tx, subscription, params, f"items[{place}]")
+        _read_change(tx, subscription, params, f"items[{place}]")
         for place, params in enumerate(wanted)
     ]
 
 
-def apply(subscription: Object, changes: list[Change]) -> None:
+def apply_changes(subscription: Object, changes: list[ItemChange]) -> None:
     """Put the new items in the places of the old ones. Raises 400 if none is left."""
-    kept = subscription_items.of(subscription)
+    kept = subscription_items.list_items(subscription)
     for change in changes:
         if change.old is None and change.new is not None:
             change.new["subscription"] = subscription["id"]
@@ -64,31 +64,40 @@ def apply(subscription: Object, changes: list[Change]) -> None:
     subscription_items.check_together(kept)
 
 
-def _read_one(tx: Transaction, subscription: Object, params: Params, param: str) -> Change:
+def _read_change(tx: Transaction, subscription: Object, params: Params, param: str) -> ItemChange:
     if "id" not in params:
-        return Change(
-            None, subscription_items.read_one(tx, params, param, customer=subscription["customer"])
+        return ItemChange(
+            None, subscription_items.read_item(tx, params, param, customer=subscription["customer"])
         )
     old = next(
-        (item for item in subscription_items.of(subscription) if item["id"] == params["id"]), None
+        (
+            item
+            for item in subscription_items.list_items(subscription)
+            if item["id"] == params["id"]
+        ),
+        None,
     )
     if old is None:
         raise no_such("subscription item", params["id"], param=f"{param}[id]")
     if params.get("deleted"):
-        return Change(copy(old), None)
-    new = _altered(tx, old, params, param)
-    subscription_items.set_terms(tx, new, params, param, customer=subscription["customer"])
-    return Change(copy(old), new)
+        return ItemChange(copy(old), None)
+    new = _change_item(tx, old, params, param)
+    subscription_items.set_discounts_and_taxes(
+        tx, new, params, param, customer=subscription["customer"]
+    )
+    return ItemChange(copy(old), new)
 
 
-def _altered(tx: Transaction, old: Object, params: Params, param: str) -> Object:
+def _change_item(tx: Transaction, old: Object, params: Params, param: str) -> Object:
     """The item with a new price, quantity or metadata; a new price keeps the quantity."""
     new: Object = copy(old)
     if any(name in params for name in ("price", "price_data", "plan")):
-        subscription_items.set_price(new, subscription_items.recurring_price(tx, params, param))
+        subscription_items.set_price(
+            new, subscription_items.read_recurring_price(tx, params, param)
+        )
     if "quantity" in params or pricing.is_metered(new["price"]):
         new.pop("quantity", None)
-        quantity = subscription_items.quantity_of(new["price"], params, param)
+        quantity = subscription_items.read_quantity(new["price"], params, param)
         new |= {} if quantity is None else {"quantity": quantity}
     merge_metadata(new, params.get("metadata"))
     return new

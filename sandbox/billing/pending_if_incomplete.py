@@ -9,9 +9,9 @@ from sandbox.objects import Object, Params, copy, previous_attributes
 from sandbox.transaction import Transaction
 
 UPDATED = "customer.subscription.updated"
-COSTLY = {"items", "trial_end", "billing_cycle_anchor"}
+BILLED_PARAMS = {"items", "trial_end", "billing_cycle_anchor"}
 """What an invoice may follow from, and what therefore replaces a change that waits for one."""
-CHANGEABLE = COSTLY | {
+ALLOWED_PARAMS = BILLED_PARAMS | {
     "cancel_at_period_end",
     "off_session",
     "payment_behavior",
@@ -20,25 +20,27 @@ CHANGEABLE = COSTLY | {
 }
 
 
-def change(tx: Transaction, subscription: Object, params: Params) -> None:
+def update_subscription(tx: Transaction, subscription: Object, params: Params) -> None:
     """Change it if the invoice that follows is paid or none does; otherwise note what waits."""
-    if unfit := sorted(set(params) - CHANGEABLE):
+    if unfit := sorted(set(params) - ALLOWED_PARAMS):
         raise invalid(
             "When `payment_behavior` is set to `pending_if_incomplete`, you can only pass "
-            f"{', '.join(sorted(CHANGEABLE))}. You also passed: {', '.join(unfit)}.",
+            f"{', '.join(sorted(ALLOWED_PARAMS))}. You also passed: {', '.join(unfit)}.",
             param=unfit[0],
         )
     before = copy(subscription)
-    with tx.arranged(event_order.CHANGE_INVOICED):
-        invoice = billing_changes.rebill(tx, subscription, params)
-        scheduled_cancellation.apply(tx, subscription, params)
+    with tx.emit_in_order(event_order.CHANGE_INVOICED):
+        invoice = billing_changes.apply_billing_changes(tx, subscription, params)
+        scheduled_cancellation.apply_params(tx, subscription, params)
         if invoice is None:
             if previous := previous_attributes(before, subscription):
                 tx.emit(UPDATED, subscription, previous=previous)
             return
-        pending_updates.hold(tx, subscription, before, invoice, news=pending_updates.APPLIED)
+        pending_updates.store_update(
+            tx, subscription, before, invoice, applied_event=pending_updates.APPLIED
+        )
         off_session = bool(params.get("off_session"))
         collection.finalize_and_collect(tx, invoice, off_session=off_session)
-        if pending_updates.of(tx, subscription):
+        if pending_updates.find_update(tx, subscription):
             with tx.updating(subscription, UPDATED):
-                pending_updates.show(tx, subscription)
+                pending_updates.show_update(tx, subscription)

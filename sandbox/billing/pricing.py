@@ -10,23 +10,27 @@ from sandbox.resources import prices
 from sandbox.transaction import Transaction
 
 
-def amount(tx: Transaction, price: Object, quantity: int | None) -> int:
+def price_amount(tx: Transaction, price: Object, quantity: int | None) -> int:
     """In minor units, for one interval. A metered price costs what was used: nothing yet."""
-    return 0 if is_metered(price) else cost(tx, price, Decimal(quantity or 0))
+    return 0 if is_metered(price) else compute_cost(tx, price, Decimal(quantity or 0))
 
 
-def cost(tx: Transaction, price: Object, quantity: Decimal) -> int:
+def compute_cost(tx: Transaction, price: Object, quantity: Decimal) -> int:
     """In minor units, for so many units of whatever price."""
-    billed = _transformed(price, quantity)
+    billed = _transform_quantity(price, quantity)
     if price["billing_scheme"] == "tiered":
-        tiers = prices.tiers(tx, price) or []
-        exact = _volume(tiers, billed) if price["tiers_mode"] == "volume" else _steps(tiers, billed)
+        tiers = prices.list_tiers(tx, price) or []
+        exact = (
+            _volume_cost(tiers, billed)
+            if price["tiers_mode"] == "volume"
+            else _graduated_cost(tiers, billed)
+        )
     else:
         exact = Decimal(price["unit_amount_decimal"] or 0) * billed
-    return rounded(exact)
+    return round_amount(exact)
 
 
-def rounded(exact: Decimal) -> int:
+def round_amount(exact: Decimal) -> int:
     """To the whole minor unit, halves away from zero."""
     return int(exact.quantize(Decimal(1), rounding=ROUND_HALF_UP))
 
@@ -39,26 +43,26 @@ def is_recurring(price: Object) -> bool:
     return bool(price["type"] == "recurring")
 
 
-def product_name(tx: Transaction, price: Object) -> str:
+def find_product_name(tx: Transaction, price: Object) -> str:
     product = tx.get("product", price["product"])
     return str(product["name"]) if product and not product.get("deleted") else price["product"]
 
 
-def written(price: Object) -> str:
+def format_price(price: Object) -> str:
     """``$10.00 / month``, ``€5.00 / 3 months``, ``$3.00``."""
     exact = price["unit_amount_decimal"]
-    each = "tiered" if exact is None else money.written(Decimal(exact), price["currency"])
-    return f"{each} / {interval(price)}" if is_recurring(price) else each
+    each = "tiered" if exact is None else money.format_amount(Decimal(exact), price["currency"])
+    return f"{each} / {format_interval(price)}" if is_recurring(price) else each
 
 
-def interval(price: Object) -> str:
+def format_interval(price: Object) -> str:
     """``month`` or ``3 months``."""
     recurring = price["recurring"]
     count = recurring["interval_count"]
     return recurring["interval"] if count == 1 else f"{count} {recurring['interval']}s"
 
 
-def plan(price: Object) -> Object:
+def build_plan(price: Object) -> Object:
     """The price as the older object that subscription items still carry."""
     recurring = price["recurring"]
     same = ("active", "billing_scheme", "created", "currency", "id", "livemode", "nickname")
@@ -79,7 +83,7 @@ def plan(price: Object) -> Object:
     }
 
 
-def _transformed(price: Object, quantity: Decimal) -> Decimal:
+def _transform_quantity(price: Object, quantity: Decimal) -> Decimal:
     """``transform_quantity``: packages of so many units, rounded up or down."""
     package = price["transform_quantity"]
     if not package:
@@ -89,7 +93,7 @@ def _transformed(price: Object, quantity: Decimal) -> Decimal:
     return whole + (1 if rest and package["round"] == "up" else 0)
 
 
-def _volume(tiers: list[Object], quantity: Decimal) -> Decimal:
+def _volume_cost(tiers: list[Object], quantity: Decimal) -> Decimal:
     """All units at the price of the tier that the quantity falls into."""
     for tier in tiers:
         if tier["up_to"] is None or quantity <= tier["up_to"]:
@@ -97,7 +101,7 @@ def _volume(tiers: list[Object], quantity: Decimal) -> Decimal:
     return Decimal(0)
 
 
-def _steps(tiers: list[Object], quantity: Decimal) -> Decimal:
+def _graduated_cost(tiers: list[Object], quantity: Decimal) -> Decimal:
     """Graduated: each unit at the price of its own tier."""
     total, below = Decimal(0), Decimal(0)
     for tier in tiers:

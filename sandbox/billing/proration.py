@@ -10,56 +10,58 @@ from sandbox.resources import invoice_items
 from sandbox.transaction import Transaction
 
 
-def part(amount: int | Decimal, period: tuple[int, int], moment: int) -> int:
+def prorate_amount(amount: int | Decimal, period: tuple[int, int], moment: int) -> int:
     """The share of the amount for what is left of ``[start, end)`` at the moment."""
     start, end = period
     if not start <= moment < end:
-        return 0 if moment >= end else pricing.rounded(Decimal(amount))
-    return pricing.rounded(Decimal(amount) * (end - moment) / (end - start))
+        return 0 if moment >= end else pricing.round_amount(Decimal(amount))
+    return pricing.round_amount(Decimal(amount) * (end - moment) / (end - start))
 
 
-def first_line(tx: Transaction, subscription: Object, item: Object, *, prorate: bool) -> Object:
+def build_first_line(
+    tx: Transaction, subscription: Object, item: Object, *, prorate: bool
+) -> Object:
     """The first period's line: a part of the price where the anchor cuts the period short."""
     recurring = item["price"]["recurring"]
     start, end = item["current_period_start"], item["current_period_end"]
     whole = billing_periods.start_of_period(subscription["billing_cycle_anchor"], recurring, start)
     if whole == start:
         return invoice_lines.for_item(tx, subscription, item)
-    full = pricing.amount(tx, item["price"], item.get("quantity"))
-    amount = part(full, (whole, end), start) if prorate else 0
+    full = pricing.price_amount(tx, item["price"], item.get("quantity"))
+    amount = prorate_amount(full, (whole, end), start) if prorate else 0
     return invoice_lines.for_item(tx, subscription, item, amount=amount)
 
 
-def credit(tx: Transaction, subscription: Object, item: Object, moment: int) -> None:
+def credit_unused_time(tx: Transaction, subscription: Object, item: Object, moment: int) -> None:
     """A pending credit for the unused rest of what was billed for the item's period."""
     if pricing.is_metered(item["price"]):
         return
-    billed = net_price.billed(tx, item, moment)
+    billed = net_price.billed_amount(tx, item, moment)
     period = (item["current_period_start"], item["current_period_end"])
-    _record(
+    _insert_item(
         tx,
         subscription,
         item,
         moment,
-        amount=-part(billed, period, moment),
+        amount=-prorate_amount(billed, period, moment),
         credits=True,
-        credited_items=net_price.credited(tx, item, moment),
+        credited_items=net_price.find_credited_items(tx, item, moment),
     )
 
 
-def debit(tx: Transaction, subscription: Object, item: Object, moment: int) -> None:
+def charge_remaining_time(tx: Transaction, subscription: Object, item: Object, moment: int) -> None:
     """A pending charge for the rest of the period at the item's price, less discounts."""
     if pricing.is_metered(item["price"]):
         return
     period = (item["current_period_start"], item["current_period_end"])
-    full = pricing.amount(tx, item["price"], item.get("quantity"))
-    discounts = net_price.discounts_of(tx, subscription, item)
-    off = [{**each, "amount": part(each["amount"], period, moment)} for each in discounts]
-    amount = part(full, period, moment) - sum(each["amount"] for each in off)
-    _record(tx, subscription, item, moment, amount=amount, discount_amounts=off)
+    full = pricing.price_amount(tx, item["price"], item.get("quantity"))
+    discounts = net_price.compute_discounts(tx, subscription, item)
+    off = [{**each, "amount": prorate_amount(each["amount"], period, moment)} for each in discounts]
+    amount = prorate_amount(full, period, moment) - sum(each["amount"] for each in off)
+    _insert_item(tx, subscription, item, moment, amount=amount, discount_amounts=off)
 
 
-def _record(
+def _insert_item(
     tx: Transaction,
     subscription: Object,
     item: Object,
@@ -71,15 +73,15 @@ def _record(
     credited_items: Object | None = None,
 ) -> None:
     price, quantity = item["price"], item.get("quantity")
-    name = pricing.product_name(tx, price)
+    name = pricing.find_product_name(tx, price)
     counted = f"{quantity} × {name}" if (quantity or 1) > 1 else name
     phrase = "Unused time" if credits else "Remaining time"
-    invoice_items.insert(
+    invoice_items.insert_item(
         tx,
         customer=subscription["customer"],
         amount=amount,
         currency=price["currency"],
-        description=f"{phrase} on {counted} after {invoice_lines.day(moment)}",
+        description=f"{phrase} on {counted} after {invoice_lines.format_day(moment)}",
         period={"start": moment, "end": item["current_period_end"]},
         quantity=quantity or 0,
         pricing=invoice_lines.price_details(price),
@@ -91,8 +93,8 @@ def _record(
     )
 
 
-def is_worth_it(subscription: Object) -> bool:
+def is_proratable(subscription: Object) -> bool:
     """Nothing is prorated in a trial or before the first payment."""
     return subscription["status"] in ("active", "past_due", "unpaid") and bool(
-        subscription_items.of(subscription)
+        subscription_items.list_items(subscription)
     )

@@ -6,7 +6,9 @@ from sandbox.objects import Object, copy
 from sandbox.transaction import Transaction
 
 
-def build(tx: Transaction, subscription: Object, phase: Object, *, end_behavior: str) -> Object:
+def build_schedule(
+    tx: Transaction, subscription: Object, phase: Object, *, end_behavior: str
+) -> Object:
     return {
         "id": tx.new_id("sub_sched"),
         "object": "subscription_schedule",
@@ -18,7 +20,7 @@ def build(tx: Transaction, subscription: Object, phase: Object, *, end_behavior:
         "current_phase": {"end_date": phase["end_date"], "start_date": phase["start_date"]},
         "customer": subscription["customer"],
         "customer_account": None,
-        "default_settings": _defaults(subscription),
+        "default_settings": _default_settings(subscription),
         "end_behavior": end_behavior,
         "livemode": False,
         "metadata": {},
@@ -32,7 +34,7 @@ def build(tx: Transaction, subscription: Object, phase: Object, *, end_behavior:
     }
 
 
-def phase(*, currency: str, start: int, end: int, items: list[Object]) -> Object:
+def build_phase(*, currency: str, start: int, end: int, items: list[Object]) -> Object:
     """A phase in which nothing but the items is of its own."""
     return {
         "add_invoice_items": [],
@@ -57,7 +59,7 @@ def phase(*, currency: str, start: int, end: int, items: list[Object]) -> Object
     }
 
 
-def item(
+def build_item(
     price: str,
     quantity: int | None,
     metadata: Object,
@@ -77,12 +79,12 @@ def item(
     }
 
 
-def discount(params: Object) -> Object:
+def build_discount(params: Object) -> Object:
     """An entry of ``discounts``, named in one of three ways."""
     return {name: params.get(name) for name in ("coupon", "discount", "promotion_code")}
 
 
-def _defaults(subscription: Object) -> Object:
+def _default_settings(subscription: Object) -> Object:
     return {
         "application_fee_percent": None,
         "automatic_tax": copy(subscription["automatic_tax"]),

@@ -22,23 +22,25 @@ UNSUPPORTED = (
     "transfer_data",
     "trial",
 )
-PLAIN = ("collection_method", "description")
+COPIED_PARAMS = ("collection_method", "description")
 ITEM_UNSUPPORTED = ("billing_thresholds",)
 
 
-def of_subscription(subscription: Object) -> Object:
+def build_current_phase(subscription: Object) -> Object:
     """The phase that runs already: the subscription as it is, until its period or itself ends."""
-    held = subscription_items.of(subscription)
-    phase = schedule_object.phase(
+    held = subscription_items.list_items(subscription)
+    phase = schedule_object.build_phase(
         currency=subscription["currency"],
         start=min(item["current_period_start"] for item in held),
         end=subscription["cancel_at"] or max(item["current_period_end"] for item in held),
         items=[
-            schedule_object.item(
+            schedule_object.build_item(
                 item["price"]["id"],
                 item.get("quantity"),
                 item["metadata"],
-                discounts=[schedule_object.discount({"discount": id}) for id in item["discounts"]],
+                discounts=[
+                    schedule_object.build_discount({"discount": id}) for id in item["discounts"]
+                ],
                 tax_rates=copy(item["tax_rates"]),
             )
             for item in held
@@ -46,35 +48,35 @@ def of_subscription(subscription: Object) -> Object:
     )
     phase["default_tax_rates"] = copy(subscription["default_tax_rates"])
     phase["discounts"] = [
-        schedule_object.discount({"discount": id}) for id in subscription["discounts"]
+        schedule_object.build_discount({"discount": id}) for id in subscription["discounts"]
     ]
     if subscription["status"] == "trialing":
         phase["trial_end"] = subscription["trial_end"]
     return phase
 
 
-def read(tx: Transaction, schedule: Object, sent: list[Params]) -> list[Object]:
+def read_phases(tx: Transaction, schedule: Object, sent: list[Params]) -> list[Object]:
     """All phases, those that are over included, from the ``phases`` of an update.
 
     Raises 400 for phases that leave the present out, overlap, or leave a gap.
     """
     if not sent:
         raise missing_param("phases")
-    start = _first_start(tx, schedule, sent[0])
+    start = _read_first_start(tx, schedule, sent[0])
     kept = [phase for phase in copy(schedule["phases"]) if phase["start_date"] < start]
     for phase in kept[-1:]:
         phase["end_date"] = start
     for place, params in enumerate(sent):
         param = f"phases[{place}]"
-        phase = _read_one(tx, schedule, params, start, param, is_last=place == len(sent) - 1)
+        phase = _read_phase(tx, schedule, params, start, param, is_last=place == len(sent) - 1)
         kept.append(phase)
         start = phase["end_date"]
-    if at(kept, tx.now) is None and kept[-1]["end_date"] > tx.now:
+    if find_phase(kept, tx.now) is None and kept[-1]["end_date"] > tx.now:
         raise invalid("The phases must include the one that runs now.", param="phases")
     return kept
 
 
-def at(phases: list[Object], moment: int) -> Object | None:
+def find_phase(phases: list[Object], moment: int) -> Object | None:
     """The phase that the moment lies in."""
     for phase in phases:
         if phase["start_date"] <= moment < phase["end_date"]:
@@ -82,20 +84,20 @@ def at(phases: list[Object], moment: int) -> Object | None:
     return None
 
 
-def item_changes(subscription: Object, phase: Object) -> list[Params]:
+def build_item_changes(subscription: Object, phase: Object) -> list[Params]:
     """The ``items`` of an update that makes the subscription bill what the phase says.
 
     An item of the same price stays; others are replaced one by one, in their order, and keep
     nothing but their id. Discounts and tax rates of an item are those of the phase, or none.
     """
-    old = {item["price"]["id"]: item for item in subscription_items.of(subscription)}
+    old = {item["price"]["id"]: item for item in subscription_items.list_items(subscription)}
     changes, added = [], []
     for wanted in phase["items"]:
         kept = old.pop(wanted["price"], None)
         if kept is None:
-            added.append(_wanted(wanted))
-        elif _differs(kept, wanted):
-            changes.append({"id": kept["id"], **_wanted(wanted)})
+            added.append(_item_params(wanted))
+        elif _is_changed(kept, wanted):
+            changes.append({"id": kept["id"], **_item_params(wanted)})
     freed = list(old.values())
     replaced = [
         {"id": item["id"], **params, **_new_metadata(item, params)}
@@ -105,7 +107,7 @@ def item_changes(subscription: Object, phase: Object) -> list[Params]:
     return [*changes, *replaced, *gone, *added[len(freed) :]]
 
 
-def _differs(item: Object, wanted: Object) -> bool:
+def _is_changed(item: Object, wanted: Object) -> bool:
     named = [discount["discount"] for discount in wanted["discounts"]]
     return bool(
         item.get("quantity") != wanted.get("quantity")
@@ -115,11 +117,11 @@ def _differs(item: Object, wanted: Object) -> bool:
     )
 
 
-def _wanted(item: Object) -> Params:
+def _item_params(item: Object) -> Params:
     params = {name: item[name] for name in ("price", "quantity", "metadata") if item.get(name)}
     return {
         **params,
-        "discounts": [_named(each) for each in item["discounts"]],
+        "discounts": [_discount_param(each) for each in item["discounts"]],
         "tax_rates": [rate["id"] for rate in item["tax_rates"]],
     }
 
@@ -130,11 +132,11 @@ def _new_metadata(item: Object, params: Params) -> Params:
     return {"metadata": {**unset, **params.get("metadata", {})}}
 
 
-def _named(discount: Object) -> Params:
+def _discount_param(discount: Object) -> Params:
     return {name: id for name, id in discount.items() if id}
 
 
-def _first_start(tx: Transaction, schedule: Object, params: Params) -> int:
+def _read_first_start(tx: Transaction, schedule: Object, params: Params) -> int:
     start = params.get("start_date")
     if start is None:
         raise missing_param("phases[0][start_date]")
@@ -149,10 +151,10 @@ def _first_start(tx: Transaction, schedule: Object, params: Params) -> int:
     return int(start)
 
 
-def _read_one(
+def _read_phase(
     tx: Transaction, schedule: Object, params: Params, start: int, param: str, *, is_last: bool
 ) -> Object:
-    _check(params, schedule, start, param)
+    _check_phase(params, schedule, start, param)
     wanted = [
         _read_item(tx, item, f"{param}[items][{place}]")
         for place, item in enumerate(params["items"])
@@ -163,15 +165,17 @@ def _read_one(
         raise invalid(
             f"All prices of this schedule must be in {currency}.", param=f"{param}[items]"
         )
-    end = _end(tx, params, start, prices, param, is_last=is_last)
-    phase = schedule_object.phase(currency=currency, start=start, end=end, items=wanted)
+    end = _read_end(tx, params, start, prices, param, is_last=is_last)
+    phase = schedule_object.build_phase(currency=currency, start=start, end=end, items=wanted)
     phase |= {
-        **_terms(tx, schedule, params, param),
+        **_read_settings(tx, schedule, params, param),
         "billing_cycle_anchor": params.get("billing_cycle_anchor"),
-        "default_tax_rates": tax_rates.resolve(
+        "default_tax_rates": tax_rates.resolve_rates(
             tx, params.get("default_tax_rates") or [], param=f"{param}[default_tax_rates]"
         ),
-        "discounts": [schedule_object.discount(each) for each in params.get("discounts") or []],
+        "discounts": [
+            schedule_object.build_discount(each) for each in params.get("discounts") or []
+        ],
         "metadata": params.get("metadata", {}),
         "proration_behavior": params.get("proration_behavior", "create_prorations"),
         "trial_end": params.get("trial_end"),
@@ -179,31 +183,33 @@ def _read_one(
     return phase
 
 
-def _terms(tx: Transaction, schedule: Object, params: Params, param: str) -> Object:
+def _read_settings(tx: Transaction, schedule: Object, params: Params, param: str) -> Object:
     """How the phase is paid, collected and worded, where it says so itself."""
-    terms: Object = {name: params[name] or None for name in PLAIN if name in params}
+    terms: Object = {name: params[name] or None for name in COPIED_PARAMS if name in params}
     if params.get("default_payment_method"):
         customer = tx.param_object("customer", schedule["customer"], param="customer")
-        terms["default_payment_method"] = subscription_updates.own_method(tx, customer, params)
+        terms["default_payment_method"] = subscription_updates.read_default_method(
+            tx, customer, params
+        )
     if "invoice_settings" in params:
         sent = params["invoice_settings"]
         terms["invoice_settings"] = {
-            **dict.fromkeys(("days_until_due", *invoice_settings.WORDING, "issuer")),
+            **dict.fromkeys(("days_until_due", *invoice_settings.TEXT_FIELDS, "issuer")),
             **invoice_settings.read_settings(sent, param=f"{param}[invoice_settings]"),
             **({"days_until_due": sent["days_until_due"]} if "days_until_due" in sent else {}),
         }
     if "automatic_tax" in params:
-        terms["automatic_tax"] = _tax(params["automatic_tax"])
+        terms["automatic_tax"] = _read_automatic_tax(params["automatic_tax"])
     return terms
 
 
-def _tax(sent: Params) -> Object:
+def _read_automatic_tax(sent: Params) -> Object:
     enabled = sent["enabled"]
     liability = {"type": "self"} if enabled else None
     return {"disabled_reason": None, "enabled": enabled, "liability": liability}
 
 
-def _check(params: Params, schedule: Object, start: int, param: str) -> None:
+def _check_phase(params: Params, schedule: Object, start: int, param: str) -> None:
     for name in UNSUPPORTED:
         if name in params:
             raise invalid(f"The sandbox does not support `{name}` here.", param=f"{param}[{name}]")
@@ -221,19 +227,19 @@ def _check(params: Params, schedule: Object, start: int, param: str) -> None:
 
 def _read_item(tx: Transaction, params: Params, param: str) -> Object:
     refuse_unsupported(params, *ITEM_UNSUPPORTED)
-    price = subscription_items.recurring_price(tx, params, param)
-    quantity = subscription_items.quantity_of(price, params, param)
+    price = subscription_items.read_recurring_price(tx, params, param)
+    quantity = subscription_items.read_quantity(price, params, param)
     rates = params.get("tax_rates") or []
-    return schedule_object.item(
+    return schedule_object.build_item(
         price["id"],
         quantity,
         params.get("metadata", {}),
-        discounts=[schedule_object.discount(each) for each in params.get("discounts") or []],
-        tax_rates=tax_rates.resolve(tx, rates, param=f"{param}[tax_rates]"),
+        discounts=[schedule_object.build_discount(each) for each in params.get("discounts") or []],
+        tax_rates=tax_rates.resolve_rates(tx, rates, param=f"{param}[tax_rates]"),
     )
 
 
-def _end(
+def _read_end(
     tx: Transaction, params: Params, start: int, prices: list[Object], param: str, *, is_last: bool
 ) -> int:
     """``end_date``, or ``duration`` after the start; the last phase may be one period long."""
@@ -244,11 +250,11 @@ def _end(
         )
     if "duration" in params:
         length = {"interval_count": 1} | params["duration"]
-        end = billing_periods.boundary(start, length, 1)
+        end = billing_periods.period_boundary(start, length, 1)
     elif "end_date" in params:
         end = tx.now if params["end_date"] == "now" else int(params["end_date"])
     elif is_last:
-        end = billing_periods.boundary(start, prices[0]["recurring"], 1)
+        end = billing_periods.period_boundary(start, prices[0]["recurring"], 1)
     else:
         raise missing_param(f"{param}[end_date]")
     if end <= start:

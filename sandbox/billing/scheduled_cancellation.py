@@ -8,7 +8,7 @@ from sandbox.objects import Object, Params, assign
 from sandbox.transaction import Transaction
 
 
-def apply(tx: Transaction, subscription: Object, params: Params) -> None:
+def apply_params(tx: Transaction, subscription: Object, params: Params) -> None:
     """Raises 400 for an end that cannot be."""
     assign(
         subscription["cancellation_details"],
@@ -26,7 +26,7 @@ def apply(tx: Transaction, subscription: Object, params: Params) -> None:
     elif subscription["cancel_at_period_end"] and "cancel_at" not in params:
         subscription["cancel_at"] = _last_period_end(subscription)
     elif "cancel_at" in params:
-        _set(tx, subscription, _moment(tx, subscription, params["cancel_at"]))
+        _set_cancel_at(tx, subscription, _read_cancel_at(tx, subscription, params["cancel_at"]))
         subscription["cancel_at_period_end"] = False
 
 
@@ -34,13 +34,13 @@ def _set_at_period_end(tx: Transaction, subscription: Object, ends: bool) -> Non
     if ends == subscription["cancel_at_period_end"]:
         return
     if ends:
-        _set(tx, subscription, _last_period_end(subscription))
+        _set_cancel_at(tx, subscription, _last_period_end(subscription))
     else:
-        _set(tx, subscription, None)
+        _set_cancel_at(tx, subscription, None)
     subscription["cancel_at_period_end"] = ends
 
 
-def _set(tx: Transaction, subscription: Object, moment: int | None) -> None:
+def _set_cancel_at(tx: Transaction, subscription: Object, moment: int | None) -> None:
     if moment is None:
         subscription |= {"cancel_at": None, "canceled_at": None}
         subscription["cancellation_details"]["reason"] = None
@@ -49,7 +49,7 @@ def _set(tx: Transaction, subscription: Object, moment: int | None) -> None:
     subscription["cancellation_details"]["reason"] = "cancellation_requested"
 
 
-def _moment(tx: Transaction, subscription: Object, wanted: int | str) -> int | None:
+def _read_cancel_at(tx: Transaction, subscription: Object, wanted: int | str) -> int | None:
     match wanted:
         case "":
             return None
@@ -67,4 +67,4 @@ def _last_period_end(subscription: Object) -> int:
 
 
 def _period_ends(subscription: Object) -> list[int]:
-    return [item["current_period_end"] for item in subscription_items.of(subscription)]
+    return [item["current_period_end"] for item in subscription_items.list_items(subscription)]

@@ -15,25 +15,25 @@ from sandbox.billing import (
     subscription_items,
     subscription_object,
 )
-from sandbox.billing.discounts import Choice
+from sandbox.billing.discounts import DiscountChoice
 from sandbox.errors import invalid
 from sandbox.objects import Object
 from sandbox.transaction import Transaction
 
-TRIAL_NOTICE = 3 * billing_periods.DAY
-LONGEST_TRIAL_DAYS = 730
-LATEST_TRIAL_END = 5 * 366 * billing_periods.DAY
+TRIAL_NOTICE_SECONDS = 3 * billing_periods.DAY
+MAX_TRIAL_DAYS = 730
+MAX_TRIAL_SECONDS = 5 * 366 * billing_periods.DAY
 
 
-def begin(
+def create_subscription(
     tx: Transaction,
     *,
     customer: Object,
-    content: list[Object],
+    new_items: list[Object],
     trial_end: int | None = None,
     anchor: int | None = None,
-    choices: Iterable[Choice] = (),
-    session: str | None = None,
+    discount_choices: Iterable[DiscountChoice] = (),
+    session_id: str | None = None,
     **fields: Any,
 ) -> Object:
     """A subscription of these items that nobody has heard of yet: ``announce`` it when it stands.
@@ -41,10 +41,10 @@ def begin(
     ``anchor``: the first renewal, at most one interval away; until then the price is a part.
     ``choices`` are the discounts that begin with it, ``session`` the one that sold it.
     """
-    currency = content[0]["price"]["currency"]
+    currency = new_items[0]["price"]["currency"]
     check_currency(customer, currency)
-    subscription = subscription_object.build(
-        tx, customer=customer["id"], currency=currency, items=content
+    subscription = subscription_object.build_subscription(
+        tx, customer=customer["id"], currency=currency, items=new_items
     )
     subscription |= fields
     if trial_end:
@@ -52,8 +52,10 @@ def begin(
     start_periods(tx, subscription, anchor=trial_end or anchor)
     tx.insert(subscription)
     subscription["discounts"] = [
-        discounts.attach(tx, choice, customer=customer["id"], holder=subscription, session=session)
-        for choice in choices
+        discounts.attach_discount(
+            tx, choice, customer=customer["id"], holder=subscription, session=session_id
+        )
+        for choice in discount_choices
     ]
     return subscription
 
@@ -72,20 +74,20 @@ def start_periods(tx: Transaction, subscription: Object, *, anchor: int | None =
     """Let every item's period start now and end at the next boundary counted from the anchor."""
     subscription["billing_cycle_anchor"] = anchor or tx.now
     trial_end = subscription["trial_end"] if subscription["status"] == "trialing" else None
-    for item in subscription_items.of(subscription):
+    for item in subscription_items.list_items(subscription):
         natural = billing_periods.end_of_period(
             subscription["billing_cycle_anchor"], item["price"]["recurring"], tx.now
         )
         item |= {"current_period_start": tx.now, "current_period_end": trial_end or natural}
 
 
-def anchor_of(
-    tx: Transaction, anchor: int | None, content: list[Object], *, param: str = ""
+def read_anchor(
+    tx: Transaction, anchor: int | None, new_items: list[Object], *, param: str = ""
 ) -> int | None:
     """The first renewal that was asked for. Raises 400 for one that cannot be."""
     if anchor is None:
         return None
-    ends = [natural_end(tx, item) for item in content]
+    ends = [first_period_end(tx, item) for item in new_items]
     if not tx.now < anchor <= min(ends):
         raise invalid(
             "billing_cycle_anchor must be in the future and cannot be later than the next natural "
@@ -95,12 +97,12 @@ def anchor_of(
     return anchor
 
 
-def natural_end(tx: Transaction, item: Object) -> int:
+def first_period_end(tx: Transaction, item: Object) -> int:
     """When a period that starts now would end."""
     return billing_periods.end_of_period(tx.now, item["price"]["recurring"], tx.now)
 
 
-def first_invoice(
+def draft_first_invoice(
     tx: Transaction, subscription: Object, *, prorate: bool = True, **options: Any
 ) -> Object:
     """The draft for the first periods, which are free in a trial."""
@@ -109,30 +111,33 @@ def first_invoice(
     content = [
         invoice_lines.for_trial(tx, subscription, item)
         if trialing
-        else proration.first_line(tx, subscription, item, prorate=prorate)
-        for item in subscription_items.of(subscription)
+        else proration.build_first_line(tx, subscription, item, prorate=prorate)
+        for item in subscription_items.list_items(subscription)
     ]
-    invoice = invoices.draft(
+    invoice = invoices.create_draft(
         tx,
         customer=customer,
         currency=subscription["currency"],
-        reason="subscription_create",
-        content=content,
+        billing_reason="subscription_create",
+        new_lines=content,
         subscription=subscription,
-        auto_advance=subscription["collection_method"] == invoice_settings.SENT,
+        auto_advance=subscription["collection_method"] == invoice_settings.SEND_INVOICE,
         **options,
     )
     subscription["latest_invoice"] = invoice["id"]
     return invoice
 
 
-def announce(tx: Transaction, subscription: Object) -> None:
+def emit_created(tx: Transaction, subscription: Object) -> None:
     tx.emit("customer.subscription.created", subscription)
-    if subscription["status"] == "trialing" and subscription["trial_end"] - tx.now < TRIAL_NOTICE:
-        give_trial_notice(tx, subscription)
+    if (
+        subscription["status"] == "trialing"
+        and subscription["trial_end"] - tx.now < TRIAL_NOTICE_SECONDS
+    ):
+        send_trial_notice(tx, subscription)
 
 
-def give_trial_notice(tx: Transaction, subscription: Object) -> None:
+def send_trial_notice(tx: Transaction, subscription: Object) -> None:
     """``trial_will_end``, once for each end of a trial."""
     tx.insert(
         {"object": "_trial_notice", "id": subscription["id"], "for": subscription["trial_end"]}
@@ -145,15 +150,16 @@ def had_trial_notice(tx: Transaction, subscription: Object) -> bool:
     return bool(notice and notice["for"] == subscription["trial_end"])
 
 
-def trial_end_of(
-    tx: Transaction, params: Object, *, earliest: int | None = None, within: str = ""
+def read_trial_end(
+    tx: Transaction, params: Object, *, earliest: int | None = None, param_prefix: str = ""
 ) -> int | None:
     """When the trial that the parameters ask for ends. Raises 400 for one that cannot be.
 
     ``within`` is the parameter that they are parts of.
     """
     days_param, end_param = (
-        (f"{within}[{name}]" if within else name) for name in ("trial_period_days", "trial_end")
+        (f"{param_prefix}[{name}]" if param_prefix else name)
+        for name in ("trial_period_days", "trial_end")
     )
     if "trial_end" in params and "trial_period_days" in params:
         raise invalid(
@@ -161,16 +167,16 @@ def trial_end_of(
             param=days_param,
         )
     if days := params.get("trial_period_days"):
-        if not 1 <= days <= LONGEST_TRIAL_DAYS:
+        if not 1 <= days <= MAX_TRIAL_DAYS:
             raise invalid(
-                f"Trial periods are between 1 and {LONGEST_TRIAL_DAYS} days long.",
+                f"Trial periods are between 1 and {MAX_TRIAL_DAYS} days long.",
                 param=days_param,
             )
         return tx.now + int(days) * billing_periods.DAY
     trial_end = params.get("trial_end")
     if trial_end in (None, "now"):
         return None
-    if not (earliest or tx.now) <= trial_end <= tx.now + LATEST_TRIAL_END:
+    if not (earliest or tx.now) <= trial_end <= tx.now + MAX_TRIAL_SECONDS:
         raise invalid(
             "Invalid timestamp: must be an integer Unix timestamp in the future, no more than "
             "five years away.",

@@ -14,41 +14,43 @@ MAX_ITEMS = 20
 UNSUPPORTED = ("billing_thresholds", "current_trial")
 
 
-def read(tx: Transaction, wanted: list[Params], *, customer: str) -> list[Object]:
+def read_items(tx: Transaction, wanted: list[Params], *, customer: str) -> list[Object]:
     """Items without a period from ``items`` parameters. Raises 400 in Stripe's words."""
     if not wanted:
         raise missing_param("items")
     if len(wanted) > MAX_ITEMS:
         raise invalid(f"Subscriptions can have up to {MAX_ITEMS} items.", param="items")
     items = [
-        read_one(tx, params, f"items[{place}]", customer=customer)
+        read_item(tx, params, f"items[{place}]", customer=customer)
         for place, params in enumerate(wanted)
     ]
     check_together(items)
     return items
 
 
-def read_one(tx: Transaction, params: Params, param: str, *, customer: str) -> Object:
+def read_item(tx: Transaction, params: Params, param: str, *, customer: str) -> Object:
     refuse_unsupported(params, *UNSUPPORTED)
-    price = recurring_price(tx, params, param)
-    item = build(tx, price, quantity_of(price, params, param), params.get("metadata"))
-    set_terms(tx, item, params, param, customer=customer)
+    price = read_recurring_price(tx, params, param)
+    item = build_item(tx, price, read_quantity(price, params, param), params.get("metadata"))
+    set_discounts_and_taxes(tx, item, params, param, customer=customer)
     return item
 
 
-def set_terms(tx: Transaction, item: Object, params: Params, param: str, *, customer: str) -> None:
+def set_discounts_and_taxes(
+    tx: Transaction, item: Object, params: Params, param: str, *, customer: str
+) -> None:
     """The item's own discounts and tax rates, where they were sent."""
     if "tax_rates" in params:
         rates = params["tax_rates"]
-        item["tax_rates"] = tax_rates.resolve(tx, rates, param=f"{param}[tax_rates]")
+        item["tax_rates"] = tax_rates.resolve_rates(tx, rates, param=f"{param}[tax_rates]")
     if "discounts" in params:
-        choices = discounts.read(
+        choices = discounts.read_choices(
             tx, params["discounts"], customer=customer, param=f"{param}[discounts]"
         )
-        discounts.replace(tx, item, choices, customer=customer)
+        discounts.replace_discounts(tx, item, choices, customer=customer)
 
 
-def recurring_price(tx: Transaction, params: Params, param: str) -> Object:
+def read_recurring_price(tx: Transaction, params: Params, param: str) -> Object:
     """The price that an item names or describes, fit for a subscription."""
     given = [name for name in ("price", "price_data", "plan") if name in params]
     if not given:
@@ -73,7 +75,7 @@ def recurring_price(tx: Transaction, params: Params, param: str) -> Object:
     return price
 
 
-def quantity_of(price: Object, params: Params, param: str) -> int | None:
+def read_quantity(price: Object, params: Params, param: str) -> int | None:
     """None for a metered price: its quantity is what gets used."""
     if not pricing.is_metered(price):
         quantity: int = params.get("quantity", 1)
@@ -109,11 +111,16 @@ def check_together(items: list[Object]) -> None:
         )
 
 
-def build(
-    tx: Transaction, price: Object, quantity: int | None, metadata: Any, *, id: str | None = None
+def build_item(
+    tx: Transaction,
+    price: Object,
+    quantity: int | None,
+    metadata: Any,
+    *,
+    item_id: str | None = None,
 ) -> Object:
     item: Object = {
-        "id": id or tx.new_id("si"),
+        "id": item_id or tx.new_id("si"),
         "object": "subscription_item",
         "billing_thresholds": None,
         "created": tx.now,
@@ -121,7 +128,7 @@ def build(
         "current_period_start": 0,
         "discounts": [],
         "metadata": {},
-        "plan": pricing.plan(price),
+        "plan": pricing.build_plan(price),
         "price": copy(price),
         "subscription": None,
         "tax_rates": [],
@@ -132,18 +139,18 @@ def build(
     return item
 
 
-def of(subscription: Object) -> list[Object]:
+def list_items(subscription: Object) -> list[Object]:
     items: list[Object] = subscription["items"]["data"]
     return items
 
 
 def set_price(item: Object, price: Object) -> None:
-    item |= {"price": copy(price), "plan": pricing.plan(price)}
+    item |= {"price": copy(price), "plan": pricing.build_plan(price)}
 
 
-def show_current_prices(tx: Transaction, subscription: Object) -> Object:
+def refresh_prices(tx: Transaction, subscription: Object) -> Object:
     """Prices change their name, metadata and availability; items show them as they are now."""
-    for item in of(subscription):
+    for item in list_items(subscription):
         price = tx.get("price", item["price"]["id"])
         if price and not price.get("deleted"):
             set_price(item, price)

@@ -7,7 +7,9 @@ from sandbox.objects import Object
 from sandbox.transaction import Transaction
 
 
-def build(tx: Transaction, *, customer: str, currency: str, items: list[Object]) -> Object:
+def build_subscription(
+    tx: Transaction, *, customer: str, currency: str, items: list[Object]
+) -> Object:
     id = tx.new_id("sub")
     for item in items:
         item["subscription"] = id
@@ -38,7 +40,7 @@ def build(tx: Transaction, *, customer: str, currency: str, items: list[Object])
         "description": None,
         "discounts": [],
         "ended_at": None,
-        "invoice_settings": invoice_settings.blank_settings(),
+        "invoice_settings": invoice_settings.empty_settings(),
         "items": {
             "object": "list",
             "data": items,

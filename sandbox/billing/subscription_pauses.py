@@ -17,18 +17,18 @@ from sandbox.transaction import Transaction
 
 UPDATED = "customer.subscription.updated"
 RESUMED = "customer.subscription.resumed"
-PAUSABLE = ("trialing", "active", "past_due", "unpaid")
+PAUSABLE_STATUSES = ("trialing", "active", "past_due", "unpaid")
 
 
-def pause(tx: Transaction, subscription: Object, params: Params) -> None:
+def pause_subscription(tx: Transaction, subscription: Object, params: Params) -> None:
     """Stop billing from now on; unused time is given back as ``bill_for`` says."""
     _check_pausable(subscription)
     with tx.updating(subscription, UPDATED):
-        _give_back(tx, subscription, params.get("bill_for", {}))
+        _credit_unused_time(tx, subscription, params.get("bill_for", {}))
         invoice = None
         if params.get("invoicing_behavior") == "invoice":
-            invoice = billing_changes.invoice_pending(tx, subscription)
-        stand_still(tx, subscription, reason="pause_requested")
+            invoice = billing_changes.draft_pending_items(tx, subscription)
+        set_paused(tx, subscription, reason="pause_requested")
     tx.emit("customer.subscription.paused", subscription)
     if invoice:
         collection.finalize_and_collect(tx, invoice, off_session=True)
@@ -37,32 +37,34 @@ def pause(tx: Transaction, subscription: Object, params: Params) -> None:
 def pause_after_trial(tx: Transaction, subscription: Object) -> None:
     """No card at the end of the trial: nothing is billed until someone resumes."""
     with tx.updating(subscription, UPDATED):
-        stand_still(tx, subscription, reason="trial_end_without_payment_method")
+        set_paused(tx, subscription, reason="trial_end_without_payment_method")
     tx.emit("customer.subscription.paused", subscription)
 
 
-def stand_still(tx: Transaction, subscription: Object, *, reason: str) -> None:
+def set_paused(tx: Transaction, subscription: Object, *, reason: str) -> None:
     paused = {"subscription": {"type": reason}, "transitioned_at": tx.now, "type": "subscription"}
     subscription |= {"status": "paused", "status_details": {"paused": paused}}
 
 
-def resume(tx: Transaction, subscription: Object, params: Params) -> None:
+def resume_subscription(tx: Transaction, subscription: Object, params: Params) -> None:
     """Let it run again: at once, or when the resumption's invoice is paid."""
-    pending_updates.drop(tx, subscription)
+    pending_updates.drop_update(tx, subscription)
     before = copy(subscription)
     with tx.updating(subscription, UPDATED):
-        invoice = begin_again(tx, subscription, params)
+        invoice = restart_billing(tx, subscription, params)
         waits = invoice and params.get("payment_behavior") == "resume_on_payment_success"
         if invoice and waits:
-            pending_updates.hold(tx, subscription, before, invoice, news=RESUMED)
-            pending_updates.show(tx, subscription)
+            pending_updates.store_update(tx, subscription, before, invoice, applied_event=RESUMED)
+            pending_updates.show_update(tx, subscription)
     if not waits:
         tx.emit(RESUMED, subscription)
     if invoice:
-        subscription_updates.settle(tx, subscription, invoice, {"off_session": True})
+        subscription_updates.collect_update_invoice(
+            tx, subscription, invoice, {"off_session": True}
+        )
 
 
-def begin_again(tx: Transaction, subscription: Object, params: Params) -> Object | None:
+def restart_billing(tx: Transaction, subscription: Object, params: Params) -> Object | None:
     """Put a paused subscription back into a cycle. Returns the draft of what is due at once."""
     if subscription["status"] != "paused":
         raise invalid(
@@ -70,12 +72,12 @@ def begin_again(tx: Transaction, subscription: Object, params: Params) -> Object
             "resumed."
         )
     if params.get("billing_cycle_anchor", {}).get("type") == "unchanged":
-        return _rejoin(tx, subscription, params)
-    return billing_changes.restart(tx, subscription)
+        return _rejoin_cycle(tx, subscription, params)
+    return billing_changes.restart_periods(tx, subscription)
 
 
 def _check_pausable(subscription: Object) -> None:
-    if subscription["status"] not in PAUSABLE:
+    if subscription["status"] not in PAUSABLE_STATUSES:
         raise invalid(f"This subscription cannot be paused because it is {subscription['status']}.")
     if subscription["billing_mode"]["type"] != "flexible":
         raise invalid(
@@ -89,16 +91,16 @@ def _check_pausable(subscription: Object) -> None:
         )
 
 
-def _give_back(tx: Transaction, subscription: Object, bill_for: Params) -> None:
+def _credit_unused_time(tx: Transaction, subscription: Object, bill_for: Params) -> None:
     since = bill_for.get("unused_time_from", {}).get("type", "now")
-    if since == "none" or not proration.is_worth_it(subscription):
+    if since == "none" or not proration.is_proratable(subscription):
         return
-    for item in subscription_items.of(subscription):
+    for item in subscription_items.list_items(subscription):
         moment = item["current_period_start"] if since == "item_current_period_start" else tx.now
-        proration.credit(tx, subscription, item, moment)
+        proration.credit_unused_time(tx, subscription, item, moment)
 
 
-def _rejoin(tx: Transaction, subscription: Object, params: Params) -> Object | None:
+def _rejoin_cycle(tx: Transaction, subscription: Object, params: Params) -> Object | None:
     """Go on in the cycle that ran before; what is left of its period is owed."""
     subscription["status_details"] = None
     if (subscription["trial_end"] or 0) > tx.now:
@@ -106,12 +108,14 @@ def _rejoin(tx: Transaction, subscription: Object, params: Params) -> Object | N
         return None
     subscription["status"] = "active"
     anchor = subscription["billing_cycle_anchor"]
-    for item in subscription_items.of(subscription):
+    for item in subscription_items.list_items(subscription):
         recurring = item["price"]["recurring"]
         item["current_period_start"] = billing_periods.start_of_period(anchor, recurring, tx.now)
         item["current_period_end"] = billing_periods.end_of_period(anchor, recurring, tx.now)
     mode = params.get("proration_behavior", "create_prorations")
-    moment = billing_changes.moment_of(tx, subscription, params)
-    for item in subscription_items.of(subscription) if mode != "none" else ():
-        proration.debit(tx, subscription, item, moment)
-    return billing_changes.invoice_pending(tx, subscription) if mode == "always_invoice" else None
+    moment = billing_changes.read_proration_date(tx, subscription, params)
+    for item in subscription_items.list_items(subscription) if mode != "none" else ():
+        proration.charge_remaining_time(tx, subscription, item, moment)
+    return (
+        billing_changes.draft_pending_items(tx, subscription) if mode == "always_invoice" else None
+    )

@@ -19,7 +19,7 @@ from sandbox.transaction import Transaction
 
 KIND = "subscription_schedule"
 UPDATED = "customer.subscription.updated"
-DEFAULTS = {
+DEFAULT_SETTINGS_PARAMS = {
     "automatic_tax",
     "collection_method",
     "default_payment_method",
@@ -28,7 +28,7 @@ DEFAULTS = {
 }
 
 
-def attach(tx: Transaction, subscription: Object) -> Object:
+def create_from_subscription(tx: Transaction, subscription: Object) -> Object:
     """A schedule whose only phase is the subscription as it is."""
     if subscription["schedule"]:
         raise invalid(
@@ -42,33 +42,35 @@ def attach(tx: Transaction, subscription: Object) -> Object:
             param="from_subscription",
         )
     behavior = "cancel" if subscription["cancel_at"] else "release"
-    phase = schedule_phases.of_subscription(subscription)
-    schedule = tx.insert(schedule_object.build(tx, subscription, phase, end_behavior=behavior))
+    phase = schedule_phases.build_current_phase(subscription)
+    schedule = tx.insert(
+        schedule_object.build_schedule(tx, subscription, phase, end_behavior=behavior)
+    )
     tx.emit("subscription_schedule.created", schedule)
     with tx.updating(subscription, UPDATED):
         subscription["schedule"] = schedule["id"]
     return schedule
 
 
-def change(tx: Transaction, schedule: Object, params: Params) -> None:
+def update_schedule(tx: Transaction, schedule: Object, params: Params) -> None:
     """Put other phases in place; what concerns the current one happens now."""
-    subscription = _subscription_of(tx, schedule)
+    subscription = _find_subscription(tx, schedule)
     with tx.updating(schedule, "subscription_schedule.updated"):
         if "phases" in params:
-            schedule["phases"] = schedule_phases.read(tx, schedule, params["phases"])
+            schedule["phases"] = schedule_phases.read_phases(tx, schedule, params["phases"])
         schedule["end_behavior"] = params.get("end_behavior", schedule["end_behavior"])
-        current = schedule_phases.at(schedule["phases"], tx.now)
+        current = schedule_phases.find_phase(schedule["phases"], tx.now)
         if current:
-            schedule["current_phase"] = _span(current)
+            schedule["current_phase"] = _phase_dates(current)
     if current and "phases" in params:
         mode = params.get("proration_behavior", current["proration_behavior"])
-        _bill_as(tx, schedule, subscription, current | {"proration_behavior": mode})
-    _plan_end(tx, schedule, subscription)
+        _update_within_period(tx, schedule, subscription, current | {"proration_behavior": mode})
+    _set_cancel_at(tx, schedule, subscription)
 
 
-def change_defaults(tx: Transaction, schedule: Object, sent: Params) -> None:
+def update_default_settings(tx: Transaction, schedule: Object, sent: Params) -> None:
     """What each phase sets on the subscription that says nothing else about it."""
-    refuse_unsupported(sent, *(set(sent) - DEFAULTS))
+    refuse_unsupported(sent, *(set(sent) - DEFAULT_SETTINGS_PARAMS))
     defaults = schedule["default_settings"]
     assign(defaults, sent, "collection_method", "description")
     if "automatic_tax" in sent:
@@ -79,10 +81,12 @@ def change_defaults(tx: Transaction, schedule: Object, sent: Params) -> None:
         assign(defaults["invoice_settings"], wanted, "days_until_due")
     if "default_payment_method" in sent:
         customer = tx.param_object("customer", schedule["customer"], param="customer")
-        defaults["default_payment_method"] = subscription_updates.own_method(tx, customer, sent)
+        defaults["default_payment_method"] = subscription_updates.read_default_method(
+            tx, customer, sent
+        )
 
 
-def _terms_of(schedule: Object, phase: Object) -> Params:
+def _phase_settings(schedule: Object, phase: Object) -> Params:
     """How the subscription is paid, collected, taxed and worded in a phase: as it says itself, else
     as the schedule does, else not at all."""
     defaults = schedule["default_settings"]
@@ -96,36 +100,38 @@ def _terms_of(schedule: Object, phase: Object) -> Params:
     return {
         "automatic_tax": {"enabled": tax["enabled"]},
         "collection_method": method,
-        "days_until_due": merged.pop("days_until_due") if method == invoice_settings.SENT else None,
+        "days_until_due": merged.pop("days_until_due")
+        if method == invoice_settings.SEND_INVOICE
+        else None,
         "default_payment_method": phase["default_payment_method"]
         or defaults["default_payment_method"],
         "default_tax_rates": [rate["id"] for rate in phase["default_tax_rates"]],
         "description": phase["description"] or defaults["description"],
-        "invoice_settings": {name: merged[name] or "" for name in invoice_settings.WORDING},
+        "invoice_settings": {name: merged[name] or "" for name in invoice_settings.TEXT_FIELDS},
     }
 
 
-def follow(tx: Transaction, schedule: Object) -> None:
+def start_next_phase(tx: Transaction, schedule: Object) -> None:
     """The current phase is over: enter the next one, or end as the schedule says."""
-    subscription = _subscription_of(tx, schedule)
-    following = schedule_phases.at(schedule["phases"], tx.now)
+    subscription = _find_subscription(tx, schedule)
+    following = schedule_phases.find_phase(schedule["phases"], tx.now)
     if following is None:
-        _end(tx, schedule, subscription)
+        _end_schedule(tx, schedule, subscription)
         return
     with tx.updating(schedule, "subscription_schedule.updated"):
-        schedule["current_phase"] = _span(following)
+        schedule["current_phase"] = _phase_dates(following)
     at_renewal = subscription["status"] in ("trialing", "active", "past_due", "unpaid") and (
         billing_cycle.next_renewal(subscription) <= tx.now
     )
     if at_renewal:
-        _renew_as(tx, schedule, subscription, following)
+        _renew_into_phase(tx, schedule, subscription, following)
     else:
-        _bill_as(tx, schedule, subscription, following)
+        _update_within_period(tx, schedule, subscription, following)
 
 
-def release(tx: Transaction, schedule: Object, *, keeps_end: bool) -> None:
+def release_schedule(tx: Transaction, schedule: Object, *, keeps_end: bool) -> None:
     """Let the subscription go on by itself."""
-    subscription = _subscription_of(tx, schedule)
+    subscription = _find_subscription(tx, schedule)
     schedule |= {
         "current_phase": None,
         "released_at": tx.now,
@@ -141,25 +147,25 @@ def release(tx: Transaction, schedule: Object, *, keeps_end: bool) -> None:
             subscription["cancellation_details"]["reason"] = None
 
 
-def cancel(tx: Transaction, schedule: Object, params: Params) -> None:
+def cancel_schedule(tx: Transaction, schedule: Object, params: Params) -> None:
     """End the subscription now, and the schedule with it."""
-    subscription = _subscription_of(tx, schedule)
-    prorates = params.get("prorate", True) and proration.is_worth_it(subscription)
+    subscription = _find_subscription(tx, schedule)
+    prorates = params.get("prorate", True) and proration.is_proratable(subscription)
     invoices = params.get("invoice_now", True)
     subscription_updates.cancel_now(
         tx, subscription, {"prorate": prorates, "invoice_now": invoices}
     )
 
 
-def _subscription_of(tx: Transaction, schedule: Object) -> Object:
+def _find_subscription(tx: Transaction, schedule: Object) -> Object:
     return tx.param_object("subscription", schedule["subscription"], param="subscription")
 
 
-def _span(phase: Object) -> Object:
+def _phase_dates(phase: Object) -> Object:
     return {"end_date": phase["end_date"], "start_date": phase["start_date"]}
 
 
-def _plan_end(tx: Transaction, schedule: Object, subscription: Object) -> None:
+def _set_cancel_at(tx: Transaction, schedule: Object, subscription: Object) -> None:
     """``end_behavior=cancel`` shows as the subscription's own end."""
     with tx.updating(subscription, UPDATED):
         if schedule["end_behavior"] == "cancel":
@@ -173,53 +179,57 @@ def _plan_end(tx: Transaction, schedule: Object, subscription: Object) -> None:
             subscription["cancellation_details"]["reason"] = None
 
 
-def _end(tx: Transaction, schedule: Object, subscription: Object) -> None:
+def _end_schedule(tx: Transaction, schedule: Object, subscription: Object) -> None:
     if schedule["end_behavior"] == "release":
-        release(tx, schedule, keeps_end=True)
+        release_schedule(tx, schedule, keeps_end=True)
         return
     schedule |= {"completed_at": tx.now, "current_phase": None, "status": "completed"}
-    if subscription["status"] not in cancellation.ENDED:
-        billing_cycle.end_as_planned(tx, subscription)
+    if subscription["status"] not in cancellation.ENDED_STATUSES:
+        billing_cycle.cancel_as_scheduled(tx, subscription)
     tx.emit("subscription_schedule.completed", schedule)
 
 
-def _bill_as(tx: Transaction, schedule: Object, subscription: Object, phase: Object) -> None:
+def _update_within_period(
+    tx: Transaction, schedule: Object, subscription: Object, phase: Object
+) -> None:
     """Within a period: prorated as the phase says."""
     params: Params = {"proration_behavior": phase["proration_behavior"]}
-    if changes := schedule_phases.item_changes(subscription, phase):
+    if changes := schedule_phases.build_item_changes(subscription, phase):
         params["items"] = changes
     if phase["billing_cycle_anchor"] == "phase_start" and phase["start_date"] == tx.now:
         params["billing_cycle_anchor"] = {"type": "now"}
-    own = {**_terms_of(schedule, phase), **_of_its_own(subscription, phase)}
-    subscription_updates.change(tx, subscription, params | own, by_schedule=True)
+    own = {**_phase_settings(schedule, phase), **_phase_only_params(subscription, phase)}
+    subscription_updates.update_subscription(tx, subscription, params | own, by_schedule=True)
 
 
-def _renew_as(tx: Transaction, schedule: Object, subscription: Object, phase: Object) -> None:
+def _renew_into_phase(
+    tx: Transaction, schedule: Object, subscription: Object, phase: Object
+) -> None:
     """Where one period ends and the next begins: one renewal, of what the phase bills."""
     with tx.updating(subscription, UPDATED):
-        changes = item_changes.read(
-            tx, subscription, schedule_phases.item_changes(subscription, phase)
+        changes = item_changes.read_changes(
+            tx, subscription, schedule_phases.build_item_changes(subscription, phase)
         )
-        item_changes.apply(subscription, changes)
-        for item in subscription_items.of(subscription):
+        item_changes.apply_changes(subscription, changes)
+        for item in subscription_items.list_items(subscription):
             if not item["current_period_end"]:
                 item |= {"current_period_start": tx.now, "current_period_end": tx.now}
         moves = any(change.moves_period for change in changes)
         if moves or phase["billing_cycle_anchor"] == "phase_start":
             subscription["billing_cycle_anchor"] = tx.now
-        own = {**_terms_of(schedule, phase), **_of_its_own(subscription, phase)}
+        own = {**_phase_settings(schedule, phase), **_phase_only_params(subscription, phase)}
         subscription["default_payment_method"] = own["default_payment_method"]
-        subscription_updates.apply_plain(subscription, own)
-        invoice_settings.apply(tx, subscription, own)
-        subscription_updates.change_discounts(tx, subscription, own)
+        subscription_updates.apply_settings(subscription, own)
+        invoice_settings.apply_params(tx, subscription, own)
+        subscription_updates.replace_discounts(tx, subscription, own)
         trialing = subscription["status"] == "trialing"
         if not trialing:
-            billing_cycle.begin_next(tx, subscription)
+            billing_cycle.start_next_periods(tx, subscription)
     if trialing:
         billing_cycle.end_trial(tx, subscription)
 
 
-def _of_its_own(subscription: Object, phase: Object) -> Params:
+def _phase_only_params(subscription: Object, phase: Object) -> Params:
     """What only a phase sets on the subscription: metadata that it has, and its discounts, or none.
 
     A discount to be used again that is spent by now is left out.

@@ -7,81 +7,84 @@ from sandbox.objects import Object
 from sandbox.resources import payment_methods
 from sandbox.transaction import Transaction
 
-OWING = ("past_due", "unpaid")
+OWING_STATUSES = ("past_due", "unpaid")
 
 
-def after_payment(tx: Transaction, invoice: Object, intent: Object | None) -> None:
+def on_invoice_paid(tx: Transaction, invoice: Object, intent: Object | None) -> None:
     """The invoice is paid: begin, or recover."""
-    subscription = invoices.subscription_of(tx, invoice)
+    subscription = invoices.find_subscription(tx, invoice)
     if subscription is None:
         return
     news = None
-    with tx.updating(subscription, *revision(tx, subscription)):
+    with tx.updating(subscription, *updated_event(tx, subscription)):
         if pending_updates.waits_for(tx, subscription, invoice):
-            news = pending_updates.apply(tx, subscription)
+            news = pending_updates.apply_update(tx, subscription)
         elif subscription["status"] == "incomplete" and _is_first(invoice):
             subscription["status"] = "active"
             if intent:
-                _keep_method(tx, subscription, intent)
+                _save_payment_method(tx, subscription, intent)
         else:
-            follow_latest(tx, subscription)
+            update_from_latest_invoice(tx, subscription)
     if news:
         tx.emit(news, subscription)
 
 
-def after_debit(tx: Transaction, invoice: Object, intent: Object) -> None:
+def on_debit_sent(tx: Transaction, invoice: Object, intent: Object) -> None:
     """A debit for the invoice was sent: a beginning does not wait for the bank's answer."""
-    subscription = invoices.subscription_of(tx, invoice)
+    subscription = invoices.find_subscription(tx, invoice)
     if subscription and subscription["status"] == "incomplete" and _is_first(invoice):
-        with tx.updating(subscription, *revision(tx, subscription)):
+        with tx.updating(subscription, *updated_event(tx, subscription)):
             subscription["status"] = "active"
-            _keep_method(tx, subscription, intent)
+            _save_payment_method(tx, subscription, intent)
 
 
-def after_failure(tx: Transaction, invoice: Object, *, gives_up: bool) -> None:
+def on_payment_failed(tx: Transaction, invoice: Object, *, gives_up: bool) -> None:
     """A payment failed: owe; after the last retry do what the account's settings say."""
-    subscription = invoices.subscription_of(tx, invoice)
-    if subscription is None or subscription["status"] in ("incomplete", *cancellation.ENDED):
+    subscription = invoices.find_subscription(tx, invoice)
+    if subscription is None or subscription["status"] in (
+        "incomplete",
+        *cancellation.ENDED_STATUSES,
+    ):
         return
-    policy = billing_settings.read(tx)["after_retries"]
+    policy = billing_settings.read_settings(tx)["after_retries"]
     if gives_up and policy == "cancel":
-        cancellation.cancel(tx, subscription, reason="payment_failed")
+        cancellation.cancel_subscription(tx, subscription, reason="payment_failed")
         return
-    with tx.updating(subscription, *revision(tx, subscription)):
+    with tx.updating(subscription, *updated_event(tx, subscription)):
         if gives_up and policy == "mark_unpaid":
             subscription["status"] = "unpaid"
         elif subscription["status"] == "active":
             subscription["status"] = "past_due"
 
 
-def after_closing(tx: Transaction, invoice: Object) -> None:
+def on_invoice_closed(tx: Transaction, invoice: Object) -> None:
     """The invoice was voided or written off: the one before decides."""
-    subscription = invoices.subscription_of(tx, invoice)
+    subscription = invoices.find_subscription(tx, invoice)
     if subscription is None:
         return
     if pending_updates.waits_for(tx, subscription, invoice):
-        pending_updates.drop(tx, subscription)
+        pending_updates.drop_update(tx, subscription)
     if subscription["status"] == "incomplete" and invoice["status"] == "void":
-        cancellation.expire(tx, subscription)
+        cancellation.expire_incomplete(tx, subscription)
         return
     with tx.updating(subscription, "customer.subscription.updated"):
-        follow_latest(tx, subscription)
+        update_from_latest_invoice(tx, subscription)
 
 
-def follow_latest(tx: Transaction, subscription: Object) -> None:
+def update_from_latest_invoice(tx: Transaction, subscription: Object) -> None:
     """Stop owing if the most recent invoice that was not voided is settled."""
-    if subscription["status"] not in OWING:
+    if subscription["status"] not in OWING_STATUSES:
         return
     counted = [
         invoice
-        for invoice in invoices.of_subscription(tx, subscription["id"])
+        for invoice in invoices.list_of_subscription(tx, subscription["id"])
         if invoice["status"] in ("open", "paid", "uncollectible")
     ]
     if not counted or not _is_owed(tx, counted[-1]):
         subscription["status"] = "active"
 
 
-def falls_due(subscription: Object | None, invoice: Object, status: str) -> bool:
+def decides_status(subscription: Object | None, invoice: Object, status: str) -> bool:
     """Whether an invoice that was sent decides about its subscription, which has this status."""
     return bool(
         subscription
@@ -92,22 +95,22 @@ def falls_due(subscription: Object | None, invoice: Object, status: str) -> bool
     )
 
 
-def become_past_due(tx: Transaction, invoice: Object) -> None:
+def mark_past_due(tx: Transaction, invoice: Object) -> None:
     """The due date of an invoice that was sent has passed."""
-    subscription = invoices.subscription_of(tx, invoice)
+    subscription = invoices.find_subscription(tx, invoice)
     assert subscription, "only what a subscription sends falls due"
-    with tx.updating(subscription, *revision(tx, subscription)):
+    with tx.updating(subscription, *updated_event(tx, subscription)):
         subscription["status"] = "past_due"
 
 
-def give_up_overdue(tx: Transaction, invoice: Object) -> None:
+def apply_overdue_policy(tx: Transaction, invoice: Object) -> None:
     """An invoice that was sent is overdue for as long as the account's settings allow."""
-    subscription = invoices.subscription_of(tx, invoice)
+    subscription = invoices.find_subscription(tx, invoice)
     assert subscription, "only what a subscription sends falls due"
-    if billing_settings.read(tx)["after_overdue"] == "cancel":
-        cancellation.cancel(tx, subscription, reason="payment_failed")
+    if billing_settings.read_settings(tx)["after_overdue"] == "cancel":
+        cancellation.cancel_subscription(tx, subscription, reason="payment_failed")
         return
-    with tx.updating(subscription, *revision(tx, subscription)):
+    with tx.updating(subscription, *updated_event(tx, subscription)):
         subscription["status"] = "unpaid"
 
 
@@ -116,7 +119,7 @@ def _is_owed(tx: Transaction, invoice: Object) -> bool:
     return bool(invoice["status"] == "open" and (due is None or due <= tx.now))
 
 
-def revision(tx: Transaction, subscription: Object) -> list[str]:
+def updated_event(tx: Transaction, subscription: Object) -> list[str]:
     """``customer.subscription.updated``, unless its creation is yet to be announced."""
     return ["customer.subscription.updated"] if tx.stored(subscription) else []
 
@@ -125,10 +128,10 @@ def _is_first(invoice: Object) -> bool:
     return bool(invoice["billing_reason"] == "subscription_create")
 
 
-def _keep_method(tx: Transaction, subscription: Object, intent: Object) -> None:
+def _save_payment_method(tx: Transaction, subscription: Object, intent: Object) -> None:
     """``save_default_payment_method``: later invoices use the card of the first one."""
     wanted = subscription["payment_settings"]["save_default_payment_method"]
     if wanted == "on_subscription" and intent["payment_method"]:
         method = tx.param_object("payment_method", intent["payment_method"], param="payment_method")
-        payment_methods.attach_to(tx, method, subscription["customer"])
+        payment_methods.attach_method(tx, method, subscription["customer"])
         subscription["default_payment_method"] = method["id"]

@@ -30,65 +30,65 @@ CHANGEABLE_WHEN_INCOMPLETE = ALWAYS_CHANGEABLE | {
 }
 
 
-def change(
+def update_subscription(
     tx: Transaction, subscription: Object, params: Params, *, by_schedule: bool = False
 ) -> None:
     """Apply the parameters of an update; what they cost at once is invoiced and collected."""
     _check_changeable(subscription, params)
     if not by_schedule:
         check_unscheduled(subscription, params)
-    if set(params) & pending_if_incomplete.COSTLY:
-        pending_updates.drop(tx, subscription)
+    if set(params) & pending_if_incomplete.BILLED_PARAMS:
+        pending_updates.drop_update(tx, subscription)
     if params.get("payment_behavior") == "pending_if_incomplete":
-        pending_if_incomplete.change(tx, subscription, params)
+        pending_if_incomplete.update_subscription(tx, subscription, params)
         return
     customer = tx.param_object("customer", subscription["customer"], param="customer")
     at_once = params.get("proration_behavior") == "always_invoice"
-    with tx.arranged(event_order.CHANGE_INVOICED if at_once else ()):
+    with tx.emit_in_order(event_order.CHANGE_INVOICED if at_once else ()):
         with tx.updating(subscription, UPDATED):
             if "default_payment_method" in params:
-                subscription["default_payment_method"] = own_method(tx, customer, params)
-            check_tax(customer, params)
-            apply_plain(subscription, params)
-            invoice_settings.apply(tx, subscription, params)
+                subscription["default_payment_method"] = read_default_method(tx, customer, params)
+            check_automatic_tax(customer, params)
+            apply_settings(subscription, params)
+            invoice_settings.apply_params(tx, subscription, params)
             if "discounts" in params:
-                change_discounts(tx, subscription, params)
-            invoice = billing_changes.rebill(tx, subscription, params)
-            scheduled_cancellation.apply(tx, subscription, params)
+                replace_discounts(tx, subscription, params)
+            invoice = billing_changes.apply_billing_changes(tx, subscription, params)
+            scheduled_cancellation.apply_params(tx, subscription, params)
         if invoice:
-            settle(tx, subscription, invoice, params)
+            collect_update_invoice(tx, subscription, invoice, params)
 
 
-def change_discounts(tx: Transaction, subscription: Object, params: Params) -> None:
+def replace_discounts(tx: Transaction, subscription: Object, params: Params) -> None:
     """The list that was sent replaces the one there was; an empty text is none."""
     customer = subscription["customer"]
-    choices = discounts.read(tx, params["discounts"], customer=customer)
-    discounts.replace(tx, subscription, choices)
+    choices = discounts.read_choices(tx, params["discounts"], customer=customer)
+    discounts.replace_discounts(tx, subscription, choices)
 
 
 def cancel_now(tx: Transaction, subscription: Object, params: Params) -> None:
     """End it, with a credit for unused time (``prorate``) and a last invoice (``invoice_now``)."""
     details = params.get("cancellation_details", {})
     assign(subscription["cancellation_details"], details, "comment", "feedback")
-    prorates = params.get("prorate") and proration.is_worth_it(subscription)
+    prorates = params.get("prorate") and proration.is_proratable(subscription)
     if not params.get("invoice_now"):
-        cancellation.cancel(tx, subscription, reason="cancellation_requested")
+        cancellation.cancel_subscription(tx, subscription, reason="cancellation_requested")
     if prorates:
-        for item in subscription_items.of(subscription):
-            proration.credit(tx, subscription, item, tx.now)
+        for item in subscription_items.list_items(subscription):
+            proration.credit_unused_time(tx, subscription, item, tx.now)
     if params.get("invoice_now"):
-        bill_the_rest(tx, subscription)
-        cancellation.cancel(tx, subscription, reason="cancellation_requested")
+        invoice_remaining(tx, subscription)
+        cancellation.cancel_subscription(tx, subscription, reason="cancellation_requested")
 
 
-def bill_the_rest(tx: Transaction, subscription: Object) -> None:
+def invoice_remaining(tx: Transaction, subscription: Object) -> None:
     """Invoice and collect what waits for the next invoice, if anything does."""
-    invoice = billing_changes.invoice_pending(tx, subscription, at_end=True)
+    invoice = billing_changes.draft_pending_items(tx, subscription, at_end=True)
     if invoice:
         collection.finalize_and_collect(tx, invoice, off_session=True)
 
 
-def own_method(tx: Transaction, customer: Object, params: Params) -> str | None:
+def read_default_method(tx: Transaction, customer: Object, params: Params) -> str | None:
     """The default payment method that was sent. Raises 400 if it is not the customer's."""
     id: str | None = params.get("default_payment_method") or None
     if id is None:
@@ -104,7 +104,7 @@ def own_method(tx: Transaction, customer: Object, params: Params) -> str | None:
     return id
 
 
-def check_tax(customer: Object, params: Params) -> None:
+def check_automatic_tax(customer: Object, params: Params) -> None:
     """Raises 400 for automatic tax where nobody knows whose taxes these are."""
     tax = params.get("automatic_tax", {})
     if tax.get("enabled"):
@@ -116,7 +116,7 @@ def check_tax(customer: Object, params: Params) -> None:
         taxes.check_location(customer, param="automatic_tax")
 
 
-def apply_plain(subscription: Object, params: Params) -> None:
+def apply_settings(subscription: Object, params: Params) -> None:
     """The parameters that cost nothing."""
     assign(subscription, params, "description")
     if "pause_collection" in params:
@@ -139,11 +139,11 @@ def apply_plain(subscription: Object, params: Params) -> None:
     merge_metadata(subscription, params.get("metadata"))
 
 
-def unpaid(tx: Transaction, invoice: Object) -> StripeFailure:
+def payment_required_error(tx: Transaction, invoice: Object) -> StripeFailure:
     """402 for ``error_if_incomplete``: nothing of the request stays."""
-    intent = invoices.intent_of(tx, invoice)
+    intent = invoices.find_intent(tx, invoice)
     if intent and intent["last_payment_error"]:
-        failure = payments.refusal(intent)
+        failure = payments.declined_error(intent)
         failure.keep_effects = False
         return failure
     return StripeFailure(
@@ -162,7 +162,7 @@ def check_unscheduled(subscription: Object, params: Params) -> None:
         return
     if set(params) & {"cancel_at", "cancel_at_period_end"}:
         subject = "any cancelation behavior"
-    elif taken := sorted(set(params) & pending_if_incomplete.COSTLY):
+    elif taken := sorted(set(params) & pending_if_incomplete.BILLED_PARAMS):
         subject = f"`{taken[0]}`"
     else:
         return
@@ -173,7 +173,7 @@ def check_unscheduled(subscription: Object, params: Params) -> None:
 
 
 def _check_changeable(subscription: Object, params: Params) -> None:
-    if subscription["status"] in cancellation.ENDED and set(params) - ALWAYS_CHANGEABLE:
+    if subscription["status"] in cancellation.ENDED_STATUSES and set(params) - ALWAYS_CHANGEABLE:
         raise invalid(
             "A canceled subscription can only update its cancellation_details and metadata."
         )
@@ -184,13 +184,15 @@ def _check_changeable(subscription: Object, params: Params) -> None:
         )
 
 
-def settle(tx: Transaction, subscription: Object, invoice: Object, params: Params) -> None:
+def collect_update_invoice(
+    tx: Transaction, subscription: Object, invoice: Object, params: Params
+) -> None:
     """Collect by ``payment_behavior``. Raises 402, undoing everything, if that is wanted."""
     behavior = params.get("payment_behavior", "allow_incomplete")
     if behavior == "default_incomplete":
         collection.finalize(tx, invoice)
         if invoice["status"] == "open":
-            collection.await_payer(tx, invoice)
+            collection.create_unconfirmed_intent(tx, invoice)
     else:
         off_session = bool(params.get("off_session"))
         collection.finalize_and_collect(tx, invoice, off_session=off_session)
@@ -198,7 +200,7 @@ def settle(tx: Transaction, subscription: Object, invoice: Object, params: Param
     if is_settled or collection.is_processing(tx, invoice):
         return
     if behavior == "error_if_incomplete":
-        raise unpaid(tx, invoice)
+        raise payment_required_error(tx, invoice)
     if subscription["status"] == "active":
         with tx.updating(subscription, UPDATED):
             subscription["status"] = "past_due"

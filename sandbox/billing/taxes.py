@@ -18,7 +18,7 @@ from sandbox.resources import tax_rates
 from sandbox.transaction import Transaction
 
 
-class Rate(NamedTuple):
+class TaxRule(NamedTuple):
     country: str
     state: str | None
     percentage: Decimal
@@ -26,30 +26,32 @@ class Rate(NamedTuple):
     type: str
 
 
-RATES = (
-    Rate("US", "CA", Decimal("7.25"), "Sales Tax", "sales_tax"),
-    Rate("DE", None, Decimal(19), "VAT", "vat"),
+TAX_RULES = (
+    TaxRule("US", "CA", Decimal("7.25"), "Sales Tax", "sales_tax"),
+    TaxRule("DE", None, Decimal(19), "VAT", "vat"),
 )
 REASONS = {"exempt": "customer_exempt", "reverse": "reverse_charge"}
 ZERO = Decimal(0)
 
 
-def is_location(address: Object | None) -> bool:
+def is_complete_location(address: Object | None) -> bool:
     """Whether the address says enough; in the United States that takes a state or a ZIP code."""
     if not address or not address["country"]:
         return False
     return address["country"] != "US" or bool(address["state"] or address["postal_code"])
 
 
-def location_of(customer: Object) -> Object | None:
+def find_location(customer: Object) -> Object | None:
     """Where the customer is taxed, if that is known."""
     shipping = (customer["shipping"] or {}).get("address")
-    return next((each for each in (shipping, customer["address"]) if is_location(each)), None)
+    return next(
+        (each for each in (shipping, customer["address"]) if is_complete_location(each)), None
+    )
 
 
 def check_location(customer: Object, *, param: str) -> None:
     """Raises 400 where Stripe would not know whose taxes to work out."""
-    if location_of(customer) is None:
+    if find_location(customer) is None:
         raise StripeFailure(
             "The customer's location isn't recognized. Set a valid customer address in order to "
             "automatically calculate tax.",
@@ -58,22 +60,22 @@ def check_location(customer: Object, *, param: str) -> None:
         )
 
 
-def on(
+def compute_automatic_tax(
     tx: Transaction, amount: int, *, behavior: str, address: Object | None, exempt: str = "none"
 ) -> list[Object]:
     """The ``taxes`` of a line that comes to the amount; empty where nothing is collected."""
-    rate = next((each for each in RATES if _applies(each, address)), None)
+    rate = next((each for each in TAX_RULES if _applies(each, address)), None)
     if rate is None:
         return []
     inclusive = behavior == "inclusive"
     percentage = ZERO if exempt in REASONS else rate.percentage
-    tax = _share(amount, percentage, inclusive=inclusive)
+    tax = _tax_amount(amount, percentage, inclusive=inclusive)
     return [
         {
             "amount": tax,
             "tax_behavior": "inclusive" if inclusive else "exclusive",
             "tax_rate_details": {
-                "tax_rate": tax_rates.automatic(tx, rate, inclusive=inclusive)["id"]
+                "tax_rate": tax_rates.find_or_create_automatic(tx, rate, inclusive=inclusive)["id"]
             },
             "taxability_reason": REASONS.get(exempt, "standard_rated"),
             "taxable_amount": amount - tax if inclusive else amount,
@@ -82,22 +84,22 @@ def on(
     ]
 
 
-def by_rates(amount: int, rates: Iterable[Object]) -> list[Object]:
+def compute_by_rates(amount: int, rates: Iterable[Object]) -> list[Object]:
     """The ``taxes`` of a line under the rates that the merchant has chosen for it."""
-    return [_by_rate(amount, rate) for rate in rates]
+    return [_compute_by_rate(amount, rate) for rate in rates]
 
 
-def exclusive(taxes: Iterable[Object]) -> int:
+def sum_exclusive(taxes: Iterable[Object]) -> int:
     """What comes on top."""
     return sum(int(each["amount"]) for each in taxes if each["tax_behavior"] == "exclusive")
 
 
-def inclusive(taxes: Iterable[Object]) -> int:
+def sum_inclusive(taxes: Iterable[Object]) -> int:
     """What is contained."""
     return sum(int(each["amount"]) for each in taxes if each["tax_behavior"] == "inclusive")
 
 
-def summed(lines: Iterable[Object]) -> list[Object]:
+def merge_taxes(lines: Iterable[Object]) -> list[Object]:
     """The lines' ``taxes`` together, one for each rate, behaviour and reason."""
     found: dict[tuple[str, str], Object] = {}
     for each in (tax for line in lines for tax in line["taxes"]):
@@ -108,7 +110,7 @@ def summed(lines: Iterable[Object]) -> list[Object]:
     return list(found.values())
 
 
-def enabled(provider: bool = True) -> Object:
+def enabled_automatic_tax(provider: bool = True) -> Object:
     """``automatic_tax`` as invoices and sessions show it while nothing is worked out yet."""
     return {
         "enabled": True,
@@ -118,9 +120,9 @@ def enabled(provider: bool = True) -> Object:
     }
 
 
-def _by_rate(amount: int, rate: Object) -> Object:
+def _compute_by_rate(amount: int, rate: Object) -> Object:
     inclusive = bool(rate["inclusive"])
-    tax = _share(amount, Decimal(str(rate["percentage"])), inclusive=inclusive)
+    tax = _tax_amount(amount, Decimal(str(rate["percentage"])), inclusive=inclusive)
     return {
         "amount": tax,
         "tax_behavior": "inclusive" if inclusive else "exclusive",
@@ -131,7 +133,7 @@ def _by_rate(amount: int, rate: Object) -> Object:
     }
 
 
-def _applies(rate: Rate, address: Object | None) -> bool:
+def _applies(rate: TaxRule, address: Object | None) -> bool:
     return bool(
         address
         and address["country"] == rate.country
@@ -139,6 +141,6 @@ def _applies(rate: Rate, address: Object | None) -> bool:
     )
 
 
-def _share(amount: int, percentage: Decimal, *, inclusive: bool) -> int:
+def _tax_amount(amount: int, percentage: Decimal, *, inclusive: bool) -> int:
     whole = 100 + percentage if inclusive else Decimal(100)
-    return pricing.rounded(amount * percentage / whole)
+    return pricing.round_amount(amount * percentage / whole)

@@ -8,27 +8,27 @@ from sandbox.objects import Object
 from sandbox.transaction import Transaction
 
 
-def choose(tx: Transaction, session: Object, sent: dict[str, str]) -> bool:
+def apply_quantities(tx: Transaction, session: Object, sent: dict[str, str]) -> bool:
     """Take ``quantity-<li_…>`` fields within their limits. Whether the order changed.
 
     Raises 400 for a total that cannot be charged.
     """
     changed = False
-    for item in session_records.items_of(tx, session):
+    for item in session_records.list_items(tx, session):
         wanted = sent.get(f"quantity-{item['id']}", "")
         limits = item["adjustable_quantity"]
         if not limits or not wanted.isdecimal() or len(wanted) > 9:
             continue
         quantity = min(max(int(wanted), limits["minimum"], 1), limits["maximum"])
         if quantity != item["quantity"]:
-            _set(tx, session, item, quantity)
+            _set_quantity(tx, session, item, quantity)
             changed = True
     return changed
 
 
-def _set(tx: Transaction, session: Object, item: Object, quantity: int) -> None:
+def _set_quantity(tx: Transaction, session: Object, item: Object, quantity: int) -> None:
     """A line that costs nothing today, because of a trial, stays so."""
     was_free = item["amount_subtotal"] == 0
-    item["amount_subtotal"] = 0 if was_free else pricing.amount(tx, item["price"], quantity)
+    item["amount_subtotal"] = 0 if was_free else pricing.price_amount(tx, item["price"], quantity)
     item["quantity"] = quantity
-    session_amounts.total_up(tx, session)
+    session_amounts.compute_amounts(tx, session)

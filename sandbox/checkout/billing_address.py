@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sandbox.addresses import address
+from sandbox.addresses import build_address
 from sandbox.billing import taxes
 from sandbox.checkout import session_amounts, session_records
 from sandbox.errors import StripeFailure, invalid
@@ -12,7 +12,7 @@ from sandbox.transaction import Transaction
 PARAM = "address"
 
 
-def check_params(tx: Transaction, params: Params) -> None:
+def check_tax_params(tx: Transaction, params: Params) -> None:
     """Raises 400 for taxes and tax ids that Checkout could not collect."""
     updates = params.get("customer_update", {})
     if params.get("automatic_tax", {}).get("enabled"):
@@ -26,44 +26,44 @@ def check_params(tx: Transaction, params: Params) -> None:
         )
 
 
-def is_asked(tx: Transaction, session: Object) -> bool:
+def is_collected(tx: Transaction, session: Object) -> bool:
     """Whether the page lets the buyer say where they are."""
     if session["billing_address_collection"] == "required":
         return True
-    return bool(session["automatic_tax"]["enabled"] and _may_be_typed(tx, session))
+    return bool(session["automatic_tax"]["enabled"] and _is_editable(tx, session))
 
 
-def enter(tx: Transaction, session: Object, typed: Params) -> None:
+def apply_address(tx: Transaction, session: Object, typed: Params) -> None:
     """Take what the buyer typed, and work the order out again. Raises 400 for an unknown place."""
-    place = address({name: value or None for name, value in typed.items()})
-    if not taxes.is_location(place):
+    place = build_address({name: value or None for name, value in typed.items()})
+    if not taxes.is_complete_location(place):
         raise invalid(
             "Enter your country and, in the United States, your state or ZIP code.", param=PARAM
         )
-    session_records.of(tx, session)["address"] = place
+    session_records.find_record(tx, session)["address"] = place
     if session["automatic_tax"]["enabled"]:
-        session_amounts.total_up(tx, session)
+        session_amounts.compute_amounts(tx, session)
 
 
-def known(tx: Transaction, session: Object) -> Object | None:
+def find_address(tx: Transaction, session: Object) -> Object | None:
     """What was typed, else the address of the session's customer."""
-    typed: Object | None = session_records.of(tx, session)["address"]
-    return typed or session_amounts.tax_address(tx, session)[0]
+    typed: Object | None = session_records.find_record(tx, session)["address"]
+    return typed or session_amounts.find_tax_address(tx, session)[0]
 
 
 def is_missing(tx: Transaction, session: Object) -> bool:
-    return is_asked(tx, session) and known(tx, session) is None
+    return is_collected(tx, session) and find_address(tx, session) is None
 
 
-def check_known(tx: Transaction, session: Object) -> None:
+def check_present(tx: Transaction, session: Object) -> None:
     """Raises 400 if the page needs an address that nobody knows."""
     if is_missing(tx, session):
         raise invalid("Enter your address.", param=PARAM)
 
 
-def _may_be_typed(tx: Transaction, session: Object) -> bool:
+def _is_editable(tx: Transaction, session: Object) -> bool:
     """A saved customer's address counts, unless the page may change it."""
-    updates = session_records.of(tx, session)["customer_update"]
+    updates = session_records.find_record(tx, session)["customer_update"]
     return session["customer"] is None or updates.get("address") == "auto"
 
 
@@ -78,7 +78,7 @@ def _check_tax(tx: Transaction, params: Params, updates: Params) -> None:
     if "customer" not in params or "auto" in (updates.get("address"), updates.get("shipping")):
         return
     customer = tx.param_object("customer", params["customer"], param="customer")
-    if taxes.location_of(customer) is None:
+    if taxes.find_location(customer) is None:
         raise StripeFailure(
             "Automatic tax calculation in Checkout requires a valid address on the Customer. Add a "
             "valid address to the Customer or set either `customer_update[address]` to 'auto' or "

@@ -22,9 +22,9 @@ from sandbox.resources import customers, payment_methods, setup_intents
 from sandbox.transaction import Transaction
 
 KIND = "checkout.session"
-DONE = ("succeeded", "requires_capture", "processing")
+COMPLETING_STATUSES = ("succeeded", "requires_capture", "processing")
 """What completes a session; a debit's outcome comes days later."""
-CLOSED = {
+CLOSED_MESSAGES = {
     "complete": "This Checkout Session is already complete.",
     "expired": "This Checkout Session has expired.",
 }
@@ -38,7 +38,7 @@ class Buyer:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class CheckoutResult:
     """``complete``, ``declined`` in the bank's words, or ``requires_action`` on another page."""
 
     status: Literal["complete", "declined", "requires_action"]
@@ -49,65 +49,68 @@ class Outcome:
     param: str | None = None
 
 
-def complete(
+def complete_session(
     tx: Transaction, session: Object, *, card: Params | str | None, buyer: Buyer
-) -> Outcome:
+) -> CheckoutResult:
     """Try to complete the session with a typed card, a test token or a saved payment method.
 
     Raises 400 if the session is no longer open, or lacks a card or an e-mail address.
     """
     if session["status"] == "open" and session["expires_at"] <= tx.now:
-        raise invalid(CLOSED["expired"])  # the clock passed it and the engine has yet to look
+        raise invalid(
+            CLOSED_MESSAGES["expired"]
+        )  # the clock passed it and the engine has yet to look
     if session["status"] != "open":
-        raise invalid(CLOSED[session["status"]])
-    session_discounts.check_still_redeemable(tx, session)
-    record = session_records.of(tx, session)
-    _know_buyer(tx, session, record, buyer)
-    billing_address.check_known(tx, session)
+        raise invalid(CLOSED_MESSAGES[session["status"]])
+    session_discounts.check_redeemable(tx, session)
+    record = session_records.find_record(tx, session)
+    _record_buyer(tx, session, record, buyer)
+    billing_address.check_present(tx, session)
     order = (
         event_order.ONE_TIME_PAYMENT if session["mode"] == "payment" else event_order.FIRST_PAYMENT
     )
-    with tx.arranged(order):
+    with tx.emit_in_order(order):
         try:
-            return _complete(tx, session, record, card)
+            return _pay_session(tx, session, record, card)
         except StripeFailure as failure:
             if failure.status != 402:
                 raise
-            return declined(failure)
+            return declined_result(failure)
 
 
-def authenticate(tx: Transaction, intent: Object, *, succeeds: bool) -> Outcome:
+def finish_authentication(tx: Transaction, intent: Object, *, succeeds: bool) -> CheckoutResult:
     """The payer went through 3-D Secure, or gave up; the session follows."""
-    owner = payment_intent_object.owner_of(tx, intent)
+    owner = payment_intent_object.find_owner(tx, intent)
     order = event_order.FIRST_PAYMENT if owner and owner[0] == KIND else ()
-    with tx.arranged(order):
+    with tx.emit_in_order(order):
         if intent["object"] == "payment_intent":
-            payments.authenticate(tx, intent, succeeds=succeeds)
+            payments.finish_authentication(tx, intent, succeeds=succeeds)
         else:
-            setup_intents.authenticate(tx, intent, succeeds=succeeds)
+            setup_intents.finish_authentication(tx, intent, succeeds=succeeds)
             if owner and intent["status"] == "succeeded":
                 session = tx.param_object(KIND, owner[1], param="session")
-                fulfilment.fulfil(tx, session, intent)
-    return outcome_of(intent)
+                fulfilment.fulfil_session(tx, session, intent)
+    return result_of_intent(intent)
 
 
-def session_of(tx: Transaction, intent: Object) -> str | None:
+def find_session_of(tx: Transaction, intent: Object) -> str | None:
     """The session that the intent was made for, also after its invoice took it over."""
     return next(
-        iter(tx.ids(session_records.KIND, lambda record: intent["id"] in record["intents"])), None
+        iter(tx.list_ids(session_records.KIND, lambda record: intent["id"] in record["intents"])),
+        None,
     )
 
 
-def outcome_of(intent: Object) -> Outcome:
+def result_of_intent(intent: Object) -> CheckoutResult:
     """What an intent's status means to the buyer."""
     match intent["status"]:
         case "succeeded" | "requires_capture" | "processing":
-            return Outcome("complete")
+            return CheckoutResult("complete")
         case "requires_action":
             url = intent["next_action"]["redirect_to_url"]["url"]
-            return Outcome("requires_action", url=url)
+            return CheckoutResult("requires_action", url=url)
     error = intent.get("last_payment_error") or intent.get("last_setup_error") or {}
-    return Outcome(
+    return CheckoutResult(
         "declined",
         message=error.get("message"),
         code=error.get("code"),
@@ -122,20 +125,20 @@ def collects_card(session: Object) -> bool:
     return bool(session["payment_method_collection"] == "always")
 
 
-def follow(tx: Transaction, intent: Object, session_id: str) -> None:
+def on_intent_change(tx: Transaction, intent: Object, session_id: str) -> None:
     """Hear how a payment for a session went, now or after the payer authenticated."""
     session = tx.param_object(KIND, session_id, param="session")
     if session["mode"] == "payment":
         session["payment_intent"] = intent["id"]
-    if session["status"] == "open" and intent["status"] in DONE:
-        fulfilment.fulfil(tx, session, intent)
+    if session["status"] == "open" and intent["status"] in COMPLETING_STATUSES:
+        fulfilment.fulfil_session(tx, session, intent)
     elif session["status"] == "complete" and intent["status"] == "succeeded":
         session["payment_status"] = "paid"  # captured later
 
 
-def hear_of_debit(tx: Transaction, intent: Object) -> None:
+def on_debit_answer(tx: Transaction, intent: Object) -> None:
     """The bank answered to the debit with which a buyer completed a session, if one did."""
-    id = session_of(tx, intent)
+    id = find_session_of(tx, intent)
     if id is None:
         return
     session = tx.param_object(KIND, id, param="session")
@@ -146,28 +149,28 @@ def hear_of_debit(tx: Transaction, intent: Object) -> None:
         tx.emit("checkout.session.async_payment_failed", session)
 
 
-payments.FOLLOWERS[KIND] = follow
-payments.AFTER_DEBITS.append(hear_of_debit)
+payments.OWNER_LISTENERS[KIND] = on_intent_change
+payments.DEBIT_LISTENERS.append(on_debit_answer)
 
 
-def _complete(
+def _pay_session(
     tx: Transaction, session: Object, record: Object, card: Params | str | None
-) -> Outcome:
+) -> CheckoutResult:
     if not collects_card(session):
         _ensure_customer(tx, session, record)
-        fulfilment.fulfil(tx, session, None)
-        return Outcome("complete")
+        fulfilment.fulfil_session(tx, session, None)
+        return CheckoutResult("complete")
     if card is None:
         raise invalid("Choose a card to pay with.", param="card")
-    method = _method(tx, card, record)
-    payment_method_types.check(session, method["type"])
+    method = _create_method(tx, card, record)
+    payment_method_types.check_offered(session, method["type"])
     customer = _ensure_customer(tx, session, record)
     if session["amount_total"]:
-        return outcome_of(_pay(tx, session, record, method, customer))
-    return outcome_of(_set_up(tx, session, record, method, customer))
+        return result_of_intent(_charge_session(tx, session, record, method, customer))
+    return result_of_intent(_set_up(tx, session, record, method, customer))
 
 
-def _pay(
+def _charge_session(
     tx: Transaction, session: Object, record: Object, method: Object, customer: str | None
 ) -> Object:
     """Charge what is due; a second try uses the same intent."""
@@ -179,9 +182,9 @@ def _pay(
             "payment_method": method["id"],
             "status": "requires_confirmation",
         }
-        payments.attempt(tx, intent, off_session=False)
+        payments.attempt_payment(tx, intent, off_session=False)
         return intent
-    intent = payments.charge(
+    intent = payments.create_payment(
         tx,
         amount=session["amount_total"],
         currency=session["currency"],
@@ -197,7 +200,7 @@ def _pay(
 def _intent_fields(session: Object, record: Object) -> Object:
     options = {
         "payment_method_options": {
-            "card": payment_intent_object.card_options(_authentication(session))
+            "card": payment_intent_object.card_options(_requested_authentication(session))
         }
     }
     if session["mode"] == "subscription":
@@ -206,7 +209,7 @@ def _intent_fields(session: Object, record: Object) -> Object:
     return {"capture_method": "automatic_async", **record["payment_intent_data"], **options}
 
 
-def _authentication(session: Object) -> str:
+def _requested_authentication(session: Object) -> str:
     return str(session["payment_method_options"]["card"]["request_three_d_secure"])
 
 
@@ -217,22 +220,24 @@ def _set_up(
     params: Params = {
         "usage": "off_session",
         **record["setup_intent_data"],
-        "payment_method_options": {"card": {"request_three_d_secure": _authentication(session)}},
+        "payment_method_options": {
+            "card": {"request_three_d_secure": _requested_authentication(session)}
+        },
     }
     intent = setup_intents.create(tx, params | ({"customer": customer} if customer else {}))
-    payment_intent_object.own(tx, intent, (KIND, session["id"]))
+    payment_intent_object.link_owner(tx, intent, (KIND, session["id"]))
     record["intents"].append(intent["id"])
     if session["mode"] == "setup":
         session["setup_intent"] = intent["id"]
     confirmed = setup_intents.confirm(tx, {"payment_method": method["id"]}, intent["id"])
     if confirmed["status"] == "succeeded":
-        fulfilment.fulfil(tx, session, confirmed)
+        fulfilment.fulfil_session(tx, session, confirmed)
     return confirmed
 
 
-def _method(tx: Transaction, card: Params | str, record: Object) -> Object:
+def _create_method(tx: Transaction, card: Params | str, record: Object) -> Object:
     if isinstance(card, str):
-        method = payment_methods.resolve(tx, card, param="payment_method")
+        method = payment_methods.resolve_method(tx, card, param="payment_method")
     else:
         method = payment_methods.create(tx, {"type": "card", "card": card})
     for name in ("email", "name"):
@@ -242,13 +247,13 @@ def _method(tx: Transaction, card: Params | str, record: Object) -> Object:
     return method
 
 
-def _know_buyer(tx: Transaction, session: Object, record: Object, buyer: Buyer) -> None:
+def _record_buyer(tx: Transaction, session: Object, record: Object, buyer: Buyer) -> None:
     """What was given with the session stands; the rest is what the buyer types."""
     known = (session["customer_details"] or {}).get("email")
     record["email"] = known or buyer.email or record["email"]
     record["name"] = buyer.name or record["name"]
     if buyer.address:
-        billing_address.enter(tx, session, buyer.address)
+        billing_address.apply_address(tx, session, buyer.address)
     if not record["email"]:
         raise invalid("Enter an e-mail address.", param="email")
 
@@ -267,9 +272,9 @@ def _ensure_customer(tx: Transaction, session: Object, record: Object) -> str | 
     return str(customer["id"])
 
 
-def declined(failure: StripeFailure) -> Outcome:
+def declined_result(failure: StripeFailure) -> CheckoutResult:
     """What a 402 means to the buyer."""
-    return Outcome(
+    return CheckoutResult(
         "declined",
         message=failure.message,
         code=failure.code,

@@ -10,11 +10,11 @@ from sandbox.transaction import Transaction
 UNFINISHED = ("requires_payment_method", "requires_confirmation", "requires_action")
 
 
-def expire(tx: Transaction, session: Object) -> None:
+def expire_session(tx: Transaction, session: Object) -> None:
     """Close the session; a payment that was tried and failed ends with it."""
     session |= {"status": "expired", "url": None}
-    for id in session_records.of(tx, session)["intents"]:
+    for id in session_records.find_record(tx, session)["intents"]:
         intent = tx.get("payment_intent", id)
         if intent and intent["status"] in UNFINISHED:
-            payments.cancel(tx, intent, "expired")
+            payments.cancel_payment(tx, intent, "expired")
     tx.emit("checkout.session.expired", session)

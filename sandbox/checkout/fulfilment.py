@@ -12,81 +12,83 @@ from sandbox.billing import (
     subscription_items,
     subscription_updates,
 )
-from sandbox.billing.discounts import Choice
+from sandbox.billing.discounts import DiscountChoice
 from sandbox.checkout import session_amounts, session_records
 from sandbox.checkout.line_items import is_recurring
-from sandbox.checkout.session_object import details
+from sandbox.checkout.session_object import build_customer_details
 from sandbox.objects import Object, copy
 from sandbox.resources import invoice_items
 from sandbox.transaction import Transaction
 
 
-def fulfil(tx: Transaction, session: Object, intent: Object | None) -> None:
+def fulfil_session(tx: Transaction, session: Object, intent: Object | None) -> None:
     """Complete the session; ``intent`` is the payment or setup intent that did it."""
-    record = session_records.of(tx, session)
+    record = session_records.find_record(tx, session)
     session |= {
         "customer": session["customer"] or record["customer"],
-        "customer_details": _details(tx, session, record),
+        "customer_details": _customer_details(tx, session, record),
         "status": "complete",
         "url": None,
     }
     if session["customer"]:
         _update_customer(tx, session, record)
-    choices = session_amounts.choices(tx, session)
+    choices = session_amounts.list_discount_choices(tx, session)
     if session["mode"] == "subscription":
-        _subscribe(tx, session, record, intent, choices)
+        _create_subscription(tx, session, record, intent, choices)
     else:
         for choice in choices:
-            discounts.redeem(tx, choice)
+            discounts.redeem_choice(tx, choice)
     is_paid = bool(intent and intent["status"] == "succeeded")
     if session["amount_total"]:
         session["payment_status"] = "paid" if is_paid else "unpaid"
     tx.emit("checkout.session.completed", session)
 
 
-def _details(tx: Transaction, session: Object, record: Object) -> Object:
-    place, exempt = session_amounts.tax_address(tx, session)
-    return details(record["email"], record["name"], record["address"] or place, exempt)
+def _customer_details(tx: Transaction, session: Object, record: Object) -> Object:
+    place, exempt = session_amounts.find_tax_address(tx, session)
+    return build_customer_details(
+        record["email"], record["name"], record["address"] or place, exempt
+    )
 
 
-def trial_end_of(tx: Transaction, record: Object) -> int | None:
+def read_trial_end(tx: Transaction, record: Object) -> int | None:
     """When the trial ends that a purchase made now would have."""
-    return subscription_creation.trial_end_of(tx, record["subscription_data"])
+    return subscription_creation.read_trial_end(tx, record["subscription_data"])
 
 
-def _subscribe(
+def _create_subscription(
     tx: Transaction,
     session: Object,
     record: Object,
     intent: Object | None,
-    choices: list[Choice],
+    choices: list[DiscountChoice],
 ) -> None:
     data = record["subscription_data"]
-    sold = session_records.items_of(tx, session)
+    sold = session_records.list_items(tx, session)
     customer = tx.param_object("customer", session["customer"], param="customer")
-    subscription = subscription_creation.begin(
+    subscription = subscription_creation.create_subscription(
         tx,
         customer=customer,
-        content=[
-            subscription_items.build(tx, item["price"], item["quantity"], item["metadata"])
+        new_items=[
+            subscription_items.build_item(tx, item["price"], item["quantity"], item["metadata"])
             for item in sold
             if is_recurring(item)
         ],
-        trial_end=trial_end_of(tx, record),
+        trial_end=read_trial_end(tx, record),
         anchor=data.get("billing_cycle_anchor"),
-        choices=choices,
-        session=session["id"],
+        discount_choices=choices,
+        session_id=session["id"],
         default_payment_method=intent["payment_method"] if intent else None,
     )
     tax = {"enabled": session["automatic_tax"]["enabled"]}
-    subscription_updates.apply_plain(subscription, {**data, "automatic_tax": tax})
-    once = [_bill_once(tx, subscription, item) for item in sold if not is_recurring(item)]
-    invoice = _first_invoice(tx, session, subscription, data, once, intent)
+    subscription_updates.apply_settings(subscription, {**data, "automatic_tax": tax})
+    once = [_add_one_time_item(tx, subscription, item) for item in sold if not is_recurring(item)]
+    invoice = _bill_first_invoice(tx, session, subscription, data, once, intent)
     session |= {"subscription": subscription["id"], "invoice": invoice["id"]}
-    subscription_creation.announce(tx, subscription)
+    subscription_creation.emit_created(tx, subscription)
 
 
-def _first_invoice(
+def _bill_first_invoice(
     tx: Transaction,
     session: Object,
     subscription: Object,
@@ -96,21 +98,21 @@ def _first_invoice(
 ) -> Object:
     """The invoice of what the session showed; its payment has been made already."""
     prorate = data.get("proration_behavior", "create_prorations") != "none"
-    invoice = subscription_creation.first_invoice(
+    invoice = subscription_creation.draft_first_invoice(
         tx, subscription, prorate=prorate, takes=once, uses_balance=False
     )
-    invoices.finalize(tx, invoice, uses_balance=False)
+    invoices.finalize_invoice(tx, invoice, uses_balance=False)
     if session["amount_total"] and intent:
-        payment_intent_object.own(tx, intent, ("invoice", invoice["id"]))
-        collection.follow(tx, intent, invoice["id"])
+        payment_intent_object.link_owner(tx, intent, ("invoice", invoice["id"]))
+        collection.on_intent_change(tx, intent, invoice["id"])
     else:
         collection.mark_paid(tx, invoice)
     return invoice
 
 
-def _bill_once(tx: Transaction, subscription: Object, item: Object) -> Object:
+def _add_one_time_item(tx: Transaction, subscription: Object, item: Object) -> Object:
     """A one-time price next to recurring ones goes onto the first invoice."""
-    return invoice_items.insert(
+    return invoice_items.insert_item(
         tx,
         customer=subscription["customer"],
         amount=item["amount_subtotal"],

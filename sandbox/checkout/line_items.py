@@ -17,7 +17,7 @@ MAX_PER_TYPE = 20
 """In subscription mode: so many recurring prices, and as many one-time ones."""
 
 
-def read(tx: Transaction, params: Params) -> list[Object]:
+def read_line_items(tx: Transaction, params: Params) -> list[Object]:
     """The session's ``item`` objects. Raises 400 for what cannot be sold together."""
     mode, wanted = params["mode"], params["line_items"]
     if len(wanted) > MAX_LINES[mode]:
@@ -37,13 +37,13 @@ def check_total(amount: int, currency: str) -> None:
     if 0 < amount < least:
         raise invalid(
             "The Checkout Session's total amount due must add up to at least "
-            f"{money.written(least, currency)} {currency}",
+            f"{money.format_amount(least, currency)} {currency}",
             code="amount_too_small",
         )
     if amount > (largest := maximum_amount(currency)):
         raise invalid(
             "The Checkout Session's total amount due must be no more than "
-            f"{money.written(largest, currency)} {currency}",
+            f"{money.format_amount(largest, currency)} {currency}",
             code="amount_too_large",
         )
 
@@ -54,19 +54,19 @@ def is_recurring(item: Object) -> bool:
 
 def _read_one(tx: Transaction, line: Params, param: str) -> Object:
     refuse_unsupported(line, "tax_rates")
-    price = _price(tx, line, param)
-    quantity = _quantity(price, line, param)
-    amount = pricing.amount(tx, price, quantity)
+    price = _read_price(tx, line, param)
+    quantity = _read_quantity(price, line, param)
+    amount = pricing.price_amount(tx, price, quantity)
     item: Object = {
         "id": tx.new_id("li"),
         "object": "item",
-        "adjustable_quantity": _adjustable(line, quantity, param),
+        "adjustable_quantity": _read_adjustable_quantity(line, quantity, param),
         "amount_discount": 0,
         "amount_subtotal": amount,
         "amount_tax": 0,
         "amount_total": amount,
         "currency": price["currency"],
-        "description": pricing.product_name(tx, price),
+        "description": pricing.find_product_name(tx, price),
         "metadata": {},
         "price": copy(price),
         "quantity": quantity,
@@ -75,7 +75,7 @@ def _read_one(tx: Transaction, line: Params, param: str) -> Object:
     return tx.insert(item)
 
 
-def _price(tx: Transaction, line: Params, param: str) -> Object:
+def _read_price(tx: Transaction, line: Params, param: str) -> Object:
     if "price" in line and "price_data" in line:
         raise invalid(
             "You may only specify one of these parameters: price, price_data.",
@@ -105,7 +105,7 @@ def _price(tx: Transaction, line: Params, param: str) -> Object:
     return price
 
 
-def _quantity(price: Object, line: Params, param: str) -> int | None:
+def _read_quantity(price: Object, line: Params, param: str) -> int | None:
     if pricing.is_metered(price):
         if "quantity" in line:
             raise invalid(
@@ -128,7 +128,7 @@ def _quantity(price: Object, line: Params, param: str) -> int | None:
     return quantity
 
 
-def _adjustable(line: Params, quantity: int | None, param: str) -> Object | None:
+def _read_adjustable_quantity(line: Params, quantity: int | None, param: str) -> Object | None:
     wanted = line.get("adjustable_quantity")
     if not wanted or not wanted["enabled"]:
         return None

@@ -26,7 +26,7 @@ ENABLED_UNSUPPORTED = (
     "invoice_creation",
     "phone_number_collection",
 )
-ONE_MODE_ONLY = {
+MODES_OF_PARAM = {
     "payment_intent_data": ("payment",),
     "invoice_creation": ("payment",),
     "submit_type": ("payment", "subscription"),
@@ -38,17 +38,17 @@ ONE_MODE_ONLY = {
     "allow_promotion_codes": ("payment", "subscription"),
     "discounts": ("payment", "subscription"),
 }
-EXCLUSIVE = (
+EXCLUSIVE_PAIRS = (
     ("customer", "customer_email"),
     ("customer", "customer_creation"),
     ("allow_promotion_codes", "discounts"),
     ("allowed_payment_method_types", "excluded_payment_method_types"),
 )
-SHORTEST, LONGEST = 30 * 60, 24 * 3600
-MAX_REFERENCE = 200
+MIN_LIFETIME_SECONDS, MAX_LIFETIME_SECONDS = 30 * 60, 24 * 3600
+MAX_REFERENCE_LENGTH = 200
 
 
-def check(tx: Transaction, params: Params) -> None:
+def check_params(tx: Transaction, params: Params) -> None:
     """Everything but the line items, which ``line_items.read`` checks against their prices."""
     if "mode" not in params:
         raise missing_param("mode")
@@ -58,7 +58,7 @@ def check(tx: Transaction, params: Params) -> None:
     _check_expiry(tx, params)
     _check_customer(tx, params)
     _check_supported(params)
-    billing_address.check_params(tx, params)
+    billing_address.check_tax_params(tx, params)
     if params["mode"] == "setup":
         _check_setup(params)
     elif not params.get("line_items"):
@@ -66,13 +66,13 @@ def check(tx: Transaction, params: Params) -> None:
 
 
 def _check_mode(params: Params) -> None:
-    for name, modes in ONE_MODE_ONLY.items():
+    for name, modes in MODES_OF_PARAM.items():
         if name in params and params["mode"] not in modes:
             raise invalid(f"You can not pass `{name}` in `{params['mode']}` mode.", param=name)
 
 
 def _check_exclusive(params: Params) -> None:
-    for pair in EXCLUSIVE:
+    for pair in EXCLUSIVE_PAIRS:
         if all(name in params for name in pair):
             raise invalid(
                 f"You may only specify one of these parameters: {', '.join(pair)}.", param=pair[1]
@@ -99,13 +99,13 @@ def _check_expiry(tx: Transaction, params: Params) -> None:
     if "expires_at" not in params:
         return
     lifetime = params["expires_at"] - tx.now
-    if lifetime < SHORTEST:
+    if lifetime < MIN_LIFETIME_SECONDS:
         raise invalid(
             "The `expires_at` timestamp must be at least 30 minutes from Checkout Session "
             "creation.",
             param="expires_at",
         )
-    if lifetime > LONGEST:
+    if lifetime > MAX_LIFETIME_SECONDS:
         raise invalid(
             "The `expires_at` timestamp must be less than 24 hours from Checkout Session creation.",
             param="expires_at",
@@ -120,9 +120,9 @@ def _check_customer(tx: Transaction, params: Params) -> None:
             "`customer_update` can only be used with `customer`.", param="customer_update"
         )
     reference = params.get("client_reference_id", "x")
-    if not 1 <= len(reference) <= MAX_REFERENCE:
+    if not 1 <= len(reference) <= MAX_REFERENCE_LENGTH:
         raise invalid(
-            f"Invalid string: must be between 1 and {MAX_REFERENCE} characters.",
+            f"Invalid string: must be between 1 and {MAX_REFERENCE_LENGTH} characters.",
             param="client_reference_id",
         )
 

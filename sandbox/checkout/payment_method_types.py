@@ -7,7 +7,7 @@ from sandbox.errors import invalid
 from sandbox.objects import Object, Params
 
 
-def offered(params: Params, currency: str) -> list[str]:
+def list_offered(params: Params, currency: str) -> list[str]:
     """What is left of them after the caller's choice. Raises 400 if nothing is."""
     fitting = ["card", *(type for type, only in CURRENCY.items() if only == currency)]
     allowed = params.get("allowed_payment_method_types", fitting)
@@ -17,18 +17,18 @@ def offered(params: Params, currency: str) -> list[str]:
         known = ", ".join(f"`{type}` ({only})" for type, only in CURRENCY.items())
         raise invalid(
             f"Nothing is left to pay {currency} with: the sandbox knows `card`, {known}.",
-            param=next(name for name in CHOICES if name in params),
+            param=next(name for name in TYPE_PARAMS if name in params),
         )
     return left
 
 
-CHOICES = ("allowed_payment_method_types", "excluded_payment_method_types")
+TYPE_PARAMS = ("allowed_payment_method_types", "excluded_payment_method_types")
 
 
-def check(session: Object, type: str) -> None:
+def check_offered(session: Object, method_type: str) -> None:
     """Raises 400 for a kind of method that the session does not take."""
-    if type not in session["payment_method_types"]:
+    if method_type not in session["payment_method_types"]:
         raise invalid(
-            f"This Checkout Session does not take payment methods of type `{type}`.",
+            f"This Checkout Session does not take payment methods of type `{method_type}`.",
             param="payment_method",
         )

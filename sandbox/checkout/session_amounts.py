@@ -6,7 +6,7 @@ Lines are worked out in the order in which the invoice of a subscription will ha
 from __future__ import annotations
 
 from sandbox.billing import discounts, taxes
-from sandbox.billing.discounts import Charge, Choice
+from sandbox.billing.discounts import DiscountableLine, DiscountChoice
 from sandbox.checkout import line_items, session_records
 from sandbox.checkout.line_items import is_recurring
 from sandbox.objects import Object
@@ -14,11 +14,11 @@ from sandbox.resources import coupons
 from sandbox.transaction import Transaction
 
 
-def total_up(tx: Transaction, session: Object) -> None:
+def compute_amounts(tx: Transaction, session: Object) -> None:
     """Work out every amount of the session. Raises 400 for a total that cannot be charged."""
-    items = sorted(session_records.items_of(tx, session), key=lambda item: not is_recurring(item))
-    _discount(tx, session, items)
-    _tax(tx, session, items)
+    items = sorted(session_records.list_items(tx, session), key=lambda item: not is_recurring(item))
+    _apply_discounts(tx, session, items)
+    _apply_taxes(tx, session, items)
     total = sum(item["amount_total"] for item in items)
     session |= {
         "amount_subtotal": sum(item["amount_subtotal"] for item in items),
@@ -30,51 +30,63 @@ def total_up(tx: Transaction, session: Object) -> None:
     line_items.check_total(total, session["currency"])
 
 
-def choices(tx: Transaction, session: Object) -> list[Choice]:
+def list_discount_choices(tx: Transaction, session: Object) -> list[DiscountChoice]:
     """The session's discounts, as somebody would redeem them."""
     found = []
     for shown in session["discounts"]:
         if code := shown["promotion_code"]:
             promotion_code = tx.param_object("promotion_code", code, param="discounts")
-            found.append(Choice(_coupon(tx, promotion_code["promotion"]["coupon"]), promotion_code))
+            found.append(
+                DiscountChoice(
+                    _find_coupon(tx, promotion_code["promotion"]["coupon"]), promotion_code
+                )
+            )
         else:
-            found.append(Choice(_coupon(tx, shown["coupon"])))
+            found.append(DiscountChoice(_find_coupon(tx, shown["coupon"])))
     return found
 
 
-def tax_address(tx: Transaction, session: Object) -> tuple[Object | None, str]:
+def find_tax_address(tx: Transaction, session: Object) -> tuple[Object | None, str]:
     """Where the buyer is taxed, as far as it is known, and their ``tax_exempt``."""
-    record = session_records.of(tx, session)
+    record = session_records.find_record(tx, session)
     typed: Object | None = record["address"]
     if not session["customer"]:
         return typed, "none"
     customer = tx.param_object("customer", session["customer"], param="customer")
     if typed and record["customer_update"].get("address") == "auto":
-        return taxes.location_of({**customer, "address": typed}), customer["tax_exempt"]
-    return taxes.location_of(customer), customer["tax_exempt"]
+        return taxes.find_location({**customer, "address": typed}), customer["tax_exempt"]
+    return taxes.find_location(customer), customer["tax_exempt"]
 
 
-def _tax(tx: Transaction, session: Object, items: list[Object]) -> None:
+def _apply_taxes(tx: Transaction, session: Object, items: list[Object]) -> None:
     address, exempt = None, "none"
     if session["automatic_tax"]["enabled"]:
-        address, exempt = tax_address(tx, session)
+        address, exempt = find_tax_address(tx, session)
         status = "complete" if address else "requires_location_inputs"
         session["automatic_tax"]["status"] = status
     for item in items:
         net = item["amount_subtotal"] - item["amount_discount"]
         behavior = item["price"]["tax_behavior"]
-        taxed = taxes.on(tx, net, behavior=behavior, address=address, exempt=exempt)
+        taxed = taxes.compute_automatic_tax(
+            tx, net, behavior=behavior, address=address, exempt=exempt
+        )
         item["amount_tax"] = sum(each["amount"] for each in taxed)
-        item["amount_total"] = net + taxes.exclusive(taxed)
+        item["amount_total"] = net + taxes.sum_exclusive(taxed)
 
 
-def _coupon(tx: Transaction, id: str) -> Object:
+def _find_coupon(tx: Transaction, id: str) -> Object:
     return tx.param_object("coupon", id, param="discounts")
 
 
-def _discount(tx: Transaction, session: Object, items: list[Object]) -> None:
-    terms = [coupons.terms(tx, choice.coupon) for choice in choices(tx, session) if choice.coupon]
-    charges = [Charge(item["amount_subtotal"], item["price"]["product"]) for item in items]
+def _apply_discounts(tx: Transaction, session: Object, items: list[Object]) -> None:
+    terms = [
+        coupons.read_terms(tx, choice.coupon)
+        for choice in list_discount_choices(tx, session)
+        if choice.coupon
+    ]
+    charges = [
+        DiscountableLine(item["amount_subtotal"], item["price"]["product"]) for item in items
+    ]
     taken = discounts.allocate(charges, terms, session["currency"])
     for place, item in enumerate(items):
         item["amount_discount"] = sum(shares[place] for shares in taken)

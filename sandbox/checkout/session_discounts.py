@@ -12,52 +12,56 @@ from sandbox.transaction import Transaction
 PARAM = "promotion_code"
 
 
-def take_given(tx: Transaction, session: Object, params: Params) -> None:
+def apply_discounts_param(tx: Transaction, session: Object, params: Params) -> None:
     """Apply the ``discounts`` parameter. Raises 400 for what cannot be redeemed."""
-    chosen = discounts.read(
-        tx, params.get("discounts"), customer=session["customer"], spends=_spends(session), most=1
+    chosen = discounts.read_choices(
+        tx,
+        params.get("discounts"),
+        customer=session["customer"],
+        order_amount=_order_amount(session),
+        limit=1,
     )
-    _set(tx, session, [choice.shown for choice in chosen])
+    _set_discounts(tx, session, [choice.shown for choice in chosen])
 
 
-def enter(tx: Transaction, session: Object, code: str) -> None:
+def apply_code(tx: Transaction, session: Object, code: str) -> None:
     """Apply the code that the buyer typed. Raises 400 if it is not for them, or not allowed."""
     if not session["allow_promotion_codes"]:
         raise invalid("This Checkout Session does not take promotion codes.", param=PARAM)
-    found = promotion_codes.typed(tx, code, session["customer"])
+    found = promotion_codes.find_active_code(tx, code, session["customer"])
     if found is None:
         raise invalid("This code is invalid.", param=PARAM)
-    choice = discounts.by_code(
-        tx, found, customer=session["customer"], spends=_spends(session), param=PARAM
+    choice = discounts.choose_promotion_code(
+        tx, found, customer=session["customer"], order_amount=_order_amount(session), param=PARAM
     )
     before = session["discounts"]
     try:
-        _set(tx, session, [choice.shown])
+        _set_discounts(tx, session, [choice.shown])
     except Exception:
-        _set(tx, session, before)
+        _set_discounts(tx, session, before)
         raise
 
 
-def leave_out(tx: Transaction, session: Object) -> None:
+def remove_code(tx: Transaction, session: Object) -> None:
     """The buyer takes the typed code back."""
-    _set(tx, session, [])
+    _set_discounts(tx, session, [])
 
 
-def check_still_redeemable(tx: Transaction, session: Object) -> None:
+def check_redeemable(tx: Transaction, session: Object) -> None:
     """Raises 400 if a coupon or code ended while the session was open."""
-    discounts.read(
+    discounts.read_choices(
         tx,
         [{name: id for name, id in shown.items() if id} for shown in session["discounts"]],
         customer=session["customer"],
-        spends=_spends(session),
+        order_amount=_order_amount(session),
     )
 
 
-def _set(tx: Transaction, session: Object, shown: list[Object]) -> None:
+def _set_discounts(tx: Transaction, session: Object, shown: list[Object]) -> None:
     if shown != session["discounts"]:
         session["discounts"] = shown
-        session_amounts.total_up(tx, session)
+        session_amounts.compute_amounts(tx, session)
 
 
-def _spends(session: Object) -> tuple[int, str]:
+def _order_amount(session: Object) -> tuple[int, str]:
     return session["amount_subtotal"], session["currency"]

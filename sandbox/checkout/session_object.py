@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from sandbox.addresses import address
+from sandbox.addresses import build_address
 from sandbox.billing import taxes
 from sandbox.checkout import payment_method_types
-from sandbox.checkout.param_rules import HOSTED, LONGEST
+from sandbox.checkout.param_rules import HOSTED, MAX_LIFETIME_SECONDS
 from sandbox.objects import Object, Params, copy, merge_metadata
 from sandbox.transaction import Transaction
 
-AS_SENT = (
+COPIED_PARAMS = (
     "allow_promotion_codes",
     "allowed_payment_method_types",
     "billing_address_collection",
@@ -26,7 +26,7 @@ AS_SENT = (
 )
 
 
-def build(tx: Transaction, params: Params, *, currency: str) -> Object:
+def build_session(tx: Transaction, params: Params, *, currency: str) -> Object:
     """A session that comes to nothing yet: ``amounts.total_up`` follows."""
     id = tx.new_id("cs_test")
     mode = params["mode"]
@@ -50,9 +50,9 @@ def build(tx: Transaction, params: Params, *, currency: str) -> Object:
         "custom_text": _custom_text(params),
         "customer_account": None,
         "customer_creation": _customer_creation(params),
-        "customer_details": _known_details(tx, params),
+        "customer_details": _initial_details(tx, params),
         "discounts": [],
-        "expires_at": params.get("expires_at", tx.now + LONGEST),
+        "expires_at": params.get("expires_at", tx.now + MAX_LIFETIME_SECONDS),
         "invoice": None,
         "invoice_creation": _invoice_creation() if mode == "payment" else None,
         "livemode": False,
@@ -68,7 +68,7 @@ def build(tx: Transaction, params: Params, *, currency: str) -> Object:
         ),
         "payment_method_configuration_details": None,
         "payment_method_options": _method_options(params),
-        "payment_method_types": payment_method_types.offered(params, currency),
+        "payment_method_types": payment_method_types.list_offered(params, currency),
         "payment_status": "no_payment_required",
         "permissions": None,
         "phone_number_collection": {"enabled": False},
@@ -89,20 +89,20 @@ def build(tx: Transaction, params: Params, *, currency: str) -> Object:
         "ui_mode": params.get("ui_mode", HOSTED),
         "url": None,
         "wallet_options": copy(params.get("wallet_options")),
-        **{name: copy(params.get(name)) for name in AS_SENT},
+        **{name: copy(params.get(name)) for name in COPIED_PARAMS},
     }
-    _place(tx, session, params)
+    _set_page_address(tx, session, params)
     merge_metadata(session, params.get("metadata"))
     return session
 
 
 def _automatic_tax(params: Params) -> Object:
     if params.get("automatic_tax", {}).get("enabled"):
-        return taxes.enabled()
+        return taxes.enabled_automatic_tax()
     return {"enabled": False, "liability": None, "provider": None, "status": None}
 
 
-def details(
+def build_customer_details(
     email: str | None,
     name: str | None = None,
     place: Object | None = None,
@@ -110,7 +110,7 @@ def details(
 ) -> Object:
     """``customer_details``: who buys, as far as the page knows."""
     return {
-        "address": copy(place) or address({}),
+        "address": copy(place) or build_address({}),
         "business_name": None,
         "email": email,
         "individual_name": None,
@@ -121,7 +121,7 @@ def details(
     }
 
 
-def _place(tx: Transaction, session: Object, params: Params) -> None:
+def _set_page_address(tx: Transaction, session: Object, params: Params) -> None:
     """Where the buyer pays: on the sandbox's page, or on the caller's with a client secret."""
     if session["ui_mode"] == HOSTED:
         session["url"] = f"{tx.world.base_url}/pages/checkout/{session['id']}"
@@ -131,13 +131,13 @@ def _place(tx: Transaction, session: Object, params: Params) -> None:
     session["redirect_on_completion"] = params.get("redirect_on_completion", "always")
 
 
-def _known_details(tx: Transaction, params: Params) -> Object | None:
+def _initial_details(tx: Transaction, params: Params) -> Object | None:
     if "customer" in params:
         customer = tx.param_object("customer", params["customer"], param="customer")
-        return details(
+        return build_customer_details(
             customer["email"], place=customer["address"], tax_exempt=customer["tax_exempt"]
         )
-    return details(params["customer_email"]) if "customer_email" in params else None
+    return build_customer_details(params["customer_email"]) if "customer_email" in params else None
 
 
 def _customer_creation(params: Params) -> str | None:

@@ -8,7 +8,7 @@ from sandbox.transaction import Transaction
 KIND = "_checkout"
 
 
-def insert(tx: Transaction, session: Object, params: Params, items: list[Object]) -> Object:
+def insert_record(tx: Transaction, session: Object, params: Params, items: list[Object]) -> Object:
     return tx.insert(
         {
             "object": KIND,
@@ -27,12 +27,14 @@ def insert(tx: Transaction, session: Object, params: Params, items: list[Object]
     )
 
 
-def of(tx: Transaction, session: Object) -> Object:
+def find_record(tx: Transaction, session: Object) -> Object:
     record = tx.get(KIND, session["id"])
     assert record, "a session is made together with its record"
     return record
 
 
-def items_of(tx: Transaction, session: Object) -> list[Object]:
+def list_items(tx: Transaction, session: Object) -> list[Object]:
     """The session's line items, in its order."""
-    return [tx.param_object("item", id, param="line_items") for id in of(tx, session)["items"]]
+    return [
+        tx.param_object("item", id, param="line_items") for id in find_record(tx, session)["items"]
+    ]

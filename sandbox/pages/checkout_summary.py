@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sandbox import money
 from sandbox.bank_accounts import ACCOUNTS, BankAccount
 from sandbox.billing import pricing
-from sandbox.billing.discounts import Choice
+from sandbox.billing.discounts import DiscountChoice
 from sandbox.checkout import (
     billing_address,
     completion,
@@ -17,14 +17,14 @@ from sandbox.checkout import (
 )
 from sandbox.checkout.line_items import is_recurring
 from sandbox.objects import Object
-from sandbox.pages.rendering import day
+from sandbox.pages.rendering import format_day
 from sandbox.transaction import Transaction
 
 ADVERBS = {"day": "daily", "week": "weekly", "month": "monthly", "year": "yearly"}
 
 
 @dataclass(frozen=True)
-class Line:
+class SummaryLine:
     id: str
     name: str
     detail: str
@@ -36,12 +36,12 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Summary:
+class CheckoutSummary:
     merchant: str
     heading: str
     amount: str
     note: str
-    lines: list[Line]
+    lines: list[SummaryLine]
     subtotal: str
     discounts: list[tuple[str, str]]
     """Each with its name and what the order is reduced by."""
@@ -59,39 +59,43 @@ class Summary:
     """The test bank accounts that it offers."""
 
 
-def summarise(tx: Transaction, session: Object) -> Summary:
-    items = [] if session["mode"] == "setup" else session_records.items_of(tx, session)
+def summarise_session(tx: Transaction, session: Object) -> CheckoutSummary:
+    items = [] if session["mode"] == "setup" else session_records.list_items(tx, session)
     recurring = [item for item in items if is_recurring(item)]
-    trial_end = fulfilment.trial_end_of(tx, session_records.of(tx, session)) if recurring else None
-    merchant = merchant_of(tx, session)
-    total = money.written(session["amount_total"] or 0, session["currency"])
-    due_later = _due_later(tx, recurring) + _with(session) if recurring else ""
-    return Summary(
+    trial_end = (
+        fulfilment.read_trial_end(tx, session_records.find_record(tx, session))
+        if recurring
+        else None
+    )
+    merchant = merchant_name(tx, session)
+    total = money.format_amount(session["amount_total"] or 0, session["currency"])
+    due_later = _due_later(tx, recurring) + _later_reductions(session) if recurring else ""
+    return CheckoutSummary(
         merchant=merchant,
         heading=_heading(session, items, merchant),
         amount=_headline(tx, session, recurring, trial_end, total),
-        note=_note(due_later, trial_end, differs=len(recurring) < len(items)),
-        lines=[_line(tx, item, trial_end) for item in items],
-        subtotal=money.written(session["amount_subtotal"] or 0, session["currency"]),
-        discounts=_discounts(tx, session),
+        note=_later_text(due_later, trial_end, differs=len(recurring) < len(items)),
+        lines=[_summary_line(tx, item, trial_end) for item in items],
+        subtotal=money.format_amount(session["amount_subtotal"] or 0, session["currency"]),
+        discounts=_discount_rows(tx, session),
         takes_codes=bool(session["allow_promotion_codes"]) and not session["discounts"],
-        tax=_tax(session),
-        asks_address=billing_address.is_asked(tx, session),
+        tax=_tax_text(session),
+        asks_address=billing_address.is_collected(tx, session),
         total=total,
-        button=_button(session, trial_end, total),
-        terms=_terms(session, merchant),
+        button=_button_text(session, trial_end, total),
+        terms=_terms_text(session, merchant),
         collects_card=completion.collects_card(session),
         takes_cards="card" in session["payment_method_types"],
-        accounts=accounts_of(session),
+        accounts=list_offered_accounts(session),
     )
 
 
-def accounts_of(session: Object) -> list[BankAccount]:
+def list_offered_accounts(session: Object) -> list[BankAccount]:
     types = session["payment_method_types"]
     return [account for account in ACCOUNTS if account.type in types]
 
 
-def merchant_of(tx: Transaction, session: Object) -> str:
+def merchant_name(tx: Transaction, session: Object) -> str:
     branding = session.get("branding_settings") or {}
     account = tx.param_object("account", tx.account, param="account")
     name: str = branding.get("display_name") or account["settings"]["dashboard"]["display_name"]
@@ -123,108 +127,113 @@ def _due_later(tx: Transaction, recurring: list[Object]) -> str:
     """``$20.00 per month``, or several of these."""
     sums: dict[tuple[str, str], int] = {}
     for item in recurring:
-        key = (item["currency"], pricing.interval(item["price"]))
-        amount = pricing.amount(tx, item["price"], item["quantity"])
+        key = (item["currency"], pricing.format_interval(item["price"]))
+        amount = pricing.price_amount(tx, item["price"], item["quantity"])
         sums[key] = sums.get(key, 0) + amount
     parts = [
-        f"{money.written(amount, currency)} {_per(interval)}"
+        f"{money.format_amount(amount, currency)} {_per_interval(interval)}"
         for (currency, interval), amount in sums.items()
     ]
     metered = any(pricing.is_metered(item["price"]) for item in recurring)
     return " and ".join(parts) + (", plus what you use" if metered else "")
 
 
-def _discounts(tx: Transaction, session: Object) -> list[tuple[str, str]]:
+def _discount_rows(tx: Transaction, session: Object) -> list[tuple[str, str]]:
     off = -session["total_details"]["amount_discount"]
-    written = money.written(off, session["currency"])
-    return [(_named(choice), written) for choice in session_amounts.choices(tx, session)]
+    written = money.format_amount(off, session["currency"])
+    return [
+        (_discount_label(choice), written)
+        for choice in session_amounts.list_discount_choices(tx, session)
+    ]
 
 
-def _tax(session: Object) -> str:
+def _tax_text(session: Object) -> str:
     if not session["automatic_tax"]["enabled"]:
         return ""
     if session["automatic_tax"]["status"] != "complete":
         return "Depends on your address"
-    return money.written(session["total_details"]["amount_tax"], session["currency"])
+    return money.format_amount(session["total_details"]["amount_tax"], session["currency"])
 
 
-def _named(choice: Choice) -> str:
+def _discount_label(choice: DiscountChoice) -> str:
     if choice.promotion_code:
         return str(choice.promotion_code["code"])
     assert choice.coupon, "sessions take coupons and codes"
     return str(choice.coupon["name"] or choice.coupon["id"])
 
 
-def _with(session: Object) -> str:
+def _later_reductions(session: Object) -> str:
     """How long a discount lasts and what taxes will be is not told here."""
     details = session["total_details"]
     names = [noun for noun in ("discount", "tax") if details[f"amount_{noun}"]]
     return f", before {' and '.join(names)}" if names else ""
 
 
-def _note(due_later: str, trial_end: int | None, *, differs: bool) -> str:
+def _later_text(due_later: str, trial_end: int | None, *, differs: bool) -> str:
     """``differs``: today's total is not what comes later."""
     if not due_later:
         return ""
     if trial_end is not None:
-        return f"Then {due_later}, from {day(trial_end)}"
+        return f"Then {due_later}, from {format_day(trial_end)}"
     return f"Then {due_later}" if differs else due_later
 
 
-def _per(interval: str) -> str:
+def _per_interval(interval: str) -> str:
     return f"every {interval}" if interval[0].isdigit() else f"per {interval}"
 
 
-def _line(tx: Transaction, item: Object, trial_end: int | None) -> Line:
+def _summary_line(tx: Transaction, item: Object, trial_end: int | None) -> SummaryLine:
     choice = item["adjustable_quantity"] or {}
-    return Line(
+    return SummaryLine(
         id=item["id"],
         name=str(item["description"]),
-        detail=_detail(item, trial_end),
-        amount=_amount(tx, item, trial_end),
+        detail=_line_detail(item, trial_end),
+        amount=_line_amount(tx, item, trial_end),
         quantity=item["quantity"],
         least=max(choice["minimum"], 1) if choice else None,
         most=choice["maximum"] if choice else None,
     )
 
 
-def _detail(item: Object, trial_end: int | None) -> str:
+def _line_detail(item: Object, trial_end: int | None) -> str:
     price = item["price"]
     parts = []
     if item["adjustable_quantity"]:
-        parts.append(_each(price))
+        parts.append(_unit_price_text(price))
     elif (item["quantity"] or 1) > 1:
-        parts.append(f"Quantity {item['quantity']}, {_each(price)}")
+        parts.append(f"Quantity {item['quantity']}, {_unit_price_text(price)}")
     if is_recurring(item):
-        parts.append(f"Billed {_rhythm(price)}{' by usage' if pricing.is_metered(price) else ''}")
+        parts.append(
+            f"Billed {_billing_rhythm(price)}{' by usage' if pricing.is_metered(price) else ''}"
+        )
     if trial_end is not None and is_recurring(item):
-        parts.append(f"free until {day(trial_end)}")
+        parts.append(f"free until {format_day(trial_end)}")
     return " · ".join(parts)
 
 
-def _each(price: Object) -> str:
+def _unit_price_text(price: Object) -> str:
     exact = price["unit_amount"]
-    return "tiered" if exact is None else f"{money.written(exact, price['currency'])} each"
+    return "tiered" if exact is None else f"{money.format_amount(exact, price['currency'])} each"
 
 
-def _rhythm(price: Object) -> str:
+def _billing_rhythm(price: Object) -> str:
     recurring = price["recurring"]
     if recurring["interval_count"] == 1:
         return ADVERBS[recurring["interval"]]
-    return f"every {pricing.interval(price)}"
+    return f"every {pricing.format_interval(price)}"
 
 
-def _amount(tx: Transaction, item: Object, trial_end: int | None) -> str:
+def _line_amount(tx: Transaction, item: Object, trial_end: int | None) -> str:
     price = item["price"]
     if pricing.is_metered(price):
-        return pricing.written(price)
+        return pricing.format_price(price)
     if trial_end is not None and is_recurring(item):
-        later = pricing.amount(tx, price, item["quantity"])
-        return f"{money.written(later, item['currency'])} / {pricing.interval(price)}"
-    return money.written(item["amount_subtotal"], item["currency"])
+        later = pricing.price_amount(tx, price, item["quantity"])
+        return f"{money.format_amount(later, item['currency'])} / {pricing.format_interval(price)}"
+    return money.format_amount(item["amount_subtotal"], item["currency"])
 
 
-def _button(session: Object, trial_end: int | None, total: str) -> str:
+def _button_text(session: Object, trial_end: int | None, total: str) -> str:
     match session["mode"]:
         case "setup":
             return "Save card"
@@ -236,7 +245,7 @@ def _button(session: Object, trial_end: int | None, total: str) -> str:
     return f"{verb} {total}"
 
 
-def _terms(session: Object, merchant: str) -> str:
+def _terms_text(session: Object, merchant: str) -> str:
     match session["mode"]:
         case "setup":
             return f"By saving your card, you allow {merchant} to charge it for future payments."

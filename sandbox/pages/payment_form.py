@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from werkzeug.datastructures import MultiDict
 
-from sandbox.checkout.completion import Buyer, Outcome
+from sandbox.checkout.completion import Buyer, CheckoutResult
 from sandbox.limits import EMAIL
 from sandbox.objects import Params
 
 EXPIRY = re.compile(r"(0?[1-9]|1[0-2])\s*[/ -]?\s*(\d{2}|20\d{2})")
-FIELDS = {
+FIELDS_BY_PARAM = {
     "card[number]": "number",
     "card[exp_month]": "expiry",
     "card[exp_year]": "expiry",
@@ -20,24 +20,26 @@ FIELDS = {
     "email": "email",
 }
 """Which field shows the error of which API parameter."""
-CODES = {
+FIELDS_BY_CODE = {
     "incorrect_cvc": "cvc",
     "expired_card": "expiry",
     "incorrect_number": "number",
 }
 
 
-PLAINER = {
+BUYER_MESSAGES = {
     "payment_intent_authentication_failure": (
         "We could not confirm that it is you. Try again, or use another card."
     ),
 }
-PLAINER["setup_intent_authentication_failure"] = PLAINER["payment_intent_authentication_failure"]
+BUYER_MESSAGES["setup_intent_authentication_failure"] = BUYER_MESSAGES[
+    "payment_intent_authentication_failure"
+]
 """Words for buyers where the API's are for programmers."""
 
 
 @dataclass(frozen=True)
-class Form:
+class PaymentForm:
     """All but the card's number and code come back when the page is shown again."""
 
     email: str = ""
@@ -50,7 +52,7 @@ class Form:
     account: str = ""
 
     @classmethod
-    def read(cls, sent: MultiDict[str, str]) -> Form:
+    def read(cls, sent: MultiDict[str, str]) -> PaymentForm:
         return cls(**{name: sent.get(name, "").strip()[:200] for name in cls.__dataclass_fields__})
 
     @property
@@ -104,8 +106,8 @@ class Form:
         }
 
 
-def refused(outcome: Outcome) -> dict[str, str]:
+def payment_errors(outcome: CheckoutResult) -> dict[str, str]:
     """Where the bank's words go: beside a field, or above the card (``""``)."""
-    field = FIELDS.get(outcome.param or "") or CODES.get(outcome.code or "", "")
-    words = PLAINER.get(outcome.code or "") or outcome.message
+    field = FIELDS_BY_PARAM.get(outcome.param or "") or FIELDS_BY_CODE.get(outcome.code or "", "")
+    words = BUYER_MESSAGES.get(outcome.code or "") or outcome.message
     return {field: words or "Your card was declined."}

@@ -13,7 +13,7 @@ from werkzeug.wrappers import Response
 
 from sandbox import buyer, test_clocks
 from sandbox.objects import Object
-from sandbox.pages.rendering import render
+from sandbox.pages.rendering import render_page
 from sandbox.portal import visits
 from sandbox.resources import portal_configurations
 from sandbox.transaction import Transaction
@@ -21,7 +21,7 @@ from sandbox.transaction import Transaction
 if TYPE_CHECKING:
     from sandbox.world import World
 
-PAGES_OF_FLOW = {
+PAGES_BY_FLOW = {
     "payment_method_update": ("card",),
     "subscription_cancel": ("cancel",),
     "subscription_update": ("plans", "confirm"),
@@ -30,7 +30,7 @@ PAGES_OF_FLOW = {
 
 
 @dataclass(frozen=True)
-class Visit:
+class PortalVisit:
     tx: Transaction
     record: Object
     session: Object
@@ -67,7 +67,7 @@ class Visit:
         if flow is None or self._is_at_large():
             return
         target = flow.get(flow["type"]) or {}
-        if page not in PAGES_OF_FLOW[flow["type"]] or target.get("subscription") != subscription:
+        if page not in PAGES_BY_FLOW[flow["type"]] or target.get("subscription") != subscription:
             raise NotFound
 
     def finish(self, done: str) -> Response:
@@ -84,7 +84,7 @@ class Visit:
             return None
         after = self.session["flow"]["after_completion"]
         text = (after["hosted_confirmation"] or {}).get("custom_message")
-        return render(
+        return render_page(
             "message.html",
             title="Your changes are saved",
             text=text or "You can close this page.",
@@ -99,7 +99,7 @@ class Visit:
 
     def render(self, template: str, *, status: int = 200, **values: Any) -> Response:
         profile = self.configuration["business_profile"]
-        return render(
+        return render_page(
             template,
             status=status,
             home=self.home,
@@ -118,12 +118,12 @@ class Visit:
 
 
 @contextmanager
-def visiting(world: World, secret: str) -> Iterator[Visit]:
+def open_visit(world: World, secret: str) -> Iterator[PortalVisit]:
     """Raises 404 for a link that never was, 410 for one whose time is over."""
-    with world.transaction(buyer.owner(world, visits.VISIT, secret)) as tx:
-        record, session = visits.enter(tx, secret)
+    with world.transaction(buyer.find_account_of(world, visits.VISIT, secret)) as tx:
+        record, session = visits.extend_visit(tx, secret)
         kind = portal_configurations.KIND
         configuration = tx.param_object(kind, session["configuration"], param="configuration")
         customer = tx.param_object("customer", session["customer"], param="customer")
-        test_clocks.enter(tx, [customer["id"]])
-        yield Visit(tx, record, session, configuration, customer)
+        test_clocks.use_clock_time(tx, [customer["id"]])
+        yield PortalVisit(tx, record, session, configuration, customer)

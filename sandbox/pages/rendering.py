@@ -17,7 +17,7 @@ POLICY = (
 """No ``form-action``: browsers hold it against redirects too, and buyers return to the merchant."""
 
 
-def render(template: str, *, status: int = 200, **values: Any) -> Response:
+def render_page(template: str, *, status: int = 200, **values: Any) -> Response:
     headers = {
         "Cache-Control": "no-store",
         "Content-Security-Policy": POLICY,
@@ -28,7 +28,7 @@ def render(template: str, *, status: int = 200, **values: Any) -> Response:
     return Response(page, status, headers, content_type="text/html; charset=utf-8")
 
 
-def day(moment: int) -> str:
+def format_day(moment: int) -> str:
     """``3 February 2027``."""
     return datetime.fromtimestamp(moment, UTC).strftime("%d %B %Y").lstrip("0")
 
@@ -40,4 +40,4 @@ TEMPLATES = Environment(
     lstrip_blocks=True,
     undefined=StrictUndefined,
 )
-TEMPLATES.filters |= {"day": day, "money": money.written}
+TEMPLATES.filters |= {"day": format_day, "money": money.format_amount}

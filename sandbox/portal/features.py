@@ -7,7 +7,7 @@ from sandbox.errors import invalid, missing_param
 from sandbox.objects import Object, Params, copy
 from sandbox.transaction import Transaction
 
-REASONS = [
+CANCELLATION_REASONS = [
     "too_expensive",
     "missing_features",
     "switched_service",
@@ -17,11 +17,11 @@ REASONS = [
     "low_quality",
     "other",
 ]
-LISTS = ("allowed_updates", "default_allowed_updates", "products", "options", "conditions")
+LIST_PARAMS = ("allowed_updates", "default_allowed_updates", "products", "options", "conditions")
 """Sent as an empty text to empty them."""
 
 
-def blank() -> Object:
+def default_features() -> Object:
     return {
         "customer_update": {"allowed_updates": [], "enabled": False},
         "invoice_history": {"enabled": False},
@@ -30,7 +30,7 @@ def blank() -> Object:
             "cancellation_reason": {
                 "enabled": False,
                 "feedback_options": None,
-                "options": list(REASONS),
+                "options": list(CANCELLATION_REASONS),
             },
             "enabled": False,
             "mode": "at_period_end",
@@ -52,10 +52,10 @@ def blank() -> Object:
     }
 
 
-def apply(tx: Transaction, features: Object, sent: Params) -> None:
+def apply_features(tx: Transaction, features: Object, sent: Params) -> None:
     """Change the features that were sent. Raises 400 for a portal that could not work."""
     for name, params in sent.items():
-        _merge(features[name], params)
+        _merge_params(features[name], params)
     _check_supported(features)
     update = features["subscription_update"]
     if update["enabled"]:
@@ -63,15 +63,15 @@ def apply(tx: Transaction, features: Object, sent: Params) -> None:
             if not update[name]:
                 raise missing_param(f"features[subscription_update][{name}]")
     for place, offer in enumerate(update["products"]):
-        _check_offer(tx, offer, f"features[subscription_update][products][{place}]")
+        _check_product(tx, offer, f"features[subscription_update][products][{place}]")
 
 
-def _merge(target: Object, sent: Params) -> None:
+def _merge_params(target: Object, sent: Params) -> None:
     """Hashes key by key, lists whole."""
     for name, value in sent.items():
         if isinstance(value, dict) and isinstance(target.get(name), dict):
-            _merge(target[name], value)
-        elif name in LISTS:
+            _merge_params(target[name], value)
+        elif name in LIST_PARAMS:
             target[name] = copy(value or [])
         else:
             target[name] = None if value == "" else value
@@ -95,7 +95,7 @@ def _check_supported(features: Object) -> None:
         raise missing_param("features[customer_update][allowed_updates]")
 
 
-def _check_offer(tx: Transaction, offer: Object, param: str) -> None:
+def _check_product(tx: Transaction, offer: Object, param: str) -> None:
     """A product with those of its prices that customers may choose."""
     tx.param_object("product", offer["product"], param=f"{param}[product]")
     choice = {"enabled": False, "maximum": None, "minimum": 1}

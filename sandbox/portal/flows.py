@@ -16,7 +16,7 @@ FEATURES = {
 """The feature that each type of flow needs."""
 
 
-def read(
+def read_flow(
     tx: Transaction, configuration: Object, customer: str, sent: Params | None
 ) -> Object | None:
     """The session's ``flow``. Raises 400 for one that the customer could not go through."""
@@ -32,7 +32,9 @@ def read(
             param="flow_data[type]",
         )
     flow: Object = {
-        "after_completion": _after(sent.get("after_completion", {"type": "portal_homepage"})),
+        "after_completion": _read_after_completion(
+            sent.get("after_completion", {"type": "portal_homepage"})
+        ),
         "customer_update": None,
         "subscription_cancel": None,
         "subscription_pause": None,
@@ -41,11 +43,11 @@ def read(
         "type": type,
     }
     if type != "payment_method_update":
-        flow[type] = _target(tx, configuration, customer, sent, f"flow_data[{type}]")
+        flow[type] = _read_target(tx, configuration, customer, sent, f"flow_data[{type}]")
     return flow
 
 
-def _after(sent: Params) -> Object:
+def _read_after_completion(sent: Params) -> Object:
     if sent["type"] == "redirect" and "redirect" not in sent:
         raise missing_param("flow_data[after_completion][redirect]")
     confirmation = None
@@ -55,14 +57,16 @@ def _after(sent: Params) -> Object:
     return {"hosted_confirmation": confirmation, "redirect": redirect, "type": sent["type"]}
 
 
-def _target(
+def _read_target(
     tx: Transaction, configuration: Object, customer: str, sent: Params, param: str
 ) -> Object:
     type = sent["type"]
     if type not in sent:
         raise missing_param(param)
     target: Object = {"subscription": sent[type]["subscription"]}
-    subscription = _own(tx, customer, target["subscription"], f"{param}[subscription]")
+    subscription = _find_subscription(
+        tx, customer, target["subscription"], f"{param}[subscription]"
+    )
     if type == "subscription_cancel":
         if "retention" in sent[type]:
             raise invalid("The sandbox's portal makes no offers.", param=f"{param}[retention]")
@@ -70,11 +74,11 @@ def _target(
         return target | {"retention": None}
     plan_changes.check_changeable(subscription, f"{param}[subscription]")
     if type == "subscription_update_confirm":
-        return target | _change(tx, configuration, subscription, sent[type], param)
+        return target | _read_confirmed_item(tx, configuration, subscription, sent[type], param)
     return target
 
 
-def _own(tx: Transaction, customer: str, id: str, param: str) -> Object:
+def _find_subscription(tx: Transaction, customer: str, id: str, param: str) -> Object:
     subscription = tx.param_object("subscription", id, param=param)
     if subscription["customer"] != customer:
         raise invalid(
@@ -90,7 +94,7 @@ def _check_cancelable(subscription: Object, param: str) -> None:
         raise invalid("This subscription is already set to be canceled.", param=param)
 
 
-def _change(
+def _read_confirmed_item(
     tx: Transaction, configuration: Object, subscription: Object, sent: Params, param: str
 ) -> Object:
     """The one item that the customer is asked to confirm."""
@@ -99,7 +103,7 @@ def _change(
     if len(sent["items"]) != 1:
         raise invalid("You must pass exactly one item.", param=f"{param}[items]")
     (item,) = sent["items"]
-    current = plan_changes.only_item(subscription)
+    current = plan_changes.single_item(subscription)
     if item["id"] != current["id"]:
         raise invalid(f"No such subscription item: '{item['id']}'", param=f"{param}[items][0][id]")
     price = item.get("price", current["price"]["id"])

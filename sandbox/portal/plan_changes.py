@@ -19,11 +19,11 @@ from sandbox.objects import Object, Params
 from sandbox.transaction import Transaction
 
 RUNNING = ("trialing", "active", "past_due", "unpaid")
-LENGTHS = {"day": 1, "week": 7, "month": 30, "year": 365}
+INTERVAL_DAYS = {"day": 1, "week": 7, "month": 30, "year": 365}
 
 
 @dataclass(frozen=True)
-class Choice:
+class PlanChoice:
     """A price and how many of it."""
 
     price: Object
@@ -42,44 +42,46 @@ def check_changeable(subscription: Object, param: str | None = None) -> None:
         )
     if subscription["cancel_at"]:
         raise invalid("This subscription is set to be canceled.", param=param)
-    if len(subscription_items.of(subscription)) != 1:
+    if len(subscription_items.list_items(subscription)) != 1:
         raise invalid(
             "This subscription cannot be updated because it has multiple items.", param=param
         )
 
 
-def only_item(subscription: Object) -> Object:
-    return subscription_items.of(subscription)[0]
+def single_item(subscription: Object) -> Object:
+    return subscription_items.list_items(subscription)[0]
 
 
 def check_choice(
     tx: Transaction, configuration: Object, subscription: Object, price: str, quantity: int,
     param: str,
-) -> Choice:  # fmt: skip
+) -> PlanChoice:  # fmt: skip
     """Raises 400 for what the configuration does not offer, or what is so already."""
     feature = configuration["features"]["subscription_update"]
-    current = only_item(subscription)
+    current = single_item(subscription)
     found = tx.param_object("price", price, param=f"{param}[price]")
     if price != current["price"]["id"]:
         offered = "price" in feature["default_allowed_updates"]
-        if not offered or price not in [each["id"] for each in offers(tx, configuration, current)]:
+        if not offered or price not in [
+            each["id"] for each in list_offered_prices(tx, configuration, current)
+        ]:
             raise invalid(
                 f"The price `{price}` is not offered by the portal configuration "
                 f"`{configuration['id']}`.",
                 param=f"{param}[price]",
             )
     if quantity != current.get("quantity", 1):
-        low, high = quantities(configuration, found)
+        low, high = quantity_limits(configuration, found)
         if "quantity" not in feature["default_allowed_updates"] or not low <= quantity <= high:
             raise invalid(
                 f"The quantity must be between {low} and {high}.", param=f"{param}[quantity]"
             )
     if price == current["price"]["id"] and quantity == current.get("quantity", 1):
         raise invalid("There is no change to confirm: this is the current plan.", param=param)
-    return Choice(found, quantity)
+    return PlanChoice(found, quantity)
 
 
-def offers(tx: Transaction, configuration: Object, current: Object) -> list[Object]:
+def list_offered_prices(tx: Transaction, configuration: Object, current: Object) -> list[Object]:
     """The prices that may be chosen, in the order of the configuration."""
     named = [
         price
@@ -91,7 +93,7 @@ def offers(tx: Transaction, configuration: Object, current: Object) -> list[Obje
     return [price for price in found if price and price["active"] and price["currency"] == currency]
 
 
-def quantities(configuration: Object, price: Object) -> tuple[int, int]:
+def quantity_limits(configuration: Object, price: Object) -> tuple[int, int]:
     """The least and the most of a price that may be chosen."""
     for offer in configuration["features"]["subscription_update"]["products"]:
         if offer["product"] == price["product"] and offer["adjustable_quantity"]["enabled"]:
@@ -100,55 +102,55 @@ def quantities(configuration: Object, price: Object) -> tuple[int, int]:
     return 1, 999_999
 
 
-def waits_for_renewal(
-    tx: Transaction, configuration: Object, subscription: Object, choice: Choice
+def is_deferred_to_renewal(
+    tx: Transaction, configuration: Object, subscription: Object, choice: PlanChoice
 ) -> bool:
     """Whether ``schedule_at_period_end`` puts this change off."""
     feature = configuration["features"]["subscription_update"]["schedule_at_period_end"]
     kinds = {condition["type"] for condition in feature["conditions"]}
-    item = only_item(subscription)
-    old = pricing.amount(tx, item["price"], item.get("quantity"))
-    new = pricing.amount(tx, choice.price, choice.quantity)
-    shorter = _days(choice.price) < _days(item["price"])
+    item = single_item(subscription)
+    old = pricing.price_amount(tx, item["price"], item.get("quantity"))
+    new = pricing.price_amount(tx, choice.price, choice.quantity)
+    shorter = _interval_days(choice.price) < _interval_days(item["price"])
     return ("decreasing_item_amount" in kinds and new < old) or (
         "shortening_interval" in kinds and shorter
     )
 
 
-def preview_of(
-    tx: Transaction, configuration: Object, subscription: Object, choice: Choice, moment: int
+def preview_change(
+    tx: Transaction, configuration: Object, subscription: Object, choice: PlanChoice, moment: int
 ) -> Object:
     """The invoice that the change at this moment leads to; nothing is kept."""
-    scratch = tx.rehearsal()
+    scratch = tx.dry_run()
     own = scratch.param_object("subscription", subscription["id"], param="subscription")
-    if waits_for_renewal(tx, configuration, subscription, choice):
-        _schedule(scratch, own, choice)
-        return invoice_preview.upcoming(scratch, own)
-    details = _update(configuration, own, choice, moment)
-    return invoice_preview.of_existing(scratch, own, {invoice_preview.WITHIN: details})
+    if is_deferred_to_renewal(tx, configuration, subscription, choice):
+        _schedule_change(scratch, own, choice)
+        return invoice_preview.preview_upcoming(scratch, own)
+    details = _update_params(configuration, own, choice, moment)
+    return invoice_preview.preview_update(scratch, own, {invoice_preview.DETAILS_PARAM: details})
 
 
-def change(
-    tx: Transaction, configuration: Object, subscription: Object, choice: Choice, moment: int
+def apply_change(
+    tx: Transaction, configuration: Object, subscription: Object, choice: PlanChoice, moment: int
 ) -> Object | None:
     """Make the change. Returns an intent if the bank asks the payer to authenticate first.
 
     Raises 402, having changed nothing, if what is due at once is not paid.
     """
-    if waits_for_renewal(tx, configuration, subscription, choice):
-        _schedule(tx, subscription, choice)
+    if is_deferred_to_renewal(tx, configuration, subscription, choice):
+        _schedule_change(tx, subscription, choice)
         return None
-    params = _update(configuration, subscription, choice, moment)
+    params = _update_params(configuration, subscription, choice, moment)
     params["payment_behavior"] = "pending_if_incomplete"
-    subscription_updates.change(tx, subscription, params)
-    record = pending_updates.of(tx, subscription)
+    subscription_updates.update_subscription(tx, subscription, params)
+    record = pending_updates.find_update(tx, subscription)
     if record is None:
         return None
     invoice = tx.param_object("invoice", record["invoice"], param="invoice")
-    intent = invoices.intent_of(tx, invoice)
+    intent = invoices.find_intent(tx, invoice)
     if intent and intent["status"] == "requires_action":
         return intent
-    pending_updates.drop(tx, subscription)
+    pending_updates.drop_update(tx, subscription)
     error = (intent or {}).get("last_payment_error") or {}
     raise StripeFailure(
         error.get("message", "There is no card to pay with. Add one and try again."),
@@ -160,10 +162,12 @@ def change(
     )
 
 
-def _update(configuration: Object, subscription: Object, choice: Choice, moment: int) -> Params:
+def _update_params(
+    configuration: Object, subscription: Object, choice: PlanChoice, moment: int
+) -> Params:
     """The parameters of the update that the configuration makes of a choice."""
     feature = configuration["features"]["subscription_update"]
-    item = only_item(subscription)
+    item = single_item(subscription)
     params: Params = {
         "items": [{"id": item["id"], "price": choice.price["id"], "quantity": choice.quantity}],
         "proration_behavior": feature["proration_behavior"],
@@ -179,9 +183,9 @@ def _update(configuration: Object, subscription: Object, choice: Choice, moment:
     return params
 
 
-def _schedule(tx: Transaction, subscription: Object, choice: Choice) -> None:
+def _schedule_change(tx: Transaction, subscription: Object, choice: PlanChoice) -> None:
     """The present until the renewal, then the choice."""
-    schedule = subscription_schedules.attach(tx, subscription)
+    schedule = subscription_schedules.create_from_subscription(tx, subscription)
     (present,) = schedule["phases"]
     kept = ("items", "start_date", "end_date")
     first: Params = {name: present[name] for name in kept}
@@ -198,9 +202,9 @@ def _schedule(tx: Transaction, subscription: Object, choice: Choice) -> None:
         "items": [{"price": choice.price["id"], "quantity": choice.quantity}],
         "proration_behavior": "none",
     }
-    subscription_schedules.change(tx, schedule, {"phases": [first, then]})
+    subscription_schedules.update_schedule(tx, schedule, {"phases": [first, then]})
 
 
-def _days(price: Object) -> int:
+def _interval_days(price: Object) -> int:
     recurring = price["recurring"]
-    return int(LENGTHS[recurring["interval"]] * recurring["interval_count"])
+    return int(INTERVAL_DAYS[recurring["interval"]] * recurring["interval_count"])

@@ -9,27 +9,27 @@ from sandbox.transaction import Transaction
 KIND = "billing_portal.session"
 VISIT = "_portal_visit"
 """By the secret in the link: the session, when it ends, whether its flow is done, its intents."""
-OPENED_WITHIN = 5 * 60
-IDLE_FOR = 3600
+OPEN_SECONDS = 5 * 60
+IDLE_SECONDS = 3600
 
 
-def insert(tx: Transaction, session: Object, secret: str) -> Object:
+def insert_visit(tx: Transaction, session: Object, secret: str) -> Object:
     return tx.insert(
         {
             "object": VISIT,
             "id": secret,
             "session": session["id"],
-            "expires_at": tx.world.clock.now() + OPENED_WITHIN,
+            "expires_at": tx.world.clock.now() + OPEN_SECONDS,
             "flow_done": False,
             "intents": [],
         }
     )
 
 
-def enter(tx: Transaction, secret: str) -> tuple[Object, Object]:
+def extend_visit(tx: Transaction, secret: str) -> tuple[Object, Object]:
     """The visit and its session, alive for another hour. Raises 404, or 410 if it is over."""
     visit = tx.path_object(VISIT, secret)
     if visit["expires_at"] <= tx.world.clock.now():
         raise StripeFailure("This link is no longer valid.", status=410)
-    visit["expires_at"] = tx.world.clock.now() + IDLE_FOR
+    visit["expires_at"] = tx.world.clock.now() + IDLE_SECONDS
     return visit, tx.param_object(KIND, visit["session"], param="session")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sandbox.addresses import address
+from sandbox.addresses import build_address
 from sandbox.objects import Object, Params
 from sandbox.routing import Routes
 
@@ -24,7 +24,7 @@ def retrieve_by_id(tx: Transaction, params: Params, id: str) -> Object:
     return tx.path_object("account", id)
 
 
-def build(id: str, *, created: int) -> Object:
+def build_account(id: str, *, created: int) -> Object:
     return {
         "id": id,
         "object": "account",
@@ -62,7 +62,7 @@ def _business_profile() -> Object:
         "minority_owned_business_designation": None,
         "name": "Sandbox",
         "product_description": None,
-        "support_address": address({}),
+        "support_address": build_address({}),
         "support_email": None,
         "support_phone": None,
         "support_url": None,

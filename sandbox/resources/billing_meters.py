@@ -17,18 +17,18 @@ from sandbox.errors import invalid, refuse_unsupported
 from sandbox.limits import check_length
 from sandbox.meter_usage import METER
 from sandbox.objects import Object, Params, assign
-from sandbox.pagination import MAX_LIMIT, page
+from sandbox.pagination import MAX_LIMIT, list_page
 from sandbox.routing import Routes
-from sandbox.test_clocks import enter
+from sandbox.test_clocks import use_clock_time
 from sandbox.transaction import Transaction
 
 routes = Routes()
 
 NAME_LIMIT = 250
 EVENT_NAME_LIMIT = 100
-WINDOWS = {"hour": 3600, "day": 86400}
+WINDOW_SECONDS = {"hour": 3600, "day": 86400}
 MINUTE = 60
-LONGEST = 3000
+MAX_WINDOWS = 3000
 """Windows that one answer is made of at most; ours, to keep a typing error from taking minutes."""
 
 
@@ -38,8 +38,8 @@ def create(tx: Transaction, params: Params) -> Object:
     check_length("display_name", params["display_name"], NAME_LIMIT)
     event_name = params["event_name"]
     check_length("event_name", event_name, EVENT_NAME_LIMIT)
-    if meter_usage.active_meter(tx, event_name):
-        raise _taken(event_name)
+    if meter_usage.find_active_meter(tx, event_name):
+        raise _event_name_taken_error(event_name)
     meter = tx.insert(
         {
             "id": tx.new_id("mtr_test"),
@@ -83,7 +83,7 @@ def list_(tx: Transaction, params: Params) -> Object:
     def wanted(meter: Object) -> bool:
         return bool(meter["status"] == params.get("status", meter["status"]))
 
-    return page(tx, METER, params, url="/v1/billing/meters", where=wanted)
+    return list_page(tx, METER, params, url="/v1/billing/meters", where=wanted)
 
 
 @routes.post("/v1/billing/meters/<id>/deactivate", MeterDeactivateParams)
@@ -92,7 +92,7 @@ def deactivate(tx: Transaction, params: Params, id: str) -> Object:
     meter = tx.path_object(METER, id)
     if meter["status"] == "inactive":
         raise invalid(f"Meter {id} is already inactive.")
-    if tx.ids("price", lambda price: _bills(price, id)):
+    if tx.list_ids("price", lambda price: _is_priced_by(price, id)):
         raise invalid(
             "This meter cannot be deactivated because it is attached to active prices. Archive "
             "them first."
@@ -108,8 +108,8 @@ def reactivate(tx: Transaction, params: Params, id: str) -> Object:
     meter = tx.path_object(METER, id)
     if meter["status"] == "active":
         raise invalid(f"Meter {id} is already active.")
-    if meter_usage.active_meter(tx, meter["event_name"]):
-        raise _taken(meter["event_name"])
+    if meter_usage.find_active_meter(tx, meter["event_name"]):
+        raise _event_name_taken_error(meter["event_name"])
     with tx.updating(meter, "billing.meter.reactivated"):
         meter |= {"status": "active", "updated": tx.now}
         meter["status_transitions"] = {"deactivated_at": None}
@@ -117,26 +117,26 @@ def reactivate(tx: Transaction, params: Params, id: str) -> Object:
 
 
 @routes.get("/v1/billing/meters/<id>/event_summaries", MeterEventSummaryListParams)
-def summaries(tx: Transaction, params: Params, id: str) -> Object:
+def list_summaries(tx: Transaction, params: Params, id: str) -> Object:
     """One summary for the whole time, or one for each hour or day in which something was used."""
-    enter(tx, [params["customer"]])
+    use_clock_time(tx, [params["customer"]])
     meter = tx.path_object(METER, id)
     tx.param_object("customer", params["customer"], param="customer")
     start, end = params["start_time"], params["end_time"]
-    step = _step(params, start, end)
+    step = _window_seconds(params, start, end)
     made = []
     for since in range(start, end, step):
         until = min(since + step, end)
-        amount = meter_usage.used(tx, id, params["customer"], since, until)
+        amount = meter_usage.sum_usage(tx, id, params["customer"], since, until)
         if amount or step == end - start:
-            made.append(_summary(meter, since, until, float(amount)))
+            made.append(_build_summary(meter, since, until, float(amount)))
     made.reverse()
-    return _page(made, params, url=f"/v1/billing/meters/{id}/event_summaries")
+    return _list_page(made, params, url=f"/v1/billing/meters/{id}/event_summaries")
 
 
-def _step(params: Params, start: int, end: int) -> int:
+def _window_seconds(params: Params, start: int, end: int) -> int:
     """Seconds in a window. Raises 400 for times that do not fit."""
-    step = WINDOWS.get(params.get("value_grouping_window", ""))
+    step = WINDOW_SECONDS.get(params.get("value_grouping_window", ""))
     for name in ("start_time", "end_time"):
         unit = step or MINUTE
         if params[name] % unit:
@@ -144,12 +144,12 @@ def _step(params: Params, start: int, end: int) -> int:
             raise invalid(f"`{name}` must be aligned with {aligned} boundaries.", param=name)
     if start >= end:
         raise invalid("`start_time` must be before `end_time`.", param="start_time")
-    if step and (end - start) // step > LONGEST:
+    if step and (end - start) // step > MAX_WINDOWS:
         raise invalid("The time range is too long for this grouping.", param="end_time")
     return step or end - start
 
 
-def _summary(meter: Object, start: int, end: int, value: float) -> Object:
+def _build_summary(meter: Object, start: int, end: int, value: float) -> Object:
     return {
         "id": f"mtrusg_test_{meter['id'].removeprefix('mtr_test_')}_{start}",
         "object": "billing.meter_event_summary",
@@ -161,7 +161,7 @@ def _summary(meter: Object, start: int, end: int, value: float) -> Object:
     }
 
 
-def _page(made: list[Object], params: Params, *, url: str) -> Object:
+def _list_page(made: list[Object], params: Params, *, url: str) -> Object:
     """Newest first, as lists of stored objects are."""
     refuse_unsupported(params, "ending_before")
     limit = params.get("limit", 10)
@@ -179,12 +179,12 @@ def _page(made: list[Object], params: Params, *, url: str) -> Object:
     return {"object": "list", "data": rest[:limit], "has_more": len(rest) > limit, "url": url}
 
 
-def _bills(price: Object, meter: str) -> bool:
+def _is_priced_by(price: Object, meter: str) -> bool:
     recurring = price.get("recurring") or {}
     return bool(price.get("active")) and recurring.get("meter") == meter
 
 
-def _taken(event_name: str) -> Exception:
+def _event_name_taken_error(event_name: str) -> Exception:
     return invalid(
         f"An active meter with the event name `{event_name}` already exists.", param="event_name"
     )

@@ -24,13 +24,13 @@ from sandbox.checkout import (
 from sandbox.checkout.completion import KIND
 from sandbox.errors import StripeFailure, invalid, refuse_unsupported
 from sandbox.objects import Object, Params, merge_metadata
-from sandbox.pagination import embed, page
+from sandbox.pagination import embed_list, list_page
 from sandbox.routing import Routes
 from sandbox.transaction import Transaction
 
 routes = Routes()
 
-SHORTEST_TRIAL = 48 * billing_periods.HOUR
+MIN_TRIAL_SECONDS = 48 * billing_periods.HOUR
 SUBSCRIPTION_UNSUPPORTED = (
     "application_fee_percent",
     "billing_cycle_anchor",
@@ -51,17 +51,17 @@ PAYMENT_UNSUPPORTED = (
 
 @routes.post("/v1/checkout/sessions", SessionCreateParams)
 def create(tx: Transaction, params: Params) -> Object:
-    param_rules.check(tx, params)
+    param_rules.check_params(tx, params)
     refuse_unsupported(params.get("payment_intent_data", {}), *PAYMENT_UNSUPPORTED)
-    items = line_items.read(tx, params) if params["mode"] != "setup" else []
+    items = line_items.read_line_items(tx, params) if params["mode"] != "setup" else []
     if params["mode"] == "subscription":
         _check_subscription(tx, params, items)
     currency = items[0]["currency"] if items else params.get("currency", "usd").lower()
-    session = tx.insert(session_object.build(tx, params, currency=currency))
-    session_records.insert(tx, session, params, items)
+    session = tx.insert(session_object.build_session(tx, params, currency=currency))
+    session_records.insert_record(tx, session, params, items)
     if params["mode"] != "setup":
-        session_amounts.total_up(tx, session)
-        session_discounts.take_given(tx, session, params)
+        session_amounts.compute_amounts(tx, session)
+        session_discounts.apply_discounts_param(tx, session, params)
     return session
 
 
@@ -89,7 +89,7 @@ def expire(tx: Transaction, params: Params, id: str) -> Object:
             f"Session has a status of {session['status']}.",
             code="resource_invalid_state",
         )
-    expiry.expire(tx, session)
+    expiry.expire_session(tx, session)
     return session
 
 
@@ -103,24 +103,24 @@ def list_(tx: Transaction, params: Params) -> Object:
             for name in ("customer", "payment_intent", "payment_link", "status", "subscription")
         ) and (email is None or (session["customer_details"] or {}).get("email") == email)
 
-    return page(tx, KIND, params, url="/v1/checkout/sessions", where=wanted)
+    return list_page(tx, KIND, params, url="/v1/checkout/sessions", where=wanted)
 
 
 @routes.get("/v1/checkout/sessions/<id>/line_items", SessionLineItemListParams)
 def list_line_items(tx: Transaction, params: Params, id: str) -> Object:
-    ids = set(session_records.of(tx, tx.path_object(KIND, id))["items"])
+    ids = set(session_records.find_record(tx, tx.path_object(KIND, id))["items"])
     url = f"/v1/checkout/sessions/{id}/line_items"
 
     def wanted(item: Object) -> bool:
         return item["id"] in ids
 
-    return page(tx, "item", params, url=url, where=wanted, oldest_first=True)
+    return list_page(tx, "item", params, url=url, where=wanted, oldest_first=True)
 
 
 @routes.includable(KIND, "line_items")
 def include_line_items(tx: Transaction, session: Object) -> Object:
-    items = session_records.items_of(tx, session)
-    return embed(items, url=f"/v1/checkout/sessions/{session['id']}/line_items")
+    items = session_records.list_items(tx, session)
+    return embed_list(items, url=f"/v1/checkout/sessions/{session['id']}/line_items")
 
 
 def _check_subscription(tx: Transaction, params: Params, items: list[Object]) -> None:
@@ -137,8 +137,11 @@ def _check_subscription(tx: Transaction, params: Params, items: list[Object]) ->
             "The minimum number of trial period days is 1.",
             param="subscription_data[trial_period_days]",
         )
-    earliest = tx.now + SHORTEST_TRIAL
+    earliest = tx.now + MIN_TRIAL_SECONDS
     within = "subscription_data"
-    if subscription_creation.trial_end_of(tx, data, earliest=earliest, within=within) is not None:
+    if (
+        subscription_creation.read_trial_end(tx, data, earliest=earliest, param_prefix=within)
+        is not None
+    ):
         for item in recurring:
             item["amount_subtotal"] = 0

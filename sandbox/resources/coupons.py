@@ -14,7 +14,7 @@ from sandbox.currencies import maximum_amount
 from sandbox.errors import StripeFailure, invalid, missing_param, refuse_unsupported
 from sandbox.limits import check_length
 from sandbox.objects import Object, Params, assign, copy, merge_metadata
-from sandbox.pagination import page
+from sandbox.pagination import list_page
 from sandbox.routing import Routes
 from sandbox.transaction import Transaction
 
@@ -28,8 +28,8 @@ NAME_LIMIT = 40
 @routes.post("/v1/coupons", CouponCreateParams)
 def create(tx: Transaction, params: Params) -> Object:
     refuse_unsupported(params, "currency_options")
-    _check(tx, params)
-    coupon = tx.insert(_build(tx, params))
+    _check_params(tx, params)
+    coupon = tx.insert(_build_coupon(tx, params))
     merge_metadata(coupon, params.get("metadata"))
     if products := params.get("applies_to", {}).get("products"):
         for place, product in enumerate(products):
@@ -57,7 +57,7 @@ def update(tx: Transaction, params: Params, id: str) -> Object:
 
 @routes.get("/v1/coupons", CouponListParams)
 def list_(tx: Transaction, params: Params) -> Object:
-    return page(tx, "coupon", params, url="/v1/coupons")
+    return list_page(tx, "coupon", params, url="/v1/coupons")
 
 
 @routes.delete("/v1/coupons/<id>", CouponDeleteParams)
@@ -65,30 +65,30 @@ def delete(tx: Transaction, params: Params, id: str) -> Object:
     """Nobody can redeem it any more; its promotion codes stop working."""
     coupon = tx.path_object("coupon", id)
     coupon["valid"] = False
-    _close_codes(tx, coupon)
+    _deactivate_codes(tx, coupon)
     tx.emit("coupon.deleted", coupon)
     if products := tx.get(PRODUCTS, id):
-        tx.forget(products)
+        tx.remove(products)
     return tx.delete(coupon)
 
 
 @routes.includable("coupon", "applies_to")
-def applies_to(tx: Transaction, coupon: Object) -> Object | None:
-    products = products_of(tx, coupon["id"])
+def include_applies_to(tx: Transaction, coupon: Object) -> Object | None:
+    products = list_product_ids(tx, coupon["id"])
     return {"products": products} if products else None
 
 
-def products_of(tx: Transaction, id: str) -> list[str]:
+def list_product_ids(tx: Transaction, id: str) -> list[str]:
     """The only products that the coupon takes something off; empty: all of them."""
     record = tx.get(PRODUCTS, id)
     return list(record["products"]) if record else []
 
 
-def terms(tx: Transaction, coupon: Object) -> Object:
+def read_terms(tx: Transaction, coupon: Object) -> Object:
     """What a holder of the coupon is promised, whatever becomes of the coupon."""
     names = ("percent_off", "amount_off", "currency", "duration", "duration_in_months")
     return {name: copy(coupon[name]) for name in names} | {
-        "products": products_of(tx, coupon["id"])
+        "products": list_product_ids(tx, coupon["id"])
     }
 
 
@@ -98,22 +98,22 @@ def check_redeemable(tx: Transaction, coupon: Object, *, param: str) -> None:
         raise invalid(f"Coupon expired: {coupon['id']}", param=param, code="coupon_expired")
 
 
-def redeem(tx: Transaction, coupon: Object) -> None:
+def redeem_coupon(tx: Transaction, coupon: Object) -> None:
     """Count one use; the last one that is allowed ends the coupon."""
     with tx.updating(coupon, "coupon.updated"):
         coupon["times_redeemed"] += 1
         if coupon["times_redeemed"] == coupon["max_redemptions"]:
-            expire(tx, coupon)
+            expire_coupon(tx, coupon)
 
 
-def expire(tx: Transaction, coupon: Object) -> None:
+def expire_coupon(tx: Transaction, coupon: Object) -> None:
     """The coupon and its promotion codes can no longer be redeemed."""
     coupon["valid"] = False
-    _close_codes(tx, coupon)
+    _deactivate_codes(tx, coupon)
 
 
-def _close_codes(tx: Transaction, coupon: Object) -> None:
-    for code in tx.all("promotion_code", lambda code: _is_open_code(code, coupon["id"])):
+def _deactivate_codes(tx: Transaction, coupon: Object) -> None:
+    for code in tx.list_objects("promotion_code", lambda code: _is_open_code(code, coupon["id"])):
         with tx.updating(code, "promotion_code.updated"):
             code["active"] = False
 
@@ -122,8 +122,8 @@ def _is_open_code(code: Object, coupon: str) -> bool:
     return bool(code["promotion"]["coupon"] == coupon and code["active"])
 
 
-def _check(tx: Transaction, params: Params) -> None:
-    _check_what_is_off(params)
+def _check_params(tx: Transaction, params: Params) -> None:
+    _check_reduction(params)
     _check_duration(params)
     if params.get("max_redemptions", 1) < 1:
         raise invalid("Invalid positive integer", param="max_redemptions")
@@ -135,7 +135,7 @@ def _check(tx: Transaction, params: Params) -> None:
         raise StripeFailure("Coupon already exists.", code="resource_already_exists", param="id")
 
 
-def _check_what_is_off(params: Params) -> None:
+def _check_reduction(params: Params) -> None:
     if ("percent_off" in params) == ("amount_off" in params):
         raise invalid("You must provide exactly one of these parameters: amount_off, percent_off.")
     if "percent_off" in params and not 0 < params["percent_off"] <= 100:
@@ -159,7 +159,7 @@ def _check_duration(params: Params) -> None:
         )
 
 
-def _build(tx: Transaction, params: Params) -> Object:
+def _build_coupon(tx: Transaction, params: Params) -> Object:
     currency = params.get("currency") if "amount_off" in params else None
     return {
         "id": params.get("id") or tx.world.ids.token(8),

@@ -12,7 +12,7 @@ from sandbox.billing import customer_balance, subscription_creation
 from sandbox.billing.customer_balance import KIND
 from sandbox.errors import no_such
 from sandbox.objects import Object, Params, assign, merge_metadata
-from sandbox.pagination import page
+from sandbox.pagination import list_page
 from sandbox.routing import Routes
 from sandbox.transaction import Transaction
 
@@ -26,8 +26,8 @@ def create(tx: Transaction, params: Params, customer: str) -> Object:
     body = tx.path_object("customer", customer)
     currency = params["currency"].lower()
     subscription_creation.check_currency(body, currency)
-    entry = customer_balance.change(
-        tx, body, params["amount"], currency=currency, type="adjustment"
+    entry = customer_balance.change_balance(
+        tx, body, params["amount"], currency=currency, transaction_type="adjustment"
     )
     assign(entry, params, "description")
     merge_metadata(entry, params.get("metadata"))
@@ -38,7 +38,7 @@ def create(tx: Transaction, params: Params, customer: str) -> Object:
 def list_(tx: Transaction, params: Params, customer: str) -> Object:
     tx.path_object("customer", customer)
     url = f"/v1/customers/{customer}/balance_transactions"
-    return page(tx, KIND, params, url=url, where=lambda entry: entry["customer"] == customer)
+    return list_page(tx, KIND, params, url=url, where=lambda entry: entry["customer"] == customer)
 
 
 @routes.get(f"{PATH}/<id>", CustomerBalanceTransactionRetrieveParams)

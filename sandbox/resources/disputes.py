@@ -13,7 +13,7 @@ from sandbox import disputes
 from sandbox.disputes import KIND
 from sandbox.errors import invalid, refuse_unsupported
 from sandbox.objects import Object, Params, assign, merge_metadata
-from sandbox.pagination import page
+from sandbox.pagination import list_page
 from sandbox.routing import Routes
 from sandbox.transaction import Transaction
 
@@ -35,7 +35,7 @@ def list_(tx: Transaction, params: Params) -> Object:
             for name in ("charge", "payment_intent")
         )
 
-    return page(tx, KIND, params, url="/v1/disputes", where=wanted)
+    return list_page(tx, KIND, params, url="/v1/disputes", where=wanted)
 
 
 @routes.post("/v1/disputes/<id>", DisputeUpdateParams)
@@ -54,9 +54,9 @@ def update(tx: Transaction, params: Params, id: str) -> Object:
         has_any = any(value for name, value in dispute["evidence"].items() if _is_own(name))
         dispute["evidence_details"]["has_evidence"] = has_any
         if submits:
-            disputes.submit(dispute)
+            disputes.submit_evidence(dispute)
     if submits:
-        disputes.judge(tx, dispute)
+        disputes.apply_test_evidence(tx, dispute)
     return dispute
 
 
@@ -69,7 +69,7 @@ def close(tx: Transaction, params: Params, id: str) -> Object:
             f"This dispute is {dispute['status']}: only a dispute that needs a response can be "
             "closed."
         )
-    disputes.decide(tx, dispute, "lost")
+    disputes.decide_dispute(tx, dispute, "lost")
     return dispute
 
 

@@ -6,7 +6,7 @@ from stripe.params.radar import EarlyFraudWarningListParams, EarlyFraudWarningRe
 
 from sandbox.early_fraud_warnings import KIND
 from sandbox.objects import Object, Params
-from sandbox.pagination import page
+from sandbox.pagination import list_page
 from sandbox.routing import Routes
 from sandbox.transaction import Transaction
 
@@ -27,4 +27,4 @@ def list_(tx: Transaction, params: Params) -> Object:
             for name in ("charge", "payment_intent")
         )
 
-    return page(tx, KIND, params, url=PATH, where=wanted)
+    return list_page(tx, KIND, params, url=PATH, where=wanted)

@@ -14,7 +14,7 @@ from stripe.params import (
 from sandbox.billing import invoice_lines, invoices, pricing
 from sandbox.errors import invalid, missing_param, refuse_unsupported
 from sandbox.objects import Object, Params, merge_metadata
-from sandbox.pagination import page
+from sandbox.pagination import list_page
 from sandbox.routing import Routes
 from sandbox.transaction import Transaction
 
@@ -40,13 +40,13 @@ def create(tx: Transaction, params: Params) -> Object:
     subscription = params.get("subscription")
     if subscription:
         tx.param_object("subscription", subscription, param="subscription")
-    item = insert(
+    item = insert_item(
         tx,
         customer=customer["id"],
         period=params.get("period", {"start": tx.now, "end": tx.now}),
         description=params.get("description"),
         subscription=subscription,
-        **_amount(tx, params),
+        **_read_amount(tx, params),
     )
     item["discountable"] = params.get("discountable", True)
     merge_metadata(item, params.get("metadata"))
@@ -69,7 +69,7 @@ def list_(tx: Transaction, params: Params) -> Object:
             and (item["invoice"] is None) == params.get("pending", item["invoice"] is None)
         )
 
-    return page(tx, "invoiceitem", params, url="/v1/invoiceitems", where=wanted)
+    return list_page(tx, "invoiceitem", params, url="/v1/invoiceitems", where=wanted)
 
 
 @routes.delete("/v1/invoiceitems/<id>", InvoiceItemDeleteParams)
@@ -81,7 +81,7 @@ def delete(tx: Transaction, params: Params, id: str) -> Object:
     return tx.delete(item)
 
 
-def insert(
+def insert_item(
     tx: Transaction,
     *,
     customer: str,
@@ -134,7 +134,7 @@ def insert(
     return item
 
 
-def _amount(tx: Transaction, params: Params) -> Object:
+def _read_amount(tx: Transaction, params: Params) -> Object:
     """An amount of money, or a quantity of a one-time price."""
     if price_id := params.get("pricing", {}).get("price"):
         price = tx.param_object("price", price_id, param="pricing[price]")
@@ -146,7 +146,7 @@ def _amount(tx: Transaction, params: Params) -> Object:
             )
         quantity = params.get("quantity", 1)
         return {
-            "amount": pricing.amount(tx, price, quantity),
+            "amount": pricing.price_amount(tx, price, quantity),
             "currency": price["currency"],
             "pricing": invoice_lines.price_details(price),
             "quantity": quantity,
@@ -156,7 +156,7 @@ def _amount(tx: Transaction, params: Params) -> Object:
     quantity = params.get("quantity", 1)
     amount = params.get("amount")
     if amount is None:
-        amount = pricing.rounded(Decimal(params.get("unit_amount_decimal", 0)) * quantity)
+        amount = pricing.round_amount(Decimal(params.get("unit_amount_decimal", 0)) * quantity)
     return {"amount": amount, "currency": params["currency"].lower(), "quantity": quantity}
 
 
@@ -170,4 +170,4 @@ def _add_to_draft(tx: Transaction, item: Object, invoice_id: str) -> None:
     item["invoice"] = invoice["id"]
     with tx.updating(invoice, "invoice.updated"):
         invoices.add_line(tx, invoice, invoice_lines.for_invoice_item(tx, item))
-        invoices.total_up(tx, invoice)
+        invoices.compute_amounts(tx, invoice)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from stripe.params import InvoiceCreatePreviewParams
 
-from sandbox.addresses import address
+from sandbox.addresses import build_address
 from sandbox.billing import invoice_preview
-from sandbox.billing.invoice_preview import WITHIN
+from sandbox.billing.invoice_preview import DETAILS_PARAM
 from sandbox.errors import invalid, missing_param, refuse_unsupported
 from sandbox.objects import Object, Params, assign
 from sandbox.resources import invoice_items
@@ -36,26 +36,26 @@ ITEM_SUPPORTED = {"amount", "currency", "description", "discountable", "metadata
 def create(tx: Transaction, params: Params) -> Object:
     """Works in a rehearsal: nothing is kept, nobody hears of it."""
     _check_supported(params)
-    details = params.get(WITHIN, {})
-    scratch = tx.rehearsal()
-    customer, subscription = _subjects(scratch, params)
-    _suppose(customer, params.get("customer_details", {}))
+    details = params.get(DETAILS_PARAM, {})
+    scratch = tx.dry_run()
+    customer, subscription = _find_subjects(scratch, params)
+    _apply_customer_details(customer, params.get("customer_details", {}))
     for place, item in enumerate(params.get("invoice_items", [])):
         _add_item(scratch, customer, subscription, item, f"invoice_items[{place}]")
     if "discounts" in params and not subscription and "items" not in details:
         raise invalid("Discounts are previewed on a subscription or on items.", param="discounts")
     if subscription:
-        invoice = invoice_preview.of_existing(scratch, subscription, params)
+        invoice = invoice_preview.preview_update(scratch, subscription, params)
     elif "items" in details:
-        invoice = invoice_preview.of_new(scratch, customer, params)
+        invoice = invoice_preview.preview_creation(scratch, customer, params)
     else:
-        invoice = invoice_preview.of_customer(scratch, customer)
-    return invoice_preview.shown(
+        invoice = invoice_preview.preview_customer(scratch, customer)
+    return invoice_preview.present_preview(
         scratch, invoice, proration_date=details.get("proration_date", tx.now)
     )
 
 
-def _subjects(scratch: Transaction, params: Params) -> tuple[Object, Object | None]:
+def _find_subjects(scratch: Transaction, params: Params) -> tuple[Object, Object | None]:
     """The customer, and the subscription if one is named. Raises 400 if they do not fit."""
     subscription = None
     id = params.get("customer")
@@ -74,11 +74,11 @@ def _subjects(scratch: Transaction, params: Params) -> tuple[Object, Object | No
     return scratch.param_object("customer", id, param="customer"), subscription
 
 
-def _suppose(customer: Object, details: Params) -> None:
+def _apply_customer_details(customer: Object, details: Params) -> None:
     """Another address, or another tax exemption, for the preview only."""
     assign(customer, details, "tax_exempt")
     if "address" in details:
-        customer["address"] = address(details["address"])
+        customer["address"] = build_address(details["address"])
 
 
 def _add_item(
@@ -96,8 +96,10 @@ def _add_item(
 def _check_supported(params: Params) -> None:
     refuse_unsupported(params, *UNSUPPORTED)
     for name in DETAILS_UNSUPPORTED:
-        if name in params.get(WITHIN, {}):
-            raise invalid(f"The sandbox does not support `{name}` here.", param=f"{WITHIN}[{name}]")
+        if name in params.get(DETAILS_PARAM, {}):
+            raise invalid(
+                f"The sandbox does not support `{name}` here.", param=f"{DETAILS_PARAM}[{name}]"
+            )
     for name in sorted(set(params.get("customer_details", {})) - {"address", "tax_exempt"}):
         raise invalid(
             f"The sandbox does not support `{name}` here.", param=f"customer_details[{name}]"

@@ -13,13 +13,13 @@ from stripe.params import (
 from sandbox.billing import subscription_items, subscription_updates
 from sandbox.errors import invalid, missing_param, no_such
 from sandbox.objects import Object, Params
-from sandbox.pagination import embed
+from sandbox.pagination import embed_list
 from sandbox.routing import Routes
 from sandbox.transaction import Transaction
 
 routes = Routes()
 
-OF_THE_SUBSCRIPTION = ("payment_behavior", "proration_behavior", "proration_date", "off_session")
+SUBSCRIPTION_PARAMS = ("payment_behavior", "proration_behavior", "proration_date", "off_session")
 MAX_LIMIT = 100
 
 
@@ -27,26 +27,26 @@ MAX_LIMIT = 100
 def create(tx: Transaction, params: Params) -> Object:
     subscription = tx.param_object("subscription", params["subscription"], param="subscription")
     wanted = {name: value for name, value in params.items() if name != "subscription"}
-    _change(tx, subscription, wanted)
-    return subscription_items.of(subscription)[-1]
+    _update_subscription(tx, subscription, wanted)
+    return subscription_items.list_items(subscription)[-1]
 
 
 @routes.get("/v1/subscription_items/<id>", SubscriptionItemRetrieveParams)
 def retrieve(tx: Transaction, params: Params, id: str) -> Object:
-    return _item(subscription_items.show_current_prices(tx, _subscription_of(tx, id)), id)
+    return _find_item(subscription_items.refresh_prices(tx, _find_subscription(tx, id)), id)
 
 
 @routes.post("/v1/subscription_items/<id>", SubscriptionItemUpdateParams)
 def update(tx: Transaction, params: Params, id: str) -> Object:
-    subscription = _subscription_of(tx, id)
-    _change(tx, subscription, {"id": id, **params})
-    return _item(subscription, id)
+    subscription = _find_subscription(tx, id)
+    _update_subscription(tx, subscription, {"id": id, **params})
+    return _find_item(subscription, id)
 
 
 @routes.delete("/v1/subscription_items/<id>", SubscriptionItemDeleteParams)
 def delete(tx: Transaction, params: Params, id: str) -> Object:
-    subscription = _subscription_of(tx, id)
-    _change(tx, subscription, {"id": id, "deleted": True, **params})
+    subscription = _find_subscription(tx, id)
+    _update_subscription(tx, subscription, {"id": id, "deleted": True, **params})
     return {"id": id, "object": "subscription_item", "deleted": True}
 
 
@@ -62,24 +62,24 @@ def list_(tx: Transaction, params: Params) -> Object:
     if not 1 <= limit <= MAX_LIMIT:
         raise invalid(f"This value must be between 1 and {MAX_LIMIT}.", param="limit")
     subscription = tx.param_object("subscription", params["subscription"], param="subscription")
-    found = subscription_items.of(subscription_items.show_current_prices(tx, subscription))
-    return embed(found, url="/v1/subscription_items", limit=limit)
+    found = subscription_items.list_items(subscription_items.refresh_prices(tx, subscription))
+    return embed_list(found, url="/v1/subscription_items", limit=limit)
 
 
-def _change(tx: Transaction, subscription: Object, params: Params) -> None:
-    shared = {name: params[name] for name in OF_THE_SUBSCRIPTION if name in params}
+def _update_subscription(tx: Transaction, subscription: Object, params: Params) -> None:
+    shared = {name: params[name] for name in SUBSCRIPTION_PARAMS if name in params}
     own = {name: value for name, value in params.items() if name not in shared}
-    subscription_updates.change(tx, subscription, {"items": [own], **shared})
+    subscription_updates.update_subscription(tx, subscription, {"items": [own], **shared})
 
 
-def _subscription_of(tx: Transaction, item_id: str) -> Object:
+def _find_subscription(tx: Transaction, item_id: str) -> Object:
     def has_item(subscription: Object) -> bool:
-        return any(item["id"] == item_id for item in subscription_items.of(subscription))
+        return any(item["id"] == item_id for item in subscription_items.list_items(subscription))
 
-    for subscription in tx.all("subscription", has_item):
+    for subscription in tx.list_objects("subscription", has_item):
         return subscription
     raise no_such("subscription_item", item_id, in_path=True)
 
 
-def _item(subscription: Object, id: str) -> Object:
-    return next(item for item in subscription_items.of(subscription) if item["id"] == id)
+def _find_item(subscription: Object, id: str) -> Object:
+    return next(item for item in subscription_items.list_items(subscription) if item["id"] == id)

@@ -26,7 +26,7 @@ from sandbox.billing import (
 )
 from sandbox.errors import StripeFailure, invalid, missing_param, refuse_unsupported
 from sandbox.objects import Object, Params
-from sandbox.pagination import in_range, page
+from sandbox.pagination import is_in_range, list_page
 from sandbox.resources import setup_intents
 from sandbox.routing import Routes
 from sandbox.transaction import Transaction
@@ -59,41 +59,45 @@ def create(tx: Transaction, params: Params) -> Object:
             param="payment_behavior",
         )
     customer = tx.param_object("customer", params["customer"], param="customer")
-    subscription_updates.check_tax(customer, params)
-    content = subscription_items.read(tx, params.get("items", []), customer=customer["id"])
-    with tx.arranged(event_order.FIRST_PAYMENT):
-        subscription = subscription_creation.begin(
+    subscription_updates.check_automatic_tax(customer, params)
+    content = subscription_items.read_items(tx, params.get("items", []), customer=customer["id"])
+    with tx.emit_in_order(event_order.FIRST_PAYMENT):
+        subscription = subscription_creation.create_subscription(
             tx,
             customer=customer,
-            content=content,
-            trial_end=_trial_end(tx, params, content),
-            anchor=subscription_creation.anchor_of(tx, params.get("billing_cycle_anchor"), content),
-            choices=discounts.read(tx, params.get("discounts"), customer=customer["id"]),
-            default_payment_method=subscription_updates.own_method(tx, customer, params),
+            new_items=content,
+            trial_end=_read_trial_end(tx, params, content),
+            anchor=subscription_creation.read_anchor(
+                tx, params.get("billing_cycle_anchor"), content
+            ),
+            discount_choices=discounts.read_choices(
+                tx, params.get("discounts"), customer=customer["id"]
+            ),
+            default_payment_method=subscription_updates.read_default_method(tx, customer, params),
         )
-        subscription_updates.apply_plain(subscription, params)
-        invoice_settings.apply(tx, subscription, params)
-        scheduled_cancellation.apply(tx, subscription, params)
+        subscription_updates.apply_settings(subscription, params)
+        invoice_settings.apply_params(tx, subscription, params)
+        scheduled_cancellation.apply_params(tx, subscription, params)
         prorate = params.get("proration_behavior", "create_prorations") != "none"
-        invoice = subscription_creation.first_invoice(tx, subscription, prorate=prorate)
-        if subscription["collection_method"] == invoice_settings.SENT:
-            _send_first_invoice(subscription, params)
+        invoice = subscription_creation.draft_first_invoice(tx, subscription, prorate=prorate)
+        if subscription["collection_method"] == invoice_settings.SEND_INVOICE:
+            _start_with_sent_invoice(subscription, params)
         else:
-            _take_first_payment(tx, subscription, invoice, params)
-        subscription_creation.announce(tx, subscription)
+            _collect_first_invoice(tx, subscription, invoice, params)
+        subscription_creation.emit_created(tx, subscription)
     return subscription
 
 
 @routes.get("/v1/subscriptions/<id>", SubscriptionRetrieveParams)
 def retrieve(tx: Transaction, params: Params, id: str) -> Object:
-    return subscription_items.show_current_prices(tx, tx.path_object("subscription", id))
+    return subscription_items.refresh_prices(tx, tx.path_object("subscription", id))
 
 
 @routes.post("/v1/subscriptions/<id>", SubscriptionUpdateParams)
 def update(tx: Transaction, params: Params, id: str) -> Object:
     check_supported(params)
     subscription = tx.path_object("subscription", id)
-    subscription_updates.change(tx, subscription, params)
+    subscription_updates.update_subscription(tx, subscription, params)
     return subscription
 
 
@@ -112,16 +116,16 @@ def list_(tx: Transaction, params: Params) -> Object:
             == params.get("collection_method", subscription["collection_method"])
         )
 
-    found = page(tx, "subscription", params, url="/v1/subscriptions", where=wanted)
+    found = list_page(tx, "subscription", params, url="/v1/subscriptions", where=wanted)
     for subscription in found["data"]:
-        subscription_items.show_current_prices(tx, subscription)
+        subscription_items.refresh_prices(tx, subscription)
     return found
 
 
 @routes.delete("/v1/subscriptions/<id>", SubscriptionCancelParams)
 def cancel(tx: Transaction, params: Params, id: str) -> Object:
     subscription = tx.path_object("subscription", id)
-    if subscription["status"] in cancellation.ENDED:
+    if subscription["status"] in cancellation.ENDED_STATUSES:
         raise StripeFailure(
             f"No such subscription: '{id}'", status=404, code="resource_missing", param="id"
         )
@@ -132,14 +136,14 @@ def cancel(tx: Transaction, params: Params, id: str) -> Object:
 @routes.post("/v1/subscriptions/<id>/pause", SubscriptionPauseParams)
 def pause(tx: Transaction, params: Params, id: str) -> Object:
     subscription = tx.path_object("subscription", id)
-    subscription_pauses.pause(tx, subscription, params)
+    subscription_pauses.pause_subscription(tx, subscription, params)
     return subscription
 
 
 @routes.post("/v1/subscriptions/<id>/resume", SubscriptionResumeParams)
 def resume(tx: Transaction, params: Params, id: str) -> Object:
     subscription = tx.path_object("subscription", id)
-    subscription_pauses.resume(tx, subscription, params)
+    subscription_pauses.resume_subscription(tx, subscription, params)
     return subscription
 
 
@@ -155,14 +159,14 @@ def check_supported(params: Params) -> None:
         raise invalid("The sandbox bills no periods in advance.", param="cancel_at")
 
 
-def _trial_end(tx: Transaction, params: Params, content: list[Object]) -> int | None:
+def _read_trial_end(tx: Transaction, params: Params, content: list[Object]) -> int | None:
     if params.get("trial_from_plan"):
         days = [item["price"]["recurring"]["trial_period_days"] or 0 for item in content]
-        return subscription_creation.trial_end_of(tx, {"trial_period_days": max(days)})
-    return subscription_creation.trial_end_of(tx, params)
+        return subscription_creation.read_trial_end(tx, {"trial_period_days": max(days)})
+    return subscription_creation.read_trial_end(tx, params)
 
 
-def _send_first_invoice(subscription: Object, params: Params) -> None:
+def _start_with_sent_invoice(subscription: Object, params: Params) -> None:
     """Nothing is charged: it begins at once, and its first invoice is sent an hour later."""
     if "payment_behavior" in params and params["payment_behavior"] != "allow_incomplete":
         raise invalid(
@@ -174,7 +178,7 @@ def _send_first_invoice(subscription: Object, params: Params) -> None:
         subscription["status"] = "active"
 
 
-def _take_first_payment(
+def _collect_first_invoice(
     tx: Transaction, subscription: Object, invoice: Object, params: Params
 ) -> None:
     """By ``payment_behavior``: charge now, or leave the intent for the payer to confirm."""
@@ -183,10 +187,10 @@ def _take_first_payment(
     method = collection.default_method(tx, invoice)
     if invoice["status"] == "paid":
         if method is None:
-            _offer_setup(tx, subscription)
+            _create_setup_intent(tx, subscription)
         return
     if behavior == "default_incomplete":
-        collection.await_payer(tx, invoice)
+        collection.create_unconfirmed_intent(tx, invoice)
         return
     if method is None:
         raise StripeFailure(
@@ -199,10 +203,10 @@ def _take_first_payment(
     collection.collect(tx, invoice, off_session=bool(params.get("off_session")))
     is_open = invoice["status"] != "paid" and not collection.is_processing(tx, invoice)
     if behavior == "error_if_incomplete" and is_open:
-        raise subscription_updates.unpaid(tx, invoice)
+        raise subscription_updates.payment_required_error(tx, invoice)
 
 
-def _offer_setup(tx: Transaction, subscription: Object) -> None:
+def _create_setup_intent(tx: Transaction, subscription: Object) -> None:
     """Nothing was due and no card is known: an intent to save one for later."""
     intent = setup_intents.create(
         tx, {"customer": subscription["customer"], "usage": "off_session"}
@@ -224,19 +228,22 @@ def _has_status(subscription: Object, status: str | None) -> bool:
         case "all":
             return True
         case "ended":
-            return bool(subscription["status"] in cancellation.ENDED)
+            return bool(subscription["status"] in cancellation.ENDED_STATUSES)
     return bool(subscription["status"] == status)
 
 
 def _has_price(subscription: Object, price: str | None) -> bool:
     return price is None or any(
-        item["price"]["id"] == price for item in subscription_items.of(subscription)
+        item["price"]["id"] == price for item in subscription_items.list_items(subscription)
     )
 
 
 def _has_period(subscription: Object, params: Params) -> bool:
     return all(
-        any(in_range(item[name], params[name]) for item in subscription_items.of(subscription))
+        any(
+            is_in_range(item[name], params[name])
+            for item in subscription_items.list_items(subscription)
+        )
         for name in ("current_period_start", "current_period_end")
         if name in params
     )

@@ -13,7 +13,7 @@ from stripe.params.test_helpers import (
 from sandbox.billing import billing_periods, cancellation, subscription_items
 from sandbox.errors import invalid
 from sandbox.objects import Object, Params
-from sandbox.pagination import page
+from sandbox.pagination import list_page
 from sandbox.resources import customers
 from sandbox.routing import Routes
 from sandbox.test_clocks import KIND
@@ -22,9 +22,9 @@ from sandbox.transaction import Transaction
 routes = Routes()
 
 URL = "/v1/test_helpers/test_clocks"
-KEPT_FOR = 30 * billing_periods.DAY
-MOST_INTERVALS = 2
-WITHOUT_SUBSCRIPTIONS = 2 * 365 * billing_periods.DAY
+LIFETIME_SECONDS = 30 * billing_periods.DAY
+MAX_INTERVALS = 2
+MAX_SECONDS_WITHOUT_SUBSCRIPTION = 2 * 365 * billing_periods.DAY
 
 
 @routes.post(URL, TestClockCreateParams)
@@ -34,7 +34,7 @@ def create(tx: Transaction, params: Params) -> Object:
         "id": tx.new_id("clock"),
         "object": KIND,
         "created": tx.world.clock.now(),
-        "deletes_after": tx.world.clock.now() + KEPT_FOR,
+        "deletes_after": tx.world.clock.now() + LIFETIME_SECONDS,
         "frozen_time": params["frozen_time"],
         "livemode": False,
         "name": params.get("name"),
@@ -44,7 +44,7 @@ def create(tx: Transaction, params: Params) -> Object:
     tx.insert(clock)
     tx.emit("test_helpers.test_clock.created", clock)
     if "customer" in params:
-        _adopt(tx, clock, params["customer"])
+        _attach_customer(tx, clock, params["customer"])
     return clock
 
 
@@ -55,7 +55,7 @@ def retrieve(tx: Transaction, params: Params, id: str) -> Object:
 
 @routes.get(URL, TestClockListParams)
 def list_(tx: Transaction, params: Params) -> Object:
-    return page(tx, KIND, params, url=URL)
+    return list_page(tx, KIND, params, url=URL)
 
 
 @routes.post(f"{URL}/<id>/advance", TestClockAdvanceParams)
@@ -71,7 +71,7 @@ def advance(tx: Transaction, params: Params, id: str) -> Object:
             f"current time ({clock['frozen_time']}).",
             param="frozen_time",
         )
-    if target > (latest := _latest(tx, clock)):
+    if target > (latest := _latest_target(tx, clock)):
         raise invalid(
             "You cannot advance a test clock more than two intervals of its shortest "
             f"subscription, or two years if it has none: at most to {latest}.",
@@ -89,21 +89,21 @@ def advance(tx: Transaction, params: Params, id: str) -> Object:
 def delete(tx: Transaction, params: Params, id: str) -> Object:
     """Its customers go with it."""
     clock = tx.path_object(KIND, id)
-    for customer in tx.all("customer", lambda each: each.get("test_clock") == id):
+    for customer in tx.list_objects("customer", lambda each: each.get("test_clock") == id):
         customers.delete(tx, {}, customer["id"])
     tx.emit("test_helpers.test_clock.deleted", clock)
     return tx.delete(clock)
 
 
-def arrive(tx: Transaction, clock: Object) -> None:
+def finish_advance(tx: Transaction, clock: Object) -> None:
     """The clock has reached where it was sent."""
     clock |= {"frozen_time": tx.now, "status": "ready", "status_details": {}}
     tx.emit("test_helpers.test_clock.ready", clock)
 
 
-def _adopt(tx: Transaction, clock: Object, id: str) -> None:
+def _attach_customer(tx: Transaction, clock: Object, id: str) -> None:
     customer = tx.param_object("customer", id, param="customer")
-    subscribed = tx.ids("subscription", lambda each: each["customer"] == id)
+    subscribed = tx.list_ids("subscription", lambda each: each["customer"] == id)
     if customer["test_clock"] or subscribed:
         raise invalid(
             "The customer must have neither a test clock nor a subscription.", param="customer"
@@ -112,13 +112,15 @@ def _adopt(tx: Transaction, clock: Object, id: str) -> None:
         customer["test_clock"] = clock["id"]
 
 
-def _latest(tx: Transaction, clock: Object) -> int:
+def _latest_target(tx: Transaction, clock: Object) -> int:
     """Two intervals of the shortest subscription ahead; two years if there is none."""
     now: int = clock["frozen_time"]
     ends = [
-        billing_periods.boundary(now, item["price"]["recurring"], MOST_INTERVALS)
-        for subscription in tx.all("subscription", lambda each: each["test_clock"] == clock["id"])
-        if subscription["status"] not in cancellation.ENDED
-        for item in subscription_items.of(subscription)
+        billing_periods.period_boundary(now, item["price"]["recurring"], MAX_INTERVALS)
+        for subscription in tx.list_objects(
+            "subscription", lambda each: each["test_clock"] == clock["id"]
+        )
+        if subscription["status"] not in cancellation.ENDED_STATUSES
+        for item in subscription_items.list_items(subscription)
     ]
-    return min(ends, default=now + WITHOUT_SUBSCRIPTIONS)
+    return min(ends, default=now + MAX_SECONDS_WITHOUT_SUBSCRIPTION)

@@ -13,25 +13,25 @@ from stripe.params import (
 from sandbox import thin_events
 from sandbox.errors import invalid, refuse_unsupported
 from sandbox.objects import Object, Params, assign, merge_metadata
-from sandbox.pagination import page
+from sandbox.pagination import list_page
 from sandbox.routing import Routes
 from sandbox.transaction import Transaction
 
 routes = Routes()
 
-SECRETS = "_signing_secrets"
+SECRETS_RECORD = "_signing_secrets"
 MAX_ENDPOINTS = 16
-ROLL_OVERLAP = 24 * 3600
+ROLL_OVERLAP_SECONDS = 24 * 3600
 
 
 @routes.post("/v1/webhook_endpoints", WebhookEndpointCreateParams)
 def create(tx: Transaction, params: Params) -> Object:
     refuse_unsupported(params, "connect")
-    live = tx.ids("webhook_endpoint", lambda endpoint: not endpoint.get("deleted"))
+    live = tx.list_ids("webhook_endpoint", lambda endpoint: not endpoint.get("deleted"))
     if len(live) >= MAX_ENDPOINTS:
         raise invalid(f"You have reached the maximum of {MAX_ENDPOINTS} test webhook endpoints.")
     secret = f"whsec_{tx.world.ids.token(32)}"
-    return {**_insert(tx, params, secret), "secret": secret}
+    return {**_insert_endpoint(tx, params, secret), "secret": secret}
 
 
 @routes.get("/v1/webhook_endpoints/<id>", WebhookEndpointRetrieveParams)
@@ -52,7 +52,7 @@ def update(tx: Transaction, params: Params, id: str) -> Object:
 
 @routes.get("/v1/webhook_endpoints", WebhookEndpointListParams)
 def list_(tx: Transaction, params: Params) -> Object:
-    return page(tx, "webhook_endpoint", params, url="/v1/webhook_endpoints")
+    return list_page(tx, "webhook_endpoint", params, url="/v1/webhook_endpoints")
 
 
 @routes.delete("/v1/webhook_endpoints/<id>", WebhookEndpointDeleteParams)
@@ -60,7 +60,7 @@ def delete(tx: Transaction, params: Params, id: str) -> Object:
     return tx.delete(tx.path_object("webhook_endpoint", id))
 
 
-def register(
+def register_endpoint(
     tx: Transaction, *, url: str, secret: str, name: str | None = None, thin: bool = False
 ) -> Object:
     """An endpoint for all events with a secret of the caller's choice, made once per name.
@@ -69,12 +69,12 @@ def register(
     name again moves that endpoint to the URL: what waits for it goes along.
     """
     name = name or url
-    for endpoint in tx.all("webhook_endpoint", lambda each: _is_registered(each, name)):
+    for endpoint in tx.list_objects("webhook_endpoint", lambda each: _is_registered(each, name)):
         endpoint |= {"url": url, "status": "enabled"}
-        tx.insert(_secrets(endpoint["id"], [{"secret": secret, "expires": None}]))
+        tx.insert(_secrets_record(endpoint["id"], [{"secret": secret, "expires": None}]))
         return endpoint
     wanted = {"url": url, "enabled_events": ["*"], "metadata": {"registered_as": name[:500]}}
-    endpoint = _insert(tx, wanted, secret)
+    endpoint = _insert_endpoint(tx, wanted, secret)
     if thin:
         tx.insert({"object": thin_events.DESTINATION, "id": endpoint["id"]})
     return endpoint
@@ -84,26 +84,26 @@ def _is_registered(endpoint: Object, name: str) -> bool:
     return bool(endpoint.get("metadata", {}).get("registered_as") == name[:500])
 
 
-def roll(tx: Transaction, id: str, *, overlap: int = ROLL_OVERLAP) -> str:
+def roll_secret(tx: Transaction, id: str, *, overlap: int = ROLL_OVERLAP_SECONDS) -> str:
     """A new secret; the old one signs as well for ``overlap`` seconds. Returns the new one."""
     tx.path_object("webhook_endpoint", id)
     secret = f"whsec_{tx.world.ids.token(32)}"
-    old = [{"secret": each, "expires": tx.now + overlap} for each in live_secrets(tx, id)]
+    old = [{"secret": each, "expires": tx.now + overlap} for each in list_live_secrets(tx, id)]
     kept = old if overlap > 0 else []
-    tx.insert(_secrets(id, [{"secret": secret, "expires": None}, *kept]))
+    tx.insert(_secrets_record(id, [{"secret": secret, "expires": None}, *kept]))
     return secret
 
 
-def live_secrets(tx: Transaction, id: str) -> list[str]:
+def list_live_secrets(tx: Transaction, id: str) -> list[str]:
     """The secrets that sign now, the newest first."""
-    record = tx.get(SECRETS, id)
+    record = tx.get(SECRETS_RECORD, id)
     secrets = record["secrets"] if record else []
     return [
         each["secret"] for each in secrets if each["expires"] is None or each["expires"] > tx.now
     ]
 
 
-def _insert(tx: Transaction, params: Params, secret: str) -> Object:
+def _insert_endpoint(tx: Transaction, params: Params, secret: str) -> Object:
     _check_events(params)
     endpoint: Object = {
         "id": tx.new_id("we"),
@@ -120,12 +120,12 @@ def _insert(tx: Transaction, params: Params, secret: str) -> Object:
     }
     assign(endpoint, params, "description")
     merge_metadata(endpoint, params.get("metadata"))
-    tx.insert(_secrets(endpoint["id"], [{"secret": secret, "expires": None}]))
+    tx.insert(_secrets_record(endpoint["id"], [{"secret": secret, "expires": None}]))
     return tx.insert(endpoint)
 
 
-def _secrets(endpoint: str, secrets: list[Object]) -> Object:
-    return {"object": SECRETS, "id": endpoint, "secrets": secrets}
+def _secrets_record(endpoint: str, secrets: list[Object]) -> Object:
+    return {"object": SECRETS_RECORD, "id": endpoint, "secrets": secrets}
 
 
 def _check_events(params: Params) -> None:

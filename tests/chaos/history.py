@@ -154,8 +154,8 @@ class History:
 
     def signed(self, event: Object) -> tuple[bytes, str]:
         """The body and the signature header of a delivery."""
-        body = webhook_signatures.payload(event, {"api_version": None})
-        return body, webhook_signatures.headers(body, [SECRET])["Stripe-Signature"]
+        body = webhook_signatures.build_payload(event, {"api_version": None})
+        return body, webhook_signatures.build_headers(body, [SECRET])["Stripe-Signature"]
 
     def truth(self, kind: str, stripe_id: str) -> Object:
         found = self.shop.stripe.world.store.get((DEFAULT_ACCOUNT, kind, stripe_id))

@@ -116,7 +116,7 @@ class Bench:
         with self.shop.stripe.world.transaction() as tx:
             subscription = tx.path_object("subscription", made)
             with tx.updating(subscription):
-                subscription_pauses.stand_still(
+                subscription_pauses.set_paused(
                     tx, subscription, reason="trial_end_without_payment_method"
                 )
         return made
@@ -137,7 +137,9 @@ class Bench:
         def done() -> int:
             with self.shop.stripe.world.transaction() as tx:
                 return len(
-                    tx.ids(kind, lambda each: bool(each["metadata"].get("tollgate_id") == row.pk))
+                    tx.list_ids(
+                        kind, lambda each: bool(each["metadata"].get("tollgate_id") == row.pk)
+                    )
                 )
 
         return Case(params, done, row=row)
@@ -247,7 +249,7 @@ def schedule(bench: Bench) -> Case:
 
     def done() -> int:
         with bench.shop.stripe.world.transaction() as tx:
-            of_it = tx.ids(
+            of_it = tx.list_ids(
                 "subscription_schedule", lambda each: bool(each["subscription"] == subscription)
             )
         return len(of_it)
@@ -269,7 +271,7 @@ def visit(bench: Bench) -> Case:
     def done() -> int:
         with bench.shop.stripe.world.transaction() as tx:
             kind = "billing_portal.session"
-            return min(1, len(tx.ids(kind, lambda each: bool(each["customer"] == buyer))))
+            return min(1, len(tx.list_ids(kind, lambda each: bool(each["customer"] == buyer))))
 
     return Case({"customer": buyer, "configuration": configuration}, done, target=buyer)
 
@@ -305,7 +307,7 @@ def meter(bench: Bench) -> Case:
 
     def done() -> int:
         with bench.shop.stripe.world.transaction() as tx:
-            return len(tx.ids("billing.meter", lambda each: bool(each["event_name"] == name)))
+            return len(tx.list_ids("billing.meter", lambda each: bool(each["event_name"] == name)))
 
     return Case(params, done, target=name)
 
@@ -316,7 +318,7 @@ def meter_event(bench: Bench) -> Case:
 
     def done() -> int:
         with bench.shop.stripe.world.transaction() as tx:
-            return len(tx.ids(meter_usage.EVENT, lambda each: bool(each["id"] == identifier)))
+            return len(tx.list_ids(meter_usage.EVENT, lambda each: bool(each["id"] == identifier)))
 
     return Case(event(bench, identifier), done, target=identifier)
 

@@ -31,7 +31,7 @@ def event_types(world: World) -> Callable[[], list[str]]:
 
     def types() -> list[str]:
         with world.transaction() as tx:
-            return [event["type"] for event in tx.all("event")]
+            return [event["type"] for event in tx.list_objects("event")]
 
     return types
 

@@ -62,7 +62,7 @@ def accept(shop, subscription):
 
 def configure(shop, **choices):
     with shop.world.transaction() as tx:
-        billing_settings.change(tx, **choices)
+        billing_settings.change_settings(tx, **choices)
 
 
 def timed(events):

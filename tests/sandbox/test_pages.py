@@ -7,7 +7,7 @@ from werkzeug.test import Client
 
 from sandbox.app import Application
 from sandbox.pages.offered_cards import OFFERED
-from sandbox.pages.payment_form import Form
+from sandbox.pages.payment_form import PaymentForm
 from tests.sandbox.conftest import NOW
 from tests.sandbox.shop import DAY, SUCCESS
 
@@ -187,7 +187,7 @@ def test_mistakes_are_named_beside_their_field(shop, visitor, changes, field, me
     ],
 )
 def test_expiry_as_people_type_it(typed, month, year):
-    card = Form(expiry=typed).card({**GOOD, "expiry": typed})  # type: ignore[arg-type]  # a dict reads the same
+    card = PaymentForm(expiry=typed).card({**GOOD, "expiry": typed})  # type: ignore[arg-type]  # a dict reads the same
     assert (card["exp_month"], card["exp_year"]) == (month, year)
 
 

@@ -8,7 +8,7 @@ import stripe
 
 from sandbox import accounts
 from sandbox.clock import Clock
-from sandbox.deliveries import Mode
+from sandbox.deliveries import DeliveryMode
 from sandbox.errors import StripeFailure
 from sandbox.world import World
 from tests.sandbox.conftest import NOW, client_of
@@ -26,15 +26,15 @@ def test_a_restart_forgets_nothing(path):
     made = client.v1.customers.create({"name": "Ada"}, {"idempotency_key": "k"})
     endpoint = client.v1.webhook_endpoints.create({"url": "https://e.co", "enabled_events": ["*"]})
     client.v1.products.create({"name": "Pro"})
-    accounts.open_account(world, id="acct_2", secret_key="sk_test_two")
-    world.set_delivery_mode(Mode(shuffled=True, seed=4))
+    accounts.open_account(world, account_id="acct_2", secret_key="sk_test_two")
+    world.set_delivery_mode(DeliveryMode(shuffled=True, seed=4))
     world.move_clock(NOW + 100)
     world.close()
 
     again = World(path=path, frozen_at=NOW)
     client = client_of(again)
     assert again.clock.now() == NOW + 100
-    assert again.delivery_mode == Mode(shuffled=True, seed=4)
+    assert again.delivery_mode == DeliveryMode(shuffled=True, seed=4)
     replayed = client.v1.customers.create({"name": "Ada"}, {"idempotency_key": "k"})
     assert replayed.id == made.id
     assert [event.type for event in client.v1.events.list()] == [
@@ -110,7 +110,7 @@ def test_a_transaction_that_raises_leaves_nothing(world):
         tx.insert({"id": "x_1", "object": "x"})
         tx.emit("x.created", {"id": "x_1", "object": "x"})
     with world.transaction() as tx:
-        assert tx.all("x") == tx.all("event") == []
+        assert tx.list_objects("x") == tx.list_objects("event") == []
 
 
 def test_a_failure_may_keep_its_effects(world):
@@ -119,14 +119,14 @@ def test_a_failure_may_keep_its_effects(world):
         tx.insert({"id": "x_1", "object": "x"})
         raise declined
     with world.transaction() as tx:
-        assert tx.ids("x") == ["x_1"]
+        assert tx.list_ids("x") == ["x_1"]
 
 
 def test_what_a_transaction_reads_is_its_own(world):
     with world.transaction() as tx:
         tx.insert({"id": "x_1", "object": "x", "deep": {"n": 1}})
     with interrupted(world) as tx:
-        tx.all("x")[0]["deep"]["n"] = 2
+        tx.list_objects("x")[0]["deep"]["n"] = 2
         assert tx.get("x", "x_1") == {"id": "x_1", "object": "x", "deep": {"n": 2}}
     with world.transaction() as tx:
         assert tx.get("x", "x_1")["deep"]["n"] == 1

@@ -61,7 +61,7 @@ def standing(story: Story, record: str) -> tuple[str, str]:
 def counted(story: Story) -> list[tuple[str, str]]:
     """The events that count at Stripe: identifier and value."""
     with story.stripe.world.transaction() as tx:
-        found = tx.all(meter_usage.EVENT, lambda event: not event["canceled"])
+        found = tx.list_objects(meter_usage.EVENT, lambda event: not event["canceled"])
     return [(event["id"], event["value"]) for event in found]
 
 
@@ -206,7 +206,7 @@ def test_a_void_within_a_day_is_taken_back_and_a_later_one_is_shown(
 
 def events_sent(story: Story) -> int:
     with story.stripe.world.transaction() as tx:
-        return len(tx.all(meter_usage.EVENT, lambda event: True))
+        return len(tx.list_objects(meter_usage.EVENT, lambda event: True))
 
 
 def test_the_use_of_a_minute_is_one_event(story: Story, calls: Json) -> None:
@@ -367,7 +367,7 @@ def test_use_that_stripe_lost_is_found_by_a_thin_report(story: Story, calls: Jso
     """The destination takes thin events: what was lost is fetched, and told to the project."""
     secret = settings.BILLING.stripe_webhook_secrets[0]
     with story.stripe.world.transaction() as tx:
-        webhook_endpoints.register(
+        webhook_endpoints.register_endpoint(
             tx, url="https://us.example/webhooks/stripe", secret=secret, name="thin", thin=True
         )
     story.buys(calls)

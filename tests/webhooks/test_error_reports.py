@@ -31,9 +31,9 @@ def lost(stripe: SandboxStripe, **changes: Any) -> dict[str, Any]:
     kind = {"code": meter_usage.UNKNOWN_CUSTOMER, "error_count": 1, "sample_errors": [sample]}
     data = {"reason": {"error_count": 1, "error_types": [kind]}}
     with stripe.world.transaction() as tx:
-        event = thin_events.build(tx, meter_usage.REPORT, METER, data)
+        event = thin_events.build_thin_event(tx, meter_usage.REPORT, METER, data)
         event |= changes
-    return {**thin_events.delivered(event), "created": "2027-01-15T08:00:00.000Z"}
+    return {**thin_events.delivered_fields(event), "created": "2027-01-15T08:00:00.000Z"}
 
 
 def fetch(**later: float) -> int:
@@ -78,7 +78,7 @@ def test_one_that_stripe_has_forgotten_is_said_to_be_so_and_can_be_replayed(
 ) -> None:
     thin = lost(stripe)
     with stripe.world.transaction() as tx:
-        tx.forget(tx.get(thin_events.KIND, thin["id"]) or {})
+        tx.remove(tx.get(thin_events.KIND, thin["id"]) or {})
     post(thin)
     assert fetch() == 1
     assert kept().quarantined == "Stripe lost use, and does not know the report any more."

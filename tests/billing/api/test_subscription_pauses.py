@@ -268,7 +268,7 @@ def test_a_renewal_that_is_never_paid(
     last: str,
 ) -> None:
     with ada.shop.stripe.world.transaction() as tx:
-        dunning.change(tx, after_retries=after)
+        dunning.change_settings(tx, after_retries=after)
     ada.subscribe(pro)
     drain()
     ada.shop.stripe.decline_payments(str(ada.row.stripe_id))
