@@ -77,8 +77,8 @@ class Bench:
         for world in self.worlds:
             self._add(table.at(table.WARM, world.name), checks.in_process(world, seconds))
         if self.fastapi is not None:
-            found = checks.bare(self.fastapi.url, self.fastapi.key, seconds)
-            self._add(table.FASTAPI, found)
+            load = checks.bare(self.fastapi.url, self.fastapi.key, seconds)
+            self._add(table.FASTAPI, load)
         if self.djstripe is not None:
             self._add(table.DJSTRIPE, checks.bare(self.djstripe.url, "", seconds))
         for world in self.worlds:
@@ -87,15 +87,15 @@ class Bench:
     def _crowd(self) -> None:
         seconds, crowd = self.size.seconds, self.size.crowd
         for world in self.worlds:
-            found = checks.in_redis(world, seconds, crowd=crowd)
-            self._add(table.at(table.REDIS, world.name), found)
+            load = checks.in_redis(world, seconds, crowd=crowd)
+            self._add(table.at(table.REDIS, world.name), load)
         for world in self.worlds:
             self._add(table.at(table.COLD, world.name), checks.cold(world, seconds, crowd=crowd))
 
     def _batch(self) -> None:
         for world in self.worlds:
-            found = checks.batch(world, self.size.seconds, size=100, at=VAR / "checks")
-            self._add(table.at(table.BATCH, world.name), found)
+            load = checks.batch(world, self.size.seconds, size=100, at=VAR / "checks")
+            self._add(table.at(table.BATCH, world.name), load)
 
     def _usage(self) -> None:
         seconds = self.size.seconds
@@ -122,7 +122,7 @@ class Bench:
         self.figures.add(table.COMMITS, raw.commits_per_second(self.raw, seconds, body))
         if self.djstripe is not None:
             events = int(GUESS["events"] * seconds)
-            found = intake.deliver(
+            djstripe_load = intake.deliver(
                 self.djstripe.url,
                 seconds,
                 secret=secret,
@@ -130,7 +130,7 @@ class Bench:
                 events=events,
                 path=competition.DJSTRIPE_WEBHOOK,
             )
-            self._add(table.DJSTRIPE_INTAKE, found)
+            self._add(table.DJSTRIPE_INTAKE, djstripe_load)
         for world in self.worlds:
             load, rate, wrong = intake.receive(
                 world, seconds, secret=secret, at=VAR / "events", most=GUESS["events"]
@@ -159,8 +159,8 @@ def _pages(world: World) -> dict[str, Sequence[float]]:
         text=True,
         check=True,
     )
-    found: dict[str, Sequence[float]] = json.loads(run.stdout.splitlines()[-1])
-    return found
+    pages: dict[str, Sequence[float]] = json.loads(run.stdout.splitlines()[-1])
+    return pages
 
 
 def _bad(load: Load) -> str:
@@ -184,15 +184,15 @@ def main(arguments: Sequence[str]) -> int:
         bench = Bench(place, empty_only=options.empty_only)
         bench.play()
         postgres = place.servers.postgres.url("postgres")
-        told = table.markdown(
+        report = table.markdown(
             bench.figures,
             size=size,
             machine=_machine(postgres, load),
             pages=bench.pages,
             now=datetime.now(UTC),
         )
-    print(told)
-    (VAR / "results.md").write_text(told)
+    print(report)
+    (VAR / "results.md").write_text(report)
     for each in bench.figures.wrong:
         say(f"WRONG: {each}")
     return 1 if bench.figures.wrong else 0

@@ -20,14 +20,14 @@ def python_of(name: str) -> str:
 
     Raises NoEnvironment.
     """
-    wanted = HERE / f"requirements-{name}.txt"
-    home = VAR / name
-    mark = home / hashlib.sha256(wanted.read_bytes()).hexdigest()[:16]
-    python = home / "bin" / "python"
+    requirements = HERE / f"requirements-{name}.txt"
+    directory = VAR / name
+    mark = directory / hashlib.sha256(requirements.read_bytes()).hexdigest()[:16]
+    python = directory / "bin" / "python"
     if not mark.exists():
         uv = [str(Path(sys.executable).with_name("uv"))]
-        _run([*uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(home)])
-        _run([*uv, "pip", "install", "--quiet", "--python", str(python), "-r", str(wanted)])
+        _run([*uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(directory)])
+        _run([*uv, "pip", "install", "--quiet", "--python", str(python), "-r", str(requirements)])
         mark.touch()
     return str(python)
 

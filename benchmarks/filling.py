@@ -74,25 +74,25 @@ def _parts(size: Size, each: int) -> Iterator[tuple[int, int, int]]:
 
 def _project(connection: psycopg.Connection[Any], shop: Shop, number: str) -> None:
     project = _id("prj", number)
-    own = {"project_id": project}
+    changes = {"project_id": project}
     _copy(
         connection,
         "projects_project",
         {"id": project, "slug": f"'load-{number}'", "name": f"'Load {number}'"},
         where=f"id = '{shop.project}'",
     )
-    mine = f"project_id = '{shop.project}'"
+    pattern_rows = f"project_id = '{shop.project}'"
     meter = _of_project("mtr", number, "t.id")
-    _copy(connection, "usage_meter", {**own, "id": meter}, where=mine)
+    _copy(connection, "usage_meter", {**changes, "id": meter}, where=pattern_rows)
     feature = {
-        **own,
+        **changes,
         "id": _of_project("feat", number, "t.id"),
         "meter_id": f"CASE WHEN t.meter_id IS NOT NULL THEN "
         f"{_of_project('mtr', number, 't.meter_id')} END",
     }
-    _copy(connection, "entitlements_feature", feature, where=mine)
-    rules = {**own, "id": _of_project("rules", number, "t.id")}
-    _copy(connection, "entitlements_rules", rules, where=mine)
+    _copy(connection, "entitlements_feature", feature, where=pattern_rows)
+    rules = {**changes, "id": _of_project("rules", number, "t.id")}
+    _copy(connection, "entitlements_rules", rules, where=pattern_rows)
 
 
 def _customers(
@@ -100,9 +100,9 @@ def _customers(
 ) -> None:
     """Customers and what they may do: a copy of the pattern's row, facts and snapshot."""
     source = f"generate_series({first}, {first + count - 1}) AS g(n)"
-    theirs = f"project_id = '{shop.project}' AND customer_id = '{shop.pattern}'"
+    pattern_rows = f"project_id = '{shop.project}' AND customer_id = '{shop.pattern}'"
     project = f"'{shop.project}'" if number == "0" else _id("prj", number)
-    own = {"project_id": project, "customer_id": _id("cus", "g.n")}
+    changes = {"project_id": project, "customer_id": _id("cus", "g.n")}
     feature = "t.feature_id" if number == "0" else _of_project("feat", number, "t.feature_id")
     _copy(
         connection,
@@ -111,11 +111,11 @@ def _customers(
         where=f"id = '{shop.pattern}'",
         source=source,
     )
-    fact = {**own, "feature_id": feature, "id": _of_customer("fact", "t.id")}
+    fact = {**changes, "feature_id": feature, "id": _of_customer("fact", "t.id")}
     fact["source_id"] = _id("sub", "g.n")
-    _copy(connection, "entitlements_fact", fact, where=theirs, source=source)
-    snapshot = {**own, "id": _of_customer("snap", "t.id")}
-    _copy(connection, "entitlements_snapshot", snapshot, where=theirs, source=source)
+    _copy(connection, "entitlements_fact", fact, where=pattern_rows, source=source)
+    snapshot = {**changes, "id": _of_customer("snap", "t.id")}
+    _copy(connection, "entitlements_snapshot", snapshot, where=pattern_rows, source=source)
 
 
 def _records(

@@ -102,11 +102,11 @@ class Place:
     def full(self) -> World:
         """The same among all the others; loaded now, or in an earlier run."""
         mark = VAR / "loaded.json"
-        wanted = {"size": asdict(self.size) | {"rounds": 0, "seconds": 0}, "from": _sources()}
-        known = json.loads(mark.read_text()) if mark.exists() else {}
-        if known.get("wanted") == wanted and self._exists("full"):
+        parameters = {"size": asdict(self.size) | {"rounds": 0, "seconds": 0}, "from": _sources()}
+        loaded = json.loads(mark.read_text()) if mark.exists() else {}
+        if loaded.get("wanted") == parameters and self._exists("full"):
             self.say("The filled database is there from an earlier run.")
-            return self._world("full", 2, shop=Shop(**known["shop"]))
+            return self._world("full", 2, shop=Shop(**loaded["shop"]))
         mark.unlink(missing_ok=True)
         self._drop("full")
         world = self._world("full", 2)
@@ -115,7 +115,7 @@ class Place:
             filling.crowd(connection, world.shop, self.size)
             filling.everybody_else(connection, world.shop, self.size)
         self.say(f"Filled a database in {time.monotonic() - started:.0f} s.")
-        mark.write_text(json.dumps({"wanted": wanted, "shop": asdict(world.shop)}))
+        mark.write_text(json.dumps({"wanted": parameters, "shop": asdict(world.shop)}))
         return world
 
     def database(self, name: str) -> str:
@@ -177,8 +177,8 @@ class Place:
             self._copy(TEMPLATE, name)
         else:
             self._migrate(database_url)
-        made = shop or Shop(**json.loads(_run(["-m", "benchmarks.shop"], environment)))
-        world = World(name, database_url, redis_url, free_port(), made, environment)
+        measured = shop or Shop(**json.loads(_run(["-m", "benchmarks.shop"], environment)))
+        world = World(name, database_url, redis_url, free_port(), measured, environment)
         world.forget()
         return world
 
@@ -194,8 +194,8 @@ class Place:
 
     def _exists(self, name: str) -> bool:
         with psycopg.connect(self.servers.postgres.url("postgres")) as connection:
-            found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name])
-            return found.fetchone() is not None
+            rows = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name])
+            return rows.fetchone() is not None
 
     def _drop(self, name: str) -> None:
         with psycopg.connect(self.servers.postgres.url("postgres"), autocommit=True) as connection:

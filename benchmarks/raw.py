@@ -51,20 +51,20 @@ def rows_per_second(url: str, kind: str, seconds: float) -> float:
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("TRUNCATE bare_record")
     context = multiprocessing.get_context("spawn")
-    start, told = context.Barrier(PROCESSES), context.Queue()
+    start, rates_queue = context.Barrier(PROCESSES), context.Queue()
     running = [
-        context.Process(target=_store, args=(url, kind, seconds, start, told))
+        context.Process(target=_store, args=(url, kind, seconds, start, rates_queue))
         for _ in range(PROCESSES)
     ]
     for each in running:
         each.start()
-    rates: list[float] = [told.get(timeout=120) for _ in running]
+    rates: list[float] = [rates_queue.get(timeout=120) for _ in running]
     for each in running:
         each.join(20)
     return sum(rates)
 
 
-def _store(url: str, kind: str, seconds: float, start: Any, told: Any) -> None:
+def _store(url: str, kind: str, seconds: float, start: Any, rates_queue: Any) -> None:
     tag = os.urandom(4).hex()
     batches = [_batch(kind, f"{tag}{number:06x}") for number in range(int(120 * seconds))]
     with psycopg.connect(url, autocommit=True) as connection:
@@ -76,7 +76,7 @@ def _store(url: str, kind: str, seconds: float, start: Any, told: Any) -> None:
             done += BATCH
             if time.perf_counter() - begun > seconds:
                 break
-        told.put(done / (time.perf_counter() - begun))
+        rates_queue.put(done / (time.perf_counter() - begun))
 
 
 def _copy(connection: psycopg.Connection[Any], batch: str) -> None:

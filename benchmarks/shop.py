@@ -42,8 +42,8 @@ def make() -> Shop:
     from usage.records.recording import Entry  # noqa: PLC0415
 
     now, actor = timezone.now(), "command"
-    made = projects.register(name="Bench", slug="bench", actor=actor, at=now)
-    project = made.project
+    registered = projects.register(name="Bench", slug="bench", actor=actor, at=now)
+    project = registered.project
     for code in ("calls", "events"):
         meters.create(project=project, code=code, name=code, aggregation="sum", actor=actor, at=now)
     rows = {
@@ -73,7 +73,7 @@ def make() -> Shop:
         )
     entry = Entry(user_id="pattern", meter="events", value=7, key="pattern")
     recording.record(project=project, entries=[entry], at=now)
-    return Shop(project=project.pk, key=made.secret, pattern=pattern.pk)
+    return Shop(project=project.pk, key=registered.secret, pattern=pattern.pk)
 
 
 def make_months() -> None:

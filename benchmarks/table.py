@@ -49,9 +49,9 @@ def ratios() -> Iterator[Ratio]:
     yield Ratio(f"{INTAKE} : {COMMITS}", at(INTAKE), COMMITS, 0.30)
     yield Ratio(f"{INTAKE} : {DJSTRIPE_INTAKE}", at(INTAKE), DJSTRIPE_INTAKE, 5)
     for size in (100, 1000):
-        case, wanted = INGEST.format(size), (0.35, 0.60) if size == 1000 else (None, None)
-        yield Ratio(f"{case} : {COPY}", at(case), COPY, wanted[0])
-        yield Ratio(f"{case} : {JSON}", at(case), JSON, wanted[1])
+        case, targets = INGEST.format(size), (0.35, 0.60) if size == 1000 else (None, None)
+        yield Ratio(f"{case} : {COPY}", at(case), COPY, targets[0])
+        yield Ratio(f"{case} : {JSON}", at(case), JSON, targets[1])
     yield Ratio(f"{CONSUME} : {BARE_CONSUME}", at(CONSUME), BARE_CONSUME, 0.5)
     for case in OURS:
         yield Ratio(f"growth: {case}, full : empty", at(case, FULL), at(case), GROWTH)

@@ -52,24 +52,24 @@ def drive(
     return read(run.stdout)
 
 
-def read(said: str) -> Load:
+def read(output: str) -> Load:
     """What a run printed."""
-    total = re.search(r"(\d+) requests in ([\d.]+)(s|m)", said)
-    rate = re.search(r"Requests/sec:\s+([\d.]+)", said)
+    total = re.search(r"(\d+) requests in ([\d.]+)(s|m)", output)
+    rate = re.search(r"Requests/sec:\s+([\d.]+)", output)
     if total is None or rate is None:
-        raise RuntimeError(f"wrk said:\n{said}")
-    refused = re.search(r"Non-2xx or 3xx responses: (\d+)", said)
+        raise RuntimeError(f"wrk said:\n{output}")
+    refused = re.search(r"Non-2xx or 3xx responses: (\d+)", output)
     broken = re.search(
-        r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", said
+        r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", output
     )
     bad = int(refused.group(1)) if refused else 0
     bad += sum(map(int, broken.groups())) if broken else 0
     seconds = float(total.group(2)) * (60 if total.group(3) == "m" else 1)
-    return Load(float(rate.group(1)), int(total.group(1)), seconds, bad, _p99(said))
+    return Load(float(rate.group(1)), int(total.group(1)), seconds, bad, _p99(output))
 
 
-def _p99(said: str) -> float:
-    found = re.search(r"^ *99% +([\d.]+)(us|ms|s|m)$", said, re.MULTILINE)
-    if found is None:
+def _p99(output: str) -> float:
+    match = re.search(r"^ *99% +([\d.]+)(us|ms|s|m)$", output, re.MULTILINE)
+    if match is None:
         return 0.0
-    return float(found[1]) * {"us": 0.001, "ms": 1, "s": 1000, "m": 60_000}[found[2]]
+    return float(match[1]) * {"us": 0.001, "ms": 1, "s": 1000, "m": 60_000}[match[2]]

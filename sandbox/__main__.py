@@ -39,7 +39,7 @@ class QuietHandler(WSGIRequestHandler):
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         pass
 
-    def log(self, type: str, message: str, *args: object) -> None:
+    def log(self, level: str, message: str, *args: object) -> None:
         logging.getLogger("sandbox").debug(message, *args)
 
 

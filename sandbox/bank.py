@@ -34,53 +34,53 @@ def open_dispute(
     with buyer.object_transaction(world, kind, payment) as tx:
         charge = _find_charge(tx, kind, payment)
         opened = disputes.open_dispute(tx, charge, reason=reason, amount=amount, inquiry=inquiry)
-        shown: Object = copy(opened)
-        return shown
+        result: Object = copy(opened)
+        return result
 
 
 def issue_fraud_warning(world: World, payment: str, *, fraud_type: str = "misc") -> Object:
     """The card's issuer calls the payment fraudulent; no money moves."""
     kind = "payment_intent" if payment.startswith("pi_") else "charge"
     with buyer.object_transaction(world, kind, payment) as tx:
-        shown: Object = copy(
+        result: Object = copy(
             early_fraud_warnings.issue_warning(
                 tx, _find_charge(tx, kind, payment), fraud_type=fraud_type
             )
         )
-        return shown
+        return result
 
 
 def open_prevented_dispute(world: World, payment: str, *, case_type: str) -> Object:
     """A dispute that is over as it is raised: by a ``resolution``, which gives the buyer the money,
     or a ``block``."""
     with buyer.object_transaction(world, "payment_intent", payment) as tx:
-        shown: Object = copy(
+        result: Object = copy(
             disputes.open_prevented_dispute(
                 tx, _find_charge(tx, "payment_intent", payment), case_type
             )
         )
-        return shown
+        return result
 
 
 def decide_dispute(world: World, dispute_id: str, outcome: str) -> Object:
     """``won``, ``lost`` or ``warning_closed``; ``escalated`` makes a chargeback of an inquiry."""
     with buyer.object_transaction(world, disputes.KIND, dispute_id) as tx:
-        found = tx.path_object(disputes.KIND, dispute_id)
-        if outcome == "escalated" and found["status"] in disputes.INQUIRIES:
-            disputes.escalate_inquiry(tx, found)
+        dispute = tx.path_object(disputes.KIND, dispute_id)
+        if outcome == "escalated" and dispute["status"] in disputes.INQUIRIES:
+            disputes.escalate_inquiry(tx, dispute)
         else:
-            disputes.decide_dispute(tx, found, outcome)
-        shown: Object = copy(found)
-        return shown
+            disputes.decide_dispute(tx, dispute, outcome)
+        result: Object = copy(dispute)
+        return result
 
 
 def fail_refund(world: World, refund: str) -> Object:
     """Send a refund back that was pending or had succeeded, whatever the card."""
     with buyer.object_transaction(world, "refund", refund) as tx:
-        found = tx.path_object("refund", refund)
-        refunds.fail_refund(tx, found)
-        shown: Object = copy(found)
-        return shown
+        body = tx.path_object("refund", refund)
+        refunds.fail_refund(tx, body)
+        result: Object = copy(body)
+        return result
 
 
 def _find_charge(tx: Transaction, kind: str, payment: str) -> Object:

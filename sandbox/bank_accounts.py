@@ -146,5 +146,5 @@ def charge_details(method: Object) -> Object:
         method["type"] == SEPA
     ) else ("account_holder_type", "account_type", "bank_name", "fingerprint", "last4",
             "routing_number")  # fmt: skip
-    shown = {name: details[name] for name in names} | {"mandate": None}
-    return {"type": method["type"], method["type"]: shown}
+    fields = {name: details[name] for name in names} | {"mandate": None}
+    return {"type": method["type"], method["type"]: fields}

@@ -82,19 +82,19 @@ def last_path_segment(address: str) -> str:
 
 
 @contextmanager
-def object_transaction(world: World, kind: str, id: str) -> Iterator[Transaction]:
+def object_transaction(world: World, kind: str, object_id: str) -> Iterator[Transaction]:
     """Work on the object's account, at the time it lives at. Raises 404."""
-    with world.transaction(find_account_of(world, kind, id)) as tx:
-        test_clocks.use_clock_time(tx, [id])
+    with world.transaction(find_account_of(world, kind, object_id)) as tx:
+        test_clocks.use_clock_time(tx, [object_id])
         yield tx
 
 
-def find_account_of(world: World, kind: str, id: str) -> str:
+def find_account_of(world: World, kind: str, object_id: str) -> str:
     """The account that has the object. Raises 404."""
     for account in accounts.list_account_ids(world):
-        if world.store.get((account, kind, id)):
+        if world.store.get((account, kind, object_id)):
             return account
-    raise no_such(kind.replace("_", ""), id, in_path=True)
+    raise no_such(kind.replace("_", ""), object_id, in_path=True)
 
 
 def _card_details(tx: Transaction, card: str | None) -> dict[str, Any] | str | None:

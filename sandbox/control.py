@@ -120,8 +120,8 @@ def clear_faults(world: World, data: Data) -> None:
 @control("GET", "/deliveries")
 def list_deliveries(world: World, data: Data) -> Any:
     """The newest first; ``?status=pending`` or another status, ``?limit=``."""
-    found = overview.list_deliveries(world, status=data.get("status"))
-    return {"data": found[: int(data.get("limit", 100))], "count": len(found)}
+    rows = overview.list_deliveries(world, status=data.get("status"))
+    return {"data": rows[: int(data.get("limit", 100))], "count": len(rows)}
 
 
 @control("GET", "/delivery-mode")
@@ -132,15 +132,15 @@ def get_delivery_mode(world: World, data: Data) -> Any:
 @control("POST", "/delivery-mode")
 def set_delivery_mode(world: World, data: Data) -> Any:
     """Any of ``shuffled``, ``seed``, ``duplicates``, ``drop``, ``hold``; the rest as it was."""
-    wanted = {name: MODE_READERS[name](value) for name, value in data.items()}
-    world.set_delivery_mode(dataclasses.replace(world.delivery_mode, **wanted))
+    changes = {name: MODE_READERS[name](value) for name, value in data.items()}
+    world.set_delivery_mode(dataclasses.replace(world.delivery_mode, **changes))
     return get_delivery_mode(world, data)
 
 
-@control("POST", "/events/<id>/redeliver")
-def redeliver(world: World, data: Data, id: str) -> Any:
-    with world.transaction(_find_account_of(world, "event", id)) as tx:
-        return {"queued": deliveries.redeliver(tx, id)}
+@control("POST", "/events/<object_id>/redeliver")
+def redeliver(world: World, data: Data, object_id: str) -> Any:
+    with world.transaction(_find_account_of(world, "event", object_id)) as tx:
+        return {"queued": deliveries.redeliver(tx, object_id)}
 
 
 @control("POST", "/endpoints")
@@ -159,12 +159,12 @@ def register_endpoint(world: World, data: Data) -> Any:
         )
 
 
-@control("POST", "/endpoints/<id>/roll")
-def roll_secret(world: World, data: Data, id: str) -> Any:
+@control("POST", "/endpoints/<object_id>/roll")
+def roll_secret(world: World, data: Data, object_id: str) -> Any:
     """A new signing secret; the old one signs as well for ``overlap`` seconds (24 h)."""
     overlap = int(data.get("overlap", webhook_endpoints.ROLL_OVERLAP_SECONDS))
-    with world.transaction(_find_account_of(world, "webhook_endpoint", id)) as tx:
-        return {"secret": webhook_endpoints.roll_secret(tx, id, overlap=overlap)}
+    with world.transaction(_find_account_of(world, "webhook_endpoint", object_id)) as tx:
+        return {"secret": webhook_endpoints.roll_secret(tx, object_id, overlap=overlap)}
 
 
 @control("POST", "/accounts")
@@ -186,22 +186,22 @@ def revoke_key(world: World, data: Data) -> None:
     accounts.revoke_key(world, data["secret_key"])
 
 
-@control("POST", "/customers/<id>/decline-payments")
-def decline_payments(world: World, data: Data, id: str) -> None:
+@control("POST", "/customers/<object_id>/decline-payments")
+def decline_payments(world: World, data: Data, object_id: str) -> None:
     """``{"times": 1, "reason": "insufficient_funds"}``; without ``times``: until accepted."""
-    with world.transaction(_find_account_of(world, "customer", id)) as tx:
+    with world.transaction(_find_account_of(world, "customer", object_id)) as tx:
         forced_declines.decline_payments(
             tx,
-            id,
+            object_id,
             reason=data.get("reason") or "generic_decline",
             times=int(data["times"]) if data.get("times") else None,
         )
 
 
-@control("POST", "/customers/<id>/accept-payments")
-def accept_payments(world: World, data: Data, id: str) -> None:
-    with world.transaction(_find_account_of(world, "customer", id)) as tx:
-        forced_declines.accept_payments(tx, id)
+@control("POST", "/customers/<object_id>/accept-payments")
+def accept_payments(world: World, data: Data, object_id: str) -> None:
+    with world.transaction(_find_account_of(world, "customer", object_id)) as tx:
+        forced_declines.accept_payments(tx, object_id)
 
 
 @control("POST", "/reset")
@@ -209,17 +209,17 @@ def reset(world: World, data: Data) -> None:
     world.reset()
 
 
-def _find_account_of(world: World, kind: str, id: str) -> str:
+def _find_account_of(world: World, kind: str, object_id: str) -> str:
     for account in accounts.list_account_ids(world):
-        if world.store.get((account, kind, id)):
+        if world.store.get((account, kind, object_id)):
             return account
-    raise NotFound(response=_json_response({"error": f"No such {kind}: '{id}'"}, 404))
+    raise NotFound(response=_json_response({"error": f"No such {kind}: '{object_id}'"}, 404))
 
 
 def find_account(world: World, data: Data) -> str:
-    known = accounts.list_account_ids(world)
-    account: str = data.get("account") or known[0]
-    if account not in known:
+    account_ids = accounts.list_account_ids(world)
+    account: str = data.get("account") or account_ids[0]
+    if account not in account_ids:
         raise ValueError(f"There is no account {account!r}.")
     return account
 

@@ -100,33 +100,33 @@ def deliver_due(
     if mode.hold:
         return []
     rng = rng or random.Random(mode.seed)  # noqa: S311  # repeatable chaos, not a secret
-    done: list[DeliveryAttempt] = []
+    attempts: list[DeliveryAttempt] = []
     for delivery in _plan_deliveries(world, list_due(world)[:limit], mode, rng):
         if not should_continue():
             break
-        if made := attempt(world, delivery, sink):
-            done.append(made)
-    return done
+        if result := attempt(world, delivery, sink):
+            attempts.append(result)
+    return attempts
 
 
 def _plan_deliveries(
-    world: World, waiting: list[Object], mode: DeliveryMode, chance: random.Random
+    world: World, pending: list[Object], mode: DeliveryMode, chance: random.Random
 ) -> list[Object]:
     """The deliveries in the order they travel: some twice, and without those that get lost."""
     if mode.shuffled:
-        chance.shuffle(waiting)
-    journeys: list[Object] = []
-    for delivery in waiting:
+        chance.shuffle(pending)
+    planned: list[Object] = []
+    for delivery in pending:
         if chance.random() < mode.drop:
             with world.transaction(delivery["account"]) as tx:
                 _finish(tx, delivery["id"], "dropped")
         else:
-            journeys.append(delivery)
-    for delivery in [each for each in journeys if chance.random() < mode.duplicates]:
-        first = journeys.index(delivery)
-        place = chance.randint(first + 1, len(journeys)) if mode.shuffled else first + 1
-        journeys.insert(place, delivery)
-    return journeys
+            planned.append(delivery)
+    for delivery in [each for each in planned if chance.random() < mode.duplicates]:
+        position = planned.index(delivery)
+        place = chance.randint(position + 1, len(planned)) if mode.shuffled else position + 1
+        planned.insert(place, delivery)
+    return planned
 
 
 def attempt(world: World, delivery: Object, sink: Sink) -> DeliveryAttempt | None:
@@ -142,14 +142,14 @@ def attempt(world: World, delivery: Object, sink: Sink) -> DeliveryAttempt | Non
         secrets = webhook_endpoints.list_live_secrets(tx, endpoint["id"])
         url: str = endpoint["url"]
     status, error = _send(sink, url, body, webhook_signatures.build_headers(body, secrets))
-    outcome = DeliveryAttempt(delivery["id"], event["id"], event["type"], url, status)
+    result = DeliveryAttempt(delivery["id"], event["id"], event["type"], url, status)
     with world.transaction(account) as tx:
-        _record_attempt(tx, outcome, endpoint["id"], error)
-    return outcome
+        _record_attempt(tx, result, endpoint["id"], error)
+    return result
 
 
-def _find_event(tx: Transaction, id: str) -> Object | None:
-    return tx.get("event", id) or tx.get(thin_events.KIND, id)
+def _find_event(tx: Transaction, object_id: str) -> Object | None:
+    return tx.get("event", object_id) or tx.get(thin_events.KIND, object_id)
 
 
 def _send(
@@ -162,18 +162,18 @@ def _send(
 
 
 def _record_attempt(
-    tx: Transaction, outcome: DeliveryAttempt, endpoint: str, error: str | None
+    tx: Transaction, attempted: DeliveryAttempt, endpoint: str, error: str | None
 ) -> None:
-    if outcome.succeeded:
-        _mark_received(tx, outcome.event, endpoint)
-    delivery = tx.get(PENDING, outcome.delivery)
+    if attempted.succeeded:
+        _mark_received(tx, attempted.event, endpoint)
+    delivery = tx.get(PENDING, attempted.delivery)
     if delivery is None:
         return  # a duplicate of one that has ended
-    delivery["attempts"].append({"at": tx.now, "status": outcome.status, "error": error})
-    if outcome.succeeded:
-        _finish(tx, outcome.delivery, "delivered")
+    delivery["attempts"].append({"at": tx.now, "status": attempted.status, "error": error})
+    if attempted.succeeded:
+        _finish(tx, attempted.delivery, "delivered")
     elif len(delivery["attempts"]) > len(RETRY_DELAYS):
-        _finish(tx, outcome.delivery, "failed")
+        _finish(tx, attempted.delivery, "failed")
     else:
         delivery["due"] = tx.now + RETRY_DELAYS[len(delivery["attempts"]) - 1]
 
@@ -187,8 +187,8 @@ def _mark_received(tx: Transaction, event_id: str, endpoint: str) -> None:
         event["pending_webhooks"] = max(event["pending_webhooks"] - 1, 0)
 
 
-def _finish(tx: Transaction, id: str, status: str) -> None:
-    delivery = tx.get(PENDING, id)
+def _finish(tx: Transaction, object_id: str, status: str) -> None:
+    delivery = tx.get(PENDING, object_id)
     if delivery:
         tx.remove(delivery)
         tx.insert({**delivery, "object": DONE, "status": status})

@@ -66,15 +66,15 @@ def open_dispute(
     inquiry: bool = False,
 ) -> Object:
     """Open a dispute over the charge, or over part of it. Raises 400 for one that cannot be."""
-    left = charge["amount_captured"] - charge["amount_refunded"]
-    wanted = left if amount is None else amount
-    if charge["disputed"] or not charge["paid"] or not 1 <= wanted <= left:
+    disputable = charge["amount_captured"] - charge["amount_refunded"]
+    disputed_amount = disputable if amount is None else amount
+    if charge["disputed"] or not charge["paid"] or not 1 <= disputed_amount <= disputable:
         raise invalid(
-            f"Charge {charge['id']} cannot be disputed for {wanted}: {left} of it stand, and it "
-            f"{'was' if charge['disputed'] else 'was not'} disputed before.",
+            f"Charge {charge['id']} cannot be disputed for {disputed_amount}: {disputable} of it "
+            f"stand, and it {'was' if charge['disputed'] else 'was not'} disputed before.",
             param="charge",
         )
-    dispute = tx.insert(_build(tx, charge, wanted, reason, inquiry=inquiry))
+    dispute = tx.insert(_build(tx, charge, disputed_amount, reason, inquiry=inquiry))
     charge["disputed"] = True
     tx.emit("charge.dispute.created", dispute)
     early_fraud_warnings.update_actionable(tx, charge)
@@ -134,8 +134,8 @@ def decide_dispute(
 
     ``announces``: with ``charge.dispute.updated``, which the evidence that won has sent already.
     """
-    fitting = ("warning_closed",) if dispute["status"] in INQUIRIES else ("won", "lost")
-    if dispute["status"] not in OPEN or outcome not in fitting:
+    allowed = ("warning_closed",) if dispute["status"] in INQUIRIES else ("won", "lost")
+    if dispute["status"] not in OPEN or outcome not in allowed:
         raise invalid(
             f"A dispute that is {dispute['status']} cannot become {outcome}.", param="status"
         )
@@ -144,8 +144,8 @@ def decide_dispute(
         dispute["status"] = outcome
         dispute["is_charge_refundable"] = outcome != "lost"
     if outcome == "won":
-        entry = balance_transactions.insert_for_won_dispute(tx, dispute)
-        dispute["balance_transactions"].append(copy(entry))
+        balance_transaction = balance_transactions.insert_for_won_dispute(tx, dispute)
+        dispute["balance_transactions"].append(copy(balance_transaction))
         tx.emit("charge.dispute.funds_reinstated", dispute)
     tx.emit("charge.dispute.closed", dispute)
 
@@ -184,7 +184,7 @@ def _withdraw_funds(tx: Transaction, dispute: Object) -> None:
 
 def _build(tx: Transaction, charge: Object, amount: int, reason: str, *, inquiry: bool) -> Object:
     method = tx.param_object("payment_method", charge["payment_method"], param="charge")
-    behind = payment_methods.find_card(tx, method)
+    card = payment_methods.find_card(tx, method)
     return {
         "id": tx.new_id("du"),
         "object": KIND,
@@ -208,20 +208,20 @@ def _build(tx: Transaction, charge: Object, amount: int, reason: str, *, inquiry
         "livemode": False,
         "metadata": {},
         "payment_intent": charge["payment_intent"],
-        "payment_method_details": _method_details(behind, reason, inquiry=inquiry),
+        "payment_method_details": _method_details(card, reason, inquiry=inquiry),
         "reason": reason,
         "status": "warning_needs_response" if inquiry else "needs_response",
     }
 
 
-def _method_details(behind: Card | BankAccount, reason: str, *, inquiry: bool) -> Object:
-    if isinstance(behind, BankAccount):
-        return {"type": behind.type}
+def _method_details(card: Card | BankAccount, reason: str, *, inquiry: bool) -> Object:
+    if isinstance(card, BankAccount):
+        return {"type": card.type}
     return {
         "card": {
-            "brand": behind.brand,
+            "brand": card.brand,
             "case_type": "inquiry" if inquiry else "chargeback",
-            "network": behind.brand,
+            "network": card.brand,
             "network_reason_code": REASON_CODES.get(reason, "13.7"),
         },
         "type": "card",

@@ -87,8 +87,8 @@ def run_test_clocks(world: World) -> None:
 def next_due_time(world: World) -> int | None:
     """When the next thing falls due, if any waits."""
     with world.lock:
-        found = _find_next(world)
-    return found.moment if found else None
+        due_action = _find_next(world)
+    return due_action.moment if due_action else None
 
 
 def _check_progress(last: DueAction | None, done: DueAction) -> None:
@@ -101,25 +101,25 @@ def _run_next(world: World, to: int) -> DueAction | None:
     with world.lock:
         if moved := _run_next_of_test_clock(world):
             return moved
-        found = _find_next(world)
-        if found is None or found.moment > to:
+        due_action = _find_next(world)
+        if due_action is None or due_action.moment > to:
             return None
-        if found.moment > world.clock.now():
-            world.move_clock(found.moment)
-        with world.transaction(found.account) as tx:
-            body = tx.get(found.duty.kind, found.id)
+        if due_action.moment > world.clock.now():
+            world.move_clock(due_action.moment)
+        with world.transaction(due_action.account) as tx:
+            body = tx.get(due_action.duty.kind, due_action.id)
             assert body, "an appointment names what is stored"
-            found.duty.act(tx, body)
-        return found
+            due_action.duty.act(tx, body)
+        return due_action
 
 
 def _find_next(world: World) -> DueAction | None:
     """The earliest appointment; at the same second by account, then in the order of ``DUTIES``."""
     earliest: DueAction | None = None
     for account in accounts.list_account_ids(world):
-        found = _find_next_of_account(Transaction(world, account, EventRequest()), clock=None)
-        if found and (earliest is None or found.moment < earliest.moment):
-            earliest = found
+        candidate = _find_next_of_account(Transaction(world, account, EventRequest()), clock=None)
+        if candidate and (earliest is None or candidate.moment < earliest.moment):
+            earliest = candidate
     return earliest
 
 
@@ -143,18 +143,20 @@ def _run_next_of_test_clock(world: World) -> DueAction | None:
     with world.lock:
         for account, clock in test_clocks.list_advancing(world):
             target = test_clocks.target_time(clock)
-            found = _find_next_of_account(Transaction(world, account, EventRequest()), clock=clock)
-            if found is None or found.moment > target:
-                found = DueAction(target, account, CLOCK_ARRIVAL, clock["id"])
+            due_action = _find_next_of_account(
+                Transaction(world, account, EventRequest()), clock=clock
+            )
+            if due_action is None or due_action.moment > target:
+                due_action = DueAction(target, account, CLOCK_ARRIVAL, clock["id"])
             with world.transaction(account) as tx:
-                tx.fixed_time = max(found.moment, clock["frozen_time"])
+                tx.fixed_time = max(due_action.moment, clock["frozen_time"])
                 tx.param_object(test_clocks.KIND, clock["id"], param="id")["frozen_time"] = (
                     tx.fixed_time
                 )
-                body = tx.get(found.duty.kind, found.id)
+                body = tx.get(due_action.duty.kind, due_action.id)
                 assert body, "an appointment names what is stored"
-                found.duty.act(tx, body)
-            return found
+                due_action.duty.act(tx, body)
+            return due_action
     return None
 
 

@@ -49,10 +49,10 @@ def expand(
     return answer
 
 
-def _hide(answer: Object, shown: Collection[tuple[str, ...]]) -> None:
+def _hide(answer: Object, expanded_paths: Collection[tuple[str, ...]]) -> None:
     for each in answer["data"] if answer.get("object") == "list" else [answer]:
         path = HIDDEN.get(each.get("object", ""))
-        if path and path not in shown:
+        if path and path not in expanded_paths:
             *parents, name = path
             functools.reduce(dict.__getitem__, parents, each).pop(name)
 
@@ -93,11 +93,11 @@ class _Expansion:
             return [self._resolve(item) for item in value]
         if not isinstance(value, str):
             return value
-        found = self.tx.find_by_id(value)
-        if found is None:
+        target = self.tx.find_by_id(value)
+        if target is None:
             return value
-        self.permissions.check_expanded(found["object"])
-        return copy(found)
+        self.permissions.check_expanded(target["object"])
+        return copy(target)
 
     def _refusal(self) -> Exception:
         return invalid(
@@ -116,8 +116,8 @@ def _named_class(name: str) -> type | None:
     if name not in OBJECT_CLASSES:
         return None
     module, attribute = OBJECT_CLASSES[name]
-    found: type = getattr(import_module(module), attribute)
-    return found
+    object_class: type = getattr(import_module(module), attribute)
+    return object_class
 
 
 @functools.cache
@@ -142,4 +142,4 @@ def _field_class(cls: type | None, field: str) -> type | None:
 def _nested(annotation: Any) -> type | None:
     if isinstance(annotation, type) and issubclass(annotation, StripeObject):
         return annotation
-    return next((found for each in typing.get_args(annotation) if (found := _nested(each))), None)
+    return next((inner for each in typing.get_args(annotation) if (inner := _nested(each))), None)

@@ -101,9 +101,13 @@ class FaultPlan:
         ``malformation`` has the members of :class:`sandbox.malformed_responses.Malformation`.
         Raises ``ValueError`` for an unknown kind.
         """
-        wanted = FaultKind(kind)
-        wait = DEFAULT_SECONDS.get(wanted, HOLD_SECONDS) if seconds is None else seconds
-        fault = Fault(wanted, method, path, times, skip, wait, Malformation(**malformation))
+        fault_kind = FaultKind(kind)
+        fault_seconds = (
+            DEFAULT_SECONDS.get(fault_kind, HOLD_SECONDS) if seconds is None else seconds
+        )
+        fault = Fault(
+            fault_kind, method, path, times, skip, fault_seconds, Malformation(**malformation)
+        )
         with self._lock:
             self._plan.append(fault)
         return fault

@@ -35,9 +35,11 @@ class SandboxHTTPClient(stripe.HTTPClient):
     ) -> tuple[str, int, Mapping[str, str]]:
         """Raises ``stripe.APIConnectionError`` where a fault breaks the connection."""
         parts = urlsplit(url)
-        sent = {name.lower(): str(value) for name, value in (headers or {}).items()}
+        request_headers = {name.lower(): str(value) for name, value in (headers or {}).items()}
         answer = self._api.answer(
-            ApiRequest(method.upper(), unquote(parts.path), _form(post_data, parts.query), sent)
+            ApiRequest(
+                method.upper(), unquote(parts.path), _form(post_data, parts.query), request_headers
+            )
         )
         if answer.disconnect:
             raise stripe.APIConnectionError(  # type: ignore[no-untyped-call]  # the SDK types it not

@@ -59,8 +59,10 @@ def _check_text(name: str, key: str, value: str) -> None:
 def check_length(name: str, value: str, limit: int) -> None:
     """Raises 400 for a text that is too long."""
     if len(value) > limit:
-        shown = f"{value[:4]}...{value[-4:]}"
-        raise invalid(f"Invalid string: '{shown}'; must be at most {limit} characters", param=name)
+        excerpt = f"{value[:4]}...{value[-4:]}"
+        raise invalid(
+            f"Invalid string: '{excerpt}'; must be at most {limit} characters", param=name
+        )
 
 
 def is_url(value: str) -> bool:

@@ -44,11 +44,11 @@ def find_active_meter(tx: Transaction, event_name: str) -> Object | None:
 
 def store_event(tx: Transaction, event: Object) -> None:
     """Store the event. Raises 400 for an identifier that was used within a day."""
-    known = tx.get(EVENT, event["id"])
-    if known:
-        if tx.now - known["created"] < IDENTIFIER_LIFETIME_SECONDS:
+    earlier = tx.get(EVENT, event["id"])
+    if earlier:
+        if tx.now - earlier["created"] < IDENTIFIER_LIFETIME_SECONDS:
             raise invalid(f"An event already exists with identifier {event['id']}.")
-        tx.insert({**known, "id": tx.new_id("mtrevt")})
+        tx.insert({**earlier, "id": tx.new_id("mtrevt")})
     tx.insert(event)
 
 
@@ -74,8 +74,8 @@ def cancel_event(tx: Transaction, meter: Object, identifier: str) -> None:
 
 def sum_usage(tx: Transaction, meter: str, customer: str, start: int, end: int) -> Decimal:
     """What the customer's events within ``[start, end)`` come to by now."""
-    found = tx.world.store.get((tx.account, METER, meter)) or tx.get(METER, meter)
-    assert found, "prices name meters that exist, and meters are never deleted"
+    stored_meter = tx.world.store.get((tx.account, METER, meter)) or tx.get(METER, meter)
+    assert stored_meter, "prices name meters that exist, and meters are never deleted"
     events = [
         event
         for event in tx.iterate_stored(EVENT)
@@ -86,7 +86,7 @@ def sum_usage(tx: Transaction, meter: str, customer: str, start: int, end: int) 
         and not event["error"]
         and tx.now - event["created"] >= AGGREGATION_DELAY_SECONDS
     ]
-    formula = found["default_aggregation"]["formula"]
+    formula = stored_meter["default_aggregation"]["formula"]
     if formula == "count":
         return Decimal(len(events))
     if formula == "last":
@@ -103,26 +103,28 @@ def report_due_time(tx: Transaction, event: Object) -> int | None:
 
 def report_errors(tx: Transaction, event: Object) -> None:
     """Report what does not count of the event's meter until now: a thin event."""
-    found = tx.list_objects(
+    failed_events = tx.list_objects(
         EVENT,
         lambda each: each["meter"] == event["meter"] and report_due_time(tx, each) is not None,
     )
     by_code: dict[str, list[Object]] = {}
-    for each in found:
+    for each in failed_events:
         each["reported"] = True
         by_code.setdefault(each["error"], []).append(each)
     meter = tx.param_object(METER, event["meter"], param="meter")
     kinds = [_error_summary(code, each) for code, each in by_code.items()]
-    reason = {"error_count": len(found), "error_types": kinds}
-    summary = f"There {'is' if len(found) == 1 else 'are'} {len(found)} invalid event(s)"
+    reason = {"error_count": len(failed_events), "error_types": kinds}
+    summary = (
+        f"There {'is' if len(failed_events) == 1 else 'are'} {len(failed_events)} invalid event(s)"
+    )
     events.record_thin_event(
         tx, REPORT, meter, {"developer_message_summary": summary, "reason": reason}
     )
 
 
-def _error_summary(code: str, found: list[Object]) -> Object:
+def _error_summary(code: str, failed_events: list[Object]) -> Object:
     samples = [
         {"error_message": ERROR_MESSAGES[code], "request": {"identifier": each["id"]}}
-        for each in found[:MAX_SAMPLES]
+        for each in failed_events[:MAX_SAMPLES]
     ]
-    return {"code": code, "error_count": len(found), "sample_errors": samples}
+    return {"code": code, "error_count": len(failed_events), "sample_errors": samples}

@@ -35,14 +35,14 @@ def summarise_world(world: World) -> Object:
 def list_deliveries(world: World, *, status: str | None = None) -> list[Object]:
     """Deliveries of every account, the newest first."""
     with world.lock:
-        found = [
+        rows = [
             copy(delivery)
             for delivery in _iterate_deliveries(world)
             if status in (None, delivery["status"])
         ]
-    found.reverse()
-    found.sort(key=lambda delivery: int(delivery["created"]), reverse=True)
-    return found
+    rows.reverse()
+    rows.sort(key=lambda delivery: int(delivery["created"]), reverse=True)
+    return rows
 
 
 def list_latest_events(world: World, *, limit: int) -> list[Object]:
@@ -55,11 +55,11 @@ def list_latest_events(world: World, *, limit: int) -> list[Object]:
         ]
         events.reverse()
         events.sort(key=lambda event: int(event["created"]), reverse=True)
-        shown = {event["id"]: event for event in events[:limit]}
+        rows_by_id = {event["id"]: event for event in events[:limit]}
         for delivery in _iterate_deliveries(world):
-            if delivery["event"] in shown:
-                shown[delivery["event"]]["deliveries"].append(copy(delivery))
-    return list(shown.values())
+            if delivery["event"] in rows_by_id:
+                rows_by_id[delivery["event"]]["deliveries"].append(copy(delivery))
+    return list(rows_by_id.values())
 
 
 def _iterate_deliveries(world: World) -> Iterator[Object]:
@@ -69,9 +69,9 @@ def _iterate_deliveries(world: World) -> Iterator[Object]:
 
 
 def _event_row(event: Object) -> dict[str, Any]:
-    shown = ("id", "type", "created", "pending_webhooks")
+    fields = ("id", "type", "created", "pending_webhooks")
     subject = event["data"]["object"].get("id", "")
-    return {**{name: event[name] for name in shown}, "subject": subject, "deliveries": []}
+    return {**{name: event[name] for name in fields}, "subject": subject, "deliveries": []}
 
 
 def _account_row(world: World, account: str) -> Object:

@@ -51,17 +51,17 @@ def _is_listed(tx: Transaction, body: Object, params: Params, where: ObjectFilte
     return where is None or where(body)
 
 
-def is_in_range(value: int | None, wanted: int | Params) -> bool:
+def is_in_range(value: int | None, range_or_time: int | Params) -> bool:
     """Whether a time is the wanted one, or within ``gt``, ``gte``, ``lt``, ``lte``."""
     if value is None:
         return False
-    if isinstance(wanted, int):
-        return value == wanted
+    if isinstance(range_or_time, int):
+        return value == range_or_time
     return bool(
-        value > wanted.get("gt", value - 1)
-        and value >= wanted.get("gte", value)
-        and value < wanted.get("lt", value + 1)
-        and value <= wanted.get("lte", value)
+        value > range_or_time.get("gt", value - 1)
+        and value >= range_or_time.get("gte", value)
+        and value < range_or_time.get("lt", value + 1)
+        and value <= range_or_time.get("lte", value)
     )
 
 

@@ -13,62 +13,62 @@ if TYPE_CHECKING:
     from sandbox.world import World
 
 
-@control("POST", "/checkout/<id>/pay")
-def pay(world: World, data: Data, id: str) -> Any:
+@control("POST", "/checkout/<object_id>/pay")
+def pay(world: World, data: Data, object_id: str) -> Any:
     """``{"card": "4242…" | "pm_card_visa" | "pm_…", "email": …, "name": …}``: as on the page.
 
     Answers ``{"status": "complete" | "declined" | "requires_action", …}``. 3-D Secure succeeds
     unless ``"authenticates": false``; null leaves it open.
     """
-    asked = data.get("authenticates", True)
+    authenticates = data.get("authenticates", True)
     outcome = buyer.pay(
         world,
-        id,
+        object_id,
         card=data.get("card", "4242424242424242"),
         email=data.get("email") or buyer.EMAIL,
         name=data.get("name") or buyer.NAME,
         promotion_code=data.get("promotion_code"),
         address=dict(data["address"]) if data.get("address") else None,
-        authenticates=None if asked is None else parse_flag(asked),
+        authenticates=None if authenticates is None else parse_flag(authenticates),
     )
     return dataclasses.asdict(outcome)
 
 
-@control("POST", "/authentications/<id>")
-def authenticate(world: World, data: Data, id: str) -> Any:
+@control("POST", "/authentications/<object_id>")
+def authenticate(world: World, data: Data, object_id: str) -> Any:
     """``{"succeeds": true}`` answers the 3-D Secure question of a payment or setup intent."""
-    outcome = buyer.authenticate(world, id, succeeds=parse_flag(data.get("succeeds", True)))
+    outcome = buyer.authenticate(world, object_id, succeeds=parse_flag(data.get("succeeds", True)))
     return dataclasses.asdict(outcome)
 
 
-@control("POST", "/disputes/<id>")
-def dispute(world: World, data: Data, id: str) -> Any:
+@control("POST", "/disputes/<object_id>")
+def dispute(world: World, data: Data, object_id: str) -> Any:
     """``{"reason": "fraudulent", "amount": 500, "inquiry": true}`` over a ``pi_…`` or ``ch_…``."""
     return bank.open_dispute(
         world,
-        id,
+        object_id,
         reason=data.get("reason") or "fraudulent",
         amount=int(data["amount"]) if data.get("amount") else None,
         inquiry=parse_flag(data.get("inquiry", False)),
     )
 
 
-@control("POST", "/fraud-warnings/<id>")
-def warn(world: World, data: Data, id: str) -> Any:
+@control("POST", "/fraud-warnings/<object_id>")
+def warn(world: World, data: Data, object_id: str) -> Any:
     """``{"fraud_type": "made_with_stolen_card"}`` of a ``pi_…`` or ``ch_…``."""
-    return bank.issue_fraud_warning(world, id, fraud_type=data.get("fraud_type") or "misc")
+    return bank.issue_fraud_warning(world, object_id, fraud_type=data.get("fraud_type") or "misc")
 
 
-@control("POST", "/disputes/<id>/resolve")
-def resolve_dispute(world: World, data: Data, id: str) -> Any:
+@control("POST", "/disputes/<object_id>/resolve")
+def resolve_dispute(world: World, data: Data, object_id: str) -> Any:
     """``{"status": "won" | "lost" | "warning_closed" | "escalated"}``."""
-    return bank.decide_dispute(world, id, data["status"])
+    return bank.decide_dispute(world, object_id, data["status"])
 
 
-@control("POST", "/refunds/<id>/fail")
-def fail_refund(world: World, data: Data, id: str) -> Any:
+@control("POST", "/refunds/<object_id>/fail")
+def fail_refund(world: World, data: Data, object_id: str) -> Any:
     """The money comes back, whatever the card."""
-    return bank.fail_refund(world, id)
+    return bank.fail_refund(world, object_id)
 
 
 @control("GET", "/billing-settings")

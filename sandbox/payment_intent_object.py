@@ -77,17 +77,17 @@ def build_intent(
 
 def apply_method_options(intent: Object, params: Params) -> None:
     """Take over the ``payment_method_options`` that were sent. Raises 400 for what is not done."""
-    sent = params.get("payment_method_options") or {}
-    refuse_unsupported(sent, *(set(sent) - {"card"}))
-    card = sent.get("card") or {}
+    options = params.get("payment_method_options") or {}
+    refuse_unsupported(options, *(set(options) - {"card"}))
+    card = options.get("card") or {}
     refuse_unsupported(card, *(set(card) - {"request_three_d_secure"}))
     intent["payment_method_options"]["card"] |= card
 
 
 def requests_authentication(intent: Object) -> bool:
     """Whether 3-D Secure is asked for although the bank would not insist on it."""
-    wanted = intent["payment_method_options"]["card"]["request_three_d_secure"]
-    return wanted in ("any", "challenge")
+    requested = intent["payment_method_options"]["card"]["request_three_d_secure"]
+    return requested in ("any", "challenge")
 
 
 def card_options(authentication: str = "automatic") -> Object:

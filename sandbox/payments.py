@@ -123,11 +123,11 @@ def apply_bank_answer(tx: Transaction, answer: Object) -> None:
 
 def capture_payment(tx: Transaction, intent: Object, amount: int) -> None:
     """Take the authorised money, or part of it; the rest is let go."""
-    taken = charges.find_charge(tx, intent["latest_charge"])
-    taken |= {"captured": True, "amount_captured": amount}
-    charges.settle_charge(tx, taken)
+    charge = charges.find_charge(tx, intent["latest_charge"])
+    charge |= {"captured": True, "amount_captured": amount}
+    charges.settle_charge(tx, charge)
     intent |= {"status": "succeeded", "amount_capturable": 0, "amount_received": amount}
-    tx.emit("charge.captured", taken)
+    tx.emit("charge.captured", charge)
     tx.emit("payment_intent.succeeded", intent)
     _notify_owner(tx, intent)
 
@@ -135,9 +135,9 @@ def capture_payment(tx: Transaction, intent: Object, amount: int) -> None:
 def cancel_payment(tx: Transaction, intent: Object, reason: str | None) -> None:
     """End the intent; authorised money is let go."""
     if intent["status"] == "requires_capture":
-        held = charges.find_charge(tx, intent["latest_charge"])
-        held |= {"refunded": True, "amount_refunded": held["amount"]}
-        tx.emit("charge.refunded", held)
+        charge = charges.find_charge(tx, intent["latest_charge"])
+        charge |= {"refunded": True, "amount_refunded": charge["amount"]}
+        tx.emit("charge.refunded", charge)
     bank_debits.cancel_answer(tx, intent)
     intent |= {
         "status": "canceled",
@@ -155,12 +155,12 @@ def declined_error(intent: Object) -> StripeFailure:
     return StripeFailure(status=402, keep_effects=True, payment_intent=copy(intent), **error)
 
 
-def build_redirect(tx: Transaction, id: str, return_url: str | None) -> Object:
+def build_redirect(tx: Transaction, object_id: str, return_url: str | None) -> Object:
     """``next_action`` that sends the payer to the sandbox's own 3-D Secure page."""
     return {
         "redirect_to_url": {
             "return_url": return_url,
-            "url": f"{tx.world.base_url}/pages/3ds/{id}",
+            "url": f"{tx.world.base_url}/pages/3ds/{object_id}",
         },
         "type": "redirect_to_url",
     }
@@ -206,13 +206,13 @@ def _must_authenticate(
 def _charge_card(tx: Transaction, intent: Object, method: Object, decline: Decline | None) -> None:
     decline = take_forced_decline(tx, intent["customer"]) or decline
     captured = intent["capture_method"] != "manual"
-    made = charges.insert_charge(tx, intent, method, decline=decline, captured=captured)
-    intent["latest_charge"] = made["id"]
+    charge = charges.insert_charge(tx, intent, method, decline=decline, captured=captured)
+    intent["latest_charge"] = charge["id"]
     if decline:
-        tx.emit("charge.failed", made)
-        _fail(tx, intent, method, decline, charge=made["id"])
+        tx.emit("charge.failed", charge)
+        _fail(tx, intent, method, decline, charge=charge["id"])
     else:
-        _succeed(tx, intent, method, made)
+        _succeed(tx, intent, method, charge)
 
 
 def _fail(
@@ -239,28 +239,28 @@ def last_error(decline: Decline, method: Object, *, charge: str | None = None) -
     return {key: value for key, value in error.items() if value is not None}
 
 
-def _succeed(tx: Transaction, intent: Object, method: Object, made: Object) -> None:
+def _succeed(tx: Transaction, intent: Object, method: Object, charge: Object) -> None:
     """With ``automatic_async`` the balance follows later, in ``charge.updated``."""
     if intent["setup_future_usage"] and intent["customer"]:
         payment_methods.attach_method(tx, method, intent["customer"])
     payment_methods.mark_method(tx, method, spent=True)
     if intent["capture_method"] == "manual":
         intent |= {"status": "requires_capture", "amount_capturable": intent["amount"]}
-        tx.emit("charge.succeeded", made)
+        tx.emit("charge.succeeded", charge)
         tx.emit("payment_intent.amount_capturable_updated", intent)
         return
     intent |= {"status": "succeeded", "amount_received": intent["amount"]}
     if intent["capture_method"] == "automatic":
-        charges.settle_charge(tx, made)
+        charges.settle_charge(tx, charge)
     if trigger := payment_methods.find_card(tx, method).dispute_trigger:
-        disputes.schedule_dispute(tx, made, trigger)
-    tx.emit("charge.succeeded", made)
+        disputes.schedule_dispute(tx, charge, trigger)
+    tx.emit("charge.succeeded", charge)
     tx.emit("payment_intent.succeeded", intent)
-    if made["balance_transaction"] is None:
-        with tx.updating(made, "charge.updated"):
-            charges.settle_charge(tx, made)
+    if charge["balance_transaction"] is None:
+        with tx.updating(charge, "charge.updated"):
+            charges.settle_charge(tx, charge)
     if getattr(payment_methods.find_card(tx, method), "has_fraud_warning", False):
-        early_fraud_warnings.issue_warning(tx, made)
+        early_fraud_warnings.issue_warning(tx, charge)
 
 
 def _notify_owner(tx: Transaction, intent: Object) -> None:

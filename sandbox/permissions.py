@@ -92,14 +92,14 @@ class Permissions:
         if kind not in UNGUARDED_KINDS:
             self._check(RESOURCES_BY_KIND.get(kind, kind), "read")
 
-    def _check(self, resource: str, way: str) -> None:
-        wanted = f"{resource}_{way}"
-        if self._granted is None or wanted in self._granted:
+    def _check(self, resource: str, access: str) -> None:
+        permission = f"{resource}_{access}"
+        if self._granted is None or permission in self._granted:
             return
         raise StripeFailure(
             f"The provided key '{self._key}' does not have the required permissions for this "
-            f"endpoint on account '{self._account}'. Having the 'rak_{wanted}' permission would "
-            "allow this request to continue.",
+            f"endpoint on account '{self._account}'. Having the 'rak_{permission}' permission "
+            "would allow this request to continue.",
             status=403,
         )
 

@@ -42,20 +42,20 @@ def parse_query(query: str, *, texts: set[str], numbers: set[str]) -> Clause:
     """Whether an object fits the query. ``texts`` and ``numbers`` are the fields that can be
     searched, besides metadata. Raises 400 for a query that is none."""
     clauses, joins = [], set()
-    place, text = 0, query.strip()
+    position, text = 0, query.strip()
     while True:
-        found = CLAUSE.match(text, place)
-        if found is None:
+        match = CLAUSE.match(text, position)
+        if match is None:
             raise _unparsable_error()
-        clauses.append(_build_clause(found, texts, numbers))
-        place = found.end()
-        if place == len(text):
+        clauses.append(_build_clause(match, texts, numbers))
+        position = match.end()
+        if position == len(text):
             break
-        join = JOIN.match(text, place)
+        join = JOIN.match(text, position)
         if join is None:
             raise _unparsable_error()
         joins.add((join[1] or "AND").upper())
-        place = join.end()
+        position = join.end()
     if len(joins) > 1:
         raise invalid("You can't combine AND and OR in the same query.", param="query")
     if len(clauses) > MAX_CLAUSES:
@@ -64,53 +64,59 @@ def parse_query(query: str, *, texts: set[str], numbers: set[str]) -> Clause:
     return lambda body: fits(clause(body) for clause in clauses)
 
 
-def _build_clause(found: re.Match[str], texts: set[str], numbers: set[str]) -> Clause:
-    field, key, way = found["field"], found["key"], found["way"]
-    wanted = _quoted_text(found)
+def _build_clause(match: re.Match[str], texts: set[str], numbers: set[str]) -> Clause:
+    field, key, comparison = match["field"], match["key"], match["way"]
+    value = _quoted_text(match)
     if key is not None:
         clause = _text_clause(
-            way, wanted, lambda body: body["metadata"].get(_unescape(key)), parts=False
+            comparison, value, lambda body: body["metadata"].get(_unescape(key)), parts=False
         )
     elif field in texts:
-        clause = _text_clause(way, wanted, lambda body: body.get(field), parts=True)
+        clause = _text_clause(comparison, value, lambda body: body.get(field), parts=True)
     elif field in numbers:
-        clause = _number_clause(way, found["bare"], lambda body: body[field])
+        clause = _number_clause(comparison, match["bare"], lambda body: body[field])
     else:
         raise invalid(f"Field `{field}` is an unsupported search field.", param="query")
-    return (lambda body: not clause(body)) if found["not"] else clause
+    return (lambda body: not clause(body)) if match["not"] else clause
 
 
 def _text_clause(
-    way: str, wanted: str | None, value: Callable[[Object], str | None], *, parts: bool
+    comparison: str,
+    search_text: str | None,
+    read_value: Callable[[Object], str | None],
+    *,
+    parts: bool,
 ) -> Clause:
-    if wanted is None and way == ":":
-        return lambda body: not value(body)
-    if wanted is None or way not in (":", "~") or (way == "~" and not parts):
+    if search_text is None and comparison == ":":
+        return lambda body: not read_value(body)
+    if search_text is None or comparison not in (":", "~") or (comparison == "~" and not parts):
         raise _unparsable_error()
-    sought = wanted.casefold()
-    if way == ":":
-        return lambda body: (value(body) or "").casefold() == sought
-    if len(sought) < MIN_SUBSTRING_LENGTH:
+    folded = search_text.casefold()
+    if comparison == ":":
+        return lambda body: (read_value(body) or "").casefold() == folded
+    if len(folded) < MIN_SUBSTRING_LENGTH:
         raise invalid(f"Substrings have at least {MIN_SUBSTRING_LENGTH} characters.", param="query")
-    return lambda body: sought in (value(body) or "").casefold()
+    return lambda body: folded in (read_value(body) or "").casefold()
 
 
-def _number_clause(way: str, wanted: str | None, value: Callable[[Object], int]) -> Clause:
-    if wanted in (None, "null") or way == "~":
+def _number_clause(
+    comparison: str, number_text: str | None, read_value: Callable[[Object], int]
+) -> Clause:
+    if number_text in (None, "null") or comparison == "~":
         raise _unparsable_error()
-    number = float(str(wanted))
-    if way == ":":
-        return lambda body: value(body) == number
-    compare = COMPARISONS[way]
-    return lambda body: compare(value(body), number)
+    number = float(str(number_text))
+    if comparison == ":":
+        return lambda body: read_value(body) == number
+    compare = COMPARISONS[comparison]
+    return lambda body: compare(read_value(body), number)
 
 
-def _quoted_text(found: re.Match[str]) -> str | None:
+def _quoted_text(match: re.Match[str]) -> str | None:
     """What stands in quotes; None for ``null``. Raises 400 for a text without quotes."""
-    quoted = found["text"] if found["text"] is not None else found["text2"]
+    quoted = match["text"] if match["text"] is not None else match["text2"]
     if quoted is not None:
         return _unescape(quoted)
-    return None if found["bare"] == "null" else found["bare"]
+    return None if match["bare"] == "null" else match["bare"]
 
 
 def _unescape(quoted: str) -> str:

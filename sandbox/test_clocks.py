@@ -73,16 +73,16 @@ def target_time(clock: Object) -> int:
 def _find_owner(tx: Transaction, body: Object) -> Object | None:
     for name in OWNERS:
         id = body.get(name)
-        if isinstance(id, str) and (found := tx.world.store.get((tx.account, name, id))):
-            return found
+        if isinstance(id, str) and (body_of_owner := tx.world.store.get((tx.account, name, id))):
+            return body_of_owner
     if body["object"].startswith("_"):  # our own records share the id of what they are about
-        named = (tx.world.store.get((tx.account, kind, body["id"])) for kind in OWNERS)
-        return next((found for found in named if found), None)
+        candidates = (tx.world.store.get((tx.account, kind, body["id"])) for kind in OWNERS)
+        return next((found for found in candidates if found), None)
     return None
 
 
-def _find_stored(tx: Transaction, id: str) -> Object | None:
+def _find_stored(tx: Transaction, object_id: str) -> Object | None:
     for kind, _ in tx.world.store.kinds(tx.account):
-        if not kind.startswith("_") and (found := tx.world.store.get((tx.account, kind, id))):
-            return found
+        if not kind.startswith("_") and (body := tx.world.store.get((tx.account, kind, object_id))):
+            return body
     return None

@@ -58,12 +58,12 @@ def _adapter(declared: type) -> TypeAdapter[Any]:
 @functools.cache
 def _strict_hash(declared: type) -> Any:
     """The TypedDict without the SDK's request options, its members strict, nothing else allowed."""
-    own = {
+    annotations = {
         name: annotation
         for name, annotation in declared.__annotations__.items()
         if name not in RequestOptions.__annotations__
     }
-    holder = type(declared.__name__, (), {"__annotations__": own})
+    holder = type(declared.__name__, (), {"__annotations__": annotations})
     module = vars(sys.modules[declared.__module__])
     hints = typing.get_type_hints(holder, globalns=module, include_extras=True)
     members = {
@@ -97,11 +97,11 @@ def _strict_type(hint: Any) -> Any:
 
 def _closed_union(arguments: tuple[Any, ...]) -> list[Any]:
     """An enum without the SDK's ``| str``; ``Literal['']`` alone is no enum, it means unset."""
-    kept = [each for each in arguments if typing.get_origin(each) is not UntypedStripeObject]
-    enums = [each for each in kept if typing.get_origin(each) is Literal]
+    members = [each for each in arguments if typing.get_origin(each) is not UntypedStripeObject]
+    enums = [each for each in members if typing.get_origin(each) is Literal]
     if any(typing.get_args(each) != ("",) for each in enums):
-        kept = [each for each in kept if each is not str]
-    return kept
+        members = [each for each in members if each is not str]
+    return members
 
 
 def _as_list(value: Any) -> Any:
@@ -151,15 +151,17 @@ def _validation_failure(
     error: ValidationError, params: Params, declared: type | None
 ) -> StripeFailure:
     """The error that lies deepest in what was sent is the one meant."""
-    found = [(_error_path(problem["loc"], params), problem) for problem in error.errors()]
-    keys, problem = max(found, key=lambda each: (len(each[0]), ERROR_RANK.get(each[1]["type"], 0)))
+    errors_by_path = [(_error_path(problem["loc"], params), problem) for problem in error.errors()]
+    keys, problem = max(
+        errors_by_path, key=lambda each: (len(each[0]), ERROR_RANK.get(each[1]["type"], 0))
+    )
     name = bracketed_name(keys)
     if problem["type"] == "extra_forbidden":
         return _unknown_param_error(name, declared)
     if problem["type"] == "missing":
         return missing_param(name)
-    same = [each for path, each in found if path == keys]
-    return _invalid_value_error(name, problem["input"], same)
+    same_path = [each for path, each in errors_by_path if path == keys]
+    return _invalid_value_error(name, problem["input"], same_path)
 
 
 ERROR_RANK = {"extra_forbidden": 3, "missing": 2}

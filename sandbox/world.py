@@ -135,9 +135,11 @@ class World:
     def reset(self) -> None:
         """Forget everything but accounts, keys, webhook endpoints, the time and the mode."""
         with self.lock:
-            kept = [(key, body) for key, body in self.store.items() if key[1] in KEPT_BY_RESET]
+            kept_objects = [
+                (key, body) for key, body in self.store.items() if key[1] in KEPT_BY_RESET
+            ]
             self.store.clear()
-            self.store.write(kept)
+            self.store.write(kept_objects)
             self.faults.clear()
 
     def close(self) -> None:

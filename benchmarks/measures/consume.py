@@ -24,24 +24,24 @@ def bare(url: str, seconds: float) -> Load:
 
 def begin(world: World) -> None:
     """Consume once for each: the first time makes the counter from the totals."""
-    asked = [{"user_id": f"u{user}", "feature": "calls"} for user in range(CUSTOMERS)]
+    bodies = [{"user_id": f"u{user}", "feature": "calls"} for user in range(CUSTOMERS)]
     with ThreadPoolExecutor(4) as threads:
-        list(threads.map(lambda body: client.call(world, "POST", PATH, body), asked))
+        list(threads.map(lambda body: client.call(world, "POST", PATH, body), bodies))
 
 
 def consume(world: World, seconds: float) -> tuple[Load, str]:
     """How many were answered, and what is wrong: each answer is a record, and no other is."""
     before = usage.stored(world)
     load = _drive(world.url, world.shop.key, seconds)
-    taken = usage.stored(world) - before
-    is_right = load.requests - load.bad <= taken <= load.requests + CONNECTIONS
-    return load, "" if is_right else f"{load.requests} answers, {taken} records"
+    new_records = usage.stored(world) - before
+    is_right = load.requests - load.bad <= new_records <= load.requests + CONNECTIONS
+    return load, "" if is_right else f"{load.requests} answers, {new_records} records"
 
 
 def mistakes(world: World) -> list[str]:
     """Whether one is answered as it must be, and every counter says what the totals come to."""
-    asked = {"user_id": "u1", "feature": "calls", "amount": 2}
-    status, body = client.call(world, "POST", PATH, asked)
+    request_body = {"user_id": "u1", "feature": "calls", "amount": 2}
+    status, body = client.call(world, "POST", PATH, request_body)
     wrong = [] if (status, body.get("consumed")) == (200, 2) else [f"consume: {status} {body}"]
     with world.connect() as connection:
         row = connection.execute(LAWS, {"project": world.shop.project}).fetchone()

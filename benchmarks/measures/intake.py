@@ -24,10 +24,14 @@ def receive(
     events = int(most * seconds)
     before = _stored(world)
     load = deliver(world.url, seconds, secret=secret, at=at, events=events)
-    kept = _stored(world) - before
+    stored_events = _stored(world) - before
     least = min(load.requests, events - wrk.THREADS)
-    wrong = f"{kept} events of {least} are kept" if kept < least and not load.bad else ""
-    return load, kept / load.seconds, wrong
+    wrong = (
+        f"{stored_events} events of {least} are kept"
+        if stored_events < least and not load.bad
+        else ""
+    )
+    return load, stored_events / load.seconds, wrong
 
 
 def deliver(
@@ -53,7 +57,7 @@ def event(name: str, number: int) -> bytes:
     subscription = f"sub_{number % OBJECTS:024d}"
     price = {"id": "price_pro", "object": "price", "product": "prod_pro", "unit_amount": 4900}
     item = {"id": f"si_{number}", "object": "subscription_item", "price": price, "quantity": 1}
-    held = {
+    subscription_object = {
         "id": subscription,
         "object": "subscription",
         "customer": f"cus_{number % OBJECTS}",
@@ -67,7 +71,7 @@ def event(name: str, number: int) -> bytes:
         "object": "event",
         "api_version": "2026-10-28.endive",
         "created": now,
-        "data": {"object": held, "previous_attributes": {"status": "trialing"}},
+        "data": {"object": subscription_object, "previous_attributes": {"status": "trialing"}},
         "livemode": False,
         "pending_webhooks": 1,
         "request": {"id": None, "idempotency_key": None},

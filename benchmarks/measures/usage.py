@@ -38,10 +38,10 @@ def ingest(
         seconds=seconds,
         connections=CONNECTIONS,
     )
-    taken = stored(world) - before
+    new_rows = stored(world) - before
     least = min(load.requests, requests) * size
-    wrong = f"{taken} rows of {least} are there" if taken < least and not load.bad else ""
-    return load, taken / load.seconds, wrong
+    wrong = f"{new_rows} rows of {least} are there" if new_rows < least and not load.bad else ""
+    return load, new_rows / load.seconds, wrong
 
 
 def prepare(at: Path, *, size: int, rows: int) -> int:

@@ -63,9 +63,9 @@ def check(request: HttpRequest) -> HttpResponse:
 
 def consume(request: HttpRequest) -> HttpResponse:
     """One UPDATE … RETURNING, committed."""
-    asked = orjson.loads(request.body)
+    params = orjson.loads(request.body)
     with connection.cursor() as cursor:
-        cursor.execute(TAKE, asked)
+        cursor.execute(TAKE, params)
         row = cursor.fetchone()
     body = {"allowed": row is not None, "used": row and int(row[0])}
     return HttpResponse(orjson.dumps(body), content_type="application/json")

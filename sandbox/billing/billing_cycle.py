@@ -44,23 +44,23 @@ def renew(tx: Transaction, subscription: Object) -> None:
 
 def start_next_periods(tx: Transaction, subscription: Object) -> None:
     """``renew``, for who announces the subscription's change."""
-    over = [
+    ended_items = [
         item
         for item in subscription_items.list_items(subscription)
         if item["current_period_end"] <= tx.now
     ]
-    began = min(item["current_period_start"] for item in over)
-    used = billing_changes.build_usage_lines(tx, subscription, over)
+    period_start = min(item["current_period_start"] for item in ended_items)
+    usage_lines = billing_changes.build_usage_lines(tx, subscription, ended_items)
     if subscription["status"] == "trialing":
         subscription["status"] = "active"
-    for item in over:
+    for item in ended_items:
         start = item["current_period_end"]
         anchor, recurring = subscription["billing_cycle_anchor"], item["price"]["recurring"]
         item["current_period_start"] = start
         item["current_period_end"] = billing_periods.end_of_period(anchor, recurring, start)
-    licensed = [item for item in over if not pricing.is_metered(item["price"])]
-    content = [invoice_lines.for_item(tx, subscription, item) for item in licensed] + used
-    _draft_renewal(tx, subscription, content, began=began)
+    licensed = [item for item in ended_items if not pricing.is_metered(item["price"])]
+    new_lines = [invoice_lines.for_item(tx, subscription, item) for item in licensed] + usage_lines
+    _draft_renewal(tx, subscription, new_lines, began=period_start)
 
 
 def end_trial(tx: Transaction, subscription: Object) -> None:
@@ -111,7 +111,7 @@ def retry_payment(tx: Transaction, invoice: Object) -> None:
 
 
 def _draft_renewal(
-    tx: Transaction, subscription: Object, content: list[Object], *, began: int
+    tx: Transaction, subscription: Object, new_lines: list[Object], *, period_start: int
 ) -> None:
     """An unpaid subscription's invoices stay drafts until someone pays."""
     invoice = invoices.create_draft(
@@ -119,10 +119,10 @@ def _draft_renewal(
         customer=tx.param_object("customer", subscription["customer"], param="customer"),
         currency=subscription["currency"],
         billing_reason="subscription_cycle",
-        new_lines=content,
+        new_lines=new_lines,
         subscription=subscription,
         auto_advance=subscription["status"] != "unpaid",
-        period_start=began,
+        period_start=period_start,
         period_end=tx.now,
     )
     subscription["latest_invoice"] = invoice["id"]

@@ -14,16 +14,16 @@ def cancel_subscription(tx: Transaction, subscription: Object, *, reason: str | 
 
     One that never began expires instead, and its first invoice is void.
     """
-    began = subscription["status"] != "incomplete"
+    was_started = subscription["status"] != "incomplete"
     subscription |= {
         "canceled_at": subscription["canceled_at"] or tx.now,
         "ended_at": tx.now,
-        "status": "canceled" if began else "incomplete_expired",
+        "status": "canceled" if was_started else "incomplete_expired",
     }
     if reason:
         subscription["cancellation_details"]["reason"] = reason
     delete_pending_items(tx, subscription)
-    _close_invoices(tx, subscription, void=not began)
+    _close_invoices(tx, subscription, void=not was_started)
     tx.emit("customer.subscription.deleted", subscription)
     _cancel_schedule(tx, subscription)
 

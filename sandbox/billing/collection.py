@@ -91,18 +91,18 @@ def create_unconfirmed_intent(tx: Transaction, invoice: Object) -> Object:
 
 def default_method(tx: Transaction, invoice: Object) -> str | None:
     """The invoice's own card, else the subscription's, else the customer's."""
-    own = _attached_method(tx, invoice["default_payment_method"], invoice["customer"])
+    invoice_method = _attached_method(tx, invoice["default_payment_method"], invoice["customer"])
     subscription = invoices.find_subscription(tx, invoice)
-    if own or subscription is None:
-        return own or _customer_method(tx, invoice["customer"])
+    if invoice_method or subscription is None:
+        return invoice_method or _customer_method(tx, invoice["customer"])
     return subscription_method(tx, subscription)
 
 
 def subscription_method(tx: Transaction, subscription: Object) -> str | None:
     """The card that pays the subscription: its own, else the customer's."""
     customer: str = subscription["customer"]
-    own = _attached_method(tx, subscription["default_payment_method"], customer)
-    return own or _customer_method(tx, customer)
+    method = _attached_method(tx, subscription["default_payment_method"], customer)
+    return method or _customer_method(tx, customer)
 
 
 def mark_paid(
@@ -246,10 +246,10 @@ def _customer_method(tx: Transaction, customer_id: str) -> str | None:
     return _attached_method(tx, customer["invoice_settings"]["default_payment_method"], customer_id)
 
 
-def _attached_method(tx: Transaction, id: str | None, customer: str) -> str | None:
+def _attached_method(tx: Transaction, object_id: str | None, customer: str) -> str | None:
     """The card, unless it was taken off the customer since it was chosen."""
-    method = tx.get("payment_method", id) if id else None
-    return id if method and method["customer"] == customer else None
+    method = tx.get("payment_method", object_id) if object_id else None
+    return object_id if method and method["customer"] == customer else None
 
 
 def _intent_fields(invoice: Object) -> Object:

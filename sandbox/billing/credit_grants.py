@@ -15,12 +15,12 @@ TRANSACTION_KIND = "billing.credit_balance_transaction"
 def apply_credits(tx: Transaction, invoice: Object, lines: list[tuple[Object, int]]) -> None:
     """Spend the customer's grants on these lines, given with what is left to pay of each."""
     for line, due in lines:
-        left = due
+        remaining = due
         price = ((line["pricing"] or {}).get("price_details") or {}).get("price")
         for grant in _list_usable(tx, invoice, price):
-            amount = min(left, compute_balance(tx, grant))
+            amount = min(remaining, compute_balance(tx, grant))
             if amount > 0:
-                left -= amount
+                remaining -= amount
                 _apply_credit(tx, invoice, line, grant, amount)
 
 
@@ -48,7 +48,7 @@ def reinstate_credits(tx: Transaction, invoice: Object) -> None:
 
 
 def _list_usable(tx: Transaction, invoice: Object, price: str | None) -> list[Object]:
-    found = tx.list_objects(
+    grants = tx.list_objects(
         KIND,
         lambda grant: (
             grant["customer"] == invoice["customer"]
@@ -56,7 +56,7 @@ def _list_usable(tx: Transaction, invoice: Object, price: str | None) -> list[Ob
             and _covers(grant, price)
         ),
     )
-    return sorted(found, key=lambda grant: (grant["priority"], grant["created"]))
+    return sorted(grants, key=lambda grant: (grant["priority"], grant["created"]))
 
 
 def _covers(grant: Object, price: str | None) -> bool:

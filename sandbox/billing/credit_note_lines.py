@@ -29,17 +29,17 @@ def build_for_amount(tx: Transaction, invoice: Object, amount: int) -> list[Obje
     ]
 
 
-def read_lines(tx: Transaction, invoice: Object, wanted: list[Params]) -> list[Object]:
+def read_lines(tx: Transaction, invoice: Object, line_params: list[Params]) -> list[Object]:
     """The lines that a request names. Raises 400 for more than was billed."""
-    made = []
-    for place, params in enumerate(wanted):
-        param = f"lines[{place}]"
+    lines = []
+    for index, params in enumerate(line_params):
+        param = f"lines[{index}]"
         for name in ("tax_amounts", "tax_rates"):
             if name in params:
                 refuse_unsupported({f"{param}[{name}]": ""}, f"{param}[{name}]")
         reader = _build_custom if params["type"] == "custom_line_item" else _build_of_invoice
-        made.append(reader(tx, invoice, params, param))
-    return made
+        lines.append(reader(tx, invoice, params, param))
+    return lines
 
 
 def sum_lines(lines: list[Object]) -> int:
@@ -57,16 +57,16 @@ def _build_custom(tx: Transaction, invoice: Object, params: Params, param: str) 
     if ("unit_amount" in params) == ("unit_amount_decimal" in params):
         raise missing_param(f"{param}[unit_amount]")
     name = "unit_amount" if "unit_amount" in params else "unit_amount_decimal"
-    each = Decimal(params[name])
+    unit_amount = Decimal(params[name])
     return _build_line(
         tx,
-        amount=pricing.round_amount(each * params["quantity"]),
+        amount=pricing.round_amount(unit_amount * params["quantity"]),
         taxes_on_line=[],
         description=params["description"],
         line_type=params["type"],
         quantity=params["quantity"],
-        unit_amount=int(each) if each == int(each) else None,
-        unit_amount_decimal=str(each),
+        unit_amount=int(unit_amount) if unit_amount == int(unit_amount) else None,
+        unit_amount_decimal=str(unit_amount),
     )
 
 
@@ -78,14 +78,14 @@ def _build_of_invoice(tx: Transaction, invoice: Object, params: Params, param: s
     if line is None:
         raise invalid(f"No such invoice line item: '{id}'", param=f"{param}[invoice_line_item]")
     amount = _read_amount(line, params, param)
-    left = line["amount"] - _credited_amount(tx, id)
-    if not 1 <= amount <= left:
+    creditable = line["amount"] - _credited_amount(tx, id)
+    if not 1 <= amount <= creditable:
         raise invalid(
-            f"The amount of this line must be between 1 and {left}, which is what has not been "
-            "credited yet.",
+            f"The amount of this line must be between 1 and {creditable}, which is what has not "
+            "been credited yet.",
             param=f"{param}[amount]",
         )
-    off = _prorate(line["discount_amounts"], amount, line["amount"])
+    discount_amounts = _prorate(line["discount_amounts"], amount, line["amount"])
     return _build_line(
         tx,
         amount=amount,
@@ -93,7 +93,7 @@ def _build_of_invoice(tx: Transaction, invoice: Object, params: Params, param: s
         description=line["description"],
         line_type=params["type"],
         quantity=params.get("quantity"),
-        discount_amounts=off,
+        discount_amounts=discount_amounts,
         invoice_line_item=id,
     )
 
@@ -148,18 +148,18 @@ def _build_line(
     discount_amounts: list[Object] | None = None,
     invoice_line_item: str | None = None,
 ) -> Object:
-    off = discount_amounts or []
+    discounts = discount_amounts or []
     exact = unit_amount_decimal or (None if unit_amount is None else str(unit_amount))
     line = {
         "id": tx.new_id("cnli"),
         "object": KIND,
         "amount": amount,
         "description": description,
-        "discount_amount": sum(int(each["amount"]) for each in off),
-        "discount_amounts": off,
+        "discount_amount": sum(int(each["amount"]) for each in discounts),
+        "discount_amounts": discounts,
         "livemode": False,
         "metadata": {},
-        "pretax_credit_amounts": [{**each, "type": "discount"} for each in off],
+        "pretax_credit_amounts": [{**each, "type": "discount"} for each in discounts],
         "quantity": quantity,
         "tax_rates": [],
         "taxes": taxes_on_line,

@@ -72,13 +72,13 @@ def _read_lines(tx: Transaction, invoice: Object, params: Params) -> list[Object
 
 
 def _check_creditable(invoice: Object, total: int) -> None:
-    left = invoice["amount_remaining"]
+    creditable = invoice["amount_remaining"]
     if invoice["status"] == "paid":
         used = "pre_payment_credit_notes_amount", "post_payment_credit_notes_amount"
-        left = invoice["total"] - sum(invoice[name] for name in used)
-    if total > left:
+        creditable = invoice["total"] - sum(invoice[name] for name in used)
+    if total > creditable:
         raise invalid(
-            f"The sum of credit notes exceeds what can be credited on this invoice: {left} "
+            f"The sum of credit notes exceeds what can be credited on this invoice: {creditable} "
             f"{invoice['currency']} are left.",
             param="amount",
         )
@@ -86,17 +86,17 @@ def _check_creditable(invoice: Object, total: int) -> None:
 
 def _pay_out(tx: Transaction, note: Object, invoice: Object, params: Params) -> None:
     """The refund, the balance and other ways together make the whole amount."""
-    existing = [_read_refund(tx, invoice, each) for each in params.get("refunds", [])]
-    given = sum(params.get(name, 0) for name in PAYOUT_PARAMS)
-    given += sum(each["amount_refunded"] for each in existing)
-    if given != note["total"] or any(params.get(name, 0) < 0 for name in PAYOUT_PARAMS):
+    refund_entries = [_read_refund(tx, invoice, each) for each in params.get("refunds", [])]
+    paid_out = sum(params.get(name, 0) for name in PAYOUT_PARAMS)
+    paid_out += sum(each["amount_refunded"] for each in refund_entries)
+    if paid_out != note["total"] or any(params.get(name, 0) < 0 for name in PAYOUT_PARAMS):
         raise invalid(
             "The sum of credit_amount, refund_amount, refunds and out_of_band_amount "
-            f"({given}) must equal the credit note amount ({note['total']}).",
+            f"({paid_out}) must equal the credit note amount ({note['total']}).",
         )
     if amount := params.get("refund_amount"):
-        existing.append(_create_refund(tx, invoice, amount))
-    note["refunds"] = existing
+        refund_entries.append(_create_refund(tx, invoice, amount))
+    note["refunds"] = refund_entries
     if amount := params.get("credit_amount"):
         customer = tx.param_object("customer", invoice["customer"], param="invoice")
         entry = customer_balance.change_balance(
@@ -115,8 +115,8 @@ def _create_refund(tx: Transaction, invoice: Object, amount: int) -> Object:
     intent = invoices.find_intent(tx, invoice)
     if intent is None or intent["status"] != "succeeded":
         raise invalid("This invoice has no payment that could be refunded.", param="refund_amount")
-    made = refunds.create(tx, {"payment_intent": intent["id"], "amount": amount})
-    return _refund_entry(made["id"], amount)
+    refund = refunds.create(tx, {"payment_intent": intent["id"], "amount": amount})
+    return _refund_entry(refund["id"], amount)
 
 
 def _read_refund(tx: Transaction, invoice: Object, params: Params) -> Object:
@@ -154,10 +154,10 @@ def _apply_to_invoice(tx: Transaction, invoice: Object, note: Object, amount: in
 
 def _build_note(tx: Transaction, invoice: Object, lines: list[Object], params: Params) -> Object:
     id, total = tx.new_id("cn"), credit_note_lines.sum_lines(lines)
-    taxed = taxes.merge_taxes(lines)
-    earlier = len(tx.list_ids(KIND, lambda note: note["invoice"] == invoice["id"]))
+    tax_amounts = taxes.merge_taxes(lines)
+    earlier_notes = len(tx.list_ids(KIND, lambda note: note["invoice"] == invoice["id"]))
     is_paid = invoice["status"] == "paid"
-    off = [each for line in lines for each in line["discount_amounts"]]
+    discount_amounts = [each for line in lines for each in line["discount_amounts"]]
     discount = sum(line["discount_amount"] for line in lines)
     subtotal = sum(line["amount"] for line in lines)
     return {
@@ -171,28 +171,28 @@ def _build_note(tx: Transaction, invoice: Object, lines: list[Object], params: P
         "customer_account": None,
         "customer_balance_transaction": None,
         "discount_amount": discount,
-        "discount_amounts": off,
+        "discount_amounts": discount_amounts,
         "effective_at": params.get("effective_at", tx.now),
         "invoice": invoice["id"],
         "lines": embed_list(lines, url=f"/v1/credit_notes/{id}/lines", limit=100),
         "livemode": False,
         "memo": params.get("memo"),
         "metadata": {},
-        "number": f"{invoice['number']}-CN-{earlier + 1:02d}",
+        "number": f"{invoice['number']}-CN-{earlier_notes + 1:02d}",
         "out_of_band_amount": params.get("out_of_band_amount"),
         "pdf": f"{tx.world.base_url}/pages/invoices/{invoice['id']}/pdf",
         "post_payment_amount": total if is_paid else 0,
         "pre_payment_amount": 0 if is_paid else total,
-        "pretax_credit_amounts": [{**each, "type": "discount"} for each in off],
+        "pretax_credit_amounts": [{**each, "type": "discount"} for each in discount_amounts],
         "reason": params.get("reason"),
         "refunds": [],
         "shipping_cost": None,
         "status": "issued",
         "subtotal": subtotal,
-        "subtotal_excluding_tax": subtotal - taxes.sum_inclusive(taxed),
+        "subtotal_excluding_tax": subtotal - taxes.sum_inclusive(tax_amounts),
         "total": total,
-        "total_excluding_tax": total - sum(int(each["amount"]) for each in taxed),
-        "total_taxes": taxed,
+        "total_excluding_tax": total - sum(int(each["amount"]) for each in tax_amounts),
+        "total_taxes": tax_amounts,
         "type": "post_payment" if is_paid else "pre_payment",
         "voided_at": None,
     }

@@ -58,13 +58,13 @@ def read_choices(
     param: str = "discounts",
 ) -> list[DiscountChoice]:
     """The choices behind a parameter. Raises 400 for what cannot be redeemed by the customer."""
-    given = discount_params or []
-    assert not isinstance(given, str), "only an empty text stands for no discounts"
-    if len(given) > limit:
+    entries = discount_params or []
+    assert not isinstance(entries, str), "only an empty text stands for no discounts"
+    if len(entries) > limit:
         raise invalid(f"You can only specify up to {limit} discounts here.", param=param)
     return [
         _read_choice(tx, each, customer, order_amount, f"{param}[{place}]")
-        for place, each in enumerate(given)
+        for place, each in enumerate(entries)
     ]
 
 
@@ -108,12 +108,12 @@ def replace_discounts(
 
     ``customer`` is named where the holder does not say whose it is.
     """
-    kept = [choice.discount["id"] for choice in choices if choice.discount]
-    foreign = set(kept) - set(holder["discounts"])
-    if foreign:
-        raise invalid(f"No such discount: '{foreign.pop()}'", param="discounts")
+    kept_ids = [choice.discount["id"] for choice in choices if choice.discount]
+    unknown_ids = set(kept_ids) - set(holder["discounts"])
+    if unknown_ids:
+        raise invalid(f"No such discount: '{unknown_ids.pop()}'", param="discounts")
     for id in holder["discounts"]:
-        if id not in kept:
+        if id not in kept_ids:
             tx.emit("customer.discount.deleted", tx.param_object("discount", id, param="discounts"))
     holder["discounts"] = [
         attach_discount(tx, choice, customer=customer or holder["customer"], holder=holder)
@@ -130,8 +130,8 @@ def remove_used(tx: Transaction, subscription: Object, invoice: Object) -> None:
     """Drop what is over: discounts that ended, and those that were for one invoice and did it."""
     used = {each["discount"] for each in invoice["total_discount_amounts"] if each["amount"]}
 
-    def is_spent(id: str) -> bool:
-        return id in used and find_terms(tx, id)["duration"] == "once"
+    def is_spent(object_id: str) -> bool:
+        return object_id in used and find_terms(tx, object_id)["duration"] == "once"
 
     for holder in (subscription, *subscription["items"]["data"]):
         holder["discounts"] = [id for id in list_active(tx, holder) if not is_spent(id)]
@@ -150,28 +150,28 @@ def allocate(
 
     A discount is rounded once, for all charges together, and then divided among them.
     """
-    left = [max(charge.amount, 0) if charge.discountable else 0 for charge in charges]
-    taken = []
+    remaining = [max(charge.amount, 0) if charge.discountable else 0 for charge in charges]
+    amounts_by_term = []
     for each in terms:
         bases = [
             amount if _covers(each, charge) else 0
-            for amount, charge in zip(left, charges, strict=True)
+            for amount, charge in zip(remaining, charges, strict=True)
         ]
         shares = divide_by_weight(_discount_amount(sum(bases), each, currency), bases)
-        left = [amount - share for amount, share in zip(left, shares, strict=True)]
-        taken.append(shares)
-    return taken
+        remaining = [amount - share for amount, share in zip(remaining, shares, strict=True)]
+        amounts_by_term.append(shares)
+    return amounts_by_term
 
 
 def divide_by_weight(total: int, weights: Sequence[int]) -> list[int]:
     """The total in whole parts by weight; what rounding leaves goes to the largest remainders."""
-    whole = sum(weights)
-    if not whole:
+    weight_sum = sum(weights)
+    if not weight_sum:
         return [0 for _ in weights]
-    parts = [total * weight // whole for weight in weights]
-    remainders = [total * weight % whole for weight in weights]
-    by_remainder = sorted(range(len(weights)), key=lambda place: -remainders[place])
-    for place in by_remainder[: total - sum(parts)]:
+    parts = [total * weight // weight_sum for weight in weights]
+    remainders = [total * weight % weight_sum for weight in weights]
+    places_by_remainder = sorted(range(len(weights)), key=lambda place: -remainders[place])
+    for place in places_by_remainder[: total - sum(parts)]:
         parts[place] += 1
     return parts
 
@@ -191,26 +191,26 @@ def _discount_amount(base: int, terms: Object, currency: str) -> int:
     return min(int(terms["amount_off"]), base)
 
 
-def _has_ended(tx: Transaction, id: str) -> bool:
-    end = tx.param_object("discount", id, param="discounts")["end"]
+def _has_ended(tx: Transaction, object_id: str) -> bool:
+    end = tx.param_object("discount", object_id, param="discounts")["end"]
     return end is not None and bool(end <= tx.now)
 
 
 def _read_choice(
     tx: Transaction,
-    given: Params,
+    entry: Params,
     customer: str | None,
     spends: tuple[int, str] | None,
     param: str,
 ) -> DiscountChoice:
-    names = sorted(given)
+    names = sorted(entry)
     if len(names) > 1:
         raise invalid(
             f"You may only specify one of these parameters: {', '.join(names)}.", param=param
         )
     if not names:
         raise missing_param(f"{param}[coupon]")
-    id, param = given[names[0]], f"{param}[{names[0]}]"
+    id, param = entry[names[0]], f"{param}[{names[0]}]"
     match names[0]:
         case "discount":
             return DiscountChoice(discount=tx.param_object("discount", id, param=param))

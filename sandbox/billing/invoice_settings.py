@@ -32,16 +32,16 @@ def apply_params(tx: Transaction, subscription: Object, params: Params) -> None:
         subscription["invoice_settings"] |= read_settings(params["invoice_settings"])
 
 
-def read_settings(sent: Params, *, param: str = "invoice_settings") -> Object:
+def read_settings(params: Params, *, param: str = "invoice_settings") -> Object:
     """The members that were sent; an empty text unsets. Raises 400 for another issuer."""
-    if sent.get("issuer", {}).get("type", "self") != "self":
+    if params.get("issuer", {}).get("type", "self") != "self":
         raise invalid(
             "The sandbox's invoices are issued by the account itself.",
             param=f"{param}[issuer][type]",
         )
-    if sent.get("account_tax_ids"):
+    if params.get("account_tax_ids"):
         raise invalid("The sandbox's accounts have no tax ids.", param=f"{param}[account_tax_ids]")
-    return {name: copy(sent[name]) or None for name in TEXT_FIELDS if name in sent}
+    return {name: copy(params[name]) or None for name in TEXT_FIELDS if name in params}
 
 
 def due_date(subscription: Object | None, moment: int) -> int | None:
@@ -55,10 +55,10 @@ def invoice_fields(subscription: Object | None, moment: int) -> Object:
     """The fields of an invoice that its subscription decides."""
     if subscription is None:
         return {}
-    worded = subscription["invoice_settings"]
+    settings = subscription["invoice_settings"]
     fields: dict[str, Any] = {
-        name: copy(worded[name]) for name in ("custom_fields", "description", "footer")
-        if worded[name]
+        name: copy(settings[name]) for name in ("custom_fields", "description", "footer")
+        if settings[name]
     }  # fmt: skip
     return {
         **fields,

@@ -22,15 +22,15 @@ def compute_totals(tx: Transaction, invoice: Object, *, uses_credits: bool = Fal
     _apply_taxes(tx, invoice, lines)
     for line in lines:
         tx.insert(line)
-    taxed = invoice["total_taxes"]
+    total_taxes = invoice["total_taxes"]
     subtotal = sum(line["amount"] for line in lines)
-    taken_off = sum(each["amount"] for each in invoice["total_pretax_credit_amounts"])
-    discounted = subtotal - taken_off
+    credits = sum(each["amount"] for each in invoice["total_pretax_credit_amounts"])
+    discounted = subtotal - credits
     invoice |= {
         "subtotal": subtotal,
-        "subtotal_excluding_tax": subtotal - taxes.sum_inclusive(taxed),
-        "total": discounted + taxes.sum_exclusive(taxed),
-        "total_excluding_tax": discounted - taxes.sum_inclusive(taxed),
+        "subtotal_excluding_tax": subtotal - taxes.sum_inclusive(total_taxes),
+        "total": discounted + taxes.sum_exclusive(total_taxes),
+        "total_excluding_tax": discounted - taxes.sum_inclusive(total_taxes),
     }
 
 
@@ -50,19 +50,21 @@ def net_amount(line: Object) -> int:
 def _apply_discounts(tx: Transaction, invoice: Object, lines: list[Object]) -> None:
     of_items = list(dict.fromkeys(id for line in lines for id in line["discounts"]))
     ids: list[str] = [*of_items, *invoice["discounts"]]
-    taken = discounts.allocate(
+    amounts_by_discount = discounts.allocate(
         [_discountable_line(line) for line in lines],
         [discounts.find_terms(tx, id) for id in ids],
         invoice["currency"],
     )
     for place, line in enumerate(lines):
         amounts = [
-            {"amount": shares[place], "discount": id} for id, shares in zip(ids, taken, strict=True)
+            {"amount": shares[place], "discount": id}
+            for id, shares in zip(ids, amounts_by_discount, strict=True)
         ]
         line["discount_amounts"] = amounts
         line["pretax_credit_amounts"] = _as_pretax_credits(amounts)
     totals = [
-        {"amount": sum(shares), "discount": id} for id, shares in zip(ids, taken, strict=True)
+        {"amount": sum(shares), "discount": id}
+        for id, shares in zip(ids, amounts_by_discount, strict=True)
     ]
     invoice["total_discount_amounts"] = totals
     invoice["total_pretax_credit_amounts"] = _as_pretax_credits(totals)

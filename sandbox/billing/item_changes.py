@@ -37,31 +37,33 @@ class ItemChange:
         return (item["price"]["id"], item.get("quantity")) if item else None
 
 
-def read_changes(tx: Transaction, subscription: Object, wanted: list[Params]) -> list[ItemChange]:
+def read_changes(
+    tx: Transaction, subscription: Object, item_params: list[Params]
+) -> list[ItemChange]:
     """Raises 400 for items that cannot be changed so."""
     return [
         _read_change(tx, subscription, params, f"items[{place}]")
-        for place, params in enumerate(wanted)
+        for place, params in enumerate(item_params)
     ]
 
 
 def apply_changes(subscription: Object, changes: list[ItemChange]) -> None:
     """Put the new items in the places of the old ones. Raises 400 if none is left."""
-    kept = subscription_items.list_items(subscription)
+    new_items = subscription_items.list_items(subscription)
     for change in changes:
         if change.old is None and change.new is not None:
             change.new["subscription"] = subscription["id"]
-            kept.append(change.new)
+            new_items.append(change.new)
         elif change.old is not None:
-            place = next(n for n, item in enumerate(kept) if item["id"] == change.old["id"])
-            kept[place : place + 1] = [change.new] if change.new else []
-    if not kept:
+            place = next(n for n, item in enumerate(new_items) if item["id"] == change.old["id"])
+            new_items[place : place + 1] = [change.new] if change.new else []
+    if not new_items:
         raise invalid(
             "A subscription must have at least one active plan. To cancel it, delete the "
             "subscription.",
             param="items",
         )
-    subscription_items.check_together(kept)
+    subscription_items.check_together(new_items)
 
 
 def _read_change(tx: Transaction, subscription: Object, params: Params, param: str) -> ItemChange:

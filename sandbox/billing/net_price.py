@@ -12,11 +12,13 @@ from sandbox.transaction import Transaction
 def billed_amount(tx: Transaction, item: Object, moment: int) -> Decimal:
     """A whole period at the item's price, less the discounts under which it was last billed."""
     full = Decimal(pricing.price_amount(tx, item["price"], item.get("quantity")))
-    last = max(_list_charges(tx, item["id"], moment), key=lambda charge: charge[0], default=None)
-    if last is None or not last[2]:
+    last_charge = max(
+        _list_charges(tx, item["id"], moment), key=lambda charge: charge[0], default=None
+    )
+    if last_charge is None or not last_charge[2]:
         return full
-    _, gross, off = last
-    return full * (gross - off) / gross
+    _, gross, discount = last_charge
+    return full * (gross - discount) / gross
 
 
 def compute_discounts(tx: Transaction, subscription: Object, item: Object) -> list[Object]:
@@ -31,32 +33,37 @@ def compute_discounts(tx: Transaction, subscription: Object, item: Object) -> li
     ]
     if not ids:
         return []
-    content = subscription_items.list_items(subscription)
-    taken = discounts.allocate(
+    all_items = subscription_items.list_items(subscription)
+    amounts_by_discount = discounts.allocate(
         [
             discounts.DiscountableLine(
                 pricing.price_amount(tx, each["price"], each.get("quantity")),
                 each["price"]["product"],
                 item=each["id"],
             )
-            for each in content
+            for each in all_items
         ],
         [discounts.find_terms(tx, id) for id in ids],
         subscription["currency"],
     )
-    place = next(n for n, each in enumerate(content) if each["id"] == item["id"])
+    place = next(n for n, each in enumerate(all_items) if each["id"] == item["id"])
     return [
-        {"amount": shares[place], "discount": id} for id, shares in zip(ids, taken, strict=True)
+        {"amount": shares[place], "discount": id}
+        for id, shares in zip(ids, amounts_by_discount, strict=True)
     ]
 
 
 def find_credited_items(tx: Transaction, item: Object, moment: int) -> Object | None:
     """``credited_items`` of a credit: the newest invoiced line that billed the item for the moment,
     itself a proration or not; None when none has been invoiced."""
-    found = tx.list_objects("line_item", lambda line: _is_billing_line(line, item["id"], moment))
-    if not found:
+    billing_lines = tx.list_objects(
+        "line_item", lambda line: _is_billing_line(line, item["id"], moment)
+    )
+    if not billing_lines:
         return None
-    newest = max(found, key=lambda line: int(tx.path_object("invoice", line["invoice"])["created"]))
+    newest = max(
+        billing_lines, key=lambda line: int(tx.path_object("invoice", line["invoice"])["created"])
+    )
     return {"invoice": newest["invoice"], "invoice_line_items": [newest["id"]]}
 
 
@@ -74,18 +81,18 @@ def _list_charges(
     tx: Transaction, item: str, moment: int
 ) -> list[tuple[tuple[int, int], int, int]]:
     """What billed the item for the moment: when, before discounts, and the discounts."""
-    found = []
+    charges = []
     for line in tx.list_objects("line_item", lambda line: _is_charge(line, item, moment)):
         invoice = tx.get("invoice", line["invoice"])
         if invoice and invoice["status"] != "void":
-            off = sum(each["amount"] for each in line["discount_amounts"])
-            found.append(((int(invoice["created"]), 0), int(line["amount"]), off))
+            discount = sum(each["amount"] for each in line["discount_amounts"])
+            charges.append(((int(invoice["created"]), 0), int(line["amount"]), discount))
     for pending in tx.list_objects(
         "invoiceitem", lambda body: _is_pending_charge(body, item, moment)
     ):
-        off = _sum_discounts(pending)
-        found.append(((int(pending["date"]), 1), int(pending["amount"]) + off, off))
-    return found
+        discount = _sum_discounts(pending)
+        charges.append(((int(pending["date"]), 1), int(pending["amount"]) + discount, discount))
+    return charges
 
 
 def _sum_discounts(proration: Object) -> int:

@@ -56,9 +56,11 @@ def charge_remaining_time(tx: Transaction, subscription: Object, item: Object, m
     period = (item["current_period_start"], item["current_period_end"])
     full = pricing.price_amount(tx, item["price"], item.get("quantity"))
     discounts = net_price.compute_discounts(tx, subscription, item)
-    off = [{**each, "amount": prorate_amount(each["amount"], period, moment)} for each in discounts]
-    amount = prorate_amount(full, period, moment) - sum(each["amount"] for each in off)
-    _insert_item(tx, subscription, item, moment, amount=amount, discount_amounts=off)
+    discount_amounts = [
+        {**each, "amount": prorate_amount(each["amount"], period, moment)} for each in discounts
+    ]
+    amount = prorate_amount(full, period, moment) - sum(each["amount"] for each in discount_amounts)
+    _insert_item(tx, subscription, item, moment, amount=amount, discount_amounts=discount_amounts)
 
 
 def _insert_item(
@@ -74,14 +76,14 @@ def _insert_item(
 ) -> None:
     price, quantity = item["price"], item.get("quantity")
     name = pricing.find_product_name(tx, price)
-    counted = f"{quantity} × {name}" if (quantity or 1) > 1 else name
+    label = f"{quantity} × {name}" if (quantity or 1) > 1 else name
     phrase = "Unused time" if credits else "Remaining time"
     invoice_items.insert_item(
         tx,
         customer=subscription["customer"],
         amount=amount,
         currency=price["currency"],
-        description=f"{phrase} on {counted} after {invoice_lines.format_day(moment)}",
+        description=f"{phrase} on {label} after {invoice_lines.format_day(moment)}",
         period={"start": moment, "end": item["current_period_end"]},
         quantity=quantity or 0,
         pricing=invoice_lines.price_details(price),

@@ -28,11 +28,11 @@ ITEM_UNSUPPORTED = ("billing_thresholds",)
 
 def build_current_phase(subscription: Object) -> Object:
     """The phase that runs already: the subscription as it is, until its period or itself ends."""
-    held = subscription_items.list_items(subscription)
+    current_items = subscription_items.list_items(subscription)
     phase = schedule_object.build_phase(
         currency=subscription["currency"],
-        start=min(item["current_period_start"] for item in held),
-        end=subscription["cancel_at"] or max(item["current_period_end"] for item in held),
+        start=min(item["current_period_start"] for item in current_items),
+        end=subscription["cancel_at"] or max(item["current_period_end"] for item in current_items),
         items=[
             schedule_object.build_item(
                 item["price"]["id"],
@@ -43,7 +43,7 @@ def build_current_phase(subscription: Object) -> Object:
                 ],
                 tax_rates=copy(item["tax_rates"]),
             )
-            for item in held
+            for item in current_items
         ],
     )
     phase["default_tax_rates"] = copy(subscription["default_tax_rates"])
@@ -55,25 +55,27 @@ def build_current_phase(subscription: Object) -> Object:
     return phase
 
 
-def read_phases(tx: Transaction, schedule: Object, sent: list[Params]) -> list[Object]:
+def read_phases(tx: Transaction, schedule: Object, phase_params: list[Params]) -> list[Object]:
     """All phases, those that are over included, from the ``phases`` of an update.
 
     Raises 400 for phases that leave the present out, overlap, or leave a gap.
     """
-    if not sent:
+    if not phase_params:
         raise missing_param("phases")
-    start = _read_first_start(tx, schedule, sent[0])
-    kept = [phase for phase in copy(schedule["phases"]) if phase["start_date"] < start]
-    for phase in kept[-1:]:
+    start = _read_first_start(tx, schedule, phase_params[0])
+    all_phases = [phase for phase in copy(schedule["phases"]) if phase["start_date"] < start]
+    for phase in all_phases[-1:]:
         phase["end_date"] = start
-    for place, params in enumerate(sent):
+    for place, params in enumerate(phase_params):
         param = f"phases[{place}]"
-        phase = _read_phase(tx, schedule, params, start, param, is_last=place == len(sent) - 1)
-        kept.append(phase)
+        phase = _read_phase(
+            tx, schedule, params, start, param, is_last=place == len(phase_params) - 1
+        )
+        all_phases.append(phase)
         start = phase["end_date"]
-    if find_phase(kept, tx.now) is None and kept[-1]["end_date"] > tx.now:
+    if find_phase(all_phases, tx.now) is None and all_phases[-1]["end_date"] > tx.now:
         raise invalid("The phases must include the one that runs now.", param="phases")
-    return kept
+    return all_phases
 
 
 def find_phase(phases: list[Object], moment: int) -> Object | None:
@@ -90,30 +92,32 @@ def build_item_changes(subscription: Object, phase: Object) -> list[Params]:
     An item of the same price stays; others are replaced one by one, in their order, and keep
     nothing but their id. Discounts and tax rates of an item are those of the phase, or none.
     """
-    old = {item["price"]["id"]: item for item in subscription_items.list_items(subscription)}
+    items_by_price = {
+        item["price"]["id"]: item for item in subscription_items.list_items(subscription)
+    }
     changes, added = [], []
-    for wanted in phase["items"]:
-        kept = old.pop(wanted["price"], None)
-        if kept is None:
-            added.append(_item_params(wanted))
-        elif _is_changed(kept, wanted):
-            changes.append({"id": kept["id"], **_item_params(wanted)})
-    freed = list(old.values())
+    for phase_item in phase["items"]:
+        current_item = items_by_price.pop(phase_item["price"], None)
+        if current_item is None:
+            added.append(_item_params(phase_item))
+        elif _is_changed(current_item, phase_item):
+            changes.append({"id": current_item["id"], **_item_params(phase_item)})
+    replaceable = list(items_by_price.values())
     replaced = [
         {"id": item["id"], **params, **_new_metadata(item, params)}
-        for item, params in zip(freed, added, strict=False)
+        for item, params in zip(replaceable, added, strict=False)
     ]
-    gone = [{"id": item["id"], "deleted": True} for item in freed[len(added) :]]
-    return [*changes, *replaced, *gone, *added[len(freed) :]]
+    deleted = [{"id": item["id"], "deleted": True} for item in replaceable[len(added) :]]
+    return [*changes, *replaced, *deleted, *added[len(replaceable) :]]
 
 
-def _is_changed(item: Object, wanted: Object) -> bool:
-    named = [discount["discount"] for discount in wanted["discounts"]]
+def _is_changed(item: Object, phase_item: Object) -> bool:
+    discount_ids = [discount["discount"] for discount in phase_item["discounts"]]
     return bool(
-        item.get("quantity") != wanted.get("quantity")
-        or wanted["metadata"]
-        or item["tax_rates"] != wanted["tax_rates"]
-        or item["discounts"] != named
+        item.get("quantity") != phase_item.get("quantity")
+        or phase_item["metadata"]
+        or item["tax_rates"] != phase_item["tax_rates"]
+        or item["discounts"] != discount_ids
     )
 
 
@@ -155,18 +159,18 @@ def _read_phase(
     tx: Transaction, schedule: Object, params: Params, start: int, param: str, *, is_last: bool
 ) -> Object:
     _check_phase(params, schedule, start, param)
-    wanted = [
+    phase_items = [
         _read_item(tx, item, f"{param}[items][{place}]")
         for place, item in enumerate(params["items"])
     ]
-    prices = [tx.param_object("price", item["price"], param=param) for item in wanted]
+    prices = [tx.param_object("price", item["price"], param=param) for item in phase_items]
     currency = schedule["phases"][0]["currency"]
     if any(price["currency"] != currency for price in prices):
         raise invalid(
             f"All prices of this schedule must be in {currency}.", param=f"{param}[items]"
         )
     end = _read_end(tx, params, start, prices, param, is_last=is_last)
-    phase = schedule_object.build_phase(currency=currency, start=start, end=end, items=wanted)
+    phase = schedule_object.build_phase(currency=currency, start=start, end=end, items=phase_items)
     phase |= {
         **_read_settings(tx, schedule, params, param),
         "billing_cycle_anchor": params.get("billing_cycle_anchor"),
@@ -185,26 +189,30 @@ def _read_phase(
 
 def _read_settings(tx: Transaction, schedule: Object, params: Params, param: str) -> Object:
     """How the phase is paid, collected and worded, where it says so itself."""
-    terms: Object = {name: params[name] or None for name in COPIED_PARAMS if name in params}
+    settings: Object = {name: params[name] or None for name in COPIED_PARAMS if name in params}
     if params.get("default_payment_method"):
         customer = tx.param_object("customer", schedule["customer"], param="customer")
-        terms["default_payment_method"] = subscription_updates.read_default_method(
+        settings["default_payment_method"] = subscription_updates.read_default_method(
             tx, customer, params
         )
     if "invoice_settings" in params:
-        sent = params["invoice_settings"]
-        terms["invoice_settings"] = {
+        invoice_params = params["invoice_settings"]
+        settings["invoice_settings"] = {
             **dict.fromkeys(("days_until_due", *invoice_settings.TEXT_FIELDS, "issuer")),
-            **invoice_settings.read_settings(sent, param=f"{param}[invoice_settings]"),
-            **({"days_until_due": sent["days_until_due"]} if "days_until_due" in sent else {}),
+            **invoice_settings.read_settings(invoice_params, param=f"{param}[invoice_settings]"),
+            **(
+                {"days_until_due": invoice_params["days_until_due"]}
+                if "days_until_due" in invoice_params
+                else {}
+            ),
         }
     if "automatic_tax" in params:
-        terms["automatic_tax"] = _read_automatic_tax(params["automatic_tax"])
-    return terms
+        settings["automatic_tax"] = _read_automatic_tax(params["automatic_tax"])
+    return settings
 
 
-def _read_automatic_tax(sent: Params) -> Object:
-    enabled = sent["enabled"]
+def _read_automatic_tax(params: Params) -> Object:
+    enabled = params["enabled"]
     liability = {"type": "self"} if enabled else None
     return {"disabled_reason": None, "enabled": enabled, "liability": liability}
 
@@ -213,8 +221,8 @@ def _check_phase(params: Params, schedule: Object, start: int, param: str) -> No
     for name in UNSUPPORTED:
         if name in params:
             raise invalid(f"The sandbox does not support `{name}` here.", param=f"{param}[{name}]")
-    sent = params.get("start_date", start)
-    if sent not in (start, "now"):
+    start_date = params.get("start_date", start)
+    if start_date not in (start, "now"):
         raise invalid(
             "A phase must begin when the one before it ends.", param=f"{param}[start_date]"
         )

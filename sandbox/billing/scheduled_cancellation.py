@@ -30,35 +30,35 @@ def apply_params(tx: Transaction, subscription: Object, params: Params) -> None:
         subscription["cancel_at_period_end"] = False
 
 
-def _set_at_period_end(tx: Transaction, subscription: Object, ends: bool) -> None:
-    if ends == subscription["cancel_at_period_end"]:
+def _set_at_period_end(tx: Transaction, subscription: Object, cancels: bool) -> None:
+    if cancels == subscription["cancel_at_period_end"]:
         return
-    if ends:
+    if cancels:
         _set_cancel_at(tx, subscription, _last_period_end(subscription))
     else:
         _set_cancel_at(tx, subscription, None)
-    subscription["cancel_at_period_end"] = ends
+    subscription["cancel_at_period_end"] = cancels
 
 
-def _set_cancel_at(tx: Transaction, subscription: Object, moment: int | None) -> None:
-    if moment is None:
+def _set_cancel_at(tx: Transaction, subscription: Object, cancel_at: int | None) -> None:
+    if cancel_at is None:
         subscription |= {"cancel_at": None, "canceled_at": None}
         subscription["cancellation_details"]["reason"] = None
         return
-    subscription |= {"cancel_at": moment, "canceled_at": tx.now}
+    subscription |= {"cancel_at": cancel_at, "canceled_at": tx.now}
     subscription["cancellation_details"]["reason"] = "cancellation_requested"
 
 
-def _read_cancel_at(tx: Transaction, subscription: Object, wanted: int | str) -> int | None:
-    match wanted:
+def _read_cancel_at(tx: Transaction, subscription: Object, value: int | str) -> int | None:
+    match value:
         case "":
             return None
         case "min_period_end":
             return min(_period_ends(subscription))
         case "max_period_end":
             return _last_period_end(subscription)
-        case int() if wanted > tx.now:
-            return wanted
+        case int() if value > tx.now:
+            return value
     raise invalid("`cancel_at` must be a moment in the future.", param="cancel_at")
 
 

@@ -14,15 +14,15 @@ MAX_ITEMS = 20
 UNSUPPORTED = ("billing_thresholds", "current_trial")
 
 
-def read_items(tx: Transaction, wanted: list[Params], *, customer: str) -> list[Object]:
+def read_items(tx: Transaction, item_params: list[Params], *, customer: str) -> list[Object]:
     """Items without a period from ``items`` parameters. Raises 400 in Stripe's words."""
-    if not wanted:
+    if not item_params:
         raise missing_param("items")
-    if len(wanted) > MAX_ITEMS:
+    if len(item_params) > MAX_ITEMS:
         raise invalid(f"Subscriptions can have up to {MAX_ITEMS} items.", param="items")
     items = [
         read_item(tx, params, f"items[{place}]", customer=customer)
-        for place, params in enumerate(wanted)
+        for place, params in enumerate(item_params)
     ]
     check_together(items)
     return items
@@ -52,12 +52,12 @@ def set_discounts_and_taxes(
 
 def read_recurring_price(tx: Transaction, params: Params, param: str) -> Object:
     """The price that an item names or describes, fit for a subscription."""
-    given = [name for name in ("price", "price_data", "plan") if name in params]
-    if not given:
+    price_params = [name for name in ("price", "price_data", "plan") if name in params]
+    if not price_params:
         raise missing_param(f"{param}[price]")
-    if len(given) > 1:
-        raise invalid(f"You may only specify one of these parameters: {', '.join(given)}.")
-    name = given[0]
+    if len(price_params) > 1:
+        raise invalid(f"You may only specify one of these parameters: {', '.join(price_params)}.")
+    name = price_params[0]
     if name == "price_data":
         return prices.create(tx, params["price_data"])
     price = tx.param_object("price", params[name], param=f"{param}[{name}]")

@@ -68,21 +68,21 @@ def update_schedule(tx: Transaction, schedule: Object, params: Params) -> None:
     _set_cancel_at(tx, schedule, subscription)
 
 
-def update_default_settings(tx: Transaction, schedule: Object, sent: Params) -> None:
+def update_default_settings(tx: Transaction, schedule: Object, params: Params) -> None:
     """What each phase sets on the subscription that says nothing else about it."""
-    refuse_unsupported(sent, *(set(sent) - DEFAULT_SETTINGS_PARAMS))
+    refuse_unsupported(params, *(set(params) - DEFAULT_SETTINGS_PARAMS))
     defaults = schedule["default_settings"]
-    assign(defaults, sent, "collection_method", "description")
-    if "automatic_tax" in sent:
-        defaults["automatic_tax"] |= {"enabled": sent["automatic_tax"]["enabled"]}
-    if "invoice_settings" in sent:
-        wanted = sent["invoice_settings"]
-        defaults["invoice_settings"] |= invoice_settings.read_settings(wanted)
-        assign(defaults["invoice_settings"], wanted, "days_until_due")
-    if "default_payment_method" in sent:
+    assign(defaults, params, "collection_method", "description")
+    if "automatic_tax" in params:
+        defaults["automatic_tax"] |= {"enabled": params["automatic_tax"]["enabled"]}
+    if "invoice_settings" in params:
+        invoice_params = params["invoice_settings"]
+        defaults["invoice_settings"] |= invoice_settings.read_settings(invoice_params)
+        assign(defaults["invoice_settings"], invoice_params, "days_until_due")
+    if "default_payment_method" in params:
         customer = tx.param_object("customer", schedule["customer"], param="customer")
         defaults["default_payment_method"] = subscription_updates.read_default_method(
-            tx, customer, sent
+            tx, customer, params
         )
 
 
@@ -90,9 +90,11 @@ def _phase_settings(schedule: Object, phase: Object) -> Params:
     """How the subscription is paid, collected, taxed and worded in a phase: as it says itself, else
     as the schedule does, else not at all."""
     defaults = schedule["default_settings"]
-    worded = phase["invoice_settings"] or {}
+    invoice_settings_of_phase = phase["invoice_settings"] or {}
     merged = {
-        name: worded.get(name) if worded.get(name) is not None else default
+        name: invoice_settings_of_phase.get(name)
+        if invoice_settings_of_phase.get(name) is not None
+        else default
         for name, default in defaults["invoice_settings"].items()
     }
     method = phase["collection_method"] or defaults["collection_method"]
@@ -114,19 +116,19 @@ def _phase_settings(schedule: Object, phase: Object) -> Params:
 def start_next_phase(tx: Transaction, schedule: Object) -> None:
     """The current phase is over: enter the next one, or end as the schedule says."""
     subscription = _find_subscription(tx, schedule)
-    following = schedule_phases.find_phase(schedule["phases"], tx.now)
-    if following is None:
+    next_phase = schedule_phases.find_phase(schedule["phases"], tx.now)
+    if next_phase is None:
         _end_schedule(tx, schedule, subscription)
         return
     with tx.updating(schedule, "subscription_schedule.updated"):
-        schedule["current_phase"] = _phase_dates(following)
+        schedule["current_phase"] = _phase_dates(next_phase)
     at_renewal = subscription["status"] in ("trialing", "active", "past_due", "unpaid") and (
         billing_cycle.next_renewal(subscription) <= tx.now
     )
     if at_renewal:
-        _renew_into_phase(tx, schedule, subscription, following)
+        _renew_into_phase(tx, schedule, subscription, next_phase)
     else:
-        _update_within_period(tx, schedule, subscription, following)
+        _update_within_period(tx, schedule, subscription, next_phase)
 
 
 def release_schedule(tx: Transaction, schedule: Object, *, keeps_end: bool) -> None:
@@ -198,8 +200,8 @@ def _update_within_period(
         params["items"] = changes
     if phase["billing_cycle_anchor"] == "phase_start" and phase["start_date"] == tx.now:
         params["billing_cycle_anchor"] = {"type": "now"}
-    own = {**_phase_settings(schedule, phase), **_phase_only_params(subscription, phase)}
-    subscription_updates.update_subscription(tx, subscription, params | own, by_schedule=True)
+    settings = {**_phase_settings(schedule, phase), **_phase_only_params(subscription, phase)}
+    subscription_updates.update_subscription(tx, subscription, params | settings, by_schedule=True)
 
 
 def _renew_into_phase(
@@ -214,14 +216,14 @@ def _renew_into_phase(
         for item in subscription_items.list_items(subscription):
             if not item["current_period_end"]:
                 item |= {"current_period_start": tx.now, "current_period_end": tx.now}
-        moves = any(change.moves_period for change in changes)
-        if moves or phase["billing_cycle_anchor"] == "phase_start":
+        moves_period = any(change.moves_period for change in changes)
+        if moves_period or phase["billing_cycle_anchor"] == "phase_start":
             subscription["billing_cycle_anchor"] = tx.now
-        own = {**_phase_settings(schedule, phase), **_phase_only_params(subscription, phase)}
-        subscription["default_payment_method"] = own["default_payment_method"]
-        subscription_updates.apply_settings(subscription, own)
-        invoice_settings.apply_params(tx, subscription, own)
-        subscription_updates.replace_discounts(tx, subscription, own)
+        settings = {**_phase_settings(schedule, phase), **_phase_only_params(subscription, phase)}
+        subscription["default_payment_method"] = settings["default_payment_method"]
+        subscription_updates.apply_settings(subscription, settings)
+        invoice_settings.apply_params(tx, subscription, settings)
+        subscription_updates.replace_discounts(tx, subscription, settings)
         trialing = subscription["status"] == "trialing"
         if not trialing:
             billing_cycle.start_next_periods(tx, subscription)
@@ -234,7 +236,11 @@ def _phase_only_params(subscription: Object, phase: Object) -> Params:
 
     A discount to be used again that is spent by now is left out.
     """
-    named = [{name: id for name, id in each.items() if id} for each in phase["discounts"]]
-    held = subscription["discounts"]
-    given = [each for each in named if each.get("discount", "") in ("", *held)]
-    return {"discounts": given} | ({"metadata": phase["metadata"]} if phase["metadata"] else {})
+    phase_discounts = [{name: id for name, id in each.items() if id} for each in phase["discounts"]]
+    current_ids = subscription["discounts"]
+    discount_params = [
+        each for each in phase_discounts if each.get("discount", "") in ("", *current_ids)
+    ]
+    return {"discounts": discount_params} | (
+        {"metadata": phase["metadata"]} if phase["metadata"] else {}
+    )

@@ -15,18 +15,18 @@ def on_invoice_paid(tx: Transaction, invoice: Object, intent: Object | None) -> 
     subscription = invoices.find_subscription(tx, invoice)
     if subscription is None:
         return
-    news = None
+    event_type = None
     with tx.updating(subscription, *updated_event(tx, subscription)):
         if pending_updates.waits_for(tx, subscription, invoice):
-            news = pending_updates.apply_update(tx, subscription)
+            event_type = pending_updates.apply_update(tx, subscription)
         elif subscription["status"] == "incomplete" and _is_first(invoice):
             subscription["status"] = "active"
             if intent:
                 _save_payment_method(tx, subscription, intent)
         else:
             update_from_latest_invoice(tx, subscription)
-    if news:
-        tx.emit(news, subscription)
+    if event_type:
+        tx.emit(event_type, subscription)
 
 
 def on_debit_sent(tx: Transaction, invoice: Object, intent: Object) -> None:
@@ -75,12 +75,12 @@ def update_from_latest_invoice(tx: Transaction, subscription: Object) -> None:
     """Stop owing if the most recent invoice that was not voided is settled."""
     if subscription["status"] not in OWING_STATUSES:
         return
-    counted = [
+    invoices_in_effect = [
         invoice
         for invoice in invoices.list_of_subscription(tx, subscription["id"])
         if invoice["status"] in ("open", "paid", "uncollectible")
     ]
-    if not counted or not _is_owed(tx, counted[-1]):
+    if not invoices_in_effect or not _is_owed(tx, invoices_in_effect[-1]):
         subscription["status"] = "active"
 
 
@@ -130,8 +130,8 @@ def _is_first(invoice: Object) -> bool:
 
 def _save_payment_method(tx: Transaction, subscription: Object, intent: Object) -> None:
     """``save_default_payment_method``: later invoices use the card of the first one."""
-    wanted = subscription["payment_settings"]["save_default_payment_method"]
-    if wanted == "on_subscription" and intent["payment_method"]:
+    save_mode = subscription["payment_settings"]["save_default_payment_method"]
+    if save_mode == "on_subscription" and intent["payment_method"]:
         method = tx.param_object("payment_method", intent["payment_method"], param="payment_method")
         payment_methods.attach_method(tx, method, subscription["customer"])
         subscription["default_payment_method"] = method["id"]

@@ -162,8 +162,8 @@ def check_unscheduled(subscription: Object, params: Params) -> None:
         return
     if set(params) & {"cancel_at", "cancel_at_period_end"}:
         subject = "any cancelation behavior"
-    elif taken := sorted(set(params) & pending_if_incomplete.BILLED_PARAMS):
-        subject = f"`{taken[0]}`"
+    elif scheduled_params := sorted(set(params) & pending_if_incomplete.BILLED_PARAMS):
+        subject = f"`{scheduled_params[0]}`"
     else:
         return
     raise invalid(
@@ -196,8 +196,8 @@ def collect_update_invoice(
     else:
         off_session = bool(params.get("off_session"))
         collection.finalize_and_collect(tx, invoice, off_session=off_session)
-    is_settled = invoice["status"] == "paid" or collection.is_sent(invoice)
-    if is_settled or collection.is_processing(tx, invoice):
+    is_paid_or_sent = invoice["status"] == "paid" or collection.is_sent(invoice)
+    if is_paid_or_sent or collection.is_processing(tx, invoice):
         return
     if behavior == "error_if_incomplete":
         raise payment_required_error(tx, invoice)

@@ -101,13 +101,13 @@ def sum_inclusive(taxes: Iterable[Object]) -> int:
 
 def merge_taxes(lines: Iterable[Object]) -> list[Object]:
     """The lines' ``taxes`` together, one for each rate, behaviour and reason."""
-    found: dict[tuple[str, str], Object] = {}
+    totals: dict[tuple[str, str], Object] = {}
     for each in (tax for line in lines for tax in line["taxes"]):
         key = (each["tax_rate_details"]["tax_rate"], each["taxability_reason"])
-        total = found.setdefault(key, {**each, "amount": 0, "taxable_amount": 0})
+        total = totals.setdefault(key, {**each, "amount": 0, "taxable_amount": 0})
         for name in ("amount", "taxable_amount"):
             total[name] += each[name]
-    return list(found.values())
+    return list(totals.values())
 
 
 def enabled_automatic_tax(provider: bool = True) -> Object:

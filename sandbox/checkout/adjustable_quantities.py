@@ -8,18 +8,18 @@ from sandbox.objects import Object
 from sandbox.transaction import Transaction
 
 
-def apply_quantities(tx: Transaction, session: Object, sent: dict[str, str]) -> bool:
+def apply_quantities(tx: Transaction, session: Object, form_fields: dict[str, str]) -> bool:
     """Take ``quantity-<li_…>`` fields within their limits. Whether the order changed.
 
     Raises 400 for a total that cannot be charged.
     """
     changed = False
     for item in session_records.list_items(tx, session):
-        wanted = sent.get(f"quantity-{item['id']}", "")
+        text = form_fields.get(f"quantity-{item['id']}", "")
         limits = item["adjustable_quantity"]
-        if not limits or not wanted.isdecimal() or len(wanted) > 9:
+        if not limits or not text.isdecimal() or len(text) > 9:
             continue
-        quantity = min(max(int(wanted), limits["minimum"], 1), limits["maximum"])
+        quantity = min(max(int(text), limits["minimum"], 1), limits["maximum"])
         if quantity != item["quantity"]:
             _set_quantity(tx, session, item, quantity)
             changed = True

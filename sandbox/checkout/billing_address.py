@@ -33,22 +33,22 @@ def is_collected(tx: Transaction, session: Object) -> bool:
     return bool(session["automatic_tax"]["enabled"] and _is_editable(tx, session))
 
 
-def apply_address(tx: Transaction, session: Object, typed: Params) -> None:
+def apply_address(tx: Transaction, session: Object, form_fields: Params) -> None:
     """Take what the buyer typed, and work the order out again. Raises 400 for an unknown place."""
-    place = build_address({name: value or None for name, value in typed.items()})
-    if not taxes.is_complete_location(place):
+    entered = build_address({name: value or None for name, value in form_fields.items()})
+    if not taxes.is_complete_location(entered):
         raise invalid(
             "Enter your country and, in the United States, your state or ZIP code.", param=PARAM
         )
-    session_records.find_record(tx, session)["address"] = place
+    session_records.find_record(tx, session)["address"] = entered
     if session["automatic_tax"]["enabled"]:
         session_amounts.compute_amounts(tx, session)
 
 
 def find_address(tx: Transaction, session: Object) -> Object | None:
     """What was typed, else the address of the session's customer."""
-    typed: Object | None = session_records.find_record(tx, session)["address"]
-    return typed or session_amounts.find_tax_address(tx, session)[0]
+    typed_address: Object | None = session_records.find_record(tx, session)["address"]
+    return typed_address or session_amounts.find_tax_address(tx, session)[0]
 
 
 def is_missing(tx: Transaction, session: Object) -> bool:

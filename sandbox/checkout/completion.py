@@ -175,8 +175,8 @@ def _charge_session(
 ) -> Object:
     """Charge what is due; a second try uses the same intent."""
     if record["intents"]:
-        known = record["intents"][0]
-        intent = tx.param_object("payment_intent", known, param="payment_intent")
+        intent_id = record["intents"][0]
+        intent = tx.param_object("payment_intent", intent_id, param="payment_intent")
         intent |= {
             "amount": session["amount_total"],
             "payment_method": method["id"],
@@ -249,8 +249,8 @@ def _create_method(tx: Transaction, card: Params | str, record: Object) -> Objec
 
 def _record_buyer(tx: Transaction, session: Object, record: Object, buyer: Buyer) -> None:
     """What was given with the session stands; the rest is what the buyer types."""
-    known = (session["customer_details"] or {}).get("email")
-    record["email"] = known or buyer.email or record["email"]
+    session_email = (session["customer_details"] or {}).get("email")
+    record["email"] = session_email or buyer.email or record["email"]
     record["name"] = buyer.name or record["name"]
     if buyer.address:
         billing_address.apply_address(tx, session, buyer.address)

@@ -45,9 +45,9 @@ def fulfil_session(tx: Transaction, session: Object, intent: Object | None) -> N
 
 
 def _customer_details(tx: Transaction, session: Object, record: Object) -> Object:
-    place, exempt = session_amounts.find_tax_address(tx, session)
+    tax_address, exempt = session_amounts.find_tax_address(tx, session)
     return build_customer_details(
-        record["email"], record["name"], record["address"] or place, exempt
+        record["email"], record["name"], record["address"] or tax_address, exempt
     )
 
 
@@ -64,14 +64,14 @@ def _create_subscription(
     choices: list[DiscountChoice],
 ) -> None:
     data = record["subscription_data"]
-    sold = session_records.list_items(tx, session)
+    line_items = session_records.list_items(tx, session)
     customer = tx.param_object("customer", session["customer"], param="customer")
     subscription = subscription_creation.create_subscription(
         tx,
         customer=customer,
         new_items=[
             subscription_items.build_item(tx, item["price"], item["quantity"], item["metadata"])
-            for item in sold
+            for item in line_items
             if is_recurring(item)
         ],
         trial_end=read_trial_end(tx, record),
@@ -82,8 +82,10 @@ def _create_subscription(
     )
     tax = {"enabled": session["automatic_tax"]["enabled"]}
     subscription_updates.apply_settings(subscription, {**data, "automatic_tax": tax})
-    once = [_add_one_time_item(tx, subscription, item) for item in sold if not is_recurring(item)]
-    invoice = _bill_first_invoice(tx, session, subscription, data, once, intent)
+    one_time_items = [
+        _add_one_time_item(tx, subscription, item) for item in line_items if not is_recurring(item)
+    ]
+    invoice = _bill_first_invoice(tx, session, subscription, data, one_time_items, intent)
     session |= {"subscription": subscription["id"], "invoice": invoice["id"]}
     subscription_creation.emit_created(tx, subscription)
 
@@ -93,13 +95,13 @@ def _bill_first_invoice(
     session: Object,
     subscription: Object,
     data: Object,
-    once: list[Object],
+    one_time_items: list[Object],
     intent: Object | None,
 ) -> Object:
     """The invoice of what the session showed; its payment has been made already."""
     prorate = data.get("proration_behavior", "create_prorations") != "none"
     invoice = subscription_creation.draft_first_invoice(
-        tx, subscription, prorate=prorate, takes=once, uses_balance=False
+        tx, subscription, prorate=prorate, takes=one_time_items, uses_balance=False
     )
     invoices.finalize_invoice(tx, invoice, uses_balance=False)
     if session["amount_total"] and intent:

@@ -19,13 +19,13 @@ MAX_PER_TYPE = 20
 
 def read_line_items(tx: Transaction, params: Params) -> list[Object]:
     """The session's ``item`` objects. Raises 400 for what cannot be sold together."""
-    mode, wanted = params["mode"], params["line_items"]
-    if len(wanted) > MAX_LINES[mode]:
+    mode, item_params = params["mode"], params["line_items"]
+    if len(item_params) > MAX_LINES[mode]:
         raise invalid(
             f"You can only specify up to {MAX_LINES[mode]} line items in {mode} mode.",
             param="line_items",
         )
-    items = [_read_one(tx, line, f"line_items[{n}]") for n, line in enumerate(wanted)]
+    items = [_read_one(tx, line, f"line_items[{n}]") for n, line in enumerate(item_params)]
     (_check_one_time if mode == "payment" else _check_recurring)(items)
     _check_currency(items, params.get("currency"))
     return items
@@ -33,17 +33,17 @@ def read_line_items(tx: Transaction, params: Params) -> list[Object]:
 
 def check_total(amount: int, currency: str) -> None:
     """Raises 400 for a total that no card can be charged; nothing at all is fine."""
-    least = MINIMUM_CHARGE.get(currency, 1)
-    if 0 < amount < least:
+    minimum = MINIMUM_CHARGE.get(currency, 1)
+    if 0 < amount < minimum:
         raise invalid(
             "The Checkout Session's total amount due must add up to at least "
-            f"{money.format_amount(least, currency)} {currency}",
+            f"{money.format_amount(minimum, currency)} {currency}",
             code="amount_too_small",
         )
-    if amount > (largest := maximum_amount(currency)):
+    if amount > (maximum := maximum_amount(currency)):
         raise invalid(
             "The Checkout Session's total amount due must be no more than "
-            f"{money.format_amount(largest, currency)} {currency}",
+            f"{money.format_amount(maximum, currency)} {currency}",
             code="amount_too_large",
         )
 
@@ -129,16 +129,16 @@ def _read_quantity(price: Object, line: Params, param: str) -> int | None:
 
 
 def _read_adjustable_quantity(line: Params, quantity: int | None, param: str) -> Object | None:
-    wanted = line.get("adjustable_quantity")
-    if not wanted or not wanted["enabled"]:
+    adjustable = line.get("adjustable_quantity")
+    if not adjustable or not adjustable["enabled"]:
         return None
-    least, most = wanted.get("minimum", 0), wanted.get("maximum", 99)
-    if quantity is None or not least <= quantity <= most:
+    minimum, maximum = adjustable.get("minimum", 0), adjustable.get("maximum", 99)
+    if quantity is None or not minimum <= quantity <= maximum:
         raise invalid(
-            f"The quantity must lie between the minimum ({least}) and the maximum ({most}).",
+            f"The quantity must lie between the minimum ({minimum}) and the maximum ({maximum}).",
             param=f"{param}[adjustable_quantity]",
         )
-    return {"enabled": True, "maximum": most, "minimum": least}
+    return {"enabled": True, "maximum": maximum, "minimum": minimum}
 
 
 def _check_one_time(items: list[Object]) -> None:
@@ -176,8 +176,8 @@ def _check_count(items: list[Object], noun: str, counts: Callable[[Object], bool
         )
 
 
-def _check_currency(items: list[Object], wanted: str | None) -> None:
-    expected = wanted.lower() if wanted else items[0]["currency"]
+def _check_currency(items: list[Object], currency: str | None) -> None:
+    expected = currency.lower() if currency else items[0]["currency"]
     for place, item in enumerate(items):
         if item["currency"] != expected:
             raise invalid(

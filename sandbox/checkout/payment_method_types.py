@@ -9,17 +9,17 @@ from sandbox.objects import Object, Params
 
 def list_offered(params: Params, currency: str) -> list[str]:
     """What is left of them after the caller's choice. Raises 400 if nothing is."""
-    fitting = ["card", *(type for type, only in CURRENCY.items() if only == currency)]
-    allowed = params.get("allowed_payment_method_types", fitting)
+    supported = ["card", *(type for type, only in CURRENCY.items() if only == currency)]
+    allowed = params.get("allowed_payment_method_types", supported)
     excluded = params.get("excluded_payment_method_types", [])
-    left = [type for type in fitting if type in allowed and type not in excluded]
-    if not left:
-        known = ", ".join(f"`{type}` ({only})" for type, only in CURRENCY.items())
+    offered = [type for type in supported if type in allowed and type not in excluded]
+    if not offered:
+        debit_types = ", ".join(f"`{type}` ({only})" for type, only in CURRENCY.items())
         raise invalid(
-            f"Nothing is left to pay {currency} with: the sandbox knows `card`, {known}.",
+            f"Nothing is left to pay {currency} with: the sandbox knows `card`, {debit_types}.",
             param=next(name for name in TYPE_PARAMS if name in params),
         )
-    return left
+    return offered
 
 
 TYPE_PARAMS = ("allowed_payment_method_types", "excluded_payment_method_types")

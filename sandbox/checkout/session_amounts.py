@@ -32,29 +32,29 @@ def compute_amounts(tx: Transaction, session: Object) -> None:
 
 def list_discount_choices(tx: Transaction, session: Object) -> list[DiscountChoice]:
     """The session's discounts, as somebody would redeem them."""
-    found = []
-    for shown in session["discounts"]:
-        if code := shown["promotion_code"]:
+    discount_choices = []
+    for discount in session["discounts"]:
+        if code := discount["promotion_code"]:
             promotion_code = tx.param_object("promotion_code", code, param="discounts")
-            found.append(
+            discount_choices.append(
                 DiscountChoice(
                     _find_coupon(tx, promotion_code["promotion"]["coupon"]), promotion_code
                 )
             )
         else:
-            found.append(DiscountChoice(_find_coupon(tx, shown["coupon"])))
-    return found
+            discount_choices.append(DiscountChoice(_find_coupon(tx, discount["coupon"])))
+    return discount_choices
 
 
 def find_tax_address(tx: Transaction, session: Object) -> tuple[Object | None, str]:
     """Where the buyer is taxed, as far as it is known, and their ``tax_exempt``."""
     record = session_records.find_record(tx, session)
-    typed: Object | None = record["address"]
+    typed_address: Object | None = record["address"]
     if not session["customer"]:
-        return typed, "none"
+        return typed_address, "none"
     customer = tx.param_object("customer", session["customer"], param="customer")
-    if typed and record["customer_update"].get("address") == "auto":
-        return taxes.find_location({**customer, "address": typed}), customer["tax_exempt"]
+    if typed_address and record["customer_update"].get("address") == "auto":
+        return taxes.find_location({**customer, "address": typed_address}), customer["tax_exempt"]
     return taxes.find_location(customer), customer["tax_exempt"]
 
 
@@ -67,15 +67,15 @@ def _apply_taxes(tx: Transaction, session: Object, items: list[Object]) -> None:
     for item in items:
         net = item["amount_subtotal"] - item["amount_discount"]
         behavior = item["price"]["tax_behavior"]
-        taxed = taxes.compute_automatic_tax(
+        item_taxes = taxes.compute_automatic_tax(
             tx, net, behavior=behavior, address=address, exempt=exempt
         )
-        item["amount_tax"] = sum(each["amount"] for each in taxed)
-        item["amount_total"] = net + taxes.sum_exclusive(taxed)
+        item["amount_tax"] = sum(each["amount"] for each in item_taxes)
+        item["amount_total"] = net + taxes.sum_exclusive(item_taxes)
 
 
-def _find_coupon(tx: Transaction, id: str) -> Object:
-    return tx.param_object("coupon", id, param="discounts")
+def _find_coupon(tx: Transaction, object_id: str) -> Object:
+    return tx.param_object("coupon", object_id, param="discounts")
 
 
 def _apply_discounts(tx: Transaction, session: Object, items: list[Object]) -> None:
@@ -84,9 +84,9 @@ def _apply_discounts(tx: Transaction, session: Object, items: list[Object]) -> N
         for choice in list_discount_choices(tx, session)
         if choice.coupon
     ]
-    charges = [
+    discountable_lines = [
         DiscountableLine(item["amount_subtotal"], item["price"]["product"]) for item in items
     ]
-    taken = discounts.allocate(charges, terms, session["currency"])
+    amounts_by_discount = discounts.allocate(discountable_lines, terms, session["currency"])
     for place, item in enumerate(items):
-        item["amount_discount"] = sum(shares[place] for shares in taken)
+        item["amount_discount"] = sum(shares[place] for shares in amounts_by_discount)

@@ -14,25 +14,29 @@ PARAM = "promotion_code"
 
 def apply_discounts_param(tx: Transaction, session: Object, params: Params) -> None:
     """Apply the ``discounts`` parameter. Raises 400 for what cannot be redeemed."""
-    chosen = discounts.read_choices(
+    discount_choices = discounts.read_choices(
         tx,
         params.get("discounts"),
         customer=session["customer"],
         order_amount=_order_amount(session),
         limit=1,
     )
-    _set_discounts(tx, session, [choice.shown for choice in chosen])
+    _set_discounts(tx, session, [choice.shown for choice in discount_choices])
 
 
 def apply_code(tx: Transaction, session: Object, code: str) -> None:
     """Apply the code that the buyer typed. Raises 400 if it is not for them, or not allowed."""
     if not session["allow_promotion_codes"]:
         raise invalid("This Checkout Session does not take promotion codes.", param=PARAM)
-    found = promotion_codes.find_active_code(tx, code, session["customer"])
-    if found is None:
+    promotion_code = promotion_codes.find_active_code(tx, code, session["customer"])
+    if promotion_code is None:
         raise invalid("This code is invalid.", param=PARAM)
     choice = discounts.choose_promotion_code(
-        tx, found, customer=session["customer"], order_amount=_order_amount(session), param=PARAM
+        tx,
+        promotion_code,
+        customer=session["customer"],
+        order_amount=_order_amount(session),
+        param=PARAM,
     )
     before = session["discounts"]
     try:
@@ -51,15 +55,15 @@ def check_redeemable(tx: Transaction, session: Object) -> None:
     """Raises 400 if a coupon or code ended while the session was open."""
     discounts.read_choices(
         tx,
-        [{name: id for name, id in shown.items() if id} for shown in session["discounts"]],
+        [{name: id for name, id in discount.items() if id} for discount in session["discounts"]],
         customer=session["customer"],
         order_amount=_order_amount(session),
     )
 
 
-def _set_discounts(tx: Transaction, session: Object, shown: list[Object]) -> None:
-    if shown != session["discounts"]:
-        session["discounts"] = shown
+def _set_discounts(tx: Transaction, session: Object, new_discounts: list[Object]) -> None:
+    if new_discounts != session["discounts"]:
+        session["discounts"] = new_discounts
         session_amounts.compute_amounts(tx, session)
 
 

@@ -151,8 +151,8 @@ def _customer_creation(params: Params) -> str | None:
 
 def _custom_text(params: Params) -> Object:
     names = ("after_submit", "shipping_address", "submit", "terms_of_service_acceptance")
-    sent = params.get("custom_text", {})
-    return {name: copy(sent.get(name)) or None for name in names}
+    params_by_place = params.get("custom_text", {})
+    return {name: copy(params_by_place.get(name)) or None for name in names}
 
 
 def _saved_options(params: Params) -> Object | None:

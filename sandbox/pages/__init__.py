@@ -16,15 +16,15 @@ if TYPE_CHECKING:
     from sandbox.world import World
 
 PORTAL = "/pages/portal/<secret>"
-SUBSCRIPTION = f"{PORTAL}/subscriptions/<id>"
+SUBSCRIPTION = f"{PORTAL}/subscriptions/<object_id>"
 PAGES = Map(
     [
-        Rule("/pages/checkout/<id>", methods=["GET"], endpoint=checkout.show),
-        Rule("/pages/checkout/<id>", methods=["POST"], endpoint=checkout.submit),
-        Rule("/pages/3ds/<id>", methods=["GET"], endpoint=authentication.show),
-        Rule("/pages/3ds/<id>", methods=["POST"], endpoint=authentication.submit),
-        Rule("/pages/invoices/<id>", methods=["GET"], endpoint=invoice.show),
-        Rule("/pages/invoices/<id>/pdf", methods=["GET"], endpoint=invoice.download),
+        Rule("/pages/checkout/<object_id>", methods=["GET"], endpoint=checkout.show),
+        Rule("/pages/checkout/<object_id>", methods=["POST"], endpoint=checkout.submit),
+        Rule("/pages/3ds/<object_id>", methods=["GET"], endpoint=authentication.show),
+        Rule("/pages/3ds/<object_id>", methods=["POST"], endpoint=authentication.submit),
+        Rule("/pages/invoices/<object_id>", methods=["GET"], endpoint=invoice.show),
+        Rule("/pages/invoices/<object_id>/pdf", methods=["GET"], endpoint=invoice.download),
         Rule(PORTAL, methods=["GET"], endpoint=portal.home),
         Rule(f"{PORTAL}/card", methods=["GET"], endpoint=portal_card.show),
         Rule(f"{PORTAL}/card", methods=["POST"], endpoint=portal_card.submit),

@@ -25,10 +25,10 @@ ALREADY_ANSWERED = (
 )
 
 
-def show(world: World, request: Request, id: str) -> Response:
-    kind = _intent_kind(id)
-    with buyer.object_transaction(world, kind, id) as tx:
-        intent = tx.path_object(kind, id)
+def show(world: World, request: Request, object_id: str) -> Response:
+    kind = _intent_kind(object_id)
+    with buyer.object_transaction(world, kind, object_id) as tx:
+        intent = tx.path_object(kind, object_id)
         if intent["status"] != "requires_action":
             return render_page("message.html", title=ALREADY_ANSWERED[0], text=ALREADY_ANSWERED[1])
         return render_page(
@@ -38,11 +38,11 @@ def show(world: World, request: Request, id: str) -> Response:
         )
 
 
-def submit(world: World, request: Request, id: str) -> Response:
+def submit(world: World, request: Request, object_id: str) -> Response:
     """``answer=complete`` or ``answer=fail``, then on to wherever the payer came from."""
-    kind = _intent_kind(id)
-    with buyer.object_transaction(world, kind, id) as tx:
-        intent = tx.path_object(kind, id)
+    kind = _intent_kind(object_id)
+    with buyer.object_transaction(world, kind, object_id) as tx:
+        intent = tx.path_object(kind, object_id)
         if intent["status"] != "requires_action":
             return render_page("message.html", title=ALREADY_ANSWERED[0], text=ALREADY_ANSWERED[1])
         return_url = intent["next_action"]["redirect_to_url"]["return_url"]
@@ -51,7 +51,7 @@ def submit(world: World, request: Request, id: str) -> Response:
         if session_id := completion.find_session_of(tx, intent):
             if outcome.status == "complete":
                 return checkout.redirect_to_merchant(tx, tx.path_object(KIND, session_id))
-            return redirect(f"/pages/checkout/{session_id}?refused={id}", 303)
+            return redirect(f"/pages/checkout/{session_id}?refused={object_id}", 303)
     if return_url:
         return redirect(_add_result_params(return_url, intent), 303)
     return _result_page(outcome.status == "complete", outcome.message)
@@ -65,8 +65,8 @@ def _result_page(succeeded: bool, message: str | None) -> Response:
     return render_page("message.html", title="The payment did not go through", text=text)
 
 
-def _intent_kind(id: str) -> str:
-    return "setup_intent" if id.startswith("seti_") else "payment_intent"
+def _intent_kind(object_id: str) -> str:
+    return "setup_intent" if object_id.startswith("seti_") else "payment_intent"
 
 
 def _format_intent_amount(intent: Object) -> str:

@@ -44,10 +44,10 @@ COUNTRIES = (
 """Enough to see every rule of ``billing.taxes`` at work."""
 
 
-def show(world: World, request: Request, id: str) -> Response:
+def show(world: World, request: Request, object_id: str) -> Response:
     """The form, or word that the session is over."""
-    with buyer.object_transaction(world, KIND, id) as tx:
-        session = tx.path_object(KIND, id)
+    with buyer.object_transaction(world, KIND, object_id) as tx:
+        session = tx.path_object(KIND, object_id)
         if session["status"] != "open":
             return _render_closed(tx, session)
         record = session_records.find_record(tx, session)
@@ -58,10 +58,10 @@ def show(world: World, request: Request, id: str) -> Response:
         return _render_form(tx, session, form, _read_authentication_error(tx, session, request))
 
 
-def submit(world: World, request: Request, id: str) -> Response:
+def submit(world: World, request: Request, object_id: str) -> Response:
     """Pay; on success back to the merchant, on a decline the form again with what went wrong."""
-    with buyer.object_transaction(world, KIND, id) as tx:
-        session = tx.path_object(KIND, id)
+    with buyer.object_transaction(world, KIND, object_id) as tx:
+        session = tx.path_object(KIND, object_id)
         if session["status"] != "open":
             return _render_closed(tx, session)
         form = PaymentForm.read(request.form)

@@ -139,8 +139,8 @@ def _due_later(tx: Transaction, recurring: list[Object]) -> str:
 
 
 def _discount_rows(tx: Transaction, session: Object) -> list[tuple[str, str]]:
-    off = -session["total_details"]["amount_discount"]
-    written = money.format_amount(off, session["currency"])
+    discount = -session["total_details"]["amount_discount"]
+    written = money.format_amount(discount, session["currency"])
     return [
         (_discount_label(choice), written)
         for choice in session_amounts.list_discount_choices(tx, session)

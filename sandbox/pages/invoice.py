@@ -17,23 +17,23 @@ if TYPE_CHECKING:
     from sandbox.world import World
 
 
-def show(world: World, request: Request, id: str) -> Response:
-    invoice = _find_finalized(world, id)
+def show(world: World, request: Request, object_id: str) -> Response:
+    invoice = _find_finalized(world, object_id)
     return render_page("invoice.html", invoice=invoice, sums=_amount_rows(invoice))
 
 
-def download(world: World, request: Request, id: str) -> Response:
-    invoice = _find_finalized(world, id)
+def download(world: World, request: Request, object_id: str) -> Response:
+    invoice = _find_finalized(world, object_id)
     headers = {"Content-Disposition": f'attachment; filename="Invoice-{invoice["number"]}.pdf"'}
     return Response(
         pdf.build_document(_text_lines(invoice)), headers=headers, content_type="application/pdf"
     )
 
 
-def _find_finalized(world: World, id: str) -> Object:
+def _find_finalized(world: World, object_id: str) -> Object:
     """Raises ``NotFound`` for drafts: only finalized invoices have a page."""
-    with buyer.object_transaction(world, "invoice", id) as tx:
-        invoice = tx.path_object("invoice", id)
+    with buyer.object_transaction(world, "invoice", object_id) as tx:
+        invoice = tx.path_object("invoice", object_id)
     if invoice["number"] is None:
         raise NotFound
     return invoice
@@ -58,23 +58,23 @@ def _text_lines(invoice: Object) -> list[str]:
 
 def _amount_rows(invoice: Object) -> list[tuple[str, int]]:
     """What stands below the lines; what is nothing is left out, but for total, paid and due."""
-    off = sum(each["amount"] for each in invoice["total_discount_amounts"])
+    discount = sum(each["amount"] for each in invoice["total_discount_amounts"])
     credited = invoice["pre_payment_credit_notes_amount"]
-    between = [
-        ("Discount", -off),
+    reductions = [
+        ("Discount", -discount),
         ("Tax", taxes.sum_exclusive(invoice["total_taxes"])),
     ]
-    after = [
+    settlements = [
         ("Balance applied", invoice["amount_due"] + credited - invoice["total"]),
         ("Credit notes", -credited),
     ]
-    shown = [("Subtotal", invoice["subtotal"])] if any(amount for _, amount in between) else []
-    shown += [(name, amount) for name, amount in between if amount]
-    shown += [("Total", invoice["total"])]
+    rows = [("Subtotal", invoice["subtotal"])] if any(amount for _, amount in reductions) else []
+    rows += [(name, amount) for name, amount in reductions if amount]
+    rows += [("Total", invoice["total"])]
     included = taxes.sum_inclusive(invoice["total_taxes"])
-    shown += [("Tax included", included)] if included else []
-    shown += [(name, amount) for name, amount in after if amount]
+    rows += [("Tax included", included)] if included else []
+    rows += [(name, amount) for name, amount in settlements if amount]
     refunded = invoice["post_payment_credit_notes_amount"]
-    shown += [("Paid", invoice["amount_paid"])]
-    shown += [("Credited afterwards", refunded)] if refunded else []
-    return [*shown, ("Due", invoice["amount_remaining"])]
+    rows += [("Paid", invoice["amount_paid"])]
+    rows += [("Credited afterwards", refunded)] if refunded else []
+    return [*rows, ("Due", invoice["amount_remaining"])]

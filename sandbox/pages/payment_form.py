@@ -52,28 +52,32 @@ class PaymentForm:
     account: str = ""
 
     @classmethod
-    def read(cls, sent: MultiDict[str, str]) -> PaymentForm:
-        return cls(**{name: sent.get(name, "").strip()[:200] for name in cls.__dataclass_fields__})
+    def read(cls, fields: MultiDict[str, str]) -> PaymentForm:
+        return cls(
+            **{name: fields.get(name, "").strip()[:200] for name in cls.__dataclass_fields__}
+        )
 
     @property
     def buyer(self) -> Buyer:
         return Buyer(email=self.email or None, name=self.name or self.holder or None)
 
-    def errors(self, sent: MultiDict[str, str], *, knows_email: bool, card: bool) -> dict[str, str]:
+    def errors(
+        self, fields: MultiDict[str, str], *, knows_email: bool, card: bool
+    ) -> dict[str, str]:
         """What is missing or unreadable, by field; empty when the bank may be asked."""
-        wrong = {}
+        messages = {}
         if not knows_email and not EMAIL.fullmatch(self.email):
-            wrong["email"] = "Enter your e-mail address."
+            messages["email"] = "Enter your e-mail address."
         if card:
-            if not re.fullmatch(r"[\d -]{12,23}", sent.get("number", "").strip()):
-                wrong["number"] = "Enter the number on your card."
+            if not re.fullmatch(r"[\d -]{12,23}", fields.get("number", "").strip()):
+                messages["number"] = "Enter the number on your card."
             if not EXPIRY.fullmatch(self.expiry):
-                wrong["expiry"] = "Enter month and year, such as 12 / 34."
-            if not re.fullmatch(r"\d{3,4}", sent.get("cvc", "").strip()):
-                wrong["cvc"] = "Enter the 3 or 4 digits."
+                messages["expiry"] = "Enter month and year, such as 12 / 34."
+            if not re.fullmatch(r"\d{3,4}", fields.get("cvc", "").strip()):
+                messages["cvc"] = "Enter the 3 or 4 digits."
             if not self.name:
-                wrong["name"] = "Enter the name on your card."
-        return wrong
+                messages["name"] = "Enter the name on your card."
+        return messages
 
     @property
     def address(self) -> dict[str, str] | None:
@@ -84,30 +88,30 @@ class PaymentForm:
 
     def debit_errors(self, tokens: list[str], *, knows_email: bool) -> dict[str, str]:
         """The same for a bank account, which is one of those offered."""
-        wrong = {}
+        messages = {}
         if not knows_email and not EMAIL.fullmatch(self.email):
-            wrong["email"] = "Enter your e-mail address."
+            messages["email"] = "Enter your e-mail address."
         if not self.holder:
-            wrong["holder"] = "Enter the name of the account's holder."
+            messages["holder"] = "Enter the name of the account's holder."
         if self.account not in tokens:
-            wrong["account"] = "Choose an account."
-        return wrong
+            messages["account"] = "Choose an account."
+        return messages
 
-    def card(self, sent: MultiDict[str, str]) -> Params:
+    def card(self, fields: MultiDict[str, str]) -> Params:
         """The typed card, as the API takes it; only after ``errors`` found nothing."""
-        found = EXPIRY.fullmatch(self.expiry)
-        assert found, "errors() looked at it"
-        year = int(found[2])
+        expiry = EXPIRY.fullmatch(self.expiry)
+        assert expiry, "errors() looked at it"
+        year = int(expiry[2])
         return {
-            "number": re.sub(r"\D", "", sent["number"]),
-            "exp_month": int(found[1]),
+            "number": re.sub(r"\D", "", fields["number"]),
+            "exp_month": int(expiry[1]),
             "exp_year": year + 2000 if year < 100 else year,
-            "cvc": sent["cvc"].strip(),
+            "cvc": fields["cvc"].strip(),
         }
 
 
 def payment_errors(outcome: CheckoutResult) -> dict[str, str]:
     """Where the bank's words go: beside a field, or above the card (``""``)."""
     field = FIELDS_BY_PARAM.get(outcome.param or "") or FIELDS_BY_CODE.get(outcome.code or "", "")
-    words = BUYER_MESSAGES.get(outcome.code or "") or outcome.message
-    return {field: words or "Your card was declined."}
+    message = BUYER_MESSAGES.get(outcome.code or "") or outcome.message
+    return {field: message or "Your card was declined."}

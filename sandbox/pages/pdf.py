@@ -24,10 +24,10 @@ def build_document(lines: list[str]) -> bytes:
 
 
 def _build_content(lines: list[str]) -> bytes:
-    shown = [b"BT /F1 20 Tf 56 770 Td (%s) Tj /F1 11 Tf" % _encode_text(lines[0])]
-    shown += [b"0 %d Td (%s) Tj" % (-28 if not n else -16, _encode_text(line))
+    operators = [b"BT /F1 20 Tf 56 770 Td (%s) Tj /F1 11 Tf" % _encode_text(lines[0])]
+    operators += [b"0 %d Td (%s) Tj" % (-28 if not n else -16, _encode_text(line))
               for n, line in enumerate(lines[1:])]  # fmt: skip
-    return b"\n".join([*shown, b"ET"])
+    return b"\n".join([*operators, b"ET"])
 
 
 def _encode_text(line: str) -> bytes:

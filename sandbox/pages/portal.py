@@ -63,9 +63,9 @@ def home(world: World, request: Request, secret: str) -> Response:
         )
 
 
-def confirm_cancel(world: World, request: Request, secret: str, id: str) -> Response:
+def confirm_cancel(world: World, request: Request, secret: str, object_id: str) -> Response:
     with open_visit(world, secret) as visit:
-        subscription = _find_cancelable(visit, id)
+        subscription = _find_cancelable(visit, object_id)
         feature = visit.feature("subscription_cancel")
         reasons = feature["cancellation_reason"]
         return visit.render(
@@ -79,10 +79,10 @@ def confirm_cancel(world: World, request: Request, secret: str, id: str) -> Resp
         )
 
 
-def cancel(world: World, request: Request, secret: str, id: str) -> Response:
+def cancel(world: World, request: Request, secret: str, object_id: str) -> Response:
     """At the period's end by ``cancel_at``, as flexible billing does; or at once."""
     with open_visit(world, secret) as visit:
-        subscription = _find_cancelable(visit, id)
+        subscription = _find_cancelable(visit, object_id)
         feature = visit.feature("subscription_cancel")
         details = {"comment": request.form.get("comment", "").strip()[:1000]}
         if request.form.get("feedback") in feature["cancellation_reason"]["options"]:
@@ -105,11 +105,11 @@ def cancel(world: World, request: Request, secret: str, id: str) -> Response:
         return visit.finish("canceled")
 
 
-def undo_change(world: World, request: Request, secret: str, id: str) -> Response:
+def undo_change(world: World, request: Request, secret: str, object_id: str) -> Response:
     """Take a planned end or a planned change back."""
     with open_visit(world, secret) as visit:
-        visit.check_flow("keep", id)
-        subscription = visit.subscription(id)
+        visit.check_flow("keep", object_id)
+        subscription = visit.subscription(object_id)
         if subscription["cancel_at"]:
             visit.feature("subscription_cancel")
             _release_schedule(visit, subscription)
@@ -136,10 +136,14 @@ def edit_details(world: World, request: Request, secret: str) -> Response:
 def save_details(world: World, request: Request, secret: str) -> Response:
     with open_visit(world, secret) as visit:
         visit.check_flow("details")
-        sent = {name: request.form.get(name, "").strip()[:256] for name in _editable_fields(visit)}
-        if "email" in sent and not EMAIL.fullmatch(sent["email"]):
-            return _render_details(visit, sent, {"email": "Enter your e-mail address."}, status=422)
-        customers.update(visit.tx, sent, visit.customer["id"])
+        values = {
+            name: request.form.get(name, "").strip()[:256] for name in _editable_fields(visit)
+        }
+        if "email" in values and not EMAIL.fullmatch(values["email"]):
+            return _render_details(
+                visit, values, {"email": "Enter your e-mail address."}, status=422
+            )
+        customers.update(visit.tx, values, visit.customer["id"])
         return visit.finish("details")
 
 
@@ -159,10 +163,10 @@ def _editable_fields(visit: PortalVisit) -> dict[str, str]:
     return {name: label for name, label in DETAIL_LABELS.items() if name in allowed}
 
 
-def _find_cancelable(visit: PortalVisit, id: str) -> Object:
+def _find_cancelable(visit: PortalVisit, object_id: str) -> Object:
     visit.feature("subscription_cancel")
-    visit.check_flow("cancel", id)
-    subscription = visit.subscription(id)
+    visit.check_flow("cancel", object_id)
+    subscription = visit.subscription(object_id)
     if subscription["cancel_at"] or subscription["status"] not in plan_changes.RUNNING:
         raise NotFound
     return subscription

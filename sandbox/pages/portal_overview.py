@@ -54,8 +54,8 @@ def list_plans(tx: Transaction, configuration: Object, customer: str) -> list[Pl
             and subscription["status"] in (*plan_changes.RUNNING, "paused")
         )
 
-    found = tx.list_objects("subscription", shown)
-    return [_plan_row(tx, configuration["features"], each) for each in reversed(found)]
+    subscriptions = tx.list_objects("subscription", shown)
+    return [_plan_row(tx, configuration["features"], each) for each in reversed(subscriptions)]
 
 
 def format_items(tx: Transaction, subscription: Object) -> str:
@@ -110,7 +110,7 @@ def list_invoices(tx: Transaction, customer: str) -> list[InvoiceRow]:
     def shown(invoice: Object) -> bool:
         return bool(invoice.get("customer") == customer and invoice["number"])
 
-    found = tx.list_objects("invoice", shown)[-SHOWN_INVOICES:]
+    newest = tx.list_objects("invoice", shown)[-SHOWN_INVOICES:]
     return [
         InvoiceRow(
             number=invoice["number"],
@@ -119,7 +119,7 @@ def list_invoices(tx: Transaction, customer: str) -> list[InvoiceRow]:
             status=invoice["status"],
             url=f"/pages/invoices/{invoice['id']}",
         )
-        for invoice in reversed(found)
+        for invoice in reversed(newest)
     ]
 
 

@@ -25,21 +25,21 @@ PREVIEW_SECONDS = 15 * 60
 """How long the shown amounts stand: a confirmation later than this shows them anew."""
 
 
-def show(world: World, request: Request, secret: str, id: str) -> Response:
+def show(world: World, request: Request, secret: str, object_id: str) -> Response:
     with open_visit(world, secret) as visit:
-        return _render_plans(visit, _find_changeable(visit, id, "plans"))
+        return _render_plans(visit, _find_changeable(visit, object_id, "plans"))
 
 
-def confirm_page(world: World, request: Request, secret: str, id: str) -> Response:
+def confirm_page(world: World, request: Request, secret: str, object_id: str) -> Response:
     """What the choice costs, to the cent."""
     with open_visit(world, secret) as visit:
         wrong = ""
         if intent := _find_returned_intent(visit, request):
             if intent["status"] == "succeeded":
                 return visit.finish("changed")
-            pending_updates.drop_update(visit.tx, visit.subscription(id))
+            pending_updates.drop_update(visit.tx, visit.subscription(object_id))
             wrong = forms.BUYER_MESSAGES["payment_intent_authentication_failure"]
-        subscription = _find_changeable(visit, id, "confirm")
+        subscription = _find_changeable(visit, object_id, "confirm")
         try:
             choice = _read_choice(visit, subscription, request.args.to_dict())
         except StripeFailure as failure:
@@ -47,9 +47,9 @@ def confirm_page(world: World, request: Request, secret: str, id: str) -> Respon
         return _render_confirmation(visit, subscription, choice, visit.tx.now, wrong)
 
 
-def confirm(world: World, request: Request, secret: str, id: str) -> Response:
+def confirm(world: World, request: Request, secret: str, object_id: str) -> Response:
     with open_visit(world, secret) as visit:
-        subscription = _find_changeable(visit, id, "confirm")
+        subscription = _find_changeable(visit, object_id, "confirm")
         choice = _read_choice(visit, subscription, request.form.to_dict())
         moment = request.form.get("moment", "")
         now = visit.tx.now
@@ -111,26 +111,26 @@ def _redirect_to_bank(
     return redirect(urlsplit(target["url"]).path, 303)
 
 
-def _find_changeable(visit: PortalVisit, id: str, page: str) -> Object:
+def _find_changeable(visit: PortalVisit, object_id: str, page: str) -> Object:
     visit.feature("subscription_update")
-    visit.check_flow(page, id)
-    subscription = visit.subscription(id)
+    visit.check_flow(page, object_id)
+    subscription = visit.subscription(object_id)
     plan_changes.check_changeable(subscription)
     return subscription
 
 
-def _read_choice(visit: PortalVisit, subscription: Object, sent: dict[str, str]) -> PlanChoice:
+def _read_choice(visit: PortalVisit, subscription: Object, fields: dict[str, str]) -> PlanChoice:
     """What was chosen on the page, or by who made the link."""
     item = plan_changes.single_item(subscription)
     if visit.flow and visit.flow["type"] == "subscription_update_confirm":
-        (asked,) = visit.flow["subscription_update_confirm"]["items"]
-        sent = {name: str(asked[name]) for name in ("price", "quantity") if asked[name]}
-    quantity = sent.get("quantity", "")
+        (flow_item,) = visit.flow["subscription_update_confirm"]["items"]
+        fields = {name: str(flow_item[name]) for name in ("price", "quantity") if flow_item[name]}
+    quantity = fields.get("quantity", "")
     return plan_changes.check_choice(
         visit.tx,
         visit.configuration,
         subscription,
-        sent.get("price") or item["price"]["id"],
+        fields.get("price") or item["price"]["id"],
         int(quantity) if quantity.isdecimal() else item.get("quantity", 1),
         "items[0]",
     )

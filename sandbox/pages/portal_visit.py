@@ -54,12 +54,12 @@ class PortalVisit:
             raise NotFound
         return feature
 
-    def subscription(self, id: str) -> Object:
+    def subscription(self, object_id: str) -> Object:
         """The customer's own. Raises ``NotFound`` for anybody else's."""
-        found = self.tx.get("subscription", id)
-        if found is None or found["customer"] != self.customer["id"]:
+        subscription = self.tx.get("subscription", object_id)
+        if subscription is None or subscription["customer"] != self.customer["id"]:
             raise NotFound
-        return found
+        return subscription
 
     def check_flow(self, page: str, subscription: str | None = None) -> None:
         """Raises ``NotFound`` for pages beside the flow."""

@@ -52,9 +52,9 @@ def default_features() -> Object:
     }
 
 
-def apply_features(tx: Transaction, features: Object, sent: Params) -> None:
+def apply_features(tx: Transaction, features: Object, feature_params: Params) -> None:
     """Change the features that were sent. Raises 400 for a portal that could not work."""
-    for name, params in sent.items():
+    for name, params in feature_params.items():
         _merge_params(features[name], params)
     _check_supported(features)
     update = features["subscription_update"]
@@ -66,9 +66,9 @@ def apply_features(tx: Transaction, features: Object, sent: Params) -> None:
         _check_product(tx, offer, f"features[subscription_update][products][{place}]")
 
 
-def _merge_params(target: Object, sent: Params) -> None:
+def _merge_params(target: Object, params: Params) -> None:
     """Hashes key by key, lists whole."""
-    for name, value in sent.items():
+    for name, value in params.items():
         if isinstance(value, dict) and isinstance(target.get(name), dict):
             _merge_params(target[name], value)
         elif name in LIST_PARAMS:
@@ -116,12 +116,12 @@ def _check_product(tx: Transaction, offer: Object, param: str) -> None:
 
 def _check_intervals(tx: Transaction, offer: Object, param: str) -> None:
     """One price of each interval, or customers could not tell them apart."""
-    rhythms = [
+    intervals = [
         (price["recurring"]["interval"], price["recurring"]["interval_count"])
         for price in (tx.get("price", id) for id in offer["prices"])
         if price
     ]
-    if len(set(rhythms)) < len(rhythms):
+    if len(set(intervals)) < len(intervals):
         raise invalid(
             "Prices of one product must have different billing intervals.", param=f"{param}[prices]"
         )

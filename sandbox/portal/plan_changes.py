@@ -59,7 +59,7 @@ def check_choice(
     """Raises 400 for what the configuration does not offer, or what is so already."""
     feature = configuration["features"]["subscription_update"]
     current = single_item(subscription)
-    found = tx.param_object("price", price, param=f"{param}[price]")
+    chosen_price = tx.param_object("price", price, param=f"{param}[price]")
     if price != current["price"]["id"]:
         offered = "price" in feature["default_allowed_updates"]
         if not offered or price not in [
@@ -71,26 +71,28 @@ def check_choice(
                 param=f"{param}[price]",
             )
     if quantity != current.get("quantity", 1):
-        low, high = quantity_limits(configuration, found)
+        low, high = quantity_limits(configuration, chosen_price)
         if "quantity" not in feature["default_allowed_updates"] or not low <= quantity <= high:
             raise invalid(
                 f"The quantity must be between {low} and {high}.", param=f"{param}[quantity]"
             )
     if price == current["price"]["id"] and quantity == current.get("quantity", 1):
         raise invalid("There is no change to confirm: this is the current plan.", param=param)
-    return PlanChoice(found, quantity)
+    return PlanChoice(chosen_price, quantity)
 
 
 def list_offered_prices(tx: Transaction, configuration: Object, current: Object) -> list[Object]:
     """The prices that may be chosen, in the order of the configuration."""
-    named = [
+    price_ids = [
         price
         for offer in configuration["features"]["subscription_update"]["products"]
         for price in offer["prices"]
     ]
-    found = [tx.get("price", id) for id in named]
+    offered = [tx.get("price", id) for id in price_ids]
     currency = current["price"]["currency"]
-    return [price for price in found if price and price["active"] and price["currency"] == currency]
+    return [
+        price for price in offered if price and price["active"] and price["currency"] == currency
+    ]
 
 
 def quantity_limits(configuration: Object, price: Object) -> tuple[int, int]:
@@ -121,13 +123,17 @@ def preview_change(
     tx: Transaction, configuration: Object, subscription: Object, choice: PlanChoice, moment: int
 ) -> Object:
     """The invoice that the change at this moment leads to; nothing is kept."""
-    scratch = tx.dry_run()
-    own = scratch.param_object("subscription", subscription["id"], param="subscription")
+    preview_tx = tx.dry_run()
+    scratch_subscription = preview_tx.param_object(
+        "subscription", subscription["id"], param="subscription"
+    )
     if is_deferred_to_renewal(tx, configuration, subscription, choice):
-        _schedule_change(scratch, own, choice)
-        return invoice_preview.preview_upcoming(scratch, own)
-    details = _update_params(configuration, own, choice, moment)
-    return invoice_preview.preview_update(scratch, own, {invoice_preview.DETAILS_PARAM: details})
+        _schedule_change(preview_tx, scratch_subscription, choice)
+        return invoice_preview.preview_upcoming(preview_tx, scratch_subscription)
+    details = _update_params(configuration, scratch_subscription, choice, moment)
+    return invoice_preview.preview_update(
+        preview_tx, scratch_subscription, {invoice_preview.DETAILS_PARAM: details}
+    )
 
 
 def apply_change(
@@ -186,23 +192,23 @@ def _update_params(
 def _schedule_change(tx: Transaction, subscription: Object, choice: PlanChoice) -> None:
     """The present until the renewal, then the choice."""
     schedule = subscription_schedules.create_from_subscription(tx, subscription)
-    (present,) = schedule["phases"]
-    kept = ("items", "start_date", "end_date")
-    first: Params = {name: present[name] for name in kept}
+    (current_phase,) = schedule["phases"]
+    kept_fields = ("items", "start_date", "end_date")
+    first: Params = {name: current_phase[name] for name in kept_fields}
     first["items"] = [
         {name: item[name] for name in ("price", "quantity") if name in item}
-        for item in present["items"]
+        for item in current_phase["items"]
     ]
-    if present["trial_end"]:
-        first["trial_end"] = present["trial_end"]
-    assert present["end_date"] >= billing_cycle.next_renewal(subscription), (
+    if current_phase["trial_end"]:
+        first["trial_end"] = current_phase["trial_end"]
+    assert current_phase["end_date"] >= billing_cycle.next_renewal(subscription), (
         "a phase ends with its period"
     )
-    then: Params = {
+    second: Params = {
         "items": [{"price": choice.price["id"], "quantity": choice.quantity}],
         "proration_behavior": "none",
     }
-    subscription_schedules.update_schedule(tx, schedule, {"phases": [first, then]})
+    subscription_schedules.update_schedule(tx, schedule, {"phases": [first, second]})
 
 
 def _interval_days(price: Object) -> int:

@@ -20,13 +20,13 @@ def retrieve(tx: Transaction, params: Params) -> Object:
 
 
 @routes.get("/v1/accounts/<id>")
-def retrieve_by_id(tx: Transaction, params: Params, id: str) -> Object:
-    return tx.path_object("account", id)
+def retrieve_by_id(tx: Transaction, params: Params, account_id: str) -> Object:
+    return tx.path_object("account", account_id)
 
 
-def build_account(id: str, *, created: int) -> Object:
+def build_account(account_id: str, *, created: int) -> Object:
     return {
-        "id": id,
+        "id": account_id,
         "object": "account",
         "business_profile": _business_profile(),
         "business_type": "company",
@@ -42,7 +42,7 @@ def build_account(id: str, *, created: int) -> Object:
             "object": "list",
             "data": [],
             "has_more": False,
-            "url": f"/v1/accounts/{id}/external_accounts",
+            "url": f"/v1/accounts/{account_id}/external_accounts",
         },
         "future_requirements": _no_requirements(),
         "metadata": {},

@@ -15,8 +15,8 @@ SETTLEMENT_SECONDS = 2 * 86400
 
 
 @routes.get("/v1/balance_transactions/<id>", BalanceTransactionRetrieveParams)
-def retrieve(tx: Transaction, params: Params, id: str) -> Object:
-    return _update_status(tx, tx.path_object("balance_transaction", id))
+def retrieve(tx: Transaction, params: Params, transaction_id: str) -> Object:
+    return _update_status(tx, tx.path_object("balance_transaction", transaction_id))
 
 
 @routes.get("/v1/balance_transactions", BalanceTransactionListParams)
@@ -26,12 +26,12 @@ def list_(tx: Transaction, params: Params) -> Object:
             entry[name] == params.get(name, entry[name]) for name in ("currency", "source", "type")
         )
 
-    found = list_page(
+    result = list_page(
         tx, "balance_transaction", params, url="/v1/balance_transactions", where=wanted
     )
-    for entry in found["data"]:
+    for entry in result["data"]:
         _update_status(tx, entry)
-    return found
+    return result
 
 
 def insert_for_charge(tx: Transaction, charge: Object) -> Object:

@@ -64,13 +64,13 @@ def create(tx: Transaction, params: Params) -> Object:
 
 
 @routes.get("/v1/billing/meters/<id>", MeterRetrieveParams)
-def retrieve(tx: Transaction, params: Params, id: str) -> Object:
-    return tx.path_object(METER, id)
+def retrieve(tx: Transaction, params: Params, meter_id: str) -> Object:
+    return tx.path_object(METER, meter_id)
 
 
 @routes.post("/v1/billing/meters/<id>", MeterUpdateParams)
-def update(tx: Transaction, params: Params, id: str) -> Object:
-    meter = tx.path_object(METER, id)
+def update(tx: Transaction, params: Params, meter_id: str) -> Object:
+    meter = tx.path_object(METER, meter_id)
     check_length("display_name", params.get("display_name", ""), NAME_LIMIT)
     with tx.updating(meter, "billing.meter.updated"):
         assign(meter, params, "display_name")
@@ -87,12 +87,12 @@ def list_(tx: Transaction, params: Params) -> Object:
 
 
 @routes.post("/v1/billing/meters/<id>/deactivate", MeterDeactivateParams)
-def deactivate(tx: Transaction, params: Params, id: str) -> Object:
+def deactivate(tx: Transaction, params: Params, meter_id: str) -> Object:
     """No more events; prices that are on sale with it stop it."""
-    meter = tx.path_object(METER, id)
+    meter = tx.path_object(METER, meter_id)
     if meter["status"] == "inactive":
-        raise invalid(f"Meter {id} is already inactive.")
-    if tx.list_ids("price", lambda price: _is_priced_by(price, id)):
+        raise invalid(f"Meter {meter_id} is already inactive.")
+    if tx.list_ids("price", lambda price: _is_priced_by(price, meter_id)):
         raise invalid(
             "This meter cannot be deactivated because it is attached to active prices. Archive "
             "them first."
@@ -104,10 +104,10 @@ def deactivate(tx: Transaction, params: Params, id: str) -> Object:
 
 
 @routes.post("/v1/billing/meters/<id>/reactivate", MeterReactivateParams)
-def reactivate(tx: Transaction, params: Params, id: str) -> Object:
-    meter = tx.path_object(METER, id)
+def reactivate(tx: Transaction, params: Params, meter_id: str) -> Object:
+    meter = tx.path_object(METER, meter_id)
     if meter["status"] == "active":
-        raise invalid(f"Meter {id} is already active.")
+        raise invalid(f"Meter {meter_id} is already active.")
     if meter_usage.find_active_meter(tx, meter["event_name"]):
         raise _event_name_taken_error(meter["event_name"])
     with tx.updating(meter, "billing.meter.reactivated"):
@@ -117,21 +117,21 @@ def reactivate(tx: Transaction, params: Params, id: str) -> Object:
 
 
 @routes.get("/v1/billing/meters/<id>/event_summaries", MeterEventSummaryListParams)
-def list_summaries(tx: Transaction, params: Params, id: str) -> Object:
+def list_summaries(tx: Transaction, params: Params, meter_id: str) -> Object:
     """One summary for the whole time, or one for each hour or day in which something was used."""
     use_clock_time(tx, [params["customer"]])
-    meter = tx.path_object(METER, id)
+    meter = tx.path_object(METER, meter_id)
     tx.param_object("customer", params["customer"], param="customer")
     start, end = params["start_time"], params["end_time"]
     step = _window_seconds(params, start, end)
-    made = []
+    summaries = []
     for since in range(start, end, step):
         until = min(since + step, end)
-        amount = meter_usage.sum_usage(tx, id, params["customer"], since, until)
+        amount = meter_usage.sum_usage(tx, meter_id, params["customer"], since, until)
         if amount or step == end - start:
-            made.append(_build_summary(meter, since, until, float(amount)))
-    made.reverse()
-    return _list_page(made, params, url=f"/v1/billing/meters/{id}/event_summaries")
+            summaries.append(_build_summary(meter, since, until, float(amount)))
+    summaries.reverse()
+    return _list_page(summaries, params, url=f"/v1/billing/meters/{meter_id}/event_summaries")
 
 
 def _window_seconds(params: Params, start: int, end: int) -> int:
@@ -161,7 +161,7 @@ def _build_summary(meter: Object, start: int, end: int, value: float) -> Object:
     }
 
 
-def _list_page(made: list[Object], params: Params, *, url: str) -> Object:
+def _list_page(summaries: list[Object], params: Params, *, url: str) -> Object:
     """Newest first, as lists of stored objects are."""
     refuse_unsupported(params, "ending_before")
     limit = params.get("limit", 10)
@@ -171,11 +171,11 @@ def _list_page(made: list[Object], params: Params, *, url: str) -> Object:
             param="limit",
             code="parameter_invalid_integer",
         )
-    ids = [each["id"] for each in made]
+    ids = [each["id"] for each in summaries]
     after = params.get("starting_after")
     if after is not None and after not in ids:
         raise invalid(f"No such meter event summary: '{after}'", param="starting_after")
-    rest = made[ids.index(after) + 1 :] if after else made
+    rest = summaries[ids.index(after) + 1 :] if after else summaries
     return {"object": "list", "data": rest[:limit], "has_more": len(rest) > limit, "url": url}
 
 

@@ -16,13 +16,13 @@ routes = Routes()
 
 
 @routes.get("/v1/charges/<id>", ChargeRetrieveParams)
-def retrieve(tx: Transaction, params: Params, id: str) -> Object:
-    return tx.path_object("charge", id)
+def retrieve(tx: Transaction, params: Params, charge_id: str) -> Object:
+    return tx.path_object("charge", charge_id)
 
 
 @routes.post("/v1/charges/<id>", ChargeUpdateParams)
-def update(tx: Transaction, params: Params, id: str) -> Object:
-    charge = tx.path_object("charge", id)
+def update(tx: Transaction, params: Params, charge_id: str) -> Object:
+    charge = tx.path_object("charge", charge_id)
     with tx.updating(charge, "charge.updated"):
         assign(charge, params, "description", "fraud_details", "receipt_email", "transfer_group")
         merge_metadata(charge, params.get("metadata"))
@@ -42,8 +42,8 @@ def list_(tx: Transaction, params: Params) -> Object:
 
 @routes.includable("charge", "refunds")
 def include_refunds(tx: Transaction, charge: Object) -> Object:
-    made = tx.list_objects("refund", lambda refund: refund["charge"] == charge["id"])
-    return embed_list(made[::-1], url=f"/v1/charges/{charge['id']}/refunds")
+    refunds = tx.list_objects("refund", lambda refund: refund["charge"] == charge["id"])
+    return embed_list(refunds[::-1], url=f"/v1/charges/{charge['id']}/refunds")
 
 
 def insert_charge(
@@ -178,8 +178,8 @@ def _method_details(method: Object, amount: int) -> Object:
     }
 
 
-def find_charge(tx: Transaction, id: str) -> Object:
-    return tx.param_object("charge", id, param="charge")
+def find_charge(tx: Transaction, charge_id: str) -> Object:
+    return tx.param_object("charge", charge_id, param="charge")
 
 
 def settle_charge(tx: Transaction, charge: Object) -> None:

@@ -66,23 +66,23 @@ def create(tx: Transaction, params: Params) -> Object:
 
 
 @routes.get("/v1/checkout/sessions/<id>", SessionRetrieveParams)
-def retrieve(tx: Transaction, params: Params, id: str) -> Object:
-    return tx.path_object(KIND, id)
+def retrieve(tx: Transaction, params: Params, session_id: str) -> Object:
+    return tx.path_object(KIND, session_id)
 
 
 @routes.post("/v1/checkout/sessions/<id>", SessionUpdateParams)
-def update(tx: Transaction, params: Params, id: str) -> Object:
+def update(tx: Transaction, params: Params, session_id: str) -> Object:
     refuse_unsupported(
         params, "collected_information", "line_items", "payment_intent_data", "shipping_options"
     )
-    session = tx.path_object(KIND, id)
+    session = tx.path_object(KIND, session_id)
     merge_metadata(session, params.get("metadata"))
     return session
 
 
 @routes.post("/v1/checkout/sessions/<id>/expire", SessionExpireParams)
-def expire(tx: Transaction, params: Params, id: str) -> Object:
-    session = tx.path_object(KIND, id)
+def expire(tx: Transaction, params: Params, session_id: str) -> Object:
+    session = tx.path_object(KIND, session_id)
     if session["status"] != "open":
         raise StripeFailure(
             'Only Checkout Sessions with a status in ["open"] can be expired. This Checkout '
@@ -107,9 +107,9 @@ def list_(tx: Transaction, params: Params) -> Object:
 
 
 @routes.get("/v1/checkout/sessions/<id>/line_items", SessionLineItemListParams)
-def list_line_items(tx: Transaction, params: Params, id: str) -> Object:
-    ids = set(session_records.find_record(tx, tx.path_object(KIND, id))["items"])
-    url = f"/v1/checkout/sessions/{id}/line_items"
+def list_line_items(tx: Transaction, params: Params, session_id: str) -> Object:
+    ids = set(session_records.find_record(tx, tx.path_object(KIND, session_id))["items"])
+    url = f"/v1/checkout/sessions/{session_id}/line_items"
 
     def wanted(item: Object) -> bool:
         return item["id"] in ids

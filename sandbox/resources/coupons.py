@@ -40,14 +40,14 @@ def create(tx: Transaction, params: Params) -> Object:
 
 
 @routes.get("/v1/coupons/<id>", CouponRetrieveParams)
-def retrieve(tx: Transaction, params: Params, id: str) -> Object:
-    return tx.path_object("coupon", id)
+def retrieve(tx: Transaction, params: Params, coupon_id: str) -> Object:
+    return tx.path_object("coupon", coupon_id)
 
 
 @routes.post("/v1/coupons/<id>", CouponUpdateParams)
-def update(tx: Transaction, params: Params, id: str) -> Object:
+def update(tx: Transaction, params: Params, coupon_id: str) -> Object:
     refuse_unsupported(params, "currency_options")
-    coupon = tx.path_object("coupon", id)
+    coupon = tx.path_object("coupon", coupon_id)
     check_length("name", params.get("name", ""), NAME_LIMIT)
     with tx.updating(coupon, "coupon.updated"):
         assign(coupon, params, "name")
@@ -61,13 +61,13 @@ def list_(tx: Transaction, params: Params) -> Object:
 
 
 @routes.delete("/v1/coupons/<id>", CouponDeleteParams)
-def delete(tx: Transaction, params: Params, id: str) -> Object:
+def delete(tx: Transaction, params: Params, coupon_id: str) -> Object:
     """Nobody can redeem it any more; its promotion codes stop working."""
-    coupon = tx.path_object("coupon", id)
+    coupon = tx.path_object("coupon", coupon_id)
     coupon["valid"] = False
     _deactivate_codes(tx, coupon)
     tx.emit("coupon.deleted", coupon)
-    if products := tx.get(PRODUCTS, id):
+    if products := tx.get(PRODUCTS, coupon_id):
         tx.remove(products)
     return tx.delete(coupon)
 
@@ -78,9 +78,9 @@ def include_applies_to(tx: Transaction, coupon: Object) -> Object | None:
     return {"products": products} if products else None
 
 
-def list_product_ids(tx: Transaction, id: str) -> list[str]:
+def list_product_ids(tx: Transaction, coupon_id: str) -> list[str]:
     """The only products that the coupon takes something off; empty: all of them."""
-    record = tx.get(PRODUCTS, id)
+    record = tx.get(PRODUCTS, coupon_id)
     return list(record["products"]) if record else []
 
 
@@ -130,8 +130,8 @@ def _check_params(tx: Transaction, params: Params) -> None:
     if params.get("redeem_by", tx.now + 1) <= tx.now:
         raise invalid("redeem_by must be in the future.", param="redeem_by")
     check_length("name", params.get("name", ""), NAME_LIMIT)
-    known = tx.get("coupon", params.get("id", ""))
-    if known and not known.get("deleted"):
+    existing = tx.get("coupon", params.get("id", ""))
+    if existing and not existing.get("deleted"):
         raise StripeFailure("Coupon already exists.", code="resource_already_exists", param="id")
 
 

@@ -63,8 +63,8 @@ def create(tx: Transaction, params: Params) -> Object:
 
 
 @routes.get(f"{GRANTS_PATH}/<id>", CreditGrantRetrieveParams)
-def retrieve(tx: Transaction, params: Params, id: str) -> Object:
-    return tx.path_object(KIND, id)
+def retrieve(tx: Transaction, params: Params, object_id: str) -> Object:
+    return tx.path_object(KIND, object_id)
 
 
 @routes.get(GRANTS_PATH, CreditGrantListParams)
@@ -76,8 +76,8 @@ def list_(tx: Transaction, params: Params) -> Object:
 
 
 @routes.get(f"{TRANSACTIONS_PATH}/<id>", CreditBalanceTransactionRetrieveParams)
-def retrieve_transaction(tx: Transaction, params: Params, id: str) -> Object:
-    return tx.path_object(TRANSACTION_KIND, id)
+def retrieve_transaction(tx: Transaction, params: Params, object_id: str) -> Object:
+    return tx.path_object(TRANSACTION_KIND, object_id)
 
 
 @routes.get(TRANSACTIONS_PATH, CreditBalanceTransactionListParams)

@@ -37,13 +37,13 @@ def preview(tx: Transaction, params: Params) -> Object:
 
 
 @routes.get("/v1/credit_notes/<id>", CreditNoteRetrieveParams)
-def retrieve(tx: Transaction, params: Params, id: str) -> Object:
-    return tx.path_object(KIND, id)
+def retrieve(tx: Transaction, params: Params, note_id: str) -> Object:
+    return tx.path_object(KIND, note_id)
 
 
 @routes.post("/v1/credit_notes/<id>", CreditNoteUpdateParams)
-def update(tx: Transaction, params: Params, id: str) -> Object:
-    note = tx.path_object(KIND, id)
+def update(tx: Transaction, params: Params, note_id: str) -> Object:
+    note = tx.path_object(KIND, note_id)
     with tx.updating(note, "credit_note.updated"):
         assign(note, params, "memo")
         merge_metadata(note, params.get("metadata"))
@@ -59,16 +59,16 @@ def list_(tx: Transaction, params: Params) -> Object:
 
 
 @routes.get("/v1/credit_notes/<id>/lines", CreditNoteListLinesParams)
-def list_lines(tx: Transaction, params: Params, id: str) -> Object:
-    ids = {line["id"] for line in tx.path_object(KIND, id)["lines"]["data"]}
-    url = f"/v1/credit_notes/{id}/lines"
+def list_lines(tx: Transaction, params: Params, note_id: str) -> Object:
+    ids = {line["id"] for line in tx.path_object(KIND, note_id)["lines"]["data"]}
+    url = f"/v1/credit_notes/{note_id}/lines"
     return list_page(
         tx, LINES, params, url=url, where=lambda line: line["id"] in ids, oldest_first=True
     )
 
 
 @routes.post("/v1/credit_notes/<id>/void", CreditNoteVoidCreditNoteParams)
-def void(tx: Transaction, params: Params, id: str) -> Object:
-    note = tx.path_object(KIND, id)
+def void(tx: Transaction, params: Params, note_id: str) -> Object:
+    note = tx.path_object(KIND, note_id)
     credit_notes.void_note(tx, note)
     return note

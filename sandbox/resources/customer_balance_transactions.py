@@ -42,8 +42,8 @@ def list_(tx: Transaction, params: Params, customer: str) -> Object:
 
 
 @routes.get(f"{PATH}/<id>", CustomerBalanceTransactionRetrieveParams)
-def retrieve(tx: Transaction, params: Params, customer: str, id: str) -> Object:
-    entry = tx.path_object(KIND, id)
+def retrieve(tx: Transaction, params: Params, customer: str, transaction_id: str) -> Object:
+    entry = tx.path_object(KIND, transaction_id)
     if entry["customer"] != customer:
-        raise no_such("customer_balance_transaction", id, in_path=True)
+        raise no_such("customer_balance_transaction", transaction_id, in_path=True)
     return entry

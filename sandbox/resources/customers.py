@@ -54,14 +54,14 @@ def create(tx: Transaction, params: Params) -> Object:
 
 
 @routes.get("/v1/customers/<id>", CustomerRetrieveParams)
-def retrieve(tx: Transaction, params: Params, id: str) -> Object:
+def retrieve(tx: Transaction, params: Params, customer_id: str) -> Object:
     """A deleted customer answers with its stub."""
-    return tx.get("customer", id) or tx.path_object("customer", id)
+    return tx.get("customer", customer_id) or tx.path_object("customer", customer_id)
 
 
 @routes.post("/v1/customers/<id>", CustomerUpdateParams)
-def update(tx: Transaction, params: Params, id: str) -> Object:
-    customer = tx.path_object("customer", id)
+def update(tx: Transaction, params: Params, customer_id: str) -> Object:
+    customer = tx.path_object("customer", customer_id)
     with tx.updating(customer, "customer.updated"):
         _apply_params(tx, customer, params)
     return customer
@@ -87,17 +87,17 @@ def search(tx: Transaction, params: Params) -> Object:
     def wanted(customer: Object) -> bool:
         return bool(customer["created"] <= tx.now - INDEX_DELAY_SECONDS and fits(customer))
 
-    asked = {"limit": params.get("limit", 10), **cursor}
-    found = list_page(tx, "customer", asked, url="/v1/customers/search", where=wanted)
-    last = found["data"][-1]["id"] if found["has_more"] else None
-    return {**found, "object": "search_result", "next_page": last}
+    page_params = {"limit": params.get("limit", 10), **cursor}
+    result = list_page(tx, "customer", page_params, url="/v1/customers/search", where=wanted)
+    last = result["data"][-1]["id"] if result["has_more"] else None
+    return {**result, "object": "search_result", "next_page": last}
 
 
 @routes.delete("/v1/customers/<id>", CustomerDeleteParams)
-def delete(tx: Transaction, params: Params, id: str) -> Object:
+def delete(tx: Transaction, params: Params, customer_id: str) -> Object:
     """Its subscriptions end with it."""
-    customer = tx.path_object("customer", id)
-    cancellation.stop_customer_billing(tx, id)
+    customer = tx.path_object("customer", customer_id)
+    cancellation.stop_customer_billing(tx, customer_id)
     tx.emit("customer.deleted", customer)
     return tx.delete(customer)
 
@@ -147,9 +147,9 @@ def _read_shipping(params: Params | str) -> Object | None:
     }
 
 
-def build_customer(id: str, *, now: int, invoice_prefix: str) -> Object:
+def build_customer(customer_id: str, *, now: int, invoice_prefix: str) -> Object:
     return {
-        "id": id,
+        "id": customer_id,
         "object": "customer",
         "address": None,
         "balance": 0,

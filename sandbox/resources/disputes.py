@@ -23,8 +23,8 @@ EVIDENCE_UNSUPPORTED = ("appeal", "enhanced_evidence")
 
 
 @routes.get("/v1/disputes/<id>", DisputeRetrieveParams)
-def retrieve(tx: Transaction, params: Params, id: str) -> Object:
-    return tx.path_object(KIND, id)
+def retrieve(tx: Transaction, params: Params, dispute_id: str) -> Object:
+    return tx.path_object(KIND, dispute_id)
 
 
 @routes.get("/v1/disputes", DisputeListParams)
@@ -39,10 +39,10 @@ def list_(tx: Transaction, params: Params) -> Object:
 
 
 @routes.post("/v1/disputes/<id>", DisputeUpdateParams)
-def update(tx: Transaction, params: Params, id: str) -> Object:
+def update(tx: Transaction, params: Params, dispute_id: str) -> Object:
     """Evidence is kept, and goes to the bank unless ``submit`` is false."""
     refuse_unsupported(params, "intended_submission_method")
-    dispute = tx.path_object(KIND, id)
+    dispute = tx.path_object(KIND, dispute_id)
     evidence = params.get("evidence", {})
     refuse_unsupported(evidence, *EVIDENCE_UNSUPPORTED)
     submits = params.get("submit", bool(evidence))
@@ -61,9 +61,9 @@ def update(tx: Transaction, params: Params, id: str) -> Object:
 
 
 @routes.post("/v1/disputes/<id>/close", DisputeCloseParams)
-def close(tx: Transaction, params: Params, id: str) -> Object:
+def close(tx: Transaction, params: Params, dispute_id: str) -> Object:
     """Accept that it is lost."""
-    dispute = tx.path_object(KIND, id)
+    dispute = tx.path_object(KIND, dispute_id)
     if dispute["status"] != "needs_response":
         raise invalid(
             f"This dispute is {dispute['status']}: only a dispute that needs a response can be "

@@ -15,8 +15,8 @@ PATH = "/v1/radar/early_fraud_warnings"
 
 
 @routes.get(f"{PATH}/<id>", EarlyFraudWarningRetrieveParams)
-def retrieve(tx: Transaction, params: Params, id: str) -> Object:
-    return tx.path_object(KIND, id)
+def retrieve(tx: Transaction, params: Params, warning_id: str) -> Object:
+    return tx.path_object(KIND, warning_id)
 
 
 @routes.get(PATH, EarlyFraudWarningListParams)

@@ -19,10 +19,10 @@ MAX_TYPES = 20
 
 
 @routes.get("/v1/events/<id>", EventRetrieveParams)
-def retrieve(tx: Transaction, params: Params, id: str) -> Object:
-    event = tx.path_object("event", id)
+def retrieve(tx: Transaction, params: Params, event_id: str) -> Object:
+    event = tx.path_object("event", event_id)
     if _is_past_retention(tx, event):
-        raise no_such("event", id, in_path=True)
+        raise no_such("event", event_id, in_path=True)
     return event
 
 

@@ -56,8 +56,8 @@ def create(tx: Transaction, params: Params) -> Object:
 
 
 @routes.get("/v1/invoiceitems/<id>", InvoiceItemRetrieveParams)
-def retrieve(tx: Transaction, params: Params, id: str) -> Object:
-    return tx.path_object("invoiceitem", id)
+def retrieve(tx: Transaction, params: Params, item_id: str) -> Object:
+    return tx.path_object("invoiceitem", item_id)
 
 
 @routes.get("/v1/invoiceitems", InvoiceItemListParams)
@@ -73,8 +73,8 @@ def list_(tx: Transaction, params: Params) -> Object:
 
 
 @routes.delete("/v1/invoiceitems/<id>", InvoiceItemDeleteParams)
-def delete(tx: Transaction, params: Params, id: str) -> Object:
-    item = tx.path_object("invoiceitem", id)
+def delete(tx: Transaction, params: Params, item_id: str) -> Object:
+    item = tx.path_object("invoiceitem", item_id)
     if item["invoice"]:
         raise invalid("You can only delete invoice items that no invoice has taken up.", param="id")
     tx.emit("invoiceitem.deleted", item)

@@ -14,8 +14,8 @@ routes = Routes()
 
 
 @routes.get("/v1/invoice_payments/<id>", InvoicePaymentRetrieveParams)
-def retrieve(tx: Transaction, params: Params, id: str) -> Object:
-    return tx.path_object("invoice_payment", id)
+def retrieve(tx: Transaction, params: Params, payment_id: str) -> Object:
+    return tx.path_object("invoice_payment", payment_id)
 
 
 @routes.get("/v1/invoice_payments", InvoicePaymentListParams)
@@ -36,8 +36,10 @@ def list_(tx: Transaction, params: Params) -> Object:
 
 @routes.includable("invoice", "payments")
 def include_payments(tx: Transaction, invoice: Object) -> Object:
-    made = tx.list_objects("invoice_payment", lambda payment: payment["invoice"] == invoice["id"])
-    return embed_list(made, url=f"/v1/invoice_payments?invoice={invoice['id']}")
+    invoice_payments = tx.list_objects(
+        "invoice_payment", lambda payment: payment["invoice"] == invoice["id"]
+    )
+    return embed_list(invoice_payments, url=f"/v1/invoice_payments?invoice={invoice['id']}")
 
 
 @routes.includable("invoice", "confirmation_secret")
@@ -53,11 +55,11 @@ def include_confirmation_secret(tx: Transaction, invoice: Object) -> Object | No
 
 def find_or_create(tx: Transaction, invoice: Object, intent: Object) -> Object:
     """The link between the two; made if it is missing."""
-    known = tx.list_objects(
+    existing = tx.list_objects(
         "invoice_payment",
         lambda payment: payment["payment"].get("payment_intent") == intent["id"],
     )
-    return known[0] if known else tx.insert(_build_payment(tx, invoice, intent))
+    return existing[0] if existing else tx.insert(_build_payment(tx, invoice, intent))
 
 
 def mark_payment_paid(tx: Transaction, payment: Object, amount: int) -> None:

@@ -37,41 +37,44 @@ def create(tx: Transaction, params: Params) -> Object:
     """Works in a rehearsal: nothing is kept, nobody hears of it."""
     _check_supported(params)
     details = params.get(DETAILS_PARAM, {})
-    scratch = tx.dry_run()
-    customer, subscription = _find_subjects(scratch, params)
+    preview_tx = tx.dry_run()
+    customer, subscription = _find_subjects(preview_tx, params)
     _apply_customer_details(customer, params.get("customer_details", {}))
     for place, item in enumerate(params.get("invoice_items", [])):
-        _add_item(scratch, customer, subscription, item, f"invoice_items[{place}]")
+        _add_item(preview_tx, customer, subscription, item, f"invoice_items[{place}]")
     if "discounts" in params and not subscription and "items" not in details:
         raise invalid("Discounts are previewed on a subscription or on items.", param="discounts")
     if subscription:
-        invoice = invoice_preview.preview_update(scratch, subscription, params)
+        invoice = invoice_preview.preview_update(preview_tx, subscription, params)
     elif "items" in details:
-        invoice = invoice_preview.preview_creation(scratch, customer, params)
+        invoice = invoice_preview.preview_creation(preview_tx, customer, params)
     else:
-        invoice = invoice_preview.preview_customer(scratch, customer)
+        invoice = invoice_preview.preview_customer(preview_tx, customer)
     return invoice_preview.present_preview(
-        scratch, invoice, proration_date=details.get("proration_date", tx.now)
+        preview_tx, invoice, proration_date=details.get("proration_date", tx.now)
     )
 
 
-def _find_subjects(scratch: Transaction, params: Params) -> tuple[Object, Object | None]:
+def _find_subjects(preview_tx: Transaction, params: Params) -> tuple[Object, Object | None]:
     """The customer, and the subscription if one is named. Raises 400 if they do not fit."""
     subscription = None
     id = params.get("customer")
     if "subscription" in params:
-        sent = params["subscription"]
-        subscription = scratch.param_object("subscription", sent, param="subscription")
+        subscription_id = params["subscription"]
+        subscription = preview_tx.param_object(
+            "subscription", subscription_id, param="subscription"
+        )
         if id not in (None, subscription["customer"]):
             raise invalid(
-                f"The customer '{id}' does not have a subscription with the ID '{sent}'.",
+                f"The customer '{id}' does not have a subscription with the ID "
+                f"'{subscription_id}'.",
                 param="subscription",
                 code="resource_missing",
             )
         id = subscription["customer"]
     if id is None:
         raise missing_param("customer")
-    return scratch.param_object("customer", id, param="customer"), subscription
+    return preview_tx.param_object("customer", id, param="customer"), subscription
 
 
 def _apply_customer_details(customer: Object, details: Params) -> None:
@@ -82,15 +85,15 @@ def _apply_customer_details(customer: Object, details: Params) -> None:
 
 
 def _add_item(
-    scratch: Transaction, customer: Object, subscription: Object | None, item: Params, param: str
+    preview_tx: Transaction, customer: Object, subscription: Object | None, item: Params, param: str
 ) -> None:
     """An invoice item that only the preview has."""
     for name in sorted(set(item) - ITEM_SUPPORTED):
         raise invalid(f"The sandbox does not support `{name}` here.", param=f"{param}[{name}]")
-    sent = {name: value for name, value in item.items() if name != "price"}
-    sent |= {"pricing": {"price": item["price"]}} if "price" in item else {}
-    sent |= {"subscription": subscription["id"]} if subscription else {}
-    invoice_items.create(scratch, {"customer": customer["id"], **sent})
+    item_params = {name: value for name, value in item.items() if name != "price"}
+    item_params |= {"pricing": {"price": item["price"]}} if "price" in item else {}
+    item_params |= {"subscription": subscription["id"]} if subscription else {}
+    invoice_items.create(preview_tx, {"customer": customer["id"], **item_params})
 
 
 def _check_supported(params: Params) -> None:

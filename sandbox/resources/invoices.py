@@ -71,14 +71,14 @@ def create(tx: Transaction, params: Params) -> Object:
 
 
 @routes.get("/v1/invoices/<id>", InvoiceRetrieveParams)
-def retrieve(tx: Transaction, params: Params, id: str) -> Object:
-    return tx.path_object("invoice", id)
+def retrieve(tx: Transaction, params: Params, invoice_id: str) -> Object:
+    return tx.path_object("invoice", invoice_id)
 
 
 @routes.post("/v1/invoices/<id>", InvoiceUpdateParams)
-def update(tx: Transaction, params: Params, id: str) -> Object:
+def update(tx: Transaction, params: Params, invoice_id: str) -> Object:
     _check_supported(params)
-    invoice = tx.path_object("invoice", id)
+    invoice = tx.path_object("invoice", invoice_id)
     frozen = set(params) - {"metadata", "auto_advance", "default_payment_method"}
     if frozen and invoice["status"] != "draft":
         raise _unexpected_state(
@@ -115,32 +115,32 @@ def list_(tx: Transaction, params: Params) -> Object:
 
 
 @routes.get("/v1/invoices/<id>/lines", InvoiceLineItemListParams)
-def list_lines(tx: Transaction, params: Params, id: str) -> Object:
-    tx.path_object("invoice", id)
+def list_lines(tx: Transaction, params: Params, invoice_id: str) -> Object:
+    tx.path_object("invoice", invoice_id)
 
     def wanted(line: Object) -> bool:
-        return bool(line["invoice"] == id)
+        return bool(line["invoice"] == invoice_id)
 
-    url = f"/v1/invoices/{id}/lines"
+    url = f"/v1/invoices/{invoice_id}/lines"
     return list_page(tx, "line_item", params, url=url, where=wanted, oldest_first=True)
 
 
 @routes.delete("/v1/invoices/<id>", InvoiceDeleteParams)
-def delete(tx: Transaction, params: Params, id: str) -> Object:
-    invoice = tx.path_object("invoice", id)
+def delete(tx: Transaction, params: Params, invoice_id: str) -> Object:
+    invoice = tx.path_object("invoice", invoice_id)
     if invoice["status"] != "draft" or invoice["billing_reason"] != "manual":
         raise invalid("You can only delete draft invoices that were created by hand.", param="id")
-    for line in tx.list_objects("line_item", lambda line: line["invoice"] == id):
+    for line in tx.list_objects("line_item", lambda line: line["invoice"] == invoice_id):
         tx.remove(line)
-    for item in tx.list_objects("invoiceitem", lambda item: item.get("invoice") == id):
+    for item in tx.list_objects("invoiceitem", lambda item: item.get("invoice") == invoice_id):
         item["invoice"] = None
     tx.emit("invoice.deleted", invoice)
     return tx.delete(invoice)
 
 
 @routes.post("/v1/invoices/<id>/finalize", InvoiceFinalizeInvoiceParams)
-def finalize(tx: Transaction, params: Params, id: str) -> Object:
-    invoice = tx.path_object("invoice", id)
+def finalize(tx: Transaction, params: Params, invoice_id: str) -> Object:
+    invoice = tx.path_object("invoice", invoice_id)
     if invoice["status"] != "draft":
         raise _unexpected_state(
             "This invoice is already finalized, you can't re-finalize a non-draft invoice."
@@ -156,10 +156,10 @@ def finalize(tx: Transaction, params: Params, id: str) -> Object:
 
 
 @routes.post("/v1/invoices/<id>/pay", InvoicePayParams)
-def pay(tx: Transaction, params: Params, id: str) -> Object:
+def pay(tx: Transaction, params: Params, invoice_id: str) -> Object:
     """Raises 402 for a declined card; what the attempt left behind stays."""
     refuse_unsupported(params, "forgive", "mandate", "source")
-    invoice = tx.path_object("invoice", id)
+    invoice = tx.path_object("invoice", invoice_id)
     _check_payable(tx, invoice)
     method = _read_payment_method(tx, invoice, params)
     with tx.emit_in_order(event_order.RECOVERY if invoice["attempted"] else ()):
@@ -178,8 +178,8 @@ def pay(tx: Transaction, params: Params, id: str) -> Object:
 
 
 @routes.post("/v1/invoices/<id>/void", InvoiceVoidInvoiceParams)
-def void(tx: Transaction, params: Params, id: str) -> Object:
-    invoice = tx.path_object("invoice", id)
+def void(tx: Transaction, params: Params, invoice_id: str) -> Object:
+    invoice = tx.path_object("invoice", invoice_id)
     if invoice["status"] not in ("open", "uncollectible"):
         raise _unexpected_state(
             "You can only pass in open or uncollectible invoices. This invoice isn't "
@@ -191,8 +191,8 @@ def void(tx: Transaction, params: Params, id: str) -> Object:
 
 
 @routes.post("/v1/invoices/<id>/mark_uncollectible", InvoiceMarkUncollectibleParams)
-def mark_uncollectible(tx: Transaction, params: Params, id: str) -> Object:
-    invoice = tx.path_object("invoice", id)
+def mark_uncollectible(tx: Transaction, params: Params, invoice_id: str) -> Object:
+    invoice = tx.path_object("invoice", invoice_id)
     if invoice["status"] != "open":
         raise _unexpected_state(
             f"You can only mark open invoices as uncollectible. This one is {invoice['status']}."
@@ -227,8 +227,8 @@ def _apply_params(tx: Transaction, invoice: Object, params: Params) -> None:
 
 
 def _set_automatic_tax(invoice: Object, *, enabled: bool) -> None:
-    off = {"enabled": False, "liability": None, "provider": None, "status": None}
-    invoice["automatic_tax"] |= taxes.enabled_automatic_tax() if enabled else off
+    disabled = {"enabled": False, "liability": None, "provider": None, "status": None}
+    invoice["automatic_tax"] |= taxes.enabled_automatic_tax() if enabled else disabled
 
 
 def _read_discounts(tx: Transaction, customer: str, params: Params) -> list[DiscountChoice] | None:

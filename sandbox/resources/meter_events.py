@@ -32,7 +32,7 @@ def create(tx: Transaction, params: Params) -> Object:
     identifier = params.get("identifier") or tx.new_id("mtrevt")
     check_length("identifier", identifier, IDENTIFIER_LIMIT)
     customer = _read_field(payload, meter["customer_mapping"]["event_payload_key"])
-    found = tx.get("customer", customer)
+    stored_customer = tx.get("customer", customer)
     meter_usage.store_event(
         tx,
         {
@@ -41,7 +41,9 @@ def create(tx: Transaction, params: Params) -> Object:
             "canceled": False,
             "created": tx.now,
             "customer": customer,
-            "error": None if found and not found.get("deleted") else UNKNOWN_CUSTOMER,
+            "error": None
+            if stored_customer and not stored_customer.get("deleted")
+            else UNKNOWN_CUSTOMER,
             "meter": meter["id"],
             "timestamp": timestamp,
             "value": _read_value(meter, payload),
@@ -77,14 +79,14 @@ def adjust(tx: Transaction, params: Params) -> Object:
 
 
 def _find_meter(tx: Transaction, event_name: str) -> Object:
-    found = meter_usage.find_active_meter(tx, event_name)
-    if found is None:
+    meter = meter_usage.find_active_meter(tx, event_name)
+    if meter is None:
         raise invalid(
             f'No active meter found for event name "{event_name}".',
             param="event_name",
             code="resource_missing",
         )
-    return found
+    return meter
 
 
 def _read_timestamp(tx: Transaction, params: Params) -> int:

@@ -69,8 +69,8 @@ def create(tx: Transaction, params: Params) -> Object:
 
 
 @routes.get("/v1/payment_intents/<id>", PaymentIntentRetrieveParams)
-def retrieve(tx: Transaction, params: Params, id: str) -> Object:
-    intent = tx.path_object("payment_intent", id)
+def retrieve(tx: Transaction, params: Params, intent_id: str) -> Object:
+    intent = tx.path_object("payment_intent", intent_id)
     if params.get("client_secret", intent["client_secret"]) != intent["client_secret"]:
         raise invalid(
             "The client_secret provided does not match the client_secret associated with the "
@@ -82,9 +82,9 @@ def retrieve(tx: Transaction, params: Params, id: str) -> Object:
 
 
 @routes.post("/v1/payment_intents/<id>", PaymentIntentUpdateParams)
-def update(tx: Transaction, params: Params, id: str) -> Object:
+def update(tx: Transaction, params: Params, intent_id: str) -> Object:
     refuse_unsupported(params, *UNSUPPORTED)
-    intent = tx.path_object("payment_intent", id)
+    intent = tx.path_object("payment_intent", intent_id)
     frozen = [name for name in params if name not in ("metadata", "description", "receipt_email")]
     if frozen and intent["status"] not in CHANGEABLE_STATUSES:
         raise unexpected_state(
@@ -109,9 +109,9 @@ def update(tx: Transaction, params: Params, id: str) -> Object:
 
 
 @routes.post("/v1/payment_intents/<id>/confirm", PaymentIntentConfirmParams)
-def confirm(tx: Transaction, params: Params, id: str) -> Object:
+def confirm(tx: Transaction, params: Params, intent_id: str) -> Object:
     refuse_unsupported(params, *UNSUPPORTED)
-    intent = tx.path_object("payment_intent", id)
+    intent = tx.path_object("payment_intent", intent_id)
     _refuse_session_intent(tx, intent, "confirm")
     if intent["status"] not in CHANGEABLE_STATUSES:
         already = "it has already succeeded after being previously confirmed"
@@ -128,9 +128,9 @@ def confirm(tx: Transaction, params: Params, id: str) -> Object:
 
 
 @routes.post("/v1/payment_intents/<id>/capture", PaymentIntentCaptureParams)
-def capture(tx: Transaction, params: Params, id: str) -> Object:
+def capture(tx: Transaction, params: Params, intent_id: str) -> Object:
     refuse_unsupported(params, *UNSUPPORTED, "final_capture")
-    intent = tx.path_object("payment_intent", id)
+    intent = tx.path_object("payment_intent", intent_id)
     if intent["status"] != "requires_capture":
         raise unexpected_state(
             intent,
@@ -151,8 +151,8 @@ def capture(tx: Transaction, params: Params, id: str) -> Object:
 
 
 @routes.post("/v1/payment_intents/<id>/cancel", PaymentIntentCancelParams)
-def cancel(tx: Transaction, params: Params, id: str) -> Object:
-    intent = tx.path_object("payment_intent", id)
+def cancel(tx: Transaction, params: Params, intent_id: str) -> Object:
+    intent = tx.path_object("payment_intent", intent_id)
     _refuse_session_intent(tx, intent, "cancel")
     _refuse_invoice_intent(tx, intent)
     if intent["status"] not in CANCELABLE_STATUSES:

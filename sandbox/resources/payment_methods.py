@@ -34,14 +34,16 @@ CARD_RECORD = "_card"
 def create(tx: Transaction, params: Params) -> Object:
     if "type" not in params:
         raise missing_param("type")
-    type = params["type"]
-    if type in bank_accounts.CURRENCY:
-        method = insert_from_account(tx, bank_accounts.find_account(type, params), params[type])
+    method_type = params["type"]
+    if method_type in bank_accounts.CURRENCY:
+        method = insert_from_account(
+            tx, bank_accounts.find_account(method_type, params), params[method_type]
+        )
         _apply_params(method, params)
         return method
-    if type != "card":
-        known = ", ".join(("card", *bank_accounts.CURRENCY))
-        raise invalid(f"This sandbox supports payment methods of type {known}.", param="type")
+    if method_type != "card":
+        supported = ", ".join(("card", *bank_accounts.CURRENCY))
+        raise invalid(f"This sandbox supports payment methods of type {supported}.", param="type")
     if "card" not in params:
         raise missing_param("card")
     method = insert_from_card(
@@ -52,13 +54,13 @@ def create(tx: Transaction, params: Params) -> Object:
 
 
 @routes.get("/v1/payment_methods/<id>", PaymentMethodRetrieveParams)
-def retrieve(tx: Transaction, params: Params, id: str) -> Object:
-    return tx.path_object("payment_method", id)
+def retrieve(tx: Transaction, params: Params, method_id: str) -> Object:
+    return tx.path_object("payment_method", method_id)
 
 
 @routes.post("/v1/payment_methods/<id>", PaymentMethodUpdateParams)
-def update(tx: Transaction, params: Params, id: str) -> Object:
-    method = tx.path_object("payment_method", id)
+def update(tx: Transaction, params: Params, method_id: str) -> Object:
+    method = tx.path_object("payment_method", method_id)
     if method["customer"] is None:
         raise invalid(
             "You must save this PaymentMethod to a customer before you can update it.",
@@ -77,28 +79,31 @@ def list_(tx: Transaction, params: Params) -> Object:
 
 
 @routes.get("/v1/customers/<id>/payment_methods", CustomerPaymentMethodListParams)
-def list_of_customer(tx: Transaction, params: Params, id: str) -> Object:
-    tx.path_object("customer", id)
-    return _list_page(tx, params, f"/v1/customers/{id}/payment_methods", id)
+def list_of_customer(tx: Transaction, params: Params, method_id: str) -> Object:
+    tx.path_object("customer", method_id)
+    return _list_page(tx, params, f"/v1/customers/{method_id}/payment_methods", method_id)
 
 
 @routes.get("/v1/customers/<customer>/payment_methods/<id>")
-def retrieve_of_customer(tx: Transaction, params: Params, customer: str, id: str) -> Object:
+def retrieve_of_customer(tx: Transaction, params: Params, customer: str, method_id: str) -> Object:
     tx.path_object("customer", customer)
-    method = tx.path_object("payment_method", id)
+    method = tx.path_object("payment_method", method_id)
     if method["customer"] != customer:
         raise StripeFailure(
-            f"No such payment_method: '{id}'", status=404, code="resource_missing", param="id"
+            f"No such payment_method: '{method_id}'",
+            status=404,
+            code="resource_missing",
+            param="id",
         )
     return method
 
 
 @routes.post("/v1/payment_methods/<id>/attach", PaymentMethodAttachParams)
-def attach(tx: Transaction, params: Params, id: str) -> Object:
+def attach(tx: Transaction, params: Params, method_id: str) -> Object:
     if "customer" not in params:
         raise missing_param("customer")
     customer = tx.param_object("customer", params["customer"], param="customer")
-    method = resolve_method(tx, id, param="payment_method", in_path=True)
+    method = resolve_method(tx, method_id, param="payment_method", in_path=True)
     card = find_card(tx, method)
     if card.decline and not card.attachable:
         raise declined_error(card.decline, payment_method=None)
@@ -107,8 +112,8 @@ def attach(tx: Transaction, params: Params, id: str) -> Object:
 
 
 @routes.post("/v1/payment_methods/<id>/detach", PaymentMethodDetachParams)
-def detach(tx: Transaction, params: Params, id: str) -> Object:
-    method = tx.path_object("payment_method", id)
+def detach(tx: Transaction, params: Params, method_id: str) -> Object:
+    method = tx.path_object("payment_method", method_id)
     if method["customer"] is None:
         raise invalid(
             "The payment method you provided is not attached to a customer so detachment is "
@@ -122,23 +127,23 @@ def detach(tx: Transaction, params: Params, id: str) -> Object:
     if customer and not customer.get("deleted"):
         with tx.updating(customer, "customer.updated"):
             settings = customer["invoice_settings"]
-            if settings["default_payment_method"] == id:
+            if settings["default_payment_method"] == method_id:
                 settings["default_payment_method"] = None
     return method
 
 
-def resolve_method(tx: Transaction, id: str, *, param: str, in_path: bool = False) -> Object:
+def resolve_method(tx: Transaction, method_id: str, *, param: str, in_path: bool = False) -> Object:
     """The payment method, or a new one when a test token such as ``pm_card_visa`` is given."""
-    card = cards.find_card_by_token(id)
+    card = cards.find_card_by_token(method_id)
     if card:
         return insert_from_card(tx, card, {"cvc": "123"})
-    if account := bank_accounts.BY_TOKEN.get(id):
+    if account := bank_accounts.BY_TOKEN.get(method_id):
         method = insert_from_account(tx, account, {})
         method["billing_details"]["name"] = "Test Holder"
         return method
     if in_path:
-        return tx.path_object("payment_method", id)
-    return tx.param_object("payment_method", id, param=param)
+        return tx.path_object("payment_method", method_id)
+    return tx.param_object("payment_method", method_id, param=param)
 
 
 def attach_method(tx: Transaction, method: Object, customer: str) -> None:
@@ -172,8 +177,8 @@ def find_card(tx: Transaction, method: Object) -> Card | BankAccount:
     """The test card or test account behind the method."""
     record = tx.get(CARD_RECORD, method["id"])
     assert record, "a payment method is made together with its card"
-    known = cards.BY_FINGERPRINT.get(record["fingerprint"])
-    return known or bank_accounts.BY_FINGERPRINT[record["fingerprint"]]
+    card = cards.BY_FINGERPRINT.get(record["fingerprint"])
+    return card or bank_accounts.BY_FINGERPRINT[record["fingerprint"]]
 
 
 def is_set_up(tx: Transaction, method: Object) -> bool:

@@ -51,13 +51,13 @@ def create(tx: Transaction, params: Params) -> Object:
 
 
 @routes.get(f"{URL}/<id>", ConfigurationRetrieveParams)
-def retrieve(tx: Transaction, params: Params, id: str) -> Object:
-    return tx.path_object(KIND, id)
+def retrieve(tx: Transaction, params: Params, configuration_id: str) -> Object:
+    return tx.path_object(KIND, configuration_id)
 
 
 @routes.post(f"{URL}/<id>", ConfigurationUpdateParams)
-def update(tx: Transaction, params: Params, id: str) -> Object:
-    configuration = tx.path_object(KIND, id)
+def update(tx: Transaction, params: Params, configuration_id: str) -> Object:
+    configuration = tx.path_object(KIND, configuration_id)
     with tx.updating(configuration, "billing_portal.configuration.updated"):
         _apply_params(tx, configuration, params)
         assign(configuration, params, "active")

@@ -47,7 +47,7 @@ def _find_configuration(tx: Transaction, params: Params) -> Object:
     """The one named, or the account's default."""
     if "configuration" in params:
         id = params["configuration"]
-        found = tx.param_object(portal_configurations.KIND, id, param="configuration")
+        configuration = tx.param_object(portal_configurations.KIND, id, param="configuration")
     else:
         defaults = tx.list_objects(
             portal_configurations.KIND, lambda each: bool(each["is_default"])
@@ -59,7 +59,9 @@ def _find_configuration(tx: Transaction, params: Params) -> Object:
                 "portal settings in test mode at "
                 "https://dashboard.stripe.com/test/settings/billing/portal."
             )
-        found = defaults[0]
-    if not found["active"]:
-        raise invalid(f"The configuration `{found['id']}` is inactive.", param="configuration")
-    return found
+        configuration = defaults[0]
+    if not configuration["active"]:
+        raise invalid(
+            f"The configuration `{configuration['id']}` is inactive.", param="configuration"
+        )
+    return configuration

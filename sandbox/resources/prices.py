@@ -40,13 +40,13 @@ def create(tx: Transaction, params: Params) -> Object:
 
 
 @routes.get("/v1/prices/<id>", PriceRetrieveParams)
-def retrieve(tx: Transaction, params: Params, id: str) -> Object:
-    return tx.path_object("price", id)
+def retrieve(tx: Transaction, params: Params, price_id: str) -> Object:
+    return tx.path_object("price", price_id)
 
 
 @routes.post("/v1/prices/<id>", PriceUpdateParams)
-def update(tx: Transaction, params: Params, id: str) -> Object:
-    price = tx.path_object("price", id)
+def update(tx: Transaction, params: Params, price_id: str) -> Object:
+    price = tx.path_object("price", price_id)
     if (lookup_key := params.get("lookup_key")) and lookup_key != price["lookup_key"]:
         _assign_lookup_key(tx, lookup_key, transfer=params.get("transfer_lookup_key", False))
     if price["tax_behavior"] not in ("unspecified", params.get("tax_behavior", "unspecified")):
@@ -89,10 +89,10 @@ def include_currency_options(tx: Transaction, price: Object) -> Object:
     return {price["currency"]: {name: price[name] for name in amount}}
 
 
-def build_price(id: str, params: Params, *, product: str, now: int) -> Object:
+def build_price(price_id: str, params: Params, *, product: str, now: int) -> Object:
     amount, exact = _read_unit_amount(params)
     price: Object = {
-        "id": id,
+        "id": price_id,
         "object": "price",
         "active": True,
         "billing_scheme": params.get("billing_scheme", "per_unit"),
@@ -125,12 +125,13 @@ def _check_amount(params: Params) -> None:
         if "tiers_mode" not in params:
             raise missing_param("tiers_mode")
         return
-    given = [name for name in AMOUNT_PARAMS if name in params]
-    if not given:
+    amount_params = [name for name in AMOUNT_PARAMS if name in params]
+    if not amount_params:
         raise missing_param("unit_amount")
-    if len(given) > 1:
+    if len(amount_params) > 1:
         raise invalid(
-            f"You may only specify one of these parameters: {', '.join(given)}.", param=given[1]
+            f"You may only specify one of these parameters: {', '.join(amount_params)}.",
+            param=amount_params[1],
         )
     if params.get("unit_amount", 0) < 0:
         raise invalid(
@@ -223,9 +224,9 @@ def _build_details(price: Object, params: Params) -> Object:
 
 
 def _build_tier(tier: Params) -> Object:
-    shown: Object = {"up_to": None if tier["up_to"] == "inf" else tier["up_to"]}
+    result: Object = {"up_to": None if tier["up_to"] == "inf" else tier["up_to"]}
     for name in ("flat_amount", "unit_amount"):
         exact = tier.get(f"{name}_decimal", tier.get(name))
-        shown[name] = tier.get(name)
-        shown[f"{name}_decimal"] = None if exact is None else str(exact)
-    return shown
+        result[name] = tier.get(name)
+        result[f"{name}_decimal"] = None if exact is None else str(exact)
+    return result

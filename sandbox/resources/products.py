@@ -49,13 +49,13 @@ def create(tx: Transaction, params: Params) -> Object:
 
 
 @routes.get("/v1/products/<id>", ProductRetrieveParams)
-def retrieve(tx: Transaction, params: Params, id: str) -> Object:
-    return tx.path_object("product", id)
+def retrieve(tx: Transaction, params: Params, product_id: str) -> Object:
+    return tx.path_object("product", product_id)
 
 
 @routes.post("/v1/products/<id>", ProductUpdateParams)
-def update(tx: Transaction, params: Params, id: str) -> Object:
-    product = tx.path_object("product", id)
+def update(tx: Transaction, params: Params, product_id: str) -> Object:
+    product = tx.path_object("product", product_id)
     if params.get("name") == "":
         raise empty_param("name")
     with tx.updating(product, "product.updated"):
@@ -63,7 +63,7 @@ def update(tx: Transaction, params: Params, id: str) -> Object:
         merge_metadata(product, params.get("metadata"))
         if price_id := params.get("default_price"):
             price = tx.param_object("price", price_id, param="default_price")
-            if price["product"] != id:
+            if price["product"] != product_id:
                 raise invalid(
                     f"The price `{price_id}` does not belong to this product.",
                     param="default_price",
@@ -88,9 +88,9 @@ def list_(tx: Transaction, params: Params) -> Object:
 
 
 @routes.delete("/v1/products/<id>", ProductDeleteParams)
-def delete(tx: Transaction, params: Params, id: str) -> Object:
-    product = tx.path_object("product", id)
-    if tx.list_ids("price", lambda price: price.get("product") == id):
+def delete(tx: Transaction, params: Params, product_id: str) -> Object:
+    product = tx.path_object("product", product_id)
+    if tx.list_ids("price", lambda price: price.get("product") == product_id):
         raise invalid(
             "This product cannot be deleted because it has one or more user-created prices.",
             param="id",
@@ -99,9 +99,9 @@ def delete(tx: Transaction, params: Params, id: str) -> Object:
     return tx.delete(product)
 
 
-def build_product(id: str, params: Params, *, now: int) -> Object:
+def build_product(product_id: str, params: Params, *, now: int) -> Object:
     product: Object = {
-        "id": id,
+        "id": product_id,
         "object": "product",
         "active": True,
         "created": now,

@@ -47,14 +47,14 @@ def create(tx: Transaction, params: Params) -> Object:
 
 
 @routes.get("/v1/promotion_codes/<id>", PromotionCodeRetrieveParams)
-def retrieve(tx: Transaction, params: Params, id: str) -> Object:
-    return tx.path_object("promotion_code", id)
+def retrieve(tx: Transaction, params: Params, code_id: str) -> Object:
+    return tx.path_object("promotion_code", code_id)
 
 
 @routes.post("/v1/promotion_codes/<id>", PromotionCodeUpdateParams)
-def update(tx: Transaction, params: Params, id: str) -> Object:
+def update(tx: Transaction, params: Params, code_id: str) -> Object:
     refuse_unsupported(params, "restrictions")
-    promotion_code = tx.path_object("promotion_code", id)
+    promotion_code = tx.path_object("promotion_code", code_id)
     with tx.updating(promotion_code, "promotion_code.updated"):
         if params.get("active") and not promotion_code["active"]:
             _check_reactivation(tx, promotion_code)
@@ -91,8 +91,8 @@ def find_active_code(tx: Transaction, code: str, customer: str | None) -> Object
             and body["customer"] in (None, customer)
         )
 
-    found = tx.list_objects("promotion_code", fits)
-    return max(found, key=lambda body: body["customer"] is not None, default=None)
+    codes = tx.list_objects("promotion_code", fits)
+    return max(codes, key=lambda body: body["customer"] is not None, default=None)
 
 
 def check_redeemable(

@@ -64,13 +64,13 @@ def create(tx: Transaction, params: Params) -> Object:
 
 
 @routes.get("/v1/refunds/<id>", RefundRetrieveParams)
-def retrieve(tx: Transaction, params: Params, id: str) -> Object:
-    return tx.path_object("refund", id)
+def retrieve(tx: Transaction, params: Params, refund_id: str) -> Object:
+    return tx.path_object("refund", refund_id)
 
 
 @routes.post("/v1/refunds/<id>", RefundUpdateParams)
-def update(tx: Transaction, params: Params, id: str) -> Object:
-    refund = tx.path_object("refund", id)
+def update(tx: Transaction, params: Params, refund_id: str) -> Object:
+    refund = tx.path_object("refund", refund_id)
     with tx.updating(refund, "refund.updated", "charge.refund.updated"):
         merge_metadata(refund, params.get("metadata"))
     return refund
@@ -87,9 +87,9 @@ def list_(tx: Transaction, params: Params) -> Object:
 
 
 @routes.post("/v1/refunds/<id>/cancel", RefundCancelParams)
-def cancel(tx: Transaction, params: Params, id: str) -> Object:
+def cancel(tx: Transaction, params: Params, refund_id: str) -> Object:
     """Only one that waits for the customer's bank details; others Stripe does not take back."""
-    refund = tx.path_object("refund", id)
+    refund = tx.path_object("refund", refund_id)
     if refund["status"] != "requires_action":
         raise invalid(
             f"This refund cannot be canceled because it has a status of {refund['status']}. Only "
@@ -115,15 +115,15 @@ def decide_due(tx: Transaction) -> None:
         apply_decision(tx, plan)
 
 
-def apply_decision(tx: Transaction, plan: Object) -> None:
+def apply_decision(tx: Transaction, decision: Object) -> None:
     """The bank's answer to one refund."""
-    refund = tx.param_object("refund", plan["id"], param="refund")
-    if plan["outcome"] == RefundOutcome.SUCCEEDS_LATER:
+    refund = tx.param_object("refund", decision["id"], param="refund")
+    if decision["outcome"] == RefundOutcome.SUCCEEDS_LATER:
         _complete_refund(tx, refund)
     else:
         fail_refund(tx, refund)
-    if known := tx.get(DECISION_RECORD, refund["id"]):
-        tx.remove(known)
+    if stored_decision := tx.get(DECISION_RECORD, refund["id"]):
+        tx.remove(stored_decision)
 
 
 def _complete_refund(tx: Transaction, refund: Object) -> None:
@@ -167,14 +167,14 @@ def _find_charge(tx: Transaction, params: Params) -> Object:
 
 
 def _read_amount(charge: Object, params: Params) -> int:
-    left = charge["amount_captured"] - charge["amount_refunded"]
+    refundable = charge["amount_captured"] - charge["amount_refunded"]
     if not charge["captured"]:
         raise invalid(f"Charge {charge['id']} has not been captured.", param="charge")
-    if left <= 0:
+    if refundable <= 0:
         raise invalid(
             f"Charge {charge['id']} has already been refunded.", code="charge_already_refunded"
         )
-    amount: int = params.get("amount", left)
+    amount: int = params.get("amount", refundable)
     if amount < 1:
         raise invalid("Invalid positive integer", param="amount", code="parameter_invalid_integer")
     multiple = charge_multiple(charge["currency"])
@@ -184,10 +184,10 @@ def _read_amount(charge: Object, params: Params) -> int:
             param="amount",
             code="parameter_invalid_integer",
         )
-    if amount > left:
+    if amount > refundable:
         raise invalid(
             f"Refund amount ({amount} {charge['currency']}) is greater than unrefunded amount on "
-            f"charge ({left} {charge['currency']}).",
+            f"charge ({refundable} {charge['currency']}).",
             param="amount",
         )
     return amount
@@ -222,10 +222,10 @@ def _add_receipt(tx: Transaction, refund: Object) -> None:
 
 
 def _destination_details(charge: Object) -> Object:
-    type = charge["payment_method_details"]["type"]
-    if type == "card":
-        return {"card": {"reference_status": "pending", "type": "refund"}, "type": type}
-    bank = {"us_bank_account": "us_bank_transfer", "sepa_debit": "eu_bank_transfer"}[type]
+    method_type = charge["payment_method_details"]["type"]
+    if method_type == "card":
+        return {"card": {"reference_status": "pending", "type": "refund"}, "type": method_type}
+    bank = {"us_bank_account": "us_bank_transfer", "sepa_debit": "eu_bank_transfer"}[method_type]
     return {bank: {"reference": None, "reference_status": None}, "type": bank}
 
 

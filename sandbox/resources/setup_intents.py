@@ -54,14 +54,14 @@ def create(tx: Transaction, params: Params) -> Object:
 
 
 @routes.get("/v1/setup_intents/<id>", SetupIntentRetrieveParams)
-def retrieve(tx: Transaction, params: Params, id: str) -> Object:
-    return tx.path_object("setup_intent", id)
+def retrieve(tx: Transaction, params: Params, intent_id: str) -> Object:
+    return tx.path_object("setup_intent", intent_id)
 
 
 @routes.post("/v1/setup_intents/<id>", SetupIntentUpdateParams)
-def update(tx: Transaction, params: Params, id: str) -> Object:
+def update(tx: Transaction, params: Params, intent_id: str) -> Object:
     refuse_unsupported(params, *UNSUPPORTED)
-    intent = tx.path_object("setup_intent", id)
+    intent = tx.path_object("setup_intent", intent_id)
     if "customer" in params:
         tx.param_object("customer", params["customer"], param="customer")
     assign(intent, params, "customer", "description")
@@ -72,9 +72,9 @@ def update(tx: Transaction, params: Params, id: str) -> Object:
 
 
 @routes.post("/v1/setup_intents/<id>/confirm", SetupIntentConfirmParams)
-def confirm(tx: Transaction, params: Params, id: str) -> Object:
+def confirm(tx: Transaction, params: Params, intent_id: str) -> Object:
     refuse_unsupported(params, *UNSUPPORTED)
-    intent = tx.path_object("setup_intent", id)
+    intent = tx.path_object("setup_intent", intent_id)
     _require_open(intent, "confirm")
     payment_intent_object.apply_method_options(intent, params)
     _choose_method(tx, intent, params)
@@ -82,8 +82,8 @@ def confirm(tx: Transaction, params: Params, id: str) -> Object:
 
 
 @routes.post("/v1/setup_intents/<id>/cancel", SetupIntentCancelParams)
-def cancel(tx: Transaction, params: Params, id: str) -> Object:
-    intent = tx.path_object("setup_intent", id)
+def cancel(tx: Transaction, params: Params, intent_id: str) -> Object:
+    intent = tx.path_object("setup_intent", intent_id)
     _require_open(intent, "cancel")
     intent |= {
         "status": "canceled",

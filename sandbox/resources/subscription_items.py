@@ -26,28 +26,30 @@ MAX_LIMIT = 100
 @routes.post("/v1/subscription_items", SubscriptionItemCreateParams)
 def create(tx: Transaction, params: Params) -> Object:
     subscription = tx.param_object("subscription", params["subscription"], param="subscription")
-    wanted = {name: value for name, value in params.items() if name != "subscription"}
-    _update_subscription(tx, subscription, wanted)
+    item_params = {name: value for name, value in params.items() if name != "subscription"}
+    _update_subscription(tx, subscription, item_params)
     return subscription_items.list_items(subscription)[-1]
 
 
 @routes.get("/v1/subscription_items/<id>", SubscriptionItemRetrieveParams)
-def retrieve(tx: Transaction, params: Params, id: str) -> Object:
-    return _find_item(subscription_items.refresh_prices(tx, _find_subscription(tx, id)), id)
+def retrieve(tx: Transaction, params: Params, item_id: str) -> Object:
+    return _find_item(
+        subscription_items.refresh_prices(tx, _find_subscription(tx, item_id)), item_id
+    )
 
 
 @routes.post("/v1/subscription_items/<id>", SubscriptionItemUpdateParams)
-def update(tx: Transaction, params: Params, id: str) -> Object:
-    subscription = _find_subscription(tx, id)
-    _update_subscription(tx, subscription, {"id": id, **params})
-    return _find_item(subscription, id)
+def update(tx: Transaction, params: Params, item_id: str) -> Object:
+    subscription = _find_subscription(tx, item_id)
+    _update_subscription(tx, subscription, {"id": item_id, **params})
+    return _find_item(subscription, item_id)
 
 
 @routes.delete("/v1/subscription_items/<id>", SubscriptionItemDeleteParams)
-def delete(tx: Transaction, params: Params, id: str) -> Object:
-    subscription = _find_subscription(tx, id)
-    _update_subscription(tx, subscription, {"id": id, "deleted": True, **params})
-    return {"id": id, "object": "subscription_item", "deleted": True}
+def delete(tx: Transaction, params: Params, item_id: str) -> Object:
+    subscription = _find_subscription(tx, item_id)
+    _update_subscription(tx, subscription, {"id": item_id, "deleted": True, **params})
+    return {"id": item_id, "object": "subscription_item", "deleted": True}
 
 
 @routes.get("/v1/subscription_items", SubscriptionItemListParams)
@@ -62,14 +64,14 @@ def list_(tx: Transaction, params: Params) -> Object:
     if not 1 <= limit <= MAX_LIMIT:
         raise invalid(f"This value must be between 1 and {MAX_LIMIT}.", param="limit")
     subscription = tx.param_object("subscription", params["subscription"], param="subscription")
-    found = subscription_items.list_items(subscription_items.refresh_prices(tx, subscription))
-    return embed_list(found, url="/v1/subscription_items", limit=limit)
+    items = subscription_items.list_items(subscription_items.refresh_prices(tx, subscription))
+    return embed_list(items, url="/v1/subscription_items", limit=limit)
 
 
 def _update_subscription(tx: Transaction, subscription: Object, params: Params) -> None:
     shared = {name: params[name] for name in SUBSCRIPTION_PARAMS if name in params}
-    own = {name: value for name, value in params.items() if name not in shared}
-    subscription_updates.update_subscription(tx, subscription, {"items": [own], **shared})
+    item_params = {name: value for name, value in params.items() if name not in shared}
+    subscription_updates.update_subscription(tx, subscription, {"items": [item_params], **shared})
 
 
 def _find_subscription(tx: Transaction, item_id: str) -> Object:
@@ -81,5 +83,7 @@ def _find_subscription(tx: Transaction, item_id: str) -> Object:
     raise no_such("subscription_item", item_id, in_path=True)
 
 
-def _find_item(subscription: Object, id: str) -> Object:
-    return next(item for item in subscription_items.list_items(subscription) if item["id"] == id)
+def _find_item(subscription: Object, item_id: str) -> Object:
+    return next(
+        item for item in subscription_items.list_items(subscription) if item["id"] == item_id
+    )

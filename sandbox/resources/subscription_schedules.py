@@ -48,18 +48,18 @@ def create(tx: Transaction, params: Params) -> Object:
 
 
 @routes.get("/v1/subscription_schedules/<id>", SubscriptionScheduleRetrieveParams)
-def retrieve(tx: Transaction, params: Params, id: str) -> Object:
-    return tx.path_object(KIND, id)
+def retrieve(tx: Transaction, params: Params, schedule_id: str) -> Object:
+    return tx.path_object(KIND, schedule_id)
 
 
 @routes.post("/v1/subscription_schedules/<id>", SubscriptionScheduleUpdateParams)
-def update(tx: Transaction, params: Params, id: str) -> Object:
+def update(tx: Transaction, params: Params, schedule_id: str) -> Object:
     refuse_unsupported(params, *UNSUPPORTED)
     if params.get("end_behavior") in ("none", "renew"):
         raise invalid(
             "The sandbox's schedules end with `release` or `cancel`.", param="end_behavior"
         )
-    schedule = tx.path_object(KIND, id)
+    schedule = tx.path_object(KIND, schedule_id)
     _require_open(schedule, "update")
     with tx.updating(schedule, "subscription_schedule.updated"):
         merge_metadata(schedule, params.get("metadata"))
@@ -72,8 +72,8 @@ def update(tx: Transaction, params: Params, id: str) -> Object:
 
 
 @routes.post("/v1/subscription_schedules/<id>/release", SubscriptionScheduleReleaseParams)
-def release(tx: Transaction, params: Params, id: str) -> Object:
-    schedule = tx.path_object(KIND, id)
+def release(tx: Transaction, params: Params, schedule_id: str) -> Object:
+    schedule = tx.path_object(KIND, schedule_id)
     _require_open(schedule, "release")
     subscription_schedules.release_schedule(
         tx, schedule, keeps_end=params.get("preserve_cancel_date", False)
@@ -82,8 +82,8 @@ def release(tx: Transaction, params: Params, id: str) -> Object:
 
 
 @routes.post("/v1/subscription_schedules/<id>/cancel", SubscriptionScheduleCancelParams)
-def cancel(tx: Transaction, params: Params, id: str) -> Object:
-    schedule = tx.path_object(KIND, id)
+def cancel(tx: Transaction, params: Params, schedule_id: str) -> Object:
+    schedule = tx.path_object(KIND, schedule_id)
     _require_open(schedule, "cancel")
     subscription_schedules.cancel_schedule(tx, schedule, params)
     return schedule

@@ -89,14 +89,14 @@ def create(tx: Transaction, params: Params) -> Object:
 
 
 @routes.get("/v1/subscriptions/<id>", SubscriptionRetrieveParams)
-def retrieve(tx: Transaction, params: Params, id: str) -> Object:
-    return subscription_items.refresh_prices(tx, tx.path_object("subscription", id))
+def retrieve(tx: Transaction, params: Params, subscription_id: str) -> Object:
+    return subscription_items.refresh_prices(tx, tx.path_object("subscription", subscription_id))
 
 
 @routes.post("/v1/subscriptions/<id>", SubscriptionUpdateParams)
-def update(tx: Transaction, params: Params, id: str) -> Object:
+def update(tx: Transaction, params: Params, subscription_id: str) -> Object:
     check_supported(params)
-    subscription = tx.path_object("subscription", id)
+    subscription = tx.path_object("subscription", subscription_id)
     subscription_updates.update_subscription(tx, subscription, params)
     return subscription
 
@@ -116,33 +116,36 @@ def list_(tx: Transaction, params: Params) -> Object:
             == params.get("collection_method", subscription["collection_method"])
         )
 
-    found = list_page(tx, "subscription", params, url="/v1/subscriptions", where=wanted)
-    for subscription in found["data"]:
+    result = list_page(tx, "subscription", params, url="/v1/subscriptions", where=wanted)
+    for subscription in result["data"]:
         subscription_items.refresh_prices(tx, subscription)
-    return found
+    return result
 
 
 @routes.delete("/v1/subscriptions/<id>", SubscriptionCancelParams)
-def cancel(tx: Transaction, params: Params, id: str) -> Object:
-    subscription = tx.path_object("subscription", id)
+def cancel(tx: Transaction, params: Params, subscription_id: str) -> Object:
+    subscription = tx.path_object("subscription", subscription_id)
     if subscription["status"] in cancellation.ENDED_STATUSES:
         raise StripeFailure(
-            f"No such subscription: '{id}'", status=404, code="resource_missing", param="id"
+            f"No such subscription: '{subscription_id}'",
+            status=404,
+            code="resource_missing",
+            param="id",
         )
     subscription_updates.cancel_now(tx, subscription, params)
     return subscription
 
 
 @routes.post("/v1/subscriptions/<id>/pause", SubscriptionPauseParams)
-def pause(tx: Transaction, params: Params, id: str) -> Object:
-    subscription = tx.path_object("subscription", id)
+def pause(tx: Transaction, params: Params, subscription_id: str) -> Object:
+    subscription = tx.path_object("subscription", subscription_id)
     subscription_pauses.pause_subscription(tx, subscription, params)
     return subscription
 
 
 @routes.post("/v1/subscriptions/<id>/resume", SubscriptionResumeParams)
-def resume(tx: Transaction, params: Params, id: str) -> Object:
-    subscription = tx.path_object("subscription", id)
+def resume(tx: Transaction, params: Params, subscription_id: str) -> Object:
+    subscription = tx.path_object("subscription", subscription_id)
     subscription_pauses.resume_subscription(tx, subscription, params)
     return subscription
 

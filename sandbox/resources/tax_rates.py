@@ -41,8 +41,8 @@ def create(tx: Transaction, params: Params) -> Object:
 
 
 @routes.get("/v1/tax_rates/<id>", TaxRateRetrieveParams)
-def retrieve(tx: Transaction, params: Params, id: str) -> Object:
-    return tx.path_object(KIND, id)
+def retrieve(tx: Transaction, params: Params, rate_id: str) -> Object:
+    return tx.path_object(KIND, rate_id)
 
 
 @routes.get("/v1/tax_rates", TaxRateListParams)
@@ -64,15 +64,15 @@ def resolve_rates(tx: Transaction, ids: list[str] | str, *, param: str) -> list[
 def find_or_create_automatic(tx: Transaction, rate: TaxRule, *, inclusive: bool) -> Object:
     """The account's tax rate for this; made when it is first needed."""
 
-    def fits(known: Object) -> bool:
+    def fits(existing: Object) -> bool:
         return bool(
-            known["effective_percentage"] is not None
-            and (known["country"], known["state"], known["inclusive"])
+            existing["effective_percentage"] is not None
+            and (existing["country"], existing["state"], existing["inclusive"])
             == (rate.country, rate.state, inclusive)
         )
 
-    for known in tx.list_objects(KIND, fits):
-        return known
+    for existing in tx.list_objects(KIND, fits):
+        return existing
     return tx.insert(_build_automatic(tx, rate, inclusive=inclusive))
 
 

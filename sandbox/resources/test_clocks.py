@@ -49,8 +49,8 @@ def create(tx: Transaction, params: Params) -> Object:
 
 
 @routes.get(f"{URL}/<id>", TestClockRetrieveParams)
-def retrieve(tx: Transaction, params: Params, id: str) -> Object:
-    return tx.path_object(KIND, id)
+def retrieve(tx: Transaction, params: Params, clock_id: str) -> Object:
+    return tx.path_object(KIND, clock_id)
 
 
 @routes.get(URL, TestClockListParams)
@@ -59,9 +59,9 @@ def list_(tx: Transaction, params: Params) -> Object:
 
 
 @routes.post(f"{URL}/<id>/advance", TestClockAdvanceParams)
-def advance(tx: Transaction, params: Params, id: str) -> Object:
+def advance(tx: Transaction, params: Params, clock_id: str) -> Object:
     """Set out; what falls due on the way happens right after this answer."""
-    clock = tx.path_object(KIND, id)
+    clock = tx.path_object(KIND, clock_id)
     target = params["frozen_time"]
     if clock["status"] != "ready":
         raise invalid("Test clock advancement underway - cannot perform modifications.")
@@ -86,10 +86,10 @@ def advance(tx: Transaction, params: Params, id: str) -> Object:
 
 
 @routes.delete(f"{URL}/<id>", TestClockDeleteParams)
-def delete(tx: Transaction, params: Params, id: str) -> Object:
+def delete(tx: Transaction, params: Params, clock_id: str) -> Object:
     """Its customers go with it."""
-    clock = tx.path_object(KIND, id)
-    for customer in tx.list_objects("customer", lambda each: each.get("test_clock") == id):
+    clock = tx.path_object(KIND, clock_id)
+    for customer in tx.list_objects("customer", lambda each: each.get("test_clock") == clock_id):
         customers.delete(tx, {}, customer["id"])
     tx.emit("test_helpers.test_clock.deleted", clock)
     return tx.delete(clock)
@@ -101,9 +101,9 @@ def finish_advance(tx: Transaction, clock: Object) -> None:
     tx.emit("test_helpers.test_clock.ready", clock)
 
 
-def _attach_customer(tx: Transaction, clock: Object, id: str) -> None:
-    customer = tx.param_object("customer", id, param="customer")
-    subscribed = tx.list_ids("subscription", lambda each: each["customer"] == id)
+def _attach_customer(tx: Transaction, clock: Object, clock_id: str) -> None:
+    customer = tx.param_object("customer", clock_id, param="customer")
+    subscribed = tx.list_ids("subscription", lambda each: each["customer"] == clock_id)
     if customer["test_clock"] or subscribed:
         raise invalid(
             "The customer must have neither a test clock nor a subscription.", param="customer"

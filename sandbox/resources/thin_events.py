@@ -17,10 +17,10 @@ routes = Routes()
 
 
 @routes.get("/v2/core/events/<id>", EventRetrieveParams)
-def retrieve(tx: Transaction, params: Params, id: str) -> Object:
-    event = tx.get(KIND, id)
+def retrieve(tx: Transaction, params: Params, event_id: str) -> Object:
+    event = tx.get(KIND, event_id)
     if event is None or _is_past_retention(tx, event):
-        raise StripeFailure(f"No such event: '{id}'.", status=404, code="not_found")
+        raise StripeFailure(f"No such event: '{event_id}'.", status=404, code="not_found")
     return event
 
 

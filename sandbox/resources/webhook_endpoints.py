@@ -35,13 +35,13 @@ def create(tx: Transaction, params: Params) -> Object:
 
 
 @routes.get("/v1/webhook_endpoints/<id>", WebhookEndpointRetrieveParams)
-def retrieve(tx: Transaction, params: Params, id: str) -> Object:
-    return tx.path_object("webhook_endpoint", id)
+def retrieve(tx: Transaction, params: Params, endpoint_id: str) -> Object:
+    return tx.path_object("webhook_endpoint", endpoint_id)
 
 
 @routes.post("/v1/webhook_endpoints/<id>", WebhookEndpointUpdateParams)
-def update(tx: Transaction, params: Params, id: str) -> Object:
-    endpoint = tx.path_object("webhook_endpoint", id)
+def update(tx: Transaction, params: Params, endpoint_id: str) -> Object:
+    endpoint = tx.path_object("webhook_endpoint", endpoint_id)
     _check_events(params)
     assign(endpoint, params, "description", "enabled_events", "url")
     if "disabled" in params:
@@ -56,8 +56,8 @@ def list_(tx: Transaction, params: Params) -> Object:
 
 
 @routes.delete("/v1/webhook_endpoints/<id>", WebhookEndpointDeleteParams)
-def delete(tx: Transaction, params: Params, id: str) -> Object:
-    return tx.delete(tx.path_object("webhook_endpoint", id))
+def delete(tx: Transaction, params: Params, endpoint_id: str) -> Object:
+    return tx.delete(tx.path_object("webhook_endpoint", endpoint_id))
 
 
 def register_endpoint(
@@ -73,8 +73,8 @@ def register_endpoint(
         endpoint |= {"url": url, "status": "enabled"}
         tx.insert(_secrets_record(endpoint["id"], [{"secret": secret, "expires": None}]))
         return endpoint
-    wanted = {"url": url, "enabled_events": ["*"], "metadata": {"registered_as": name[:500]}}
-    endpoint = _insert_endpoint(tx, wanted, secret)
+    params = {"url": url, "enabled_events": ["*"], "metadata": {"registered_as": name[:500]}}
+    endpoint = _insert_endpoint(tx, params, secret)
     if thin:
         tx.insert({"object": thin_events.DESTINATION, "id": endpoint["id"]})
     return endpoint
@@ -84,19 +84,21 @@ def _is_registered(endpoint: Object, name: str) -> bool:
     return bool(endpoint.get("metadata", {}).get("registered_as") == name[:500])
 
 
-def roll_secret(tx: Transaction, id: str, *, overlap: int = ROLL_OVERLAP_SECONDS) -> str:
+def roll_secret(tx: Transaction, endpoint_id: str, *, overlap: int = ROLL_OVERLAP_SECONDS) -> str:
     """A new secret; the old one signs as well for ``overlap`` seconds. Returns the new one."""
-    tx.path_object("webhook_endpoint", id)
+    tx.path_object("webhook_endpoint", endpoint_id)
     secret = f"whsec_{tx.world.ids.token(32)}"
-    old = [{"secret": each, "expires": tx.now + overlap} for each in list_live_secrets(tx, id)]
-    kept = old if overlap > 0 else []
-    tx.insert(_secrets_record(id, [{"secret": secret, "expires": None}, *kept]))
+    expiring = [
+        {"secret": each, "expires": tx.now + overlap} for each in list_live_secrets(tx, endpoint_id)
+    ]
+    old_secrets = expiring if overlap > 0 else []
+    tx.insert(_secrets_record(endpoint_id, [{"secret": secret, "expires": None}, *old_secrets]))
     return secret
 
 
-def list_live_secrets(tx: Transaction, id: str) -> list[str]:
+def list_live_secrets(tx: Transaction, endpoint_id: str) -> list[str]:
     """The secrets that sign now, the newest first."""
-    record = tx.get(SECRETS_RECORD, id)
+    record = tx.get(SECRETS_RECORD, endpoint_id)
     secrets = record["secrets"] if record else []
     return [
         each["secret"] for each in secrets if each["expires"] is None or each["expires"] > tx.now
