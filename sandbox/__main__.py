@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 
 
 class QuietHandler(WSGIRequestHandler):
-    """Keeps connections open between requests and logs none of them."""
+    """Keep connections open between requests and write no access log."""
 
     protocol_version = "HTTP/1.1"
 
     def connection_dropped(
         self, error: BaseException, environ: WSGIEnvironment | None = None
     ) -> None:
-        """A fault broke the connection on purpose: close it without a word."""
+        """Close the connection without a log entry: a planned fault has broken it."""
         self.close_connection = True
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
@@ -44,7 +44,7 @@ class QuietHandler(WSGIRequestHandler):
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Serve until SIGTERM or SIGINT; the state is on disk after every request."""
+    """Serve until SIGTERM or SIGINT. Every request's changes are on disk before its response."""
     options = _parse(arguments)
     logging.basicConfig(level=logging.WARNING, format="sandbox: %(levelname)s %(message)s")
     world = World(

@@ -1,4 +1,4 @@
-"""Stripe accounts and their secret keys. Each account sees only its own objects."""
+"""Stripe accounts and their API keys. An account sees only its own objects."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SYSTEM = "_system"
 
 @dataclass(frozen=True)
 class Caller:
-    """Who sends a request: an account, by a key that may do this much."""
+    """The account and the permissions of the API key that sent a request."""
 
     account: str
     permissions: Permissions
@@ -28,10 +28,10 @@ class Caller:
 def open_account(
     world: World, *, account_id: str, secret_key: str, permissions: Iterable[str] | None = None
 ) -> None:
-    """Make the account and its key if they are new. A revoked key stays revoked.
+    """Create the account and its key if they are missing. A revoked key stays revoked.
 
-    With ``permissions`` it is a restricted key (``rk_test_…``), with these only. Raises
-    ``ValueError`` for a permission that Stripe does not have.
+    With ``permissions`` the key is a restricted key (``rk_test_…``) with these permissions only.
+    Raises ``ValueError`` for a permission that Stripe does not have.
     """
     granted = None if permissions is None else sorted(permissions)
     check_permission_names(granted or ())
@@ -51,7 +51,7 @@ def open_account(
 
 
 def revoke_key(world: World, secret_key: str) -> None:
-    """The key answers 401 ``api_key_expired`` from now on."""
+    """Revoke the key: requests with it get 401 ``api_key_expired``."""
     key = (SYSTEM, "_secret_key", secret_key)
     with world.lock:
         stored = world.store.get(key)
@@ -61,14 +61,17 @@ def revoke_key(world: World, secret_key: str) -> None:
 
 
 def list_account_ids(world: World) -> list[str]:
-    """Every account, oldest first."""
+    """Ids of all accounts, oldest first."""
     with world.lock:
         keys = world.store.kind(SYSTEM, "_secret_key").values()
         return list(dict.fromkeys(key["account"] for key in keys))
 
 
 def authenticate(world: World, authorization: str | None, stripe_account: str | None) -> Caller:
-    """Who a request speaks for. Raises 401 or 403 in Stripe's words."""
+    """Find the account and permissions of a request's API key.
+
+    Raises 401 or 403 with Stripe's text.
+    """
     secret_key = _bearer_token(authorization)
     stored = world.store.get((SYSTEM, "_secret_key", secret_key))
     if stored is None:
@@ -91,7 +94,7 @@ def authenticate(world: World, authorization: str | None, stripe_account: str | 
 
 
 def mask_key(secret_key: str) -> str:
-    """A key as Stripe shows it: the start, stars, the last four."""
+    """The key as Stripe shows it: first 8 characters, asterisks, last 4 characters."""
     return f"{secret_key[:8]}{'*' * max(len(secret_key) - 12, 4)}{secret_key[-4:]}"
 
 

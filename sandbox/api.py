@@ -1,7 +1,7 @@
-"""The Stripe API: from an authenticated form to an answer, with faults and idempotency between.
+"""The Stripe API: authentication, form decoding, faults, idempotency, routing, response.
 
-``StripeAPI.answer`` is the whole of ``/v1`` without a socket; ``app`` puts it behind WSGI and
-``inprocess`` behind the SDK's HTTP client.
+``StripeAPI.answer`` serves ``/v1`` and ``/v2`` without a socket. ``app`` serves it over WSGI,
+``http_client`` as the SDK's HTTP client.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class ApiRequest:
     form: str
     """The query string of a GET or DELETE, the body of a POST."""
     headers: Mapping[str, str]
-    """Looked up in lower case."""
+    """Header names are lower case."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class ApiResponse:
     body: str
     headers: dict[str, str] = field(default_factory=dict)
     disconnect: Fault | None = None
-    """Set when the caller must not see this answer: the fault that swallowed it."""
+    """The fault that breaks the connection, so that the caller does not get this response."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class StripeAPI:
         self.world = world
 
     def answer(self, request: ApiRequest) -> ApiResponse:
-        """The answer to anything that a client can send."""
+        """Answer any request, valid or not."""
         request_id = self.world.ids.new("req")
         try:
             answer = self._answer(request, request_id)
@@ -167,7 +167,7 @@ class StripeAPI:
         return ApiResponse(record["status"], record["body"], headers)
 
     def _remember(self, tx: Transaction, call: _ApiCall, answer: ApiResponse) -> ApiResponse:
-        """Keep the answer under the key; a kept 500 is not worth a retry, and says so."""
+        """Save the response under the idempotency key. A saved 5xx tells the SDK not to retry."""
         if call.key is None:
             return answer
         idempotency.save_response(
@@ -185,7 +185,7 @@ class StripeAPI:
 
 
 class _RolledBackError(Exception):
-    """An execution that failed and whose effects are dropped."""
+    """The request has failed and its changes are rolled back."""
 
     def __init__(self, failure: StripeFailure) -> None:
         super().__init__(failure.message)

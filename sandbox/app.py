@@ -52,7 +52,10 @@ class Application:
         raise NotFound
 
     def _stripe(self, request: Request) -> Response:
-        """Raises ``ConnectionError``, which closes the connection, where a fault says so."""
+        """Serve the Stripe API.
+
+        Raises ``ConnectionResetError`` when a fault breaks the connection.
+        """
         try:
             answer = self._api.answer(_build_api_request(request))
         except RequestEntityTooLarge:

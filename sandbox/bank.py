@@ -1,7 +1,7 @@
-"""The payer's bank, asked to act at once: disputes over any payment, refunds that bounce.
+"""Actions of the payer's bank: open and decide disputes, fail refunds.
 
-dispute = bank.dispute(world, payment_intent.id)
-bank.decide(world, dispute["id"], "won")
+dispute = bank.open_dispute(world, payment_intent.id)
+bank.decide_dispute(world, dispute["id"], "won")
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ def open_dispute(
     amount: int | None = None,
     inquiry: bool = False,
 ) -> Object:
-    """Open a dispute over a payment intent or a charge; an inquiry moves no money yet.
+    """Open a dispute on a payment intent or a charge. An inquiry withdraws no money.
 
-    Returns the dispute. Raises ``StripeFailure`` if there is nothing left to dispute.
+    Returns the dispute. Raises ``StripeFailure`` if nothing is left to dispute.
     """
     kind = "payment_intent" if payment.startswith("pi_") else "charge"
     with buyer.object_transaction(world, kind, payment) as tx:
@@ -39,7 +39,7 @@ def open_dispute(
 
 
 def issue_fraud_warning(world: World, payment: str, *, fraud_type: str = "misc") -> Object:
-    """The card's issuer calls the payment fraudulent; no money moves."""
+    """Create an early fraud warning for the payment. No money moves."""
     kind = "payment_intent" if payment.startswith("pi_") else "charge"
     with buyer.object_transaction(world, kind, payment) as tx:
         result: Object = copy(
@@ -51,8 +51,10 @@ def issue_fraud_warning(world: World, payment: str, *, fraud_type: str = "misc")
 
 
 def open_prevented_dispute(world: World, payment: str, *, case_type: str) -> Object:
-    """A dispute that is over as it is raised: by a ``resolution``, which gives the buyer the money,
-    or a ``block``."""
+    """Open a dispute that Stripe's dispute prevention closes at once.
+
+    ``case_type`` is ``resolution`` (the buyer gets the money) or ``block`` (no money moves).
+    """
     with buyer.object_transaction(world, "payment_intent", payment) as tx:
         result: Object = copy(
             disputes.open_prevented_dispute(
@@ -63,7 +65,10 @@ def open_prevented_dispute(world: World, payment: str, *, case_type: str) -> Obj
 
 
 def decide_dispute(world: World, dispute_id: str, outcome: str) -> Object:
-    """``won``, ``lost`` or ``warning_closed``; ``escalated`` makes a chargeback of an inquiry."""
+    """Set the outcome:
+
+    ``won``, ``lost`` or ``warning_closed``. ``escalated`` turns an inquiry into a chargeback.
+    """
     with buyer.object_transaction(world, disputes.KIND, dispute_id) as tx:
         dispute = tx.path_object(disputes.KIND, dispute_id)
         if outcome == "escalated" and dispute["status"] in disputes.INQUIRIES:
@@ -75,7 +80,7 @@ def decide_dispute(world: World, dispute_id: str, outcome: str) -> Object:
 
 
 def fail_refund(world: World, refund: str) -> Object:
-    """Send a refund back that was pending or had succeeded, whatever the card."""
+    """Fail a pending or succeeded refund, whatever its card."""
     with buyer.object_transaction(world, "refund", refund) as tx:
         body = tx.path_object("refund", refund)
         refunds.fail_refund(tx, body)

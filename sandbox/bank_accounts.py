@@ -1,4 +1,4 @@
-"""Stripe's test bank accounts: a debit is taken at once, and the bank answers days later.
+"""Stripe's test bank accounts. A debit stays ``processing`` until the bank answers days later.
 
 Source: https://docs.stripe.com/testing. The tokens of SEPA accounts are the sandbox's own.
 """
@@ -26,12 +26,12 @@ class BankAccount:
     token: str
     effect: str
     answer_seconds: int | None
-    """Seconds until the bank answers; None: it never does."""
+    """Seconds until the bank answers a debit; None: never."""
     failure: Decline | None = None
     dispute_trigger: DisputeTrigger | None = None
 
     decline = None
-    """What is refused at once: a debit never is."""
+    """A debit is never declined at once."""
     attachable = True
     authentication = Authentication.NEVER
     refund = RefundOutcome.SUCCEEDS_LATER
@@ -94,12 +94,15 @@ BY_TOKEN = {account.token: account for account in ACCOUNTS}
 
 
 def in_currency(currency: str) -> list[BankAccount]:
-    """The accounts that can pay in the currency."""
+    """Accounts that can pay in the currency."""
     return [account for account in ACCOUNTS if CURRENCY[account.type] == currency]
 
 
 def find_account(method_type: str, params: Params) -> BankAccount:
-    """The test account that was typed in. Raises 400 for one that is none, or has no holder."""
+    """Find the test account with the sent number or IBAN.
+
+    Raises 400 for an unknown number or a missing account holder's name.
+    """
     details = params.get(method_type)
     if details is None:
         raise missing_param(method_type)
@@ -122,7 +125,7 @@ def find_account(method_type: str, params: Params) -> BankAccount:
 
 
 def payment_method_hash(account: BankAccount, details: Params) -> Object:
-    """The hash that a payment method of this type carries."""
+    """The hash ``us_bank_account`` or ``sepa_debit`` of a payment method."""
     shared = {"fingerprint": account.fingerprint, "last4": account.last4}
     if account.type == SEPA:
         bank = {"bank_code": account.number[4:9], "branch_code": "", "country": account.number[:2]}
@@ -140,7 +143,7 @@ def payment_method_hash(account: BankAccount, details: Params) -> Object:
 
 
 def charge_details(method: Object) -> Object:
-    """The same as a charge's ``payment_method_details`` show it."""
+    """The hash ``payment_method_details`` of a charge."""
     details: Object = method[method["type"]]
     names = ("bank_code", "branch_code", "country", "fingerprint", "last4") if (
         method["type"] == SEPA

@@ -1,4 +1,4 @@
-"""Bank debits: the payment is processing until the bank answers, days later."""
+"""Bank debits: the payment intent is ``processing`` until the bank answers days later."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from sandbox.resources import charges, payment_methods
 from sandbox.transaction import Transaction
 
 ANSWER = "_debit_answer"
-"""What the bank is going to say to an intent, and when."""
+"""Record kind: the bank's future answer to a debit, and its due time."""
 
 
 def check_debit(intent: Object, account: BankAccount) -> None:
-    """Raises 400 for a debit in a wrong currency, or one that is to be captured later."""
+    """Raise 400 for a debit in another currency than the account's, or with manual capture."""
     if bank_accounts.CURRENCY[account.type] != intent["currency"]:
         raise invalid(
             f"The currency provided ({intent['currency']}) is invalid for payment methods of type "
@@ -31,7 +31,7 @@ def check_debit(intent: Object, account: BankAccount) -> None:
 
 
 def start_debit(tx: Transaction, intent: Object, method: Object, account: BankAccount) -> None:
-    """Send the debit to the bank; nobody knows yet whether it will pay."""
+    """Create a pending charge and schedule the bank's answer."""
     refused = take_forced_decline(tx, intent["customer"]) or account.failure
     charge = charges.insert_charge(tx, intent, method, decline=None, captured=False)
     charge |= {"paid": False, "status": "pending", "outcome": None}
@@ -48,7 +48,7 @@ def start_debit(tx: Transaction, intent: Object, method: Object, account: BankAc
 
 
 def take_answer(tx: Transaction, intent: Object) -> Decline | None:
-    """The bank's word on the intent, said once; None: it paid."""
+    """Return the bank's decline, or None when it has paid, and remove the scheduled answer."""
     record = tx.get(ANSWER, intent["id"])
     assert record, "only what waits for an answer gets one"
     tx.remove(record)
@@ -59,7 +59,7 @@ def take_answer(tx: Transaction, intent: Object) -> Decline | None:
 
 
 def cancel_answer(tx: Transaction, intent: Object) -> None:
-    """The intent was canceled: the bank is no longer asked."""
+    """Remove the scheduled answer of a canceled intent."""
     if record := tx.get(ANSWER, intent["id"]):
         tx.remove(record)
 
@@ -75,7 +75,7 @@ def complete_debit(tx: Transaction, intent: Object, method: Object) -> None:
 
 
 def is_debit(tx: Transaction, intent: Object) -> bool:
-    """Whether the intent's last attempt was a debit."""
+    """Whether the payment method of the latest charge is a bank debit."""
     if not intent["latest_charge"]:
         return False
     details = charges.find_charge(tx, intent["latest_charge"])["payment_method_details"]

@@ -1,7 +1,7 @@
-"""A buyer without a browser: pays a checkout session as a person would on its page.
+"""Pays checkout sessions as a buyer would, without a browser.
 
 result = buyer.pay(world, session.url)
-result = buyer.pay(world, session.id, card="4000000000000002")     # result.status == "declined"
+result = buyer.pay(world, session.id, card="4000000000000002")  # result.status == "declined"
 """
 
 from __future__ import annotations
@@ -42,14 +42,12 @@ def pay(
     address: dict[str, str] | None = None,
     authenticates: bool | None = True,
 ) -> CheckoutResult:
-    """Pay with a card number, a test token (``pm_card_visa``) or a saved payment method.
+    """Pay a session with a card number, a test token (``pm_card_visa``) or a saved method's id.
 
-    ``promotion_code`` is typed first, where the session allows that; the ``address`` where the page
-    asks for one (New York, unless told otherwise).
-
-    ``session`` is its id or its URL. Where the bank asks for 3-D Secure the buyer goes through
-    it, gives up (``authenticates=False``) or leaves it open (``None``). Raises ``StripeFailure``
-    if there is no such session or it is no longer open.
+    ``session`` is an id or a URL. ``promotion_code`` is entered before paying. ``address`` is
+    entered when the page collects one (default: New York). When the bank requires 3-D Secure,
+    ``authenticates`` says whether the buyer succeeds, fails (``False``) or leaves the page open
+    (``None``). Raises ``StripeFailure`` if the session does not exist or is not open.
     """
     id = last_path_segment(session)
     with object_transaction(world, KIND, id) as tx:
@@ -70,27 +68,27 @@ def pay(
 
 
 def authenticate(world: World, intent: str, *, succeeds: bool) -> CheckoutResult:
-    """Answer the 3-D Secure question of a payment or setup intent."""
+    """Finish the 3-D Secure authentication of a payment or setup intent."""
     kind = "setup_intent" if intent.startswith("seti_") else "payment_intent"
     with object_transaction(world, kind, intent) as tx:
         return completion.finish_authentication(tx, tx.path_object(kind, intent), succeeds=succeeds)
 
 
 def last_path_segment(address: str) -> str:
-    """The last part of a page's address; an id is its own."""
+    """The id at the end of a page's URL; an id is returned as it is."""
     return urlsplit(address).path.rstrip("/").rpartition("/")[2]
 
 
 @contextmanager
 def object_transaction(world: World, kind: str, object_id: str) -> Iterator[Transaction]:
-    """Work on the object's account, at the time it lives at. Raises 404."""
+    """Open a transaction on the account of the object, at its test clock's time. Raises 404."""
     with world.transaction(find_account_of(world, kind, object_id)) as tx:
         test_clocks.use_clock_time(tx, [object_id])
         yield tx
 
 
 def find_account_of(world: World, kind: str, object_id: str) -> str:
-    """The account that has the object. Raises 404."""
+    """Id of the account that has the object. Raises 404."""
     for account in accounts.list_account_ids(world):
         if world.store.get((account, kind, object_id)):
             return account
@@ -98,7 +96,7 @@ def find_account_of(world: World, kind: str, object_id: str) -> str:
 
 
 def _card_details(tx: Transaction, card: str | None) -> dict[str, Any] | str | None:
-    """A typed number gets a date and a code that fit; anything else names a payment method."""
+    """Card details for a card number; any other text is returned as a payment method's id."""
     number = (card or "").replace(" ", "")
     if not number.isdecimal():
         return card

@@ -1,4 +1,4 @@
-"""A card as somebody types it in: what Stripe notices before it asks the bank."""
+"""Entered card details, with the checks that Stripe makes before it asks the bank."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def year_of(moment: int) -> int:
 
 
 def find_card(details: Params, *, year: int) -> Card:
-    """The test card that was typed in. Raises 402 for a wrong number, date or code."""
+    """Find the test card with the entered number. Raises 402 for a wrong number, date or code."""
     if token := details.get("token"):
         card = cards.find_card_by_token(token)
         if card is None:

@@ -1,4 +1,4 @@
-"""Stripe's test cards and what each one does.
+"""Stripe's test cards and their effects.
 
 Source: https://docs.stripe.com/testing.
 """
@@ -11,15 +11,15 @@ from enum import StrEnum
 
 
 class Authentication(StrEnum):
-    """When the bank asks for 3-D Secure."""
+    """When the bank requires 3-D Secure."""
 
     NEVER = "never"
     ALWAYS = "always"
     UNLESS_SET_UP = "unless_set_up"
     ON_SESSION_ONLY = "on_session_only"
-    """Already set up: off-session payments pass, on-session payments ask."""
+    """Set up already: off-session payments pass, on-session payments need 3-D Secure."""
     WHEN_REQUESTED = "when_requested"
-    """Enrolled, and asks only where ``request_three_d_secure`` says so."""
+    """Enrolled: 3-D Secure only when ``request_three_d_secure`` requests it."""
 
 
 class RefundOutcome(StrEnum):
@@ -29,7 +29,7 @@ class RefundOutcome(StrEnum):
 
 
 class DisputeTrigger(StrEnum):
-    """What the holder of a card says to the bank after paying."""
+    """The kind of dispute that the card holder opens after the payment."""
 
     FRAUDULENT = "fraudulent"
     NOT_RECEIVED = "not_received"
@@ -88,14 +88,14 @@ class Card:
     brand: str = "visa"
     funding: str = "credit"
     decline: Decline | None = None
-    """Why a charge fails; after 3-D Secure if the card asks for that."""
+    """The decline of a charge; after 3-D Secure if the card requires that."""
     attachable: bool = True
     authentication: Authentication = Authentication.NEVER
     refund: RefundOutcome = RefundOutcome.SUCCEEDS
     has_fraud_warning: bool = False
-    """Whether its issuer calls a payment fraudulent as soon as it succeeded."""
+    """Whether each successful payment gets an early fraud warning."""
     dispute_trigger: DisputeTrigger | None = None
-    """How a payment is disputed a while after it succeeded."""
+    """The dispute that is opened a minute after a successful payment."""
 
     @property
     def last4(self) -> str:
@@ -189,12 +189,12 @@ BY_TOKEN = {token: card for card in CARDS for token in card.tokens}
 
 
 def find_card_by_token(token: str) -> Card | None:
-    """``pm_card_visa`` or, as older tests write it, ``tok_visa``."""
+    """Find a card by its token: ``pm_card_visa`` or the older ``tok_visa``."""
     return BY_TOKEN.get(token.replace("tok_", "pm_card_", 1))
 
 
 def is_well_formed(number: str) -> bool:
-    """Whether the check digit fits (Luhn)."""
+    """Whether the number has 12 to 19 digits and a correct check digit (Luhn)."""
     if not number.isdecimal() or not 12 <= len(number) <= 19:
         return False
     digits = [int(digit) for digit in reversed(number)]

@@ -1,4 +1,4 @@
-"""The thread that makes things happen when their time comes while the sandbox runs as a process."""
+"""The thread that runs due actions of a running clock, once a second."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class ClockWorker:
         self._thread.start()
 
     def stop(self) -> None:
-        """Return when what is under way, if anything, is done."""
+        """Stop after the current action."""
         self._stopping.set()
         self._thread.join()
 

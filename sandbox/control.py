@@ -1,6 +1,6 @@
-"""The controls under ``/_sandbox/``: JSON (or a form, from the home page) in, JSON out.
+"""The control API under ``/_sandbox/``: JSON, or forms of the home page; responses are JSON.
 
-They are for the person or test that runs the sandbox; nothing here exists at Stripe.
+It steers the sandbox in development and tests; Stripe has no such API.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def get_clock(world: World, data: Data) -> Any:
 
 @control("POST", "/clock")
 def set_clock(world: World, data: Data) -> Any:
-    """``{"frozen": true}`` stops the clock where it is; false lets it follow real time."""
+    """``{"frozen": true}`` stops the clock; false lets it follow real time."""
     with world.lock:
         if parse_flag(data["frozen"]):
             world.clock.freeze()
@@ -80,7 +80,7 @@ def set_clock(world: World, data: Data) -> Any:
 
 @control("POST", "/clock/advance")
 def advance_clock(world: World, data: Data) -> Any:
-    """``{"seconds": 86400}`` or ``{"to": 1800000000}``; everything due on the way happens."""
+    """``{"seconds": 86400}`` or ``{"to": 1800000000}``: move the clock and run what falls due."""
     to = int(data["to"]) if data.get("to") else world.clock.now() + int(data["seconds"])
     if to < world.clock.now():
         raise ValueError(f"The clock stands at {world.clock.now()} and cannot go back to {to}.")
@@ -97,7 +97,7 @@ def list_faults(world: World, data: Data) -> Any:
 def add_fault(world: World, data: Data) -> Any:
     """``{"kind": "rate_limit", "method": "POST", "path": "/v1/customers", "times": 2}``.
 
-    ``malformation`` says how ``malformed_before`` and ``malformed_after`` spoil an answer.
+    ``malformation`` sets the fields of ``Malformation`` for the two malformed kinds.
     """
     fault = world.faults.add(
         data["kind"],
@@ -119,7 +119,7 @@ def clear_faults(world: World, data: Data) -> None:
 
 @control("GET", "/deliveries")
 def list_deliveries(world: World, data: Data) -> Any:
-    """The newest first; ``?status=pending`` or another status, ``?limit=``."""
+    """Deliveries, newest first. Filters: ``?status=pending``, ``?limit=``."""
     rows = overview.list_deliveries(world, status=data.get("status"))
     return {"data": rows[: int(data.get("limit", 100))], "count": len(rows)}
 
@@ -131,7 +131,8 @@ def get_delivery_mode(world: World, data: Data) -> Any:
 
 @control("POST", "/delivery-mode")
 def set_delivery_mode(world: World, data: Data) -> Any:
-    """Any of ``shuffled``, ``seed``, ``duplicates``, ``drop``, ``hold``; the rest as it was."""
+    """Change ``shuffled``, ``seed``, ``duplicates``, ``drop`` or ``hold``; fields not sent keep
+    their value."""
     changes = {name: MODE_READERS[name](value) for name, value in data.items()}
     world.set_delivery_mode(dataclasses.replace(world.delivery_mode, **changes))
     return get_delivery_mode(world, data)
@@ -145,9 +146,9 @@ def redeliver(world: World, data: Data, object_id: str) -> Any:
 
 @control("POST", "/endpoints")
 def register_endpoint(world: World, data: Data) -> Any:
-    """``{"url": …, "secret": "whsec_…", "name": …}``: made once per name (the URL, if none).
+    """``{"url": …, "secret": "whsec_…", "name": …}``: one endpoint per name (default: the URL).
 
-    ``"thin": true`` makes a destination for thin events.
+    ``"thin": true`` makes it a destination for thin events.
     """
     with world.transaction(find_account(world, data)) as tx:
         return webhook_endpoints.register_endpoint(
@@ -161,7 +162,10 @@ def register_endpoint(world: World, data: Data) -> Any:
 
 @control("POST", "/endpoints/<object_id>/roll")
 def roll_secret(world: World, data: Data, object_id: str) -> Any:
-    """A new signing secret; the old one signs as well for ``overlap`` seconds (24 h)."""
+    """Create a new signing secret.
+
+    The old one keeps signing for ``overlap`` seconds (default: 24 h).
+    """
     overlap = int(data.get("overlap", webhook_endpoints.ROLL_OVERLAP_SECONDS))
     with world.transaction(_find_account_of(world, "webhook_endpoint", object_id)) as tx:
         return {"secret": webhook_endpoints.roll_secret(tx, object_id, overlap=overlap)}
@@ -169,7 +173,7 @@ def roll_secret(world: World, data: Data, object_id: str) -> Any:
 
 @control("POST", "/accounts")
 def open_account(world: World, data: Data) -> Any:
-    """Another account, or another key for one: ``{"id": "acct_…", "secret_key": "sk_test_…"}``.
+    """``{"id": "acct_…", "secret_key": "sk_test_…"}``: create an account, or another key of one.
 
     ``permissions`` makes it a restricted key: ``["customer_write", "invoice_read"]``.
     """
@@ -188,7 +192,10 @@ def revoke_key(world: World, data: Data) -> None:
 
 @control("POST", "/customers/<object_id>/decline-payments")
 def decline_payments(world: World, data: Data, object_id: str) -> None:
-    """``{"times": 1, "reason": "insufficient_funds"}``; without ``times``: until accepted."""
+    """``{"times":
+
+    1, "reason": "insufficient_funds"}``; without ``times``: all until accepted again.
+    """
     with world.transaction(_find_account_of(world, "customer", object_id)) as tx:
         forced_declines.decline_payments(
             tx,
@@ -260,7 +267,7 @@ MODE_READERS: dict[str, Callable[[Any], Any]] = {
 
 
 def _refuse_other_sites(request: Request) -> None:
-    """A page that the developer happens to visit must not reset the sandbox."""
+    """Refuse writes from other origins: a visited web page must not reset the sandbox."""
     origin = request.headers.get("Origin")
     if request.method != "GET" and origin and urlsplit(origin).netloc != request.host:
         raise Forbidden(

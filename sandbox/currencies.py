@@ -1,4 +1,4 @@
-"""The presentment currencies Stripe supports, and the smallest amounts it charges."""
+"""Currencies that Stripe supports, with the smallest and largest amounts that it charges."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ MINIMUM_CHARGE = {
 
 
 def maximum_amount(currency: str) -> int:
-    """The largest charge, in minor units: twelve digits of IDR, eight of any other currency."""
+    """The largest charge in minor units: twelve digits for IDR, eight for other currencies."""
     return 999_999_999_999 if currency == "idr" else 99_999_999
 
 
 def charge_multiple(currency: str) -> int:
-    """Of how many minor units a charge has to be a multiple."""
+    """Minor units that a charge must be a multiple of: 10, 100 or 1."""
     return 10 if currency in THREE_DECIMAL else 100 if currency in HIDDEN_HUNDREDTHS else 1

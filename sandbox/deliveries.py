@@ -1,7 +1,7 @@
-"""Webhook deliveries: queued with their event, attempted later, retried with growing pauses.
+"""Webhook deliveries: queued with their event, attempted later, retried with growing delays.
 
-A delivery waits as ``PENDING`` and ends as ``DONE``: delivered, failed (after three days of
-retries), dropped (lost on purpose) or canceled (its endpoint went away).
+A ``PENDING`` delivery becomes ``DONE`` as delivered, failed (after three days of retries), dropped
+(on purpose) or canceled (its endpoint is gone).
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 DONE = "_delivery_done"
 RETRY_DELAYS = (5, 60, 300, 1800, 7200, 18000, 36000, 43200, 43200, 43200, 43200)
-"""Seconds of sandbox time before the next attempt; after the last one it is given up."""
+"""Seconds until the next attempt, by number of attempts; after the last one the delivery fails."""
 
 Sink = Callable[[str, bytes, dict[str, str]], int]
-"""``sink(url, body, headers) -> HTTP status``; raises ``OSError`` when nobody answers."""
+"""``sink(url, body, headers) -> HTTP status``; raises ``OSError`` when the connection fails."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class DeliveryAttempt:
 
 @dataclass(frozen=True)
 class DeliveryMode:
-    """How deliveries travel. ``duplicates`` and ``drop`` are shares between 0 and 1."""
+    """How deliveries are sent. ``duplicates`` and ``drop`` are shares between 0 and 1."""
 
     shuffled: bool = False
     seed: int = 0
@@ -55,7 +55,7 @@ class DeliveryMode:
 
 
 def redeliver(tx: Transaction, event_id: str) -> int:
-    """Send an event once more to every enabled endpoint; returns to how many."""
+    """Queue the event again for every enabled endpoint. Returns the number of endpoints."""
     event = _find_event(tx, event_id) or tx.path_object("event", event_id)
     is_thin = event["object"] == thin_events.KIND
     enabled = [
@@ -71,7 +71,7 @@ def redeliver(tx: Transaction, event_id: str) -> int:
 
 
 def list_due(world: World) -> list[Object]:
-    """Copies of the deliveries whose time has come, in the order of their events."""
+    """Copies of the deliveries due now, in the order of their events."""
     with world.lock:
         now = world.clock.now()
         return [
@@ -91,11 +91,11 @@ def deliver_due(
     limit: int | None = None,
     should_continue: Callable[[], bool] = lambda: True,
 ) -> list[DeliveryAttempt]:
-    """Attempt what is due now, once; what the sink causes is due next time.
+    """Attempt each delivery that is due now once.
 
-    Never holds the world's lock while the sink works. The same seed and the same deliveries give
-    the same order, duplicates and drops; ``chance`` carries the dice from one round to the next.
-    Stops between two attempts when ``goes_on`` says no.
+    Deliveries that the sink causes wait for the next call. The world's lock is free while the sink
+    runs. The same seed and deliveries give the same order, duplicates and drops; ``rng`` continues
+    from one call to the next. Stops between two attempts when ``should_continue`` returns False.
     """
     if mode.hold:
         return []
@@ -112,7 +112,7 @@ def deliver_due(
 def _plan_deliveries(
     world: World, pending: list[Object], mode: DeliveryMode, chance: random.Random
 ) -> list[Object]:
-    """The deliveries in the order they travel: some twice, and without those that get lost."""
+    """The deliveries in sending order: shuffled, some twice, without dropped ones."""
     if mode.shuffled:
         chance.shuffle(pending)
     planned: list[Object] = []
@@ -130,7 +130,7 @@ def _plan_deliveries(
 
 
 def attempt(world: World, delivery: Object, sink: Sink) -> DeliveryAttempt | None:
-    """POST one delivery and note the outcome. None if its endpoint or event is gone."""
+    """POST one delivery and record the result. None if its endpoint or event is gone."""
     account = delivery["account"]
     with world.transaction(account) as tx:
         event = _find_event(tx, delivery["event"])
@@ -179,7 +179,7 @@ def _record_attempt(
 
 
 def _mark_received(tx: Transaction, event_id: str, endpoint: str) -> None:
-    """``pending_webhooks`` counts the endpoints that have not answered 2xx yet."""
+    """Lower ``pending_webhooks``: the number of endpoints that have not answered 2xx yet."""
     already = tx.get("_received", f"{event_id}:{endpoint}")
     event = tx.get("event", event_id)
     if already is None and event is not None:

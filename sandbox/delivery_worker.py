@@ -1,4 +1,4 @@
-"""The thread that carries webhooks over HTTP while the sandbox runs as a process."""
+"""The thread that sends webhooks over HTTP while the sandbox runs as a process."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class DeliveryWorker:
         self._thread.start()
 
     def stop(self) -> None:
-        """Return when the delivery under way, if any, is over; the rest waits for a restart."""
+        """Stop after the current delivery; pending deliveries wait for the next start."""
         self._stopping.set()
         self._world.delivery_signal.set()
         self._thread.join(timeout=TIMEOUT_SECONDS + 1)
@@ -66,7 +66,7 @@ class DeliveryWorker:
         )
 
     def _post(self, url: str, body: bytes, headers: dict[str, str]) -> int:
-        """Redirects count as failures, as at Stripe."""
+        """POST without following redirects: at Stripe a redirect is a failed delivery."""
         answer = self._session.post(
             url, data=body, headers=headers, timeout=TIMEOUT_SECONDS, allow_redirects=False
         )

@@ -1,6 +1,6 @@
-"""A payer asks their bank for the money back: opened, argued, decided, with the books kept.
+"""Disputes: opened, answered with evidence and decided, with their balance transactions.
 
-An inquiry asks first and moves no money. Whoever decides, API, control or time, it is done here.
+An inquiry withdraws no money. The API, the controls and the engine all call this module.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from sandbox.transaction import Transaction
 
 KIND = "dispute"
 PLAN = "_dispute_plan"
-"""A charge that its card is going to dispute, and when."""
+"""Record kind: a charge that its card holder will dispute, and the due time."""
 OPENED_AFTER_SECONDS = 60
 RESPONSE_SECONDS = 7 * 86400
 FEE = 1500
@@ -39,13 +39,13 @@ EVIDENCE = (
 
 
 def schedule_dispute(tx: Transaction, charge: Object, trigger: DisputeTrigger) -> None:
-    """The card that paid is one whose holder complains."""
+    """Schedule the dispute that this test card triggers."""
     record = {"object": PLAN, "id": charge["id"], "complaint": trigger.value}
     tx.insert({**record, "due": tx.now + OPENED_AFTER_SECONDS})
 
 
 def open_scheduled_dispute(tx: Transaction, planned: Object) -> None:
-    """The moment has come."""
+    """Open the scheduled dispute, unless the charge is refunded or disputed already."""
     tx.remove(planned)
     charge = charges.find_charge(tx, planned["id"])
     trigger = DisputeTrigger(planned["complaint"])
@@ -65,7 +65,10 @@ def open_dispute(
     amount: int | None = None,
     inquiry: bool = False,
 ) -> Object:
-    """Open a dispute over the charge, or over part of it. Raises 400 for one that cannot be."""
+    """Open a dispute on the whole charge or on ``amount``.
+
+    Raises 400 if that cannot be disputed.
+    """
     disputable = charge["amount_captured"] - charge["amount_refunded"]
     disputed_amount = disputable if amount is None else amount
     if charge["disputed"] or not charge["paid"] or not 1 <= disputed_amount <= disputable:
@@ -84,8 +87,11 @@ def open_dispute(
 
 
 def open_prevented_dispute(tx: Transaction, charge: Object, case_type: str) -> Object:
-    """A dispute that Stripe's prevention ends as it is raised: ``resolution`` gives the buyer the
-    money, ``block`` moves none. Raises 400 for a charge that cannot be disputed."""
+    """Open a dispute that Stripe's dispute prevention closes at once.
+
+    ``resolution`` gives the buyer the money, ``block`` moves none. Raises 400 for a charge that
+    cannot be disputed.
+    """
     dispute = open_dispute(tx, charge, inquiry=case_type == "block")
     with tx.updating(dispute, "charge.dispute.updated"):
         dispute |= {"status": "prevented", "is_charge_refundable": case_type == "block"}
@@ -96,7 +102,7 @@ def open_prevented_dispute(tx: Transaction, charge: Object, case_type: str) -> O
 
 
 def submit_evidence(dispute: Object) -> None:
-    """The evidence is with the bank; the caller announces it."""
+    """Mark the evidence as submitted. The caller emits the event."""
     is_inquiry = dispute["status"] in INQUIRIES
     dispute["status"] = "warning_under_review" if is_inquiry else "under_review"
     dispute["evidence_details"]["submission_count"] += 1
@@ -104,7 +110,7 @@ def submit_evidence(dispute: Object) -> None:
 
 
 def apply_test_evidence(tx: Transaction, dispute: Object) -> None:
-    """Stripe's test words decide at once; anything else waits for the bank."""
+    """Decide the dispute when its evidence is one of Stripe's test texts; otherwise it stays open."""
     is_inquiry = dispute["status"] in INQUIRIES
     match dispute["evidence"]["uncategorized_text"]:
         case "winning_evidence":
@@ -118,7 +124,7 @@ def apply_test_evidence(tx: Transaction, dispute: Object) -> None:
 
 
 def escalate_inquiry(tx: Transaction, dispute: Object) -> None:
-    """The inquiry becomes a chargeback: the money goes."""
+    """Turn the inquiry into a chargeback and withdraw the money."""
     with tx.updating(dispute, "charge.dispute.updated"):
         dispute |= {"is_charge_refundable": False, "status": "needs_response"}
         dispute["evidence_details"]["due_by"] = tx.now + RESPONSE_SECONDS
@@ -130,9 +136,9 @@ def escalate_inquiry(tx: Transaction, dispute: Object) -> None:
 def decide_dispute(
     tx: Transaction, dispute: Object, outcome: str, *, emits_updated: bool = True
 ) -> None:
-    """The bank's word: ``won``, ``lost`` or, for an inquiry, ``warning_closed``. Raises 400.
+    """Close the dispute as ``won``, ``lost`` or, for an inquiry, ``warning_closed``. Raises 400.
 
-    ``announces``: with ``charge.dispute.updated``, which the evidence that won has sent already.
+    ``emits_updated`` is false when the submitted evidence has emitted ``charge.dispute.updated``.
     """
     allowed = ("warning_closed",) if dispute["status"] in INQUIRIES else ("won", "lost")
     if dispute["status"] not in OPEN or outcome not in allowed:
@@ -151,20 +157,20 @@ def decide_dispute(
 
 
 def expire_dispute(tx: Transaction, dispute: Object) -> None:
-    """Nobody answered in time."""
+    """Close a dispute whose response deadline has passed: lost, or closed for an inquiry."""
     dispute["evidence_details"]["past_due"] = True
     decide_dispute(tx, dispute, "lost" if dispute["status"] in CHARGEBACKS else "warning_closed")
 
 
 def close_inquiries(tx: Transaction, charge: Object) -> None:
-    """A charge that was given back in full leaves nothing to inquire about."""
+    """Close the inquiries of a fully refunded charge."""
     for dispute in tx.list_objects(KIND, lambda each: each["charge"] == charge["id"]):
         if charge["refunded"] and dispute["status"] in INQUIRIES:
             decide_dispute(tx, dispute, "warning_closed")
 
 
 def check_refundable(tx: Transaction, charge: Object) -> None:
-    """Raises 400 while the bank holds the money of the charge, or has given it back."""
+    """Raise 400 if a dispute holds the charge's money or has returned it to the buyer."""
 
     def holds(dispute: Object) -> bool:
         return bool(dispute["charge"] == charge["id"] and not dispute["is_charge_refundable"])

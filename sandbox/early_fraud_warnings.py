@@ -1,4 +1,4 @@
-"""A card's issuer calls a charge fraudulent before anybody disputes it."""
+"""Early fraud warnings: the card's issuer reports a charge as fraudulent."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ KIND = "radar.early_fraud_warning"
 
 
 def issue_warning(tx: Transaction, charge: Object, *, fraud_type: str = "misc") -> Object:
-    """Issue a warning of a charge. Raises 400 for one that took no money from a card."""
+    """Create a warning for a charge. Raises 400 for a charge that took no money from a card."""
     if not charge["paid"] or charge["payment_method_details"]["type"] != "card":
         raise invalid(f"Charge {charge['id']} cannot be warned of.", param="charge")
     warning = tx.insert(
@@ -30,7 +30,7 @@ def issue_warning(tx: Transaction, charge: Object, *, fraud_type: str = "misc") 
 
 
 def update_actionable(tx: Transaction, charge: Object) -> None:
-    """A charge that is disputed, or refunded in full, leaves nothing to act on."""
+    """Clear ``actionable`` of the warnings of a disputed or fully refunded charge."""
     if not (charge["disputed"] or charge["refunded"]):
         return
     for warning in tx.list_objects(KIND, lambda each: each["charge"] == charge["id"]):

@@ -1,6 +1,6 @@
-"""Moves time: everything that falls due on the way happens, in order, at its own second.
+"""Moves time and runs the actions that fall due, in order, each at its own second.
 
-Each thing is one transaction. A world that is stopped between two of them goes on where it was.
+Each action is one transaction. A stopped process continues after its last completed action.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ Action = Callable[[Transaction, Object], None]
 
 @dataclass(frozen=True)
 class TimedAction:
-    """One thing that time brings about for objects of a kind."""
+    """An action that time triggers for objects of one kind."""
 
     kind: str
     due: DueTime
-    """When; None if this object does not wait for it. Sees the stored object: look, don't touch."""
+    """Due time of a stored object, or None. The object is read-only."""
     act: Action
 
 
@@ -56,10 +56,10 @@ class DueAction:
 
 
 def advance(world: World, to: int, *, on_step: Callable[[], None] | None = None) -> None:
-    """Move the clock to the moment; what falls due until then happens, in order of time.
+    """Move the clock to ``to`` and run the actions that fall due until then, in order of time.
 
-    ``on_step`` is called after each of these things, outside of any transaction, to deliver
-    webhooks for example. A moment in the past only does what is overdue.
+    ``on_step`` is called after each action, outside any transaction, for example to deliver
+    webhooks. A past ``to`` only runs overdue actions.
     """
     last: DueAction | None = None
     while done := _run_next(world, to):
@@ -72,12 +72,12 @@ def advance(world: World, to: int, *, on_step: Callable[[], None] | None = None)
 
 
 def run_due_actions(world: World) -> None:
-    """Do what is due by now: for a clock that runs by itself."""
+    """Run the actions that are due now; for a running clock."""
     advance(world, world.clock.now())
 
 
 def run_test_clocks(world: World) -> None:
-    """Bring the test clocks that were advanced to where they were sent."""
+    """Advance each test clock with status ``advancing`` to its target time."""
     last: DueAction | None = None
     while done := _run_next_of_test_clock(world):
         _check_progress(last, done)
@@ -85,7 +85,7 @@ def run_test_clocks(world: World) -> None:
 
 
 def next_due_time(world: World) -> int | None:
-    """When the next thing falls due, if any waits."""
+    """Time of the next due action; None if there is none."""
     with world.lock:
         due_action = _find_next(world)
     return due_action.moment if due_action else None
@@ -97,7 +97,7 @@ def _check_progress(last: DueAction | None, done: DueAction) -> None:
 
 
 def _run_next(world: World, to: int) -> DueAction | None:
-    """Keep the earliest appointment, unless it lies after the moment."""
+    """Run the earliest action if it is due by ``to``. Returns it."""
     with world.lock:
         if moved := _run_next_of_test_clock(world):
             return moved
@@ -114,7 +114,10 @@ def _run_next(world: World, to: int) -> DueAction | None:
 
 
 def _find_next(world: World) -> DueAction | None:
-    """The earliest appointment; at the same second by account, then in the order of ``DUTIES``."""
+    """The earliest action.
+
+    Within one second: by account, then in the order of ``TIMED_ACTIONS``.
+    """
     earliest: DueAction | None = None
     for account in accounts.list_account_ids(world):
         candidate = _find_next_of_account(Transaction(world, account, EventRequest()), clock=None)
@@ -124,7 +127,7 @@ def _find_next(world: World) -> DueAction | None:
 
 
 def _find_next_of_account(tx: Transaction, *, clock: Object | None) -> DueAction | None:
-    """The earliest appointment of an account, among what lives by this clock or by none."""
+    """The earliest action of an account, for objects on this test clock, or on none."""
     earliest: DueAction | None = None
     has_clocks = test_clocks.has_clocks(tx)
     for duty in TIMED_ACTIONS:
@@ -139,7 +142,7 @@ def _find_next_of_account(tx: Transaction, *, clock: Object | None) -> DueAction
 
 
 def _run_next_of_test_clock(world: World) -> DueAction | None:
-    """Keep the next appointment of a test clock on its way, or let it arrive."""
+    """Run the next action of an advancing test clock, or finish its advance."""
     with world.lock:
         for account, clock in test_clocks.list_advancing(world):
             target = test_clocks.target_time(clock)
@@ -280,4 +283,4 @@ TIMED_ACTIONS = (
     TimedAction("invoice", _due_date, subscription_status.mark_past_due),
     TimedAction("invoice", _overdue_end, subscription_status.apply_overdue_policy),
 )
-"""In this order within one second: an end comes before a renewal, a renewal before its payment."""
+"""Order within one second: a cancellation comes before a renewal, a renewal before its payment."""

@@ -1,4 +1,4 @@
-"""Stripe's error bodies. Raise a ``StripeFailure`` anywhere below a route."""
+"""Stripe's error responses. Code below a route raises ``StripeFailure``."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ DASHBOARD_LOGS = "https://dashboard.stripe.com/test/logs/"
 
 
 class StripeFailure(Exception):
-    """An answer other than 200, in the shape Stripe gives it.
+    """An error response in Stripe's format.
 
-    ``keep_effects`` says that what the request changed before it failed stays changed:
-    a declined card leaves its payment intent and its failed charge behind.
+    With ``keep_effects`` the changes made before the error are kept: a declined card leaves its
+    payment intent and failed charge behind.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class StripeFailure(Exception):
 
 
 def invalid(message: str, *, param: str | None = None, code: str | None = None) -> StripeFailure:
-    """400: the request makes no sense as sent."""
+    """400 ``invalid_request_error``."""
     return StripeFailure(message, param=param, code=code)
 
 
@@ -69,7 +69,7 @@ def unknown_param(param: str) -> StripeFailure:
 def no_such(
     noun: str, object_id: str, *, param: str = "id", in_path: bool = False
 ) -> StripeFailure:
-    """``No such price: 'price_x'``: 404 for the object in the URL, 400 for one in a parameter."""
+    """``No such price: 'price_x'``: 404 for an id in the URL, 400 for one in a parameter."""
     return StripeFailure(
         f"No such {noun}: '{object_id}'",
         status=404 if in_path else 400,
@@ -79,7 +79,7 @@ def no_such(
 
 
 def refuse_unsupported(params: dict[str, Any], *names: str) -> None:
-    """Raises 400 for what Stripe accepts and this sandbox does not do: better than ignoring it."""
+    """Raise 400 for parameters that Stripe accepts and the sandbox does not implement."""
     for name in names:
         if name in params:
             raise invalid(f"The sandbox does not support `{name}` here.", param=name)

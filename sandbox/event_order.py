@@ -1,7 +1,7 @@
-"""The order in which Stripe was seen to deliver the events of one flow, type by type.
+"""The order in which Stripe delivers the events of one flow, by event type.
 
-Taken from logs of ``stripe listen``. Stripe promises no order; these are the ones observed, and
-they are worth keeping because some surprise: a payment intent is created after it succeeded.
+Taken from logs of ``stripe listen``. Stripe guarantees no order. The observed one is kept because
+it is surprising: ``payment_intent.created`` comes after ``payment_intent.succeeded``.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ FIRST_PAYMENT = (
     "invoice.payment_action_required",
     "invoice_payment.paid",
 )
-"""A subscription begins, through Checkout or the API."""
+"""A new subscription, from Checkout or the API."""
 
 ONE_TIME_PAYMENT = (
     "charge.failed",
@@ -50,7 +50,7 @@ ONE_TIME_PAYMENT = (
     "checkout.session.completed",
     "charge.updated",
 )
-"""Checkout in payment mode."""
+"""A checkout session in payment mode."""
 
 RECOVERY = (
     "charge.failed",
@@ -67,7 +67,7 @@ RECOVERY = (
     "customer.subscription.deleted",
     "invoice_payment.paid",
 )
-"""A retry, whether it goes through or not."""
+"""A payment retry of an invoice, successful or not."""
 
 CHANGE_INVOICED = (
     "customer.updated",
@@ -85,4 +85,4 @@ CHANGE_INVOICED = (
     "invoiceitem.created",
     "invoice_payment.paid",
 )
-"""A subscription changes and the difference is invoiced at once."""
+"""A subscription update with an invoice for the difference."""

@@ -1,4 +1,4 @@
-"""Events: every change is recorded with the object frozen as it was, and queued for delivery."""
+"""Events: a copy of the changed object, queued for delivery to the webhook endpoints."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PENDING = "_delivery"
 def record_event(
     tx: Transaction, event_type: str, body: Object, *, previous: Object | None = None
 ) -> Object:
-    """Store the event and one delivery for each endpoint that wants its type."""
+    """Store the event and one delivery for each endpoint that is subscribed to its type."""
     data: Object = {"object": copy(body)}
     if previous is not None:
         data["previous_attributes"] = previous
@@ -45,7 +45,7 @@ def record_event(
 
 
 def record_thin_event(tx: Transaction, event_type: str, subject: Object, data: Object) -> Object:
-    """An event that there is in thin form only."""
+    """Store and queue an event that Stripe has in thin form only."""
     event = thin_events.build_thin_event(tx, event_type, subject, data)
     wanting = tx.list_objects(
         "webhook_endpoint", lambda endpoint: _subscribes(endpoint, event_type)
@@ -60,7 +60,7 @@ def _queue_thin(tx: Transaction, event: Object, destinations: list[Object]) -> N
 
 
 def queue_delivery(tx: Transaction, event: Object, endpoint: Object) -> Object:
-    """A delivery that is due at once."""
+    """Insert a delivery that is due now."""
     return tx.insert(
         {
             "object": PENDING,

@@ -1,6 +1,6 @@
-"""``expand``: replaces ids by the objects they name, and adds what is absent unless expanded.
+"""``expand``: replaces ids by their objects and adds fields that are hidden by default.
 
-Which fields can be expanded is read from the SDK's own annotations.
+The SDK's annotations say which fields can be expanded.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from sandbox.routing import Include
 from sandbox.transaction import Transaction
 
 MAX_DEPTH = 4
-"""Names in a path. The ``data`` that begins a list's paths is one of them."""
+"""Maximum number of names in a path, including ``data`` of a list."""
 HIDDEN = {"billing_portal.configuration": ("features", "subscription_update", "products")}
-"""What is absent unless expanded, deeper in an object: its path."""
+"""Fields that are hidden unless expanded: path inside an object of this kind."""
 Includables = dict[tuple[str, str], Include]
 
 
@@ -34,8 +34,10 @@ def expand(
     includables: Includables,
     permissions: Permissions,
 ) -> Object:
-    """A copy of the answer with each path expanded. Raises 400 for a path that cannot be, and 403
-    for an object that the key may not read."""
+    """A copy of the response with each path expanded.
+
+    Raises 400 for a path that cannot be expanded, and 403 for an object that the key may not read.
+    """
     answer: Object = copy(body)
     _hide(answer, {tuple(path.removeprefix("data.").split(".")) for path in paths})
     for path in sorted(paths, key=len):

@@ -1,4 +1,4 @@
-"""Orders to the bank for one customer: decline the next payments, or all until told otherwise."""
+"""Forced declines: the bank declines a customer's next payments, whatever the card."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ KIND = "_payment_behaviour"
 def decline_payments(
     tx: Transaction, customer: str, *, reason: str = "generic_decline", times: int | None = None
 ) -> None:
-    """Decline the customer's next payments, whatever the card; ``times=None``: until accepted.
+    """Decline the customer's next ``times`` payments; None: until ``accept_payments``.
 
-    Raises ``KeyError`` for a reason that ``cards.DECLINES`` does not know.
+    Raises ``KeyError`` for a reason that is not in ``cards.DECLINES``.
     """
     tx.param_object("customer", customer, param="customer")
     if reason not in DECLINES:
@@ -29,7 +29,7 @@ def accept_payments(tx: Transaction, customer: str) -> None:
 
 
 def take_forced_decline(tx: Transaction, customer: str | None) -> Decline | None:
-    """The decline that was ordered for this payment, if any; counts it as used."""
+    """The forced decline for this payment, if any; counts as used."""
     order = tx.get(KIND, customer) if customer else None
     if not order or order["left"] == 0:
         return None

@@ -1,7 +1,7 @@
 """Stripe's form encoding: ``items[0][price]=p&expand[]=a`` becomes nested dictionaries.
 
-Arrays stay dictionaries with the keys "0", "1", … because only the parameter's type tells an
-array from a hash with numeric keys (metadata may have them); ``validation`` makes them lists.
+Arrays stay dictionaries with the keys "0", "1", …: only the parameter's type tells an array from a
+hash with numeric keys, such as metadata. ``validation`` converts them to lists.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ MAX_DEPTH = 12
 
 
 def decode_form(text: str) -> dict[str, Any]:
-    """Raises 400 for names that are no parameter names."""
+    """Decode a form into nested dictionaries. Raises 400 for malformed parameter names."""
     result: dict[str, Any] = {}
     try:
         pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=2000)
@@ -45,5 +45,5 @@ def _set_value(result: dict[str, Any], name: str, value: str) -> None:
 
 
 def _array_index(target: dict[str, Any], key: str) -> str:
-    """``[]`` appends."""
+    """The key; for ``[]`` the next free index."""
     return key or str(len(target))

@@ -1,4 +1,4 @@
-"""The home page: what the sandbox holds and what it just did, for a person."""
+"""The home page at ``/``: accounts, latest events with deliveries, clock, faults."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sandbox as the SDK's HTTP client: the whole SDK runs, no socket is opened.
+"""The SDK's HTTP client that calls the sandbox in process, without a socket.
 
 client = StripeClient("sk_test_sandbox", http_client=SandboxHTTPClient(world))
 """
@@ -33,7 +33,10 @@ class SandboxHTTPClient(stripe.HTTPClient):
         *,
         _usage: list[str] | None = None,
     ) -> tuple[str, int, Mapping[str, str]]:
-        """Raises ``stripe.APIConnectionError`` where a fault breaks the connection."""
+        """Send a request.
+
+        Raises ``stripe.APIConnectionError`` when a fault breaks the connection.
+        """
         parts = urlsplit(url)
         request_headers = {name.lower(): str(value) for name, value in (headers or {}).items()}
         answer = self._api.answer(
@@ -49,7 +52,7 @@ class SandboxHTTPClient(stripe.HTTPClient):
         return answer.body, answer.status, CaseInsensitiveDict(answer.headers)
 
     def _sleep_time_seconds(self, num_retries: int) -> float:
-        """The SDK's own retries need no pause here."""
+        """The SDK's retries do not wait."""
         return 0.0
 
     def close(self) -> None:

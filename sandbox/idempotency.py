@@ -1,6 +1,6 @@
-"""Stripe's idempotency keys: the first execution's answer is kept for 24 hours, errors included.
+"""Idempotency keys: the first response of a key, errors included, is kept for 24 hours.
 
-What never began is not kept: requests that fail validation, or that lost a race for their key.
+Requests that fail validation or find their key in use are not kept.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def check_key(key: str) -> None:
 
 @contextmanager
 def lock_key(world: World, account: str, key: str) -> Iterator[None]:
-    """Claim the key while its request runs. Raises 409 when another request has it."""
+    """Lock the key while its request runs. Raises 409 if another request holds it."""
     claim = (account, key)
     with world.lock:
         if claim in world.in_flight:
@@ -45,7 +45,7 @@ def lock_key(world: World, account: str, key: str) -> Iterator[None]:
 
 
 def find_response(tx: Transaction, key: str, *, path: str, params: Params) -> Object | None:
-    """The answer given before. Raises 400 when the key belongs to another request."""
+    """Find the saved response. Raises 400 when the key was used for another request."""
     _delete_expired(tx)
     record = tx.get(KIND, key)
     if record is None or _is_expired(tx, record):
@@ -68,7 +68,7 @@ def find_response(tx: Transaction, key: str, *, path: str, params: Params) -> Ob
 def save_response(
     tx: Transaction, key: str, *, path: str, params: Params, status: int, body: str, request_id: str
 ) -> None:
-    """Keep an answer under its key, in the same transaction as what it did."""
+    """Save a response under its key, in the same transaction as the request's changes."""
     tx.insert(
         {
             "object": KIND,
@@ -88,7 +88,7 @@ def _is_expired(tx: Transaction, record: Object) -> bool:
 
 
 def _delete_expired(tx: Transaction) -> None:
-    """Forget what is over, the oldest first, up to the first that is not."""
+    """Delete expired records, oldest first, up to the first that is still valid."""
     for record in tx.iterate_stored(KIND):
         if not _is_expired(tx, record):
             return

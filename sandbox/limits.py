@@ -1,4 +1,4 @@
-"""Limits that the SDK's types do not carry: lengths, metadata, URLs, e-mail addresses, currency."""
+"""Value limits that the SDK's types lack: length, metadata, URL, e-mail address, currency."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+|[^@\s]+@localhost")
 
 
 def check_limits(params: Params) -> None:
-    """Raises 400 for the first value that is too long or not what its name says."""
+    """Raise 400 for the first value that is too long or malformed for its parameter."""
     for name, key, value in _walk_values(params):
         if key == "metadata":
             _check_metadata(name, value)
@@ -57,7 +57,7 @@ def _check_text(name: str, key: str, value: str) -> None:
 
 
 def check_length(name: str, value: str, limit: int) -> None:
-    """Raises 400 for a text that is too long."""
+    """Raise 400 for a text that is too long."""
     if len(value) > limit:
         excerpt = f"{value[:4]}...{value[-4:]}"
         raise invalid(

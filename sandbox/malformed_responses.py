@@ -1,4 +1,4 @@
-"""Answers that are not what Stripe's API promises, as broken proxies and outages give them."""
+"""Malformed responses, as broken proxies and outages produce them."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from sandbox.objects import Object
 
 @dataclass(frozen=True)
 class Malformation:
-    """How an answer is spoilt: replaced by ``body``, or else some members changed or removed.
+    """How a response is malformed: replaced by ``body``, or with members changed or removed.
 
-    Members are named by their path (``status_transitions.paid_at``). Of a list, the object at
-    ``place`` is changed, or all of them; of ``None`` the list itself.
+    Members are named by path (``status_transitions.paid_at``). ``place`` selects an object of a
+    list by index, ``all`` objects, or with None the list itself.
     """
 
     status: int = 200
@@ -24,7 +24,7 @@ class Malformation:
     place: int | str | None = "all"
 
     def spoil(self, status: int, body: str) -> tuple[int, str]:
-        """What is answered instead of this answer."""
+        """Status and body that replace this response."""
         if self.body is not None:
             return self.status, self.body
         answer = json.loads(body)
@@ -45,7 +45,7 @@ class Malformation:
 
 
 def _find_parent(target: Object, path: str) -> tuple[Object, str]:
-    """The hash that holds the member, and the member's name."""
+    """The hash that contains the member, and the member's name."""
     *names, last = path.split(".")
     for name in names:
         inner = target.get(name)

@@ -1,7 +1,7 @@
-"""What was used: meter events as they are kept, and what they come to for a customer and a time.
+"""Stored meter events and the usage that they add up to for a customer and a period.
 
-An event that was accepted counts a minute later, and not at all if it names a customer whom the
-account does not have, or was canceled. Time is that of the customer's test clock, if there is one.
+An accepted event counts after a minute, unless its customer does not exist or it is canceled. Times
+follow the customer's test clock.
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ from sandbox.transaction import Transaction
 
 METER = "billing.meter"
 EVENT = "_meter_event"
-"""Kept under its identifier; one that was forgotten as an identifier, under an id of its own."""
+"""Record kind of a meter event. Its id is the identifier until that may be used again."""
 REPORT = "v1.billing.meter.error_report_triggered"
 REPORT_DELAY_SECONDS = 3600
-"""Seconds after which Stripe reports an event that does not count, with others of its meter."""
+"""Seconds until Stripe reports an event that does not count, together with others of its meter."""
 MAX_SAMPLES = 5
-"""Events that a report names of each kind of error; it counts all of them."""
+"""Maximum number of events that a report lists per kind of error; its counts cover all."""
 UNKNOWN_CUSTOMER = "meter_event_customer_not_found"
 ERROR_MESSAGES = {UNKNOWN_CUSTOMER: "No customer was found for the meter event."}
 AGGREGATION_DELAY_SECONDS = 60
-"""Seconds after which an event counts."""
+"""Seconds until an event counts."""
 IDENTIFIER_LIFETIME_SECONDS = 24 * 3600
-"""Seconds for which an identifier is known, and for which its event can be canceled."""
+"""Seconds for which an identifier is unique and its event can be canceled."""
 
 
 def find_active_meter(tx: Transaction, event_name: str) -> Object | None:
-    """The meter that counts events of this name."""
+    """The active meter for this event name."""
     return next(
         iter(
             tx.list_objects(
@@ -43,7 +43,7 @@ def find_active_meter(tx: Transaction, event_name: str) -> Object | None:
 
 
 def store_event(tx: Transaction, event: Object) -> None:
-    """Store the event. Raises 400 for an identifier that was used within a day."""
+    """Store the event. Raises 400 for an identifier that was used within 24 hours."""
     earlier = tx.get(EVENT, event["id"])
     if earlier:
         if tx.now - earlier["created"] < IDENTIFIER_LIFETIME_SECONDS:
@@ -53,8 +53,10 @@ def store_event(tx: Transaction, event: Object) -> None:
 
 
 def cancel_event(tx: Transaction, meter: Object, identifier: str) -> None:
-    """Let the event count no more; again is no harm. Raises 400 for one that is unknown or too
-    old."""
+    """Cancel the event. Canceling it again changes nothing.
+
+    Raises 400 for an identifier that is unknown or too old.
+    """
     event = tx.get(EVENT, identifier)
     if event is None or event["meter"] != meter["id"]:
         raise invalid(
@@ -73,7 +75,7 @@ def cancel_event(tx: Transaction, meter: Object, identifier: str) -> None:
 
 
 def sum_usage(tx: Transaction, meter: str, customer: str, start: int, end: int) -> Decimal:
-    """What the customer's events within ``[start, end)`` come to by now."""
+    """Aggregated usage of the customer's events within ``[start, end)``."""
     stored_meter = tx.world.store.get((tx.account, METER, meter)) or tx.get(METER, meter)
     assert stored_meter, "prices name meters that exist, and meters are never deleted"
     events = [
@@ -96,13 +98,13 @@ def sum_usage(tx: Transaction, meter: str, customer: str, start: int, end: int) 
 
 
 def report_due_time(tx: Transaction, event: Object) -> int | None:
-    """When the event is reported, if it does not count and has not been."""
+    """Time at which a failed event is due in an error report; None if it is not."""
     waits = event["error"] and not event["canceled"] and not event.get("reported")
     return int(event["created"]) + REPORT_DELAY_SECONDS if waits else None
 
 
 def report_errors(tx: Transaction, event: Object) -> None:
-    """Report what does not count of the event's meter until now: a thin event."""
+    """Emit the thin event that reports all unreported failed events of the event's meter."""
     failed_events = tx.list_objects(
         EVENT,
         lambda each: each["meter"] == event["meter"] and report_due_time(tx, each) is not None,

@@ -1,4 +1,4 @@
-"""What a world holds, for the control surface and the home page."""
+"""Overviews of a world for the controls and the home page."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def summarise_world(world: World) -> Object:
-    """Accounts with their objects counted, time, faults and how webhooks travel."""
+    """Accounts with object counts, clock, delivery mode and faults."""
     with world.lock:
         return {
             "accounts": [
@@ -33,7 +33,7 @@ def summarise_world(world: World) -> Object:
 
 
 def list_deliveries(world: World, *, status: str | None = None) -> list[Object]:
-    """Deliveries of every account, the newest first."""
+    """Deliveries of all accounts, newest first."""
     with world.lock:
         rows = [
             copy(delivery)
@@ -46,7 +46,7 @@ def list_deliveries(world: World, *, status: str | None = None) -> list[Object]:
 
 
 def list_latest_events(world: World, *, limit: int) -> list[Object]:
-    """The newest events, each with the outcome of its deliveries."""
+    """The newest events, each with its deliveries."""
     with world.lock:
         events = [
             _event_row(event)

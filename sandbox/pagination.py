@@ -18,7 +18,7 @@ def list_page(
     where: ObjectFilter | None = None,
     oldest_first: bool = False,
 ) -> Object:
-    """One page of the live objects of ``kind`` that satisfy ``where``."""
+    """One page of the objects of ``kind`` that satisfy ``where``, without deleted ones."""
     limit = params.get("limit", 10)
     if not 1 <= limit <= MAX_LIMIT:
         raise invalid(
@@ -52,7 +52,7 @@ def _is_listed(tx: Transaction, body: Object, params: Params, where: ObjectFilte
 
 
 def is_in_range(value: int | None, range_or_time: int | Params) -> bool:
-    """Whether a time is the wanted one, or within ``gt``, ``gte``, ``lt``, ``lte``."""
+    """Whether the time equals the given one or lies within ``gt``, ``gte``, ``lt``, ``lte``."""
     if value is None:
         return False
     if isinstance(range_or_time, int):
@@ -68,7 +68,7 @@ def is_in_range(value: int | None, range_or_time: int | Params) -> bool:
 def _select_page(
     kind: str, ids: list[str], params: Params, limit: int, order: list[str]
 ) -> tuple[list[str], bool]:
-    """The ids of one page, and whether more follow. ``order`` holds the ids without filters."""
+    """The ids of one page, and whether more follow. ``order`` has all ids, without filters."""
     if "starting_after" in params and "ending_before" in params:
         raise invalid(
             "You may only specify one of these parameters: starting_after, ending_before."
@@ -85,7 +85,7 @@ def _select_page(
 def _split_at_cursor(
     kind: str, ids: list[str], params: Params, name: str, order: list[str]
 ) -> tuple[list[str], list[str]]:
-    """What stands before and after the cursor, also when the filters leave its object out."""
+    """The ids before and after the cursor, also when the filters exclude the cursor itself."""
     cursor = params[name]
     if cursor not in order:
         raise no_such(kind, cursor, param=name)

@@ -1,4 +1,4 @@
-"""Controls for what buyers, banks and the merchant's dashboard do: importing registers them."""
+"""Controls for buyers, banks and billing settings. Importing this module registers them."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 @control("POST", "/checkout/<object_id>/pay")
 def pay(world: World, data: Data, object_id: str) -> Any:
-    """``{"card": "4242…" | "pm_card_visa" | "pm_…", "email": …, "name": …}``: as on the page.
+    """``{"card": "4242…" | "pm_card_visa" | "pm_…", "email": …, "name": …}``: pay as on the page.
 
-    Answers ``{"status": "complete" | "declined" | "requires_action", …}``. 3-D Secure succeeds
+    Returns ``{"status": "complete" | "declined" | "requires_action", …}``. 3-D Secure succeeds
     unless ``"authenticates": false``; null leaves it open.
     """
     authenticates = data.get("authenticates", True)
@@ -36,14 +36,14 @@ def pay(world: World, data: Data, object_id: str) -> Any:
 
 @control("POST", "/authentications/<object_id>")
 def authenticate(world: World, data: Data, object_id: str) -> Any:
-    """``{"succeeds": true}`` answers the 3-D Secure question of a payment or setup intent."""
+    """``{"succeeds": true}`` finishes the 3-D Secure authentication of an intent."""
     outcome = buyer.authenticate(world, object_id, succeeds=parse_flag(data.get("succeeds", True)))
     return dataclasses.asdict(outcome)
 
 
 @control("POST", "/disputes/<object_id>")
 def dispute(world: World, data: Data, object_id: str) -> Any:
-    """``{"reason": "fraudulent", "amount": 500, "inquiry": true}`` over a ``pi_…`` or ``ch_…``."""
+    """``{"reason": "fraudulent", "amount": 500, "inquiry": true}`` for a ``pi_…`` or ``ch_…``."""
     return bank.open_dispute(
         world,
         object_id,
@@ -55,7 +55,7 @@ def dispute(world: World, data: Data, object_id: str) -> Any:
 
 @control("POST", "/fraud-warnings/<object_id>")
 def warn(world: World, data: Data, object_id: str) -> Any:
-    """``{"fraud_type": "made_with_stolen_card"}`` of a ``pi_…`` or ``ch_…``."""
+    """``{"fraud_type": "made_with_stolen_card"}`` for a ``pi_…`` or ``ch_…``."""
     return bank.issue_fraud_warning(world, object_id, fraud_type=data.get("fraud_type") or "misc")
 
 
@@ -67,7 +67,7 @@ def resolve_dispute(world: World, data: Data, object_id: str) -> Any:
 
 @control("POST", "/refunds/<object_id>/fail")
 def fail_refund(world: World, data: Data, object_id: str) -> Any:
-    """The money comes back, whatever the card."""
+    """Fail the refund, whatever its card."""
     return bank.fail_refund(world, object_id)
 
 

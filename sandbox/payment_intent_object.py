@@ -1,4 +1,4 @@
-"""The payment intent as data: what a new one looks like, and which object it pays for."""
+"""The PaymentIntent object: all fields of a new one, and the link to its owner."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ OWNER = "_payment_owner"
 
 
 def link_owner(tx: Transaction, intent: Object, owner: tuple[str, str]) -> None:
-    """Note that the intent pays for ``("invoice", id)`` or ``("checkout.session", id)``."""
+    """Record that the intent pays for ``("invoice", id)`` or ``("checkout.session", id)``."""
     tx.insert({"object": OWNER, "id": intent["id"], "kind": owner[0], "owner": owner[1]})
 
 
 def find_owner(tx: Transaction, intent: Object) -> tuple[str, str] | None:
-    """The invoice or checkout session that an intent pays for."""
+    """Kind and id of the invoice or checkout session that the intent pays for; None without one."""
     record = tx.get(OWNER, intent["id"])
     return (record["kind"], record["owner"]) if record else None
 
@@ -25,7 +25,7 @@ def find_owner(tx: Transaction, intent: Object) -> tuple[str, str] | None:
 def build_intent(
     tx: Transaction, *, amount: int, currency: str, customer: str | None = None, **fields: Any
 ) -> Object:
-    """An intent without a payment method; ``fields`` replace what it starts with."""
+    """A new intent without a payment method. ``fields`` override the initial values."""
     id = tx.new_id("pi")
     return {
         "id": id,
@@ -76,7 +76,7 @@ def build_intent(
 
 
 def apply_method_options(intent: Object, params: Params) -> None:
-    """Take over the ``payment_method_options`` that were sent. Raises 400 for what is not done."""
+    """Apply the sent ``payment_method_options``. Raises 400 for unsupported options."""
     options = params.get("payment_method_options") or {}
     refuse_unsupported(options, *(set(options) - {"card"}))
     card = options.get("card") or {}
@@ -85,7 +85,7 @@ def apply_method_options(intent: Object, params: Params) -> None:
 
 
 def requests_authentication(intent: Object) -> bool:
-    """Whether 3-D Secure is asked for although the bank would not insist on it."""
+    """Whether the merchant requests 3-D Secure even if the bank does not require it."""
     requested = intent["payment_method_options"]["card"]["request_three_d_secure"]
     return requested in ("any", "challenge")
 

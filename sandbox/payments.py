@@ -1,8 +1,8 @@
-"""How money is taken, whoever asks: the payment intent API, an invoice, a checkout session.
+"""Payments for the payment intent API, invoices and checkout sessions.
 
-``charge`` makes an intent and tries it once. A declined card is not an exception here: the
-intent comes back as ``requires_payment_method`` with ``last_payment_error``. API calls that must
-answer 402 raise ``refusal(intent)``.
+``create_payment`` creates an intent and attempts it once. A declined card raises nothing: the
+intent is ``requires_payment_method`` with ``last_payment_error``. API routes that must answer 402
+raise ``declined_error(intent)``.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from sandbox.transaction import Transaction
 
 OwnerListener = Callable[[Transaction, Object, str], None]
 DEBIT_LISTENERS: list[Callable[[Transaction, Object], None]] = []
-"""Called with (tx, intent) when the bank answered to a debit, after the owner has heard."""
+"""Called with (tx, intent) after the bank has answered a debit and the owner was notified."""
 OWNER_LISTENERS: dict[str, OwnerListener] = {}
-"""By kind of owner: called with (tx, intent, owner's id) after each attempt and authentication."""
+"""By kind of owner: called with (tx, intent, owner id) after each attempt and authentication."""
 
 AUTHENTICATION_FAILED = Decline(
     "payment_intent_authentication_failure",
@@ -46,14 +46,13 @@ def create_payment(
     return_url: str | None = None,
     **fields: Any,
 ) -> Object:
-    """Make a payment intent and try it once with the payment method.
+    """Create a payment intent and attempt it once with the payment method.
 
-    ``owner`` is ``("invoice", id)`` or ``("checkout.session", id)``: its follower hears of every
-    outcome, now and after 3-D Secure. ``fields`` are further fields of the intent: ``metadata``,
-    ``description``, ``setup_future_usage``, ``capture_method`` (``automatic`` unless given).
-    Returns the intent: ``succeeded``, ``processing`` (a bank debit), ``requires_capture``,
-    ``requires_action`` (send the payer to ``next_action.redirect_to_url.url``) or
-    ``requires_payment_method``.
+    ``owner`` is ``("invoice", id)`` or ``("checkout.session", id)``; its listener is called after
+    every attempt. ``fields`` are further fields of the intent, such as ``metadata``,
+    ``setup_future_usage`` and ``capture_method`` (default ``automatic``). Returns the intent:
+    ``succeeded``, ``processing`` (a bank debit), ``requires_capture``, ``requires_action`` (the
+    payer continues at ``next_action.redirect_to_url.url``) or ``requires_payment_method``.
     """
     intent = payment_intent_object.build_intent(
         tx, amount=amount, currency=currency, customer=customer, **fields
@@ -71,7 +70,7 @@ def create_payment(
 def attempt_payment(
     tx: Transaction, intent: Object, *, off_session: bool, return_url: str | None = None
 ) -> None:
-    """Try the intent with the payment method it has. Raises 400 if that method is not usable."""
+    """Attempt the intent with its payment method. Raises 400 if the method cannot be used."""
     method = _usable_method(tx, intent)
     card = payment_methods.find_card(tx, method)
     intent["last_payment_error"] = intent["next_action"] = None
@@ -90,7 +89,7 @@ def attempt_payment(
 
 
 def finish_authentication(tx: Transaction, intent: Object, *, succeeds: bool) -> None:
-    """The payer went through 3-D Secure, or gave up. Raises 400 if nobody had asked."""
+    """Finish 3-D Secure, successfully or not. Raises 400 if the intent does not require it."""
     if intent["status"] != "requires_action":
         raise invalid(f"PaymentIntent {intent['id']} does not wait for authentication.")
     method = _usable_method(tx, intent)
@@ -105,7 +104,7 @@ def finish_authentication(tx: Transaction, intent: Object, *, succeeds: bool) ->
 
 
 def apply_bank_answer(tx: Transaction, answer: Object) -> None:
-    """The bank answers to a debit: the intent, its owner and whoever waits for it hear of it."""
+    """Apply the bank's answer to a debit and notify the owner and the debit listeners."""
     intent = tx.param_object("payment_intent", answer["id"], param="payment_intent")
     method = tx.param_object("payment_method", intent["payment_method"], param="payment_method")
     refused = bank_debits.take_answer(tx, intent)
@@ -122,7 +121,7 @@ def apply_bank_answer(tx: Transaction, answer: Object) -> None:
 
 
 def capture_payment(tx: Transaction, intent: Object, amount: int) -> None:
-    """Take the authorised money, or part of it; the rest is let go."""
+    """Capture the authorised amount or part of it; the rest is released."""
     charge = charges.find_charge(tx, intent["latest_charge"])
     charge |= {"captured": True, "amount_captured": amount}
     charges.settle_charge(tx, charge)
@@ -133,7 +132,7 @@ def capture_payment(tx: Transaction, intent: Object, amount: int) -> None:
 
 
 def cancel_payment(tx: Transaction, intent: Object, reason: str | None) -> None:
-    """End the intent; authorised money is let go."""
+    """Cancel the intent and release authorised money."""
     if intent["status"] == "requires_capture":
         charge = charges.find_charge(tx, intent["latest_charge"])
         charge |= {"refunded": True, "amount_refunded": charge["amount"]}
@@ -150,13 +149,13 @@ def cancel_payment(tx: Transaction, intent: Object, reason: str | None) -> None:
 
 
 def declined_error(intent: Object) -> StripeFailure:
-    """The 402 for an intent whose last attempt failed; what it left behind stays."""
+    """The 402 error of an intent whose last attempt failed. Its effects are kept."""
     error = {key: value for key, value in intent["last_payment_error"].items() if key != "doc_url"}
     return StripeFailure(status=402, keep_effects=True, payment_intent=copy(intent), **error)
 
 
 def build_redirect(tx: Transaction, object_id: str, return_url: str | None) -> Object:
-    """``next_action`` that sends the payer to the sandbox's own 3-D Secure page."""
+    """``next_action`` with the URL of the sandbox's 3-D Secure page."""
     return {
         "redirect_to_url": {
             "return_url": return_url,
@@ -225,7 +224,7 @@ def _fail(
 
 
 def last_error(decline: Decline, method: Object, *, charge: str | None = None) -> Object:
-    """``last_payment_error`` and ``last_setup_error``: what went wrong, and with which card."""
+    """The hash ``last_payment_error`` or ``last_setup_error``."""
     error: Object = {
         "advice_code": decline.advice_code,
         "charge": charge,
@@ -240,7 +239,7 @@ def last_error(decline: Decline, method: Object, *, charge: str | None = None) -
 
 
 def _succeed(tx: Transaction, intent: Object, method: Object, charge: Object) -> None:
-    """With ``automatic_async`` the balance follows later, in ``charge.updated``."""
+    """Complete the intent. With ``automatic_async`` the balance follows in ``charge.updated``."""
     if intent["setup_future_usage"] and intent["customer"]:
         payment_methods.attach_method(tx, method, intent["customer"])
     payment_methods.mark_method(tx, method, spent=True)

@@ -1,7 +1,7 @@
-"""Permissions of restricted keys (``rk_…``): one to read and one to write for each resource.
+"""Permissions of restricted keys (``rk_…``): read and write for each resource.
 
-Their names are Stripe's (docs.stripe.com/keys/permissions-reference). Writing includes reading. An
-object that an answer expands needs the permission to read it too.
+The names are Stripe's (docs.stripe.com/keys/permissions-reference). Write includes read. An
+expanded object requires its own read permission.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ RESOURCES_BY_PATH = {
     "test_helpers/test_clocks": "billing_clock",
     "webhook_endpoints": "webhook",
 }
-"""Beginnings of paths under ``/v1/``, and their permissions without ``_read`` and ``_write``."""
+"""Permission names, without ``_read`` or ``_write``, by path prefix under ``/v1/``."""
 RESOURCES_BY_KIND = {
     "balance_transaction": "balance_transaction_source",
     "price": "plan",
@@ -59,7 +59,7 @@ RESOURCES_BY_KIND = {
     "subscription_schedule": "subscription",
     "test_helpers.test_clock": "billing_clock",
 }
-"""Kinds of objects whose permission has another name than they."""
+"""Permission names of object kinds with a different name."""
 IMPLIED_READS = {
     "checkout_session": {"payment_intent", "product", "setup_intent"},
     "credit_note": {"invoice"},
@@ -69,7 +69,7 @@ IMPLIED_READS = {
     "plan": {"product"},
     "payment_method": {"source"},
 }
-"""What a permission lets its holder read besides."""
+"""Resources that a permission allows to read in addition."""
 UNGUARDED_KINDS = {"discount", "list"}
 PERMISSIONS = {
     f"{resource}_{way}" for resource in RESOURCES_BY_PATH.values() for way in ("read", "write")
@@ -77,18 +77,18 @@ PERMISSIONS = {
 
 
 class Permissions:
-    """What a key may do; ``None`` stands for a secret key, which may do everything."""
+    """Permissions of a key. ``None`` stands for a secret key, which has all of them."""
 
     def __init__(self, granted: Iterable[str] | None, *, key: str = "", account: str = "") -> None:
         self._granted = None if granted is None else _add_implied(granted)
         self._key, self._account = key, account
 
     def check_request(self, method: str, path: str) -> None:
-        """Raises 403 when the key may not send this request."""
+        """Raise 403 if the key may not send this request."""
         self._check(_resource_of_path(path), "read" if method == "GET" else "write")
 
     def check_expanded(self, kind: str) -> None:
-        """Raises 403 when the key may not read what a path of ``expand`` leads to."""
+        """Raise 403 if the key may not read an object of this kind that ``expand`` adds."""
         if kind not in UNGUARDED_KINDS:
             self._check(RESOURCES_BY_KIND.get(kind, kind), "read")
 
@@ -105,7 +105,7 @@ class Permissions:
 
 
 def check_permission_names(granted: Iterable[str]) -> None:
-    """Raises ``ValueError`` for a permission that Stripe does not have."""
+    """Raise ``ValueError`` for a permission that Stripe does not have."""
     if unknown := sorted(set(granted) - PERMISSIONS):
         raise ValueError(f"No such permission: {', '.join(unknown)}.")
 

@@ -1,7 +1,7 @@
 """Stripe's search query language (docs.stripe.com/search#search-query-language).
 
-Clauses are joined by ``AND`` or by ``OR``, not by both. ``:`` finds what is equal, ``~`` what a
-text contains, ``<`` ``<=`` ``>`` ``>=`` compare numbers, ``-`` in front negates a clause.
+Clauses are joined by ``AND`` or by ``OR``, not by both. ``:`` matches equal values, ``~`` a
+substring, ``<`` ``<=`` ``>`` ``>=`` compare numbers, a leading ``-`` negates a clause.
 """
 
 from __future__ import annotations
@@ -15,10 +15,12 @@ from sandbox.errors import StripeFailure, invalid
 from sandbox.objects import Object
 
 INDEX_DELAY_SECONDS = 60
-"""Seconds until a new object is found: "under normal operating conditions, data is searchable in
-under 1 minute"."""
+"""Seconds until a new object can be found.
+
+Stripe: "under normal operating conditions, data is searchable in under 1 minute".
+"""
 MIN_SUBSTRING_LENGTH = 3
-"""Characters of a text that is looked for within others."""
+"""Minimum length of a searched substring."""
 MAX_CLAUSES = 10
 CLAUSE = re.compile(
     r"""(?P<not>-)?
@@ -39,8 +41,11 @@ Clause = Callable[[Object], bool]
 
 
 def parse_query(query: str, *, texts: set[str], numbers: set[str]) -> Clause:
-    """Whether an object fits the query. ``texts`` and ``numbers`` are the fields that can be
-    searched, besides metadata. Raises 400 for a query that is none."""
+    """Parse a query into a function that tests an object.
+
+    ``texts`` and ``numbers`` name the searchable fields besides metadata. Raises 400 for a
+    malformed query.
+    """
     clauses, joins = [], set()
     position, text = 0, query.strip()
     while True:
@@ -112,7 +117,7 @@ def _number_clause(
 
 
 def _quoted_text(match: re.Match[str]) -> str | None:
-    """What stands in quotes; None for ``null``. Raises 400 for a text without quotes."""
+    """The quoted text, or the bare number; None for ``null``."""
     quoted = match["text"] if match["text"] is not None else match["text2"]
     if quoted is not None:
         return _unescape(quoted)

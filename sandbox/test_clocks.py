@@ -1,7 +1,7 @@
-"""Test clocks: what belongs to a customer with a clock of their own lives at that clock's time.
+"""Test clocks: a customer's own time, for all objects of that customer.
 
-A transaction that is about such a customer works ``at`` the clock's time instead of the world's;
-the engine leaves the customer's objects alone until the clock is advanced.
+A transaction about such a customer has the clock's time as its ``fixed_time``. The engine runs due
+actions of these objects only while the clock advances.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ OWNERS = (
     "refund",
     "dispute",
 )
-"""Fields, and kinds, through which an object belongs to a customer."""
+"""Fields, and kinds, that lead from an object to its customer."""
 
 
 def find_clock(tx: Transaction, body: Object) -> Object | None:
-    """The stored clock that the object lives by, if it has one: look, don't touch."""
+    """The stored test clock of the object, or None; read-only."""
     if body["object"] == KIND:
         return None if body.get("deleted") else body
     if id := body.get("test_clock"):
@@ -43,7 +43,7 @@ def find_clock(tx: Transaction, body: Object) -> Object | None:
 
 
 def use_clock_time(tx: Transaction, ids: Iterable[object]) -> None:
-    """Work at the time of the first of these objects that has a clock of its own."""
+    """Set the transaction to the time of the first of these objects that has a test clock."""
     if not has_clocks(tx):
         return
     for id in ids:
@@ -58,7 +58,7 @@ def has_clocks(tx: Transaction) -> bool:
 
 
 def list_advancing(world: World) -> Iterator[tuple[str, Object]]:
-    """The clocks on their way, each with its account."""
+    """The clocks that are advancing, each with its account."""
     for account in accounts.list_account_ids(world):
         for clock in world.store.kind(account, KIND).values():
             if clock.get("status") == "advancing":
@@ -66,7 +66,7 @@ def list_advancing(world: World) -> Iterator[tuple[str, Object]]:
 
 
 def target_time(clock: Object) -> int:
-    """Where an advancing clock goes."""
+    """Target time of an advancing clock."""
     return int(clock["status_details"]["advancing"]["target_frozen_time"])
 
 

@@ -1,7 +1,7 @@
-"""Every request is checked against the SDK's own parameter types, more strictly than they are.
+"""Checks parameters against the SDK's parameter types, more strictly than those are.
 
-Unknown parameters are refused, and so are values outside an enum although the SDK's enums are
-open. Text from the form becomes integers, booleans and lists on the way.
+Unknown parameters and values outside an enum are refused, although the SDK's enums are open. Form
+text is converted to integers, booleans and lists.
 """
 
 from __future__ import annotations
@@ -35,13 +35,16 @@ INDEX = re.compile(r"[0-9]{1,4}")
 
 
 class ExpandOnly(TypedDict):
-    """What a call without parameters of its own accepts."""
+    """Parameters of a call that accepts only ``expand``."""
 
     expand: NotRequired[list[str]]
 
 
 def validate_params(params: Params, declared: type | None) -> Params:
-    """The parameters with their types. Raises 400 in Stripe's words, naming the parameter."""
+    """Convert the parameters to their types.
+
+    Raises 400 with Stripe's text and the parameter's name.
+    """
     try:
         result: Params = _adapter(declared or ExpandOnly).validate_python(params)
     except ValidationError as error:
@@ -57,7 +60,7 @@ def _adapter(declared: type) -> TypeAdapter[Any]:
 
 @functools.cache
 def _strict_hash(declared: type) -> Any:
-    """The TypedDict without the SDK's request options, its members strict, nothing else allowed."""
+    """The TypedDict without request options, with strict members and no extra keys."""
     annotations = {
         name: annotation
         for name, annotation in declared.__annotations__.items()
@@ -74,7 +77,7 @@ def _strict_hash(declared: type) -> Any:
 
 
 def _strict_member(hint: Any) -> Any:
-    """A required text must not be empty; an optional one may, to unset it."""
+    """Type of a member: a required text must not be empty; an optional one may, to unset it."""
     return Annotated[str, BeforeValidator(_not_empty)] if hint is str else _strict_type(hint)
 
 
@@ -96,7 +99,10 @@ def _strict_type(hint: Any) -> Any:
 
 
 def _closed_union(arguments: tuple[Any, ...]) -> list[Any]:
-    """An enum without the SDK's ``| str``; ``Literal['']`` alone is no enum, it means unset."""
+    """The union members without ``str`` beside an enum.
+
+    ``Literal['']`` alone is no enum: it unsets.
+    """
     members = [each for each in arguments if typing.get_origin(each) is not UntypedStripeObject]
     enums = [each for each in members if typing.get_origin(each) is Literal]
     if any(typing.get_args(each) != ("",) for each in enums):
@@ -105,7 +111,7 @@ def _closed_union(arguments: tuple[Any, ...]) -> list[Any]:
 
 
 def _as_list(value: Any) -> Any:
-    """``{"0": a, "1": b}`` from the form is the list ``[a, b]``."""
+    """The list ``[a, b]`` for ``{"0": a, "1": b}`` from the form; other values unchanged."""
     if isinstance(value, dict) and value and all(INDEX.fullmatch(key) for key in value):
         return [value[key] for key in sorted(value, key=int)]
     return value
@@ -150,7 +156,7 @@ SCALARS: dict[Any, Any] = {
 def _validation_failure(
     error: ValidationError, params: Params, declared: type | None
 ) -> StripeFailure:
-    """The error that lies deepest in what was sent is the one meant."""
+    """Stripe's error for the most deeply nested validation error."""
     errors_by_path = [(_error_path(problem["loc"], params), problem) for problem in error.errors()]
     keys, problem = max(
         errors_by_path, key=lambda each: (len(each[0]), ERROR_RANK.get(each[1]["type"], 0))
@@ -168,7 +174,7 @@ ERROR_RANK = {"extra_forbidden": 3, "missing": 2}
 
 
 def _unknown_param_error(name: str, declared: type | None) -> StripeFailure:
-    """Endive took ``payment_method_types`` away and says so; anything else is simply unknown."""
+    """Unknown parameter. ``payment_method_types`` has its own text since API version endive."""
     if name != "payment_method_types" or declared is None:
         return unknown_param(name)
     managed = "Payment methods are now managed from your Dashboard settings."
@@ -220,7 +226,7 @@ def _join_words(members: list[str]) -> str:
 
 
 def _error_path(loc: tuple[int | str, ...], params: Params) -> list[int | str]:
-    """The error's place among the parameters, without pydantic's names of union members."""
+    """Path of the error in the parameters, without pydantic's names of union members."""
     keys: list[int | str] = []
     value: Any = params
     for position, step in enumerate(loc):
@@ -236,5 +242,5 @@ def _error_path(loc: tuple[int | str, ...], params: Params) -> list[int | str]:
 
 
 def bracketed_name(keys: list[int | str]) -> str:
-    """``["items", 0, "price"]`` as ``items[0][price]``."""
+    """Write ``["items", 0, "price"]`` as ``items[0][price]``."""
     return "".join(str(key) if place == 0 else f"[{key}]" for place, key in enumerate(keys))

@@ -1,4 +1,4 @@
-"""What a webhook looks like on the wire: the body, and its signature under every live secret."""
+"""The body of a webhook, and its signature with every live secret."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from sandbox.objects import Object
 
 
 def build_payload(event: Object, endpoint: Object) -> bytes:
-    """The event in the endpoint's API version, as Stripe prints it; of a thin one what travels."""
+    """The event as Stripe prints it, with the endpoint's API version; of a thin event the sent
+    fields."""
     if event["object"] == thin_events.KIND:
         return json.dumps(thin_events.delivered_fields(event)).encode()
     version = endpoint["api_version"] or event["api_version"]
@@ -21,9 +22,9 @@ def build_payload(event: Object, endpoint: Object) -> bytes:
 
 
 def build_headers(body: bytes, secrets: list[str]) -> dict[str, str]:
-    """Signed at the receiver's time, which is the real one, whatever the sandbox clock shows.
+    """Signature headers, with real time as the timestamp, whatever the sandbox clock shows.
 
-    Test mode adds a ``v0`` that means nothing.
+    As in Stripe's test mode, a meaningless ``v0`` signature is added.
     """
     now = int(time.time())
     signed = [

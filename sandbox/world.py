@@ -1,4 +1,4 @@
-"""A world is one sandbox: store, clock, faults, deliveries. Several can live in a process."""
+"""A world is one sandbox: store, clock, faults, deliveries. A process can have several."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ KEPT_BY_RESET = {
     "_signing_secrets",
 }
 SYSTEM = "_system"
-"""The pseudo-account that holds what belongs to no Stripe account: the clock, the keys."""
+"""Pseudo-account of records that belong to no Stripe account: clock, keys."""
 
 
 class World:
@@ -56,7 +56,7 @@ class World:
         self.rate_limit = RateLimit(requests_per_second)
         self.in_flight: set[tuple[str, str]] = set()
         self.delivery_signal = threading.Event()
-        """Set when something may be due for delivery."""
+        """Set when deliveries may be due."""
         self.base_url = base_url
         self._restore_clock()
         accounts.open_account(self, account_id=DEFAULT_ACCOUNT, secret_key=secret_key)
@@ -65,9 +65,9 @@ class World:
     def transaction(
         self, account: str = DEFAULT_ACCOUNT, *, cause: EventRequest | None = None
     ) -> Iterator[Transaction]:
-        """Work on one account alone; what the block did is kept unless it raises.
+        """Open a transaction on one account under the world's lock; commit unless the block raises.
 
-        A ``StripeFailure`` with ``keep_effects`` (a declined card) keeps them and is raised on.
+        A ``StripeFailure`` with ``keep_effects`` (a declined card) commits and is raised again.
         """
         with self.lock:
             transaction = Transaction(self, account, cause or EventRequest())
@@ -95,10 +95,10 @@ class World:
         drop: float = 0.0,
         limit: int | None = None,
     ) -> list[DeliveryAttempt]:
-        """Hand the webhooks that are due to ``sink``, in this process.
+        """Deliver due webhooks to ``sink`` in this process.
 
-        ``duplicates`` and ``drop`` are shares between 0 and 1; a seed repeats the same accidents,
-        a ``Random`` goes on with its own. Returns the attempts made; none: nothing is due.
+        ``duplicates`` and ``drop`` are shares between 0 and 1. The same integer seed gives the same
+        result; a ``Random`` continues. Returns the attempts; an empty list when nothing is due.
         """
         chance = random.Random(seed) if isinstance(seed, int) else seed  # noqa: S311
         mode = DeliveryMode(shuffled=order == "shuffled", duplicates=duplicates, drop=drop)
@@ -106,7 +106,7 @@ class World:
 
     @property
     def delivery_mode(self) -> DeliveryMode:
-        """How the courier of a running process delivers."""
+        """The delivery mode of the delivery worker."""
         saved = self.store.get((SYSTEM, "_delivery_mode", "mode"))
         return DeliveryMode(**saved["mode"]) if saved else DeliveryMode()
 
@@ -117,7 +117,7 @@ class World:
         self.delivery_signal.set()
 
     def move_clock(self, moment: int) -> None:
-        """Set the time, and only that; ``engine.advance`` makes things happen on the way."""
+        """Set the time without running due actions; ``engine.advance`` runs them."""
         with self.lock:
             self.clock.move_to(moment)
             self.save_clock()
@@ -133,7 +133,7 @@ class World:
             self.clock.load(saved)
 
     def reset(self) -> None:
-        """Forget everything but accounts, keys, webhook endpoints, the time and the mode."""
+        """Remove everything except accounts, keys, webhook endpoints, clock and delivery mode."""
         with self.lock:
             kept_objects = [
                 (key, body) for key, body in self.store.items() if key[1] in KEPT_BY_RESET

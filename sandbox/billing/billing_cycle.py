@@ -60,7 +60,7 @@ def start_next_periods(tx: Transaction, subscription: Object) -> None:
         item["current_period_end"] = billing_periods.end_of_period(anchor, recurring, start)
     licensed = [item for item in ended_items if not pricing.is_metered(item["price"])]
     new_lines = [invoice_lines.for_item(tx, subscription, item) for item in licensed] + usage_lines
-    _draft_renewal(tx, subscription, new_lines, began=period_start)
+    _draft_renewal(tx, subscription, new_lines, period_start=period_start)
 
 
 def end_trial(tx: Transaction, subscription: Object) -> None:
