@@ -1,5 +1,7 @@
-"""``python -m benchmarks [--quick] [--rounds N] [--seconds N] [--empty-only]``: what `make bench`
-runs. Exit code 1 when anything was answered wrongly, 2 when it cannot be run; 0 however slow."""
+"""``python -m benchmarks [--quick] [--rounds N] [--seconds N] [--empty-only]`` (`make bench`).
+
+Exit code 0 whatever the speed, 1 after wrong answers, 2 if it cannot run.
+"""
 
 import argparse
 import dataclasses
@@ -23,11 +25,11 @@ from devtools.embedded import CHECKOUT
 
 BATCHES = (100, 1000)
 GUESS = {"rows": 100_000, "events": 6_000}
-"""What may be taken in a second at most, until it is known better."""
+"""Rows and events per second to prepare: an upper limit of what is accepted."""
 
 
 class Bench:
-    """One run: worlds, peers, and the figures so far."""
+    """One run: databases, peers and measurements."""
 
     def __init__(self, place: Place, *, empty_only: bool) -> None:
         self.place, self.size = place, place.size
@@ -43,7 +45,7 @@ class Bench:
         self.djstripe = competition.djstripe(place)
 
     def play(self) -> None:
-        """Every case once a round; then whether everything that was stored is right."""
+        """Run every case once per round, then check what was stored."""
         self._wake()
         for number in range(self.size.rounds):
             for name, act in self._cases():
@@ -53,7 +55,7 @@ class Bench:
             self._look(world)
 
     def _wake(self) -> None:
-        """A moment for each server, uncounted: connections are opened and code is loaded."""
+        """Warm each server for a second, uncounted: connections open and code is loaded."""
         for peer in filter(None, (self.bare, self.fastapi, self.djstripe)):
             checks.bare(peer.url, peer.key, 1)
         consume.bare(self.bare.url, 1)
@@ -141,7 +143,7 @@ class Bench:
         self.figures.add(name, load.per_second, wrong=_bad(load))
 
     def _look(self, world: World) -> None:
-        """Whether what was answered and stored is right, beyond the counts of each run."""
+        """Check answers and stored rows beyond the counts of each run."""
         say(f"looking whether everything is right: {world.name}")
         wrong = [*checks.mistakes(world, range(5)), *usage.mistakes(world)]
         wrong += consume.mistakes(world)

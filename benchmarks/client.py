@@ -1,4 +1,4 @@
-"""One caller of a world, for what is not timed: warming, and looking whether answers are right."""
+"""An API client for untimed requests: warming and checking answers."""
 
 import http.client
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ from benchmarks.place import World
 
 
 def call(world: World, method: str, path: str, body: Any = None, key: str | None = None) -> Any:
-    """Status and JSON of one answer."""
+    """Send one request. Returns status and JSON body."""
     connection = http.client.HTTPConnection("127.0.0.1", world.port, timeout=30)
     try:
         return _send(connection, world.shop.key if key is None else key, method, path, body)
@@ -20,7 +20,7 @@ def call(world: World, method: str, path: str, body: Any = None, key: str | None
 
 
 def warm(world: World, users: Iterable[int], feature: str, *, batch: int = 100) -> None:
-    """Ask for every user once, many at a time."""
+    """Check the feature of every user once, in batches."""
     listed = list(users)
     parts = [listed[start : start + batch] for start in range(0, len(listed), batch)]
     with ThreadPoolExecutor(4) as threads:

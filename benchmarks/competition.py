@@ -1,4 +1,4 @@
-"""The programs that ours are measured against, each on a port of its own."""
+"""The peers that the product is compared with, each on its own port."""
 
 import hashlib
 import subprocess
@@ -23,14 +23,14 @@ CUSTOMERS = 1000
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """Where it answers, and with which key."""
+    """URL and API key of a peer."""
 
     url: str
     key: str
 
 
 def bare(place: Place, database_url: str) -> Peer:
-    """Views with nothing around them, on the product's own server."""
+    """Django views without middleware, on the product's server."""
     port = free_port()
     environment = place.environment(database_url, place.redis_url(0))
     place.start("bare", peer(port, "benchmarks.peers.bare:application"), port, environment)
@@ -38,7 +38,7 @@ def bare(place: Place, database_url: str) -> Peer:
 
 
 def fastapi(place: Place) -> Peer | None:
-    """FastAPI with the decisions in Redis; None when it cannot be installed."""
+    """FastAPI with decisions in Redis; None if it cannot be installed."""
     try:
         python = python_of("fastapi")
     except NoEnvironment as error:
@@ -57,7 +57,7 @@ def fastapi(place: Place) -> Peer | None:
 
 
 def djstripe(place: Place) -> Peer | None:
-    """dj-stripe with a thousand subscribed customers; None when it cannot be installed."""
+    """dj-stripe with 1,000 subscribed customers; None if it cannot be installed."""
     try:
         python = python_of("djstripe")
     except NoEnvironment as error:
@@ -79,14 +79,14 @@ def djstripe(place: Place) -> Peer | None:
 
 
 def _alone(place: Place, url: str) -> dict[str, str]:
-    """The environment of a program that has settings of its own."""
+    """Environment of a program with its own Django settings."""
     environment = place.environment(url, "")
     del environment["DJANGO_SETTINGS_MODULE"]
     return environment
 
 
 def _fill(url: str, key: str) -> None:
-    """Twenty features of each customer, 2 kB of JSON."""
+    """Store 20 features per customer, 2 kB of JSON each."""
     client = redis.Redis.from_url(url, protocol=2)
     client.flushdb()
     client.set(f"key:{hashlib.sha256(key.encode()).hexdigest()}", orjson.dumps({"tenant": "t"}))

@@ -1,5 +1,8 @@
-"""Peers run from virtual environments of their own under ``var/bench``: what they need is no
-dependency of ours. One that cannot be made is left out, and the table says so."""
+"""Virtual environments of the peers under ``var/bench``.
+
+Their packages are no dependencies of the product. A peer whose environment cannot be created is
+left out, and the report says so.
+"""
 
 import hashlib
 import subprocess
@@ -16,7 +19,7 @@ class NoEnvironment(RuntimeError):
 
 
 def python_of(name: str) -> str:
-    """The interpreter of the environment ``requirements-<name>.txt``, made on first use.
+    """The interpreter of an environment with ``requirements-<name>.txt``, created on first use.
 
     Raises NoEnvironment.
     """

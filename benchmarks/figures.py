@@ -1,4 +1,4 @@
-"""What was measured: a figure per case and round, and ratios taken inside a round."""
+"""Measurements: one value per case and round, and ratios within a round."""
 
 import statistics
 from collections import defaultdict
@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 
 
 class WrongAnswers(RuntimeError):
-    """Something was answered that should not have been."""
+    """A response was wrong."""
 
 
 @dataclass(slots=True)
 class Figures:
-    """By name, one figure a round, each per second."""
+    """Values per second by case name, one per round."""
 
     by_name: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     wrong: list[str] = field(default_factory=list)
@@ -27,7 +27,7 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """``top`` to ``bottom``; ``factor`` makes them comparable; ``target`` is the least wanted."""
+    """``top`` divided by ``bottom``, times ``factor``; ``target`` is the minimum."""
 
     what: str
     top: str
@@ -36,7 +36,7 @@ class Ratio:
     factor: float = 1.0
 
     def of(self, figures: Figures) -> list[float]:
-        """One a round; empty when either side was not measured."""
+        """One ratio per round; empty if either case was not measured."""
         tops, bottoms = figures.by_name.get(self.top, []), figures.by_name.get(self.bottom, [])
         return [
             self.factor * top / bottom

@@ -1,6 +1,6 @@
-"""Fill a database in SQL: every row is a copy of one that the services made, with other ids.
+"""Fill a database with SQL copies of rows that the services created, with new ids.
 
-So a new column of a table needs nothing here. Totals are what the records come to.
+New columns of a table need no change here. Totals are computed from the records.
 """
 
 from collections.abc import Iterator
@@ -40,14 +40,14 @@ TABLES = [
 
 
 def crowd(connection: psycopg.Connection[Any], shop: Shop, size: Size) -> None:
-    """The measured project's customers, ``u0`` and on, with what the pattern has."""
+    """Insert the customers of the measured project, ``u0`` and on, as copies of the pattern."""
     connection.execute("SET session_replication_role = replica")  # no foreign key is looked up
     _customers(connection, shop, "0", first=0, count=size.crowd)
     connection.execute("VACUUM ANALYZE")
 
 
 def everybody_else(connection: psycopg.Connection[Any], shop: Shop, size: Size) -> None:
-    """The other projects, their customers, and everybody's records of the last weeks."""
+    """Insert the other projects, their customers, and the usage records of all projects."""
     each = max(1, (size.customers - size.crowd) // (size.projects - 1))
     per_customer = max(1, size.records // size.customers)
     connection.execute("SET synchronous_commit = off")
@@ -64,7 +64,7 @@ def everybody_else(connection: psycopg.Connection[Any], shop: Shop, size: Size) 
 
 
 def _parts(size: Size, each: int) -> Iterator[tuple[int, int, int]]:
-    """Number of the project, number of its first customer, how many customers."""
+    """(project number, number of its first customer, number of customers) per part."""
     step = 10_000
     for first in range(0, size.crowd, step):
         yield 0, first, min(step, size.crowd - first)
@@ -98,7 +98,7 @@ def _project(connection: psycopg.Connection[Any], shop: Shop, number: str) -> No
 def _customers(
     connection: psycopg.Connection[Any], shop: Shop, number: str, *, first: int, count: int
 ) -> None:
-    """Customers and what they may do: a copy of the pattern's row, facts and snapshot."""
+    """Insert customers with copies of the pattern's row, facts and snapshot."""
     source = f"generate_series({first}, {first + count - 1}) AS g(n)"
     pattern_rows = f"project_id = '{shop.project}' AND customer_id = '{shop.pattern}'"
     project = f"'{shop.project}'" if number == "0" else _id("prj", number)
@@ -127,7 +127,7 @@ def _records(
     count: int,
     each: int,
 ) -> None:
-    """Records, their keys and totals, spread over the last 30 days, one an hour at most."""
+    """Insert usage records, keys and totals over the last 30 days, at most one per hour."""
     source = (
         f"generate_series({first}, {first + count - 1}) AS g(n), generate_series(1, {each}) AS r(k)"
     )
@@ -158,7 +158,7 @@ def _copy(
     where: str,
     source: str = "(SELECT 1) AS g(n)",
 ) -> None:
-    """Copy the rows that match, once for each row of the source, with these columns changed."""
+    """Copy the matching rows once per row of ``source``, with these columns changed."""
     names = [name for (name,) in connection.execute(COLUMNS, [table]).fetchall()]
     chosen = [changed.get(name) or f't."{name}"' for name in names]
     columns = ", ".join(f'"{name}"' for name in names)
@@ -170,7 +170,7 @@ def _copy(
 
 
 def _id(prefix: str, number: str) -> str:
-    """SQL of a public id that grows with the number."""
+    """SQL expression of a public id that grows with the number."""
     digits = f"lpad(to_hex(({number})::bigint), 10, '0')"
     return f"'{prefix}_' || {digits} || substr(md5(({number})::text), 1, 16)"
 

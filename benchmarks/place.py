@@ -1,7 +1,7 @@
-"""Where it happens: servers, databases and programs of its own under ``var/bench``.
+"""Servers, databases and programs of a run, under ``var/bench``.
 
-PostgreSQL and Valkey run as `make up` runs them, durable, and everything is stopped at the end. The
-filled database stays for the next run; `loaded.json` says what it holds.
+PostgreSQL and Valkey run durable, as with `make up`, and stop at the end. The filled database is
+kept for the next run; `loaded.json` describes its content.
 """
 
 import hashlib
@@ -39,7 +39,7 @@ SOURCES = ("filling.py", "shop.py")
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """One database with its own Redis database, served by the product on a port of its own."""
+    """A database with its own Redis database, served by the product on its own port."""
 
     name: str
     database_url: str
@@ -56,14 +56,14 @@ class World:
         return psycopg.connect(self.database_url, autocommit=True)
 
     def forget(self) -> None:
-        """Empty its Redis database."""
+        """Flush its Redis database."""
         client = redis.Redis.from_url(self.redis_url, protocol=2)
         client.flushdb()
         client.close()
 
 
 class Place:
-    """A context with two worlds, the empty and the full one; it leaves no process behind."""
+    """A context that owns all servers and programs; it leaves no process running."""
 
     def __init__(self, size: Size, say: Callable[[str], None]) -> None:
         self.size = size
@@ -92,7 +92,7 @@ class Place:
         self._undo.close()
 
     def empty(self) -> World:
-        """A new database with the measured project and nobody else."""
+        """Create a database with the measured project only."""
         self._drop("empty")
         world = self._world("empty", 1)
         with world.connect() as connection:
@@ -100,7 +100,7 @@ class Place:
         return world
 
     def full(self) -> World:
-        """The same among all the others; loaded now, or in an earlier run."""
+        """A database with the measured project among others; loaded now or by an earlier run."""
         mark = VAR / "loaded.json"
         parameters = {"size": asdict(self.size) | {"rounds": 0, "seconds": 0}, "from": _sources()}
         loaded = json.loads(mark.read_text()) if mark.exists() else {}
@@ -119,13 +119,13 @@ class Place:
         return world
 
     def database(self, name: str) -> str:
-        """A new database; its address."""
+        """Create a database. Returns its URL."""
         self._drop(name)
         self.servers.postgres.create(name)
         return self.servers.postgres.url(name)
 
     def kept(self, name: str, make: Callable[[str], None], *, of: str) -> str:
-        """A database that is made once for each ``of``; its address."""
+        """A database that is created once per ``of``. Returns its URL."""
         mark, url = VAR / f"{name}.made", self.servers.postgres.url(name)
         if mark.exists() and mark.read_text() == of and self._exists(name):
             return url
@@ -135,13 +135,13 @@ class Place:
         return url
 
     def serve(self, world: World) -> None:
-        """The product, as the stack serves it."""
+        """Serve the database with the product, as the stack does."""
         self.start(world.name, web(world.port), world.port, world.environment)
 
     def start(
         self, name: str, command: list[str], port: int, environment: Mapping[str, str]
     ) -> None:
-        """Start a web server and wait until it answers."""
+        """Start a web server and wait until it responds."""
         program = Program(name, command, VAR / "log" / f"{name}.log", lambda: responds(port))
         self._programs.append(program)
         program.start(environment=environment, directory=CHECKOUT)
@@ -153,7 +153,7 @@ class Place:
             time.sleep(0.1)
 
     def environment(self, database_url: str, redis_url: str) -> dict[str, str]:
-        """Production's settings, on these servers."""
+        """Environment with production settings for these servers."""
         return {
             **os.environ,
             **self.secrets,
@@ -182,8 +182,10 @@ class Place:
         world.forget()
         return world
 
-    def _migrate(self, address: str) -> None:
-        """Bring a database up to date."""
+    def _migrate(self, name: str) -> None:
+        """Migrate a database, after creating it if it is missing."""
+        self.servers.postgres.create(name)
+        address = self.servers.postgres.url(name)
         environment = self.environment(address, self.redis_url(0))
         _run(["manage.py", "migrate", "--verbosity", "0"], environment)
 
@@ -228,7 +230,7 @@ def _migrations() -> str:
 
 
 def _sources() -> str:
-    """Changes when what is loaded does."""
+    """Hash of the sources that decide the loaded data."""
     here = Path(__file__).parent
     text = b"".join((here / name).read_bytes() for name in SOURCES)
     return hashlib.sha256(text).hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""What PostgreSQL can do by itself: rows prepared beforehand, and commits of one row."""
+"""Baselines of PostgreSQL alone: prepared rows, and commits of one row."""
 
 import multiprocessing
 import os
@@ -46,8 +46,10 @@ def reset(url: str) -> None:
 
 
 def rows_per_second(url: str, kind: str, seconds: float) -> float:
-    """Rows that two processes store, a thousand at a time, prepared before the clock starts;
-    ``kind`` is ``copy`` or ``json``."""
+    """Rows per second that two processes store in batches of 1,000, prepared in advance.
+
+    ``kind`` is ``copy`` or ``json``.
+    """
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("TRUNCATE bare_record")
     context = multiprocessing.get_context("spawn")
@@ -106,7 +108,7 @@ def _batch(kind: str, tag: str) -> str:
 
 
 def commits_per_second(url: str, seconds: float, body: bytes) -> float:
-    """Transactions of one row of that size over eight connections."""
+    """One-row transactions per second over eight connections."""
     counts = [0] * CONNECTIONS
     gate = threading.Barrier(CONNECTIONS + 1)
     tag = os.urandom(4).hex()
@@ -132,4 +134,4 @@ def commits_per_second(url: str, seconds: float, body: bytes) -> float:
 
 
 KINDS: dict[str, Callable[[psycopg.Connection[Any], str], None]] = {"copy": _copy, "json": _insert}
-"""How a batch is sent."""
+"""Functions that send a batch, by kind."""

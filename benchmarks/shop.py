@@ -1,6 +1,6 @@
-"""``python -m benchmarks.shop``: the measured project, made by the services as anybody's is.
+"""``python -m benchmarks.shop``: create the measured project with the product's services.
 
-Prints its key and ids as JSON. One customer is the pattern from which `filling` makes the others.
+Prints its key and ids as JSON. `filling` copies its one customer, the pattern.
 """
 
 import json
@@ -16,7 +16,7 @@ FEATURES = (("sso", "boolean"), ("seats", "limit"), ("calls", "metered"))
 
 @dataclass(frozen=True, slots=True)
 class Shop:
-    """What the measures need to know of the measured project."""
+    """Ids and API key of the measured project."""
 
     project: str
     key: str
@@ -24,7 +24,7 @@ class Shop:
 
 
 def make() -> Shop:
-    """Register the project, define what it sells, and give its first customer all of it."""
+    """Register the project, define its features, and grant them all to its first customer."""
     from django.db import transaction  # noqa: PLC0415  # Django is set up only now
     from django.utils import timezone  # noqa: PLC0415
 
@@ -77,7 +77,7 @@ def make() -> Shop:
 
 
 def make_months() -> None:
-    """Tables for the records of last month and of the next ones."""
+    """Create the partitions for usage records of last month and the next months."""
     from django.utils import timezone  # noqa: PLC0415
 
     from common import partitions  # noqa: PLC0415

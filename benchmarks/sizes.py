@@ -1,11 +1,11 @@
-"""How much is loaded and how long is measured."""
+"""Sizes of a run: loaded rows and measured seconds."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Size:
-    """``crowd`` is how many customers the measured project has, in the empty database too."""
+    """``crowd``: number of customers of the measured project, in both databases."""
 
     rounds: int
     seconds: int

@@ -1,8 +1,8 @@
-"""``python -m benchmarks.slow_clients``: checks while others hold connections and hardly send.
+"""``python -m benchmarks.slow_clients``: checks beside clients that hold connections open.
 
-Prints the 99th percentile of warm checks quiet, beside 500 connections that each owe the rest of a
-body and send a byte of it every second, and beside 1,500 silent ones; and the ratios. The server is
-the product's own, without a proxy. Exit code 1 when a check was answered wrongly.
+Prints the 99th percentile of warm checks alone, beside 500 connections that send one byte of a body
+per second, and beside 1,500 idle ones; and the ratios. The server is the product's, without a
+proxy. Exit code 1 after a wrong answer.
 """
 
 import os
@@ -22,7 +22,7 @@ from config.server.files import allow_many_files
 
 DRIBBLING, SILENT = 500, 1500
 CONNECTIONS, SECONDS, ROUNDS = 4, 3, 3
-"""Of the checks: few enough that a check waits for the server and not for other checks."""
+"""Few connections, so that a check waits for the server and not for other checks."""
 TARGET = 2.0
 
 
@@ -62,7 +62,7 @@ def _report(loads: dict[str, list[Load]]) -> int:
 
 @contextmanager
 def dribbling(port: int, count: int) -> Iterator[None]:
-    """Connections that have promised a body of a megabyte and send a byte a second."""
+    """Connections with a body of 1 MB announced that send one byte per second."""
     head = (
         b"POST /webhooks/stripe HTTP/1.1\r\nHost: 127.0.0.1\r\n"
         b"Content-Type: application/json\r\nContent-Length: 1000000\r\n\r\n{"
@@ -89,7 +89,7 @@ def _dribble(sockets: Sequence[socket.socket], stop: threading.Event) -> None:
 
 @contextmanager
 def silent(port: int, count: int, first: bytes = b"") -> Iterator[list[socket.socket]]:
-    """Connections that have sent ``first`` and say no more."""
+    """Connections that have sent ``first`` and stay idle."""
     with ExitStack() as stack:
         sockets = []
         for _ in range(count):

@@ -1,4 +1,4 @@
-"""The ratios that are asked for, and how they are shown."""
+"""The ratios with their targets, and the report in Markdown."""
 
 import statistics
 from collections.abc import Iterator, Sequence
@@ -35,7 +35,7 @@ def at(case: str, world: str = EMPTY) -> str:
 
 
 def ratios() -> Iterator[Ratio]:
-    """Every ratio, with the least that is wanted of it."""
+    """All ratios, with their targets."""
     yield Ratio(f"{WARM} : {BARE}", at(WARM), BARE, 0.85)
     yield Ratio(f"{WARM} : {FASTAPI}", at(WARM), FASTAPI, 1.7)
     yield Ratio(f"{WARM} : {DJSTRIPE}", at(WARM), DJSTRIPE, 20)
@@ -60,7 +60,7 @@ def ratios() -> Iterator[Ratio]:
 def markdown(
     figures: Figures, *, size: Size, machine: str, pages: dict[str, Sequence[float]], now: datetime
 ) -> str:
-    """The results as two tables, and what they were measured on."""
+    """The report: machine and size, a table of ratios, a table of rates."""
     lines = [
         f"Measured on {now:%Y-%m-%d %H:%M} UTC: {machine}; {size}.",
         "",

@@ -1,4 +1,4 @@
-"""The load generator: `wrk`, bounded, on loopback, with a Lua script that makes the requests."""
+"""The load generator `wrk`, on loopback, with a Lua script that builds the requests."""
 
 import re
 import shutil
@@ -11,23 +11,23 @@ THREADS = 2
 
 
 class NoLoadGenerator(RuntimeError):
-    """There is no `wrk` on the path."""
+    """`wrk` is not installed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """One run; ``bad`` counts answers that were not 2xx, and socket errors."""
+    """Result of one run. ``bad`` counts answers other than 2xx, and socket errors."""
 
     per_second: float
     requests: int
     seconds: float
     bad: int
     p99_ms: float = 0.0
-    """The time within which 99 of 100 answers came."""
+    """99th percentile of response times, in milliseconds."""
 
 
 def demand() -> None:
-    """Raises NoLoadGenerator with what to do."""
+    """Raise NoLoadGenerator with installation hints if `wrk` is missing."""
     if shutil.which("wrk") is None:
         raise NoLoadGenerator(
             "The load generator wrk is missing: apt-get install wrk (Debian, Ubuntu), "
@@ -38,7 +38,7 @@ def demand() -> None:
 def drive(
     url: str, *, script: str, arguments: list[str], seconds: float, connections: int = 32
 ) -> Load:
-    """Send requests for that long and count the answers. ``seconds`` is rounded to whole ones."""
+    """Send requests for ``seconds``, rounded to whole seconds. Returns the result."""
     run = subprocess.run(
         [
             *("wrk", f"-t{THREADS}", f"-c{connections}", f"-d{max(1, round(seconds))}s"),
@@ -53,7 +53,7 @@ def drive(
 
 
 def read(output: str) -> Load:
-    """What a run printed."""
+    """Parse the output of a run."""
     total = re.search(r"(\d+) requests in ([\d.]+)(s|m)", output)
     rate = re.search(r"Requests/sec:\s+([\d.]+)", output)
     if total is None or rate is None:

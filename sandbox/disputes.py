@@ -110,7 +110,7 @@ def submit_evidence(dispute: Object) -> None:
 
 
 def apply_test_evidence(tx: Transaction, dispute: Object) -> None:
-    """Decide the dispute when its evidence is one of Stripe's test texts; otherwise it stays open."""
+    """Decide the dispute when its evidence is one of Stripe's test texts; else leave it open."""
     is_inquiry = dispute["status"] in INQUIRIES
     match dispute["evidence"]["uncategorized_text"]:
         case "winning_evidence":

@@ -1,6 +1,6 @@
-"""May this user do that? Warm in the process, warm in Redis, counted, cold, and a hundred at once.
+"""Entitlement checks: warm in the process, warm in Redis, metered, cold, and in a batch.
 
-Process copies live for a second at most, so whatever must not come out of one waits for longer.
+Process caches live for a second at most; cases that must not use them wait longer.
 """
 
 import time
@@ -15,15 +15,15 @@ from benchmarks.wrk import Load
 
 PATH = "/api/v1/entitlements/check"
 FEW = 100
-"""Customers of the warm measures: fewer than a process keeps."""
+"""Customers of the warm cases: fewer than a process caches."""
 PER_SECOND = 12_000
-"""More than are asked for in a second: customers that are each asked once."""
+"""Customers to prepare per second: more than are checked."""
 FORGOTTEN = 1.5
-"""Seconds after which no process copy is used."""
+"""Seconds until process caches have expired."""
 
 
 def bare(url: str, key: str, seconds: float) -> Load:
-    """The bare view, or the peer, at the same address with the same requests."""
+    """Check at a peer, at the same path with the same requests."""
     return _get(url, key, "sso", seconds, first=0, count=FEW)
 
 
@@ -34,7 +34,7 @@ def in_process(world: World, seconds: float, *, connections: int = 32) -> Load:
 
 
 def in_redis(world: World, seconds: float, *, crowd: int) -> Load:
-    """Each of many customers once, all of them kept in Redis and in no process."""
+    """Check many customers once each; they are cached in Redis and in no process."""
     count = min(crowd, int(PER_SECOND * seconds))
     client.warm(world, range(count), "sso")
     time.sleep(FORGOTTEN)
@@ -42,20 +42,20 @@ def in_redis(world: World, seconds: float, *, crowd: int) -> Load:
 
 
 def counted(world: World, seconds: float) -> Load:
-    """A metered feature: what is used is never taken from the process."""
+    """Check a metered feature; its usage is never cached in the process."""
     client.warm(world, range(FEW), "calls")
     return _get(world.url, world.shop.key, "calls", seconds, first=0, count=FEW)
 
 
 def cold(world: World, seconds: float, *, crowd: int) -> Load:
-    """Each of many customers once, with Redis empty."""
+    """Check many customers once each, with an empty Redis."""
     world.forget()
     time.sleep(FORGOTTEN)
     return _get(world.url, world.shop.key, "sso", seconds, first=0, count=crowd)
 
 
 def batch(world: World, seconds: float, *, size: int, at: Path) -> Load:
-    """The same hundred customers as :func:`in_process`, in one request."""
+    """Check the customers of :func:`in_process` in one request."""
     checks = [{"user_id": f"u{user}", "feature": "sso"} for user in range(size)]
     line = orjson.dumps({"checks": checks}) + b"\n"
     for thread in range(wrk.THREADS):
@@ -68,7 +68,7 @@ def batch(world: World, seconds: float, *, size: int, at: Path) -> Load:
 
 
 def mistakes(world: World, users: range) -> list[str]:
-    """What is answered wrongly, one by one and in a batch."""
+    """Wrong answers to single checks and an unknown user or key."""
     wrong = []
     for user in users:
         for feature, expected in EXPECTED.items():

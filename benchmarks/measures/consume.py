@@ -1,4 +1,4 @@
-"""Check and count in one call, five hundred customers in turn."""
+"""Consume (check and count in one call) for 500 customers in turn."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -23,14 +23,14 @@ def bare(url: str, seconds: float) -> Load:
 
 
 def begin(world: World) -> None:
-    """Consume once for each: the first time makes the counter from the totals."""
+    """Consume once per customer: the first call creates the counter from the totals."""
     bodies = [{"user_id": f"u{user}", "feature": "calls"} for user in range(CUSTOMERS)]
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(lambda body: client.call(world, "POST", PATH, body), bodies))
 
 
 def consume(world: World, seconds: float) -> tuple[Load, str]:
-    """How many were answered, and what is wrong: each answer is a record, and no other is."""
+    """Result and error text: each answer must have stored one record."""
     before = usage.stored(world)
     load = _drive(world.url, world.shop.key, seconds)
     new_records = usage.stored(world) - before
@@ -39,7 +39,7 @@ def consume(world: World, seconds: float) -> tuple[Load, str]:
 
 
 def mistakes(world: World) -> list[str]:
-    """Whether one is answered as it must be, and every counter says what the totals come to."""
+    """Errors of a single call, and counters that differ from their totals."""
     request_body = {"user_id": "u1", "feature": "calls", "amount": 2}
     status, body = client.call(world, "POST", PATH, request_body)
     wrong = [] if (status, body.get("consumed")) == (200, 2) else [f"consume: {status} {body}"]

@@ -1,4 +1,4 @@
-"""Stripe's events as they come in: verified, kept as raw bytes, their object marked dirty."""
+"""Intake of Stripe's webhooks: verified, stored as raw bytes, with a sync requested."""
 
 import hashlib
 import hmac
@@ -20,7 +20,7 @@ STORED = "SELECT count(*) FROM webhooks_inboundevent"
 def receive(
     world: World, seconds: float, *, secret: str, at: Path, most: int
 ) -> tuple[Load, float, str]:
-    """How many events a second were kept, by the database; and what is wrong, if anything."""
+    """Result, stored events per second by the database's count, and error text."""
     events = int(most * seconds)
     before = _stored(world)
     load = deliver(world.url, seconds, secret=secret, at=at, events=events)
@@ -37,13 +37,13 @@ def receive(
 def deliver(
     url: str, seconds: float, *, secret: str, at: Path, events: int, path: str = PATH
 ) -> Load:
-    """Send events that nobody has seen, from the first again when there are no more."""
+    """Send new events; starts again with the first when all are sent."""
     prepare(at, secret=secret, events=events)
     return wrk.drive(url, script="post.lua", arguments=[path, str(at), ""], seconds=seconds)
 
 
 def prepare(at: Path, *, secret: str, events: int) -> None:
-    """Write signed events for each thread."""
+    """Write signed events to one file per thread."""
     tag, each = os.urandom(5).hex(), events // wrk.THREADS
     for thread in range(wrk.THREADS):
         with at.with_name(f"{at.name}.{thread}").open("wb") as out:
@@ -52,7 +52,7 @@ def prepare(at: Path, *, secret: str, events: int) -> None:
 
 
 def event(name: str, number: int) -> bytes:
-    """An event of the size and shape of Stripe's `customer.subscription.updated`."""
+    """An event with size and shape of Stripe's `customer.subscription.updated`."""
     now = int(time.time())
     subscription = f"sub_{number % OBJECTS:024d}"
     price = {"id": "price_pro", "object": "price", "product": "prod_pro", "unit_amount": 4900}
@@ -81,7 +81,7 @@ def event(name: str, number: int) -> bytes:
 
 
 def signed(body: bytes, secret: str) -> bytes:
-    """A line of ``post.lua``: the header, a tab, the body."""
+    """A line for ``post.lua``: signature header, tab, body."""
     stamp = str(int(time.time())).encode()
     digest = hmac.new(secret.encode(), stamp + b"." + body, hashlib.sha256).hexdigest()
     return b"t=" + stamp + b",v1=" + digest.encode() + b"\t" + body + b"\n"

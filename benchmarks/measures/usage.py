@@ -1,4 +1,4 @@
-"""Records of use over HTTP, in batches, each under a key of its own, totals kept."""
+"""Usage records over HTTP, in batches, each with its own key and with totals."""
 
 import os
 import random
@@ -25,9 +25,9 @@ FROM usage_total t WHERE t.project_id = %(project)s
 def ingest(
     world: World, seconds: float, *, size: int, at: Path, most: int
 ) -> tuple[Load, float, str]:
-    """How many rows a second were stored, by the database; and what is wrong, if anything.
+    """Result, stored rows per second by the database's count, and error text.
 
-    ``most`` is how many rows are prepared for a second; who takes more is sent some again.
+    ``most`` rows are prepared per second; a faster server gets some of them again.
     """
     requests = prepare(at, size=size, rows=int(most * seconds))
     before = stored(world)
@@ -45,7 +45,7 @@ def ingest(
 
 
 def prepare(at: Path, *, size: int, rows: int) -> int:
-    """Write bodies for each thread; how many."""
+    """Write request bodies to one file per thread. Returns their number."""
     tag, each = os.urandom(5).hex(), max(1, rows // size // wrk.THREADS)
     for thread in range(wrk.THREADS):
         with at.with_name(f"{at.name}.{thread}").open("wb") as out:
@@ -64,14 +64,14 @@ def _body(tag: str, size: int) -> bytes:
 
 
 def stored(world: World) -> int:
-    """Records of the measured project."""
+    """Number of usage records of the measured project."""
     with world.connect() as connection:
         row = connection.execute(STORED, [world.shop.project]).fetchone()
     return int(row[0]) if row else 0
 
 
 def mistakes(world: World) -> list[str]:
-    """Whether every total is what the records come to."""
+    """Error text if a total differs from the sum of its records."""
     with world.connect() as connection:
         row = connection.execute(LAWS, {"project": world.shop.project}).fetchone()
     return [] if row and row[0] else ["the totals are not what the records come to"]

@@ -1,8 +1,8 @@
-"""dj-stripe as its documentation sets it up, on the product's server: may this customer do that,
-and an event kept for later. Runs in an environment of its own (requirements-djstripe.txt).
+"""dj-stripe, set up by its documentation: a customer check, and an event stored for later.
 
-``python benchmarks/peers/dj.py`` makes its tables and a thousand subscribed customers;
-``granian --interface wsgi benchmarks.peers.dj:application`` serves it.
+Runs in its own environment (requirements-djstripe.txt). ``python benchmarks/peers/dj.py`` creates
+its tables and 1,000 subscribed customers; ``granian --interface wsgi
+benchmarks.peers.dj:application`` serves it.
 """
 
 import os
@@ -53,7 +53,7 @@ from djstripe import models
 
 
 def later(event, api_key=None) -> None:
-    """Processing is not measured: the event is kept, and that is all."""
+    """Do nothing: only storing the event is measured."""
 
 
 def check(request: HttpRequest) -> JsonResponse:

@@ -1,6 +1,6 @@
-"""What a team would write instead: FastAPI, and the decisions of a customer as JSON in Redis.
+"""A hand-written alternative: FastAPI with a customer's decisions as JSON in Redis.
 
-``uvicorn benchmarks.peers.fast:app`` from an environment of its own (requirements-fastapi.txt).
+``uvicorn benchmarks.peers.fast:app`` runs in its own environment (requirements-fastapi.txt).
 """
 
 import hashlib
@@ -25,7 +25,7 @@ class Answer(BaseModel):
 
 
 async def caller(authorization: Annotated[str, Header()] = "") -> dict[str, Any]:
-    """Whose key it is, kept for 30 s."""
+    """The tenant of the API key, cached for 30 s."""
     digest = hashlib.sha256(authorization.removeprefix("Bearer ").encode()).hexdigest()
     held = keys.get(digest)
     if held and held[0] > time.monotonic():

@@ -1,4 +1,4 @@
-"""What a change of items, trial or cycle costs: prorations, new periods, an invoice at once."""
+"""Changes of items, trial and billing cycle, with their prorations and invoices."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from sandbox.transaction import Transaction
 
 
 def apply_billing_changes(tx: Transaction, subscription: Object, params: Params) -> Object | None:
-    """Change items, trial and periods. Returns the draft of what is due at once, if anything is."""
+    """Apply changes of items, trial and cycle. Returns the draft of the amount due now, or None."""
     changes = item_changes.read_changes(tx, subscription, params.get("items", []))
     mode = params.get("proration_behavior", "create_prorations")
     moment = read_proration_date(tx, subscription, params)
@@ -45,7 +45,7 @@ def apply_billing_changes(tx: Transaction, subscription: Object, params: Params)
 
 
 def restart_periods(tx: Transaction, subscription: Object) -> Object:
-    """Begin new periods now, and draft the invoice for them and for what was used until now."""
+    """Start new periods now. Returns the draft for them and for usage until now."""
     used = build_usage_lines(tx, subscription, subscription_items.list_items(subscription))
     if subscription["status"] == "trialing":
         subscription["trial_end"] = tx.now
@@ -61,7 +61,7 @@ def restart_periods(tx: Transaction, subscription: Object) -> Object:
 def draft_pending_items(
     tx: Transaction, subscription: Object, *, at_end: bool = False
 ) -> Object | None:
-    """A draft of the invoice items that wait, if any do; at its end also of what was used."""
+    """Draft pending invoice items, with ``at_end`` also unbilled usage. None if there are none."""
     customer, currency = subscription["customer"], subscription["currency"]
     used = (
         build_usage_lines(tx, subscription, subscription_items.list_items(subscription))
@@ -75,9 +75,9 @@ def draft_pending_items(
 
 
 def build_usage_lines(tx: Transaction, subscription: Object, content: list[Object]) -> list[Object]:
-    """A line for each metered item and what was used of it in its period until now.
+    """A line for each metered item with the usage of its period until now.
 
-    Trials are free, and while a subscription is paused or incomplete nothing is billed.
+    Usage is free in trials and not billed while a subscription is paused or incomplete.
     """
     if subscription["status"] == "trialing":
         metered = [item for item in content if pricing.is_metered(item["price"])]
@@ -98,7 +98,7 @@ def build_usage_lines(tx: Transaction, subscription: Object, content: list[Objec
 
 
 def _restarts_periods(subscription: Object, params: Params, changes: list[ItemChange]) -> bool:
-    """Whether new periods begin now, billed in full."""
+    """Whether new periods start now and are billed in full."""
     if subscription["status"] == "trialing":
         return params.get("trial_end") == "now"
     anchor = params.get("billing_cycle_anchor", {}).get("type")
@@ -106,14 +106,14 @@ def _restarts_periods(subscription: Object, params: Params, changes: list[ItemCh
 
 
 def _list_credited(subscription: Object, changes: list[ItemChange], *, whole: bool) -> list[Object]:
-    """The items whose unused time is given back, as they were."""
+    """The items whose unused time is credited, as they were before the change."""
     if whole:
         return list(subscription_items.list_items(subscription))
     return [change.old for change in changes if change.old and change.costs]
 
 
 def _extend_trial(tx: Transaction, subscription: Object, trial_end: int) -> None:
-    """Free until then; the next periods count from the trial's end."""
+    """Set the trial end; the next periods count from it."""
     was_trialing = subscription["status"] == "trialing"
     subscription |= {
         "billing_cycle_anchor": trial_end,
@@ -127,7 +127,7 @@ def _extend_trial(tx: Transaction, subscription: Object, trial_end: int) -> None
 
 
 def _join_cycle(tx: Transaction, subscription: Object, changes: list[ItemChange]) -> None:
-    """Give added items the period that runs."""
+    """Set the periods of added items to the current cycle."""
     anchor, status = subscription["billing_cycle_anchor"], subscription["status"]
     for item in [change.new for change in changes if change.new and not change.old]:
         recurring = item["price"]["recurring"]
@@ -154,7 +154,7 @@ def _draft_invoice(tx: Transaction, subscription: Object, content: list[Object])
 
 
 def read_proration_date(tx: Transaction, subscription: Object, params: Params) -> int:
-    """From when differences count. Raises 400 outside of the current period."""
+    """Read ``proration_date`` (default: now). Raises 400 outside the current period."""
     moment: int = params.get("proration_date", tx.now)
     starts = [item["current_period_start"] for item in subscription_items.list_items(subscription)]
     ends = [item["current_period_end"] for item in subscription_items.list_items(subscription)]

@@ -1,4 +1,4 @@
-"""What time does to subscriptions and invoices. The engine calls each of these when it is due."""
+"""Timed actions of subscriptions and invoices. The engine calls them when they are due."""
 
 from __future__ import annotations
 
@@ -23,27 +23,27 @@ UPDATED = "customer.subscription.updated"
 
 
 def next_renewal(subscription: Object) -> int:
-    """When the period that ends first ends."""
+    """The earliest end of the items' current periods."""
     return min(
         int(item["current_period_end"]) for item in subscription_items.list_items(subscription)
     )
 
 
 def last_period_end(subscription: Object) -> int:
-    """When all that is paid for is over."""
+    """The latest end of the items' current periods."""
     return max(
         int(item["current_period_end"]) for item in subscription_items.list_items(subscription)
     )
 
 
 def renew(tx: Transaction, subscription: Object) -> None:
-    """Begin the next period of every item whose period is over, with a draft invoice for it."""
+    """Start the next period of each item whose period has ended, with a draft invoice."""
     with tx.updating(subscription, UPDATED):
         start_next_periods(tx, subscription)
 
 
 def start_next_periods(tx: Transaction, subscription: Object) -> None:
-    """``renew``, for who announces the subscription's change."""
+    """Like ``renew``, for callers that emit the subscription's update themselves."""
     ended_items = [
         item
         for item in subscription_items.list_items(subscription)
@@ -64,7 +64,7 @@ def start_next_periods(tx: Transaction, subscription: Object) -> None:
 
 
 def end_trial(tx: Transaction, subscription: Object) -> None:
-    """Begin to bill; without a card do what ``trial_settings`` say."""
+    """End the trial and start billing. Without a payment method, follow ``trial_settings``."""
     behavior = subscription["trial_settings"]["end_behavior"]["missing_payment_method"]
     is_sent = subscription["collection_method"] == invoice_settings.SEND_INVOICE
     if is_sent or behavior == "create_invoice" or collection.subscription_method(tx, subscription):
@@ -76,7 +76,7 @@ def end_trial(tx: Transaction, subscription: Object) -> None:
 
 
 def cancel_as_scheduled(tx: Transaction, subscription: Object) -> None:
-    """``cancel_at`` has come; what is still unbilled is billed."""
+    """Cancel at ``cancel_at``, after a final invoice of unbilled items."""
     subscription_updates.invoice_remaining(tx, subscription)
     cancellation.cancel_subscription(tx, subscription, reason=None)
 
@@ -87,7 +87,7 @@ def resume_collection(tx: Transaction, subscription: Object) -> None:
 
 
 def finalize_draft(tx: Transaction, invoice: Object) -> None:
-    """Open the draft and collect it, unless its subscription's collection is paused."""
+    """Finalize and collect the draft, unless the subscription's collection is paused."""
     subscription = invoices.find_subscription(tx, invoice)
     pause = subscription and subscription["pause_collection"]
     if not pause:
@@ -105,7 +105,7 @@ def finalize_draft(tx: Transaction, invoice: Object) -> None:
 
 
 def retry_payment(tx: Transaction, invoice: Object) -> None:
-    """The next attempt of the account's schedule."""
+    """Make the next scheduled payment attempt."""
     with tx.emit_in_order(event_order.RECOVERY):
         collection.collect(tx, invoice, off_session=True)
 
@@ -113,7 +113,7 @@ def retry_payment(tx: Transaction, invoice: Object) -> None:
 def _draft_renewal(
     tx: Transaction, subscription: Object, new_lines: list[Object], *, period_start: int
 ) -> None:
-    """An unpaid subscription's invoices stay drafts until someone pays."""
+    """Draft the renewal. Invoices of an ``unpaid`` subscription stay drafts."""
     invoice = invoices.create_draft(
         tx,
         customer=tx.param_object("customer", subscription["customer"], param="customer"),

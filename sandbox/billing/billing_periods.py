@@ -1,7 +1,7 @@
-"""The calendar of billing: periods counted from an anchor, in UTC.
+"""Billing periods, counted from an anchor, in UTC.
 
-An anchor on the 31st bills on the last day of shorter months and on the 31st again where there
-is one: periods are counted from the anchor, never from the period before.
+An anchor on the 31st bills on the last day of shorter months and on the 31st of others: periods are
+counted from the anchor, not from the previous period.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ MAX_INTERVAL_SECONDS = {"day": DAY, "week": 7 * DAY, "month": 31 * DAY, "year": 
 
 
 def period_boundary(anchor: int, recurring: Object, number: int) -> int:
-    """The anchor plus ``number`` whole intervals; negative numbers lie before it."""
+    """The anchor plus ``number`` intervals; negative numbers lie before the anchor."""
     steps: int = number * recurring["interval_count"]
     match recurring["interval"]:
         case "day":
@@ -41,7 +41,7 @@ def end_of_period(anchor: int, recurring: Object, start: int) -> int:
 
 
 def start_of_period(anchor: int, recurring: Object, moment: int) -> int:
-    """The last boundary that is not after ``moment``."""
+    """The last boundary at or before ``moment``."""
     longest: int = MAX_INTERVAL_SECONDS[recurring["interval"]] * recurring["interval_count"]
     number = (moment - anchor) // longest - 1
     while period_boundary(anchor, recurring, number + 1) <= moment:

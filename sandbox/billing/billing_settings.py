@@ -1,4 +1,4 @@
-"""How an account collects: the choices a merchant makes in Stripe's dashboard."""
+"""Billing settings of an account, which merchants set in Stripe's dashboard."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ DEFAULTS: Object = {
 
 
 def read_settings(tx: Transaction) -> Object:
-    """``retry_after_days``: each counted from the attempt before; ``after_retries``: what then.
+    """Read the settings.
 
-    ``overdue_days``: how long an invoice that was sent may be overdue, then ``after_overdue``.
+    ``retry_after_days``: days from one attempt to the next, then ``after_retries``.
+    ``overdue_days``: days until ``after_overdue`` for sent invoices.
     """
     saved = tx.get(KIND, "settings")
     return DEFAULTS | ({name: saved[name] for name in DEFAULTS} if saved else {})
@@ -32,7 +33,7 @@ def change_settings(
     overdue_days: int | None = None,
     after_overdue: str | None = None,
 ) -> Object:
-    """Change what is given. Raises ``ValueError`` for what Stripe's dashboard does not offer."""
+    """Change the given settings. Raises ``ValueError`` for values that Stripe does not offer."""
     for name, policy in (("after_retries", after_retries), ("after_overdue", after_overdue)):
         if policy is not None and policy not in AFTER_RETRIES:
             raise ValueError(f"{name} is one of {', '.join(AFTER_RETRIES)}.")

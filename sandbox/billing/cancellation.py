@@ -1,4 +1,4 @@
-"""How a subscription ends."""
+"""Cancellation and expiry of subscriptions."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ ENDED_STATUSES = ("canceled", "incomplete_expired")
 
 
 def cancel_subscription(tx: Transaction, subscription: Object, *, reason: str | None) -> None:
-    """End the subscription now; what is unpaid is no longer collected by itself.
+    """Cancel now. Its unpaid invoices are no longer collected automatically.
 
-    One that never began expires instead, and its first invoice is void.
+    An ``incomplete`` subscription expires instead, and its first invoice is voided.
     """
     was_started = subscription["status"] != "incomplete"
     subscription |= {
@@ -29,14 +29,14 @@ def cancel_subscription(tx: Transaction, subscription: Object, *, reason: str | 
 
 
 def expire_incomplete(tx: Transaction, subscription: Object) -> None:
-    """The first payment did not come in time."""
+    """Expire an ``incomplete`` subscription whose first payment is late."""
     with tx.updating(subscription, "customer.subscription.updated"):
         subscription |= {"ended_at": tx.now, "status": "incomplete_expired"}
     _close_invoices(tx, subscription, void=True)
 
 
 def stop_customer_billing(tx: Transaction, customer: str) -> None:
-    """End all that the customer has: subscriptions now, and what collects or drafts by itself."""
+    """Cancel the customer's subscriptions and stop their invoices from advancing."""
 
     def runs(subscription: Object) -> bool:
         return subscription["customer"] == customer and subscription["status"] not in ENDED_STATUSES
@@ -55,7 +55,7 @@ def stop_customer_billing(tx: Transaction, customer: str) -> None:
 
 
 def delete_pending_items(tx: Transaction, subscription: Object) -> None:
-    """Delete the prorations that no invoice took up."""
+    """Delete the subscription's pending invoice items."""
 
     def pending(item: Object) -> bool:
         details = (item.get("parent") or {}).get("subscription_details") or {}
@@ -67,7 +67,7 @@ def delete_pending_items(tx: Transaction, subscription: Object) -> None:
 
 
 def _cancel_schedule(tx: Transaction, subscription: Object) -> None:
-    """A schedule ends with its subscription."""
+    """Cancel the subscription's schedule."""
     id = subscription["schedule"]
     schedule = tx.get("subscription_schedule", id) if id else None
     if schedule and schedule["status"] == "active":

@@ -1,4 +1,4 @@
-"""Taking the money for invoices, and what happens when it comes or does not."""
+"""Collection of invoices: payment attempts, retries and their results."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ DESCRIPTIONS = {
 
 
 def finalize(tx: Transaction, invoice: Object) -> None:
-    """Open the draft; where nothing is due it is paid at once."""
+    """Finalize the draft; an invoice with nothing due is paid at once."""
     invoices.finalize_invoice(tx, invoice)
     if invoice["amount_due"] == 0:
         mark_paid(tx, invoice)
 
 
 def finalize_and_collect(tx: Transaction, invoice: Object, *, off_session: bool) -> None:
-    """Open the draft and charge it, or send it where the payer is to pay it by hand."""
+    """Finalize the draft, then charge it, or send it for ``send_invoice``."""
     finalize(tx, invoice)
     if invoice["status"] == "open" and is_sent(invoice):
         create_unconfirmed_intent(tx, invoice)
@@ -40,14 +40,17 @@ def finalize_and_collect(tx: Transaction, invoice: Object, *, off_session: bool)
 
 
 def is_sent(invoice: Object) -> bool:
-    """Whether the payer is sent the invoice and pays it by hand until its due date."""
+    """Whether ``collection_method`` is ``send_invoice``:
+
+    the payer pays the sent invoice by hand.
+    """
     return bool(invoice["collection_method"] == invoice_settings.SEND_INVOICE)
 
 
 def collect(
     tx: Transaction, invoice: Object, *, off_session: bool, payment_method: str | None = None
 ) -> None:
-    """Try once to take what is due; the invoice and its subscription show how it went."""
+    """Attempt one payment of the amount due. The invoice and its subscription show the result."""
     method = payment_method or default_method(tx, invoice)
     intent = invoices.find_intent(tx, invoice)
     if method is None:
@@ -71,7 +74,7 @@ def collect(
 
 
 def create_unconfirmed_intent(tx: Transaction, invoice: Object) -> Object:
-    """An intent for the open invoice that someone else will confirm, with its default card."""
+    """Create an intent for the open invoice that the payer confirms; it has the default method."""
     method = default_method(tx, invoice)
     intent = payment_intent_object.build_intent(
         tx,
@@ -90,7 +93,7 @@ def create_unconfirmed_intent(tx: Transaction, invoice: Object) -> Object:
 
 
 def default_method(tx: Transaction, invoice: Object) -> str | None:
-    """The invoice's own card, else the subscription's, else the customer's."""
+    """The payment method of the invoice, else of the subscription, else of the customer."""
     invoice_method = _attached_method(tx, invoice["default_payment_method"], invoice["customer"])
     subscription = invoices.find_subscription(tx, invoice)
     if invoice_method or subscription is None:
@@ -99,7 +102,7 @@ def default_method(tx: Transaction, invoice: Object) -> str | None:
 
 
 def subscription_method(tx: Transaction, subscription: Object) -> str | None:
-    """The card that pays the subscription: its own, else the customer's."""
+    """The payment method of the subscription, else of the customer."""
     customer: str = subscription["customer"]
     method = _attached_method(tx, subscription["default_payment_method"], customer)
     return method or _customer_method(tx, customer)
@@ -108,7 +111,7 @@ def subscription_method(tx: Transaction, subscription: Object) -> str | None:
 def mark_paid(
     tx: Transaction, invoice: Object, intent: Object | None = None, *, out_of_band: bool = False
 ) -> None:
-    """The invoice is settled: by this intent, outside of Stripe, or because nothing was due."""
+    """Mark the invoice as paid: by this intent, out of band, or because nothing was due."""
     with tx.updating(invoice, *invoices.updated_event(tx, invoice)):
         if intent and invoice["attempt_count"] == 0:
             invoice["attempt_count"] = 1
@@ -133,7 +136,7 @@ def mark_paid(
 
 
 def on_intent_change(tx: Transaction, intent: Object, invoice_id: str) -> None:
-    """Hear how a payment for an invoice went, now or after the payer authenticated."""
+    """Apply the result of a payment attempt or authentication to the invoice."""
     invoice = tx.param_object("invoice", invoice_id, param="invoice")
     if invoice["status"] not in ("open", "uncollectible"):
         return
@@ -157,13 +160,13 @@ payments.OWNER_LISTENERS["invoice"] = on_intent_change
 
 
 def is_processing(tx: Transaction, invoice: Object) -> bool:
-    """Whether a bank has yet to answer to a debit for the invoice."""
+    """Whether a bank debit for the invoice is still processing."""
     intent = invoices.find_intent(tx, invoice)
     return bool(intent and intent["status"] == "processing")
 
 
 def _record_debit(tx: Transaction, invoice: Object, intent: Object) -> None:
-    """A debit is on its way: no other attempt until the bank answers; a beginning begins."""
+    """Record a debit in processing: no further attempt until the bank answers."""
     with tx.updating(invoice, *invoices.updated_event(tx, invoice)):
         invoice["attempted"] = True
         invoice["attempt_count"] += 1
@@ -172,9 +175,9 @@ def _record_debit(tx: Transaction, invoice: Object, intent: Object) -> None:
 
 
 def _record_returned_debit(tx: Transaction, invoice: Object, *, code: str) -> None:
-    """The bank did not pay: a first invoice is void, and its subscription goes on, as at Stripe.
+    """Record a returned debit: the first invoice is voided, its subscription goes on.
 
-    Any other invoice is tried again by the schedule.
+    Any other invoice is retried by the schedule.
     """
     if invoice["billing_reason"] != "subscription_create":
         _record_failure(tx, invoice, code=code, counted=True)
@@ -194,9 +197,9 @@ def _record_required_action(tx: Transaction, invoice: Object) -> None:
 def _record_failure(
     tx: Transaction, invoice: Object, *, code: str | None, counted: bool = False
 ) -> None:
-    """The first attempt counts, and then the scheduled ones: others leave the schedule alone.
+    """Record a failed payment. The first attempt and scheduled retries count; others do not.
 
-    ``counted``: the attempt was counted when it began.
+    ``counted``: the attempt was counted when it started.
     """
     due = invoice["next_payment_attempt"]
     counts = counted or invoice["attempt_count"] == 0 or (due is not None and due <= tx.now)
@@ -215,7 +218,7 @@ def _record_failure(
 
 
 def _next_attempt_time(tx: Transaction, invoice: Object) -> int | None:
-    """When to retry by the account's schedule; first invoices are left to the payer."""
+    """Time of the next retry by the account's schedule; None when the payer must act."""
     waits = billing_settings.read_settings(tx)["retry_after_days"]
     retries_done = invoice["attempt_count"] - 1
     waits_for_payer = is_sent(invoice) or _is_left_to_payer(tx, invoice)
@@ -225,7 +228,7 @@ def _next_attempt_time(tx: Transaction, invoice: Object) -> int | None:
 
 
 def _is_left_to_payer(tx: Transaction, invoice: Object) -> bool:
-    """Whether nothing is owed if it stays unpaid: a beginning, or a change that waits for it."""
+    """Whether the invoice may stay unpaid: a first invoice, or one of a pending update."""
     subscription = invoices.find_subscription(tx, invoice)
     if subscription is None:
         return False
@@ -247,13 +250,13 @@ def _customer_method(tx: Transaction, customer_id: str) -> str | None:
 
 
 def _attached_method(tx: Transaction, object_id: str | None, customer: str) -> str | None:
-    """The card, unless it was taken off the customer since it was chosen."""
+    """The method's id, unless it has been detached from the customer."""
     method = tx.get("payment_method", object_id) if object_id else None
     return object_id if method and method["customer"] == customer else None
 
 
 def _intent_fields(invoice: Object) -> Object:
-    """What the intent of an invoice carries; a first one saves the card for the renewals."""
+    """Fields of an invoice's intent; that of a first invoice saves the card for renewals."""
     reason = invoice["billing_reason"]
     return {
         "description": DESCRIPTIONS.get(reason, "Payment for Invoice"),

@@ -1,6 +1,6 @@
-"""Billing credits: grants to a customer, taken off metered lines as an invoice becomes final.
+"""Billing credits: credit grants of a customer, applied to metered lines at finalization.
 
-After discounts and before taxes, the grant of the smallest ``priority`` first.
+They apply after discounts and before taxes, smallest ``priority`` first.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ TRANSACTION_KIND = "billing.credit_balance_transaction"
 
 
 def apply_credits(tx: Transaction, invoice: Object, lines: list[tuple[Object, int]]) -> None:
-    """Spend the customer's grants on these lines, given with what is left to pay of each."""
+    """Apply the customer's grants to these lines. Each line comes with its unpaid amount."""
     for line, due in lines:
         remaining = due
         price = ((line["pricing"] or {}).get("price_details") or {}).get("price")
@@ -25,20 +25,20 @@ def apply_credits(tx: Transaction, invoice: Object, lines: list[tuple[Object, in
 
 
 def compute_balance(tx: Transaction, grant: Object) -> int:
-    """What is left of a grant."""
+    """The available balance of a grant."""
     entries = tx.list_objects(TRANSACTION_KIND, lambda each: each["credit_grant"] == grant["id"])
     return sum(_signed_amount(each) for each in entries)
 
 
 def record_grant(tx: Transaction, grant: Object) -> None:
-    """Write down what the grant began with."""
+    """Record the transaction with the granted amount."""
     _insert_transaction(
         tx, grant, grant["amount"]["monetary"]["value"], credit={"type": "credits_granted"}
     )
 
 
 def reinstate_credits(tx: Transaction, invoice: Object) -> None:
-    """The invoice was voided: what it took off is there again."""
+    """Return the credits that were applied to a voided invoice."""
     for entry in tx.list_objects(TRANSACTION_KIND, lambda each: _is_for(each, invoice)):
         grant = tx.param_object(KIND, entry["credit_grant"], param="credit_grant")
         applied = entry["debit"]["credits_applied"]

@@ -1,4 +1,4 @@
-"""What a credit note gives back, line by line, with the discounts and taxes that lie on it."""
+"""Lines of a credit note, each with its share of discounts and taxes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ KIND = "credit_note_line_item"
 
 
 def build_for_amount(tx: Transaction, invoice: Object, amount: int) -> list[Object]:
-    """One line that comes to the amount, with its share of the invoice's taxes."""
+    """One line with this total, including its share of the invoice's taxes."""
     share = _prorate(invoice["total_taxes"], amount, invoice["total"])
     net = amount - taxes.sum_exclusive(share)
     return [
@@ -30,7 +30,7 @@ def build_for_amount(tx: Transaction, invoice: Object, amount: int) -> list[Obje
 
 
 def read_lines(tx: Transaction, invoice: Object, line_params: list[Params]) -> list[Object]:
-    """The lines that a request names. Raises 400 for more than was billed."""
+    """Read the ``lines`` parameter. Raises 400 for more than was billed."""
     lines = []
     for index, params in enumerate(line_params):
         param = f"lines[{index}]"
@@ -43,7 +43,7 @@ def read_lines(tx: Transaction, invoice: Object, line_params: list[Params]) -> l
 
 
 def sum_lines(lines: list[Object]) -> int:
-    """What the lines come to, with taxes and without discounts."""
+    """Sum of the lines after discounts, with exclusive taxes."""
     return sum(
         line["amount"] - line["discount_amount"] + taxes.sum_exclusive(line["taxes"])
         for line in lines
@@ -99,7 +99,7 @@ def _build_of_invoice(tx: Transaction, invoice: Object, params: Params, param: s
 
 
 def _read_amount(line: Object, params: Params, param: str) -> int:
-    """An amount, or so many of what was billed."""
+    """The line's ``amount``, or its price for ``quantity`` units."""
     if ("amount" in params) == ("quantity" in params):
         raise invalid(
             "You must provide exactly one of these parameters: amount, quantity.",
@@ -124,7 +124,7 @@ def _credited_amount(tx: Transaction, line: str) -> int:
 
 
 def _prorate(parts: list[Object], amount: int, whole: int) -> list[Object]:
-    """Each of the parts in proportion."""
+    """Scale the amounts of taxes or discounts to a part of the whole amount."""
 
     def share(value: int | None) -> int | None:
         return None if value is None else pricing.round_amount(Decimal(value) * amount / whole)

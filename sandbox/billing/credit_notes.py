@@ -1,4 +1,4 @@
-"""Credit notes: less to pay on an open invoice, or something back for a paid one."""
+"""Credit notes: reduce an open invoice, or pay back part of a paid one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ PAYOUT_PARAMS = ("credit_amount", "refund_amount", "out_of_band_amount")
 
 
 def issue_note(tx: Transaction, params: Params) -> Object:
-    """Raises 400 for more than the invoice has left, or money that does not add up."""
+    """Issue a credit note.
+
+    Raises 400 for more than is creditable, or payouts that do not sum up to the total.
+    """
     invoice = tx.param_object("invoice", params["invoice"], param="invoice")
     if invoice["status"] not in CREDITABLE_STATUSES:
         raise invalid(
@@ -47,7 +50,7 @@ def issue_note(tx: Transaction, params: Params) -> Object:
 
 
 def void_note(tx: Transaction, note: Object) -> None:
-    """The invoice is owed in full again. Raises 400 for what was given back already."""
+    """Void a credit note of an open invoice. Raises 400 for any other."""
     invoice = tx.param_object("invoice", note["invoice"], param="invoice")
     if note["status"] == "void" or invoice["status"] != "open":
         raise invalid(
@@ -85,7 +88,7 @@ def _check_creditable(invoice: Object, total: int) -> None:
 
 
 def _pay_out(tx: Transaction, note: Object, invoice: Object, params: Params) -> None:
-    """The refund, the balance and other ways together make the whole amount."""
+    """Refund, credit to the balance, or record out of band. The sum must equal the total."""
     refund_entries = [_read_refund(tx, invoice, each) for each in params.get("refunds", [])]
     paid_out = sum(params.get(name, 0) for name in PAYOUT_PARAMS)
     paid_out += sum(each["amount_refunded"] for each in refund_entries)
@@ -140,7 +143,7 @@ def _refund_entry(refund: str, amount: int) -> Object:
 
 
 def _apply_to_invoice(tx: Transaction, invoice: Object, note: Object, amount: int) -> None:
-    """What the credit note does to its invoice; a negative amount undoes it."""
+    """Change the invoice's credited amounts; a negative amount reverses a credit note."""
     if note["type"] == "post_payment":
         invoice["post_payment_credit_notes_amount"] += amount
         return

@@ -1,4 +1,4 @@
-"""The customer's balance, entry by entry: below 0 the customer has money to spend on invoices."""
+"""The customer's balance and its transactions. Below 0 the customer has credit for invoices."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def change_balance(
     invoice: str | None = None,
     credit_note: str | None = None,
 ) -> Object:
-    """Add the amount, in minor units, and announce it. Returns the entry."""
+    """Add the amount, in minor units, and emit ``customer.updated``. Returns the transaction."""
     with tx.updating(customer, "customer.updated"):
         customer["balance"] += amount
         customer["currency"] = currency
@@ -43,7 +43,7 @@ def record_transaction(
     invoice: str | None = None,
     credit_note: str | None = None,
 ) -> Object:
-    """The entry for a balance that has been changed already."""
+    """Insert the transaction of a balance that has been changed already."""
     return tx.insert(
         {
             "id": tx.new_id("cbtxn"),

@@ -1,6 +1,6 @@
-"""Discounts: coupons and promotion codes that somebody redeemed, and what they take off.
+"""Discounts: redeemed coupons and promotion codes, and the amounts that they take off.
 
-A discount keeps the terms it was given under: deleting its coupon changes nothing for its holder.
+A discount keeps the coupon's terms of its start: deleting the coupon does not change it.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ from sandbox.transaction import Transaction
 
 TERMS = "_discount_terms"
 MAX_DISCOUNTS = 20
-"""How many discounts a subscription or an invoice can have."""
+"""Maximum number of discounts of a subscription or an invoice."""
 
 
 @dataclass(frozen=True)
 class DiscountableLine:
-    """One line as discounts see it; nothing is taken off lines that are not positive."""
+    """A line to which discounts apply; lines that are not positive get none."""
 
     amount: int
     product: str | None
     discountable: bool = True
     item: str | None = None
-    """The subscription item that is charged."""
+    """The subscription item of the line."""
 
 
 @dataclass(frozen=True)
 class DiscountChoice:
-    """What a ``discounts`` parameter names: a coupon, perhaps by a code, or a known discount."""
+    """An entry of a ``discounts`` parameter: a coupon, a promotion code or an existing discount."""
 
     coupon: Object | None = None
     promotion_code: Object | None = None
@@ -41,7 +41,7 @@ class DiscountChoice:
 
     @property
     def shown(self) -> Object:
-        """As checkout sessions show it."""
+        """The entry as a checkout session shows it."""
         if self.promotion_code:
             return {"coupon": None, "promotion_code": self.promotion_code["id"]}
         assert self.coupon, "sessions take coupons and codes"
@@ -57,7 +57,7 @@ def read_choices(
     limit: int = MAX_DISCOUNTS,
     param: str = "discounts",
 ) -> list[DiscountChoice]:
-    """The choices behind a parameter. Raises 400 for what cannot be redeemed by the customer."""
+    """Read a ``discounts`` parameter. Raises 400 if the customer cannot redeem an entry."""
     entries = discount_params or []
     assert not isinstance(entries, str), "only an empty text stands for no discounts"
     if len(entries) > limit:
@@ -76,7 +76,7 @@ def attach_discount(
     holder: Object,
     session: str | None = None,
 ) -> str:
-    """Redeem the choice for a subscription or an invoice. Returns the discount's id."""
+    """Redeem the choice for a subscription, item or invoice. Returns the discount's id."""
     if choice.discount:
         return str(choice.discount["id"])
     assert choice.coupon, "a choice names a coupon or a discount"
@@ -94,7 +94,7 @@ def attach_discount(
 
 
 def redeem_choice(tx: Transaction, choice: DiscountChoice) -> None:
-    """Count the use of the coupon and of its code."""
+    """Count one redemption of the coupon and of its promotion code."""
     if choice.promotion_code:
         promotion_codes.redeem_code(tx, choice.promotion_code)
     if choice.coupon:
@@ -104,9 +104,9 @@ def redeem_choice(tx: Transaction, choice: DiscountChoice) -> None:
 def replace_discounts(
     tx: Transaction, holder: Object, choices: list[DiscountChoice], *, customer: str = ""
 ) -> None:
-    """Give a subscription, one of its items or an invoice exactly these discounts.
+    """Replace the discounts of a subscription, item or invoice by these.
 
-    ``customer`` is named where the holder does not say whose it is.
+    ``customer`` is needed when the holder does not name it.
     """
     kept_ids = [choice.discount["id"] for choice in choices if choice.discount]
     unknown_ids = set(kept_ids) - set(holder["discounts"])
@@ -122,12 +122,12 @@ def replace_discounts(
 
 
 def list_active(tx: Transaction, holder: Object) -> list[str]:
-    """The discounts of a subscription or an item that reduce an invoice made now."""
+    """Ids of the holder's discounts that apply to an invoice created now."""
     return [id for id in holder["discounts"] if not _has_ended(tx, id)]
 
 
 def remove_used(tx: Transaction, subscription: Object, invoice: Object) -> None:
-    """Drop what is over: discounts that ended, and those that were for one invoice and did it."""
+    """Remove ended discounts, and ``once`` discounts that reduced this invoice."""
     used = {each["discount"] for each in invoice["total_discount_amounts"] if each["amount"]}
 
     def is_spent(object_id: str) -> bool:
@@ -146,9 +146,9 @@ def find_terms(tx: Transaction, discount: str) -> Object:
 def allocate(
     charges: Sequence[DiscountableLine], terms: Iterable[Object], currency: str
 ) -> list[list[int]]:
-    """What each of the terms takes off each charge, one after another; exact to the minor unit.
+    """Amounts that each discount takes off each line, applied one after another.
 
-    A discount is rounded once, for all charges together, and then divided among them.
+    A discount is rounded once for all lines and then divided among them, exact to the minor unit.
     """
     remaining = [max(charge.amount, 0) if charge.discountable else 0 for charge in charges]
     amounts_by_term = []
@@ -164,7 +164,7 @@ def allocate(
 
 
 def divide_by_weight(total: int, weights: Sequence[int]) -> list[int]:
-    """The total in whole parts by weight; what rounding leaves goes to the largest remainders."""
+    """Divide the total by weight into integers; the rest goes to the largest remainders."""
     weight_sum = sum(weights)
     if not weight_sum:
         return [0 for _ in weights]
@@ -232,7 +232,7 @@ def choose_promotion_code(
     order_amount: tuple[int, str] | None,
     param: str,
 ) -> DiscountChoice:
-    """Raises 400 for a code that this customer cannot redeem for this amount."""
+    """Read a promotion code. Raises 400 if the customer cannot redeem it for this amount."""
     promotion_codes.check_redeemable(
         tx, promotion_code, customer=customer, order_amount=order_amount, param=param
     )

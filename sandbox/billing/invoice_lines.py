@@ -1,4 +1,4 @@
-"""Invoice lines, before they know their invoice."""
+"""Invoice lines, built before their invoice exists."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sandbox.transaction import Transaction
 def for_item(
     tx: Transaction, subscription: Object, item: Object, *, amount: int | None = None
 ) -> Object:
-    """The item's current period at its full price, or at the given amount."""
+    """A line for the item's current period, at its full price or at ``amount``."""
     price = item["price"]
     if amount is None:
         amount = pricing.price_amount(tx, price, item.get("quantity"))
@@ -33,7 +33,7 @@ def for_item(
 def for_usage(
     tx: Transaction, subscription: Object, item: Object, *, start: int, end: int
 ) -> Object:
-    """What was used of a metered item in ``[start, end)``, as far as it is known."""
+    """A line for the usage of a metered item in ``[start, end)`` that is aggregated so far."""
     line = for_item(tx, subscription, item, amount=0)
     line["period"] = {"start": start, "end": end}
     _measure_usage(tx, line, item["price"], subscription["customer"])
@@ -41,7 +41,7 @@ def for_usage(
 
 
 def remeasure_usage(tx: Transaction, invoice: Object) -> None:
-    """Bring a draft's usage up to date: events arrive late, and are taken back."""
+    """Update the usage of a draft's lines: events arrive late or are canceled."""
     trial_end = _find_trial_end(tx, invoice)
     for line in invoice["lines"]["data"]:
         details = (line["pricing"] or {}).get("price_details") or {}
@@ -58,7 +58,7 @@ def for_trial(tx: Transaction, subscription: Object, item: Object) -> Object:
 
 
 def for_invoice_item(tx: Transaction, invoice_item: Object) -> Object:
-    """A pending invoice item taken onto an invoice: a proration, or what was added by hand."""
+    """A line for a pending invoice item: a proration or an item added through the API."""
     details = (invoice_item["parent"] or {}).get("subscription_details") or {}
     if details.get("subscription_item"):
         parent = _subscription_parent(
@@ -90,7 +90,7 @@ def price_details(price: Object) -> Object:
 
 
 def format_day(moment: int) -> str:
-    """``21 Nov 2025``, as proration lines write it."""
+    """Format a date as in proration lines: ``21 Nov 2025``."""
     return datetime.fromtimestamp(moment, UTC).strftime("%d %b %Y").lstrip("0")
 
 
@@ -110,7 +110,7 @@ def _measure_usage(tx: Transaction, line: Object, price: Object, customer: str) 
 
 
 def _find_trial_end(tx: Transaction, invoice: Object) -> int:
-    """Until when everything was free; 0 without a trial."""
+    """Trial end of the invoice's subscription; 0 without a trial."""
     details = (invoice["parent"] or {}).get("subscription_details") or {}
     subscription = tx.get("subscription", details.get("subscription", ""))
     return int((subscription or {}).get("trial_end") or 0)
@@ -162,7 +162,7 @@ def _subscription_parent(subscription: str, item: str, invoice_item: Object | No
 
 
 def _credited_items(invoice_item: Object | None) -> Object | None:
-    """Of a credit proration: the lines that were billed before and are given back in part."""
+    """``credited_items`` of a credit proration: the lines that it credits in part."""
     details = (invoice_item or {}).get("proration_details") or {}
     return copy(details["credited_items"]) if details.get("credited_items") else None
 

@@ -1,4 +1,4 @@
-"""An invoice before anything is on it: every field there is."""
+"""The Invoice object: all fields of a new draft without lines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The invoice that would come next: the real thing, done in a transaction that nobody keeps."""
+"""Invoice previews: the real change, made in a dry run."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from sandbox.transaction import Transaction
 
 DETAILS_PARAM = "subscription_details"
 SCHEDULE_PARAMS = pending_if_incomplete.BILLED_PARAMS | {"cancel_at", "cancel_at_period_end"}
-"""Details that a schedule would have to make way for: they are previewed as if it had."""
+"""Details that a schedule controls; the preview ignores the schedule for them."""
 RENEWING_STATUSES = ("trialing", "active", "past_due", "unpaid")
 
 
 def preview_update(tx: Transaction, subscription: Object, params: Params) -> Object:
-    """The invoice after the change that ``subscription_details`` describe.
+    """Preview the invoice after an update with ``subscription_details``.
 
-    What the change would be billed at once is its own invoice; otherwise it is the next renewal.
-    Raises 404 ``invoice_upcoming_none`` if no invoice would follow.
+    If the update is billed at once, the result is that invoice, otherwise the next renewal. Raises
+    404 ``invoice_upcoming_none`` if there is none.
     """
     details = params.get(DETAILS_PARAM, {})
     _check_changeable(subscription, details)
@@ -57,7 +57,7 @@ def preview_update(tx: Transaction, subscription: Object, params: Params) -> Obj
 
 
 def preview_creation(tx: Transaction, customer: Object, params: Params) -> Object:
-    """The first invoice of a subscription that nobody has made yet."""
+    """Preview the first invoice of a new subscription."""
     details = params[DETAILS_PARAM]
     for name in ("proration_date", "cancel_now", "resume_at"):
         if name in details:
@@ -85,7 +85,7 @@ def preview_creation(tx: Transaction, customer: Object, params: Params) -> Objec
 
 
 def preview_customer(tx: Transaction, customer: Object) -> Object:
-    """The next invoice of the subscription that renews first, or of what waits without one."""
+    """Preview the customer's next renewal, or the invoice of pending items."""
 
     def renews(subscription: Object) -> bool:
         return bool(
@@ -104,7 +104,7 @@ def preview_customer(tx: Transaction, customer: Object) -> Object:
 
 
 def preview_upcoming(tx: Transaction, subscription: Object) -> Object:
-    """The renewal, or at a planned end the invoice of what is still unbilled."""
+    """Preview the renewal, or the final invoice at ``cancel_at``."""
     if subscription["status"] not in RENEWING_STATUSES:
         raise no_upcoming_error(subscription["customer"])
     renewal, end = billing_cycle.next_renewal(subscription), subscription["cancel_at"]
@@ -119,7 +119,7 @@ def preview_upcoming(tx: Transaction, subscription: Object) -> Object:
 
 
 def present_preview(tx: Transaction, invoice: Object, *, proration_date: int) -> Object:
-    """The draft as a preview: no ids that anything could be done with."""
+    """Give the draft and its lines the ids of a preview."""
     invoice |= {
         "id": f"upcoming_{tx.new_id('in')}",
         "automatically_finalizes_at": None,
@@ -142,7 +142,7 @@ def no_upcoming_error(customer: str) -> StripeFailure:
 
 
 def _enter_phases(tx: Transaction, subscription: Object, *, until: int) -> None:
-    """Enter the phases that begin until then; one that begins at the renewal renews."""
+    """Start the schedule phases that begin until ``until``."""
     while subscription["schedule"]:
         schedule = tx.param_object(
             subscription_schedules.KIND, subscription["schedule"], param="schedule"
@@ -154,7 +154,7 @@ def _enter_phases(tx: Transaction, subscription: Object, *, until: int) -> None:
 
 
 def _preview_cancellation(tx: Transaction, subscription: Object, details: Params) -> Object:
-    """What would be billed if it ended now."""
+    """Preview the final invoice of a cancellation now."""
     if details.get("proration_behavior") != "none" and proration.is_proratable(subscription):
         moment = billing_changes.read_proration_date(tx, subscription, details)
         for item in subscription_items.list_items(subscription):
@@ -163,7 +163,7 @@ def _preview_cancellation(tx: Transaction, subscription: Object, details: Params
 
 
 def _apply_automatic_tax(subscription: Object, params: Params) -> None:
-    """``automatic_tax``; a customer without an address shows ``requires_location_inputs``."""
+    """Apply ``automatic_tax``. Without an address the status is ``requires_location_inputs``."""
     if "automatic_tax" in params:
         subscription_updates.apply_settings(
             subscription, {"automatic_tax": params["automatic_tax"]}
@@ -197,7 +197,7 @@ def _check_changeable(subscription: Object, details: Params) -> None:
 
 
 def _remove_pending_items(tx: Transaction, customer: str) -> None:
-    """``preview_mode=recurring`` shows what repeats, and nothing that is billed once."""
+    """Remove pending items: ``preview_mode=recurring`` shows recurring amounts only."""
 
     def waits(item: Object) -> bool:
         return item.get("invoice", "") is None and item["customer"] == customer

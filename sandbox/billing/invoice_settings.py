@@ -1,5 +1,4 @@
-"""How a subscription's invoices are collected, taxed and worded, as subscriptions, the phases of
-schedules and their default settings say."""
+"""Collection method, tax rates and texts of invoices, as set by subscriptions and schedules."""
 
 from __future__ import annotations
 
@@ -15,13 +14,15 @@ TEXT_FIELDS = ("account_tax_ids", "custom_fields", "description", "footer")
 
 
 def empty_settings() -> Object:
-    """``invoice_settings`` of a subscription in which nothing is set."""
+    """``invoice_settings`` of a new subscription."""
     return {**dict.fromkeys(TEXT_FIELDS), "issuer": {"type": "self"}}
 
 
 def apply_params(tx: Transaction, subscription: Object, params: Params) -> None:
-    """What was sent of ``collection_method``, ``days_until_due``, ``default_tax_rates`` and
-    ``invoice_settings``. Raises 400 for what cannot be, as Stripe does."""
+    """Apply the collection method, due days, tax rates and invoice settings that were sent.
+
+    Raises 400 with Stripe's text for invalid values.
+    """
     _apply_collection_method(tx, subscription, params)
     if "default_tax_rates" in params:
         rates = params["default_tax_rates"]
@@ -33,7 +34,7 @@ def apply_params(tx: Transaction, subscription: Object, params: Params) -> None:
 
 
 def read_settings(params: Params, *, param: str = "invoice_settings") -> Object:
-    """The members that were sent; an empty text unsets. Raises 400 for another issuer."""
+    """Read ``invoice_settings``; an empty string unsets a member. Raises 400 for another issuer."""
     if params.get("issuer", {}).get("type", "self") != "self":
         raise invalid(
             "The sandbox's invoices are issued by the account itself.",
@@ -45,14 +46,14 @@ def read_settings(params: Params, *, param: str = "invoice_settings") -> Object:
 
 
 def due_date(subscription: Object | None, moment: int) -> int | None:
-    """When an invoice that is sent at the moment has to be paid."""
+    """Due date of an invoice sent at ``moment``; None for automatic collection."""
     if subscription is None or subscription["collection_method"] != SEND_INVOICE:
         return None
     return moment + int(subscription["days_until_due"]) * 86400
 
 
 def invoice_fields(subscription: Object | None, moment: int) -> Object:
-    """The fields of an invoice that its subscription decides."""
+    """Invoice fields that the subscription sets."""
     if subscription is None:
         return {}
     settings = subscription["invoice_settings"]

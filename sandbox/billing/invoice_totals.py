@@ -1,5 +1,4 @@
-"""What an invoice comes to: its lines, less discounts and billing credits, with the customer's
-balance."""
+"""Totals of an invoice: lines, discounts, billing credits, taxes and the customer's balance."""
 
 from __future__ import annotations
 
@@ -10,9 +9,9 @@ from sandbox.transaction import Transaction
 
 
 def compute_totals(tx: Transaction, invoice: Object, *, uses_credits: bool = False) -> None:
-    """Set every amount of the invoice's lines and its totals, but for what the balance pays.
+    """Compute the amounts of all lines and the invoice's totals, without the balance.
 
-    ``uses_credits``: it becomes final, and spends the customer's billing credits.
+    ``uses_credits``: the invoice becomes final and uses the customer's billing credits.
     """
     lines: list[Object] = invoice["lines"]["data"]
     _apply_discounts(tx, invoice, lines)
@@ -35,7 +34,7 @@ def compute_totals(tx: Transaction, invoice: Object, *, uses_credits: bool = Fal
 
 
 def apply_balance(total: int, balance: int, currency: str) -> tuple[int, int]:
-    """What is due, and the balance after it. Amounts too small to charge wait on the balance."""
+    """Amount due and new balance. Amounts too small to charge stay on the balance."""
     due = total + balance
     if due < MINIMUM_CHARGE.get(currency, 1):
         return 0, due
@@ -43,7 +42,7 @@ def apply_balance(total: int, balance: int, currency: str) -> tuple[int, int]:
 
 
 def net_amount(line: Object) -> int:
-    """The line's amount less its discounts and billing credits."""
+    """The line's amount after discounts and billing credits."""
     return int(line["amount"]) - sum(int(each["amount"]) for each in line["pretax_credit_amounts"])
 
 
@@ -71,7 +70,7 @@ def _apply_discounts(tx: Transaction, invoice: Object, lines: list[Object]) -> N
 
 
 def _apply_taxes(tx: Transaction, invoice: Object, lines: list[Object]) -> None:
-    """By the customer's address as it is now; without one nothing is collected yet."""
+    """Compute taxes with the customer's current address; without one there are none yet."""
     automatic = invoice["automatic_tax"]
     address, exempt = None, "none"
     if automatic["enabled"]:
@@ -96,7 +95,7 @@ def _apply_taxes(tx: Transaction, invoice: Object, lines: list[Object]) -> None:
 
 
 def _find_tax_rates(tx: Transaction, invoice: Object, line: Object) -> list[Object]:
-    """The tax rates of the line's subscription item, else the invoice's default ones."""
+    """Tax rates of the line's subscription item, else the invoice's default tax rates."""
     details = line["parent"]["subscription_item_details"] or {}
     subscription = tx.get("subscription", details.get("subscription") or "")
     for item in subscription["items"]["data"] if subscription else ():

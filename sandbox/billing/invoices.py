@@ -1,4 +1,4 @@
-"""Invoices as documents: drafted, numbered, voided, written off. ``collection`` takes the money."""
+"""Invoices: drafted, finalized, voided, marked uncollectible. ``collection`` takes payment."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from sandbox.objects import Object
 from sandbox.transaction import Transaction
 
 DRAFT_SECONDS = HOUR
-"""How long a renewal stays a draft."""
+"""Seconds that an automatic invoice stays a draft."""
 
 
 def create_draft(
@@ -40,10 +40,10 @@ def create_draft(
     automatic_tax: bool | None = None,
     **fields: Any,
 ) -> Object:
-    """A draft with these lines and these invoice items: all that are pending, if none are named.
+    """Create a draft with these lines and invoice items; by default all pending items.
 
-    A draft that advances by itself is finalized an hour from now. ``choices`` are discounts of its
-    own and ``taxed`` says whether taxes are worked out; without them the subscription decides.
+    With ``auto_advance`` it is finalized an hour later. ``discount_choices`` and ``automatic_tax``
+    override the subscription's discounts and tax setting.
     """
     invoice = tx.insert(
         invoice_object.build_invoice(tx, customer, currency, billing_reason, subscription)
@@ -70,7 +70,7 @@ def create_draft(
 
 
 def schedule_finalization(tx: Transaction, invoice: Object) -> None:
-    """An hour from now; what is not sent is charged then."""
+    """Schedule finalization in an hour, and the payment unless the invoice is sent."""
     moment = tx.now + DRAFT_SECONDS
     is_sent = invoice["collection_method"] == invoice_settings.SEND_INVOICE
     invoice["automatically_finalizes_at"] = moment
@@ -99,7 +99,7 @@ def _attach_discounts(
 def list_pending_items(
     tx: Transaction, customer: str, currency: str, subscription: Object | None
 ) -> list[Object]:
-    """Invoice items that wait: the subscription's own, and those of no subscription at all."""
+    """Pending invoice items: the subscription's, and those without a subscription."""
     fits = (None, subscription["id"] if subscription else None)
 
     def wanted(item: Object) -> bool:
@@ -123,7 +123,7 @@ def add_line(tx: Transaction, invoice: Object, line: Object) -> None:
 def compute_amounts(
     tx: Transaction, invoice: Object, *, uses_balance: bool = True, uses_credits: bool = False
 ) -> None:
-    """Work out the amounts of a draft, the customer's balance included."""
+    """Compute the amounts of a draft, including the customer's balance."""
     invoice_totals.compute_totals(tx, invoice, uses_credits=uses_credits)
     balance = _find_customer(tx, invoice)["balance"] if uses_balance else 0
     due, _ = invoice_totals.apply_balance(invoice["total"], balance, invoice["currency"])
@@ -131,7 +131,7 @@ def compute_amounts(
 
 
 def finalize_invoice(tx: Transaction, invoice: Object, *, uses_balance: bool = True) -> None:
-    """Number the draft and open it: from now on its lines and amounts stand."""
+    """Finalize the draft: it gets its number and opens; lines and amounts no longer change."""
     customer = _find_customer(tx, invoice)
     invoice_lines.remeasure_usage(tx, invoice)
     compute_amounts(tx, invoice, uses_balance=uses_balance, uses_credits=True)
@@ -173,7 +173,7 @@ def finalize_invoice(tx: Transaction, invoice: Object, *, uses_balance: bool = T
 
 
 def void_invoice(tx: Transaction, invoice: Object) -> None:
-    """Take an open invoice back; nobody owes it any more."""
+    """Void an open invoice and cancel its payments."""
     cancel_payments(tx, invoice)
     credit_grants.reinstate_credits(tx, invoice)
     with tx.updating(invoice, *updated_event(tx, invoice)):
@@ -196,7 +196,7 @@ def mark_uncollectible(tx: Transaction, invoice: Object, *, reason: str) -> None
 
 
 def stop_advancing(tx: Transaction, invoice: Object) -> None:
-    """Leave the invoice as it is from now on."""
+    """Stop automatic finalization and collection of the invoice."""
     with tx.updating(invoice, *updated_event(tx, invoice)):
         invoice |= {
             "auto_advance": False,
@@ -206,12 +206,12 @@ def stop_advancing(tx: Transaction, invoice: Object) -> None:
 
 
 def updated_event(tx: Transaction, invoice: Object) -> list[str]:
-    """``invoice.updated``, unless the invoice itself is news in this transaction."""
+    """``invoice.updated``; no event for an invoice created in this transaction."""
     return ["invoice.updated"] if tx.stored(invoice) else []
 
 
 def find_subscription(tx: Transaction, invoice: Object) -> Object | None:
-    """The subscription that the invoice bills."""
+    """The subscription of the invoice, if it has one."""
     parent = invoice["parent"]
     if not parent or not parent["subscription_details"]:
         return None
@@ -234,7 +234,7 @@ def list_payments(tx: Transaction, invoice: Object) -> list[Object]:
 
 
 def find_intent(tx: Transaction, invoice: Object) -> Object | None:
-    """The payment intent that is to pay the invoice."""
+    """The invoice's default payment intent."""
     for payment in list_payments(tx, invoice):
         if payment["is_default"]:
             return tx.get("payment_intent", payment["payment"]["payment_intent"])
@@ -242,7 +242,7 @@ def find_intent(tx: Transaction, invoice: Object) -> Object | None:
 
 
 def cancel_payments(tx: Transaction, invoice: Object) -> None:
-    """Nobody needs to pay any more: what was begun ends."""
+    """Cancel the open payments of an invoice and their intents."""
     for payment in list_payments(tx, invoice):
         if payment["status"] != "open":
             continue

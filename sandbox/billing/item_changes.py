@@ -1,4 +1,4 @@
-"""The ``items`` parameter of a subscription's update: what is replaced, added and removed."""
+"""The ``items`` parameter of a subscription update: added, changed and removed items."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from sandbox.transaction import Transaction
 
 @dataclass(frozen=True)
 class ItemChange:
-    """``old`` is None for an added item, ``new`` for a removed one."""
+    """A change of one item. ``old`` is None for an added item, ``new`` for a removed one."""
 
     old: Object | None
     new: Object | None
 
     @property
     def costs(self) -> bool:
-        """Whether the change alters what is billed."""
+        """Whether price or quantity differ."""
         return self._billed(self.old) != self._billed(self.new)
 
     @property
     def moves_period(self) -> bool:
-        """Whether a different interval starts a new period."""
+        """Whether the interval changes, which starts a new period."""
         if not self.old or not self.new:
             return False
         return any(
@@ -40,7 +40,7 @@ class ItemChange:
 def read_changes(
     tx: Transaction, subscription: Object, item_params: list[Params]
 ) -> list[ItemChange]:
-    """Raises 400 for items that cannot be changed so."""
+    """Read the ``items`` parameter. Raises 400 for invalid changes."""
     return [
         _read_change(tx, subscription, params, f"items[{place}]")
         for place, params in enumerate(item_params)
@@ -48,7 +48,7 @@ def read_changes(
 
 
 def apply_changes(subscription: Object, changes: list[ItemChange]) -> None:
-    """Put the new items in the places of the old ones. Raises 400 if none is left."""
+    """Replace, add and remove the items. Raises 400 if none is left."""
     new_items = subscription_items.list_items(subscription)
     for change in changes:
         if change.old is None and change.new is not None:
@@ -91,7 +91,7 @@ def _read_change(tx: Transaction, subscription: Object, params: Params, param: s
 
 
 def _change_item(tx: Transaction, old: Object, params: Params, param: str) -> Object:
-    """The item with a new price, quantity or metadata; a new price keeps the quantity."""
+    """A copy of the item with the sent price, quantity and metadata."""
     new: Object = copy(old)
     if any(name in params for name in ("price", "price_data", "plan")):
         subscription_items.set_price(

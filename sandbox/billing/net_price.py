@@ -1,4 +1,4 @@
-"""What an item really costs after discounts: what was billed for its period, and what would be."""
+"""Prices of an item after discounts: the billed amount, and the amount of a new charge."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sandbox.transaction import Transaction
 
 
 def billed_amount(tx: Transaction, item: Object, moment: int) -> Decimal:
-    """A whole period at the item's price, less the discounts under which it was last billed."""
+    """Price of a whole period, less the discounts of the item's last charge."""
     full = Decimal(pricing.price_amount(tx, item["price"], item.get("quantity")))
     last_charge = max(
         _list_charges(tx, item["id"], moment), key=lambda charge: charge[0], default=None
@@ -22,9 +22,9 @@ def billed_amount(tx: Transaction, item: Object, moment: int) -> Decimal:
 
 
 def compute_discounts(tx: Transaction, subscription: Object, item: Object) -> list[Object]:
-    """What the item's and the subscription's discounts take off a whole period of the item now.
+    """Amounts that the current discounts take off a whole period of the item.
 
-    One that is for a single invoice waits for the next period instead.
+    ``once`` discounts are left for the next period.
     """
     ids = [
         id
@@ -54,8 +54,10 @@ def compute_discounts(tx: Transaction, subscription: Object, item: Object) -> li
 
 
 def find_credited_items(tx: Transaction, item: Object, moment: int) -> Object | None:
-    """``credited_items`` of a credit: the newest invoiced line that billed the item for the moment,
-    itself a proration or not; None when none has been invoiced."""
+    """``credited_items`` of a credit:
+
+    the newest line that billed the item at ``moment``, or None.
+    """
     billing_lines = tx.list_objects(
         "line_item", lambda line: _is_billing_line(line, item["id"], moment)
     )
@@ -80,7 +82,7 @@ def _is_billing_line(line: Object, item: str, moment: int) -> bool:
 def _list_charges(
     tx: Transaction, item: str, moment: int
 ) -> list[tuple[tuple[int, int], int, int]]:
-    """What billed the item for the moment: when, before discounts, and the discounts."""
+    """Charges of the item at ``moment``: (order, amount before discounts, discount)."""
     charges = []
     for line in tx.list_objects("line_item", lambda line: _is_charge(line, item, moment)):
         invoice = tx.get("invoice", line["invoice"])

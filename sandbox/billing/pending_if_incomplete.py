@@ -1,4 +1,4 @@
-"""``pending_if_incomplete``: what has to be paid for at once happens when it is paid."""
+"""``payment_behavior=pending_if_incomplete``: an update takes effect when its invoice is paid."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sandbox.transaction import Transaction
 
 UPDATED = "customer.subscription.updated"
 BILLED_PARAMS = {"items", "trial_end", "billing_cycle_anchor"}
-"""What an invoice may follow from, and what therefore replaces a change that waits for one."""
+"""Parameters that may cause an invoice; sending one replaces a pending update."""
 ALLOWED_PARAMS = BILLED_PARAMS | {
     "cancel_at_period_end",
     "off_session",
@@ -21,7 +21,7 @@ ALLOWED_PARAMS = BILLED_PARAMS | {
 
 
 def update_subscription(tx: Transaction, subscription: Object, params: Params) -> None:
-    """Change it if the invoice that follows is paid or none does; otherwise note what waits."""
+    """Apply the update if no invoice follows or it is paid; otherwise store it as pending."""
     if unfit := sorted(set(params) - ALLOWED_PARAMS):
         raise invalid(
             "When `payment_behavior` is set to `pending_if_incomplete`, you can only pass "

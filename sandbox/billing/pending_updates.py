@@ -1,4 +1,4 @@
-"""A change that waits for its invoice to be paid: a pending update, or a resumption."""
+"""Changes that wait for their invoice to be paid: pending updates and resumptions."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ FIELDS = (
 def store_update(
     tx: Transaction, subscription: Object, before: Object, invoice: Object, *, applied_event: str
 ) -> None:
-    """Take the change back until the invoice is paid; ``news`` tells of it then."""
+    """Undo the change until the invoice is paid, which then emits ``applied_event``."""
     after = {name: copy(subscription[name]) for name in FIELDS}
     for name in FIELDS:
         subscription[name] = copy(before[name])
@@ -53,13 +53,13 @@ def find_update(tx: Transaction, subscription: Object) -> Object | None:
 
 
 def waits_for(tx: Transaction, subscription: Object, invoice: Object) -> bool:
-    """Whether a change of the subscription waits for this invoice."""
+    """Whether a pending change of the subscription waits for this invoice."""
     record = find_update(tx, subscription)
     return bool(record and record["invoice"] == invoice["id"])
 
 
 def show_update(tx: Transaction, subscription: Object) -> None:
-    """Let the subscription say what waits: ``pending_update``."""
+    """Show the pending change as ``pending_update``."""
     record = find_update(tx, subscription)
     assert record, "only what is held is shown"
     after = record["after"]
@@ -78,7 +78,7 @@ def show_update(tx: Transaction, subscription: Object) -> None:
 
 
 def apply_update(tx: Transaction, subscription: Object) -> str | None:
-    """The invoice is paid: make the change. Returns what to announce besides the update."""
+    """Apply the pending change after payment. Returns the event to emit besides the update."""
     record = find_update(tx, subscription)
     assert record, "only what is held is applied"
     subscription |= copy(record["after"]) | {"latest_invoice": record["invoice"]}
@@ -89,7 +89,7 @@ def apply_update(tx: Transaction, subscription: Object) -> str | None:
 
 
 def drop_update(tx: Transaction, subscription: Object) -> None:
-    """Give the change up, and its invoice with it."""
+    """Remove the pending change and void its invoice."""
     record = find_update(tx, subscription)
     if record is None:
         return
@@ -102,7 +102,7 @@ def drop_update(tx: Transaction, subscription: Object) -> None:
 
 
 def expire_update(tx: Transaction, record: Object) -> None:
-    """Nobody paid in time."""
+    """Remove a pending change that was not paid in time."""
     subscription = tx.param_object("subscription", record["id"], param="subscription")
     drop_update(tx, subscription)
     if record["news"] == APPLIED:

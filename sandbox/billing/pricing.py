@@ -1,4 +1,4 @@
-"""What a quantity of a price costs, and how a price is written."""
+"""Amounts for a price and a quantity, and texts for prices."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from sandbox.transaction import Transaction
 
 
 def price_amount(tx: Transaction, price: Object, quantity: int | None) -> int:
-    """In minor units, for one interval. A metered price costs what was used: nothing yet."""
+    """Amount of one interval in minor units; 0 for a metered price."""
     return 0 if is_metered(price) else compute_cost(tx, price, Decimal(quantity or 0))
 
 
 def compute_cost(tx: Transaction, price: Object, quantity: Decimal) -> int:
-    """In minor units, for so many units of whatever price."""
+    """Amount for a quantity of any price, in minor units."""
     billed = _transform_quantity(price, quantity)
     if price["billing_scheme"] == "tiered":
         tiers = prices.list_tiers(tx, price) or []
@@ -31,7 +31,7 @@ def compute_cost(tx: Transaction, price: Object, quantity: Decimal) -> int:
 
 
 def round_amount(exact: Decimal) -> int:
-    """To the whole minor unit, halves away from zero."""
+    """Round to the minor unit, halves away from zero."""
     return int(exact.quantize(Decimal(1), rounding=ROUND_HALF_UP))
 
 
@@ -49,21 +49,26 @@ def find_product_name(tx: Transaction, price: Object) -> str:
 
 
 def format_price(price: Object) -> str:
-    """``$10.00 / month``, ``€5.00 / 3 months``, ``$3.00``."""
+    """Format a price: ``$10.00
+
+    month``, ``€5.00
+
+    3 months``, ``$3.00``.
+    """
     exact = price["unit_amount_decimal"]
     each = "tiered" if exact is None else money.format_amount(Decimal(exact), price["currency"])
     return f"{each} / {format_interval(price)}" if is_recurring(price) else each
 
 
 def format_interval(price: Object) -> str:
-    """``month`` or ``3 months``."""
+    """Format an interval: ``month`` or ``3 months``."""
     recurring = price["recurring"]
     count = recurring["interval_count"]
     return recurring["interval"] if count == 1 else f"{count} {recurring['interval']}s"
 
 
 def build_plan(price: Object) -> Object:
-    """The price as the older object that subscription items still carry."""
+    """The ``plan`` object that subscription items still contain."""
     recurring = price["recurring"]
     same = ("active", "billing_scheme", "created", "currency", "id", "livemode", "nickname")
     return {
@@ -84,7 +89,7 @@ def build_plan(price: Object) -> Object:
 
 
 def _transform_quantity(price: Object, quantity: Decimal) -> Decimal:
-    """``transform_quantity``: packages of so many units, rounded up or down."""
+    """Apply ``transform_quantity``: the number of packages, rounded up or down."""
     package = price["transform_quantity"]
     if not package:
         return quantity
@@ -94,7 +99,7 @@ def _transform_quantity(price: Object, quantity: Decimal) -> Decimal:
 
 
 def _volume_cost(tiers: list[Object], quantity: Decimal) -> Decimal:
-    """All units at the price of the tier that the quantity falls into."""
+    """Volume tiers: all units have the price of the quantity's tier."""
     for tier in tiers:
         if tier["up_to"] is None or quantity <= tier["up_to"]:
             return _tier_amount(tier, quantity)
@@ -102,7 +107,7 @@ def _volume_cost(tiers: list[Object], quantity: Decimal) -> Decimal:
 
 
 def _graduated_cost(tiers: list[Object], quantity: Decimal) -> Decimal:
-    """Graduated: each unit at the price of its own tier."""
+    """Graduated tiers: each unit has the price of its own tier."""
     total, below = Decimal(0), Decimal(0)
     for tier in tiers:
         is_last = tier["up_to"] is None or quantity <= tier["up_to"]

@@ -1,4 +1,4 @@
-"""Parts of periods: per second, credits and debits rounded on their own and then summed."""
+"""Proration by seconds. Credits and charges are rounded separately."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sandbox.transaction import Transaction
 
 
 def prorate_amount(amount: int | Decimal, period: tuple[int, int], moment: int) -> int:
-    """The share of the amount for what is left of ``[start, end)`` at the moment."""
+    """The part of the amount for the rest of ``[start, end)`` after ``moment``."""
     start, end = period
     if not start <= moment < end:
         return 0 if moment >= end else pricing.round_amount(Decimal(amount))
@@ -21,7 +21,7 @@ def prorate_amount(amount: int | Decimal, period: tuple[int, int], moment: int) 
 def build_first_line(
     tx: Transaction, subscription: Object, item: Object, *, prorate: bool
 ) -> Object:
-    """The first period's line: a part of the price where the anchor cuts the period short."""
+    """The first period's line, prorated when the anchor shortens the period."""
     recurring = item["price"]["recurring"]
     start, end = item["current_period_start"], item["current_period_end"]
     whole = billing_periods.start_of_period(subscription["billing_cycle_anchor"], recurring, start)
@@ -33,7 +33,7 @@ def build_first_line(
 
 
 def credit_unused_time(tx: Transaction, subscription: Object, item: Object, moment: int) -> None:
-    """A pending credit for the unused rest of what was billed for the item's period."""
+    """Insert a pending credit for the unused rest of the item's billed period."""
     if pricing.is_metered(item["price"]):
         return
     billed = net_price.billed_amount(tx, item, moment)
@@ -50,7 +50,7 @@ def credit_unused_time(tx: Transaction, subscription: Object, item: Object, mome
 
 
 def charge_remaining_time(tx: Transaction, subscription: Object, item: Object, moment: int) -> None:
-    """A pending charge for the rest of the period at the item's price, less discounts."""
+    """Insert a pending charge for the rest of the period, less discounts."""
     if pricing.is_metered(item["price"]):
         return
     period = (item["current_period_start"], item["current_period_end"])
@@ -96,7 +96,7 @@ def _insert_item(
 
 
 def is_proratable(subscription: Object) -> bool:
-    """Nothing is prorated in a trial or before the first payment."""
+    """Whether changes are prorated: not in a trial or before the first payment."""
     return subscription["status"] in ("active", "past_due", "unpaid") and bool(
         subscription_items.list_items(subscription)
     )

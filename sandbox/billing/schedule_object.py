@@ -1,4 +1,4 @@
-"""A subscription schedule as it is made from a subscription: every field there is."""
+"""The SubscriptionSchedule object: all fields of a schedule made from a subscription."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def build_schedule(
 
 
 def build_phase(*, currency: str, start: int, end: int, items: list[Object]) -> Object:
-    """A phase in which nothing but the items is of its own."""
+    """A phase with items only; all other settings have their default."""
     return {
         "add_invoice_items": [],
         "application_fee_percent": None,
@@ -80,7 +80,7 @@ def build_item(
 
 
 def build_discount(params: Object) -> Object:
-    """An entry of ``discounts``, named in one of three ways."""
+    """An entry of ``discounts``: a coupon, a discount or a promotion code."""
     return {name: params.get(name) for name in ("coupon", "discount", "promotion_code")}
 
 

@@ -1,4 +1,4 @@
-"""The phases of a subscription schedule: what is billed from when until when."""
+"""Phases of a subscription schedule: items and settings from one date to another."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ITEM_UNSUPPORTED = ("billing_thresholds",)
 
 
 def build_current_phase(subscription: Object) -> Object:
-    """The phase that runs already: the subscription as it is, until its period or itself ends."""
+    """The current phase, built from the subscription; it ends with its period or ``cancel_at``."""
     current_items = subscription_items.list_items(subscription)
     phase = schedule_object.build_phase(
         currency=subscription["currency"],
@@ -56,9 +56,9 @@ def build_current_phase(subscription: Object) -> Object:
 
 
 def read_phases(tx: Transaction, schedule: Object, phase_params: list[Params]) -> list[Object]:
-    """All phases, those that are over included, from the ``phases`` of an update.
+    """Read ``phases`` of an update. Returns all phases, past ones included.
 
-    Raises 400 for phases that leave the present out, overlap, or leave a gap.
+    Raises 400 for phases that omit the present, overlap or leave a gap.
     """
     if not phase_params:
         raise missing_param("phases")
@@ -79,7 +79,7 @@ def read_phases(tx: Transaction, schedule: Object, phase_params: list[Params]) -
 
 
 def find_phase(phases: list[Object], moment: int) -> Object | None:
-    """The phase that the moment lies in."""
+    """The phase at ``moment``, if any."""
     for phase in phases:
         if phase["start_date"] <= moment < phase["end_date"]:
             return phase
@@ -87,10 +87,10 @@ def find_phase(phases: list[Object], moment: int) -> Object | None:
 
 
 def build_item_changes(subscription: Object, phase: Object) -> list[Params]:
-    """The ``items`` of an update that makes the subscription bill what the phase says.
+    """The ``items`` parameter that changes the subscription to the phase's items.
 
-    An item of the same price stays; others are replaced one by one, in their order, and keep
-    nothing but their id. Discounts and tax rates of an item are those of the phase, or none.
+    An item with the same price stays. Others are replaced in order and keep only their id.
+    Discounts and tax rates are those of the phase.
     """
     items_by_price = {
         item["price"]["id"]: item for item in subscription_items.list_items(subscription)
@@ -131,7 +131,7 @@ def _item_params(item: Object) -> Params:
 
 
 def _new_metadata(item: Object, params: Params) -> Params:
-    """The keys of the item that was replaced are unset, unless the new one has them."""
+    """Metadata of a replaced item: old keys are unset unless the new item has them."""
     unset = dict.fromkeys(item["metadata"], "")
     return {"metadata": {**unset, **params.get("metadata", {})}}
 
@@ -188,7 +188,7 @@ def _read_phase(
 
 
 def _read_settings(tx: Transaction, schedule: Object, params: Params, param: str) -> Object:
-    """How the phase is paid, collected and worded, where it says so itself."""
+    """The settings that the phase sends itself: payment method, collection, texts, tax."""
     settings: Object = {name: params[name] or None for name in COPIED_PARAMS if name in params}
     if params.get("default_payment_method"):
         customer = tx.param_object("customer", schedule["customer"], param="customer")
@@ -250,7 +250,7 @@ def _read_item(tx: Transaction, params: Params, param: str) -> Object:
 def _read_end(
     tx: Transaction, params: Params, start: int, prices: list[Object], param: str, *, is_last: bool
 ) -> int:
-    """``end_date``, or ``duration`` after the start; the last phase may be one period long."""
+    """End of the phase: ``end_date`` or ``duration``; for the last phase one period by default."""
     if "end_date" in params and "duration" in params:
         raise invalid(
             "You may only specify one of these parameters: end_date, duration.",

@@ -1,4 +1,4 @@
-"""A subscription that is told to end later: ``cancel_at_period_end`` and ``cancel_at``."""
+"""Scheduled cancellation: ``cancel_at_period_end`` and ``cancel_at``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sandbox.transaction import Transaction
 
 
 def apply_params(tx: Transaction, subscription: Object, params: Params) -> None:
-    """Raises 400 for an end that cannot be."""
+    """Apply the cancellation parameters. Raises 400 for an invalid date."""
     assign(
         subscription["cancellation_details"],
         params.get("cancellation_details", {}),

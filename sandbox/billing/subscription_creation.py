@@ -1,4 +1,4 @@
-"""How a subscription begins: its first periods and its first invoice."""
+"""Creation of subscriptions: trial, first periods and first invoice."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ def create_subscription(
     session_id: str | None = None,
     **fields: Any,
 ) -> Object:
-    """A subscription of these items that nobody has heard of yet: ``announce`` it when it stands.
+    """Create a subscription with these items. ``emit_created`` emits its event afterwards.
 
-    ``anchor``: the first renewal, at most one interval away; until then the price is a part.
-    ``choices`` are the discounts that begin with it, ``session`` the one that sold it.
+    ``anchor`` is the first renewal, at most one interval ahead; the time until then is prorated.
+    ``discount_choices`` are attached. ``session_id`` is the checkout session that sold it.
     """
     currency = new_items[0]["price"]["currency"]
     check_currency(customer, currency)
@@ -61,7 +61,7 @@ def create_subscription(
 
 
 def check_currency(customer: Object, currency: str) -> None:
-    """Raises 400: a customer pays in one currency for good."""
+    """Raise 400 for a currency other than the customer's: a customer keeps one currency."""
     if customer["currency"] not in (None, currency):
         raise invalid(
             "You cannot combine currencies on a single customer. This customer has had a "
@@ -71,7 +71,7 @@ def check_currency(customer: Object, currency: str) -> None:
 
 
 def start_periods(tx: Transaction, subscription: Object, *, anchor: int | None = None) -> None:
-    """Let every item's period start now and end at the next boundary counted from the anchor."""
+    """Start each item's period now; it ends at the next boundary counted from the anchor."""
     subscription["billing_cycle_anchor"] = anchor or tx.now
     trial_end = subscription["trial_end"] if subscription["status"] == "trialing" else None
     for item in subscription_items.list_items(subscription):
@@ -84,7 +84,7 @@ def start_periods(tx: Transaction, subscription: Object, *, anchor: int | None =
 def read_anchor(
     tx: Transaction, anchor: int | None, new_items: list[Object], *, param: str = ""
 ) -> int | None:
-    """The first renewal that was asked for. Raises 400 for one that cannot be."""
+    """Check the requested first renewal. Raises 400 outside the first natural period."""
     if anchor is None:
         return None
     ends = [first_period_end(tx, item) for item in new_items]
@@ -98,14 +98,14 @@ def read_anchor(
 
 
 def first_period_end(tx: Transaction, item: Object) -> int:
-    """When a period that starts now would end."""
+    """End of a period that starts now."""
     return billing_periods.end_of_period(tx.now, item["price"]["recurring"], tx.now)
 
 
 def draft_first_invoice(
     tx: Transaction, subscription: Object, *, prorate: bool = True, **options: Any
 ) -> Object:
-    """The draft for the first periods, which are free in a trial."""
+    """Draft the invoice of the first periods, which are free in a trial."""
     customer = tx.param_object("customer", subscription["customer"], param="customer")
     trialing = subscription["status"] == "trialing"
     content = [
@@ -138,7 +138,7 @@ def emit_created(tx: Transaction, subscription: Object) -> None:
 
 
 def send_trial_notice(tx: Transaction, subscription: Object) -> None:
-    """``trial_will_end``, once for each end of a trial."""
+    """Emit ``trial_will_end``, once for each trial end."""
     tx.insert(
         {"object": "_trial_notice", "id": subscription["id"], "for": subscription["trial_end"]}
     )
@@ -153,9 +153,9 @@ def had_trial_notice(tx: Transaction, subscription: Object) -> bool:
 def read_trial_end(
     tx: Transaction, params: Object, *, earliest: int | None = None, param_prefix: str = ""
 ) -> int | None:
-    """When the trial that the parameters ask for ends. Raises 400 for one that cannot be.
+    """Read the trial end from the parameters; None without a trial. Raises 400 if it is invalid.
 
-    ``within`` is the parameter that they are parts of.
+    ``param_prefix`` is the parameter that contains them, for error messages.
     """
     days_param, end_param = (
         (f"{param_prefix}[{name}]" if param_prefix else name)

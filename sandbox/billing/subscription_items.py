@@ -1,4 +1,4 @@
-"""Subscription items: what a subscription bills, each with its own period."""
+"""Subscription items: the prices of a subscription, each with its own period."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ UNSUPPORTED = ("billing_thresholds", "current_trial")
 
 
 def read_items(tx: Transaction, item_params: list[Params], *, customer: str) -> list[Object]:
-    """Items without a period from ``items`` parameters. Raises 400 in Stripe's words."""
+    """Read the ``items`` parameter into items without a period. Raises 400 with Stripe's text."""
     if not item_params:
         raise missing_param("items")
     if len(item_params) > MAX_ITEMS:
@@ -39,7 +39,7 @@ def read_item(tx: Transaction, params: Params, param: str, *, customer: str) -> 
 def set_discounts_and_taxes(
     tx: Transaction, item: Object, params: Params, param: str, *, customer: str
 ) -> None:
-    """The item's own discounts and tax rates, where they were sent."""
+    """Apply the item's discounts and tax rates, if they were sent."""
     if "tax_rates" in params:
         rates = params["tax_rates"]
         item["tax_rates"] = tax_rates.resolve_rates(tx, rates, param=f"{param}[tax_rates]")
@@ -51,7 +51,7 @@ def set_discounts_and_taxes(
 
 
 def read_recurring_price(tx: Transaction, params: Params, param: str) -> Object:
-    """The price that an item names or describes, fit for a subscription."""
+    """Read the price of an item. Raises 400 if it is inactive or not recurring."""
     price_params = [name for name in ("price", "price_data", "plan") if name in params]
     if not price_params:
         raise missing_param(f"{param}[price]")
@@ -76,7 +76,7 @@ def read_recurring_price(tx: Transaction, params: Params, param: str) -> Object:
 
 
 def read_quantity(price: Object, params: Params, param: str) -> int | None:
-    """None for a metered price: its quantity is what gets used."""
+    """Read the quantity. None for a metered price, which bills usage."""
     if not pricing.is_metered(price):
         quantity: int = params.get("quantity", 1)
         if quantity < 0:
@@ -95,7 +95,7 @@ def read_quantity(price: Object, params: Params, param: str) -> int | None:
 
 
 def check_together(items: list[Object]) -> None:
-    """Raises 400 for items that one subscription cannot bill together."""
+    """Raise 400 for duplicate prices or different currencies."""
     ids = [item["price"]["id"] for item in items]
     if len(set(ids)) < len(ids):
         raise invalid(
@@ -149,7 +149,7 @@ def set_price(item: Object, price: Object) -> None:
 
 
 def refresh_prices(tx: Transaction, subscription: Object) -> Object:
-    """Prices change their name, metadata and availability; items show them as they are now."""
+    """Replace the items' copies of prices by the current prices."""
     for item in list_items(subscription):
         price = tx.get("price", item["price"]["id"])
         if price and not price.get("deleted"):

@@ -1,4 +1,4 @@
-"""A subscription before anything is decided about it: every field there is."""
+"""The Subscription object: all fields of a new one."""
 
 from __future__ import annotations
 

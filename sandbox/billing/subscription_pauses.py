@@ -1,4 +1,4 @@
-"""Subscriptions that stand still: paused, and resumed."""
+"""Pausing and resuming subscriptions."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PAUSABLE_STATUSES = ("trialing", "active", "past_due", "unpaid")
 
 
 def pause_subscription(tx: Transaction, subscription: Object, params: Params) -> None:
-    """Stop billing from now on; unused time is given back as ``bill_for`` says."""
+    """Pause now. Unused time is credited as ``bill_for`` says."""
     _check_pausable(subscription)
     with tx.updating(subscription, UPDATED):
         _credit_unused_time(tx, subscription, params.get("bill_for", {}))
@@ -35,7 +35,7 @@ def pause_subscription(tx: Transaction, subscription: Object, params: Params) ->
 
 
 def pause_after_trial(tx: Transaction, subscription: Object) -> None:
-    """No card at the end of the trial: nothing is billed until someone resumes."""
+    """Pause at the end of a trial without a payment method."""
     with tx.updating(subscription, UPDATED):
         set_paused(tx, subscription, reason="trial_end_without_payment_method")
     tx.emit("customer.subscription.paused", subscription)
@@ -47,7 +47,7 @@ def set_paused(tx: Transaction, subscription: Object, *, reason: str) -> None:
 
 
 def resume_subscription(tx: Transaction, subscription: Object, params: Params) -> None:
-    """Let it run again: at once, or when the resumption's invoice is paid."""
+    """Resume at once, or when the invoice of the resumption is paid."""
     pending_updates.drop_update(tx, subscription)
     before = copy(subscription)
     with tx.updating(subscription, UPDATED):
@@ -65,7 +65,10 @@ def resume_subscription(tx: Transaction, subscription: Object, params: Params) -
 
 
 def restart_billing(tx: Transaction, subscription: Object, params: Params) -> Object | None:
-    """Put a paused subscription back into a cycle. Returns the draft of what is due at once."""
+    """Restart billing of a paused subscription.
+
+    Returns the draft of the amount due now, or None.
+    """
     if subscription["status"] != "paused":
         raise invalid(
             f"This subscription is {subscription['status']}; only paused subscriptions can be "
@@ -101,7 +104,7 @@ def _credit_unused_time(tx: Transaction, subscription: Object, bill_for: Params)
 
 
 def _rejoin_cycle(tx: Transaction, subscription: Object, params: Params) -> Object | None:
-    """Go on in the cycle that ran before; what is left of its period is owed."""
+    """Continue the former billing cycle and charge the rest of its period."""
     subscription["status_details"] = None
     if (subscription["trial_end"] or 0) > tx.now:
         subscription["status"] = "trialing"

@@ -1,4 +1,4 @@
-"""Schedules at work: attached to a subscription, followed from phase to phase, let go."""
+"""Subscription schedules: created from a subscription, advanced by phases, released."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ DEFAULT_SETTINGS_PARAMS = {
 
 
 def create_from_subscription(tx: Transaction, subscription: Object) -> Object:
-    """A schedule whose only phase is the subscription as it is."""
+    """Create a schedule whose only phase is the subscription's current state."""
     if subscription["schedule"]:
         raise invalid(
             "You cannot migrate a subscription that is already attached to a schedule: "
@@ -53,7 +53,7 @@ def create_from_subscription(tx: Transaction, subscription: Object) -> Object:
 
 
 def update_schedule(tx: Transaction, schedule: Object, params: Params) -> None:
-    """Put other phases in place; what concerns the current one happens now."""
+    """Replace the phases. Changes of the current phase take effect now."""
     subscription = _find_subscription(tx, schedule)
     with tx.updating(schedule, "subscription_schedule.updated"):
         if "phases" in params:
@@ -69,7 +69,7 @@ def update_schedule(tx: Transaction, schedule: Object, params: Params) -> None:
 
 
 def update_default_settings(tx: Transaction, schedule: Object, params: Params) -> None:
-    """What each phase sets on the subscription that says nothing else about it."""
+    """Update ``default_settings``, which apply to phases without own values."""
     refuse_unsupported(params, *(set(params) - DEFAULT_SETTINGS_PARAMS))
     defaults = schedule["default_settings"]
     assign(defaults, params, "collection_method", "description")
@@ -87,8 +87,7 @@ def update_default_settings(tx: Transaction, schedule: Object, params: Params) -
 
 
 def _phase_settings(schedule: Object, phase: Object) -> Params:
-    """How the subscription is paid, collected, taxed and worded in a phase: as it says itself, else
-    as the schedule does, else not at all."""
+    """Settings of the subscription in this phase: the phase's own, else the schedule's defaults."""
     defaults = schedule["default_settings"]
     invoice_settings_of_phase = phase["invoice_settings"] or {}
     merged = {
@@ -114,7 +113,7 @@ def _phase_settings(schedule: Object, phase: Object) -> Params:
 
 
 def start_next_phase(tx: Transaction, schedule: Object) -> None:
-    """The current phase is over: enter the next one, or end as the schedule says."""
+    """Start the next phase, or end the schedule by its ``end_behavior``."""
     subscription = _find_subscription(tx, schedule)
     next_phase = schedule_phases.find_phase(schedule["phases"], tx.now)
     if next_phase is None:
@@ -132,7 +131,7 @@ def start_next_phase(tx: Transaction, schedule: Object) -> None:
 
 
 def release_schedule(tx: Transaction, schedule: Object, *, keeps_end: bool) -> None:
-    """Let the subscription go on by itself."""
+    """Release the subscription from its schedule."""
     subscription = _find_subscription(tx, schedule)
     schedule |= {
         "current_phase": None,
@@ -150,7 +149,7 @@ def release_schedule(tx: Transaction, schedule: Object, *, keeps_end: bool) -> N
 
 
 def cancel_schedule(tx: Transaction, schedule: Object, params: Params) -> None:
-    """End the subscription now, and the schedule with it."""
+    """Cancel the schedule and its subscription now."""
     subscription = _find_subscription(tx, schedule)
     prorates = params.get("prorate", True) and proration.is_proratable(subscription)
     invoices = params.get("invoice_now", True)
@@ -168,7 +167,7 @@ def _phase_dates(phase: Object) -> Object:
 
 
 def _set_cancel_at(tx: Transaction, schedule: Object, subscription: Object) -> None:
-    """``end_behavior=cancel`` shows as the subscription's own end."""
+    """Set ``cancel_at`` of the subscription for ``end_behavior=cancel``, and clear it otherwise."""
     with tx.updating(subscription, UPDATED):
         if schedule["end_behavior"] == "cancel":
             end = schedule["phases"][-1]["end_date"]
@@ -194,7 +193,7 @@ def _end_schedule(tx: Transaction, schedule: Object, subscription: Object) -> No
 def _update_within_period(
     tx: Transaction, schedule: Object, subscription: Object, phase: Object
 ) -> None:
-    """Within a period: prorated as the phase says."""
+    """Apply the phase within a period, with the phase's proration behavior."""
     params: Params = {"proration_behavior": phase["proration_behavior"]}
     if changes := schedule_phases.build_item_changes(subscription, phase):
         params["items"] = changes
@@ -207,7 +206,7 @@ def _update_within_period(
 def _renew_into_phase(
     tx: Transaction, schedule: Object, subscription: Object, phase: Object
 ) -> None:
-    """Where one period ends and the next begins: one renewal, of what the phase bills."""
+    """Apply the phase at a renewal: one renewal with the phase's items."""
     with tx.updating(subscription, UPDATED):
         changes = item_changes.read_changes(
             tx, subscription, schedule_phases.build_item_changes(subscription, phase)
@@ -232,9 +231,9 @@ def _renew_into_phase(
 
 
 def _phase_only_params(subscription: Object, phase: Object) -> Params:
-    """What only a phase sets on the subscription: metadata that it has, and its discounts, or none.
+    """Parameters that only a phase sets: its metadata, if any, and its discounts.
 
-    A discount to be used again that is spent by now is left out.
+    Discounts that the subscription no longer has are left out.
     """
     phase_discounts = [{name: id for name, id in each.items() if id} for each in phase["discounts"]]
     current_ids = subscription["discounts"]

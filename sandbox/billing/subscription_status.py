@@ -1,4 +1,4 @@
-"""What the fate of an invoice does to its subscription: the status follows the latest invoice."""
+"""Subscription status after changes of its invoices. It follows the latest invoice."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ OWING_STATUSES = ("past_due", "unpaid")
 
 
 def on_invoice_paid(tx: Transaction, invoice: Object, intent: Object | None) -> None:
-    """The invoice is paid: begin, or recover."""
+    """Activate the subscription, apply its pending update, or end ``past_due`` and ``unpaid``."""
     subscription = invoices.find_subscription(tx, invoice)
     if subscription is None:
         return
@@ -30,7 +30,7 @@ def on_invoice_paid(tx: Transaction, invoice: Object, intent: Object | None) -> 
 
 
 def on_debit_sent(tx: Transaction, invoice: Object, intent: Object) -> None:
-    """A debit for the invoice was sent: a beginning does not wait for the bank's answer."""
+    """Activate an ``incomplete`` subscription when the debit of its first invoice is sent."""
     subscription = invoices.find_subscription(tx, invoice)
     if subscription and subscription["status"] == "incomplete" and _is_first(invoice):
         with tx.updating(subscription, *updated_event(tx, subscription)):
@@ -39,7 +39,7 @@ def on_debit_sent(tx: Transaction, invoice: Object, intent: Object) -> None:
 
 
 def on_payment_failed(tx: Transaction, invoice: Object, *, gives_up: bool) -> None:
-    """A payment failed: owe; after the last retry do what the account's settings say."""
+    """Set ``past_due``; after the last retry apply the account's ``after_retries``."""
     subscription = invoices.find_subscription(tx, invoice)
     if subscription is None or subscription["status"] in (
         "incomplete",
@@ -58,7 +58,7 @@ def on_payment_failed(tx: Transaction, invoice: Object, *, gives_up: bool) -> No
 
 
 def on_invoice_closed(tx: Transaction, invoice: Object) -> None:
-    """The invoice was voided or written off: the one before decides."""
+    """Update the subscription after its invoice was voided or written off."""
     subscription = invoices.find_subscription(tx, invoice)
     if subscription is None:
         return
@@ -72,7 +72,7 @@ def on_invoice_closed(tx: Transaction, invoice: Object) -> None:
 
 
 def update_from_latest_invoice(tx: Transaction, subscription: Object) -> None:
-    """Stop owing if the most recent invoice that was not voided is settled."""
+    """Set ``active`` when the latest invoice that is not void is no longer owed."""
     if subscription["status"] not in OWING_STATUSES:
         return
     invoices_in_effect = [
@@ -85,7 +85,7 @@ def update_from_latest_invoice(tx: Transaction, subscription: Object) -> None:
 
 
 def decides_status(subscription: Object | None, invoice: Object, status: str) -> bool:
-    """Whether an invoice that was sent decides about its subscription, which has this status."""
+    """Whether this sent invoice decides its subscription's status, which must be ``status``."""
     return bool(
         subscription
         and subscription["status"] == status
@@ -96,7 +96,7 @@ def decides_status(subscription: Object | None, invoice: Object, status: str) ->
 
 
 def mark_past_due(tx: Transaction, invoice: Object) -> None:
-    """The due date of an invoice that was sent has passed."""
+    """Set ``past_due`` after the due date of a sent invoice."""
     subscription = invoices.find_subscription(tx, invoice)
     assert subscription, "only what a subscription sends falls due"
     with tx.updating(subscription, *updated_event(tx, subscription)):
@@ -104,7 +104,7 @@ def mark_past_due(tx: Transaction, invoice: Object) -> None:
 
 
 def apply_overdue_policy(tx: Transaction, invoice: Object) -> None:
-    """An invoice that was sent is overdue for as long as the account's settings allow."""
+    """Apply ``after_overdue`` to the subscription of an overdue sent invoice."""
     subscription = invoices.find_subscription(tx, invoice)
     assert subscription, "only what a subscription sends falls due"
     if billing_settings.read_settings(tx)["after_overdue"] == "cancel":
@@ -120,7 +120,7 @@ def _is_owed(tx: Transaction, invoice: Object) -> bool:
 
 
 def updated_event(tx: Transaction, subscription: Object) -> list[str]:
-    """``customer.subscription.updated``, unless its creation is yet to be announced."""
+    """``customer.subscription.updated``; no event before the subscription's creation event."""
     return ["customer.subscription.updated"] if tx.stored(subscription) else []
 
 
@@ -129,7 +129,7 @@ def _is_first(invoice: Object) -> bool:
 
 
 def _save_payment_method(tx: Transaction, subscription: Object, intent: Object) -> None:
-    """``save_default_payment_method``: later invoices use the card of the first one."""
+    """Apply ``save_default_payment_method``: save the first invoice's method for later ones."""
     save_mode = subscription["payment_settings"]["save_default_payment_method"]
     if save_mode == "on_subscription" and intent["payment_method"]:
         method = tx.param_object("payment_method", intent["payment_method"], param="payment_method")

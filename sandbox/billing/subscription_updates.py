@@ -1,4 +1,4 @@
-"""Changes to a running subscription: updated, canceled, resumed."""
+"""Updates and immediate cancellation of running subscriptions."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ CHANGEABLE_WHEN_INCOMPLETE = ALWAYS_CHANGEABLE | {
 def update_subscription(
     tx: Transaction, subscription: Object, params: Params, *, by_schedule: bool = False
 ) -> None:
-    """Apply the parameters of an update; what they cost at once is invoiced and collected."""
+    """Apply the parameters of an update. Collects the invoice if one is due at once."""
     _check_changeable(subscription, params)
     if not by_schedule:
         check_unscheduled(subscription, params)
@@ -60,14 +60,15 @@ def update_subscription(
 
 
 def replace_discounts(tx: Transaction, subscription: Object, params: Params) -> None:
-    """The list that was sent replaces the one there was; an empty text is none."""
+    """Replace the subscription's discounts by the sent list; an empty string removes all."""
     customer = subscription["customer"]
     choices = discounts.read_choices(tx, params["discounts"], customer=customer)
     discounts.replace_discounts(tx, subscription, choices)
 
 
 def cancel_now(tx: Transaction, subscription: Object, params: Params) -> None:
-    """End it, with a credit for unused time (``prorate``) and a last invoice (``invoice_now``)."""
+    """Cancel now, with a credit for unused time (``prorate``) and a final invoice
+    (``invoice_now``)."""
     details = params.get("cancellation_details", {})
     assign(subscription["cancellation_details"], details, "comment", "feedback")
     prorates = params.get("prorate") and proration.is_proratable(subscription)
@@ -82,14 +83,14 @@ def cancel_now(tx: Transaction, subscription: Object, params: Params) -> None:
 
 
 def invoice_remaining(tx: Transaction, subscription: Object) -> None:
-    """Invoice and collect what waits for the next invoice, if anything does."""
+    """Invoice and collect pending invoice items and unbilled usage, if there are any."""
     invoice = billing_changes.draft_pending_items(tx, subscription, at_end=True)
     if invoice:
         collection.finalize_and_collect(tx, invoice, off_session=True)
 
 
 def read_default_method(tx: Transaction, customer: Object, params: Params) -> str | None:
-    """The default payment method that was sent. Raises 400 if it is not the customer's."""
+    """Read ``default_payment_method``. Raises 400 if the method is not the customer's."""
     id: str | None = params.get("default_payment_method") or None
     if id is None:
         return None
@@ -105,7 +106,7 @@ def read_default_method(tx: Transaction, customer: Object, params: Params) -> st
 
 
 def check_automatic_tax(customer: Object, params: Params) -> None:
-    """Raises 400 for automatic tax where nobody knows whose taxes these are."""
+    """Raise 400 for automatic tax without a known customer location or with another liability."""
     tax = params.get("automatic_tax", {})
     if tax.get("enabled"):
         if tax.get("liability", {}).get("type", "self") != "self":
@@ -117,7 +118,7 @@ def check_automatic_tax(customer: Object, params: Params) -> None:
 
 
 def apply_settings(subscription: Object, params: Params) -> None:
-    """The parameters that cost nothing."""
+    """Apply the parameters that have no effect on invoices due now."""
     assign(subscription, params, "description")
     if "pause_collection" in params:
         pause = params["pause_collection"] or None
@@ -140,7 +141,7 @@ def apply_settings(subscription: Object, params: Params) -> None:
 
 
 def payment_required_error(tx: Transaction, invoice: Object) -> StripeFailure:
-    """402 for ``error_if_incomplete``: nothing of the request stays."""
+    """The 402 error for ``error_if_incomplete``; rolls the request back."""
     intent = invoices.find_intent(tx, invoice)
     if intent and intent["last_payment_error"]:
         failure = payments.declined_error(intent)
@@ -157,7 +158,7 @@ def payment_required_error(tx: Transaction, invoice: Object) -> StripeFailure:
 
 
 def check_unscheduled(subscription: Object, params: Params) -> None:
-    """Raises 400 for what only the attached schedule may change."""
+    """Raise 400 for parameters that only the attached schedule may change."""
     if not subscription["schedule"]:
         return
     if set(params) & {"cancel_at", "cancel_at_period_end"}:
@@ -187,7 +188,11 @@ def _check_changeable(subscription: Object, params: Params) -> None:
 def collect_update_invoice(
     tx: Transaction, subscription: Object, invoice: Object, params: Params
 ) -> None:
-    """Collect by ``payment_behavior``. Raises 402, undoing everything, if that is wanted."""
+    """Collect the invoice by ``payment_behavior``.
+
+    Raises 402 and rolls back with ``error_if_incomplete``. Otherwise an unpaid invoice makes the
+    subscription ``past_due``.
+    """
     behavior = params.get("payment_behavior", "allow_incomplete")
     if behavior == "default_incomplete":
         collection.finalize(tx, invoice)

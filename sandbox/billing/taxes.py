@@ -1,8 +1,8 @@
-"""Automatic tax by the sandbox's own small rule: a rate for each of a few places, 0 elsewhere.
+"""Automatic tax with the sandbox's own rates: few places have one, all others 0.
 
-United States: 7.25 % in California. Germany: 19 %. A customer's shipping address counts before
-the billing address. Prices whose ``tax_behavior`` is ``inclusive`` contain the tax; for all others
-it is added. Each line's tax is rounded by itself, after discounts, halves away from zero.
+United States: 7.25 % in California. Germany: 19 %. The shipping address has precedence over the
+billing address. ``tax_behavior=inclusive`` prices contain the tax; for others it is added. Each
+line's tax is rounded separately, after discounts, halves away from zero.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ ZERO = Decimal(0)
 
 
 def is_complete_location(address: Object | None) -> bool:
-    """Whether the address says enough; in the United States that takes a state or a ZIP code."""
+    """Whether the address has a country and, in the United States, a state or ZIP code."""
     if not address or not address["country"]:
         return False
     return address["country"] != "US" or bool(address["state"] or address["postal_code"])
 
 
 def find_location(customer: Object) -> Object | None:
-    """Where the customer is taxed, if that is known."""
+    """Address at which the customer is taxed, if known."""
     shipping = (customer["shipping"] or {}).get("address")
     return next(
         (each for each in (shipping, customer["address"]) if is_complete_location(each)), None
@@ -50,7 +50,7 @@ def find_location(customer: Object) -> Object | None:
 
 
 def check_location(customer: Object, *, param: str) -> None:
-    """Raises 400 where Stripe would not know whose taxes to work out."""
+    """Raise 400 ``customer_tax_location_invalid`` if the customer's location is unknown."""
     if find_location(customer) is None:
         raise StripeFailure(
             "The customer's location isn't recognized. Set a valid customer address in order to "
@@ -63,7 +63,7 @@ def check_location(customer: Object, *, param: str) -> None:
 def compute_automatic_tax(
     tx: Transaction, amount: int, *, behavior: str, address: Object | None, exempt: str = "none"
 ) -> list[Object]:
-    """The ``taxes`` of a line that comes to the amount; empty where nothing is collected."""
+    """The ``taxes`` of a line with this amount; empty where no tax applies."""
     rate = next((each for each in TAX_RULES if _applies(each, address)), None)
     if rate is None:
         return []
@@ -85,22 +85,22 @@ def compute_automatic_tax(
 
 
 def compute_by_rates(amount: int, rates: Iterable[Object]) -> list[Object]:
-    """The ``taxes`` of a line under the rates that the merchant has chosen for it."""
+    """The ``taxes`` of a line with tax rates chosen by the merchant."""
     return [_compute_by_rate(amount, rate) for rate in rates]
 
 
 def sum_exclusive(taxes: Iterable[Object]) -> int:
-    """What comes on top."""
+    """Sum of the taxes that are added to the price."""
     return sum(int(each["amount"]) for each in taxes if each["tax_behavior"] == "exclusive")
 
 
 def sum_inclusive(taxes: Iterable[Object]) -> int:
-    """What is contained."""
+    """Sum of the taxes that the price contains."""
     return sum(int(each["amount"]) for each in taxes if each["tax_behavior"] == "inclusive")
 
 
 def merge_taxes(lines: Iterable[Object]) -> list[Object]:
-    """The lines' ``taxes`` together, one for each rate, behaviour and reason."""
+    """Total ``taxes`` of the lines, one per tax rate and taxability reason."""
     totals: dict[tuple[str, str], Object] = {}
     for each in (tax for line in lines for tax in line["taxes"]):
         key = (each["tax_rate_details"]["tax_rate"], each["taxability_reason"])
@@ -111,7 +111,7 @@ def merge_taxes(lines: Iterable[Object]) -> list[Object]:
 
 
 def enabled_automatic_tax(provider: bool = True) -> Object:
-    """``automatic_tax`` as invoices and sessions show it while nothing is worked out yet."""
+    """``automatic_tax`` of invoices and sessions before taxes are computed."""
     return {
         "enabled": True,
         "liability": {"type": "self"},

@@ -1,4 +1,4 @@
-"""Quantities that the buyer may choose on the page."""
+"""Adjustable quantities: the buyer changes them on the page."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sandbox.transaction import Transaction
 
 
 def apply_quantities(tx: Transaction, session: Object, form_fields: dict[str, str]) -> bool:
-    """Take ``quantity-<li_…>`` fields within their limits. Whether the order changed.
+    """Apply ``quantity-<li_…>`` fields within their limits. Returns whether the order changed.
 
     Raises 400 for a total that cannot be charged.
     """
@@ -27,7 +27,7 @@ def apply_quantities(tx: Transaction, session: Object, form_fields: dict[str, st
 
 
 def _set_quantity(tx: Transaction, session: Object, item: Object, quantity: int) -> None:
-    """A line that costs nothing today, because of a trial, stays so."""
+    """Set the quantity. The amount of a line that is free today stays 0."""
     was_free = item["amount_subtotal"] == 0
     item["amount_subtotal"] = 0 if was_free else pricing.price_amount(tx, item["price"], quantity)
     item["quantity"] = quantity

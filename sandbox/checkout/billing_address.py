@@ -1,4 +1,4 @@
-"""Where the buyer is: asked for where taxes depend on it, or the merchant wants to know."""
+"""The buyer's address, collected for taxes or by ``billing_address_collection``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PARAM = "address"
 
 
 def check_tax_params(tx: Transaction, params: Params) -> None:
-    """Raises 400 for taxes and tax ids that Checkout could not collect."""
+    """Raise 400 for automatic tax or tax ids that Checkout could not collect."""
     updates = params.get("customer_update", {})
     if params.get("automatic_tax", {}).get("enabled"):
         _check_tax(tx, params, updates)
@@ -27,14 +27,14 @@ def check_tax_params(tx: Transaction, params: Params) -> None:
 
 
 def is_collected(tx: Transaction, session: Object) -> bool:
-    """Whether the page lets the buyer say where they are."""
+    """Whether the page collects an address."""
     if session["billing_address_collection"] == "required":
         return True
     return bool(session["automatic_tax"]["enabled"] and _is_editable(tx, session))
 
 
 def apply_address(tx: Transaction, session: Object, form_fields: Params) -> None:
-    """Take what the buyer typed, and work the order out again. Raises 400 for an unknown place."""
+    """Apply the entered address and compute the amounts again. Raises 400 for an incomplete one."""
     entered = build_address({name: value or None for name, value in form_fields.items()})
     if not taxes.is_complete_location(entered):
         raise invalid(
@@ -46,7 +46,7 @@ def apply_address(tx: Transaction, session: Object, form_fields: Params) -> None
 
 
 def find_address(tx: Transaction, session: Object) -> Object | None:
-    """What was typed, else the address of the session's customer."""
+    """The entered address, else that of the session's customer."""
     typed_address: Object | None = session_records.find_record(tx, session)["address"]
     return typed_address or session_amounts.find_tax_address(tx, session)[0]
 
@@ -56,13 +56,13 @@ def is_missing(tx: Transaction, session: Object) -> bool:
 
 
 def check_present(tx: Transaction, session: Object) -> None:
-    """Raises 400 if the page needs an address that nobody knows."""
+    """Raise 400 if the page collects an address and none is known."""
     if is_missing(tx, session):
         raise invalid("Enter your address.", param=PARAM)
 
 
 def _is_editable(tx: Transaction, session: Object) -> bool:
-    """A saved customer's address counts, unless the page may change it."""
+    """Whether the buyer may enter an address: without a customer, or with ``customer_update``."""
     updates = session_records.find_record(tx, session)["customer_update"]
     return session["customer"] is None or updates.get("address") == "auto"
 

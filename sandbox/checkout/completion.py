@@ -1,6 +1,6 @@
-"""The buyer pays: what the hosted page, the controls and the tests' buyer all end in.
+"""Completion of a session by its buyer; used by the hosted page, the controls and ``buyer``.
 
-``complete`` never raises for a card that is refused; its ``Outcome`` says what to show.
+``complete_session`` returns a ``CheckoutResult`` for a declined card and raises nothing.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from sandbox.transaction import Transaction
 
 KIND = "checkout.session"
 COMPLETING_STATUSES = ("succeeded", "requires_capture", "processing")
-"""What completes a session; a debit's outcome comes days later."""
+"""Intent statuses that complete a session. The result of a debit comes days later."""
 CLOSED_MESSAGES = {
     "complete": "This Checkout Session is already complete.",
     "expired": "This Checkout Session has expired.",
@@ -39,7 +39,10 @@ class Buyer:
 
 @dataclass(frozen=True)
 class CheckoutResult:
-    """``complete``, ``declined`` in the bank's words, or ``requires_action`` on another page."""
+    """Result of an attempt:
+
+    complete, declined with the bank's text, or action required at ``url``.
+    """
 
     status: Literal["complete", "declined", "requires_action"]
     url: str | None = None
@@ -52,9 +55,9 @@ class CheckoutResult:
 def complete_session(
     tx: Transaction, session: Object, *, card: Params | str | None, buyer: Buyer
 ) -> CheckoutResult:
-    """Try to complete the session with a typed card, a test token or a saved payment method.
+    """Complete the session with card details, a test token or a saved payment method.
 
-    Raises 400 if the session is no longer open, or lacks a card or an e-mail address.
+    Raises 400 if the session is not open, or a card or e-mail address is missing.
     """
     if session["status"] == "open" and session["expires_at"] <= tx.now:
         raise invalid(
@@ -79,7 +82,7 @@ def complete_session(
 
 
 def finish_authentication(tx: Transaction, intent: Object, *, succeeds: bool) -> CheckoutResult:
-    """The payer went through 3-D Secure, or gave up; the session follows."""
+    """Finish 3-D Secure of an intent, and complete the session that it pays for."""
     owner = payment_intent_object.find_owner(tx, intent)
     order = event_order.FIRST_PAYMENT if owner and owner[0] == KIND else ()
     with tx.emit_in_order(order):
@@ -94,7 +97,7 @@ def finish_authentication(tx: Transaction, intent: Object, *, succeeds: bool) ->
 
 
 def find_session_of(tx: Transaction, intent: Object) -> str | None:
-    """The session that the intent was made for, also after its invoice took it over."""
+    """Id of the session that created the intent, also after an invoice became its owner."""
     return next(
         iter(tx.list_ids(session_records.KIND, lambda record: intent["id"] in record["intents"])),
         None,
@@ -102,7 +105,7 @@ def find_session_of(tx: Transaction, intent: Object) -> str | None:
 
 
 def result_of_intent(intent: Object) -> CheckoutResult:
-    """What an intent's status means to the buyer."""
+    """The buyer's result for an intent's status."""
     match intent["status"]:
         case "succeeded" | "requires_capture" | "processing":
             return CheckoutResult("complete")
@@ -119,14 +122,14 @@ def result_of_intent(intent: Object) -> CheckoutResult:
 
 
 def collects_card(session: Object) -> bool:
-    """Whether the page asks for a card although nothing may be due today."""
+    """Whether the page collects a payment method; possible even when nothing is due today."""
     if session["mode"] == "setup" or session["amount_total"]:
         return True
     return bool(session["payment_method_collection"] == "always")
 
 
 def on_intent_change(tx: Transaction, intent: Object, session_id: str) -> None:
-    """Hear how a payment for a session went, now or after the payer authenticated."""
+    """Apply the result of a payment attempt or authentication to the session."""
     session = tx.param_object(KIND, session_id, param="session")
     if session["mode"] == "payment":
         session["payment_intent"] = intent["id"]
@@ -137,7 +140,7 @@ def on_intent_change(tx: Transaction, intent: Object, session_id: str) -> None:
 
 
 def on_debit_answer(tx: Transaction, intent: Object) -> None:
-    """The bank answered to the debit with which a buyer completed a session, if one did."""
+    """Set ``payment_status`` after the bank's answer to a debit, and emit the async event."""
     id = find_session_of(tx, intent)
     if id is None:
         return
@@ -173,7 +176,7 @@ def _pay_session(
 def _charge_session(
     tx: Transaction, session: Object, record: Object, method: Object, customer: str | None
 ) -> Object:
-    """Charge what is due; a second try uses the same intent."""
+    """Charge the amount due; a second attempt uses the same intent."""
     if record["intents"]:
         intent_id = record["intents"][0]
         intent = tx.param_object("payment_intent", intent_id, param="payment_intent")
@@ -216,7 +219,7 @@ def _requested_authentication(session: Object) -> str:
 def _set_up(
     tx: Transaction, session: Object, record: Object, method: Object, customer: str | None
 ) -> Object:
-    """Nothing is due today: save the card for later."""
+    """Save the card with a setup intent when nothing is due today."""
     params: Params = {
         "usage": "off_session",
         **record["setup_intent_data"],
@@ -248,7 +251,7 @@ def _create_method(tx: Transaction, card: Params | str, record: Object) -> Objec
 
 
 def _record_buyer(tx: Transaction, session: Object, record: Object, buyer: Buyer) -> None:
-    """What was given with the session stands; the rest is what the buyer types."""
+    """Record the buyer's data. An e-mail address set on the session has precedence."""
     session_email = (session["customer_details"] or {}).get("email")
     record["email"] = session_email or buyer.email or record["email"]
     record["name"] = buyer.name or record["name"]
@@ -259,7 +262,7 @@ def _record_buyer(tx: Transaction, session: Object, record: Object, buyer: Buyer
 
 
 def _ensure_customer(tx: Transaction, session: Object, record: Object) -> str | None:
-    """The session's customer; one is made when its payment is attempted, as Stripe says."""
+    """The session's customer; created at the first payment attempt if needed."""
     existing: str | None = session["customer"] or record["customer"]
     if existing:
         return existing
@@ -273,7 +276,7 @@ def _ensure_customer(tx: Transaction, session: Object, record: Object) -> str | 
 
 
 def declined_result(failure: StripeFailure) -> CheckoutResult:
-    """What a 402 means to the buyer."""
+    """The buyer's result for a 402 error."""
     return CheckoutResult(
         "declined",
         message=failure.message,

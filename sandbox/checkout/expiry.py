@@ -1,4 +1,4 @@
-"""Sessions that nobody completed."""
+"""Expiry of sessions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ UNFINISHED = ("requires_payment_method", "requires_confirmation", "requires_acti
 
 
 def expire_session(tx: Transaction, session: Object) -> None:
-    """Close the session; a payment that was tried and failed ends with it."""
+    """Expire the session and cancel its unfinished payment intent."""
     session |= {"status": "expired", "url": None}
     for id in session_records.find_record(tx, session)["intents"]:
         intent = tx.get("payment_intent", id)

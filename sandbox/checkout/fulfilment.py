@@ -1,4 +1,4 @@
-"""What a paid session leaves behind: the subscription and its invoice, the saved card, the news."""
+"""Fulfilment of a completed session: subscription, invoice, customer and event."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from sandbox.transaction import Transaction
 
 
 def fulfil_session(tx: Transaction, session: Object, intent: Object | None) -> None:
-    """Complete the session; ``intent`` is the payment or setup intent that did it."""
+    """Mark the session as complete; ``intent`` is the payment or setup intent, if there is one."""
     record = session_records.find_record(tx, session)
     session |= {
         "customer": session["customer"] or record["customer"],
@@ -52,7 +52,7 @@ def _customer_details(tx: Transaction, session: Object, record: Object) -> Objec
 
 
 def read_trial_end(tx: Transaction, record: Object) -> int | None:
-    """When the trial ends that a purchase made now would have."""
+    """End of the trial of a purchase made now; None without a trial."""
     return subscription_creation.read_trial_end(tx, record["subscription_data"])
 
 
@@ -98,7 +98,7 @@ def _bill_first_invoice(
     one_time_items: list[Object],
     intent: Object | None,
 ) -> Object:
-    """The invoice of what the session showed; its payment has been made already."""
+    """Create the first invoice; its payment has been made already."""
     prorate = data.get("proration_behavior", "create_prorations") != "none"
     invoice = subscription_creation.draft_first_invoice(
         tx, subscription, prorate=prorate, takes=one_time_items, uses_balance=False
@@ -113,7 +113,7 @@ def _bill_first_invoice(
 
 
 def _add_one_time_item(tx: Transaction, subscription: Object, item: Object) -> Object:
-    """A one-time price next to recurring ones goes onto the first invoice."""
+    """Insert an invoice item for a one-time price of a subscription session."""
     return invoice_items.insert_item(
         tx,
         customer=subscription["customer"],

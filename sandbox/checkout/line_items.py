@@ -1,4 +1,4 @@
-"""What a checkout session sells."""
+"""Line items of a checkout session."""
 
 from __future__ import annotations
 
@@ -14,11 +14,14 @@ from sandbox.transaction import Transaction
 
 MAX_LINES = {"payment": 100, "subscription": 40}
 MAX_PER_TYPE = 20
-"""In subscription mode: so many recurring prices, and as many one-time ones."""
+"""Maximum of recurring prices, and of one-time prices, in subscription mode."""
 
 
 def read_line_items(tx: Transaction, params: Params) -> list[Object]:
-    """The session's ``item`` objects. Raises 400 for what cannot be sold together."""
+    """Read ``line_items`` into ``item`` objects.
+
+    Raises 400 for items that cannot be sold together.
+    """
     mode, item_params = params["mode"], params["line_items"]
     if len(item_params) > MAX_LINES[mode]:
         raise invalid(
@@ -32,7 +35,7 @@ def read_line_items(tx: Transaction, params: Params) -> list[Object]:
 
 
 def check_total(amount: int, currency: str) -> None:
-    """Raises 400 for a total that no card can be charged; nothing at all is fine."""
+    """Raise 400 for a total outside the limits of a charge; 0 is allowed."""
     minimum = MINIMUM_CHARGE.get(currency, 1)
     if 0 < amount < minimum:
         raise invalid(

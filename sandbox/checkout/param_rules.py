@@ -1,4 +1,4 @@
-"""Which parameters of a checkout session go together. Each rule raises 400 in Stripe's words."""
+"""Rules for combining parameters of a checkout session. Each raises 400 with Stripe's text."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ MAX_REFERENCE_LENGTH = 200
 
 
 def check_params(tx: Transaction, params: Params) -> None:
-    """Everything but the line items, which ``line_items.read`` checks against their prices."""
+    """Check all parameters except ``line_items``, which ``line_items.read_line_items`` checks."""
     if "mode" not in params:
         raise missing_param("mode")
     _check_mode(params)
@@ -80,7 +80,10 @@ def _check_exclusive(params: Params) -> None:
 
 
 def _check_urls(params: Params) -> None:
-    """A hosted page needs somewhere to go afterwards; embedded ones are on the caller's page."""
+    """Check the return URLs:
+
+    ``success_url`` for a hosted page, ``return_url`` for an embedded one.
+    """
     if params.get("ui_mode", HOSTED) == HOSTED:
         needed, unwanted = "success_url", ("return_url", "redirect_on_completion")
     else:

@@ -1,4 +1,4 @@
-"""Which kinds of payment methods a session takes: cards, and debits in their own currency."""
+"""Payment method types of a session: cards, and debits in their currency."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from sandbox.objects import Object, Params
 
 
 def list_offered(params: Params, currency: str) -> list[str]:
-    """What is left of them after the caller's choice. Raises 400 if nothing is."""
+    """The types that the session offers. Raises 400 if the caller's choice leaves none."""
     supported = ["card", *(type for type, only in CURRENCY.items() if only == currency)]
     allowed = params.get("allowed_payment_method_types", supported)
     excluded = params.get("excluded_payment_method_types", [])
@@ -26,7 +26,7 @@ TYPE_PARAMS = ("allowed_payment_method_types", "excluded_payment_method_types")
 
 
 def check_offered(session: Object, method_type: str) -> None:
-    """Raises 400 for a kind of method that the session does not take."""
+    """Raise 400 for a payment method type that the session does not offer."""
     if method_type not in session["payment_method_types"]:
         raise invalid(
             f"This Checkout Session does not take payment methods of type `{method_type}`.",

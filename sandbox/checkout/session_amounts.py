@@ -1,6 +1,6 @@
-"""What a session comes to: its lines, less discounts, with taxes.
+"""Amounts of a session: lines, discounts and taxes.
 
-Lines are worked out in the order in which the invoice of a subscription will have them.
+The lines are ordered as in the subscription's invoice.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from sandbox.transaction import Transaction
 
 
 def compute_amounts(tx: Transaction, session: Object) -> None:
-    """Work out every amount of the session. Raises 400 for a total that cannot be charged."""
+    """Compute all amounts of the session. Raises 400 for a total that cannot be charged."""
     items = sorted(session_records.list_items(tx, session), key=lambda item: not is_recurring(item))
     _apply_discounts(tx, session, items)
     _apply_taxes(tx, session, items)
@@ -31,7 +31,7 @@ def compute_amounts(tx: Transaction, session: Object) -> None:
 
 
 def list_discount_choices(tx: Transaction, session: Object) -> list[DiscountChoice]:
-    """The session's discounts, as somebody would redeem them."""
+    """The session's discounts, ready to be redeemed."""
     discount_choices = []
     for discount in session["discounts"]:
         if code := discount["promotion_code"]:
@@ -47,7 +47,7 @@ def list_discount_choices(tx: Transaction, session: Object) -> list[DiscountChoi
 
 
 def find_tax_address(tx: Transaction, session: Object) -> tuple[Object | None, str]:
-    """Where the buyer is taxed, as far as it is known, and their ``tax_exempt``."""
+    """The buyer's tax address, if known, and their ``tax_exempt``."""
     record = session_records.find_record(tx, session)
     typed_address: Object | None = record["address"]
     if not session["customer"]:

@@ -1,4 +1,4 @@
-"""Discounts of a session: given by the merchant, or typed by the buyer where that is allowed."""
+"""Discounts of a session, set by the merchant or by a promotion code that the buyer enters."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PARAM = "promotion_code"
 
 
 def apply_discounts_param(tx: Transaction, session: Object, params: Params) -> None:
-    """Apply the ``discounts`` parameter. Raises 400 for what cannot be redeemed."""
+    """Apply the ``discounts`` parameter. Raises 400 if a discount cannot be redeemed."""
     discount_choices = discounts.read_choices(
         tx,
         params.get("discounts"),
@@ -25,7 +25,7 @@ def apply_discounts_param(tx: Transaction, session: Object, params: Params) -> N
 
 
 def apply_code(tx: Transaction, session: Object, code: str) -> None:
-    """Apply the code that the buyer typed. Raises 400 if it is not for them, or not allowed."""
+    """Apply the entered promotion code. Raises 400 if the buyer cannot redeem it."""
     if not session["allow_promotion_codes"]:
         raise invalid("This Checkout Session does not take promotion codes.", param=PARAM)
     promotion_code = promotion_codes.find_active_code(tx, code, session["customer"])
@@ -47,12 +47,12 @@ def apply_code(tx: Transaction, session: Object, code: str) -> None:
 
 
 def remove_code(tx: Transaction, session: Object) -> None:
-    """The buyer takes the typed code back."""
+    """Remove the promotion code."""
     _set_discounts(tx, session, [])
 
 
 def check_redeemable(tx: Transaction, session: Object) -> None:
-    """Raises 400 if a coupon or code ended while the session was open."""
+    """Raise 400 if a coupon or code has ended since the session was created."""
     discounts.read_choices(
         tx,
         [{name: id for name, id in discount.items() if id} for discount in session["discounts"]],

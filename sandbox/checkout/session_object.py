@@ -1,4 +1,4 @@
-"""A checkout session as it is created: every field there is."""
+"""The Checkout Session object: all fields of a new one."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ COPIED_PARAMS = (
 
 
 def build_session(tx: Transaction, params: Params, *, currency: str) -> Object:
-    """A session that comes to nothing yet: ``amounts.total_up`` follows."""
+    """A session without amounts; ``session_amounts.compute_amounts`` sets them."""
     id = tx.new_id("cs_test")
     mode = params["mode"]
     session: Object = {
@@ -108,7 +108,7 @@ def build_customer_details(
     place: Object | None = None,
     tax_exempt: str = "none",
 ) -> Object:
-    """``customer_details``: who buys, as far as the page knows."""
+    """``customer_details``: the buyer's known data."""
     return {
         "address": copy(place) or build_address({}),
         "business_name": None,
@@ -122,7 +122,7 @@ def build_customer_details(
 
 
 def _set_page_address(tx: Transaction, session: Object, params: Params) -> None:
-    """Where the buyer pays: on the sandbox's page, or on the caller's with a client secret."""
+    """Set ``url`` for the sandbox's page, or a client secret for the caller's page."""
     if session["ui_mode"] == HOSTED:
         session["url"] = f"{tx.world.base_url}/pages/checkout/{session['id']}"
         return

@@ -1,4 +1,4 @@
-"""What the sandbox remembers about a session and Stripe does not show."""
+"""Data of a session that Stripe does not show."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def find_record(tx: Transaction, session: Object) -> Object:
 
 
 def list_items(tx: Transaction, session: Object) -> list[Object]:
-    """The session's line items, in its order."""
+    """The session's line items, in order."""
     return [
         tx.param_object("item", id, param="line_items") for id in find_record(tx, session)["items"]
     ]

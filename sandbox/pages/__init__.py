@@ -1,4 +1,4 @@
-"""The pages that people see: checkout, 3-D Secure, invoices, portal. No scripts, no other hosts."""
+"""Hosted pages: checkout, 3-D Secure, invoices, portal. They load no scripts and no other hosts."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ PAGES = Map(
 
 
 def respond(world: World, request: Request) -> Response:
-    """The page for a request under ``/pages/``; 404 pages for what is not there."""
+    """Respond to a request under ``/pages/``. Unknown addresses get a 404 page."""
     try:
         page, ids = PAGES.bind("sandbox").match(request.path, method=request.method)
         response: Response = page(world, request, **ids)

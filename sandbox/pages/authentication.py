@@ -1,4 +1,4 @@
-"""The bank's 3-D Secure page: it succeeds or fails at the press of a button."""
+"""The bank's 3-D Secure page, with one button to succeed and one to fail."""
 
 from __future__ import annotations
 
@@ -39,7 +39,8 @@ def show(world: World, request: Request, object_id: str) -> Response:
 
 
 def submit(world: World, request: Request, object_id: str) -> Response:
-    """``answer=complete`` or ``answer=fail``, then on to wherever the payer came from."""
+    """Finish the authentication with ``answer=complete`` or ``answer=fail``, then redirect the
+    payer."""
     kind = _intent_kind(object_id)
     with buyer.object_transaction(world, kind, object_id) as tx:
         intent = tx.path_object(kind, object_id)
@@ -82,7 +83,7 @@ def _card_label(tx: Transaction, intent: Object) -> Object:
 
 
 def _add_result_params(return_url: str, intent: Object) -> str:
-    """What Stripe adds to a ``return_url``."""
+    """Add Stripe's result parameters to ``return_url``."""
     noun = intent["object"]
     parts = urlsplit(return_url)
     added = {

@@ -41,11 +41,11 @@ COUNTRIES = (
     ("GB", "United Kingdom"),
     ("US", "United States"),
 )
-"""Enough to see every rule of ``billing.taxes`` at work."""
+"""Countries of the form; enough to try every rule of ``billing.taxes``."""
 
 
 def show(world: World, request: Request, object_id: str) -> Response:
-    """The form, or word that the session is over."""
+    """The payment form, or a message if the session is not open."""
     with buyer.object_transaction(world, KIND, object_id) as tx:
         session = tx.path_object(KIND, object_id)
         if session["status"] != "open":
@@ -59,7 +59,7 @@ def show(world: World, request: Request, object_id: str) -> Response:
 
 
 def submit(world: World, request: Request, object_id: str) -> Response:
-    """Pay; on success back to the merchant, on a decline the form again with what went wrong."""
+    """Pay the session. Redirects to the merchant, or shows the form again with errors."""
     with buyer.object_transaction(world, KIND, object_id) as tx:
         session = tx.path_object(KIND, object_id)
         if session["status"] != "open":
@@ -95,7 +95,7 @@ def submit(world: World, request: Request, object_id: str) -> Response:
 def _apply_promotion_code(
     tx: Transaction, session: Object, request: Request
 ) -> dict[str, str] | None:
-    """Take a code that was typed, or back; None: neither was asked for."""
+    """Apply or remove a promotion code. None if the form asks for neither."""
     if "remove_code" in request.form and session["allow_promotion_codes"]:
         session_discounts.remove_code(tx, session)
         return {}
@@ -112,7 +112,7 @@ def _apply_promotion_code(
 def _apply_address(
     tx: Transaction, session: Object, form: PaymentForm, request: Request
 ) -> dict[str, str] | None:
-    """Take the address; None: go on, the total is still the one that the buyer saw."""
+    """Apply the address. None if payment can continue with the total that the buyer has seen."""
     if not billing_address.is_collected(tx, session):
         return None
     seen = session["amount_total"]
@@ -142,7 +142,7 @@ def _pay_by_debit(tx: Transaction, session: Object, form: PaymentForm) -> Respon
 def respond_to_result(
     tx: Transaction, session: Object, outcome: CheckoutResult, form: PaymentForm
 ) -> Response:
-    """Where the buyer goes after an attempt."""
+    """Redirect or re-render after a payment attempt."""
     match outcome.status:
         case "complete":
             return redirect_to_merchant(tx, session)
@@ -153,7 +153,7 @@ def respond_to_result(
 
 
 def redirect_to_merchant(tx: Transaction, session: Object) -> Response:
-    """Back to the merchant."""
+    """Redirect to the merchant's ``success_url`` or ``return_url``."""
     target = session["success_url"] or session.get("return_url")
     if not target:
         return _render_closed(tx, session)
@@ -200,7 +200,7 @@ def _known_email(session: Object) -> str:
 def _read_authentication_error(
     tx: Transaction, session: Object, request: Request
 ) -> dict[str, str]:
-    """The buyer comes back from a 3-D Secure page without success."""
+    """Errors to show when the buyer returns from a failed 3-D Secure page."""
     kind = (
         "setup_intent" if request.args.get("refused", "").startswith("seti_") else "payment_intent"
     )

@@ -1,4 +1,4 @@
-"""What the checkout page says about a session: who sells, what it costs today and later."""
+"""Texts of the checkout page: merchant, lines, amounts due today and later."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class SummaryLine:
     quantity: int | None
     least: int | None
     most: int | None
-    """``least`` and ``most``: where the buyer may choose the quantity."""
+    """``least`` and ``most`` are set where the buyer may change the quantity."""
 
 
 @dataclass(frozen=True)
@@ -44,19 +44,19 @@ class CheckoutSummary:
     lines: list[SummaryLine]
     subtotal: str
     discounts: list[tuple[str, str]]
-    """Each with its name and what the order is reduced by."""
+    """Name of each discount and its amount."""
     takes_codes: bool
     tax: str
-    """Empty where no taxes are worked out."""
+    """Empty without automatic tax."""
     asks_address: bool
     total: str
     button: str
     terms: str
     collects_card: bool
-    """Whether the page asks for a way to pay at all."""
+    """Whether the page collects a payment method."""
     takes_cards: bool
     accounts: list[BankAccount]
-    """The test bank accounts that it offers."""
+    """The offered test bank accounts."""
 
 
 def summarise_session(tx: Transaction, session: Object) -> CheckoutSummary:
@@ -124,7 +124,7 @@ def _headline(
 
 
 def _due_later(tx: Transaction, recurring: list[Object]) -> str:
-    """``$20.00 per month``, or several of these."""
+    """Recurring amounts: ``$20.00 per month``, joined by "and"."""
     sums: dict[tuple[str, str], int] = {}
     for item in recurring:
         key = (item["currency"], pricing.format_interval(item["price"]))
@@ -163,14 +163,15 @@ def _discount_label(choice: DiscountChoice) -> str:
 
 
 def _later_reductions(session: Object) -> str:
-    """How long a discount lasts and what taxes will be is not told here."""
+    """Text that amounts are before discount or tax; later values depend on their duration and
+    rates."""
     details = session["total_details"]
     names = [noun for noun in ("discount", "tax") if details[f"amount_{noun}"]]
     return f", before {' and '.join(names)}" if names else ""
 
 
 def _later_text(due_later: str, trial_end: int | None, *, differs: bool) -> str:
-    """``differs``: today's total is not what comes later."""
+    """Text of the later amounts. ``differs``: today's total differs from them."""
     if not due_later:
         return ""
     if trial_end is not None:

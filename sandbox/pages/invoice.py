@@ -1,4 +1,4 @@
-"""``hosted_invoice_url`` and ``invoice_pdf``."""
+"""The pages of ``hosted_invoice_url`` and ``invoice_pdf``."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def download(world: World, request: Request, object_id: str) -> Response:
 
 
 def _find_finalized(world: World, object_id: str) -> Object:
-    """Raises ``NotFound`` for drafts: only finalized invoices have a page."""
+    """The invoice, if it is finalized. Raises ``NotFound`` for a draft."""
     with buyer.object_transaction(world, "invoice", object_id) as tx:
         invoice = tx.path_object("invoice", object_id)
     if invoice["number"] is None:
@@ -57,7 +57,7 @@ def _text_lines(invoice: Object) -> list[str]:
 
 
 def _amount_rows(invoice: Object) -> list[tuple[str, int]]:
-    """What stands below the lines; what is nothing is left out, but for total, paid and due."""
+    """Rows below the lines. Rows with 0 are left out, except total, paid and due."""
     discount = sum(each["amount"] for each in invoice["total_discount_amounts"])
     credited = invoice["pre_payment_credit_notes_amount"]
     reductions = [

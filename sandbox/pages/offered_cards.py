@@ -1,4 +1,4 @@
-"""The test cards that the checkout page offers, each with what it does."""
+"""The test cards that the checkout page offers, with their effects."""
 
 from __future__ import annotations
 

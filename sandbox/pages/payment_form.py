@@ -1,4 +1,4 @@
-"""The card form: what was typed, and what is wrong with it."""
+"""The payment form: its values and its errors."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FIELDS_BY_PARAM = {
     "card[cvc]": "cvc",
     "email": "email",
 }
-"""Which field shows the error of which API parameter."""
+"""Form fields by API parameter, to place errors."""
 FIELDS_BY_CODE = {
     "incorrect_cvc": "cvc",
     "expired_card": "expiry",
@@ -35,12 +35,12 @@ BUYER_MESSAGES = {
 BUYER_MESSAGES["setup_intent_authentication_failure"] = BUYER_MESSAGES[
     "payment_intent_authentication_failure"
 ]
-"""Words for buyers where the API's are for programmers."""
+"""Messages for buyers, where the API's text is for programmers."""
 
 
 @dataclass(frozen=True)
 class PaymentForm:
-    """All but the card's number and code come back when the page is shown again."""
+    """Values of the form. Card number and code are not shown again."""
 
     email: str = ""
     name: str = ""
@@ -64,7 +64,7 @@ class PaymentForm:
     def errors(
         self, fields: MultiDict[str, str], *, knows_email: bool, card: bool
     ) -> dict[str, str]:
-        """What is missing or unreadable, by field; empty when the bank may be asked."""
+        """Errors by field; empty when the card may be charged."""
         messages = {}
         if not knows_email and not EMAIL.fullmatch(self.email):
             messages["email"] = "Enter your e-mail address."
@@ -81,13 +81,13 @@ class PaymentForm:
 
     @property
     def address(self) -> dict[str, str] | None:
-        """What was typed, if the page asked and anything was."""
+        """The entered address; None if the page has none."""
         if not self.country:
             return None
         return {name: getattr(self, name) for name in ("country", "state", "postal_code")}
 
     def debit_errors(self, tokens: list[str], *, knows_email: bool) -> dict[str, str]:
-        """The same for a bank account, which is one of those offered."""
+        """Errors by field for a bank account, which must be an offered one."""
         messages = {}
         if not knows_email and not EMAIL.fullmatch(self.email):
             messages["email"] = "Enter your e-mail address."
@@ -98,7 +98,7 @@ class PaymentForm:
         return messages
 
     def card(self, fields: MultiDict[str, str]) -> Params:
-        """The typed card, as the API takes it; only after ``errors`` found nothing."""
+        """Card details for the API. Call it only when ``errors`` is empty."""
         expiry = EXPIRY.fullmatch(self.expiry)
         assert expiry, "errors() looked at it"
         year = int(expiry[2])
@@ -111,7 +111,7 @@ class PaymentForm:
 
 
 def payment_errors(outcome: CheckoutResult) -> dict[str, str]:
-    """Where the bank's words go: beside a field, or above the card (``""``)."""
+    """Errors by field for a declined payment; the key ``""`` stands above the card."""
     field = FIELDS_BY_PARAM.get(outcome.param or "") or FIELDS_BY_CODE.get(outcome.code or "", "")
     message = BUYER_MESSAGES.get(outcome.code or "") or outcome.message
     return {field: message or "Your card was declined."}

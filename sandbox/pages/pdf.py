@@ -1,14 +1,14 @@
-"""One page of plain text as a PDF 1.4 file, written by hand: an invoice needs no more."""
+"""Writes one page of plain text as a PDF 1.4 file, enough for an invoice."""
 
 from __future__ import annotations
 
 MAX_LINES = 46
 REPLACEMENTS = {"−": "-", "₹": "INR ", "₩": "KRW ", "₪": "ILS ", "₫": "VND ", "₱": "PHP "}
-"""What the standard fonts have no glyph for."""
+"""Characters that the standard fonts lack."""
 
 
 def build_document(lines: list[str]) -> bytes:
-    """The lines from the top of an A4 page, the first one large."""
+    """An A4 page with these lines; the first one is large."""
     content = _build_content(lines[:MAX_LINES])
     objects = [
         b"<< /Type /Catalog /Pages 2 0 R >>",
@@ -39,7 +39,7 @@ def _encode_text(line: str) -> bytes:
 
 
 def _build_file(objects: list[bytes]) -> bytes:
-    """The objects with the table of where each begins."""
+    """The objects and their cross-reference table."""
     body, places = b"%PDF-1.4\n", []
     for number, content in enumerate(objects, start=1):
         places.append(len(body))

@@ -1,4 +1,4 @@
-"""The customer portal: the first page, canceling and keeping, who is billed."""
+"""The customer portal: overview, cancellation and customer details."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ REASON_LABELS = {
     "unused": "I no longer need it",
 }
 DETAIL_LABELS = {"email": "E-mail", "name": "Name", "phone": "Phone"}
-"""What customers can change about themselves on the page."""
+"""Details that customers can change on the page."""
 
 
 def home(world: World, request: Request, secret: str) -> Response:
@@ -80,7 +80,7 @@ def confirm_cancel(world: World, request: Request, secret: str, object_id: str) 
 
 
 def cancel(world: World, request: Request, secret: str, object_id: str) -> Response:
-    """At the period's end by ``cancel_at``, as flexible billing does; or at once."""
+    """Cancel at the period's end with ``cancel_at``, or at once, as the configuration says."""
     with open_visit(world, secret) as visit:
         subscription = _find_cancelable(visit, object_id)
         feature = visit.feature("subscription_cancel")
@@ -106,7 +106,7 @@ def cancel(world: World, request: Request, secret: str, object_id: str) -> Respo
 
 
 def undo_change(world: World, request: Request, secret: str, object_id: str) -> Response:
-    """Take a planned end or a planned change back."""
+    """Undo a scheduled cancellation or a scheduled plan change."""
     with open_visit(world, secret) as visit:
         visit.check_flow("keep", object_id)
         subscription = visit.subscription(object_id)

@@ -1,4 +1,4 @@
-"""The portal's card page: save another card and let it pay from now on."""
+"""The portal's card page: save a card as the customer's default payment method."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def show(world: World, request: Request, secret: str) -> Response:
-    """The form; or the end of it, for who comes back from their bank."""
+    """The card form; after a return from 3-D Secure its result."""
     with open_visit(world, secret) as visit:
         _check_access(visit)
         intent_id = request.args.get("setup_intent", "")
@@ -64,7 +64,7 @@ def _check_access(visit: PortalVisit) -> None:
 
 
 def _create_setup_intent(visit: PortalVisit, form: PaymentForm, request: Request) -> Object:
-    """A setup intent for the typed card. Raises 402 in the bank's words."""
+    """Create a setup intent for the entered card. Raises 402 with the bank's text."""
     tx = visit.tx
     method = payment_methods.create(tx, {"type": "card", "card": form.card(request.form)})
     method["billing_details"] |= {"name": form.name, "email": visit.customer["email"]}
@@ -78,8 +78,11 @@ def _create_setup_intent(visit: PortalVisit, form: PaymentForm, request: Request
 
 
 def _set_default_card(visit: PortalVisit, intent: Object) -> Response:
-    """The card is the customer's default. A subscription that has one of its own keeps it: Stripe's
-    portal changes ``invoice_settings`` of the customer."""
+    """Make the card the customer's default.
+
+    A subscription's own default method stays, because Stripe's portal changes the customer's
+    ``invoice_settings``.
+    """
     tx, method = visit.tx, intent["payment_method"]
     visit.record["intents"].remove(intent["id"])
     with tx.updating(visit.customer, "customer.updated"):

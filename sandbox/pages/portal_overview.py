@@ -1,4 +1,4 @@
-"""What the portal's first page says: plans, card, invoices, and what may be done about them."""
+"""Data of the portal's first page: plans, payment method, invoices."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ class PlanRow:
     price: str
     note: str
     is_bad: bool
-    """Whether the note is a warning."""
+    """Whether the note is shown as a warning."""
     can_change: bool
     can_cancel: bool
     undo: str
-    """What the button says that takes a planned end or change back; empty: there is none."""
+    """Label of the button that undoes a scheduled change; empty without a button."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class InvoiceRow:
 
 
 def list_plans(tx: Transaction, configuration: Object, customer: str) -> list[PlanRow]:
-    """The customer's subscriptions, the newest first."""
+    """The customer's subscriptions, newest first."""
 
     def shown(subscription: Object) -> bool:
         return bool(
@@ -59,7 +59,7 @@ def list_plans(tx: Transaction, configuration: Object, customer: str) -> list[Pl
 
 
 def format_items(tx: Transaction, subscription: Object) -> str:
-    """``Pro`` or ``3 × Pro and Extra storage``."""
+    """Names of the items: ``Pro`` or ``3 × Pro and Extra storage``."""
     return _join_names(
         [
             _format_quantity(pricing.find_product_name(tx, item["price"]), item.get("quantity"))
@@ -69,7 +69,7 @@ def format_items(tx: Transaction, subscription: Object) -> str:
 
 
 def format_price(tx: Transaction, price: Object, quantity: int | None) -> str:
-    """``$20.00 per month``."""
+    """Price of an item: ``$20.00 per month``."""
     interval = pricing.format_interval(price)
     rhythm = f"every {interval}" if interval[0].isdigit() else f"per {interval}"
     if pricing.is_metered(price):
@@ -86,7 +86,7 @@ class PaymentMethodRow:
 
 
 def find_method(tx: Transaction, customer: Object) -> PaymentMethodRow | None:
-    """What pays: the customer's default card or account, else that of a subscription."""
+    """The customer's default payment method, else that of a subscription."""
     id = customer["invoice_settings"]["default_payment_method"]
     if id is None:
         for subscription in tx.list_objects(
@@ -105,7 +105,7 @@ def find_method(tx: Transaction, customer: Object) -> PaymentMethodRow | None:
 
 
 def list_invoices(tx: Transaction, customer: str) -> list[InvoiceRow]:
-    """What was billed, the newest first."""
+    """The customer's finalized invoices, newest first."""
 
     def shown(invoice: Object) -> bool:
         return bool(invoice.get("customer") == customer and invoice["number"])

@@ -1,4 +1,4 @@
-"""The portal's plan pages: choose one, see what it costs, confirm."""
+"""The portal's plan pages: choose a plan, preview its cost, confirm."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sandbox.world import World
 
 PREVIEW_SECONDS = 15 * 60
-"""How long the shown amounts stand: a confirmation later than this shows them anew."""
+"""Seconds for which previewed amounts are valid; a later confirmation shows new ones."""
 
 
 def show(world: World, request: Request, secret: str, object_id: str) -> Response:
@@ -31,7 +31,7 @@ def show(world: World, request: Request, secret: str, object_id: str) -> Respons
 
 
 def confirm_page(world: World, request: Request, secret: str, object_id: str) -> Response:
-    """What the choice costs, to the cent."""
+    """The confirmation page with the exact amounts of the choice."""
     with open_visit(world, secret) as visit:
         wrong = ""
         if intent := _find_returned_intent(visit, request):
@@ -102,7 +102,7 @@ def _render_plans(
 def _redirect_to_bank(
     visit: PortalVisit, subscription: Object, choice: PlanChoice, intent: Object
 ) -> Response:
-    """To the bank, and back to ``ask`` with the answer."""
+    """Redirect to the 3-D Secure page, which returns to the confirmation page."""
     query = urlencode({"price": choice.price["id"], "quantity": choice.quantity})
     page = f"{visit.home}/subscriptions/{subscription['id']}/confirm?{query}"
     target = intent["next_action"]["redirect_to_url"]
@@ -120,7 +120,7 @@ def _find_changeable(visit: PortalVisit, object_id: str, page: str) -> Object:
 
 
 def _read_choice(visit: PortalVisit, subscription: Object, fields: dict[str, str]) -> PlanChoice:
-    """What was chosen on the page, or by who made the link."""
+    """The choice from the page, or from the flow of the link."""
     item = plan_changes.single_item(subscription)
     if visit.flow and visit.flow["type"] == "subscription_update_confirm":
         (flow_item,) = visit.flow["subscription_update_confirm"]["items"]
@@ -171,7 +171,7 @@ def _plan_label(visit: PortalVisit, price: Object, quantity: int | None) -> Obje
 
 
 def _find_returned_intent(visit: PortalVisit, request: Request) -> Object | None:
-    """The payment that the visitor comes back from their bank with."""
+    """The payment intent with which the visitor returns from 3-D Secure."""
     id = request.args.get("payment_intent", "")
     if id not in visit.record["intents"]:
         return None

@@ -1,4 +1,4 @@
-"""One request to the portal: who visits, what they may see, and where they go afterwards."""
+"""One request to the portal: customer, configuration and target after an action."""
 
 from __future__ import annotations
 
@@ -43,26 +43,26 @@ class PortalVisit:
 
     @property
     def flow(self) -> Object | None:
-        """The one thing that this visit is for, until it is done."""
+        """The session's flow until it is done; then None."""
         flow: Object | None = self.session["flow"]
         return None if self.record["flow_done"] else flow
 
     def feature(self, name: str) -> Object:
-        """What the configuration says of the feature. Raises ``NotFound`` if it is off."""
+        """Settings of the feature. Raises ``NotFound`` if it is disabled."""
         feature: Object = self.configuration["features"][name]
         if not feature["enabled"]:
             raise NotFound
         return feature
 
     def subscription(self, object_id: str) -> Object:
-        """The customer's own. Raises ``NotFound`` for anybody else's."""
+        """The customer's subscription. Raises ``NotFound`` for another customer's."""
         subscription = self.tx.get("subscription", object_id)
         if subscription is None or subscription["customer"] != self.customer["id"]:
             raise NotFound
         return subscription
 
     def check_flow(self, page: str, subscription: str | None = None) -> None:
-        """Raises ``NotFound`` for pages beside the flow."""
+        """Raise ``NotFound`` for pages outside the flow."""
         flow = self.session["flow"]
         if flow is None or self._is_at_large():
             return
@@ -71,7 +71,7 @@ class PortalVisit:
             raise NotFound
 
     def finish(self, done: str) -> Response:
-        """On to where the flow leads, or back to the first page with word of what was done."""
+        """Redirect to the flow's target, or to the overview with a notice."""
         flow = self.flow
         self.record["flow_done"] = True
         if flow and flow["after_completion"]["type"] == "redirect":
@@ -79,7 +79,7 @@ class PortalVisit:
         return redirect(f"{self.home}?done={done}", 303)
 
     def closed(self) -> Response | None:
-        """The page that ends a flow which does not lead to the first page."""
+        """The closing page of a finished flow that does not return to the overview."""
         if self.session["flow"] is None or self._is_at_large() or self.flow:
             return None
         after = self.session["flow"]["after_completion"]
@@ -112,14 +112,14 @@ class PortalVisit:
         )
 
     def _is_at_large(self) -> bool:
-        """Whether the flow is done and the whole portal is open."""
+        """Whether the flow is done and the whole portal is available."""
         after = self.session["flow"]["after_completion"]["type"]
         return bool(self.record["flow_done"] and after == "portal_homepage")
 
 
 @contextmanager
 def open_visit(world: World, secret: str) -> Iterator[PortalVisit]:
-    """Raises 404 for a link that never was, 410 for one whose time is over."""
+    """Open the visit of a link. Raises 404 for an unknown link and 410 for an expired one."""
     with world.transaction(buyer.find_account_of(world, visits.VISIT, secret)) as tx:
         record, session = visits.extend_visit(tx, secret)
         kind = portal_configurations.KIND

@@ -1,4 +1,4 @@
-"""Templates into responses, with headers that keep card forms from being framed or cached."""
+"""Renders templates, with headers that forbid framing and caching of card forms."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'; "
     "base-uri 'none'"
 )
-"""No ``form-action``: browsers hold it against redirects too, and buyers return to the merchant."""
+"""Without ``form-action``: browsers apply it to redirects, and buyers return to the merchant."""
 
 
 def render_page(template: str, *, status: int = 200, **values: Any) -> Response:
@@ -29,7 +29,7 @@ def render_page(template: str, *, status: int = 200, **values: Any) -> Response:
 
 
 def format_day(moment: int) -> str:
-    """``3 February 2027``."""
+    """Format a date: ``3 February 2027``."""
     return datetime.fromtimestamp(moment, UTC).strftime("%d %B %Y").lstrip("0")
 
 

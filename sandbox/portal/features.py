@@ -1,4 +1,4 @@
-"""What a portal configuration lets customers do, checked and with Stripe's defaults."""
+"""Features of a portal configuration, with Stripe's defaults."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CANCELLATION_REASONS = [
     "other",
 ]
 LIST_PARAMS = ("allowed_updates", "default_allowed_updates", "products", "options", "conditions")
-"""Sent as an empty text to empty them."""
+"""List parameters; an empty string sets an empty list."""
 
 
 def default_features() -> Object:
@@ -53,7 +53,7 @@ def default_features() -> Object:
 
 
 def apply_features(tx: Transaction, features: Object, feature_params: Params) -> None:
-    """Change the features that were sent. Raises 400 for a portal that could not work."""
+    """Apply the sent features. Raises 400 for invalid or unsupported ones."""
     for name, params in feature_params.items():
         _merge_params(features[name], params)
     _check_supported(features)
@@ -67,7 +67,7 @@ def apply_features(tx: Transaction, features: Object, feature_params: Params) ->
 
 
 def _merge_params(target: Object, params: Params) -> None:
-    """Hashes key by key, lists whole."""
+    """Merge hashes by key; replace lists."""
     for name, value in params.items():
         if isinstance(value, dict) and isinstance(target.get(name), dict):
             _merge_params(target[name], value)
@@ -96,7 +96,7 @@ def _check_supported(features: Object) -> None:
 
 
 def _check_product(tx: Transaction, offer: Object, param: str) -> None:
-    """A product with those of its prices that customers may choose."""
+    """Check a product and the prices that customers may choose."""
     tx.param_object("product", offer["product"], param=f"{param}[product]")
     choice = {"enabled": False, "maximum": None, "minimum": 1}
     offer["adjustable_quantity"] = choice | offer.get("adjustable_quantity", {})
@@ -115,7 +115,7 @@ def _check_product(tx: Transaction, offer: Object, param: str) -> None:
 
 
 def _check_intervals(tx: Transaction, offer: Object, param: str) -> None:
-    """One price of each interval, or customers could not tell them apart."""
+    """Raise 400 if two prices of a product have the same interval."""
     intervals = [
         (price["recurring"]["interval"], price["recurring"]["interval_count"])
         for price in (tx.get("price", id) for id in offer["prices"])

@@ -1,4 +1,4 @@
-"""Deep links into the portal: one thing to do there, and where to go when it is done."""
+"""Portal flows: deep links to one action, with a target after completion."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ FEATURES = {
     "subscription_update": "subscription_update",
     "subscription_update_confirm": "subscription_update",
 }
-"""The feature that each type of flow needs."""
+"""The feature that a type of flow requires."""
 
 
 def read_flow(
     tx: Transaction, configuration: Object, customer: str, params: Params | None
 ) -> Object | None:
-    """The session's ``flow``. Raises 400 for one that the customer could not go through."""
+    """Read the session's ``flow``. Raises 400 for a flow that the customer could not complete."""
     if params is None:
         return None
     flow_type = params["type"]
@@ -102,7 +102,7 @@ def _check_cancelable(subscription: Object, param: str) -> None:
 def _read_confirmed_item(
     tx: Transaction, configuration: Object, subscription: Object, params: Params, param: str
 ) -> Object:
-    """The one item that the customer is asked to confirm."""
+    """Read the item change that the customer is to confirm."""
     if "discounts" in params:
         raise invalid("The sandbox's portal grants no discounts.", param=f"{param}[discounts]")
     if len(params["items"]) != 1:

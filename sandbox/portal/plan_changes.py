@@ -1,4 +1,4 @@
-"""Changing plans in the portal: what is offered, what a choice costs, and making it."""
+"""Plan changes in the portal: offered prices, preview and update."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ INTERVAL_DAYS = {"day": 1, "week": 7, "month": 30, "year": 365}
 
 @dataclass(frozen=True)
 class PlanChoice:
-    """A price and how many of it."""
+    """A chosen price and its quantity."""
 
     price: Object
     quantity: int
 
 
 def check_changeable(subscription: Object, param: str | None = None) -> None:
-    """Raises 400 for a subscription that the portal cannot change."""
+    """Raise 400 for a subscription that the portal cannot change."""
     if subscription["status"] not in RUNNING:
         raise invalid(f"This subscription is {subscription['status']}.", param=param)
     if subscription["schedule"]:
@@ -56,7 +56,7 @@ def check_choice(
     tx: Transaction, configuration: Object, subscription: Object, price: str, quantity: int,
     param: str,
 ) -> PlanChoice:  # fmt: skip
-    """Raises 400 for what the configuration does not offer, or what is so already."""
+    """Read a choice. Raises 400 if it is not offered or changes nothing."""
     feature = configuration["features"]["subscription_update"]
     current = single_item(subscription)
     chosen_price = tx.param_object("price", price, param=f"{param}[price]")
@@ -82,7 +82,7 @@ def check_choice(
 
 
 def list_offered_prices(tx: Transaction, configuration: Object, current: Object) -> list[Object]:
-    """The prices that may be chosen, in the order of the configuration."""
+    """Prices that the customer may choose, in the order of the configuration."""
     price_ids = [
         price
         for offer in configuration["features"]["subscription_update"]["products"]
@@ -96,7 +96,7 @@ def list_offered_prices(tx: Transaction, configuration: Object, current: Object)
 
 
 def quantity_limits(configuration: Object, price: Object) -> tuple[int, int]:
-    """The least and the most of a price that may be chosen."""
+    """Minimum and maximum quantity of a price."""
     for offer in configuration["features"]["subscription_update"]["products"]:
         if offer["product"] == price["product"] and offer["adjustable_quantity"]["enabled"]:
             choice = offer["adjustable_quantity"]
@@ -107,7 +107,7 @@ def quantity_limits(configuration: Object, price: Object) -> tuple[int, int]:
 def is_deferred_to_renewal(
     tx: Transaction, configuration: Object, subscription: Object, choice: PlanChoice
 ) -> bool:
-    """Whether ``schedule_at_period_end`` puts this change off."""
+    """Whether ``schedule_at_period_end`` defers this change to the renewal."""
     feature = configuration["features"]["subscription_update"]["schedule_at_period_end"]
     kinds = {condition["type"] for condition in feature["conditions"]}
     item = single_item(subscription)
@@ -122,7 +122,7 @@ def is_deferred_to_renewal(
 def preview_change(
     tx: Transaction, configuration: Object, subscription: Object, choice: PlanChoice, moment: int
 ) -> Object:
-    """The invoice that the change at this moment leads to; nothing is kept."""
+    """Preview the invoice of the change at this time; nothing is stored."""
     preview_tx = tx.dry_run()
     scratch_subscription = preview_tx.param_object(
         "subscription", subscription["id"], param="subscription"
@@ -139,9 +139,9 @@ def preview_change(
 def apply_change(
     tx: Transaction, configuration: Object, subscription: Object, choice: PlanChoice, moment: int
 ) -> Object | None:
-    """Make the change. Returns an intent if the bank asks the payer to authenticate first.
+    """Apply the change. Returns an intent if the bank requires 3-D Secure first.
 
-    Raises 402, having changed nothing, if what is due at once is not paid.
+    Raises 402 without a change if the amount due now is not paid.
     """
     if is_deferred_to_renewal(tx, configuration, subscription, choice):
         _schedule_change(tx, subscription, choice)
@@ -171,7 +171,7 @@ def apply_change(
 def _update_params(
     configuration: Object, subscription: Object, choice: PlanChoice, moment: int
 ) -> Params:
-    """The parameters of the update that the configuration makes of a choice."""
+    """Parameters of the subscription update for a choice."""
     feature = configuration["features"]["subscription_update"]
     item = single_item(subscription)
     params: Params = {
@@ -190,7 +190,7 @@ def _update_params(
 
 
 def _schedule_change(tx: Transaction, subscription: Object, choice: PlanChoice) -> None:
-    """The present until the renewal, then the choice."""
+    """Schedule the choice: the current phase until the renewal, then the chosen plan."""
     schedule = subscription_schedules.create_from_subscription(tx, subscription)
     (current_phase,) = schedule["phases"]
     kept_fields = ("items", "start_date", "end_date")

@@ -1,4 +1,4 @@
-"""Who may enter: a session's link opens the portal of one customer, for a short time."""
+"""Portal visits: a session's link opens the portal of one customer for a limited time."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from sandbox.transaction import Transaction
 
 KIND = "billing_portal.session"
 VISIT = "_portal_visit"
-"""By the secret in the link: the session, when it ends, whether its flow is done, its intents."""
+"""Record kind, by the link's secret: session, expiry, whether its flow is done, intents."""
 OPEN_SECONDS = 5 * 60
 IDLE_SECONDS = 3600
 
@@ -27,7 +27,10 @@ def insert_visit(tx: Transaction, session: Object, secret: str) -> Object:
 
 
 def extend_visit(tx: Transaction, secret: str) -> tuple[Object, Object]:
-    """The visit and its session, alive for another hour. Raises 404, or 410 if it is over."""
+    """The visit and its session; extends the visit by an hour.
+
+    Raises 404, or 410 if it has expired.
+    """
     visit = tx.path_object(VISIT, secret)
     if visit["expires_at"] <= tx.world.clock.now():
         raise StripeFailure("This link is no longer valid.", status=410)

@@ -1,4 +1,4 @@
-"""The account behind a secret key: ``GET /v1/account``."""
+"""The account of an API key: ``GET /v1/account``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Balance transactions: what a charge or refund does to the account's balance, fees included."""
+"""Balance transactions of charges, refunds and disputes, with Stripe's fees."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ def list_(tx: Transaction, params: Params) -> Object:
 
 
 def insert_for_charge(tx: Transaction, charge: Object) -> Object:
-    """2.9 % and 30 minor units go to Stripe."""
+    """Insert the transaction of a charge. Stripe's fee: 2.9 % and 30 minor units."""
     fee = round(charge["amount_captured"] * 29 / 1000) + 30
     return _insert(tx, charge, charge["amount_captured"], fee, "charge")
 
 
 def insert_for_refund(tx: Transaction, refund: Object) -> Object:
-    """Stripe keeps the fee of the charge."""
+    """Insert the transaction of a refund. The fee of the charge is not returned."""
     return _insert(tx, refund, -refund["amount"], 0, "refund")
 
 
@@ -50,7 +50,7 @@ def insert_for_failed_refund(tx: Transaction, refund: Object) -> Object:
 
 
 def insert_for_dispute(tx: Transaction, dispute: Object, *, fee: int) -> Object:
-    """The bank takes the money back, and Stripe its fee for handling that."""
+    """Insert the transaction of a dispute: the disputed amount and Stripe's fee are withdrawn."""
     return _insert(tx, dispute, -dispute["amount"], fee, "adjustment", category="dispute")
 
 

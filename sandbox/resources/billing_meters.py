@@ -1,4 +1,4 @@
-"""Meters: what is counted for metered prices, and what was counted for a customer."""
+"""Billing meters and their event summaries."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ EVENT_NAME_LIMIT = 100
 WINDOW_SECONDS = {"hour": 3600, "day": 86400}
 MINUTE = 60
 MAX_WINDOWS = 3000
-"""Windows that one answer is made of at most; ours, to keep a typing error from taking minutes."""
+"""Maximum number of windows per response; a sandbox limit against slow mistyped requests."""
 
 
 @routes.post("/v1/billing/meters", MeterCreateParams)
@@ -88,7 +88,7 @@ def list_(tx: Transaction, params: Params) -> Object:
 
 @routes.post("/v1/billing/meters/<id>/deactivate", MeterDeactivateParams)
 def deactivate(tx: Transaction, params: Params, meter_id: str) -> Object:
-    """No more events; prices that are on sale with it stop it."""
+    """Deactivate the meter: it accepts no more events. Raises 400 if active prices use it."""
     meter = tx.path_object(METER, meter_id)
     if meter["status"] == "inactive":
         raise invalid(f"Meter {meter_id} is already inactive.")
@@ -118,7 +118,7 @@ def reactivate(tx: Transaction, params: Params, meter_id: str) -> Object:
 
 @routes.get("/v1/billing/meters/<id>/event_summaries", MeterEventSummaryListParams)
 def list_summaries(tx: Transaction, params: Params, meter_id: str) -> Object:
-    """One summary for the whole time, or one for each hour or day in which something was used."""
+    """One summary for the whole time, or one for each hour or day with usage."""
     use_clock_time(tx, [params["customer"]])
     meter = tx.path_object(METER, meter_id)
     tx.param_object("customer", params["customer"], param="customer")
@@ -135,7 +135,7 @@ def list_summaries(tx: Transaction, params: Params, meter_id: str) -> Object:
 
 
 def _window_seconds(params: Params, start: int, end: int) -> int:
-    """Seconds in a window. Raises 400 for times that do not fit."""
+    """Seconds per window. Raises 400 for times that are not aligned or out of order."""
     step = WINDOW_SECONDS.get(params.get("value_grouping_window", ""))
     for name in ("start_time", "end_time"):
         unit = step or MINUTE
@@ -162,7 +162,7 @@ def _build_summary(meter: Object, start: int, end: int, value: float) -> Object:
 
 
 def _list_page(summaries: list[Object], params: Params, *, url: str) -> Object:
-    """Newest first, as lists of stored objects are."""
+    """A page of the summaries, which are sorted newest first."""
     refuse_unsupported(params, "ending_before")
     limit = params.get("limit", 10)
     if not 1 <= limit <= MAX_LIMIT:

@@ -1,4 +1,4 @@
-"""Charges: one attempt to take money. Payments make them; the API only reads and annotates them."""
+"""Charges: one per payment attempt. ``payments`` creates them; the API reads and annotates them."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def include_refunds(tx: Transaction, charge: Object) -> Object:
 def insert_charge(
     tx: Transaction, intent: Object, method: Object, *, decline: Decline | None, captured: bool
 ) -> Object:
-    """A charge for the intent's amount, as the bank answered it."""
+    """Insert a charge for the intent's amount, with the bank's answer."""
     charge = _build_charge(tx, intent, method)
     if decline:
         fail_charge(charge, decline)
@@ -69,7 +69,7 @@ def fail_charge(charge: Object, decline: Decline) -> None:
 
 
 def complete_charge(tx: Transaction, charge: Object) -> None:
-    """The bank paid what was pending."""
+    """Complete a pending charge."""
     charge |= {
         "amount_captured": charge["amount"],
         "captured": True,
@@ -183,6 +183,6 @@ def find_charge(tx: Transaction, charge_id: str) -> Object:
 
 
 def settle_charge(tx: Transaction, charge: Object) -> None:
-    """Book the captured money; the caller announces the change."""
+    """Insert the balance transaction of the captured amount. The caller emits the event."""
     entry = balance_transactions.insert_for_charge(tx, charge)
     charge["balance_transaction"] = entry["id"]

@@ -1,4 +1,4 @@
-"""Checkout sessions: the API over ``checkout``."""
+"""Routes of checkout sessions."""
 
 from __future__ import annotations
 
@@ -124,7 +124,10 @@ def include_line_items(tx: Transaction, session: Object) -> Object:
 
 
 def _check_subscription(tx: Transaction, params: Params, items: list[Object]) -> None:
-    """Raises 400 for a subscription that could not begin; recurring items are free in a trial."""
+    """Check ``subscription_data``; recurring items cost 0 in a trial.
+
+    Raises 400 if it is invalid.
+    """
     data = params.get("subscription_data", {})
     refuse_unsupported(data, *SUBSCRIPTION_UNSUPPORTED)
     recurring = [item for item in items if line_items.is_recurring(item)]

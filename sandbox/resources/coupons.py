@@ -1,4 +1,4 @@
-"""Coupons: what is taken off, for how long. Who holds one already keeps it when it is deleted."""
+"""Coupons. Existing discounts stay when their coupon is deleted."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from sandbox.transaction import Transaction
 routes = Routes()
 
 PRODUCTS = "_coupon_products"
-"""The products that a coupon is for, if it is not for all; ``applies_to`` shows them on demand."""
+"""Record kind: the products of a coupon; ``applies_to`` shows them when expanded."""
 NAME_LIMIT = 40
 
 
@@ -62,7 +62,7 @@ def list_(tx: Transaction, params: Params) -> Object:
 
 @routes.delete("/v1/coupons/<id>", CouponDeleteParams)
 def delete(tx: Transaction, params: Params, coupon_id: str) -> Object:
-    """Nobody can redeem it any more; its promotion codes stop working."""
+    """Delete the coupon and deactivate its promotion codes."""
     coupon = tx.path_object("coupon", coupon_id)
     coupon["valid"] = False
     _deactivate_codes(tx, coupon)
@@ -79,13 +79,13 @@ def include_applies_to(tx: Transaction, coupon: Object) -> Object | None:
 
 
 def list_product_ids(tx: Transaction, coupon_id: str) -> list[str]:
-    """The only products that the coupon takes something off; empty: all of them."""
+    """Ids of the products that the coupon is limited to; empty: all products."""
     record = tx.get(PRODUCTS, coupon_id)
     return list(record["products"]) if record else []
 
 
 def read_terms(tx: Transaction, coupon: Object) -> Object:
-    """What a holder of the coupon is promised, whatever becomes of the coupon."""
+    """The coupon's terms, which each discount copies."""
     names = ("percent_off", "amount_off", "currency", "duration", "duration_in_months")
     return {name: copy(coupon[name]) for name in names} | {
         "products": list_product_ids(tx, coupon["id"])
@@ -93,13 +93,13 @@ def read_terms(tx: Transaction, coupon: Object) -> Object:
 
 
 def check_redeemable(tx: Transaction, coupon: Object, *, param: str) -> None:
-    """Raises 400 for a coupon that is over or used up."""
+    """Raise 400 for a coupon that has expired or is used up."""
     if not coupon["valid"] or (coupon["redeem_by"] and coupon["redeem_by"] <= tx.now):
         raise invalid(f"Coupon expired: {coupon['id']}", param=param, code="coupon_expired")
 
 
 def redeem_coupon(tx: Transaction, coupon: Object) -> None:
-    """Count one use; the last one that is allowed ends the coupon."""
+    """Count one redemption; the last allowed one ends the coupon."""
     with tx.updating(coupon, "coupon.updated"):
         coupon["times_redeemed"] += 1
         if coupon["times_redeemed"] == coupon["max_redemptions"]:
@@ -107,7 +107,7 @@ def redeem_coupon(tx: Transaction, coupon: Object) -> None:
 
 
 def expire_coupon(tx: Transaction, coupon: Object) -> None:
-    """The coupon and its promotion codes can no longer be redeemed."""
+    """End the coupon and its promotion codes."""
     coupon["valid"] = False
     _deactivate_codes(tx, coupon)
 

@@ -1,4 +1,4 @@
-"""Credit grants and the entries of their balance over the API."""
+"""Routes of credit grants and credit balance transactions."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def list_transactions(tx: Transaction, params: Params) -> Object:
 
 
 def _read_scope(tx: Transaction, params: Params) -> Object:
-    """Raises 400 for prices that no meter counts for."""
+    """Read the scope. Raises 400 for prices without a meter."""
     scope: Object = copy(params["applicability_config"]["scope"])
     if ("price_type" in scope) == ("prices" in scope):
         raise invalid(

@@ -1,4 +1,4 @@
-"""Credit notes: the API over ``billing.crediting``."""
+"""Routes of credit notes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def create(tx: Transaction, params: Params) -> Object:
 
 @routes.get("/v1/credit_notes/preview", CreditNotePreviewParams)
 def preview(tx: Transaction, params: Params) -> Object:
-    """What it would be; nothing is kept, nobody hears of it."""
+    """The credit note that ``create`` would issue; nothing is stored."""
     return create(tx.dry_run(), params)
 
 

@@ -1,4 +1,4 @@
-"""The entries of a customer's balance, and adjustments of it by hand."""
+"""Routes of customer balance transactions, including manual adjustments."""
 
 from __future__ import annotations
 

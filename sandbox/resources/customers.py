@@ -1,4 +1,4 @@
-"""Customers: who pays. Deleting one leaves a stub behind."""
+"""Routes of customers. A deleted customer leaves a stub."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def create(tx: Transaction, params: Params) -> Object:
 
 @routes.get("/v1/customers/<id>", CustomerRetrieveParams)
 def retrieve(tx: Transaction, params: Params, customer_id: str) -> Object:
-    """A deleted customer answers with its stub."""
+    """Return the customer, or the stub of a deleted one."""
     return tx.get("customer", customer_id) or tx.path_object("customer", customer_id)
 
 
@@ -80,7 +80,7 @@ def list_(tx: Transaction, params: Params) -> Object:
 
 @routes.get("/v1/customers/search", CustomerSearchParams)
 def search(tx: Transaction, params: Params) -> Object:
-    """A new customer is found a minute later, as at Stripe."""
+    """Search customers. A new customer is found after a minute, as at Stripe."""
     fits = parse_query(params["query"], texts={"email", "name", "phone"}, numbers={"created"})
     cursor = {"starting_after": params["page"]} if "page" in params else {}
 
@@ -95,7 +95,7 @@ def search(tx: Transaction, params: Params) -> Object:
 
 @routes.delete("/v1/customers/<id>", CustomerDeleteParams)
 def delete(tx: Transaction, params: Params, customer_id: str) -> Object:
-    """Its subscriptions end with it."""
+    """Delete the customer and cancel its subscriptions."""
     customer = tx.path_object("customer", customer_id)
     cancellation.stop_customer_billing(tx, customer_id)
     tx.emit("customer.deleted", customer)

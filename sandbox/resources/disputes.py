@@ -1,4 +1,4 @@
-"""Disputes over the API: evidence is sent in, or the dispute is given up."""
+"""Routes of disputes: send evidence, or close the dispute as lost."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def list_(tx: Transaction, params: Params) -> Object:
 
 @routes.post("/v1/disputes/<id>", DisputeUpdateParams)
 def update(tx: Transaction, params: Params, dispute_id: str) -> Object:
-    """Evidence is kept, and goes to the bank unless ``submit`` is false."""
+    """Store evidence, and submit it to the bank unless ``submit`` is false."""
     refuse_unsupported(params, "intended_submission_method")
     dispute = tx.path_object(KIND, dispute_id)
     evidence = params.get("evidence", {})
@@ -62,7 +62,7 @@ def update(tx: Transaction, params: Params, dispute_id: str) -> Object:
 
 @routes.post("/v1/disputes/<id>/close", DisputeCloseParams)
 def close(tx: Transaction, params: Params, dispute_id: str) -> Object:
-    """Accept that it is lost."""
+    """Accept the dispute as lost."""
     dispute = tx.path_object(KIND, dispute_id)
     if dispute["status"] != "needs_response":
         raise invalid(

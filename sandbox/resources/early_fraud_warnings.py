@@ -1,4 +1,4 @@
-"""Early fraud warnings over the API: they can only be read."""
+"""Routes of early fraud warnings, which are read-only."""
 
 from __future__ import annotations
 

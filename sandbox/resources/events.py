@@ -1,4 +1,4 @@
-"""Events over the API: the last 30 days, filtered by type, time and whether they arrived."""
+"""Routes of events of the last 30 days, filtered by type, time and delivery success."""
 
 from __future__ import annotations
 

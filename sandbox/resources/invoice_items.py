@@ -1,4 +1,4 @@
-"""Invoice items: amounts that wait for the customer's next invoice, prorations among them."""
+"""Invoice items: pending amounts for the customer's next invoice, including prorations."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def insert_item(
 
 
 def _read_amount(tx: Transaction, params: Params) -> Object:
-    """An amount of money, or a quantity of a one-time price."""
+    """Read ``amount``, or a quantity of a one-time price."""
     if price_id := params.get("pricing", {}).get("price"):
         price = tx.param_object("price", price_id, param="pricing[price]")
         if pricing.is_recurring(price):

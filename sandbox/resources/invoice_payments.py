@@ -1,4 +1,4 @@
-"""Invoice payments: the only link between an invoice and the payment intents that pay it."""
+"""Invoice payments: the links between invoices and the payment intents that pay them."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def include_confirmation_secret(tx: Transaction, invoice: Object) -> Object | No
 
 
 def find_or_create(tx: Transaction, invoice: Object, intent: Object) -> Object:
-    """The link between the two; made if it is missing."""
+    """The link between invoice and intent; inserted if it is missing."""
     existing = tx.list_objects(
         "invoice_payment",
         lambda payment: payment["payment"].get("payment_intent") == intent["id"],
@@ -63,7 +63,7 @@ def find_or_create(tx: Transaction, invoice: Object, intent: Object) -> Object:
 
 
 def mark_payment_paid(tx: Transaction, payment: Object, amount: int) -> None:
-    """The caller announces it: Stripe tells of it last."""
+    """Mark the link as paid. The caller emits the event last, as Stripe does."""
     payment |= {"amount_paid": amount, "status": "paid"}
     payment["status_transitions"]["paid_at"] = tx.now
 

@@ -1,4 +1,4 @@
-"""``create_preview``: an invoice that is worked out and never made."""
+"""The route ``create_preview``: computes an invoice that is not stored."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ ITEM_SUPPORTED = {"amount", "currency", "description", "discountable", "metadata
 
 @routes.post("/v1/invoices/create_preview", InvoiceCreatePreviewParams)
 def create(tx: Transaction, params: Params) -> Object:
-    """Works in a rehearsal: nothing is kept, nobody hears of it."""
+    """Preview an invoice in a dry run: nothing is stored and no event is emitted."""
     _check_supported(params)
     details = params.get(DETAILS_PARAM, {})
     preview_tx = tx.dry_run()
@@ -56,7 +56,7 @@ def create(tx: Transaction, params: Params) -> Object:
 
 
 def _find_subjects(preview_tx: Transaction, params: Params) -> tuple[Object, Object | None]:
-    """The customer, and the subscription if one is named. Raises 400 if they do not fit."""
+    """The customer, and the subscription if one is named. Raises 400 if they do not match."""
     subscription = None
     id = params.get("customer")
     if "subscription" in params:
@@ -78,7 +78,7 @@ def _find_subjects(preview_tx: Transaction, params: Params) -> tuple[Object, Obj
 
 
 def _apply_customer_details(customer: Object, details: Params) -> None:
-    """Another address, or another tax exemption, for the preview only."""
+    """Apply the address and tax exemption that the preview assumes."""
     assign(customer, details, "tax_exempt")
     if "address" in details:
         customer["address"] = build_address(details["address"])
@@ -87,7 +87,7 @@ def _apply_customer_details(customer: Object, details: Params) -> None:
 def _add_item(
     preview_tx: Transaction, customer: Object, subscription: Object | None, item: Params, param: str
 ) -> None:
-    """An invoice item that only the preview has."""
+    """Insert an invoice item for the preview."""
     for name in sorted(set(item) - ITEM_SUPPORTED):
         raise invalid(f"The sandbox does not support `{name}` here.", param=f"{param}[{name}]")
     item_params = {name: value for name, value in item.items() if name != "price"}

@@ -1,4 +1,4 @@
-"""Invoices: the API over ``billing``."""
+"""Routes of invoices."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ def finalize(tx: Transaction, params: Params, invoice_id: str) -> Object:
 
 @routes.post("/v1/invoices/<id>/pay", InvoicePayParams)
 def pay(tx: Transaction, params: Params, invoice_id: str) -> Object:
-    """Raises 402 for a declined card; what the attempt left behind stays."""
+    """Pay the invoice. Raises 402 for a declined card and keeps the attempt's effects."""
     refuse_unsupported(params, "forgive", "mandate", "source")
     invoice = tx.path_object("invoice", invoice_id)
     _check_payable(tx, invoice)
@@ -232,7 +232,7 @@ def _set_automatic_tax(invoice: Object, *, enabled: bool) -> None:
 
 
 def _read_discounts(tx: Transaction, customer: str, params: Params) -> list[DiscountChoice] | None:
-    """The invoice's own discounts; None: the parameter was not sent."""
+    """Read ``discounts``; None if the parameter was not sent."""
     if "discounts" not in params:
         return None
     return discounts.read_choices(tx, params["discounts"], customer=customer)
@@ -248,7 +248,7 @@ def _check_payable(tx: Transaction, invoice: Object) -> None:
 
 
 def _read_payment_method(tx: Transaction, invoice: Object, params: Params) -> str | None:
-    """The payment method to use. Raises 400 if it is not the customer's."""
+    """Read the payment method. Raises 400 if it is not the customer's."""
     if not params.get("payment_method"):
         return None
     method = payment_methods.resolve_method(tx, params["payment_method"], param="payment_method")

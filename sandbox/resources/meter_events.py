@@ -1,4 +1,4 @@
-"""Meter events and their adjustments: what is told of use, and what is taken back."""
+"""Routes of meter events and meter event adjustments."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MAX_DIGITS = 15
 
 @routes.post("/v1/billing/meter_events", MeterEventCreateParams)
 def create(tx: Transaction, params: Params) -> Object:
-    """An unknown customer is found out later, in an error report: the answer does not say it."""
+    """Accept a meter event. An unknown customer is reported later by an error report."""
     payload = params["payload"]
     test_clocks.use_clock_time(tx, payload.values())
     meter = _find_meter(tx, params["event_name"])
@@ -107,7 +107,7 @@ def _read_field(payload: Object, key: str) -> str:
 
 
 def _read_value(meter: Object, payload: Object) -> str:
-    """The figure as it was sent. Raises 400; a meter that counts needs none."""
+    """The sent value. Raises 400 if it is malformed; ``count`` meters need none."""
     key = meter["value_settings"]["event_payload_key"]
     if meter["default_aggregation"]["formula"] == "count" and key not in payload:
         return "1"

@@ -1,4 +1,4 @@
-"""Payment intents: the API over ``payments``, with Stripe's rules for what may happen when."""
+"""Routes of payment intents, with Stripe's rules for each status."""
 
 from __future__ import annotations
 
@@ -181,7 +181,7 @@ def unexpected_state(intent: Object, message: str, *, param: str | None = None) 
 
 
 def check_amount(amount: int, currency: str) -> None:
-    """Raises 400 outside of what Stripe charges in this currency."""
+    """Raise 400 for an amount that Stripe does not charge in this currency."""
     if amount < 1:
         raise invalid(
             "This value must be greater than or equal to 1.",
@@ -231,7 +231,7 @@ def _build_intent(tx: Transaction, params: Params) -> Object:
 
 
 def _automatic_payment_methods(params: Params) -> Object | None:
-    """Dynamic payment methods are the default since endive."""
+    """Dynamic payment methods are the default since API version endive."""
     if "allowed_payment_method_types" in params:
         return None
     return {
@@ -242,7 +242,7 @@ def _automatic_payment_methods(params: Params) -> Object | None:
 
 
 def _choose_method(tx: Transaction, intent: Object, params: Params) -> None:
-    """Take a payment method that was sent; one that waits for confirmation then."""
+    """Set the sent payment method; the intent then requires confirmation."""
     if "payment_method_data" in params:
         method = payment_methods.create(tx, params["payment_method_data"])
     elif "payment_method" in params:

@@ -1,4 +1,4 @@
-"""Payment methods: cards and bank accounts, by test token or number, saved to a customer or not."""
+"""Payment methods: cards and bank accounts, by test token or number."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from sandbox.transaction import Transaction
 routes = Routes()
 
 CARD_RECORD = "_card"
-"""What is behind a payment method (by fingerprint), and whether it was set up or spent."""
+"""Record kind: fingerprint of the card or account, and whether it was set up or used up."""
 
 
 @routes.post("/v1/payment_methods", PaymentMethodCreateParams)
@@ -133,7 +133,7 @@ def detach(tx: Transaction, params: Params, method_id: str) -> Object:
 
 
 def resolve_method(tx: Transaction, method_id: str, *, param: str, in_path: bool = False) -> Object:
-    """The payment method, or a new one when a test token such as ``pm_card_visa`` is given."""
+    """The payment method, or a new one for a test token such as ``pm_card_visa``."""
     card = cards.find_card_by_token(method_id)
     if card:
         return insert_from_card(tx, card, {"cvc": "123"})
@@ -147,7 +147,7 @@ def resolve_method(tx: Transaction, method_id: str, *, param: str, in_path: bool
 
 
 def attach_method(tx: Transaction, method: Object, customer: str) -> None:
-    """Save the method to the customer; does nothing if it is there already."""
+    """Attach the method to the customer; no change if it is attached already."""
     if method["customer"] == customer:
         return
     check_usable(tx, method)
@@ -161,7 +161,7 @@ def attach_method(tx: Transaction, method: Object, customer: str) -> None:
 
 
 def check_usable(tx: Transaction, method: Object) -> None:
-    """Raises 400 for a method that was used once without a customer, or was detached."""
+    """Raise 400 for a method that was used once without a customer, or was detached."""
     record = tx.get(CARD_RECORD, method["id"])
     if record and record["spent"] and method["customer"] is None:
         raise invalid(
@@ -174,7 +174,7 @@ def check_usable(tx: Transaction, method: Object) -> None:
 
 
 def find_card(tx: Transaction, method: Object) -> Card | BankAccount:
-    """The test card or test account behind the method."""
+    """The test card or test bank account of the method."""
     record = tx.get(CARD_RECORD, method["id"])
     assert record, "a payment method is made together with its card"
     card = cards.BY_FINGERPRINT.get(record["fingerprint"])
@@ -182,7 +182,7 @@ def find_card(tx: Transaction, method: Object) -> Card | BankAccount:
 
 
 def is_set_up(tx: Transaction, method: Object) -> bool:
-    """Whether the customer authenticated this card for later off-session use."""
+    """Whether the customer has authenticated this card for off-session use."""
     record = tx.get(CARD_RECORD, method["id"])
     return bool(record and record["set_up"])
 
@@ -197,7 +197,7 @@ def mark_method(
 
 
 def declined_error(decline: Decline, **details: Any) -> StripeFailure:
-    """402 in the words of the card's bank. What happened before it stays."""
+    """The 402 error of a decline. Effects before it are kept."""
     return StripeFailure(
         decline.message,
         status=402,

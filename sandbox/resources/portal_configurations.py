@@ -1,4 +1,4 @@
-"""Portal configurations: which features customers find in the portal."""
+"""Routes of portal configurations: the features of the customer portal."""
 
 from __future__ import annotations
 

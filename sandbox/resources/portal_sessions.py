@@ -1,4 +1,4 @@
-"""Portal sessions: links for one customer each."""
+"""Routes of portal sessions: a link for one customer."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def create(tx: Transaction, params: Params) -> Object:
 
 
 def _find_configuration(tx: Transaction, params: Params) -> Object:
-    """The one named, or the account's default."""
+    """The named configuration, or the account's default one."""
     if "configuration" in params:
         id = params["configuration"]
         configuration = tx.param_object(portal_configurations.KIND, id, param="configuration")

@@ -1,4 +1,4 @@
-"""Prices: what they charge is fixed; name, lookup key and being on sale may change."""
+"""Prices. Their amount never changes; name, lookup key and ``active`` may."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from sandbox.transaction import Transaction
 routes = Routes()
 
 DETAILS = "_price_details"
-"""Where the fields live that a price shows only when they are expanded."""
+"""Record kind: fields of a price that are hidden unless expanded."""
 MAX_INTERVAL_COUNT = {"day": 1095, "week": 156, "month": 36, "year": 3}
 
 
@@ -142,7 +142,7 @@ def _check_amount(params: Params) -> None:
 
 
 def _check_meter(tx: Transaction, params: Params) -> None:
-    """A metered price names the meter that counts for it, and no other price does."""
+    """Check ``recurring[meter]``: required for metered prices, forbidden for others."""
     recurring = params.get("recurring") or {}
     is_metered = recurring.get("usage_type") == "metered"
     if "meter" not in recurring:
@@ -171,7 +171,7 @@ def _find_product(tx: Transaction, params: Params) -> Object:
 
 
 def _assign_lookup_key(tx: Transaction, lookup_key: str, *, transfer: bool) -> None:
-    """A lookup key names one price; ``transfer`` takes it from the price that has it."""
+    """Free the lookup key: ``transfer`` takes it from its price. Raises 400 without it."""
     for holder in tx.list_objects("price", lambda price: price["lookup_key"] == lookup_key):
         if not transfer:
             raise invalid(
@@ -182,7 +182,7 @@ def _assign_lookup_key(tx: Transaction, lookup_key: str, *, transfer: bool) -> N
 
 
 def _read_unit_amount(params: Params) -> tuple[int | None, str | None]:
-    """The amount in whole minor units if it has that form, and as a decimal."""
+    """``unit_amount`` (None for a fraction) and ``unit_amount_decimal``."""
     if "unit_amount" in params:
         return params["unit_amount"], str(params["unit_amount"])
     exact: Decimal | None = params.get("unit_amount_decimal")

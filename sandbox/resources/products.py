@@ -1,4 +1,4 @@
-"""Products: what is sold."""
+"""Products."""
 
 from __future__ import annotations
 

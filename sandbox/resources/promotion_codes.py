@@ -1,4 +1,4 @@
-"""Promotion codes: what a buyer types to get a coupon."""
+"""Promotion codes, which a buyer enters to redeem a coupon."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def update(tx: Transaction, params: Params, code_id: str) -> Object:
 
 @routes.get("/v1/promotion_codes", PromotionCodeListParams)
 def list_(tx: Transaction, params: Params) -> Object:
-    """``code`` is found whatever its case."""
+    """List promotion codes; ``code`` ignores case."""
     code = params.get("code")
 
     def wanted(body: Object) -> bool:
@@ -82,7 +82,7 @@ def list_(tx: Transaction, params: Params) -> Object:
 
 
 def find_active_code(tx: Transaction, code: str, customer: str | None) -> Object | None:
-    """The active code that a buyer typed, if it is there for them; their own comes first."""
+    """The active code with this text for the customer; a code of their own has precedence."""
 
     def fits(body: Object) -> bool:
         return bool(
@@ -103,9 +103,9 @@ def check_redeemable(
     order_amount: tuple[int, str] | None,
     param: str,
 ) -> None:
-    """Raises 400 for a code that is not (or no longer) for this customer and this amount.
+    """Raise 400 for a code that this customer cannot redeem for this amount.
 
-    ``spends`` is an amount before discounts and its currency; None: not looked at.
+    ``order_amount`` is the amount before discounts and its currency; None: no check.
     """
     expires = promotion_code["expires_at"]
     if not promotion_code["active"] or (expires and expires <= tx.now):
@@ -129,7 +129,7 @@ def check_redeemable(
 
 
 def redeem_code(tx: Transaction, promotion_code: Object) -> None:
-    """Count one use; the last one that is allowed ends the code."""
+    """Count one redemption; the last allowed one ends the code."""
     with tx.updating(promotion_code, "promotion_code.updated"):
         promotion_code["times_redeemed"] += 1
         if promotion_code["times_redeemed"] == promotion_code["max_redemptions"]:
@@ -137,7 +137,7 @@ def redeem_code(tx: Transaction, promotion_code: Object) -> None:
 
 
 def expire_code(tx: Transaction, promotion_code: Object) -> None:
-    """``expires_at`` has come."""
+    """Deactivate the code at ``expires_at``."""
     promotion_code["active"] = False
 
 
@@ -194,7 +194,7 @@ def _check_reactivation(tx: Transaction, promotion_code: Object) -> None:
 
 
 def _check_unique(tx: Transaction, promotion_code: Object) -> None:
-    """A customer must not find two codes under what they type."""
+    """Raise 400 if another active code has the same text for the same customer."""
 
     def clashes(other: Object) -> bool:
         return bool(

@@ -1,4 +1,4 @@
-"""Refunds: whole or in part, never more than was captured; some test cards decide later."""
+"""Refunds, in full or in part. Some test cards decide them later."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from sandbox.transaction import Transaction
 routes = Routes()
 
 DECISION_RECORD = "_refund_plan"
-"""What becomes of a refund later, and when."""
+"""Record kind: the later result of a refund, and its due time."""
 DECISION_DELAY_SECONDS = 3600
 UNSUPPORTED = (
     "currency",
@@ -88,7 +88,7 @@ def list_(tx: Transaction, params: Params) -> Object:
 
 @routes.post("/v1/refunds/<id>/cancel", RefundCancelParams)
 def cancel(tx: Transaction, params: Params, refund_id: str) -> Object:
-    """Only one that waits for the customer's bank details; others Stripe does not take back."""
+    """Cancel a refund that requires action of the customer. Raises 400 for any other."""
     refund = tx.path_object("refund", refund_id)
     if refund["status"] != "requires_action":
         raise invalid(
@@ -104,19 +104,19 @@ def cancel(tx: Transaction, params: Params, refund_id: str) -> Object:
 
 
 def require_action(tx: Transaction, refund: Object) -> None:
-    """The customer has to say where the money goes: what a method without a way back comes to."""
+    """Set ``requires_action``: the customer must provide bank details."""
     with tx.updating(refund, "refund.updated", "charge.refund.updated"):
         refund["status"] = "requires_action"
 
 
 def decide_due(tx: Transaction) -> None:
-    """Finish the refunds whose bank has answered by now."""
+    """Apply the decisions that are due."""
     for plan in tx.list_objects(DECISION_RECORD, lambda plan: plan["due"] <= tx.now):
         apply_decision(tx, plan)
 
 
 def apply_decision(tx: Transaction, decision: Object) -> None:
-    """The bank's answer to one refund."""
+    """Apply the bank's decision on one refund."""
     refund = tx.param_object("refund", decision["id"], param="refund")
     if decision["outcome"] == RefundOutcome.SUCCEEDS_LATER:
         _complete_refund(tx, refund)
@@ -133,7 +133,10 @@ def _complete_refund(tx: Transaction, refund: Object) -> None:
 
 
 def fail_refund(tx: Transaction, refund: Object) -> None:
-    """The money comes back to the account: the charge counts it as not refunded. Raises 400."""
+    """Fail the refund:
+
+    the charge counts its amount as not refunded. Raises 400 for other statuses.
+    """
     if refund["status"] not in ("pending", "succeeded"):
         raise invalid(f"A refund that is {refund['status']} cannot fail.")
     if plan := tx.get(DECISION_RECORD, refund["id"]):

@@ -1,4 +1,4 @@
-"""Every resource that the sandbox serves. A new one is imported and listed here."""
+"""All resources of the sandbox. A new resource is imported and listed here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Setup intents: save a card for later payments, with 3-D Secure where the bank asks for it."""
+"""Setup intents: save a card for later payments, with 3-D Secure if the bank requires it."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def list_(tx: Transaction, params: Params) -> Object:
 
 
 def finish_authentication(tx: Transaction, intent: Object, *, succeeds: bool) -> None:
-    """The payer went through 3-D Secure, or gave up. Raises 400 if nobody had asked."""
+    """Finish 3-D Secure, successfully or not. Raises 400 if the intent does not require it."""
     if intent["status"] != "requires_action":
         raise invalid(f"SetupIntent {intent['id']} does not wait for authentication.")
     method = tx.param_object("payment_method", intent["payment_method"], param="payment_method")

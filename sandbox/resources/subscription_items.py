@@ -1,4 +1,4 @@
-"""Subscription items over their own routes: another way to change a subscription."""
+"""Routes of subscription items: each change is a subscription update."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def delete(tx: Transaction, params: Params, item_id: str) -> Object:
 
 @routes.get("/v1/subscription_items", SubscriptionItemListParams)
 def list_(tx: Transaction, params: Params) -> Object:
-    """All on one page: a subscription has at most twenty."""
+    """List all items on one page: a subscription has at most twenty."""
     if "subscription" not in params:
         raise missing_param("subscription")
     for name in ("starting_after", "ending_before"):

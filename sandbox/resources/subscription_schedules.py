@@ -1,4 +1,4 @@
-"""Subscription schedules: changes that are decided now and happen later."""
+"""Routes of subscription schedules: changes that take effect later."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ TIME_FIELDS = ("canceled_at", "completed_at", "released_at")
 
 @routes.post("/v1/subscription_schedules", SubscriptionScheduleCreateParams)
 def create(tx: Transaction, params: Params) -> Object:
-    """From a subscription that runs; its phases are then changed by an update, as at Stripe."""
+    """Create a schedule from a running subscription. An update sets its phases, as at Stripe."""
     refuse_unsupported(params, *UNSUPPORTED, "default_settings")
     if "from_subscription" not in params:
         if "customer" in params:

@@ -1,4 +1,4 @@
-"""Subscriptions: the API over ``billing``."""
+"""Routes of subscriptions."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def update(tx: Transaction, params: Params, subscription_id: str) -> Object:
 
 @routes.get("/v1/subscriptions", SubscriptionListParams)
 def list_(tx: Transaction, params: Params) -> Object:
-    """Without ``status`` those that have not been canceled, as at Stripe."""
+    """List subscriptions; without ``status`` all but canceled ones, as at Stripe."""
 
     def wanted(subscription: Object) -> bool:
         return (
@@ -170,7 +170,7 @@ def _read_trial_end(tx: Transaction, params: Params, content: list[Object]) -> i
 
 
 def _start_with_sent_invoice(subscription: Object, params: Params) -> None:
-    """Nothing is charged: it begins at once, and its first invoice is sent an hour later."""
+    """Activate at once: with ``send_invoice`` the first invoice is sent an hour later."""
     if "payment_behavior" in params and params["payment_behavior"] != "allow_incomplete":
         raise invalid(
             "`payment_behavior` can only be set when `collection_method` is "
@@ -184,7 +184,7 @@ def _start_with_sent_invoice(subscription: Object, params: Params) -> None:
 def _collect_first_invoice(
     tx: Transaction, subscription: Object, invoice: Object, params: Params
 ) -> None:
-    """By ``payment_behavior``: charge now, or leave the intent for the payer to confirm."""
+    """Charge the first invoice now, or leave its intent to the payer, by ``payment_behavior``."""
     behavior = params.get("payment_behavior", "allow_incomplete")
     collection.finalize(tx, invoice)
     method = collection.default_method(tx, invoice)
@@ -210,7 +210,7 @@ def _collect_first_invoice(
 
 
 def _create_setup_intent(tx: Transaction, subscription: Object) -> None:
-    """Nothing was due and no card is known: an intent to save one for later."""
+    """Create a setup intent to save a card: nothing was due and no card is known."""
     intent = setup_intents.create(
         tx, {"customer": subscription["customer"], "usage": "off_session"}
     )
@@ -218,7 +218,8 @@ def _create_setup_intent(tx: Transaction, subscription: Object) -> None:
 
 
 def _has_clock(subscription: Object, params: Params) -> bool:
-    """Without a customer or a clock, those that live by a test clock are left out."""
+    """Whether the test clock matches; without ``customer`` and clock, those with a clock are
+    excluded."""
     if "customer" in params and "test_clock" not in params:
         return True
     return bool(subscription["test_clock"] == params.get("test_clock"))

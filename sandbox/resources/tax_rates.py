@@ -1,4 +1,4 @@
-"""Tax rates: those that a merchant makes, and one for each rate that automatic tax applies."""
+"""Tax rates: the merchant's, and one for each rate of automatic tax."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def list_(tx: Transaction, params: Params) -> Object:
 
 
 def resolve_rates(tx: Transaction, ids: list[str] | str, *, param: str) -> list[Object]:
-    """The rates that a parameter names, as objects show them; an empty text is none."""
+    """Copies of the tax rates that a parameter names; an empty string: none."""
     return [
         copy(tx.param_object(KIND, id, param=f"{param}[{place}]"))
         for place, id in enumerate(ids or ())
@@ -62,7 +62,7 @@ def resolve_rates(tx: Transaction, ids: list[str] | str, *, param: str) -> list[
 
 
 def find_or_create_automatic(tx: Transaction, rate: TaxRule, *, inclusive: bool) -> Object:
-    """The account's tax rate for this; made when it is first needed."""
+    """The account's tax rate for this rule; inserted when it is first needed."""
 
     def fits(existing: Object) -> bool:
         return bool(

@@ -1,4 +1,4 @@
-"""Test clocks: time that passes for some customers and for nobody else."""
+"""Routes of test clocks, which set the time of single customers."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ MAX_SECONDS_WITHOUT_SUBSCRIPTION = 2 * 365 * billing_periods.DAY
 
 @routes.post(URL, TestClockCreateParams)
 def create(tx: Transaction, params: Params) -> Object:
-    """With a customer who has no subscription yet, or to be named when customers are made."""
+    """Create a test clock, optionally for a customer without subscriptions."""
     clock: Object = {
         "id": tx.new_id("clock"),
         "object": KIND,
@@ -60,7 +60,7 @@ def list_(tx: Transaction, params: Params) -> Object:
 
 @routes.post(f"{URL}/<id>/advance", TestClockAdvanceParams)
 def advance(tx: Transaction, params: Params, clock_id: str) -> Object:
-    """Set out; what falls due on the way happens right after this answer."""
+    """Start to advance the clock. Due actions run right after this response."""
     clock = tx.path_object(KIND, clock_id)
     target = params["frozen_time"]
     if clock["status"] != "ready":
@@ -87,7 +87,7 @@ def advance(tx: Transaction, params: Params, clock_id: str) -> Object:
 
 @routes.delete(f"{URL}/<id>", TestClockDeleteParams)
 def delete(tx: Transaction, params: Params, clock_id: str) -> Object:
-    """Its customers go with it."""
+    """Delete the clock and its customers."""
     clock = tx.path_object(KIND, clock_id)
     for customer in tx.list_objects("customer", lambda each: each.get("test_clock") == clock_id):
         customers.delete(tx, {}, customer["id"])
@@ -96,7 +96,7 @@ def delete(tx: Transaction, params: Params, clock_id: str) -> Object:
 
 
 def finish_advance(tx: Transaction, clock: Object) -> None:
-    """The clock has reached where it was sent."""
+    """Finish an advance: the clock is at its target time and ``ready``."""
     clock |= {"frozen_time": tx.now, "status": "ready", "status_details": {}}
     tx.emit("test_helpers.test_clock.ready", clock)
 
@@ -113,7 +113,7 @@ def _attach_customer(tx: Transaction, clock: Object, clock_id: str) -> None:
 
 
 def _latest_target(tx: Transaction, clock: Object) -> int:
-    """Two intervals of the shortest subscription ahead; two years if there is none."""
+    """Latest target: two intervals of the shortest subscription, or two years without one."""
     now: int = clock["frozen_time"]
     ends = [
         billing_periods.period_boundary(now, item["price"]["recurring"], MAX_INTERVALS)

@@ -1,4 +1,4 @@
-"""Thin events over the API, for 30 days."""
+"""Routes of thin events of the last 30 days."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Webhook endpoints: where events go, and the secrets that sign them (shown once)."""
+"""Webhook endpoints and their signing secrets, which are shown once."""
 
 from __future__ import annotations
 
@@ -63,10 +63,10 @@ def delete(tx: Transaction, params: Params, endpoint_id: str) -> Object:
 def register_endpoint(
     tx: Transaction, *, url: str, secret: str, name: str | None = None, thin: bool = False
 ) -> Object:
-    """An endpoint for all events with a secret of the caller's choice, made once per name.
+    """Register an endpoint for all events with a known secret; one endpoint per name.
 
-    ``thin``: a destination for thin events, as Stripe's dashboard makes them. Registering the same
-    name again moves that endpoint to the URL: what waits for it goes along.
+    ``thin``: a destination for thin events, as Stripe's dashboard creates. Registering the name
+    again moves the endpoint to the URL, with its pending deliveries.
     """
     name = name or url
     for endpoint in tx.list_objects("webhook_endpoint", lambda each: _is_registered(each, name)):
@@ -85,7 +85,10 @@ def _is_registered(endpoint: Object, name: str) -> bool:
 
 
 def roll_secret(tx: Transaction, endpoint_id: str, *, overlap: int = ROLL_OVERLAP_SECONDS) -> str:
-    """A new secret; the old one signs as well for ``overlap`` seconds. Returns the new one."""
+    """Create a new secret; the old one keeps signing for ``overlap`` seconds.
+
+    Returns the new one.
+    """
     tx.path_object("webhook_endpoint", endpoint_id)
     secret = f"whsec_{tx.world.ids.token(32)}"
     expiring = [
@@ -97,7 +100,7 @@ def roll_secret(tx: Transaction, endpoint_id: str, *, overlap: int = ROLL_OVERLA
 
 
 def list_live_secrets(tx: Transaction, endpoint_id: str) -> list[str]:
-    """The secrets that sign now, the newest first."""
+    """The secrets that sign now, newest first."""
     record = tx.get(SECRETS_RECORD, endpoint_id)
     secrets = record["secrets"] if record else []
     return [
