@@ -9,16 +9,16 @@ import subprocess
 import sys
 from pathlib import Path
 
-from benchmarks.place import VAR
+from benchmarks.bench_servers import VAR
 
 HERE = Path(__file__).resolve().parent
 
 
-class NoEnvironment(RuntimeError):
+class EnvironmentUnavailable(RuntimeError):
     """The packages of a peer cannot be installed."""
 
 
-def python_of(name: str) -> str:
+def find_python(name: str) -> str:
     """The interpreter of an environment with ``requirements-<name>.txt``, created on first use.
 
     Raises NoEnvironment.
@@ -38,4 +38,6 @@ def python_of(name: str) -> str:
 def _run(command: list[str]) -> None:
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     if run.returncode != 0:
-        raise NoEnvironment(run.stderr.strip().splitlines()[-1] if run.stderr else command[-1])
+        raise EnvironmentUnavailable(
+            run.stderr.strip().splitlines()[-1] if run.stderr else command[-1]
+        )

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Size:
+class RunSize:
     """``crowd``: number of customers of the measured project, in both databases."""
 
     rounds: int
@@ -21,8 +21,8 @@ class Size:
         )
 
 
-QUICK = Size(rounds=1, seconds=1, crowd=5_000, projects=20, customers=20_000, records=100_000)
-FULL = Size(
+QUICK = RunSize(rounds=1, seconds=1, crowd=5_000, projects=20, customers=20_000, records=100_000)
+FULL = RunSize(
     rounds=3,
     seconds=3,
     crowd=100_000,

@@ -10,12 +10,12 @@ LUA = Path(__file__).resolve().parent / "lua"
 THREADS = 2
 
 
-class NoLoadGenerator(RuntimeError):
+class WrkMissing(RuntimeError):
     """`wrk` is not installed."""
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
+class LoadResult:
     """Result of one run. ``bad`` counts answers other than 2xx, and socket errors."""
 
     per_second: float
@@ -26,18 +26,18 @@ class Load:
     """99th percentile of response times, in milliseconds."""
 
 
-def demand() -> None:
+def check_installed() -> None:
     """Raise NoLoadGenerator with installation hints if `wrk` is missing."""
     if shutil.which("wrk") is None:
-        raise NoLoadGenerator(
+        raise WrkMissing(
             "The load generator wrk is missing: apt-get install wrk (Debian, Ubuntu), "
             "brew install wrk (macOS)."
         )
 
 
-def drive(
+def run_wrk(
     url: str, *, script: str, arguments: list[str], seconds: float, connections: int = 32
-) -> Load:
+) -> LoadResult:
     """Send requests for ``seconds``, rounded to whole seconds. Returns the result."""
     run = subprocess.run(
         [
@@ -49,10 +49,10 @@ def drive(
         timeout=seconds + 60,
         check=True,
     )
-    return read(run.stdout)
+    return parse_output(run.stdout)
 
 
-def read(output: str) -> Load:
+def parse_output(output: str) -> LoadResult:
     """Parse the output of a run."""
     total = re.search(r"(\d+) requests in ([\d.]+)(s|m)", output)
     rate = re.search(r"Requests/sec:\s+([\d.]+)", output)
@@ -65,7 +65,7 @@ def read(output: str) -> Load:
     bad = int(refused.group(1)) if refused else 0
     bad += sum(map(int, broken.groups())) if broken else 0
     seconds = float(total.group(2)) * (60 if total.group(3) == "m" else 1)
-    return Load(float(rate.group(1)), int(total.group(1)), seconds, bad, _p99(output))
+    return LoadResult(float(rate.group(1)), int(total.group(1)), seconds, bad, _p99(output))
 
 
 def _p99(output: str) -> float:

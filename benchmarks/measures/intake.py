@@ -9,22 +9,22 @@ from pathlib import Path
 import orjson
 
 from benchmarks import wrk
-from benchmarks.place import World
-from benchmarks.wrk import Load
+from benchmarks.bench_servers import BenchDatabase
+from benchmarks.wrk import LoadResult
 
 PATH = "/webhooks/stripe"
 OBJECTS = 500
-STORED = "SELECT count(*) FROM webhooks_inboundevent"
+STORED_SQL = "SELECT count(*) FROM webhooks_inboundevent"
 
 
-def receive(
-    world: World, seconds: float, *, secret: str, at: Path, most: int
-) -> tuple[Load, float, str]:
+def measure_intake(
+    world: BenchDatabase, seconds: float, *, secret: str, at: Path, most: int
+) -> tuple[LoadResult, float, str]:
     """Result, stored events per second by the database's count, and error text."""
     events = int(most * seconds)
-    before = _stored(world)
-    load = deliver(world.url, seconds, secret=secret, at=at, events=events)
-    stored_events = _stored(world) - before
+    before = _count_stored(world)
+    load = send_events(world.url, seconds, secret=secret, at=at, events=events)
+    stored_events = _count_stored(world) - before
     least = min(load.requests, events - wrk.THREADS)
     wrong = (
         f"{stored_events} events of {least} are kept"
@@ -34,24 +34,24 @@ def receive(
     return load, stored_events / load.seconds, wrong
 
 
-def deliver(
+def send_events(
     url: str, seconds: float, *, secret: str, at: Path, events: int, path: str = PATH
-) -> Load:
+) -> LoadResult:
     """Send new events; starts again with the first when all are sent."""
-    prepare(at, secret=secret, events=events)
-    return wrk.drive(url, script="post.lua", arguments=[path, str(at), ""], seconds=seconds)
+    write_events(at, secret=secret, events=events)
+    return wrk.run_wrk(url, script="post.lua", arguments=[path, str(at), ""], seconds=seconds)
 
 
-def prepare(at: Path, *, secret: str, events: int) -> None:
+def write_events(at: Path, *, secret: str, events: int) -> None:
     """Write signed events to one file per thread."""
     tag, each = os.urandom(5).hex(), events // wrk.THREADS
     for thread in range(wrk.THREADS):
         with at.with_name(f"{at.name}.{thread}").open("wb") as out:
             for number in range(each):
-                out.write(signed(event(f"{tag}{thread}{number:07d}", number), secret))
+                out.write(sign_line(build_event(f"{tag}{thread}{number:07d}", number), secret))
 
 
-def event(name: str, number: int) -> bytes:
+def build_event(name: str, number: int) -> bytes:
     """An event with size and shape of Stripe's `customer.subscription.updated`."""
     now = int(time.time())
     subscription = f"sub_{number % OBJECTS:024d}"
@@ -80,14 +80,14 @@ def event(name: str, number: int) -> bytes:
     return orjson.dumps(body)
 
 
-def signed(body: bytes, secret: str) -> bytes:
+def sign_line(body: bytes, secret: str) -> bytes:
     """A line for ``post.lua``: signature header, tab, body."""
     stamp = str(int(time.time())).encode()
     digest = hmac.new(secret.encode(), stamp + b"." + body, hashlib.sha256).hexdigest()
     return b"t=" + stamp + b",v1=" + digest.encode() + b"\t" + body + b"\n"
 
 
-def _stored(world: World) -> int:
+def _count_stored(world: BenchDatabase) -> int:
     with world.connect() as connection:
-        row = connection.execute(STORED).fetchone()
+        row = connection.execute(STORED_SQL).fetchone()
     return int(row[0]) if row else 0

@@ -21,9 +21,9 @@ import psycopg
 import redis
 from psycopg import sql
 
-from benchmarks import filling
-from benchmarks.shop import Shop
-from benchmarks.sizes import Size
+from benchmarks import bulk_data
+from benchmarks.measured_project import MeasuredProject
+from benchmarks.sizes import RunSize
 from devtools.embedded import CHECKOUT, development_secrets
 from devtools.embedded.place import home_of
 from devtools.embedded.servers import Servers
@@ -34,18 +34,18 @@ from devtools.stack.readiness import responds
 
 VAR = CHECKOUT / "var" / "bench"
 TEMPLATE = "migrated"
-SOURCES = ("filling.py", "shop.py")
+SOURCES = ("bulk_data.py", "measured_project.py")
 
 
 @dataclass(frozen=True, slots=True)
-class World:
+class BenchDatabase:
     """A database with its own Redis database, served by the product on its own port."""
 
     name: str
     database_url: str
     redis_url: str
     port: int
-    shop: Shop
+    shop: MeasuredProject
     environment: Mapping[str, str]
 
     @property
@@ -62,10 +62,10 @@ class World:
         client.close()
 
 
-class Place:
+class BenchServers:
     """A context that owns all servers and programs; it leaves no process running."""
 
-    def __init__(self, size: Size, say: Callable[[str], None]) -> None:
+    def __init__(self, size: RunSize, say: Callable[[str], None]) -> None:
         self.size = size
         self.say = say
         self.secrets: dict[str, str] = {}
@@ -91,29 +91,32 @@ class Place:
     ) -> None:
         self._undo.close()
 
-    def empty(self) -> World:
+    def empty(self) -> BenchDatabase:
         """Create a database with the measured project only."""
         self._drop("empty")
         world = self._world("empty", 1)
         with world.connect() as connection:
-            filling.crowd(connection, world.shop, self.size)
+            bulk_data.insert_measured_customers(connection, world.shop, self.size)
         return world
 
-    def full(self) -> World:
+    def full(self) -> BenchDatabase:
         """A database with the measured project among others; loaded now or by an earlier run."""
         mark = VAR / "loaded.json"
-        parameters = {"size": asdict(self.size) | {"rounds": 0, "seconds": 0}, "from": _sources()}
+        parameters = {
+            "size": asdict(self.size) | {"rounds": 0, "seconds": 0},
+            "from": _source_hash(),
+        }
         loaded = json.loads(mark.read_text()) if mark.exists() else {}
         if loaded.get("wanted") == parameters and self._exists("full"):
             self.say("The filled database is there from an earlier run.")
-            return self._world("full", 2, shop=Shop(**loaded["shop"]))
+            return self._world("full", 2, shop=MeasuredProject(**loaded["shop"]))
         mark.unlink(missing_ok=True)
         self._drop("full")
         world = self._world("full", 2)
         started = time.monotonic()
         with world.connect() as connection:
-            filling.crowd(connection, world.shop, self.size)
-            filling.everybody_else(connection, world.shop, self.size)
+            bulk_data.insert_measured_customers(connection, world.shop, self.size)
+            bulk_data.insert_other_projects(connection, world.shop, self.size)
         self.say(f"Filled a database in {time.monotonic() - started:.0f} s.")
         mark.write_text(json.dumps({"wanted": parameters, "shop": asdict(world.shop)}))
         return world
@@ -134,7 +137,7 @@ class Place:
         mark.write_text(of)
         return url
 
-    def serve(self, world: World) -> None:
+    def serve(self, world: BenchDatabase) -> None:
         """Serve the database with the product, as the stack does."""
         self.start(world.name, web(world.port), world.port, world.environment)
 
@@ -169,7 +172,7 @@ class Place:
     def redis_url(self, database: int) -> str:
         return self.servers.valkey.url(database)
 
-    def _world(self, name: str, number: int, shop: Shop | None = None) -> World:
+    def _world(self, name: str, number: int, shop: MeasuredProject | None = None) -> BenchDatabase:
         database_url, redis_url = self.servers.postgres.url(name), self.redis_url(number)
         environment = self.environment(database_url, redis_url)
         if shop is None:
@@ -177,8 +180,10 @@ class Place:
             self._copy(TEMPLATE, name)
         else:
             self._migrate(database_url)
-        measured = shop or Shop(**json.loads(_run(["-m", "benchmarks.shop"], environment)))
-        world = World(name, database_url, redis_url, free_port(), measured, environment)
+        measured = shop or MeasuredProject(
+            **json.loads(_run_python(["-m", "benchmarks.measured_project"], environment))
+        )
+        world = BenchDatabase(name, database_url, redis_url, free_port(), measured, environment)
         world.forget()
         return world
 
@@ -187,7 +192,7 @@ class Place:
         self.servers.postgres.create(name)
         address = self.servers.postgres.url(name)
         environment = self.environment(address, self.redis_url(0))
-        _run(["manage.py", "migrate", "--verbosity", "0"], environment)
+        _run_python(["manage.py", "migrate", "--verbosity", "0"], environment)
 
     def _copy(self, template: str, name: str) -> None:
         with psycopg.connect(self.servers.postgres.url("postgres"), autocommit=True) as connection:
@@ -208,7 +213,7 @@ class Place:
         end(*(one.process for one in self._programs if one.process), patience=15)
 
 
-def _run(arguments: list[str], environment: Mapping[str, str]) -> str:
+def _run_python(arguments: list[str], environment: Mapping[str, str]) -> str:
     run = subprocess.run(
         [sys.executable, *arguments],
         cwd=CHECKOUT,
@@ -223,13 +228,7 @@ def _run(arguments: list[str], environment: Mapping[str, str]) -> str:
     return run.stdout
 
 
-def _migrations() -> str:
-    """Changes with the migrations; a template of other ones is made anew."""
-    files = sorted(CHECKOUT.glob("*/migrations/*.py"))
-    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:16]
-
-
-def _sources() -> str:
+def _source_hash() -> str:
     """Hash of the sources that decide the loaded data."""
     here = Path(__file__).parent
     text = b"".join((here / name).read_bytes() for name in SOURCES)

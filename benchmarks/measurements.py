@@ -10,7 +10,7 @@ class WrongAnswers(RuntimeError):
 
 
 @dataclass(slots=True)
-class Figures:
+class Measurements:
     """Values per second by case name, one per round."""
 
     by_name: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
@@ -35,7 +35,7 @@ class Ratio:
     target: float | None = None
     factor: float = 1.0
 
-    def of(self, figures: Figures) -> list[float]:
+    def of(self, figures: Measurements) -> list[float]:
         """One ratio per round; empty if either case was not measured."""
         tops, bottoms = figures.by_name.get(self.top, []), figures.by_name.get(self.bottom, [])
         return [

@@ -1,6 +1,6 @@
-"""``python -m benchmarks.shop``: create the measured project with the product's services.
+"""``python -m benchmarks.measured_project``: create the measured project with the product's code.
 
-Prints its key and ids as JSON. `filling` copies its one customer, the pattern.
+Prints its key and ids as JSON. `bulk_data` copies its one customer, the pattern.
 """
 
 import json
@@ -10,12 +10,12 @@ from datetime import timedelta
 
 import django
 
-PLENTY = 10**12
+CALLS_LIMIT = 10**12
 FEATURES = (("sso", "boolean"), ("seats", "limit"), ("calls", "metered"))
 
 
 @dataclass(frozen=True, slots=True)
-class Shop:
+class MeasuredProject:
     """Ids and API key of the measured project."""
 
     project: str
@@ -23,7 +23,7 @@ class Shop:
     pattern: str
 
 
-def make() -> Shop:
+def create_project() -> MeasuredProject:
     """Register the project, define its features, and grant them all to its first customer."""
     from django.db import transaction  # noqa: PLC0415  # Django is set up only now
     from django.utils import timezone  # noqa: PLC0415
@@ -61,7 +61,7 @@ def make() -> Shop:
     pattern = customers.create(project=project, user_id="pattern", at=now)
     claims = [
         Claim(feature_id=rows[code].pk, value=value, reason=Reason.ENTITLED, starts_at=now)
-        for code, value in (("sso", True), ("seats", 5), ("calls", PLENTY))
+        for code, value in (("sso", True), ("seats", 5), ("calls", CALLS_LIMIT))
     ]
     with transaction.atomic():
         facts.replace(
@@ -73,10 +73,10 @@ def make() -> Shop:
         )
     entry = Entry(user_id="pattern", meter="events", value=7, key="pattern")
     recording.record(project=project, entries=[entry], at=now)
-    return Shop(project=project.pk, key=registered.secret, pattern=pattern.pk)
+    return MeasuredProject(project=project.pk, key=registered.secret, pattern=pattern.pk)
 
 
-def make_months() -> None:
+def create_partitions() -> None:
     """Create the partitions for usage records of last month and the next months."""
     from django.utils import timezone  # noqa: PLC0415
 
@@ -89,5 +89,5 @@ def make_months() -> None:
 
 if __name__ == "__main__":
     django.setup()
-    make_months()
-    sys.stdout.write(json.dumps(asdict(make())))
+    create_partitions()
+    sys.stdout.write(json.dumps(asdict(create_project())))

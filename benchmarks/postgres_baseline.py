@@ -39,7 +39,7 @@ NAMES = ("project_id", "customer_id", "meter_id", "id", "value", "occurred_at")
 EVENT = "INSERT INTO bare_event (event_id, body) VALUES (%s, %s) ON CONFLICT DO NOTHING"
 
 
-def reset(url: str) -> None:
+def reset_tables(url: str) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(SCHEMA)
         connection.execute("CHECKPOINT")
@@ -55,7 +55,7 @@ def rows_per_second(url: str, kind: str, seconds: float) -> float:
     context = multiprocessing.get_context("spawn")
     start, rates_queue = context.Barrier(PROCESSES), context.Queue()
     running = [
-        context.Process(target=_store, args=(url, kind, seconds, start, rates_queue))
+        context.Process(target=_store_rows, args=(url, kind, seconds, start, rates_queue))
         for _ in range(PROCESSES)
     ]
     for each in running:
@@ -66,11 +66,11 @@ def rows_per_second(url: str, kind: str, seconds: float) -> float:
     return sum(rates)
 
 
-def _store(url: str, kind: str, seconds: float, start: Any, rates_queue: Any) -> None:
+def _store_rows(url: str, kind: str, seconds: float, start: Any, rates_queue: Any) -> None:
     tag = os.urandom(4).hex()
-    batches = [_batch(kind, f"{tag}{number:06x}") for number in range(int(120 * seconds))]
+    batches = [_build_batch(kind, f"{tag}{number:06x}") for number in range(int(120 * seconds))]
     with psycopg.connect(url, autocommit=True) as connection:
-        send = KINDS[kind]
+        send = SENDERS[kind]
         start.wait()
         begun, done = time.perf_counter(), 0
         for batch in batches:
@@ -90,7 +90,7 @@ def _insert(connection: psycopg.Connection[Any], batch: str) -> None:
     connection.execute(JSON_ROWS, [batch])
 
 
-def _batch(kind: str, tag: str) -> str:
+def _build_batch(kind: str, tag: str) -> str:
     rows = [
         (
             "prj_01j9zc3k5v8e4w2t7x6y5q4r3s",
@@ -133,5 +133,8 @@ def commits_per_second(url: str, seconds: float, body: bytes) -> float:
     return sum(counts) / (time.perf_counter() - begun)
 
 
-KINDS: dict[str, Callable[[psycopg.Connection[Any], str], None]] = {"copy": _copy, "json": _insert}
+SENDERS: dict[str, Callable[[psycopg.Connection[Any], str], None]] = {
+    "copy": _copy,
+    "json": _insert,
+}
 """Functions that send a batch, by kind."""

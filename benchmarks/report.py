@@ -4,8 +4,8 @@ import statistics
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from benchmarks.figures import Figures, Ratio
-from benchmarks.sizes import Size
+from benchmarks.measurements import Measurements, Ratio
+from benchmarks.sizes import RunSize
 
 EMPTY, FULL = "empty", "full"
 WARM = "check, warm in the process"
@@ -27,38 +27,48 @@ JSON = "json_to_recordset, rows prepared, 2 processes"
 DJSTRIPE = "dj-stripe is_subscribed_to"
 DJSTRIPE_INTAKE = "dj-stripe, keeping events only"
 
-GROWTH = 0.8
+MIN_GROWTH_RATIO = 0.8
 
 
-def at(case: str, world: str = EMPTY) -> str:
+def case_name(case: str, world: str = EMPTY) -> str:
     return f"{case} · {world}"
 
 
-def ratios() -> Iterator[Ratio]:
+def list_ratios() -> Iterator[Ratio]:
     """All ratios, with their targets."""
-    yield Ratio(f"{WARM} : {BARE}", at(WARM), BARE, 0.85)
-    yield Ratio(f"{WARM} : {FASTAPI}", at(WARM), FASTAPI, 1.7)
-    yield Ratio(f"{WARM} : {DJSTRIPE}", at(WARM), DJSTRIPE, 20)
-    yield Ratio(f"{REDIS} : {BARE}", at(REDIS), BARE, 0.42)
-    yield Ratio(f"{REDIS} : {FASTAPI}", at(REDIS), FASTAPI, 0.95)
-    yield Ratio(f"{REDIS} : {DJSTRIPE}", at(REDIS), DJSTRIPE, 9)
-    yield Ratio(f"{COUNTED} : {BARE}", at(COUNTED), BARE, 0.30)
-    yield Ratio(f"{COLD} : {REDIS}", at(COLD), at(REDIS), 0.35)
-    yield Ratio(f"{BATCH} : {REDIS}, answers", at(BATCH), at(REDIS), 15, factor=100)
-    yield Ratio(f"{BATCH} : {WARM}, answers", at(BATCH), at(WARM), factor=100)
-    yield Ratio(f"{INTAKE} : {COMMITS}", at(INTAKE), COMMITS, 0.30)
-    yield Ratio(f"{INTAKE} : {DJSTRIPE_INTAKE}", at(INTAKE), DJSTRIPE_INTAKE, 5)
+    yield Ratio(f"{WARM} : {BARE}", case_name(WARM), BARE, 0.85)
+    yield Ratio(f"{WARM} : {FASTAPI}", case_name(WARM), FASTAPI, 1.7)
+    yield Ratio(f"{WARM} : {DJSTRIPE}", case_name(WARM), DJSTRIPE, 20)
+    yield Ratio(f"{REDIS} : {BARE}", case_name(REDIS), BARE, 0.42)
+    yield Ratio(f"{REDIS} : {FASTAPI}", case_name(REDIS), FASTAPI, 0.95)
+    yield Ratio(f"{REDIS} : {DJSTRIPE}", case_name(REDIS), DJSTRIPE, 9)
+    yield Ratio(f"{COUNTED} : {BARE}", case_name(COUNTED), BARE, 0.30)
+    yield Ratio(f"{COLD} : {REDIS}", case_name(COLD), case_name(REDIS), 0.35)
+    yield Ratio(f"{BATCH} : {REDIS}, answers", case_name(BATCH), case_name(REDIS), 15, factor=100)
+    yield Ratio(f"{BATCH} : {WARM}, answers", case_name(BATCH), case_name(WARM), factor=100)
+    yield Ratio(f"{INTAKE} : {COMMITS}", case_name(INTAKE), COMMITS, 0.30)
+    yield Ratio(f"{INTAKE} : {DJSTRIPE_INTAKE}", case_name(INTAKE), DJSTRIPE_INTAKE, 5)
     for size in (100, 1000):
         case, targets = INGEST.format(size), (0.35, 0.60) if size == 1000 else (None, None)
-        yield Ratio(f"{case} : {COPY}", at(case), COPY, targets[0])
-        yield Ratio(f"{case} : {JSON}", at(case), JSON, targets[1])
-    yield Ratio(f"{CONSUME} : {BARE_CONSUME}", at(CONSUME), BARE_CONSUME, 0.5)
+        yield Ratio(f"{case} : {COPY}", case_name(case), COPY, targets[0])
+        yield Ratio(f"{case} : {JSON}", case_name(case), JSON, targets[1])
+    yield Ratio(f"{CONSUME} : {BARE_CONSUME}", case_name(CONSUME), BARE_CONSUME, 0.5)
     for case in OURS:
-        yield Ratio(f"growth: {case}, full : empty", at(case, FULL), at(case), GROWTH)
+        yield Ratio(
+            f"growth: {case}, full : empty",
+            case_name(case, FULL),
+            case_name(case),
+            MIN_GROWTH_RATIO,
+        )
 
 
-def markdown(
-    figures: Figures, *, size: Size, machine: str, pages: dict[str, Sequence[float]], now: datetime
+def render_markdown(
+    figures: Measurements,
+    *,
+    size: RunSize,
+    machine: str,
+    pages: dict[str, Sequence[float]],
+    now: datetime,
 ) -> str:
     """The report: machine and size, a table of ratios, a table of rates."""
     lines = [
@@ -66,7 +76,7 @@ def markdown(
         "",
         "| ratio | median | low | high | target |",
         "|---|---:|---:|---:|---:|",
-        *map(_row, ((ratio, ratio.of(figures)) for ratio in ratios())),
+        *map(_ratio_row, ((ratio, ratio.of(figures)) for ratio in list_ratios())),
         *(
             f"| console {page} with that data, queries | {queries:.0f} | | | < 15 |"
             for page, (queries, _) in pages.items()
@@ -82,7 +92,7 @@ def markdown(
     return "\n".join(lines) + "\n"
 
 
-def _row(measured: tuple[Ratio, list[float]]) -> str:
+def _ratio_row(measured: tuple[Ratio, list[float]]) -> str:
     ratio, runs = measured
     target = "" if ratio.target is None else f"≥ {ratio.target:g}"
     if not runs:

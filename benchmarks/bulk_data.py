@@ -10,8 +10,8 @@ import psycopg
 from psycopg import sql
 from tqdm import tqdm
 
-from benchmarks.shop import Shop
-from benchmarks.sizes import Size
+from benchmarks.measured_project import MeasuredProject
+from benchmarks.sizes import RunSize
 
 COLUMNS = """
 SELECT attname::text FROM pg_attribute
@@ -39,31 +39,37 @@ TABLES = [
 ]
 
 
-def crowd(connection: psycopg.Connection[Any], shop: Shop, size: Size) -> None:
+def insert_measured_customers(
+    connection: psycopg.Connection[Any], shop: MeasuredProject, size: RunSize
+) -> None:
     """Insert the customers of the measured project, ``u0`` and on, as copies of the pattern."""
     connection.execute("SET session_replication_role = replica")  # no foreign key is looked up
-    _customers(connection, shop, "0", first=0, count=size.crowd)
+    _insert_customers(connection, shop, "0", first=0, count=size.crowd)
     connection.execute("VACUUM ANALYZE")
 
 
-def everybody_else(connection: psycopg.Connection[Any], shop: Shop, size: Size) -> None:
+def insert_other_projects(
+    connection: psycopg.Connection[Any], shop: MeasuredProject, size: RunSize
+) -> None:
     """Insert the other projects, their customers, and the usage records of all projects."""
     each = max(1, (size.customers - size.crowd) // (size.projects - 1))
     per_customer = max(1, size.records // size.customers)
     connection.execute("SET synchronous_commit = off")
     with tqdm(total=size.customers, unit=" customers", disable=None, leave=False) as bar:
-        for number, first, count in _parts(size, each):
+        for number, first, count in _iterate_parts(size, each):
             if number:
-                _project(connection, shop, str(number))
-                _customers(connection, shop, str(number), first=first, count=count)
-            _records(connection, shop, str(number), first=first, count=count, each=per_customer)
+                _insert_project(connection, shop, str(number))
+                _insert_customers(connection, shop, str(number), first=first, count=count)
+            _insert_records(
+                connection, shop, str(number), first=first, count=count, each=per_customer
+            )
             bar.update(count)
     for table in TABLES:
         connection.execute(sql.SQL("VACUUM ANALYZE {}").format(sql.Identifier(table)))
     connection.execute("CHECKPOINT")
 
 
-def _parts(size: Size, each: int) -> Iterator[tuple[int, int, int]]:
+def _iterate_parts(size: RunSize, each: int) -> Iterator[tuple[int, int, int]]:
     """(project number, number of its first customer, number of customers) per part."""
     step = 10_000
     for first in range(0, size.crowd, step):
@@ -72,55 +78,62 @@ def _parts(size: Size, each: int) -> Iterator[tuple[int, int, int]]:
         yield number, size.crowd + (number - 1) * each, each
 
 
-def _project(connection: psycopg.Connection[Any], shop: Shop, number: str) -> None:
-    project = _id("prj", number)
+def _insert_project(
+    connection: psycopg.Connection[Any], shop: MeasuredProject, number: str
+) -> None:
+    project = _public_id_sql("prj", number)
     changes = {"project_id": project}
-    _copy(
+    _copy_rows(
         connection,
         "projects_project",
         {"id": project, "slug": f"'load-{number}'", "name": f"'Load {number}'"},
         where=f"id = '{shop.project}'",
     )
     pattern_rows = f"project_id = '{shop.project}'"
-    meter = _of_project("mtr", number, "t.id")
-    _copy(connection, "usage_meter", {**changes, "id": meter}, where=pattern_rows)
+    meter = _project_id_sql("mtr", number, "t.id")
+    _copy_rows(connection, "usage_meter", {**changes, "id": meter}, where=pattern_rows)
     feature = {
         **changes,
-        "id": _of_project("feat", number, "t.id"),
+        "id": _project_id_sql("feat", number, "t.id"),
         "meter_id": f"CASE WHEN t.meter_id IS NOT NULL THEN "
-        f"{_of_project('mtr', number, 't.meter_id')} END",
+        f"{_project_id_sql('mtr', number, 't.meter_id')} END",
     }
-    _copy(connection, "entitlements_feature", feature, where=pattern_rows)
-    rules = {**changes, "id": _of_project("rules", number, "t.id")}
-    _copy(connection, "entitlements_rules", rules, where=pattern_rows)
+    _copy_rows(connection, "entitlements_feature", feature, where=pattern_rows)
+    rules = {**changes, "id": _project_id_sql("rules", number, "t.id")}
+    _copy_rows(connection, "entitlements_rules", rules, where=pattern_rows)
 
 
-def _customers(
-    connection: psycopg.Connection[Any], shop: Shop, number: str, *, first: int, count: int
+def _insert_customers(
+    connection: psycopg.Connection[Any],
+    shop: MeasuredProject,
+    number: str,
+    *,
+    first: int,
+    count: int,
 ) -> None:
     """Insert customers with copies of the pattern's row, facts and snapshot."""
     source = f"generate_series({first}, {first + count - 1}) AS g(n)"
     pattern_rows = f"project_id = '{shop.project}' AND customer_id = '{shop.pattern}'"
-    project = f"'{shop.project}'" if number == "0" else _id("prj", number)
-    changes = {"project_id": project, "customer_id": _id("cus", "g.n")}
-    feature = "t.feature_id" if number == "0" else _of_project("feat", number, "t.feature_id")
-    _copy(
+    project = f"'{shop.project}'" if number == "0" else _public_id_sql("prj", number)
+    changes = {"project_id": project, "customer_id": _public_id_sql("cus", "g.n")}
+    feature = "t.feature_id" if number == "0" else _project_id_sql("feat", number, "t.feature_id")
+    _copy_rows(
         connection,
         "projects_customer",
-        {"project_id": project, "id": _id("cus", "g.n"), "user_id": "'u' || g.n"},
+        {"project_id": project, "id": _public_id_sql("cus", "g.n"), "user_id": "'u' || g.n"},
         where=f"id = '{shop.pattern}'",
         source=source,
     )
-    fact = {**changes, "feature_id": feature, "id": _of_customer("fact", "t.id")}
-    fact["source_id"] = _id("sub", "g.n")
-    _copy(connection, "entitlements_fact", fact, where=pattern_rows, source=source)
-    snapshot = {**changes, "id": _of_customer("snap", "t.id")}
-    _copy(connection, "entitlements_snapshot", snapshot, where=pattern_rows, source=source)
+    fact = {**changes, "feature_id": feature, "id": _customer_id_sql("fact", "t.id")}
+    fact["source_id"] = _public_id_sql("sub", "g.n")
+    _copy_rows(connection, "entitlements_fact", fact, where=pattern_rows, source=source)
+    snapshot = {**changes, "id": _customer_id_sql("snap", "t.id")}
+    _copy_rows(connection, "entitlements_snapshot", snapshot, where=pattern_rows, source=source)
 
 
-def _records(
+def _insert_records(
     connection: psycopg.Connection[Any],
-    shop: Shop,
+    shop: MeasuredProject,
     number: str,
     *,
     first: int,
@@ -131,26 +144,26 @@ def _records(
     source = (
         f"generate_series({first}, {first + count - 1}) AS g(n), generate_series(1, {each}) AS r(k)"
     )
-    project = f"'{shop.project}'" if number == "0" else _id("prj", number)
+    project = f"'{shop.project}'" if number == "0" else _public_id_sql("prj", number)
     record = {
         "project_id": project,
-        "customer_id": _id("cus", "g.n"),
-        "id": _id("use", f"g.n::bigint * {each} + r.k"),
+        "customer_id": _public_id_sql("cus", "g.n"),
+        "id": _public_id_sql("use", f"g.n::bigint * {each} + r.k"),
         "occurred_at": f"date_trunc('hour', now()) - (r.k * {720 // each} + g.n % 24) "
         "* interval '1 hour'",
     }
     if number != "0":
-        record["meter_id"] = _of_project("mtr", number, "t.meter_id")
+        record["meter_id"] = _project_id_sql("mtr", number, "t.meter_id")
     pattern = f"project_id = '{shop.project}' AND customer_id = '{shop.pattern}'"
-    _copy(connection, "usage_recordkey", record, where=pattern, source=source)
+    _copy_rows(connection, "usage_recordkey", record, where=pattern, source=source)
     record["value"] = "(g.n * 31 + r.k * 7) % 1000"
-    _copy(connection, "usage_record", record, where=pattern, source=source)
-    last = _id("cus", str(first + count - 1))
-    statement = TOTALS.format(project=project, first=_id("cus", str(first)), last=last)
+    _copy_rows(connection, "usage_record", record, where=pattern, source=source)
+    last = _public_id_sql("cus", str(first + count - 1))
+    statement = TOTALS.format(project=project, first=_public_id_sql("cus", str(first)), last=last)
     connection.execute(statement.encode())
 
 
-def _copy(
+def _copy_rows(
     connection: psycopg.Connection[Any],
     table: str,
     changed: dict[str, str],
@@ -169,17 +182,17 @@ def _copy(
     connection.execute(statement.encode())
 
 
-def _id(prefix: str, number: str) -> str:
+def _public_id_sql(prefix: str, number: str) -> str:
     """SQL expression of a public id that grows with the number."""
     digits = f"lpad(to_hex(({number})::bigint), 10, '0')"
     return f"'{prefix}_' || {digits} || substr(md5(({number})::text), 1, 16)"
 
 
-def _of_project(prefix: str, number: str, old: str) -> str:
+def _project_id_sql(prefix: str, number: str, old: str) -> str:
     return (
         f"'{prefix}_' || lpad(to_hex({number}), 10, '0') || substr(md5({old} || '{number}'), 1, 16)"
     )
 
 
-def _of_customer(prefix: str, old: str) -> str:
+def _customer_id_sql(prefix: str, old: str) -> str:
     return f"'{prefix}_' || lpad(to_hex(g.n), 10, '0') || substr(md5({old} || g.n), 1, 16)"

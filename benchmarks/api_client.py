@@ -7,10 +7,12 @@ from typing import Any
 
 import orjson
 
-from benchmarks.place import World
+from benchmarks.bench_servers import BenchDatabase
 
 
-def call(world: World, method: str, path: str, body: Any = None, key: str | None = None) -> Any:
+def send_request(
+    world: BenchDatabase, method: str, path: str, body: Any = None, key: str | None = None
+) -> Any:
     """Send one request. Returns status and JSON body."""
     connection = http.client.HTTPConnection("127.0.0.1", world.port, timeout=30)
     try:
@@ -19,19 +21,21 @@ def call(world: World, method: str, path: str, body: Any = None, key: str | None
         connection.close()
 
 
-def warm(world: World, users: Iterable[int], feature: str, *, batch: int = 100) -> None:
+def warm_checks(
+    world: BenchDatabase, users: Iterable[int], feature: str, *, batch: int = 100
+) -> None:
     """Check the feature of every user once, in batches."""
     listed = list(users)
     parts = [listed[start : start + batch] for start in range(0, len(listed), batch)]
     with ThreadPoolExecutor(4) as threads:
-        for status in threads.map(lambda part: _ask_many(world, part, feature), parts):
+        for status in threads.map(lambda part: _check_batch(world, part, feature), parts):
             if status != 200:
                 raise RuntimeError(f"Warming was answered with {status}.")
 
 
-def _ask_many(world: World, users: list[int], feature: str) -> int:
+def _check_batch(world: BenchDatabase, users: list[int], feature: str) -> int:
     checks = [{"user_id": f"u{user}", "feature": feature} for user in users]
-    status, _ = call(world, "POST", "/api/v1/entitlements/check", {"checks": checks})
+    status, _ = send_request(world, "POST", "/api/v1/entitlements/check", {"checks": checks})
     return int(status)
 
 

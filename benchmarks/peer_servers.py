@@ -8,8 +8,8 @@ from pathlib import Path
 import orjson
 import redis
 
-from benchmarks.environments import NoEnvironment, python_of
-from benchmarks.place import Place
+from benchmarks.bench_servers import BenchServers
+from benchmarks.environments import EnvironmentUnavailable, find_python
 from devtools.embedded import CHECKOUT
 from devtools.processes import free_port
 from devtools.stack.programs import WEB_WORKERS, peer
@@ -29,7 +29,7 @@ class Peer:
     key: str
 
 
-def bare(place: Place, database_url: str) -> Peer:
+def start_bare(place: BenchServers, database_url: str) -> Peer:
     """Django views without middleware, on the product's server."""
     port = free_port()
     environment = place.environment(database_url, place.redis_url(0))
@@ -37,15 +37,15 @@ def bare(place: Place, database_url: str) -> Peer:
     return Peer(f"http://127.0.0.1:{port}", "")
 
 
-def fastapi(place: Place) -> Peer | None:
+def start_fastapi(place: BenchServers) -> Peer | None:
     """FastAPI with decisions in Redis; None if it cannot be installed."""
     try:
-        python = python_of("fastapi")
-    except NoEnvironment as error:
+        python = find_python("fastapi")
+    except EnvironmentUnavailable as error:
         place.say(f"FastAPI is left out: {error}")
         return None
     key, url, port = "sk_live_bench", place.redis_url(3), free_port()
-    _fill(url, key)
+    _fill_redis(url, key)
     command = [
         *(python, "-m", "uvicorn", "--host", "127.0.0.1", "--port", str(port)),
         *("--workers", str(WEB_WORKERS), "--loop", "uvloop", "--http", "httptools"),
@@ -56,11 +56,11 @@ def fastapi(place: Place) -> Peer | None:
     return Peer(f"http://127.0.0.1:{port}", key)
 
 
-def djstripe(place: Place) -> Peer | None:
+def start_djstripe(place: BenchServers) -> Peer | None:
     """dj-stripe with 1,000 subscribed customers; None if it cannot be installed."""
     try:
-        python = python_of("djstripe")
-    except NoEnvironment as error:
+        python = find_python("djstripe")
+    except EnvironmentUnavailable as error:
         place.say(f"dj-stripe is left out: {error}")
         return None
 
@@ -68,24 +68,24 @@ def djstripe(place: Place) -> Peer | None:
         place.say("Making dj-stripe's tables, once …")
         command = [python, "-m", DJSTRIPE]
         subprocess.run(
-            command, cwd=CHECKOUT, env=_alone(place, url), check=True, capture_output=True
+            command, cwd=CHECKOUT, env=_own_environment(place, url), check=True, capture_output=True
         )
 
     url = place.kept("djstripe", make, of=(HERE / "peers" / "dj.py").read_text())
     port = free_port()
     command = [python, *peer(port, f"{DJSTRIPE}:application")[1:]]
-    place.start("djstripe", command, port, _alone(place, url))
+    place.start("djstripe", command, port, _own_environment(place, url))
     return Peer(f"http://127.0.0.1:{port}", "")
 
 
-def _alone(place: Place, url: str) -> dict[str, str]:
+def _own_environment(place: BenchServers, url: str) -> dict[str, str]:
     """Environment of a program with its own Django settings."""
     environment = place.environment(url, "")
     del environment["DJANGO_SETTINGS_MODULE"]
     return environment
 
 
-def _fill(url: str, key: str) -> None:
+def _fill_redis(url: str, key: str) -> None:
     """Store 20 features per customer, 2 kB of JSON each."""
     client = redis.Redis.from_url(url, protocol=2)
     client.flushdb()
