@@ -32,7 +32,7 @@ def find_card(details: Params, *, year: int) -> Card:
             "Your card was declined. Your request was in test mode, but used a non test (live) "
             "card. For a list of valid test cards, visit: https://stripe.com/docs/testing.",
             status=402,
-            type="card_error",
+            error_type="card_error",
             code="card_declined",
             decline_code="test_mode_live_card",
         )
@@ -43,7 +43,7 @@ def _check_card_fields(details: Params, *, year: int) -> None:
     for is_wrong, field, code, message in CARD_FIELD_CHECKS:
         if is_wrong(details, year):
             raise StripeFailure(
-                message, status=402, type="card_error", code=code, param=f"card[{field}]"
+                message, status=402, error_type="card_error", code=code, param=f"card[{field}]"
             )
 
 

@@ -20,7 +20,7 @@ class StripeFailure(Exception):
         message: str,
         *,
         status: int = 400,
-        type: str = "invalid_request_error",
+        error_type: str = "invalid_request_error",
         code: str | None = None,
         param: str | None = None,
         keep_effects: bool = False,
@@ -28,12 +28,12 @@ class StripeFailure(Exception):
         **details: Any,
     ) -> None:
         super().__init__(message)
-        self.message, self.status, self.type = message, status, type
+        self.message, self.status, self.error_type = message, status, error_type
         self.code, self.param, self.details = code, param, details
         self.keep_effects, self.should_retry = keep_effects, should_retry
 
     def body(self, request_id: str) -> dict[str, Any]:
-        error: dict[str, Any] = {"message": self.message, "type": self.type}
+        error: dict[str, Any] = {"message": self.message, "type": self.error_type}
         if self.code:
             error |= {"code": self.code, "doc_url": DOCS + self.code.replace("_", "-")}
         if self.param:
@@ -94,5 +94,5 @@ def internal_error() -> StripeFailure:
         "An unknown error occurred. Contact us via https://support.stripe.com/contact/ "
         "with any questions.",
         status=500,
-        type="api_error",
+        error_type="api_error",
     )

@@ -167,6 +167,6 @@ def key_in_use_error() -> StripeFailure:
         "means you submitted twice, and the other request is still going through). Please try "
         "again later.",
         status=409,
-        type="idempotency_error",
+        error_type="idempotency_error",
         code="idempotency_key_in_use",
     )

@@ -100,4 +100,4 @@ def _digest(params: Params) -> str:
 
 
 def _reused_key_error(message: str) -> StripeFailure:
-    return StripeFailure(message, type="idempotency_error")
+    return StripeFailure(message, error_type="idempotency_error")

@@ -150,8 +150,14 @@ def cancel_payment(tx: Transaction, intent: Object, reason: str | None) -> None:
 
 def declined_error(intent: Object) -> StripeFailure:
     """The 402 error of an intent whose last attempt failed. Its effects are kept."""
-    error = {key: value for key, value in intent["last_payment_error"].items() if key != "doc_url"}
-    return StripeFailure(status=402, keep_effects=True, payment_intent=copy(intent), **error)
+    return build_declined_error(intent["last_payment_error"], payment_intent=copy(intent))
+
+
+def build_declined_error(error: Object, **details: Any) -> StripeFailure:
+    """The 402 error for a ``last_payment_error`` or ``last_setup_error``; effects are kept."""
+    renamed = {"error_type" if name == "type" else name: value for name, value in error.items()}
+    renamed.pop("doc_url", None)
+    return StripeFailure(status=402, keep_effects=True, **renamed, **details)
 
 
 def build_redirect(tx: Transaction, object_id: str, return_url: str | None) -> Object:

@@ -151,7 +151,7 @@ def payment_required_error(tx: Transaction, invoice: Object) -> StripeFailure:
         "This invoice cannot be paid without further action of the customer, such as choosing a "
         "payment method or 3-D Secure. Use another `payment_behavior` to let them take it.",
         status=402,
-        type="card_error",
+        error_type="card_error",
         code="subscription_payment_intent_requires_action",
         payment_intent=copy(intent) if intent else None,
     )

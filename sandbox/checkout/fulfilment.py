@@ -101,7 +101,7 @@ def _bill_first_invoice(
     """Create the first invoice; its payment has been made already."""
     prorate = data.get("proration_behavior", "create_prorations") != "none"
     invoice = subscription_creation.draft_first_invoice(
-        tx, subscription, prorate=prorate, takes=one_time_items, uses_balance=False
+        tx, subscription, prorate=prorate, invoice_items=one_time_items, uses_balance=False
     )
     invoices.finalize_invoice(tx, invoice, uses_balance=False)
     if session["amount_total"] and intent:

@@ -161,7 +161,7 @@ def apply_change(
     raise StripeFailure(
         error.get("message", "There is no card to pay with. Add one and try again."),
         status=402,
-        type="card_error",
+        error_type="card_error",
         code=error.get("code"),
         keep_effects=True,
         decline_code=error.get("decline_code"),

@@ -274,7 +274,7 @@ def _unpaid_error(tx: Transaction, invoice: Object) -> StripeFailure:
             "successfully. Payment can be completed using the PaymentIntent associated with the "
             "invoice.",
             status=402,
-            type="card_error",
+            error_type="card_error",
             code="invoice_payment_intent_requires_action",
             keep_effects=True,
         )

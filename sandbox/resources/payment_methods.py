@@ -201,7 +201,7 @@ def declined_error(decline: Decline, **details: Any) -> StripeFailure:
     return StripeFailure(
         decline.message,
         status=402,
-        type="card_error",
+        error_type="card_error",
         code=decline.code,
         keep_effects=True,
         decline_code=decline.decline_code,

@@ -157,8 +157,7 @@ def _fail_intent(tx: Transaction, intent: Object, method: Object, decline: Decli
 
 
 def _declined_error(intent: Object) -> StripeFailure:
-    error = {key: value for key, value in intent["last_setup_error"].items() if key != "doc_url"}
-    return StripeFailure(status=402, keep_effects=True, setup_intent=copy(intent), **error)
+    return payments.build_declined_error(intent["last_setup_error"], setup_intent=copy(intent))
 
 
 def _require_open(intent: Object, verb: str) -> None:
