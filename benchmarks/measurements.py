@@ -5,10 +5,6 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 
 
-class WrongAnswers(RuntimeError):
-    """A response was wrong."""
-
-
 @dataclass(slots=True)
 class Measurements:
     """Values per second by case name, one per round."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from sandbox.app import Application
+from sandbox.app import SandboxApplication
 from sandbox.clock_worker import ClockWorker
 from sandbox.delivery_worker import DeliveryWorker
 from sandbox.rate_limit import TEST_MODE_PER_SECOND
@@ -68,7 +68,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _serve(world: World, host: str, port: int, public_url: str | None) -> None:
     server = make_server(
-        host, port, Application(world), threaded=True, request_handler=QuietHandler
+        host, port, SandboxApplication(world), threaded=True, request_handler=QuietHandler
     )
     address = f"http://{host}:{server.port}"
     world.base_url = public_url or address
@@ -78,25 +78,27 @@ def _serve(world: World, host: str, port: int, public_url: str | None) -> None:
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
-    courier, timekeeper = DeliveryWorker(world), ClockWorker(world)
-    courier.start()
-    timekeeper.start()
+    delivery_worker, clock_worker = DeliveryWorker(world), ClockWorker(world)
+    delivery_worker.start()
+    clock_worker.start()
     sys.stdout.write(f"Stripe sandbox listening on {address}\n")
     sys.stdout.flush()
     server.serve_forever(poll_interval=0.1)
-    timekeeper.stop()
-    courier.stop()
+    clock_worker.stop()
+    delivery_worker.stop()
     server.server_close()
 
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m sandbox", description="A local Stripe that remembers."
+        prog="python -m sandbox", description="A local Stripe that keeps state."
     )
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=12111)
-    parser.add_argument("--state", type=Path, help="SQLite file; without it nothing is kept")
-    parser.add_argument("--public-url", help="where browsers reach this process")
+    parser.add_argument(
+        "--state", type=Path, help="SQLite file of the state; without it the state is lost at exit"
+    )
+    parser.add_argument("--public-url", help="URL of this process for browsers")
     parser.add_argument("--webhook-url", help="register this endpoint for all events")
     parser.add_argument("--webhook-secret", help="the endpoint's signing secret (whsec_…)")
     parser.add_argument("--secret-key", default=DEFAULT_SECRET_KEY)
@@ -106,7 +108,9 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         default=0,
         help=f"limit per account before 429; Stripe: {TEST_MODE_PER_SECOND}, 0: no limit",
     )
-    parser.add_argument("--frozen", action="store_true", help="time moves only when told")
+    parser.add_argument(
+        "--frozen", action="store_true", help="the clock moves only when it is advanced"
+    )
     options = parser.parse_args(arguments)
     if bool(options.webhook_url) != bool(options.webhook_secret):
         parser.error("--webhook-url and --webhook-secret go together")

@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 MAX_BODY_BYTES = 1024 * 1024
 
 
-class Application:
+class SandboxApplication:
     def __init__(self, world: World) -> None:
         self.world = world
         self._api = StripeAPI(world)

@@ -93,11 +93,6 @@ BY_NUMBER = {account.number: account for account in ACCOUNTS}
 BY_TOKEN = {account.token: account for account in ACCOUNTS}
 
 
-def in_currency(currency: str) -> list[BankAccount]:
-    """Accounts that can pay in the currency."""
-    return [account for account in ACCOUNTS if CURRENCY[account.type] == currency]
-
-
 def find_account(method_type: str, params: Params) -> BankAccount:
     """Find the test account with the sent number or IBAN.
 

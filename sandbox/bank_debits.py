@@ -50,7 +50,7 @@ def start_debit(tx: Transaction, intent: Object, method: Object, account: BankAc
 def take_answer(tx: Transaction, intent: Object) -> Decline | None:
     """Return the bank's decline, or None when it has paid, and remove the scheduled answer."""
     record = tx.get(ANSWER, intent["id"])
-    assert record, "only what waits for an answer gets one"
+    assert record, "each processing debit has a scheduled answer"
     tx.remove(record)
     if not record["refused"]:
         return None

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from sandbox import accounts, test_clocks
 from sandbox.checkout import billing_address, completion, session_discounts
-from sandbox.checkout.completion import KIND, Buyer, CheckoutResult
+from sandbox.checkout.completion import KIND, BuyerDetails, CheckoutResult
 from sandbox.errors import no_such
 from sandbox.transaction import Transaction
 
@@ -59,11 +59,11 @@ def pay(
             tx,
             body,
             card=_card_details(tx, card),
-            buyer=Buyer(email=email, name=name, address=place),
+            buyer=BuyerDetails(email=email, name=name, address=place),
         )
     if outcome.status != "requires_action" or authenticates is None:
         return outcome
-    assert outcome.url, "who must act is told where"
+    assert outcome.url, "requires_action comes with a URL"
     return authenticate(world, last_path_segment(outcome.url), succeeds=authenticates)
 
 

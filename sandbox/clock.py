@@ -10,7 +10,7 @@ import time
 from typing import Any
 
 
-class Clock:
+class WorldClock:
     def __init__(self, *, frozen_at: int | None = None) -> None:
         self._frozen = frozen_at is not None
         self._offset = 0

@@ -20,7 +20,7 @@ class ClockWorker:
     def __init__(self, world: World) -> None:
         self._world = world
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="timekeeper", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="clock-worker", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
@@ -35,4 +35,4 @@ class ClockWorker:
             try:
                 engine.run_due_actions(self._world)
             except Exception:
-                logger.exception("The timekeeper tripped; it tries again in a second.")
+                logger.exception("Running due actions failed; the next attempt is in a second.")

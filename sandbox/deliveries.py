@@ -168,7 +168,7 @@ def _record_attempt(
         _mark_received(tx, attempted.event, endpoint)
     delivery = tx.get(PENDING, attempted.delivery)
     if delivery is None:
-        return  # a duplicate of one that has ended
+        return  # a duplicate of a finished delivery
     delivery["attempts"].append({"at": tx.now, "status": attempted.status, "error": error})
     if attempted.succeeded:
         _finish(tx, attempted.delivery, "delivered")

@@ -30,7 +30,7 @@ class DeliveryWorker:
         self._session = requests.Session()
         self._session.trust_env = False
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="courier", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="delivery-worker", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
@@ -49,14 +49,14 @@ class DeliveryWorker:
             try:
                 self._round()
             except Exception:
-                logger.exception("The courier tripped; it goes on with the next round.")
+                logger.exception("Delivering webhooks failed; the next round tries again.")
 
     def _round(self) -> None:
         mode = self._world.delivery_mode
         if mode != self._mode:
             self._mode, self._chance = mode, random.Random(mode.seed)  # noqa: S311
         if mode.shuffled:
-            time.sleep(POLL_SECONDS)  # gather some to shuffle
+            time.sleep(POLL_SECONDS)  # collect several deliveries to shuffle
         deliveries.deliver_due(
             self._world,
             self._post,

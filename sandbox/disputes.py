@@ -24,7 +24,6 @@ CHARGEBACKS = ("needs_response", "under_review")
 INQUIRIES = ("warning_needs_response", "warning_under_review")
 ANSWERABLE = ("needs_response", "warning_needs_response")
 OPEN = CHARGEBACKS + INQUIRIES
-OUTCOMES = ("won", "lost", "warning_closed")
 REASON_CODES = {"fraudulent": "10.4", "product_not_received": "13.1"}
 EVIDENCE = (
     "access_activity_log", "billing_address", "cancellation_policy",

@@ -42,17 +42,17 @@ class TimedAction:
     """An action that time triggers for objects of one kind."""
 
     kind: str
-    due: DueTime
+    due_at: DueTime
     """Due time of a stored object, or None. The object is read-only."""
-    act: Action
+    run: Action
 
 
 @dataclass(frozen=True)
 class DueAction:
-    moment: int
+    due_at: int
     account: str
-    duty: TimedAction
-    id: str
+    action: TimedAction
+    object_id: str
 
 
 def advance(world: World, to: int, *, on_step: Callable[[], None] | None = None) -> None:
@@ -88,12 +88,12 @@ def next_due_time(world: World) -> int | None:
     """Time of the next due action; None if there is none."""
     with world.lock:
         due_action = _find_next(world)
-    return due_action.moment if due_action else None
+    return due_action.due_at if due_action else None
 
 
 def _check_progress(last: DueAction | None, done: DueAction) -> None:
     if done == last:
-        raise RuntimeError(f"{done.id} is due again at the same moment; the engine stops.")
+        raise RuntimeError(f"{done.object_id} is due again at the same second; the engine stops.")
 
 
 def _run_next(world: World, to: int) -> DueAction | None:
@@ -102,14 +102,14 @@ def _run_next(world: World, to: int) -> DueAction | None:
         if moved := _run_next_of_test_clock(world):
             return moved
         due_action = _find_next(world)
-        if due_action is None or due_action.moment > to:
+        if due_action is None or due_action.due_at > to:
             return None
-        if due_action.moment > world.clock.now():
-            world.move_clock(due_action.moment)
+        if due_action.due_at > world.clock.now():
+            world.move_clock(due_action.due_at)
         with world.transaction(due_action.account) as tx:
-            body = tx.get(due_action.duty.kind, due_action.id)
-            assert body, "an appointment names what is stored"
-            due_action.duty.act(tx, body)
+            body = tx.get(due_action.action.kind, due_action.object_id)
+            assert body, "a due action refers to a stored object"
+            due_action.action.run(tx, body)
         return due_action
 
 
@@ -121,7 +121,7 @@ def _find_next(world: World) -> DueAction | None:
     earliest: DueAction | None = None
     for account in accounts.list_account_ids(world):
         candidate = _find_next_of_account(Transaction(world, account, EventRequest()), clock=None)
-        if candidate and (earliest is None or candidate.moment < earliest.moment):
+        if candidate and (earliest is None or candidate.due_at < earliest.due_at):
             earliest = candidate
     return earliest
 
@@ -130,14 +130,14 @@ def _find_next_of_account(tx: Transaction, *, clock: Object | None) -> DueAction
     """The earliest action of an account, for objects on this test clock, or on none."""
     earliest: DueAction | None = None
     has_clocks = test_clocks.has_clocks(tx)
-    for duty in TIMED_ACTIONS:
-        for id, body in tx.world.store.kind(tx.account, duty.kind).items():
-            moment = duty.due(tx, body)
-            if moment is None or (earliest and moment >= earliest.moment):
+    for action in TIMED_ACTIONS:
+        for object_id, body in tx.world.store.kind(tx.account, action.kind).items():
+            due_at = action.due_at(tx, body)
+            if due_at is None or (earliest and due_at >= earliest.due_at):
                 continue
             if has_clocks and test_clocks.find_clock(tx, body) is not clock:
                 continue
-            earliest = DueAction(moment, tx.account, duty, id)
+            earliest = DueAction(due_at, tx.account, action, object_id)
     return earliest
 
 
@@ -149,16 +149,16 @@ def _run_next_of_test_clock(world: World) -> DueAction | None:
             due_action = _find_next_of_account(
                 Transaction(world, account, EventRequest()), clock=clock
             )
-            if due_action is None or due_action.moment > target:
+            if due_action is None or due_action.due_at > target:
                 due_action = DueAction(target, account, CLOCK_ARRIVAL, clock["id"])
             with world.transaction(account) as tx:
-                tx.fixed_time = max(due_action.moment, clock["frozen_time"])
+                tx.fixed_time = max(due_action.due_at, clock["frozen_time"])
                 tx.param_object(test_clocks.KIND, clock["id"], param="id")["frozen_time"] = (
                     tx.fixed_time
                 )
-                body = tx.get(due_action.duty.kind, due_action.id)
-                assert body, "an appointment names what is stored"
-                due_action.duty.act(tx, body)
+                body = tx.get(due_action.action.kind, due_action.object_id)
+                assert body, "a due action refers to a stored object"
+                due_action.action.run(tx, body)
             return due_action
     return None
 

@@ -77,7 +77,7 @@ def cancel_event(tx: Transaction, meter: Object, identifier: str) -> None:
 def sum_usage(tx: Transaction, meter: str, customer: str, start: int, end: int) -> Decimal:
     """Aggregated usage of the customer's events within ``[start, end)``."""
     stored_meter = tx.world.store.get((tx.account, METER, meter)) or tx.get(METER, meter)
-    assert stored_meter, "prices name meters that exist, and meters are never deleted"
+    assert stored_meter, "meters are never deleted"
     events = [
         event
         for event in tx.iterate_stored(EVENT)

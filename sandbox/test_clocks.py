@@ -75,7 +75,7 @@ def _find_owner(tx: Transaction, body: Object) -> Object | None:
         id = body.get(name)
         if isinstance(id, str) and (body_of_owner := tx.world.store.get((tx.account, name, id))):
             return body_of_owner
-    if body["object"].startswith("_"):  # our own records share the id of what they are about
+    if body["object"].startswith("_"):  # our own records have the id of the object they describe
         candidates = (tx.world.store.get((tx.account, kind, body["id"])) for kind in OWNERS)
         return next((found for found in candidates if found), None)
     return None

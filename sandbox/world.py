@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from sandbox import accounts, deliveries
-from sandbox.clock import Clock
+from sandbox.clock import WorldClock
 from sandbox.deliveries import DeliveryAttempt, DeliveryMode, Sink
 from sandbox.errors import StripeFailure
 from sandbox.events import PENDING
@@ -50,7 +50,7 @@ class World:
     ) -> None:
         self.lock = threading.RLock()
         self.store = ObjectStore(path)
-        self.clock = Clock(frozen_at=frozen_at)
+        self.clock = WorldClock(frozen_at=frozen_at)
         self.ids = IdGenerator(seed)
         self.faults = FaultPlan()
         self.rate_limit = RateLimit(requests_per_second)

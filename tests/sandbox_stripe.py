@@ -1,4 +1,4 @@
-"""The sandbox with hands: an SDK client of its account, a courier, and a clock that both obey."""
+"""The sandbox for tests: an SDK client of its account, webhook delivery, and a shared clock."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -28,7 +28,7 @@ class OutsideTransactions(SandboxHTTPClient):
 
 
 class SandboxStripe:
-    """The sandbox's world, with hands: an SDK client of the account, and its courier."""
+    """A sandbox world with an SDK client of its account and delivery of its webhooks."""
 
     def __init__(self, world: World, secret_key: str = DEFAULT_SECRET_KEY) -> None:
         self.world = world

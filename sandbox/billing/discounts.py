@@ -44,7 +44,7 @@ class DiscountChoice:
         """The entry as a checkout session shows it."""
         if self.promotion_code:
             return {"coupon": None, "promotion_code": self.promotion_code["id"]}
-        assert self.coupon, "sessions take coupons and codes"
+        assert self.coupon, "sessions take only coupons and promotion codes"
         return {"coupon": self.coupon["id"], "promotion_code": None}
 
 
@@ -59,7 +59,7 @@ def read_choices(
 ) -> list[DiscountChoice]:
     """Read a ``discounts`` parameter. Raises 400 if the customer cannot redeem an entry."""
     entries = discount_params or []
-    assert not isinstance(entries, str), "only an empty text stands for no discounts"
+    assert not isinstance(entries, str), "the only valid string is the empty one"
     if len(entries) > limit:
         raise invalid(f"You can only specify up to {limit} discounts here.", param=param)
     return [
@@ -79,7 +79,7 @@ def attach_discount(
     """Redeem the choice for a subscription, item or invoice. Returns the discount's id."""
     if choice.discount:
         return str(choice.discount["id"])
-    assert choice.coupon, "a choice names a coupon or a discount"
+    assert choice.coupon, "a choice has a coupon or a discount"
     terms = coupons.read_terms(tx, choice.coupon)
     discount = tx.insert(_build_discount(tx, choice, customer, holder, session))
     if terms["duration"] == "repeating":
@@ -139,7 +139,7 @@ def remove_used(tx: Transaction, subscription: Object, invoice: Object) -> None:
 
 def find_terms(tx: Transaction, discount: str) -> Object:
     record = tx.get(TERMS, discount)
-    assert record, "a discount is made together with its terms"
+    assert record, "attach_discount inserts the terms"
     return record
 
 
@@ -244,7 +244,7 @@ def choose_promotion_code(
 def _build_discount(
     tx: Transaction, choice: DiscountChoice, customer: str, holder: Object, session: str | None
 ) -> Object:
-    assert choice.coupon, "a discount is of a coupon"
+    assert choice.coupon, "a new discount has a coupon"
     return {
         "id": tx.new_id("di"),
         "object": "discount",

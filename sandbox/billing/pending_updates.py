@@ -61,7 +61,7 @@ def waits_for(tx: Transaction, subscription: Object, invoice: Object) -> bool:
 def show_update(tx: Transaction, subscription: Object) -> None:
     """Show the pending change as ``pending_update``."""
     record = find_update(tx, subscription)
-    assert record, "only what is held is shown"
+    assert record, "show_update follows store_update"
     after = record["after"]
     changed = {name: after[name] if after[name] != subscription[name] else None for name in FIELDS}
     subscription["latest_invoice"] = record["invoice"]
@@ -80,7 +80,7 @@ def show_update(tx: Transaction, subscription: Object) -> None:
 def apply_update(tx: Transaction, subscription: Object) -> str | None:
     """Apply the pending change after payment. Returns the event to emit besides the update."""
     record = find_update(tx, subscription)
-    assert record, "only what is held is applied"
+    assert record, "callers check waits_for first"
     subscription |= copy(record["after"]) | {"latest_invoice": record["invoice"]}
     waited = subscription["pending_update"] is not None or record["news"] != APPLIED
     subscription["pending_update"] = None

@@ -98,7 +98,7 @@ def decides_status(subscription: Object | None, invoice: Object, status: str) ->
 def mark_past_due(tx: Transaction, invoice: Object) -> None:
     """Set ``past_due`` after the due date of a sent invoice."""
     subscription = invoices.find_subscription(tx, invoice)
-    assert subscription, "only what a subscription sends falls due"
+    assert subscription, "only invoices of subscriptions are sent"
     with tx.updating(subscription, *updated_event(tx, subscription)):
         subscription["status"] = "past_due"
 
@@ -106,7 +106,7 @@ def mark_past_due(tx: Transaction, invoice: Object) -> None:
 def apply_overdue_policy(tx: Transaction, invoice: Object) -> None:
     """Apply ``after_overdue`` to the subscription of an overdue sent invoice."""
     subscription = invoices.find_subscription(tx, invoice)
-    assert subscription, "only what a subscription sends falls due"
+    assert subscription, "only invoices of subscriptions are sent"
     if billing_settings.read_settings(tx)["after_overdue"] == "cancel":
         cancellation.cancel_subscription(tx, subscription, reason="payment_failed")
         return

@@ -31,7 +31,7 @@ CLOSED_MESSAGES = {
 
 
 @dataclass(frozen=True)
-class Buyer:
+class BuyerDetails:
     email: str | None = None
     name: str | None = None
     address: Params | None = None
@@ -53,16 +53,14 @@ class CheckoutResult:
 
 
 def complete_session(
-    tx: Transaction, session: Object, *, card: Params | str | None, buyer: Buyer
+    tx: Transaction, session: Object, *, card: Params | str | None, buyer: BuyerDetails
 ) -> CheckoutResult:
     """Complete the session with card details, a test token or a saved payment method.
 
     Raises 400 if the session is not open, or a card or e-mail address is missing.
     """
     if session["status"] == "open" and session["expires_at"] <= tx.now:
-        raise invalid(
-            CLOSED_MESSAGES["expired"]
-        )  # the clock passed it and the engine has yet to look
+        raise invalid(CLOSED_MESSAGES["expired"])  # the engine has not expired it yet
     if session["status"] != "open":
         raise invalid(CLOSED_MESSAGES[session["status"]])
     session_discounts.check_redeemable(tx, session)
@@ -250,7 +248,7 @@ def _create_method(tx: Transaction, card: Params | str, record: Object) -> Objec
     return method
 
 
-def _record_buyer(tx: Transaction, session: Object, record: Object, buyer: Buyer) -> None:
+def _record_buyer(tx: Transaction, session: Object, record: Object, buyer: BuyerDetails) -> None:
     """Record the buyer's data. An e-mail address set on the session has precedence."""
     session_email = (session["customer_details"] or {}).get("email")
     record["email"] = session_email or buyer.email or record["email"]

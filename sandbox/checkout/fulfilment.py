@@ -130,7 +130,7 @@ def _add_one_time_item(tx: Transaction, subscription: Object, item: Object) -> O
 def _update_customer(tx: Transaction, session: Object, record: Object) -> None:
     customer = tx.param_object("customer", session["customer"], param="customer")
     with tx.updating(customer, "customer.updated"):
-        if record["customer"]:  # made at the first attempt; what was typed last is right
+        if record["customer"]:  # the buyer may have changed the data since the first attempt
             customer |= {"email": record["email"], "name": record["name"]}
             customer["address"] = copy(record["address"]) or customer["address"]
         customer["email"] = customer["email"] or record["email"]

@@ -29,7 +29,7 @@ def insert_record(tx: Transaction, session: Object, params: Params, items: list[
 
 def find_record(tx: Transaction, session: Object) -> Object:
     record = tx.get(KIND, session["id"])
-    assert record, "a session is made together with its record"
+    assert record, "each session has a record"
     return record
 
 

@@ -147,7 +147,7 @@ def respond_to_result(
         case "complete":
             return redirect_to_merchant(tx, session)
         case "requires_action":
-            assert outcome.url, "who must act is told where"
+            assert outcome.url, "requires_action comes with a URL"
             return redirect(urlsplit(outcome.url).path, 303)
     return _render_form(tx, session, form, forms.payment_errors(outcome), status=402)
 

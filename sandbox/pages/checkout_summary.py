@@ -158,7 +158,7 @@ def _tax_text(session: Object) -> str:
 def _discount_label(choice: DiscountChoice) -> str:
     if choice.promotion_code:
         return str(choice.promotion_code["code"])
-    assert choice.coupon, "sessions take coupons and codes"
+    assert choice.coupon, "sessions take only coupons and promotion codes"
     return str(choice.coupon["name"] or choice.coupon["id"])
 
 

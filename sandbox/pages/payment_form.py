@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from werkzeug.datastructures import MultiDict
 
-from sandbox.checkout.completion import Buyer, CheckoutResult
+from sandbox.checkout.completion import BuyerDetails, CheckoutResult
 from sandbox.limits import EMAIL
 from sandbox.objects import Params
 
@@ -58,8 +58,8 @@ class PaymentForm:
         )
 
     @property
-    def buyer(self) -> Buyer:
-        return Buyer(email=self.email or None, name=self.name or self.holder or None)
+    def buyer(self) -> BuyerDetails:
+        return BuyerDetails(email=self.email or None, name=self.name or self.holder or None)
 
     def errors(
         self, fields: MultiDict[str, str], *, knows_email: bool, card: bool
@@ -100,7 +100,7 @@ class PaymentForm:
     def card(self, fields: MultiDict[str, str]) -> Params:
         """Card details for the API. Call it only when ``errors`` is empty."""
         expiry = EXPIRY.fullmatch(self.expiry)
-        assert expiry, "errors() looked at it"
+        assert expiry, "errors() has checked the expiry"
         year = int(expiry[2])
         return {
             "number": re.sub(r"\D", "", fields["number"]),

@@ -176,7 +176,7 @@ def check_usable(tx: Transaction, method: Object) -> None:
 def find_card(tx: Transaction, method: Object) -> Card | BankAccount:
     """The test card or test bank account of the method."""
     record = tx.get(CARD_RECORD, method["id"])
-    assert record, "a payment method is made together with its card"
+    assert record, "each payment method has a card record"
     card = cards.BY_FINGERPRINT.get(record["fingerprint"])
     return card or bank_accounts.BY_FINGERPRINT[record["fingerprint"]]
 

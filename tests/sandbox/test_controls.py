@@ -4,14 +4,14 @@ import pytest
 import stripe
 from werkzeug.test import Client
 
-from sandbox.app import Application
+from sandbox.app import SandboxApplication
 from sandbox.resources import webhook_endpoints
 from tests.sandbox.conftest import NOW, client_of
 
 
 @pytest.fixture
 def http(world):
-    return Client(Application(world))
+    return Client(SandboxApplication(world))
 
 
 def test_state(http, client, sink):

@@ -6,7 +6,7 @@ import pytest
 import stripe
 from werkzeug.test import Client
 
-from sandbox.app import Application
+from sandbox.app import SandboxApplication
 from sandbox.billing.discounts import DiscountableLine, allocate, divide_by_weight
 from sandbox.errors import StripeFailure
 from tests.sandbox.conftest import NOW
@@ -369,7 +369,7 @@ def test_an_invoice_by_hand_with_its_own_discount(shop):
 def test_the_page_takes_codes(shop):
     code(shop, coupon(shop, percent_off=30, name="Spring sale"))
     session = shop.session(shop.price(), allow_promotion_codes=True)
-    browser, url = Client(Application(shop.world)), f"/pages/checkout/{session.id}"
+    browser, url = Client(SandboxApplication(shop.world)), f"/pages/checkout/{session.id}"
     assert "Promotion code" in browser.get(url).text
     wrong = browser.post(url, data={"promotion_code": "NOPE", "apply_code": "1"})
     assert (wrong.status_code, "This code is invalid." in wrong.text) == (422, True)

@@ -7,7 +7,7 @@ import stripe
 from werkzeug.test import Client
 
 from sandbox import bank, disputes
-from sandbox.app import Application
+from sandbox.app import SandboxApplication
 from sandbox.errors import StripeFailure
 from tests.sandbox.conftest import NOW
 from tests.sandbox.shop import DAY
@@ -138,7 +138,7 @@ def test_inquiries(shop):
 
 
 def test_the_controls_and_what_they_refuse(shop):
-    browser = Client(Application(shop.world))
+    browser = Client(SandboxApplication(shop.world))
 
     def post(path, **data):
         answer = browser.post(

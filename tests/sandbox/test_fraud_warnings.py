@@ -6,7 +6,7 @@ import pytest
 from werkzeug.test import Client
 
 from sandbox import bank
-from sandbox.app import Application
+from sandbox.app import SandboxApplication
 from sandbox.errors import StripeFailure
 from tests.sandbox.test_disputes import paid
 
@@ -36,7 +36,7 @@ def test_a_warning_until_the_money_is_contested_or_back(shop, what):
 
 def test_the_control_and_what_nobody_warns_of(shop):
     intent = paid(shop)
-    page = Client(Application(shop.world))
+    page = Client(SandboxApplication(shop.world))
     answer = page.post(f"/_sandbox/fraud-warnings/{intent.id}", json={"fraud_type": "misc"})
     assert (answer.status_code, json.loads(answer.data)["object"]) == (200, KIND)
     debit = shop.client.v1.payment_intents.create(

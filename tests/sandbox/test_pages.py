@@ -5,7 +5,7 @@ import re
 import pytest
 from werkzeug.test import Client
 
-from sandbox.app import Application
+from sandbox.app import SandboxApplication
 from sandbox.pages.offered_cards import OFFERED
 from sandbox.pages.payment_form import PaymentForm
 from tests.sandbox.conftest import NOW
@@ -22,7 +22,7 @@ GOOD = {
 
 @pytest.fixture
 def visitor(world) -> Client:
-    return Client(Application(world))
+    return Client(SandboxApplication(world))
 
 
 def path(session) -> str:

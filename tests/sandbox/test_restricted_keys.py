@@ -6,7 +6,7 @@ from werkzeug.test import Client
 
 from sandbox import accounts, permissions
 from sandbox.api import ROUTER
-from sandbox.app import Application
+from sandbox.app import SandboxApplication
 from sandbox.resources.registry import RESOURCES
 from sandbox.world import DEFAULT_ACCOUNT
 from tests.sandbox.conftest import client_of
@@ -77,7 +77,7 @@ def test_an_unknown_permission_is_a_mistake(world):
 
 
 def test_a_restricted_key_over_the_controls(world):
-    http = Client(Application(world))
+    http = Client(SandboxApplication(world))
     made = http.post("/_sandbox/accounts", json={"permissions": ["event_read"]}).get_json()
     assert made["secret_key"].startswith("rk_test_")
     v1 = client_of(world, made["secret_key"]).v1

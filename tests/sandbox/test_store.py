@@ -7,7 +7,7 @@ import pytest
 import stripe
 
 from sandbox import accounts
-from sandbox.clock import Clock
+from sandbox.clock import WorldClock
 from sandbox.deliveries import DeliveryMode
 from sandbox.errors import StripeFailure
 from sandbox.world import World
@@ -136,7 +136,7 @@ def test_what_a_transaction_reads_is_its_own(world):
 
 
 def test_a_frozen_clock_moves_when_told_and_never_back():
-    clock = Clock(frozen_at=100)
+    clock = WorldClock(frozen_at=100)
     clock.move_to(150)
     assert clock.now() == 150
     with pytest.raises(ValueError, match="150"):
@@ -146,7 +146,7 @@ def test_a_frozen_clock_moves_when_told_and_never_back():
 def test_a_running_clock_follows_real_time_plus_what_it_was_advanced_by(monkeypatch):
     real = [1000.0]
     monkeypatch.setattr(time, "time", lambda: real[0])
-    clock = Clock()
+    clock = WorldClock()
     assert clock.now() == 1000
     clock.move_to(5000)
     real[0] = 1010.9
@@ -164,10 +164,10 @@ def test_a_running_clock_follows_real_time_plus_what_it_was_advanced_by(monkeypa
 def test_a_clock_survives_a_dump(monkeypatch):
     real = [1000.0]
     monkeypatch.setattr(time, "time", lambda: real[0])
-    clock = Clock()
+    clock = WorldClock()
     clock.move_to(5000)
     state = clock.dump()
     real[0] = 1100.0
-    restored = Clock()
+    restored = WorldClock()
     restored.load(state)
     assert restored.now() == 5100
