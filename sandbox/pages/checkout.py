@@ -20,7 +20,7 @@ from sandbox.checkout import (
 from sandbox.checkout.completion import KIND, CheckoutResult
 from sandbox.errors import StripeFailure
 from sandbox.objects import Object
-from sandbox.pages import payment_form as forms
+from sandbox.pages import payment_form
 from sandbox.pages.checkout_summary import list_offered_accounts, merchant_name, summarise_session
 from sandbox.pages.offered_cards import OFFERED
 from sandbox.pages.payment_form import PaymentForm
@@ -149,7 +149,7 @@ def respond_to_result(
         case "requires_action":
             assert outcome.url, "requires_action comes with a URL"
             return redirect(urlsplit(outcome.url).path, 303)
-    return _render_form(tx, session, form, forms.payment_errors(outcome), status=402)
+    return _render_form(tx, session, form, payment_form.payment_errors(outcome), status=402)
 
 
 def redirect_to_merchant(tx: Transaction, session: Object) -> Response:
@@ -208,4 +208,8 @@ def _read_authentication_error(
     if intent is None or completion.find_session_of(tx, intent) != session["id"]:
         return {}
     outcome = completion.result_of_intent(intent)
-    return forms.payment_errors(outcome) if outcome.status == "declined" and outcome.code else {}
+    return (
+        payment_form.payment_errors(outcome)
+        if outcome.status == "declined" and outcome.code
+        else {}
+    )

@@ -11,7 +11,7 @@ from werkzeug.wrappers import Request, Response
 from sandbox.checkout import completion
 from sandbox.errors import StripeFailure
 from sandbox.objects import Object
-from sandbox.pages import payment_form as forms
+from sandbox.pages import payment_form
 from sandbox.pages.offered_cards import OFFERED
 from sandbox.pages.payment_form import PaymentForm
 from sandbox.pages.portal_visit import PortalVisit, open_visit
@@ -33,7 +33,9 @@ def show(world: World, request: Request, secret: str) -> Response:
             return _set_default_card(visit, intent)
         outcome = completion.result_of_intent(intent)
         wrong = (
-            forms.payment_errors(outcome) if outcome.status == "declined" and outcome.code else {}
+            payment_form.payment_errors(outcome)
+            if outcome.status == "declined" and outcome.code
+            else {}
         )
         return _render_form(visit, PaymentForm(name=visit.customer["name"] or ""), wrong)
 
@@ -50,7 +52,10 @@ def submit(world: World, request: Request, secret: str) -> Response:
             if failure.status != 402:
                 raise
             return _render_form(
-                visit, form, forms.payment_errors(completion.declined_result(failure)), status=402
+                visit,
+                form,
+                payment_form.payment_errors(completion.declined_result(failure)),
+                status=402,
             )
         if intent["status"] == "requires_action":
             url = intent["next_action"]["redirect_to_url"]["url"]

@@ -11,8 +11,7 @@ from werkzeug.wrappers import Request, Response
 from sandbox.billing import billing_cycle, pending_updates, pricing
 from sandbox.errors import StripeFailure
 from sandbox.objects import Object
-from sandbox.pages import payment_form as forms
-from sandbox.pages import portal_overview
+from sandbox.pages import payment_form, portal_overview
 from sandbox.pages.portal_visit import PortalVisit, open_visit
 from sandbox.pages.rendering import format_day
 from sandbox.portal import plan_changes
@@ -38,7 +37,7 @@ def confirm_page(world: World, request: Request, secret: str, object_id: str) ->
             if intent["status"] == "succeeded":
                 return visit.finish("changed")
             pending_updates.drop_update(visit.tx, visit.subscription(object_id))
-            wrong = forms.BUYER_MESSAGES["payment_intent_authentication_failure"]
+            wrong = payment_form.BUYER_MESSAGES["payment_intent_authentication_failure"]
         subscription = _find_changeable(visit, object_id, "confirm")
         try:
             choice = _read_choice(visit, subscription, request.args.to_dict())

@@ -17,7 +17,7 @@ def refusal(form, declared):
     with pytest.raises(StripeFailure) as refused:
         validate_params(decode_form(form), declared)
     assert refused.value.status == 400
-    assert refused.value.type == "invalid_request_error"
+    assert refused.value.error_type == "invalid_request_error"
     return refused.value.code, refused.value.param, refused.value.message
 
 
