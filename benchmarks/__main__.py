@@ -31,18 +31,18 @@ MAX_PER_SECOND = {"rows": 100_000, "events": 6_000}
 class Bench:
     """One run: databases, peers and measurements."""
 
-    def __init__(self, place: BenchServers, *, empty_only: bool) -> None:
-        self.place, self.size = place, place.size
+    def __init__(self, servers: BenchServers, *, empty_only: bool) -> None:
+        self.place, self.size = servers, servers.size
         self.figures = Measurements()
         self.pages: dict[str, Sequence[float]] = {}
-        self.worlds = [place.empty()] if empty_only else [place.empty(), place.full()]
-        self.raw = place.database("bare")
+        self.worlds = [servers.empty()] if empty_only else [servers.empty(), servers.full()]
+        self.raw = servers.database("bare")
         postgres_baseline.reset_tables(self.raw)
         for world in self.worlds:
-            place.serve(world)
-        self.bare = peer_servers.start_bare(place, self.raw)
-        self.fastapi = peer_servers.start_fastapi(place)
-        self.djstripe = peer_servers.start_djstripe(place)
+            servers.serve(world)
+        self.bare = peer_servers.start_bare(servers, self.raw)
+        self.fastapi = peer_servers.start_fastapi(servers)
+        self.djstripe = peer_servers.start_djstripe(servers)
 
     def play(self) -> None:
         """Run every case once per round, then check what was stored."""
@@ -193,10 +193,10 @@ def main(arguments: Sequence[str]) -> int:
         log(str(error))
         return 2
     load = os.getloadavg()[0]
-    with BenchServers(size, log) as place:
-        bench = Bench(place, empty_only=options.empty_only)
+    with BenchServers(size, log) as servers:
+        bench = Bench(servers, empty_only=options.empty_only)
         bench.play()
-        postgres = place.servers.postgres.url("postgres")
+        postgres = servers.servers.postgres.url("postgres")
         results = report.render_markdown(
             bench.figures,
             size=size,

@@ -29,22 +29,22 @@ class Peer:
     key: str
 
 
-def start_bare(place: BenchServers, database_url: str) -> Peer:
+def start_bare(servers: BenchServers, database_url: str) -> Peer:
     """Django views without middleware, on the product's server."""
     port = free_port()
-    environment = place.environment(database_url, place.redis_url(0))
-    place.start("bare", peer(port, "benchmarks.peers.bare:application"), port, environment)
+    environment = servers.environment(database_url, servers.redis_url(0))
+    servers.start("bare", peer(port, "benchmarks.peers.bare:application"), port, environment)
     return Peer(f"http://127.0.0.1:{port}", "")
 
 
-def start_fastapi(place: BenchServers) -> Peer | None:
+def start_fastapi(servers: BenchServers) -> Peer | None:
     """FastAPI with decisions in Redis; None if it cannot be installed."""
     try:
         python = find_python("fastapi")
     except EnvironmentUnavailable as error:
-        place.say(f"FastAPI is left out: {error}")
+        servers.say(f"FastAPI is left out: {error}")
         return None
-    key, url, port = "sk_live_bench", place.redis_url(3), free_port()
+    key, url, port = "sk_live_bench", servers.redis_url(3), free_port()
     _fill_redis(url, key)
     command = [
         *(python, "-m", "uvicorn", "--host", "127.0.0.1", "--port", str(port)),
@@ -52,35 +52,39 @@ def start_fastapi(place: BenchServers) -> Peer | None:
         *("--no-access-log", "--log-level", "error", "--lifespan", "off"),
         *("--app-dir", str(CHECKOUT), "benchmarks.peers.fast:app"),
     ]
-    place.start("fastapi", command, port, {**place.environment("", url), "VIRTUAL_ENV": ""})
+    servers.start("fastapi", command, port, {**servers.environment("", url), "VIRTUAL_ENV": ""})
     return Peer(f"http://127.0.0.1:{port}", key)
 
 
-def start_djstripe(place: BenchServers) -> Peer | None:
+def start_djstripe(servers: BenchServers) -> Peer | None:
     """dj-stripe with 1,000 subscribed customers; None if it cannot be installed."""
     try:
         python = find_python("djstripe")
     except EnvironmentUnavailable as error:
-        place.say(f"dj-stripe is left out: {error}")
+        servers.say(f"dj-stripe is left out: {error}")
         return None
 
     def make(url: str) -> None:
-        place.say("Making dj-stripe's tables, once …")
+        servers.say("Making dj-stripe's tables, once …")
         command = [python, "-m", DJSTRIPE]
         subprocess.run(
-            command, cwd=CHECKOUT, env=_own_environment(place, url), check=True, capture_output=True
+            command,
+            cwd=CHECKOUT,
+            env=_own_environment(servers, url),
+            check=True,
+            capture_output=True,
         )
 
-    url = place.kept("djstripe", make, of=(HERE / "peers" / "dj.py").read_text())
+    url = servers.kept("djstripe", make, of=(HERE / "peers" / "dj.py").read_text())
     port = free_port()
     command = [python, *peer(port, f"{DJSTRIPE}:application")[1:]]
-    place.start("djstripe", command, port, _own_environment(place, url))
+    servers.start("djstripe", command, port, _own_environment(servers, url))
     return Peer(f"http://127.0.0.1:{port}", "")
 
 
-def _own_environment(place: BenchServers, url: str) -> dict[str, str]:
+def _own_environment(servers: BenchServers, url: str) -> dict[str, str]:
     """Environment of a program with its own Django settings."""
-    environment = place.environment(url, "")
+    environment = servers.environment(url, "")
     del environment["DJANGO_SETTINGS_MODULE"]
     return environment
 

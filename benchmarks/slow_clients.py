@@ -30,9 +30,9 @@ def main() -> int:
     wrk.check_installed()
     allow_many_files()
     loads: dict[str, list[LoadResult]] = {"quiet": [], "dribbling": [], "silent": []}
-    with BenchServers(QUICK, log) as place:
-        world = place.empty()
-        place.serve(world)
+    with BenchServers(QUICK, log) as servers:
+        world = servers.empty()
+        servers.serve(world)
         api_client.warm_checks(world, range(checks.WARM_CUSTOMERS), "sso")
         for _ in range(ROUNDS):
             loads["quiet"].append(_run_checks(world))

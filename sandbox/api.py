@@ -74,8 +74,8 @@ class StripeAPI:
         except StripeFailure as failure:
             answer = _error_response(failure, request_id)
         engine.run_test_clocks(self.world)
-        known = _common_headers(request, request_id) | {"Date": self._date()}
-        return replace(answer, headers=known | answer.headers)
+        common = _common_headers(request, request_id) | {"Date": self._date()}
+        return replace(answer, headers=common | answer.headers)
 
     def _date(self) -> str:
         return formatdate(self.world.clock.now(), usegmt=True)

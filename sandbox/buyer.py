@@ -54,12 +54,14 @@ def pay(
         body = tx.path_object(KIND, id)
         if promotion_code:
             session_discounts.apply_code(tx, body, promotion_code)
-        place = (address or ADDRESS) if address or billing_address.is_missing(tx, body) else None
+        entered_address = (
+            (address or ADDRESS) if address or billing_address.is_missing(tx, body) else None
+        )
         outcome = completion.complete_session(
             tx,
             body,
             card=_card_details(tx, card),
-            buyer=BuyerDetails(email=email, name=name, address=place),
+            buyer=BuyerDetails(email=email, name=name, address=entered_address),
         )
     if outcome.status != "requires_action" or authenticates is None:
         return outcome

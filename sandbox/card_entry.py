@@ -11,8 +11,8 @@ from sandbox.errors import StripeFailure, invalid, missing_param
 from sandbox.objects import Params
 
 
-def year_of(moment: int) -> int:
-    return datetime.fromtimestamp(moment, UTC).year
+def year_of(timestamp: int) -> int:
+    return datetime.fromtimestamp(timestamp, UTC).year
 
 
 def find_card(details: Params, *, year: int) -> Card:

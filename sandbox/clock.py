@@ -26,12 +26,12 @@ class WorldClock:
             self._latest = max(self._latest, int(time.time()) + self._offset)
         return self._latest
 
-    def move_to(self, moment: int) -> None:
+    def move_to(self, new_time: int) -> None:
         """Set the time. Raises ``ValueError`` for a time in the past."""
-        if moment < self.now():
-            raise ValueError(f"The clock stands at {self.now()} and cannot go back to {moment}.")
-        self._latest = moment
-        self._offset = moment - int(time.time())
+        if new_time < self.now():
+            raise ValueError(f"The clock stands at {self.now()} and cannot go back to {new_time}.")
+        self._latest = new_time
+        self._offset = new_time - int(time.time())
 
     def freeze(self) -> None:
         self.now()

@@ -124,8 +124,8 @@ def _plan_deliveries(
             planned.append(delivery)
     for delivery in [each for each in planned if chance.random() < mode.duplicates]:
         position = planned.index(delivery)
-        place = chance.randint(position + 1, len(planned)) if mode.shuffled else position + 1
-        planned.insert(place, delivery)
+        new_position = chance.randint(position + 1, len(planned)) if mode.shuffled else position + 1
+        planned.insert(new_position, delivery)
     return planned
 
 

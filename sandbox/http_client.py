@@ -41,7 +41,10 @@ class SandboxHTTPClient(stripe.HTTPClient):
         request_headers = {name.lower(): str(value) for name, value in (headers or {}).items()}
         answer = self._api.answer(
             ApiRequest(
-                method.upper(), unquote(parts.path), _form(post_data, parts.query), request_headers
+                method.upper(),
+                unquote(parts.path),
+                _form_text(post_data, parts.query),
+                request_headers,
             )
         )
         if answer.disconnect:
@@ -59,7 +62,7 @@ class SandboxHTTPClient(stripe.HTTPClient):
         pass
 
 
-def _form(post_data: Any, query: str) -> str:
+def _form_text(post_data: Any, query: str) -> str:
     if isinstance(post_data, bytes):
         return post_data.decode()
     return post_data or query

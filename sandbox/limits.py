@@ -34,8 +34,8 @@ def _walk_values(value: Any, name: str = "", key: str = "") -> Iterator[tuple[st
             full = f"{name}[{inner}]" if name else inner
             yield from _walk_values(child, full, inner)
     elif isinstance(value, list):
-        for place, child in enumerate(value):
-            yield from _walk_values(child, f"{name}[{place}]", key)
+        for index, child in enumerate(value):
+            yield from _walk_values(child, f"{name}[{index}]", key)
     else:
         yield name, key, value
 

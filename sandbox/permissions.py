@@ -112,7 +112,9 @@ def check_permission_names(granted: Iterable[str]) -> None:
 
 def _add_implied(granted: Iterable[str]) -> set[str]:
     resources = {name.rpartition("_")[0] for name in granted}
-    implied = {each for name in resources for each in IMPLIED_READS.get(name, ())}
+    implied = {
+        implied_resource for name in resources for implied_resource in IMPLIED_READS.get(name, ())
+    }
     return {*granted} | {f"{name}_read" for name in resources | implied}
 
 

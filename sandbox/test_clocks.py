@@ -77,7 +77,7 @@ def _find_owner(tx: Transaction, body: Object) -> Object | None:
             return body_of_owner
     if body["object"].startswith("_"):  # our own records have the id of the object they describe
         candidates = (tx.world.store.get((tx.account, kind, body["id"])) for kind in OWNERS)
-        return next((found for found in candidates if found), None)
+        return next((owner for owner in candidates if owner), None)
     return None
 
 

@@ -147,7 +147,7 @@ class Transaction:
             yield
         finally:
             buffered, self._buffered_events = self._buffered_events, outer
-            rank = {event_type: place for place, event_type in enumerate(order)}
+            rank = {event_type: index for index, event_type in enumerate(order)}
             buffered.sort(key=lambda event: rank.get(event[0], len(rank)))
             for event_type, body, previous in buffered:
                 self.emit(event_type, body, previous=previous)

@@ -243,4 +243,4 @@ def _error_path(loc: tuple[int | str, ...], params: Params) -> list[int | str]:
 
 def bracketed_name(keys: list[int | str]) -> str:
     """Write ``["items", 0, "price"]`` as ``items[0][price]``."""
-    return "".join(str(key) if place == 0 else f"[{key}]" for place, key in enumerate(keys))
+    return "".join(str(key) if index == 0 else f"[{key}]" for index, key in enumerate(keys))

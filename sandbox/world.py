@@ -116,10 +116,10 @@ class World:
             self.store.write([((SYSTEM, "_delivery_mode", "mode"), record)])
         self.delivery_signal.set()
 
-    def move_clock(self, moment: int) -> None:
+    def move_clock(self, new_time: int) -> None:
         """Set the time without running due actions; ``engine.advance`` runs them."""
         with self.lock:
-            self.clock.move_to(moment)
+            self.clock.move_to(new_time)
             self.save_clock()
         self.delivery_signal.set()
 

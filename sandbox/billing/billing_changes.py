@@ -22,14 +22,14 @@ def apply_billing_changes(tx: Transaction, subscription: Object, params: Params)
     """Apply changes of items, trial and cycle. Returns the draft of the amount due now, or None."""
     changes = item_changes.read_changes(tx, subscription, params.get("items", []))
     mode = params.get("proration_behavior", "create_prorations")
-    moment = read_proration_date(tx, subscription, params)
+    proration_time = read_proration_date(tx, subscription, params)
     restarts = _restarts_periods(subscription, params, changes)
     trial_end = None if restarts else subscription_creation.read_trial_end(tx, params)
     prorates = mode != "none" and proration.is_proratable(subscription)
     if prorates:
         whole = restarts or trial_end is not None
         for item in _list_credited(subscription, changes, whole=whole):
-            proration.credit_unused_time(tx, subscription, item, moment)
+            proration.credit_unused_time(tx, subscription, item, proration_time)
     item_changes.apply_changes(subscription, changes)
     if restarts:
         return restart_periods(tx, subscription)
@@ -39,7 +39,7 @@ def apply_billing_changes(tx: Transaction, subscription: Object, params: Params)
         _join_cycle(tx, subscription, changes)
         for change in changes if prorates else ():
             if change.costs and change.new:
-                proration.charge_remaining_time(tx, subscription, change.new, moment)
+                proration.charge_remaining_time(tx, subscription, change.new, proration_time)
     at_once = prorates and mode == "always_invoice" and (changes or trial_end is not None)
     return draft_pending_items(tx, subscription) if at_once else None
 
@@ -51,11 +51,11 @@ def restart_periods(tx: Transaction, subscription: Object) -> Object:
         subscription["trial_end"] = tx.now
     subscription |= {"status": "active", "status_details": None}
     subscription_creation.start_periods(tx, subscription)
-    content = [
+    new_lines = [
         invoice_lines.for_item(tx, subscription, item)
         for item in subscription_items.list_items(subscription)
     ]
-    return _draft_invoice(tx, subscription, content + [line for line in used if line["amount"]])
+    return _draft_invoice(tx, subscription, new_lines + [line for line in used if line["amount"]])
 
 
 def draft_pending_items(
@@ -68,19 +68,21 @@ def draft_pending_items(
         if at_end
         else []
     )
-    content = [line for line in used if line["amount"]]
-    if not content and not invoices.list_pending_items(tx, customer, currency, subscription):
+    new_lines = [line for line in used if line["amount"]]
+    if not new_lines and not invoices.list_pending_items(tx, customer, currency, subscription):
         return None
-    return _draft_invoice(tx, subscription, content)
+    return _draft_invoice(tx, subscription, new_lines)
 
 
-def build_usage_lines(tx: Transaction, subscription: Object, content: list[Object]) -> list[Object]:
+def build_usage_lines(
+    tx: Transaction, subscription: Object, subscription_items_to_bill: list[Object]
+) -> list[Object]:
     """A line for each metered item with the usage of its period until now.
 
     Usage is free in trials and not billed while a subscription is paused or incomplete.
     """
     if subscription["status"] == "trialing":
-        metered = [item for item in content if pricing.is_metered(item["price"])]
+        metered = [item for item in subscription_items_to_bill if pricing.is_metered(item["price"])]
         return [invoice_lines.for_trial(tx, subscription, item) for item in metered]
     if not proration.is_proratable(subscription):
         return []
@@ -92,7 +94,7 @@ def build_usage_lines(tx: Transaction, subscription: Object, content: list[Objec
             start=item["current_period_start"],
             end=min(item["current_period_end"], tx.now),
         )
-        for item in content
+        for item in subscription_items_to_bill
         if pricing.is_metered(item["price"])
     ]
 
@@ -140,13 +142,13 @@ def _join_cycle(tx: Transaction, subscription: Object, changes: list[ItemChange]
         item |= {"current_period_start": start, "current_period_end": end}
 
 
-def _draft_invoice(tx: Transaction, subscription: Object, content: list[Object]) -> Object:
+def _draft_invoice(tx: Transaction, subscription: Object, new_lines: list[Object]) -> Object:
     invoice = invoices.create_draft(
         tx,
         customer=tx.param_object("customer", subscription["customer"], param="customer"),
         currency=subscription["currency"],
         billing_reason="subscription_update",
-        new_lines=content,
+        new_lines=new_lines,
         subscription=subscription,
     )
     subscription["latest_invoice"] = invoice["id"]
@@ -155,12 +157,12 @@ def _draft_invoice(tx: Transaction, subscription: Object, content: list[Object])
 
 def read_proration_date(tx: Transaction, subscription: Object, params: Params) -> int:
     """Read ``proration_date`` (default: now). Raises 400 outside the current period."""
-    moment: int = params.get("proration_date", tx.now)
+    proration_time: int = params.get("proration_date", tx.now)
     starts = [item["current_period_start"] for item in subscription_items.list_items(subscription)]
     ends = [item["current_period_end"] for item in subscription_items.list_items(subscription)]
-    if "proration_date" in params and not min(starts) <= moment < max(ends):
+    if "proration_date" in params and not min(starts) <= proration_time < max(ends):
         raise invalid(
             "`proration_date` must lie within the current period of the subscription.",
             param="proration_date",
         )
-    return moment
+    return proration_time

@@ -40,18 +40,18 @@ def end_of_period(anchor: int, recurring: Object, start: int) -> int:
     return period_boundary(anchor, recurring, number)
 
 
-def start_of_period(anchor: int, recurring: Object, moment: int) -> int:
+def start_of_period(anchor: int, recurring: Object, time: int) -> int:
     """The last boundary at or before ``moment``."""
     longest: int = MAX_INTERVAL_SECONDS[recurring["interval"]] * recurring["interval_count"]
-    number = (moment - anchor) // longest - 1
-    while period_boundary(anchor, recurring, number + 1) <= moment:
+    number = (time - anchor) // longest - 1
+    while period_boundary(anchor, recurring, number + 1) <= time:
         number += 1
     return period_boundary(anchor, recurring, number)
 
 
 def _plus_months(anchor: int, months: int) -> int:
-    moment = datetime.fromtimestamp(anchor, UTC)
-    years, month = divmod(moment.month - 1 + months, 12)
-    year = moment.year + years
-    day = min(moment.day, calendar.monthrange(year, month + 1)[1])
-    return int(moment.replace(year=year, month=month + 1, day=day).timestamp())
+    anchor_time = datetime.fromtimestamp(anchor, UTC)
+    years, month = divmod(anchor_time.month - 1 + months, 12)
+    year = anchor_time.year + years
+    day = min(anchor_time.day, calendar.monthrange(year, month + 1)[1])
+    return int(anchor_time.replace(year=year, month=month + 1, day=day).timestamp())

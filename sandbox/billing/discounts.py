@@ -63,8 +63,8 @@ def read_choices(
     if len(entries) > limit:
         raise invalid(f"You can only specify up to {limit} discounts here.", param=param)
     return [
-        _read_choice(tx, each, customer, order_amount, f"{param}[{place}]")
-        for place, each in enumerate(entries)
+        _read_choice(tx, each, customer, order_amount, f"{param}[{index}]")
+        for index, each in enumerate(entries)
     ]
 
 
@@ -171,8 +171,8 @@ def divide_by_weight(total: int, weights: Sequence[int]) -> list[int]:
     parts = [total * weight // weight_sum for weight in weights]
     remainders = [total * weight % weight_sum for weight in weights]
     places_by_remainder = sorted(range(len(weights)), key=lambda place: -remainders[place])
-    for place in places_by_remainder[: total - sum(parts)]:
-        parts[place] += 1
+    for index in places_by_remainder[: total - sum(parts)]:
+        parts[index] += 1
     return parts
 
 

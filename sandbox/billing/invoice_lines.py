@@ -89,9 +89,9 @@ def price_details(price: Object) -> Object:
     }
 
 
-def format_day(moment: int) -> str:
+def format_day(timestamp: int) -> str:
     """Format a date as in proration lines: ``21 Nov 2025``."""
-    return datetime.fromtimestamp(moment, UTC).strftime("%d %b %Y").lstrip("0")
+    return datetime.fromtimestamp(timestamp, UTC).strftime("%d %b %Y").lstrip("0")
 
 
 def _measure_usage(tx: Transaction, line: Object, price: Object, customer: str) -> None:

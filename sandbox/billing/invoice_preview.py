@@ -62,18 +62,18 @@ def preview_creation(tx: Transaction, customer: Object, params: Params) -> Objec
     for name in ("proration_date", "cancel_now", "resume_at"):
         if name in details:
             raise missing_param("subscription")
-    content = subscription_items.read_items(tx, details["items"], customer=customer["id"])
+    new_items = subscription_items.read_items(tx, details["items"], customer=customer["id"])
     anchor = details.get("billing_cycle_anchor", {}).get("timestamp")
     param = f"{DETAILS_PARAM}[billing_cycle_anchor][timestamp]"
     subscription = subscription_creation.create_subscription(
         tx,
         customer=customer,
-        new_items=content,
+        new_items=new_items,
         trial_end=subscription_creation.read_trial_end(tx, details, param_prefix=DETAILS_PARAM),
         discount_choices=discounts.read_choices(
             tx, params.get("discounts"), customer=customer["id"]
         ),
-        anchor=subscription_creation.read_anchor(tx, anchor, content, param=param),
+        anchor=subscription_creation.read_anchor(tx, anchor, new_items, param=param),
     )
     _apply_automatic_tax(subscription, params)
     prorate = details.get("proration_behavior") != "none"
@@ -156,9 +156,9 @@ def _enter_phases(tx: Transaction, subscription: Object, *, until: int) -> None:
 def _preview_cancellation(tx: Transaction, subscription: Object, details: Params) -> Object:
     """Preview the final invoice of a cancellation now."""
     if details.get("proration_behavior") != "none" and proration.is_proratable(subscription):
-        moment = billing_changes.read_proration_date(tx, subscription, details)
+        proration_time = billing_changes.read_proration_date(tx, subscription, details)
         for item in subscription_items.list_items(subscription):
-            proration.credit_unused_time(tx, subscription, item, moment)
+            proration.credit_unused_time(tx, subscription, item, proration_time)
     return _draft_remaining(tx, subscription)
 
 

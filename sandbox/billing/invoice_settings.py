@@ -45,14 +45,14 @@ def read_settings(params: Params, *, param: str = "invoice_settings") -> Object:
     return {name: copy(params[name]) or None for name in TEXT_FIELDS if name in params}
 
 
-def due_date(subscription: Object | None, moment: int) -> int | None:
+def due_date(subscription: Object | None, sent_at: int) -> int | None:
     """Due date of an invoice sent at ``moment``; None for automatic collection."""
     if subscription is None or subscription["collection_method"] != SEND_INVOICE:
         return None
-    return moment + int(subscription["days_until_due"]) * 86400
+    return sent_at + int(subscription["days_until_due"]) * 86400
 
 
-def invoice_fields(subscription: Object | None, moment: int) -> Object:
+def invoice_fields(subscription: Object | None, sent_at: int) -> Object:
     """Invoice fields that the subscription sets."""
     if subscription is None:
         return {}
@@ -65,7 +65,7 @@ def invoice_fields(subscription: Object | None, moment: int) -> Object:
         **fields,
         "collection_method": subscription["collection_method"],
         "default_tax_rates": copy(subscription["default_tax_rates"]),
-        "due_date": due_date(subscription, moment),
+        "due_date": due_date(subscription, sent_at),
     }
 
 

@@ -54,9 +54,9 @@ def _apply_discounts(tx: Transaction, invoice: Object, lines: list[Object]) -> N
         [discounts.find_terms(tx, id) for id in ids],
         invoice["currency"],
     )
-    for place, line in enumerate(lines):
+    for index, line in enumerate(lines):
         amounts = [
-            {"amount": shares[place], "discount": id}
+            {"amount": shares[index], "discount": id}
             for id, shares in zip(ids, amounts_by_discount, strict=True)
         ]
         line["discount_amounts"] = amounts

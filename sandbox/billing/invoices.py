@@ -71,10 +71,10 @@ def create_draft(
 
 def schedule_finalization(tx: Transaction, invoice: Object) -> None:
     """Schedule finalization in an hour, and the payment unless the invoice is sent."""
-    moment = tx.now + DRAFT_SECONDS
+    finalizes_at = tx.now + DRAFT_SECONDS
     is_sent = invoice["collection_method"] == invoice_settings.SEND_INVOICE
-    invoice["automatically_finalizes_at"] = moment
-    invoice["next_payment_attempt"] = None if is_sent else moment
+    invoice["automatically_finalizes_at"] = finalizes_at
+    invoice["next_payment_attempt"] = None if is_sent else finalizes_at
 
 
 def _is_taxed(subscription: Object | None) -> bool:

@@ -42,8 +42,8 @@ def read_changes(
 ) -> list[ItemChange]:
     """Read the ``items`` parameter. Raises 400 for invalid changes."""
     return [
-        _read_change(tx, subscription, params, f"items[{place}]")
-        for place, params in enumerate(item_params)
+        _read_change(tx, subscription, params, f"items[{index}]")
+        for index, params in enumerate(item_params)
     ]
 
 
@@ -55,8 +55,8 @@ def apply_changes(subscription: Object, changes: list[ItemChange]) -> None:
             change.new["subscription"] = subscription["id"]
             new_items.append(change.new)
         elif change.old is not None:
-            place = next(n for n, item in enumerate(new_items) if item["id"] == change.old["id"])
-            new_items[place : place + 1] = [change.new] if change.new else []
+            index = next(n for n, item in enumerate(new_items) if item["id"] == change.old["id"])
+            new_items[index : index + 1] = [change.new] if change.new else []
     if not new_items:
         raise invalid(
             "A subscription must have at least one active plan. To cancel it, delete the "

@@ -10,12 +10,12 @@ from sandbox.resources import invoice_items
 from sandbox.transaction import Transaction
 
 
-def prorate_amount(amount: int | Decimal, period: tuple[int, int], moment: int) -> int:
+def prorate_amount(amount: int | Decimal, period: tuple[int, int], proration_time: int) -> int:
     """The part of the amount for the rest of ``[start, end)`` after ``moment``."""
     start, end = period
-    if not start <= moment < end:
-        return 0 if moment >= end else pricing.round_amount(Decimal(amount))
-    return pricing.round_amount(Decimal(amount) * (end - moment) / (end - start))
+    if not start <= proration_time < end:
+        return 0 if proration_time >= end else pricing.round_amount(Decimal(amount))
+    return pricing.round_amount(Decimal(amount) * (end - proration_time) / (end - start))
 
 
 def build_first_line(
@@ -32,24 +32,28 @@ def build_first_line(
     return invoice_lines.for_item(tx, subscription, item, amount=amount)
 
 
-def credit_unused_time(tx: Transaction, subscription: Object, item: Object, moment: int) -> None:
+def credit_unused_time(
+    tx: Transaction, subscription: Object, item: Object, proration_time: int
+) -> None:
     """Insert a pending credit for the unused rest of the item's billed period."""
     if pricing.is_metered(item["price"]):
         return
-    billed = net_price.billed_amount(tx, item, moment)
+    billed = net_price.billed_amount(tx, item, proration_time)
     period = (item["current_period_start"], item["current_period_end"])
     _insert_item(
         tx,
         subscription,
         item,
-        moment,
-        amount=-prorate_amount(billed, period, moment),
+        proration_time,
+        amount=-prorate_amount(billed, period, proration_time),
         credits=True,
-        credited_items=net_price.find_credited_items(tx, item, moment),
+        credited_items=net_price.find_credited_items(tx, item, proration_time),
     )
 
 
-def charge_remaining_time(tx: Transaction, subscription: Object, item: Object, moment: int) -> None:
+def charge_remaining_time(
+    tx: Transaction, subscription: Object, item: Object, proration_time: int
+) -> None:
     """Insert a pending charge for the rest of the period, less discounts."""
     if pricing.is_metered(item["price"]):
         return
@@ -57,17 +61,22 @@ def charge_remaining_time(tx: Transaction, subscription: Object, item: Object, m
     full = pricing.price_amount(tx, item["price"], item.get("quantity"))
     discounts = net_price.compute_discounts(tx, subscription, item)
     discount_amounts = [
-        {**each, "amount": prorate_amount(each["amount"], period, moment)} for each in discounts
+        {**each, "amount": prorate_amount(each["amount"], period, proration_time)}
+        for each in discounts
     ]
-    amount = prorate_amount(full, period, moment) - sum(each["amount"] for each in discount_amounts)
-    _insert_item(tx, subscription, item, moment, amount=amount, discount_amounts=discount_amounts)
+    amount = prorate_amount(full, period, proration_time) - sum(
+        each["amount"] for each in discount_amounts
+    )
+    _insert_item(
+        tx, subscription, item, proration_time, amount=amount, discount_amounts=discount_amounts
+    )
 
 
 def _insert_item(
     tx: Transaction,
     subscription: Object,
     item: Object,
-    moment: int,
+    proration_time: int,
     *,
     amount: int,
     credits: bool = False,
@@ -83,8 +92,8 @@ def _insert_item(
         customer=subscription["customer"],
         amount=amount,
         currency=price["currency"],
-        description=f"{phrase} on {label} after {invoice_lines.format_day(moment)}",
-        period={"start": moment, "end": item["current_period_end"]},
+        description=f"{phrase} on {label} after {invoice_lines.format_day(proration_time)}",
+        period={"start": proration_time, "end": item["current_period_end"]},
         quantity=quantity or 0,
         pricing=invoice_lines.price_details(price),
         proration=True,

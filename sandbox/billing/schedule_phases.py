@@ -66,10 +66,10 @@ def read_phases(tx: Transaction, schedule: Object, phase_params: list[Params]) -
     all_phases = [phase for phase in copy(schedule["phases"]) if phase["start_date"] < start]
     for phase in all_phases[-1:]:
         phase["end_date"] = start
-    for place, params in enumerate(phase_params):
-        param = f"phases[{place}]"
+    for index, params in enumerate(phase_params):
+        param = f"phases[{index}]"
         phase = _read_phase(
-            tx, schedule, params, start, param, is_last=place == len(phase_params) - 1
+            tx, schedule, params, start, param, is_last=index == len(phase_params) - 1
         )
         all_phases.append(phase)
         start = phase["end_date"]
@@ -78,10 +78,10 @@ def read_phases(tx: Transaction, schedule: Object, phase_params: list[Params]) -
     return all_phases
 
 
-def find_phase(phases: list[Object], moment: int) -> Object | None:
+def find_phase(phases: list[Object], time: int) -> Object | None:
     """The phase at ``moment``, if any."""
     for phase in phases:
-        if phase["start_date"] <= moment < phase["end_date"]:
+        if phase["start_date"] <= time < phase["end_date"]:
             return phase
     return None
 
@@ -160,8 +160,8 @@ def _read_phase(
 ) -> Object:
     _check_phase(params, schedule, start, param)
     phase_items = [
-        _read_item(tx, item, f"{param}[items][{place}]")
-        for place, item in enumerate(params["items"])
+        _read_item(tx, item, f"{param}[items][{index}]")
+        for index, item in enumerate(params["items"])
     ]
     prices = [tx.param_object("price", item["price"], param=param) for item in phase_items]
     currency = schedule["phases"][0]["currency"]

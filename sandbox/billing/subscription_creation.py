@@ -108,7 +108,7 @@ def draft_first_invoice(
     """Draft the invoice of the first periods, which are free in a trial."""
     customer = tx.param_object("customer", subscription["customer"], param="customer")
     trialing = subscription["status"] == "trialing"
-    content = [
+    new_lines = [
         invoice_lines.for_trial(tx, subscription, item)
         if trialing
         else proration.build_first_line(tx, subscription, item, prorate=prorate)
@@ -119,7 +119,7 @@ def draft_first_invoice(
         customer=customer,
         currency=subscription["currency"],
         billing_reason="subscription_create",
-        new_lines=content,
+        new_lines=new_lines,
         subscription=subscription,
         auto_advance=subscription["collection_method"] == invoice_settings.SEND_INVOICE,
         **options,

@@ -21,8 +21,8 @@ def read_items(tx: Transaction, item_params: list[Params], *, customer: str) -> 
     if len(item_params) > MAX_ITEMS:
         raise invalid(f"Subscriptions can have up to {MAX_ITEMS} items.", param="items")
     items = [
-        read_item(tx, params, f"items[{place}]", customer=customer)
-        for place, params in enumerate(item_params)
+        read_item(tx, params, f"items[{index}]", customer=customer)
+        for index, params in enumerate(item_params)
     ]
     check_together(items)
     return items

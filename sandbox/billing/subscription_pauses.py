@@ -99,8 +99,10 @@ def _credit_unused_time(tx: Transaction, subscription: Object, bill_for: Params)
     if since == "none" or not proration.is_proratable(subscription):
         return
     for item in subscription_items.list_items(subscription):
-        moment = item["current_period_start"] if since == "item_current_period_start" else tx.now
-        proration.credit_unused_time(tx, subscription, item, moment)
+        unused_since = (
+            item["current_period_start"] if since == "item_current_period_start" else tx.now
+        )
+        proration.credit_unused_time(tx, subscription, item, unused_since)
 
 
 def _rejoin_cycle(tx: Transaction, subscription: Object, params: Params) -> Object | None:
@@ -116,9 +118,9 @@ def _rejoin_cycle(tx: Transaction, subscription: Object, params: Params) -> Obje
         item["current_period_start"] = billing_periods.start_of_period(anchor, recurring, tx.now)
         item["current_period_end"] = billing_periods.end_of_period(anchor, recurring, tx.now)
     mode = params.get("proration_behavior", "create_prorations")
-    moment = billing_changes.read_proration_date(tx, subscription, params)
+    proration_time = billing_changes.read_proration_date(tx, subscription, params)
     for item in subscription_items.list_items(subscription) if mode != "none" else ():
-        proration.charge_remaining_time(tx, subscription, item, moment)
+        proration.charge_remaining_time(tx, subscription, item, proration_time)
     return (
         billing_changes.draft_pending_items(tx, subscription) if mode == "always_invoice" else None
     )

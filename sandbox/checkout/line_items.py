@@ -145,12 +145,12 @@ def _read_adjustable_quantity(line: Params, quantity: int | None, param: str) ->
 
 
 def _check_one_time(items: list[Object]) -> None:
-    for place, item in enumerate(items):
+    for index, item in enumerate(items):
         if is_recurring(item):
             raise invalid(
                 "You specified `payment` mode but passed a recurring price. Either switch to "
                 "`subscription` mode or use only one-time prices.",
-                param=f"line_items[{place}]",
+                param=f"line_items[{index}]",
             )
 
 
@@ -181,10 +181,10 @@ def _check_count(items: list[Object], noun: str, counts: Callable[[Object], bool
 
 def _check_currency(items: list[Object], currency: str | None) -> None:
     expected = currency.lower() if currency else items[0]["currency"]
-    for place, item in enumerate(items):
+    for index, item in enumerate(items):
         if item["currency"] != expected:
             raise invalid(
                 f"The price specified only supports `{item['currency']}`. This doesn't match the "
                 f"expected currency: `{expected}`.",
-                param=f"line_items[{place}][price]",
+                param=f"line_items[{index}][price]",
             )

@@ -88,5 +88,5 @@ def _apply_discounts(tx: Transaction, session: Object, items: list[Object]) -> N
         DiscountableLine(item["amount_subtotal"], item["price"]["product"]) for item in items
     ]
     amounts_by_discount = discounts.allocate(discountable_lines, terms, session["currency"])
-    for place, item in enumerate(items):
-        item["amount_discount"] = sum(shares[place] for shares in amounts_by_discount)
+    for index, item in enumerate(items):
+        item["amount_discount"] = sum(shares[index] for shares in amounts_by_discount)

@@ -105,12 +105,12 @@ def _automatic_tax(params: Params) -> Object:
 def build_customer_details(
     email: str | None,
     name: str | None = None,
-    place: Object | None = None,
+    known_address: Object | None = None,
     tax_exempt: str = "none",
 ) -> Object:
     """``customer_details``: the buyer's known data."""
     return {
-        "address": copy(place) or build_address({}),
+        "address": copy(known_address) or build_address({}),
         "business_name": None,
         "email": email,
         "individual_name": None,
@@ -135,7 +135,7 @@ def _initial_details(tx: Transaction, params: Params) -> Object | None:
     if "customer" in params:
         customer = tx.param_object("customer", params["customer"], param="customer")
         return build_customer_details(
-            customer["email"], place=customer["address"], tax_exempt=customer["tax_exempt"]
+            customer["email"], known_address=customer["address"], tax_exempt=customer["tax_exempt"]
         )
     return build_customer_details(params["customer_email"]) if "customer_email" in params else None
 

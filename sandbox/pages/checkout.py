@@ -52,8 +52,10 @@ def show(world: World, request: Request, object_id: str) -> Response:
             return _render_closed(tx, session)
         record = session_records.find_record(tx, session)
         form = PaymentForm(email=record["email"] or "", name=record["name"] or "")
-        if place := billing_address.find_address(tx, session):
-            typed = {name: place[name] or "" for name in ("country", "state", "postal_code")}
+        if known_address := billing_address.find_address(tx, session):
+            typed = {
+                name: known_address[name] or "" for name in ("country", "state", "postal_code")
+            }
             form = dataclasses.replace(form, **typed)
         return _render_form(tx, session, form, _read_authentication_error(tx, session, request))
 

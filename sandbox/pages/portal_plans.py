@@ -50,14 +50,14 @@ def confirm(world: World, request: Request, secret: str, object_id: str) -> Resp
     with open_visit(world, secret) as visit:
         subscription = _find_changeable(visit, object_id, "confirm")
         choice = _read_choice(visit, subscription, request.form.to_dict())
-        moment = request.form.get("moment", "")
+        shown_at = request.form.get("moment", "")
         now = visit.tx.now
-        if not moment.isdecimal() or not now - PREVIEW_SECONDS <= int(moment) <= now:
+        if not shown_at.isdecimal() or not now - PREVIEW_SECONDS <= int(shown_at) <= now:
             again = "These amounts are of now. Please confirm again."
             return _render_confirmation(visit, subscription, choice, now, again, status=409)
         try:
             intent = plan_changes.apply_change(
-                visit.tx, visit.configuration, subscription, choice, int(moment)
+                visit.tx, visit.configuration, subscription, choice, int(shown_at)
             )
         except StripeFailure as failure:
             if failure.status != 402:
@@ -136,12 +136,12 @@ def _read_choice(visit: PortalVisit, subscription: Object, fields: dict[str, str
 
 
 def _render_confirmation(
-    visit: PortalVisit, subscription: Object, choice: PlanChoice, moment: int, wrong: str,
+    visit: PortalVisit, subscription: Object, choice: PlanChoice, shown_at: int, wrong: str,
     *, status: int = 200,
 ) -> Response:  # fmt: skip
     tx, configuration = visit.tx, visit.configuration
     item = plan_changes.single_item(subscription)
-    invoice = plan_changes.preview_change(tx, configuration, subscription, choice, moment)
+    invoice = plan_changes.preview_change(tx, configuration, subscription, choice, shown_at)
     later = plan_changes.is_deferred_to_renewal(tx, configuration, subscription, choice)
     asks_only = visit.flow and visit.flow["type"] == "subscription_update_confirm"
     plans_page = f"{visit.home}/subscriptions/{subscription['id']}/plans"
@@ -152,7 +152,7 @@ def _render_confirmation(
         old=_plan_label(visit, item["price"], item.get("quantity")),
         new=_plan_label(visit, choice.price, choice.quantity),
         choice=choice,
-        moment=moment,
+        moment=shown_at,
         invoice=invoice,
         due_today=invoice["created"] == tx.now,
         billed_on=format_day(invoice["created"]),

@@ -28,9 +28,9 @@ def render_page(template: str, *, status: int = 200, **values: Any) -> Response:
     return Response(page, status, headers, content_type="text/html; charset=utf-8")
 
 
-def format_day(moment: int) -> str:
+def format_day(timestamp: int) -> str:
     """Format a date: ``3 February 2027``."""
-    return datetime.fromtimestamp(moment, UTC).strftime("%d %B %Y").lstrip("0")
+    return datetime.fromtimestamp(timestamp, UTC).strftime("%d %B %Y").lstrip("0")
 
 
 TEMPLATES = Environment(

@@ -62,8 +62,8 @@ def apply_features(tx: Transaction, features: Object, feature_params: Params) ->
         for name in ("default_allowed_updates", "products"):
             if not update[name]:
                 raise missing_param(f"features[subscription_update][{name}]")
-    for place, offer in enumerate(update["products"]):
-        _check_product(tx, offer, f"features[subscription_update][products][{place}]")
+    for index, offer in enumerate(update["products"]):
+        _check_product(tx, offer, f"features[subscription_update][products][{index}]")
 
 
 def _merge_params(target: Object, params: Params) -> None:
@@ -100,8 +100,8 @@ def _check_product(tx: Transaction, offer: Object, param: str) -> None:
     tx.param_object("product", offer["product"], param=f"{param}[product]")
     choice = {"enabled": False, "maximum": None, "minimum": 1}
     offer["adjustable_quantity"] = choice | offer.get("adjustable_quantity", {})
-    for place, id in enumerate(offer["prices"]):
-        name = f"{param}[prices][{place}]"
+    for index, id in enumerate(offer["prices"]):
+        name = f"{param}[prices][{index}]"
         price = tx.param_object("price", id, param=name)
         if price["product"] != offer["product"]:
             raise invalid(

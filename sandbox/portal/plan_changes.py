@@ -120,7 +120,11 @@ def is_deferred_to_renewal(
 
 
 def preview_change(
-    tx: Transaction, configuration: Object, subscription: Object, choice: PlanChoice, moment: int
+    tx: Transaction,
+    configuration: Object,
+    subscription: Object,
+    choice: PlanChoice,
+    proration_time: int,
 ) -> Object:
     """Preview the invoice of the change at this time; nothing is stored."""
     preview_tx = tx.dry_run()
@@ -130,14 +134,18 @@ def preview_change(
     if is_deferred_to_renewal(tx, configuration, subscription, choice):
         _schedule_change(preview_tx, scratch_subscription, choice)
         return invoice_preview.preview_upcoming(preview_tx, scratch_subscription)
-    details = _update_params(configuration, scratch_subscription, choice, moment)
+    details = _update_params(configuration, scratch_subscription, choice, proration_time)
     return invoice_preview.preview_update(
         preview_tx, scratch_subscription, {invoice_preview.DETAILS_PARAM: details}
     )
 
 
 def apply_change(
-    tx: Transaction, configuration: Object, subscription: Object, choice: PlanChoice, moment: int
+    tx: Transaction,
+    configuration: Object,
+    subscription: Object,
+    choice: PlanChoice,
+    proration_time: int,
 ) -> Object | None:
     """Apply the change. Returns an intent if the bank requires 3-D Secure first.
 
@@ -146,7 +154,7 @@ def apply_change(
     if is_deferred_to_renewal(tx, configuration, subscription, choice):
         _schedule_change(tx, subscription, choice)
         return None
-    params = _update_params(configuration, subscription, choice, moment)
+    params = _update_params(configuration, subscription, choice, proration_time)
     params["payment_behavior"] = "pending_if_incomplete"
     subscription_updates.update_subscription(tx, subscription, params)
     record = pending_updates.find_update(tx, subscription)
@@ -169,7 +177,7 @@ def apply_change(
 
 
 def _update_params(
-    configuration: Object, subscription: Object, choice: PlanChoice, moment: int
+    configuration: Object, subscription: Object, choice: PlanChoice, proration_time: int
 ) -> Params:
     """Parameters of the subscription update for a choice."""
     feature = configuration["features"]["subscription_update"]
@@ -185,7 +193,7 @@ def _update_params(
     if feature["billing_cycle_anchor"] == "now":
         params["billing_cycle_anchor"] = {"type": "now"}
     if feature["proration_behavior"] != "none":
-        params["proration_date"] = max(moment, item["current_period_start"])
+        params["proration_date"] = max(proration_time, item["current_period_start"])
     return params
 
 

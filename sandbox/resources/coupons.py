@@ -32,8 +32,8 @@ def create(tx: Transaction, params: Params) -> Object:
     coupon = tx.insert(_build_coupon(tx, params))
     merge_metadata(coupon, params.get("metadata"))
     if products := params.get("applies_to", {}).get("products"):
-        for place, product in enumerate(products):
-            tx.param_object("product", product, param=f"applies_to[products][{place}]")
+        for index, product in enumerate(products):
+            tx.param_object("product", product, param=f"applies_to[products][{index}]")
         tx.insert({"object": PRODUCTS, "id": coupon["id"], "products": products})
     tx.emit("coupon.created", coupon)
     return coupon

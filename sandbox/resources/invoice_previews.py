@@ -40,8 +40,8 @@ def create(tx: Transaction, params: Params) -> Object:
     preview_tx = tx.dry_run()
     customer, subscription = _find_subjects(preview_tx, params)
     _apply_customer_details(customer, params.get("customer_details", {}))
-    for place, item in enumerate(params.get("invoice_items", [])):
-        _add_item(preview_tx, customer, subscription, item, f"invoice_items[{place}]")
+    for index, item in enumerate(params.get("invoice_items", [])):
+        _add_item(preview_tx, customer, subscription, item, f"invoice_items[{index}]")
     if "discounts" in params and not subscription and "items" not in details:
         raise invalid("Discounts are previewed on a subscription or on items.", param="discounts")
     if subscription:

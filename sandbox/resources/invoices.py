@@ -221,8 +221,11 @@ def _apply_params(tx: Transaction, invoice: Object, params: Params) -> None:
         advances = params["auto_advance"]
         invoice["auto_advance"] = advances
         if invoice["status"] == "draft":
-            moment = tx.now + invoices.DRAFT_SECONDS if advances else None
-            invoice |= {"automatically_finalizes_at": moment, "next_payment_attempt": moment}
+            finalizes_at = tx.now + invoices.DRAFT_SECONDS if advances else None
+            invoice |= {
+                "automatically_finalizes_at": finalizes_at,
+                "next_payment_attempt": finalizes_at,
+            }
     merge_metadata(invoice, params.get("metadata"))
 
 

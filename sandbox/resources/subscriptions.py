@@ -60,15 +60,15 @@ def create(tx: Transaction, params: Params) -> Object:
         )
     customer = tx.param_object("customer", params["customer"], param="customer")
     subscription_updates.check_automatic_tax(customer, params)
-    content = subscription_items.read_items(tx, params.get("items", []), customer=customer["id"])
+    new_items = subscription_items.read_items(tx, params.get("items", []), customer=customer["id"])
     with tx.emit_in_order(event_order.FIRST_PAYMENT):
         subscription = subscription_creation.create_subscription(
             tx,
             customer=customer,
-            new_items=content,
-            trial_end=_read_trial_end(tx, params, content),
+            new_items=new_items,
+            trial_end=_read_trial_end(tx, params, new_items),
             anchor=subscription_creation.read_anchor(
-                tx, params.get("billing_cycle_anchor"), content
+                tx, params.get("billing_cycle_anchor"), new_items
             ),
             discount_choices=discounts.read_choices(
                 tx, params.get("discounts"), customer=customer["id"]
@@ -162,9 +162,9 @@ def check_supported(params: Params) -> None:
         raise invalid("The sandbox bills no periods in advance.", param="cancel_at")
 
 
-def _read_trial_end(tx: Transaction, params: Params, content: list[Object]) -> int | None:
+def _read_trial_end(tx: Transaction, params: Params, new_items: list[Object]) -> int | None:
     if params.get("trial_from_plan"):
-        days = [item["price"]["recurring"]["trial_period_days"] or 0 for item in content]
+        days = [item["price"]["recurring"]["trial_period_days"] or 0 for item in new_items]
         return subscription_creation.read_trial_end(tx, {"trial_period_days": max(days)})
     return subscription_creation.read_trial_end(tx, params)
 

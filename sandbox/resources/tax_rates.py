@@ -56,8 +56,8 @@ def list_(tx: Transaction, params: Params) -> Object:
 def resolve_rates(tx: Transaction, ids: list[str] | str, *, param: str) -> list[Object]:
     """Copies of the tax rates that a parameter names; an empty string: none."""
     return [
-        copy(tx.param_object(KIND, id, param=f"{param}[{place}]"))
-        for place, id in enumerate(ids or ())
+        copy(tx.param_object(KIND, id, param=f"{param}[{index}]"))
+        for index, id in enumerate(ids or ())
     ]
 
 
