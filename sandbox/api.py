@@ -1,6 +1,6 @@
 """The Stripe API: authentication, form decoding, faults, idempotency, routing, response.
 
-``StripeAPI.answer`` serves ``/v1`` and ``/v2`` without a socket. ``app`` serves it over WSGI,
+``StripeAPI.respond`` serves ``/v1`` and ``/v2`` without a socket. ``app`` serves it over WSGI,
 ``http_client`` as the SDK's HTTP client.
 """
 
@@ -66,21 +66,21 @@ class StripeAPI:
     def __init__(self, world: World) -> None:
         self.world = world
 
-    def answer(self, request: ApiRequest) -> ApiResponse:
-        """Answer any request, valid or not."""
+    def respond(self, request: ApiRequest) -> ApiResponse:
+        """Respond to any request, valid or not."""
         request_id = self.world.ids.new("req")
         try:
-            answer = self._answer(request, request_id)
+            response = self._process(request, request_id)
         except StripeFailure as failure:
-            answer = _error_response(failure, request_id)
+            response = _error_response(failure, request_id)
         engine.run_test_clocks(self.world)
         common = _common_headers(request, request_id) | {"Date": self._date()}
-        return replace(answer, headers=common | answer.headers)
+        return replace(response, headers=common | response.headers)
 
     def _date(self) -> str:
         return formatdate(self.world.clock.now(), usegmt=True)
 
-    def _answer(self, request: ApiRequest, request_id: str) -> ApiResponse:
+    def _process(self, request: ApiRequest, request_id: str) -> ApiResponse:
         caller = accounts.authenticate(
             self.world,
             request.headers.get("authorization"),
@@ -102,39 +102,41 @@ class StripeAPI:
         key = request.headers.get("idempotency-key") if request.method == "POST" else None
         call = _ApiCall(request, request_id, caller, route, ids, params, key, fault)
         try:
-            answer = self._once(call)
+            response = self._run_with_key(call)
         except StripeFailure as failure:
-            answer = _error_response(failure, request_id)
+            response = _error_response(failure, request_id)
         if fault and fault.kind is FaultKind.MALFORMED_AFTER:
-            return _malform(answer, fault)
-        return replace(answer, disconnect=fault if fault and fault.kind.disconnects else None)
+            return _malform(response, fault)
+        return replace(response, disconnect=fault if fault and fault.kind.disconnects else None)
 
-    def _once(self, call: _ApiCall) -> ApiResponse:
-        refusal = faults.fault_error(call.fault) if call.fault else None
-        if refusal:
-            raise refusal
+    def _run_with_key(self, call: _ApiCall) -> ApiResponse:
+        error = faults.fault_error(call.fault) if call.fault else None
+        if error:
+            raise error
         if call.key is None:
-            return self._execute(call)
+            return self._run_in_transaction(call)
         idempotency.check_key(call.key)
         with idempotency.lock_key(self.world, call.caller.account, call.key):
-            return self._execute(call)
+            return self._run_in_transaction(call)
 
-    def _execute(self, call: _ApiCall) -> ApiResponse:
+    def _run_in_transaction(self, call: _ApiCall) -> ApiResponse:
         if call.fault and call.fault.kind is FaultKind.SLOW:
             time.sleep(call.fault.seconds)
         cause = EventRequest(call.request_id, call.key)
         try:
             with self.world.transaction(call.caller.account, cause=cause) as tx:
-                replayed = self._recall(tx, call)
-                if replayed:
-                    return replayed
+                saved_response = self._find_saved_response(tx, call)
+                if saved_response:
+                    return saved_response
                 params = validate_params(call.params, call.route.params)
-                return self._perform(tx, call, params)
-        except _RolledBackError as refused:
+                return self._call_handler(tx, call, params)
+        except _RolledBackError as rolled_back:
             with self.world.transaction(call.caller.account) as tx:
-                return self._remember(tx, call, _error_response(refused.failure, call.request_id))
+                return self._save_response(
+                    tx, call, _error_response(rolled_back.failure, call.request_id)
+                )
 
-    def _perform(self, tx: Transaction, call: _ApiCall, params: Params) -> ApiResponse:
+    def _call_handler(self, tx: Transaction, call: _ApiCall, params: Params) -> ApiResponse:
         kind = call.fault.kind if call.fault else None
         if kind is FaultKind.ERROR_BEFORE:
             raise _RolledBackError(internal_error())
@@ -145,18 +147,18 @@ class StripeAPI:
             test_clocks.use_clock_time(tx, [*call.ids, *params.values()])
             body = call.route.handler(tx, params, *call.ids)
             expanded = expand(tx, body, paths, INCLUDABLES, call.caller.permissions)
-            answer = ApiResponse(200, dump_json(expanded))
+            response = ApiResponse(200, dump_json(expanded))
         except StripeFailure as failure:
             if not failure.keep_effects:
                 raise _RolledBackError(failure) from None
-            answer = _error_response(failure, call.request_id)
+            response = _error_response(failure, call.request_id)
         finally:
             tx.fixed_time = None
         if kind is FaultKind.ERROR_AFTER:
-            answer = _error_response(internal_error(), call.request_id)
-        return self._remember(tx, call, answer)
+            response = _error_response(internal_error(), call.request_id)
+        return self._save_response(tx, call, response)
 
-    def _recall(self, tx: Transaction, call: _ApiCall) -> ApiResponse | None:
+    def _find_saved_response(self, tx: Transaction, call: _ApiCall) -> ApiResponse | None:
         if call.key is None:
             return None
         path = call.request.path
@@ -166,22 +168,22 @@ class StripeAPI:
         headers = {"Idempotent-Replayed": "true", "Original-Request": record["request_id"]}
         return ApiResponse(record["status"], record["body"], headers)
 
-    def _remember(self, tx: Transaction, call: _ApiCall, answer: ApiResponse) -> ApiResponse:
+    def _save_response(self, tx: Transaction, call: _ApiCall, response: ApiResponse) -> ApiResponse:
         """Save the response under the idempotency key. A saved 5xx tells the SDK not to retry."""
         if call.key is None:
-            return answer
+            return response
         idempotency.save_response(
             tx,
             call.key,
             path=call.request.path,
             params=call.params,
-            status=answer.status,
-            body=answer.body,
+            status=response.status,
+            body=response.body,
             request_id=call.request_id,
         )
-        if answer.status >= 500:
-            return replace(answer, headers={**answer.headers, "Stripe-Should-Retry": "false"})
-        return answer
+        if response.status >= 500:
+            return replace(response, headers={**response.headers, "Stripe-Should-Retry": "false"})
+        return response
 
 
 class _RolledBackError(Exception):
@@ -199,12 +201,12 @@ def _error_response(failure: StripeFailure, request_id: str) -> ApiResponse:
     return ApiResponse(failure.status, dump_json(failure.body(request_id)), headers)
 
 
-def _malform(answer: ApiResponse, fault: Fault) -> ApiResponse:
-    status, body = fault.malformation.spoil(answer.status, answer.body)
-    headers = dict(answer.headers)
+def _malform(response: ApiResponse, fault: Fault) -> ApiResponse:
+    status, body = fault.malformation.apply(response.status, response.body)
+    headers = dict(response.headers)
     if not body.lstrip().startswith(("{", "[")):
         headers["Content-Type"] = "text/html"
-    return replace(answer, status=status, body=body, headers=headers)
+    return replace(response, status=status, body=body, headers=headers)
 
 
 def _common_headers(request: ApiRequest, request_id: str) -> dict[str, str]:

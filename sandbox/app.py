@@ -57,18 +57,18 @@ class SandboxApplication:
         Raises ``ConnectionResetError`` when a fault breaks the connection.
         """
         try:
-            answer = self._api.answer(_build_api_request(request))
+            api_response = self._api.respond(_build_api_request(request))
         except RequestEntityTooLarge:
             raise
         except Exception:
             logger.exception("%s %s", request.method, request.path)
             body = internal_error().body(self.world.ids.new("req"))
             return _json_response(500, api.dump_json(body), {})
-        if answer.disconnect:
-            if answer.disconnect.kind.is_timeout:
-                time.sleep(answer.disconnect.seconds)
-            raise ConnectionResetError(str(answer.disconnect.kind))
-        return _json_response(answer.status, answer.body, answer.headers)
+        if api_response.disconnect:
+            if api_response.disconnect.kind.is_timeout:
+                time.sleep(api_response.disconnect.seconds)
+            raise ConnectionResetError(str(api_response.disconnect.kind))
+        return _json_response(api_response.status, api_response.body, api_response.headers)
 
 
 def _build_api_request(request: Request) -> api.ApiRequest:

@@ -38,8 +38,8 @@ def expand(
 
     Raises 400 for a path that cannot be expanded, and 403 for an object that the key may not read.
     """
-    answer: Object = copy(body)
-    _hide(answer, {tuple(path.removeprefix("data.").split(".")) for path in paths})
+    response: Object = copy(body)
+    _hide(response, {tuple(path.removeprefix("data.").split(".")) for path in paths})
     for path in sorted(paths, key=len):
         names = path.split(".")
         if len(names) > MAX_DEPTH:
@@ -47,12 +47,14 @@ def expand(
                 f"You cannot expand more than {MAX_DEPTH} levels of a property. Property: {path}",
                 param="expand",
             )
-        _Expansion(tx, path, includables, permissions).visit(answer, names, cls=_class_of(answer))
-    return answer
+        _Expansion(tx, path, includables, permissions).visit(
+            response, names, cls=_class_of(response)
+        )
+    return response
 
 
-def _hide(answer: Object, expanded_paths: Collection[tuple[str, ...]]) -> None:
-    for each in answer["data"] if answer.get("object") == "list" else [answer]:
+def _hide(response: Object, expanded_paths: Collection[tuple[str, ...]]) -> None:
+    for each in response["data"] if response.get("object") == "list" else [response]:
         path = HIDDEN.get(each.get("object", ""))
         if path and path not in expanded_paths:
             *parents, name = path

@@ -39,7 +39,7 @@ class SandboxHTTPClient(stripe.HTTPClient):
         """
         parts = urlsplit(url)
         request_headers = {name.lower(): str(value) for name, value in (headers or {}).items()}
-        answer = self._api.answer(
+        api_response = self._api.respond(
             ApiRequest(
                 method.upper(),
                 unquote(parts.path),
@@ -47,12 +47,12 @@ class SandboxHTTPClient(stripe.HTTPClient):
                 request_headers,
             )
         )
-        if answer.disconnect:
+        if api_response.disconnect:
             raise stripe.APIConnectionError(  # type: ignore[no-untyped-call]  # the SDK types it not
-                f"Unexpected error communicating with Stripe: {answer.disconnect.kind}.",
+                f"Unexpected error communicating with Stripe: {api_response.disconnect.kind}.",
                 should_retry=True,
             )
-        return answer.body, answer.status, CaseInsensitiveDict(answer.headers)
+        return api_response.body, api_response.status, CaseInsensitiveDict(api_response.headers)
 
     def _sleep_time_seconds(self, num_retries: int) -> float:
         """The SDK's retries do not wait."""

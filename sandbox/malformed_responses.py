@@ -23,24 +23,24 @@ class Malformation:
     changes: dict[str, Any] = field(default_factory=dict)
     place: int | str | None = "all"
 
-    def spoil(self, status: int, body: str) -> tuple[int, str]:
+    def apply(self, status: int, body: str) -> tuple[int, str]:
         """Status and body that replace this response."""
         if self.body is not None:
             return self.status, self.body
-        answer = json.loads(body)
-        for target in self._targets(answer):
+        body_data = json.loads(body)
+        for target in self._targets(body_data):
             for path in self.without:
                 holder, name = _find_parent(target, path)
                 holder.pop(name, None)
             for path, value in self.changes.items():
                 holder, name = _find_parent(target, path)
                 holder[name] = value
-        return status, json.dumps(answer)
+        return status, json.dumps(body_data)
 
-    def _targets(self, answer: Object) -> list[Object]:
-        if answer.get("object") != "list" or self.place is None:
-            return [answer]
-        data: list[Object] = answer["data"]
+    def _targets(self, body_data: Object) -> list[Object]:
+        if body_data.get("object") != "list" or self.place is None:
+            return [body_data]
+        data: list[Object] = body_data["data"]
         return data if self.place == "all" else data[int(self.place) :][:1]
 
 

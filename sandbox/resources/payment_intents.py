@@ -13,7 +13,7 @@ from stripe.params import (
 )
 
 from sandbox import payment_intent_object, payments
-from sandbox.currencies import MINIMUM_CHARGE, charge_multiple, maximum_amount
+from sandbox.charge_amounts import check_amount
 from sandbox.errors import StripeFailure, invalid, refuse_unsupported
 from sandbox.objects import Object, Params, assign, copy, merge_metadata
 from sandbox.pagination import list_page
@@ -178,35 +178,6 @@ def unexpected_state(intent: Object, message: str, *, param: str | None = None) 
     return StripeFailure(
         message, code="payment_intent_unexpected_state", param=param, payment_intent=copy(intent)
     )
-
-
-def check_amount(amount: int, currency: str) -> None:
-    """Raise 400 for an amount that Stripe does not charge in this currency."""
-    if amount < 1:
-        raise invalid(
-            "This value must be greater than or equal to 1.",
-            param="amount",
-            code="parameter_invalid_integer",
-        )
-    if amount < MINIMUM_CHARGE.get(currency, 1):
-        raise invalid(
-            f"Amount must convert to at least {MINIMUM_CHARGE[currency]} {currency} in minor "
-            "units.",
-            param="amount",
-            code="amount_too_small",
-        )
-    if amount > (largest := maximum_amount(currency)):
-        raise invalid(
-            f"Amount must be no more than {largest} {currency} in minor units.",
-            param="amount",
-            code="amount_too_large",
-        )
-    if amount % charge_multiple(currency):
-        raise invalid(
-            f"Amount must be divisible by {charge_multiple(currency)} in {currency}.",
-            param="amount",
-            code="parameter_invalid_integer",
-        )
 
 
 def _build_intent(tx: Transaction, params: Params) -> Object:

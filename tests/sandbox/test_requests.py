@@ -15,7 +15,7 @@ from tests.sandbox.refusals import error_of
 
 def send(world, method="GET", path="/v1/customers", form="", **headers):
     known = {"authorization": "Bearer sk_test_sandbox"}
-    return StripeAPI(world).answer(ApiRequest(method, path, form, known | headers))
+    return StripeAPI(world).respond(ApiRequest(method, path, form, known | headers))
 
 
 def error_in(answer):
