@@ -12,6 +12,7 @@ from sandbox.billing import (
     subscription_creation,
     subscription_items,
 )
+from sandbox.billing.invoices import DraftRequest
 from sandbox.billing.item_changes import ItemChange
 from sandbox.errors import invalid
 from sandbox.objects import Object, Params
@@ -143,14 +144,14 @@ def _join_cycle(tx: Transaction, subscription: Object, changes: list[ItemChange]
 
 
 def _draft_invoice(tx: Transaction, subscription: Object, new_lines: list[Object]) -> Object:
-    invoice = invoices.create_draft(
-        tx,
+    request = DraftRequest(
         customer=tx.param_object("customer", subscription["customer"], param="customer"),
         currency=subscription["currency"],
         billing_reason="subscription_update",
-        new_lines=new_lines,
+        lines=new_lines,
         subscription=subscription,
     )
+    invoice = invoices.create_draft(tx, request)
     subscription["latest_invoice"] = invoice["id"]
     return invoice
 

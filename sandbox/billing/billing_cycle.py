@@ -16,6 +16,7 @@ from sandbox.billing import (
     subscription_pauses,
     subscription_updates,
 )
+from sandbox.billing.invoices import DraftRequest
 from sandbox.objects import Object
 from sandbox.transaction import Transaction
 
@@ -114,15 +115,13 @@ def _draft_renewal(
     tx: Transaction, subscription: Object, new_lines: list[Object], *, period_start: int
 ) -> None:
     """Draft the renewal. Invoices of an ``unpaid`` subscription stay drafts."""
-    invoice = invoices.create_draft(
-        tx,
+    request = DraftRequest(
         customer=tx.param_object("customer", subscription["customer"], param="customer"),
         currency=subscription["currency"],
         billing_reason="subscription_cycle",
-        new_lines=new_lines,
+        lines=new_lines,
         subscription=subscription,
         auto_advance=subscription["status"] != "unpaid",
-        period_start=period_start,
-        period_end=tx.now,
     )
+    invoice = invoices.create_draft(tx, request, period_start=period_start, period_end=tx.now)
     subscription["latest_invoice"] = invoice["id"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from sandbox.billing import pricing, taxes
@@ -16,17 +17,15 @@ def build_for_amount(tx: Transaction, invoice: Object, amount: int) -> list[Obje
     """One line with this total, including its share of the invoice's taxes."""
     share = _prorate(invoice["total_taxes"], amount, invoice["total"])
     net = amount - taxes.sum_exclusive(share)
-    return [
-        _build_line(
-            tx,
-            amount=net,
-            taxes_on_line=share,
-            description="Credit",
-            line_type="custom_line_item",
-            quantity=1,
-            unit_amount=net,
-        )
-    ]
+    request = CreditNoteLineRequest(
+        amount=net,
+        tax_amounts=share,
+        description="Credit",
+        line_type="custom_line_item",
+        quantity=1,
+        unit_amount=net,
+    )
+    return [_build_line(tx, request)]
 
 
 def read_lines(tx: Transaction, invoice: Object, line_params: list[Params]) -> list[Object]:
@@ -58,16 +57,16 @@ def _build_custom(tx: Transaction, invoice: Object, params: Params, param: str) 
         raise missing_param(f"{param}[unit_amount]")
     name = "unit_amount" if "unit_amount" in params else "unit_amount_decimal"
     unit_amount = Decimal(params[name])
-    return _build_line(
-        tx,
+    request = CreditNoteLineRequest(
         amount=pricing.round_amount(unit_amount * params["quantity"]),
-        taxes_on_line=[],
+        tax_amounts=[],
         description=params["description"],
         line_type=params["type"],
         quantity=params["quantity"],
         unit_amount=int(unit_amount) if unit_amount == int(unit_amount) else None,
         unit_amount_decimal=str(unit_amount),
     )
+    return _build_line(tx, request)
 
 
 def _build_of_invoice(tx: Transaction, invoice: Object, params: Params, param: str) -> Object:
@@ -86,16 +85,16 @@ def _build_of_invoice(tx: Transaction, invoice: Object, params: Params, param: s
             param=f"{param}[amount]",
         )
     discount_amounts = _prorate(line["discount_amounts"], amount, line["amount"])
-    return _build_line(
-        tx,
+    request = CreditNoteLineRequest(
         amount=amount,
-        taxes_on_line=_prorate(line["taxes"], amount, line["amount"]),
+        tax_amounts=_prorate(line["taxes"], amount, line["amount"]),
         description=line["description"],
         line_type=params["type"],
         quantity=params.get("quantity"),
         discount_amounts=discount_amounts,
         invoice_line_item=id,
     )
+    return _build_line(tx, request)
 
 
 def _read_amount(line: Object, params: Params, param: str) -> int:
@@ -135,36 +134,41 @@ def _prorate(parts: list[Object], amount: int, whole: int) -> list[Object]:
     ]
 
 
-def _build_line(
-    tx: Transaction,
-    *,
-    amount: int,
-    taxes_on_line: list[Object],
-    description: str | None,
-    line_type: str,
-    quantity: int | None,
-    unit_amount: int | None = None,
-    unit_amount_decimal: str | None = None,
-    discount_amounts: list[Object] | None = None,
-    invoice_line_item: str | None = None,
-) -> Object:
-    discounts = discount_amounts or []
-    exact = unit_amount_decimal or (None if unit_amount is None else str(unit_amount))
-    line = {
+@dataclass(frozen=True, kw_only=True)
+class CreditNoteLineRequest:
+    """The fields of a new credit note line. ``amount`` is in minor units."""
+
+    amount: int
+    tax_amounts: list[Object]
+    description: str | None
+    line_type: str
+    quantity: int | None
+    unit_amount: int | None = None
+    unit_amount_decimal: str | None = None
+    discount_amounts: list[Object] = field(default_factory=list)
+    invoice_line_item: str | None = None
+
+
+def _build_line(tx: Transaction, request: CreditNoteLineRequest) -> Object:
+    discounts, unit_amount = request.discount_amounts, request.unit_amount
+    exact = request.unit_amount_decimal or (None if unit_amount is None else str(unit_amount))
+    line: Object = {
         "id": tx.new_id("cnli"),
         "object": KIND,
-        "amount": amount,
-        "description": description,
+        "amount": request.amount,
+        "description": request.description,
         "discount_amount": sum(int(each["amount"]) for each in discounts),
         "discount_amounts": discounts,
         "livemode": False,
         "metadata": {},
         "pretax_credit_amounts": [{**each, "type": "discount"} for each in discounts],
-        "quantity": quantity,
+        "quantity": request.quantity,
         "tax_rates": [],
-        "taxes": taxes_on_line,
-        "type": line_type,
+        "taxes": request.tax_amounts,
+        "type": request.line_type,
         "unit_amount": unit_amount,
         "unit_amount_decimal": exact,
     }
-    return line | ({"invoice_line_item": invoice_line_item} if invoice_line_item else {})
+    if request.invoice_line_item:
+        line["invoice_line_item"] = request.invoice_line_item
+    return line

@@ -17,6 +17,7 @@ from sandbox.billing import (
     subscription_schedules,
     subscription_updates,
 )
+from sandbox.billing.invoices import DraftRequest
 from sandbox.errors import StripeFailure, invalid, missing_param
 from sandbox.objects import Object, Params
 from sandbox.transaction import Transaction
@@ -98,9 +99,8 @@ def preview_customer(tx: Transaction, customer: Object) -> Object:
     currency = customer["currency"] or "usd"
     if not invoices.list_pending_items(tx, customer["id"], currency, None):
         raise no_upcoming_error(customer["id"])
-    return invoices.create_draft(
-        tx, customer=customer, currency=currency, billing_reason="manual", new_lines=[]
-    )
+    request = DraftRequest(customer=customer, currency=currency, billing_reason="manual")
+    return invoices.create_draft(tx, request)
 
 
 def preview_upcoming(tx: Transaction, subscription: Object) -> Object:

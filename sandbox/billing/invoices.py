@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import Any
 
 from sandbox import payments
@@ -25,44 +26,53 @@ DRAFT_SECONDS = HOUR
 """Seconds that an automatic invoice stays a draft."""
 
 
-def create_draft(
-    tx: Transaction,
-    *,
-    customer: Object,
-    currency: str,
-    billing_reason: str,
-    new_lines: list[Object],
-    subscription: Object | None = None,
-    auto_advance: bool = True,
-    invoice_items: list[Object] | None = None,
-    uses_balance: bool = True,
-    discount_choices: Iterable[DiscountChoice] | None = None,
-    automatic_tax: bool | None = None,
-    **fields: Any,
-) -> Object:
-    """Create a draft with these lines and invoice items; by default all pending items.
+@dataclass(frozen=True, kw_only=True)
+class DraftRequest:
+    """What a new draft bills.
 
-    With ``auto_advance`` it is finalized an hour later. ``discount_choices`` and ``automatic_tax``
-    override the subscription's discounts and tax setting.
+    ``invoice_items``: None takes all pending items. ``discount_choices`` and ``automatic_tax``:
+    None takes the subscription's discounts and tax setting.
     """
+
+    customer: Object
+    currency: str
+    billing_reason: str
+    lines: list[Object] = field(default_factory=list)
+    subscription: Object | None = None
+    auto_advance: bool = True
+    invoice_items: list[Object] | None = None
+    uses_balance: bool = True
+    discount_choices: list[DiscountChoice] | None = None
+    automatic_tax: bool | None = None
+
+
+def create_draft(tx: Transaction, request: DraftRequest, **fields: Any) -> Object:
+    """Create a draft. With ``auto_advance`` it is finalized an hour later.
+
+    ``fields`` override fields of the Invoice object.
+    """
+    customer, subscription = request.customer, request.subscription
     invoice = tx.insert(
-        invoice_object.build_invoice(tx, customer, currency, billing_reason, subscription)
+        invoice_object.build_invoice(
+            tx, customer, request.currency, request.billing_reason, subscription
+        )
     )
-    if _is_taxed(subscription) if automatic_tax is None else automatic_tax:
+    if _is_taxed(subscription) if request.automatic_tax is None else request.automatic_tax:
         invoice["automatic_tax"] |= taxes.enabled_automatic_tax()
     invoice |= {**invoice_settings.invoice_fields(subscription, tx.now), **fields}
-    for line in new_lines:
+    for line in request.lines:
         add_line(tx, invoice, line)
-    if invoice_items is None:
-        invoice_items = list_pending_items(tx, customer["id"], currency, subscription)
-    for item in invoice_items:
+    pending_items = request.invoice_items
+    if pending_items is None:
+        pending_items = list_pending_items(tx, customer["id"], request.currency, subscription)
+    for item in pending_items:
         item["invoice"] = invoice["id"]
         add_line(tx, invoice, invoice_lines.for_invoice_item(tx, item))
-    invoice["auto_advance"] = auto_advance
-    if auto_advance:
+    invoice["auto_advance"] = request.auto_advance
+    if request.auto_advance:
         schedule_finalization(tx, invoice)
-    invoice["discounts"] = _attach_discounts(tx, invoice, subscription, discount_choices)
-    compute_amounts(tx, invoice, uses_balance=uses_balance)
+    invoice["discounts"] = _attach_discounts(tx, invoice, subscription, request.discount_choices)
+    compute_amounts(tx, invoice, uses_balance=request.uses_balance)
     if subscription:
         discounts.remove_used(tx, subscription, invoice)
     tx.emit("invoice.created", invoice)

@@ -7,6 +7,7 @@ from decimal import Decimal
 from sandbox.billing import billing_periods, invoice_lines, net_price, pricing, subscription_items
 from sandbox.objects import Object
 from sandbox.resources import invoice_items
+from sandbox.resources.invoice_items import InvoiceItemRequest
 from sandbox.transaction import Transaction
 
 
@@ -87,8 +88,7 @@ def _insert_item(
     name = pricing.find_product_name(tx, price)
     label = f"{quantity} × {name}" if (quantity or 1) > 1 else name
     phrase = "Unused time" if credits else "Remaining time"
-    invoice_items.insert_item(
-        tx,
+    request = InvoiceItemRequest(
         customer=subscription["customer"],
         amount=amount,
         currency=price["currency"],
@@ -102,6 +102,7 @@ def _insert_item(
         subscription=subscription["id"],
         subscription_item=item["id"],
     )
+    invoice_items.insert_item(tx, request)
 
 
 def is_proratable(subscription: Object) -> bool:

@@ -16,6 +16,7 @@ from sandbox.billing import (
     subscription_object,
 )
 from sandbox.billing.discounts import DiscountChoice
+from sandbox.billing.invoices import DraftRequest
 from sandbox.errors import invalid
 from sandbox.objects import Object
 from sandbox.transaction import Transaction
@@ -103,9 +104,17 @@ def first_period_end(tx: Transaction, item: Object) -> int:
 
 
 def draft_first_invoice(
-    tx: Transaction, subscription: Object, *, prorate: bool = True, **options: Any
+    tx: Transaction,
+    subscription: Object,
+    *,
+    prorate: bool = True,
+    invoice_items: list[Object] | None = None,
+    uses_balance: bool = True,
 ) -> Object:
-    """Draft the invoice of the first periods, which are free in a trial."""
+    """Draft the invoice of the first periods, which are free in a trial.
+
+    ``invoice_items``: None takes all pending items of the customer.
+    """
     customer = tx.param_object("customer", subscription["customer"], param="customer")
     trialing = subscription["status"] == "trialing"
     new_lines = [
@@ -114,16 +123,17 @@ def draft_first_invoice(
         else proration.build_first_line(tx, subscription, item, prorate=prorate)
         for item in subscription_items.list_items(subscription)
     ]
-    invoice = invoices.create_draft(
-        tx,
+    request = DraftRequest(
         customer=customer,
         currency=subscription["currency"],
         billing_reason="subscription_create",
-        new_lines=new_lines,
+        lines=new_lines,
         subscription=subscription,
         auto_advance=subscription["collection_method"] == invoice_settings.SEND_INVOICE,
-        **options,
+        invoice_items=invoice_items,
+        uses_balance=uses_balance,
     )
+    invoice = invoices.create_draft(tx, request)
     subscription["latest_invoice"] = invoice["id"]
     return invoice
 

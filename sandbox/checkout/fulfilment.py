@@ -18,6 +18,7 @@ from sandbox.checkout.line_items import is_recurring
 from sandbox.checkout.session_object import build_customer_details
 from sandbox.objects import Object, copy
 from sandbox.resources import invoice_items
+from sandbox.resources.invoice_items import InvoiceItemRequest
 from sandbox.transaction import Transaction
 
 
@@ -114,8 +115,7 @@ def _bill_first_invoice(
 
 def _add_one_time_item(tx: Transaction, subscription: Object, item: Object) -> Object:
     """Insert an invoice item for a one-time price of a subscription session."""
-    return invoice_items.insert_item(
-        tx,
+    request = InvoiceItemRequest(
         customer=subscription["customer"],
         amount=item["amount_subtotal"],
         currency=item["currency"],
@@ -125,6 +125,7 @@ def _add_one_time_item(tx: Transaction, subscription: Object, item: Object) -> O
         pricing=invoice_lines.price_details(item["price"]),
         subscription=subscription["id"],
     )
+    return invoice_items.insert_item(tx, request)
 
 
 def _update_customer(tx: Transaction, session: Object, record: Object) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from stripe.params import (
@@ -40,14 +41,14 @@ def create(tx: Transaction, params: Params) -> Object:
     subscription = params.get("subscription")
     if subscription:
         tx.param_object("subscription", subscription, param="subscription")
-    item = insert_item(
-        tx,
+    request = InvoiceItemRequest(
         customer=customer["id"],
         period=params.get("period", {"start": tx.now, "end": tx.now}),
         description=params.get("description"),
         subscription=subscription,
         **_read_amount(tx, params),
     )
+    item = insert_item(tx, request)
     item["discountable"] = params.get("discountable", True)
     merge_metadata(item, params.get("metadata"))
     if "invoice" in params:
@@ -81,53 +82,60 @@ def delete(tx: Transaction, params: Params, item_id: str) -> Object:
     return tx.delete(item)
 
 
-def insert_item(
-    tx: Transaction,
-    *,
-    customer: str,
-    amount: int,
-    currency: str,
-    description: str | None,
-    period: Object,
-    quantity: int = 1,
-    pricing: Object | None = None,
-    proration: bool = False,
-    discount_amounts: list[Object] | None = None,
-    credited_items: Object | None = None,
-    subscription: str | None = None,
-    subscription_item: str | None = None,
-) -> Object:
-    parent = {"subscription": subscription, "subscription_item": subscription_item}
+@dataclass(frozen=True, kw_only=True)
+class InvoiceItemRequest:
+    """The fields of a new invoice item. ``amount`` is in minor units."""
+
+    customer: str
+    amount: int
+    currency: str
+    description: str | None
+    period: Object
+    quantity: int = 1
+    pricing: Object | None = None
+    proration: bool = False
+    discount_amounts: list[Object] = field(default_factory=list)
+    credited_items: Object | None = None
+    subscription: str | None = None
+    subscription_item: str | None = None
+
+
+def insert_item(tx: Transaction, request: InvoiceItemRequest) -> Object:
+    """Insert a pending invoice item and emit ``invoiceitem.created``."""
+    parent = {
+        "subscription": request.subscription,
+        "subscription_item": request.subscription_item,
+    }
     item: Object = {
         "id": tx.new_id("ii"),
         "object": "invoiceitem",
-        "amount": amount,
-        "currency": currency,
-        "customer": customer,
+        "amount": request.amount,
+        "currency": request.currency,
+        "customer": request.customer,
         "customer_account": None,
         "date": tx.now,
-        "description": description,
-        "discountable": not proration,
+        "description": request.description,
+        "discountable": not request.proration,
         "discounts": [],
         "invoice": None,
         "livemode": False,
         "metadata": {},
-        "net_amount": amount,
+        "net_amount": request.amount,
         "parent": {"subscription_details": parent, "type": "subscription_details"}
-        if subscription
+        if request.subscription
         else None,
-        "period": period,
-        "pricing": pricing,
-        "proration": proration,
-        "quantity": quantity,
-        "quantity_decimal": str(quantity),
+        "period": request.period,
+        "pricing": request.pricing,
+        "proration": request.proration,
+        "quantity": request.quantity,
+        "quantity_decimal": str(request.quantity),
         "tax_rates": [],
-        "test_clock": (tx.get("customer", customer) or {}).get("test_clock"),
+        "test_clock": (tx.get("customer", request.customer) or {}).get("test_clock"),
     }
-    if proration:
+    if request.proration:
         item["proration_details"] = {
-            "credited_items": credited_items,
-            "discount_amounts": discount_amounts or [],
+            "credited_items": request.credited_items,
+            "discount_amounts": request.discount_amounts,
         }
     tx.insert(item)
     tx.emit("invoiceitem.created", item)

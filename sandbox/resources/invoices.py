@@ -18,6 +18,7 @@ from stripe.params import (
 from sandbox import event_order, payments
 from sandbox.billing import collection, discounts, invoices, subscription_status, taxes
 from sandbox.billing.discounts import DiscountChoice
+from sandbox.billing.invoices import DraftRequest
 from sandbox.errors import StripeFailure, invalid, missing_param, refuse_unsupported
 from sandbox.objects import Object, Params, assign, merge_metadata
 from sandbox.pagination import is_in_range, list_page
@@ -53,19 +54,18 @@ def create(tx: Transaction, params: Params) -> Object:
     if "subscription" in params:
         id = params["subscription"]
         subscription = tx.param_object("subscription", id, param="subscription")
-    invoice = invoices.create_draft(
-        tx,
+    request = DraftRequest(
         customer=customer,
         currency=str(params.get("currency") or customer["currency"] or "usd").lower(),
         billing_reason="manual",
-        new_lines=[],
         subscription=subscription,
         auto_advance=params.get("auto_advance", False),
         invoice_items=None if params.get("pending_invoice_items_behavior") == "include" else [],
         discount_choices=_read_discounts(tx, customer["id"], params),
         automatic_tax=params.get("automatic_tax", {}).get("enabled"),
-        **{name: params[name] for name in COPIED_PARAMS if params.get(name)},
     )
+    fields = {name: params[name] for name in COPIED_PARAMS if params.get(name)}
+    invoice = invoices.create_draft(tx, request, **fields)
     _apply_params(tx, invoice, params)
     return invoice
 
