@@ -28,7 +28,7 @@ DRAFT_SECONDS = HOUR
 
 @dataclass(frozen=True, kw_only=True)
 class DraftRequest:
-    """What a new draft bills.
+    """The content of a new draft.
 
     ``invoice_items``: None takes all pending items. ``discount_choices`` and ``automatic_tax``:
     None takes the subscription's discounts and tax setting.
