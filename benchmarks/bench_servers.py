@@ -176,7 +176,7 @@ class BenchServers:
         database_url, redis_url = self.servers.postgres.url(name), self.redis_url(number)
         environment = self.environment(database_url, redis_url)
         if shop is None:
-            self.kept(TEMPLATE, self._migrate, of=_migrations())
+            self.kept(TEMPLATE, self._migrate, of=_migrations_hash())
             self._copy(TEMPLATE, name)
         else:
             self._migrate(database_url)
@@ -187,10 +187,8 @@ class BenchServers:
         world.forget()
         return world
 
-    def _migrate(self, name: str) -> None:
-        """Migrate a database, after creating it if it is missing."""
-        self.servers.postgres.create(name)
-        address = self.servers.postgres.url(name)
+    def _migrate(self, address: str) -> None:
+        """Migrate a database."""
         environment = self.environment(address, self.redis_url(0))
         _run_python(["manage.py", "migrate", "--verbosity", "0"], environment)
 
@@ -226,6 +224,12 @@ def _run_python(arguments: list[str], environment: Mapping[str, str]) -> str:
     if run.returncode != 0:
         raise RuntimeError(f"{' '.join(arguments)} failed:\n{run.stdout}\n{run.stderr}")
     return run.stdout
+
+
+def _migrations_hash() -> str:
+    """Hash of all migrations; another value makes a new template database."""
+    files = sorted(CHECKOUT.glob("*/migrations/*.py"))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:16]
 
 
 def _source_hash() -> str:
